@@ -1,1 +1,20 @@
-//! .
+//! The events that Longshore reads and writes: what AWS sends, what people send, and what Longshore tells.
+//!
+//! What AWS sends may grow at any time, so unknown fields in it are tolerated. What people send is
+//! refused when it holds an unknown field, because that is nearly always a misspelt one.
+
+pub mod arn;
+pub mod ecr;
+pub mod ecs;
+pub mod image;
+pub mod incoming;
+pub mod longshore;
+pub mod manual;
+pub mod release;
+pub mod s3;
+pub mod scheduler;
+
+mod malformed;
+
+pub use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+pub use malformed::{Malformed, parse};

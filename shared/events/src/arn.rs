@@ -1,0 +1,86 @@
+//! Names out of Amazon Resource Names.
+
+use crate::Malformed;
+
+/// A service of a cluster, by the names that ECS gives them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceName {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub ecs_service: String,
+}
+
+/// Reads `arn:aws:ecs:<region>:<account>:service/<cluster>/<service>`.
+///
+/// # Errors
+/// [`Malformed`] for anything else, the old short form without the cluster included: ECS no longer
+/// gives it, and a service cannot be found by it.
+pub fn service_name(arn: &str) -> Result<ServiceName, Malformed> {
+    match resource(arn, "ecs").and_then(|resource| resource.strip_prefix("service/")) {
+        Some(path) => match path.split_once('/') {
+            Some((cluster, ecs_service)) if !cluster.is_empty() && !ecs_service.is_empty() => {
+                Ok(ServiceName {
+                    cluster: cluster.to_owned(),
+                    ecs_service: ecs_service.to_owned(),
+                })
+            }
+            _ => Err(not_an_arn(arn, "service/<cluster>/<service>")),
+        },
+        None => Err(not_an_arn(arn, "service/<cluster>/<service>")),
+    }
+}
+
+/// Reads the cluster's name out of `arn:aws:ecs:<region>:<account>:cluster/<cluster>`.
+///
+/// # Errors
+/// [`Malformed`] for anything else.
+pub fn cluster_name(arn: &str) -> Result<String, Malformed> {
+    resource(arn, "ecs")
+        .and_then(|resource| resource.strip_prefix("cluster/"))
+        .filter(|cluster| !cluster.is_empty())
+        .map(str::to_owned)
+        .ok_or_else(|| not_an_arn(arn, "cluster/<cluster>"))
+}
+
+/// The partition, region and account that an ARN names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    /// The region, such as `eu-west-1`.
+    pub region: String,
+    /// The twelve digits of the account.
+    pub account: String,
+}
+
+/// Where the resource of an ARN is.
+///
+/// # Errors
+/// [`Malformed`] when `arn` has fewer than six parts.
+pub fn place(arn: &str) -> Result<Place, Malformed> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", partition, _, region, account, _] => Ok(Place {
+            partition: (*partition).to_owned(),
+            region: (*region).to_owned(),
+            account: (*account).to_owned(),
+        }),
+        _ => Err(not_an_arn(arn, "<resource>")),
+    }
+}
+
+fn resource<'a>(arn: &'a str, service: &str) -> Option<&'a str> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, found, _, _, resource] if *found == service => Some(resource),
+        _ => None,
+    }
+}
+
+fn not_an_arn(found: &str, expected: &str) -> Malformed {
+    Malformed::new(
+        "ARN",
+        format!("`{found}`, expected arn:aws:ecs:<region>:<account>:{expected}"),
+    )
+}

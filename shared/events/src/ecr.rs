@@ -1,0 +1,69 @@
+//! `ECR Image Action`, source `aws.ecr`.
+//!
+//! Shape: the Amazon ECR User Guide, "Amazon ECR events and EventBridge". Delivery is best effort.
+
+use serde::{Deserialize, Serialize};
+
+/// The detail-type of [`ImageAction`].
+pub const IMAGE_ACTION: &str = "ECR Image Action";
+
+/// The detail of an `ECR Image Action` event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ImageAction {
+    /// `SUCCESS` or `FAILURE`.
+    pub result: String,
+    /// The repository's name, without the registry.
+    pub repository_name: String,
+    /// `sha256:...` of the manifest or index.
+    pub image_digest: String,
+    /// `PUSH` or `DELETE`.
+    pub action_type: String,
+    /// The tag; absent or empty for an image that is pushed by digest alone, as the children of an
+    /// index are.
+    #[serde(default)]
+    pub image_tag: String,
+    /// The media type of the manifest or index, where ECR says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_media_type: Option<String>,
+    /// The media type of what the manifest describes, where ECR says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_media_type: Option<String>,
+}
+
+/// Media types of manifests and indexes that a container can be started from.
+const IMAGE_MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+/// Media types of an image's configuration, which ECR gives as the artifact media type of an image.
+const IMAGE_CONFIGURATION_MEDIA_TYPES: [&str; 2] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
+
+impl ImageAction {
+    /// Whether something was pushed, and arrived.
+    pub fn is_successful_push(&self) -> bool {
+        self.action_type == "PUSH" && self.result == "SUCCESS"
+    }
+
+    /// Whether a container can be started from what was pushed. Signatures, attestations and SOCI
+    /// indexes are pushed to the same repositories and must never be deployed.
+    pub fn is_container_image(&self) -> bool {
+        let manifest_is_image = self
+            .manifest_media_type
+            .as_deref()
+            .is_none_or(|media_type| IMAGE_MEDIA_TYPES.contains(&media_type));
+        let artifact_is_image = self
+            .artifact_media_type
+            .as_deref()
+            .is_none_or(|media_type| {
+                media_type.is_empty() || IMAGE_CONFIGURATION_MEDIA_TYPES.contains(&media_type)
+            });
+        manifest_is_image && artifact_is_image
+    }
+}

@@ -1,0 +1,188 @@
+//! Names of container images.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The SHA-256 digest of an image manifest or index, `sha256:` and 64 lowercase hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+impl Digest {
+    /// `sha256:<hex>`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve hexadecimal digits: enough for a person to tell two images apart.
+    pub fn short(&self) -> &str {
+        &self.0["sha256:".len().."sha256:".len() + 12]
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidImage;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_digest = text.strip_prefix("sha256:").is_some_and(|hexadecimal| {
+            hexadecimal.len() == 64
+                && hexadecimal
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        });
+        if is_digest {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidImage(format!(
+                "digest `{text}`, expected sha256: and 64 lowercase hexadecimal digits"
+            )))
+        }
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = InvalidImage;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+/// An image as a person names it: `<repository>:<tag>` or `<repository>@sha256:...`.
+///
+/// The repository is one of the account's own ECR repositories and comes without a registry host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageReference {
+    /// The repository's name, which may hold slashes.
+    pub repository: String,
+    /// Which of its images.
+    pub selector: Selector,
+}
+
+/// Which image of a repository is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// The image that has this tag now.
+    Tag(String),
+    /// Exactly this image.
+    Digest(Digest),
+}
+
+impl FromStr for ImageReference {
+    type Err = InvalidImage;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (repository, selector) = if let Some((repository, digest)) = text.split_once('@') {
+            (repository, Selector::Digest(digest.parse()?))
+        } else if let Some((repository, tag)) = text.rsplit_once(':') {
+            if !is_tag(tag) {
+                return Err(InvalidImage(format!(
+                    "tag `{tag}` of image `{text}`, expected 1 to 128 letters, digits, `_`, `.` or `-`"
+                )));
+            }
+            (repository, Selector::Tag(tag.to_owned()))
+        } else {
+            return Err(InvalidImage(format!(
+                "image `{text}`, expected <repository>:<tag> or <repository>@sha256:<digest>"
+            )));
+        };
+        if !is_repository(repository) {
+            return Err(InvalidImage(format!(
+                "repository `{repository}` of image `{text}`, expected the name of an ECR repository \
+                 without its registry, such as shop/api"
+            )));
+        }
+        Ok(Self {
+            repository: repository.to_owned(),
+            selector,
+        })
+    }
+}
+
+impl fmt::Display for ImageReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.selector {
+            Selector::Tag(tag) => write!(formatter, "{}:{tag}", self.repository),
+            Selector::Digest(digest) => write!(formatter, "{}@{digest}", self.repository),
+        }
+    }
+}
+
+impl TryFrom<String> for ImageReference {
+    type Error = InvalidImage;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ImageReference> for String {
+    fn from(reference: ImageReference) -> Self {
+        reference.to_string()
+    }
+}
+
+/// A name that is no image's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidImage(String);
+
+/// An image that is pinned: what is deployed, whatever its tag comes to mean later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The ECR repository's name.
+    pub repository: String,
+    /// The tag that it was asked for by, where it was asked for by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The manifest's or the index's digest.
+    pub digest: Digest,
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tag {
+            Some(tag) => write!(formatter, "{}:{tag}@{}", self.repository, self.digest),
+            None => write!(formatter, "{}@{}", self.repository, self.digest),
+        }
+    }
+}
+
+/// ECR's rule for a repository: lowercase parts joined by `/`, each of letters and digits with single
+/// `.`, `_`, `-` between them; 2 to 256 characters.
+fn is_repository(text: &str) -> bool {
+    (2..=256).contains(&text.len())
+        && text.split('/').all(|part| {
+            part.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+                && part.ends_with(|last: char| last.is_ascii_lowercase() || last.is_ascii_digit())
+                && part.bytes().all(|byte| {
+                    byte.is_ascii_lowercase()
+                        || byte.is_ascii_digit()
+                        || matches!(byte, b'.' | b'_' | b'-')
+                })
+        })
+}
+
+/// The OCI distribution specification's rule for a tag.
+fn is_tag(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && !text.starts_with(['.', '-'])
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}

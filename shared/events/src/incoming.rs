@@ -1,0 +1,201 @@
+//! What a function was woken by, told apart before anything is done.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::arn::{self, ServiceName};
+use crate::ecr::{IMAGE_ACTION, ImageAction};
+use crate::ecs::{
+    DEPLOYMENT_STATE_CHANGE, DeploymentStateChange, TASK_STATE_CHANGE, TaskStateChange,
+};
+use crate::image::{Digest, Image};
+use crate::manual::{self, DeployRequest};
+use crate::s3::{OBJECT_CREATED, ObjectCreated};
+use crate::{EventBridgeEvent, Malformed, parse};
+
+/// What wakes `deploy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeployEvent {
+    /// An image with a tag was pushed.
+    Push(Push),
+    /// A release file was written.
+    ReleaseFile(ReleaseFile),
+    /// A person, a pipeline or a schedule asks.
+    Request(DeployRequest),
+    /// Nothing that could be deployed, and why.
+    Nothing(&'static str),
+}
+
+/// An image with a tag was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// EventBridge's id of the event.
+    pub event_id: String,
+    /// When the image was pushed.
+    pub at: DateTime<Utc>,
+    /// The image; its tag is there.
+    pub image: Image,
+}
+
+/// A release file was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseFile {
+    /// EventBridge's id of the event.
+    pub event_id: String,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// Where.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+    /// Its version, in a versioned bucket.
+    pub version_id: Option<String>,
+}
+
+/// What wakes `watch`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchEvent {
+    /// A deployment of a service went on.
+    Deployment {
+        /// The service.
+        service: ServiceName,
+        /// What ECS says of the deployment.
+        change: DeploymentStateChange,
+    },
+    /// A task of a service stopped.
+    TaskStopped {
+        /// The service.
+        service: ServiceName,
+        /// What ECS says of the task.
+        change: TaskStateChange,
+    },
+    /// Nothing that concerns a deployment, and why.
+    Nothing(&'static str),
+}
+
+/// Reads what woke `deploy`.
+///
+/// # Errors
+/// [`Malformed`] when it is none of the ways in, or does not have their shape.
+pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
+    if payload.get("detail-type").is_none() {
+        return manual::parse_deploy(payload).map(DeployEvent::Request);
+    }
+    let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
+    match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+        ("aws.ecr", IMAGE_ACTION) => push(&envelope),
+        ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
+        _ => Err(unexpected(&envelope, "ECR Image Action or Object Created")),
+    }
+}
+
+/// Reads what woke `watch`.
+///
+/// # Errors
+/// [`Malformed`] when it is none of the ways in, or does not have their shape.
+pub fn parse_watch(payload: &Value) -> Result<WatchEvent, Malformed> {
+    let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
+    match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+        ("aws.ecs", DEPLOYMENT_STATE_CHANGE) => {
+            let change = parse("ECS Deployment State Change event", &envelope.detail)?;
+            let service_arn = envelope
+                .resources
+                .as_deref()
+                .and_then(<[String]>::first)
+                .ok_or_else(|| {
+                    Malformed::new(
+                        "ECS Deployment State Change event",
+                        "field `resources`: empty, expected the service's ARN",
+                    )
+                })?;
+            Ok(WatchEvent::Deployment {
+                service: arn::service_name(service_arn)?,
+                change,
+            })
+        }
+        ("aws.ecs", TASK_STATE_CHANGE) => {
+            let change: TaskStateChange = parse("ECS Task State Change event", &envelope.detail)?;
+            if change.last_status != "STOPPED" {
+                return Ok(WatchEvent::Nothing("the task has not stopped"));
+            }
+            let Some(ecs_service) = change.ecs_service() else {
+                return Ok(WatchEvent::Nothing("the task belongs to no service"));
+            };
+            Ok(WatchEvent::TaskStopped {
+                service: ServiceName {
+                    cluster: arn::cluster_name(&change.cluster_arn)?,
+                    ecs_service: ecs_service.to_owned(),
+                },
+                change,
+            })
+        }
+        _ => Err(unexpected(
+            &envelope,
+            "ECS Deployment State Change or ECS Task State Change",
+        )),
+    }
+}
+
+fn push(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
+    const WHAT: &str = "ECR Image Action event";
+    let action: ImageAction = parse(WHAT, &envelope.detail)?;
+    if !action.is_successful_push() {
+        return Ok(DeployEvent::Nothing("not a push that succeeded"));
+    }
+    if action.image_tag.is_empty() {
+        return Ok(DeployEvent::Nothing("pushed without a tag"));
+    }
+    if !action.is_container_image() {
+        return Ok(DeployEvent::Nothing(
+            "not an image that a container can be started from",
+        ));
+    }
+    let digest: Digest = action
+        .image_digest
+        .parse()
+        .map_err(|error| Malformed::new(WHAT, format!("field `image-digest`: {error}")))?;
+    Ok(DeployEvent::Push(Push {
+        event_id: event_id(envelope, WHAT)?,
+        at: time(envelope, WHAT)?,
+        image: Image {
+            repository: action.repository_name,
+            tag: Some(action.image_tag),
+            digest,
+        },
+    }))
+}
+
+fn release_file(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
+    const WHAT: &str = "Object Created event";
+    let created: ObjectCreated = parse(WHAT, &envelope.detail)?;
+    Ok(DeployEvent::ReleaseFile(ReleaseFile {
+        event_id: event_id(envelope, WHAT)?,
+        at: time(envelope, WHAT)?,
+        bucket: created.bucket.name,
+        key: created.object.key,
+        version_id: created.object.version_id,
+    }))
+}
+
+fn event_id(envelope: &EventBridgeEvent, what: &str) -> Result<String, Malformed> {
+    envelope
+        .id
+        .clone()
+        .ok_or_else(|| Malformed::new(what, "field `id`: missing"))
+}
+
+fn time(envelope: &EventBridgeEvent, what: &str) -> Result<DateTime<Utc>, Malformed> {
+    envelope
+        .time
+        .ok_or_else(|| Malformed::new(what, "field `time`: missing"))
+}
+
+fn unexpected(envelope: &EventBridgeEvent, expected: &str) -> Malformed {
+    Malformed::new(
+        "EventBridge event",
+        format!(
+            "found `{}` of source `{}`, expected {expected}",
+            envelope.detail_type, envelope.source
+        ),
+    )
+}

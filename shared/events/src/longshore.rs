@@ -1,0 +1,266 @@
+//! What Longshore tells: events of source [`SOURCE`] on its own bus.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Malformed;
+use crate::image::Image;
+use crate::malformed::parse;
+
+/// The source of every event of ours.
+pub const SOURCE: &str = "longshore";
+
+/// An event of ours, in the form in which it is kept until it is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "detail-type", content = "detail")]
+pub enum LongshoreEvent {
+    /// A rolling deployment began.
+    #[serde(rename = "Deployment Started")]
+    DeploymentStarted(DeploymentStarted),
+    /// Something asked for a deployment, and there was good reason not to start one.
+    #[serde(rename = "Deployment Skipped")]
+    DeploymentSkipped(DeploymentSkipped),
+    /// The service is stable on what was deployed.
+    #[serde(rename = "Deployment Succeeded")]
+    DeploymentSucceeded(DeploymentSucceeded),
+    /// The deployment failed; the service may be on its way back.
+    #[serde(rename = "Deployment Failed")]
+    DeploymentFailed(DeploymentFailed),
+    /// The service is stable again on what ran before.
+    #[serde(rename = "Deployment Rolled Back")]
+    DeploymentRolledBack(DeploymentRolledBack),
+    /// Another deployment took this one's place before it ended.
+    #[serde(rename = "Deployment Superseded")]
+    DeploymentSuperseded(DeploymentSuperseded),
+    /// A release file was refused; its writer has no other way to hear of it.
+    #[serde(rename = "Release Refused")]
+    ReleaseRefused(ReleaseRefused),
+}
+
+impl LongshoreEvent {
+    /// EventBridge's detail-type.
+    pub fn detail_type(&self) -> &'static str {
+        match self {
+            Self::DeploymentStarted(_) => "Deployment Started",
+            Self::DeploymentSkipped(_) => "Deployment Skipped",
+            Self::DeploymentSucceeded(_) => "Deployment Succeeded",
+            Self::DeploymentFailed(_) => "Deployment Failed",
+            Self::DeploymentRolledBack(_) => "Deployment Rolled Back",
+            Self::DeploymentSuperseded(_) => "Deployment Superseded",
+            Self::ReleaseRefused(_) => "Release Refused",
+        }
+    }
+
+    /// EventBridge's detail, as JSON.
+    ///
+    /// # Errors
+    /// Never for the types of this module; serde's signature has one.
+    pub fn detail(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::DeploymentStarted(detail) => serde_json::to_string(detail),
+            Self::DeploymentSkipped(detail) => serde_json::to_string(detail),
+            Self::DeploymentSucceeded(detail) => serde_json::to_string(detail),
+            Self::DeploymentFailed(detail) => serde_json::to_string(detail),
+            Self::DeploymentRolledBack(detail) => serde_json::to_string(detail),
+            Self::DeploymentSuperseded(detail) => serde_json::to_string(detail),
+            Self::ReleaseRefused(detail) => serde_json::to_string(detail),
+        }
+    }
+
+    /// Reads an event of ours as EventBridge delivered it.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a detail-type that is not ours or a detail that does not fit it.
+    pub fn from_envelope(detail_type: &str, detail: &Value) -> Result<Self, Malformed> {
+        parse(
+            &format!("{detail_type} event"),
+            &json!({"detail-type": detail_type, "detail": detail}),
+        )
+    }
+}
+
+/// A deployment, as every event about it names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentSummary {
+    /// Longshore's own id of the deployment; it is also a tag of the task definition.
+    pub deployment_id: String,
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub ecs_service: String,
+    /// What is deployed.
+    pub image: Image,
+    /// Who or what asked.
+    pub source: Source,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+}
+
+/// Who or what asked for a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    /// An image was pushed.
+    Push,
+    /// A release file was put into the state bucket.
+    Release {
+        /// Its key.
+        key: String,
+        /// Its version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version_id: Option<String>,
+        /// What its writer says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// A payload was sent by hand or by a pipeline.
+    Manual {
+        /// What its sender says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+}
+
+/// `Deployment Started`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentStarted {
+    /// The deployment.
+    pub deployment: DeploymentSummary,
+    /// The ARN of the task definition that is rolled out.
+    pub task_definition: String,
+    /// The ARN of the one that ran before.
+    pub previous_task_definition: String,
+    /// The image that ran before, as its task definition named it.
+    pub previous_image: String,
+}
+
+/// `Deployment Skipped`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentSkipped {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// What was asked for.
+    pub image: Image,
+    /// Who or what asked.
+    pub source: Source,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// Why nothing was done.
+    pub reason: SkipReason,
+}
+
+/// Why a deployment was not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The service runs this digest.
+    AlreadyRunning,
+    /// A deployment of this digest is under way.
+    AlreadyDeploying,
+    /// Something newer was asked for since.
+    NewerRequested,
+    /// This digest failed here and was taken back.
+    FailedBefore,
+}
+
+/// `Deployment Succeeded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentSucceeded {
+    /// The deployment.
+    pub deployment: DeploymentSummary,
+    /// When the outcome was known.
+    pub finished_at: DateTime<Utc>,
+}
+
+/// `Deployment Failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentFailed {
+    /// The deployment.
+    pub deployment: DeploymentSummary,
+    /// When the outcome was known.
+    pub finished_at: DateTime<Utc>,
+    /// Why, in the words of ECS or of what refused it.
+    pub reason: String,
+    /// The tasks that died of it, oldest first.
+    pub failures: Vec<TaskFailure>,
+    /// Whether ECS is bringing back what ran before.
+    pub rolling_back: bool,
+}
+
+/// `Deployment Rolled Back`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentRolledBack {
+    /// The deployment that failed.
+    pub deployment: DeploymentSummary,
+    /// When the service was stable again.
+    pub finished_at: DateTime<Utc>,
+    /// Why the deployment failed.
+    pub reason: String,
+    /// The tasks that died of it, oldest first.
+    pub failures: Vec<TaskFailure>,
+    /// The ARN of the task definition that runs now.
+    pub running_task_definition: String,
+}
+
+/// `Deployment Superseded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentSuperseded {
+    /// The deployment that ended before its time.
+    pub deployment: DeploymentSummary,
+    /// When.
+    pub finished_at: DateTime<Utc>,
+    /// What took its place.
+    pub superseded_by: String,
+}
+
+/// `Release Refused`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRefused {
+    /// The bucket.
+    pub bucket: String,
+    /// The release file's key.
+    pub key: String,
+    /// The release file's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A task that died, and of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// The task's ARN.
+    pub task: String,
+    /// `TaskFailedToStart`, `EssentialContainerExited` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_code: Option<String>,
+    /// In ECS's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_reason: Option<String>,
+    /// The containers that say something of it.
+    pub containers: Vec<ContainerFailure>,
+    /// When the task stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<DateTime<Utc>>,
+}
+
+/// A container of a task that died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerFailure {
+    /// Its name.
+    pub name: String,
+    /// What its process exited with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// In ECS's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
