@@ -1,0 +1,38 @@
+# Longshore in an AWS account.
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = var.account_id == null ? null : [var.account_id]
+
+  default_tags {
+    tags = merge({ application = "longshore", "managed-by" = "terraform" }, var.tags)
+  }
+}
+
+# The secret is made by hand (see ../../README.md) and only looked up here, so
+# that its value never comes near Terraform. A plan without it fails.
+data "aws_secretsmanager_secret" "slack_webhook" {
+  name = var.slack_webhook_secret_name
+}
+
+module "longshore" {
+  source = "../../modules/longshore"
+
+  prefix            = var.prefix
+  package_directory = coalesce(var.package_directory, "${path.root}/../../../target/packages")
+  architecture      = var.architecture
+
+  task_role_arns   = var.task_role_arns
+  cluster_names    = var.cluster_names
+  repository_names = var.repository_names
+
+  slack_webhook_secret_name = data.aws_secretsmanager_secret.slack_webhook.name
+
+  event_bus_name          = var.event_bus_name
+  state_bucket_name       = var.state_bucket_name
+  noncurrent_version_days = var.noncurrent_version_days
+  memory_size             = var.memory_size
+  reserved_concurrency    = var.reserved_concurrency
+  log_level               = var.log_level
+  log_retention_days      = var.log_retention_days
+  alarm_actions           = var.alarm_actions
+}

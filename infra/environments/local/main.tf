@@ -1,0 +1,73 @@
+# Longshore on the local cloud. Everything that differs from an AWS account is
+# in this folder; the modules are the same.
+provider "aws" {
+  region     = var.region
+  access_key = var.access_key_id
+  secret_key = var.secret_access_key
+
+  # There is no instance to ask for metadata, and no AWS to ask whether the
+  # region or the credentials exist.
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_credentials_validation = true
+
+  # Bucket names are no host names on loopback.
+  s3_use_path_style = true
+
+  endpoints {
+    cloudwatch     = var.endpoint
+    ecr            = var.endpoint
+    ecs            = var.endpoint
+    events         = var.endpoint
+    iam            = var.endpoint
+    lambda         = var.endpoint
+    logs           = var.endpoint
+    s3             = var.endpoint
+    secretsmanager = var.endpoint
+    sqs            = var.endpoint
+    sts            = var.endpoint
+  }
+}
+
+locals {
+  # The local cloud speaks plain HTTP on loopback: the policies that refuse it
+  # stay off here, and only here.
+  require_tls = startswith(var.endpoint, "https://")
+}
+
+resource "aws_secretsmanager_secret" "slack_webhook" {
+  name        = "${var.prefix}/slack-webhook"
+  description = "URL of the stand-in for Slack's incoming webhook"
+  # A name can be used again at once, so that the next apply does not fail.
+  recovery_window_in_days = 0
+}
+
+# Write-only: the URL goes to Secrets Manager and into no state or plan file.
+resource "aws_secretsmanager_secret_version" "slack_webhook" {
+  secret_id                = aws_secretsmanager_secret.slack_webhook.id
+  secret_string_wo         = jsonencode({ webhook_url = var.slack_webhook_url })
+  secret_string_wo_version = var.slack_webhook_url_version
+}
+
+module "longshore" {
+  source = "../../modules/longshore"
+
+  prefix            = var.prefix
+  package_directory = var.package_directory
+  architecture      = var.architecture
+
+  task_role_arns   = var.task_role_arns
+  cluster_names    = var.cluster_names
+  repository_names = var.repository_names
+
+  slack_webhook_secret_name = aws_secretsmanager_secret.slack_webhook.name
+
+  # The cloud is thrown away with all that is in it.
+  force_destroy      = true
+  log_level          = var.log_level
+  log_retention_days = 1
+  require_tls        = local.require_tls
+
+  # The functions' own calls come back to the local cloud.
+  extra_environment = { AWS_ENDPOINT_URL = var.endpoint }
+}

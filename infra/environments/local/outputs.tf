@@ -1,0 +1,44 @@
+output "state_bucket_name" {
+  description = "Name of the state bucket."
+  value       = module.longshore.state_bucket_name
+}
+
+output "event_bus_name" {
+  description = "Name of the bus for Longshore's own events."
+  value       = module.longshore.event_bus_name
+}
+
+output "function_names" {
+  description = "Names of the Lambda functions, by function."
+  value       = module.longshore.function_names
+}
+
+output "function_arns" {
+  description = "ARNs of the Lambda functions, by function."
+  value       = module.longshore.function_arns
+}
+
+output "role_names" {
+  description = "Names of the functions' roles, by function."
+  value       = module.longshore.role_names
+}
+
+output "role_arns" {
+  description = "ARNs of the functions' roles, by function."
+  value       = module.longshore.role_arns
+}
+
+output "log_group_names" {
+  description = "Names of the log groups, by function."
+  value       = module.longshore.log_group_names
+}
+
+output "dead_letter_queue_urls" {
+  description = "URLs of the dead-letter queues, by function."
+  value       = module.longshore.dead_letter_queue_urls
+}
+
+output "slack_webhook_secret_name" {
+  description = "Name of the secret that holds the Slack webhook's URL."
+  value       = module.longshore.slack_webhook_secret_name
+}

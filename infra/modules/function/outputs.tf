@@ -1,0 +1,56 @@
+# Name and ARN come from the invoke configuration too, so that a rule is pointed
+# at the function only when nothing it sends can be lost.
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+  depends_on  = [aws_lambda_function_event_invoke_config.this]
+}
+
+output "arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+  depends_on  = [aws_lambda_function_event_invoke_config.this]
+}
+
+output "role_name" {
+  description = "Name of the function's role."
+  value       = aws_iam_role.this.name
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.this.arn
+}
+
+output "policies" {
+  description = "The policy documents on the function's role, as JSON, by name."
+  value = {
+    (aws_iam_role_policy.work.name)    = aws_iam_role_policy.work.policy
+    (aws_iam_role_policy.runtime.name) = aws_iam_role_policy.runtime.policy
+  }
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "dead_letter_queue_url" {
+  description = "URL of the queue that keeps events the function did not get or could not handle."
+  value       = aws_sqs_queue.dead_letter.url
+}
+
+output "dead_letter_queue_arn" {
+  description = "ARN of that queue."
+  value       = aws_sqs_queue.dead_letter.arn
+}
+
+output "dead_letter_queue_policy" {
+  description = "The queue's policy document, as JSON."
+  value       = aws_sqs_queue_policy.dead_letter.policy
+}
+
+output "environment" {
+  description = "The function's environment variables."
+  value       = aws_lambda_function.this.environment[0].variables
+}

@@ -1,0 +1,124 @@
+variable "name" {
+  description = "Name of the function, its role and, with a suffix, its queue and alarms."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "The function name takes 1 to 64 letters, digits, dashes and underscores."
+  }
+}
+
+variable "description" {
+  description = "What the function does, in one line."
+  type        = string
+}
+
+variable "package_path" {
+  description = "Path of the zip that holds the function's `bootstrap`."
+  type        = string
+}
+
+variable "architecture" {
+  description = "Instruction set the package was built for: arm64 or x86_64."
+  type        = string
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "The architecture must be arm64 or x86_64."
+  }
+}
+
+variable "policy" {
+  description = "The function's own policy document, as JSON: what its work needs, nothing else."
+  type        = string
+
+  validation {
+    condition     = can(jsondecode(var.policy).Statement)
+    error_message = "The policy must be an IAM policy document in JSON."
+  }
+}
+
+variable "rule_arns" {
+  description = "ARNs of the EventBridge rules whose undelivered events the function's dead-letter queue takes."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.rule_arns) > 0
+    error_message = "A function is woken by at least one rule."
+  }
+}
+
+variable "environment" {
+  description = "Environment variables of the function. Never a secret."
+  type        = map(string)
+}
+
+variable "memory_size" {
+  description = "Memory in MB; the share of a processor grows with it."
+  type        = number
+  default     = 256
+
+  validation {
+    condition     = var.memory_size >= 128 && var.memory_size <= 10240
+    error_message = "The memory must be between 128 and 10240 MB."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "Seconds one invocation may take."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900
+    error_message = "The timeout must be between 1 and 900 seconds."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Invocations at a time that are kept for the function and never exceeded; -1 reserves nothing."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
+    error_message = "The reserved concurrency must be -1 or at least 1: with 0 the function never runs."
+  }
+}
+
+variable "maximum_event_age_seconds" {
+  description = "Seconds Lambda keeps trying to run the function for one event before it goes to the dead-letter queue."
+  type        = number
+  default     = 21600
+
+  validation {
+    condition     = var.maximum_event_age_seconds >= 60 && var.maximum_event_age_seconds <= 21600
+    error_message = "The maximum event age must be between 60 and 21600 seconds."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days log lines are kept; one of the numbers that CloudWatch Logs accepts."
+  type        = number
+  default     = 30
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
+    error_message = "CloudWatch Logs keeps lines for 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+}
+
+variable "alarm_actions" {
+  description = "ARNs told when an alarm goes off and when it is over, such as SNS topics."
+  type        = list(string)
+  default     = []
+}
+
+variable "require_tls" {
+  description = "Whether the queue refuses requests over plain HTTP. Off only where the endpoint is loopback HTTP."
+  type        = bool
+  default     = true
+}

@@ -1,0 +1,141 @@
+# deploy: a push, a release file or a manual payload becomes an ECS deployment.
+locals {
+  deploy_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "ReadState"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "${module.state_bucket.arn}/routes/*",
+          "${module.state_bucket.arn}/deployments/*",
+          "${module.state_bucket.arn}/releases/*",
+        ]
+      },
+      {
+        # The version the event tells of, even when the file was written again.
+        Sid      = "ReadReleaseByVersion"
+        Effect   = "Allow"
+        Action   = ["s3:GetObjectVersion"]
+        Resource = ["${module.state_bucket.arn}/releases/*"]
+      },
+      {
+        Sid    = "WriteState"
+        Effect = "Allow"
+        Action = ["s3:PutObject"]
+        Resource = [
+          "${module.state_bucket.arn}/deployments/*",
+          "${module.state_bucket.arn}/services/*",
+        ]
+      },
+      {
+        # Without it S3 answers 403 for a key that is missing, and a push to a
+        # repository that nobody follows would be an error. A condition on the
+        # prefix would take that back: reading an object carries no prefix.
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [module.state_bucket.arn]
+      },
+      {
+        Sid      = "ResolveImages"
+        Effect   = "Allow"
+        Action   = ["ecr:DescribeImages"]
+        Resource = local.repository_arns
+      },
+      {
+        Sid      = "UpdateServices"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServices", "ecs:UpdateService"]
+        Resource = local.service_arns
+      },
+      {
+        Sid      = "RegisterTaskDefinitions"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
+        Resource = ["*"]
+      },
+      {
+        # Registering with tags is checked as tagging, too. The condition keeps
+        # it from tagging what exists already.
+        Sid       = "TagWhatItRegisters"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = [local.task_definition_pattern]
+        Condition = { StringEquals = { "ecs:CreateAction" = "RegisterTaskDefinition" } }
+      },
+      {
+        # Whoever can register a task definition can run code as every role that
+        # it can pass: only the roles of the services, and only to ECS tasks.
+        Sid       = "PassTaskRoles"
+        Effect    = "Allow"
+        Action    = ["iam:PassRole"]
+        Resource  = var.task_role_arns
+        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        Sid      = "TellDeployments"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = [module.event_bus.arn]
+      },
+    ]
+  })
+}
+
+module "deploy" {
+  source = "../function"
+
+  name         = "${var.prefix}-deploy"
+  description  = "Rolls pushed images and release files out to ECS"
+  package_path = "${var.package_directory}/${var.architecture}/deploy.zip"
+  architecture = var.architecture
+  policy       = local.deploy_policy
+  environment  = local.environment
+  rule_arns    = [module.image_pushed.arn, module.release_written.arn]
+
+  memory_size          = var.memory_size
+  log_retention_days   = var.log_retention_days
+  reserved_concurrency = var.reserved_concurrency.deploy
+  alarm_actions        = var.alarm_actions
+  require_tls          = var.require_tls
+}
+
+module "image_pushed" {
+  source = "../rule"
+
+  name        = "${var.prefix}-image-pushed"
+  description = "An image was pushed to ECR"
+  event_pattern = jsonencode({
+    source      = ["aws.ecr"]
+    detail-type = ["ECR Image Action"]
+    detail = {
+      action-type = ["PUSH"]
+      result      = ["SUCCESS"]
+    }
+  })
+
+  function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}
+
+module "release_written" {
+  source = "../rule"
+
+  name        = "${var.prefix}-release-written"
+  description = "A release file was written to the state bucket"
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+    detail = {
+      bucket = { name = [module.state_bucket.name] }
+      object = { key = [{ prefix = "releases/" }] }
+    }
+  })
+
+  function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}

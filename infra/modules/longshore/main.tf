@@ -1,0 +1,50 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  account_id = data.aws_caller_identity.current.account_id
+  region     = data.aws_region.current.name
+
+  ecs_arn = "arn:${local.partition}:ecs:${local.region}:${local.account_id}"
+
+  cluster_arns            = [for name in var.cluster_names : "${local.ecs_arn}:cluster/${name}"]
+  service_arns            = [for name in var.cluster_names : "${local.ecs_arn}:service/${name}/*"]
+  task_arns               = [for name in var.cluster_names : "${local.ecs_arn}:task/${name}/*"]
+  task_definition_pattern = "${local.ecs_arn}:task-definition/*"
+
+  repository_arns = [
+    for name in var.repository_names :
+    "arn:${local.partition}:ecr:${local.region}:${local.account_id}:repository/${name}"
+  ]
+
+  # Secrets Manager puts six random characters behind the name. The pattern
+  # still holds when the secret was deleted and made anew, and matches no other
+  # name.
+  slack_webhook_secret_arn = "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:${var.slack_webhook_secret_name}-??????"
+
+  # What all functions are told; each adds what only it needs.
+  environment = merge(var.extra_environment, {
+    STATE_BUCKET_NAME = module.state_bucket.name
+    EVENT_BUS_NAME    = module.event_bus.name
+    LOG_LEVEL         = var.log_level
+  })
+}
+
+module "event_bus" {
+  source = "../event-bus"
+
+  name = var.event_bus_name
+}
+
+module "state_bucket" {
+  source = "../state-bucket"
+
+  name                    = coalesce(var.state_bucket_name, "${var.prefix}-state-${local.account_id}-${local.region}")
+  noncurrent_version_days = var.noncurrent_version_days
+  force_destroy           = var.force_destroy
+  require_tls             = var.require_tls
+}

@@ -1,0 +1,154 @@
+variable "prefix" {
+  description = "First part of the names of functions, roles, queues, rules and alarms."
+  type        = string
+  default     = "longshore"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,30}$", var.prefix))
+    error_message = "The prefix takes up to 31 lowercase letters, digits and dashes and begins with a letter."
+  }
+}
+
+variable "package_directory" {
+  description = "Folder with a folder for each architecture, holding deploy.zip, watch.zip and notify.zip."
+  type        = string
+}
+
+variable "architecture" {
+  description = "Instruction set of the functions: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "The architecture must be arm64 or x86_64."
+  }
+}
+
+variable "task_role_arns" {
+  description = "ARNs of every task role and execution role of the services that are deployed; deploy may pass these to ECS tasks and no others."
+  type        = list(string)
+
+  validation {
+    condition = length(var.task_role_arns) > 0 && alltrue([
+      for arn in var.task_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))
+    ])
+    error_message = "Give at least one role, each by its whole ARN (arn:aws:iam::<account>:role/<name>) and without wildcards."
+  }
+}
+
+variable "cluster_names" {
+  description = "Names of the ECS clusters whose services may be deployed; \"*\" stands for all of this account and region."
+  type        = list(string)
+  default     = ["*"]
+
+  validation {
+    condition = length(var.cluster_names) > 0 && alltrue([
+      for name in var.cluster_names : name == "*" || can(regex("^[A-Za-z0-9_-]{1,255}$", name))
+    ])
+    error_message = "Give at least one cluster name (letters, digits, dashes and underscores), or \"*\" for all."
+  }
+}
+
+variable "repository_names" {
+  description = "Names of the ECR repositories images may come from, such as \"shop/api\" or \"shop/*\"; \"*\" stands for all of this account and region."
+  type        = list(string)
+  default     = ["*"]
+
+  validation {
+    condition = length(var.repository_names) > 0 && alltrue([
+      for name in var.repository_names : can(regex("^[a-z0-9*][a-z0-9._/*-]{0,255}$", name))
+    ])
+    error_message = "Give at least one repository name (lowercase letters, digits, dots, dashes, underscores and slashes, with * for any), or \"*\" for all."
+  }
+}
+
+variable "slack_webhook_secret_name" {
+  description = "Name of the Secrets Manager secret that holds the Slack webhook's URL."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", var.slack_webhook_secret_name))
+    error_message = "The secret's name takes letters, digits and /_+=.@- only: give its name, not its ARN."
+  }
+}
+
+variable "event_bus_name" {
+  description = "Name of the bus for Longshore's own events."
+  type        = string
+  default     = "longshore"
+}
+
+variable "state_bucket_name" {
+  description = "Name of the state bucket; unless given, made of the prefix, the account and the region."
+  type        = string
+  default     = null
+}
+
+variable "noncurrent_version_days" {
+  description = "Days an overwritten object of the state bucket can still be read by its version."
+  type        = number
+  default     = 90
+}
+
+variable "force_destroy" {
+  description = "Whether destroying the state bucket deletes what is in it."
+  type        = bool
+  default     = false
+}
+
+variable "memory_size" {
+  description = "Memory of each function in MB."
+  type        = number
+  default     = 256
+}
+
+variable "reserved_concurrency" {
+  description = "Invocations at a time that are kept for each function and never exceeded; -1 reserves nothing. One for notify keeps Slack's pace of about a message a second."
+  type = object({
+    deploy = optional(number, -1)
+    watch  = optional(number, -1)
+    notify = optional(number, -1)
+  })
+  default = {}
+}
+
+variable "log_level" {
+  description = "Least severe log lines that are written: TRACE, DEBUG, INFO, WARN or ERROR."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
+    error_message = "The log level must be TRACE, DEBUG, INFO, WARN or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days log lines are kept."
+  type        = number
+  default     = 30
+}
+
+variable "alarm_actions" {
+  description = "ARNs told when an alarm goes off and when it is over, such as SNS topics."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_actions : startswith(arn, "arn:")])
+    error_message = "Each alarm action must be an ARN."
+  }
+}
+
+variable "extra_environment" {
+  description = "Environment variables that every function gets besides its own. Never a secret."
+  type        = map(string)
+  default     = {}
+}
+
+variable "require_tls" {
+  description = "Whether the bucket and the queues refuse plain HTTP. Off only where the endpoint is loopback HTTP."
+  type        = bool
+  default     = true
+}

@@ -1,0 +1,115 @@
+# watch: what ECS says about a deployment becomes its outcome.
+locals {
+  watch_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "ReadState"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "${module.state_bucket.arn}/services/*",
+          "${module.state_bucket.arn}/deployments/*",
+        ]
+      },
+      {
+        Sid      = "WriteState"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["${module.state_bucket.arn}/deployments/*"]
+      },
+      {
+        # Most services of an account are not ours: their keys are missing, and
+        # without this S3 answers 403 for them. No condition on the prefix, as
+        # reading an object carries none.
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [module.state_bucket.arn]
+      },
+      {
+        Sid      = "ReadServices"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServices"]
+        Resource = local.service_arns
+      },
+      {
+        Sid      = "ReadTaskDefinitions"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTaskDefinition"]
+        Resource = ["*"]
+      },
+      {
+        Sid       = "ListTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:ListTasks"]
+        Resource  = ["*"]
+        Condition = { ArnLike = { "ecs:cluster" = local.cluster_arns } }
+      },
+      {
+        Sid      = "ReadTasks"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTasks"]
+        Resource = local.task_arns
+      },
+      {
+        Sid      = "TellOutcomes"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = [module.event_bus.arn]
+      },
+    ]
+  })
+}
+
+module "watch" {
+  source = "../function"
+
+  name         = "${var.prefix}-watch"
+  description  = "Closes deployments with what ECS made of them"
+  package_path = "${var.package_directory}/${var.architecture}/watch.zip"
+  architecture = var.architecture
+  policy       = local.watch_policy
+  environment  = local.environment
+  rule_arns    = [module.deployment_changed.arn, module.task_stopped.arn]
+
+  memory_size          = var.memory_size
+  log_retention_days   = var.log_retention_days
+  reserved_concurrency = var.reserved_concurrency.watch
+  alarm_actions        = var.alarm_actions
+  require_tls          = var.require_tls
+}
+
+module "deployment_changed" {
+  source = "../rule"
+
+  name        = "${var.prefix}-deployment-changed"
+  description = "An ECS deployment began, completed or failed"
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Deployment State Change"]
+  })
+
+  function_name         = module.watch.name
+  function_arn          = module.watch.arn
+  dead_letter_queue_arn = module.watch.dead_letter_queue_arn
+}
+
+module "task_stopped" {
+  source = "../rule"
+
+  name        = "${var.prefix}-task-stopped"
+  description = "A task of an ECS service stopped"
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Task State Change"]
+    detail = {
+      lastStatus = ["STOPPED"]
+      group      = [{ prefix = "service:" }]
+    }
+  })
+
+  function_name         = module.watch.name
+  function_arn          = module.watch.arn
+  dead_letter_queue_arn = module.watch.dead_letter_queue_arn
+}

@@ -1,0 +1,32 @@
+variable "name" {
+  description = "Name of the bucket; unique in all of AWS."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
+    error_message = "The bucket name takes 3 to 63 lowercase letters, digits and dashes, and begins and ends with a letter or digit."
+  }
+}
+
+variable "noncurrent_version_days" {
+  description = "Days an overwritten or deleted object can still be read by its version."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.noncurrent_version_days >= 1 && floor(var.noncurrent_version_days) == var.noncurrent_version_days
+    error_message = "The number of days must be a whole number of at least 1."
+  }
+}
+
+variable "force_destroy" {
+  description = "Whether destroying the bucket deletes what is in it. Meant for clouds that are thrown away."
+  type        = bool
+  default     = false
+}
+
+variable "require_tls" {
+  description = "Whether requests over plain HTTP are refused. Off only where the endpoint is loopback HTTP."
+  type        = bool
+  default     = true
+}
