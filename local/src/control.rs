@@ -1,0 +1,213 @@
+//! The control server of the local cloud: what Slack's stand-in received, the events, the running processes.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A message that Slack's stand-in accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlackMessage {
+    /// When it came, as the stand-in wrote it.
+    pub received_at: Value,
+    /// What was posted.
+    pub body: Value,
+}
+
+impl SlackMessage {
+    /// Every text of the message in one string: the fallback, and those of all blocks.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        collect_text(&self.body, &mut words);
+        words.join("\n")
+    }
+
+    /// The fallback text, which is what a notification shows.
+    #[must_use]
+    pub fn fallback(&self) -> &str {
+        self.body["text"].as_str().unwrap_or_default()
+    }
+
+    /// Whether every one of these words is in the message, whatever their case.
+    #[must_use]
+    pub fn says(&self, words: &[&str]) -> bool {
+        let text = self.words().to_lowercase();
+        words.iter().all(|word| text.contains(&word.to_lowercase()))
+    }
+}
+
+fn collect_text<'value>(value: &'value Value, words: &mut Vec<&'value str>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::String(text) if name == "text" => words.push(text),
+                    _ => collect_text(field, words),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_text(item, words)),
+        _ => {}
+    }
+}
+
+/// A container that runs, which without a Docker engine is a process of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// The container's id.
+    pub id: String,
+    /// The image that it was started from, as its task names it.
+    pub image: String,
+    /// The process, where there is no Docker engine.
+    pub pid: Option<u32>,
+    /// The ARN of its task.
+    pub task: Option<String>,
+}
+
+/// The control server.
+#[derive(Debug, Clone)]
+pub struct Control {
+    agent: ureq::Agent,
+    address: String,
+}
+
+impl Control {
+    /// The control server at this address (`http://127.0.0.1:PORT`).
+    #[must_use]
+    pub fn new(address: &str) -> Self {
+        Self {
+            agent: ureq::Agent::config_builder()
+                .timeout_global(Some(Duration::from_secs(30)))
+                .proxy(None)
+                .http_status_as_error(false)
+                .build()
+                .into(),
+            address: address.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Whether it answers.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.containers().is_ok()
+    }
+
+    /// What Slack's stand-in accepted, in order.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn slack_messages(&self) -> Result<Vec<SlackMessage>> {
+        self.get("/slack/messages")
+    }
+
+    /// The posts that Slack's stand-in refused on request, in order.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn slack_refused(&self) -> Result<Vec<Value>> {
+        self.get("/slack/refused")
+    }
+
+    /// Slack's stand-in answers the next posts with `status`; `retry_after` is the header's value.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn slack_answers(&self, status: u16, retry_after: Option<&str>, times: u32) -> Result<()> {
+        let mut answers = json!({"status": status, "times": times});
+        if let Some(retry_after) = retry_after {
+            answers["retry_after"] = json!(retry_after);
+        }
+        self.post("/slack/answers", &answers)
+    }
+
+    /// Puts an event on the default bus as AWS itself would.
+    ///
+    /// # Errors
+    /// When the control server does not answer, or refuses the event.
+    pub fn send_event(&self, event: &Value) -> Result<()> {
+        self.post("/events", event)
+    }
+
+    /// Every event that the cloud sent in AWS's name, in order.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn events(&self) -> Result<Vec<Value>> {
+        self.get("/events")
+    }
+
+    /// The containers that run now.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn containers(&self) -> Result<Vec<Container>> {
+        self.get("/containers")
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let address = format!("{}{path}", self.address);
+        let answer = self
+            .agent
+            .get(&address)
+            .call()
+            .with_context(|| format!("ask {address}"))?;
+        self.read(&address, answer)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<()> {
+        let address = format!("{}{path}", self.address);
+        let answer = self
+            .agent
+            .post(&address)
+            .header("content-type", "application/json")
+            .send(body.to_string())
+            .with_context(|| format!("post to {address}"))?;
+        self.read::<Value>(&address, answer).map(drop)
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        address: &str,
+        mut answer: ureq::http::Response<ureq::Body>,
+    ) -> Result<T> {
+        let status = answer.status();
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(256 * 1024 * 1024)
+            .read_to_string()
+            .with_context(|| format!("read the answer of {address}"))?;
+        if !status.is_success() {
+            bail!("{address} answered {status}: {text}");
+        }
+        let text = if text.trim().is_empty() {
+            "null"
+        } else {
+            &text
+        };
+        serde_json::from_str(text).with_context(|| format!("read the answer of {address}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_message_are_those_of_all_its_blocks() {
+        let message = SlackMessage {
+            received_at: json!(0),
+            body: json!({
+                "text": "api rolled back",
+                "blocks": [
+                    {"type": "header", "text": {"type": "plain_text", "text": "Rolled back"}},
+                    {"type": "context", "elements": [{"type": "mrkdwn", "text": "exit code 1"}]},
+                ],
+            }),
+        };
+        assert!(message.says(&["API", "rolled back", "exit code 1"]));
+        assert!(!message.says(&["api", "mrkdwn"]));
+    }
+}

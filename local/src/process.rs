@@ -1,0 +1,307 @@
+//! Child processes: run to their end, ended early when a person presses Ctrl-C.
+
+use std::collections::VecDeque;
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, PipeReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process, waitpid};
+
+/// How long a child may take to end after it was asked to, before it is killed.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How many last lines of a failed command are shown.
+const SHOWN_LINES: usize = 30;
+
+static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on SIGINT, SIGTERM and SIGHUP do not end this process at once: [`interrupted`] answers true instead, so that what
+/// was started can be torn down.
+///
+/// # Errors
+/// When the signals cannot be registered.
+pub fn watch_for_interruption() -> Result<()> {
+    let flag = INTERRUPTED.get_or_init(Arc::default);
+    for signal in [
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGHUP,
+    ] {
+        signal_hook::flag::register(signal, Arc::clone(flag))
+            .context("register the handler of signals")?;
+    }
+    Ok(())
+}
+
+/// Whether a person or the system asked this process to end.
+#[must_use]
+pub fn interrupted() -> bool {
+    INTERRUPTED
+        .get()
+        .is_some_and(|flag| flag.load(Ordering::SeqCst))
+}
+
+/// # Errors
+/// When this process was asked to end.
+pub fn check_interruption() -> Result<()> {
+    if interrupted() {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
+/// From now on an interruption that came is forgotten: for the tear-down, which must run to its end.
+pub fn forget_interruption() {
+    if let Some(flag) = INTERRUPTED.get() {
+        flag.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Runs a command to its end; `on_line` gets each line of its standard output and standard error, in order.
+///
+/// # Errors
+/// When it cannot be started, or this process was interrupted (the command is ended then).
+pub fn run_lines(
+    command: &mut Command,
+    mut on_line: impl FnMut(&str) -> Result<()>,
+) -> Result<ExitStatus> {
+    check_interruption()?;
+    let name = name(command);
+    let (reader, writer) = std::io::pipe().with_context(|| format!("open a pipe for {name}"))?;
+    let error_writer = writer
+        .try_clone()
+        .with_context(|| format!("open a pipe for {name}"))?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(error_writer)
+        .spawn();
+    // The command keeps the writing ends of the pipe; without this the reader would never see the end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child.with_context(|| format!("start {name}"))?;
+    let outcome = follow(&mut child, reader, &mut on_line);
+    if outcome.is_err() {
+        end(&mut child);
+    }
+    outcome?;
+    child.wait().with_context(|| format!("wait for {name}"))
+}
+
+fn follow(
+    child: &mut Child,
+    reader: PipeReader,
+    on_line: &mut impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(reader).split(b'\n') {
+            let Ok(line) = line else { break };
+            if sender
+                .send(String::from_utf8_lossy(&line).into_owned())
+                .is_err()
+            {
+                break;
+            }
+        }
+    });
+    let mut ended: Option<Instant> = None;
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(100)) {
+            Ok(line) => on_line(line.trim_end_matches('\r'))?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {
+                check_interruption()?;
+                // A grandchild that outlives the command may hold the pipe open: its lines are not waited for.
+                if ended.is_none() && matches!(child.try_wait(), Ok(Some(_))) {
+                    ended = Some(Instant::now());
+                }
+                if ended.is_some_and(|since| since.elapsed() > Duration::from_secs(2)) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn end(child: &mut Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+        && matches!(child.try_wait(), Ok(None))
+        && kill_process(pid, Signal::TERM).is_ok()
+    {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // It has been asked and did not end: nothing is left but to kill it, and a failure means that it ended now.
+        if child.kill().is_ok() {
+            drop(child.wait());
+        }
+    }
+}
+
+/// Runs a command to its end with its output appended to a file.
+///
+/// # Errors
+/// When it cannot be started or fails; the error shows the last lines that it printed.
+pub fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .with_context(|| format!("open {}", log.display()))?;
+    let mut last = VecDeque::new();
+    let status = run_lines(command, |line| {
+        if last.len() == SHOWN_LINES {
+            last.pop_front();
+        }
+        last.push_back(line.to_owned());
+        writeln!(file, "{line}").with_context(|| format!("write {}", log.display()))
+    })?;
+    if status.success() {
+        return Ok(());
+    }
+    let last: Vec<String> = last.into();
+    bail!(
+        "{} ended with {status}:\n{}",
+        name(command),
+        last.join("\n")
+    )
+}
+
+/// What a command printed on its standard output.
+///
+/// # Errors
+/// When it cannot be started or fails; the error shows its standard error.
+pub fn capture(command: &mut Command) -> Result<String> {
+    check_interruption()?;
+    let name = name(command);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("start {name}"))?;
+    if !output.status.success() {
+        bail!(
+            "{name} ended with {}:\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("read the output of {name}"))
+}
+
+/// A command's program and its first two arguments, for messages.
+fn name(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(command.get_program());
+    std::iter::once(program)
+        .chain(command.get_args().take(2))
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Whether a process with this id runs. One that ended and was a child of this process is collected and does not count.
+#[must_use]
+pub fn runs(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return false;
+    };
+    // Collects it when it is a child of ours that has ended; an error says that it is no child of ours.
+    let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+    test_kill_process(pid).is_ok()
+}
+
+/// The command line of a running process, where the system tells it.
+#[must_use]
+pub fn command_line(pid: u32) -> Option<String> {
+    if let Ok(bytes) = std::fs::read(format!("/proc/{pid}/cmdline")) {
+        return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
+    }
+    capture(Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()])).ok()
+}
+
+/// Asks a process to end, and kills it when it does not within `patience`.
+///
+/// # Errors
+/// When it still runs after that.
+pub fn stop(pid: u32, patience: Duration) -> Result<()> {
+    let target = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .with_context(|| format!("{pid} is no process id"))?;
+    for (signal, patience) in [
+        (Signal::TERM, patience),
+        (Signal::KILL, Duration::from_secs(5)),
+    ] {
+        if kill_process(target, signal).is_err() && !runs(pid) {
+            return Ok(());
+        }
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if !runs(pid) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    bail!("process {pid} does not end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn lines_of_both_outputs_arrive_in_order() {
+        let mut lines = Vec::new();
+        let status = run_lines(
+            &mut shell("echo one; echo two >&2; printf three; exit 3"),
+            |line| {
+                lines.push(line.to_owned());
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(lines, ["one", "two", "three"]);
+        assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_failed_command_shows_what_it_printed() {
+        let log =
+            std::env::temp_dir().join(format!("longshore-process-{}.log", std::process::id()));
+        let error = run_logged(&mut shell("echo the disk is full >&2; exit 1"), &log).unwrap_err();
+        std::fs::remove_file(&log).unwrap();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        assert!(error.to_string().starts_with("sh -c"), "{error}");
+    }
+
+    #[test]
+    fn a_process_that_ignores_the_request_is_killed() {
+        let mut child = shell("trap '' TERM; while :; do sleep 1; done")
+            .spawn()
+            .unwrap();
+        assert!(runs(child.id()));
+        stop(child.id(), Duration::from_millis(100)).unwrap();
+        assert!(!runs(child.id()));
+        assert!(child.try_wait().is_err(), "it was collected already");
+    }
+}

@@ -1,0 +1,564 @@
+//! What the demo and the end-to-end tests put into the cloud and look for in it: images, services, routes, tasks.
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use ureq::http::Method;
+
+use crate::archive;
+use crate::client::{CallError, Client, Credentials, JsonService, QueryService, element};
+use crate::environment::Environment;
+use crate::python::hexadecimal;
+use crate::wait::Seen;
+
+/// The media type of an image's manifest.
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The annotation in which the local cloud looks for an image's command.
+const COMMAND_ANNOTATION: &str = "dev.longshore.local.command";
+
+/// A function that answers the credentials it was given.
+const CREDENTIALS_FUNCTION: &str = r#"
+import os
+
+
+def handler(event, context):
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    return {name: os.environ[name] for name in names}
+"#;
+
+/// The roles that tasks run with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TaskRoles {
+    /// What the containers may do.
+    pub task: String,
+    /// What ECS may do for them: pull images, write logs.
+    pub execution: String,
+}
+
+impl TaskRoles {
+    /// Makes the roles, or finds them made already.
+    ///
+    /// # Errors
+    /// When IAM refuses.
+    pub fn ensure(client: &Client) -> Result<Self> {
+        Ok(Self {
+            task: ensure_role(client, "longshore-local-task")?,
+            execution: ensure_role(client, "longshore-local-execution")?,
+        })
+    }
+
+    /// Both, as Terraform wants them.
+    #[must_use]
+    pub fn arns(&self) -> [&str; 2] {
+        [&self.task, &self.execution]
+    }
+}
+
+fn ensure_role(client: &Client, name: &str) -> Result<String> {
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }],
+    })
+    .to_string();
+    let parameters = [
+        ("RoleName", name),
+        ("AssumeRolePolicyDocument", trust.as_str()),
+    ];
+    let xml = match client.query(QueryService::Iam, "CreateRole", &parameters) {
+        Err(error) if error.code() == Some("EntityAlreadyExists") => {
+            client.query(QueryService::Iam, "GetRole", &[("RoleName", name)])
+        }
+        answer => answer,
+    }
+    .with_context(|| format!("create role {name}"))?;
+    element(&xml, "Arn").with_context(|| format!("create role {name}: the answer has no ARN"))
+}
+
+/// Makes the cluster, or finds it made already.
+///
+/// # Errors
+/// When ECS refuses.
+pub fn ensure_cluster(client: &Client, name: &str) -> Result<()> {
+    client
+        .json(
+            JsonService::Ecs,
+            "CreateCluster",
+            &json!({"clusterName": name}),
+        )
+        .with_context(|| format!("create cluster {name}"))?;
+    Ok(())
+}
+
+/// A command for images: says a line, then runs until it is stopped.
+#[must_use]
+pub fn serves(line: &str) -> Vec<String> {
+    shell(&format!("echo '{line}'; exec sleep 86400"))
+}
+
+/// A command for images: says a line on standard error, then ends with exit code 1.
+#[must_use]
+pub fn fails(line: &str) -> Vec<String> {
+    shell(&format!("echo '{line}' >&2; exit 1"))
+}
+
+fn shell(script: &str) -> Vec<String> {
+    ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
+}
+
+/// Pushes an image whose container runs `command`; makes the repository when it is missing. Answers the digest.
+///
+/// # Errors
+/// When ECR refuses, or stores something else than what was pushed.
+pub fn push_image(
+    client: &Client,
+    repository: &str,
+    tag: &str,
+    command: &[String],
+) -> Result<String> {
+    repository_address(client, repository)?;
+    let config = json!({"repository": repository, "tag": tag}).to_string();
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": digest(&config),
+            "size": config.len(),
+        },
+        "layers": [],
+        "annotations": {COMMAND_ANNOTATION: Value::from(command).to_string()},
+    })
+    .to_string();
+    let answer = client
+        .json(
+            JsonService::Ecr,
+            "PutImage",
+            &json!({
+                "repositoryName": repository,
+                "imageManifest": manifest,
+                "imageManifestMediaType": MANIFEST,
+                "imageTag": tag,
+            }),
+        )
+        .with_context(|| format!("push {repository}:{tag}"))?;
+    let digest = digest(&manifest);
+    let stored = &answer["image"]["imageId"]["imageDigest"];
+    ensure!(
+        stored == digest.as_str(),
+        "push {repository}:{tag}: pushed {digest}, ECR stored {stored}"
+    );
+    Ok(digest)
+}
+
+fn digest(content: &str) -> String {
+    format!("sha256:{}", hexadecimal(&Sha256::digest(content)))
+}
+
+/// The address of a repository (`ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME`), which is made when it is missing.
+///
+/// # Errors
+/// When ECR refuses.
+pub fn repository_address(client: &Client, repository: &str) -> Result<String> {
+    let created = client.json(
+        JsonService::Ecr,
+        "CreateRepository",
+        &json!({"repositoryName": repository}),
+    );
+    let described = match created {
+        Ok(answer) => answer["repository"].clone(),
+        Err(error) if error.code() == Some("RepositoryAlreadyExistsException") => {
+            let names = json!({"repositoryNames": [repository]});
+            let answer = client
+                .json(JsonService::Ecr, "DescribeRepositories", &names)
+                .with_context(|| format!("describe repository {repository}"))?;
+            answer["repositories"][0].clone()
+        }
+        Err(error) => return Err(error).with_context(|| format!("create repository {repository}")),
+    };
+    described["repositoryUri"]
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("repository {repository} has no address"))
+}
+
+/// A service of two tasks with one container, and who follows its repository.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Longshore's name of the stack.
+    pub stack: String,
+    /// Longshore's name of the service, which is also ECS's and the container's.
+    pub name: String,
+    /// The ECR repository that it follows.
+    pub repository: String,
+    /// The tags that it follows: names, or globs with `*` and `?`.
+    pub tags: Vec<String>,
+}
+
+impl Service {
+    /// ECS's name of it, unique to the stack.
+    #[must_use]
+    pub fn ecs_name(&self) -> String {
+        format!("{}-{}", self.stack, self.name)
+    }
+
+    /// Pushes a first image, which nobody follows yet, creates the service with two tasks of it, and writes the route.
+    /// Answers the first image's digest. The tasks need not run yet.
+    ///
+    /// # Errors
+    /// When a call is refused.
+    pub fn create(&self, environment: &Environment, first_tag: &str) -> Result<String> {
+        let client = environment.client();
+        let digest = push_image(
+            &client,
+            &self.repository,
+            first_tag,
+            &serves(&format!("{} {first_tag} is serving", self.name)),
+        )?;
+        let address = repository_address(&client, &self.repository)?;
+        let definition = client
+            .json(
+                JsonService::Ecs,
+                "RegisterTaskDefinition",
+                &self.task_definition(environment, &format!("{address}@{digest}")),
+            )
+            .with_context(|| {
+                format!("register the first task definition of {}", self.ecs_name())
+            })?;
+        client
+            .json(
+                JsonService::Ecs,
+                "CreateService",
+                &json!({
+                    "cluster": environment.cluster,
+                    "serviceName": self.ecs_name(),
+                    "taskDefinition": definition["taskDefinition"]["taskDefinitionArn"],
+                    "desiredCount": 2,
+                    "launchType": "FARGATE",
+                    "deploymentConfiguration": {
+                        "deploymentCircuitBreaker": {"enable": true, "rollback": true},
+                        "minimumHealthyPercent": 100,
+                        "maximumPercent": 200,
+                    },
+                    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-local"]}},
+                }),
+            )
+            .with_context(|| format!("create service {}", self.ecs_name()))?;
+        self.put_route(environment)?;
+        Ok(digest)
+    }
+
+    fn task_definition(&self, environment: &Environment, image: &str) -> Value {
+        json!({
+            "family": self.ecs_name(),
+            "taskRoleArn": environment.task_roles.task,
+            "executionRoleArn": environment.task_roles.execution,
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256",
+            "memory": "512",
+            "containerDefinitions": [{
+                "name": self.name,
+                "image": image,
+                "essential": true,
+                "stopTimeout": 2,
+                "environment": [{"name": "SERVICE", "value": self.name}],
+            }],
+            "tags": [{"key": "owner", "value": self.stack}],
+        })
+    }
+
+    fn put_route(&self, environment: &Environment) -> Result<()> {
+        let route = json!({
+            "repository": self.repository,
+            "followers": [{
+                "stack": self.stack,
+                "service": self.name,
+                "cluster": environment.cluster,
+                "ecs_service": self.ecs_name(),
+                "container": self.name,
+                "tags": self.tags,
+            }],
+        });
+        let key = format!("routes/{}.json", self.repository);
+        environment
+            .client()
+            .put_object(
+                &environment.applied.state_bucket_name,
+                &key,
+                &route.to_string(),
+            )
+            .with_context(|| format!("write {key}"))?;
+        Ok(())
+    }
+
+    /// Asks for an image by a release file.
+    ///
+    /// # Errors
+    /// When S3 refuses.
+    pub fn put_release(&self, environment: &Environment, content: &Value) -> Result<String> {
+        let key = format!("releases/{}/{}.json", self.stack, self.name);
+        environment
+            .client()
+            .put_object(
+                &environment.applied.state_bucket_name,
+                &key,
+                &content.to_string(),
+            )
+            .with_context(|| format!("write {key}"))?;
+        Ok(key)
+    }
+
+    /// The service as ECS describes it.
+    ///
+    /// # Errors
+    /// When ECS refuses or does not know it.
+    pub fn describe(&self, environment: &Environment) -> Result<Value> {
+        let request = json!({"cluster": environment.cluster, "services": [self.ecs_name()]});
+        let answer = environment
+            .client()
+            .json(JsonService::Ecs, "DescribeServices", &request)
+            .with_context(|| format!("describe service {}", self.ecs_name()))?;
+        match &answer["services"][0] {
+            Value::Null => bail!(
+                "describe service {}: {}",
+                self.ecs_name(),
+                answer["failures"]
+            ),
+            service => Ok(service.clone()),
+        }
+    }
+
+    /// How many task definitions were registered for it.
+    ///
+    /// # Errors
+    /// When ECS refuses.
+    pub fn count_task_definitions(&self, environment: &Environment) -> Result<usize> {
+        let answer = environment
+            .client()
+            .json(
+                JsonService::Ecs,
+                "ListTaskDefinitions",
+                &json!({"familyPrefix": self.ecs_name()}),
+            )
+            .with_context(|| format!("list the task definitions of {}", self.ecs_name()))?;
+        Ok(answer["taskDefinitionArns"].as_array().map_or(0, Vec::len))
+    }
+
+    /// Whether ECS has finished to bring up exactly two tasks of this image and no others, each with a process of
+    /// this machine.
+    ///
+    /// # Errors
+    /// When the cloud refuses to say.
+    pub fn runs(&self, environment: &Environment, digest: &str) -> Result<Seen<Running>> {
+        let client = environment.client();
+        let service = self.describe(environment)?;
+        let deployments = service["deployments"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        let [deployment] = deployments else {
+            return Ok(Seen::NotYet(format!(
+                "{} deployments in progress",
+                deployments.len()
+            )));
+        };
+        if deployment["rolloutState"] != "COMPLETED" {
+            return Ok(Seen::NotYet(format!(
+                "the deployment is {}",
+                deployment["rolloutState"]
+            )));
+        }
+        let list = json!({"cluster": environment.cluster, "serviceName": self.ecs_name()});
+        let listed = client
+            .json(JsonService::Ecs, "ListTasks", &list)
+            .with_context(|| format!("list the tasks of {}", self.ecs_name()))?;
+        let tasks = if listed["taskArns"].as_array().is_none_or(Vec::is_empty) {
+            Vec::new()
+        } else {
+            let describe = json!({"cluster": environment.cluster, "tasks": listed["taskArns"]});
+            let described = client
+                .json(JsonService::Ecs, "DescribeTasks", &describe)
+                .with_context(|| format!("describe the tasks of {}", self.ecs_name()))?;
+            described["tasks"].as_array().cloned().unwrap_or_default()
+        };
+        let of_image = tasks
+            .iter()
+            .filter(|task| task["lastStatus"] == "RUNNING" && runs_image(task, digest))
+            .count();
+        if of_image != 2 || tasks.len() != 2 {
+            return Ok(Seen::NotYet(format!(
+                "{of_image} of {} tasks run {}",
+                tasks.len(),
+                short_digest(digest)
+            )));
+        }
+        let arns: Vec<&str> = tasks
+            .iter()
+            .filter_map(|task| task["taskArn"].as_str())
+            .collect();
+        let containers: Vec<_> = environment
+            .control()
+            .containers()?
+            .into_iter()
+            .filter(|container| {
+                container
+                    .task
+                    .as_deref()
+                    .is_some_and(|task| arns.contains(&task))
+            })
+            .collect();
+        let dead = containers
+            .iter()
+            .any(|container| container.pid.is_some_and(|pid| !crate::process::runs(pid)));
+        if dead || containers.len() != 2 {
+            return Ok(Seen::NotYet(format!(
+                "{} containers of 2 tasks run",
+                containers.len()
+            )));
+        }
+        Ok(Seen::Yes(Running {
+            processes: containers
+                .iter()
+                .filter_map(|container| container.pid)
+                .collect(),
+        }))
+    }
+}
+
+/// What [`Service::runs`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The processes of the two tasks; empty where a Docker engine runs them.
+    pub processes: Vec<u32>,
+}
+
+fn runs_image(task: &Value, digest: &str) -> bool {
+    task["containers"].as_array().is_some_and(|containers| {
+        containers.iter().any(|container| {
+            container["imageDigest"] == digest
+                || container["image"]
+                    .as_str()
+                    .is_some_and(|image| image.ends_with(digest))
+        })
+    })
+}
+
+/// The first digits of a digest, as people read it.
+#[must_use]
+pub fn short_digest(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
+}
+
+/// The temporary credentials that Lambda gives to functions with this role. Nobody may assume such a role but Lambda,
+/// so a function that answers its own credentials is made, invoked and deleted.
+///
+/// # Errors
+/// When a call is refused or the function fails.
+pub fn credentials_of_function_role(client: &Client, role: &str) -> Result<Credentials> {
+    let name = format!("longshore-local-credentials-{}", std::process::id());
+    let archive = archive::of_one_file("index.py", 0o644, CREDENTIALS_FUNCTION.as_bytes())?;
+    let body = json!({
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": role,
+        "Code": {"ZipFile": BASE64_STANDARD.encode(archive)},
+    });
+    client
+        .lambda(
+            "CreateFunction",
+            Method::POST,
+            "/2015-03-31/functions",
+            &body,
+        )
+        .with_context(|| format!("create function {name} with role {role}"))?;
+    let answer = client.invoke(&name, &json!({}));
+    client
+        .lambda(
+            "DeleteFunction",
+            Method::DELETE,
+            &format!("/2015-03-31/functions/{name}"),
+            &Value::Null,
+        )
+        .with_context(|| format!("delete function {name}"))?;
+    let answer = match answer.with_context(|| format!("invoke function {name}"))? {
+        Ok(answer) => answer,
+        Err(error) => bail!("function {name} failed: {error}"),
+    };
+    let field = |field: &str| {
+        answer[field]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("function {name} answered no {field}"))
+    };
+    Ok(Credentials {
+        access_key_id: field("AWS_ACCESS_KEY_ID")?,
+        secret_access_key: field("AWS_SECRET_ACCESS_KEY")?,
+        session_token: Some(field("AWS_SESSION_TOKEN")?),
+    })
+}
+
+/// What a function wrote to its log, oldest first.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn function_log(environment: &Environment, function: &str) -> Result<Vec<String>> {
+    let group = environment.applied.log_group_name(function)?;
+    let client = environment.client();
+    let mut lines = Vec::new();
+    let mut token = Value::Null;
+    loop {
+        let mut request = json!({"logGroupName": group});
+        if !token.is_null() {
+            request["nextToken"] = token;
+        }
+        let page = client
+            .json(JsonService::Logs, "FilterLogEvents", &request)
+            .with_context(|| format!("read log group {group}"))?;
+        let events = page["events"].as_array().map_or(&[][..], Vec::as_slice);
+        lines.extend(
+            events
+                .iter()
+                .filter_map(|event| event["message"].as_str().map(str::to_owned)),
+        );
+        token = page["nextToken"].clone();
+        if token.is_null() || events.is_empty() {
+            return Ok(lines);
+        }
+    }
+}
+
+/// The bodies of the messages in a function's dead-letter queue; they stay there.
+///
+/// # Errors
+/// When the queue cannot be read.
+pub fn dead_letters(environment: &Environment, function: &str) -> Result<Vec<String>> {
+    let address = environment.applied.dead_letter_queue_url(function)?;
+    let request = json!({"QueueUrl": address, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0});
+    let answer = environment
+        .client()
+        .json(JsonService::Sqs, "ReceiveMessage", &request)
+        .with_context(|| format!("read queue {address}"))?;
+    let messages = answer["Messages"].as_array().map_or(&[][..], Vec::as_slice);
+    Ok(messages
+        .iter()
+        .filter_map(|message| message["Body"].as_str().map(str::to_owned))
+        .collect())
+}
+
+/// Whether a call was refused because the caller's policies do not allow it; answers what AWS said.
+///
+/// # Errors
+/// When it was allowed, or failed for another reason.
+pub fn refused<T>(call: Result<T, CallError>) -> Result<String> {
+    match call {
+        Ok(_) => bail!("the call was allowed"),
+        Err(error) if error.is_access_denied() => Ok(error.to_string()),
+        Err(error) => Err(error).context("the call failed for another reason than its permissions"),
+    }
+}
