@@ -1,1 +1,16 @@
-//! .
+//! The deployment engine: what a deployment does next, and the record that makes duplicates,
+//! disorder and races harmless.
+//!
+//! [`decide`] holds every decision as a pure function of what is known. [`deploy`] and [`watch`]
+//! carry the decisions out through the [`ports`]. Time and ids come in as arguments.
+
+pub mod decide;
+pub mod deploy;
+pub mod ports;
+pub mod record;
+pub mod release;
+pub mod route;
+pub mod task_definition;
+pub mod watch;
+
+mod outbox;

@@ -1,0 +1,237 @@
+//! What the engine needs of the world, as traits. `longshore-aws` carries them out on AWS.
+
+use std::fmt;
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+use longshore_events::arn::ServiceName;
+use longshore_events::image::{Image, ImageReference};
+use longshore_events::incoming::ReleaseFile;
+use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use serde_json::Value;
+
+use crate::record::Record;
+use crate::route::{Owner, Route};
+
+/// A call to the world that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct CallError {
+    /// What was tried on which resource: "update service api of cluster shop".
+    pub operation: String,
+    /// What can be done about it.
+    pub class: ErrorClass,
+    /// The service's own code, where it gave one.
+    pub code: Option<String>,
+    /// The service's own words.
+    pub message: String,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: ", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(formatter, "{code}: ")?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
+
+/// What can be done about a failed call. Classified once, where the call was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The thing is not there.
+    NotFound,
+    /// Somebody else wrote first: load and decide again.
+    LostRace,
+    /// The request is wrong and stays wrong.
+    Refused,
+    /// The role may not do this; somebody must mend its policy, then the event can be sent again.
+    Denied,
+    /// Throttled, timed out or broken on the other side: try again later.
+    Transient,
+}
+
+/// A service as ECS shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EcsService {
+    /// The ARN of the task definition that its primary deployment runs.
+    pub task_definition: String,
+    /// Its deployments.
+    pub deployments: Vec<EcsDeployment>,
+    /// How many tasks it should run.
+    pub desired_count: i32,
+    /// How many tasks it runs.
+    pub running_count: i32,
+}
+
+impl EcsService {
+    /// The deployment that ECS is working towards.
+    pub fn primary(&self) -> Option<&EcsDeployment> {
+        self.deployments
+            .iter()
+            .find(|deployment| deployment.primary)
+    }
+
+    /// The deployment of this id, while ECS shows it.
+    pub fn deployment(&self, id: &str) -> Option<&EcsDeployment> {
+        self.deployments
+            .iter()
+            .find(|deployment| deployment.id == id)
+    }
+}
+
+/// A deployment as ECS shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EcsDeployment {
+    /// `ecs-svc/...`.
+    pub id: String,
+    /// Whether it is the one that ECS is working towards.
+    pub primary: bool,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// How far it is.
+    pub rollout_state: RolloutState,
+    /// Why, in ECS's words.
+    pub rollout_state_reason: String,
+    /// When it began.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// How far a deployment is, as ECS says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutState {
+    /// Under way; also for services whose state ECS does not tell.
+    InProgress,
+    /// The service is stable on it.
+    Completed,
+    /// The circuit breaker or an alarm stopped it.
+    Failed,
+}
+
+/// A task definition exactly as ECS describes it, with fields that Longshore never heard of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskDefinition {
+    /// The `taskDefinition` object of DescribeTaskDefinition's answer.
+    pub document: Value,
+    /// The `tags` array beside it.
+    pub tags: Vec<Tag>,
+}
+
+/// A tag of an AWS resource.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tag {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// The version of a stored record, to be given back when it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordVersion(pub String);
+
+/// Where images are kept.
+pub trait ImageRegistry {
+    /// Pins the image that `reference` means now. [`ErrorClass::NotFound`] when there is none.
+    fn resolve(&self, reference: &ImageReference)
+    -> impl Future<Output = Result<Image, CallError>>;
+}
+
+/// What runs services.
+pub trait ServiceDeployer {
+    /// The service as it is now. [`ErrorClass::NotFound`] when there is none that is active.
+    fn describe_service(
+        &self,
+        service: &ServiceName,
+    ) -> impl Future<Output = Result<EcsService, CallError>>;
+
+    /// A task definition with its tags.
+    fn describe_task_definition(
+        &self,
+        arn: &str,
+    ) -> impl Future<Output = Result<TaskDefinition, CallError>>;
+
+    /// Registers `request`, the body of a RegisterTaskDefinition call, and gives the new ARN.
+    fn register_task_definition(
+        &self,
+        request: &Value,
+    ) -> impl Future<Output = Result<String, CallError>>;
+
+    /// Points the service at a task definition and nothing else, and gives the id of the deployment
+    /// that this began.
+    fn update_service(
+        &self,
+        service: &ServiceName,
+        task_definition: &str,
+    ) -> impl Future<Output = Result<String, CallError>>;
+
+    /// The tasks of a deployment that stopped lately; ECS remembers them for about an hour.
+    fn stopped_tasks(
+        &self,
+        service: &ServiceName,
+        deployment_id: &str,
+    ) -> impl Future<Output = Result<Vec<TaskFailure>, CallError>>;
+}
+
+/// Who follows which repository, and whose an ECS service is.
+pub trait RouteStore {
+    /// Who follows a repository.
+    fn route(&self, repository: &str) -> impl Future<Output = Result<Option<Route>, CallError>>;
+
+    /// Whose an ECS service is.
+    fn owner(
+        &self,
+        service: &ServiceName,
+    ) -> impl Future<Output = Result<Option<Owner>, CallError>>;
+
+    /// Writes down whose an ECS service is.
+    fn set_owner(
+        &self,
+        service: &ServiceName,
+        owner: &Owner,
+    ) -> impl Future<Output = Result<(), CallError>>;
+
+    /// All ECS services that have ever been deployed to, with their owners.
+    fn owners(&self) -> impl Future<Output = Result<Vec<(ServiceName, Owner)>, CallError>>;
+}
+
+/// Where the records of deployments are kept.
+pub trait RecordStore {
+    /// A service's record, with the version to give back.
+    fn load(
+        &self,
+        owner: &Owner,
+    ) -> impl Future<Output = Result<Option<(Record, RecordVersion)>, CallError>>;
+
+    /// Writes a record in the place of `version`, or as the first one. [`ErrorClass::LostRace`] when
+    /// somebody else wrote in between.
+    fn save(
+        &self,
+        record: &Record,
+        version: Option<&RecordVersion>,
+    ) -> impl Future<Output = Result<RecordVersion, CallError>>;
+}
+
+/// Where release files are.
+pub trait ReleaseStore {
+    /// The bytes of a release file, in the version that the event told of.
+    fn release(&self, file: &ReleaseFile) -> impl Future<Output = Result<Vec<u8>, CallError>>;
+}
+
+/// What tells the world.
+pub trait EventPublisher {
+    /// Publishes all of `events`; an error when even one of them was not taken.
+    fn publish(&self, events: &[LongshoreEvent]) -> impl Future<Output = Result<(), CallError>>;
+}
+
+/// All that the engine needs.
+pub trait Cloud:
+    ImageRegistry + ServiceDeployer + RouteStore + RecordStore + ReleaseStore + EventPublisher
+{
+}
+
+impl<T> Cloud for T where
+    T: ImageRegistry + ServiceDeployer + RouteStore + RecordStore + ReleaseStore + EventPublisher
+{
+}

@@ -1,0 +1,315 @@
+//! The deployment record: `deployments/<stack>/<service>/current.json` in the state bucket.
+//!
+//! It is changed only by conditional writes. Each change of state puts the event that tells of it
+//! into the record's outbox in the same write, so that none is lost when a function dies.
+
+use chrono::{DateTime, Duration, Utc};
+use longshore_events::arn::ServiceName;
+use longshore_events::image::Image;
+use longshore_events::longshore::{
+    DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
+    DeploymentSummary, DeploymentSuperseded, LongshoreEvent, Source, TaskFailure,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::route::{Follower, Owner};
+
+/// How long a claim keeps others away. Longer than a function may run, shorter than the minute after
+/// which Lambda tries a failed asynchronous invocation again.
+pub const LEASE: Duration = Duration::seconds(50);
+
+/// How many dead tasks a record keeps; a service that cannot start makes hundreds.
+const FAILURES_KEPT: usize = 10;
+
+/// A service's record: its last deployment, and what is still to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The last deployment.
+    pub deployment: Deployment,
+    /// Events that are not known to have been published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<LongshoreEvent>,
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The id of the event or request that asked for it, and so the same for its duplicates.
+    pub id: String,
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub ecs_service: String,
+    /// The container whose image is replaced.
+    pub container: String,
+    /// What is deployed.
+    pub image: Image,
+    /// Who or what asked.
+    pub source: Source,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// How far it is.
+    pub state: State,
+    /// Until when the invocation that claimed it has it for itself.
+    pub lease_until: DateTime<Utc>,
+    /// The ARN of the task definition that ran before.
+    pub previous_task_definition: String,
+    /// The image that ran before, as its task definition named it.
+    pub previous_image: String,
+    /// The ARN of the task definition that is rolled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition: Option<String>,
+    /// The id that ECS gave the deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecs_deployment_id: Option<String>,
+    /// When the service was updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When the outcome was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The tasks that died of it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<TaskFailure>,
+}
+
+/// How far a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// An invocation took it up; the service may or may not be updated already.
+    Claimed,
+    /// The service was updated; ECS is rolling it out.
+    Deploying,
+    /// It failed, and that was told; ECS is bringing back what ran before.
+    RollingBack,
+    /// The service is stable on it.
+    Succeeded,
+    /// It failed, and nothing was brought back.
+    Failed,
+    /// It failed, and the service is stable again on what ran before.
+    RolledBack,
+    /// Another deployment took its place before it ended.
+    Superseded,
+}
+
+impl State {
+    /// Whether an outcome is still to come.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Claimed | Self::Deploying | Self::RollingBack)
+    }
+}
+
+/// What asks for a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The id of the event or invocation; duplicates and retries share it.
+    pub id: String,
+    /// When the image was pushed, the file written or the payload sent.
+    pub at: DateTime<Utc>,
+    /// What to deploy.
+    pub image: Image,
+    /// Who or what asks.
+    pub source: Source,
+}
+
+impl Request {
+    /// Whether a person or a pipeline chose this image, rather than a push having told of it.
+    pub fn is_explicit(&self) -> bool {
+        !matches!(self.source, Source::Push)
+    }
+}
+
+/// What a service runs, as seen before it is updated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// The image of the container in question, as the task definition names it.
+    pub image: String,
+    /// The Longshore deployment that made the task definition, if one did.
+    pub deployment_id: Option<String>,
+    /// The id of ECS's primary deployment.
+    pub ecs_deployment_id: Option<String>,
+}
+
+impl Deployment {
+    /// A deployment that has just been claimed for `request`.
+    pub fn claim(
+        follower: &Follower,
+        request: &Request,
+        running: &Running,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id: request.id.clone(),
+            stack: follower.stack.clone(),
+            service: follower.service.clone(),
+            cluster: follower.cluster.clone(),
+            ecs_service: follower.ecs_service.clone(),
+            container: follower.container.clone(),
+            image: request.image.clone(),
+            source: request.source.clone(),
+            requested_at: request.at,
+            state: State::Claimed,
+            lease_until: now + LEASE,
+            previous_task_definition: running.task_definition.clone(),
+            previous_image: running.image.clone(),
+            task_definition: None,
+            ecs_deployment_id: None,
+            started_at: None,
+            finished_at: None,
+            reason: None,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            stack: self.stack.clone(),
+            service: self.service.clone(),
+        }
+    }
+
+    /// The service's names in ECS.
+    pub fn service_name(&self) -> ServiceName {
+        ServiceName {
+            cluster: self.cluster.clone(),
+            ecs_service: self.ecs_service.clone(),
+        }
+    }
+
+    /// The deployment as events name it.
+    pub fn summary(&self) -> DeploymentSummary {
+        DeploymentSummary {
+            deployment_id: self.id.clone(),
+            stack: self.stack.clone(),
+            service: self.service.clone(),
+            cluster: self.cluster.clone(),
+            ecs_service: self.ecs_service.clone(),
+            image: self.image.clone(),
+            source: self.source.clone(),
+            requested_at: self.requested_at,
+        }
+    }
+}
+
+impl Record {
+    /// The record after `deployment` was claimed: what was under way before is superseded, what was
+    /// not yet told stays to be told.
+    pub fn claim(before: Option<&Self>, deployment: Deployment, now: DateTime<Utc>) -> Self {
+        let mut outbox = before.map_or_else(Vec::new, |record| record.outbox.clone());
+        if let Some(previous) = before.map(|record| &record.deployment)
+            && previous.state == State::Deploying
+        {
+            outbox.push(LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
+                deployment: previous.summary(),
+                finished_at: now,
+                superseded_by: deployment.image.to_string(),
+            }));
+        }
+        Self { deployment, outbox }
+    }
+
+    /// The service was updated.
+    pub fn started(&mut self, task_definition: &str, ecs_deployment_id: &str, now: DateTime<Utc>) {
+        let deployment = &mut self.deployment;
+        deployment.state = State::Deploying;
+        deployment.task_definition = Some(task_definition.to_owned());
+        deployment.ecs_deployment_id = Some(ecs_deployment_id.to_owned());
+        deployment.started_at = Some(now);
+        self.outbox
+            .push(LongshoreEvent::DeploymentStarted(DeploymentStarted {
+                deployment: deployment.summary(),
+                task_definition: task_definition.to_owned(),
+                previous_task_definition: deployment.previous_task_definition.clone(),
+                previous_image: deployment.previous_image.clone(),
+            }));
+    }
+
+    /// The service is stable on the deployment.
+    pub fn succeeded(&mut self, now: DateTime<Utc>) {
+        self.finish(State::Succeeded, now);
+        self.outbox
+            .push(LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
+                deployment: self.deployment.summary(),
+                finished_at: now,
+            }));
+    }
+
+    /// The deployment failed; with `rolling_back`, ECS is bringing back what ran before.
+    pub fn failed(&mut self, reason: &str, rolling_back: bool, now: DateTime<Utc>) {
+        self.finish(
+            if rolling_back {
+                State::RollingBack
+            } else {
+                State::Failed
+            },
+            now,
+        );
+        self.deployment.reason = Some(reason.to_owned());
+        self.outbox
+            .push(LongshoreEvent::DeploymentFailed(DeploymentFailed {
+                deployment: self.deployment.summary(),
+                finished_at: now,
+                reason: reason.to_owned(),
+                failures: self.deployment.failures.clone(),
+                rolling_back,
+            }));
+    }
+
+    /// The deployment failed and the service is stable again on `running_task_definition`.
+    pub fn rolled_back(&mut self, reason: &str, running_task_definition: &str, now: DateTime<Utc>) {
+        self.finish(State::RolledBack, now);
+        let reason = self
+            .deployment
+            .reason
+            .get_or_insert_with(|| reason.to_owned())
+            .clone();
+        self.outbox
+            .push(LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
+                deployment: self.deployment.summary(),
+                finished_at: now,
+                reason,
+                failures: self.deployment.failures.clone(),
+                running_task_definition: running_task_definition.to_owned(),
+            }));
+    }
+
+    /// Somebody else deployed over it.
+    pub fn superseded(&mut self, superseded_by: &str, now: DateTime<Utc>) {
+        self.finish(State::Superseded, now);
+        self.outbox
+            .push(LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
+                deployment: self.deployment.summary(),
+                finished_at: now,
+                superseded_by: superseded_by.to_owned(),
+            }));
+    }
+
+    /// Keeps why a task died; whether that was news.
+    pub fn add_failure(&mut self, failure: TaskFailure) -> bool {
+        let failures = &mut self.deployment.failures;
+        if failures.len() >= FAILURES_KEPT
+            || failures.iter().any(|known| known.task == failure.task)
+        {
+            return false;
+        }
+        let place = failures.partition_point(|known| known.stopped_at <= failure.stopped_at);
+        failures.insert(place, failure);
+        true
+    }
+
+    fn finish(&mut self, state: State, now: DateTime<Utc>) {
+        self.deployment.state = state;
+        self.deployment.finished_at = Some(now);
+    }
+}

@@ -1,0 +1,89 @@
+//! Routes: which services follow a repository.
+
+use longshore_events::arn::ServiceName;
+use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
+
+/// `routes/<repository>.json` in the state bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The ECR repository's name; the same as in the key.
+    pub repository: String,
+    /// Who follows it.
+    pub followers: Vec<Follower>,
+}
+
+/// A service that follows a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Follower {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub ecs_service: String,
+    /// The container whose image is replaced.
+    pub container: String,
+    /// The tags whose pushes are deployed: names, or patterns with `*` and `?`.
+    pub tags: Vec<String>,
+}
+
+/// Whose an ECS service is: `services/<cluster>/<ECS service>.json` in the state bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owner {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+}
+
+impl Route {
+    /// The services that a push of `tag` is deployed to.
+    pub fn followers_of<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = &'a Follower> {
+        self.followers.iter().filter(move |follower| {
+            follower
+                .tags
+                .iter()
+                .any(|pattern| WildMatch::new(pattern).matches(tag))
+        })
+    }
+
+    /// The follower that is `service` of `stack`.
+    pub fn follower(&self, stack: &str, service: &str) -> Option<&Follower> {
+        self.followers
+            .iter()
+            .find(|follower| follower.stack == stack && follower.service == service)
+    }
+}
+
+impl Follower {
+    /// The service's names in ECS.
+    pub fn service_name(&self) -> ServiceName {
+        ServiceName {
+            cluster: self.cluster.clone(),
+            ecs_service: self.ecs_service.clone(),
+        }
+    }
+
+    /// The service's names in Longshore.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            stack: self.stack.clone(),
+            service: self.service.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "service {} of stack {}",
+            self.service, self.stack
+        )
+    }
+}

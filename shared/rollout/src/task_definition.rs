@@ -1,0 +1,221 @@
+//! The next revision of a task definition: the running one, with one image replaced.
+//!
+//! Works on the JSON that ECS gave, so that a field which AWS adds tomorrow is kept as well.
+
+use longshore_events::arn::Place;
+use longshore_events::image::{Digest, Image};
+use serde_json::{Value, json};
+
+use crate::ports::{Tag, TaskDefinition};
+
+/// The tag that names the Longshore deployment which registered a task definition.
+pub const DEPLOYMENT_TAG: &str = "longshore:deployment";
+
+/// Fields that DescribeTaskDefinition gives and RegisterTaskDefinition does not take: the Amazon ECS
+/// API Reference, `TaskDefinition` against the request of `RegisterTaskDefinition`.
+const OUTPUT_ONLY: [&str; 9] = [
+    "taskDefinitionArn",
+    "revision",
+    "status",
+    "requiresAttributes",
+    "compatibilities",
+    "registeredAt",
+    "registeredBy",
+    "deregisteredAt",
+    "deleteRequestedAt",
+];
+
+/// ECS allows so many tags on a resource.
+const TAGS_ALLOWED: usize = 50;
+
+/// Why a next revision cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NextRevisionError {
+    /// The route names a container that is not there.
+    #[error(
+        "task definition {task_definition} has no container `{container}`, it has {found}: correct \
+         `container` in the repository's route"
+    )]
+    NoSuchContainer {
+        /// The task definition.
+        task_definition: String,
+        /// What was looked for.
+        container: String,
+        /// The names that are there.
+        found: String,
+    },
+    /// There is no room for the tags that name the deployment.
+    #[error(
+        "task definition {task_definition} would carry {count} tags, ECS allows 50: remove some of its own"
+    )]
+    TooManyTags {
+        /// The task definition.
+        task_definition: String,
+        /// How many it would be.
+        count: usize,
+    },
+}
+
+impl TaskDefinition {
+    /// Its ARN.
+    pub fn arn(&self) -> &str {
+        self.document
+            .get("taskDefinitionArn")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    /// The Longshore deployment that registered it, if one did.
+    pub fn deployment_id(&self) -> Option<&str> {
+        self.tags
+            .iter()
+            .find(|tag| tag.key == DEPLOYMENT_TAG)
+            .map(|tag| tag.value.as_str())
+    }
+
+    /// The image of a container, as it stands there.
+    ///
+    /// # Errors
+    /// [`NextRevisionError::NoSuchContainer`].
+    pub fn image_of(&self, container: &str) -> Result<&str, NextRevisionError> {
+        self.containers()
+            .iter()
+            .find(|definition| name_of(definition) == container)
+            .and_then(|definition| definition.get("image"))
+            .and_then(Value::as_str)
+            .ok_or_else(|| self.no_such_container(container))
+    }
+
+    /// The body of the RegisterTaskDefinition call for the next revision: the same in all but the
+    /// image of `container`, and with tags that name the deployment and the image.
+    ///
+    /// Tags whose key begins with `aws:` are AWS's own and cannot be set by anybody else.
+    ///
+    /// # Errors
+    /// [`NextRevisionError`].
+    pub fn next_revision(
+        &self,
+        container: &str,
+        image: &Image,
+        place: &Place,
+        deployment_id: &str,
+    ) -> Result<Value, NextRevisionError> {
+        let uri = image_uri(
+            self.image_of(container)?,
+            &image.repository,
+            &image.digest,
+            place,
+        );
+        let mut document = self.document.clone();
+        if let Some(fields) = document.as_object_mut() {
+            fields.retain(|name, _| !OUTPUT_ONLY.contains(&name.as_str()));
+        }
+        let definition = document
+            .get_mut("containerDefinitions")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+            .find(|definition| name_of(definition) == container);
+        if let Some(definition) = definition {
+            definition["image"] = Value::String(uri);
+        }
+        document["tags"] = json!(self.next_tags(image, deployment_id)?);
+        Ok(document)
+    }
+
+    fn next_tags(&self, image: &Image, deployment_id: &str) -> Result<Vec<Tag>, NextRevisionError> {
+        let tag = |key: &str, value: &str| Tag {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let mut tags: Vec<Tag> = self
+            .tags
+            .iter()
+            .filter(|tag| !tag.key.starts_with("aws:") && !tag.key.starts_with("longshore:"))
+            .cloned()
+            .collect();
+        tags.push(tag(DEPLOYMENT_TAG, deployment_id));
+        tags.push(tag("longshore:repository", &image.repository));
+        tags.push(tag("longshore:digest", image.digest.as_str()));
+        if let Some(name) = &image.tag {
+            tags.push(tag("longshore:tag", name));
+        }
+        if tags.len() > TAGS_ALLOWED {
+            return Err(NextRevisionError::TooManyTags {
+                task_definition: self.arn().to_owned(),
+                count: tags.len(),
+            });
+        }
+        Ok(tags)
+    }
+
+    fn containers(&self) -> &[Value] {
+        self.document
+            .get("containerDefinitions")
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn no_such_container(&self, container: &str) -> NextRevisionError {
+        let found: Vec<String> = self
+            .containers()
+            .iter()
+            .map(|definition| format!("`{}`", name_of(definition)))
+            .collect();
+        NextRevisionError::NoSuchContainer {
+            task_definition: self.arn().to_owned(),
+            container: container.to_owned(),
+            found: found.join(", "),
+        }
+    }
+}
+
+/// Whether `current`, an image as a task definition names it, is pinned to `image`.
+pub fn is_pinned_to(current: &str, image: &Image) -> bool {
+    current.split_once('@').is_some_and(|(name, digest)| {
+        digest == image.digest.as_str() && names_repository(name, &image.repository)
+    })
+}
+
+/// The image's full name. The registry is kept where the container already ran an image of the same
+/// ECR repository, which may be another account's; else it is the account's own registry in this region.
+fn image_uri(current: &str, repository: &str, digest: &Digest, place: &Place) -> String {
+    let name = without_selector(current);
+    if names_repository(name, repository) {
+        return format!("{name}@{digest}");
+    }
+    let suffix = match place.partition.as_str() {
+        "aws-cn" => "amazonaws.com.cn",
+        _ => "amazonaws.com",
+    };
+    format!(
+        "{}.dkr.ecr.{}.{suffix}/{repository}@{digest}",
+        place.account, place.region
+    )
+}
+
+/// Whether `name` is `<registry>/<repository>` in a private ECR registry, whose host is
+/// `<account>.dkr.ecr.<region>.amazonaws.com` or a variant of it. The same name in another registry
+/// is another image.
+fn names_repository(name: &str, repository: &str) -> bool {
+    without_selector(name)
+        .strip_suffix(repository)
+        .and_then(|registry| registry.strip_suffix('/'))
+        .is_some_and(|registry| registry.contains(".dkr.ecr") && !registry.contains('/'))
+}
+
+/// An image's name without its digest and tag. A colon before the last slash belongs to a port.
+fn without_selector(image: &str) -> &str {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((before, after)) if !after.contains('/') => before,
+        _ => name,
+    }
+}
+
+fn name_of(definition: &Value) -> &str {
+    definition
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

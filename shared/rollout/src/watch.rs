@@ -1,0 +1,373 @@
+//! Watching: from what ECS says to the outcome of a deployment.
+//!
+//! An event is a wake-up. What has become of a deployment is decided from the record and from what
+//! ECS shows.
+
+use chrono::{DateTime, Duration, Utc};
+use futures_util::stream::{self, StreamExt};
+use longshore_events::arn::ServiceName;
+use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
+use longshore_events::longshore::{ContainerFailure, TaskFailure};
+use serde::Serialize;
+
+use crate::decide::{Fact, Settlement, settle};
+use crate::outbox::{RACES, flush, lost_races};
+use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
+use crate::record::{Record, State};
+use crate::route::Owner;
+
+/// How long a deployment may take before it is called failed. ECS gives up by itself only where the
+/// circuit breaker or an alarm is on.
+pub const DEADLINE: Duration = Duration::minutes(30);
+
+/// How many services a reconcile looks at side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What came of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchOutcome {
+    /// It concerns no deployment of ours that is open.
+    Ignored,
+    /// Something was learned; the outcome is still open.
+    Noted,
+    /// The deployment succeeded.
+    Succeeded,
+    /// The deployment failed.
+    Failed,
+    /// The deployment was rolled back.
+    RolledBack,
+    /// Another deployment took its place.
+    Superseded,
+}
+
+/// Takes in that a deployment of a service went on.
+///
+/// # Errors
+/// [`CallError`]; trying again may help.
+pub async fn deployment_changed<C: Cloud>(
+    cloud: &C,
+    service_name: &ServiceName,
+    change: &DeploymentStateChange,
+    now: DateTime<Utc>,
+) -> Result<WatchOutcome, CallError> {
+    let fact = Fact {
+        deployment_id: change.deployment_id.clone(),
+        name: change.event_name,
+        reason: change.reason.clone(),
+    };
+    let Some(owner) = cloud.owner(service_name).await? else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    for _ in 0..RACES {
+        let Some((mut record, version)) = cloud.load(&owner).await? else {
+            return Ok(WatchOutcome::Ignored);
+        };
+        if !record.deployment.state.is_open() {
+            flush(cloud, record, version).await?;
+            return Ok(WatchOutcome::Ignored);
+        }
+        let service = cloud.describe_service(service_name).await?;
+        if record.deployment.state == State::Claimed
+            && !adopt(cloud, &mut record, &service, &fact.deployment_id, now).await?
+        {
+            return Ok(WatchOutcome::Ignored);
+        }
+        match close(cloud, record, version, &service, Some(&fact), now).await {
+            Err(error) if error.class == ErrorClass::LostRace => {}
+            other => return other,
+        }
+    }
+    Err(lost_races(&owner))
+}
+
+/// Takes in that a task of a service stopped: keeps why, when it died of the deployment.
+///
+/// # Errors
+/// [`CallError`]; trying again may help.
+pub async fn task_stopped<C: Cloud>(
+    cloud: &C,
+    service_name: &ServiceName,
+    change: &TaskStateChange,
+    now: DateTime<Utc>,
+) -> Result<WatchOutcome, CallError> {
+    let (Some(failure), Some(started_by)) = (failure_of(change), &change.started_by) else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    let Some(owner) = cloud.owner(service_name).await? else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    for _ in 0..RACES {
+        let Some((mut record, version)) = cloud.load(&owner).await? else {
+            return Ok(WatchOutcome::Ignored);
+        };
+        if record.deployment.state == State::Claimed {
+            let service = cloud.describe_service(service_name).await?;
+            if !adopt(cloud, &mut record, &service, started_by, now).await? {
+                return Ok(WatchOutcome::Ignored);
+            }
+        }
+        if record.deployment.ecs_deployment_id.as_ref() != Some(started_by)
+            || !record.add_failure(failure.clone())
+        {
+            return Ok(WatchOutcome::Ignored);
+        }
+        match cloud.save(&record, Some(&version)).await {
+            Ok(version) => {
+                flush(cloud, record, version).await?;
+                return Ok(WatchOutcome::Noted);
+            }
+            Err(error) if error.class == ErrorClass::LostRace => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(lost_races(&owner))
+}
+
+/// What a reconcile found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// Services looked at.
+    pub services: usize,
+    /// Deployments whose outcome no event had told.
+    pub closed: usize,
+    /// Services that could not be looked at, with the reason.
+    pub failures: Vec<String>,
+}
+
+/// Looks at every service: closes deployments whose events were lost or whose deadline has passed,
+/// and publishes what is still to be told.
+///
+/// # Errors
+/// When the services cannot be listed. What fails for one service is in the answer.
+pub async fn reconcile<C: Cloud>(cloud: &C, now: DateTime<Utc>) -> Result<Reconciled, CallError> {
+    let owners = cloud.owners().await?;
+    let mut answer = Reconciled {
+        services: owners.len(),
+        ..Reconciled::default()
+    };
+    let mut results = stream::iter(owners)
+        .map(|(service_name, owner)| async move {
+            (
+                reconcile_service(cloud, &service_name, &owner, now).await,
+                owner,
+            )
+        })
+        .buffer_unordered(SIDE_BY_SIDE);
+    while let Some((result, owner)) = results.next().await {
+        match result {
+            Ok(WatchOutcome::Ignored | WatchOutcome::Noted) => {}
+            Ok(_) => answer.closed += 1,
+            Err(error) => answer.failures.push(format!("{owner}: {error}")),
+        }
+    }
+    Ok(answer)
+}
+
+async fn reconcile_service<C: Cloud>(
+    cloud: &C,
+    service_name: &ServiceName,
+    owner: &Owner,
+    now: DateTime<Utc>,
+) -> Result<WatchOutcome, CallError> {
+    for _ in 0..RACES {
+        let Some((mut record, version)) = cloud.load(owner).await? else {
+            return Ok(WatchOutcome::Ignored);
+        };
+        let deployment = &record.deployment;
+        let is_claimed = deployment.state == State::Claimed;
+        if !deployment.state.is_open() || is_claimed && deployment.lease_until > now {
+            flush(cloud, record, version).await?;
+            return Ok(WatchOutcome::Ignored);
+        }
+        let service = match cloud.describe_service(service_name).await {
+            Ok(service) => service,
+            Err(error) if error.class == ErrorClass::NotFound => {
+                record.failed(&error.to_string(), false, now);
+                let version = cloud.save(&record, Some(&version)).await?;
+                flush(cloud, record, version).await?;
+                return Ok(WatchOutcome::Failed);
+            }
+            Err(error) => return Err(error),
+        };
+        if is_claimed && let Some(primary) = service.primary() {
+            let id = primary.id.clone();
+            adopt(cloud, &mut record, &service, &id, now).await?;
+        }
+        match close(cloud, record, version, &service, None, now).await {
+            Err(error) if error.class == ErrorClass::LostRace => {}
+            other => return other,
+        }
+    }
+    Err(lost_races(owner))
+}
+
+/// Matches a claim whose invocation has not written ECS's deployment id yet, by the tag of the task
+/// definition that the deployment runs. Whether `ecs_deployment_id` is ours.
+async fn adopt<C: Cloud>(
+    cloud: &C,
+    record: &mut Record,
+    service: &EcsService,
+    ecs_deployment_id: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, CallError> {
+    let Some(shown) = service.deployment(ecs_deployment_id) else {
+        // Not shown any more, or not yet. While a claim is open it may be ours, so it is not dropped.
+        return Err(CallError {
+            operation: format!(
+                "match ECS deployment {ecs_deployment_id} with the claim of {}",
+                record.deployment.owner()
+            ),
+            class: ErrorClass::Transient,
+            code: None,
+            message: "ECS does not show the deployment, and its id is not stored yet".to_owned(),
+        });
+    };
+    let task_definition = cloud
+        .describe_task_definition(&shown.task_definition)
+        .await?;
+    if task_definition.deployment_id() != Some(record.deployment.id.as_str()) {
+        return Ok(false);
+    }
+    record.started(
+        &shown.task_definition,
+        ecs_deployment_id,
+        shown.created_at.unwrap_or(now),
+    );
+    Ok(true)
+}
+
+/// Decides what has become of the record's deployment, writes it down and tells it.
+async fn close<C: Cloud>(
+    cloud: &C,
+    mut record: Record,
+    version: RecordVersion,
+    service: &EcsService,
+    fact: Option<&Fact>,
+    now: DateTime<Utc>,
+) -> Result<WatchOutcome, CallError> {
+    let before = record.clone();
+    let mut settlement = settle(&record.deployment, service, fact);
+    if settlement == Settlement::Open
+        && let Some(reason) = overdue(&record, now)
+    {
+        settlement = Settlement::Failed {
+            reason,
+            rolling_back: false,
+        };
+    }
+    if matches!(
+        settlement,
+        Settlement::Failed { .. } | Settlement::RolledBack { .. }
+    ) {
+        add_stopped_tasks(cloud, &mut record).await?;
+    }
+    let outcome = match settlement {
+        Settlement::Open => WatchOutcome::Noted,
+        Settlement::Succeeded => {
+            record.succeeded(now);
+            WatchOutcome::Succeeded
+        }
+        Settlement::Failed {
+            reason,
+            rolling_back,
+        } => {
+            record.failed(&reason, rolling_back, now);
+            WatchOutcome::Failed
+        }
+        Settlement::RolledBack {
+            reason,
+            running_task_definition,
+        } => {
+            record.rolled_back(&reason, &running_task_definition, now);
+            WatchOutcome::RolledBack
+        }
+        Settlement::Superseded { by } => {
+            record.superseded(&by, now);
+            WatchOutcome::Superseded
+        }
+    };
+    let version = if record == before {
+        version
+    } else {
+        cloud.save(&record, Some(&version)).await?
+    };
+    flush(cloud, record, version).await?;
+    Ok(outcome)
+}
+
+/// Why the deadline has passed, if it has.
+fn overdue(record: &Record, now: DateTime<Utc>) -> Option<String> {
+    let deployment = &record.deployment;
+    let (since, missing) = match deployment.state {
+        State::Claimed => (
+            Some(deployment.lease_until),
+            "was claimed and never started",
+        ),
+        State::Deploying => (
+            deployment.started_at,
+            "has no outcome: ECS reports a failure only where the service has a deployment circuit \
+             breaker or alarms",
+        ),
+        State::RollingBack => (deployment.finished_at, "failed and was not brought back"),
+        _ => (None, ""),
+    };
+    since.filter(|since| *since + DEADLINE < now).map(|_| {
+        format!(
+            "the deployment {missing} within {} minutes",
+            DEADLINE.num_minutes()
+        )
+    })
+}
+
+/// The events of the tasks that died may come later than the failure that they caused, or never.
+async fn add_stopped_tasks<C: Cloud>(cloud: &C, record: &mut Record) -> Result<(), CallError> {
+    let Some(ecs_deployment_id) = record.deployment.ecs_deployment_id.clone() else {
+        return Ok(());
+    };
+    let service_name = record.deployment.service_name();
+    for failure in cloud
+        .stopped_tasks(&service_name, &ecs_deployment_id)
+        .await?
+    {
+        record.add_failure(failure);
+    }
+    Ok(())
+}
+
+/// Why a task died, unless it was stopped because somebody wanted fewer or other tasks.
+fn failure_of(change: &TaskStateChange) -> Option<TaskFailure> {
+    let failure = TaskFailure {
+        task: change.task_arn.clone(),
+        stop_code: change.stop_code.clone(),
+        stopped_reason: change.stopped_reason.clone(),
+        containers: change
+            .containers
+            .iter()
+            .filter(|container| {
+                container.reason.is_some() || container.exit_code.is_some_and(|code| code != 0)
+            })
+            .map(|container| ContainerFailure {
+                name: container.name.clone(),
+                exit_code: container.exit_code,
+                reason: container.reason.clone(),
+            })
+            .collect(),
+        stopped_at: change.stopped_at,
+    };
+    is_death(&failure).then_some(failure)
+}
+
+/// Whether a stopped task died rather than was stopped on purpose.
+///
+/// The scheduler stops tasks both when a service shrinks ("Scaling activity initiated by ...") and
+/// when they are unhealthy ("Task failed ELB health checks in ..."): Amazon ECS Developer Guide,
+/// "Amazon ECS stopped tasks error messages".
+pub fn is_death(failure: &TaskFailure) -> bool {
+    let reason = failure.stopped_reason.as_deref().unwrap_or_default();
+    match failure.stop_code.as_deref() {
+        Some("UserInitiated") => false,
+        Some("ServiceSchedulerInitiated") => reason.contains("failed"),
+        _ => true,
+    }
+}
