@@ -1,0 +1,197 @@
+"""Starts the local cloud: `python local/cloud --directory <directory>`; see README.md beside this folder."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import string
+import sys
+import tempfile
+from pathlib import Path
+
+HOST = "127.0.0.1"
+ACCOUNT = "123456789012"
+# All that functions and tasks may inherit of the environment the cloud was started in: whatever else is
+# set there (proxies, profiles, credentials) would make them behave differently from one machine to the next.
+INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
+
+
+def parsed_arguments():
+    parser = argparse.ArgumentParser(prog="local/cloud", description="AWS on this machine, for Longshore.")
+    parser.add_argument("--directory", required=True, type=Path, help="where all of its files go")
+    parser.add_argument("--region", default="eu-west-1")
+    parser.add_argument(
+        "--asynchronous-retry-seconds",
+        type=float,
+        default=1.0,
+        help="pause before a failed asynchronous invocation is tried again; AWS waits a minute (default: 1)",
+    )
+    parser.add_argument(
+        "--steady-seconds",
+        type=float,
+        default=1.0,
+        help="how long a task must run before its deployment counts it as healthy (default: 1)",
+    )
+    return parser.parse_args()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return listener.getsockname()[1]
+
+
+def credentials():
+    letters = string.ascii_uppercase + "234567"
+    return "AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30)
+
+
+def prepare_environment(directory, region, port, access_key_id, secret_access_key):
+    """The emulator reads its settings from the environment when it is imported."""
+    temporary = directory / "temporary"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    os.environ.clear()
+    os.environ.update(inherited)
+    os.environ.update(
+        AUTH="true",
+        AWS_ACCESS_KEY_ID=access_key_id,
+        AWS_SECRET_ACCESS_KEY=secret_access_key,
+        AWS_ENDPOINT_URL=f"http://{HOST}:{port}",
+        BIND_HOST=HOST,
+        GATEWAY_PORT=str(port),
+        IOT_MTLS_ENABLED="0",
+        LOG_LEVEL="INFO",
+        MINISTACK_ACCOUNT_ID=ACCOUNT,
+        MINISTACK_HOST=HOST,
+        MINISTACK_REGION=region,
+        S3_DATA_DIR=str(directory / "s3"),
+        SFTP_ENABLED="0",
+        STATE_DIR=str(directory / "state"),
+        TMPDIR=str(temporary),
+    )
+    tempfile.tempdir = str(temporary)
+
+
+def install_what_the_emulator_lacks(arguments):
+    """Changes the emulator before it serves. Imported here: its modules read the environment set above."""
+    import containers
+    import delivery
+    import events
+    import invocations
+    import objects
+    import permissions
+    import processes
+    import registry_events
+    import services
+    import task_definitions
+    import tasks
+
+    sys.path.append(str(Path(__file__).parent / "stand_in"))
+    os.environ["HOSTNAME"] = containers.CLOUD_CONTAINER
+    containers.set_directory(arguments.directory / "containers")
+    services.STEADY_SECONDS = arguments.steady_seconds
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.subprocess = processes.subprocess_module()
+    events.install()
+    objects.install()
+    registry_events.install()
+    delivery.install()
+    invocations.install(arguments.asynchronous_retry_seconds)
+    task_definitions.install()
+    tasks.install()
+    services.install()
+    permissions.install()
+
+
+def write_description(directory, description):
+    """Readers never see half a file."""
+    unfinished = directory / "cloud.json.unfinished"
+    unfinished.write_text(json.dumps(description, indent=2) + "\n")
+    unfinished.chmod(0o600)
+    unfinished.replace(directory / "cloud.json")
+
+
+async def serve(port, when_ready):
+    import hypercorn.asyncio
+    from hypercorn.config import Config
+    from ministack import app
+
+    configuration = Config()
+    configuration.bind = [f"{HOST}:{port}"]
+    configuration.keep_alive_timeout = 75
+    configuration.loglevel = "WARNING"
+    configuration.graceful_timeout = 1
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(hypercorn.asyncio.serve(app.app, configuration, shutdown_trigger=stop.wait))
+    announced = asyncio.create_task(until_it_answers(port))
+    done, _ = await asyncio.wait({serving, announced}, return_when=asyncio.FIRST_COMPLETED)
+    if announced in done and not stop.is_set():
+        when_ready()
+    await serving
+    announced.cancel()
+
+
+async def until_it_answers(port):
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(b"GET /_ministack/health HTTP/1.0\r\nHost: local\r\n\r\n")
+            await writer.drain()
+            answer = await reader.readline()
+            writer.close()
+            if b" 200 " in answer:
+                return
+        await asyncio.sleep(0.05)
+
+
+def main():
+    arguments = parsed_arguments()
+    arguments.directory = arguments.directory.resolve()
+    arguments.directory.mkdir(parents=True, exist_ok=True)
+    description_file = arguments.directory / "cloud.json"
+    description_file.unlink(missing_ok=True)
+
+    port = free_port()
+    access_key_id, secret_access_key = credentials()
+    prepare_environment(arguments.directory, arguments.region, port, access_key_id, secret_access_key)
+    install_what_the_emulator_lacks(arguments)
+
+    import control
+    import processes
+    import slack
+
+    control_address = control.serve(HOST)
+    description = {
+        "pid": os.getpid(),
+        "endpoint": f"http://{HOST}:{port}",
+        "control": control_address,
+        "slack_webhook_url": control_address + slack.PATH,
+        "region": arguments.region,
+        "account_id": ACCOUNT,
+        "access_key_id": access_key_id,
+        "secret_access_key": secret_access_key,
+    }
+    try:
+        asyncio.run(serve(port, lambda: write_description(arguments.directory, description)))
+    finally:
+        description_file.unlink(missing_ok=True)
+        processes.end_all()
+        shutil.rmtree(arguments.directory / "temporary", ignore_errors=True)
+    # Threads of the emulator that still wait for something must not keep the process.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The control server: what people and tests ask of the cloud that no AWS API answers. JSON over HTTP."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import containers
+import events
+import slack
+
+_EVENT_MEMBERS = {
+    "id": str,
+    "source": str,
+    "account": str,
+    "time": str,
+    "region": str,
+    "detail-type": str,
+    "detail": dict,
+}
+
+
+def _running_containers():
+    return [
+        {"id": container.id, "image": container.image, "pid": container.pid, "task": container.task}
+        for container in containers.running()
+    ]
+
+
+def _event_problem(event):
+    if not isinstance(event, dict):
+        return "expected one complete event as an object"
+    for member, kind in _EVENT_MEMBERS.items():
+        if not isinstance(event.get(member), kind):
+            return f"{member}: missing, or not of type {kind.__name__}"
+    if not event["source"].startswith("aws."):
+        return "source: expected one of AWS's own (aws.*); send others with PutEvents"
+    return None
+
+
+_READ = {
+    "/slack/messages": slack.messages,
+    "/slack/refused": slack.refused,
+    "/events": events.recorded,
+    "/containers": _running_containers,
+}
+
+
+class _Requests(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format, *arguments):
+        """The emulator's log says what happens; a line for every look at a list would drown it."""
+
+    def _answer(self, status, body, headers=None, content_type="application/json"):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer_json(self, status, value):
+        self._answer(status, json.dumps(value).encode() + b"\n")
+
+    def _body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def do_GET(self):
+        read = _READ.get(self.path)
+        if read is None:
+            self._answer_json(404, {"error": f"nothing at {self.path}", "known": sorted(_READ)})
+        else:
+            self._answer_json(200, read())
+
+    def do_DELETE(self):
+        self._body()
+        if self.path != "/slack/messages":
+            self._answer_json(404, {"error": f"nothing to delete at {self.path}"})
+            return
+        slack.forget()
+        self._answer_json(200, {})
+
+    def do_POST(self):
+        raw = self._body()
+        if self.path.startswith("/slack/services/"):
+            status, headers, text = slack.post(self.path, raw)
+            self._answer(status, text.encode(), headers, "text/html")
+            return
+        if self.path not in ("/slack/answers", "/events"):
+            self._answer_json(404, {"error": f"nothing takes a post at {self.path}"})
+            return
+        try:
+            value = json.loads(raw)
+        except ValueError:
+            self._answer_json(400, {"error": "expected JSON"})
+            return
+        if self.path == "/slack/answers":
+            problem = slack.prepare(value) if isinstance(value, dict) else "expected an object"
+        else:
+            problem = _event_problem(value)
+            if problem is None:
+                events.emit_again(value)
+        self._answer_json(400 if problem else 200, {"error": problem} if problem else {})
+
+
+def serve(host):
+    """Starts the server on a free port and returns its address."""
+    server = ThreadingHTTPServer((host, 0), _Requests)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True, name="control").start()
+    return f"http://{host}:{server.server_address[1]}"

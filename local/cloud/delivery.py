@@ -1,0 +1,96 @@
+"""EventBridge's delivery to Lambda: asks the function's policy, goes the asynchronous way, dead-letters.
+
+The emulator calls a Lambda target once, whoever may or may not call it. On AWS a rule may only call a
+function whose policy names EventBridge with that rule's ARN; what cannot be delivered goes to the
+target's dead-letter queue, if the queue's policy lets the rule in.
+"""
+
+import json
+import threading
+
+import invocations
+import queues
+from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import eventbridge, lambda_svc
+
+_PRINCIPAL = "events.amazonaws.com"
+_invoke_target = eventbridge._invoke_target
+# The target and the rule whose delivery is under way on this thread; the emulator passes on neither.
+_under_way = threading.local()
+
+
+class Undeliverable(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def _invoke(target, event, rule, view=None):
+    before = getattr(_under_way, "delivery", None)
+    _under_way.delivery = (target, rule)
+    try:
+        _invoke_target(target, event, rule, view)
+    finally:
+        _under_way.delivery = before
+
+
+def _to_lambda(arn, payload):
+    target, rule = _under_way.delivery
+    try:
+        _call(arn, payload, rule)
+    except Undeliverable as error:
+        eventbridge.logger.warning("rule %s: target %s: %s", rule.get("Name"), arn, error)
+        _to_dead_letters(target, rule, payload, error)
+
+
+def _call(arn, payload, rule):
+    function, configuration, name = lambda_svc._get_func_record_for_ref(arn)
+    if not function or not configuration:
+        raise Undeliverable("RESOURCE_NOT_FOUND", f"function {arn} does not exist")
+    if not _permitted(function, arn, rule):
+        raise Undeliverable(
+            "NO_PERMISSIONS", f"no statement in the policy of {name} lets {_PRINCIPAL} call it for {rule.get('Arn')}"
+        )
+    try:
+        event = json.loads(payload)
+    except ValueError:
+        raise Undeliverable("INVALID_JSON", f"the input for {name} is no JSON") from None
+    invocations.invoke(lambda_svc._execution_record_for_config(function, configuration), event)
+
+
+def _permitted(function, arn, rule):
+    context = EvalContext(
+        principal_arn="",
+        principal_type="Service",
+        principal_account="",
+        action="lambda:InvokeFunction",
+        resource_arn=arn,
+        region=get_region(),
+        secure_transport=True,
+        service_context={"aws:sourcearn": rule.get("Arn", ""), "aws:sourceaccount": get_account_id()},
+    )
+    return evaluate_resource_policy(function.get("policy"), context, service=_PRINCIPAL).decision == "Allow"
+
+
+def _to_dead_letters(target, rule, payload, error):
+    queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if not queue_arn:
+        return
+    attributes = {
+        "RULE_ARN": rule.get("Arn", ""),
+        "TARGET_ARN": target.get("Arn", ""),
+        "ERROR_CODE": error.code,
+        "ERROR_MESSAGE": str(error),
+        # Neither is worth a second try, so AWS makes none.
+        "RETRY_ATTEMPTS": "0",
+    }
+    try:
+        queues.send_as_service(queue_arn, _PRINCIPAL, rule.get("Arn", ""), get_account_id(), payload, attributes)
+    except queues.QueueRefused as refused:
+        eventbridge.logger.error("rule %s: the event is lost: %s", rule.get("Name"), refused)
+
+
+def install():
+    eventbridge._invoke_target = _invoke
+    eventbridge._dispatch_to_lambda = _to_lambda

@@ -1,0 +1,65 @@
+"""S3 where the emulator is kinder than AWS: missing keys, and the version in `Object Created`."""
+
+import contextvars
+import json
+
+from ministack import app
+from ministack.core.iam_evaluator import enforce
+from ministack.core.responses import get_region
+from ministack.core.router import extract_access_key_id
+from ministack.services import eventbridge, s3
+
+_fire = s3._fire_s3_event
+_version = contextvars.ContextVar("version of the object an event is about", default=None)
+
+
+def _fire_with_version(*arguments, version_id=None, **options):
+    token = _version.set(version_id)
+    try:
+        return _fire(*arguments, version_id=version_id, **options)
+    finally:
+        _version.reset(token)
+
+
+def _dispatch_with_version(dispatch):
+    def dispatched(event, view=None):
+        version = _version.get()
+        if event.get("Source") == "aws.s3" and view is None:
+            detail = json.loads(event["Detail"])
+            detail.pop("event-version", None)
+            if version and isinstance(detail.get("object"), dict):
+                detail["object"]["version-id"] = version
+            event = {**event, "Detail": json.dumps(detail), "Time": event["Time"].split(".")[0].rstrip("Z") + "Z"}
+        dispatch(event, view)
+
+    return dispatched
+
+
+def _missing_key_hidden(handler):
+    """Who may not list a bucket is not told that a key is missing: 403 instead of 404."""
+
+    async def answer(method, path, headers, body, query_params):
+        status, response_headers, response_body = await handler(method, path, headers, body, query_params)
+        bucket, _, key = path.lstrip("/").partition("/")
+        if status != 404 or method not in ("GET", "HEAD") or not key:
+            return status, response_headers, response_body
+        if b"<Code>NoSuchBucket</Code>" in bytes(response_body or b""):
+            return status, response_headers, response_body
+        refusal = enforce(
+            extract_access_key_id(headers, query_params),
+            "s3:ListBucket",
+            "s3",
+            get_region(),
+            resource_arn=f"arn:aws:s3:::{bucket}",
+        )
+        if refusal is None:
+            return status, response_headers, response_body
+        return s3._error("AccessDenied", "Access Denied", 403, path)
+
+    return answer
+
+
+def install():
+    s3._fire_s3_event = _fire_with_version
+    eventbridge._dispatch_event = _dispatch_with_version(eventbridge._dispatch_event)
+    app.SERVICE_HANDLERS["s3"] = _missing_key_hidden(app.SERVICE_HANDLERS["s3"])

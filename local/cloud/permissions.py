@@ -1,0 +1,148 @@
+"""What AWS checks about a caller's permissions and the emulator does not, or checks on the wrong resource.
+
+ECS calls are checked on the resources AWS names in its service authorization reference, tags given at a
+creation need `ecs:TagResource`, and handing a role to a task needs `iam:PassRole`.
+"""
+
+import json
+
+from ministack import app
+from ministack.core import iam_actions
+from ministack.core.iam_evaluator import AuthError, enforce
+from ministack.core.responses import get_account_id, get_region
+from ministack.core.router import extract_access_key_id
+from ministack.services import ecs
+
+_extract_resource_arn = iam_actions.extract_resource_arn
+
+_ON_SERVICES = ("DescribeServices", "UpdateService", "CreateService", "DeleteService")
+_ON_TASKS = ("DescribeTasks", "StopTask", "ExecuteCommand", "GetTaskProtection", "UpdateTaskProtection")
+_ON_TASK_DEFINITIONS = ("RegisterTaskDefinition", "RunTask", "StartTask", "DeleteTaskDefinitions")
+# Calls that have no resource, or whose condition keys are all that can narrow them.
+_ON_EVERYTHING = (
+    "DescribeTaskDefinition",
+    "DeregisterTaskDefinition",
+    "ListTaskDefinitions",
+    "ListTaskDefinitionFamilies",
+    "ListServices",
+    "ListClusters",
+    "CreateCluster",
+)
+
+
+def _arn(kind, name):
+    return f"arn:aws:ecs:{get_region()}:{get_account_id()}:{kind}/{name}"
+
+
+def _cluster_name(data):
+    return ecs._resolve_cluster_name(str(data.get("cluster") or "default")) or "default"
+
+
+def _named(kind, cluster, reference):
+    """The full ARN of a service or task that a request names in full or in short."""
+    return reference if str(reference).startswith("arn:") else _arn(kind, f"{cluster}/{reference}")
+
+
+def _resources(action, data):
+    """The ARNs on which AWS checks an ECS call; `None` where the emulator's own answer stands."""
+    cluster = _cluster_name(data)
+    if action in _ON_SERVICES:
+        named = data.get("services") or [data.get("service") or data.get("serviceName") or "*"]
+        return [_named("service", cluster, one) for one in named]
+    if action in _ON_TASKS:
+        named = data.get("tasks") or [data.get("task") or "*"]
+        return [_named("task", cluster, one) for one in named]
+    if action == "ListTasks":
+        return [_arn("container-instance", f"{cluster}/*")]
+    if action == "RegisterTaskDefinition":
+        return [_arn("task-definition", f"{data.get('family', '*')}:{_next_revision(data)}")]
+    if action in _ON_TASK_DEFINITIONS:
+        named = data.get("taskDefinitions") or [data.get("taskDefinition", "*")]
+        return [
+            one if str(one).startswith("arn:") else _arn("task-definition", ecs._resolve_td_key(str(one)))
+            for one in named
+        ]
+    if action in ("TagResource", "UntagResource", "ListTagsForResource"):
+        return [data.get("resourceArn") or "*"]
+    if action in _ON_EVERYTHING:
+        return ["*"]
+    return None
+
+
+def _next_revision(data):
+    return ecs._task_def_latest.get(data.get("family", ""), 0) + 1
+
+
+def _parsed(body):
+    try:
+        data = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _first_resource(service, method, path, headers, body, query_params, region, account_id):
+    if service == "ecs":
+        found = _resources(headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body))
+        if found:
+            return found[0]
+    return _extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+
+
+def _additional_checks(action, data):
+    """Checks beside the call's own: action, resource, the service to name in a refusal, condition keys."""
+    for resource in (_resources(action, data) or [])[1:]:
+        yield f"ecs:{action}", resource, {"ecs:cluster": _arn("cluster", _cluster_name(data))}
+    if data.get("tags") and action in ("RegisterTaskDefinition", "CreateService", "CreateCluster", "RunTask"):
+        tagged = {
+            "RegisterTaskDefinition": lambda: _resources(action, data)[0],
+            "CreateService": lambda: _resources(action, data)[0],
+            "CreateCluster": lambda: _arn("cluster", data.get("clusterName", "default")),
+            "RunTask": lambda: _arn("task", f"{_cluster_name(data)}/*"),
+        }[action]()
+        yield "ecs:TagResource", tagged, {"ecs:CreateAction": action}
+    roles = [data.get("taskRoleArn"), data.get("executionRoleArn")]
+    if action == "RunTask":
+        definition = ecs._task_defs.get(ecs._resolve_td_key(str(data.get("taskDefinition", "")))) or {}
+        overrides = data.get("overrides") or {}
+        for member in ("taskRoleArn", "executionRoleArn"):
+            roles.append(overrides.get(member) or definition.get(member))
+    for role in roles if action in ("RegisterTaskDefinition", "RunTask") else []:
+        if role:
+            yield "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+
+
+def _denied(service, action, resource, refusal, headers):
+    if isinstance(refusal, AuthError):
+        return app._credential_failure(service, action, "", refusal, headers)
+    return iam_actions.access_denied_response(
+        service,
+        action,
+        refusal.principal_arn,
+        "",
+        headers=headers,
+        message=iam_actions.identity_denial_message(
+            action, refusal.principal_arn, resource, refusal.decision == "Deny"
+        ),
+    )
+
+
+def _checked_ecs(handler):
+    async def answer(method, path, headers, body, query_params):
+        action, data = headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body)
+        access_key = extract_access_key_id(headers, query_params)
+        for checked, resource, context in _additional_checks(action, data):
+            refusal = enforce(
+                access_key, checked, "ecs", get_region(), resource_arn=resource, service_context=context
+            )
+            if refusal:
+                return _denied("ecs", checked, resource, refusal, headers)
+        return await handler(method, path, headers, body, query_params)
+
+    return answer
+
+
+def install():
+    iam_actions.extract_resource_arn = _first_resource
+    app.SERVICE_HANDLERS["ecs"] = _checked_ecs(app.SERVICE_HANDLERS["ecs"])
+

@@ -1,0 +1,96 @@
+"""Every process the cloud starts: functions and containers.
+
+On Linux the kernel is asked to kill a child when the cloud dies (`PR_SET_PDEATHSIG`). The kernel
+takes "parent" to mean the *thread* that forked, so a child started from a short-lived worker thread
+would be killed as soon as that worker is done: all children are started from one thread that lives
+as long as the cloud does.
+"""
+
+import ctypes
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import types
+
+_SET_PARENT_DEATH_SIGNAL = 1
+
+_library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_requests = queue.Queue()
+_started = []
+_started_lock = threading.Lock()
+
+
+def _die_with_the_cloud(cloud_pid):
+    if _library is None:
+        return
+    _library.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    # The cloud may have died between the fork and the line above.
+    if os.getppid() != cloud_pid:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _start_for_ever():
+    cloud_pid = os.getpid()
+    while True:
+        arguments, options, answer = _requests.get()
+        try:
+            process = subprocess.Popen(
+                arguments,
+                start_new_session=True,
+                preexec_fn=lambda: _die_with_the_cloud(cloud_pid),
+                **options,
+            )
+            with _started_lock:
+                _started[:] = [other for other in _started if other.poll() is None]
+                _started.append(process)
+            answer.put((process, None))
+        except Exception as error:
+            answer.put((None, error))
+
+
+def start(arguments, **options):
+    """Starts a process in its own session; takes what `subprocess.Popen` takes and raises what it raises."""
+    answer = queue.Queue(maxsize=1)
+    _requests.put((arguments, options, answer))
+    process, error = answer.get()
+    if error is not None:
+        raise error
+    return process
+
+
+def signal_session(process, number):
+    """Sends a signal to the process and all it started in its session; a process that is gone is no error."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def end_all(grace_seconds=1.0):
+    """Asks every process that still runs to end, waits a moment, then kills the rest."""
+    with _started_lock:
+        running = [process for process in _started if process.poll() is None]
+    for process in running:
+        signal_session(process, signal.SIGTERM)
+    pause = threading.Event()
+    for _ in range(int(grace_seconds / 0.05)):
+        if all(process.poll() is not None for process in running):
+            break
+        pause.wait(0.05)
+    # Also where the first process is gone: what it started may still run in its session.
+    for process in running:
+        signal_session(process, signal.SIGKILL)
+
+
+def subprocess_module():
+    """What the emulator's Lambda runtime gets as its `subprocess`: the real one, with `Popen` started here."""
+    stand_in = types.ModuleType("subprocess")
+    stand_in.__dict__.update({name: value for name, value in vars(subprocess).items() if not name.startswith("__")})
+    stand_in.Popen = start
+    return stand_in
+
+
+threading.Thread(target=_start_for_ever, daemon=True, name="process-starter").start()

@@ -1,0 +1,155 @@
+"""`ECR Image Action`: what ECR tells EventBridge after a push and after a deletion.
+
+A push by digest alone (the children of a multi-architecture push) gives an event with an empty tag; the
+index gives the one that carries the tag.
+"""
+
+import json
+
+import events
+import images
+from ministack.services import ecr
+
+_put_image = ecr._put_image
+_batch_delete_image = ecr._batch_delete_image
+_put_manifest = ecr._v2_put_manifest
+
+
+def _emit(repository, digest, tag, action, record):
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": repository,
+        "image-digest": digest,
+        "action-type": action,
+        "image-tag": tag or "",
+    }
+    if record is not None:
+        detail["manifest-media-type"] = images.media_type(record)
+        artifact = images.artifact_media_type(record)
+        if artifact:
+            detail["artifact-media-type"] = artifact
+    events.emit("aws.ecr", "ECR Image Action", [], detail)
+
+
+def _tags_by_digest(repository):
+    return {record["imageDigest"]: set(record.get("imageTags", [])) for record in ecr._images.get(repository, [])}
+
+
+def _stored(repository, digest):
+    return next((record for record in ecr._images.get(repository, []) if record["imageDigest"] == digest), None)
+
+
+def _put(data):
+    repository, tag = data.get("repositoryName", ""), data.get("imageTag")
+    manifest = data.get("imageManifest", "")
+    given, actual = data.get("imageDigest"), ecr._image_digest(manifest)
+    if given and given != actual:
+        return ecr.error_response_json(
+            "ImageDigestDoesNotMatchException",
+            f"The provided digest '{given}' does not match the manifest's digest '{actual}'",
+            400,
+        )
+    before = _tags_by_digest(repository)
+    if actual in before and (not tag or tag in before[actual]):
+        # ECR refuses a push that changes nothing; no event follows.
+        named = f"tag '{tag}' and digest '{actual}'" if tag else f"digest '{actual}'"
+        return ecr.error_response_json(
+            "ImageAlreadyExistsException",
+            f"Image with {named} already exists in the repository with name '{repository}' in registry "
+            f"with id '{ecr.get_account_id()}'",
+            400,
+        )
+    if not data.get("imageManifestMediaType"):
+        data = {**data, "imageManifestMediaType": _named_media_type(manifest)}
+    answer = _put_image(data)
+    if answer[0] == 200:
+        _emit(repository, actual, tag, "PUSH", _stored(repository, actual))
+    return answer
+
+
+def _named_media_type(manifest):
+    try:
+        named = json.loads(manifest).get("mediaType")
+    except (ValueError, AttributeError):
+        named = None
+    return named or "application/vnd.docker.distribution.manifest.v2+json"
+
+
+def _put_by_registry_protocol(name, reference, headers, body):
+    answer = _put_manifest(name, reference, headers, body)
+    if answer[0] == 201:
+        digest = ecr._content_digest(body if isinstance(body, bytes) else body.encode())
+        _emit(name, digest, None if reference.startswith("sha256:") else reference, "PUSH", _stored(name, digest))
+    return answer
+
+
+def _delete(data):
+    """By tag, only the tag goes while the image has others; by digest, the image and all its tags go."""
+    repository = data.get("repositoryName", "")
+    if repository not in ecr._repositories:
+        return _batch_delete_image(data)
+    deleted, failures = [], []
+    for identifier in data.get("imageIds", []):
+        record = ecr._find_image(repository, identifier)
+        if record is None:
+            failures.append(
+                {
+                    "imageId": identifier,
+                    "failureCode": "ImageNotFound",
+                    "failureReason": "Requested image not found",
+                }
+            )
+            continue
+        digest, tags = record["imageDigest"], list(record.get("imageTags", []))
+        if not identifier.get("imageDigest") and len(tags) > 1:
+            record["imageTags"].remove(identifier["imageTag"])
+            removed = [identifier["imageTag"]]
+        else:
+            ecr._images[repository].remove(record)
+            removed = tags or [None]
+        for tag in removed:
+            deleted.append({"imageDigest": digest, **({"imageTag": tag} if tag else {})})
+            _emit(repository, digest, tag, "DELETE", record)
+    return ecr.json_response({"imageIds": deleted, "failures": failures})
+
+
+_describe_images = ecr._describe_images
+
+
+def _describe(data):
+    """A named image that is missing is an error in ECR, and the artifact's type is not the manifest's."""
+    repository = data.get("repositoryName", "")
+    if repository in ecr._repositories:
+        for identifier in data.get("imageIds") or []:
+            if ecr._find_image(repository, identifier) is None:
+                named = ", ".join(
+                    f"{field}:'{identifier.get(field, 'null')}'" for field in ("imageDigest", "imageTag")
+                )
+                return ecr.error_response_json(
+                    "ImageNotFoundException",
+                    f"The image with imageId {{{named}}} does not exist within the repository with name "
+                    f"'{repository}' in the registry with id '{ecr.get_account_id()}'",
+                    400,
+                )
+    status, headers, body = _describe_images(data)
+    if status != 200:
+        return status, headers, body
+    details = json.loads(body)
+    for detail in details["imageDetails"]:
+        record = _stored(repository, detail["imageDigest"])
+        detail["imageManifestMediaType"] = images.media_type(record)
+        artifact = images.artifact_media_type(record)
+        detail.pop("artifactMediaType", None)
+        if artifact:
+            detail["artifactMediaType"] = artifact
+        if not detail["imageTags"]:
+            del detail["imageTags"]
+    return ecr.json_response(details)
+
+
+def install():
+    # The emulator's dispatch tables look these names up when a call comes in.
+    ecr._put_image = _put
+    ecr._batch_delete_image = _delete
+    ecr._describe_images = _describe
+    ecr._v2_put_manifest = _put_by_registry_protocol

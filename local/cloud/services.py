@@ -1,0 +1,331 @@
+"""The ECS service scheduler: rolling deployments, their circuit breaker, and their events.
+
+The emulator keeps the records of services and answers the API; which tasks start and stop, and what
+becomes of a deployment, is decided here, in one step that looks at a service and its tasks and is run
+again and again. It differs from the emulator's own where that departs from AWS: a deployment's id is
+what its tasks were started by, a rollback is a deployment of its own, nothing is COMPLETED before its
+tasks have run for a while and those of its predecessor are gone, and failing tasks are started again
+ever more slowly.
+"""
+
+import math
+import random
+import threading
+import time
+
+import events
+import tasks
+from ministack.core.responses import request_scope
+from ministack.services import ecs
+
+TICK_SECONDS = 0.1
+# How long a task must run before its deployment counts it as healthy.
+STEADY_SECONDS = 1.0
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 15.0
+_FAILURES = ("EssentialContainerExited", "TaskFailedToStart")
+
+# Held while a service's record is read and changed: by the scheduler, and by the calls that change it.
+_lock = threading.RLock()
+_wake = threading.Event()
+
+_create_service = ecs._create_service
+_update_service = ecs._update_service
+_delete_service = ecs._delete_service
+_describe_services = ecs._describe_services
+
+
+def _new_deployment(task_definition, desired_count, status="PRIMARY"):
+    now = events.now()
+    identifier = f"ecs-svc/{random.randrange(10**18, 10**19)}"
+    return {
+        "id": identifier,
+        "status": status,
+        "taskDefinition": task_definition,
+        "desiredCount": desired_count,
+        "pendingCount": 0,
+        "runningCount": 0,
+        "failedTasks": 0,
+        "createdAt": now,
+        "updatedAt": now,
+        "rolloutState": "IN_PROGRESS",
+        "rolloutStateReason": f"ECS deployment {identifier} in progress.",
+    }
+
+
+def _announce(service, deployment, event_type, name):
+    events.emit(
+        "aws.ecs",
+        "ECS Deployment State Change",
+        [service["serviceArn"]],
+        {
+            "eventType": event_type,
+            "eventName": name,
+            "deploymentId": deployment["id"],
+            "updatedAt": events.now(),
+            "reason": deployment["rolloutStateReason"],
+        },
+    )
+
+
+def _tell(service, message):
+    service["events"].insert(
+        0,
+        {
+            "id": ecs.new_uuid(),
+            "createdAt": events.now(),
+            "message": f"(service {service['serviceName']}) {message}",
+        },
+    )
+    del service["events"][100:]
+
+
+def _set_state(deployment, state, reason):
+    deployment["rolloutState"] = state
+    deployment["rolloutStateReason"] = reason
+    deployment["updatedAt"] = events.now()
+
+
+def _primary(service):
+    return next((one for one in service["deployments"] if one["status"] == "PRIMARY"), None)
+
+
+def _tasks_of(service):
+    group = f"service:{service['serviceName']}"
+    return [
+        task
+        for task in list(ecs._tasks.values())
+        if task.get("group") == group and task.get("clusterArn") == service["clusterArn"]
+    ]
+
+
+def _is_live(task):
+    return task.get("desiredStatus") != "STOPPED"
+
+
+def _is_steady(task, now):
+    if task.get("lastStatus") != "RUNNING" or not _is_live(task):
+        return False
+    return now - task.setdefault("_running_since", now) >= STEADY_SECONDS
+
+
+def _breaker(service):
+    return (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
+
+
+def _count(service, all_tasks):
+    """What DescribeServices shows: of the whole service and of each deployment."""
+
+    def counts(chosen):
+        running = sum(1 for task in chosen if task.get("lastStatus") == "RUNNING")
+        pending = sum(1 for task in chosen if task.get("lastStatus") in ("PROVISIONING", "PENDING", "ACTIVATING"))
+        return running, pending
+
+    service["runningCount"], service["pendingCount"] = counts(all_tasks)
+    for deployment in service["deployments"]:
+        own = [task for task in all_tasks if task.get("_deployment_id") == deployment["id"]]
+        deployment["runningCount"], deployment["pendingCount"] = counts(own)
+
+
+def _count_failures(service, primary, all_tasks, now):
+    """Notes each task that died, once, and says whether that opened the circuit breaker."""
+    opened = False
+    for task in all_tasks:
+        if task.get("lastStatus") != "STOPPED" or task.get("_counted"):
+            continue
+        task["_counted"] = True
+        if task.get("stopCode") not in _FAILURES or task.get("_deployment_id") != primary["id"]:
+            continue
+        service["_failures"] = service.get("_failures", 0) + 1
+        delay = min(_FIRST_DELAY_SECONDS * 2 ** max(0, service["_failures"] - 3), _LONGEST_DELAY_SECONDS)
+        service["_start_not_before"] = now + (delay if service["_failures"] >= 3 else 0)
+        if service["_failures"] == 4:
+            _tell(service, "is unable to consistently start tasks successfully.")
+        if primary["rolloutState"] != "IN_PROGRESS":
+            continue
+        primary["failedTasks"] += 1
+        primary["updatedAt"] = events.now()
+        if _breaker(service).get("enable") and primary["failedTasks"] >= ecs._circuit_breaker_threshold(service):
+            opened = True
+    return opened
+
+
+def _open_breaker(service, failed, all_tasks):
+    _set_state(failed, "FAILED", "ECS deployment circuit breaker: tasks failed to start.")
+    failed["desiredCount"] = 0
+    _tell(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
+    _announce(service, failed, "ERROR", "SERVICE_DEPLOYMENT_FAILED")
+    completed = service.get("_last_completed")
+    if not _breaker(service).get("rollback") or completed is None:
+        for task in all_tasks:
+            if task.get("_deployment_id") == failed["id"] and _is_live(task):
+                _stop(task, failed)
+        return
+    failed["status"] = "ACTIVE"
+    rollback = _new_deployment(completed["taskDefinition"], service["desiredCount"])
+    for member in ("launchType", "capacityProviderStrategy"):
+        rollback[member] = failed.get(member)
+    rollback["rolloutStateReason"] = (
+        f"ECS deployment circuit breaker: rolling back to deploymentId {completed['id']}."
+    )
+    # The tasks of the last completed deployment still run: the rollback takes them over as they are.
+    for task in all_tasks:
+        if task.get("_deployment_id") == completed["id"] and _is_live(task):
+            task["_deployment_id"] = rollback["id"]
+    service["deployments"] = [
+        rollback,
+        *(one for one in service["deployments"] if one["id"] != completed["id"]),
+    ]
+    service["taskDefinition"] = completed["taskDefinition"]
+    service["_failures"] = 0
+    service["_start_not_before"] = 0
+    rollback["_announced"] = True
+    _tell(service, f"rolling back to deployment {completed['id']}.")
+    _announce(service, rollback, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
+
+
+def _stop(task, deployment):
+    tasks.stop(task, f"Scaling activity initiated by (deployment {deployment['id']})", "ServiceSchedulerInitiated")
+
+
+def _start(cluster_name, service, deployment, count):
+    ecs._run_task(
+        {
+            "cluster": cluster_name,
+            "taskDefinition": deployment["taskDefinition"],
+            "count": count,
+            "group": f"service:{service['serviceName']}",
+            "startedBy": deployment["id"],
+            "launchType": service.get("launchType"),
+            "capacityProviderStrategy": service.get("capacityProviderStrategy"),
+            "platformVersion": service.get("platformVersion", ""),
+            "networkConfiguration": service.get("networkConfiguration", {}),
+            "enableExecuteCommand": service.get("enableExecuteCommand", False),
+            "_deploymentId": deployment["id"],
+        }
+    )
+    _tell(service, f"has started {count} tasks: (deployment {deployment['id']}).")
+
+
+def _balance(cluster_name, service, primary, all_tasks, now):
+    """Starts and stops tasks within the minimum and maximum percentages; true when nothing is left to do."""
+    desired = service["desiredCount"]
+    live = [task for task in all_tasks if _is_live(task)]
+    own = [task for task in live if task.get("_deployment_id") == primary["id"]]
+    others = [task for task in live if task.get("_deployment_id") != primary["id"]]
+    steady = [task for task in own if _is_steady(task, now)]
+    stopping = [task for task in all_tasks if not _is_live(task) and task.get("lastStatus") != "STOPPED"]
+
+    configuration = service.get("deploymentConfiguration") or {}
+    most = max(1, desired * int(configuration.get("maximumPercent", 200)) // 100) if desired else 0
+    least = math.ceil(desired * int(configuration.get("minimumHealthyPercent", 100)) / 100)
+
+    if primary["rolloutState"] != "FAILED":
+        room = most - len(live) - len(stopping)
+        missing = min(desired - len(own), room)
+        if missing > 0 and now >= service.get("_start_not_before", 0):
+            _start(cluster_name, service, primary, missing)
+        healthy_others = [task for task in others if task.get("lastStatus") == "RUNNING"]
+        spare = len(steady) + len(healthy_others) - least
+        # What never came up serves nobody; of what does, only as many as the minimum can miss.
+        for task in [task for task in others if task not in healthy_others]:
+            _stop(task, primary)
+        for task in healthy_others[: max(0, spare)]:
+            _stop(task, primary)
+        for task in sorted(own, key=lambda one: one.get("createdAt", ""), reverse=True)[: max(0, len(own) - desired)]:
+            _stop(task, primary)
+    return len(own) == desired and len(steady) == desired and not others and not stopping
+
+
+def _complete(service, primary):
+    _set_state(primary, "COMPLETED", f"ECS deployment {primary['id']} completed.")
+    primary["failedTasks"] = 0
+    service["deployments"] = [primary]
+    service["_last_completed"] = {"id": primary["id"], "taskDefinition": primary["taskDefinition"]}
+    _tell(service, f"(deployment {primary['id']}) deployment completed.")
+    _tell(service, "has reached a steady state.")
+    _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_COMPLETED")
+
+
+def _step(cluster_name, service):
+    primary = _primary(service)
+    if primary is None:
+        return
+    now = time.monotonic()
+    if not primary.get("_announced"):
+        primary["_announced"] = True
+        service["_failures"] = 0
+        service["_start_not_before"] = 0
+        _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
+    all_tasks = _tasks_of(service)
+    if _count_failures(service, primary, all_tasks, now):
+        _open_breaker(service, primary, all_tasks)
+        primary = _primary(service)
+    if any(_is_steady(task, now) for task in all_tasks if task.get("_deployment_id") == primary["id"]):
+        service["_failures"] = 0
+        if _breaker(service).get("resetOnHealthyTask", True) and primary["rolloutState"] == "IN_PROGRESS":
+            primary["failedTasks"] = 0
+    settled = _balance(cluster_name, service, primary, all_tasks, now)
+    if settled and primary["rolloutState"] == "IN_PROGRESS":
+        _complete(service, primary)
+    _count(service, _tasks_of(service))
+
+
+def _schedule_for_ever():
+    while True:
+        _wake.wait(TICK_SECONDS)
+        _wake.clear()
+        for (account, region, key), service in list(ecs._services.all_items()):
+            if service.get("status") != "ACTIVE":
+                continue
+            if (service.get("deploymentController") or {}).get("type", "ECS") != "ECS":
+                continue
+            try:
+                with request_scope(account, region), _lock:
+                    _step(key.split("/", 1)[0], service)
+            except Exception:
+                ecs.logger.exception("service scheduler: step for %s failed", key)
+
+
+def _locked(call):
+    def answer(data):
+        with _lock:
+            result = call(data)
+        _wake.set()
+        return result
+
+    return answer
+
+
+def _nothing(*_arguments, **_options):
+    """The emulator's own scheduling, which the steps above replace."""
+
+
+def _refreshed(cluster_name, group):
+    service = ecs._services.get(f"{cluster_name}/{group.split(':', 1)[1]}") if group.startswith("service:") else None
+    if service is not None:
+        with _lock:
+            _count(service, _tasks_of(service))
+
+
+def install():
+    ecs._make_deployment = _new_deployment
+    ecs._reconcile_service_tasks = _nothing
+    ecs._complete_service_deployment = _nothing
+    ecs._schedule_service_deployment_completion = _nothing
+    ecs._record_service_task_failure = _nothing
+    ecs._record_service_task_healthy = _nothing
+    ecs._refresh_service_state = _refreshed
+    for action, call in (
+        ("CreateService", _create_service),
+        ("UpdateService", _update_service),
+        ("DeleteService", _delete_service),
+        ("DescribeServices", _describe_services),
+    ):
+        ecs._ACTION_MAP[action] = _locked(call)
+    ecs._create_service = ecs._ACTION_MAP["CreateService"]
+    ecs._update_service = ecs._ACTION_MAP["UpdateService"]
+    ecs._delete_service = ecs._ACTION_MAP["DeleteService"]
+    ecs._describe_services = ecs._ACTION_MAP["DescribeServices"]
+    tasks.when_changed(lambda _task: _wake.set())
+    threading.Thread(target=_schedule_for_ever, daemon=True, name="service-scheduler").start()

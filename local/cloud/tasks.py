@@ -1,0 +1,231 @@
+"""ECS tasks as AWS runs them: how they stop, what they are told to have died of, and their events.
+
+The emulator moves a task through its states; here each change of `lastStatus` or `desiredStatus` that
+counts on AWS gives an `ECS Task State Change`, and stopping takes the time the containers take.
+"""
+
+import json
+
+import events
+from ministack.core.concurrency import resource_lock, spawn_background
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import ecs
+
+_DEFAULT_STOP_SECONDS = 30
+
+_mark_pending = ecs._mark_task_pending
+_mark_running = ecs._mark_task_running
+_run_task = ecs._run_task
+_build_run_kwargs = ecs._build_run_kwargs
+_maybe_mark_stopped = ecs._maybe_mark_stopped
+_listeners = []
+
+# What a task's event carries, of what the emulator keeps about a task.
+_TASK_MEMBERS = (
+    "attachments",
+    "availabilityZone",
+    "capacityProviderName",
+    "clusterArn",
+    "connectivity",
+    "connectivityAt",
+    "containerInstanceArn",
+    "containers",
+    "cpu",
+    "createdAt",
+    "desiredStatus",
+    "enableExecuteCommand",
+    "ephemeralStorage",
+    "executionStoppedAt",
+    "group",
+    "lastStatus",
+    "launchType",
+    "memory",
+    "overrides",
+    "platformVersion",
+    "pullStartedAt",
+    "pullStoppedAt",
+    "startedAt",
+    "startedBy",
+    "stopCode",
+    "stoppedAt",
+    "stoppedReason",
+    "stoppingAt",
+    "taskArn",
+    "taskDefinitionArn",
+    "version",
+)
+
+
+def when_changed(listener):
+    """Calls `listener(task)` after each change of a task's state, outside its lock."""
+    _listeners.append(listener)
+
+
+def _announce(task):
+    with resource_lock("ecs-task", task["taskArn"]):
+        visible = json.loads(json.dumps(ecs._sanitize(task)))
+    detail = {name: visible[name] for name in _TASK_MEMBERS if visible.get(name) not in (None, "")}
+    detail["updatedAt"] = events.now()
+    events.emit("aws.ecs", "ECS Task State Change", [task["taskArn"]], detail)
+    for listener in _listeners:
+        listener(task)
+
+
+def _pending(task_arn, task):
+    # The first moment at which a placed task is on its own thread; until here it was PROVISIONING.
+    if task.get("lastStatus") == "PROVISIONING":
+        _announce(task)
+    changed = _mark_pending(task_arn, task)
+    if changed:
+        _announce(task)
+    return changed
+
+
+def _running(task_arn, task):
+    changed = _mark_running(task_arn, task)
+    if changed:
+        _announce(task)
+    return changed
+
+
+def _run(data):
+    answer = _run_task(data)
+    status, headers, body = answer
+    if status != 200:
+        return answer
+    parsed = json.loads(body)
+    for shown in parsed["tasks"]:
+        task = ecs._tasks.get(shown["taskArn"])
+        if task is not None and task.get("launchType") == "FARGATE":
+            # A Fargate task has no container instance that its owner could see.
+            task.pop("containerInstanceArn", None)
+            shown.pop("containerInstanceArn", None)
+    return status, headers, json.dumps(parsed).encode()
+
+
+def _stop_seconds(task):
+    definition = ecs._task_defs.get(ecs._resolve_td_key(task.get("taskDefinitionArn", ""))) or {}
+    return {
+        container["name"]: container.get("stopTimeout", _DEFAULT_STOP_SECONDS)
+        for container in definition.get("containerDefinitions", [])
+    }
+
+
+def _container_process(index, task):
+    identifiers = task.get("_docker_ids") or []
+    if index >= len(identifiers):
+        return None
+    try:
+        return ecs._get_docker().containers.get(identifiers[index])
+    except Exception:
+        return None
+
+
+def _begin_stop(task_arn, task, reason, stop_code):
+    """`desiredStatus` is what changes first; false when somebody else has begun."""
+    with resource_lock("ecs-task", task_arn):
+        if not ecs._task_is_active(task_arn, task):
+            return False
+        ecs._bump_task_version(task)
+        task["desiredStatus"] = "STOPPED"
+        task["stoppingAt"] = events.now()
+        task["stoppedReason"] = reason
+        task["stopCode"] = stop_code
+    _announce(task)
+    return True
+
+
+def _finish_stop(task_arn, task, reason, stop_code):
+    """Ends what still runs of the task, keeps each container's own exit code, and goes to STOPPED."""
+    seconds = _stop_seconds(task)
+    for index, container in enumerate(task.get("containers", [])):
+        process = _container_process(index, task)
+        exit_code = None
+        if process is not None:
+            process.stop(timeout=seconds.get(container["name"], _DEFAULT_STOP_SECONDS))
+            exit_code = process.wait().get("StatusCode")
+        with resource_lock("ecs-task", task_arn):
+            container["lastStatus"] = "STOPPED"
+            if exit_code is not None and container.get("exitCode") is None:
+                container["exitCode"] = exit_code
+            if stop_code == "TaskFailedToStart" and exit_code is None:
+                container["reason"] = reason
+    with resource_lock("ecs-task", task_arn):
+        ecs._bump_task_version(task)
+        task["lastStatus"] = "DEPROVISIONING"
+        task["executionStoppedAt"] = events.now()
+    _announce(task)
+    ecs._cleanup_task_resources(task, ecs._get_docker())
+    with resource_lock("ecs-task", task_arn):
+        ecs._bump_task_version(task)
+        task["lastStatus"] = "STOPPED"
+        task["stoppedAt"] = events.now()
+    ecs.ecs_metadata.set_task_status(task_arn, known_status="STOPPED", desired_status="STOPPED")
+    ecs.ecs_metadata.set_all_container_status(task_arn, "STOPPED")
+    cluster_name = ecs._cluster_name_from_arn(task.get("clusterArn", ""))
+    if cluster_name:
+        ecs._recount_cluster(cluster_name)
+    _announce(task)
+
+
+def _mark_stopped(task_arn, task, reason, stop_code, exit_code=None):
+    """A task that ended by itself or could not start; called on the task's own thread."""
+    if reason == "Essential container exited":
+        reason = "Essential container in task exited"
+    if not _begin_stop(task_arn, task, reason, stop_code):
+        return False
+    _finish_stop(task_arn, task, reason, stop_code)
+    return True
+
+
+def stop(task, reason, stop_code):
+    """Stops a task as its scheduler or a user does: at once in intent, in its own time in fact."""
+    task_arn = task["taskArn"]
+    if not _begin_stop(task_arn, task, reason, stop_code):
+        return
+    account, region = get_account_id(), get_region()
+
+    def finish():
+        with request_scope(account, region):
+            _finish_stop(task_arn, task, reason, stop_code)
+
+    spawn_background(finish, thread_name=f"stop-{task_arn[-8:]}")
+
+
+def _stop_task(data):
+    cluster_name = ecs._resolve_cluster_name(data.get("cluster", "default"))
+    if cluster_name is None:
+        return ecs.error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
+    task = ecs._resolve_task(data.get("task", ""), cluster_name)
+    if not task:
+        return ecs.error_response_json("InvalidParameterException", "The referenced task was not found.", 400)
+    by_service = data.get("reason") == "Service deleted"
+    stop(
+        task,
+        data.get("reason", "Task stopped by user"),
+        "ServiceSchedulerInitiated" if by_service else "UserInitiated",
+    )
+    return ecs.json_response({"task": ecs._sanitize(task)})
+
+
+def _stopped_by_the_watcher_only(task, docker_client=None):
+    # DescribeTasks and ListTasks look too, without a client: a request should never wait for a container.
+    if docker_client is not None:
+        _maybe_mark_stopped(task, docker_client)
+
+
+def _container_options(definition, *rest):
+    options = _build_run_kwargs(definition, *rest)
+    options["entrypoint"] = definition.get("entryPoint")
+    options["stop_seconds"] = definition.get("stopTimeout", _DEFAULT_STOP_SECONDS)
+    return options
+
+
+def install():
+    ecs._mark_task_pending = _pending
+    ecs._mark_task_running = _running
+    ecs._mark_task_stopped = _mark_stopped
+    ecs._maybe_mark_stopped = _stopped_by_the_watcher_only
+    ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run
+    ecs._stop_task = ecs._ACTION_MAP["StopTask"] = _stop_task
+    ecs._build_run_kwargs = _container_options

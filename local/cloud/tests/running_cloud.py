@@ -1,0 +1,325 @@
+"""One running cloud for all tests, and the things they do with it from outside, as any AWS client would."""
+
+import atexit
+import contextlib
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+import zipfile
+from pathlib import Path
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+CLOUD = Path(__file__).parent.parent
+WAIT_SECONDS = 30
+
+# A function in a custom runtime, as small as one can be: it writes down each event under its log's name
+# and fails, or takes its time, when the event says so.
+BOOTSTRAP = """#!{python}
+import json, os, time, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(api + "next") as response:
+        identifier = response.headers["Lambda-Runtime-Aws-Request-Id"]
+        event = json.load(response)
+    with open(os.environ["JOURNAL"], "a") as journal:
+        journal.write(json.dumps({{"time": time.time(), "process": os.getpid(), "event": event}}) + "\\n")
+    detail = event.get("detail") or event
+    time.sleep(detail.get("sleep", 0))
+    result, body = "response", b"{{}}"
+    if detail.get("fail"):
+        result, body = "error", json.dumps({{"errorMessage": detail["fail"], "errorType": "Failed"}}).encode()
+    urllib.request.urlopen(urllib.request.Request(api + identifier + "/" + result, data=body)).read()
+"""
+
+_running = None
+
+
+class Cloud:
+    def __init__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="longshore-cloud-"))
+        self.log = open(self.directory / "cloud.log", "wb")
+        self.process = subprocess.Popen(
+            [sys.executable, str(CLOUD), "--directory", str(self.directory), "--asynchronous-retry-seconds", "0.2"],
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        self.description = wait_until("the cloud answers", self._description)
+        self.account = self.description["account_id"]
+        self.region = self.description["region"]
+        self.code = self._package()
+
+    def _description(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the cloud ended: {(self.directory / 'cloud.log').read_text()[-2000:]}")
+        file = self.directory / "cloud.json"
+        return json.loads(file.read_text()) if file.exists() else None
+
+    def stop(self):
+        self.process.terminate()
+        code = self.process.wait(20)
+        self.log.close()
+        return code
+
+    def client(self, service, credentials=None):
+        keys = credentials or {
+            "AccessKeyId": self.description["access_key_id"],
+            "SecretAccessKey": self.description["secret_access_key"],
+        }
+        return botocore.session.Session().create_client(
+            service,
+            region_name=self.region,
+            endpoint_url=self.description["endpoint"],
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("SessionToken"),
+            config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+        )
+
+    def control(self, method, path, value=None):
+        return request(method, self.description["control"] + path, value)
+
+    def events(self, detail_type, matches=lambda event: True):
+        _, _, recorded = self.control("GET", "/events")
+        return [event for event in recorded if event["detail-type"] == detail_type and matches(event)]
+
+    # Images, task definitions, services.
+
+    def push(self, repository, tag, command, **options):
+        client = self.client("ecr")
+        with contextlib.suppress(client.exceptions.RepositoryAlreadyExistsException):
+            client.create_repository(repositoryName=repository)
+        body = manifest(command)
+        given = {"imageTag": tag} if tag else {}
+        client.put_image(repositoryName=repository, imageManifest=body, **given, **options)
+        return "sha256:" + hashlib.sha256(body.encode()).hexdigest()
+
+    def image(self, repository, reference):
+        separator = "@" if reference.startswith("sha256:") else ":"
+        return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com/{repository}{separator}{reference}"
+
+    def register(self, family, image, **container):
+        answer = self.client("ecs").register_task_definition(
+            family=family,
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            containerDefinitions=[{"name": "app", "image": image, "essential": True, "stopTimeout": 2, **container}],
+        )
+        return answer["taskDefinition"]["taskDefinitionArn"]
+
+    def create_service(self, cluster, name, task_definition, count=2, rollback=True):
+        client = self.client("ecs")
+        client.create_cluster(clusterName=cluster)
+        answer = client.create_service(
+            cluster=cluster,
+            serviceName=name,
+            taskDefinition=task_definition,
+            desiredCount=count,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+            deploymentConfiguration={
+                "deploymentCircuitBreaker": {"enable": True, "rollback": rollback},
+                "maximumPercent": 200,
+                "minimumHealthyPercent": 100,
+            },
+        )
+        return answer["service"]
+
+    def service(self, cluster, name):
+        return self.client("ecs").describe_services(cluster=cluster, services=[name])["services"][0]
+
+    def deployment_events(self, service_arn):
+        return [
+            (event["detail"]["eventName"].removeprefix("SERVICE_DEPLOYMENT_"), event["detail"])
+            for event in self.events("ECS Deployment State Change", lambda event: service_arn in event["resources"])
+        ]
+
+    def wait_for_deployment(self, service_arn, deployment_id, name):
+        return wait_until(
+            f"{name} of {deployment_id}",
+            lambda: [
+                detail
+                for event, detail in self.deployment_events(service_arn)
+                if event == name and detail["deploymentId"] == deployment_id
+            ],
+        )[0]
+
+    # Functions, roles, queues.
+
+    def _package(self):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as package:
+            entry = zipfile.ZipInfo("bootstrap")
+            entry.external_attr = 0o755 << 16
+            package.writestr(entry, BOOTSTRAP.format(python=sys.executable))
+        return archive.getvalue()
+
+    def role(self, statements, principal="lambda.amazonaws.com"):
+        client = self.client("iam")
+        name = unique("role")
+        trust = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+        role = client.create_role(RoleName=name, AssumeRolePolicyDocument=policy([trust]))["Role"]["Arn"]
+        if statements:
+            client.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(statements))
+        return role
+
+    def limited_client(self, service, statements):
+        """A client with the keys of a user that may do just this."""
+        client = self.client("iam")
+        name = unique("user")
+        client.create_user(UserName=name)
+        client.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(statements))
+        return self.client(service, client.create_access_key(UserName=name)["AccessKey"])
+
+    def function(self, statements=(), **options):
+        name = unique("function")
+        journal = self.directory / f"{name}.journal"
+        journal.touch()
+        answer = self.client("lambda").create_function(
+            FunctionName=name,
+            Runtime="provided.al2023",
+            Handler="bootstrap",
+            Role=self.role(list(statements)),
+            Code={"ZipFile": self.code},
+            Timeout=10,
+            Environment={"Variables": {"JOURNAL": str(journal)}},
+            **options,
+        )
+        return name, answer["FunctionArn"], lambda: [json.loads(line) for line in journal.read_text().splitlines()]
+
+    def rule(self, source, target, bus="default", permitted=None, dead_letters=None):
+        """A rule on a source for a function; `permitted` names the function that the rule may call."""
+        client, name = self.client("events"), unique("rule")
+        if bus != "default":
+            client.create_event_bus(Name=bus)
+        arn = client.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"source": [source]}))["RuleArn"]
+        dead = {"DeadLetterConfig": {"Arn": dead_letters}} if dead_letters else {}
+        client.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "1", "Arn": target, **dead}])
+        if permitted:
+            self.client("lambda").add_permission(
+                FunctionName=permitted,
+                StatementId=name,
+                Action="lambda:InvokeFunction",
+                Principal="events.amazonaws.com",
+                SourceArn=arn,
+            )
+        return arn
+
+    def queue(self, statements=()):
+        client = self.client("sqs")
+        url = client.create_queue(QueueName=unique("queue"))["QueueUrl"]
+        arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        if statements:
+            document = policy([{**statement, "Resource": arn} for statement in statements])
+            client.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
+        return url, arn
+
+    def receive(self, url):
+        answer = self.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"])
+        return answer.get("Messages", [])
+
+    def put_event(self, source, detail, bus="default"):
+        entry = {"Source": source, "DetailType": "Test", "Detail": json.dumps(detail), "EventBusName": bus}
+        return self.client("events").put_events(Entries=[entry])
+
+
+def cloud():
+    global _running
+    if _running is None:
+        _running = Cloud()
+        atexit.register(_running.stop)
+    return _running
+
+
+def manifest(command, **members):
+    annotations = {"dev.longshore.test.unique": str(uuid.uuid4())}
+    if command:
+        annotations["dev.longshore.local.command"] = json.dumps(command)
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:0", "size": 0},
+            "layers": [],
+            "annotations": annotations,
+            **members,
+        }
+    )
+
+
+def policy(statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def allow(action, resource="*", **members):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **members}
+
+
+def unique(kind):
+    return f"{kind}-{uuid.uuid4().hex[:10]}"
+
+
+def python(code):
+    """The command of an image that runs a few lines of Python."""
+    return [sys.executable, "-c", code]
+
+
+SERVE = python("import time\nwhile True: time.sleep(1)")
+
+
+def fail(exit_code):
+    return python(f"raise SystemExit({exit_code})")
+
+
+def wait_until(what, condition, seconds=WAIT_SECONDS):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} seconds: {what}")
+
+
+def request(method, url, value=None, raw=None):
+    body = raw if raw is not None else (json.dumps(value).encode() if value is not None else None)
+    call = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(call) as response:
+            status, headers, text = response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        status, headers, text = error.code, error.headers, error.read()
+    try:
+        return status, headers, json.loads(text)
+    except ValueError:
+        return status, headers, text.decode()
+
+
+def error_code(call, *arguments, **options):
+    """The error code and message of a call that is refused."""
+    try:
+        call(*arguments, **options)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    raise AssertionError("the call was not refused")
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+

@@ -1,0 +1,231 @@
+"""Deployments of services that really run: rolling, failing, rolled back; and the events that tell of them."""
+
+import time
+import unittest
+
+from tests.running_cloud import SERVE, alive, cloud, fail, python, unique, wait_until
+
+
+def running(cluster_tasks):
+    return [container for container in cluster_tasks if alive(container["pid"])]
+
+
+class Services(unittest.TestCase):
+    def setUp(self):
+        self.cloud = cloud()
+        self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
+
+    def _containers(self, tag=None):
+        _, _, containers = self.cloud.control("GET", "/containers")
+        image = self.cloud.image(self.repository, tag) if tag else ""
+        return [one for one in containers if f"/{self.cluster}/" in one["task"] and one["image"].startswith(image)]
+
+    def _first_deployment(self, command=SERVE, rollback=True):
+        digest = self.cloud.push(self.repository, "v1", command)
+        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        service = self.cloud.create_service(self.cluster, "api", definition, rollback=rollback)
+        identifier = service["deployments"][0]["id"]
+        self.cloud.wait_for_deployment(service["serviceArn"], identifier, "COMPLETED")
+        return service, digest, definition
+
+    def _update(self, tag, command, **container):
+        digest = self.cloud.push(self.repository, tag, command)
+        definition = self.cloud.register("api", self.cloud.image(self.repository, digest), **container)
+        answer = self.cloud.client("ecs").update_service(
+            cluster=self.cluster, service="api", taskDefinition=definition
+        )
+        primary = [one for one in answer["service"]["deployments"] if one["status"] == "PRIMARY"]
+        return digest, definition, primary[0]
+
+    def test_a_rolling_deployment_replaces_two_processes_by_two_others(self):
+        service, first_digest, _ = self._first_deployment()
+        before = self._containers(first_digest)
+        self.assertEqual(len(before), 2)
+
+        digest, definition, primary = self._update("v2", SERVE)
+        self.assertRegex(primary["id"], r"^ecs-svc/\d{19}$")
+        self.assertEqual(primary["rolloutState"], "IN_PROGRESS")
+        self.assertNotEqual(primary["id"], service["deployments"][0]["id"])
+        completed = self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "COMPLETED")
+
+        self.assertEqual(completed["reason"], f"ECS deployment {primary['id']} completed.")
+        after = self._containers()
+        self.assertEqual([one["image"] for one in after], [self.cloud.image(self.repository, digest)] * 2)
+        self.assertFalse([one for one in before if alive(one["pid"])])
+        shown = self.cloud.service(self.cluster, "api")
+        self.assertEqual((shown["runningCount"], shown["desiredCount"], shown["taskDefinition"]), (2, 2, definition))
+        self.assertEqual([one["id"] for one in shown["deployments"]], [primary["id"]])
+        self.assertEqual(
+            [(name, detail["eventType"]) for name, detail in self.cloud.deployment_events(service["serviceArn"])],
+            [("IN_PROGRESS", "INFO"), ("COMPLETED", "INFO")] * 2,
+        )
+
+    def test_a_failing_image_opens_the_circuit_breaker_and_the_rollback_is_a_deployment_of_its_own(self):
+        service, first_digest, first_definition = self._first_deployment()
+        before = {one["pid"] for one in self._containers(first_digest)}
+        first = service["deployments"][0]["id"]
+
+        _, _, primary = self._update("v2", fail(7))
+        failed = self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "FAILED")
+        self.assertEqual(failed["reason"], "ECS deployment circuit breaker: tasks failed to start.")
+        rollback = wait_until(
+            "the rollback begins",
+            lambda: [
+                detail
+                for name, detail in self.cloud.deployment_events(service["serviceArn"])
+                if name == "IN_PROGRESS" and "rolling back" in detail["reason"]
+            ],
+        )[0]
+        self.assertEqual(
+            rollback["reason"], f"ECS deployment circuit breaker: rolling back to deploymentId {first}."
+        )
+        self.assertNotIn(rollback["deploymentId"], (first, primary["id"]))
+        self.cloud.wait_for_deployment(service["serviceArn"], rollback["deploymentId"], "COMPLETED")
+
+        names = [(name, detail["eventType"]) for name, detail in self.cloud.deployment_events(service["serviceArn"])]
+        self.assertEqual(
+            names[2:],
+            [("IN_PROGRESS", "INFO"), ("FAILED", "ERROR"), ("IN_PROGRESS", "INFO"), ("COMPLETED", "INFO")],
+        )
+        shown = self.cloud.service(self.cluster, "api")
+        self.assertEqual(shown["taskDefinition"], first_definition)
+        self.assertEqual({one["pid"] for one in self._containers()}, before)
+
+        stopped = self._stopped_events(primary["id"])
+        self.assertGreaterEqual(len(stopped), 3)
+        for detail in stopped[:3]:
+            self.assertEqual(detail["stopCode"], "EssentialContainerExited")
+            self.assertEqual(detail["stoppedReason"], "Essential container in task exited")
+            self.assertEqual(detail["containers"][0]["exitCode"], 7)
+            self.assertEqual(detail["group"], "service:api")
+
+        ecs = self.cloud.client("ecs")
+        arns = ecs.list_tasks(cluster=self.cluster, serviceName="api", desiredStatus="STOPPED")["taskArns"]
+        described = ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"]
+        self.assertIn(primary["id"], {task["startedBy"] for task in described})
+        self.assertIn(7, {task["containers"][0].get("exitCode") for task in described})
+
+    def _stopped_events(self, deployment_id):
+        return [
+            event["detail"]
+            for event in self.cloud.events(
+                "ECS Task State Change",
+                lambda event: event["detail"].get("startedBy") == deployment_id
+                and event["detail"]["lastStatus"] == "STOPPED",
+            )
+        ]
+
+    def test_without_rollback_a_failed_deployment_stays_primary_and_the_old_tasks_serve(self):
+        service, first_digest, _ = self._first_deployment(rollback=False)
+        _, definition, primary = self._update("v2", fail(1))
+        self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "FAILED")
+        shown = self.cloud.service(self.cluster, "api")
+        states = {one["id"]: (one["status"], one["rolloutState"]) for one in shown["deployments"]}
+        self.assertEqual(states[primary["id"]], ("PRIMARY", "FAILED"))
+        self.assertEqual(shown["taskDefinition"], definition)
+        self.assertEqual(len(self._containers(first_digest)), 2)
+
+    def test_an_image_that_is_missing_fails_the_task_with_the_reason_of_aws(self):
+        service, _, _ = self._first_deployment()
+        ecs = self.cloud.client("ecs")
+        definition = self.cloud.register("api", self.cloud.image(self.repository, "sha256:" + "0" * 64))
+        answer = ecs.update_service(cluster=self.cluster, service="api", taskDefinition=definition)
+        identifier = answer["service"]["deployments"][0]["id"]
+        self.cloud.wait_for_deployment(service["serviceArn"], identifier, "FAILED")
+        detail = self._stopped_events(identifier)[0]
+        self.assertEqual(detail["stopCode"], "TaskFailedToStart")
+        self.assertTrue(detail["stoppedReason"].startswith("CannotPullContainerError: "), detail["stoppedReason"])
+        self.assertTrue(detail["containers"][0]["reason"].startswith("CannotPullContainerError: "))
+        self.assertNotIn("exitCode", detail["containers"][0])
+
+    def test_a_task_tells_each_of_its_states_once_with_a_growing_version(self):
+        service, _, _ = self._first_deployment()
+        identifier = service["deployments"][0]["id"]
+        ecs = self.cloud.client("ecs")
+        ecs.update_service(cluster=self.cluster, service="api", desiredCount=0)
+        wait_until("both tasks are gone", lambda: len(self._stopped_events(identifier)) == 2)
+        arn = self._stopped_events(identifier)[0]["taskArn"]
+        told = self.cloud.events("ECS Task State Change", lambda event: event["resources"] == [arn])
+        self.assertEqual(
+            [(one["detail"]["lastStatus"], one["detail"]["desiredStatus"]) for one in told],
+            [
+                ("PROVISIONING", "RUNNING"),
+                ("PENDING", "RUNNING"),
+                ("RUNNING", "RUNNING"),
+                ("RUNNING", "STOPPED"),
+                ("DEPROVISIONING", "STOPPED"),
+                ("STOPPED", "STOPPED"),
+            ],
+        )
+        self.assertEqual([one["detail"]["version"] for one in told], [1, 2, 3, 4, 5, 6])
+        self.assertEqual(told[-1]["detail"]["stopCode"], "ServiceSchedulerInitiated")
+        self.assertEqual(
+            told[-1]["detail"]["stoppedReason"], f"Scaling activity initiated by (deployment {identifier})"
+        )
+        # Ended by SIGTERM.
+        self.assertEqual(told[-1]["detail"]["containers"][0]["exitCode"], 143)
+
+    def test_a_container_gets_its_environment_and_is_killed_when_it_does_not_end(self):
+        stubborn = python(
+            "import os, signal, time\n"
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "print('greeting', os.environ['GREETING'], flush=True)\n"
+            "while True: time.sleep(1)"
+        )
+        logs = self.cloud.client("logs")
+        logs.create_log_group(logGroupName=f"/{self.cluster}")
+        digest = self.cloud.push(self.repository, "v1", stubborn)
+        definition = self.cloud.register(
+            "stubborn",
+            self.cloud.image(self.repository, digest),
+            environment=[{"name": "GREETING", "value": "hello"}],
+            logConfiguration={
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": f"/{self.cluster}",
+                    "awslogs-region": self.cloud.region,
+                    "awslogs-stream-prefix": "app",
+                },
+            },
+        )
+        ecs = self.cloud.client("ecs")
+        ecs.create_cluster(clusterName=self.cluster)
+        arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition, launchType="FARGATE")["tasks"][0]["taskArn"]
+
+        def lines():
+            found = logs.filter_log_events(logGroupName=f"/{self.cluster}")["events"]
+            return [event["message"] for event in found]
+
+        wait_until("its output is in its log group", lambda: "greeting hello" in lines())
+        pid = self._containers()[0]["pid"]
+        began = time.monotonic()
+        ecs.stop_task(cluster=self.cluster, task=arn, reason="enough")
+        self.assertLess(time.monotonic() - began, 1, "StopTask waits for nothing")
+        task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
+        self.assertEqual((task["stopCode"], task["stoppedReason"]), ("UserInitiated", "enough"))
+        self.assertEqual(task["containers"][0]["exitCode"], 137)
+        self.assertFalse(alive(pid))
+
+    def _stopped(self, ecs, arn):
+        task = ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
+        return task if task["lastStatus"] == "STOPPED" else None
+
+    def test_a_definition_overrides_the_command_as_docker_would(self):
+        digest = self.cloud.push(self.repository, "v1", fail(3))
+        image = self.cloud.image(self.repository, digest)
+        ecs = self.cloud.client("ecs")
+        ecs.create_cluster(clusterName=self.cluster)
+        for container, expected in (
+            ({}, 3),
+            ({"command": fail(4)}, 4),
+            ({"entryPoint": fail(5)}, 5),
+            ({"entryPoint": fail(6)[:1], "command": fail(6)[1:]}, 6),
+        ):
+            definition = self.cloud.register("override", image, **container)
+            arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+            task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
+            self.assertEqual(task["containers"][0]["exitCode"], expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
