@@ -69,7 +69,9 @@ async fn read<C: Cloud>(
     };
     let body = match cloud.release(file).await {
         Ok(body) => body,
-        Err(error) if error.class == ErrorClass::NotFound => return Ok(Err(error.to_string())),
+        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+            return Ok(Err(error.to_string()));
+        }
         Err(error) => return Err(error),
     };
     Ok(parse_body(&body)

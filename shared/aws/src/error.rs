@@ -1,0 +1,169 @@
+//! Errors of the SDK, classified once: here.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use longshore_rollout::ports::{CallError, ErrorClass};
+
+/// Makes a [`CallError`] of an SDK error; `operation` says what was tried on which resource.
+pub(crate) fn failed<E>(
+    operation: impl Into<String>,
+) -> impl FnOnce(SdkError<E, HttpResponse>) -> CallError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let operation = operation.into();
+    move |error| {
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let message = match error.message() {
+            Some(message) => message.to_owned(),
+            None => DisplayErrorContext(&error).to_string(),
+        };
+        let class = match &error {
+            SdkError::ConstructionFailure(_) => ErrorClass::Refused,
+            SdkError::ServiceError(_) => classify(code.as_deref(), status, &message),
+            _ => ErrorClass::Transient,
+        };
+        CallError {
+            operation,
+            class,
+            code,
+            message,
+        }
+    }
+}
+
+/// The thing that an answer without an error does not hold.
+pub(crate) fn not_found(operation: impl Into<String>, message: impl Into<String>) -> CallError {
+    CallError {
+        operation: operation.into(),
+        class: ErrorClass::NotFound,
+        code: None,
+        message: message.into(),
+    }
+}
+
+/// An answer that does not have the shape that the API documents.
+pub(crate) fn unreadable(operation: impl Into<String>, message: impl Into<String>) -> CallError {
+    CallError {
+        operation: operation.into(),
+        class: ErrorClass::Transient,
+        code: None,
+        message: message.into(),
+    }
+}
+
+/// What can be done about an error that a service answered with.
+pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -> ErrorClass {
+    match code.unwrap_or_default() {
+        // S3's conditional writes: 412 for a lost race, 409 for one that is still being run.
+        "PreconditionFailed" | "ConditionalRequestConflict" => ErrorClass::LostRace,
+        "NoSuchKey"
+        | "NoSuchVersion"
+        | "ImageNotFoundException"
+        | "RepositoryNotFoundException"
+        | "ServiceNotFoundException"
+        | "ServiceNotActiveException"
+        | "ClusterNotFoundException"
+        | "ResourceNotFoundException" => ErrorClass::NotFound,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorClass::Denied,
+        // ECS answers some refusals of IAM, such as of iam:PassRole, with a code of its own.
+        _ if message.contains("is not authorized to perform") => ErrorClass::Denied,
+        "SlowDown"
+        | "RequestLimitExceeded"
+        | "RequestTimeout"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "UpdateInProgressException" => ErrorClass::Transient,
+        code if code.contains("Throttl") || code.contains("TooManyRequests") => {
+            ErrorClass::Transient
+        }
+        _ => match status {
+            Some(429 | 500..) | None => ErrorClass::Transient,
+            Some(403) => ErrorClass::Denied,
+            Some(412 | 409) => ErrorClass::LostRace,
+            Some(_) => ErrorClass::Refused,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_says_what_can_be_done_about_it() {
+        let cases = [
+            (
+                Some("PreconditionFailed"),
+                Some(412),
+                "",
+                ErrorClass::LostRace,
+            ),
+            (
+                Some("ConditionalRequestConflict"),
+                Some(409),
+                "",
+                ErrorClass::LostRace,
+            ),
+            (Some("NoSuchKey"), Some(404), "", ErrorClass::NotFound),
+            (Some("NoSuchBucket"), Some(404), "", ErrorClass::Refused),
+            (
+                Some("ImageNotFoundException"),
+                Some(400),
+                "",
+                ErrorClass::NotFound,
+            ),
+            (
+                Some("AccessDeniedException"),
+                Some(400),
+                "",
+                ErrorClass::Denied,
+            ),
+            (Some("AccessDenied"), Some(403), "", ErrorClass::Denied),
+            (
+                Some("ClientException"),
+                Some(400),
+                "User: x is not authorized to perform: iam:PassRole",
+                ErrorClass::Denied,
+            ),
+            (
+                Some("ClientException"),
+                Some(400),
+                "no such family",
+                ErrorClass::Refused,
+            ),
+            (
+                Some("ThrottlingException"),
+                Some(400),
+                "",
+                ErrorClass::Transient,
+            ),
+            (
+                Some("TooManyRequestsException"),
+                Some(429),
+                "",
+                ErrorClass::Transient,
+            ),
+            (
+                Some("ServerException"),
+                Some(500),
+                "",
+                ErrorClass::Transient,
+            ),
+            (None, Some(503), "", ErrorClass::Transient),
+            (None, None, "", ErrorClass::Transient),
+        ];
+        for (code, status, message, expected) in cases {
+            assert_eq!(
+                classify(code, status, message),
+                expected,
+                "{code:?} {status:?}"
+            );
+        }
+    }
+}
