@@ -68,7 +68,7 @@ variable "state_bucket_name" {
 }
 
 variable "noncurrent_version_days" {
-  description = "Days an overwritten object of the state bucket can still be read by its version."
+  description = "Days an overwritten object of the state bucket can still be read by its version; null keeps every version."
   type        = number
   default     = 90
 }

@@ -62,8 +62,11 @@ module "longshore" {
 
   slack_webhook_secret_name = aws_secretsmanager_secret.slack_webhook.name
 
-  # The cloud is thrown away with all that is in it.
-  force_destroy      = true
+  # The cloud is thrown away with all that is in it, long before a version could
+  # expire; and the provider watches a new lifecycle for most of a minute.
+  force_destroy           = true
+  noncurrent_version_days = null
+
   log_level          = var.log_level
   log_retention_days = 1
   require_tls        = local.require_tls

@@ -1,6 +1,25 @@
 # One function with everything that is its own: role, policy, log group,
 # dead-letter queue, on-failure destination and alarms.
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
 locals {
+  dead_letter_queue_name = "${var.name}-dead-letters"
+
+  # Known before the queue is there: SQS takes half a minute to make a queue with
+  # its policy, and the role and the function need not wait for it.
+  dead_letter_queue_arn = join(":", [
+    "arn",
+    data.aws_partition.current.partition,
+    "sqs",
+    data.aws_region.current.name,
+    data.aws_caller_identity.current.account_id,
+    local.dead_letter_queue_name,
+  ])
+
   # What every function may do besides its work: write its own logs and hand
   # over what it could not do.
   runtime_policy = jsonencode({
@@ -19,30 +38,34 @@ locals {
         Sid      = "KeepFailedEvents"
         Effect   = "Allow"
         Action   = ["sqs:SendMessage"]
-        Resource = [aws_sqs_queue.dead_letter.arn]
+        Resource = [local.dead_letter_queue_arn]
       },
     ]
   })
 
-  refuse_plain_http = {
-    Sid       = "RefusePlainHttp"
-    Effect    = "Deny"
-    Principal = "*"
-    Action    = "sqs:*"
-    Resource  = aws_sqs_queue.dead_letter.arn
-    Condition = { Bool = { "aws:SecureTransport" = "false" } }
-  }
-
-  # EventBridge writes to a target's dead-letter queue as itself, not with a
-  # role: the queue must name the rules.
-  accept_undelivered_events = {
-    Sid       = "AcceptUndeliveredEvents"
-    Effect    = "Allow"
-    Principal = { Service = "events.amazonaws.com" }
-    Action    = "sqs:SendMessage"
-    Resource  = aws_sqs_queue.dead_letter.arn
-    Condition = { ArnEquals = { "aws:SourceArn" = var.rule_arns } }
-  }
+  dead_letter_queue_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        # EventBridge writes to a target's dead-letter queue as itself, not with
+        # a role: the queue must name the rules.
+        Sid       = "AcceptUndeliveredEvents"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = local.dead_letter_queue_arn
+        Condition = { ArnEquals = { "aws:SourceArn" = var.rule_arns } }
+      }],
+      var.require_tls ? [{
+        Sid       = "RefusePlainHttp"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = local.dead_letter_queue_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }] : [],
+    )
+  })
 }
 
 resource "aws_iam_role" "this" {
@@ -81,17 +104,10 @@ resource "aws_cloudwatch_log_group" "this" {
 # One queue for both ways an event can be lost: EventBridge could not hand it to
 # the function, or the function failed it three times.
 resource "aws_sqs_queue" "dead_letter" {
-  name                      = "${var.name}-dead-letters"
+  name                      = local.dead_letter_queue_name
+  policy                    = local.dead_letter_queue_policy
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true
-}
-
-resource "aws_sqs_queue_policy" "dead_letter" {
-  queue_url = aws_sqs_queue.dead_letter.url
-  policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = concat([local.accept_undelivered_events], var.require_tls ? [local.refuse_plain_http] : [])
-  })
 }
 
 resource "aws_lambda_function" "this" {

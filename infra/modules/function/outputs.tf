@@ -47,7 +47,7 @@ output "dead_letter_queue_arn" {
 
 output "dead_letter_queue_policy" {
   description = "The queue's policy document, as JSON."
-  value       = aws_sqs_queue_policy.dead_letter.policy
+  value       = aws_sqs_queue.dead_letter.policy
 }
 
 output "environment" {

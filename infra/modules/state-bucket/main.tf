@@ -47,6 +47,8 @@ resource "aws_s3_bucket_ownership_controls" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  count = var.noncurrent_version_days == null ? 0 : 1
+
   bucket = aws_s3_bucket.this.id
 
   rule {

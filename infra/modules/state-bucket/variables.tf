@@ -9,12 +9,12 @@ variable "name" {
 }
 
 variable "noncurrent_version_days" {
-  description = "Days an overwritten or deleted object can still be read by its version."
+  description = "Days an overwritten or deleted object can still be read by its version; null keeps every version."
   type        = number
   default     = 90
 
   validation {
-    condition     = var.noncurrent_version_days >= 1 && floor(var.noncurrent_version_days) == var.noncurrent_version_days
+    condition     = try(var.noncurrent_version_days >= 1 && floor(var.noncurrent_version_days) == var.noncurrent_version_days, var.noncurrent_version_days == null)
     error_message = "The number of days must be a whole number of at least 1."
   }
 }
