@@ -1,1 +1,53 @@
-fn main() {}
+//! The project's own commands: `cargo xtask package|local|demo|test`.
+
+mod demo;
+mod imports;
+mod local;
+mod package;
+mod terminal;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use longshore_local::process::watch_for_interruption;
+use longshore_local::workspace::Workspace;
+
+use crate::terminal::Terminal;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands.", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the functions as Lambda packages into target/packages, byte for byte reproducibly.
+    Package(package::Arguments),
+    /// The local cloud with Longshore in it: start, stop, look at it.
+    Local(local::Arguments),
+    /// Show the whole way of a push, from nothing, on this machine.
+    Demo(demo::Arguments),
+    /// Run every check and every test.
+    Test(test::Arguments),
+}
+
+fn main() -> ExitCode {
+    let workspace = Workspace::of_this_build();
+    let outcome = watch_for_interruption().and_then(|()| match Arguments::parse().command {
+        Command::Package(arguments) => package::run(&workspace, &arguments),
+        Command::Local(arguments) => local::run(&workspace, &arguments),
+        Command::Demo(arguments) => demo::run(&workspace, &arguments),
+        Command::Test(arguments) => test::run(&workspace, &arguments),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            Terminal::standard_error().line(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Who may import whom. The directions are those of `ARCHITECTURE.md`:
+//! functions, cli -> runtime -> aws -> (rollout, report) -> events.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use longshore_local::process::capture;
+use longshore_local::workspace::Workspace;
+use serde::Deserialize;
+
+/// What one package may import.
+struct Rule {
+    package: &'static str,
+    /// Packages of this workspace.
+    ours: &'static [&'static str],
+    /// Packages of [`RESTRICTED`] that it may name all the same; a `*` at the end stands for any rest.
+    restricted: &'static [&'static str],
+}
+
+/// Packages that only those may import which say so: AWS, asynchronous runtimes, the network.
+const RESTRICTED: [&str; 9] = [
+    "aws-config",
+    "aws-credential-types",
+    "aws-sdk-*",
+    "aws-sigv4",
+    "aws-smithy-*",
+    "lambda_runtime",
+    "reqwest",
+    "tokio",
+    "ureq",
+];
+
+const BELOW_AWS: [&str; 3] = ["longshore-events", "longshore-rollout", "longshore-report"];
+const BELOW_RUNTIME: [&str; 4] = [
+    "longshore-events",
+    "longshore-rollout",
+    "longshore-report",
+    "longshore-aws",
+];
+const BELOW_FUNCTIONS: [&str; 5] = [
+    "longshore-events",
+    "longshore-rollout",
+    "longshore-report",
+    "longshore-aws",
+    "longshore-runtime",
+];
+
+/// The one table. A package without a line in it is refused, so that a new one is thought about.
+const RULES: [Rule; 13] = [
+    rule("longshore-events", &[], &[]),
+    rule("longshore-rollout", &["longshore-events"], &[]),
+    // Its second half is the client of Slack, which waits and speaks HTTP.
+    rule(
+        "longshore-report",
+        &["longshore-events"],
+        &["reqwest", "tokio"],
+    ),
+    rule(
+        "longshore-aws",
+        &BELOW_AWS,
+        &[
+            "aws-config",
+            "aws-credential-types",
+            "aws-sdk-*",
+            "aws-smithy-*",
+            "tokio",
+        ],
+    ),
+    rule(
+        "longshore-runtime",
+        &BELOW_RUNTIME,
+        &["lambda_runtime", "tokio"],
+    ),
+    rule(
+        "longshore-deploy",
+        &BELOW_FUNCTIONS,
+        &["lambda_runtime", "tokio"],
+    ),
+    rule(
+        "longshore-watch",
+        &BELOW_FUNCTIONS,
+        &["lambda_runtime", "tokio"],
+    ),
+    rule(
+        "longshore-notify",
+        &BELOW_FUNCTIONS,
+        &["lambda_runtime", "tokio"],
+    ),
+    rule("longshore-cli", &BELOW_FUNCTIONS, &["tokio"]),
+    rule("longshore-testkit", &BELOW_AWS, &[]),
+    // A tool that looks at the system from outside: it signs its own requests.
+    rule(
+        "longshore-local",
+        &[],
+        &["aws-credential-types", "aws-sigv4", "ureq"],
+    ),
+    rule("longshore-tests", &["longshore-local"], &[]),
+    rule("xtask", &["longshore-local"], &[]),
+];
+
+const fn rule(
+    package: &'static str,
+    ours: &'static [&'static str],
+    restricted: &'static [&'static str],
+) -> Rule {
+    Rule {
+        package,
+        ours,
+        restricted,
+    }
+}
+
+/// What `cargo metadata` says of the workspace, as far as it matters here.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+}
+
+/// How many rules were checked, and what breaks one of them.
+pub struct Findings {
+    pub checked: usize,
+    pub violations: Vec<String>,
+}
+
+/// Checks the manifests and the sources of the workspace.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn check(workspace: &Workspace) -> Result<Findings> {
+    let metadata = capture(
+        Command::new("cargo")
+            .args([
+                "metadata",
+                "--no-deps",
+                "--format-version",
+                "1",
+                "--offline",
+            ])
+            .current_dir(workspace.root()),
+    )?;
+    let metadata: Metadata =
+        serde_json::from_str(&metadata).context("read the answer of cargo metadata")?;
+    let mut violations = check_manifests(&metadata);
+    let mut sources = 0;
+    for folder in ["functions", "shared", "cli", "local", "tests", "xtask"] {
+        sources += check_sources(workspace, &workspace.path(folder), &mut violations)?;
+    }
+    Ok(Findings {
+        checked: metadata.packages.len() + sources,
+        violations,
+    })
+}
+
+fn check_manifests(metadata: &Metadata) -> Vec<String> {
+    let ours: BTreeSet<&str> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let mut violations = Vec::new();
+    for package in &metadata.packages {
+        let Some(rule) = RULES.iter().find(|rule| rule.package == package.name) else {
+            violations.push(format!(
+                "{} has no line in the table of xtask/src/imports.rs",
+                package.name
+            ));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            let for_tests = dependency.kind.as_deref() == Some("dev");
+            let allowed = if ours.contains(name) {
+                rule.ours.contains(&name) || (for_tests && name == "longshore-testkit")
+            } else {
+                let is_restricted = RESTRICTED.iter().any(|pattern| matches(pattern, name));
+                // Tests may wait and speak HTTP anywhere, but AWS has one place for them too.
+                !is_restricted
+                    || (for_tests && !name.starts_with("aws-"))
+                    || rule.restricted.iter().any(|pattern| matches(pattern, name))
+            };
+            if !allowed {
+                violations.push(format!("{} may not import {name}", package.name));
+            }
+        }
+    }
+    violations
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
+    }
+}
+
+/// Only `shared/aws` writes the names of AWS's SDK, not even through somebody's re-export.
+fn check_sources(
+    workspace: &Workspace,
+    folder: &Path,
+    violations: &mut Vec<String>,
+) -> Result<usize> {
+    if folder == workspace.path("shared/aws") {
+        return Ok(0);
+    }
+    let mut checked = 0;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("list {}", folder.display()))?
+            .path();
+        if path.is_dir() {
+            checked += check_sources(workspace, &path, violations)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path)
+                .with_context(|| format!("read {}", path.display()))?;
+            let shown = path.strip_prefix(workspace.root()).unwrap_or(&path);
+            violations.extend(foreign_names(&source).map(|(line, name)| {
+                format!(
+                    "{}:{line} names {name}, which only shared/aws may",
+                    shown.display()
+                )
+            }));
+            checked += 1;
+        }
+    }
+    Ok(checked)
+}
+
+fn foreign_names(source: &str) -> impl Iterator<Item = (usize, String)> {
+    // Put together here, so that this file does not break its own rule.
+    let names = ["sdk_", "config", "smithy_"].map(|name| format!("aws_{name}"));
+    source.lines().zip(1..).filter_map(move |(line, number)| {
+        let name = names.iter().find(|name| line.contains(name.as_str()))?;
+        Some((number, name.clone()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(package: &str, dependencies: &[(&str, Option<&str>)]) -> Metadata {
+        let mut packages: Vec<Package> = RULES
+            .iter()
+            .map(|rule| Package {
+                name: rule.package.to_owned(),
+                dependencies: Vec::new(),
+            })
+            .collect();
+        packages.retain(|known| known.name != package);
+        packages.push(Package {
+            name: package.to_owned(),
+            dependencies: dependencies
+                .iter()
+                .map(|(name, kind)| Dependency {
+                    name: (*name).to_owned(),
+                    kind: kind.map(str::to_owned),
+                })
+                .collect(),
+        });
+        Metadata { packages }
+    }
+
+    #[test]
+    fn allowed_directions_pass() {
+        let metadata = metadata(
+            "longshore-deploy",
+            &[
+                ("longshore-runtime", None),
+                ("longshore-events", None),
+                ("tokio", None),
+                ("serde_json", None),
+            ],
+        );
+        assert_eq!(check_manifests(&metadata), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_forbidden_edge_is_refused() {
+        for (package, dependency, kind) in [
+            ("longshore-deploy", "longshore-watch", None),
+            ("longshore-deploy", "longshore-watch", Some("dev")),
+            ("longshore-rollout", "longshore-aws", None),
+            ("longshore-aws", "longshore-runtime", None),
+            ("longshore-rollout", "tokio", None),
+            ("longshore-rollout", "tokio", Some("build")),
+            ("longshore-events", "aws-sdk-ecs", None),
+            ("longshore-notify", "aws-sdk-secretsmanager", Some("dev")),
+            ("longshore-notify", "reqwest", None),
+            ("longshore-report", "longshore-testkit", None),
+        ] {
+            let violations = check_manifests(&metadata(package, &[(dependency, kind)]));
+            assert_eq!(
+                violations,
+                [format!("{package} may not import {dependency}")]
+            );
+        }
+    }
+
+    #[test]
+    fn tests_may_wait_and_use_the_testkit() {
+        let metadata = metadata(
+            "longshore-rollout",
+            &[("longshore-testkit", Some("dev")), ("tokio", Some("dev"))],
+        );
+        assert_eq!(check_manifests(&metadata), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_package_that_nobody_thought_about_is_refused() {
+        let violations = check_manifests(&metadata("longshore-new", &[]));
+        assert_eq!(
+            violations,
+            ["longshore-new has no line in the table of xtask/src/imports.rs"]
+        );
+    }
+
+    #[test]
+    fn a_name_of_the_sdk_is_found_with_its_line() {
+        let source = format!("use std::fmt;\nuse aws_{}ecs::Client;\n", "sdk_");
+        let found: Vec<_> = foreign_names(&source).collect();
+        assert_eq!(found, [(2, format!("aws_{}", "sdk_"))]);
+    }
+}

@@ -1,0 +1,163 @@
+//! `cargo xtask local`: the local cloud with Longshore in it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use longshore_local::cloud;
+use longshore_local::environment::Environment;
+use longshore_local::python::Python;
+use longshore_local::workspace::Workspace;
+
+use crate::terminal::{Style, Terminal};
+use crate::{package, tools};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// The cloud's directory; the demo's is target/local/demo.
+    #[arg(long, global = true, default_value = "target/local/cloud")]
+    directory: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start it; when it runs already, bring it up to date with this checkout.
+    Up,
+    /// Stop it. Everything in it is gone then.
+    Down,
+    /// Say whether it runs, and where.
+    Status,
+    /// Print the lines that point any AWS client at it: eval "$(cargo xtask local env)".
+    Env,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let directory = &workspace.root().join(&arguments.directory);
+    match arguments.command {
+        Command::Up => up(workspace, directory),
+        Command::Down => down(directory),
+        Command::Status => status(directory),
+        Command::Env => print_variables(directory),
+    }
+}
+
+fn up(workspace: &Workspace, directory: &Path) -> Result<ExitCode> {
+    let mut terminal = Terminal::standard_error();
+    tools::check()?;
+    let architecture = tools::host_architecture()?;
+    let python = Python::ensure(workspace, |text| terminal.progress(text))?;
+    package::build(workspace, &python, architecture, |text| {
+        terminal.progress(text)
+    })?;
+    let (cloud, started) = match cloud::running(directory)? {
+        Some(cloud) => (cloud, false),
+        None => {
+            terminal.progress("starting the local cloud");
+            (start_afresh(workspace, &python, directory)?, true)
+        }
+    };
+    let environment = Environment::install(workspace, directory, cloud, architecture, |text| {
+        terminal.progress(text);
+    });
+    let environment = match environment {
+        Ok(environment) => environment,
+        Err(error) if started => {
+            cloud::stop(directory)?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let mark = terminal.mark(true);
+    terminal.line(&format!(
+        "{mark} the local cloud is up at {}",
+        environment.cloud.endpoint
+    ));
+    terminal.line("  point any AWS client at it:  eval \"$(cargo xtask local env)\"");
+    terminal.line("  stop it:                     cargo xtask local down");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts a cloud in a directory from which everything of earlier runs is removed, but for what Terraform downloaded.
+pub fn start_afresh(
+    workspace: &Workspace,
+    python: &Python,
+    directory: &Path,
+) -> Result<cloud::Cloud> {
+    if let Ok(entries) = std::fs::read_dir(directory) {
+        for entry in entries {
+            let path = entry
+                .with_context(|| format!("list {}", directory.display()))?
+                .path();
+            if path.ends_with("terraform") {
+                continue;
+            }
+            let removed = if path.is_dir() && !path.is_symlink() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+            removed.with_context(|| format!("remove {}", path.display()))?;
+        }
+    }
+    cloud::start(workspace, python, directory)
+}
+
+fn down(directory: &Path) -> Result<ExitCode> {
+    let mut terminal = Terminal::standard_error();
+    let stopped = cloud::stop(directory)?;
+    terminal.line(if stopped {
+        "the local cloud is stopped"
+    } else {
+        "the local cloud was not running"
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(directory: &Path) -> Result<ExitCode> {
+    let mut terminal = Terminal::standard_output();
+    let Some(cloud) = cloud::running(directory)? else {
+        terminal.line("the local cloud is not running; start it: cargo xtask local up");
+        return Ok(ExitCode::FAILURE);
+    };
+    let heading = terminal.styled(Style::Bold, "the local cloud is running");
+    terminal.line(&heading);
+    terminal.line(&format!("  process    {}", cloud.pid));
+    terminal.line(&format!("  endpoint   {}", cloud.endpoint));
+    terminal.line(&format!("  control    {}", cloud.control));
+    terminal.line(&format!("  log        {}", cloud::log(directory).display()));
+    let containers = cloud.control().containers()?;
+    let messages = cloud.control().slack_messages()?;
+    terminal.line(&format!("  containers {}", containers.len()));
+    terminal.line(&format!("  Slack      {} messages", messages.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_variables(directory: &Path) -> Result<ExitCode> {
+    cloud::running(directory)?
+        .context("the local cloud is not running; start it: cargo xtask local up")?;
+    let environment = Environment::read(directory)?;
+    let mut terminal = Terminal::standard_output();
+    for (name, value) in environment.variables() {
+        terminal.line(&format!("export {name}={}", quoted(&value)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A text as one word of a shell.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_stays_one_word_whatever_is_in_it() {
+        assert_eq!(quoted("plain"), "'plain'");
+        assert_eq!(quoted("it's $HOME; rm"), r"'it'\''s $HOME; rm'");
+    }
+}
