@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{join_all, try_join};
-use longshore_events::arn::Place;
 use longshore_events::incoming::Push;
-use longshore_events::longshore::{DeploymentSkipped, LongshoreEvent, SkipReason, Source};
+use longshore_events::longshore::{
+    DeploymentFailed, DeploymentSkipped, LongshoreEvent, SkipReason, Source,
+};
 use longshore_events::manual::DeployPayload;
 use serde::Serialize;
 use serde_json::Value;
@@ -84,7 +85,6 @@ pub enum DeployError {
 pub async fn deploy_push<C: Cloud>(
     cloud: &C,
     push: &Push,
-    place: &Place,
     now: DateTime<Utc>,
 ) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
     let Some(route) = cloud.route(&push.image.repository).await? else {
@@ -103,8 +103,45 @@ pub async fn deploy_push<C: Cloud>(
     let tag = push.image.tag.as_deref().unwrap_or_default();
     let deployments = route
         .followers_of(tag)
-        .map(|follower| deploy(cloud, follower, &request, place, now));
+        .map(|follower| deploy_followed(cloud, follower, &request, now));
     Ok(join_all(deployments).await)
+}
+
+/// Deploys to a follower. Nobody waits for an answer to a push, so a refusal is told as a failure.
+async fn deploy_followed<C: Cloud>(
+    cloud: &C,
+    follower: &Follower,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<ServiceOutcome, DeployError> {
+    match deploy(cloud, follower, request, now).await {
+        Err(DeployError::Refused {
+            owner,
+            image,
+            reason,
+        }) => {
+            let failed = LongshoreEvent::DeploymentFailed(DeploymentFailed {
+                deployment: request.summary(follower),
+                finished_at: now,
+                reason: reason.clone(),
+                failures: Vec::new(),
+                rolling_back: false,
+            });
+            match cloud.publish(&[failed]).await {
+                Ok(()) => Ok(ServiceOutcome {
+                    stack: owner.stack,
+                    service: owner.service,
+                    outcome: Outcome::Failed { reason },
+                }),
+                Err(source) => Err(DeployError::Call {
+                    owner,
+                    image,
+                    source,
+                }),
+            }
+        }
+        other => other,
+    }
 }
 
 /// Who asked for a deployment, and when.
@@ -128,7 +165,6 @@ pub async fn deploy_explicitly<C: Cloud>(
     cloud: &C,
     payload: &DeployPayload,
     asked: Asked,
-    place: &Place,
     now: DateTime<Utc>,
 ) -> Result<ServiceOutcome, DeployError> {
     let owner = Owner {
@@ -156,7 +192,7 @@ pub async fn deploy_explicitly<C: Cloud>(
         image,
         source: asked.source,
     };
-    deploy(cloud, follower, &request, place, now).await
+    deploy(cloud, follower, &request, now).await
 }
 
 /// Deploys to one service.
@@ -164,7 +200,6 @@ async fn deploy<C: Cloud>(
     cloud: &C,
     follower: &Follower,
     request: &Request,
-    place: &Place,
     now: DateTime<Utc>,
 ) -> Result<ServiceOutcome, DeployError> {
     let owner = follower.owner();
@@ -173,7 +208,6 @@ async fn deploy<C: Cloud>(
         follower,
         owner: &owner,
         request,
-        place,
         now,
     };
     match engine.run().await {
@@ -230,7 +264,6 @@ struct Engine<'a, C> {
     follower: &'a Follower,
     owner: &'a Owner,
     request: &'a Request,
-    place: &'a Place,
     now: DateTime<Utc>,
 }
 
@@ -262,7 +295,6 @@ impl<C: Cloud> Engine<'_, C> {
             let revision = seen.task_definition.next_revision(
                 &deployment.container,
                 &deployment.image,
-                self.place,
                 &deployment.id,
             )?;
             let raced = last

@@ -125,6 +125,20 @@ impl Request {
     pub fn is_explicit(&self) -> bool {
         !matches!(self.source, Source::Push)
     }
+
+    /// The deployment that it asks for, as events name it.
+    pub fn summary(&self, follower: &Follower) -> DeploymentSummary {
+        DeploymentSummary {
+            deployment_id: self.id.clone(),
+            stack: follower.stack.clone(),
+            service: follower.service.clone(),
+            cluster: follower.cluster.clone(),
+            ecs_service: follower.ecs_service.clone(),
+            image: self.image.clone(),
+            source: self.source.clone(),
+            requested_at: self.at,
+        }
+    }
 }
 
 /// What a service runs, as seen before it is updated.

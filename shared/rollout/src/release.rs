@@ -1,7 +1,6 @@
 //! Release files: read, checked, deployed, or refused aloud.
 
 use chrono::{DateTime, Utc};
-use longshore_events::arn::Place;
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused, Source};
 use longshore_events::manual::DeployPayload;
@@ -37,11 +36,10 @@ pub enum ReleaseError {
 pub async fn deploy_release<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
-    place: &Place,
     now: DateTime<Utc>,
 ) -> Result<ReleaseOutcome, ReleaseError> {
     let reason = match read(cloud, file).await? {
-        Ok((payload, asked)) => match deploy_explicitly(cloud, &payload, asked, place, now).await {
+        Ok((payload, asked)) => match deploy_explicitly(cloud, &payload, asked, now).await {
             Ok(outcome) => return Ok(ReleaseOutcome::Taken(outcome)),
             Err(DeployError::Refused { reason, .. }) => reason,
             Err(error) => return Err(ReleaseError::Deploy(error)),

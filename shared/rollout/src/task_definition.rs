@@ -2,7 +2,8 @@
 //!
 //! Works on the JSON that ECS gave, so that a field which AWS adds tomorrow is kept as well.
 
-use longshore_events::arn::Place;
+use longshore_events::Malformed;
+use longshore_events::arn::{self, Place};
 use longshore_events::image::{Digest, Image};
 use serde_json::{Value, json};
 
@@ -54,6 +55,9 @@ pub enum NextRevisionError {
         /// How many it would be.
         count: usize,
     },
+    /// ECS gave it an ARN that is none.
+    #[error(transparent)]
+    Unnamed(#[from] Malformed),
 }
 
 impl TaskDefinition {
@@ -97,14 +101,13 @@ impl TaskDefinition {
         &self,
         container: &str,
         image: &Image,
-        place: &Place,
         deployment_id: &str,
     ) -> Result<Value, NextRevisionError> {
         let uri = image_uri(
             self.image_of(container)?,
             &image.repository,
             &image.digest,
-            place,
+            &arn::place(self.arn())?,
         );
         let mut document = self.document.clone();
         if let Some(fields) = document.as_object_mut() {

@@ -1,0 +1,77 @@
+//! What a person asks first: what was deployed last, and what runs now.
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_events::arn::ServiceName;
+use serde::Serialize;
+
+use crate::ports::{CallError, Cloud, ErrorClass};
+use crate::record::Deployment;
+use crate::route::Owner;
+
+/// How many services are asked for side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// A service's last deployment, and what ECS runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceStatus {
+    /// The last deployment.
+    pub deployment: Deployment,
+    /// What ECS runs; nothing when the service is gone.
+    pub running: Option<RunningTasks>,
+}
+
+/// What ECS runs of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunningTasks {
+    /// The ARN of the task definition that the service points at.
+    pub task_definition: String,
+    /// How many tasks it should run.
+    pub desired_count: i32,
+    /// How many tasks it runs.
+    pub running_count: i32,
+}
+
+/// The status of every service that was ever deployed to and that `wanted` lets through, by name.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn status<C: Cloud>(
+    cloud: &C,
+    wanted: impl Fn(&Owner) -> bool,
+) -> Result<Vec<ServiceStatus>, CallError> {
+    let mut owners = cloud.owners().await?;
+    owners.retain(|(_, owner)| wanted(owner));
+    owners.sort_by(|(_, one), (_, other)| one.cmp(other));
+    let statuses: Vec<Option<ServiceStatus>> =
+        stream::iter(owners)
+            .map(|(service_name, owner)| async move {
+                service_status(cloud, &service_name, &owner).await
+            })
+            .buffered(SIDE_BY_SIDE)
+            .try_collect()
+            .await?;
+    Ok(statuses.into_iter().flatten().collect())
+}
+
+async fn service_status<C: Cloud>(
+    cloud: &C,
+    service_name: &ServiceName,
+    owner: &Owner,
+) -> Result<Option<ServiceStatus>, CallError> {
+    let Some((record, _)) = cloud.load(owner).await? else {
+        return Ok(None);
+    };
+    let running = match cloud.describe_service(service_name).await {
+        Ok(service) => Some(RunningTasks {
+            task_definition: service.task_definition,
+            desired_count: service.desired_count,
+            running_count: service.running_count,
+        }),
+        Err(error) if error.class == ErrorClass::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Some(ServiceStatus {
+        deployment: record.deployment,
+        running,
+    }))
+}

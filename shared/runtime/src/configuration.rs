@@ -1,0 +1,119 @@
+//! Configuration, read once at start. Every variable is named here and nowhere else.
+
+use std::env;
+
+/// The bucket that holds routes, release files and deployment records.
+pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
+/// The bus that Longshore tells its events on.
+pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
+/// The name of the secret that holds Slack's webhook URL.
+pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
+/// How much is logged: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
+
+/// Variables that must be set and are not, all of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variables are not set: {}", .0.join(", "))]
+pub struct MissingVariables(Vec<&'static str>);
+
+/// What works on deployments needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateConfiguration {
+    /// [`STATE_BUCKET_NAME`].
+    pub state_bucket_name: String,
+    /// [`EVENT_BUS_NAME`].
+    pub event_bus_name: String,
+}
+
+impl StateConfiguration {
+    /// Reads it from the process's environment.
+    ///
+    /// # Errors
+    /// [`MissingVariables`].
+    pub fn from_environment() -> Result<Self, MissingVariables> {
+        Self::read(variable)
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariables> {
+        let [state_bucket_name, event_bus_name] =
+            required([STATE_BUCKET_NAME, EVENT_BUS_NAME], variable)?;
+        Ok(Self {
+            state_bucket_name,
+            event_bus_name,
+        })
+    }
+}
+
+/// What `notify` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifyConfiguration {
+    /// [`SLACK_WEBHOOK_SECRET_NAME`].
+    pub slack_webhook_secret_name: String,
+}
+
+impl NotifyConfiguration {
+    /// Reads it from the process's environment.
+    ///
+    /// # Errors
+    /// [`MissingVariables`].
+    pub fn from_environment() -> Result<Self, MissingVariables> {
+        let [slack_webhook_secret_name] = required([SLACK_WEBHOOK_SECRET_NAME], variable)?;
+        Ok(Self {
+            slack_webhook_secret_name,
+        })
+    }
+}
+
+/// A variable's value; an empty one counts as not set.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn required<const COUNT: usize>(
+    names: [&'static str; COUNT],
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<[String; COUNT], MissingVariables> {
+    let found = names.map(|name| variable(name).ok_or(name));
+    let missing: Vec<&str> = found
+        .iter()
+        .filter_map(|value| value.as_ref().err().copied())
+        .collect();
+    if missing.is_empty() {
+        Ok(found.map(Result::unwrap_or_default))
+    } else {
+        Err(MissingVariables(missing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_missing_variables_are_named_at_once() {
+        let error = StateConfiguration::read(|_| None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment variables are not set: STATE_BUCKET_NAME, EVENT_BUS_NAME"
+        );
+    }
+
+    #[test]
+    fn only_what_is_missing_is_named() {
+        let error = StateConfiguration::read(|name| {
+            (name == STATE_BUCKET_NAME).then(|| "state".to_owned())
+        })
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment variables are not set: EVENT_BUS_NAME"
+        );
+    }
+
+    #[test]
+    fn what_is_set_is_read() {
+        let configuration = StateConfiguration::read(|name| Some(name.to_lowercase())).unwrap();
+        assert_eq!(configuration.state_bucket_name, "state_bucket_name");
+        assert_eq!(configuration.event_bus_name, "event_bus_name");
+    }
+}
