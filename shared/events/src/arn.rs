@@ -19,7 +19,7 @@ pub struct ServiceName {
 pub fn service_name(arn: &str) -> Result<ServiceName, Malformed> {
     match resource(arn, "ecs").and_then(|resource| resource.strip_prefix("service/")) {
         Some(path) => match path.split_once('/') {
-            Some((cluster, ecs_service)) if !cluster.is_empty() && !ecs_service.is_empty() => {
+            Some((cluster, ecs_service)) if is_name(cluster) && is_name(ecs_service) => {
                 Ok(ServiceName {
                     cluster: cluster.to_owned(),
                     ecs_service: ecs_service.to_owned(),
@@ -38,7 +38,7 @@ pub fn service_name(arn: &str) -> Result<ServiceName, Malformed> {
 pub fn cluster_name(arn: &str) -> Result<String, Malformed> {
     resource(arn, "ecs")
         .and_then(|resource| resource.strip_prefix("cluster/"))
-        .filter(|cluster| !cluster.is_empty())
+        .filter(|cluster| is_name(cluster))
         .map(str::to_owned)
         .ok_or_else(|| not_an_arn(arn, "cluster/<cluster>"))
 }
@@ -76,6 +76,10 @@ fn resource<'a>(arn: &'a str, service: &str) -> Option<&'a str> {
         ["arn", _, found, _, _, resource] if *found == service => Some(resource),
         _ => None,
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/')
 }
 
 fn not_an_arn(found: &str, expected: &str) -> Malformed {

@@ -15,9 +15,11 @@ pub struct ImageAction {
     pub result: String,
     /// The repository's name, without the registry.
     pub repository_name: String,
-    /// `sha256:...` of the manifest or index.
+    /// `sha256:...` of the manifest or index. AWS's schema does not require it, so an action that is
+    /// none of ours may lack it.
+    #[serde(default)]
     pub image_digest: String,
-    /// `PUSH` or `DELETE`.
+    /// `PUSH`, `DELETE` or `UPDATE_STORAGE_CLASS`.
     pub action_type: String,
     /// The tag; absent or empty for an image that is pushed by digest alone, as the children of an
     /// index are.
@@ -54,6 +56,9 @@ impl ImageAction {
     /// Whether a container can be started from what was pushed. Signatures, attestations and SOCI
     /// indexes are pushed to the same repositories and must never be deployed.
     pub fn is_container_image(&self) -> bool {
+        if refers_to_another_image(&self.image_tag) {
+            return false;
+        }
         let manifest_is_image = self
             .manifest_media_type
             .as_deref()
@@ -66,4 +71,19 @@ impl ImageAction {
             });
         manifest_is_image && artifact_is_image
     }
+}
+
+/// Whether `tag` is one that clients derive from an image's digest to keep something beside that image:
+/// `sha256-<hex>` for the list of its referrers (the OCI distribution specification's "referrers tag
+/// schema"), with `.sig`, `.att` or `.sbom` behind it for what cosign attaches. What has such a tag is
+/// often an image by its media types, and a route that follows `*` would deploy it.
+fn refers_to_another_image(tag: &str) -> bool {
+    let Some(rest) = tag.strip_prefix("sha256-") else {
+        return false;
+    };
+    let hexadecimal = [".sig", ".att", ".sbom"]
+        .into_iter()
+        .find_map(|end| rest.strip_suffix(end))
+        .unwrap_or(rest);
+    hexadecimal.len() == 64 && hexadecimal.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -164,17 +164,16 @@ impl fmt::Display for Image {
 }
 
 /// ECR's rule for a repository: lowercase parts joined by `/`, each of letters and digits with single
-/// `.`, `_`, `-` between them; 2 to 256 characters.
+/// `.`, `_`, `-` between them; 2 to 256 characters. A registry's host has the same shape: the most
+/// frequent mistake is to give it, so ECR's is told from a repository by its name.
 fn is_repository(text: &str) -> bool {
     (2..=256).contains(&text.len())
-        && text.split('/').all(|part| {
-            part.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-                && part.ends_with(|last: char| last.is_ascii_lowercase() || last.is_ascii_digit())
-                && part.bytes().all(|byte| {
-                    byte.is_ascii_lowercase()
-                        || byte.is_ascii_digit()
-                        || matches!(byte, b'.' | b'_' | b'-')
-                })
+        && !text.contains(".dkr.ecr.")
+        && text.split(['/', '.', '_', '-']).all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         })
 }
 

@@ -150,6 +150,9 @@ fn push(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
             "not an image that a container can be started from",
         ));
     }
+    if action.image_digest.is_empty() {
+        return Err(Malformed::new(WHAT, "field `image-digest`: missing"));
+    }
     let digest: Digest = action
         .image_digest
         .parse()

@@ -59,5 +59,12 @@ pub fn parse_key(key: &str) -> Result<ReleaseKey, Malformed> {
 pub fn parse_body(body: &[u8]) -> Result<Release, Malformed> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| Malformed::new(WHAT, format!("not JSON: {error}")))?;
+    // An array would be read as the fields in their order.
+    if !value.is_object() {
+        return Err(Malformed::new(
+            WHAT,
+            "not an object, expected one with the fields `image` and `note`",
+        ));
+    }
     parse(WHAT, &value)
 }

@@ -16,7 +16,7 @@ pub struct ScheduledRun {
     pub schedule_arn: String,
     /// `<aws.scheduler.scheduled-time>`.
     pub scheduled_time: DateTime<Utc>,
-    /// `<aws.scheduler.execution-id>`: the same for every attempt of one run.
+    /// `<aws.scheduler.execution-id>`: another one for each attempt of one run.
     pub execution_id: String,
     /// `<aws.scheduler.attempt-number>`; Scheduler fills it in as text.
     pub attempt_number: String,
