@@ -1,0 +1,235 @@
+//! Longshore's own events, as they are kept, published and read again.
+
+use chrono::{DateTime, Utc};
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::{
+    ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, LongshoreEvent, ReleaseRefused,
+    SkipReason, Source, TaskFailure,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        Just("ecs-svc/4719203847561029384".to_owned()),
+        "[a-z]{1,12}",
+    ]
+}
+
+fn time() -> impl Strategy<Value = DateTime<Utc>> {
+    // The years 1970 to 9999, to the nanosecond.
+    (0_i64..253_402_300_799, 0_u32..1_000_000_000)
+        .prop_map(|(seconds, nanoseconds)| DateTime::from_timestamp(seconds, nanoseconds).unwrap())
+}
+
+fn image() -> impl Strategy<Value = Image> {
+    (text(), any::<Option<String>>(), "[0-9a-f]{64}").prop_map(|(repository, tag, hexadecimal)| {
+        let digest: Digest = format!("sha256:{hexadecimal}").parse().unwrap();
+        Image {
+            repository,
+            tag,
+            digest,
+        }
+    })
+}
+
+fn source() -> impl Strategy<Value = Source> {
+    prop_oneof![
+        Just(Source::Push),
+        (text(), any::<Option<String>>(), any::<Option<String>>()).prop_map(
+            |(key, version_id, note)| Source::Release {
+                key,
+                version_id,
+                note,
+            }
+        ),
+        any::<Option<String>>().prop_map(|note| Source::Manual { note }),
+    ]
+}
+
+fn deployment() -> impl Strategy<Value = DeploymentSummary> {
+    (
+        text(),
+        text(),
+        text(),
+        text(),
+        text(),
+        image(),
+        source(),
+        time(),
+    )
+        .prop_map(
+            |(deployment_id, stack, service, cluster, ecs_service, image, source, requested_at)| {
+                DeploymentSummary {
+                    deployment_id,
+                    stack,
+                    service,
+                    cluster,
+                    ecs_service,
+                    image,
+                    source,
+                    requested_at,
+                }
+            },
+        )
+}
+
+fn failures() -> impl Strategy<Value = Vec<TaskFailure>> {
+    let container = (text(), any::<Option<i64>>(), any::<Option<String>>()).prop_map(
+        |(name, exit_code, reason)| ContainerFailure {
+            name,
+            exit_code,
+            reason,
+        },
+    );
+    let task = (
+        text(),
+        any::<Option<String>>(),
+        any::<Option<String>>(),
+        prop::collection::vec(container, 0..3),
+        prop::option::of(time()),
+    )
+        .prop_map(
+            |(task, stop_code, stopped_reason, containers, stopped_at)| TaskFailure {
+                task,
+                stop_code,
+                stopped_reason,
+                containers,
+                stopped_at,
+            },
+        );
+    prop::collection::vec(task, 0..3)
+}
+
+fn skip_reason() -> impl Strategy<Value = SkipReason> {
+    prop_oneof![
+        Just(SkipReason::AlreadyRunning),
+        Just(SkipReason::AlreadyDeploying),
+        Just(SkipReason::NewerRequested),
+        Just(SkipReason::FailedBefore),
+    ]
+}
+
+fn event() -> impl Strategy<Value = LongshoreEvent> {
+    prop_oneof![
+        (deployment(), text(), text(), text()).prop_map(
+            |(deployment, task_definition, previous_task_definition, previous_image)| {
+                LongshoreEvent::DeploymentStarted(DeploymentStarted {
+                    deployment,
+                    task_definition,
+                    previous_task_definition,
+                    previous_image,
+                })
+            }
+        ),
+        (text(), text(), image(), source(), time(), skip_reason()).prop_map(
+            |(stack, service, image, source, requested_at, reason)| {
+                LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
+                    stack,
+                    service,
+                    image,
+                    source,
+                    requested_at,
+                    reason,
+                })
+            }
+        ),
+        (deployment(), time()).prop_map(|(deployment, finished_at)| {
+            LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
+                deployment,
+                finished_at,
+            })
+        }),
+        (deployment(), time(), text(), failures(), any::<bool>()).prop_map(
+            |(deployment, finished_at, reason, failures, rolling_back)| {
+                LongshoreEvent::DeploymentFailed(DeploymentFailed {
+                    deployment,
+                    finished_at,
+                    reason,
+                    failures,
+                    rolling_back,
+                })
+            }
+        ),
+        (deployment(), time(), text(), failures(), text()).prop_map(
+            |(deployment, finished_at, reason, failures, running_task_definition)| {
+                LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
+                    deployment,
+                    finished_at,
+                    reason,
+                    failures,
+                    running_task_definition,
+                })
+            }
+        ),
+        (deployment(), time(), text()).prop_map(|(deployment, finished_at, superseded_by)| {
+            LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
+                deployment,
+                finished_at,
+                superseded_by,
+            })
+        }),
+        (text(), text(), any::<Option<String>>(), text()).prop_map(
+            |(bucket, key, version_id, reason)| {
+                LongshoreEvent::ReleaseRefused(ReleaseRefused {
+                    bucket,
+                    key,
+                    version_id,
+                    reason,
+                })
+            }
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn an_event_is_read_as_it_was_published(event in event()) {
+        let detail: Value = serde_json::from_str(&event.detail().unwrap()).unwrap();
+        prop_assert!(detail.is_object());
+        prop_assert_eq!(LongshoreEvent::from_envelope(event.detail_type(), &detail), Ok(event));
+    }
+
+    /// An event is kept in the deployment's record until it is published.
+    #[test]
+    fn an_event_is_published_as_it_was_kept(event in event()) {
+        let kept = serde_json::to_value(&event).unwrap();
+        prop_assert_eq!(kept.get("detail-type"), Some(&Value::from(event.detail_type())));
+        let detail: Value = serde_json::from_str(&event.detail().unwrap()).unwrap();
+        prop_assert_eq!(kept.get("detail"), Some(&detail));
+        prop_assert_eq!(serde_json::from_value::<LongshoreEvent>(kept).unwrap(), event);
+    }
+}
+
+#[test]
+fn a_detail_type_that_is_not_ours_is_refused_with_ours() {
+    let refusal = LongshoreEvent::from_envelope("Deployment Paused", &json!({}))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refusal.starts_with("Deployment Paused event is malformed: "),
+        "{refusal}"
+    );
+    assert!(refusal.contains("`Deployment Started`"), "{refusal}");
+}
+
+#[test]
+fn a_detail_that_does_not_fit_its_detail_type_is_refused() {
+    for detail in [
+        json!(null),
+        json!("text"),
+        json!([]),
+        json!({}),
+        json!({"deployment": {}, "finished_at": "2026-11-20T09:32:50Z"}),
+    ] {
+        let refusal = LongshoreEvent::from_envelope("Deployment Succeeded", &detail)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.starts_with("Deployment Succeeded event is malformed: "),
+            "{refusal}"
+        );
+    }
+}

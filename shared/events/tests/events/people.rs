@@ -1,0 +1,301 @@
+//! What people send: manual payloads, schedules' inputs, release files. A mistake in one of them is
+//! told with the field's name and what is expected there.
+
+use longshore_events::incoming::{DeployEvent, parse_deploy};
+use longshore_events::manual::{DeployPayload, DeployRequest};
+use longshore_events::release::{ReleaseKey, parse_body, parse_key};
+use serde_json::{Value, json};
+
+use crate::support::{UNKNOWN_FIELD, bytes, sample, with_unknown_field};
+
+const PAYLOADS: [&str; 4] = [
+    "deploy/request-by-tag.json",
+    "deploy/request-by-digest.json",
+    "deploy/request-reconcile.json",
+    "deploy/schedule-reconcile.json",
+];
+
+const RELEASE: &str = "state/releases/shop/api.json";
+
+fn refusal_of_payload(payload: &Value) -> String {
+    match parse_deploy(payload) {
+        Ok(event) => panic!("{payload} was read as {event:?}"),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+fn refusal_of_release(body: &Value) -> String {
+    match parse_body(body.to_string().as_bytes()) {
+        Ok(release) => panic!("{body} was read as {release:?}"),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_its_name() {
+    for path in PAYLOADS {
+        for changed in with_unknown_field(&sample(path)) {
+            let refusal = refusal_of_payload(&changed);
+            assert!(
+                refusal.contains(&format!("`{UNKNOWN_FIELD}`")),
+                "{path}: {refusal}"
+            );
+            assert!(refusal.contains("expected "), "{path}: {refusal}");
+        }
+    }
+    for changed in with_unknown_field(&sample(RELEASE)) {
+        let refusal = refusal_of_release(&changed);
+        assert!(refusal.contains(&format!("`{UNKNOWN_FIELD}`")), "{refusal}");
+        assert!(refusal.contains("expected `image` or `note`"), "{refusal}");
+    }
+}
+
+#[test]
+fn every_field_refuses_every_wrong_type_by_its_name() {
+    let wrong = [
+        json!(1),
+        json!(-1.5),
+        json!(true),
+        json!([]),
+        json!(["shop"]),
+        json!({}),
+        json!({"name": "shop"}),
+    ];
+    for path in PAYLOADS {
+        let payload = sample(path);
+        for field in payload.as_object().unwrap().keys() {
+            for value in &wrong {
+                let mut changed = payload.clone();
+                changed[field] = value.clone();
+                let refusal = refusal_of_payload(&changed);
+                assert!(
+                    refusal.contains(&format!("`{field}`")),
+                    "{changed}: {refusal}"
+                );
+                assert!(refusal.contains("expected "), "{changed}: {refusal}");
+            }
+        }
+    }
+    let body = sample(RELEASE);
+    for field in body.as_object().unwrap().keys() {
+        for value in &wrong {
+            let mut changed = body.clone();
+            changed[field] = value.clone();
+            let refusal = refusal_of_release(&changed);
+            assert!(
+                refusal.contains(&format!("`{field}`")),
+                "{changed}: {refusal}"
+            );
+            assert!(refusal.contains("expected "), "{changed}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn only_the_note_may_be_null_or_left_out() {
+    for path in PAYLOADS {
+        let payload = sample(path);
+        for field in payload.as_object().unwrap().keys() {
+            let mut null = payload.clone();
+            null[field] = Value::Null;
+            let mut absent = payload.clone();
+            absent.as_object_mut().unwrap().remove(field);
+            if field == "note" {
+                assert_eq!(note(&null), None);
+                assert_eq!(note(&absent), None);
+                continue;
+            }
+            let refusal = refusal_of_payload(&null);
+            assert!(refusal.contains(&format!("`{field}`")), "{null}: {refusal}");
+            // Without the schedule's ARN it is what a person would send, and the rest is unknown.
+            if field != "schedule_arn" {
+                let refusal = refusal_of_payload(&absent);
+                assert!(
+                    refusal.contains(&format!("`{field}`")),
+                    "{absent}: {refusal}"
+                );
+            }
+        }
+    }
+}
+
+fn note(payload: &Value) -> Option<String> {
+    match parse_deploy(payload) {
+        Ok(DeployEvent::Request(DeployRequest::Deploy(payload))) => payload.note,
+        other => panic!("{payload} was read as {other:?}"),
+    }
+}
+
+#[test]
+fn a_payload_reads_well_in_an_error() {
+    let cases = [
+        (
+            json!({"action": "deploy", "stack": "shop", "service": "api", "imgae": "shop/api:v3"}),
+            "manual payload is malformed: field `imgae`: unknown field `imgae`, expected one of \
+             `action`, `stack`, `service`, `image`, `note`",
+        ),
+        (
+            json!({"action": "deploy", "stack": "shop", "service": "api"}),
+            "manual payload is malformed: missing field `image`",
+        ),
+        (
+            json!({"action": "deploy", "stack": "shop", "service": 7, "image": "shop/api:v3"}),
+            "manual payload is malformed: field `service`: invalid type: integer `7`, expected a \
+             string",
+        ),
+        (
+            json!({"action": "deploy", "stack": "shop", "service": "api", "image": "shop/api"}),
+            "manual payload is malformed: field `image`: image `shop/api`, expected \
+             <repository>:<tag> or <repository>@sha256:<digest>",
+        ),
+        (
+            json!({"action": "ship"}),
+            "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy` or \
+             `reconcile`",
+        ),
+        (
+            json!({}),
+            "manual payload is malformed: field `action`: found nothing, expected `deploy` or \
+             `reconcile`",
+        ),
+        (
+            json!(["deploy"]),
+            "manual payload is malformed: field `action`: found nothing, expected `deploy` or \
+             `reconcile`",
+        ),
+        (
+            json!({"action": "reconcile", "stack": "shop"}),
+            "manual payload is malformed: field `stack`: unknown field `stack`, expected `action`",
+        ),
+    ];
+    for (payload, expected) in cases {
+        assert_eq!(refusal_of_payload(&payload), expected);
+    }
+}
+
+#[test]
+fn a_release_file_reads_well_in_an_error() {
+    let cases: [(&[u8], &str); 6] = [
+        (
+            b"{\"imgae\": \"shop/api:v4\"}",
+            "release file is malformed: field `imgae`: unknown field `imgae`, expected `image` or \
+             `note`",
+        ),
+        (b"{}", "release file is malformed: missing field `image`"),
+        (
+            b"{\n  \"image\": \"shop/api:v4\",\n}",
+            "release file is malformed: not JSON: trailing comma at line 3 column 1",
+        ),
+        (
+            b"",
+            "release file is malformed: not JSON: EOF while parsing a value at line 1 column 0",
+        ),
+        (
+            b"[\"shop/api:v4\", \"by position\"]",
+            "release file is malformed: not an object, expected one with the fields `image` and `note`",
+        ),
+        (
+            b"image: shop/api:v4",
+            "release file is malformed: not JSON: expected value at line 1 column 1",
+        ),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(parse_body(body).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_release_file_that_is_not_text_is_refused() {
+    let refusal = parse_body(b"\xff\xfe{\"image\"}").unwrap_err().to_string();
+    assert!(
+        refusal.starts_with("release file is malformed: not JSON: "),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn the_refused_release_of_the_samples_is_refused_in_these_words() {
+    let told = sample("notify/release-refused.json");
+    let reason = told.pointer("/detail/reason").and_then(Value::as_str);
+    let body = String::from_utf8(bytes(RELEASE))
+        .unwrap()
+        .replace("image", "imgae");
+    assert_eq!(
+        Some(
+            parse_body(body.as_bytes())
+                .unwrap_err()
+                .to_string()
+                .as_str()
+        ),
+        reason
+    );
+}
+
+#[test]
+fn a_release_key_names_stack_and_service() {
+    assert_eq!(
+        parse_key("releases/shop/api.json"),
+        Ok(ReleaseKey {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+        })
+    );
+    assert_eq!(
+        parse_key("releases/a.b-c/d_e.v1.json"),
+        Ok(ReleaseKey {
+            stack: "a.b-c".to_owned(),
+            service: "d_e.v1".to_owned(),
+        })
+    );
+}
+
+#[test]
+fn any_other_key_is_refused_with_what_is_expected() {
+    for key in [
+        "",
+        "releases/",
+        "releases/shop",
+        "releases/shop.json",
+        "releases/shop/",
+        "releases/shop/.json",
+        "releases//api.json",
+        "releases/shop/api",
+        "releases/shop/api.yaml",
+        "releases/shop/api/one.json",
+        "release/shop/api.json",
+        "/releases/shop/api.json",
+        "deployments/shop/api/current.json",
+    ] {
+        assert_eq!(
+            parse_key(key).unwrap_err().to_string(),
+            format!(
+                "release file is malformed: key `{key}`, expected releases/<stack>/<service>.json"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_payload_made_by_the_command_line_is_read_as_it_was_meant() {
+    let payload = DeployPayload::new(
+        "shop",
+        "api",
+        "shop/api:v3".parse().unwrap(),
+        Some("by hand".to_owned()),
+    );
+    let sent = serde_json::to_value(&payload).unwrap();
+    assert_eq!(
+        sent,
+        json!({
+            "action": "deploy",
+            "stack": "shop",
+            "service": "api",
+            "image": "shop/api:v3",
+            "note": "by hand"
+        })
+    );
+    assert_eq!(
+        parse_deploy(&sent),
+        Ok(DeployEvent::Request(DeployRequest::Deploy(payload)))
+    );
+}

@@ -1,0 +1,623 @@
+//! Every file under `events/` is read as what it is.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use longshore_events::arn::ServiceName;
+use longshore_events::ecs::{Container, DeploymentEventName};
+use longshore_events::image::{Digest, Image};
+use longshore_events::incoming::{
+    DeployEvent, Push, ReleaseFile, WatchEvent, parse_deploy, parse_watch,
+};
+use longshore_events::longshore::{LongshoreEvent, SOURCE};
+use longshore_events::manual::{DeployPayload, DeployRequest};
+use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
+use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
+use longshore_events::{EventBridgeEvent, parse};
+use serde_json::Value;
+
+use crate::support::{bytes, directory, sample, samples_in, with_unknown_field};
+
+const FIRST: &str = "sha256:38aef64bd4d42dddbdc5aee1d94c2af8cf5e5ac2bf3b4b64fb2b1ea9b3af8c5b";
+
+const CIRCUIT_BREAKER: &str = "ECS deployment circuit breaker: tasks failed to start.";
+
+/// What `deploy` makes of each of its samples.
+fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
+    let pushed = |sample_path: &str, tag: &str| {
+        let envelope = sample(sample_path);
+        DeployEvent::Push(Push {
+            event_id: text(&envelope, "/id"),
+            at: time(&text(&envelope, "/time")),
+            image: Image {
+                repository: "shop/api".to_owned(),
+                tag: Some(tag.to_owned()),
+                digest: digest(&text(&envelope, "/detail/image-digest")),
+            },
+        })
+    };
+    let request = |image: &str, note: Option<&str>| {
+        DeployEvent::Request(DeployRequest::Deploy(DeployPayload::new(
+            "shop",
+            "api",
+            image.parse().unwrap(),
+            note.map(str::to_owned),
+        )))
+    };
+    let no_push = DeployEvent::Nothing("not a push that succeeded");
+    let no_tag = DeployEvent::Nothing("pushed without a tag");
+    let no_image = DeployEvent::Nothing("not an image that a container can be started from");
+    vec![
+        ("deploy/push-tag.json", pushed("deploy/push-tag.json", "v2")),
+        (
+            "deploy/push-tag-docker.json",
+            pushed("deploy/push-tag-docker.json", "v2"),
+        ),
+        (
+            "deploy/push-tag-without-media-types.json",
+            pushed("deploy/push-tag-without-media-types.json", "v2"),
+        ),
+        (
+            "deploy/push-index.json",
+            pushed("deploy/push-index.json", "v4"),
+        ),
+        ("deploy/push-index-child.json", no_tag.clone()),
+        ("deploy/push-soci-index.json", no_tag),
+        ("deploy/push-signature.json", no_image.clone()),
+        ("deploy/push-referrers-index.json", no_image.clone()),
+        ("deploy/push-helm-chart.json", no_image),
+        ("deploy/push-failed.json", no_push.clone()),
+        ("deploy/delete.json", no_push.clone()),
+        ("deploy/archive.json", no_push),
+        (
+            "deploy/release-file.json",
+            DeployEvent::ReleaseFile(ReleaseFile {
+                event_id: text(&sample("deploy/release-file.json"), "/id"),
+                at: time("2026-11-20T09:41:17Z"),
+                bucket: "longshore-state-111122223333-eu-west-1".to_owned(),
+                key: "releases/shop/api.json".to_owned(),
+                version_id: Some("IYV3p45BT0ac8hjHg1houSdS1a.Mro8e".to_owned()),
+            }),
+        ),
+        (
+            "deploy/schedule-reconcile.json",
+            DeployEvent::Request(DeployRequest::ScheduledReconcile(ScheduledRun {
+                action: ScheduledAction::Reconcile,
+                schedule_arn:
+                    "arn:aws:scheduler:eu-west-1:111122223333:schedule/longshore/reconcile"
+                        .to_owned(),
+                scheduled_time: time("2026-11-20T10:00:00Z"),
+                execution_id: "d32c5kddcf5bb8c3".to_owned(),
+                attempt_number: "1".to_owned(),
+            })),
+        ),
+        ("deploy/request-by-tag.json", request("shop/api:v3", None)),
+        (
+            "deploy/request-by-digest.json",
+            request(
+                &text(&sample("deploy/request-by-digest.json"), "/image"),
+                Some("back to v2 until the checkout is mended"),
+            ),
+        ),
+        (
+            "deploy/request-reconcile.json",
+            DeployEvent::Request(DeployRequest::Reconcile),
+        ),
+    ]
+}
+
+/// What `watch` makes of a sample, as far as a test can say it in a line.
+#[derive(Debug, PartialEq)]
+enum Watched {
+    Deployment {
+        name: DeploymentEventName,
+        deployment_id: String,
+        reason: String,
+    },
+    TaskStopped {
+        started_by: Option<String>,
+        stop_code: Option<String>,
+        container: Container,
+    },
+    Nothing(&'static str),
+}
+
+fn watch_expectations() -> Vec<(&'static str, Watched)> {
+    let deployment = |name, deployment_id: &str, reason: &str| Watched::Deployment {
+        name,
+        deployment_id: deployment_id.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let task = |started_by: &str, stop_code: &str, exit_code, reason: Option<String>| {
+        Watched::TaskStopped {
+            started_by: Some(started_by.to_owned()),
+            stop_code: Some(stop_code.to_owned()),
+            container: Container {
+                name: "api".to_owned(),
+                exit_code,
+                reason,
+            },
+        }
+    };
+    let (second, third, back) = (
+        "ecs-svc/4719203847561029384",
+        "ecs-svc/8830175526410937265",
+        "ecs-svc/2201947365518203746",
+    );
+    vec![
+        (
+            "watch/deployment-in-progress.json",
+            deployment(
+                DeploymentEventName::InProgress,
+                second,
+                "ECS deployment ecs-svc/4719203847561029384 in progress.",
+            ),
+        ),
+        (
+            "watch/deployment-completed.json",
+            deployment(
+                DeploymentEventName::Completed,
+                second,
+                "ECS deployment ecs-svc/4719203847561029384 completed.",
+            ),
+        ),
+        (
+            "watch/deployment-failed.json",
+            deployment(DeploymentEventName::Failed, third, CIRCUIT_BREAKER),
+        ),
+        (
+            "watch/rollback-in-progress.json",
+            deployment(
+                DeploymentEventName::InProgress,
+                back,
+                "ECS deployment circuit breaker: rolling back to deploymentId \
+                 ecs-svc/4719203847561029384.",
+            ),
+        ),
+        (
+            "watch/rollback-completed.json",
+            deployment(
+                DeploymentEventName::Completed,
+                back,
+                "ECS deployment ecs-svc/2201947365518203746 completed.",
+            ),
+        ),
+        (
+            "watch/task-container-exited.json",
+            task(third, "EssentialContainerExited", Some(1), None),
+        ),
+        (
+            "watch/task-cannot-pull.json",
+            task(
+                third,
+                "TaskFailedToStart",
+                None,
+                Some(text(
+                    &sample("watch/task-cannot-pull.json"),
+                    "/detail/stoppedReason",
+                )),
+            ),
+        ),
+        (
+            "watch/task-spot-interruption.json",
+            task(second, "SpotInterruption", Some(137), None),
+        ),
+        (
+            "watch/task-spot-warning.json",
+            Watched::Nothing("the task has not stopped"),
+        ),
+        (
+            "watch/task-of-no-service.json",
+            Watched::Nothing("the task belongs to no service"),
+        ),
+    ]
+}
+
+/// The samples of Longshore's own events, with their detail-types.
+const NOTIFY_EXPECTATIONS: [(&str, &str); 7] = [
+    ("notify/deployment-started.json", "Deployment Started"),
+    ("notify/deployment-skipped.json", "Deployment Skipped"),
+    ("notify/deployment-succeeded.json", "Deployment Succeeded"),
+    ("notify/deployment-failed.json", "Deployment Failed"),
+    (
+        "notify/deployment-rolled-back.json",
+        "Deployment Rolled Back",
+    ),
+    ("notify/deployment-superseded.json", "Deployment Superseded"),
+    ("notify/release-refused.json", "Release Refused"),
+];
+
+const RELEASE: &str = "state/releases/shop/api.json";
+
+/// Read by the tests of `shared/rollout`, whose business routes are.
+const ROUTE: &str = "state/routes/shop/api.json";
+
+#[test]
+fn every_sample_has_an_expectation_and_every_expectation_its_sample() {
+    let expected: BTreeSet<String> = deploy_expectations()
+        .into_iter()
+        .map(|(path, _)| path)
+        .chain(watch_expectations().into_iter().map(|(path, _)| path))
+        .chain(NOTIFY_EXPECTATIONS.into_iter().map(|(path, _)| path))
+        .chain([RELEASE, ROUTE])
+        .map(str::to_owned)
+        .collect();
+    let found: BTreeSet<String> = samples_in("").into_iter().collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_sample_is_named_in_the_table_of_the_folder() {
+    let table = String::from_utf8(bytes("README.md")).unwrap();
+    for path in samples_in("") {
+        assert!(
+            table.contains(&format!("`{path}`")),
+            "{path} is missing in {}",
+            directory().join("README.md").display()
+        );
+    }
+}
+
+#[test]
+fn deploy_reads_each_of_its_samples_as_what_it_is() {
+    for (path, expected) in deploy_expectations() {
+        assert_eq!(parse_deploy(&sample(path)), Ok(expected), "{path}");
+    }
+}
+
+#[test]
+fn watch_reads_each_of_its_samples_as_what_it_is() {
+    for (path, expected) in watch_expectations() {
+        let event = parse_watch(&sample(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let service = ServiceName {
+            cluster: "shop".to_owned(),
+            ecs_service: "api".to_owned(),
+        };
+        let watched = match event {
+            WatchEvent::Deployment {
+                service: found,
+                change,
+            } => {
+                assert_eq!(found, service, "{path}");
+                Watched::Deployment {
+                    name: change.event_name,
+                    deployment_id: change.deployment_id,
+                    reason: change.reason,
+                }
+            }
+            WatchEvent::TaskStopped {
+                service: found,
+                change,
+            } => {
+                assert_eq!(found, service, "{path}");
+                assert!(change.stopped_at.is_some(), "{path}");
+                assert_eq!(change.containers.len(), 1, "{path}");
+                Watched::TaskStopped {
+                    started_by: change.started_by,
+                    stop_code: change.stop_code,
+                    container: change.containers[0].clone(),
+                }
+            }
+            WatchEvent::Nothing(why) => Watched::Nothing(why),
+        };
+        assert_eq!(watched, expected, "{path}");
+    }
+}
+
+#[test]
+fn notify_reads_each_of_its_samples_and_would_write_it_the_same() {
+    for (path, detail_type) in NOTIFY_EXPECTATIONS {
+        let envelope: EventBridgeEvent = parse("sample", &sample(path)).unwrap();
+        assert_eq!(envelope.source, SOURCE, "{path}");
+        assert_eq!(envelope.detail_type, detail_type, "{path}");
+        let event = LongshoreEvent::from_envelope(detail_type, &envelope.detail)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(event.detail_type(), detail_type, "{path}");
+        let written: Value = serde_json::from_str(&event.detail().unwrap()).unwrap();
+        assert_eq!(written, envelope.detail, "{path}");
+    }
+}
+
+#[test]
+fn the_release_file_is_the_one_that_its_event_tells_of() {
+    let body = bytes(RELEASE);
+    assert_eq!(
+        parse_body(&body),
+        Ok(Release {
+            image: "shop/api:v4".parse().unwrap(),
+            note: Some("November release".to_owned()),
+        })
+    );
+    let event = sample("deploy/release-file.json");
+    let key = text(&event, "/detail/object/key");
+    assert_eq!(RELEASE.strip_prefix("state/"), Some(key.as_str()));
+    assert_eq!(
+        parse_key(&key),
+        Ok(ReleaseKey {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+        })
+    );
+    assert_eq!(
+        event.pointer("/detail/object/size").and_then(Value::as_u64),
+        u64::try_from(body.len()).ok()
+    );
+}
+
+#[test]
+fn a_field_that_aws_adds_anywhere_changes_nothing() {
+    let mut changed_samples = 0;
+    for path in samples_in("deploy") {
+        let original = sample(&path);
+        if original.get("detail-type").is_none() {
+            continue;
+        }
+        let expected = parse_deploy(&original);
+        for changed in with_unknown_field(&original) {
+            assert_eq!(parse_deploy(&changed), expected, "{path}: {changed}");
+            changed_samples += 1;
+        }
+    }
+    for path in samples_in("watch") {
+        let original = sample(&path);
+        let expected = parse_watch(&original);
+        for changed in with_unknown_field(&original) {
+            assert_eq!(parse_watch(&changed), expected, "{path}: {changed}");
+            changed_samples += 1;
+        }
+    }
+    assert!(changed_samples > 100, "only {changed_samples}");
+}
+
+/// While an update is rolled out, a new `deploy` may tell an old `notify`.
+#[test]
+fn a_field_that_longshore_adds_anywhere_is_passed_over_by_an_older_notify() {
+    for (path, detail_type) in NOTIFY_EXPECTATIONS {
+        let detail = sample(path).pointer("/detail").unwrap().clone();
+        let expected = LongshoreEvent::from_envelope(detail_type, &detail);
+        for changed in with_unknown_field(&detail) {
+            assert_eq!(
+                LongshoreEvent::from_envelope(detail_type, &changed),
+                expected,
+                "{path}: {changed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sample_of_one_function_is_refused_by_the_other_with_what_it_expects() {
+    for path in samples_in("watch") {
+        let refusal = parse_deploy(&sample(&path)).unwrap_err().to_string();
+        assert!(
+            refusal.contains("expected ECR Image Action or Object Created"),
+            "{path}: {refusal}"
+        );
+    }
+    for path in samples_in("deploy") {
+        let refusal = parse_watch(&sample(&path)).unwrap_err().to_string();
+        assert!(
+            refusal.starts_with("EventBridge event is malformed: "),
+            "{path}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_required_field_that_is_missing_is_named() {
+    for (path, pointer, field) in [
+        ("deploy/push-tag.json", "/detail", "repository-name"),
+        ("deploy/push-tag.json", "/detail", "result"),
+        ("deploy/push-tag.json", "/detail", "action-type"),
+        ("deploy/push-tag.json", "/detail", "image-digest"),
+        ("deploy/push-tag.json", "", "id"),
+        ("deploy/push-tag.json", "", "time"),
+        ("deploy/push-tag.json", "", "source"),
+        ("deploy/push-tag.json", "", "detail"),
+        ("deploy/release-file.json", "/detail", "bucket"),
+        ("deploy/release-file.json", "/detail/bucket", "name"),
+        ("deploy/release-file.json", "/detail/object", "key"),
+        ("deploy/release-file.json", "", "time"),
+    ] {
+        let refusal = parse_deploy(&without(path, pointer, field))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains(&format!("`{field}`")),
+            "{path} without {pointer}/{field}: {refusal}"
+        );
+    }
+    for (path, pointer, field) in [
+        ("watch/deployment-completed.json", "/detail", "deploymentId"),
+        ("watch/deployment-completed.json", "/detail", "eventName"),
+        ("watch/deployment-completed.json", "/detail", "updatedAt"),
+        ("watch/deployment-completed.json", "", "resources"),
+        ("watch/task-container-exited.json", "/detail", "taskArn"),
+        ("watch/task-container-exited.json", "/detail", "clusterArn"),
+        ("watch/task-container-exited.json", "/detail", "lastStatus"),
+        (
+            "watch/task-container-exited.json",
+            "/detail",
+            "taskDefinitionArn",
+        ),
+        (
+            "watch/task-container-exited.json",
+            "/detail/containers/0",
+            "name",
+        ),
+    ] {
+        let refusal = parse_watch(&without(path, pointer, field))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains(&format!("`{field}`")),
+            "{path} without {pointer}/{field}: {refusal}"
+        );
+    }
+}
+
+/// AWS's schema of the event requires nothing but the action, the repository and the result.
+#[test]
+fn a_push_that_failed_before_it_had_a_digest_is_ignored() {
+    let event = without("deploy/push-failed.json", "/detail", "image-digest");
+    assert_eq!(
+        parse_deploy(&event),
+        Ok(DeployEvent::Nothing("not a push that succeeded"))
+    );
+}
+
+#[test]
+fn an_absent_tag_is_the_same_as_an_empty_one() {
+    let event = without("deploy/push-index-child.json", "/detail", "image-tag");
+    assert_eq!(
+        parse_deploy(&event),
+        Ok(DeployEvent::Nothing("pushed without a tag"))
+    );
+}
+
+#[test]
+fn a_tag_that_only_begins_like_a_signature_is_a_tag() {
+    let hexadecimal = FIRST.strip_prefix("sha256:").unwrap();
+    for tag in [
+        "sha256-abc".to_owned(),
+        "sha256-".to_owned(),
+        format!("release-{hexadecimal}"),
+        format!("sha256-{hexadecimal}0"),
+    ] {
+        let mut event = sample("deploy/push-tag.json");
+        event["detail"]["image-tag"] = Value::from(tag.clone());
+        assert!(
+            matches!(parse_deploy(&event), Ok(DeployEvent::Push(push)) if push.image.tag.as_deref() == Some(&tag)),
+            "{tag}"
+        );
+    }
+}
+
+#[test]
+fn what_hangs_on_an_image_by_its_tag_is_no_image() {
+    let hexadecimal = FIRST.strip_prefix("sha256:").unwrap();
+    for end in ["", ".sig", ".att", ".sbom"] {
+        let mut event = sample("deploy/push-tag.json");
+        event["detail"]["image-tag"] = Value::from(format!("sha256-{hexadecimal}{end}"));
+        assert_eq!(
+            parse_deploy(&event),
+            Ok(DeployEvent::Nothing(
+                "not an image that a container can be started from"
+            )),
+            "{end}"
+        );
+    }
+}
+
+#[test]
+fn media_types_tell_images_from_other_artifacts() {
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    let cases = [
+        (
+            Some(manifest),
+            Some("application/vnd.oci.image.config.v1+json"),
+            true,
+        ),
+        (Some(manifest), Some(""), true),
+        (Some(manifest), None, true),
+        (None, None, true),
+        (Some("application/vnd.oci.image.index.v1+json"), None, true),
+        (
+            Some("application/vnd.docker.distribution.manifest.list.v2+json"),
+            None,
+            true,
+        ),
+        (
+            Some("application/vnd.docker.distribution.manifest.v2+json"),
+            Some("application/vnd.docker.container.image.v1+json"),
+            true,
+        ),
+        (
+            Some(manifest),
+            Some("application/vnd.amazon.soci.index.v1+json"),
+            false,
+        ),
+        (
+            Some(manifest),
+            Some("application/vnd.cncf.helm.config.v1+json"),
+            false,
+        ),
+        (
+            Some(manifest),
+            Some("application/vnd.oci.empty.v1+json"),
+            false,
+        ),
+        (Some(manifest), Some("application/vnd.in-toto+json"), false),
+        (
+            Some("application/vnd.cncf.oras.artifact.manifest.v1+json"),
+            Some("text/sbom+json"),
+            false,
+        ),
+    ];
+    for (manifest_media_type, artifact_media_type, is_image) in cases {
+        let mut event = sample("deploy/push-tag.json");
+        event["detail"]["manifest-media-type"] = Value::from(manifest_media_type);
+        event["detail"]["artifact-media-type"] = Value::from(artifact_media_type);
+        let parsed = parse_deploy(&event).unwrap();
+        assert_eq!(
+            matches!(parsed, DeployEvent::Push(_)),
+            is_image,
+            "{manifest_media_type:?} {artifact_media_type:?}"
+        );
+    }
+}
+
+#[test]
+fn a_deployment_event_that_aws_names_anew_is_read_as_unknown() {
+    let mut event = sample("watch/deployment-completed.json");
+    event["detail"]["eventName"] = Value::from("SERVICE_DEPLOYMENT_PAUSED");
+    assert!(matches!(
+        parse_watch(&event),
+        Ok(WatchEvent::Deployment { change, .. })
+            if change.event_name == DeploymentEventName::Unknown
+    ));
+}
+
+#[test]
+fn a_service_arn_without_its_cluster_is_refused() {
+    let mut event = sample("watch/deployment-completed.json");
+    event["resources"] = serde_json::json!(["arn:aws:ecs:eu-west-1:111122223333:service/api"]);
+    assert_eq!(
+        parse_watch(&event).unwrap_err().to_string(),
+        "ARN is malformed: `arn:aws:ecs:eu-west-1:111122223333:service/api`, expected \
+         arn:aws:ecs:<region>:<account>:service/<cluster>/<service>"
+    );
+    event["resources"] = serde_json::json!([]);
+    assert_eq!(
+        parse_watch(&event).unwrap_err().to_string(),
+        "ECS Deployment State Change event is malformed: field `resources`: empty, expected the \
+         service's ARN"
+    );
+}
+
+/// The sample at `path` without `field` of the object at `pointer`.
+fn without(path: &str, pointer: &str, field: &str) -> Value {
+    let mut event = sample(path);
+    let removed = event
+        .pointer_mut(pointer)
+        .and_then(Value::as_object_mut)
+        .and_then(|fields| fields.remove(field));
+    assert!(removed.is_some(), "{path} has no {pointer}/{field}");
+    event
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
+        .to_owned()
+}
+
+fn digest(text: &str) -> Digest {
+    text.parse().unwrap()
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
