@@ -1,1 +1,25 @@
-fn main() {}
+//! The `watch` function: wiring, nothing else.
+
+mod handler;
+
+use chrono::Utc;
+use lambda_runtime::Error;
+use longshore_aws::AwsCloud;
+use longshore_runtime::configuration::StateConfiguration;
+use longshore_runtime::{lambda, logs};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    logs::start();
+    let configuration = StateConfiguration::from_environment()?;
+    let cloud = AwsCloud::new(
+        &longshore_aws::load_configuration().await,
+        &configuration.state_bucket_name,
+        &configuration.event_bus_name,
+    );
+    let cloud = &cloud;
+    lambda::run(|payload, invocation| async move {
+        handler::handle(cloud, &payload, &invocation, Utc::now()).await
+    })
+    .await
+}

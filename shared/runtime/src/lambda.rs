@@ -52,7 +52,8 @@ where
                 .duration_since(SystemTime::now())
                 .unwrap_or_default(),
         };
-        let handled = handle(event.payload, invocation);
+        // Boxed: the engine's futures nest deeper than the compiler lays out by default.
+        let handled = Box::pin(handle(event.payload, invocation));
         async {
             handled.await.inspect_err(|failure| {
                 tracing::error!(

@@ -1,0 +1,48 @@
+//! `longshore deploy`.
+
+use chrono::Utc;
+use longshore_events::longshore::{SkipReason, Source};
+use longshore_events::manual::DeployPayload;
+use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
+use longshore_rollout::ports::Cloud;
+use uuid::Uuid;
+
+use crate::arguments::{DeployArguments, Output};
+
+/// Starts the deployment and says what came of it; does not wait for its outcome.
+pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Result<String> {
+    let DeployArguments {
+        service,
+        image,
+        note,
+        output,
+    } = arguments;
+    let now = Utc::now();
+    let asked = Asked {
+        id: Uuid::new_v4().to_string(),
+        at: now,
+        source: Source::Manual { note: note.clone() },
+    };
+    let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);
+    let answer = deploy_explicitly(cloud, &payload, asked, now).await?;
+    if output == Output::Json {
+        return Ok(serde_json::to_string_pretty(&answer)?);
+    }
+    let name = format!("{}/{}", answer.stack, answer.service);
+    match answer.outcome {
+        Outcome::Started { deployment_id, .. } => Ok(format!(
+            "deployment {deployment_id} of {image} to {name} started; follow it with: longshore status {name}"
+        )),
+        Outcome::Skipped { reason } => Ok(format!("nothing to do: {name} {}", why(reason, &image))),
+        Outcome::Failed { reason } => anyhow::bail!("deploy {image} to {name}: {reason}"),
+    }
+}
+
+fn why(reason: SkipReason, image: &impl std::fmt::Display) -> String {
+    match reason {
+        SkipReason::AlreadyRunning => format!("already runs {image}"),
+        SkipReason::AlreadyDeploying => format!("is already being deployed with {image}"),
+        SkipReason::NewerRequested => format!("was asked for something newer than {image}"),
+        SkipReason::FailedBefore => format!("failed with {image} before"),
+    }
+}

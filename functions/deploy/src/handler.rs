@@ -1,0 +1,165 @@
+//! From what woke `deploy` to a call of the deployment engine, and from its answer to Lambda's.
+
+use chrono::{DateTime, Utc};
+use longshore_events::incoming::{DeployEvent, Push, ReleaseFile, parse_deploy};
+use longshore_events::longshore::Source;
+use longshore_events::manual::{DeployPayload, DeployRequest};
+use longshore_rollout::deploy::{
+    Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly, deploy_push,
+};
+use longshore_rollout::ports::Cloud;
+use longshore_rollout::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::watch::reconcile;
+use longshore_runtime::lambda::{Failure, Invocation};
+use longshore_runtime::metrics::{self, Metric};
+use serde_json::{Value, json};
+
+/// Handles one invocation.
+///
+/// # Errors
+/// [`Failure`] for what Lambda should try again, and for a manual payload that is refused: its caller
+/// reads why.
+pub async fn handle<C: Cloud>(
+    cloud: &C,
+    payload: &Value,
+    invocation: &Invocation,
+    now: DateTime<Utc>,
+) -> Result<Value, Failure> {
+    match parse_deploy(payload) {
+        Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, now).await,
+        Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, now).await,
+        Ok(DeployEvent::Request(DeployRequest::Deploy(payload))) => {
+            handle_payload(cloud, &payload, invocation, now).await
+        }
+        Ok(DeployEvent::Request(
+            DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_),
+        )) => handle_reconcile(cloud, now).await,
+        Ok(DeployEvent::Nothing(reason)) => {
+            tracing::debug!(reason, "ignored");
+            Ok(json!({"outcome": "ignored", "reason": reason}))
+        }
+        Err(malformed) if payload.get("detail-type").is_some() => {
+            tracing::error!(error = %malformed, "malformed event, acknowledged");
+            metrics::count(Metric::MalformedEvents, "deploy");
+            Ok(json!({"outcome": "malformed", "reason": malformed.to_string()}))
+        }
+        Err(malformed) => Err(Failure {
+            kind: "MalformedPayload",
+            message: malformed.to_string(),
+        }),
+    }
+}
+
+async fn handle_push<C: Cloud>(
+    cloud: &C,
+    push: &Push,
+    now: DateTime<Utc>,
+) -> Result<Value, Failure> {
+    let results = deploy_push(cloud, push, now)
+        .await
+        .map_err(|error| Failure {
+            kind: "CallFailed",
+            message: error.to_string(),
+        })?;
+    let mut services = Vec::new();
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok(outcome) => services.push(logged(outcome)),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    if errors.is_empty() {
+        Ok(json!({"services": services}))
+    } else {
+        Err(Failure {
+            kind: "CallFailed",
+            message: errors.join("; "),
+        })
+    }
+}
+
+async fn handle_release<C: Cloud>(
+    cloud: &C,
+    file: &ReleaseFile,
+    now: DateTime<Utc>,
+) -> Result<Value, Failure> {
+    match deploy_release(cloud, file, now).await {
+        Ok(ReleaseOutcome::Taken(outcome)) => Ok(json!({"services": [logged(outcome)]})),
+        Ok(ReleaseOutcome::Refused(reason)) => {
+            tracing::warn!(key = file.key, reason, "release file refused");
+            Ok(json!({"outcome": "refused", "key": file.key, "reason": reason}))
+        }
+        Err(error) => Err(Failure {
+            kind: "CallFailed",
+            message: error.to_string(),
+        }),
+    }
+}
+
+async fn handle_payload<C: Cloud>(
+    cloud: &C,
+    payload: &DeployPayload,
+    invocation: &Invocation,
+    now: DateTime<Utc>,
+) -> Result<Value, Failure> {
+    let asked = Asked {
+        id: invocation.request_id.clone(),
+        at: now,
+        source: Source::Manual {
+            note: payload.note.clone(),
+        },
+    };
+    match deploy_explicitly(cloud, payload, asked, now).await {
+        Ok(outcome) => Ok(json!({"services": [logged(outcome)]})),
+        Err(error) => Err(Failure {
+            kind: match error {
+                DeployError::Refused { .. } => "Refused",
+                DeployError::Call { .. } => "CallFailed",
+            },
+            message: error.to_string(),
+        }),
+    }
+}
+
+async fn handle_reconcile<C: Cloud>(cloud: &C, now: DateTime<Utc>) -> Result<Value, Failure> {
+    let reconciled = reconcile(cloud, now).await.map_err(|error| Failure {
+        kind: "CallFailed",
+        message: error.to_string(),
+    })?;
+    tracing::info!(
+        services = reconciled.services,
+        closed = reconciled.closed,
+        failures = reconciled.failures.len(),
+        "reconciled"
+    );
+    if reconciled.failures.is_empty() {
+        Ok(json!(reconciled))
+    } else {
+        Err(Failure {
+            kind: "CallFailed",
+            message: reconciled.failures.join("; "),
+        })
+    }
+}
+
+fn logged(answer: ServiceOutcome) -> ServiceOutcome {
+    let (stack, service) = (&answer.stack, &answer.service);
+    match &answer.outcome {
+        Outcome::Started {
+            deployment_id,
+            task_definition,
+        } => tracing::info!(
+            stack,
+            service,
+            deployment_id,
+            task_definition,
+            "deployment started"
+        ),
+        Outcome::Skipped { reason } => {
+            tracing::info!(stack, service, ?reason, "deployment skipped");
+        }
+        Outcome::Failed { reason } => tracing::warn!(stack, service, reason, "deployment failed"),
+    }
+    answer
+}
