@@ -84,6 +84,7 @@ def install_what_the_emulator_lacks(arguments):
     import containers
     import delivery
     import events
+    import function_logs
     import invocations
     import objects
     import permissions
@@ -105,6 +106,7 @@ def install_what_the_emulator_lacks(arguments):
     registry_events.install()
     delivery.install()
     invocations.install(arguments.asynchronous_retry_seconds)
+    function_logs.install()
     task_definitions.install()
     tasks.install()
     services.install()
@@ -157,6 +159,8 @@ async def until_it_answers(port):
 
 def main():
     arguments = parsed_arguments()
+    # One log, on standard output: the emulator writes to standard error.
+    os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
     arguments.directory = arguments.directory.resolve()
     arguments.directory.mkdir(parents=True, exist_ok=True)
     description_file = arguments.directory / "cloud.json"

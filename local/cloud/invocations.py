@@ -12,7 +12,7 @@ import uuid
 
 import events
 import queues
-from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
+import roles
 from ministack.core.responses import request_scope
 from ministack.services import lambda_svc
 
@@ -104,7 +104,7 @@ def _give_up(settings, configuration, event, result, request_id, attempts, condi
 
 def _send(configuration, target, body, attributes):
     name = configuration.get("FunctionName", "unknown")
-    if not _role_allows(configuration, "sqs:SendMessage", target):
+    if not roles.allows(configuration, "sqs:SendMessage", target):
         lambda_svc.logger.error(
             "%s: the event is lost: role %s may not sqs:SendMessage to %s", name, configuration.get("Role"), target
         )
@@ -113,23 +113,6 @@ def _send(configuration, target, body, attributes):
         queues.send(target, body, attributes)
     except queues.QueueRefused as error:
         lambda_svc.logger.error("%s: the event is lost: %s", name, error)
-
-
-def _role_allows(configuration, action, resource):
-    """Lambda sends to a destination with the function's own role."""
-    role = configuration.get("Role", "")
-    account = role.split(":")[4] if role.count(":") >= 5 else ""
-    role_name = role.rsplit("/", 1)[-1]
-    context = EvalContext(
-        principal_arn=f"arn:aws:sts::{account}:assumed-role/{role_name}/{configuration.get('FunctionName', '')}",
-        principal_type="AssumedRole",
-        principal_account=account,
-        action=action,
-        resource_arn=resource,
-        region=resource.split(":")[3],
-        secure_transport=True,
-    )
-    return evaluate(context, _gather_role_policies(role_name, account)).decision == "Allow"
 
 
 def install(retry_seconds):

@@ -1,9 +1,12 @@
-"""Every process the cloud starts: functions and containers.
+"""Every process the cloud starts: functions and containers. None of them outlives it.
 
 On Linux the kernel is asked to kill a child when the cloud dies (`PR_SET_PDEATHSIG`). The kernel
 takes "parent" to mean the *thread* that forked, so a child started from a short-lived worker thread
 would be killed as soon as that worker is done: all children are started from one thread that lives
 as long as the cloud does.
+
+What those children start themselves is out of the kernel's hands, and other systems have no such
+request at all. So a second, tiny process knows all sessions and kills them when the cloud is gone.
 """
 
 import ctypes
@@ -16,6 +19,20 @@ import threading
 import types
 
 _SET_PARENT_DEATH_SIGNAL = 1
+
+# Reads "+1234" for a session that began and "-1234" for one that ended; the end of its input is the
+# end of the cloud.
+_WATCHMAN = """
+import os, signal, sys
+sessions = set()
+for line in sys.stdin:
+    (sessions.add if line[0] == "+" else sessions.discard)(int(line[1:]))
+for session in sessions:
+    try:
+        os.killpg(session, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+"""
 
 _library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _requests = queue.Queue()
@@ -32,8 +49,20 @@ def _die_with_the_cloud(cloud_pid):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _start_watchman():
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WATCHMAN], stdin=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def _tell_watchman(watchman, sign, process):
+    watchman.stdin.write(f"{sign}{process.pid}\n")
+    watchman.stdin.flush()
+
+
 def _start_for_ever():
     cloud_pid = os.getpid()
+    watchman = _start_watchman()
     while True:
         arguments, options, answer = _requests.get()
         try:
@@ -44,8 +73,13 @@ def _start_for_ever():
                 **options,
             )
             with _started_lock:
-                _started[:] = [other for other in _started if other.poll() is None]
+                ended = [other for other in _started if other.poll() is not None]
+                _started[:] = [other for other in _started if other not in ended]
                 _started.append(process)
+            for other in ended:
+                # Its number may be given to somebody else's session from now on.
+                _tell_watchman(watchman, "-", other)
+            _tell_watchman(watchman, "+", process)
             answer.put((process, None))
         except Exception as error:
             answer.put((None, error))

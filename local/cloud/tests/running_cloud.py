@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,10 +67,15 @@ class Cloud:
         return json.loads(file.read_text()) if file.exists() else None
 
     def stop(self):
+        """Ends the cloud, unless it is gone already, and returns its exit code."""
         self.process.terminate()
         code = self.process.wait(20)
         self.log.close()
         return code
+
+    def forget(self):
+        self.stop()
+        shutil.rmtree(self.directory)
 
     def client(self, service, credentials=None):
         keys = credentials or {
@@ -239,7 +245,7 @@ def cloud():
     global _running
     if _running is None:
         _running = Cloud()
-        atexit.register(_running.stop)
+        atexit.register(_running.forget)
     return _running
 
 

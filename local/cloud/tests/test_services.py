@@ -6,10 +6,6 @@ import unittest
 from tests.running_cloud import SERVE, alive, cloud, fail, python, unique, wait_until
 
 
-def running(cluster_tasks):
-    return [container for container in cluster_tasks if alive(container["pid"])]
-
-
 class Services(unittest.TestCase):
     def setUp(self):
         self.cloud = cloud()
@@ -124,6 +120,54 @@ class Services(unittest.TestCase):
         self.assertEqual(states[primary["id"]], ("PRIMARY", "FAILED"))
         self.assertEqual(shown["taskDefinition"], definition)
         self.assertEqual(len(self._containers(first_digest)), 2)
+
+    def test_a_deployment_overtaken_by_another_never_completes(self):
+        service, _, _ = self._first_deployment()
+        _, _, second = self._update("v2", SERVE)
+        digest, _, third = self._update("v3", SERVE)
+        self.cloud.wait_for_deployment(service["serviceArn"], third["id"], "COMPLETED")
+        told = [(name, detail["deploymentId"]) for name, detail in self.cloud.deployment_events(service["serviceArn"])]
+        self.assertNotIn(("COMPLETED", second["id"]), told)
+        images = [one["image"] for one in self._containers()]
+        self.assertEqual(images, [self.cloud.image(self.repository, digest)] * 2)
+
+    def test_the_minimum_and_maximum_percentages_are_kept(self):
+        service, _, _ = self._first_deployment()
+        self.cloud.client("ecs").update_service(
+            cluster=self.cluster,
+            service="api",
+            deploymentConfiguration={"maximumPercent": 100, "minimumHealthyPercent": 50},
+        )
+        _, _, primary = self._update("v2", SERVE)
+        counts = set()
+
+        def completed():
+            counts.add(len(self._containers()))
+            return [
+                one
+                for name, one in self.cloud.deployment_events(service["serviceArn"])
+                if name == "COMPLETED" and one["deploymentId"] == primary["id"]
+            ]
+
+        wait_until("the deployment completes", completed)
+        self.assertEqual(counts, {1, 2})
+
+    def test_without_a_circuit_breaker_failing_tasks_are_started_again_ever_more_slowly(self):
+        service, first_digest, _ = self._first_deployment()
+        self.cloud.client("ecs").update_service(
+            cluster=self.cluster,
+            service="api",
+            deploymentConfiguration={"deploymentCircuitBreaker": {"enable": False, "rollback": False}},
+        )
+        _, _, primary = self._update("v2", fail(1))
+        wait_until("five have died", lambda: len(self._stopped_events(primary["id"])) >= 5)
+        names = [name for name, _ in self.cloud.deployment_events(service["serviceArn"])]
+        self.assertNotIn("FAILED", names)
+        self.assertEqual(len(self._containers(first_digest)), 2)
+        messages = [event["message"] for event in self.cloud.service(self.cluster, "api")["events"]]
+        self.assertIn("(service api) is unable to consistently start tasks successfully.", messages)
+        self.cloud.client("ecs").delete_service(cluster=self.cluster, service="api", force=True)
+        wait_until("nothing runs", lambda: not self._containers())
 
     def test_an_image_that_is_missing_fails_the_task_with_the_reason_of_aws(self):
         service, _, _ = self._first_deployment()
