@@ -1,8 +1,8 @@
-# The name comes from the versioning, so that whoever uses the bucket waits until
-# an object put into it has a version.
+# Whoever uses the bucket waits until an object put into it has a version.
 output "name" {
   description = "Name of the bucket."
-  value       = aws_s3_bucket_versioning.this.bucket
+  value       = aws_s3_bucket.this.bucket
+  depends_on  = [aws_s3_bucket_versioning.this]
 }
 
 output "arn" {

@@ -1,0 +1,134 @@
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::longshore-state-111122223333-eu-west-1" }
+  }
+
+  mock_resource "aws_cloudwatch_event_bus" {
+    defaults = { arn = "arn:aws:events:eu-west-1:111122223333:event-bus/longshore" }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/a-function" }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function" }
+  }
+
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:a-queue" }
+  }
+
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = { arn = "arn:aws:events:eu-west-1:111122223333:rule/a-rule" }
+  }
+
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:111122223333:function:a-function" }
+  }
+
+  mock_data "aws_secretsmanager_secret" {
+    defaults = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-AbCdEf" }
+  }
+}
+
+variables {
+  region            = "eu-west-1"
+  package_directory = "tests/packages"
+  task_role_arns    = ["arn:aws:iam::111122223333:role/shop-execution"]
+}
+
+run "it_plans_with_nothing_but_a_region_and_the_roles" {
+  command = plan
+
+  assert {
+    condition = (
+      output.function_names == { deploy = "longshore-deploy", watch = "longshore-watch", notify = "longshore-notify" }
+      && output.event_bus_name == "longshore"
+      && output.state_bucket_name == "longshore-state-111122223333-eu-west-1"
+      && output.slack_webhook_secret_name == "longshore/slack-webhook"
+      && keys(output.dead_letter_queue_urls) == ["deploy", "notify", "watch"]
+    )
+    error_message = "The defaults have other names than the documentation says."
+  }
+}
+
+run "nothing_that_is_off_for_the_local_cloud_is_off_here" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for policy in values(module.longshore.dead_letter_queue_policies) :
+      contains([for statement in jsondecode(policy).Statement : statement.Sid], "RefusePlainHttp")
+    ])
+    error_message = "A queue accepts plain HTTP."
+  }
+
+  assert {
+    condition = alltrue([
+      for environment in values(module.longshore.environments) :
+      length(setsubtract(keys(environment), ["STATE_BUCKET_NAME", "EVENT_BUS_NAME", "LOG_LEVEL", "SLACK_WEBHOOK_SECRET_NAME"])) == 0
+    ])
+    error_message = "A function has a variable that does not belong into an AWS account."
+  }
+}
+
+run "only_the_given_roles_are_passed_and_only_to_ecs_tasks" {
+  command = plan
+
+  assert {
+    condition = jsonencode(flatten([
+      for policies in values(module.longshore.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : [statement.Resource, statement.Condition] if contains(statement.Action, "iam:PassRole")
+        ]
+      ]
+      ])) == jsonencode([
+      "arn:aws:iam::111122223333:role/shop-execution",
+      { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } },
+    ])
+    error_message = "Other roles than the given ones are passed, or to another service."
+  }
+}
+
+run "the_value_of_the_secret_is_nowhere" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for environment in values(module.longshore.environments) : alltrue([
+        for value in values(environment) : !strcontains(value, "hooks.slack.com")
+      ])
+    ])
+    error_message = "A function is told the webhook's URL by its environment."
+  }
+
+  assert {
+    condition     = module.longshore.environments.notify["SLACK_WEBHOOK_SECRET_NAME"] == "longshore/slack-webhook"
+    error_message = "notify is not told the secret's name."
+  }
+}
+
+run "an_account_id_of_another_length_is_refused" {
+  command = plan
+
+  variables {
+    account_id = "1234"
+  }
+
+  expect_failures = [var.account_id]
+}

@@ -1,0 +1,429 @@
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::longshore-state-111122223333-eu-west-1" }
+  }
+
+  mock_resource "aws_cloudwatch_event_bus" {
+    defaults = { arn = "arn:aws:events:eu-west-1:111122223333:event-bus/longshore" }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/a-function" }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function" }
+  }
+
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:a-queue" }
+  }
+
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:111122223333:function:a-function" }
+  }
+}
+
+variables {
+  package_directory         = "tests/packages"
+  slack_webhook_secret_name = "longshore/slack-webhook"
+  task_role_arns = [
+    "arn:aws:iam::111122223333:role/shop-task",
+    "arn:aws:iam::111122223333:role/shop-execution",
+  ]
+}
+
+run "deploy_may_do_exactly_this" {
+  command = plan
+
+  assert {
+    condition = jsondecode(output.policies.deploy.work).Statement == [
+      {
+        Sid    = "ReadState"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*",
+        ]
+      },
+      {
+        Sid      = "ReadReleaseByVersion"
+        Effect   = "Allow"
+        Action   = ["s3:GetObjectVersion"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*"]
+      },
+      {
+        Sid    = "WriteState"
+        Effect = "Allow"
+        Action = ["s3:PutObject"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
+        ]
+      },
+      {
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
+      },
+      {
+        Sid      = "ResolveImages"
+        Effect   = "Allow"
+        Action   = ["ecr:DescribeImages"]
+        Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
+      },
+      {
+        Sid      = "UpdateServices"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServices", "ecs:UpdateService"]
+        Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
+      },
+      {
+        Sid      = "RegisterTaskDefinitions"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
+        Resource = ["*"]
+      },
+      {
+        Sid       = "TagWhatItRegisters"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task-definition/*"]
+        Condition = { StringEquals = { "ecs:CreateAction" = "RegisterTaskDefinition" } }
+      },
+      {
+        Sid    = "PassTaskRoles"
+        Effect = "Allow"
+        Action = ["iam:PassRole"]
+        Resource = [
+          "arn:aws:iam::111122223333:role/shop-task",
+          "arn:aws:iam::111122223333:role/shop-execution",
+        ]
+        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        Sid      = "TellDeployments"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
+      },
+    ]
+    error_message = "deploy may do more or less than its work."
+  }
+}
+
+run "watch_may_do_exactly_this" {
+  command = plan
+
+  assert {
+    condition = jsondecode(output.policies.watch.work).Statement == [
+      {
+        Sid    = "ReadState"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+        ]
+      },
+      {
+        Sid      = "WriteState"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*"]
+      },
+      {
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
+      },
+      {
+        Sid      = "ReadServices"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServices"]
+        Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
+      },
+      {
+        Sid      = "ReadTaskDefinitions"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTaskDefinition"]
+        Resource = ["*"]
+      },
+      {
+        Sid       = "ListTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:ListTasks"]
+        Resource  = ["*"]
+        Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
+      },
+      {
+        Sid      = "ReadTasks"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTasks"]
+        Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+      },
+      {
+        Sid      = "TellOutcomes"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
+      },
+    ]
+    error_message = "watch may do more or less than its work."
+  }
+}
+
+run "notify_may_read_its_secret_and_nothing_else" {
+  command = plan
+
+  assert {
+    condition = jsondecode(output.policies.notify.work).Statement == [{
+      Sid      = "ReadSlackWebhook"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue"]
+      Resource = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-??????"]
+    }]
+    error_message = "notify may do more or less than read its secret."
+  }
+}
+
+run "no_policy_allows_more_than_named_actions" {
+  command = plan
+
+  assert {
+    condition = alltrue(flatten([
+      for policies in values(output.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : [
+            for action in statement.Action : can(regex("^[a-z0-9]+:[A-Za-z]+$", action))
+          ]
+        ]
+      ]
+    ]))
+    error_message = "An action has a wildcard."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for policies in values(output.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement :
+          statement.Effect == "Allow" && !contains(keys(statement), "NotAction") && !contains(keys(statement), "NotResource")
+        ]
+      ]
+    ]))
+    error_message = "A statement is not a plain Allow."
+  }
+}
+
+run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
+  command = plan
+
+  assert {
+    condition = alltrue(flatten([
+      for policies in values(output.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : [
+            for action in statement.Action : contains(keys(local.actions_without_resource_level), action)
+          ] if contains(statement.Resource, "*")
+        ]
+      ]
+    ]))
+    error_message = "A call that can be held to resources is allowed on all of them."
+  }
+
+  assert {
+    # A wildcard in the service, region or account would be a resource "*" in disguise.
+    condition = alltrue(flatten([
+      for policies in values(output.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : [
+            for resource in statement.Resource : can(regex("^([*]|arn:aws:[a-z0-9]+:[a-z0-9-]*:[0-9]*:.+)$", resource))
+          ]
+        ]
+      ]
+    ]))
+    error_message = "A resource has a wildcard for its service, region or account."
+  }
+
+  assert {
+    condition     = toset(keys(local.actions_without_resource_level)) == toset(["ecs:DescribeTaskDefinition", "ecs:ListTasks", "ecs:RegisterTaskDefinition"])
+    error_message = "The list of calls without a resource level has grown: see that AWS really has none."
+  }
+
+  assert {
+    condition     = alltrue([for reason in values(local.actions_without_resource_level) : length(reason) > 20])
+    error_message = "A call without a resource level has no reason."
+  }
+}
+
+run "roles_are_passed_only_to_ecs_tasks_and_only_by_deploy" {
+  command = plan
+
+  assert {
+    condition = flatten([
+      for function, policies in output.policies : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : {
+            function  = function
+            resource  = statement.Resource
+            condition = statement.Condition
+          } if contains(statement.Action, "iam:PassRole")
+        ]
+      ]
+      ]) == [{
+      function  = "deploy"
+      resource  = ["arn:aws:iam::111122223333:role/shop-task", "arn:aws:iam::111122223333:role/shop-execution"]
+      condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+    }]
+    error_message = "Roles are passed by another function, to another service, or other roles than the given ones."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for policies in values(output.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : [
+            for action in statement.Action : action == "iam:PassRole" || (!startswith(action, "iam:") && !startswith(action, "sts:"))
+          ]
+        ]
+      ]
+    ]))
+    error_message = "A function may do something else with IAM than pass roles."
+  }
+}
+
+run "whoever_reads_a_key_that_may_be_missing_may_list_the_bucket" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for function, policies in output.policies : anytrue(flatten([
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement :
+          contains(statement.Action, "s3:ListBucket")
+          && statement.Resource == ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
+          && !contains(keys(statement), "Condition")
+        ]
+        ])) if anytrue(flatten([
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : contains(statement.Action, "s3:GetObject")
+        ]
+      ]))
+    ])
+    error_message = "A function reads objects without s3:ListBucket on the whole bucket: S3 answers it 403 where a key is missing."
+  }
+
+  assert {
+    condition = toset([
+      for function, policies in output.policies : function if anytrue(flatten([
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : contains(statement.Action, "s3:GetObject")
+        ]
+      ]))
+    ]) == toset(["deploy", "watch"])
+    error_message = "Other functions than deploy and watch read the state bucket."
+  }
+}
+
+run "functions_that_tell_something_tell_it_on_our_bus_only" {
+  command = plan
+
+  assert {
+    condition = distinct(flatten([
+      for policies in values(output.policies) : [
+        for document in values(policies) : [
+          for statement in jsondecode(document).Statement : statement.Resource if contains(statement.Action, "events:PutEvents")
+        ]
+      ]
+    ])) == tolist(["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"])
+    error_message = "A function may put events on another bus."
+  }
+}
+
+run "narrow_clusters_and_repositories_reach_every_statement" {
+  command = plan
+
+  variables {
+    cluster_names    = ["shop", "billing"]
+    repository_names = ["shop/*"]
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.policies.deploy.work).Statement :
+      statement.Resource == ["arn:aws:ecs:eu-west-1:111122223333:service/shop/*", "arn:aws:ecs:eu-west-1:111122223333:service/billing/*"]
+      if statement.Sid == "UpdateServices"
+    ])
+    error_message = "deploy may update services of other clusters."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.policies.deploy.work).Statement :
+      statement.Resource == ["arn:aws:ecr:eu-west-1:111122223333:repository/shop/*"]
+      if statement.Sid == "ResolveImages"
+    ])
+    error_message = "deploy may read images of other repositories."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.policies.watch.work).Statement : (
+        statement.Sid == "ReadServices" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:ecs:eu-west-1:111122223333:service/shop/*", "arn:aws:ecs:eu-west-1:111122223333:service/billing/*"]) :
+        statement.Sid == "ReadTasks" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:ecs:eu-west-1:111122223333:task/shop/*", "arn:aws:ecs:eu-west-1:111122223333:task/billing/*"]) :
+        statement.Sid == "ListTasks" ? jsonencode(statement.Condition) == jsonencode({ ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/shop", "arn:aws:ecs:eu-west-1:111122223333:cluster/billing"] } }) :
+        true
+      )
+    ])
+    error_message = "watch may read services or tasks of other clusters."
+  }
+}
+
+run "roles_must_be_given" {
+  command = plan
+
+  variables {
+    task_role_arns = []
+  }
+
+  expect_failures = [var.task_role_arns]
+}
+
+run "a_role_with_a_wildcard_is_refused" {
+  command = plan
+
+  variables {
+    task_role_arns = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [var.task_role_arns]
+}
+
+run "an_arn_in_place_of_the_name_of_the_secret_is_refused" {
+  command = plan
+
+  variables {
+    slack_webhook_secret_name = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-AbCdEf"
+  }
+
+  expect_failures = [var.slack_webhook_secret_name]
+}
