@@ -81,6 +81,7 @@ def prepare_environment(directory, region, port, access_key_id, secret_access_ke
 
 def install_what_the_emulator_lacks(arguments):
     """Changes the emulator before it serves. Imported here: its modules read the environment set above."""
+    import alarms
     import containers
     import delivery
     import events
@@ -111,6 +112,7 @@ def install_what_the_emulator_lacks(arguments):
     tasks.install()
     services.install()
     permissions.install()
+    alarms.install()
 
 
 def write_description(directory, description):

@@ -14,10 +14,12 @@ from ministack.core.router import extract_access_key_id
 from ministack.services import ecs
 
 _extract_resource_arn = iam_actions.extract_resource_arn
+_request_tag_context = iam_actions.request_tag_context
 
 _ON_SERVICES = ("DescribeServices", "UpdateService", "CreateService", "DeleteService")
 _ON_TASKS = ("DescribeTasks", "StopTask", "ExecuteCommand", "GetTaskProtection", "UpdateTaskProtection")
 _ON_TASK_DEFINITIONS = ("RegisterTaskDefinition", "RunTask", "StartTask", "DeleteTaskDefinitions")
+_IN_CLUSTERS = ("ListTasks", "ListServices", "RunTask", "StartTask")
 # Calls that have no resource, or whose condition keys are all that can narrow them.
 _ON_EVERYTHING = (
     "DescribeTaskDefinition",
@@ -32,6 +34,10 @@ _ON_EVERYTHING = (
 
 def _arn(kind, name):
     return f"arn:aws:ecs:{get_region()}:{get_account_id()}:{kind}/{name}"
+
+
+def _cluster_arn(data):
+    return _arn("cluster", _cluster_name(data))
 
 
 def _cluster_name(data):
@@ -89,10 +95,24 @@ def _first_resource(service, method, path, headers, body, query_params, region, 
     return _extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 
 
+def _condition_keys(service, iam_action, body, parameters):
+    """The emulator's own condition keys, and `ecs:cluster` for the calls AWS gives it to."""
+    found = _request_tag_context(service, iam_action, body, parameters)
+    if service == "ecs":
+        found = {**found, **_cluster_key(iam_action.split(":", 1)[1], _parsed(body))}
+    return found
+
+
+def _cluster_key(action, data):
+    if action in (*_ON_SERVICES, *_ON_TASKS, *_IN_CLUSTERS):
+        return {"ecs:cluster": _cluster_arn(data)}
+    return {}
+
+
 def _additional_checks(action, data):
     """Checks beside the call's own: action, resource, the service to name in a refusal, condition keys."""
     for resource in (_resources(action, data) or [])[1:]:
-        yield f"ecs:{action}", resource, {"ecs:cluster": _arn("cluster", _cluster_name(data))}
+        yield f"ecs:{action}", resource, _cluster_key(action, data)
     if data.get("tags") and action in ("RegisterTaskDefinition", "CreateService", "CreateCluster", "RunTask"):
         tagged = {
             "RegisterTaskDefinition": lambda: _resources(action, data)[0],
@@ -143,6 +163,8 @@ def _checked_ecs(handler):
 
 
 def install():
+    # Both are imported by the emulator for each request anew.
     iam_actions.extract_resource_arn = _first_resource
+    iam_actions.request_tag_context = _condition_keys
     app.SERVICE_HANDLERS["ecs"] = _checked_ecs(app.SERVICE_HANDLERS["ecs"])
 

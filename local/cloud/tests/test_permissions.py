@@ -36,6 +36,15 @@ class Permissions(unittest.TestCase):
             self.assertEqual(code, "AccessDeniedException")
             self.assertIn("is not authorized to perform: ecs:", message)
 
+    def test_tasks_are_listed_by_cluster(self):
+        mine, other = unique("cluster"), unique("cluster")
+        for cluster in (mine, other):
+            self.cloud.client("ecs").create_cluster(clusterName=cluster)
+        narrowed = {"ArnLike": {"ecs:cluster": f"{self.base}:cluster/{mine}"}}
+        ecs = self.cloud.limited_client("ecs", [allow("ecs:ListTasks", "*", Condition=narrowed)])
+        self.assertEqual(ecs.list_tasks(cluster=mine)["taskArns"], [])
+        self.assertEqual(error_code(ecs.list_tasks, cluster=other)[0], "AccessDeniedException")
+
     def test_handing_a_role_to_a_task_needs_pass_role_for_it_and_for_ecs(self):
         role = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
         other = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
