@@ -3,7 +3,6 @@
 # bus is woken by them. Only principals of this account whose own policy allows
 # it may put events: the bus has no resource policy, and needs none.
 resource "aws_cloudwatch_event_bus" "this" {
-  # checkov:skip=CKV_AWS_423: events hold names, tags and digests; AWS encrypts the bus with its own key at no monthly price
   name        = var.name
   description = "Deployments as Longshore tells them"
 }
