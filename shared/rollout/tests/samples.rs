@@ -1,0 +1,79 @@
+//! The samples of `events/state` that are the engine's to read.
+
+use std::fs;
+use std::path::Path;
+
+use longshore_rollout::route::{Owner, Route};
+use serde_json::Value;
+
+fn sample(path: &str) -> String {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/state");
+    fs::read_to_string(directory.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn route() -> String {
+    sample("routes/shop/api.json")
+}
+
+#[test]
+fn the_sample_of_a_route_says_who_follows_which_tags() {
+    let route: Route = serde_json::from_str(&route()).unwrap();
+    assert_eq!(route.repository, "shop/api");
+    let api = Owner {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+    };
+    for (tag, followers) in [
+        ("v2", vec![api.clone()]),
+        ("v", vec![api.clone()]),
+        ("main", vec![api.clone()]),
+        ("maintenance", vec![]),
+        ("feature-main", vec![]),
+        ("1.4.0", vec![]),
+    ] {
+        let found: Vec<Owner> = route
+            .followers_of(tag)
+            .map(longshore_rollout::route::Follower::owner)
+            .collect();
+        assert_eq!(found, followers, "{tag}");
+    }
+    let follower = route.follower("shop", "api").unwrap();
+    let service = follower.service_name();
+    assert_eq!(service.cluster, "shop");
+    assert_eq!(service.ecs_service, "api");
+    assert_eq!(follower.container, "api");
+    assert_eq!(route.follower("shop", "worker"), None);
+}
+
+/// People write routes by hand.
+#[test]
+fn a_field_of_a_route_that_is_misspelt_is_refused_by_its_name() {
+    for (right, wrong) in [("ecs_service", "ecs-service"), ("tags", "tag")] {
+        let misspelt = route().replace(&format!("\"{right}\""), &format!("\"{wrong}\""));
+        let refusal = serde_json::from_str::<Route>(&misspelt)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains(&format!("unknown field `{wrong}`")),
+            "{refusal}"
+        );
+        assert!(refusal.contains(&format!("`{right}`")), "{refusal}");
+    }
+}
+
+#[test]
+fn a_field_of_a_route_that_is_left_out_is_named() {
+    let route: Value = serde_json::from_str(&route()).unwrap();
+    let follower = route.pointer("/followers/0").unwrap();
+    for field in follower.as_object().unwrap().keys() {
+        let mut shorter = route.clone();
+        shorter["followers"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove(field);
+        let refusal = serde_json::from_value::<Route>(shorter)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(refusal, format!("missing field `{field}`"));
+    }
+}
