@@ -1,1 +1,10 @@
-//! .
+//! Fakes, builders and fault injection for tests.
+
+mod builders;
+mod fake_cloud;
+mod faults;
+mod ports;
+
+pub use builders::{digest, follower, noon, push, task_definition_document};
+pub use fake_cloud::FakeCloud;
+pub use faults::{Fault, error};

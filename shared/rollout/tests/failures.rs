@@ -1,0 +1,289 @@
+//! Every call of every flow fails once in every way, the process dies before and after every call,
+//! and Lambda's retry always ends where an undisturbed run ends.
+
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_events::incoming::ReleaseFile;
+use longshore_events::manual::DeployPayload;
+use longshore_rollout::deploy::{Asked, deploy_explicitly, deploy_push};
+use longshore_rollout::ports::ErrorClass;
+use longshore_rollout::record::State;
+use longshore_rollout::release::deploy_release;
+use longshore_rollout::route::Follower;
+use longshore_rollout::watch::{deployment_changed, reconcile, task_stopped};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+
+/// Lambda tries an asynchronous invocation again after one minute and then after two.
+const ATTEMPTS: [i64; 3] = [0, 60, 180];
+
+const FAULTS: [Fault; 6] = [
+    Fault::Fails(ErrorClass::Transient),
+    Fault::Fails(ErrorClass::Denied),
+    Fault::Fails(ErrorClass::LostRace),
+    Fault::AnswerLost,
+    Fault::Dies,
+    Fault::DiesAfter,
+];
+
+/// The ways into a deployment, each as Lambda would run it.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Push,
+    Release,
+    Manual,
+}
+
+/// One attempt of Lambda's; whether it succeeded.
+async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
+    let now = noon(seconds);
+    match way {
+        Way::Push => deploy_push(cloud, &push("v2", digest('2'), noon(0)), now)
+            .await
+            .is_ok_and(|results| results.iter().all(Result::is_ok)),
+        Way::Release => {
+            let file = ReleaseFile {
+                event_id: "event-release".to_owned(),
+                at: noon(0),
+                bucket: "state".to_owned(),
+                key: "releases/shop/api.json".to_owned(),
+                version_id: None,
+            };
+            deploy_release(cloud, &file, now).await.is_ok()
+        }
+        Way::Manual => {
+            let image = "shop/api:v2".parse().unwrap();
+            let payload = DeployPayload::new("shop", "api", image, None);
+            let asked = Asked {
+                id: "request-1".to_owned(),
+                at: noon(0),
+                source: longshore_events::longshore::Source::Manual { note: None },
+            };
+            deploy_explicitly(cloud, &payload, asked, now).await.is_ok()
+        }
+    }
+}
+
+/// Attempts until one succeeds; a process that died is a new one at the next attempt.
+async fn run(cloud: &FakeCloud, way: Way) -> bool {
+    for seconds in ATTEMPTS {
+        cloud.set_now(noon(seconds));
+        let succeeded = attempt(cloud, way, seconds).await && !cloud.is_dead();
+        cloud.recover();
+        if succeeded {
+            return true;
+        }
+    }
+    false
+}
+
+fn cloud_with_images(api: &Follower) -> FakeCloud {
+    let cloud = FakeCloud::with_services(std::slice::from_ref(api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v2"}"#);
+    cloud
+}
+
+#[tokio::test]
+async fn a_deployment_survives_any_failure_of_any_call_and_is_begun_once() {
+    let api = follower("api");
+    let mut cases = 0;
+    for way in [Way::Push, Way::Release, Way::Manual] {
+        let undisturbed = cloud_with_images(&api);
+        assert!(run(&undisturbed, way).await);
+        for call in 0..undisturbed.calls().len() {
+            for fault in FAULTS {
+                let case = format!(
+                    "{way:?}, call {call} {}, {fault:?}",
+                    undisturbed.calls()[call]
+                );
+                let cloud = cloud_with_images(&api);
+                cloud.inject(call, fault);
+                assert!(run(&cloud, way).await, "{case}: never succeeded");
+                // Every flow is run twice: a duplicate changes nothing.
+                assert!(run(&cloud, way).await, "{case}: the duplicate failed");
+
+                let record = cloud.record(&api).unwrap();
+                assert_eq!(record.deployment.state, State::Deploying, "{case}");
+                assert_eq!(record.deployment.image.digest, digest('2'), "{case}");
+                assert_eq!(
+                    record.deployment.ecs_deployment_id,
+                    Some(cloud.primary_id(&api)),
+                    "{case}"
+                );
+                assert!(record.outbox.is_empty(), "{case}");
+                assert_eq!(cloud.updates(&api), 1, "{case}");
+                assert!(
+                    cloud
+                        .told()
+                        .iter()
+                        .all(|told| *told == "Deployment Started"),
+                    "{case}"
+                );
+                assert!(!cloud.told().is_empty(), "{case}: never told");
+                cases += 1;
+            }
+        }
+    }
+    assert!(cases > 150, "only {cases} cases were run");
+}
+
+fn change(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName) -> DeploymentStateChange {
+    DeploymentStateChange {
+        event_name: name,
+        deployment_id: cloud.primary_id(api),
+        updated_at: noon(30),
+        reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
+    }
+}
+
+async fn watch(cloud: &FakeCloud, api: &Follower, change: &DeploymentStateChange) -> bool {
+    for seconds in ATTEMPTS {
+        let succeeded = deployment_changed(cloud, &api.service_name(), change, noon(60 + seconds))
+            .await
+            .is_ok()
+            && !cloud.is_dead();
+        cloud.recover();
+        if succeeded {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn an_outcome_survives_any_failure_of_any_call() {
+    let api = follower("api");
+    for outcome in [State::Succeeded, State::RollingBack] {
+        let prepare = async || {
+            let cloud = cloud_with_images(&api);
+            assert!(run(&cloud, Way::Push).await);
+            let change = match outcome {
+                State::Succeeded => {
+                    cloud.complete(&api);
+                    change(&cloud, &api, DeploymentEventName::Completed)
+                }
+                _ => {
+                    let change = change(&cloud, &api, DeploymentEventName::Failed);
+                    cloud.roll_back(&api, 30);
+                    change
+                }
+            };
+            cloud.forget_calls();
+            (cloud, change)
+        };
+        let (undisturbed, event) = prepare().await;
+        assert!(watch(&undisturbed, &api, &event).await);
+        for call in 0..undisturbed.calls().len() {
+            for fault in FAULTS {
+                let case = format!(
+                    "{outcome:?}, call {call} {}, {fault:?}",
+                    undisturbed.calls()[call]
+                );
+                let (cloud, event) = prepare().await;
+                cloud.inject(call, fault);
+                assert!(watch(&cloud, &api, &event).await, "{case}: never succeeded");
+                assert!(
+                    watch(&cloud, &api, &event).await,
+                    "{case}: the duplicate failed"
+                );
+                let record = cloud.record(&api).unwrap();
+                assert_eq!(record.deployment.state, outcome, "{case}");
+                assert!(record.outbox.is_empty(), "{case}");
+                let expected = match outcome {
+                    State::Succeeded => "Deployment Succeeded",
+                    _ => "Deployment Failed",
+                };
+                let told = cloud.told();
+                assert!(told.contains(&expected), "{case}: {told:?}");
+                assert!(
+                    told.iter()
+                        .all(|told| *told == expected || *told == "Deployment Started"),
+                    "{case}: {told:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_could_never_be_published_is_published_by_the_reconcile() {
+    let api = follower("api");
+    let cloud = cloud_with_images(&api);
+    let before_publishing = {
+        let undisturbed = cloud_with_images(&api);
+        run(&undisturbed, Way::Push).await;
+        undisturbed
+            .calls()
+            .iter()
+            .position(|call| call == "PutEvents")
+            .unwrap()
+    };
+    cloud.inject(before_publishing, Fault::Dies);
+    assert!(!attempt(&cloud, Way::Push, 0).await);
+    cloud.recover();
+    assert!(cloud.told().is_empty());
+    assert!(
+        reconcile(&cloud, noon(900))
+            .await
+            .unwrap()
+            .failures
+            .is_empty()
+    );
+    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert!(cloud.record(&api).unwrap().outbox.is_empty());
+}
+
+#[tokio::test]
+async fn a_claim_whose_invocation_died_for_good_is_closed_by_the_reconcile() {
+    let api = follower("api");
+    let cloud = cloud_with_images(&api);
+    let claim = {
+        let undisturbed = cloud_with_images(&api);
+        run(&undisturbed, Way::Push).await;
+        undisturbed
+            .calls()
+            .iter()
+            .position(|call| call == "PutObject deployments")
+            .unwrap()
+    };
+    cloud.inject(claim, Fault::DiesAfter);
+    attempt(&cloud, Way::Push, 0).await;
+    cloud.recover();
+    assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);
+    reconcile(&cloud, noon(600)).await.unwrap();
+    assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);
+    reconcile(&cloud, noon(3600)).await.unwrap();
+    assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
+    assert_eq!(cloud.told(), ["Deployment Failed"]);
+}
+
+#[tokio::test]
+async fn a_stopped_task_is_kept_whatever_fails() {
+    let api = follower("api");
+    let stopped = serde_json::json!({
+        "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/shop/1",
+        "clusterArn": "arn:aws:ecs:eu-west-1:111122223333:cluster/shop",
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/api:2",
+        "group": "service:api",
+        "lastStatus": "STOPPED",
+        "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited",
+        "containers": [{"name": "app", "exitCode": 1}],
+    });
+    for call in 0..4 {
+        for fault in FAULTS {
+            let cloud = cloud_with_images(&api);
+            assert!(run(&cloud, Way::Push).await);
+            let mut change: longshore_events::ecs::TaskStateChange =
+                serde_json::from_value(stopped.clone()).unwrap();
+            change.started_by = Some(cloud.primary_id(&api));
+            cloud.inject(call, fault);
+            for _ in 0..3 {
+                let _ = task_stopped(&cloud, &api.service_name(), &change, noon(30)).await;
+                cloud.recover();
+            }
+            let failures = cloud.record(&api).unwrap().deployment.failures;
+            assert_eq!(failures.len(), 1, "call {call}, {fault:?}");
+            assert_eq!(failures[0].containers[0].exit_code, Some(1));
+        }
+    }
+}

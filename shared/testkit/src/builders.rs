@@ -1,0 +1,57 @@
+use chrono::{DateTime, Utc};
+use longshore_events::image::{Digest, Image};
+use longshore_events::incoming::Push;
+use longshore_rollout::route::Follower;
+use serde_json::{Value, json};
+
+/// A digest that holds the same digit 64 times.
+pub fn digest(digit: char) -> Digest {
+    let text = format!("sha256:{}", digit.to_string().repeat(64));
+    match text.parse() {
+        Ok(digest) => digest,
+        Err(error) => unreachable!("`{digit}` is no hexadecimal digit: {error}"),
+    }
+}
+
+/// Noon of the day on which all tests happen, and some seconds more.
+pub fn noon(seconds: i64) -> DateTime<Utc> {
+    let noon = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
+    noon + chrono::Duration::seconds(seconds)
+}
+
+/// A service of stack `shop` that follows `shop/api` by all tags that begin with `v`.
+pub fn follower(service: &str) -> Follower {
+    Follower {
+        stack: "shop".to_owned(),
+        service: service.to_owned(),
+        cluster: "shop".to_owned(),
+        ecs_service: service.to_owned(),
+        container: "app".to_owned(),
+        tags: vec!["v*".to_owned()],
+    }
+}
+
+/// A push of `shop/api:<tag>`; pushes of the same tag and time are the same event.
+pub fn push(tag: &str, digest: Digest, at: DateTime<Utc>) -> Push {
+    Push {
+        event_id: format!("event-{tag}-{}", at.timestamp()),
+        at,
+        image: Image {
+            repository: "shop/api".to_owned(),
+            tag: Some(tag.to_owned()),
+            digest,
+        },
+    }
+}
+
+/// The smallest task definition that runs `image`, as DescribeTaskDefinition shows it.
+pub fn task_definition_document(arn: &str, family: &str, image: &str) -> Value {
+    json!({
+        "taskDefinitionArn": arn,
+        "family": family,
+        "revision": 1,
+        "status": "ACTIVE",
+        "containerDefinitions": [{"name": "app", "image": image, "essential": true}],
+        "volumes": [],
+    })
+}

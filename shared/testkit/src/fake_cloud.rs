@@ -1,0 +1,382 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use longshore_events::arn::ServiceName;
+use longshore_events::image::Digest;
+use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use longshore_rollout::ports::{
+    CallError, EcsDeployment, EcsService, ErrorClass, RolloutState, TaskDefinition,
+};
+use longshore_rollout::record::Record;
+use longshore_rollout::route::{Follower, Owner, Route};
+
+use crate::builders::{noon, task_definition_document};
+use crate::faults::{Fault, error};
+
+/// An account with ECR, ECS, a state bucket and a bus, in memory.
+///
+/// It behaves as AWS does where the deployment engine can tell the difference: UpdateService begins a
+/// deployment with an id of its own, unless the service points at that task definition already; a
+/// rollback is another deployment; writes are conditional.
+#[derive(Debug, Default)]
+pub struct FakeCloud {
+    pub(crate) inner: RefCell<Account>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) now: Option<DateTime<Utc>>,
+    pub(crate) routes: BTreeMap<String, Route>,
+    pub(crate) owners: BTreeMap<ServiceName, Owner>,
+    pub(crate) records: BTreeMap<Owner, (Record, u64)>,
+    pub(crate) releases: BTreeMap<String, Vec<u8>>,
+    pub(crate) images: BTreeMap<(String, String), Digest>,
+    pub(crate) services: BTreeMap<ServiceName, EcsService>,
+    pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
+    pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
+    pub(crate) published: Vec<LongshoreEvent>,
+    pub(crate) calls: Vec<String>,
+    pub(crate) updates: Vec<(String, String)>,
+    pub(crate) faults: BTreeMap<usize, Fault>,
+    pub(crate) dead: bool,
+    pub(crate) writes: u64,
+    pub(crate) deployments: u64,
+}
+
+impl FakeCloud {
+    /// An account in which these services of one route run two tasks each of `shop/api:v1`, without
+    /// Longshore having deployed anything yet.
+    pub fn with_services(followers: &[Follower]) -> Self {
+        let cloud = Self::default();
+        for follower in followers {
+            cloud.add_service(
+                follower,
+                "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
+            );
+        }
+        cloud.set_route("shop/api", followers.to_vec());
+        cloud
+    }
+
+    /// Makes `followers` follow `repository`.
+    pub fn set_route(&self, repository: &str, followers: Vec<Follower>) {
+        let route = Route {
+            repository: repository.to_owned(),
+            followers,
+        };
+        self.inner
+            .borrow_mut()
+            .routes
+            .insert(repository.to_owned(), route);
+    }
+
+    /// Adds a service that runs `image`.
+    pub fn add_service(&self, follower: &Follower, image: &str) {
+        let mut account = self.inner.borrow_mut();
+        let family = follower.ecs_service.clone();
+        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/{family}:1");
+        account.task_definitions.insert(
+            arn.clone(),
+            TaskDefinition {
+                document: task_definition_document(&arn, &family, image),
+                tags: Vec::new(),
+            },
+        );
+        account.deployments += 1;
+        let deployment = EcsDeployment {
+            id: format!("ecs-svc/{}", account.deployments),
+            primary: true,
+            task_definition: arn.clone(),
+            rollout_state: RolloutState::Completed,
+            rollout_state_reason: "ECS deployment completed.".to_owned(),
+            created_at: Some(noon(-3600)),
+        };
+        account.services.insert(
+            follower.service_name(),
+            EcsService {
+                task_definition: arn,
+                deployments: vec![deployment],
+                desired_count: 2,
+                running_count: 2,
+            },
+        );
+    }
+
+    /// Adds an image to ECR.
+    pub fn add_image(&self, repository: &str, tag: &str, digest: Digest) {
+        self.inner
+            .borrow_mut()
+            .images
+            .insert((repository.to_owned(), tag.to_owned()), digest);
+    }
+
+    /// Puts a release file into the state bucket.
+    pub fn add_release(&self, key: &str, body: &str) {
+        self.inner
+            .borrow_mut()
+            .releases
+            .insert(key.to_owned(), body.as_bytes().to_vec());
+    }
+
+    /// Removes a service, as somebody might at any time.
+    pub fn remove_service(&self, follower: &Follower) {
+        self.inner
+            .borrow_mut()
+            .services
+            .remove(&follower.service_name());
+    }
+
+    /// Sets the time at which ECS begins what is begun next.
+    pub fn set_now(&self, now: DateTime<Utc>) {
+        self.inner.borrow_mut().now = Some(now);
+    }
+
+    /// Makes the call of this number, counted from the next one as 0, go wrong.
+    pub fn inject(&self, call: usize, fault: Fault) {
+        let mut account = self.inner.borrow_mut();
+        let number = account.calls.len() + call;
+        account.faults.insert(number, fault);
+    }
+
+    /// A new process takes over after the last one died; nothing goes wrong any more.
+    pub fn recover(&self) {
+        let mut account = self.inner.borrow_mut();
+        account.dead = false;
+        account.faults.clear();
+    }
+
+    /// Whether the process has died.
+    pub fn is_dead(&self) -> bool {
+        self.inner.borrow().dead
+    }
+
+    /// Forgets the calls made so far.
+    pub fn forget_calls(&self) {
+        self.inner.borrow_mut().calls.clear();
+    }
+
+    /// The calls made so far, by the names of the AWS operations that they stand for.
+    pub fn calls(&self) -> Vec<String> {
+        self.inner.borrow().calls.clone()
+    }
+
+    /// The events published so far.
+    pub fn published(&self) -> Vec<LongshoreEvent> {
+        self.inner.borrow().published.clone()
+    }
+
+    /// The detail-types of the events published so far.
+    pub fn told(&self) -> Vec<&'static str> {
+        self.published()
+            .iter()
+            .map(LongshoreEvent::detail_type)
+            .collect()
+    }
+
+    /// The record of a service.
+    pub fn record(&self, follower: &Follower) -> Option<Record> {
+        self.inner
+            .borrow()
+            .records
+            .get(&follower.owner())
+            .map(|(record, _)| record.clone())
+    }
+
+    /// A service as ECS shows it.
+    pub fn service(&self, follower: &Follower) -> Option<EcsService> {
+        self.inner
+            .borrow()
+            .services
+            .get(&follower.service_name())
+            .cloned()
+    }
+
+    /// The image that a service's primary deployment runs.
+    pub fn running_image(&self, follower: &Follower) -> Option<String> {
+        let service = self.service(follower)?;
+        let account = self.inner.borrow();
+        account
+            .task_definitions
+            .get(&service.task_definition)?
+            .image_of(&follower.container)
+            .ok()
+            .map(str::to_owned)
+    }
+
+    /// How many deployments of a service UpdateService has begun.
+    pub fn updates(&self, follower: &Follower) -> usize {
+        self.inner
+            .borrow()
+            .updates
+            .iter()
+            .filter(|(service, _)| *service == follower.ecs_service)
+            .count()
+    }
+
+    /// The id of the deployment that ECS works towards.
+    pub fn primary_id(&self, follower: &Follower) -> String {
+        self.service(follower)
+            .and_then(|service| service.primary().map(|primary| primary.id.clone()))
+            .unwrap_or_default()
+    }
+
+    /// ECS finishes what it works towards; what it replaced is gone.
+    pub fn complete(&self, follower: &Follower) {
+        self.change(follower, |service| {
+            service.deployments.retain(|deployment| deployment.primary);
+            for deployment in &mut service.deployments {
+                deployment.rollout_state = RolloutState::Completed;
+                deployment.rollout_state_reason =
+                    format!("ECS deployment {} completed.", deployment.id);
+            }
+        });
+    }
+
+    /// ECS's circuit breaker opens and it begins to bring back what ran before.
+    pub fn roll_back(&self, follower: &Follower, seconds: i64) {
+        let failed = self.primary_id(follower);
+        let previous = self
+            .service(follower)
+            .and_then(|service| {
+                service
+                    .deployments
+                    .iter()
+                    .rfind(|deployment| deployment.rollout_state == RolloutState::Completed)
+                    .map(|deployment| deployment.task_definition.clone())
+            })
+            .unwrap_or_default();
+        self.begin(follower, &previous, noon(seconds));
+        self.change(follower, |service| {
+            for deployment in &mut service.deployments {
+                if deployment.id == failed {
+                    deployment.rollout_state = RolloutState::Failed;
+                    deployment.rollout_state_reason =
+                        "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+                } else if deployment.primary {
+                    deployment.rollout_state_reason = format!(
+                        "ECS deployment circuit breaker: rolling back to deploymentId {}.",
+                        deployment.id
+                    );
+                }
+            }
+        });
+    }
+
+    /// Somebody updates the service past Longshore.
+    pub fn deploy_outside(&self, follower: &Follower, image: &str, seconds: i64) {
+        let arn = {
+            let mut account = self.inner.borrow_mut();
+            let family = follower.ecs_service.clone();
+            let arn = account.next_arn(&family);
+            account.task_definitions.insert(
+                arn.clone(),
+                TaskDefinition {
+                    document: task_definition_document(&arn, &family, image),
+                    tags: Vec::new(),
+                },
+            );
+            arn
+        };
+        self.begin(follower, &arn, noon(seconds));
+    }
+
+    /// A task of a deployment died.
+    pub fn add_stopped_task(&self, ecs_deployment_id: &str, failure: TaskFailure) {
+        self.inner
+            .borrow_mut()
+            .stopped_tasks
+            .push((ecs_deployment_id.to_owned(), failure));
+    }
+
+    fn begin(&self, follower: &Follower, task_definition: &str, at: DateTime<Utc>) {
+        self.inner
+            .borrow_mut()
+            .begin(&follower.service_name(), task_definition, at);
+    }
+
+    fn change(&self, follower: &Follower, change: impl FnOnce(&mut EcsService)) {
+        if let Some(service) = self
+            .inner
+            .borrow_mut()
+            .services
+            .get_mut(&follower.service_name())
+        {
+            change(service);
+        }
+    }
+
+    /// Counts a call and lets it go wrong where a test wants that.
+    pub(crate) fn call<T>(
+        &self,
+        operation: &str,
+        effect: impl FnOnce(&mut Account) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let mut account = self.inner.borrow_mut();
+        let number = account.calls.len();
+        account.calls.push(operation.to_owned());
+        let fault = account.faults.get(&number).copied();
+        if fault == Some(Fault::Dies) {
+            account.dead = true;
+        }
+        if account.dead {
+            return Err(error(operation, ErrorClass::Transient));
+        }
+        match fault {
+            None | Some(Fault::Dies) => effect(&mut account),
+            Some(Fault::Fails(class)) => Err(error(operation, class)),
+            Some(Fault::AnswerLost) => {
+                effect(&mut account)?;
+                Err(error(operation, ErrorClass::Transient))
+            }
+            Some(Fault::DiesAfter) => {
+                let answer = effect(&mut account);
+                account.dead = true;
+                answer
+            }
+        }
+    }
+}
+
+impl Account {
+    pub(crate) fn next_arn(&self, family: &str) -> String {
+        let prefix = format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/{family}:");
+        let revisions = self
+            .task_definitions
+            .keys()
+            .filter(|arn| arn.starts_with(&prefix))
+            .count();
+        format!("{prefix}{}", revisions + 1)
+    }
+
+    /// Begins a deployment and gives its id.
+    pub(crate) fn begin(
+        &mut self,
+        name: &ServiceName,
+        task_definition: &str,
+        at: DateTime<Utc>,
+    ) -> Option<String> {
+        let service = self.services.get_mut(name)?;
+        if service.task_definition == task_definition {
+            return service.primary().map(|primary| primary.id.clone());
+        }
+        self.deployments += 1;
+        let id = format!("ecs-svc/{}", self.deployments);
+        for deployment in &mut service.deployments {
+            deployment.primary = false;
+        }
+        task_definition.clone_into(&mut service.task_definition);
+        service.deployments.insert(
+            0,
+            EcsDeployment {
+                id: id.clone(),
+                primary: true,
+                task_definition: task_definition.to_owned(),
+                rollout_state: RolloutState::InProgress,
+                rollout_state_reason: format!("ECS deployment {id} in progress."),
+                created_at: Some(at),
+            },
+        );
+        Some(id)
+    }
+}

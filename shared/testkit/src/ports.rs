@@ -1,0 +1,220 @@
+use longshore_events::arn::ServiceName;
+use longshore_events::image::{Image, ImageReference, Selector};
+use longshore_events::incoming::ReleaseFile;
+use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use longshore_rollout::ports::{
+    CallError, EcsService, ErrorClass, EventPublisher, ImageRegistry, RecordStore, RecordVersion,
+    ReleaseStore, RouteStore, ServiceDeployer, Tag, TaskDefinition,
+};
+use longshore_rollout::record::Record;
+use longshore_rollout::route::{Owner, Route};
+use serde_json::Value;
+
+use crate::builders::noon;
+use crate::fake_cloud::FakeCloud;
+use crate::faults::error;
+
+/// Lets the others run first, so that what runs side by side really interleaves.
+async fn give_way() {
+    let mut has_waited = false;
+    std::future::poll_fn(|context| {
+        if has_waited {
+            return std::task::Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+impl ImageRegistry for FakeCloud {
+    async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
+        give_way().await;
+        self.call("DescribeImages", |account| {
+            let (tag, digest) = match &reference.selector {
+                Selector::Tag(tag) => (
+                    Some(tag.clone()),
+                    account
+                        .images
+                        .get(&(reference.repository.clone(), tag.clone())),
+                ),
+                Selector::Digest(digest) => {
+                    (None, account.images.values().find(|known| *known == digest))
+                }
+            };
+            let digest = digest.ok_or_else(|| error("find image", ErrorClass::NotFound))?;
+            Ok(Image {
+                repository: reference.repository.clone(),
+                tag,
+                digest: digest.clone(),
+            })
+        })
+    }
+}
+
+impl ServiceDeployer for FakeCloud {
+    async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
+        give_way().await;
+        self.call("DescribeServices", |account| {
+            account
+                .services
+                .get(service)
+                .cloned()
+                .ok_or_else(|| error("describe service", ErrorClass::NotFound))
+        })
+    }
+
+    async fn describe_task_definition(&self, arn: &str) -> Result<TaskDefinition, CallError> {
+        give_way().await;
+        self.call("DescribeTaskDefinition", |account| {
+            account
+                .task_definitions
+                .get(arn)
+                .cloned()
+                .ok_or_else(|| error("describe task definition", ErrorClass::Refused))
+        })
+    }
+
+    async fn register_task_definition(&self, request: &Value) -> Result<String, CallError> {
+        give_way().await;
+        self.call("RegisterTaskDefinition", |account| {
+            let family = request["family"].as_str().unwrap_or_default();
+            let arn = account.next_arn(family);
+            let mut document = request.clone();
+            document["taskDefinitionArn"] = Value::String(arn.clone());
+            let tags: Vec<Tag> =
+                serde_json::from_value(document["tags"].take()).unwrap_or_default();
+            account
+                .task_definitions
+                .insert(arn.clone(), TaskDefinition { document, tags });
+            Ok(arn)
+        })
+    }
+
+    async fn update_service(
+        &self,
+        service: &ServiceName,
+        task_definition: &str,
+    ) -> Result<String, CallError> {
+        give_way().await;
+        self.call("UpdateService", |account| {
+            let at = account.now.unwrap_or(noon(0));
+            let id = account
+                .begin(service, task_definition, at)
+                .ok_or_else(|| error("update service", ErrorClass::NotFound))?;
+            account
+                .updates
+                .push((service.ecs_service.clone(), id.clone()));
+            Ok(id)
+        })
+    }
+
+    async fn stopped_tasks(
+        &self,
+        _: &ServiceName,
+        deployment_id: &str,
+    ) -> Result<Vec<TaskFailure>, CallError> {
+        give_way().await;
+        self.call("ListTasks", |account| {
+            Ok(account
+                .stopped_tasks
+                .iter()
+                .filter(|(started_by, _)| started_by == deployment_id)
+                .map(|(_, failure)| failure.clone())
+                .collect())
+        })
+    }
+}
+
+impl RouteStore for FakeCloud {
+    async fn route(&self, repository: &str) -> Result<Option<Route>, CallError> {
+        give_way().await;
+        self.call("GetObject routes", |account| {
+            Ok(account.routes.get(repository).cloned())
+        })
+    }
+
+    async fn owner(&self, service: &ServiceName) -> Result<Option<Owner>, CallError> {
+        give_way().await;
+        self.call("GetObject services", |account| {
+            Ok(account.owners.get(service).cloned())
+        })
+    }
+
+    async fn set_owner(&self, service: &ServiceName, owner: &Owner) -> Result<(), CallError> {
+        give_way().await;
+        self.call("PutObject services", |account| {
+            account.owners.insert(service.clone(), owner.clone());
+            Ok(())
+        })
+    }
+
+    async fn owners(&self) -> Result<Vec<(ServiceName, Owner)>, CallError> {
+        give_way().await;
+        self.call("ListObjectsV2 services", |account| {
+            Ok(account
+                .owners
+                .iter()
+                .map(|(service, owner)| (service.clone(), owner.clone()))
+                .collect())
+        })
+    }
+}
+
+impl RecordStore for FakeCloud {
+    async fn load(&self, owner: &Owner) -> Result<Option<(Record, RecordVersion)>, CallError> {
+        give_way().await;
+        self.call("GetObject deployments", |account| {
+            Ok(account
+                .records
+                .get(owner)
+                .map(|(record, version)| (record.clone(), RecordVersion(version.to_string()))))
+        })
+    }
+
+    async fn save(
+        &self,
+        record: &Record,
+        version: Option<&RecordVersion>,
+    ) -> Result<RecordVersion, CallError> {
+        give_way().await;
+        self.call("PutObject deployments", |account| {
+            let owner = record.deployment.owner();
+            let current = account
+                .records
+                .get(&owner)
+                .map(|(_, version)| RecordVersion(version.to_string()));
+            if current.as_ref() != version {
+                return Err(error("save record", ErrorClass::LostRace));
+            }
+            account.writes += 1;
+            let version = account.writes;
+            account.records.insert(owner, (record.clone(), version));
+            Ok(RecordVersion(version.to_string()))
+        })
+    }
+}
+
+impl ReleaseStore for FakeCloud {
+    async fn release(&self, file: &ReleaseFile) -> Result<Vec<u8>, CallError> {
+        give_way().await;
+        self.call("GetObject releases", |account| {
+            account
+                .releases
+                .get(&file.key)
+                .cloned()
+                .ok_or_else(|| error("read release file", ErrorClass::NotFound))
+        })
+    }
+}
+
+impl EventPublisher for FakeCloud {
+    async fn publish(&self, events: &[LongshoreEvent]) -> Result<(), CallError> {
+        give_way().await;
+        self.call("PutEvents", |account| {
+            account.published.extend_from_slice(events);
+            Ok(())
+        })
+    }
+}
