@@ -140,7 +140,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
   }
 }
 
-run "the_functions_are_told_names_and_only_what_they_need" {
+run "the_functions_are_told_names_and_no_secret" {
   command = plan
 
   assert {
