@@ -70,8 +70,7 @@ def _describe(parameters, data, is_cbor, is_json=False):
     return cloudwatch._xml(
         200,
         "DescribeAlarmsResponse",
-        f"<DescribeAlarmsResult><MetricAlarms>{members}</MetricAlarms><CompositeAlarms/>{token}"
-        "</DescribeAlarmsResult>",
+        f"<DescribeAlarmsResult><MetricAlarms>{members}</MetricAlarms><CompositeAlarms/>{token}</DescribeAlarmsResult>",
     )
 
 

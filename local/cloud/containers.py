@@ -167,7 +167,11 @@ class Containers:
             )
         container = Container(image, name or secrets.token_hex(6), labels or {}, stop_seconds)
         # The programs are this machine's, so they are looked for where this machine has them.
-        variables = {"PATH": os.environ["PATH"], "HOSTNAME": container.id[:12], "HOME": str(container._directory / "work")}
+        variables = {
+            "PATH": os.environ["PATH"],
+            "HOSTNAME": container.id[:12],
+            "HOME": str(container._directory / "work"),
+        }
         variables.update(environment or {})
         try:
             container.begin(words, variables)

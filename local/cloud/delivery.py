@@ -8,11 +8,12 @@ target's dead-letter queue, if the queue's policy lets the rule in.
 import json
 import threading
 
-import invocations
-import queues
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc
+
+import invocations
+import queues
 
 _PRINCIPAL = "events.amazonaws.com"
 _invoke_target = eventbridge._invoke_target

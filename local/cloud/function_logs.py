@@ -3,9 +3,10 @@
 The emulator writes them whatever the role may do, and makes the log group when there is none.
 """
 
-import roles
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, lambda_svc
+
+import roles
 
 _emit = lambda_svc._emit_lambda_logs
 

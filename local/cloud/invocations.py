@@ -10,11 +10,12 @@ import threading
 import time
 import uuid
 
+from ministack.core.responses import request_scope
+from ministack.services import lambda_svc
+
 import events
 import queues
 import roles
-from ministack.core.responses import request_scope
-from ministack.services import lambda_svc
 
 _DEFAULT_RETRIES = 2
 _DEFAULT_LONGEST_AGE_SECONDS = 6 * 60 * 60

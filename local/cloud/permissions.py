@@ -152,9 +152,7 @@ def _checked_ecs(handler):
         action, data = headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body)
         access_key = extract_access_key_id(headers, query_params)
         for checked, resource, context in _additional_checks(action, data):
-            refusal = enforce(
-                access_key, checked, "ecs", get_region(), resource_arn=resource, service_context=context
-            )
+            refusal = enforce(access_key, checked, "ecs", get_region(), resource_arn=resource, service_context=context)
             if refusal:
                 return _denied("ecs", checked, resource, refusal, headers)
         return await handler(method, path, headers, body, query_params)
@@ -167,4 +165,3 @@ def install():
     iam_actions.extract_resource_arn = _first_resource
     iam_actions.request_tag_context = _condition_keys
     app.SERVICE_HANDLERS["ecs"] = _checked_ecs(app.SERVICE_HANDLERS["ecs"])
-

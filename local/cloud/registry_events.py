@@ -6,9 +6,10 @@ index gives the one that carries the tag.
 
 import json
 
+from ministack.services import ecr
+
 import events
 import images
-from ministack.services import ecr
 
 _put_image = ecr._put_image
 _batch_delete_image = ecr._batch_delete_image
@@ -122,9 +123,7 @@ def _describe(data):
     if repository in ecr._repositories:
         for identifier in data.get("imageIds") or []:
             if ecr._find_image(repository, identifier) is None:
-                named = ", ".join(
-                    f"{field}:'{identifier.get(field, 'null')}'" for field in ("imageDigest", "imageTag")
-                )
+                named = ", ".join(f"{field}:'{identifier.get(field, 'null')}'" for field in ("imageDigest", "imageTag"))
                 return ecr.error_response_json(
                     "ImageNotFoundException",
                     f"The image with imageId {{{named}}} does not exist within the repository with name "

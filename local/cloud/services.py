@@ -13,10 +13,11 @@ import random
 import threading
 import time
 
-import events
-import tasks
 from ministack.core.responses import request_scope
 from ministack.services import ecs
+
+import events
+import tasks
 
 TICK_SECONDS = 0.1
 # How long a task must run before its deployment counts it as healthy.
@@ -165,9 +166,7 @@ def _open_breaker(service, failed, all_tasks):
     rollback = _new_deployment(completed["taskDefinition"], service["desiredCount"])
     for member in ("launchType", "capacityProviderStrategy"):
         rollback[member] = failed.get(member)
-    rollback["rolloutStateReason"] = (
-        f"ECS deployment circuit breaker: rolling back to deploymentId {completed['id']}."
-    )
+    rollback["rolloutStateReason"] = f"ECS deployment circuit breaker: rolling back to deploymentId {completed['id']}."
     # The tasks of the last completed deployment still run: the rollback takes them over as they are.
     for task in all_tasks:
         if task.get("_deployment_id") == completed["id"] and _is_live(task):

@@ -6,10 +6,11 @@ counts on AWS gives an `ECS Task State Change`, and stopping takes the time the 
 
 import json
 
-import events
 from ministack.core.concurrency import resource_lock, spawn_background
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecs
+
+import events
 
 _DEFAULT_STOP_SECONDS = 30
 

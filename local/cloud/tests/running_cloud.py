@@ -328,4 +328,3 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
-

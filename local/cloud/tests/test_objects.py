@@ -10,9 +10,7 @@ class Objects(unittest.TestCase):
         self.cloud = cloud()
         self.s3 = self.cloud.client("s3")
         self.bucket = unique("state")
-        self.s3.create_bucket(
-            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
-        )
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
         self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def test_a_missing_key_is_hidden_from_who_may_not_list(self):
@@ -20,18 +18,14 @@ class Objects(unittest.TestCase):
         reader = self.cloud.limited_client("s3", [allow("s3:GetObject", f"{bucket}/*")])
         self.assertEqual(error_code(reader.get_object, Bucket=self.bucket, Key="missing")[0], "AccessDenied")
         self.assertEqual(error_code(reader.head_object, Bucket=self.bucket, Key="missing")[0], "403")
-        lister = self.cloud.limited_client(
-            "s3", [allow("s3:GetObject", f"{bucket}/*"), allow("s3:ListBucket", bucket)]
-        )
+        lister = self.cloud.limited_client("s3", [allow("s3:GetObject", f"{bucket}/*"), allow("s3:ListBucket", bucket)])
         self.assertEqual(error_code(lister.get_object, Bucket=self.bucket, Key="missing")[0], "NoSuchKey")
         self.assertEqual(error_code(lister.head_object, Bucket=self.bucket, Key="missing")[0], "404")
 
     def test_a_lost_race_is_told_to_the_loser(self):
         put = dict(Bucket=self.bucket, Key="record.json")
         first = self.s3.put_object(**put, Body=b"1", IfNoneMatch="*")["ETag"]
-        self.assertEqual(
-            error_code(self.s3.put_object, **put, Body=b"2", IfNoneMatch="*")[0], "PreconditionFailed"
-        )
+        self.assertEqual(error_code(self.s3.put_object, **put, Body=b"2", IfNoneMatch="*")[0], "PreconditionFailed")
         second = self.s3.put_object(**put, Body=b"2", IfMatch=first)["ETag"]
         self.assertNotEqual(first, second)
         self.assertEqual(error_code(self.s3.put_object, **put, Body=b"3", IfMatch=first)[0], "PreconditionFailed")

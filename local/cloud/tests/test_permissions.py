@@ -5,7 +5,6 @@ import unittest
 from tests.running_cloud import SERVE, allow, cloud, error_code, unique
 
 
-
 class Permissions(unittest.TestCase):
     def setUp(self):
         self.cloud = cloud()

@@ -1,5 +1,7 @@
 """Deployments of services that really run: rolling, failing, rolled back; and the events that tell of them."""
 
+import json
+import platform
 import time
 import unittest
 
@@ -27,9 +29,7 @@ class Services(unittest.TestCase):
     def _update(self, tag, command, **container):
         digest = self.cloud.push(self.repository, tag, command)
         definition = self.cloud.register("api", self.cloud.image(self.repository, digest), **container)
-        answer = self.cloud.client("ecs").update_service(
-            cluster=self.cluster, service="api", taskDefinition=definition
-        )
+        answer = self.cloud.client("ecs").update_service(cluster=self.cluster, service="api", taskDefinition=definition)
         primary = [one for one in answer["service"]["deployments"] if one["status"] == "PRIMARY"]
         return digest, definition, primary[0]
 
@@ -72,9 +72,7 @@ class Services(unittest.TestCase):
                 if name == "IN_PROGRESS" and "rolling back" in detail["reason"]
             ],
         )[0]
-        self.assertEqual(
-            rollback["reason"], f"ECS deployment circuit breaker: rolling back to deploymentId {first}."
-        )
+        self.assertEqual(rollback["reason"], f"ECS deployment circuit breaker: rolling back to deploymentId {first}.")
         self.assertNotIn(rollback["deploymentId"], (first, primary["id"]))
         self.cloud.wait_for_deployment(service["serviceArn"], rollback["deploymentId"], "COMPLETED")
 
@@ -106,8 +104,9 @@ class Services(unittest.TestCase):
             event["detail"]
             for event in self.cloud.events(
                 "ECS Task State Change",
-                lambda event: event["detail"].get("startedBy") == deployment_id
-                and event["detail"]["lastStatus"] == "STOPPED",
+                lambda event: (
+                    event["detail"].get("startedBy") == deployment_id and event["detail"]["lastStatus"] == "STOPPED"
+                ),
             )
         ]
 
@@ -168,6 +167,36 @@ class Services(unittest.TestCase):
         self.assertIn("(service api) is unable to consistently start tasks successfully.", messages)
         self.cloud.client("ecs").delete_service(cluster=self.cluster, service="api", force=True)
         wait_until("nothing runs", lambda: not self._containers())
+
+    def test_a_first_deployment_that_fails_has_nothing_to_go_back_to(self):
+        digest = self.cloud.push(self.repository, "v1", fail(1))
+        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        service = self.cloud.create_service(self.cluster, "api", definition)
+        identifier = service["deployments"][0]["id"]
+        self.cloud.wait_for_deployment(service["serviceArn"], identifier, "FAILED")
+        names = [name for name, _ in self.cloud.deployment_events(service["serviceArn"])]
+        self.assertEqual(names, ["IN_PROGRESS", "FAILED"])
+        self.assertEqual(self.cloud.service(self.cluster, "api")["deployments"][0]["rolloutState"], "FAILED")
+
+    def test_an_index_runs_its_image_for_this_machine(self):
+        wanted = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        child, other = self.cloud.push(self.repository, None, fail(8)), "sha256:" + "0" * 64
+        entries = [
+            {"digest": digest, "platform": {"architecture": architecture}}
+            for digest, architecture in ((other, "s390x"), (child, wanted))
+        ]
+        index = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": entries,
+        }
+        ecr, ecs = self.cloud.client("ecr"), self.cloud.client("ecs")
+        ecr.put_image(repositoryName=self.repository, imageManifest=json.dumps(index), imageTag="v1")
+        definition = self.cloud.register("index", self.cloud.image(self.repository, "v1"))
+        ecs.create_cluster(clusterName=self.cluster)
+        arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+        task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
+        self.assertEqual(task["containers"][0]["exitCode"], 8)
 
     def test_an_image_that_is_missing_fails_the_task_with_the_reason_of_aws(self):
         service, _, _ = self._first_deployment()
@@ -244,7 +273,7 @@ class Services(unittest.TestCase):
         pid = self._containers()[0]["pid"]
         began = time.monotonic()
         ecs.stop_task(cluster=self.cluster, task=arn, reason="enough")
-        self.assertLess(time.monotonic() - began, 1, "StopTask waits for nothing")
+        self.assertLess(time.monotonic() - began, 2, "StopTask waits for nothing")
         task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
         self.assertEqual((task["stopCode"], task["stoppedReason"]), ("UserInitiated", "enough"))
         self.assertEqual(task["containers"][0]["exitCode"], 137)
