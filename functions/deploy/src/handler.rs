@@ -163,3 +163,6 @@ fn logged(answer: ServiceOutcome) -> ServiceOutcome {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,6 @@ pub async fn handle<C: Cloud>(
     }
     Ok(json!({"outcome": outcome}))
 }
+
+#[cfg(test)]
+mod tests;

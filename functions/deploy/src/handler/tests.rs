@@ -1,0 +1,198 @@
+use std::path::Path;
+use std::time::Duration;
+
+use longshore_rollout::ports::ErrorClass;
+use longshore_rollout::record::State;
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon};
+
+use super::*;
+
+/// A sample of `events/deploy`, sent to a service that follows the repository which it names.
+fn sample(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../events/deploy")
+        .join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn invocation() -> Invocation {
+    Invocation {
+        request_id: "request-1".to_owned(),
+        remaining: Duration::from_secs(30),
+    }
+}
+
+async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
+    handle(cloud, payload, &invocation(), noon(0)).await
+}
+
+fn cloud() -> FakeCloud {
+    let cloud = FakeCloud::with_services(&[follower("api")]);
+    cloud.add_image("shop/api", "v2", digest('2'));
+    cloud
+}
+
+fn push_event() -> Value {
+    let mut event = sample("push-tag.json");
+    event["detail"]["repository-name"] = json!("shop/api");
+    event["detail"]["image-tag"] = json!("v2");
+    event["detail"]["image-digest"] = json!(digest('2').as_str());
+    event
+}
+
+#[tokio::test]
+async fn a_push_starts_a_deployment_and_the_answer_names_it() {
+    let cloud = cloud();
+    let event = push_event();
+    let answer = send(&cloud, &event).await.unwrap();
+    assert_eq!(answer["services"][0]["outcome"], "started");
+    assert_eq!(answer["services"][0]["deployment_id"], event["id"]);
+    assert_eq!(
+        cloud.record(&follower("api")).unwrap().deployment.state,
+        State::Deploying
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_deployed_is_ignored_with_no_call_at_all() {
+    for name in [
+        "delete.json",
+        "push-failed.json",
+        "push-index-child.json",
+        "push-signature.json",
+        "push-soci-index.json",
+        "push-helm-chart.json",
+    ] {
+        let cloud = cloud();
+        let answer = send(&cloud, &sample(name)).await.unwrap();
+        assert_eq!(answer["outcome"], "ignored", "{name}");
+        assert!(cloud.calls().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_event_is_acknowledged_with_what_is_wrong() {
+    let mut without_digest = push_event();
+    without_digest["detail"]
+        .as_object_mut()
+        .unwrap()
+        .remove("image-digest");
+    let mut odd_digest = push_event();
+    odd_digest["detail"]["image-digest"] = json!("sha256:short");
+    let mut unknown = push_event();
+    unknown["detail-type"] = json!("ECR Image Scan");
+    for (event, expected) in [
+        (without_digest, "image-digest"),
+        (odd_digest, "sha256:short"),
+        (unknown, "ECR Image Scan"),
+        (json!({"detail-type": 3}), "detail-type"),
+    ] {
+        let cloud = cloud();
+        let answer = send(&cloud, &event).await.unwrap();
+        assert_eq!(answer["outcome"], "malformed");
+        assert!(
+            answer["reason"].as_str().unwrap().contains(expected),
+            "{answer}"
+        );
+        assert!(cloud.calls().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_manual_payload_is_an_error_that_names_the_field_and_what_is_expected() {
+    let cases = [
+        (
+            json!({}),
+            "field `action`: found nothing, expected `deploy` or `reconcile`",
+        ),
+        (
+            json!({"action": "deplyo"}),
+            "found `\"deplyo\"`, expected `deploy`",
+        ),
+        (
+            json!({"action": "deploy", "stack": "shop", "service": "api"}),
+            "missing field `image`",
+        ),
+        (
+            json!({"action": "deploy", "stack": 1, "service": "api", "image": "shop/api:v2"}),
+            "field `stack`: invalid type: integer `1`, expected a string",
+        ),
+        (
+            json!({"action": "deploy", "stack": "shop", "service": "api", "image": "shop/api:v2", "tag": "v2"}),
+            "unknown field `tag`, expected one of",
+        ),
+        (
+            json!({"action": "deploy", "stack": "shop", "service": "api", "image": "shop/api"}),
+            "expected <repository>:<tag> or <repository>@sha256:<digest>",
+        ),
+        (json!([]), "field `action`"),
+        (json!("deploy"), "field `action`"),
+    ];
+    for (payload, expected) in cases {
+        let cloud = cloud();
+        let failure = send(&cloud, &payload).await.unwrap_err();
+        assert_eq!(failure.kind, "MalformedPayload");
+        assert!(
+            failure.message.contains(expected),
+            "{payload}: {}",
+            failure.message
+        );
+        assert!(cloud.calls().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_manual_payload_deploys_under_the_id_of_its_invocation() {
+    let cloud = cloud();
+    let payload =
+        json!({"action": "deploy", "stack": "shop", "service": "api", "image": "shop/api:v2"});
+    let answer = send(&cloud, &payload).await.unwrap();
+    assert_eq!(answer["services"][0]["deployment_id"], "request-1");
+}
+
+#[tokio::test]
+async fn a_manual_payload_with_an_unknown_image_is_refused_to_its_caller() {
+    let cloud = cloud();
+    let payload =
+        json!({"action": "deploy", "stack": "shop", "service": "api", "image": "shop/api:v9"});
+    let failure = send(&cloud, &payload).await.unwrap_err();
+    assert_eq!(failure.kind, "Refused");
+    assert!(
+        failure.message.contains("shop/api:v9"),
+        "{}",
+        failure.message
+    );
+    assert!(cloud.told().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_fails_is_handed_back_to_lambda() {
+    for class in [ErrorClass::Transient, ErrorClass::Denied] {
+        let cloud = cloud();
+        cloud.inject(0, Fault::Fails(class));
+        let failure = send(&cloud, &push_event()).await.unwrap_err();
+        assert_eq!(failure.kind, "CallFailed");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_release_file_is_acknowledged_and_told() {
+    let cloud = cloud();
+    let mut event = sample("release-file.json");
+    event["detail"]["object"]["key"] = json!("releases/shop/api.json");
+    cloud.add_release("releases/shop/api.json", "{}");
+    let answer = send(&cloud, &event).await.unwrap();
+    assert_eq!(answer["outcome"], "refused");
+    assert_eq!(cloud.told(), ["Release Refused"]);
+}
+
+#[tokio::test]
+async fn the_schedule_reconciles() {
+    for name in ["schedule-reconcile.json", "request-reconcile.json"] {
+        let cloud = cloud();
+        send(&cloud, &push_event()).await.unwrap();
+        cloud.complete(&follower("api"));
+        let answer = send(&cloud, &sample(name)).await.unwrap();
+        assert_eq!(answer["closed"], 1, "{name}");
+    }
+}

@@ -1,0 +1,88 @@
+use std::path::Path;
+use std::time::Duration;
+
+use longshore_rollout::deploy::deploy_push;
+use longshore_rollout::ports::ErrorClass;
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+
+use super::*;
+
+fn sample(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../events/watch")
+        .join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
+    let invocation = Invocation {
+        request_id: "request-1".to_owned(),
+        remaining: Duration::from_secs(30),
+    };
+    handle(cloud, payload, &invocation, noon(60)).await
+}
+
+/// A deployment under way, and a sample that tells of it.
+async fn deploying(name: &str) -> (FakeCloud, Value) {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    deploy_push(&cloud, &push("v2", digest('2'), noon(0)), noon(0))
+        .await
+        .unwrap();
+    let mut event = sample(name);
+    event["resources"] = json!(["arn:aws:ecs:eu-west-1:111122223333:service/shop/api"]);
+    event["detail"]["deploymentId"] = json!(cloud.primary_id(&api));
+    (cloud, event)
+}
+
+#[tokio::test]
+async fn a_completed_deployment_is_answered_as_succeeded() {
+    let (cloud, event) = deploying("deployment-completed.json").await;
+    cloud.complete(&follower("api"));
+    assert_eq!(
+        send(&cloud, &event).await.unwrap(),
+        json!({"outcome": "succeeded"})
+    );
+    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+}
+
+#[tokio::test]
+async fn a_failed_deployment_is_answered_as_failed() {
+    let (cloud, event) = deploying("deployment-failed.json").await;
+    cloud.roll_back(&follower("api"), 30);
+    assert_eq!(
+        send(&cloud, &event).await.unwrap(),
+        json!({"outcome": "failed"})
+    );
+}
+
+#[tokio::test]
+async fn what_concerns_no_deployment_is_ignored_with_no_call_at_all() {
+    let cloud = FakeCloud::default();
+    let answer = send(&cloud, &sample("task-of-no-service.json"))
+        .await
+        .unwrap();
+    assert_eq!(answer["outcome"], "ignored");
+    assert!(cloud.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_malformed_event_is_acknowledged_with_what_is_wrong() {
+    let (cloud, mut event) = deploying("deployment-completed.json").await;
+    event["resources"] = json!([]);
+    let answer = send(&cloud, &event).await.unwrap();
+    assert_eq!(answer["outcome"], "malformed");
+    assert!(
+        answer["reason"].as_str().unwrap().contains("resources"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_fails_is_handed_back_to_lambda() {
+    for class in [ErrorClass::Transient, ErrorClass::Denied] {
+        let (cloud, event) = deploying("deployment-completed.json").await;
+        cloud.inject(0, Fault::Fails(class));
+        assert_eq!(send(&cloud, &event).await.unwrap_err().kind, "CallFailed");
+    }
+}
