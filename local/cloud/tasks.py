@@ -4,6 +4,7 @@ The emulator moves a task through its states; here each change of `lastStatus` o
 counts on AWS gives an `ECS Task State Change`, and stopping takes the time the containers take.
 """
 
+import contextlib
 import json
 
 from ministack.core.concurrency import resource_lock, spawn_background
@@ -11,6 +12,7 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecs
 
 import events
+import images
 
 _DEFAULT_STOP_SECONDS = 30
 
@@ -19,7 +21,11 @@ _mark_running = ecs._mark_task_running
 _run_task = ecs._run_task
 _build_run_kwargs = ecs._build_run_kwargs
 _maybe_mark_stopped = ecs._maybe_mark_stopped
+_run_container = ecs._run_docker_container
+_fail_start = ecs._fail_task_start
 _listeners = []
+
+_EMULATOR_START_FAILURE = "ResourceInitializationError: unable to pull image or start container: "
 
 # What a task's event carries, of what the emulator keeps about a task.
 _TASK_MEMBERS = (
@@ -82,7 +88,16 @@ def _pending(task_arn, task):
     return changed
 
 
+def _name_digests(task):
+    """Every container that runs says which image it is, however its definition named it."""
+    for container in task.get("containers", []):
+        if not container.get("imageDigest"):
+            with contextlib.suppress(images.ImageMissing):
+                container["imageDigest"] = images.find(container["image"]).digest
+
+
 def _running(task_arn, task):
+    _name_digests(task)
     changed = _mark_running(task_arn, task)
     if changed:
         _announce(task)
@@ -222,6 +237,17 @@ def _container_options(definition, *rest):
     return options
 
 
+def _container_or_reason(*arguments, **options):
+    try:
+        return _run_container(*arguments, **options)
+    except images.ImageMissing as error:
+        raise ecs._ImagePullError(str(error)) from None
+
+
+def _fail_start_in_the_words_of_aws(task, docker_client, reason):
+    _fail_start(task, docker_client, reason.replace(_EMULATOR_START_FAILURE, "CannotStartContainerError: "))
+
+
 def install():
     ecs._mark_task_pending = _pending
     ecs._mark_task_running = _running
@@ -230,3 +256,5 @@ def install():
     ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run
     ecs._stop_task = ecs._ACTION_MAP["StopTask"] = _stop_task
     ecs._build_run_kwargs = _container_options
+    ecs._run_docker_container = _container_or_reason
+    ecs._fail_task_start = _fail_start_in_the_words_of_aws

@@ -283,6 +283,22 @@ class Services(unittest.TestCase):
         task = ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
         return task if task["lastStatus"] == "STOPPED" else None
 
+    def test_a_single_task_that_cannot_start_says_why(self):
+        without_command = self.cloud.push(self.repository, "none", None)
+        unknown_program = self.cloud.push(self.repository, "unknown", ["/no/such/program"])
+        ecs = self.cloud.client("ecs")
+        ecs.create_cluster(clusterName=self.cluster)
+        for reference, reason in (
+            ("v9", "CannotPullContainerError: "),
+            (without_command, "CannotPullContainerError: "),
+            (unknown_program, "CannotStartContainerError: "),
+        ):
+            definition = self.cloud.register("single", self.cloud.image(self.repository, reference))
+            arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+            task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
+            self.assertEqual(task["stopCode"], "TaskFailedToStart")
+            self.assertTrue(task["stoppedReason"].startswith(reason), task["stoppedReason"])
+
     def test_a_definition_overrides_the_command_as_docker_would(self):
         digest = self.cloud.push(self.repository, "v1", fail(3))
         image = self.cloud.image(self.repository, digest)
@@ -296,8 +312,9 @@ class Services(unittest.TestCase):
         ):
             definition = self.cloud.register("override", image, **container)
             arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
-            task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
+            task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
             self.assertEqual(task["containers"][0]["exitCode"], expected)
+            self.assertEqual(task["containers"][0]["imageDigest"], digest)
 
 
 if __name__ == "__main__":
