@@ -1,4 +1,5 @@
-# deploy: a push, a release file or a manual payload becomes an ECS deployment.
+# deploy: a push, a release file or a manual payload becomes an ECS deployment; on
+# a schedule it closes what events failed to close.
 locals {
   deploy_policy = jsonencode({
     Version = "2012-10-17"
@@ -11,6 +12,7 @@ locals {
           "${module.state_bucket.arn}/routes/*",
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/releases/*",
+          "${module.state_bucket.arn}/services/*",
         ]
       },
       {
@@ -75,6 +77,20 @@ locals {
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
+        # The reconcile asks why the tasks died whose events were lost.
+        Sid       = "ListTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:ListTasks"]
+        Resource  = ["*"]
+        Condition = { ArnLike = { "ecs:cluster" = local.cluster_arns } }
+      },
+      {
+        Sid      = "ReadTasks"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTasks"]
+        Resource = local.task_arns
+      },
+      {
         Sid      = "TellDeployments"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -95,6 +111,9 @@ module "deploy" {
   environment  = local.environment
   rule_arns    = [module.image_pushed.arn, module.release_written.arn]
 
+  # Less than the lease of a claim (`LEASE` in shared/rollout): an invocation that
+  # still runs must not find that another one has taken its claim up.
+  timeout_seconds      = 40
   memory_size          = var.memory_size
   log_retention_days   = var.log_retention_days
   reserved_concurrency = var.reserved_concurrency.deploy
@@ -136,6 +155,19 @@ module "release_written" {
   })
 
   function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}
+
+module "reconcile" {
+  source = "../schedule"
+
+  name                = "${var.prefix}-reconcile"
+  description         = "Closes deployments whose events were lost and tells what was not told"
+  account_id          = local.account_id
+  schedule_expression = "rate(15 minutes)"
+  action              = "reconcile"
+
   function_arn          = module.deploy.arn
   dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
 }

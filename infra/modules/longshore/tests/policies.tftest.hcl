@@ -60,6 +60,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
         ]
       },
       {
@@ -117,6 +118,19 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:iam::111122223333:role/shop-execution",
         ]
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        Sid       = "ListTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:ListTasks"]
+        Resource  = ["*"]
+        Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
+      },
+      {
+        Sid      = "ReadTasks"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTasks"]
+        Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
       },
       {
         Sid      = "TellDeployments"
