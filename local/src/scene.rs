@@ -18,6 +18,9 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The annotation in which the local cloud looks for an image's command.
 const COMMAND_ANNOTATION: &str = "dev.longshore.local.command";
 
+/// The tag of the image that a service is created with. Nobody follows it: its push is no deployment.
+pub const FIRST_TAG: &str = "initial";
+
 /// A function that answers the credentials it was given.
 const CREDENTIALS_FUNCTION: &str = r#"
 import os
@@ -207,18 +210,18 @@ impl Service {
         format!("{}-{}", self.stack, self.name)
     }
 
-    /// Pushes a first image, which nobody follows yet, creates the service with two tasks of it, and writes the route.
+    /// Pushes a first image with [`FIRST_TAG`], creates the service with two tasks of it, and writes the route.
     /// Answers the first image's digest. The tasks need not run yet.
     ///
     /// # Errors
     /// When a call is refused.
-    pub fn create(&self, environment: &Environment, first_tag: &str) -> Result<String> {
+    pub fn create(&self, environment: &Environment) -> Result<String> {
         let client = environment.client();
         let digest = push_image(
             &client,
             &self.repository,
-            first_tag,
-            &serves(&format!("{} {first_tag} is serving", self.name)),
+            FIRST_TAG,
+            &serves(&format!("{} {FIRST_TAG} is serving", self.name)),
         )?;
         let address = repository_address(&client, &self.repository)?;
         let definition = client
@@ -249,7 +252,7 @@ impl Service {
                 }),
             )
             .with_context(|| format!("create service {}", self.ecs_name()))?;
-        self.put_route(environment)?;
+        put_route(environment, &self.repository, &[self])?;
         Ok(digest)
     }
 
@@ -271,30 +274,6 @@ impl Service {
             }],
             "tags": [{"key": "owner", "value": self.stack}],
         })
-    }
-
-    fn put_route(&self, environment: &Environment) -> Result<()> {
-        let route = json!({
-            "repository": self.repository,
-            "followers": [{
-                "stack": self.stack,
-                "service": self.name,
-                "cluster": environment.cluster,
-                "ecs_service": self.ecs_name(),
-                "container": self.name,
-                "tags": self.tags,
-            }],
-        });
-        let key = format!("routes/{}.json", self.repository);
-        environment
-            .client()
-            .put_object(
-                &environment.applied.state_bucket_name,
-                &key,
-                &route.to_string(),
-            )
-            .with_context(|| format!("write {key}"))?;
-        Ok(())
     }
 
     /// Asks for an image by a release file.
@@ -332,6 +311,23 @@ impl Service {
             ),
             service => Ok(service.clone()),
         }
+    }
+
+    /// The task definition that ECS runs for it.
+    ///
+    /// # Errors
+    /// When ECS refuses.
+    pub fn task_definition_in_use(&self, environment: &Environment) -> Result<Value> {
+        let service = self.describe(environment)?;
+        let answer = environment
+            .client()
+            .json(
+                JsonService::Ecs,
+                "DescribeTaskDefinition",
+                &json!({"taskDefinition": service["taskDefinition"]}),
+            )
+            .with_context(|| format!("describe the task definition of {}", self.ecs_name()))?;
+        Ok(answer["taskDefinition"].clone())
     }
 
     /// How many task definitions were registered for it.
@@ -428,6 +424,37 @@ impl Service {
                 .collect(),
         }))
     }
+}
+
+/// Writes who follows a repository: these services and no others.
+///
+/// # Errors
+/// When S3 refuses.
+pub fn put_route(
+    environment: &Environment,
+    repository: &str,
+    followers: &[&Service],
+) -> Result<()> {
+    let followers: Vec<Value> = followers
+        .iter()
+        .map(|service| {
+            json!({
+                "stack": service.stack,
+                "service": service.name,
+                "cluster": environment.cluster,
+                "ecs_service": service.ecs_name(),
+                "container": service.name,
+                "tags": service.tags,
+            })
+        })
+        .collect();
+    let key = format!("routes/{repository}.json");
+    let route = json!({"repository": repository, "followers": followers}).to_string();
+    environment
+        .client()
+        .put_object(&environment.applied.state_bucket_name, &key, &route)
+        .with_context(|| format!("write {key}"))?;
+    Ok(())
 }
 
 /// What [`Service::runs`] found.

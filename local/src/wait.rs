@@ -44,6 +44,27 @@ pub fn wait_until<T>(
     }
 }
 
+/// Looks again and again for all of `period`, and fails as soon as `look` answers what is wrong.
+/// That something does not happen can only be seen by looking for a while.
+///
+/// # Errors
+/// When `look` fails or answers [`Seen::NotYet`], or on an interruption.
+pub fn stays_so(
+    what: &str,
+    period: Duration,
+    mut look: impl FnMut() -> Result<Seen<()>>,
+) -> Result<()> {
+    let deadline = Instant::now() + period;
+    while Instant::now() < deadline {
+        if let Seen::NotYet(instead) = look()? {
+            bail!("it did not stay so that {what}: {instead}");
+        }
+        check_interruption()?;
+        std::thread::sleep(PERIOD);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use longshore_local::environment::Environment;
 use longshore_local::process::{check_interruption, forget_interruption, interrupted};
 use longshore_local::python::Python;
 use longshore_local::scene::{
-    Running, Service, credentials_of_function_role, fails, push_image, refused, serves,
+    FIRST_TAG, Running, Service, credentials_of_function_role, fails, push_image, refused, serves,
     short_digest,
 };
 use longshore_local::wait::{Seen, wait_until};
@@ -164,10 +164,14 @@ impl Demo<'_> {
             tags: vec!["v*".to_owned()],
         };
         self.step("a service of two tasks runs", |terminal| {
-            let digest = service.create(&environment, "v1")?;
+            let digest = service.create(&environment)?;
             let running = wait_for_rollout(terminal, &environment, &service, &digest)?;
             Ok((
-                format!("v1 ({}), {}", short_digest(&digest), processes(&running)),
+                format!(
+                    "{FIRST_TAG} ({}), {}",
+                    short_digest(&digest),
+                    processes(&running)
+                ),
                 (),
             ))
         })?;
@@ -523,7 +527,7 @@ fn rolls_back(
         &fails(reason),
     )?;
     slack.wait_for(terminal, &["started", "api", "v3"])?;
-    slack.wait_for(terminal, &["rolled back", "api", "v3", "exit code 1"])?;
+    slack.wait_for(terminal, &["rolled back", "api", "v3", "exited with 1"])?;
     let running = wait_for_rollout(terminal, environment, service, second)?;
     slack.check_none(&["succeeded"])?;
     Ok(format!(
@@ -556,7 +560,7 @@ fn deploys_a_release_file(
     let running = wait_for_rollout(terminal, environment, service, &digest)?;
     slack.wait_for(terminal, &["succeeded", "api", tag])?;
     Ok(format!(
-        "{key} -> {} , {}",
+        "{key} -> {}, {}",
         short_digest(&digest),
         processes(&running)
     ))

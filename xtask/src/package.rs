@@ -185,6 +185,20 @@ fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
     Ok(PathBuf::from(answer.trim()))
 }
 
+/// The commit that rustc was built from.
+fn commit(workspace: &Workspace) -> Result<String> {
+    let answer = capture(
+        Command::new("rustc")
+            .args(["--version", "--verbose"])
+            .current_dir(workspace.root()),
+    )?;
+    answer
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "))
+        .map(str::to_owned)
+        .context("rustc does not say which commit it was built from")
+}
+
 fn cargo_lambda(
     workspace: &Workspace,
     python: &Python,
@@ -234,7 +248,7 @@ fn cargo_lambda(
 }
 
 /// The folders of this machine whose names the compilers would write into a program, and the names written instead.
-fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, &'static str)>> {
+fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| {
@@ -242,9 +256,13 @@ fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, &'static str)>> {
         })
         .context("find cargo's home: neither CARGO_HOME nor HOME is set")?;
     Ok(vec![
-        (workspace.root().to_path_buf(), "/longshore"),
-        (cargo_home, "/cargo"),
-        (sysroot(workspace)?, "/rust"),
+        (workspace.root().to_path_buf(), "/longshore".to_owned()),
+        (cargo_home, "/cargo".to_owned()),
+        // As rustc itself names them where the sources of the standard library are not installed.
+        (
+            sysroot(workspace)?.join("lib/rustlib/src/rust"),
+            format!("/rustc/{}", commit(workspace)?),
+        ),
     ])
 }
 

@@ -1,0 +1,329 @@
+//! The way of a push, of a release file and of a payload, on the local cloud: the real functions behind the real
+//! rules, with their real permissions.
+
+use anyhow::{Context, Result, bail, ensure};
+use longshore_local::scene::{
+    Service, dead_letters, fails, function_log, push_image, put_route, serves,
+};
+use longshore_local::wait::{Seen, stays_so, wait_until};
+use longshore_tests::{PATIENCE, QUIET, Scene};
+use serde_json::{Value, json};
+
+/// The event of a push, as the cloud sent it.
+fn push_event(scene: &Scene, tag: &str) -> Result<Value> {
+    scene
+        .environment
+        .control()
+        .events()?
+        .into_iter()
+        .find(|event| {
+            event["source"] == "aws.ecr"
+                && event["detail"]["repository-name"] == scene.service.repository.as_str()
+                && event["detail"]["image-tag"] == tag
+        })
+        .with_context(|| format!("no event tells of the push of {tag}"))
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_push_of_a_followed_tag_rolls_out_both_tasks_and_slack_is_told_once() -> Result<()> {
+    let scene = Scene::new("pushed")?;
+    let digest = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["started", "v2"])?;
+    scene.wait_until_runs(&digest)?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    stays_so("each is told once and nothing else is", QUIET, || {
+        let counts = (
+            scene.count_told(&["started"])?,
+            scene.count_told(&["succeeded"])?,
+            scene.messages()?.len(),
+        );
+        Ok(if counts == (1, 1, 2) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{counts:?}"))
+        })
+    })
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_registered_task_definition_differs_only_in_the_image_and_keeps_the_count() -> Result<()> {
+    let scene = Scene::new("unchanged")?;
+    let before = scene.service.task_definition_in_use(&scene.environment)?;
+    let digest = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_runs(&digest)?;
+    let after = scene.service.task_definition_in_use(&scene.environment)?;
+    let image = after["containerDefinitions"][0]["image"].clone();
+    ensure!(
+        image
+            .as_str()
+            .is_some_and(|image| image.ends_with(&format!("@{digest}"))),
+        "the image is not pinned: {image}"
+    );
+    let mut expected = before;
+    expected["containerDefinitions"][0]["image"] = image;
+    for given_by_ecs in [
+        "taskDefinitionArn",
+        "revision",
+        "registeredAt",
+        "registeredBy",
+    ] {
+        expected[given_by_ecs] = after[given_by_ecs].clone();
+    }
+    ensure!(expected == after, "expected {expected:#}, found {after:#}");
+    ensure!(
+        scene.service.describe(&scene.environment)?["desiredCount"] == 2,
+        "the count was changed"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn the_same_push_again_is_skipped() -> Result<()> {
+    let scene = Scene::new("repeated")?;
+    let digest = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    let definitions = scene.service.count_task_definitions(&scene.environment)?;
+    scene
+        .environment
+        .control()
+        .send_event(&push_event(&scene, "v2")?)?;
+    scene.wait_until_told(&["skipped", "v2"])?;
+    scene.wait_until_runs(&digest)?;
+    ensure!(
+        scene.service.count_task_definitions(&scene.environment)? == definitions,
+        "something was registered"
+    );
+    ensure!(scene.count_told(&["started"])? == 1, "it was started twice");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn events_of_ecs_that_come_again_and_in_the_wrong_order_change_nothing() -> Result<()> {
+    let scene = Scene::new("disordered")?;
+    scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    let third = scene.push("v3", &serves("v3"))?;
+    scene.wait_until_told(&["succeeded", "v3"])?;
+    let told = scene.messages()?.len();
+    let name = scene.service.ecs_name();
+    let mut events = scene.environment.control().events()?;
+    events.retain(|event| event["source"] == "aws.ecs" && event.to_string().contains(&name));
+    ensure!(
+        events.len() >= 4,
+        "only {} events of ECS tell of the service",
+        events.len()
+    );
+    for event in events.iter().rev() {
+        scene.environment.control().send_event(event)?;
+    }
+    stays_so("nothing more is told", QUIET, || {
+        let now = scene.messages()?.len();
+        Ok(if now == told {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{} more messages", now - told))
+        })
+    })?;
+    scene.wait_until_runs(&third)
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_failing_image_is_rolled_back_and_the_reason_is_told() -> Result<()> {
+    let scene = Scene::new("broken")?;
+    let good = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.push("v3", &fails("cannot reach the database"))?;
+    let message = scene.wait_until_told(&["rolled back", "v3", "exited with 1"])?;
+    ensure!(
+        !message.says(&["succeeded"]),
+        "a rollback reads like a success: {}",
+        message.words()
+    );
+    scene.wait_until_runs(&good)?;
+    stays_so("the rollback is not told as a success", QUIET, || {
+        let succeeded = scene.count_told(&["succeeded"])?;
+        Ok(if succeeded == 1 {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{succeeded} successes"))
+        })
+    })
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn every_follower_of_a_repository_is_deployed() -> Result<()> {
+    let scene = Scene::new("followed")?;
+    let worker = Service {
+        name: "worker".to_owned(),
+        ..scene.service.clone()
+    };
+    worker.create(&scene.environment)?;
+    put_route(
+        &scene.environment,
+        &scene.service.repository,
+        &[&scene.service, &worker],
+    )?;
+    let digest = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_runs(&digest)?;
+    wait_until("two tasks of the other follower", PATIENCE, || {
+        worker.runs(&scene.environment, &digest)
+    })?;
+    scene.wait_until_told(&["succeeded", "followed/api"])?;
+    scene.wait_until_told(&["succeeded", "followed/worker"])?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_push_that_nobody_follows_is_ignored() -> Result<()> {
+    let scene = Scene::new("unfollowed")?;
+    let definitions = scene.service.count_task_definitions(&scene.environment)?;
+    scene.push("nightly", &serves("nightly"))?;
+    push_image(
+        &scene.environment.client(),
+        "unfollowed/unknown",
+        "v1",
+        &serves("v1"),
+    )?;
+    scene.wait_until_logged("deploy", &["DEBUG", "unfollowed/unknown"])?;
+    stays_so("nothing is registered or told", QUIET, || {
+        let registered = scene.service.count_task_definitions(&scene.environment)? - definitions;
+        let told = scene.messages()?.len();
+        Ok(if (registered, told) == (0, 0) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{registered} registered, {told} told"))
+        })
+    })?;
+    scene.check_no_dead_letter("deploy", "unfollowed")
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_release_file_is_deployed_and_its_note_is_told() -> Result<()> {
+    let scene = Scene::new("released")?;
+    let digest = scene.push("hotfix", &serves("hotfix"))?;
+    let image = format!("{}@{digest}", scene.service.repository);
+    scene.service.put_release(
+        &scene.environment,
+        &json!({"image": image, "note": "the database moved"}),
+    )?;
+    scene.wait_until_told(&["started", "the database moved"])?;
+    scene.wait_until_runs(&digest)?;
+    scene.wait_until_told(&["succeeded"])?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_refused_release_file_is_told_with_its_key_and_the_reason() -> Result<()> {
+    let scene = Scene::new("refused")?;
+    let definitions = scene.service.count_task_definitions(&scene.environment)?;
+    let key = scene
+        .service
+        .put_release(&scene.environment, &json!({"imgae": "refused/api:v2"}))?;
+    scene.wait_until_told(&["refused", &key, "imgae"])?;
+    // The same file once more, well formed, but of an image that is not there.
+    scene
+        .service
+        .put_release(&scene.environment, &json!({"image": "refused/api:v9"}))?;
+    scene.wait_until_told(&["refused", &key, "v9"])?;
+    ensure!(
+        scene.service.count_task_definitions(&scene.environment)? == definitions,
+        "something was registered"
+    );
+    scene.check_no_dead_letter("deploy", &key)
+}
+
+/// What `deploy` answers to a payload, which must be an error.
+fn error_of_deploy(scene: &Scene, payload: &Value) -> Result<String> {
+    let function = scene.environment.applied.function_name("deploy")?;
+    match scene.environment.client().invoke(function, payload)? {
+        Ok(answer) => bail!("{payload} was taken: {answer}"),
+        Err(error) => Ok(error.to_string()),
+    }
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_manual_payload_is_deployed() -> Result<()> {
+    let scene = Scene::new("manual")?;
+    let digest = scene.push("hotfix", &serves("hotfix"))?;
+    let payload = json!({"action": "deploy", "stack": "manual", "service": "api", "image": "manual/api:hotfix"});
+    let function = scene.environment.applied.function_name("deploy")?;
+    if let Err(error) = scene.environment.client().invoke(function, &payload)? {
+        bail!("deploy answered {error}");
+    }
+    scene.wait_until_runs(&digest)?;
+    scene.wait_until_told(&["succeeded", "hotfix"])?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_manual_payload_with_a_wrong_field_is_answered_with_its_name() -> Result<()> {
+    let scene = Scene::new("mistyped")?;
+    let unknown = json!({"action": "deploy", "stack": "mistyped", "service": "api", "image": "mistyped/api:v2", "notes": "x"});
+    let error = error_of_deploy(&scene, &unknown)?;
+    ensure!(error.contains("notes"), "{error}");
+    let wrong = json!({"action": "deploy", "stack": "mistyped", "service": "api", "image": 7});
+    let error = error_of_deploy(&scene, &wrong)?;
+    ensure!(error.contains("image"), "{error}");
+    let missing = json!({"action": "deploy", "stack": "mistyped", "image": "mistyped/api:v2"});
+    let error = error_of_deploy(&scene, &missing)?;
+    ensure!(error.contains("service"), "{error}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn an_image_that_does_not_exist_is_refused_before_anything_is_registered() -> Result<()> {
+    let scene = Scene::new("absent")?;
+    let definitions = scene.service.count_task_definitions(&scene.environment)?;
+    let payload = json!({"action": "deploy", "stack": "absent", "service": "api", "image": "absent/api:v404"});
+    let error = error_of_deploy(&scene, &payload)?;
+    ensure!(error.contains("absent/api:v404"), "{error}");
+    ensure!(
+        scene.service.count_task_definitions(&scene.environment)? == definitions,
+        "something was registered"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_malformed_event_is_logged_and_acknowledged() -> Result<()> {
+    let scene = Scene::new("malformed")?;
+    scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    let mut event = push_event(&scene, "v2")?;
+    event["detail"]["image-digest"] = json!("malformed-digest");
+    scene.environment.control().send_event(&event)?;
+    scene.wait_until_logged("deploy", &["malformed event"])?;
+    stays_so(
+        "it was tried once and is in no dead-letter queue",
+        QUIET,
+        || {
+            let lines = function_log(&scene.environment, "deploy")?;
+            let tried = lines
+                .iter()
+                .filter(|line| line.contains("malformed event"))
+                .count();
+            let dead = dead_letters(&scene.environment, "deploy")?;
+            let dead = dead
+                .iter()
+                .any(|letter| letter.contains("malformed-digest"));
+            Ok(if tried == 1 && !dead {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("tried {tried} times, dead: {dead}"))
+            })
+        },
+    )
+}
