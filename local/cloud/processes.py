@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import types
 
 _SET_PARENT_DEATH_SIGNAL = 1
@@ -38,6 +39,8 @@ _library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else Non
 _requests = queue.Queue()
 _started = []
 _started_lock = threading.Lock()
+# Ending a task makes its service start another one, and tells functions about it: not any more.
+_ending = threading.Event()
 
 
 def _die_with_the_cloud(cloud_pid):
@@ -66,13 +69,15 @@ def _start_for_ever():
     while True:
         arguments, options, answer = _requests.get()
         try:
-            process = subprocess.Popen(
-                arguments,
-                start_new_session=True,
-                preexec_fn=lambda: _die_with_the_cloud(cloud_pid),
-                **options,
-            )
             with _started_lock:
+                if _ending.is_set():
+                    raise OSError(f"{arguments[0]} is not started: the cloud is ending")
+                process = subprocess.Popen(
+                    arguments,
+                    start_new_session=True,
+                    preexec_fn=lambda: _die_with_the_cloud(cloud_pid),
+                    **options,
+                )
                 ended = [other for other in _started if other.poll() is not None]
                 _started[:] = [other for other in _started if other not in ended]
                 _started.append(process)
@@ -105,15 +110,14 @@ def signal_session(process, number):
 
 def end_all(grace_seconds=1.0):
     """Asks every process that still runs to end, waits a moment, then kills the rest."""
+    _ending.set()
     with _started_lock:
         running = [process for process in _started if process.poll() is None]
     for process in running:
         signal_session(process, signal.SIGTERM)
-    pause = threading.Event()
-    for _ in range(int(grace_seconds / 0.05)):
-        if all(process.poll() is not None for process in running):
-            break
-        pause.wait(0.05)
+    deadline = time.monotonic() + grace_seconds
+    while time.monotonic() < deadline and any(process.poll() is None for process in running):
+        time.sleep(0.02)
     # Also where the first process is gone: what it started may still run in its session.
     for process in running:
         signal_session(process, signal.SIGKILL)

@@ -54,6 +54,7 @@ class Processes(unittest.TestCase):
         processes = self._processes()
         self.assertEqual(self.cloud.stop(), 0)
         self.assertFalse((self.cloud.directory / "cloud.json").exists())
+        self.assertFalse((self.cloud.directory / "temporary").exists())
         self._wait_until_gone(processes)
 
     def test_a_killed_cloud_takes_its_children_with_it(self):
