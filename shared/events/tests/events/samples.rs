@@ -84,7 +84,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             DeployEvent::Request(DeployRequest::ScheduledReconcile(ScheduledRun {
                 action: ScheduledAction::Reconcile,
                 schedule_arn:
-                    "arn:aws:scheduler:eu-west-1:111122223333:schedule/longshore/reconcile"
+                    "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/longshore-reconcile"
                         .to_owned(),
                 scheduled_time: time("2026-11-20T10:00:00Z"),
                 execution_id: "d32c5kddcf5bb8c3".to_owned(),
