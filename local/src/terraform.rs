@@ -51,7 +51,7 @@ pub fn version() -> Result<String> {
 pub struct Configuration {
     folder: PathBuf,
     data: PathBuf,
-    variables: Vec<(OsString, OsString)>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Configuration {
@@ -61,15 +61,30 @@ impl Configuration {
         Self {
             folder,
             data,
-            variables: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
     /// Gives a value to one of its variables; not through a file, so that no secret is left on the disk.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
-        self.variables
+        self.environment
             .push((format!("TF_VAR_{name}").into(), value.into()));
+        self
+    }
+
+    /// Keeps every call at this address, also of services that the configuration names no endpoint for, and away from
+    /// the AWS accounts of the person who runs it.
+    #[must_use]
+    fn on_loopback(mut self, endpoint: &str) -> Self {
+        let environment = [
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        self.environment.extend(environment);
         self
     }
 
@@ -84,7 +99,9 @@ impl Configuration {
             .env("TF_IN_AUTOMATION", "1")
             .env("TF_INPUT", "0")
             .env("CHECKPOINT_DISABLE", "1")
-            .envs(self.variables.iter().cloned());
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_DEFAULT_PROFILE")
+            .envs(self.environment.iter().cloned());
         command
     }
 
@@ -181,6 +198,7 @@ pub fn apply(
         workspace.path("infra/environments/local"),
         directory.join("terraform"),
     )
+    .on_loopback(&cloud.endpoint)
     .with_variable("endpoint", &cloud.endpoint)
     .with_variable("region", &cloud.region)
     .with_variable("access_key_id", &cloud.access_key_id)
