@@ -138,18 +138,20 @@ class Services(unittest.TestCase):
             deploymentConfiguration={"maximumPercent": 100, "minimumHealthyPercent": 50},
         )
         _, _, primary = self._update("v2", SERVE)
-        counts = set()
+        self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "COMPLETED")
 
-        def completed():
-            counts.add(len(self._containers()))
-            return [
-                one
-                for name, one in self.cloud.deployment_events(service["serviceArn"])
-                if name == "COMPLETED" and one["deploymentId"] == primary["id"]
-            ]
-
-        wait_until("the deployment completes", completed)
-        self.assertEqual(counts, {1, 2})
+        tasks, serving, occupied = {}, [], []
+        for event in self.cloud.events(
+            "ECS Task State Change", lambda event: event["detail"]["clusterArn"] == service["clusterArn"]
+        ):
+            detail = event["detail"]
+            tasks[detail["taskArn"]] = (detail["lastStatus"], detail["desiredStatus"])
+            # From the first task that is stopped to make room.
+            if serving or detail["desiredStatus"] == "STOPPED":
+                serving.append(sum(1 for task in tasks.values() if task == ("RUNNING", "RUNNING")))
+                occupied.append(sum(1 for last, _ in tasks.values() if last != "STOPPED"))
+        self.assertEqual(min(serving), 1)
+        self.assertEqual(max(occupied), 2)
 
     def test_without_a_circuit_breaker_failing_tasks_are_started_again_ever_more_slowly(self):
         service, first_digest, _ = self._first_deployment()
