@@ -10,7 +10,7 @@ use longshore_runtime::{lambda, logs};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    logs::start();
+    logs::start("deploy");
     let configuration = StateConfiguration::from_environment()?;
     let cloud = AwsCloud::new(
         &longshore_aws::load_configuration().await,

@@ -13,7 +13,7 @@ use crate::secret::SecretsManagerSecret;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    logs::start();
+    logs::start("notify");
     let configuration = NotifyConfiguration::from_environment()?;
     let secret = SecretsManagerSecret::new(
         Secrets::new(&longshore_aws::load_configuration().await),

@@ -2,7 +2,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use longshore_rollout::ports::{CallError, ErrorClass};
 
@@ -21,7 +20,7 @@ where
         let code = error.code().map(str::to_owned);
         let message = match error.message() {
             Some(message) => message.to_owned(),
-            None => DisplayErrorContext(&error).to_string(),
+            None => with_causes(&error),
         };
         let class = match &error {
             SdkError::ConstructionFailure(_) => ErrorClass::Refused,
@@ -35,6 +34,14 @@ where
             message,
         }
     }
+}
+
+/// An error and what caused it, in words.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// The thing that an answer without an error does not hold.

@@ -461,7 +461,11 @@ impl<C: Cloud> Engine<'_, C> {
             .update_service(&service_name, &task_definition)
             .await?;
         record.deployment.ecs_deployment_id = Some(ecs_deployment_id);
-        self.cloud.save(&record, Some(&version)).await.map(drop)
+        match self.cloud.save(&record, Some(&version)).await {
+            // Whoever wrote first sees the new id in ECS as soon as it looks.
+            Err(error) if error.class == ErrorClass::LostRace => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// Closes what ECS refused; frees what may work later.

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::route::{Follower, Owner};
 
-/// How long a claim keeps others away. Longer than a function may run, shorter than the minute after
-/// which Lambda tries a failed asynchronous invocation again.
+/// How long a claim keeps others away. Longer than `deploy` may run (40 seconds, in Terraform), shorter
+/// than the minute after which Lambda tries a failed asynchronous invocation again.
 pub const LEASE: Duration = Duration::seconds(50);
 
 /// How many dead tasks a record keeps; a service that cannot start makes hundreds.

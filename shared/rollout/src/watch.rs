@@ -107,7 +107,11 @@ pub async fn task_stopped<C: Cloud>(
                 return Ok(WatchOutcome::Ignored);
             }
         }
-        if record.deployment.ecs_deployment_id.as_ref() != Some(started_by)
+        // A deployment that succeeded has done its work: what dies of it later dies of something else.
+        if matches!(
+            record.deployment.state,
+            State::Succeeded | State::Superseded
+        ) || record.deployment.ecs_deployment_id.as_ref() != Some(started_by)
             || !record.add_failure(failure.clone())
         {
             return Ok(WatchOutcome::Ignored);
@@ -247,6 +251,7 @@ async fn close<C: Cloud>(
     now: DateTime<Utc>,
 ) -> Result<WatchOutcome, CallError> {
     let before = record.clone();
+    follow(&mut record, service);
     let mut settlement = settle(&record.deployment, service, fact);
     if settlement == Settlement::Open
         && let Some(reason) = overdue(&record, now)
@@ -294,6 +299,18 @@ async fn close<C: Cloud>(
     };
     flush(cloud, record, version).await?;
     Ok(outcome)
+}
+
+/// The revision that we registered for a deployment belongs to it alone. Where the service was pointed
+/// at it once more, ECS works towards it under another id, and nobody may have come to write that down.
+fn follow(record: &mut Record, service: &EcsService) {
+    let deployment = &mut record.deployment;
+    if deployment.state == State::Deploying
+        && let Some(primary) = service.primary()
+        && deployment.task_definition.as_ref() == Some(&primary.task_definition)
+    {
+        deployment.ecs_deployment_id = Some(primary.id.clone());
+    }
 }
 
 /// Why the deadline has passed, if it has.

@@ -34,7 +34,8 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// Handles invocations until Lambda ends the process. A failure is logged here, once.
+/// Handles invocations until Lambda ends the process. Lambda's runtime logs a failure, so nobody else
+/// does.
 ///
 /// # Errors
 /// When Lambda's runtime API cannot be reached.

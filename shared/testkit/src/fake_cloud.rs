@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
@@ -39,6 +39,7 @@ pub(crate) struct Account {
     pub(crate) calls: Vec<String>,
     pub(crate) updates: Vec<(String, String)>,
     pub(crate) faults: BTreeMap<usize, Fault>,
+    pub(crate) delays: VecDeque<u8>,
     pub(crate) dead: bool,
     pub(crate) writes: u64,
     pub(crate) deployments: u64,
@@ -130,6 +131,12 @@ impl FakeCloud {
     /// Sets the time at which ECS begins what is begun next.
     pub fn set_now(&self, now: DateTime<Utc>) {
         self.inner.borrow_mut().now = Some(now);
+    }
+
+    /// How many turns the next calls wait for others before they have their effect, one after the
+    /// other; after these, one turn each.
+    pub fn set_delays(&self, delays: &[u8]) {
+        self.inner.borrow_mut().delays = delays.iter().copied().collect();
     }
 
     /// Makes the call of this number, counted from the next one as 0, go wrong.

@@ -14,23 +14,26 @@ use crate::builders::noon;
 use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
 
-/// Lets the others run first, so that what runs side by side really interleaves.
-async fn give_way() {
-    let mut has_waited = false;
-    std::future::poll_fn(|context| {
-        if has_waited {
-            return std::task::Poll::Ready(());
-        }
-        has_waited = true;
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
+impl FakeCloud {
+    /// Lets others run first, as often as a test has said, so that what runs side by side really
+    /// interleaves.
+    async fn give_way(&self) {
+        let mut turns = self.inner.borrow_mut().delays.pop_front().unwrap_or(1);
+        std::future::poll_fn(|context| {
+            if turns == 0 {
+                return std::task::Poll::Ready(());
+            }
+            turns -= 1;
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+    }
 }
 
 impl ImageRegistry for FakeCloud {
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("DescribeImages", |account| {
             let (tag, digest) = match &reference.selector {
                 Selector::Tag(tag) => (
@@ -55,7 +58,7 @@ impl ImageRegistry for FakeCloud {
 
 impl ServiceDeployer for FakeCloud {
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("DescribeServices", |account| {
             account
                 .services
@@ -66,7 +69,7 @@ impl ServiceDeployer for FakeCloud {
     }
 
     async fn describe_task_definition(&self, arn: &str) -> Result<TaskDefinition, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("DescribeTaskDefinition", |account| {
             account
                 .task_definitions
@@ -77,7 +80,7 @@ impl ServiceDeployer for FakeCloud {
     }
 
     async fn register_task_definition(&self, request: &Value) -> Result<String, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("RegisterTaskDefinition", |account| {
             let family = request["family"].as_str().unwrap_or_default();
             let arn = account.next_arn(family);
@@ -97,7 +100,7 @@ impl ServiceDeployer for FakeCloud {
         service: &ServiceName,
         task_definition: &str,
     ) -> Result<String, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("UpdateService", |account| {
             let at = account.now.unwrap_or(noon(0));
             let id = account
@@ -115,7 +118,7 @@ impl ServiceDeployer for FakeCloud {
         _: &ServiceName,
         deployment_id: &str,
     ) -> Result<Vec<TaskFailure>, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("ListTasks", |account| {
             Ok(account
                 .stopped_tasks
@@ -129,21 +132,21 @@ impl ServiceDeployer for FakeCloud {
 
 impl RouteStore for FakeCloud {
     async fn route(&self, repository: &str) -> Result<Option<Route>, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("GetObject routes", |account| {
             Ok(account.routes.get(repository).cloned())
         })
     }
 
     async fn owner(&self, service: &ServiceName) -> Result<Option<Owner>, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("GetObject services", |account| {
             Ok(account.owners.get(service).cloned())
         })
     }
 
     async fn set_owner(&self, service: &ServiceName, owner: &Owner) -> Result<(), CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("PutObject services", |account| {
             account.owners.insert(service.clone(), owner.clone());
             Ok(())
@@ -151,7 +154,7 @@ impl RouteStore for FakeCloud {
     }
 
     async fn owners(&self) -> Result<Vec<(ServiceName, Owner)>, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("ListObjectsV2 services", |account| {
             Ok(account
                 .owners
@@ -164,7 +167,7 @@ impl RouteStore for FakeCloud {
 
 impl RecordStore for FakeCloud {
     async fn load(&self, owner: &Owner) -> Result<Option<(Record, RecordVersion)>, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("GetObject deployments", |account| {
             Ok(account
                 .records
@@ -178,7 +181,7 @@ impl RecordStore for FakeCloud {
         record: &Record,
         version: Option<&RecordVersion>,
     ) -> Result<RecordVersion, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("PutObject deployments", |account| {
             let owner = record.deployment.owner();
             let current = account
@@ -198,7 +201,7 @@ impl RecordStore for FakeCloud {
 
 impl ReleaseStore for FakeCloud {
     async fn release(&self, file: &ReleaseFile) -> Result<Vec<u8>, CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("GetObject releases", |account| {
             account
                 .releases
@@ -211,7 +214,7 @@ impl ReleaseStore for FakeCloud {
 
 impl EventPublisher for FakeCloud {
     async fn publish(&self, events: &[LongshoreEvent]) -> Result<(), CallError> {
-        give_way().await;
+        self.give_way().await;
         self.call("PutEvents", |account| {
             account.published.extend_from_slice(events);
             Ok(())

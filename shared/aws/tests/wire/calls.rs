@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 /// Every field of a task definition, as DescribeTaskDefinition gives it.
 const EVERY_FIELD: &str =
-    include_str!("../../rollout/tests/fixtures/task-definition-with-every-field.json");
+    include_str!("../../../rollout/tests/engine/fixtures/task-definition-with-every-field.json");
 
 const DIGEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 

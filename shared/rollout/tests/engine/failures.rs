@@ -233,6 +233,50 @@ async fn what_could_never_be_published_is_published_by_the_reconcile() {
 }
 
 #[tokio::test]
+async fn a_claim_that_failed_is_free_at_once_for_the_retry() {
+    let api = follower("api");
+    let cloud = cloud_with_images(&api);
+    let update = {
+        let undisturbed = cloud_with_images(&api);
+        run(&undisturbed, Way::Push).await;
+        undisturbed
+            .calls()
+            .iter()
+            .position(|call| call == "UpdateService")
+            .unwrap()
+    };
+    cloud.inject(update, Fault::Fails(ErrorClass::Transient));
+    assert!(!attempt(&cloud, Way::Push, 0).await);
+    assert!(attempt(&cloud, Way::Push, 1).await);
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::Deploying
+    );
+}
+
+#[tokio::test]
+async fn a_claim_that_is_held_makes_the_same_event_wait_until_its_invocation_must_be_over() {
+    let api = follower("api");
+    let cloud = cloud_with_images(&api);
+    let claim = {
+        let undisturbed = cloud_with_images(&api);
+        run(&undisturbed, Way::Push).await;
+        undisturbed
+            .calls()
+            .iter()
+            .position(|call| call == "PutObject deployments")
+            .unwrap()
+    };
+    cloud.inject(claim, Fault::DiesAfter);
+    assert!(!attempt(&cloud, Way::Push, 0).await);
+    cloud.recover();
+    assert!(!attempt(&cloud, Way::Push, 49).await);
+    assert_eq!(cloud.updates(&api), 0);
+    assert!(attempt(&cloud, Way::Push, 50).await);
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
 async fn a_claim_whose_invocation_died_for_good_is_closed_by_the_reconcile() {
     let api = follower("api");
     let cloud = cloud_with_images(&api);

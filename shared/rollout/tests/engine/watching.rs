@@ -431,6 +431,28 @@ async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
 }
 
 #[tokio::test]
+async fn a_task_that_dies_after_the_success_is_no_failure_of_the_deployment() {
+    let api = follower("api");
+    let cloud = deployed(&api).await;
+    cloud.complete(&api);
+    reconcile(&cloud, noon(60)).await.unwrap();
+    let stop = stopped(
+        &cloud,
+        &api,
+        "1",
+        "SpotInterruption",
+        "Your Spot Task was interrupted.",
+    );
+    assert_eq!(
+        task_stopped(&cloud, &api.service_name(), &stop, noon(3600))
+            .await
+            .unwrap(),
+        WatchOutcome::Ignored
+    );
+    assert!(cloud.record(&api).unwrap().deployment.failures.is_empty());
+}
+
+#[tokio::test]
 async fn a_record_keeps_ten_dead_tasks_and_each_once() {
     let api = follower("api");
     let cloud = deployed(&api).await;

@@ -399,6 +399,23 @@ async fn a_release_file_is_deployed_with_its_note() {
 }
 
 #[tokio::test]
+async fn an_older_release_file_that_comes_late_does_not_replace_a_newer_push() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v2"}"#);
+    deploy(&cloud, "v3", '3', 10).await;
+    let outcome = deploy_release(&cloud, &release_file("releases/shop/api.json"), noon(20))
+        .await
+        .unwrap();
+    let ReleaseOutcome::Taken(answer) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(vec![answer.outcome], skipped(SkipReason::NewerRequested));
+    assert_eq!(cloud.running_image(&api), pinned('3'));
+}
+
+#[tokio::test]
 async fn a_release_file_that_is_refused_is_told_with_its_key_and_the_reason() {
     let cases = [
         (

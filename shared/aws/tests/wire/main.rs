@@ -1,0 +1,6 @@
+//! What goes over the wire.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod calls;

@@ -1,0 +1,16 @@
+//! What the engine promises: to whom a push goes, what becomes of it, and what no failure can change.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod deploying;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod ordering;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod task_definitions;
+#[cfg(test)]
+mod watching;
