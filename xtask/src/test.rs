@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -251,35 +252,31 @@ impl Suite<'_> {
 
     fn terraform(&mut self) -> Result<Count> {
         let mut count = Count::default();
-        for folder in configurations(self.workspace)? {
-            let shown = folder
-                .strip_prefix(self.workspace.root())
-                .unwrap_or(&folder)
-                .display()
-                .to_string();
-            let data = self
-                .workspace
-                .path("target/terraform")
-                .join(shown.replace('/', "-"));
-            let configuration = Configuration::new(folder.clone(), data);
-            if let Err(error) =
-                configuration.initialise(&[], &self.workspace.path("target/terraform/init.log"))
-            {
-                check_interruption()?;
-                self.terminal.line(&format!("error: {error:#}"));
-                count.add(Count::of(false));
-                continue;
+        let waiting = Mutex::new(configurations(self.workspace)?);
+        let (sender, reports) = mpsc::channel();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let sender = sender.clone();
+                scope.spawn(|| {
+                    let sender = sender;
+                    while let Some(folder) = next(&waiting) {
+                        let report = check_configuration(self.workspace, &folder);
+                        if sender.send(report).is_err() {
+                            break;
+                        }
+                    }
+                });
             }
-            let validate = &mut configuration.command(&["validate", "-no-color"]);
-            count.add(self.check(&format!("terraform validate {shown}"), validate)?);
-            if folder.join("tests").is_dir() {
-                let mut tests = Count::default();
-                let ok = self.show(&mut configuration.command(&["test", "-no-color"]), |line| {
-                    tests.add(read_terraform_line(line));
-                })?;
-                count.add(tests.with_status(ok));
+            drop(sender);
+            for report in reports {
+                for line in report.lines {
+                    self.terminal.line(&line);
+                }
+                count.add(report.count);
             }
-        }
+        });
+        check_interruption()?;
         Ok(count)
     }
 
@@ -406,6 +403,65 @@ fn configurations(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+fn next(waiting: &Mutex<Vec<PathBuf>>) -> Option<PathBuf> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+/// What was printed, and how many checks passed and failed, kept together because several run at the same time.
+struct Report {
+    lines: Vec<String>,
+    count: Count,
+}
+
+fn check_configuration(workspace: &Workspace, folder: &Path) -> Report {
+    let shown = folder
+        .strip_prefix(workspace.root())
+        .unwrap_or(folder)
+        .display()
+        .to_string();
+    let mut report = Report {
+        lines: vec![shown.clone()],
+        count: Count::default(),
+    };
+    let folders = workspace.path("target/terraform");
+    let name = shown.replace('/', "-");
+    let configuration = Configuration::new(folder.to_path_buf(), folders.join(&name));
+    let log = folders.join(format!("{name}.log"));
+    let outcome = configuration
+        .initialise(&[], &log)
+        .and_then(|()| report.run(&mut configuration.command(&["validate", "-no-color"]), true))
+        .and_then(|()| {
+            if folder.join("tests").is_dir() {
+                report.run(&mut configuration.command(&["test", "-no-color"]), false)
+            } else {
+                Ok(())
+            }
+        });
+    if let Err(error) = outcome {
+        report.lines.push(format!("error: {error:#}"));
+        report.count.add(Count::of(false));
+    }
+    report
+}
+
+impl Report {
+    /// Runs a command that is one check, or that counts its tests itself.
+    fn run(&mut self, command: &mut Command, is_one: bool) -> Result<()> {
+        let mut counted = Count::default();
+        let status = run_lines(command, |line| {
+            self.lines.push(line.to_owned());
+            counted.add(read_terraform_line(line));
+            Ok(())
+        })?;
+        self.count.add(if is_one {
+            Count::of(status.success())
+        } else {
+            counted.with_status(status.success())
+        });
+        Ok(())
+    }
 }
 
 /// `test result: ok. 11 passed; 0 failed; 0 ignored; ...`
