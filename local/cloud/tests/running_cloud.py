@@ -59,6 +59,8 @@ class Cloud:
         self.account = self.description["account_id"]
         self.region = self.description["region"]
         self.code = self._package()
+        # One for all clients: it keeps the descriptions of the APIs, which take long to read.
+        self.session = botocore.session.Session()
 
     def _description(self):
         if self.process.poll() is not None:
@@ -82,7 +84,7 @@ class Cloud:
             "AccessKeyId": self.description["access_key_id"],
             "SecretAccessKey": self.description["secret_access_key"],
         }
-        return botocore.session.Session().create_client(
+        return self.session.create_client(
             service,
             region_name=self.region,
             endpoint_url=self.description["endpoint"],

@@ -2,7 +2,7 @@
 
 import unittest
 
-from tests.running_cloud import allow, cloud, error_code, unique
+from tests.running_cloud import allow, cloud, error_code, unique, wait_until
 
 
 class Objects(unittest.TestCase):
@@ -48,8 +48,11 @@ class Objects(unittest.TestCase):
         )
         key = "releases/shop/api with space.json"
         answers = [self.s3.put_object(Bucket=self.bucket, Key=key, Body=body) for body in (b"1", b"22")]
-        told = self.cloud.events("Object Created", lambda event: event["detail"]["bucket"]["name"] == self.bucket)
-        self.assertEqual(len(told), 2)
+
+        def events():
+            return self.cloud.events("Object Created", lambda event: event["detail"]["bucket"]["name"] == self.bucket)
+
+        told = wait_until("both are told", lambda: len(events()) == 2 and events())
         for event, answer, size in zip(told, answers, (1, 2)):
             detail = event["detail"]
             self.assertEqual(event["source"], "aws.s3")

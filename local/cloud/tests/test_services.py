@@ -26,12 +26,17 @@ class Services(unittest.TestCase):
         self.cloud.wait_for_deployment(service["serviceArn"], identifier, "COMPLETED")
         return service, digest, definition
 
-    def _update(self, tag, command, **container):
+    def _definition(self, tag, command):
         digest = self.cloud.push(self.repository, tag, command)
-        definition = self.cloud.register("api", self.cloud.image(self.repository, digest), **container)
+        return digest, self.cloud.register("api", self.cloud.image(self.repository, digest))
+
+    def _update(self, tag, command):
+        digest, definition = self._definition(tag, command)
+        return digest, definition, self._deploy(definition)
+
+    def _deploy(self, definition):
         answer = self.cloud.client("ecs").update_service(cluster=self.cluster, service="api", taskDefinition=definition)
-        primary = [one for one in answer["service"]["deployments"] if one["status"] == "PRIMARY"]
-        return digest, definition, primary[0]
+        return next(one for one in answer["service"]["deployments"] if one["status"] == "PRIMARY")
 
     def test_a_rolling_deployment_replaces_two_processes_by_two_others(self):
         service, first_digest, _ = self._first_deployment()
@@ -122,8 +127,8 @@ class Services(unittest.TestCase):
 
     def test_a_deployment_overtaken_by_another_never_completes(self):
         service, _, _ = self._first_deployment()
-        _, _, second = self._update("v2", SERVE)
-        digest, _, third = self._update("v3", SERVE)
+        (_, second), (digest, third) = self._definition("v2", SERVE), self._definition("v3", SERVE)
+        second, third = self._deploy(second), self._deploy(third)
         self.cloud.wait_for_deployment(service["serviceArn"], third["id"], "COMPLETED")
         told = [(name, detail["deploymentId"]) for name, detail in self.cloud.deployment_events(service["serviceArn"])]
         self.assertNotIn(("COMPLETED", second["id"]), told)
