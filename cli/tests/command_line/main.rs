@@ -1,0 +1,14 @@
+//! `longshore` as a person runs it.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod arguments;
+#[cfg(test)]
+mod on_the_local_cloud;
+
+/// The program, as it was built with these tests.
+#[cfg(test)]
+fn longshore() -> std::process::Command {
+    std::process::Command::new(env!("CARGO_BIN_EXE_longshore"))
+}
