@@ -207,6 +207,9 @@ pub struct DeploymentRolledBack {
     pub failures: Vec<TaskFailure>,
     /// The ARN of the task definition that runs now.
     pub running_task_definition: String,
+    /// The image that runs now, as its task definition names it, where it is the one that ran before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_image: Option<String>,
 }
 
 /// `Deployment Superseded`.

@@ -117,7 +117,12 @@ fn failed(event: &DeploymentFailed) -> Message {
 fn rolled_back(event: &DeploymentRolledBack) -> Message {
     let deployment = &event.deployment;
     let headline = headline("↩️ Deployment rolled back", deployment);
-    let runs_now = short_name(&event.running_task_definition);
+    let runs_now = short_name(
+        event
+            .running_image
+            .as_ref()
+            .unwrap_or(&event.running_task_definition),
+    );
     let facts = [
         fact("Failed", &image(&deployment.image)),
         fact(

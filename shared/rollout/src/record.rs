@@ -288,6 +288,7 @@ impl Record {
             .reason
             .get_or_insert_with(|| reason.to_owned())
             .clone();
+        let is_previous = running_task_definition == self.deployment.previous_task_definition;
         self.outbox
             .push(LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
                 deployment: self.deployment.summary(),
@@ -295,6 +296,7 @@ impl Record {
                 reason,
                 failures: self.deployment.failures.clone(),
                 running_task_definition: running_task_definition.to_owned(),
+                running_image: is_previous.then(|| self.deployment.previous_image.clone()),
             }));
     }
 

@@ -153,17 +153,33 @@ fn event() -> impl Strategy<Value = LongshoreEvent> {
                 })
             }
         ),
-        (deployment(), time(), text(), failures(), text()).prop_map(
-            |(deployment, finished_at, reason, failures, running_task_definition)| {
-                LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
+        (
+            deployment(),
+            time(),
+            text(),
+            failures(),
+            text(),
+            proptest::option::of(text())
+        )
+            .prop_map(
+                |(
                     deployment,
                     finished_at,
                     reason,
                     failures,
                     running_task_definition,
-                })
-            }
-        ),
+                    running_image,
+                )| {
+                    LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
+                        deployment,
+                        finished_at,
+                        reason,
+                        failures,
+                        running_task_definition,
+                        running_image,
+                    })
+                }
+            ),
         (deployment(), time(), text()).prop_map(|(deployment, finished_at, superseded_by)| {
             LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
                 deployment,

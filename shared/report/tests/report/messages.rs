@@ -107,6 +107,7 @@ fn rolled_back() -> LongshoreEvent {
             task_failure("0f3c3", 137),
         ],
         running_task_definition: PREVIOUS.to_owned(),
+        running_image: Some("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v2".to_owned()),
     })
 }
 
@@ -503,16 +504,25 @@ fn any_event() -> BoxedStrategy<LongshoreEvent> {
             any_time(),
             hostile(),
             any_failures(),
-            hostile()
+            hostile(),
+            proptest::option::of(hostile())
         )
             .prop_map(
-                |(deployment, finished_at, reason, failures, running_task_definition)| {
+                |(
+                    deployment,
+                    finished_at,
+                    reason,
+                    failures,
+                    running_task_definition,
+                    running_image,
+                )| {
                     LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
                         deployment,
                         finished_at,
                         reason,
                         failures,
                         running_task_definition,
+                        running_image,
                     })
                 }
             ),

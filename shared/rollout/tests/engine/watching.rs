@@ -208,6 +208,13 @@ async fn a_failure_is_told_at_once_and_the_rollback_when_it_is_done() {
     assert_eq!(failed.reason, BROKEN);
     assert_eq!(rolled_back.reason, BROKEN);
     assert!(rolled_back.running_task_definition.ends_with(":1"));
+    assert!(
+        rolled_back
+            .running_image
+            .as_deref()
+            .unwrap()
+            .ends_with("/shop/api:v1")
+    );
     for failures in [&failed.failures, &rolled_back.failures] {
         assert_eq!(failures.len(), 1);
         assert_eq!(
