@@ -126,6 +126,12 @@ fn ecs_service(service: Service) -> EcsService {
             .into_iter()
             .map(ecs_deployment)
             .collect(),
+        messages: service
+            .events
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|event| event.message)
+            .collect(),
         desired_count: service.desired_count,
         running_count: service.running_count,
     }

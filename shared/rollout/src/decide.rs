@@ -139,7 +139,7 @@ pub fn settle(deployment: &Deployment, service: &EcsService, fact: Option<&Fact>
                 return Settlement::Succeeded;
             }
             if primary.id != ours && began_later(primary, deployment) {
-                return replaced(deployment, primary, ours);
+                return replaced(deployment, service, primary, ours);
             }
             Settlement::Open
         }
@@ -184,8 +184,20 @@ fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
     }
 }
 
-/// Another deployment is in the place of ours, and ECS no longer says what became of ours.
-fn replaced(deployment: &Deployment, primary: &EcsDeployment, ours: &str) -> Settlement {
+/// Another deployment is in the place of ours, and ECS does not show ours as failed any more.
+fn replaced(
+    deployment: &Deployment,
+    service: &EcsService,
+    primary: &EcsDeployment,
+    ours: &str,
+) -> Settlement {
+    let reason = || {
+        service
+            .messages
+            .iter()
+            .find_map(|message| message_of_failure(message, ours))
+            .unwrap_or_else(|| format!("ECS replaced deployment {ours} by what ran before"))
+    };
     let is_rollback = primary.rollout_state_reason.contains("rolling back")
         || primary.task_definition == deployment.previous_task_definition;
     match (is_rollback, primary.rollout_state) {
@@ -193,14 +205,23 @@ fn replaced(deployment: &Deployment, primary: &EcsDeployment, ours: &str) -> Set
             by: primary.task_definition.clone(),
         },
         (true, RolloutState::Completed) => Settlement::RolledBack {
-            reason: format!("ECS replaced deployment {ours} by what ran before"),
+            reason: reason(),
             running_task_definition: primary.task_definition.clone(),
         },
         (true, _) => Settlement::Failed {
-            reason: primary.rollout_state_reason.clone(),
+            reason: reason(),
             rolling_back: true,
         },
     }
+}
+
+/// What a service's event message says of the failure of a deployment: `(service api) (deployment
+/// ecs-svc/1) deployment failed: tasks failed to start.` The Amazon ECS Developer Guide, "Amazon ECS
+/// service event messages".
+fn message_of_failure(message: &str, deployment_id: &str) -> Option<String> {
+    let (_, reason) =
+        message.split_once(&format!("(deployment {deployment_id}) deployment failed: "))?;
+    Some(format!("deployment failed: {reason}"))
 }
 
 /// Whether `primary` began after ours did. DescribeServices may lag behind UpdateService and then

@@ -58,6 +58,8 @@ pub struct EcsService {
     pub task_definition: String,
     /// Its deployments.
     pub deployments: Vec<EcsDeployment>,
+    /// What ECS last said of it, newest first: the service's event messages.
+    pub messages: Vec<String>,
     /// How many tasks it should run.
     pub desired_count: i32,
     /// How many tasks it runs.

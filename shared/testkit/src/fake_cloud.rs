@@ -98,6 +98,7 @@ impl FakeCloud {
             EcsService {
                 task_definition: arn,
                 deployments: vec![deployment],
+                messages: Vec::new(),
                 desired_count: 2,
                 running_count: 2,
             },
@@ -255,6 +256,13 @@ impl FakeCloud {
             .unwrap_or_default();
         self.begin(follower, &previous, noon(seconds));
         self.change(follower, |service| {
+            service.messages.insert(
+                0,
+                format!(
+                    "(service {}) (deployment {failed}) deployment failed: tasks failed to start.",
+                    follower.ecs_service
+                ),
+            );
             for deployment in &mut service.deployments {
                 if deployment.id == failed {
                     deployment.rollout_state = RolloutState::Failed;

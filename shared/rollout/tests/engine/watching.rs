@@ -145,6 +145,11 @@ async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events
             ["Deployment Started", "Deployment Rolled Back"],
             "{order:?}"
         );
+        let reason = cloud.record(&api).unwrap().deployment.reason.unwrap();
+        assert!(
+            reason.contains("tasks failed to start"),
+            "{order:?}: {reason}"
+        );
     }
 }
 
