@@ -346,13 +346,45 @@ impl Service {
         Ok(answer["taskDefinitionArns"].as_array().map_or(0, Vec::len))
     }
 
+    /// The exit codes of the containers of this image whose tasks have stopped, as long as ECS remembers them.
+    ///
+    /// # Errors
+    /// When ECS refuses.
+    pub fn exit_codes(&self, environment: &Environment, digest: &str) -> Result<Vec<i64>> {
+        let tasks = self.tasks(environment, "STOPPED")?;
+        Ok(tasks
+            .iter()
+            .filter(|task| runs_image(task, digest))
+            .filter_map(|task| task["containers"][0]["exitCode"].as_i64())
+            .collect())
+    }
+
+    fn tasks(&self, environment: &Environment, desired_status: &str) -> Result<Vec<Value>> {
+        let client = environment.client();
+        let list = json!({
+            "cluster": environment.cluster,
+            "serviceName": self.ecs_name(),
+            "desiredStatus": desired_status,
+        });
+        let listed = client
+            .json(JsonService::Ecs, "ListTasks", &list)
+            .with_context(|| format!("list the tasks of {}", self.ecs_name()))?;
+        if listed["taskArns"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        let describe = json!({"cluster": environment.cluster, "tasks": listed["taskArns"]});
+        let described = client
+            .json(JsonService::Ecs, "DescribeTasks", &describe)
+            .with_context(|| format!("describe the tasks of {}", self.ecs_name()))?;
+        Ok(described["tasks"].as_array().cloned().unwrap_or_default())
+    }
+
     /// Whether ECS has finished to bring up exactly two tasks of this image and no others, each with a process of
     /// this machine.
     ///
     /// # Errors
     /// When the cloud refuses to say.
     pub fn runs(&self, environment: &Environment, digest: &str) -> Result<Seen<Running>> {
-        let client = environment.client();
         let service = self.describe(environment)?;
         let deployments = service["deployments"]
             .as_array()
@@ -369,19 +401,7 @@ impl Service {
                 deployment["rolloutState"]
             )));
         }
-        let list = json!({"cluster": environment.cluster, "serviceName": self.ecs_name()});
-        let listed = client
-            .json(JsonService::Ecs, "ListTasks", &list)
-            .with_context(|| format!("list the tasks of {}", self.ecs_name()))?;
-        let tasks = if listed["taskArns"].as_array().is_none_or(Vec::is_empty) {
-            Vec::new()
-        } else {
-            let describe = json!({"cluster": environment.cluster, "tasks": listed["taskArns"]});
-            let described = client
-                .json(JsonService::Ecs, "DescribeTasks", &describe)
-                .with_context(|| format!("describe the tasks of {}", self.ecs_name()))?;
-            described["tasks"].as_array().cloned().unwrap_or_default()
-        };
+        let tasks = self.tasks(environment, "RUNNING")?;
         let of_image = tasks
             .iter()
             .filter(|task| task["lastStatus"] == "RUNNING" && runs_image(task, digest))

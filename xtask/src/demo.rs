@@ -32,6 +32,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How wide the names of steps are shown.
 const NAME_WIDTH: usize = 66;
 
+/// What is shown once everything is there.
+const STEPS: [&str; 6] = [
+    "(1) push v2: rolled out",
+    "(2) the same event again: skipped",
+    "(3) push v3, whose container exits 1: rolled back, the reason told",
+    "(4) a release file in S3: deployed",
+    "(5) a manual JSON payload: deployed",
+    "(6) a call that a function's role does not allow: refused",
+];
+
 #[derive(Args)]
 pub struct Arguments {
     /// Print one JSON document on the standard output; what happens is told on the standard error.
@@ -116,8 +126,14 @@ impl Demo<'_> {
         );
         self.terminal.line(&title);
         let set_up = self.set_up();
-        if let Some((environment, service)) = &set_up {
-            self.show_the_way_of_a_push(environment, service);
+        match &set_up {
+            Some((environment, service)) => self.show_the_way_of_a_push(environment, service),
+            None => self.steps.extend(STEPS.map(|name| Step {
+                name,
+                ok: false,
+                seconds: 0.0,
+                detail: "not run, because the set-up failed".to_owned(),
+            })),
         }
         self.tear_down(keep && set_up.is_some() && !interrupted());
     }
@@ -180,50 +196,34 @@ impl Demo<'_> {
 
     fn show_the_way_of_a_push(&mut self, environment: &Environment, service: &Service) {
         let mut images = Images::default();
-        self.told_step(environment, "(1) push v2: rolled out", |terminal, slack| {
+        self.told_step(environment, STEPS[0], |terminal, slack| {
             rolls_out(terminal, environment, service, slack, &mut images)
         });
-        self.told_step(
-            environment,
-            "(2) the same event again: skipped",
-            |terminal, slack| skips_the_same_event(terminal, environment, service, slack),
-        );
-        self.told_step(
-            environment,
-            "(3) push v3, whose container exits 1: rolled back, the reason told",
-            |terminal, slack| rolls_back(terminal, environment, service, slack, &images),
-        );
-        self.told_step(
-            environment,
-            "(4) a release file in S3: deployed",
-            |terminal, slack| deploys_a_release_file(terminal, environment, service, slack),
-        );
-        self.told_step(
-            environment,
-            "(5) a manual JSON payload: deployed",
-            |terminal, slack| deploys_a_payload(terminal, environment, service, slack, &images),
-        );
-        self.told_step(
-            environment,
-            "(6) a call that a function's role does not allow: refused",
-            |terminal, _| refuses_what_is_not_allowed(terminal, environment, service),
-        );
+        self.told_step(environment, STEPS[1], |terminal, slack| {
+            skips_the_same_event(terminal, environment, service, slack)
+        });
+        self.told_step(environment, STEPS[2], |terminal, slack| {
+            rolls_back(terminal, environment, service, slack, &images)
+        });
+        self.told_step(environment, STEPS[3], |terminal, slack| {
+            deploys_a_release_file(terminal, environment, service, slack)
+        });
+        self.told_step(environment, STEPS[4], |terminal, slack| {
+            deploys_a_payload(terminal, environment, service, slack, &images)
+        });
+        self.told_step(environment, STEPS[5], |terminal, _| {
+            refuses_what_is_not_allowed(terminal, environment, service)
+        });
     }
 
     fn tear_down(&mut self, keep: bool) {
-        // What was started must be stopped, even after Ctrl-C.
-        let was_interrupted = interrupted();
+        // What was started must be stopped, even after Ctrl-C. It has failed the step that it came in.
         forget_interruption();
         if !keep {
             let directory = self.directory.clone();
             self.step("everything is stopped", |_| {
                 cloud::stop(&directory)?;
                 Ok((String::new(), ()))
-            });
-        }
-        if was_interrupted {
-            self.step("not interrupted", |_| -> Result<(String, ())> {
-                anyhow::bail!("interrupted")
             });
         }
     }
@@ -530,8 +530,14 @@ fn rolls_back(
     slack.wait_for(terminal, &["rolled back", "api", "v3", "exited with 1"])?;
     let running = wait_for_rollout(terminal, environment, service, second)?;
     slack.check_none(&["succeeded"])?;
+    let exit_codes = service.exit_codes(environment, &digest)?;
+    ensure!(
+        exit_codes.len() >= 2 && exit_codes.iter().all(|code| *code == 1),
+        "the tasks of v3 should have exited with 1: {exit_codes:?}"
+    );
     Ok(format!(
-        "v3 ({}) is gone; v2 again: {}",
+        "{} tasks of v3 ({}) exited with 1; v2 again: {}",
+        exit_codes.len(),
         short_digest(&digest),
         processes(&running)
     ))
