@@ -18,8 +18,10 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Res
         output,
     } = arguments;
     let now = Utc::now();
+    let id = Uuid::new_v4().to_string();
     let asked = Asked {
-        id: Uuid::new_v4().to_string(),
+        id: id.clone(),
+        invocation_id: id,
         at: now,
         source: Source::Manual { note: note.clone() },
     };

@@ -26,8 +26,8 @@ pub async fn handle<C: Cloud>(
     now: DateTime<Utc>,
 ) -> Result<Value, Failure> {
     match parse_deploy(payload) {
-        Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, now).await,
-        Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, now).await,
+        Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, invocation, now).await,
+        Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, invocation, now).await,
         Ok(DeployEvent::Request(DeployRequest::Deploy(payload))) => {
             handle_payload(cloud, &payload, invocation, now).await
         }
@@ -53,9 +53,10 @@ pub async fn handle<C: Cloud>(
 async fn handle_push<C: Cloud>(
     cloud: &C,
     push: &Push,
+    invocation: &Invocation,
     now: DateTime<Utc>,
 ) -> Result<Value, Failure> {
-    let results = deploy_push(cloud, push, now)
+    let results = deploy_push(cloud, push, &invocation.request_id, now)
         .await
         .map_err(|error| Failure {
             kind: "CallFailed",
@@ -82,9 +83,10 @@ async fn handle_push<C: Cloud>(
 async fn handle_release<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
+    invocation: &Invocation,
     now: DateTime<Utc>,
 ) -> Result<Value, Failure> {
-    match deploy_release(cloud, file, now).await {
+    match deploy_release(cloud, file, &invocation.request_id, now).await {
         Ok(ReleaseOutcome::Taken(outcome)) => Ok(json!({"services": [logged(outcome)]})),
         Ok(ReleaseOutcome::Refused(reason)) => {
             tracing::warn!(key = file.key, reason, "release file refused");
@@ -105,6 +107,7 @@ async fn handle_payload<C: Cloud>(
 ) -> Result<Value, Failure> {
     let asked = Asked {
         id: invocation.request_id.clone(),
+        invocation_id: invocation.request_id.clone(),
         at: now,
         source: Source::Manual {
             note: payload.note.clone(),

@@ -17,7 +17,7 @@ pub enum Decision {
     Resume,
     /// Do nothing.
     Skip(SkipReason),
-    /// The same event is being worked on by another invocation, which may yet die: come again.
+    /// An attempt of this very invocation has the claim and may still run: come again.
     Wait,
 }
 
@@ -39,14 +39,16 @@ pub fn decide(
     let same_image = last.image.digest == request.image.digest
         && last.image.repository == request.image.repository;
     // A retry or a late delivery may bring an older request after a newer one, a person's as well.
-    let is_newer_than_request = request.at < last.requested_at;
+    let is_newer_than_request =
+        request.at < last.requested_at || last.replaced_requests.contains(&request.id);
     match last.state {
         State::Claimed if same_image => {
             if last.lease_until <= now {
                 Decision::Resume
-            } else if last.id == request.id {
+            } else if last.claimed_by == request.invocation_id {
                 Decision::Wait
             } else {
+                // If that invocation dies, Lambda's retry of it takes its claim up.
                 Decision::Skip(SkipReason::AlreadyDeploying)
             }
         }

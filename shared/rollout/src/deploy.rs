@@ -85,6 +85,7 @@ pub enum DeployError {
 pub async fn deploy_push<C: Cloud>(
     cloud: &C,
     push: &Push,
+    invocation_id: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
     let Some(route) = cloud.route(&push.image.repository).await? else {
@@ -96,6 +97,7 @@ pub async fn deploy_push<C: Cloud>(
     };
     let request = Request {
         id: push.event_id.clone(),
+        invocation_id: invocation_id.to_owned(),
         at: push.at,
         image: push.image.clone(),
         source: Source::Push,
@@ -149,6 +151,8 @@ async fn deploy_followed<C: Cloud>(
 pub struct Asked {
     /// The id of the event or invocation; duplicates and retries share it.
     pub id: String,
+    /// Lambda's id of the invocation: retries share it, duplicates of an event do not.
+    pub invocation_id: String,
     /// When.
     pub at: DateTime<Utc>,
     /// Who or what.
@@ -188,6 +192,7 @@ pub async fn deploy_explicitly<C: Cloud>(
         })?;
     let request = Request {
         id: asked.id,
+        invocation_id: asked.invocation_id,
         at: asked.at,
         image,
         source: asked.source,
@@ -281,15 +286,16 @@ impl<C: Cloud> Engine<'_, C> {
             let last = seen.stored.as_ref().map(|(record, _)| &record.deployment);
             let deployment = match decide(last, self.request, &seen.running, self.now) {
                 Decision::Skip(reason) => return self.skip(reason, seen.stored).await,
-                Decision::Wait => return Err(Stop::Call(self.claimed_elsewhere())),
+                Decision::Wait => return Err(Stop::Call(self.claimed_already())),
                 Decision::Resume => last.cloned().map(|last| Deployment {
+                    claimed_by: self.request.invocation_id.clone(),
                     lease_until: self.now + LEASE,
                     ..last
                 }),
                 Decision::Deploy => None,
             }
             .unwrap_or_else(|| {
-                Deployment::claim(self.follower, self.request, &seen.running, self.now)
+                Deployment::claim(last, self.follower, self.request, &seen.running, self.now)
             });
             // Made before the claim: what cannot be deployed is refused with nothing changed.
             let revision = seen.task_definition.next_revision(
@@ -518,12 +524,12 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(Outcome::Skipped { reason })
     }
 
-    fn claimed_elsewhere(&self) -> CallError {
+    fn claimed_already(&self) -> CallError {
         CallError {
             operation: format!("claim the deployment record of {}", self.owner),
             class: ErrorClass::Transient,
             code: None,
-            message: "another invocation works on the same event; if it dies, a retry takes it up"
+            message: "an earlier attempt of this invocation has the claim and may still run"
                 .to_owned(),
         }
     }

@@ -54,7 +54,15 @@ pub struct Deployment {
     pub requested_at: DateTime<Utc>,
     /// How far it is.
     pub state: State,
-    /// Until when the invocation that claimed it has it for itself.
+    /// Requests of the same second that it took the place of. Events carry whole seconds, so their
+    /// duplicates cannot be told from newer requests by their time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced_requests: Vec<String>,
+    /// When it was claimed. What ECS dates before that has nothing to do with it.
+    pub claimed_at: DateTime<Utc>,
+    /// Lambda's id of the invocation that claimed it last.
+    pub claimed_by: String,
+    /// Until when that invocation has it for itself.
     pub lease_until: DateTime<Utc>,
     /// The ARN of the task definition that ran before.
     pub previous_task_definition: String,
@@ -112,6 +120,8 @@ impl State {
 pub struct Request {
     /// The id of the event or invocation; duplicates and retries share it.
     pub id: String,
+    /// Lambda's id of the invocation: retries share it, duplicates of an event do not.
+    pub invocation_id: String,
     /// When the image was pushed, the file written or the payload sent.
     pub at: DateTime<Utc>,
     /// What to deploy.
@@ -155,13 +165,22 @@ pub struct Running {
 }
 
 impl Deployment {
-    /// A deployment that has just been claimed for `request`.
+    /// A deployment that has just been claimed for `request` and takes the place of `last`.
     pub fn claim(
+        last: Option<&Self>,
         follower: &Follower,
         request: &Request,
         running: &Running,
         now: DateTime<Utc>,
     ) -> Self {
+        let replaced_requests = last
+            .filter(|last| last.requested_at == request.at)
+            .map(|last| {
+                let mut requests = last.replaced_requests.clone();
+                requests.push(last.id.clone());
+                requests
+            })
+            .unwrap_or_default();
         Self {
             id: request.id.clone(),
             stack: follower.stack.clone(),
@@ -173,6 +192,9 @@ impl Deployment {
             source: request.source.clone(),
             requested_at: request.at,
             state: State::Claimed,
+            replaced_requests,
+            claimed_at: now,
+            claimed_by: request.invocation_id.clone(),
             lease_until: now + LEASE,
             previous_task_definition: running.task_definition.clone(),
             previous_image: running.image.clone(),

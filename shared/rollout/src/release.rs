@@ -36,9 +36,10 @@ pub enum ReleaseError {
 pub async fn deploy_release<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
+    invocation_id: &str,
     now: DateTime<Utc>,
 ) -> Result<ReleaseOutcome, ReleaseError> {
-    let reason = match read(cloud, file).await? {
+    let reason = match read(cloud, file, invocation_id).await? {
         Ok((payload, asked)) => match deploy_explicitly(cloud, &payload, asked, now).await {
             Ok(outcome) => return Ok(ReleaseOutcome::Taken(outcome)),
             Err(DeployError::Refused { reason, .. }) => reason,
@@ -60,6 +61,7 @@ pub async fn deploy_release<C: Cloud>(
 async fn read<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
+    invocation_id: &str,
 ) -> Result<Result<(DeployPayload, Asked), String>, CallError> {
     let key = match parse_key(&file.key) {
         Ok(key) => key,
@@ -82,6 +84,7 @@ async fn read<C: Cloud>(
             );
             let asked = Asked {
                 id: file.event_id.clone(),
+                invocation_id: invocation_id.to_owned(),
                 at: file.at,
                 source: Source::Release {
                     key: file.key.clone(),

@@ -67,6 +67,9 @@ pub async fn deployment_changed<C: Cloud>(
             flush(cloud, record, version).await?;
             return Ok(WatchOutcome::Ignored);
         }
+        if is_before_claim(&record, Some(change.updated_at)) {
+            return Ok(WatchOutcome::Ignored);
+        }
         let service = cloud.describe_service(service_name).await?;
         if record.deployment.state == State::Claimed
             && !adopt(cloud, &mut record, &service, &fact.deployment_id, now).await?
@@ -101,6 +104,9 @@ pub async fn task_stopped<C: Cloud>(
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
+        if is_before_claim(&record, change.created_at) {
+            return Ok(WatchOutcome::Ignored);
+        }
         if record.deployment.state == State::Claimed {
             let service = cloud.describe_service(service_name).await?;
             if !adopt(cloud, &mut record, &service, started_by, now).await? {
@@ -204,6 +210,11 @@ async fn reconcile_service<C: Cloud>(
         }
     }
     Err(lost_races(owner))
+}
+
+/// Whether ECS dates something before the record's deployment was claimed: then it is of another one.
+fn is_before_claim(record: &Record, at: Option<DateTime<Utc>>) -> bool {
+    at.is_some_and(|at| at < record.deployment.claimed_at)
 }
 
 /// Matches a claim whose invocation has not written ECS's deployment id yet, by the tag of the task

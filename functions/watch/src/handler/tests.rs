@@ -26,9 +26,14 @@ async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
 async fn deploying(name: &str) -> (FakeCloud, Value) {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    deploy_push(&cloud, &push("v2", digest('2'), noon(0)), noon(0))
-        .await
-        .unwrap();
+    deploy_push(
+        &cloud,
+        &push("v2", digest('2'), noon(0)),
+        "invocation",
+        noon(0),
+    )
+    .await
+    .unwrap();
     let mut event = sample(name);
     event["resources"] = json!(["arn:aws:ecs:eu-west-1:111122223333:service/shop/api"]);
     event["detail"]["deploymentId"] = json!(cloud.primary_id(&api));

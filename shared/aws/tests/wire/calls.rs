@@ -167,7 +167,8 @@ fn record() -> Value {
         "image": {"repository": "shop/api", "tag": "v1",
                   "digest": format!("sha256:{}", "1".repeat(64))},
         "source": {"kind": "push"}, "requested_at": "2026-01-01T00:00:00Z",
-        "state": "succeeded", "lease_until": "2026-01-01T00:00:50Z",
+        "state": "succeeded", "claimed_at": "2026-01-01T00:00:00Z", "claimed_by": "invocation-0",
+        "lease_until": "2026-01-01T00:00:50Z",
         "previous_task_definition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:40",
         "previous_image": "busybox",
     }})
@@ -204,7 +205,9 @@ fn aws(call: &Call) -> Answer {
 #[tokio::test]
 async fn seven_calls_lead_from_a_push_to_an_updated_service() {
     let wire = Wire::new(aws);
-    let results = deploy_push(&wire.cloud(), &push(), noon()).await.unwrap();
+    let results = deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+        .await
+        .unwrap();
     assert!(
         matches!(results.as_slice(), [Ok(answer)] if matches!(answer.outcome, Outcome::Started { .. })),
         "{results:?}"
@@ -242,7 +245,9 @@ async fn seven_calls_lead_from_a_push_to_an_updated_service() {
 #[tokio::test]
 async fn what_is_registered_is_what_ecs_described_with_one_image_replaced() {
     let wire = Wire::new(aws);
-    deploy_push(&wire.cloud(), &push(), noon()).await.unwrap();
+    deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+        .await
+        .unwrap();
     let calls = wire.calls();
     let register = calls
         .iter()
@@ -341,7 +346,9 @@ fn camel_case(field: &str) -> String {
 #[tokio::test]
 async fn update_service_changes_the_task_definition_and_nothing_else() {
     let wire = Wire::new(aws);
-    deploy_push(&wire.cloud(), &push(), noon()).await.unwrap();
+    deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+        .await
+        .unwrap();
     let calls = wire.calls();
     let update = calls
         .iter()
@@ -360,7 +367,9 @@ async fn update_service_changes_the_task_definition_and_nothing_else() {
 #[tokio::test]
 async fn a_record_is_replaced_only_in_the_version_that_was_read() {
     let wire = Wire::new(aws);
-    deploy_push(&wire.cloud(), &push(), noon()).await.unwrap();
+    deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+        .await
+        .unwrap();
     for call in wire
         .calls()
         .iter()
@@ -422,7 +431,9 @@ async fn an_entry_that_put_events_refused_is_an_error_although_the_status_is_200
         })),
         _ => aws(call),
     });
-    let results = deploy_push(&wire.cloud(), &push(), noon()).await.unwrap();
+    let results = deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+        .await
+        .unwrap();
     let error = results[0].as_ref().unwrap_err();
     assert!(
         error.to_string().contains("InternalFailure: try again"),

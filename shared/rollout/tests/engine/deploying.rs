@@ -14,6 +14,7 @@ async fn deploy(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<
     deploy_push(
         cloud,
         &push(tag, digest(digit), noon(seconds)),
+        "invocation",
         noon(seconds),
     )
     .await
@@ -37,6 +38,7 @@ fn skipped(reason: SkipReason) -> Vec<Outcome> {
 fn asked(id: &str, seconds: i64) -> Asked {
     Asked {
         id: id.to_owned(),
+        invocation_id: id.to_owned(),
         at: noon(seconds),
         source: Source::Manual { note: None },
     }
@@ -214,6 +216,61 @@ async fn an_older_push_that_comes_late_does_not_replace_a_newer_one() {
 }
 
 #[tokio::test]
+async fn of_pushes_of_the_same_second_the_last_to_come_wins_and_no_duplicate_brings_one_back() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    for (tag, digit) in [("v2", '2'), ("v3", '3'), ("v4", '4')] {
+        deploy(&cloud, tag, digit, 0).await;
+    }
+    for (tag, digit) in [
+        ("v2", '2'),
+        ("v3", '3'),
+        ("v2", '2'),
+        ("v4", '4'),
+        ("v3", '3'),
+    ] {
+        let outcomes = deploy(&cloud, tag, digit, 0).await;
+        assert!(
+            matches!(outcomes.as_slice(), [Outcome::Skipped { .. }]),
+            "{tag}: {outcomes:?}"
+        );
+    }
+    settle(&cloud, &api, 60).await;
+    for (tag, digit) in [("v2", '2'), ("v3", '3')] {
+        assert_eq!(
+            deploy(&cloud, tag, digit, 0).await,
+            skipped(SkipReason::NewerRequested)
+        );
+    }
+    assert_eq!(cloud.running_image(&api), pinned('4'));
+    assert_eq!(cloud.updates(&api), 3);
+}
+
+#[tokio::test]
+async fn a_duplicate_that_comes_while_the_first_is_worked_on_is_skipped_quietly() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let event = push("v2", digest('2'), noon(0));
+    let (one, other) = futures_util::future::join(
+        deploy_push(&cloud, &event, "one", noon(0)),
+        deploy_push(&cloud, &event, "other", noon(0)),
+    )
+    .await;
+    let outcomes = [
+        one.unwrap().remove(0).unwrap().outcome,
+        other.unwrap().remove(0).unwrap().outcome,
+    ];
+    assert!(
+        outcomes.contains(&Outcome::Skipped {
+            reason: SkipReason::AlreadyDeploying
+        }),
+        "{outcomes:?}"
+    );
+    assert_eq!(cloud.updates(&api), 1);
+    assert_eq!(cloud.told(), ["Deployment Started"]);
+}
+
+#[tokio::test]
 async fn a_newer_push_supersedes_a_rollout_and_says_so() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
@@ -271,8 +328,8 @@ async fn two_events_at_once_act_once() {
         push("v2.0", digest('2'), noon(0)),
     );
     let (one, other) = futures_util::future::join(
-        deploy_push(&cloud, &one, noon(0)),
-        deploy_push(&cloud, &other, noon(0)),
+        deploy_push(&cloud, &one, "one", noon(0)),
+        deploy_push(&cloud, &other, "other", noon(0)),
     )
     .await;
     let outcomes = [
@@ -297,8 +354,8 @@ async fn of_two_images_at_once_the_service_ends_with_the_one_that_the_record_nam
     );
     for _ in 0..2 {
         let results = futures_util::future::join(
-            deploy_push(&cloud, &older, noon(1)),
-            deploy_push(&cloud, &newer, noon(1)),
+            deploy_push(&cloud, &older, "older", noon(1)),
+            deploy_push(&cloud, &newer, "newer", noon(1)),
         )
         .await;
         assert!(results.0.unwrap().remove(0).is_ok());
@@ -383,9 +440,14 @@ async fn a_release_file_is_deployed_with_its_note() {
         "releases/shop/api.json",
         r#"{"image": "shop/api:v2", "note": "for the sale"}"#,
     );
-    let outcome = deploy_release(&cloud, &release_file("releases/shop/api.json"), noon(0))
-        .await
-        .unwrap();
+    let outcome = deploy_release(
+        &cloud,
+        &release_file("releases/shop/api.json"),
+        "invocation",
+        noon(0),
+    )
+    .await
+    .unwrap();
     assert!(matches!(outcome, ReleaseOutcome::Taken(_)), "{outcome:?}");
     assert_eq!(cloud.running_image(&api), pinned('2'));
     let published = cloud.published();
@@ -405,9 +467,14 @@ async fn an_older_release_file_that_comes_late_does_not_replace_a_newer_push() {
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v2"}"#);
     deploy(&cloud, "v3", '3', 10).await;
-    let outcome = deploy_release(&cloud, &release_file("releases/shop/api.json"), noon(20))
-        .await
-        .unwrap();
+    let outcome = deploy_release(
+        &cloud,
+        &release_file("releases/shop/api.json"),
+        "invocation",
+        noon(20),
+    )
+    .await
+    .unwrap();
     let ReleaseOutcome::Taken(answer) = outcome else {
         panic!("{outcome:?}");
     };
@@ -452,7 +519,7 @@ async fn a_release_file_that_is_refused_is_told_with_its_key_and_the_reason() {
         let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
         cloud.add_image("shop/api", "v2", digest('2'));
         cloud.add_release(key, body);
-        let outcome = deploy_release(&cloud, &release_file(key), noon(0))
+        let outcome = deploy_release(&cloud, &release_file(key), "invocation", noon(0))
             .await
             .unwrap();
         let published = cloud.published();

@@ -36,7 +36,7 @@ enum Way {
 async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
     let now = noon(seconds);
     match way {
-        Way::Push => deploy_push(cloud, &push("v2", digest('2'), noon(0)), now)
+        Way::Push => deploy_push(cloud, &push("v2", digest('2'), noon(0)), "invocation", now)
             .await
             .is_ok_and(|results| results.iter().all(Result::is_ok)),
         Way::Release => {
@@ -47,13 +47,16 @@ async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
                 key: "releases/shop/api.json".to_owned(),
                 version_id: None,
             };
-            deploy_release(cloud, &file, now).await.is_ok()
+            deploy_release(cloud, &file, "invocation", now)
+                .await
+                .is_ok()
         }
         Way::Manual => {
             let image = "shop/api:v2".parse().unwrap();
             let payload = DeployPayload::new("shop", "api", image, None);
             let asked = Asked {
                 id: "request-1".to_owned(),
+                invocation_id: "request-1".to_owned(),
                 at: noon(0),
                 source: longshore_events::longshore::Source::Manual { note: None },
             };

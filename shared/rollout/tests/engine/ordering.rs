@@ -77,10 +77,11 @@ async fn run(pushes: usize, steps: Vec<Step>) {
                 if let Some((call, fault)) = fault {
                     cloud.inject(call, fault);
                 }
-                let succeeded = deploy_push(&cloud, &event(number), now)
-                    .await
-                    .is_ok_and(|results| results.iter().all(Result::is_ok))
-                    && !cloud.is_dead();
+                let succeeded =
+                    deploy_push(&cloud, &event(number), &format!("invocation-{number}"), now)
+                        .await
+                        .is_ok_and(|results| results.iter().all(Result::is_ok))
+                        && !cloud.is_dead();
                 cloud.recover();
                 if succeeded {
                     pending.remove(&number);
@@ -92,8 +93,8 @@ async fn run(pushes: usize, steps: Vec<Step>) {
                 cloud.set_delays(&delays);
                 let (one_event, other_event) = (event(one), event(other));
                 let results = futures_util::future::join(
-                    deploy_push(&cloud, &one_event, now),
-                    deploy_push(&cloud, &other_event, now),
+                    deploy_push(&cloud, &one_event, "one", now),
+                    deploy_push(&cloud, &other_event, "other", now),
                 )
                 .await;
                 cloud.set_delays(&[]);
@@ -113,9 +114,14 @@ async fn run(pushes: usize, steps: Vec<Step>) {
     for number in pending.into_iter().chain(0..pushes) {
         seconds += 60;
         cloud.set_now(noon(seconds));
-        let results = deploy_push(&cloud, &event(number), noon(seconds))
-            .await
-            .unwrap();
+        let results = deploy_push(
+            &cloud,
+            &event(number),
+            &format!("invocation-{number}"),
+            noon(seconds),
+        )
+        .await
+        .unwrap();
         assert!(results.iter().all(Result::is_ok), "{results:?}");
     }
     cloud.complete(&api);

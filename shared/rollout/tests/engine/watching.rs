@@ -18,9 +18,14 @@ const BROKEN: &str = "ECS deployment circuit breaker: tasks failed to start.";
 
 async fn deployed(api: &Follower) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
-    let results = deploy_push(&cloud, &push("v2", digest('2'), noon(0)), noon(0))
-        .await
-        .unwrap();
+    let results = deploy_push(
+        &cloud,
+        &push("v2", digest('2'), noon(0)),
+        "invocation",
+        noon(0),
+    )
+    .await
+    .unwrap();
     assert!(results.iter().all(Result::is_ok));
     cloud
 }
@@ -67,6 +72,7 @@ fn stopped(
         last_status: "STOPPED".to_owned(),
         stop_code: Some(code.to_owned()),
         stopped_reason: Some(reason.to_owned()),
+        created_at: Some(noon(10)),
         stopped_at: Some(noon(20)),
         containers: vec![Container {
             name: "app".to_owned(),
@@ -283,7 +289,13 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
             .unwrap()
     };
     cloud.inject(update, Fault::DiesAfter);
-    let _ = deploy_push(&cloud, &push("v2", digest('2'), noon(0)), noon(0)).await;
+    let _ = deploy_push(
+        &cloud,
+        &push("v2", digest('2'), noon(0)),
+        "invocation",
+        noon(0),
+    )
+    .await;
     cloud.recover();
     let record = cloud.record(&api).unwrap();
     assert_eq!(
@@ -329,7 +341,13 @@ async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dro
             .unwrap()
     };
     cloud.inject(claim, Fault::DiesAfter);
-    let _ = deploy_push(&cloud, &push("v2", digest('2'), noon(0)), noon(0)).await;
+    let _ = deploy_push(
+        &cloud,
+        &push("v2", digest('2'), noon(0)),
+        "invocation",
+        noon(0),
+    )
+    .await;
     cloud.recover();
     let event = change("ecs-svc/999", DeploymentEventName::Failed, BROKEN);
     let error = deployment_changed(&cloud, &api.service_name(), &event, noon(1))
@@ -339,13 +357,72 @@ async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dro
 }
 
 #[tokio::test]
+async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let claim = {
+        let undisturbed = deployed(&api).await;
+        undisturbed
+            .calls()
+            .iter()
+            .position(|call| call == "PutObject deployments")
+            .unwrap()
+    };
+    cloud.inject(claim, Fault::DiesAfter);
+    let _ = deploy_push(
+        &cloud,
+        &push("v2", digest('2'), noon(0)),
+        "invocation",
+        noon(0),
+    )
+    .await;
+    cloud.recover();
+    cloud.forget_calls();
+    let mut event = change("ecs-svc/999", DeploymentEventName::Completed, "");
+    event.updated_at = noon(-1);
+    assert_eq!(
+        deployment_changed(&cloud, &api.service_name(), &event, noon(1))
+            .await
+            .unwrap(),
+        WatchOutcome::Ignored
+    );
+    let mut stop = stopped(
+        &cloud,
+        &api,
+        "1",
+        "EssentialContainerExited",
+        "Essential container in task exited",
+    );
+    stop.created_at = Some(noon(-1));
+    assert_eq!(
+        task_stopped(&cloud, &api.service_name(), &stop, noon(1))
+            .await
+            .unwrap(),
+        WatchOutcome::Ignored
+    );
+    assert!(
+        !cloud
+            .calls()
+            .iter()
+            .any(|call| call.starts_with("Describe")),
+        "{:?}",
+        cloud.calls()
+    );
+}
+
+#[tokio::test]
 async fn a_late_event_of_the_deployment_before_changes_nothing() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let before = cloud.primary_id(&api);
-    deploy_push(&cloud, &push("v2", digest('2'), noon(0)), noon(0))
-        .await
-        .unwrap();
+    deploy_push(
+        &cloud,
+        &push("v2", digest('2'), noon(0)),
+        "invocation",
+        noon(0),
+    )
+    .await
+    .unwrap();
     for name in [
         DeploymentEventName::Completed,
         DeploymentEventName::Failed,
