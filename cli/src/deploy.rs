@@ -5,6 +5,7 @@ use longshore_events::longshore::{SkipReason, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
 use longshore_rollout::ports::Cloud;
+use longshore_rollout::record::Worker;
 use uuid::Uuid;
 
 use crate::arguments::{DeployArguments, Output};
@@ -17,16 +18,17 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Res
         note,
         output,
     } = arguments;
-    let now = Utc::now();
-    let id = Uuid::new_v4().to_string();
+    let worker = Worker {
+        id: Uuid::new_v4().to_string(),
+        now: Utc::now(),
+    };
     let asked = Asked {
-        id: id.clone(),
-        invocation_id: id,
-        at: now,
+        id: worker.id.clone(),
+        at: worker.now,
         source: Source::Manual { note: note.clone() },
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);
-    let answer = deploy_explicitly(cloud, &payload, asked, now).await?;
+    let answer = deploy_explicitly(cloud, &payload, asked, &worker).await?;
     if output == Output::Json {
         return Ok(serde_json::to_string_pretty(&answer)?);
     }

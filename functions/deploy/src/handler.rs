@@ -8,6 +8,7 @@ use longshore_rollout::deploy::{
     Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly, deploy_push,
 };
 use longshore_rollout::ports::Cloud;
+use longshore_rollout::record::Worker;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::watch::reconcile;
 use longshore_runtime::lambda::{Failure, Invocation};
@@ -25,15 +26,19 @@ pub async fn handle<C: Cloud>(
     invocation: &Invocation,
     now: DateTime<Utc>,
 ) -> Result<Value, Failure> {
+    let worker = Worker {
+        id: invocation.request_id.clone(),
+        now,
+    };
     match parse_deploy(payload) {
-        Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, invocation, now).await,
-        Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, invocation, now).await,
+        Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, &worker).await,
+        Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, &worker).await,
         Ok(DeployEvent::Request(DeployRequest::Deploy(payload))) => {
-            handle_payload(cloud, &payload, invocation, now).await
+            handle_payload(cloud, &payload, &worker).await
         }
         Ok(DeployEvent::Request(
             DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_),
-        )) => handle_reconcile(cloud, now).await,
+        )) => handle_reconcile(cloud, &worker).await,
         Ok(DeployEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
             Ok(json!({"outcome": "ignored", "reason": reason}))
@@ -50,13 +55,8 @@ pub async fn handle<C: Cloud>(
     }
 }
 
-async fn handle_push<C: Cloud>(
-    cloud: &C,
-    push: &Push,
-    invocation: &Invocation,
-    now: DateTime<Utc>,
-) -> Result<Value, Failure> {
-    let results = deploy_push(cloud, push, &invocation.request_id, now)
+async fn handle_push<C: Cloud>(cloud: &C, push: &Push, worker: &Worker) -> Result<Value, Failure> {
+    let results = deploy_push(cloud, push, worker)
         .await
         .map_err(|error| Failure {
             kind: "CallFailed",
@@ -83,10 +83,9 @@ async fn handle_push<C: Cloud>(
 async fn handle_release<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
-    invocation: &Invocation,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<Value, Failure> {
-    match deploy_release(cloud, file, &invocation.request_id, now).await {
+    match deploy_release(cloud, file, worker).await {
         Ok(ReleaseOutcome::Taken(outcome)) => Ok(json!({"services": [logged(outcome)]})),
         Ok(ReleaseOutcome::Refused(reason)) => {
             tracing::warn!(key = file.key, reason, "release file refused");
@@ -102,18 +101,16 @@ async fn handle_release<C: Cloud>(
 async fn handle_payload<C: Cloud>(
     cloud: &C,
     payload: &DeployPayload,
-    invocation: &Invocation,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<Value, Failure> {
     let asked = Asked {
-        id: invocation.request_id.clone(),
-        invocation_id: invocation.request_id.clone(),
-        at: now,
+        id: worker.id.clone(),
+        at: worker.now,
         source: Source::Manual {
             note: payload.note.clone(),
         },
     };
-    match deploy_explicitly(cloud, payload, asked, now).await {
+    match deploy_explicitly(cloud, payload, asked, worker).await {
         Ok(outcome) => Ok(json!({"services": [logged(outcome)]})),
         Err(error) => Err(Failure {
             kind: match error {
@@ -125,8 +122,8 @@ async fn handle_payload<C: Cloud>(
     }
 }
 
-async fn handle_reconcile<C: Cloud>(cloud: &C, now: DateTime<Utc>) -> Result<Value, Failure> {
-    let reconciled = reconcile(cloud, now).await.map_err(|error| Failure {
+async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value, Failure> {
+    let reconciled = reconcile(cloud, worker).await.map_err(|error| Failure {
         kind: "CallFailed",
         message: error.to_string(),
     })?;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use longshore_events::incoming::{WatchEvent, parse_watch};
 use longshore_rollout::ports::Cloud;
+use longshore_rollout::record::Worker;
 use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
@@ -15,16 +16,20 @@ use serde_json::{Value, json};
 pub async fn handle<C: Cloud>(
     cloud: &C,
     payload: &Value,
-    _: &Invocation,
+    invocation: &Invocation,
     now: DateTime<Utc>,
 ) -> Result<Value, Failure> {
+    let worker = Worker {
+        id: invocation.request_id.clone(),
+        now,
+    };
     let (service, outcome) = match parse_watch(payload) {
         Ok(WatchEvent::Deployment { service, change }) => {
-            let outcome = deployment_changed(cloud, &service, &change, now).await;
+            let outcome = deployment_changed(cloud, &service, &change, &worker).await;
             (service, outcome)
         }
         Ok(WatchEvent::TaskStopped { service, change }) => {
-            let outcome = task_stopped(cloud, &service, &change, now).await;
+            let outcome = task_stopped(cloud, &service, &change, &worker).await;
             (service, outcome)
         }
         Ok(WatchEvent::Nothing(reason)) => {

@@ -1,11 +1,10 @@
 //! Every decision, as pure functions of what the record says and what ECS shows.
 
-use chrono::{DateTime, Utc};
 use longshore_events::ecs::DeploymentEventName;
 use longshore_events::longshore::SkipReason;
 
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
-use crate::record::{Deployment, Request, Running, State};
+use crate::record::{Deployment, Request, Running, State, Worker};
 use crate::task_definition::is_pinned_to;
 
 /// What to do about a request for a deployment.
@@ -26,7 +25,7 @@ pub fn decide(
     last: Option<&Deployment>,
     request: &Request,
     running: &Running,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Decision {
     let runs_it = is_pinned_to(&running.image, &request.image);
     let Some(last) = last else {
@@ -43,9 +42,9 @@ pub fn decide(
         request.at < last.requested_at || last.replaced_requests.contains(&request.id);
     match last.state {
         State::Claimed if same_image => {
-            if last.lease_until <= now {
+            if last.lease_until <= worker.now {
                 Decision::Resume
-            } else if last.claimed_by == request.invocation_id {
+            } else if last.claimed_by == worker.id {
                 Decision::Wait
             } else {
                 // If that invocation dies, Lambda's retry of it takes its claim up.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::decide::{Decision, decide};
 use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, TaskDefinition};
-use crate::record::{Deployment, LEASE, Record, Request, Running, State};
+use crate::record::{Deployment, LEASE, Record, Request, Running, State, Worker};
 use crate::route::{Follower, Owner};
 use crate::task_definition::NextRevisionError;
 
@@ -85,8 +85,7 @@ pub enum DeployError {
 pub async fn deploy_push<C: Cloud>(
     cloud: &C,
     push: &Push,
-    invocation_id: &str,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
     let Some(route) = cloud.route(&push.image.repository).await? else {
         tracing::debug!(
@@ -97,7 +96,6 @@ pub async fn deploy_push<C: Cloud>(
     };
     let request = Request {
         id: push.event_id.clone(),
-        invocation_id: invocation_id.to_owned(),
         at: push.at,
         image: push.image.clone(),
         source: Source::Push,
@@ -105,7 +103,7 @@ pub async fn deploy_push<C: Cloud>(
     let tag = push.image.tag.as_deref().unwrap_or_default();
     let deployments = route
         .followers_of(tag)
-        .map(|follower| deploy_followed(cloud, follower, &request, now));
+        .map(|follower| deploy_followed(cloud, follower, &request, worker));
     Ok(join_all(deployments).await)
 }
 
@@ -114,9 +112,9 @@ async fn deploy_followed<C: Cloud>(
     cloud: &C,
     follower: &Follower,
     request: &Request,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
-    match deploy(cloud, follower, request, now).await {
+    match deploy(cloud, follower, request, worker).await {
         Err(DeployError::Refused {
             owner,
             image,
@@ -124,7 +122,7 @@ async fn deploy_followed<C: Cloud>(
         }) => {
             let failed = LongshoreEvent::DeploymentFailed(DeploymentFailed {
                 deployment: request.summary(follower),
-                finished_at: now,
+                finished_at: worker.now,
                 reason: reason.clone(),
                 failures: Vec::new(),
                 rolling_back: false,
@@ -151,8 +149,6 @@ async fn deploy_followed<C: Cloud>(
 pub struct Asked {
     /// The id of the event or invocation; duplicates and retries share it.
     pub id: String,
-    /// Lambda's id of the invocation: retries share it, duplicates of an event do not.
-    pub invocation_id: String,
     /// When.
     pub at: DateTime<Utc>,
     /// Who or what.
@@ -169,7 +165,7 @@ pub async fn deploy_explicitly<C: Cloud>(
     cloud: &C,
     payload: &DeployPayload,
     asked: Asked,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
     let owner = Owner {
         stack: payload.stack.clone(),
@@ -192,12 +188,11 @@ pub async fn deploy_explicitly<C: Cloud>(
         })?;
     let request = Request {
         id: asked.id,
-        invocation_id: asked.invocation_id,
         at: asked.at,
         image,
         source: asked.source,
     };
-    deploy(cloud, follower, &request, now).await
+    deploy(cloud, follower, &request, worker).await
 }
 
 /// Deploys to one service.
@@ -205,7 +200,7 @@ async fn deploy<C: Cloud>(
     cloud: &C,
     follower: &Follower,
     request: &Request,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
     let owner = follower.owner();
     let engine = Engine {
@@ -213,7 +208,7 @@ async fn deploy<C: Cloud>(
         follower,
         owner: &owner,
         request,
-        now,
+        worker,
     };
     match engine.run().await {
         Ok(outcome) => Ok(ServiceOutcome {
@@ -269,7 +264,7 @@ struct Engine<'a, C> {
     follower: &'a Follower,
     owner: &'a Owner,
     request: &'a Request,
-    now: DateTime<Utc>,
+    worker: &'a Worker,
 }
 
 /// What is known before anything is done.
@@ -284,18 +279,24 @@ impl<C: Cloud> Engine<'_, C> {
         for _ in 0..RACES {
             let seen = self.look().await?;
             let last = seen.stored.as_ref().map(|(record, _)| &record.deployment);
-            let deployment = match decide(last, self.request, &seen.running, self.now) {
+            let deployment = match decide(last, self.request, &seen.running, self.worker) {
                 Decision::Skip(reason) => return self.skip(reason, seen.stored).await,
                 Decision::Wait => return Err(Stop::Call(self.claimed_already())),
                 Decision::Resume => last.cloned().map(|last| Deployment {
-                    claimed_by: self.request.invocation_id.clone(),
-                    lease_until: self.now + LEASE,
+                    claimed_by: self.worker.id.clone(),
+                    lease_until: self.worker.now + LEASE,
                     ..last
                 }),
                 Decision::Deploy => None,
             }
             .unwrap_or_else(|| {
-                Deployment::claim(last, self.follower, self.request, &seen.running, self.now)
+                Deployment::claim(
+                    last,
+                    self.follower,
+                    self.request,
+                    &seen.running,
+                    self.worker,
+                )
             });
             // Made before the claim: what cannot be deployed is refused with nothing changed.
             let revision = seen.task_definition.next_revision(
@@ -360,7 +361,7 @@ impl<C: Cloud> Engine<'_, C> {
                 (None, None)
             }
         };
-        let record = Record::claim(before, deployment, self.now);
+        let record = Record::claim(before, deployment, self.worker);
         let version = self.cloud.save(&record, version).await?;
         Ok((record, version))
     }
@@ -385,7 +386,12 @@ impl<C: Cloud> Engine<'_, C> {
             Err(error) => return self.give_up(record, version, error).await,
         };
         let deployment_id = record.deployment.id.clone();
-        record.started(&task_definition, &ecs_deployment_id, self.now);
+        record.started(
+            &task_definition,
+            &ecs_deployment_id,
+            self.worker.now,
+            self.worker,
+        );
         self.write_started(record, version, &task_definition, &ecs_deployment_id)
             .await?;
         if let Some(raced) = raced {
@@ -418,7 +424,7 @@ impl<C: Cloud> Engine<'_, C> {
         let ours = record.deployment.id.clone();
         for _ in 0..RACES {
             match self.cloud.save(&record, Some(&version)).await {
-                Ok(version) => return flush(self.cloud, record, version).await,
+                Ok(version) => return flush(self.cloud, record, version, self.worker).await,
                 Err(error) if error.class == ErrorClass::LostRace => {}
                 Err(error) => return Err(error),
             }
@@ -429,10 +435,15 @@ impl<C: Cloud> Engine<'_, C> {
                 return self.restore(&ours).await;
             }
             if current.deployment.state != State::Claimed {
-                return flush(self.cloud, current, current_version).await;
+                return flush(self.cloud, current, current_version, self.worker).await;
             }
             (record, version) = (current, current_version);
-            record.started(task_definition, ecs_deployment_id, self.now);
+            record.started(
+                task_definition,
+                ecs_deployment_id,
+                self.worker.now,
+                self.worker,
+            );
         }
         Err(lost_races(self.owner))
     }
@@ -483,12 +494,12 @@ impl<C: Cloud> Engine<'_, C> {
     ) -> Result<Outcome, Stop> {
         if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) {
             let reason = error.to_string();
-            record.failed(&reason, false, self.now);
+            record.failed(&reason, false, self.worker);
             let version = self.cloud.save(&record, Some(&version)).await?;
-            flush(self.cloud, record, version).await?;
+            flush(self.cloud, record, version, self.worker).await?;
             return Ok(Outcome::Failed { reason });
         }
-        record.deployment.lease_until = self.now;
+        record.deployment.lease_until = self.worker.now;
         if let Err(lease_error) = self.cloud.save(&record, Some(&version)).await {
             tracing::warn!(
                 stack = self.owner.stack,
@@ -506,7 +517,7 @@ impl<C: Cloud> Engine<'_, C> {
         stored: Option<(Record, RecordVersion)>,
     ) -> Result<Outcome, Stop> {
         if let Some((record, version)) = stored {
-            flush(self.cloud, record, version).await?;
+            flush(self.cloud, record, version, self.worker).await?;
         }
         // Of a deployment that is under way everybody has heard already.
         if reason != SkipReason::AlreadyDeploying {

@@ -28,7 +28,35 @@ pub struct Record {
     pub deployment: Deployment,
     /// Events that are not known to have been published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outbox: Vec<LongshoreEvent>,
+    pub outbox: Vec<Unpublished>,
+}
+
+/// An event that is not known to have been published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpublished {
+    /// The event.
+    pub event: LongshoreEvent,
+    /// Who wrote it down and will publish it.
+    pub worker_id: String,
+    /// When anybody may publish it, because that worker must be over.
+    pub lease_until: DateTime<Utc>,
+}
+
+impl Unpublished {
+    /// Whether it is for `worker` to publish. Others' are left to them while they may still run, or
+    /// everybody who meets them would tell the same once more.
+    pub fn is_for(&self, worker: &Worker) -> bool {
+        self.worker_id == worker.id || self.lease_until <= worker.now
+    }
+}
+
+/// Who works on a record, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Lambda's id of the invocation: retries share it, duplicates of an event do not.
+    pub id: String,
+    /// The time now.
+    pub now: DateTime<Utc>,
 }
 
 /// A deployment.
@@ -60,9 +88,9 @@ pub struct Deployment {
     pub replaced_requests: Vec<String>,
     /// When it was claimed. What ECS dates before that has nothing to do with it.
     pub claimed_at: DateTime<Utc>,
-    /// Lambda's id of the invocation that claimed it last.
+    /// The worker that claimed it last.
     pub claimed_by: String,
-    /// Until when that invocation has it for itself.
+    /// Until when that worker has it for itself.
     pub lease_until: DateTime<Utc>,
     /// The ARN of the task definition that ran before.
     pub previous_task_definition: String,
@@ -120,8 +148,6 @@ impl State {
 pub struct Request {
     /// The id of the event or invocation; duplicates and retries share it.
     pub id: String,
-    /// Lambda's id of the invocation: retries share it, duplicates of an event do not.
-    pub invocation_id: String,
     /// When the image was pushed, the file written or the payload sent.
     pub at: DateTime<Utc>,
     /// What to deploy.
@@ -171,7 +197,7 @@ impl Deployment {
         follower: &Follower,
         request: &Request,
         running: &Running,
-        now: DateTime<Utc>,
+        worker: &Worker,
     ) -> Self {
         let replaced_requests = last
             .filter(|last| last.requested_at == request.at)
@@ -193,9 +219,9 @@ impl Deployment {
             requested_at: request.at,
             state: State::Claimed,
             replaced_requests,
-            claimed_at: now,
-            claimed_by: request.invocation_id.clone(),
-            lease_until: now + LEASE,
+            claimed_at: worker.now,
+            claimed_by: worker.id.clone(),
+            lease_until: worker.now + LEASE,
             previous_task_definition: running.task_definition.clone(),
             previous_image: running.image.clone(),
             task_definition: None,
@@ -241,96 +267,107 @@ impl Deployment {
 impl Record {
     /// The record after `deployment` was claimed: what was under way before is superseded, what was
     /// not yet told stays to be told.
-    pub fn claim(before: Option<&Self>, deployment: Deployment, now: DateTime<Utc>) -> Self {
-        let mut outbox = before.map_or_else(Vec::new, |record| record.outbox.clone());
+    pub fn claim(before: Option<&Self>, deployment: Deployment, worker: &Worker) -> Self {
+        let image = deployment.image.to_string();
+        let mut record = Self {
+            deployment,
+            outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
+        };
         if let Some(previous) = before.map(|record| &record.deployment)
             && previous.state == State::Deploying
         {
-            outbox.push(LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
-                deployment: previous.summary(),
-                finished_at: now,
-                superseded_by: deployment.image.to_string(),
-            }));
+            record.tell(
+                LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
+                    deployment: previous.summary(),
+                    finished_at: worker.now,
+                    superseded_by: image,
+                }),
+                worker,
+            );
         }
-        Self { deployment, outbox }
+        record
     }
 
-    /// The service was updated.
-    pub fn started(&mut self, task_definition: &str, ecs_deployment_id: &str, now: DateTime<Utc>) {
+    /// The service was updated `at` that time.
+    pub fn started(
+        &mut self,
+        task_definition: &str,
+        ecs_deployment_id: &str,
+        at: DateTime<Utc>,
+        worker: &Worker,
+    ) {
         let deployment = &mut self.deployment;
         deployment.state = State::Deploying;
         deployment.task_definition = Some(task_definition.to_owned());
         deployment.ecs_deployment_id = Some(ecs_deployment_id.to_owned());
-        deployment.started_at = Some(now);
-        self.outbox
-            .push(LongshoreEvent::DeploymentStarted(DeploymentStarted {
-                deployment: deployment.summary(),
-                task_definition: task_definition.to_owned(),
-                previous_task_definition: deployment.previous_task_definition.clone(),
-                previous_image: deployment.previous_image.clone(),
-            }));
+        deployment.started_at = Some(at);
+        let started = DeploymentStarted {
+            deployment: deployment.summary(),
+            task_definition: task_definition.to_owned(),
+            previous_task_definition: deployment.previous_task_definition.clone(),
+            previous_image: deployment.previous_image.clone(),
+        };
+        self.tell(LongshoreEvent::DeploymentStarted(started), worker);
     }
 
     /// The service is stable on the deployment.
-    pub fn succeeded(&mut self, now: DateTime<Utc>) {
-        self.finish(State::Succeeded, now);
-        self.outbox
-            .push(LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
-                deployment: self.deployment.summary(),
-                finished_at: now,
-            }));
+    pub fn succeeded(&mut self, worker: &Worker) {
+        self.finish(State::Succeeded, worker);
+        let succeeded = DeploymentSucceeded {
+            deployment: self.deployment.summary(),
+            finished_at: worker.now,
+        };
+        self.tell(LongshoreEvent::DeploymentSucceeded(succeeded), worker);
     }
 
     /// The deployment failed; with `rolling_back`, ECS is bringing back what ran before.
-    pub fn failed(&mut self, reason: &str, rolling_back: bool, now: DateTime<Utc>) {
-        self.finish(
-            if rolling_back {
-                State::RollingBack
-            } else {
-                State::Failed
-            },
-            now,
-        );
+    pub fn failed(&mut self, reason: &str, rolling_back: bool, worker: &Worker) {
+        let state = if rolling_back {
+            State::RollingBack
+        } else {
+            State::Failed
+        };
+        self.finish(state, worker);
         self.deployment.reason = Some(reason.to_owned());
-        self.outbox
-            .push(LongshoreEvent::DeploymentFailed(DeploymentFailed {
-                deployment: self.deployment.summary(),
-                finished_at: now,
-                reason: reason.to_owned(),
-                failures: self.deployment.failures.clone(),
-                rolling_back,
-            }));
+        let failed = DeploymentFailed {
+            deployment: self.deployment.summary(),
+            finished_at: worker.now,
+            reason: reason.to_owned(),
+            failures: self.deployment.failures.clone(),
+            rolling_back,
+        };
+        self.tell(LongshoreEvent::DeploymentFailed(failed), worker);
     }
 
     /// The deployment failed and the service is stable again on `running_task_definition`.
-    pub fn rolled_back(&mut self, reason: &str, running_task_definition: &str, now: DateTime<Utc>) {
-        self.finish(State::RolledBack, now);
-        let reason = self
-            .deployment
+    pub fn rolled_back(&mut self, reason: &str, running_task_definition: &str, worker: &Worker) {
+        self.finish(State::RolledBack, worker);
+        let deployment = &mut self.deployment;
+        let reason = deployment
             .reason
             .get_or_insert_with(|| reason.to_owned())
             .clone();
-        let is_previous = running_task_definition == self.deployment.previous_task_definition;
-        self.outbox
-            .push(LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
-                deployment: self.deployment.summary(),
-                finished_at: now,
-                reason,
-                failures: self.deployment.failures.clone(),
-                running_task_definition: running_task_definition.to_owned(),
-                running_image: is_previous.then(|| self.deployment.previous_image.clone()),
-            }));
+        let is_previous = running_task_definition == deployment.previous_task_definition;
+        let rolled_back = DeploymentRolledBack {
+            deployment: deployment.summary(),
+            finished_at: worker.now,
+            reason,
+            failures: deployment.failures.clone(),
+            running_task_definition: running_task_definition.to_owned(),
+            running_image: is_previous.then(|| deployment.previous_image.clone()),
+        };
+        self.tell(LongshoreEvent::DeploymentRolledBack(rolled_back), worker);
     }
 
     /// Somebody else deployed over it.
-    pub fn superseded(&mut self, superseded_by: &str, now: DateTime<Utc>) {
-        self.finish(State::Superseded, now);
-        self.outbox
-            .push(LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
-                deployment: self.deployment.summary(),
-                finished_at: now,
-                superseded_by: superseded_by.to_owned(),
-            }));
+    pub fn superseded(&mut self, superseded_by: &str, worker: &Worker) {
+        self.finish(State::Superseded, worker);
+        let superseded = DeploymentSuperseded {
+            deployment: self.deployment.summary(),
+            finished_at: worker.now,
+            superseded_by: superseded_by.to_owned(),
+        };
+        self.tell(LongshoreEvent::DeploymentSuperseded(superseded), worker);
     }
 
     /// Keeps why a task died; whether that was news.
@@ -346,8 +383,16 @@ impl Record {
         true
     }
 
-    fn finish(&mut self, state: State, now: DateTime<Utc>) {
+    fn finish(&mut self, state: State, worker: &Worker) {
         self.deployment.state = state;
-        self.deployment.finished_at = Some(now);
+        self.deployment.finished_at = Some(worker.now);
+    }
+
+    fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
+        self.outbox.push(Unpublished {
+            event,
+            worker_id: worker.id.clone(),
+            lease_until: worker.now + LEASE,
+        });
     }
 }

@@ -1,6 +1,5 @@
 //! Release files: read, checked, deployed, or refused aloud.
 
-use chrono::{DateTime, Utc};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused, Source};
 use longshore_events::manual::DeployPayload;
@@ -8,6 +7,7 @@ use longshore_events::release::{parse_body, parse_key};
 
 use crate::deploy::{Asked, DeployError, ServiceOutcome, deploy_explicitly};
 use crate::ports::{CallError, Cloud, ErrorClass};
+use crate::record::Worker;
 
 /// What came of a release file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +36,10 @@ pub enum ReleaseError {
 pub async fn deploy_release<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
-    invocation_id: &str,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<ReleaseOutcome, ReleaseError> {
-    let reason = match read(cloud, file, invocation_id).await? {
-        Ok((payload, asked)) => match deploy_explicitly(cloud, &payload, asked, now).await {
+    let reason = match read(cloud, file).await? {
+        Ok((payload, asked)) => match deploy_explicitly(cloud, &payload, asked, worker).await {
             Ok(outcome) => return Ok(ReleaseOutcome::Taken(outcome)),
             Err(DeployError::Refused { reason, .. }) => reason,
             Err(error) => return Err(ReleaseError::Deploy(error)),
@@ -61,7 +60,6 @@ pub async fn deploy_release<C: Cloud>(
 async fn read<C: Cloud>(
     cloud: &C,
     file: &ReleaseFile,
-    invocation_id: &str,
 ) -> Result<Result<(DeployPayload, Asked), String>, CallError> {
     let key = match parse_key(&file.key) {
         Ok(key) => key,
@@ -84,7 +82,6 @@ async fn read<C: Cloud>(
             );
             let asked = Asked {
                 id: file.event_id.clone(),
-                invocation_id: invocation_id.to_owned(),
                 at: file.at,
                 source: Source::Release {
                     key: file.key.clone(),

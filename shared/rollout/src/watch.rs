@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::decide::{Fact, Settlement, settle};
 use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
-use crate::record::{Record, State};
+use crate::record::{Record, State, Worker};
 use crate::route::Owner;
 
 /// How long a deployment may take before it is called failed. ECS gives up by itself only where the
@@ -49,7 +49,7 @@ pub async fn deployment_changed<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     change: &DeploymentStateChange,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     let fact = Fact {
         deployment_id: change.deployment_id.clone(),
@@ -64,7 +64,7 @@ pub async fn deployment_changed<C: Cloud>(
             return Ok(WatchOutcome::Ignored);
         };
         if !record.deployment.state.is_open() {
-            flush(cloud, record, version).await?;
+            flush(cloud, record, version, worker).await?;
             return Ok(WatchOutcome::Ignored);
         }
         if is_before_claim(&record, Some(change.updated_at)) {
@@ -72,11 +72,11 @@ pub async fn deployment_changed<C: Cloud>(
         }
         let service = cloud.describe_service(service_name).await?;
         if record.deployment.state == State::Claimed
-            && !adopt(cloud, &mut record, &service, &fact.deployment_id, now).await?
+            && !adopt(cloud, &mut record, &service, &fact.deployment_id, worker).await?
         {
             return Ok(WatchOutcome::Ignored);
         }
-        match close(cloud, record, version, &service, Some(&fact), now).await {
+        match close(cloud, record, version, &service, Some(&fact), worker).await {
             Err(error) if error.class == ErrorClass::LostRace => {}
             other => return other,
         }
@@ -92,7 +92,7 @@ pub async fn task_stopped<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     change: &TaskStateChange,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     let (Some(failure), Some(started_by)) = (failure_of(change), &change.started_by) else {
         return Ok(WatchOutcome::Ignored);
@@ -109,7 +109,7 @@ pub async fn task_stopped<C: Cloud>(
         }
         if record.deployment.state == State::Claimed {
             let service = cloud.describe_service(service_name).await?;
-            if !adopt(cloud, &mut record, &service, started_by, now).await? {
+            if !adopt(cloud, &mut record, &service, started_by, worker).await? {
                 return Ok(WatchOutcome::Ignored);
             }
         }
@@ -124,7 +124,7 @@ pub async fn task_stopped<C: Cloud>(
         }
         match cloud.save(&record, Some(&version)).await {
             Ok(version) => {
-                flush(cloud, record, version).await?;
+                flush(cloud, record, version, worker).await?;
                 return Ok(WatchOutcome::Noted);
             }
             Err(error) if error.class == ErrorClass::LostRace => {}
@@ -150,7 +150,7 @@ pub struct Reconciled {
 ///
 /// # Errors
 /// When the services cannot be listed. What fails for one service is in the answer.
-pub async fn reconcile<C: Cloud>(cloud: &C, now: DateTime<Utc>) -> Result<Reconciled, CallError> {
+pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconciled, CallError> {
     let owners = cloud.owners().await?;
     let mut answer = Reconciled {
         services: owners.len(),
@@ -159,7 +159,7 @@ pub async fn reconcile<C: Cloud>(cloud: &C, now: DateTime<Utc>) -> Result<Reconc
     let mut results = stream::iter(owners)
         .map(|(service_name, owner)| async move {
             (
-                reconcile_service(cloud, &service_name, &owner, now).await,
+                reconcile_service(cloud, &service_name, &owner, worker).await,
                 owner,
             )
         })
@@ -178,7 +178,7 @@ async fn reconcile_service<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     owner: &Owner,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     for _ in 0..RACES {
         let Some((mut record, version)) = cloud.load(owner).await? else {
@@ -186,25 +186,25 @@ async fn reconcile_service<C: Cloud>(
         };
         let deployment = &record.deployment;
         let is_claimed = deployment.state == State::Claimed;
-        if !deployment.state.is_open() || is_claimed && deployment.lease_until > now {
-            flush(cloud, record, version).await?;
+        if !deployment.state.is_open() || is_claimed && deployment.lease_until > worker.now {
+            flush(cloud, record, version, worker).await?;
             return Ok(WatchOutcome::Ignored);
         }
         let service = match cloud.describe_service(service_name).await {
             Ok(service) => service,
             Err(error) if error.class == ErrorClass::NotFound => {
-                record.failed(&error.to_string(), false, now);
+                record.failed(&error.to_string(), false, worker);
                 let version = cloud.save(&record, Some(&version)).await?;
-                flush(cloud, record, version).await?;
+                flush(cloud, record, version, worker).await?;
                 return Ok(WatchOutcome::Failed);
             }
             Err(error) => return Err(error),
         };
         if is_claimed && let Some(primary) = service.primary() {
             let id = primary.id.clone();
-            adopt(cloud, &mut record, &service, &id, now).await?;
+            adopt(cloud, &mut record, &service, &id, worker).await?;
         }
-        match close(cloud, record, version, &service, None, now).await {
+        match close(cloud, record, version, &service, None, worker).await {
             Err(error) if error.class == ErrorClass::LostRace => {}
             other => return other,
         }
@@ -224,7 +224,7 @@ async fn adopt<C: Cloud>(
     record: &mut Record,
     service: &EcsService,
     ecs_deployment_id: &str,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<bool, CallError> {
     let Some(shown) = service.deployment(ecs_deployment_id) else {
         // Not shown any more, or not yet. While a claim is open it may be ours, so it is not dropped.
@@ -247,7 +247,8 @@ async fn adopt<C: Cloud>(
     record.started(
         &shown.task_definition,
         ecs_deployment_id,
-        shown.created_at.unwrap_or(now),
+        shown.created_at.unwrap_or(worker.now),
+        worker,
     );
     Ok(true)
 }
@@ -259,13 +260,13 @@ async fn close<C: Cloud>(
     version: RecordVersion,
     service: &EcsService,
     fact: Option<&Fact>,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     let before = record.clone();
     follow(&mut record, service);
     let mut settlement = settle(&record.deployment, service, fact);
     if settlement == Settlement::Open
-        && let Some(reason) = overdue(&record, now)
+        && let Some(reason) = overdue(&record, worker.now)
     {
         settlement = Settlement::Failed {
             reason,
@@ -281,25 +282,25 @@ async fn close<C: Cloud>(
     let outcome = match settlement {
         Settlement::Open => WatchOutcome::Noted,
         Settlement::Succeeded => {
-            record.succeeded(now);
+            record.succeeded(worker);
             WatchOutcome::Succeeded
         }
         Settlement::Failed {
             reason,
             rolling_back,
         } => {
-            record.failed(&reason, rolling_back, now);
+            record.failed(&reason, rolling_back, worker);
             WatchOutcome::Failed
         }
         Settlement::RolledBack {
             reason,
             running_task_definition,
         } => {
-            record.rolled_back(&reason, &running_task_definition, now);
+            record.rolled_back(&reason, &running_task_definition, worker);
             WatchOutcome::RolledBack
         }
         Settlement::Superseded { by } => {
-            record.superseded(&by, now);
+            record.superseded(&by, worker);
             WatchOutcome::Superseded
         }
     };
@@ -308,7 +309,7 @@ async fn close<C: Cloud>(
     } else {
         cloud.save(&record, Some(&version)).await?
     };
-    flush(cloud, record, version).await?;
+    flush(cloud, record, version, worker).await?;
     Ok(outcome)
 }
 

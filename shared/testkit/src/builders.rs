@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::Push;
+use longshore_rollout::record::Worker;
 use longshore_rollout::route::Follower;
 use serde_json::{Value, json};
 
@@ -54,4 +55,12 @@ pub fn task_definition_document(arn: &str, family: &str, image: &str) -> Value {
         "containerDefinitions": [{"name": "app", "image": image, "essential": true}],
         "volumes": [],
     })
+}
+
+/// An invocation of this id, so many seconds after noon.
+pub fn worker(id: &str, seconds: i64) -> Worker {
+    Worker {
+        id: id.to_owned(),
+        now: noon(seconds),
+    }
 }

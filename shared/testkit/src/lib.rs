@@ -5,6 +5,6 @@ mod fake_cloud;
 mod faults;
 mod ports;
 
-pub use builders::{digest, follower, noon, push, task_definition_document};
+pub use builders::{digest, follower, noon, push, task_definition_document, worker};
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};

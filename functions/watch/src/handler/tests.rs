@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use longshore_rollout::deploy::deploy_push;
 use longshore_rollout::ports::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 use super::*;
 
@@ -29,8 +29,7 @@ async fn deploying(name: &str) -> (FakeCloud, Value) {
     deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
-        "invocation",
-        noon(0),
+        &worker("deploy", 0),
     )
     .await
     .unwrap();

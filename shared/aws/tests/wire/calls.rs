@@ -21,7 +21,7 @@ use longshore_rollout::deploy::{Outcome, deploy_push};
 use longshore_rollout::ports::{
     ErrorClass, ImageRegistry, RecordStore, RouteStore, ServiceDeployer,
 };
-use longshore_rollout::record::Record;
+use longshore_rollout::record::{Record, Worker};
 use serde_json::{Value, json};
 
 /// Every field of a task definition, as DescribeTaskDefinition gives it.
@@ -155,6 +155,13 @@ fn push() -> Push {
     }
 }
 
+fn worker() -> Worker {
+    Worker {
+        id: "invocation-1".to_owned(),
+        now: noon(),
+    }
+}
+
 fn ok(answer: &Value) -> Answer {
     (200, answer.to_string())
 }
@@ -205,7 +212,7 @@ fn aws(call: &Call) -> Answer {
 #[tokio::test]
 async fn seven_calls_lead_from_a_push_to_an_updated_service() {
     let wire = Wire::new(aws);
-    let results = deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+    let results = deploy_push(&wire.cloud(), &push(), &worker())
         .await
         .unwrap();
     assert!(
@@ -245,7 +252,7 @@ async fn seven_calls_lead_from_a_push_to_an_updated_service() {
 #[tokio::test]
 async fn what_is_registered_is_what_ecs_described_with_one_image_replaced() {
     let wire = Wire::new(aws);
-    deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+    deploy_push(&wire.cloud(), &push(), &worker())
         .await
         .unwrap();
     let calls = wire.calls();
@@ -346,7 +353,7 @@ fn camel_case(field: &str) -> String {
 #[tokio::test]
 async fn update_service_changes_the_task_definition_and_nothing_else() {
     let wire = Wire::new(aws);
-    deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+    deploy_push(&wire.cloud(), &push(), &worker())
         .await
         .unwrap();
     let calls = wire.calls();
@@ -367,7 +374,7 @@ async fn update_service_changes_the_task_definition_and_nothing_else() {
 #[tokio::test]
 async fn a_record_is_replaced_only_in_the_version_that_was_read() {
     let wire = Wire::new(aws);
-    deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+    deploy_push(&wire.cloud(), &push(), &worker())
         .await
         .unwrap();
     for call in wire
@@ -431,7 +438,7 @@ async fn an_entry_that_put_events_refused_is_an_error_although_the_status_is_200
         })),
         _ => aws(call),
     });
-    let results = deploy_push(&wire.cloud(), &push(), "invocation-1", noon())
+    let results = deploy_push(&wire.cloud(), &push(), &worker())
         .await
         .unwrap();
     let error = results[0].as_ref().unwrap_err();
@@ -446,7 +453,10 @@ async fn an_entry_that_put_events_refused_is_an_error_although_the_status_is_200
         .rfind(|call| call.name.starts_with("PUT "))
         .unwrap()
         .json();
-    assert_eq!(record["outbox"][0]["detail-type"], "Deployment Started");
+    assert_eq!(
+        record["outbox"][0]["event"]["detail-type"],
+        "Deployment Started"
+    );
 }
 
 #[tokio::test]

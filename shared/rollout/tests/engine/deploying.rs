@@ -8,14 +8,13 @@ use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::route::Follower;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 async fn deploy(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<Outcome> {
     deploy_push(
         cloud,
         &push(tag, digest(digit), noon(seconds)),
-        "invocation",
-        noon(seconds),
+        &worker("invocation", seconds),
     )
     .await
     .unwrap()
@@ -38,7 +37,6 @@ fn skipped(reason: SkipReason) -> Vec<Outcome> {
 fn asked(id: &str, seconds: i64) -> Asked {
     Asked {
         id: id.to_owned(),
-        invocation_id: id.to_owned(),
         at: noon(seconds),
         source: Source::Manual { note: None },
     }
@@ -252,8 +250,8 @@ async fn a_duplicate_that_comes_while_the_first_is_worked_on_is_skipped_quietly(
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let event = push("v2", digest('2'), noon(0));
     let (one, other) = futures_util::future::join(
-        deploy_push(&cloud, &event, "one", noon(0)),
-        deploy_push(&cloud, &event, "other", noon(0)),
+        deploy_push(&cloud, &event, &worker("one", 0)),
+        deploy_push(&cloud, &event, &worker("other", 0)),
     )
     .await;
     let outcomes = [
@@ -308,7 +306,7 @@ async fn an_image_that_was_rolled_back_is_not_deployed_again_by_a_push_but_by_a_
         &cloud,
         &payload("api", "shop/api:v2"),
         asked("by-hand", 130),
-        noon(130),
+        &worker("by-hand", 130),
     )
     .await
     .unwrap();
@@ -328,8 +326,8 @@ async fn two_events_at_once_act_once() {
         push("v2.0", digest('2'), noon(0)),
     );
     let (one, other) = futures_util::future::join(
-        deploy_push(&cloud, &one, "one", noon(0)),
-        deploy_push(&cloud, &other, "other", noon(0)),
+        deploy_push(&cloud, &one, &worker("one", 0)),
+        deploy_push(&cloud, &other, &worker("other", 0)),
     )
     .await;
     let outcomes = [
@@ -354,8 +352,8 @@ async fn of_two_images_at_once_the_service_ends_with_the_one_that_the_record_nam
     );
     for _ in 0..2 {
         let results = futures_util::future::join(
-            deploy_push(&cloud, &older, "older", noon(1)),
-            deploy_push(&cloud, &newer, "newer", noon(1)),
+            deploy_push(&cloud, &older, &worker("older", 1)),
+            deploy_push(&cloud, &newer, &worker("newer", 1)),
         )
         .await;
         assert!(results.0.unwrap().remove(0).is_ok());
@@ -380,7 +378,7 @@ async fn an_image_that_does_not_exist_is_refused_before_anything_is_registered()
         &cloud,
         &payload("api", "shop/api:v9"),
         asked("by-hand", 0),
-        noon(0),
+        &worker("by-hand", 0),
     )
     .await
     .unwrap_err();
@@ -403,7 +401,7 @@ async fn a_service_that_does_not_follow_the_repository_is_refused_with_what_to_d
         &cloud,
         &payload("web", "shop/api:v2"),
         asked("by-hand", 0),
-        noon(0),
+        &worker("by-hand", 0),
     )
     .await
     .unwrap_err();
@@ -443,8 +441,7 @@ async fn a_release_file_is_deployed_with_its_note() {
     let outcome = deploy_release(
         &cloud,
         &release_file("releases/shop/api.json"),
-        "invocation",
-        noon(0),
+        &worker("invocation", 0),
     )
     .await
     .unwrap();
@@ -470,8 +467,7 @@ async fn an_older_release_file_that_comes_late_does_not_replace_a_newer_push() {
     let outcome = deploy_release(
         &cloud,
         &release_file("releases/shop/api.json"),
-        "invocation",
-        noon(20),
+        &worker("invocation", 20),
     )
     .await
     .unwrap();
@@ -519,7 +515,7 @@ async fn a_release_file_that_is_refused_is_told_with_its_key_and_the_reason() {
         let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
         cloud.add_image("shop/api", "v2", digest('2'));
         cloud.add_release(key, body);
-        let outcome = deploy_release(&cloud, &release_file(key), "invocation", noon(0))
+        let outcome = deploy_release(&cloud, &release_file(key), &worker("invocation", 0))
             .await
             .unwrap();
         let published = cloud.published();
@@ -548,7 +544,7 @@ fn release_file(key: &str) -> ReleaseFile {
 }
 
 async fn reconcile(cloud: &FakeCloud, seconds: i64) {
-    let reconciled = longshore_rollout::watch::reconcile(cloud, noon(seconds))
+    let reconciled = longshore_rollout::watch::reconcile(cloud, &worker("reconcile", seconds))
         .await
         .unwrap();
     assert!(reconciled.failures.is_empty(), "{reconciled:?}");

@@ -10,7 +10,7 @@ use longshore_rollout::record::State;
 use longshore_rollout::release::deploy_release;
 use longshore_rollout::route::Follower;
 use longshore_rollout::watch::{deployment_changed, reconcile, task_stopped};
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 /// Lambda tries an asynchronous invocation again after one minute and then after two.
 const ATTEMPTS: [i64; 3] = [0, 60, 180];
@@ -34,9 +34,9 @@ enum Way {
 
 /// One attempt of Lambda's; whether it succeeded.
 async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
-    let now = noon(seconds);
+    let worker = worker("invocation", seconds);
     match way {
-        Way::Push => deploy_push(cloud, &push("v2", digest('2'), noon(0)), "invocation", now)
+        Way::Push => deploy_push(cloud, &push("v2", digest('2'), noon(0)), &worker)
             .await
             .is_ok_and(|results| results.iter().all(Result::is_ok)),
         Way::Release => {
@@ -47,20 +47,19 @@ async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
                 key: "releases/shop/api.json".to_owned(),
                 version_id: None,
             };
-            deploy_release(cloud, &file, "invocation", now)
-                .await
-                .is_ok()
+            deploy_release(cloud, &file, &worker).await.is_ok()
         }
         Way::Manual => {
             let image = "shop/api:v2".parse().unwrap();
             let payload = DeployPayload::new("shop", "api", image, None);
             let asked = Asked {
                 id: "request-1".to_owned(),
-                invocation_id: "request-1".to_owned(),
                 at: noon(0),
                 source: longshore_events::longshore::Source::Manual { note: None },
             };
-            deploy_explicitly(cloud, &payload, asked, now).await.is_ok()
+            deploy_explicitly(cloud, &payload, asked, &worker)
+                .await
+                .is_ok()
         }
     }
 }
@@ -140,9 +139,14 @@ fn change(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName) -> Deplo
 
 async fn watch(cloud: &FakeCloud, api: &Follower, change: &DeploymentStateChange) -> bool {
     for seconds in ATTEMPTS {
-        let succeeded = deployment_changed(cloud, &api.service_name(), change, noon(60 + seconds))
-            .await
-            .is_ok()
+        let succeeded = deployment_changed(
+            cloud,
+            &api.service_name(),
+            change,
+            &worker("watch", 60 + seconds),
+        )
+        .await
+        .is_ok()
             && !cloud.is_dead();
         cloud.recover();
         if succeeded {
@@ -225,7 +229,7 @@ async fn what_could_never_be_published_is_published_by_the_reconcile() {
     cloud.recover();
     assert!(cloud.told().is_empty());
     assert!(
-        reconcile(&cloud, noon(900))
+        reconcile(&cloud, &worker("reconcile", 900))
             .await
             .unwrap()
             .failures
@@ -296,9 +300,9 @@ async fn a_claim_whose_invocation_died_for_good_is_closed_by_the_reconcile() {
     attempt(&cloud, Way::Push, 0).await;
     cloud.recover();
     assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);
-    reconcile(&cloud, noon(600)).await.unwrap();
+    reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
     assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);
-    reconcile(&cloud, noon(3600)).await.unwrap();
+    reconcile(&cloud, &worker("reconcile", 3600)).await.unwrap();
     assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
     assert_eq!(cloud.told(), ["Deployment Failed"]);
 }
@@ -325,7 +329,8 @@ async fn a_stopped_task_is_kept_whatever_fails() {
             change.started_by = Some(cloud.primary_id(&api));
             cloud.inject(call, fault);
             for _ in 0..3 {
-                let _ = task_stopped(&cloud, &api.service_name(), &change, noon(30)).await;
+                let _ =
+                    task_stopped(&cloud, &api.service_name(), &change, &worker("watch", 30)).await;
                 cloud.recover();
             }
             let failures = cloud.record(&api).unwrap().deployment.failures;

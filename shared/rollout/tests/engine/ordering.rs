@@ -7,7 +7,7 @@ use longshore_rollout::deploy::deploy_push;
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::watch::reconcile;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 use proptest::prelude::*;
 
 /// Something that happens.
@@ -77,11 +77,14 @@ async fn run(pushes: usize, steps: Vec<Step>) {
                 if let Some((call, fault)) = fault {
                     cloud.inject(call, fault);
                 }
-                let succeeded =
-                    deploy_push(&cloud, &event(number), &format!("invocation-{number}"), now)
-                        .await
-                        .is_ok_and(|results| results.iter().all(Result::is_ok))
-                        && !cloud.is_dead();
+                let succeeded = deploy_push(
+                    &cloud,
+                    &event(number),
+                    &worker(&format!("invocation-{number}"), seconds),
+                )
+                .await
+                .is_ok_and(|results| results.iter().all(Result::is_ok))
+                    && !cloud.is_dead();
                 cloud.recover();
                 if succeeded {
                     pending.remove(&number);
@@ -93,8 +96,8 @@ async fn run(pushes: usize, steps: Vec<Step>) {
                 cloud.set_delays(&delays);
                 let (one_event, other_event) = (event(one), event(other));
                 let results = futures_util::future::join(
-                    deploy_push(&cloud, &one_event, "one", now),
-                    deploy_push(&cloud, &other_event, "other", now),
+                    deploy_push(&cloud, &one_event, &worker("one", seconds)),
+                    deploy_push(&cloud, &other_event, &worker("other", seconds)),
                 )
                 .await;
                 cloud.set_delays(&[]);
@@ -106,7 +109,9 @@ async fn run(pushes: usize, steps: Vec<Step>) {
             }
             Step::Complete => cloud.complete(&api),
             Step::Reconcile => {
-                reconcile(&cloud, now).await.unwrap();
+                reconcile(&cloud, &worker("reconcile", seconds))
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -117,15 +122,16 @@ async fn run(pushes: usize, steps: Vec<Step>) {
         let results = deploy_push(
             &cloud,
             &event(number),
-            &format!("invocation-{number}"),
-            noon(seconds),
+            &worker(&format!("invocation-{number}"), seconds),
         )
         .await
         .unwrap();
         assert!(results.iter().all(Result::is_ok), "{results:?}");
     }
     cloud.complete(&api);
-    reconcile(&cloud, noon(seconds + 60)).await.unwrap();
+    reconcile(&cloud, &worker("reconcile", seconds + 60))
+        .await
+        .unwrap();
 
     let newest = event(pushes - 1).image;
     let record = cloud.record(&api).unwrap();

@@ -1,6 +1,5 @@
 //! From what ECS says to an outcome. A stable service is not a deployment that succeeded.
 
-use chrono::Duration;
 use longshore_events::ecs::{
     Container, DeploymentEventName, DeploymentStateChange, TaskStateChange,
 };
@@ -12,7 +11,7 @@ use longshore_rollout::route::Follower;
 use longshore_rollout::watch::{
     DEADLINE, WatchOutcome, deployment_changed, reconcile, task_stopped,
 };
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 const BROKEN: &str = "ECS deployment circuit breaker: tasks failed to start.";
 
@@ -21,8 +20,7 @@ async fn deployed(api: &Follower) -> FakeCloud {
     let results = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
-        "invocation",
-        noon(0),
+        &worker("deploy", 0),
     )
     .await
     .unwrap();
@@ -50,7 +48,7 @@ async fn hear(
         cloud,
         &api.service_name(),
         &change(id, name, reason),
-        noon(60),
+        &worker("watch", 60),
     )
     .await
     .unwrap()
@@ -172,7 +170,7 @@ async fn a_failure_is_told_at_once_and_the_rollback_when_it_is_done() {
         "Essential container in task exited",
     );
     assert_eq!(
-        task_stopped(&cloud, &api.service_name(), &stop, noon(25))
+        task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 25))
             .await
             .unwrap(),
         WatchOutcome::Noted
@@ -292,8 +290,7 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
     let _ = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
-        "invocation",
-        noon(0),
+        &worker("deploy", 0),
     )
     .await;
     cloud.recover();
@@ -314,7 +311,7 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
         "EssentialContainerExited",
         "Essential container in task exited",
     );
-    task_stopped(&cloud, &api.service_name(), &stop, noon(25))
+    task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 25))
         .await
         .unwrap();
     cloud.complete(&api);
@@ -344,13 +341,12 @@ async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dro
     let _ = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
-        "invocation",
-        noon(0),
+        &worker("deploy", 0),
     )
     .await;
     cloud.recover();
     let event = change("ecs-svc/999", DeploymentEventName::Failed, BROKEN);
-    let error = deployment_changed(&cloud, &api.service_name(), &event, noon(1))
+    let error = deployment_changed(&cloud, &api.service_name(), &event, &worker("watch", 1))
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient);
@@ -372,8 +368,7 @@ async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
     let _ = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
-        "invocation",
-        noon(0),
+        &worker("deploy", 0),
     )
     .await;
     cloud.recover();
@@ -381,7 +376,7 @@ async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
     let mut event = change("ecs-svc/999", DeploymentEventName::Completed, "");
     event.updated_at = noon(-1);
     assert_eq!(
-        deployment_changed(&cloud, &api.service_name(), &event, noon(1))
+        deployment_changed(&cloud, &api.service_name(), &event, &worker("watch", 1))
             .await
             .unwrap(),
         WatchOutcome::Ignored
@@ -395,7 +390,7 @@ async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
     );
     stop.created_at = Some(noon(-1));
     assert_eq!(
-        task_stopped(&cloud, &api.service_name(), &stop, noon(1))
+        task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 1))
             .await
             .unwrap(),
         WatchOutcome::Ignored
@@ -418,8 +413,7 @@ async fn a_late_event_of_the_deployment_before_changes_nothing() {
     deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
-        "invocation",
-        noon(0),
+        &worker("deploy", 0),
     )
     .await
     .unwrap();
@@ -489,7 +483,7 @@ async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
     for (code, reason) in on_purpose {
         let stop = stopped(&cloud, &api, code, code, reason);
         assert_eq!(
-            task_stopped(&cloud, &api.service_name(), &stop, noon(25))
+            task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 25))
                 .await
                 .unwrap(),
             WatchOutcome::Ignored
@@ -510,7 +504,7 @@ async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
     for (code, reason) in died {
         let stop = stopped(&cloud, &api, reason, code, reason);
         assert_eq!(
-            task_stopped(&cloud, &api.service_name(), &stop, noon(25))
+            task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 25))
                 .await
                 .unwrap(),
             WatchOutcome::Noted,
@@ -524,7 +518,7 @@ async fn a_task_that_dies_after_the_success_is_no_failure_of_the_deployment() {
     let api = follower("api");
     let cloud = deployed(&api).await;
     cloud.complete(&api);
-    reconcile(&cloud, noon(60)).await.unwrap();
+    reconcile(&cloud, &worker("reconcile", 60)).await.unwrap();
     let stop = stopped(
         &cloud,
         &api,
@@ -533,7 +527,7 @@ async fn a_task_that_dies_after_the_success_is_no_failure_of_the_deployment() {
         "Your Spot Task was interrupted.",
     );
     assert_eq!(
-        task_stopped(&cloud, &api.service_name(), &stop, noon(3600))
+        task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 3600))
             .await
             .unwrap(),
         WatchOutcome::Ignored
@@ -547,7 +541,7 @@ async fn a_record_keeps_ten_dead_tasks_and_each_once() {
     let cloud = deployed(&api).await;
     for number in (0..15).chain(0..15) {
         let stop = stopped(&cloud, &api, &number.to_string(), "TaskFailedToStart", "x");
-        task_stopped(&cloud, &api.service_name(), &stop, noon(25))
+        task_stopped(&cloud, &api.service_name(), &stop, &worker("watch", 25))
             .await
             .unwrap();
     }
@@ -555,11 +549,45 @@ async fn a_record_keeps_ten_dead_tasks_and_each_once() {
 }
 
 #[tokio::test]
+async fn an_event_that_another_worker_is_about_to_publish_is_left_to_it() {
+    let api = follower("api");
+    let cloud = deployed(&api).await;
+    let ours = cloud.primary_id(&api);
+    cloud.complete(&api);
+    let event = change(&ours, DeploymentEventName::Completed, "");
+    // The outcome is written down, and the first worker dies before it is told.
+    cloud.inject(4, Fault::Dies);
+    let first = worker("first", 60);
+    assert!(
+        deployment_changed(&cloud, &api.service_name(), &event, &first)
+            .await
+            .is_err()
+    );
+    cloud.recover();
+    assert_eq!(cloud.told(), ["Deployment Started"]);
+
+    let duplicate = worker("duplicate", 61);
+    deployment_changed(&cloud, &api.service_name(), &event, &duplicate)
+        .await
+        .unwrap();
+    assert_eq!(cloud.told(), ["Deployment Started"]);
+    let retry = worker("first", 120);
+    deployment_changed(&cloud, &api.service_name(), &event, &retry)
+        .await
+        .unwrap();
+    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    deployment_changed(&cloud, &api.service_name(), &event, &worker("late", 900))
+        .await
+        .unwrap();
+    assert_eq!(cloud.told().len(), 2);
+}
+
+#[tokio::test]
 async fn a_lost_outcome_is_found_by_the_reconcile() {
     let api = follower("api");
     let cloud = deployed(&api).await;
     cloud.complete(&api);
-    let reconciled = reconcile(&cloud, noon(900)).await.unwrap();
+    let reconciled = reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
     assert_eq!((reconciled.services, reconciled.closed), (1, 1));
     assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
 }
@@ -568,12 +596,14 @@ async fn a_lost_outcome_is_found_by_the_reconcile() {
 async fn a_deployment_without_an_outcome_is_failed_when_its_deadline_has_passed() {
     let api = follower("api");
     let cloud = deployed(&api).await;
-    reconcile(&cloud, noon(0) + DEADLINE).await.unwrap();
+    reconcile(&cloud, &worker("reconcile", DEADLINE.num_seconds()))
+        .await
+        .unwrap();
     assert_eq!(
         cloud.record(&api).unwrap().deployment.state,
         State::Deploying
     );
-    reconcile(&cloud, noon(0) + DEADLINE + Duration::seconds(1))
+    reconcile(&cloud, &worker("reconcile", DEADLINE.num_seconds() + 1))
         .await
         .unwrap();
     let record = cloud.record(&api).unwrap();
@@ -592,7 +622,7 @@ async fn a_service_that_is_gone_closes_its_deployment() {
     let api = follower("api");
     let cloud = deployed(&api).await;
     cloud.remove_service(&api);
-    let reconciled = reconcile(&cloud, noon(900)).await.unwrap();
+    let reconciled = reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
     assert_eq!((reconciled.closed, reconciled.failures.len()), (1, 0));
     assert_eq!(cloud.told(), ["Deployment Started", "Deployment Failed"]);
 }
