@@ -432,6 +432,7 @@ impl<C: Cloud> Engine<'_, C> {
                 return Ok(());
             };
             if current.deployment.id != ours {
+                flush(self.cloud, current, current_version, self.worker).await?;
                 return self.restore(&ours).await;
             }
             if current.deployment.state != State::Claimed {

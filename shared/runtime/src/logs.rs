@@ -16,7 +16,12 @@ pub fn start(function: &str) {
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
     let heard = Targets::new()
-        .with_default(level.min(LevelFilter::from_level(Level::WARN)))
+        .with_default(LevelFilter::from_level(Level::WARN))
+        // Its span carries the id of the request into every line.
+        .with_target(
+            "lambda_runtime",
+            level.max(LevelFilter::from_level(Level::INFO)),
+        )
         .with_target("longshore", level)
         .with_target(function, level);
     registry()

@@ -150,6 +150,42 @@ async fn run(pushes: usize, steps: Vec<Step>) {
     );
 }
 
+/// Two pushes are heard of at once while an older one is rolled out.
+async fn race(delays: &[u8]) {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let event = |number: i64, digit| push(&format!("v{number}"), digest(digit), noon(number));
+    let first = deploy_push(&cloud, &event(2, '2'), &worker("first", 2))
+        .await
+        .unwrap();
+    assert!(first.iter().all(Result::is_ok), "{first:?}");
+    let (older, newer) = (event(3, '3'), event(4, '4'));
+    cloud.set_delays(delays);
+    let results = futures_util::future::join(
+        deploy_push(&cloud, &older, &worker("older", 5)),
+        deploy_push(&cloud, &newer, &worker("newer", 5)),
+    )
+    .await;
+    let (older, newer) = (results.0.unwrap().remove(0), results.1.unwrap().remove(0));
+    assert!(older.is_ok() && newer.is_ok(), "{older:?} {newer:?}");
+
+    let record = cloud.record(&api).unwrap();
+    assert!(record.outbox.is_empty(), "{record:#?}");
+    assert!(
+        cloud
+            .running_image(&api)
+            .unwrap()
+            .ends_with(digest('4').as_str())
+    );
+    let published = cloud.published();
+    for (index, event) in published.iter().enumerate() {
+        assert!(
+            !published[..index].contains(event),
+            "told twice: {event:#?}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 2_000,
@@ -163,5 +199,13 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(run(pushes, steps));
+    }
+
+    #[test]
+    fn whoever_loses_a_race_leaves_nothing_untold_and_tells_nothing_twice(
+        delays in prop::collection::vec(delay(), 40)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(race(&delays));
     }
 }
