@@ -18,10 +18,7 @@ pub fn start(function: &str) {
     let heard = Targets::new()
         .with_default(LevelFilter::from_level(Level::WARN))
         // Its span carries the id of the request into every line.
-        .with_target(
-            "lambda_runtime",
-            level.max(LevelFilter::from_level(Level::INFO)),
-        )
+        .with_target("lambda_runtime", Level::INFO)
         .with_target("longshore", level)
         .with_target(function, level);
     registry()
