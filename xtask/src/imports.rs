@@ -19,6 +19,9 @@ struct Rule {
     restricted: &'static [&'static str],
 }
 
+/// Packages of this workspace that everybody may use in tests.
+const FOR_TESTS: [&str; 3] = ["longshore-testkit", "longshore-local", "longshore-tests"];
+
 /// Packages that only those may import which say so: AWS, asynchronous runtimes, the network.
 const RESTRICTED: [&str; 9] = [
     "aws-config",
@@ -184,7 +187,7 @@ fn check_manifests(metadata: &Metadata) -> Vec<String> {
             let name = dependency.name.as_str();
             let for_tests = dependency.kind.as_deref() == Some("dev");
             let allowed = if ours.contains(name) {
-                rule.ours.contains(&name) || (for_tests && name == "longshore-testkit")
+                rule.ours.contains(&name) || (for_tests && FOR_TESTS.contains(&name))
             } else {
                 let is_restricted = RESTRICTED.iter().any(|pattern| matches(pattern, name));
                 // Tests may wait and speak HTTP anywhere, but AWS has one place for them too.

@@ -355,10 +355,11 @@ impl Suite<'_> {
         Environment::install(self.workspace, directory, cloud, architecture, |text| {
             self.terminal.progress(text);
         })?;
+        // Of the whole workspace, as the other tests: a part of it would be built with other features, all over again.
         let arguments = [
             "test",
-            "--package",
-            "longshore-tests",
+            "--workspace",
+            "--tests",
             "--no-fail-fast",
             "--",
             "--ignored",
