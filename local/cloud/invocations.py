@@ -20,6 +20,9 @@ import roles
 _DEFAULT_RETRIES = 2
 _DEFAULT_LONGEST_AGE_SECONDS = 6 * 60 * 60
 _retry_seconds = 1.0
+# The emulator gives each attempt an id of its own; on AWS all attempts of an invocation share one.
+_next_request_id = threading.local()
+_new_uuid = lambda_svc.new_uuid
 
 
 def invoke(function, event):
@@ -44,6 +47,7 @@ def _attempts_in_scope(function, configuration, event):
     accepted = time.monotonic()
     attempts = 0
     while True:
+        _next_request_id.value = request_id
         result = lambda_svc._execute_function(function, event)
         if not result.get("error"):
             return
@@ -116,7 +120,14 @@ def _send(configuration, target, body, attributes):
         lambda_svc.logger.error("%s: the event is lost: %s", name, error)
 
 
+def _request_id():
+    waiting = getattr(_next_request_id, "value", None)
+    _next_request_id.value = None
+    return waiting or _new_uuid()
+
+
 def install(retry_seconds):
     global _retry_seconds
     _retry_seconds = retry_seconds
     lambda_svc.invoke_async_with_retry = invoke
+    lambda_svc.new_uuid = _request_id

@@ -34,7 +34,8 @@ while True:
         identifier = response.headers["Lambda-Runtime-Aws-Request-Id"]
         event = json.load(response)
     with open(os.environ["JOURNAL"], "a") as journal:
-        journal.write(json.dumps({{"time": time.time(), "process": os.getpid(), "event": event}}) + "\\n")
+        entry = {{"time": time.time(), "process": os.getpid(), "request": identifier, "event": event}}
+        journal.write(json.dumps(entry) + "\\n")
     detail = event.get("detail") or event
     time.sleep(detail.get("sleep", 0))
     result, body = "response", b"{{}}"

@@ -71,12 +71,23 @@ pub async fn deployment_changed<C: Cloud>(
             return Ok(WatchOutcome::Ignored);
         }
         let service = cloud.describe_service(service_name).await?;
+        let before = record.clone();
         if record.deployment.state == State::Claimed
             && !adopt(cloud, &mut record, &service, &fact.deployment_id, worker).await?
         {
             return Ok(WatchOutcome::Ignored);
         }
-        match close(cloud, record, version, &service, Some(&fact), worker).await {
+        match close(
+            cloud,
+            &before,
+            record,
+            version,
+            &service,
+            Some(&fact),
+            worker,
+        )
+        .await
+        {
             Err(error) if error.class == ErrorClass::LostRace => {}
             other => return other,
         }
@@ -200,11 +211,12 @@ async fn reconcile_service<C: Cloud>(
             }
             Err(error) => return Err(error),
         };
+        let before = record.clone();
         if is_claimed && let Some(primary) = service.primary() {
             let id = primary.id.clone();
             adopt(cloud, &mut record, &service, &id, worker).await?;
         }
-        match close(cloud, record, version, &service, None, worker).await {
+        match close(cloud, &before, record, version, &service, None, worker).await {
             Err(error) if error.class == ErrorClass::LostRace => {}
             other => return other,
         }
@@ -253,16 +265,17 @@ async fn adopt<C: Cloud>(
     Ok(true)
 }
 
-/// Decides what has become of the record's deployment, writes it down and tells it.
+/// Decides what has become of the record's deployment, writes it down and tells it. `before` is the
+/// record of that version: nothing is told that is not written down.
 async fn close<C: Cloud>(
     cloud: &C,
+    before: &Record,
     mut record: Record,
     version: RecordVersion,
     service: &EcsService,
     fact: Option<&Fact>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    let before = record.clone();
     follow(&mut record, service);
     let mut settlement = settle(&record.deployment, service, fact);
     if settlement == Settlement::Open
@@ -304,7 +317,7 @@ async fn close<C: Cloud>(
             WatchOutcome::Superseded
         }
     };
-    let version = if record == before {
+    let version = if record == *before {
         version
     } else {
         cloud.save(&record, Some(&version)).await?

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_rollout::deploy::deploy_push;
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
-use longshore_rollout::watch::reconcile;
+use longshore_rollout::route::Follower;
+use longshore_rollout::watch::{deployment_changed, reconcile};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 use proptest::prelude::*;
 
@@ -150,6 +152,20 @@ async fn run(pushes: usize, steps: Vec<Step>) {
     );
 }
 
+/// ECS tells again and again that what it works towards began; what it tells may not be known yet.
+async fn hear_of_what_begins(cloud: &FakeCloud, api: &Follower) {
+    for number in 0..6 {
+        let change = DeploymentStateChange {
+            event_name: DeploymentEventName::InProgress,
+            deployment_id: cloud.primary_id(api),
+            updated_at: noon(6),
+            reason: String::new(),
+        };
+        let watch = worker(&format!("watch-{number}"), 6);
+        let _ = deployment_changed(cloud, &api.service_name(), &change, &watch).await;
+    }
+}
+
 /// Two pushes are heard of at once while an older one is rolled out.
 async fn race(delays: &[u8]) {
     let api = follower("api");
@@ -161,9 +177,10 @@ async fn race(delays: &[u8]) {
     assert!(first.iter().all(Result::is_ok), "{first:?}");
     let (older, newer) = (event(3, '3'), event(4, '4'));
     cloud.set_delays(delays);
-    let results = futures_util::future::join(
+    let results = futures_util::future::join3(
         deploy_push(&cloud, &older, &worker("older", 5)),
         deploy_push(&cloud, &newer, &worker("newer", 5)),
+        hear_of_what_begins(&cloud, &api),
     )
     .await;
     let (older, newer) = (results.0.unwrap().remove(0), results.1.unwrap().remove(0));
@@ -203,7 +220,7 @@ proptest! {
 
     #[test]
     fn whoever_loses_a_race_leaves_nothing_untold_and_tells_nothing_twice(
-        delays in prop::collection::vec(delay(), 40)
+        delays in prop::collection::vec(delay(), 60)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(race(&delays));
