@@ -15,6 +15,8 @@ use crate::wait::Seen;
 
 /// The media type of an image's manifest.
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of an index, which names a manifest for each architecture.
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The annotation in which the local cloud looks for an image's command.
 const COMMAND_ANNOTATION: &str = "dev.longshore.local.command";
 
@@ -125,8 +127,45 @@ pub fn push_image(
     command: &[String],
 ) -> Result<String> {
     repository_address(client, repository)?;
-    let config = json!({"repository": repository, "tag": tag}).to_string();
-    let manifest = json!({
+    put_image(
+        client,
+        repository,
+        Some(tag),
+        MANIFEST,
+        &manifest(repository, tag, "amd64", command),
+    )
+}
+
+/// Pushes an image for two architectures, as `docker buildx` does: a manifest of each without a tag, then the index
+/// with the tag. Answers the index's digest.
+///
+/// # Errors
+/// When ECR refuses, or stores something else than what was pushed.
+pub fn push_index(
+    client: &Client,
+    repository: &str,
+    tag: &str,
+    command: &[String],
+) -> Result<String> {
+    repository_address(client, repository)?;
+    let mut children = Vec::new();
+    for architecture in ["amd64", "arm64"] {
+        let manifest = manifest(repository, tag, architecture, command);
+        children.push(json!({
+            "mediaType": MANIFEST,
+            "digest": put_image(client, repository, None, MANIFEST, &manifest)?,
+            "size": manifest.len(),
+            "platform": {"os": "linux", "architecture": architecture},
+        }));
+    }
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).to_string();
+    put_image(client, repository, Some(tag), INDEX, &index)
+}
+
+fn manifest(repository: &str, tag: &str, architecture: &str, command: &[String]) -> String {
+    let config =
+        json!({"repository": repository, "tag": tag, "architecture": architecture}).to_string();
+    json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {
@@ -137,24 +176,39 @@ pub fn push_image(
         "layers": [],
         "annotations": {COMMAND_ANNOTATION: Value::from(command).to_string()},
     })
-    .to_string();
+    .to_string()
+}
+
+fn put_image(
+    client: &Client,
+    repository: &str,
+    tag: Option<&str>,
+    media_type: &str,
+    manifest: &str,
+) -> Result<String> {
+    let digest = digest(manifest);
+    let mut request = json!({
+        "repositoryName": repository,
+        "imageManifest": manifest,
+        "imageManifestMediaType": media_type,
+    });
+    let image = match tag {
+        Some(tag) => {
+            request["imageTag"] = json!(tag);
+            format!("{repository}:{tag}")
+        }
+        None => {
+            request["imageDigest"] = json!(digest);
+            format!("{repository}@{digest}")
+        }
+    };
     let answer = client
-        .json(
-            JsonService::Ecr,
-            "PutImage",
-            &json!({
-                "repositoryName": repository,
-                "imageManifest": manifest,
-                "imageManifestMediaType": MANIFEST,
-                "imageTag": tag,
-            }),
-        )
-        .with_context(|| format!("push {repository}:{tag}"))?;
-    let digest = digest(&manifest);
+        .json(JsonService::Ecr, "PutImage", &request)
+        .with_context(|| format!("push {image}"))?;
     let stored = &answer["image"]["imageId"]["imageDigest"];
     ensure!(
         stored == digest.as_str(),
-        "push {repository}:{tag}: pushed {digest}, ECR stored {stored}"
+        "push {image}: pushed {digest}, ECR stored {stored}"
     );
     Ok(digest)
 }

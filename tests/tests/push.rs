@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use longshore_local::scene::{
-    Service, dead_letters, fails, function_log, push_image, put_route, serves,
+    FIRST_TAG, Service, dead_letters, fails, function_log, push_image, push_index, put_route,
+    serves,
 };
 use longshore_local::wait::{Seen, stays_so, wait_until};
 use longshore_tests::{PATIENCE, QUIET, Scene};
@@ -129,6 +130,54 @@ fn events_of_ecs_that_come_again_and_in_the_wrong_order_change_nothing() -> Resu
         })
     })?;
     scene.wait_until_runs(&third)
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_push_for_two_architectures_is_one_deployment_of_its_index() -> Result<()> {
+    let scene = Scene::new("multiarch")?;
+    let digest = push_index(
+        &scene.environment.client(),
+        &scene.service.repository,
+        "v2",
+        &serves("v2"),
+    )?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_runs(&digest)?;
+    let events = scene.environment.control().events()?;
+    let pushes = events
+        .iter()
+        .filter(|event| {
+            event["source"] == "aws.ecr"
+                && event["detail"]["repository-name"] == scene.service.repository.as_str()
+                && event["detail"]["image-tag"] != FIRST_TAG
+        })
+        .count();
+    ensure!(
+        pushes == 3,
+        "two children and an index give three events, not {pushes}"
+    );
+    ensure!(
+        scene.count_told(&["started"])? == 1,
+        "it was started more than once"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
+    let scene = Scene::new("hasty")?;
+    scene.push("v2", &serves("v2"))?;
+    let newer = scene.push("v3", &serves("v3"))?;
+    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_runs(&newer)?;
+    stays_so("the newer image runs", QUIET, || {
+        Ok(match scene.service.runs(&scene.environment, &newer)? {
+            Seen::Yes(_) => Seen::Yes(()),
+            Seen::NotYet(instead) => Seen::NotYet(instead),
+        })
+    })
 }
 
 #[test]
