@@ -1,6 +1,8 @@
 //! The way of a push, of a release file and of a payload, on the local cloud: the real functions behind the real
 //! rules, with their real permissions.
 
+use std::time::{Duration, SystemTime};
+
 use anyhow::{Context, Result, bail, ensure};
 use longshore_local::scene::{
     FIRST_TAG, Service, dead_letters, fails, function_log, push_image, push_index, put_route,
@@ -169,9 +171,25 @@ fn a_push_for_two_architectures_is_one_deployment_of_its_index() -> Result<()> {
 fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
     let scene = Scene::new("hasty")?;
     scene.push("v2", &serves("v2"))?;
+    // AWS's events tell the second of a push and no more.
+    let pushed = SystemTime::now();
+    wait_until("the next second", PATIENCE, || {
+        let passed = pushed.elapsed().context("the clock was set back")?;
+        Ok(if passed > Duration::from_secs(1) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{passed:?} passed"))
+        })
+    })?;
     let newer = scene.push("v3", &serves("v3"))?;
     scene.wait_until_told(&["succeeded", "v3"])?;
     scene.wait_until_runs(&newer)?;
+    // The older push is delivered once more, late.
+    scene
+        .environment
+        .control()
+        .send_event(&push_event(&scene, "v2")?)?;
+    scene.wait_until_told(&["skipped", "v2"])?;
     stays_so("the newer image runs", QUIET, || {
         Ok(match scene.service.runs(&scene.environment, &newer)? {
             Seen::Yes(_) => Seen::Yes(()),
