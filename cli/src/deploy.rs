@@ -25,6 +25,7 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Res
     let asked = Asked {
         id: worker.id.clone(),
         at: worker.now,
+        sequence: String::new(),
         source: Source::Manual { note: note.clone() },
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);

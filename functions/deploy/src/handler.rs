@@ -106,6 +106,7 @@ async fn handle_payload<C: Cloud>(
     let asked = Asked {
         id: worker.id.clone(),
         at: worker.now,
+        sequence: String::new(),
         source: Source::Manual {
             note: payload.note.clone(),
         },

@@ -50,6 +50,8 @@ pub struct ReleaseFile {
     pub key: String,
     /// Its version, in a versioned bucket.
     pub version_id: Option<String>,
+    /// A hexadecimal number that grows with each write of the same key.
+    pub sequencer: String,
 }
 
 /// What wakes `watch`.
@@ -177,6 +179,7 @@ fn release_file(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
         bucket: created.bucket.name,
         key: created.object.key,
         version_id: created.object.version_id,
+        sequencer: created.object.sequencer,
     }))
 }
 

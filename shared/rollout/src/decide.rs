@@ -38,8 +38,7 @@ pub fn decide(
     let same_image = last.image.digest == request.image.digest
         && last.image.repository == request.image.repository;
     // A retry or a late delivery may bring an older request after a newer one, a person's as well.
-    let is_newer_than_request =
-        request.at < last.requested_at || last.replaced_requests.contains(&request.id);
+    let is_newer_than_request = request.is_before(last);
     match last.state {
         State::Claimed if same_image => {
             if last.lease_until <= worker.now {

@@ -94,17 +94,36 @@ pub async fn deploy_push<C: Cloud>(
         );
         return Ok(Vec::new());
     };
+    let tag = push.image.tag.as_deref().unwrap_or_default();
     let request = Request {
         id: push.event_id.clone(),
         at: push.at,
+        sequence: by_numbers(tag),
         image: push.image.clone(),
         source: Source::Push,
     };
-    let tag = push.image.tag.as_deref().unwrap_or_default();
     let deployments = route
         .followers_of(tag)
         .map(|follower| deploy_followed(cloud, follower, &request, worker));
     Ok(join_all(deployments).await)
+}
+
+/// A tag in the form in which text order is the order of the numbers in it: `v9` before `v10`.
+fn by_numbers(tag: &str) -> String {
+    let mut text = String::new();
+    let mut rest = tag;
+    while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
+        let (before, digits) = rest.split_at(start);
+        let end = digits
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(digits.len());
+        let number = digits[..end].trim_start_matches('0');
+        text.push_str(before);
+        // A number with more digits is greater: its length, at most 128 as a tag's, goes first.
+        text.push_str(&format!("{:03}{number}", number.len()));
+        rest = &digits[end..];
+    }
+    text + rest
 }
 
 /// Deploys to a follower. Nobody waits for an answer to a push, so a refusal is told as a failure.
@@ -151,6 +170,8 @@ pub struct Asked {
     pub id: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// What orders requests of the same second; see [`Request::sequence`].
+    pub sequence: String,
     /// Who or what.
     pub source: Source,
 }
@@ -189,6 +210,7 @@ pub async fn deploy_explicitly<C: Cloud>(
     let request = Request {
         id: asked.id,
         at: asked.at,
+        sequence: asked.sequence,
         image,
         source: asked.source,
     };
@@ -290,13 +312,7 @@ impl<C: Cloud> Engine<'_, C> {
                 Decision::Deploy => None,
             }
             .unwrap_or_else(|| {
-                Deployment::claim(
-                    last,
-                    self.follower,
-                    self.request,
-                    &seen.running,
-                    self.worker,
-                )
+                Deployment::claim(self.follower, self.request, &seen.running, self.worker)
             });
             // Made before the claim: what cannot be deployed is refused with nothing changed.
             let revision = seen.task_definition.next_revision(

@@ -82,10 +82,8 @@ pub struct Deployment {
     pub requested_at: DateTime<Utc>,
     /// How far it is.
     pub state: State,
-    /// Requests of the same second that it took the place of. Events carry whole seconds, so their
-    /// duplicates cannot be told from newer requests by their time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaced_requests: Vec<String>,
+    /// The request's [`Request::sequence`].
+    pub sequence: String,
     /// When it was claimed. What ECS dates before that has nothing to do with it.
     pub claimed_at: DateTime<Utc>,
     /// The worker that claimed it last.
@@ -150,6 +148,9 @@ pub struct Request {
     pub id: String,
     /// When the image was pushed, the file written or the payload sent.
     pub at: DateTime<Utc>,
+    /// What orders requests of the same second, since events carry whole seconds: a push's tag, by the
+    /// numbers in it, or a release file's sequencer. Compared as text.
+    pub sequence: String,
     /// What to deploy.
     pub image: Image,
     /// Who or what asks.
@@ -160,6 +161,13 @@ impl Request {
     /// Whether a person or a pipeline chose this image, rather than a push having told of it.
     pub fn is_explicit(&self) -> bool {
         !matches!(self.source, Source::Push)
+    }
+
+    /// Whether it comes before the one that `last` was asked for by. A total order: whatever the order in
+    /// which requests are heard of, and however often, they all end with the same one.
+    pub fn is_before(&self, last: &Deployment) -> bool {
+        let ours = (self.at, &self.sequence, &self.id);
+        ours < (last.requested_at, &last.sequence, &last.id)
     }
 
     /// The deployment that it asks for, as events name it.
@@ -191,22 +199,13 @@ pub struct Running {
 }
 
 impl Deployment {
-    /// A deployment that has just been claimed for `request` and takes the place of `last`.
+    /// A deployment that has just been claimed for `request`.
     pub fn claim(
-        last: Option<&Self>,
         follower: &Follower,
         request: &Request,
         running: &Running,
         worker: &Worker,
     ) -> Self {
-        let replaced_requests = last
-            .filter(|last| last.requested_at == request.at)
-            .map(|last| {
-                let mut requests = last.replaced_requests.clone();
-                requests.push(last.id.clone());
-                requests
-            })
-            .unwrap_or_default();
         Self {
             id: request.id.clone(),
             stack: follower.stack.clone(),
@@ -218,7 +217,7 @@ impl Deployment {
             source: request.source.clone(),
             requested_at: request.at,
             state: State::Claimed,
-            replaced_requests,
+            sequence: request.sequence.clone(),
             claimed_at: worker.now,
             claimed_by: worker.id.clone(),
             lease_until: worker.now + LEASE,

@@ -83,6 +83,8 @@ async fn read<C: Cloud>(
             let asked = Asked {
                 id: file.event_id.clone(),
                 at: file.at,
+                // Compared as numbers: the Amazon S3 User Guide, "Event message structure".
+                sequence: format!("{:0>64}", file.sequencer),
                 source: Source::Release {
                     key: file.key.clone(),
                     version_id: file.version_id.clone(),

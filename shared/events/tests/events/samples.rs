@@ -77,6 +77,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
                 bucket: "longshore-state-111122223333-eu-west-1".to_owned(),
                 key: "releases/shop/api.json".to_owned(),
                 version_id: Some("IYV3p45BT0ac8hjHg1houSdS1a.Mro8e".to_owned()),
+                sequencer: "00691EE13D4C1F0A27".to_owned(),
             }),
         ),
         (

@@ -38,6 +38,7 @@ fn asked(id: &str, seconds: i64) -> Asked {
     Asked {
         id: id.to_owned(),
         at: noon(seconds),
+        sequence: String::new(),
         source: Source::Manual { note: None },
     }
 }
@@ -214,34 +215,58 @@ async fn an_older_push_that_comes_late_does_not_replace_a_newer_one() {
 }
 
 #[tokio::test]
-async fn of_pushes_of_the_same_second_the_last_to_come_wins_and_no_duplicate_brings_one_back() {
+async fn of_pushes_of_the_same_second_the_highest_tag_wins_in_whatever_order_they_come() {
+    let tags = [("v9", '2'), ("v10", '3'), ("v11", '4')];
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let api = follower("api");
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        // Every event comes twice, and once more when all is over.
+        for index in order.iter().chain(order.iter()) {
+            let (tag, digit) = tags[*index];
+            deploy(&cloud, tag, digit, 0).await;
+        }
+        settle(&cloud, &api, 60).await;
+        for (tag, digit) in tags {
+            let outcomes = deploy(&cloud, tag, digit, 0).await;
+            assert!(
+                matches!(outcomes.as_slice(), [Outcome::Skipped { .. }]),
+                "{order:?} {tag}: {outcomes:?}"
+            );
+        }
+        assert_eq!(cloud.running_image(&api), pinned('4'), "{order:?}");
+        assert!(cloud.updates(&api) <= 3, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_writes_of_a_release_file_in_the_same_second_the_later_one_wins() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    for (tag, digit) in [("v2", '2'), ("v3", '3'), ("v4", '4')] {
-        deploy(&cloud, tag, digit, 0).await;
-    }
-    for (tag, digit) in [
-        ("v2", '2'),
-        ("v3", '3'),
-        ("v2", '2'),
-        ("v4", '4'),
-        ("v3", '3'),
-    ] {
-        let outcomes = deploy(&cloud, tag, digit, 0).await;
-        assert!(
-            matches!(outcomes.as_slice(), [Outcome::Skipped { .. }]),
-            "{tag}: {outcomes:?}"
-        );
-    }
-    settle(&cloud, &api, 60).await;
-    for (tag, digit) in [("v2", '2'), ("v3", '3')] {
-        assert_eq!(
-            deploy(&cloud, tag, digit, 0).await,
-            skipped(SkipReason::NewerRequested)
-        );
-    }
-    assert_eq!(cloud.running_image(&api), pinned('4'));
-    assert_eq!(cloud.updates(&api), 3);
+    cloud.add_image("shop/api", "v2", digest('2'));
+    cloud.add_image("shop/api", "v3", digest('3'));
+    let write = |event_id: &str, sequencer: &str| ReleaseFile {
+        event_id: event_id.to_owned(),
+        sequencer: sequencer.to_owned(),
+        ..release_file("releases/shop/api.json")
+    };
+    // Sequencers are hexadecimal numbers, and this one has a digit less.
+    let (first, second) = (write("b", "FF"), write("a", "100"));
+    cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v3"}"#);
+    deploy_release(&cloud, &second, &worker("second", 1))
+        .await
+        .unwrap();
+    cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v2"}"#);
+    deploy_release(&cloud, &first, &worker("first", 2))
+        .await
+        .unwrap();
+    assert_eq!(cloud.running_image(&api), pinned('3'));
 }
 
 #[tokio::test]
@@ -540,6 +565,7 @@ fn release_file(key: &str) -> ReleaseFile {
         bucket: "state".to_owned(),
         key: key.to_owned(),
         version_id: None,
+        sequencer: "0055AED6DCD90281E5".to_owned(),
     }
 }
 

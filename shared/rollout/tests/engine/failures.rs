@@ -46,6 +46,7 @@ async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
                 bucket: "state".to_owned(),
                 key: "releases/shop/api.json".to_owned(),
                 version_id: None,
+                sequencer: "0055AED6DCD90281E5".to_owned(),
             };
             deploy_release(cloud, &file, &worker).await.is_ok()
         }
@@ -55,6 +56,7 @@ async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
             let asked = Asked {
                 id: "request-1".to_owned(),
                 at: noon(0),
+                sequence: String::new(),
                 source: longshore_events::longshore::Source::Manual { note: None },
             };
             deploy_explicitly(cloud, &payload, asked, &worker)
