@@ -13,12 +13,15 @@ use longshore_local::workspace::Workspace;
 use crate::terminal::{Style, Terminal};
 use crate::{package, tools};
 
+/// Where the cloud is when no other directory is given.
+const DEFAULT_DIRECTORY: &str = "target/local/cloud";
+
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// The cloud's directory; the demo's is target/local/demo.
-    #[arg(long, global = true, default_value = "target/local/cloud")]
+    #[arg(long, global = true, default_value = DEFAULT_DIRECTORY)]
     directory: PathBuf,
 }
 
@@ -75,8 +78,20 @@ fn up(workspace: &Workspace, directory: &Path) -> Result<ExitCode> {
         "{mark} the local cloud is up at {}",
         environment.cloud.endpoint
     ));
-    terminal.line("  point any AWS client at it:  eval \"$(cargo xtask local env)\"");
-    terminal.line("  stop it:                     cargo xtask local down");
+    let inside = directory
+        .strip_prefix(workspace.root())
+        .unwrap_or(directory);
+    let which = if inside == Path::new(DEFAULT_DIRECTORY) {
+        String::new()
+    } else {
+        format!(" --directory {}", quoted(&inside.to_string_lossy()))
+    };
+    terminal.line(&format!(
+        "  point any AWS client at it:  eval \"$(cargo xtask local env{which})\""
+    ));
+    terminal.line(&format!(
+        "  stop it:                     cargo xtask local down{which}"
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
