@@ -6,6 +6,7 @@ use longshore_events::manual::DeployPayload;
 use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::Worker;
+use longshore_rollout::sequence::Sequence;
 use uuid::Uuid;
 
 use crate::arguments::{DeployArguments, Output};
@@ -25,7 +26,7 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Res
     let asked = Asked {
         id: worker.id.clone(),
         at: worker.now,
-        sequence: String::new(),
+        sequence: Sequence::of_time(worker.now),
         source: Source::Manual { note: note.clone() },
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);

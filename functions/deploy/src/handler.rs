@@ -10,6 +10,7 @@ use longshore_rollout::deploy::{
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::Worker;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::sequence::Sequence;
 use longshore_rollout::watch::reconcile;
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
@@ -106,7 +107,7 @@ async fn handle_payload<C: Cloud>(
     let asked = Asked {
         id: worker.id.clone(),
         at: worker.now,
-        sequence: String::new(),
+        sequence: Sequence::of_time(worker.now),
         source: Source::Manual {
             note: payload.note.clone(),
         },

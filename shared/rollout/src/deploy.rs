@@ -15,6 +15,7 @@ use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, TaskDefinition};
 use crate::record::{Deployment, LEASE, Record, Request, Running, State, Worker};
 use crate::route::{Follower, Owner};
+use crate::sequence::Sequence;
 use crate::task_definition::NextRevisionError;
 
 /// What came of a request for one service.
@@ -98,7 +99,7 @@ pub async fn deploy_push<C: Cloud>(
     let request = Request {
         id: push.event_id.clone(),
         at: push.at,
-        sequence: by_numbers(tag),
+        sequence: Sequence::of_tag(tag),
         image: push.image.clone(),
         source: Source::Push,
     };
@@ -106,24 +107,6 @@ pub async fn deploy_push<C: Cloud>(
         .followers_of(tag)
         .map(|follower| deploy_followed(cloud, follower, &request, worker));
     Ok(join_all(deployments).await)
-}
-
-/// A tag in the form in which text order is the order of the numbers in it: `v9` before `v10`.
-fn by_numbers(tag: &str) -> String {
-    let mut text = String::new();
-    let mut rest = tag;
-    while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
-        let (before, digits) = rest.split_at(start);
-        let end = digits
-            .find(|character: char| !character.is_ascii_digit())
-            .unwrap_or(digits.len());
-        let number = digits[..end].trim_start_matches('0');
-        text.push_str(before);
-        // A number with more digits is greater: its length, at most 128 as a tag's, goes first.
-        text.push_str(&format!("{:03}{number}", number.len()));
-        rest = &digits[end..];
-    }
-    text + rest
 }
 
 /// Deploys to a follower. Nobody waits for an answer to a push, so a refusal is told as a failure.
@@ -170,8 +153,8 @@ pub struct Asked {
     pub id: String,
     /// When.
     pub at: DateTime<Utc>,
-    /// What orders requests of the same second; see [`Request::sequence`].
-    pub sequence: String,
+    /// Where the request stands among those of its second.
+    pub sequence: Sequence,
     /// Who or what.
     pub source: Source,
 }
@@ -312,7 +295,13 @@ impl<C: Cloud> Engine<'_, C> {
                 Decision::Deploy => None,
             }
             .unwrap_or_else(|| {
-                Deployment::claim(self.follower, self.request, &seen.running, self.worker)
+                Deployment::claim(
+                    last,
+                    self.follower,
+                    self.request,
+                    &seen.running,
+                    self.worker,
+                )
             });
             // Made before the claim: what cannot be deployed is refused with nothing changed.
             let revision = seen.task_definition.next_revision(

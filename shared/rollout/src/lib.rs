@@ -10,6 +10,7 @@ pub mod ports;
 pub mod record;
 pub mod release;
 pub mod route;
+pub mod sequence;
 pub mod status;
 pub mod task_definition;
 pub mod watch;

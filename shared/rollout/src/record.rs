@@ -3,6 +3,8 @@
 //! It is changed only by conditional writes. Each change of state puts the event that tells of it
 //! into the record's outbox in the same write, so that none is lost when a function dies.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
@@ -13,6 +15,7 @@ use longshore_events::longshore::{
 use serde::{Deserialize, Serialize};
 
 use crate::route::{Follower, Owner};
+use crate::sequence::Sequence;
 
 /// How long a claim keeps others away. Longer than `deploy` may run (40 seconds, in Terraform), shorter
 /// than the minute after which Lambda tries a failed asynchronous invocation again.
@@ -82,8 +85,11 @@ pub struct Deployment {
     pub requested_at: DateTime<Utc>,
     /// How far it is.
     pub state: State,
-    /// The request's [`Request::sequence`].
-    pub sequence: String,
+    /// Where its request stands among those of its second.
+    pub sequence: Sequence,
+    /// The requests of its second that it took the place of: their duplicates must not bring them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced_requests: Vec<String>,
     /// When it was claimed. What ECS dates before that has nothing to do with it.
     pub claimed_at: DateTime<Utc>,
     /// The worker that claimed it last.
@@ -148,9 +154,8 @@ pub struct Request {
     pub id: String,
     /// When the image was pushed, the file written or the payload sent.
     pub at: DateTime<Utc>,
-    /// What orders requests of the same second, since events carry whole seconds: a push's tag, by the
-    /// numbers in it, or a release file's sequencer. Compared as text.
-    pub sequence: String,
+    /// Where it stands among those of its second.
+    pub sequence: Sequence,
     /// What to deploy.
     pub image: Image,
     /// Who or what asks.
@@ -163,11 +168,17 @@ impl Request {
         !matches!(self.source, Source::Push)
     }
 
-    /// Whether it comes before the one that `last` was asked for by. A total order: whatever the order in
-    /// which requests are heard of, and however often, they all end with the same one.
+    /// Whether it was made before the one that `last` was asked for by.
     pub fn is_before(&self, last: &Deployment) -> bool {
-        let ours = (self.at, &self.sequence, &self.id);
-        ours < (last.requested_at, &last.sequence, &last.id)
+        match self.at.timestamp().cmp(&last.requested_at.timestamp()) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => {
+                last.replaced_requests.contains(&self.id)
+                    || self.sequence.series == last.sequence.series
+                        && (&self.sequence.position, &self.id) < (&last.sequence.position, &last.id)
+            }
+        }
     }
 
     /// The deployment that it asks for, as events name it.
@@ -199,13 +210,22 @@ pub struct Running {
 }
 
 impl Deployment {
-    /// A deployment that has just been claimed for `request`.
+    /// A deployment that has just been claimed for `request` and takes the place of `last`.
     pub fn claim(
+        last: Option<&Self>,
         follower: &Follower,
         request: &Request,
         running: &Running,
         worker: &Worker,
     ) -> Self {
+        let replaced_requests = last
+            .filter(|last| last.requested_at.timestamp() == request.at.timestamp())
+            .map(|last| {
+                let mut requests = last.replaced_requests.clone();
+                requests.push(last.id.clone());
+                requests
+            })
+            .unwrap_or_default();
         Self {
             id: request.id.clone(),
             stack: follower.stack.clone(),
@@ -218,6 +238,7 @@ impl Deployment {
             requested_at: request.at,
             state: State::Claimed,
             sequence: request.sequence.clone(),
+            replaced_requests,
             claimed_at: worker.now,
             claimed_by: worker.id.clone(),
             lease_until: worker.now + LEASE,

@@ -8,6 +8,7 @@ use longshore_events::release::{parse_body, parse_key};
 use crate::deploy::{Asked, DeployError, ServiceOutcome, deploy_explicitly};
 use crate::ports::{CallError, Cloud, ErrorClass};
 use crate::record::Worker;
+use crate::sequence::Sequence;
 
 /// What came of a release file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +84,7 @@ async fn read<C: Cloud>(
             let asked = Asked {
                 id: file.event_id.clone(),
                 at: file.at,
-                // Compared as numbers: the Amazon S3 User Guide, "Event message structure".
-                sequence: format!("{:0>64}", file.sequencer),
+                sequence: Sequence::of_sequencer(&file.sequencer),
                 source: Source::Release {
                     key: file.key.clone(),
                     version_id: file.version_id.clone(),

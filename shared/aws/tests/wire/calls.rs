@@ -174,7 +174,7 @@ fn record() -> Value {
         "image": {"repository": "shop/api", "tag": "v1",
                   "digest": format!("sha256:{}", "1".repeat(64))},
         "source": {"kind": "push"}, "requested_at": "2026-01-01T00:00:00Z",
-        "state": "succeeded", "claimed_at": "2026-01-01T00:00:00Z", "claimed_by": "invocation-0", "sequence": "v1",
+        "state": "succeeded", "claimed_at": "2026-01-01T00:00:00Z", "claimed_by": "invocation-0", "sequence": {"series": "tag v#", "position": "0011 "},
         "lease_until": "2026-01-01T00:00:50Z",
         "previous_task_definition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:40",
         "previous_image": "busybox",

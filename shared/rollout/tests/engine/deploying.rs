@@ -8,6 +8,7 @@ use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::route::Follower;
+use longshore_rollout::sequence::Sequence;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 async fn deploy(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<Outcome> {
@@ -38,7 +39,7 @@ fn asked(id: &str, seconds: i64) -> Asked {
     Asked {
         id: id.to_owned(),
         at: noon(seconds),
-        sequence: String::new(),
+        sequence: Sequence::of_time(noon(seconds)),
         source: Source::Manual { note: None },
     }
 }
@@ -243,6 +244,30 @@ async fn of_pushes_of_the_same_second_the_highest_tag_wins_in_whatever_order_the
         assert_eq!(cloud.running_image(&api), pinned('4'), "{order:?}");
         assert!(cloud.updates(&api) <= 3, "{order:?}");
     }
+}
+
+#[tokio::test]
+async fn of_requests_of_the_same_second_that_have_no_order_the_later_to_come_wins_for_good() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_image("shop/api", "hotfix", digest('4'));
+    cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:hotfix"}"#);
+    deploy(&cloud, "v3", '3', 0).await;
+    deploy(&cloud, "v-beta", '2', 0).await;
+    assert_eq!(cloud.running_image(&api), pinned('2'));
+    deploy_release(
+        &cloud,
+        &release_file("releases/shop/api.json"),
+        &worker("release", 0),
+    )
+    .await
+    .unwrap();
+    assert_eq!(cloud.running_image(&api), pinned('4'));
+    // Duplicates bring nothing back.
+    deploy(&cloud, "v3", '3', 0).await;
+    deploy(&cloud, "v-beta", '2', 0).await;
+    assert_eq!(cloud.running_image(&api), pinned('4'));
+    assert_eq!(cloud.updates(&api), 3);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::deploy_release;
 use longshore_rollout::route::Follower;
+use longshore_rollout::sequence::Sequence;
 use longshore_rollout::watch::{deployment_changed, reconcile, task_stopped};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
@@ -56,7 +57,7 @@ async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
             let asked = Asked {
                 id: "request-1".to_owned(),
                 at: noon(0),
-                sequence: String::new(),
+                sequence: Sequence::of_time(noon(0)),
                 source: longshore_events::longshore::Source::Manual { note: None },
             };
             deploy_explicitly(cloud, &payload, asked, &worker)
