@@ -39,6 +39,7 @@ pub(crate) struct Account {
     pub(crate) calls: Vec<String>,
     pub(crate) updates: Vec<(String, String)>,
     pub(crate) faults: BTreeMap<usize, Fault>,
+    pub(crate) faults_of_operations: BTreeMap<String, Fault>,
     pub(crate) delays: VecDeque<u8>,
     pub(crate) dead: bool,
     pub(crate) writes: u64,
@@ -147,11 +148,20 @@ impl FakeCloud {
         account.faults.insert(number, fault);
     }
 
+    /// Makes the next call of this operation, named as [`Self::calls`] names it, go wrong.
+    pub fn inject_at(&self, operation: &str, fault: Fault) {
+        self.inner
+            .borrow_mut()
+            .faults_of_operations
+            .insert(operation.to_owned(), fault);
+    }
+
     /// A new process takes over after the last one died; nothing goes wrong any more.
     pub fn recover(&self) {
         let mut account = self.inner.borrow_mut();
         account.dead = false;
         account.faults.clear();
+        account.faults_of_operations.clear();
     }
 
     /// Whether the process has died.
@@ -330,7 +340,10 @@ impl FakeCloud {
         let mut account = self.inner.borrow_mut();
         let number = account.calls.len();
         account.calls.push(operation.to_owned());
-        let fault = account.faults.get(&number).copied();
+        let fault = match account.faults_of_operations.remove(operation) {
+            Some(fault) => Some(fault),
+            None => account.faults.get(&number).copied(),
+        };
         if fault == Some(Fault::Dies) {
             account.dead = true;
         }

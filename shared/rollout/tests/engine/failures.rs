@@ -218,16 +218,7 @@ async fn an_outcome_survives_any_failure_of_any_call() {
 async fn what_could_never_be_published_is_published_by_the_reconcile() {
     let api = follower("api");
     let cloud = cloud_with_images(&api);
-    let before_publishing = {
-        let undisturbed = cloud_with_images(&api);
-        run(&undisturbed, Way::Push).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "PutEvents")
-            .unwrap()
-    };
-    cloud.inject(before_publishing, Fault::Dies);
+    cloud.inject_at("PutEvents", Fault::Dies);
     assert!(!attempt(&cloud, Way::Push, 0).await);
     cloud.recover();
     assert!(cloud.told().is_empty());
@@ -246,16 +237,7 @@ async fn what_could_never_be_published_is_published_by_the_reconcile() {
 async fn a_claim_that_failed_is_free_at_once_for_the_retry() {
     let api = follower("api");
     let cloud = cloud_with_images(&api);
-    let update = {
-        let undisturbed = cloud_with_images(&api);
-        run(&undisturbed, Way::Push).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "UpdateService")
-            .unwrap()
-    };
-    cloud.inject(update, Fault::Fails(ErrorClass::Transient));
+    cloud.inject_at("UpdateService", Fault::Fails(ErrorClass::Transient));
     assert!(!attempt(&cloud, Way::Push, 0).await);
     assert!(attempt(&cloud, Way::Push, 1).await);
     assert_eq!(
@@ -268,16 +250,7 @@ async fn a_claim_that_failed_is_free_at_once_for_the_retry() {
 async fn a_claim_that_is_held_makes_the_same_event_wait_until_its_invocation_must_be_over() {
     let api = follower("api");
     let cloud = cloud_with_images(&api);
-    let claim = {
-        let undisturbed = cloud_with_images(&api);
-        run(&undisturbed, Way::Push).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "PutObject deployments")
-            .unwrap()
-    };
-    cloud.inject(claim, Fault::DiesAfter);
+    cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     assert!(!attempt(&cloud, Way::Push, 0).await);
     cloud.recover();
     assert!(!attempt(&cloud, Way::Push, 49).await);
@@ -290,16 +263,7 @@ async fn a_claim_that_is_held_makes_the_same_event_wait_until_its_invocation_mus
 async fn a_claim_whose_invocation_died_for_good_is_closed_by_the_reconcile() {
     let api = follower("api");
     let cloud = cloud_with_images(&api);
-    let claim = {
-        let undisturbed = cloud_with_images(&api);
-        run(&undisturbed, Way::Push).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "PutObject deployments")
-            .unwrap()
-    };
-    cloud.inject(claim, Fault::DiesAfter);
+    cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     attempt(&cloud, Way::Push, 0).await;
     cloud.recover();
     assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);

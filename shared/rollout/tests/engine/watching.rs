@@ -278,15 +278,7 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     // The process dies right after UpdateService: the id that it gave is stored nowhere.
-    let update = {
-        let undisturbed = deployed(&api).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "UpdateService")
-            .unwrap()
-    };
-    cloud.inject(update, Fault::DiesAfter);
+    cloud.inject_at("UpdateService", Fault::DiesAfter);
     let _ = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
@@ -329,15 +321,7 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
 async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dropped() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    let claim = {
-        let undisturbed = deployed(&api).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "PutObject deployments")
-            .unwrap()
-    };
-    cloud.inject(claim, Fault::DiesAfter);
+    cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     let _ = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
@@ -356,15 +340,7 @@ async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dro
 async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    let claim = {
-        let undisturbed = deployed(&api).await;
-        undisturbed
-            .calls()
-            .iter()
-            .position(|call| call == "PutObject deployments")
-            .unwrap()
-    };
-    cloud.inject(claim, Fault::DiesAfter);
+    cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     let _ = deploy_push(
         &cloud,
         &push("v2", digest('2'), noon(0)),
