@@ -22,7 +22,7 @@ use longshore_local::workspace::Workspace;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::local::start_afresh;
+use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
 use crate::{package, tools};
 
@@ -70,6 +70,7 @@ struct Step {
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let directory = workspace.path("target/local/demo");
+    let _guard = reserve(&directory)?;
     let mut demo = Demo {
         workspace,
         directory,

@@ -1,5 +1,6 @@
 //! `cargo xtask local`: the local cloud with Longshore in it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
 
 fn up(workspace: &Workspace, directory: &Path) -> Result<ExitCode> {
     let mut terminal = Terminal::standard_error();
+    let _guard = reserve(directory)?;
     tools::check()?;
     let architecture = tools::host_architecture()?;
     let python = Python::ensure(workspace, |text| terminal.progress(text))?;
@@ -95,6 +97,23 @@ fn up(workspace: &Workspace, directory: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Keeps every other command of ours from working in a cloud's directory for as long as the answer lives: it would stop
+/// the cloud that it finds there.
+pub fn reserve(directory: &Path) -> Result<File> {
+    let path = directory.with_extension("lock");
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+    }
+    let guard = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    guard.try_lock().with_context(|| {
+        format!(
+            "another command works in {}: wait until it has ended",
+            directory.display()
+        )
+    })?;
+    Ok(guard)
+}
+
 /// Starts a cloud in a directory from which everything of earlier runs is removed, but for what Terraform downloaded.
 pub fn start_afresh(
     workspace: &Workspace,
@@ -121,6 +140,7 @@ pub fn start_afresh(
 }
 
 fn down(directory: &Path) -> Result<ExitCode> {
+    let _guard = reserve(directory)?;
     let mut terminal = Terminal::standard_error();
     let stopped = cloud::stop(directory)?;
     terminal.line(if stopped {
@@ -169,6 +189,21 @@ pub fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_reserved_for_one_command_at_a_time() {
+        let directory =
+            std::env::temp_dir().join(format!("longshore-reserve-{}", std::process::id()));
+        let guard = reserve(&directory).unwrap();
+        let error = reserve(&directory).unwrap_err();
+        assert!(
+            error.to_string().starts_with("another command works in"),
+            "{error}"
+        );
+        drop(guard);
+        drop(reserve(&directory).unwrap());
+        std::fs::remove_file(directory.with_extension("lock")).unwrap();
+    }
 
     #[test]
     fn a_value_stays_one_word_whatever_is_in_it() {

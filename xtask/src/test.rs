@@ -14,7 +14,7 @@ use longshore_local::python::Python;
 use longshore_local::terraform::Configuration;
 use longshore_local::workspace::Workspace;
 
-use crate::local::start_afresh;
+use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
 use crate::{imports, package, tools};
 
@@ -338,6 +338,7 @@ impl Suite<'_> {
             .package()
             .context("the end-to-end tests need the packages")?;
         let directory = self.workspace.path("target/local/test");
+        let _guard = reserve(&directory)?;
         // A run that was killed may have left one.
         cloud::stop(&directory)?;
         self.terminal.progress("starting the local cloud");
