@@ -23,6 +23,7 @@ provider "aws" {
     lambda         = var.endpoint
     logs           = var.endpoint
     s3             = var.endpoint
+    scheduler      = var.endpoint
     secretsmanager = var.endpoint
     sqs            = var.endpoint
     sts            = var.endpoint
