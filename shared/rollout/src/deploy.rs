@@ -103,8 +103,16 @@ pub async fn deploy_push<C: Cloud>(
         image: push.image.clone(),
         source: Source::Push,
     };
-    let deployments = route
-        .followers_of(tag)
+    let followers: Vec<&Follower> = route.followers_of(tag).collect();
+    if followers.is_empty() {
+        tracing::debug!(
+            repository = push.image.repository,
+            tag,
+            "nobody follows this tag"
+        );
+    }
+    let deployments = followers
+        .into_iter()
         .map(|follower| deploy_followed(cloud, follower, &request, worker));
     Ok(join_all(deployments).await)
 }
