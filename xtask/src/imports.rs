@@ -1,5 +1,5 @@
 //! Who may import whom. The directions are those of `ARCHITECTURE.md`:
-//! functions, cli -> runtime -> aws -> (rollout, report) -> events.
+//! functions, cli -> runtime -> aws -> provisioning -> (rollout, stack), report -> events.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,25 +35,41 @@ const RESTRICTED: [&str; 9] = [
     "ureq",
 ];
 
-const BELOW_AWS: [&str; 3] = ["longshore-events", "longshore-rollout", "longshore-report"];
-const BELOW_RUNTIME: [&str; 4] = [
+const BELOW_AWS: [&str; 5] = [
     "longshore-events",
     "longshore-rollout",
+    "longshore-stack",
+    "longshore-provisioning",
+    "longshore-report",
+];
+const BELOW_RUNTIME: [&str; 6] = [
+    "longshore-events",
+    "longshore-rollout",
+    "longshore-stack",
+    "longshore-provisioning",
     "longshore-report",
     "longshore-aws",
 ];
-const BELOW_FUNCTIONS: [&str; 5] = [
+const BELOW_FUNCTIONS: [&str; 7] = [
     "longshore-events",
     "longshore-rollout",
+    "longshore-stack",
+    "longshore-provisioning",
     "longshore-report",
     "longshore-aws",
     "longshore-runtime",
 ];
 
 /// The one table. A package without a line in it is refused, so that a new one is thought about.
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 16] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-rollout", &["longshore-events"], &[]),
+    rule("longshore-stack", &["longshore-events"], &[]),
+    rule(
+        "longshore-provisioning",
+        &["longshore-events", "longshore-rollout", "longshore-stack"],
+        &[],
+    ),
     // Its second half is the client of Slack, which waits and speaks HTTP.
     rule(
         "longshore-report",
@@ -83,6 +99,11 @@ const RULES: [Rule; 13] = [
     ),
     rule(
         "longshore-watch",
+        &BELOW_FUNCTIONS,
+        &["lambda_runtime", "tokio"],
+    ),
+    rule(
+        "longshore-provision",
         &BELOW_FUNCTIONS,
         &["lambda_runtime", "tokio"],
     ),

@@ -1,0 +1,1 @@
+//! The provisioning engine: stacks are planned, applied and destroyed through CloudFormation.

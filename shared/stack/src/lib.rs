@@ -1,0 +1,3 @@
+//! Stack files: what they may say, how they are read and checked, and what follows from them.
+
+pub mod spec;

@@ -1,0 +1,115 @@
+//! What a stack file may say.
+//!
+//! Names are those of ECS and CloudFormation, in snake_case; their JSON Schema is generated from these
+//! types, so the words below are what editors show.
+
+mod capacity;
+mod cluster;
+mod load_balancer;
+mod network;
+mod observation;
+mod scaling;
+mod service;
+mod storage;
+mod values;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use capacity::Capacity;
+pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
+pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
+pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
+pub use observation::{Alarms, Events, LogEncryption, Logs};
+pub use scaling::{CustomMetric, Scaling, Statistic};
+pub use service::{
+    CapacityProvider, ContainerHealthCheck, CpuArchitecture, DeploymentConfiguration, Effect,
+    MountPoint, PolicyStatement, Schedule, Secret, Service, Vault,
+};
+pub use storage::{
+    AccessPoint, DataDeletion, FileSystem, PerformanceMode, PosixUser, RootDirectory,
+    ThroughputMode,
+};
+pub use values::{Sensitive, Text};
+
+/// A stack: one ECS cluster with its services and all that they need.
+///
+/// Texts may contain `${environment}`, `${stack}`, `${AWS::Region}`, `${AWS::AccountId}` and
+/// `${AWS::Partition}`; `$${` stands for a plain `${`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// The stack's name: lowercase letters, digits and hyphens, at most 40 characters. With
+    /// `environments`, the CloudFormation stack is named `<name>-<environment>`.
+    pub name: String,
+    /// The chosen one of the file's `environments`; filled in when the file is read.
+    #[serde(skip)]
+    pub environment: Option<String>,
+    /// Tags of every resource of the stack.
+    #[serde(default)]
+    pub tags: BTreeMap<String, Text>,
+    /// Whether CloudFormation refuses to delete the stack. Default: only in the environment `prod`.
+    pub termination_protection: Option<bool>,
+    /// The VPC and the subnets.
+    pub network: Network,
+    /// The ECS cluster.
+    #[serde(default)]
+    pub cluster: Cluster,
+    /// EC2 capacity for the cluster, by name: each is an Auto Scaling group behind a capacity provider.
+    /// Services without `capacity_provider_strategy` run on Fargate.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, Capacity>,
+    /// EFS file systems, by name.
+    #[serde(default)]
+    pub file_systems: BTreeMap<String, FileSystem>,
+    /// An Application Load Balancer of the stack's own.
+    pub load_balancer: Option<LoadBalancer>,
+    /// A private DNS namespace in which the services find each other.
+    pub service_discovery: Option<ServiceDiscovery>,
+    /// The services' logs.
+    #[serde(default)]
+    pub logs: Logs,
+    /// CloudWatch alarms for services, load balancer, file systems and capacity.
+    pub alarms: Option<Alarms>,
+    /// Whether a CloudWatch dashboard is made.
+    #[serde(default)]
+    pub dashboard: bool,
+    /// An EventBridge rule that keeps task, service, target health and scaling events in a log group.
+    pub events: Option<Events>,
+    /// The services, by name.
+    pub services: BTreeMap<String, Service>,
+}
+
+impl Stack {
+    /// The CloudFormation stack's name, by which routes, records and release files know it too.
+    pub fn stack_name(&self) -> String {
+        match &self.environment {
+            Some(environment) => format!("{}-{environment}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Whether CloudFormation is to refuse to delete the stack.
+    pub fn is_protected(&self) -> bool {
+        self.termination_protection
+            .unwrap_or(self.environment.as_deref() == Some("prod"))
+    }
+
+    /// The ECS cluster's name.
+    pub fn cluster_name(&self) -> String {
+        self.cluster
+            .cluster_name
+            .clone()
+            .unwrap_or_else(|| self.stack_name())
+    }
+
+    /// The ECS service's name of the service `name`.
+    pub fn ecs_service_name(&self, name: &str) -> String {
+        self.services
+            .get(name)
+            .and_then(|service| service.service_name.clone())
+            .unwrap_or_else(|| format!("{}-{name}", self.stack_name()))
+    }
+}

@@ -1,0 +1,44 @@
+//! The ECS cluster and the namespace of its services.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The ECS cluster.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// The cluster's name. Default: the stack's.
+    pub cluster_name: Option<String>,
+    /// CloudWatch Container Insights. Default: enabled.
+    #[serde(default)]
+    pub container_insights: ContainerInsights,
+}
+
+/// How much Container Insights sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerInsights {
+    /// Metrics of cluster, services and tasks.
+    #[default]
+    Enabled,
+    /// Metrics of containers as well.
+    Enhanced,
+    /// None; nothing is charged.
+    Disabled,
+}
+
+/// A private DNS namespace in which each service with a `container_port` is found as
+/// `<service>.<namespace>`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceDiscovery {
+    /// The namespace, for example `shop.local`.
+    pub namespace: String,
+    /// How many seconds an A record may be remembered. Default: 10.
+    #[serde(default = "ten")]
+    pub ttl: u32,
+}
+
+fn ten() -> u32 {
+    10
+}

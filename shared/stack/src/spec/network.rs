@@ -1,0 +1,77 @@
+//! Where the stack is: VPC, subnets, security groups, flow logs.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The VPC and the subnets, which exist already.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The VPC's id.
+    pub vpc_id: String,
+    /// The subnets of tasks, instances and mount targets, usually private ones.
+    pub subnet_ids: Vec<String>,
+    /// Flow logs of the VPC.
+    pub flow_logs: Option<FlowLogs>,
+}
+
+/// VPC flow logs, kept in a log group.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowLogs {
+    /// Which traffic. Default: ALL.
+    #[serde(default)]
+    pub traffic_type: TrafficType,
+    /// How many days they are kept. Default: as the stack's `logs` say.
+    pub retention_in_days: Option<u32>,
+}
+
+/// Which traffic flow logs tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum TrafficType {
+    /// What was let through.
+    Accept,
+    /// What was refused.
+    Reject,
+    /// Both.
+    #[default]
+    All,
+}
+
+/// A security group of a service's own.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityGroup {
+    /// What may come in, besides the stack's own load balancer, which always may.
+    #[serde(default)]
+    pub ingress: Vec<SecurityGroupRule>,
+    /// What may go out. Default: everything. The service's file systems may always be reached.
+    pub egress: Option<Vec<SecurityGroupRule>>,
+}
+
+/// A rule of a security group. Exactly one of `cidr_ip`, `prefix_list_id` and `security_group_id` says
+/// who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityGroupRule {
+    /// `tcp`, `udp`, `icmp` or `-1` for all. Default: tcp.
+    #[serde(default = "tcp")]
+    pub ip_protocol: String,
+    /// The first port. Default for ingress: the service's `container_port`.
+    pub from_port: Option<u16>,
+    /// The last port. Default: `from_port`.
+    pub to_port: Option<u16>,
+    /// An IPv4 range.
+    pub cidr_ip: Option<String>,
+    /// A managed prefix list.
+    pub prefix_list_id: Option<String>,
+    /// Another security group, such as that of a load balancer.
+    pub security_group_id: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+fn tcp() -> String {
+    "tcp".to_owned()
+}

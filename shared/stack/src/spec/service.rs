@@ -1,0 +1,333 @@
+//! A service: its container, where it runs, how it is reached, deployed and scaled.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Scaling, SecurityGroup, Sensitive, TargetGroup, Text};
+
+/// An ECS service with one container.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The image of the first deployment: `<repository>:<tag>` or `<repository>@sha256:…` of this
+    /// account's ECR, or a name that begins with a registry. After that, pushes decide; a different
+    /// `image` here is deployed when the stack is applied.
+    pub image: String,
+    /// Which pushed tags are deployed, with `*` and `?`. Default: all. An empty list: none.
+    #[serde(default = "every_tag")]
+    pub follow_tags: Vec<String>,
+    /// The ECS service's name. Default: `<stack>-<service>`.
+    pub service_name: Option<String>,
+    /// The container's name. Default: the service's.
+    pub container_name: Option<String>,
+    /// The task definition's family. Default: the ECS service's name.
+    pub family: Option<String>,
+    /// The port that the container listens on.
+    pub container_port: Option<u16>,
+    /// CPU units of the task, 1024 a vCPU. Default: 256.
+    #[serde(default = "quarter")]
+    pub cpu: u32,
+    /// MiB of memory of the task. Default: 512.
+    #[serde(default = "half_a_gibibyte")]
+    pub memory: u32,
+    /// Default: X86_64.
+    #[serde(default)]
+    pub cpu_architecture: CpuArchitecture,
+    /// GiB of the task's own storage on Fargate, 21 to 200. Default: the 20 that are free.
+    pub ephemeral_storage_size_in_gib: Option<u32>,
+    /// Takes the place of the image's entry point.
+    #[serde(default)]
+    pub entry_point: Vec<String>,
+    /// Takes the place of the image's command.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Takes the place of the image's working directory.
+    pub working_directory: Option<String>,
+    /// The user, `<uid>` or `<uid>:<gid>`. Default: the image's.
+    pub user: Option<String>,
+    /// Environment variables. Secrets do not belong here.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Text>,
+    /// Environment variables that are read from where secrets are kept.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// What the container needs to fetch secrets from HashiCorp Vault itself.
+    pub vault: Option<Vault>,
+    /// How much the container logs; it finds this in `LOG_LEVEL`.
+    pub log_level: Option<String>,
+    /// How ECS finds out whether the container is healthy.
+    pub health_check: Option<ContainerHealthCheck>,
+    /// How many seconds after SIGTERM the container is killed. Default: 30.
+    #[serde(default = "half_a_minute")]
+    pub stop_timeout: u32,
+    /// Whether the container can write only to its mounts. ECS Exec does not work then.
+    #[serde(default)]
+    pub readonly_root_filesystem: bool,
+    /// Whether ECS Exec may open a shell in the container.
+    #[serde(default)]
+    pub enable_execute_command: bool,
+    /// File systems, and scratch space, that the container sees.
+    #[serde(default)]
+    pub mount_points: Vec<MountPoint>,
+    /// How many tasks run when the stack is made; not looked at where the service scales. Default: 1.
+    #[serde(default = "one")]
+    pub desired_count: u32,
+    /// On which capacity tasks run. Default: Fargate.
+    #[serde(default)]
+    pub capacity_provider_strategy: Vec<CapacityProvider>,
+    /// The subnets of the tasks. Default: `network.subnet_ids`.
+    pub subnet_ids: Option<Vec<String>>,
+    /// Security groups that exist. Without any, and with `security_group`, the service has one of its
+    /// own.
+    #[serde(default)]
+    pub security_group_ids: Vec<String>,
+    /// The security group of the service's own.
+    pub security_group: Option<SecurityGroup>,
+    /// Whether tasks have public addresses.
+    #[serde(default)]
+    pub assign_public_ip: bool,
+    /// How requests come to the service.
+    pub target_group: Option<TargetGroup>,
+    /// For how many seconds after the start of a task its failing health checks do not count. Default:
+    /// 60 behind a load balancer.
+    pub health_check_grace_period_seconds: Option<u32>,
+    /// How deployments replace tasks.
+    #[serde(default)]
+    pub deployment_configuration: DeploymentConfiguration,
+    /// How the number of tasks follows the load.
+    pub scaling: Option<Scaling>,
+    /// Runs of the task by the clock, by name.
+    #[serde(default)]
+    pub schedules: BTreeMap<String, Schedule>,
+    /// An execution role that exists. Default: one that may pull this image, write these logs and read
+    /// these secrets.
+    pub execution_role_arn: Option<String>,
+    /// Policies that are attached to the execution role of the stack's own.
+    #[serde(default)]
+    pub execution_role_policy_arns: Vec<String>,
+    /// A task role that exists. Default: one that may do what `task_role_policy_arns` and
+    /// `task_role_statements` say, and nothing else.
+    pub task_role_arn: Option<String>,
+    /// Policies that are attached to the task role of the stack's own.
+    #[serde(default)]
+    pub task_role_policy_arns: Vec<String>,
+    /// What the container may do in AWS.
+    #[serde(default)]
+    pub task_role_statements: Vec<PolicyStatement>,
+    /// Whether the service is found in the stack's service discovery. Default: true, with a
+    /// `container_port`.
+    pub service_discovery: Option<bool>,
+    /// How many tasks run in a month of 730 hours on average; only the estimate of costs reads it.
+    /// Default: `desired_count`, or the scaling's `min_capacity`.
+    pub expected_task_count: Option<f64>,
+}
+
+/// Which processors the image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum CpuArchitecture {
+    /// Intel and AMD.
+    #[default]
+    #[serde(rename = "X86_64")]
+    X86,
+    /// Graviton.
+    #[serde(rename = "ARM64")]
+    Arm,
+}
+
+impl CpuArchitecture {
+    /// As ECS names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86 => "X86_64",
+            Self::Arm => "ARM64",
+        }
+    }
+}
+
+/// Where an environment variable's secret value comes from: exactly one of `value_from` and `value`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// The ARN or, in this account and region, the name of a secret of Secrets Manager; or the ARN of an
+    /// SSM parameter.
+    pub value_from: Option<String>,
+    /// The key to take out of a secret that is a JSON object.
+    pub json_key: Option<String>,
+    /// The value itself. It is put into a secret `<stack>/<service>/<variable>` and appears nowhere else.
+    pub value: Option<Sensitive>,
+}
+
+/// What a container needs to fetch secrets from HashiCorp Vault itself, by the AWS authentication
+/// method with its task role: it finds `VAULT_ADDR`, `VAULT_ROLE` and `VAULT_SECRET_PATHS` (joined by
+/// commas) in its environment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vault {
+    /// Vault's URL.
+    pub address: String,
+    /// The role to log in as.
+    pub role: String,
+    /// The paths of the secrets.
+    #[serde(default)]
+    pub paths: Vec<String>,
+}
+
+/// How ECS finds out whether a container is healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerHealthCheck {
+    /// `["CMD-SHELL", "…"]` or `["CMD", "…", …]`, run in the container.
+    pub command: Vec<String>,
+    /// How many seconds lie between two checks. Default: 30.
+    #[serde(default = "half_a_minute")]
+    pub interval: u32,
+    /// After how many seconds a check has failed. Default: 5.
+    #[serde(default = "five")]
+    pub timeout: u32,
+    /// After how many failures the container is unhealthy. Default: 3.
+    #[serde(default = "three")]
+    pub retries: u32,
+    /// For how many seconds after the start failures do not count.
+    pub start_period: Option<u32>,
+}
+
+/// Something that a container sees at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MountPoint {
+    /// One of the stack's `file_systems`. Without it: scratch space that is the task's own and is gone
+    /// with it.
+    pub file_system: Option<String>,
+    /// One of the file system's `access_points`.
+    pub access_point: Option<String>,
+    /// Where the container sees it.
+    pub container_path: String,
+    /// Whether the container can only read it.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// A share of the tasks that runs on a capacity provider.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityProvider {
+    /// `FARGATE`, `FARGATE_SPOT`, or one of the stack's `capacity`.
+    pub capacity_provider: String,
+    /// Its share of the tasks, relative to the others' weights. Default: 1.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// How many tasks run on it before weights count; of one provider only. Default: 0.
+    #[serde(default)]
+    pub base: u32,
+}
+
+/// How deployments replace tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentConfiguration {
+    /// Percent of the wanted tasks that stay healthy. Default: 100.
+    #[serde(default = "hundred")]
+    pub minimum_healthy_percent: u32,
+    /// Percent of the wanted tasks that may run at once. Default: 200.
+    #[serde(default = "two_hundred")]
+    pub maximum_percent: u32,
+    /// Whether a deployment whose tasks keep failing is given up and rolled back. Default: true.
+    #[serde(default = "yes")]
+    pub deployment_circuit_breaker: bool,
+}
+
+impl Default for DeploymentConfiguration {
+    fn default() -> Self {
+        Self {
+            minimum_healthy_percent: hundred(),
+            maximum_percent: two_hundred(),
+            deployment_circuit_breaker: yes(),
+        }
+    }
+}
+
+/// Runs of the service's task by the clock, beside the service, always with its newest revision.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// `rate(…)`, `cron(…)` or `at(…)`, as EventBridge Scheduler takes it.
+    pub schedule_expression: String,
+    /// The time zone of `cron` and `at`. Default: UTC.
+    #[serde(default = "utc")]
+    pub schedule_expression_timezone: String,
+    /// How many tasks are started. Default: 1.
+    #[serde(default = "one")]
+    pub task_count: u32,
+    /// Takes the place of the container's command.
+    #[serde(default)]
+    pub command: Vec<String>,
+}
+
+/// Something that a container may do in AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyStatement {
+    /// Default: Allow.
+    #[serde(default)]
+    pub effect: Effect,
+    /// The actions.
+    pub actions: Vec<String>,
+    /// The ARNs of the resources.
+    pub resources: Vec<String>,
+}
+
+/// What a policy statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum Effect {
+    /// Allows.
+    #[default]
+    Allow,
+    /// Forbids, whatever else allows.
+    Deny,
+}
+
+fn every_tag() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn quarter() -> u32 {
+    256
+}
+
+fn half_a_gibibyte() -> u32 {
+    512
+}
+
+fn half_a_minute() -> u32 {
+    30
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn hundred() -> u32 {
+    100
+}
+
+fn two_hundred() -> u32 {
+    200
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
