@@ -1,0 +1,385 @@
+//! What the provisioning engine needs of the world besides `longshore_rollout::ports`, as traits.
+//! `longshore-aws` carries them out on AWS.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+use longshore_rollout::ports::{CallError, Cloud, RecordVersion};
+use longshore_rollout::route::Route;
+use longshore_stack::check::{Needs, Surroundings};
+use longshore_stack::spec::Sensitive;
+use serde::Serialize;
+
+/// A CloudFormation stack as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedStack {
+    /// Its ARN.
+    pub stack_id: String,
+    /// How it is.
+    pub status: StackStatus,
+    /// Why, in CloudFormation's words.
+    pub status_reason: Option<String>,
+    /// Its outputs, by CloudFormation's names.
+    pub outputs: BTreeMap<String, String>,
+    /// Whether CloudFormation refuses to delete it.
+    pub termination_protection: bool,
+}
+
+/// A stack's status, as CloudFormation writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct StackStatus(pub String);
+
+impl StackStatus {
+    /// Whether CloudFormation is at work on it, so that it refuses other changes.
+    pub fn is_changing(&self) -> bool {
+        self.0.ends_with("_IN_PROGRESS") && !self.is_empty_shell()
+    }
+
+    /// A stack that holds nothing: only a change set that would create it was made.
+    pub fn is_empty_shell(&self) -> bool {
+        self.0 == "REVIEW_IN_PROGRESS"
+    }
+
+    /// What the creation of a stack leaves when it failed: it can only be deleted.
+    pub fn is_failed_creation(&self) -> bool {
+        matches!(
+            self.0.as_str(),
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED"
+        )
+    }
+
+    /// Whether it takes updates.
+    pub fn takes_updates(&self) -> bool {
+        matches!(
+            self.0.as_str(),
+            "CREATE_COMPLETE"
+                | "UPDATE_COMPLETE"
+                | "UPDATE_ROLLBACK_COMPLETE"
+                | "IMPORT_COMPLETE"
+                | "IMPORT_ROLLBACK_COMPLETE"
+        )
+    }
+}
+
+/// What a change set is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeSetKind {
+    /// Make the stack.
+    Create,
+    /// Change it.
+    Update,
+    /// Take resources up that exist.
+    Import,
+}
+
+/// Where CloudFormation finds a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateSource {
+    /// In the request.
+    Body(String),
+    /// At this URL of S3.
+    Url(String),
+}
+
+/// The value of a template's parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// A new one.
+    New(Sensitive),
+    /// That of the stack as it is.
+    Previous,
+}
+
+/// A resource that exists and is to belong to the stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceToImport {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// `AWS::EFS::FileSystem`, for example.
+    pub resource_type: String,
+    /// The property that identifies it.
+    pub identifier: String,
+    /// That property's value.
+    pub value: String,
+}
+
+/// A change set to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSetRequest {
+    /// The stack.
+    pub stack: String,
+    /// The change set's name.
+    pub name: String,
+    /// What it is to do.
+    pub kind: ChangeSetKind,
+    /// The template.
+    pub template: TemplateSource,
+    /// The template's parameters.
+    pub parameters: BTreeMap<String, ParameterValue>,
+    /// The stack's own tags.
+    pub tags: BTreeMap<String, String>,
+    /// With [`ChangeSetKind::Import`]: what is taken up.
+    pub resources_to_import: Vec<ResourceToImport>,
+    /// The role that CloudFormation works with; without one it works as the caller.
+    pub role_arn: Option<String>,
+}
+
+/// A change set that CloudFormation has worked out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSet {
+    /// It can be executed.
+    Ready(Vec<ResourceChange>),
+    /// There is nothing to do.
+    Empty,
+    /// CloudFormation does not accept it; in its words.
+    Refused(String),
+}
+
+/// What would become of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResourceChange {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its name in AWS, if it exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub physical_id: Option<String>,
+    /// `AWS::ECS::Service`, for example.
+    pub resource_type: String,
+    /// What would be done.
+    pub action: Action,
+    /// Property by property.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PropertyChange>,
+}
+
+/// What would be done with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is made.
+    Add,
+    /// It is taken up as it is.
+    Import,
+    /// It is changed in place.
+    Change,
+    /// CloudFormation knows only when it is at work whether it is replaced.
+    MayReplace,
+    /// Another one is made and this one is deleted.
+    Replace,
+    /// Another one is made and this one stays, outside of the stack.
+    ReplaceAndKeep,
+    /// It is deleted.
+    Remove,
+    /// It stays, outside of the stack.
+    RemoveAndKeep,
+}
+
+/// What would become of a property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PropertyChange {
+    /// Where it is in the resource: `/Properties/Cpu`.
+    pub path: String,
+    /// Its value now, if CloudFormation says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Its value then, if CloudFormation says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Whether this is why the resource is replaced.
+    pub replaces: bool,
+}
+
+/// Something that happened to a resource of a stack, or to the stack itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StackEvent {
+    /// The event's own id.
+    pub id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// Its name in AWS; that of the stack's own events is the stack's id.
+    pub physical_id: Option<String>,
+    /// Its type.
+    pub resource_type: String,
+    /// How it is now.
+    pub status: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The token of the change that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_request_token: Option<String>,
+}
+
+/// A resource that is not as the template says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its name in AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub physical_id: Option<String>,
+    /// Its type.
+    pub resource_type: String,
+    /// Whether it is gone altogether.
+    pub deleted: bool,
+    /// What differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PropertyDrift>,
+}
+
+/// A property that is not as the template says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PropertyDrift {
+    /// Where it is: `/RetentionInDays`.
+    pub path: String,
+    /// As the template has it.
+    pub expected: String,
+    /// As it is.
+    pub actual: String,
+}
+
+/// A file system that a stack made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FoundFileSystem {
+    /// Its name in the stack file.
+    pub name: String,
+    /// `fs-…`.
+    pub file_system_id: String,
+    /// How much it holds.
+    pub size_in_bytes: u64,
+}
+
+/// CloudFormation.
+pub trait StackProvisioner {
+    /// A stack, by name or id; `None` when there is none or it is deleted.
+    fn describe_stack(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<DescribedStack>, CallError>>;
+
+    /// The template of a stack as it was given.
+    fn template(&self, stack: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
+
+    /// Makes a change set and waits the seconds until CloudFormation has worked it out.
+    fn create_change_set(
+        &self,
+        request: &ChangeSetRequest,
+    ) -> impl Future<Output = Result<ChangeSet, CallError>>;
+
+    /// Executes a change set; all that follows carries `token`.
+    fn execute_change_set(
+        &self,
+        stack: &str,
+        name: &str,
+        token: &str,
+    ) -> impl Future<Output = Result<(), CallError>>;
+
+    /// Deletes a change set, if it is there.
+    fn delete_change_set(
+        &self,
+        stack: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CallError>>;
+
+    /// Begins to delete a stack; all that follows carries `token`.
+    fn delete_stack(
+        &self,
+        stack: &str,
+        role_arn: Option<&str>,
+        token: &str,
+    ) -> impl Future<Output = Result<(), CallError>>;
+
+    /// Deletes what is left of a stack whose creation failed, or was only planned, and waits until it is
+    /// gone.
+    fn delete_remains(
+        &self,
+        stack_id: &str,
+        role_arn: Option<&str>,
+    ) -> impl Future<Output = Result<(), CallError>>;
+
+    /// Sets whether CloudFormation refuses to delete a stack.
+    fn set_termination_protection(
+        &self,
+        stack: &str,
+        protected: bool,
+    ) -> impl Future<Output = Result<(), CallError>>;
+
+    /// What happened to a stack since its last change began, oldest first.
+    fn events(&self, stack: &str) -> impl Future<Output = Result<Vec<StackEvent>, CallError>>;
+
+    /// Compares every resource with the template and waits for the result.
+    fn drift(&self, stack: &str) -> impl Future<Output = Result<Vec<Drift>, CallError>>;
+}
+
+/// Where templates and stack files are, and the routes, to be written.
+pub trait ProvisioningStore {
+    /// The stack file of a stack as it is now, with its key and its version.
+    fn stack_file(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<StoredStackFile>, CallError>>;
+
+    /// Keeps a template under its own hash, and gives the URL at which CloudFormation reads it.
+    fn put_template(
+        &self,
+        stack: &str,
+        body: &str,
+    ) -> impl Future<Output = Result<String, CallError>>;
+
+    /// All repositories that have a route.
+    fn routed_repositories(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
+
+    /// A route, with the version to give back.
+    fn load_route(
+        &self,
+        repository: &str,
+    ) -> impl Future<Output = Result<Option<(Route, RecordVersion)>, CallError>>;
+
+    /// Writes a route in the place of `version`, or as the first one.
+    fn save_route(
+        &self,
+        route: &Route,
+        version: Option<&RecordVersion>,
+    ) -> impl Future<Output = Result<(), CallError>>;
+}
+
+/// A stack file that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredStackFile {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub version_id: Option<String>,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// What is in the account besides stacks.
+pub trait Inventory {
+    /// Whether what a stack file names is there.
+    fn surroundings(
+        &self,
+        needs: &Needs,
+    ) -> impl Future<Output = Result<Surroundings, CallError>>;
+
+    /// The file systems that stacks of this name made, also those that outlived one.
+    fn file_systems(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Vec<FoundFileSystem>, CallError>>;
+
+    /// The ARNs of scalable targets, by their resource ids `service/<cluster>/<service>`.
+    fn scalable_target_arns(
+        &self,
+        resource_ids: &[String],
+    ) -> impl Future<Output = Result<BTreeMap<String, String>, CallError>>;
+}
+
+/// All that the provisioning engine needs.
+pub trait ProvisioningCloud: Cloud + StackProvisioner + ProvisioningStore + Inventory {}
+
+impl<T> ProvisioningCloud for T where T: Cloud + StackProvisioner + ProvisioningStore + Inventory {}
