@@ -43,6 +43,26 @@ pub fn cluster_name(arn: &str) -> Result<String, Malformed> {
         .ok_or_else(|| not_an_arn(arn, "cluster/<cluster>"))
 }
 
+/// Reads the stack's name out of `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
+///
+/// # Errors
+/// [`Malformed`] for anything else.
+pub fn stack_name(arn: &str) -> Result<String, Malformed> {
+    resource(arn, "cloudformation")
+        .and_then(|resource| resource.strip_prefix("stack/"))
+        .and_then(|path| path.split_once('/'))
+        .filter(|(name, id)| is_name(name) && is_name(id))
+        .map(|(name, _)| name.to_owned())
+        .ok_or_else(|| {
+            Malformed::new(
+                "ARN",
+                format!(
+                    "`{arn}`, expected arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>"
+                ),
+            )
+        })
+}
+
 /// The partition, region and account that an ARN names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::arn::{self, ServiceName};
+use crate::cloudformation::{STACK_STATUS_CHANGE, StackStatusChange};
 use crate::ecr::{IMAGE_ACTION, ImageAction};
 use crate::ecs::{
     DEPLOYMENT_STATE_CHANGE, DeploymentStateChange, TASK_STATE_CHANGE, TaskStateChange,
 };
 use crate::image::{Digest, Image};
-use crate::manual::{self, DeployRequest};
+use crate::longshore::{LongshoreEvent, SOURCE, StackSummary};
+use crate::manual::{self, DeployRequest, ProvisionRequest};
 use crate::s3::{OBJECT_CREATED, ObjectCreated};
 use crate::{EventBridgeEvent, Malformed, parse};
 
@@ -22,6 +24,13 @@ pub enum DeployEvent {
     ReleaseFile(ReleaseFile),
     /// A person, a pipeline or a schedule asks.
     Request(DeployRequest),
+    /// A stack is at rest, whether it is as it was asked for or not.
+    StackAtRest {
+        /// The stack.
+        stack: String,
+        /// The change that is over.
+        operation_id: String,
+    },
     /// Nothing that could be deployed, and why.
     Nothing(&'static str),
 }
@@ -54,6 +63,46 @@ pub struct ReleaseFile {
     pub sequencer: String,
 }
 
+/// What wakes `provision`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProvisionEvent {
+    /// A stack file was written.
+    StackFile(StackFile),
+    /// A person, a pipeline or a schedule asks.
+    Request(ProvisionRequest),
+    /// A stack is at rest, whether it is as it was asked for or not.
+    StackAtRest {
+        /// The stack.
+        stack: String,
+        /// The change that is over.
+        operation_id: String,
+    },
+    /// What an earlier stack left behind was taken up; the rest of the change is to follow.
+    StackImported {
+        /// The stack.
+        stack: String,
+        /// The change.
+        operation_id: String,
+    },
+}
+
+/// A stack file was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackFile {
+    /// EventBridge's id of the event.
+    pub event_id: String,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// Where.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+    /// Its version, in a versioned bucket.
+    pub version_id: Option<String>,
+    /// A hexadecimal number that grows with each write of the same key.
+    pub sequencer: String,
+}
+
 /// What wakes `watch`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
@@ -71,8 +120,29 @@ pub enum WatchEvent {
         /// What ECS says of the task.
         change: TaskStateChange,
     },
+    /// A stack has another status.
+    Stack(StackChange),
     /// Nothing that concerns a deployment, and why.
     Nothing(&'static str),
+}
+
+/// A stack has another status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackChange {
+    /// EventBridge's id of the event.
+    pub event_id: String,
+    /// When it got that status.
+    pub at: DateTime<Utc>,
+    /// The stack's name.
+    pub stack: String,
+    /// The stack's ARN.
+    pub stack_id: String,
+    /// `UPDATE_COMPLETE` and so on.
+    pub status: String,
+    /// Why, if CloudFormation says.
+    pub reason: Option<String>,
+    /// The token that the change was asked for with, if there was one.
+    pub client_request_token: Option<String>,
 }
 
 /// Reads what woke `deploy`.
@@ -87,7 +157,62 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         ("aws.ecr", IMAGE_ACTION) => push(&envelope),
         ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
-        _ => Err(unexpected(&envelope, "ECR Image Action or Object Created")),
+        (SOURCE, _) => {
+            match LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)? {
+                LongshoreEvent::StackReady(event) => Ok(at_rest(event.stack)),
+                LongshoreEvent::StackFailed(event) => Ok(at_rest(event.stack)),
+                _ => Ok(DeployEvent::Nothing("it does not end a change of a stack")),
+            }
+        }
+        _ => Err(unexpected(
+            &envelope,
+            "ECR Image Action, Object Created, Stack Ready or Stack Failed",
+        )),
+    }
+}
+
+fn at_rest(stack: StackSummary) -> DeployEvent {
+    DeployEvent::StackAtRest {
+        stack: stack.stack,
+        operation_id: stack.operation_id,
+    }
+}
+
+/// Reads what woke `provision`.
+///
+/// # Errors
+/// [`Malformed`] when it is none of the ways in, or does not have their shape.
+pub fn parse_provision(payload: &Value) -> Result<ProvisionEvent, Malformed> {
+    if payload.get("detail-type").is_none() {
+        return manual::parse_provision(payload).map(ProvisionEvent::Request);
+    }
+    let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
+    let unexpected = || {
+        unexpected(
+            &envelope,
+            "Object Created, Stack Ready, Stack Failed or Stack Imported",
+        )
+    };
+    match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+        ("aws.s3", OBJECT_CREATED) => stack_file(&envelope),
+        (SOURCE, _) => {
+            match LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)? {
+                LongshoreEvent::StackReady(event) => Ok(event.stack),
+                LongshoreEvent::StackFailed(event) => Ok(event.stack),
+                LongshoreEvent::StackImported(event) => {
+                    return Ok(ProvisionEvent::StackImported {
+                        stack: event.stack.stack,
+                        operation_id: event.stack.operation_id,
+                    });
+                }
+                _ => Err(unexpected()),
+            }
+            .map(|stack| ProvisionEvent::StackAtRest {
+                stack: stack.stack,
+                operation_id: stack.operation_id,
+            })
+        }
+        _ => Err(unexpected()),
     }
 }
 
@@ -131,9 +256,12 @@ pub fn parse_watch(payload: &Value) -> Result<WatchEvent, Malformed> {
                 change,
             })
         }
+        ("aws.cloudformation", STACK_STATUS_CHANGE) => {
+            stack_change(&envelope).map(WatchEvent::Stack)
+        }
         _ => Err(unexpected(
             &envelope,
-            "ECS Deployment State Change or ECS Task State Change",
+            "ECS Deployment State Change, ECS Task State Change or CloudFormation Stack Status Change",
         )),
     }
 }
@@ -181,6 +309,34 @@ fn release_file(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
         version_id: created.object.version_id,
         sequencer: created.object.sequencer,
     }))
+}
+
+fn stack_file(envelope: &EventBridgeEvent) -> Result<ProvisionEvent, Malformed> {
+    const WHAT: &str = "Object Created event";
+    let created: ObjectCreated = parse(WHAT, &envelope.detail)?;
+    Ok(ProvisionEvent::StackFile(StackFile {
+        event_id: event_id(envelope, WHAT)?,
+        at: time(envelope, WHAT)?,
+        bucket: created.bucket.name,
+        key: created.object.key,
+        version_id: created.object.version_id,
+        sequencer: created.object.sequencer,
+    }))
+}
+
+fn stack_change(envelope: &EventBridgeEvent) -> Result<StackChange, Malformed> {
+    const WHAT: &str = "CloudFormation Stack Status Change event";
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let change: StackStatusChange = parse(WHAT, &envelope.detail)?;
+    Ok(StackChange {
+        event_id: event_id(envelope, WHAT)?,
+        at: time(envelope, WHAT)?,
+        stack: arn::stack_name(&change.stack_id)?,
+        stack_id: change.stack_id,
+        status: change.status_details.status,
+        reason: given(change.status_details.status_reason),
+        client_request_token: given(change.client_request_token),
+    })
 }
 
 fn event_id(envelope: &EventBridgeEvent, what: &str) -> Result<String, Malformed> {

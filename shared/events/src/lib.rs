@@ -4,6 +4,7 @@
 //! refused when it holds an unknown field, because that is nearly always a misspelt one.
 
 pub mod arn;
+pub mod cloudformation;
 pub mod ecr;
 pub mod ecs;
 pub mod image;

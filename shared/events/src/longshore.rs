@@ -8,6 +8,13 @@ use crate::Malformed;
 use crate::image::Image;
 use crate::malformed::parse;
 
+mod stack;
+
+pub use stack::{
+    ChangeCounts, FailedResource, OperationKind, Problem, Severity, StackApplying, StackFailed,
+    StackFileRefused, StackImported, StackReady, StackSource, StackSummary, StackUnchanged,
+};
+
 /// The source of every event of ours.
 pub const SOURCE: &str = "longshore";
 
@@ -36,6 +43,24 @@ pub enum LongshoreEvent {
     /// A release file was refused; its writer has no other way to hear of it.
     #[serde(rename = "Release Refused")]
     ReleaseRefused(ReleaseRefused),
+    /// A change of a stack began.
+    #[serde(rename = "Stack Applying")]
+    StackApplying(StackApplying),
+    /// What an earlier stack left behind was taken up; the change goes on.
+    #[serde(rename = "Stack Imported")]
+    StackImported(StackImported),
+    /// The stack is at rest and as it was asked for.
+    #[serde(rename = "Stack Ready")]
+    StackReady(StackReady),
+    /// The stack is at rest and not as it was asked for.
+    #[serde(rename = "Stack Failed")]
+    StackFailed(StackFailed),
+    /// A stack file was written that changes nothing.
+    #[serde(rename = "Stack Unchanged")]
+    StackUnchanged(StackUnchanged),
+    /// A stack file was refused; its writer has no other way to hear of it.
+    #[serde(rename = "Stack File Refused")]
+    StackFileRefused(StackFileRefused),
 }
 
 impl LongshoreEvent {
@@ -49,6 +74,12 @@ impl LongshoreEvent {
             Self::DeploymentRolledBack(_) => "Deployment Rolled Back",
             Self::DeploymentSuperseded(_) => "Deployment Superseded",
             Self::ReleaseRefused(_) => "Release Refused",
+            Self::StackApplying(_) => "Stack Applying",
+            Self::StackImported(_) => "Stack Imported",
+            Self::StackReady(_) => "Stack Ready",
+            Self::StackFailed(_) => "Stack Failed",
+            Self::StackUnchanged(_) => "Stack Unchanged",
+            Self::StackFileRefused(_) => "Stack File Refused",
         }
     }
 
@@ -65,6 +96,12 @@ impl LongshoreEvent {
             Self::DeploymentRolledBack(detail) => serde_json::to_string(detail),
             Self::DeploymentSuperseded(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
+            Self::StackApplying(detail) => serde_json::to_string(detail),
+            Self::StackImported(detail) => serde_json::to_string(detail),
+            Self::StackReady(detail) => serde_json::to_string(detail),
+            Self::StackFailed(detail) => serde_json::to_string(detail),
+            Self::StackUnchanged(detail) => serde_json::to_string(detail),
+            Self::StackFileRefused(detail) => serde_json::to_string(detail),
         }
     }
 
@@ -123,6 +160,14 @@ pub enum Source {
         /// What its sender says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+    },
+    /// The service's stack was changed.
+    Stack {
+        /// The id of the change.
+        operation_id: String,
+        /// Whether the image is put back after CloudFormation went back to an older one; else the
+        /// deployment is CloudFormation's own.
+        restored: bool,
     },
 }
 

@@ -1,7 +1,9 @@
 //! Payloads that a person, a pipeline or a schedule invokes a function with.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Malformed;
 use crate::image::ImageReference;
@@ -87,4 +89,180 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             ))
         }
     }
+}
+
+/// What `provision` can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProvisionRequest {
+    /// Do something with a stack.
+    Stack(StackPayload),
+    /// Close what events failed to close, and tell what was not told: by hand.
+    Reconcile,
+    /// The same, by a schedule.
+    ScheduledReconcile(ScheduledRun),
+}
+
+/// `{"action": "plan", "stack": {...}, ...}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StackPayload {
+    /// What to do.
+    pub action: StackAction,
+    /// The stack.
+    pub stack: StackArgument,
+    /// The environment of a stack file that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Why, for people; told in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// With [`StackAction::Destroy`]: the stack's name once more, when it holds data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_data: Option<String>,
+}
+
+/// What can be done with a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StackAction {
+    /// Give the template.
+    Render,
+    /// Say what applying it would change.
+    Plan,
+    /// Make the stack what the stack file says.
+    Apply,
+    /// Delete the stack.
+    Destroy,
+    /// Say what is not as the template says.
+    Drift,
+    /// Give the stack's outputs.
+    Outputs,
+    /// Say what it costs a month.
+    Cost,
+}
+
+impl StackAction {
+    /// Whether the name of a stack that exists says enough.
+    pub fn takes_name(self) -> bool {
+        matches!(self, Self::Destroy | Self::Drift | Self::Outputs)
+    }
+}
+
+impl fmt::Display for StackAction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Render => "render",
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Destroy => "destroy",
+            Self::Drift => "drift",
+            Self::Outputs => "outputs",
+            Self::Cost => "cost",
+        })
+    }
+}
+
+/// The stack that a payload is about. Its `Debug` shows no content, which may hold secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub enum StackArgument {
+    /// What a stack file would hold.
+    Content(Map<String, Value>),
+    /// The name of a stack that exists: `shop-prod`.
+    Name(String),
+}
+
+impl fmt::Debug for StackArgument {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content(_) => formatter.debug_tuple("Content").finish_non_exhaustive(),
+            Self::Name(name) => formatter.debug_tuple("Name").field(name).finish(),
+        }
+    }
+}
+
+impl TryFrom<Value> for StackArgument {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        match value {
+            Value::Object(content) => Ok(Self::Content(content)),
+            Value::String(name) if !name.is_empty() => Ok(Self::Name(name)),
+            other => Err(format!(
+                "found `{other}`, expected the content of a stack file or the name of a stack"
+            )),
+        }
+    }
+}
+
+impl From<StackArgument> for Value {
+    fn from(argument: StackArgument) -> Self {
+        match argument {
+            StackArgument::Content(content) => Self::Object(content),
+            StackArgument::Name(name) => Self::String(name),
+        }
+    }
+}
+
+/// Reads a payload for `provision`, whose field `action` says what the others are.
+///
+/// # Errors
+/// [`Malformed`], naming the field and what is expected there.
+pub fn parse_provision(value: &Value) -> Result<ProvisionRequest, Malformed> {
+    match value.get("action").and_then(Value::as_str) {
+        Some("reconcile") if value.get("schedule_arn").is_some() => {
+            parse("schedule's input", value).map(ProvisionRequest::ScheduledReconcile)
+        }
+        Some("reconcile") => {
+            parse::<ReconcilePayload>(WHAT, value).map(|_| ProvisionRequest::Reconcile)
+        }
+        Some("render" | "plan" | "apply" | "destroy" | "drift" | "outputs" | "cost") => {
+            let payload: StackPayload = parse(WHAT, value)?;
+            check(&payload)?;
+            Ok(ProvisionRequest::Stack(payload))
+        }
+        _ => {
+            let found = value
+                .get("action")
+                .map_or_else(|| "nothing".to_owned(), |found| format!("`{found}`"));
+            Err(Malformed::new(
+                WHAT,
+                format!(
+                    "field `action`: found {found}, expected `render`, `plan`, `apply`, `destroy`, \
+                     `drift`, `outputs`, `cost` or `reconcile`"
+                ),
+            ))
+        }
+    }
+}
+
+/// What no single field tells.
+fn check(payload: &StackPayload) -> Result<(), Malformed> {
+    let action = payload.action;
+    if let StackArgument::Name(name) = &payload.stack {
+        if !action.takes_name() {
+            return Err(Malformed::new(
+                WHAT,
+                format!(
+                    "field `stack`: found the name `{name}`, expected the content of a stack file: a \
+                     name says enough only to `destroy`, `drift` and `outputs`"
+                ),
+            ));
+        }
+        if payload.environment.is_some() {
+            return Err(Malformed::new(
+                WHAT,
+                format!(
+                    "field `environment`: expected none beside the name `{name}`, which holds it already"
+                ),
+            ));
+        }
+    }
+    if payload.delete_data.is_some() && action != StackAction::Destroy {
+        return Err(Malformed::new(
+            WHAT,
+            format!("field `delete_data`: expected only with `destroy`, found it with `{action}`"),
+        ));
+    }
+    Ok(())
 }
