@@ -102,6 +102,7 @@ pub async fn deploy_push<C: Cloud>(
         sequence: Sequence::of_tag(tag),
         image: push.image.clone(),
         source: Source::Push,
+        replaced_requests: Vec::new(),
     };
     let followers: Vec<&Follower> = route.followers_of(tag).collect();
     if followers.is_empty() {
@@ -204,6 +205,7 @@ pub async fn deploy_explicitly<C: Cloud>(
         sequence: asked.sequence,
         image,
         source: asked.source,
+        replaced_requests: Vec::new(),
     };
     deploy(cloud, follower, &request, worker).await
 }

@@ -11,6 +11,7 @@ pub mod record;
 pub mod release;
 pub mod route;
 pub mod sequence;
+pub mod stack_record;
 pub mod status;
 pub mod task_definition;
 pub mod watch;

@@ -1,5 +1,6 @@
 //! What the engine needs of the world, as traits. `longshore-aws` carries them out on AWS.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
@@ -7,11 +8,13 @@ use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
-use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::record::Record;
-use crate::route::{Owner, Route};
+use crate::route::{Follower, Owner, Route};
+use crate::stack_record::StackRecord;
 
 /// A call to the world that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +123,7 @@ pub struct TaskDefinition {
 }
 
 /// A tag of an AWS resource.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
     /// Its key.
     pub key: String,
@@ -215,6 +218,107 @@ pub trait RecordStore {
     ) -> impl Future<Output = Result<RecordVersion, CallError>>;
 }
 
+/// Where the records of stacks are kept.
+pub trait StackRecordStore {
+    /// A stack's record, with the version to give back.
+    fn load_stack(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<(StackRecord, RecordVersion)>, CallError>>;
+
+    /// Writes a record in the place of `version`, or as the first one. [`ErrorClass::LostRace`] when
+    /// somebody else wrote in between.
+    fn save_stack(
+        &self,
+        record: &StackRecord,
+        version: Option<&RecordVersion>,
+    ) -> impl Future<Output = Result<RecordVersion, CallError>>;
+
+    /// The names of all stacks that have a record.
+    fn stacks(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
+}
+
+/// A stack as CloudFormation shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedStack {
+    /// Its ARN.
+    pub stack_id: String,
+    /// `UPDATE_COMPLETE` and so on.
+    pub status: String,
+    /// Why, if CloudFormation says.
+    pub status_reason: Option<String>,
+    /// When its last change began: the latest of its times of creation, update and deletion.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// What its template says about its services; `None` for one that Longshore did not render.
+    pub longshore: Option<TemplateMetadata>,
+}
+
+/// What a template that Longshore rendered says about its services: `Metadata.Longshore`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TemplateMetadata {
+    /// 1.
+    pub version: u32,
+    /// The stack.
+    pub stack: String,
+    /// The chosen environment of a stack file that has some.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// The services, by name.
+    pub services: BTreeMap<String, TemplateService>,
+}
+
+/// A service of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TemplateService {
+    /// The ECR repository whose pushes it follows; `None` for an image of another registry.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub ecs_service: String,
+    /// The container whose image is replaced.
+    pub container: String,
+    /// The tags whose pushes are deployed.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The image as the stack file names it.
+    pub image: String,
+}
+
+impl TemplateService {
+    /// It as a follower of its repository.
+    pub fn follower(&self, stack: &str, service: &str) -> Follower {
+        Follower {
+            stack: stack.to_owned(),
+            service: service.to_owned(),
+            cluster: self.cluster.clone(),
+            ecs_service: self.ecs_service.clone(),
+            container: self.container.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+/// What CloudFormation shows of stacks.
+pub trait StackObserver {
+    /// A stack, by name or ARN. By its ARN, a stack that is deleted is still shown for 90 days.
+    fn describe_stack(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<ObservedStack>, CallError>>;
+
+    /// The first resource that failed in the change with this token; without a token, in the last change.
+    /// What failed only because something else had failed is passed over.
+    fn first_failure(
+        &self,
+        stack_id: &str,
+        client_request_token: Option<&str>,
+    ) -> impl Future<Output = Result<Option<FailedResource>, CallError>>;
+}
+
 /// Where release files are.
 pub trait ReleaseStore {
     /// The bytes of a release file, in the version that the event told of.
@@ -227,13 +331,25 @@ pub trait EventPublisher {
     fn publish(&self, events: &[LongshoreEvent]) -> impl Future<Output = Result<(), CallError>>;
 }
 
-/// All that the engine needs.
+/// All that the engine needs, but for what only `stacks` asks of CloudFormation.
 pub trait Cloud:
-    ImageRegistry + ServiceDeployer + RouteStore + RecordStore + ReleaseStore + EventPublisher
+    ImageRegistry
+    + ServiceDeployer
+    + RouteStore
+    + RecordStore
+    + StackRecordStore
+    + ReleaseStore
+    + EventPublisher
 {
 }
 
 impl<T> Cloud for T where
-    T: ImageRegistry + ServiceDeployer + RouteStore + RecordStore + ReleaseStore + EventPublisher
+    T: ImageRegistry
+        + ServiceDeployer
+        + RouteStore
+        + RecordStore
+        + StackRecordStore
+        + ReleaseStore
+        + EventPublisher
 {
 }

@@ -148,7 +148,7 @@ impl State {
 }
 
 /// What asks for a deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The id of the event or invocation; duplicates and retries share it.
     pub id: String,
@@ -160,6 +160,9 @@ pub struct Request {
     pub image: Image,
     /// Who or what asks.
     pub source: Source,
+    /// The requests of its second that it took the place of while all of them waited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced_requests: Vec<String>,
 }
 
 impl Request {
@@ -170,13 +173,53 @@ impl Request {
 
     /// Whether it was made before the one that `last` was asked for by.
     pub fn is_before(&self, last: &Deployment) -> bool {
-        match self.at.timestamp().cmp(&last.requested_at.timestamp()) {
+        self.comes_before(
+            last.requested_at,
+            &last.sequence,
+            &last.id,
+            &last.replaced_requests,
+        )
+    }
+
+    /// Whether it was made before `other`, which waits for the end of a change of the stack.
+    pub fn is_before_request(&self, other: &Self) -> bool {
+        self.comes_before(
+            other.at,
+            &other.sequence,
+            &other.id,
+            &other.replaced_requests,
+        )
+    }
+
+    fn comes_before(
+        &self,
+        at: DateTime<Utc>,
+        sequence: &Sequence,
+        id: &str,
+        replaced_requests: &[String],
+    ) -> bool {
+        match self.at.timestamp().cmp(&at.timestamp()) {
             Ordering::Less => true,
             Ordering::Greater => false,
             Ordering::Equal => {
-                last.replaced_requests.contains(&self.id)
-                    || self.sequence.series == last.sequence.series
-                        && (&self.sequence.position, &self.id) < (&last.sequence.position, &last.id)
+                replaced_requests.contains(&self.id)
+                    || self.sequence.series == sequence.series
+                        && (self.sequence.position.as_str(), self.id.as_str())
+                            < (sequence.position.as_str(), id)
+            }
+        }
+    }
+
+    /// Takes the place of another request: if that is of the same second, its duplicates must not bring
+    /// it back, nor those of the requests that it took the place of itself.
+    pub(crate) fn replace(&mut self, at: DateTime<Utc>, id: &str, replaced_requests: &[String]) {
+        if at.timestamp() != self.at.timestamp() {
+            return;
+        }
+        for replaced in replaced_requests.iter().map(String::as_str).chain([id]) {
+            if replaced != self.id && !self.replaced_requests.iter().any(|known| known == replaced)
+            {
+                self.replaced_requests.push(replaced.to_owned());
             }
         }
     }
@@ -218,27 +261,23 @@ impl Deployment {
         running: &Running,
         worker: &Worker,
     ) -> Self {
-        let replaced_requests = last
-            .filter(|last| last.requested_at.timestamp() == request.at.timestamp())
-            .map(|last| {
-                let mut requests = last.replaced_requests.clone();
-                requests.push(last.id.clone());
-                requests
-            })
-            .unwrap_or_default();
+        let mut request = request.clone();
+        if let Some(last) = last {
+            request.replace(last.requested_at, &last.id, &last.replaced_requests);
+        }
         Self {
-            id: request.id.clone(),
+            id: request.id,
             stack: follower.stack.clone(),
             service: follower.service.clone(),
             cluster: follower.cluster.clone(),
             ecs_service: follower.ecs_service.clone(),
             container: follower.container.clone(),
-            image: request.image.clone(),
-            source: request.source.clone(),
+            image: request.image,
+            source: request.source,
             requested_at: request.at,
             state: State::Claimed,
-            sequence: request.sequence.clone(),
-            replaced_requests,
+            sequence: request.sequence,
+            replaced_requests: request.replaced_requests,
             claimed_at: worker.now,
             claimed_by: worker.id.clone(),
             lease_until: worker.now + LEASE,

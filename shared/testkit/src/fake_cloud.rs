@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
-use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_rollout::ports::{
-    CallError, EcsDeployment, EcsService, ErrorClass, RolloutState, TaskDefinition,
+    CallError, EcsDeployment, EcsService, ErrorClass, ObservedStack, RolloutState, TaskDefinition,
 };
 use longshore_rollout::record::Record;
 use longshore_rollout::route::{Follower, Owner, Route};
+use longshore_rollout::stack_record::StackRecord;
 
 use crate::builders::{noon, task_definition_document};
 use crate::faults::{Fault, error};
@@ -30,6 +31,9 @@ pub(crate) struct Account {
     pub(crate) routes: BTreeMap<String, Route>,
     pub(crate) owners: BTreeMap<ServiceName, Owner>,
     pub(crate) records: BTreeMap<Owner, (Record, u64)>,
+    pub(crate) stack_records: BTreeMap<String, (StackRecord, u64)>,
+    pub(crate) observed_stacks: BTreeMap<String, ObservedStack>,
+    pub(crate) first_failures: BTreeMap<String, FailedResource>,
     pub(crate) releases: BTreeMap<String, Vec<u8>>,
     pub(crate) images: BTreeMap<(String, String), Digest>,
     pub(crate) services: BTreeMap<ServiceName, EcsService>,
@@ -199,6 +203,41 @@ impl FakeCloud {
             .records
             .get(&follower.owner())
             .map(|(record, _)| record.clone())
+    }
+
+    /// The record of a stack.
+    pub fn stack_record(&self, stack: &str) -> Option<StackRecord> {
+        self.inner
+            .borrow()
+            .stack_records
+            .get(stack)
+            .map(|(record, _)| record.clone())
+    }
+
+    /// Writes a stack record, whatever is there.
+    pub fn set_stack_record(&self, record: StackRecord) {
+        let mut account = self.inner.borrow_mut();
+        account.writes += 1;
+        let version = account.writes;
+        account
+            .stack_records
+            .insert(record.stack.clone(), (record, version));
+    }
+
+    /// Sets what CloudFormation shows of a stack, by its ARN.
+    pub fn set_observed_stack(&self, stack: ObservedStack) {
+        self.inner
+            .borrow_mut()
+            .observed_stacks
+            .insert(stack.stack_id.clone(), stack);
+    }
+
+    /// Sets the resource of a stack that fails first in its next change.
+    pub fn set_first_failure(&self, stack_id: &str, failure: FailedResource) {
+        self.inner
+            .borrow_mut()
+            .first_failures
+            .insert(stack_id.to_owned(), failure);
     }
 
     /// A service as ECS shows it.

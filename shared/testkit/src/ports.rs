@@ -1,13 +1,15 @@
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Image, ImageReference, Selector};
 use longshore_events::incoming::ReleaseFile;
-use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_rollout::ports::{
-    CallError, EcsService, ErrorClass, EventPublisher, ImageRegistry, RecordStore, RecordVersion,
-    ReleaseStore, RouteStore, ServiceDeployer, Tag, TaskDefinition,
+    CallError, EcsService, ErrorClass, EventPublisher, ImageRegistry, ObservedStack, RecordStore,
+    RecordVersion, ReleaseStore, RouteStore, ServiceDeployer, StackObserver, StackRecordStore, Tag,
+    TaskDefinition,
 };
 use longshore_rollout::record::Record;
 use longshore_rollout::route::{Owner, Route};
+use longshore_rollout::stack_record::StackRecord;
 use serde_json::Value;
 
 use crate::builders::noon;
@@ -17,7 +19,7 @@ use crate::faults::error;
 impl FakeCloud {
     /// Lets others run first, as often as a test has said, so that what runs side by side really
     /// interleaves.
-    async fn give_way(&self) {
+    pub(crate) async fn give_way(&self) {
         let mut turns = self.inner.borrow_mut().delays.pop_front().unwrap_or(1);
         std::future::poll_fn(|context| {
             if turns == 0 {
@@ -195,6 +197,82 @@ impl RecordStore for FakeCloud {
             let version = account.writes;
             account.records.insert(owner, (record.clone(), version));
             Ok(RecordVersion(version.to_string()))
+        })
+    }
+}
+
+impl StackRecordStore for FakeCloud {
+    async fn load_stack(
+        &self,
+        stack: &str,
+    ) -> Result<Option<(StackRecord, RecordVersion)>, CallError> {
+        self.give_way().await;
+        self.call("GetObject provisions", |account| {
+            Ok(account
+                .stack_records
+                .get(stack)
+                .map(|(record, version)| (record.clone(), RecordVersion(version.to_string()))))
+        })
+    }
+
+    async fn save_stack(
+        &self,
+        record: &StackRecord,
+        version: Option<&RecordVersion>,
+    ) -> Result<RecordVersion, CallError> {
+        self.give_way().await;
+        self.call("PutObject provisions", |account| {
+            let current = account
+                .stack_records
+                .get(&record.stack)
+                .map(|(_, version)| RecordVersion(version.to_string()));
+            if current.as_ref() != version {
+                return Err(error("save stack record", ErrorClass::LostRace));
+            }
+            account.writes += 1;
+            let version = account.writes;
+            account
+                .stack_records
+                .insert(record.stack.clone(), (record.clone(), version));
+            Ok(RecordVersion(version.to_string()))
+        })
+    }
+
+    async fn stacks(&self) -> Result<Vec<String>, CallError> {
+        self.give_way().await;
+        self.call("ListObjectsV2 provisions", |account| {
+            Ok(account.stack_records.keys().cloned().collect())
+        })
+    }
+}
+
+impl StackObserver for FakeCloud {
+    /// By name, a stack that is deleted is not found; by its ARN it is.
+    async fn describe_stack(&self, stack: &str) -> Result<Option<ObservedStack>, CallError> {
+        self.give_way().await;
+        self.call("DescribeStacks", |account| {
+            if let Some(observed) = account.observed_stacks.get(stack) {
+                return Ok(Some(observed.clone()));
+            }
+            Ok(account
+                .observed_stacks
+                .values()
+                .find(|observed| {
+                    observed.stack_id.contains(&format!(":stack/{stack}/"))
+                        && observed.status != "DELETE_COMPLETE"
+                })
+                .cloned())
+        })
+    }
+
+    async fn first_failure(
+        &self,
+        stack_id: &str,
+        _: Option<&str>,
+    ) -> Result<Option<FailedResource>, CallError> {
+        self.give_way().await;
+        self.call("DescribeStackEvents", |account| {
+            Ok(account.first_failures.get(stack_id).cloned())
         })
     }
 }

@@ -1,0 +1,378 @@
+//! The stack record: `provisions/<stack>/current.json` in the state bucket.
+//!
+//! Like the record of a deployment it is changed only by conditional writes, and each change of state
+//! puts the event that tells of it into the record's outbox in the same write.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use longshore_events::image::Image;
+use longshore_events::longshore::{
+    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
+    StackImported, StackReady, StackSource, StackSummary,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::outbox;
+use crate::ports::{CallError, Cloud, RecordVersion};
+use crate::record::{Deployment, LEASE, Request, Unpublished, Worker};
+use crate::route::Follower;
+
+/// How the client request token begins with which what is left of a stack is deleted, so that it can be
+/// made anew: that is a step of another change and none of its own.
+pub const REMAINS_TOKEN: &str = "longshore-remains";
+
+/// A stack's record: its last change, what waits for the end of it, and what is still to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRecord {
+    /// The stack.
+    pub stack: String,
+    /// The last change.
+    pub operation: Operation,
+    /// What was asked for while the stack was changing, the newest for each service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending_pushes: BTreeMap<String, PendingPush>,
+    /// A stack file was written while the stack was changing: the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_file: Option<PendingFile>,
+    /// Events that are not known to have been published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<Unpublished>,
+}
+
+/// A request for a deployment that waits until the stack is at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingPush {
+    /// The request.
+    pub request: Request,
+    /// The service.
+    pub follower: Follower,
+}
+
+/// A stack file that waits until the stack is at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingFile {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// When it was heard of.
+    pub at: DateTime<Utc>,
+}
+
+/// A change of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The client request token of CloudFormation's events: letters, digits and hyphens. Of a change that
+    /// somebody made past Longshore without a token, the id of the event that told of it.
+    pub id: String,
+    /// What it is to bring about.
+    pub kind: OperationKind,
+    /// How far it is.
+    pub state: OperationState,
+    /// Who or what asked.
+    pub source: StackSource,
+    /// The stack's ARN, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_id: Option<String>,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// When CloudFormation was first heard to be at work on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When the stack was at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The stack's status in CloudFormation's words, when a step was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The first resource that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_resource: Option<FailedResource>,
+    /// The URL of the whole template, where the change begins with taking up what an earlier stack left
+    /// behind: the rest follows when that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuation: Option<String>,
+    /// The services of the template.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Carried>,
+    /// Whether its services were looked after when it was over.
+    #[serde(default)]
+    pub settled: bool,
+}
+
+/// How far a change of a stack is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationState {
+    /// CloudFormation is at work, or is about to be.
+    Changing,
+    /// The stack is at rest and as it was asked for.
+    Ready,
+    /// The stack is at rest and not as it was asked for.
+    Failed,
+}
+
+/// A service of a template, and the image that the template carries for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The service.
+    pub follower: Follower,
+    /// The image, where it is one of ECR's and pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// Whether the stack file asks for this image anew; else it is the one that ran, or was being rolled
+    /// out, when the change began, and it is put back when the change fails.
+    #[serde(default)]
+    pub is_named: bool,
+}
+
+/// What CloudFormation's status says of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing: only a change set was made that would create the stack.
+    Planned,
+    /// CloudFormation is at work.
+    Changing,
+    /// At rest, and as it was asked for.
+    Ready,
+    /// At rest, and not as it was asked for.
+    Failed,
+}
+
+impl Phase {
+    /// Reads a status: the AWS CloudFormation User Guide, "Stack status codes".
+    pub fn of(status: &str) -> Self {
+        match status {
+            "REVIEW_IN_PROGRESS" => Self::Planned,
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "DELETE_COMPLETE" => {
+                Self::Ready
+            }
+            _ if status.ends_with("_IN_PROGRESS") => Self::Changing,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl Operation {
+    /// A change that CloudFormation has not been told of yet.
+    pub fn begin(
+        id: &str,
+        kind: OperationKind,
+        source: StackSource,
+        requested_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            state: OperationState::Changing,
+            source,
+            stack_id: None,
+            requested_at,
+            started_at: None,
+            finished_at: None,
+            status: None,
+            reason: None,
+            failed_resource: None,
+            continuation: None,
+            services: Vec::new(),
+            settled: false,
+        }
+    }
+
+    /// Whether CloudFormation is at work, or is about to be.
+    pub fn is_changing(&self) -> bool {
+        self.state == OperationState::Changing
+    }
+
+    /// The token of the step that takes up what an earlier stack left behind.
+    pub fn import_token(&self) -> String {
+        format!("{}-import", self.id)
+    }
+
+    /// Whether CloudFormation's events with `token` are of this change.
+    pub fn has_token(&self, token: &str) -> bool {
+        self.id == token || self.continuation.is_some() && self.import_token() == token
+    }
+
+    /// The change as events name it.
+    pub fn summary(&self, stack: &str) -> StackSummary {
+        StackSummary {
+            stack: stack.to_owned(),
+            operation_id: self.id.clone(),
+            stack_id: self.stack_id.clone(),
+            source: self.source.clone(),
+            requested_at: self.requested_at,
+        }
+    }
+}
+
+impl StackRecord {
+    /// The record after `operation` was begun: what waits goes on waiting, what was not yet told stays to
+    /// be told.
+    pub fn begin(
+        stack: &str,
+        before: Option<&Self>,
+        operation: Operation,
+        changes: ChangeCounts,
+        worker: &Worker,
+    ) -> Self {
+        let mut record = Self::follow(stack, before, operation);
+        let applying = StackApplying {
+            stack: record.summary(),
+            kind: record.operation.kind,
+            changes,
+        };
+        record.tell(LongshoreEvent::StackApplying(applying), worker);
+        record
+    }
+
+    /// The record after somebody began `operation` past Longshore.
+    pub(crate) fn follow(stack: &str, before: Option<&Self>, operation: Operation) -> Self {
+        Self {
+            stack: stack.to_owned(),
+            operation,
+            pending_pushes: before
+                .map_or_else(BTreeMap::new, |record| record.pending_pushes.clone()),
+            pending_file: before.and_then(|record| record.pending_file.clone()),
+            outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
+        }
+    }
+
+    /// What an earlier stack left behind was taken up; the change goes on.
+    pub fn imported(&mut self, status: &str, worker: &Worker) {
+        self.operation.status = Some(status.to_owned());
+        let imported = StackImported {
+            stack: self.summary(),
+        };
+        self.tell(LongshoreEvent::StackImported(imported), worker);
+    }
+
+    /// The stack is at rest with `status` since `at`.
+    pub fn finished(
+        &mut self,
+        status: &str,
+        reason: Option<&str>,
+        failed_resource: Option<FailedResource>,
+        at: DateTime<Utc>,
+        worker: &Worker,
+    ) {
+        let operation = &mut self.operation;
+        operation.status = Some(status.to_owned());
+        operation.finished_at = Some(at);
+        if Phase::of(status) == Phase::Ready {
+            operation.state = OperationState::Ready;
+            operation.reason = None;
+            let ready = StackReady {
+                stack: self.summary(),
+                kind: self.operation.kind,
+                finished_at: at,
+                status: status.to_owned(),
+            };
+            self.tell(LongshoreEvent::StackReady(ready), worker);
+            return;
+        }
+        let reason = reason
+            .map(str::to_owned)
+            .or_else(|| operation.reason.take())
+            .or_else(|| {
+                failed_resource
+                    .as_ref()
+                    .map(|resource| resource.reason.clone())
+            })
+            .unwrap_or_else(|| format!("the stack is {status}; CloudFormation gives no reason"));
+        operation.failed_resource = failed_resource;
+        self.fail(status, reason, at, worker);
+    }
+
+    /// CloudFormation refused to begin, or to go on after a step: the stack stays as it is. A beginning
+    /// that was not told yet is not told any more.
+    pub fn abandon(&mut self, reason: &str, worker: &Worker) {
+        let id = self.operation.id.clone();
+        self.outbox.retain(|unpublished| {
+            !matches!(&unpublished.event, LongshoreEvent::StackApplying(applying)
+                if applying.stack.operation_id == id)
+        });
+        self.operation.finished_at = Some(worker.now);
+        let status = self.operation.status.clone().unwrap_or_default();
+        self.fail(&status, reason.to_owned(), worker.now, worker);
+    }
+
+    fn fail(&mut self, status: &str, reason: String, at: DateTime<Utc>, worker: &Worker) {
+        self.operation.state = OperationState::Failed;
+        self.operation.reason = Some(reason.clone());
+        let failed = StackFailed {
+            stack: self.summary(),
+            kind: self.operation.kind,
+            finished_at: at,
+            status: status.to_owned(),
+            reason,
+            failed_resource: self.operation.failed_resource.clone(),
+        };
+        self.tell(LongshoreEvent::StackFailed(failed), worker);
+    }
+
+    /// Remembers a request until the stack is at rest, unless a newer one waits already; `last` is the
+    /// service's last deployment. Whether that was news.
+    pub fn remember(
+        &mut self,
+        follower: &Follower,
+        request: &Request,
+        last: Option<&Deployment>,
+    ) -> bool {
+        let waiting = self
+            .pending_pushes
+            .get(&follower.service)
+            .map(|pending| &pending.request);
+        if waiting
+            .is_some_and(|waiting| waiting.id == request.id || request.is_before_request(waiting))
+        {
+            return false;
+        }
+        let mut request = request.clone();
+        if let Some(last) = last {
+            request.replace(last.requested_at, &last.id, &last.replaced_requests);
+        }
+        if let Some(waiting) = waiting {
+            request.replace(waiting.at, &waiting.id, &waiting.replaced_requests);
+        }
+        let pending = PendingPush {
+            request,
+            follower: follower.clone(),
+        };
+        self.pending_pushes
+            .insert(follower.service.clone(), pending);
+        true
+    }
+
+    fn summary(&self) -> StackSummary {
+        self.operation.summary(&self.stack)
+    }
+
+    fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
+        self.outbox.push(Unpublished {
+            event,
+            worker_id: worker.id.clone(),
+            lease_until: worker.now + LEASE,
+        });
+    }
+}
+
+/// Publishes what the record holds for this worker and takes it out. An event is published at least
+/// once: when this dies in between, the worker's retry or, after the lease, the next one who opens the
+/// record publishes it again.
+///
+/// # Errors
+/// [`CallError`]; trying again may help.
+pub async fn flush<C: Cloud>(
+    cloud: &C,
+    record: StackRecord,
+    version: RecordVersion,
+    worker: &Worker,
+) -> Result<(), CallError> {
+    outbox::flush(cloud, record, version, worker).await
+}

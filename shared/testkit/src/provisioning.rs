@@ -1,0 +1,590 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use longshore_provisioning::ports::{
+    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundFileSystem,
+    Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent, StackProvisioner,
+    StackStatus, StoredStackFile, TemplateSource,
+};
+use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion, TaskDefinition};
+use longshore_rollout::route::{Follower, Route};
+use longshore_stack::check::{Needs, Subnet, Surroundings};
+use serde_json::Value;
+
+use crate::builders::{noon, task_definition_document};
+use crate::fake_cloud::{Account, FakeCloud};
+use crate::faults::error;
+
+/// CloudFormation and what else provisioning needs, in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Provisioning {
+    stacks: BTreeMap<String, FakeStack>,
+    made: u64,
+    files: BTreeMap<String, (Vec<u8>, u64)>,
+    templates: BTreeMap<String, String>,
+    missing_repositories: BTreeSet<String>,
+    file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
+    drifts: BTreeMap<String, Vec<Drift>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct FakeStack {
+    id: String,
+    status: String,
+    reason: Option<String>,
+    protected: bool,
+    template: Option<String>,
+    /// The template before the change that is under way.
+    previous: Option<String>,
+    parameters: BTreeMap<String, String>,
+    change_sets: BTreeMap<String, (ChangeSetKind, String, BTreeMap<String, String>)>,
+    token: Option<String>,
+}
+
+impl FakeStack {
+    fn has_finished(&self, verb: &str) -> bool {
+        self.status == format!("{verb}_IN_PROGRESS")
+    }
+}
+
+impl FakeCloud {
+    /// Puts a stack file into the state bucket and gives its version.
+    pub fn put_stack_file(&self, key: &str, content: &str) -> String {
+        let mut account = self.inner.borrow_mut();
+        let file = account.provisioning.files.entry(key.to_owned()).or_default();
+        file.0 = content.as_bytes().to_vec();
+        file.1 += 1;
+        file.1.to_string()
+    }
+
+    /// Makes a repository one that is not there.
+    pub fn remove_repository(&self, repository: &str) {
+        self.inner
+            .borrow_mut()
+            .provisioning
+            .missing_repositories
+            .insert(repository.to_owned());
+    }
+
+    /// Makes a file system that carries a stack's tags.
+    pub fn add_file_system(&self, stack: &str, file_system: FoundFileSystem) {
+        self.inner
+            .borrow_mut()
+            .provisioning
+            .file_systems
+            .entry(stack.to_owned())
+            .or_default()
+            .push(file_system);
+    }
+
+    /// Makes CloudFormation find these differences.
+    pub fn set_drift(&self, stack: &str, drifts: Vec<Drift>) {
+        self.inner
+            .borrow_mut()
+            .provisioning
+            .drifts
+            .insert(stack.to_owned(), drifts);
+    }
+
+    /// A stack's status; `None` when it was never made.
+    pub fn stack_status(&self, stack: &str) -> Option<String> {
+        let account = self.inner.borrow();
+        let stack = account.provisioning.stacks.get(stack)?;
+        Some(stack.status.clone())
+    }
+
+    /// The token of a stack's last change.
+    pub fn stack_token(&self, stack: &str) -> Option<String> {
+        let account = self.inner.borrow();
+        account.provisioning.stacks.get(stack)?.token.clone()
+    }
+
+    /// A stack's template as it is.
+    pub fn stack_template(&self, stack: &str) -> Option<Value> {
+        let account = self.inner.borrow();
+        let body = account.provisioning.stacks.get(stack)?.template.as_ref()?;
+        serde_json::from_str(body).ok()
+    }
+
+    /// The values of a stack's parameters.
+    pub fn stack_parameters(&self, stack: &str) -> BTreeMap<String, String> {
+        let account = self.inner.borrow();
+        account
+            .provisioning
+            .stacks
+            .get(stack)
+            .map(|stack| stack.parameters.clone())
+            .unwrap_or_default()
+    }
+
+    /// The change sets that are left, by stack.
+    pub fn change_sets(&self, stack: &str) -> Vec<String> {
+        let account = self.inner.borrow();
+        account
+            .provisioning
+            .stacks
+            .get(stack)
+            .map(|stack| stack.change_sets.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// CloudFormation does what it was told to, and ECS runs what the template says.
+    pub fn finish_stack(&self, stack: &str) {
+        self.end_change(stack, true, "");
+    }
+
+    /// CloudFormation gives up and restores what was before.
+    pub fn fail_stack(&self, stack: &str, reason: &str) {
+        self.end_change(stack, false, reason);
+    }
+
+    fn end_change(&self, name: &str, success: bool, reason: &str) {
+        let mut account = self.inner.borrow_mut();
+        let Some(stack) = account.provisioning.stacks.get_mut(name) else {
+            return;
+        };
+        stack.reason = (!success).then(|| reason.to_owned());
+        let status = [
+            ("CREATE", "CREATE_COMPLETE", "ROLLBACK_COMPLETE"),
+            ("UPDATE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
+            ("IMPORT", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),
+            ("DELETE", "DELETE_COMPLETE", "DELETE_FAILED"),
+        ]
+        .into_iter()
+        .find(|(verb, ..)| stack.has_finished(verb))
+        .map(|(_, completed, failed)| if success { completed } else { failed });
+        let Some(status) = status else {
+            return;
+        };
+        status.clone_into(&mut stack.status);
+        if !success {
+            stack.template = stack.previous.clone();
+        }
+        if status == "DELETE_COMPLETE" {
+            stack.template = None;
+        }
+        let template = stack.template.clone();
+        account.run_services(template.as_deref());
+    }
+}
+
+impl Account {
+    /// ECS runs what a template says.
+    fn run_services(&mut self, template: Option<&str>) {
+        let Some(template) =
+            template.and_then(|template| serde_json::from_str::<Value>(template).ok())
+        else {
+            return;
+        };
+        let services = template["Metadata"]["Longshore"]["Services"].clone();
+        let stack = template["Metadata"]["Longshore"]["Stack"].clone();
+        for (service, described) in services.as_object().into_iter().flatten() {
+            let text = |field: &str| described[field].as_str().unwrap_or_default().to_owned();
+            let follower = Follower {
+                stack: stack.as_str().unwrap_or_default().to_owned(),
+                service: service.clone(),
+                cluster: text("Cluster"),
+                ecs_service: text("EcsService"),
+                container: text("Container"),
+                tags: Vec::new(),
+            };
+            let Some(image) = image_in(&template, &follower.container) else {
+                continue;
+            };
+            let family = follower.ecs_service.clone();
+            let arn = self.next_arn(&family);
+            let mut document = task_definition_document(&arn, &family, &image);
+            document["containerDefinitions"][0]["name"] = follower.container.clone().into();
+            let is_same = self
+                .services
+                .get(&follower.service_name())
+                .and_then(|service| self.task_definitions.get(&service.task_definition))
+                .and_then(|running| running.image_of(&follower.container).ok())
+                == Some(image.as_str());
+            if is_same {
+                continue;
+            }
+            self.task_definitions.insert(
+                arn.clone(),
+                TaskDefinition {
+                    document,
+                    tags: Vec::new(),
+                },
+            );
+            let name = follower.service_name();
+            self.services
+                .entry(name.clone())
+                .or_insert_with(|| longshore_rollout::ports::EcsService {
+                    task_definition: String::new(),
+                    deployments: Vec::new(),
+                    messages: Vec::new(),
+                    desired_count: 1,
+                    running_count: 1,
+                });
+            let now = self.now.unwrap_or_else(|| noon(0));
+            self.begin(&name, &arn, now);
+            if let Some(service) = self.services.get_mut(&name) {
+                service.deployments.retain(|deployment| deployment.primary);
+                for deployment in &mut service.deployments {
+                    deployment.rollout_state = longshore_rollout::ports::RolloutState::Completed;
+                }
+            }
+        }
+    }
+}
+
+/// The image that a template's task definition gives a container.
+fn image_in(template: &Value, container: &str) -> Option<String> {
+    let resources = template["Resources"].as_object()?;
+    resources
+        .values()
+        .filter_map(|resource| resource["Properties"]["ContainerDefinitions"].as_array())
+        .flatten()
+        .find(|definition| definition["Name"] == container)
+        .map(|definition| match &definition["Image"] {
+            Value::String(image) => image.clone(),
+            substituted => substituted["Fn::Sub"]
+                .as_str()
+                .unwrap_or_default()
+                .replace("${AWS::AccountId}", "111122223333")
+                .replace("${AWS::Region}", "eu-west-1")
+                .replace("${AWS::URLSuffix}", "amazonaws.com"),
+        })
+}
+
+impl StackProvisioner for FakeCloud {
+    async fn describe(&self, stack: &str) -> Result<Option<DescribedStack>, CallError> {
+        self.call("DescribeStacks", |account| {
+            Ok(account
+                .provisioning
+                .stacks
+                .values()
+                .find(|known| known.id == stack || known.id.contains(&format!(":stack/{stack}/")))
+                .filter(|known| known.status != "DELETE_COMPLETE")
+                .map(|known| DescribedStack {
+                    stack_id: known.id.clone(),
+                    status: StackStatus(known.status.clone()),
+                    status_reason: known.reason.clone(),
+                    outputs: BTreeMap::new(),
+                    termination_protection: known.protected,
+                }))
+        })
+    }
+
+    async fn template(&self, stack: &str) -> Result<Option<String>, CallError> {
+        self.call("GetTemplate", |account| {
+            let stack = account.provisioning.stacks.get(stack);
+            Ok(stack.and_then(|stack| stack.template.clone()))
+        })
+    }
+
+    async fn create_change_set(&self, request: &ChangeSetRequest) -> Result<ChangeSet, CallError> {
+        self.call("CreateChangeSet", |account| {
+            let provisioning = &mut account.provisioning;
+            let body = match &request.template {
+                TemplateSource::Body(body) => body.clone(),
+                TemplateSource::Url(url) => provisioning
+                    .templates
+                    .get(url)
+                    .cloned()
+                    .ok_or_else(|| error("read the template", ErrorClass::Refused))?,
+            };
+            provisioning.made += 1;
+            let id = format!(
+                "arn:aws:cloudformation:eu-west-1:111122223333:stack/{}/{}",
+                request.stack, provisioning.made
+            );
+            let stack = provisioning
+                .stacks
+                .entry(request.stack.clone())
+                .or_default();
+            match request.kind {
+                ChangeSetKind::Create | ChangeSetKind::Import
+                    if matches!(stack.status.as_str(), "" | "DELETE_COMPLETE") =>
+                {
+                    *stack = FakeStack {
+                        id,
+                        status: "REVIEW_IN_PROGRESS".to_owned(),
+                        ..FakeStack::default()
+                    };
+                }
+                ChangeSetKind::Create | ChangeSetKind::Import
+                    if stack.status == "REVIEW_IN_PROGRESS" => {}
+                ChangeSetKind::Update
+                    if StackStatus(stack.status.clone()).takes_updates() => {}
+                _ => return Err(error("create change set", ErrorClass::Refused)),
+            }
+            let parameters: BTreeMap<String, String> = request
+                .parameters
+                .iter()
+                .map(|(key, value)| {
+                    let value = match value {
+                        ParameterValue::New(value) => value.reveal().to_owned(),
+                        ParameterValue::Previous => {
+                            stack.parameters.get(key).cloned().unwrap_or_default()
+                        }
+                    };
+                    (key.clone(), value)
+                })
+                .collect();
+            let same = stack.template.as_ref().is_some_and(|template| {
+                serde_json::from_str::<Value>(template).ok()
+                    == serde_json::from_str::<Value>(&body).ok()
+            });
+            let answer = if same && stack.parameters == parameters {
+                ChangeSet::Empty
+            } else {
+                ChangeSet::Ready(changes(stack.template.as_deref(), &body))
+            };
+            stack
+                .change_sets
+                .insert(request.name.clone(), (request.kind, body, parameters));
+            Ok(answer)
+        })
+    }
+
+    async fn execute_change_set(
+        &self,
+        stack: &str,
+        name: &str,
+        token: &str,
+    ) -> Result<(), CallError> {
+        self.call("ExecuteChangeSet", |account| {
+            let stack = account
+                .provisioning
+                .stacks
+                .get_mut(stack)
+                .ok_or_else(|| error("execute change set", ErrorClass::Refused))?;
+            let (kind, body, parameters) = stack
+                .change_sets
+                .remove(name)
+                .ok_or_else(|| error("execute change set", ErrorClass::NotFound))?;
+            stack.change_sets.clear();
+            stack.previous = stack.template.replace(body);
+            stack.parameters = parameters;
+            stack.token = Some(token.to_owned());
+            stack.reason = None;
+            stack.status = match kind {
+                ChangeSetKind::Create => "CREATE_IN_PROGRESS",
+                ChangeSetKind::Update => "UPDATE_IN_PROGRESS",
+                ChangeSetKind::Import => "IMPORT_IN_PROGRESS",
+            }
+            .to_owned();
+            Ok(())
+        })
+    }
+
+    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), CallError> {
+        self.call("DeleteChangeSet", |account| {
+            if let Some(stack) = account.provisioning.stacks.get_mut(stack) {
+                stack.change_sets.remove(name);
+            }
+            Ok(())
+        })
+    }
+
+    async fn delete_stack(
+        &self,
+        stack: &str,
+        _role_arn: Option<&str>,
+        token: &str,
+    ) -> Result<(), CallError> {
+        self.call("DeleteStack", |account| {
+            let found = account
+                .provisioning
+                .stacks
+                .iter_mut()
+                .find(|(name, known)| *name == stack || known.id == stack);
+            if let Some((_, known)) = found {
+                if known.protected {
+                    return Err(error("delete stack", ErrorClass::Refused));
+                }
+                known.status = "DELETE_IN_PROGRESS".to_owned();
+                known.token = Some(token.to_owned());
+                known.previous = known.template.clone();
+            }
+            Ok(())
+        })
+    }
+
+    async fn delete_remains(
+        &self,
+        stack_id: &str,
+        _role_arn: Option<&str>,
+    ) -> Result<(), CallError> {
+        self.call("DeleteStack", |account| {
+            account
+                .provisioning
+                .stacks
+                .retain(|_, known| known.id != stack_id);
+            Ok(())
+        })
+    }
+
+    async fn set_termination_protection(
+        &self,
+        stack: &str,
+        protected: bool,
+    ) -> Result<(), CallError> {
+        self.call("UpdateTerminationProtection", |account| {
+            if let Some(stack) = account.provisioning.stacks.get_mut(stack) {
+                stack.protected = protected;
+            }
+            Ok(())
+        })
+    }
+
+    async fn events(&self, _stack: &str) -> Result<Vec<StackEvent>, CallError> {
+        self.call("DescribeStackEvents", |_| Ok(Vec::new()))
+    }
+
+    async fn drift(&self, stack: &str) -> Result<Vec<Drift>, CallError> {
+        self.call("DetectStackDrift", |account| {
+            let drifts = account.provisioning.drifts.get(stack);
+            Ok(drifts.cloned().unwrap_or_default())
+        })
+    }
+}
+
+/// What changes between two templates, resource by resource.
+fn changes(before: Option<&str>, after: &str) -> Vec<ResourceChange> {
+    let resources = |body: &str| {
+        serde_json::from_str::<Value>(body)
+            .ok()
+            .and_then(|template| template["Resources"].as_object().cloned())
+            .unwrap_or_default()
+    };
+    let before = before.map(resources).unwrap_or_default();
+    let after = resources(after);
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let action = match (before.get(name), after.get(name)) {
+                (None, Some(_)) => Action::Add,
+                (Some(_), None) => Action::Remove,
+                (Some(before), Some(after)) if before != after => Action::Change,
+                _ => return None,
+            };
+            let resource = after.get(name).or_else(|| before.get(name))?;
+            Some(ResourceChange {
+                logical_id: name.clone(),
+                physical_id: (action != Action::Add).then(|| name.to_lowercase()),
+                resource_type: resource["Type"].as_str().unwrap_or_default().to_owned(),
+                action,
+                properties: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+impl ProvisioningStore for FakeCloud {
+    async fn stack_file(&self, stack: &str) -> Result<Option<StoredStackFile>, CallError> {
+        self.call("GetObject", |account| {
+            let key = format!("stacks/{stack}.yaml");
+            let file = account.provisioning.files.get(&key);
+            Ok(file.map(|(content, version)| StoredStackFile {
+                key,
+                version_id: Some(version.to_string()),
+                content: content.clone(),
+            }))
+        })
+    }
+
+    async fn put_template(&self, stack: &str, body: &str) -> Result<String, CallError> {
+        self.call("PutObject", |account| {
+            let templates = &mut account.provisioning.templates;
+            let url = format!("https://templates/{stack}/{}", templates.len());
+            templates.insert(url.clone(), body.to_owned());
+            Ok(url)
+        })
+    }
+
+    async fn routed_repositories(&self) -> Result<Vec<String>, CallError> {
+        self.call("ListObjects", |account| {
+            Ok(account.routes.keys().cloned().collect())
+        })
+    }
+
+    async fn load_route(
+        &self,
+        repository: &str,
+    ) -> Result<Option<(Route, RecordVersion)>, CallError> {
+        self.call("GetObject", |account| {
+            let route = account.routes.get(repository);
+            Ok(route.map(|route| (route.clone(), version_of(route))))
+        })
+    }
+
+    async fn save_route(
+        &self,
+        route: &Route,
+        version: Option<&RecordVersion>,
+    ) -> Result<(), CallError> {
+        self.call("PutObject", |account| {
+            let present = account.routes.get(&route.repository).map(version_of);
+            if present.as_ref() != version {
+                return Err(error("write the route", ErrorClass::LostRace));
+            }
+            account
+                .routes
+                .insert(route.repository.clone(), route.clone());
+            Ok(())
+        })
+    }
+}
+
+/// Content is version enough for routes.
+fn version_of(route: &Route) -> RecordVersion {
+    RecordVersion(format!("{route:?}"))
+}
+
+impl Inventory for FakeCloud {
+    async fn surroundings(&self, needs: &Needs) -> Result<Surroundings, CallError> {
+        self.call("DescribeSubnets", |account| {
+            let missing_repositories = account
+                .provisioning
+                .missing_repositories
+                .intersection(&needs.repositories)
+                .cloned()
+                .collect();
+            let subnets = needs
+                .subnets
+                .iter()
+                .enumerate()
+                .map(|(number, subnet)| {
+                    let zone = ["eu-west-1a", "eu-west-1b", "eu-west-1c"][number % 3];
+                    let subnet_in_zone = Subnet {
+                        availability_zone: zone.to_owned(),
+                        vpc_id: "vpc-0a1b2c3d4e5f60718".to_owned(),
+                    };
+                    (subnet.clone(), subnet_in_zone)
+                })
+                .collect();
+            Ok(Surroundings {
+                missing_repositories,
+                missing_images: BTreeSet::new(),
+                subnets,
+                missing_secrets: BTreeSet::new(),
+            })
+        })
+    }
+
+    async fn file_systems(&self, stack: &str) -> Result<Vec<FoundFileSystem>, CallError> {
+        self.call("DescribeFileSystems", |account| {
+            let found = account.provisioning.file_systems.get(stack);
+            Ok(found.cloned().unwrap_or_default())
+        })
+    }
+
+    async fn scalable_target_arns(
+        &self,
+        resource_ids: &[String],
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        self.call("DescribeScalableTargets", |_| {
+            Ok(resource_ids
+                .iter()
+                .map(|id| (id.clone(), format!("arn:aws:{id}")))
+                .collect())
+        })
+    }
+}
