@@ -12,7 +12,7 @@ mod stack;
 
 pub use stack::{
     ChangeCounts, FailedResource, OperationKind, Problem, Severity, StackApplying, StackFailed,
-    StackFileRefused, StackImported, StackReady, StackSource, StackSummary, StackUnchanged,
+    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
 };
 
 /// The source of every event of ours.
@@ -46,9 +46,6 @@ pub enum LongshoreEvent {
     /// A change of a stack began.
     #[serde(rename = "Stack Applying")]
     StackApplying(StackApplying),
-    /// What an earlier stack left behind was taken up; the change goes on.
-    #[serde(rename = "Stack Imported")]
-    StackImported(StackImported),
     /// The stack is at rest and as it was asked for.
     #[serde(rename = "Stack Ready")]
     StackReady(StackReady),
@@ -75,7 +72,6 @@ impl LongshoreEvent {
             Self::DeploymentSuperseded(_) => "Deployment Superseded",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
-            Self::StackImported(_) => "Stack Imported",
             Self::StackReady(_) => "Stack Ready",
             Self::StackFailed(_) => "Stack Failed",
             Self::StackUnchanged(_) => "Stack Unchanged",
@@ -97,7 +93,6 @@ impl LongshoreEvent {
             Self::DeploymentSuperseded(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
-            Self::StackImported(detail) => serde_json::to_string(detail),
             Self::StackReady(detail) => serde_json::to_string(detail),
             Self::StackFailed(detail) => serde_json::to_string(detail),
             Self::StackUnchanged(detail) => serde_json::to_string(detail),

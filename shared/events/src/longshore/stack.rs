@@ -76,13 +76,6 @@ pub struct StackApplying {
     pub changes: ChangeCounts,
 }
 
-/// `Stack Imported`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StackImported {
-    /// The change, which goes on.
-    pub stack: StackSummary,
-}
-
 /// `Stack Ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackReady {
