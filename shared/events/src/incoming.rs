@@ -78,12 +78,9 @@ pub enum ProvisionEvent {
         operation_id: String,
     },
     /// What an earlier stack left behind was taken up; the rest of the change is to follow.
-    StackImported {
-        /// The stack.
-        stack: String,
-        /// The change.
-        operation_id: String,
-    },
+    StackImported(StackChange),
+    /// Nothing that concerns provisioning, and why.
+    Nothing(&'static str),
 }
 
 /// A stack file was written.
@@ -157,24 +154,17 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         ("aws.ecr", IMAGE_ACTION) => push(&envelope),
         ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
-        (SOURCE, _) => {
-            match LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)? {
-                LongshoreEvent::StackReady(event) => Ok(at_rest(event.stack)),
-                LongshoreEvent::StackFailed(event) => Ok(at_rest(event.stack)),
-                _ => Ok(DeployEvent::Nothing("it does not end a change of a stack")),
-            }
-        }
+        (SOURCE, _) => Ok(stack_at_rest(&envelope)?.map_or(
+            DeployEvent::Nothing("it does not end a change of a stack"),
+            |stack| DeployEvent::StackAtRest {
+                stack: stack.stack,
+                operation_id: stack.operation_id,
+            },
+        )),
         _ => Err(unexpected(
             &envelope,
             "ECR Image Action, Object Created, Stack Ready or Stack Failed",
         )),
-    }
-}
-
-fn at_rest(stack: StackSummary) -> DeployEvent {
-    DeployEvent::StackAtRest {
-        stack: stack.stack,
-        operation_id: stack.operation_id,
     }
 }
 
@@ -187,33 +177,37 @@ pub fn parse_provision(payload: &Value) -> Result<ProvisionEvent, Malformed> {
         return manual::parse_provision(payload).map(ProvisionEvent::Request);
     }
     let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
-    let unexpected = || {
-        unexpected(
-            &envelope,
-            "Object Created, Stack Ready, Stack Failed or Stack Imported",
-        )
-    };
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         ("aws.s3", OBJECT_CREATED) => stack_file(&envelope),
-        (SOURCE, _) => {
-            match LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)? {
-                LongshoreEvent::StackReady(event) => Ok(event.stack),
-                LongshoreEvent::StackFailed(event) => Ok(event.stack),
-                LongshoreEvent::StackImported(event) => {
-                    return Ok(ProvisionEvent::StackImported {
-                        stack: event.stack.stack,
-                        operation_id: event.stack.operation_id,
-                    });
-                }
-                _ => Err(unexpected()),
-            }
-            .map(|stack| ProvisionEvent::StackAtRest {
-                stack: stack.stack,
-                operation_id: stack.operation_id,
+        ("aws.cloudformation", STACK_STATUS_CHANGE) => {
+            let change = stack_change(&envelope)?;
+            Ok(match change.status.as_str() {
+                "IMPORT_COMPLETE" => ProvisionEvent::StackImported(change),
+                _ => ProvisionEvent::Nothing("it does not end an import"),
             })
         }
-        _ => Err(unexpected()),
+        (SOURCE, _) => Ok(stack_at_rest(&envelope)?.map_or(
+            ProvisionEvent::Nothing("it does not end a change of a stack"),
+            |stack| ProvisionEvent::StackAtRest {
+                stack: stack.stack,
+                operation_id: stack.operation_id,
+            },
+        )),
+        _ => Err(unexpected(
+            &envelope,
+            "Object Created, CloudFormation Stack Status Change, Stack Ready or Stack Failed",
+        )),
     }
+}
+
+/// The change of a stack that one of our own events ends, if it does.
+fn stack_at_rest(envelope: &EventBridgeEvent) -> Result<Option<StackSummary>, Malformed> {
+    let event = LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)?;
+    Ok(match event {
+        LongshoreEvent::StackReady(event) => Some(event.stack),
+        LongshoreEvent::StackFailed(event) => Some(event.stack),
+        _ => None,
+    })
 }
 
 /// Reads what woke `watch`.

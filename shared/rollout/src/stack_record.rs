@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
-    StackImported, StackReady, StackSource, StackSummary,
+    StackReady, StackSource, StackSummary,
 };
 use serde::{Deserialize, Serialize};
 
@@ -241,15 +241,6 @@ impl StackRecord {
             pending_file: before.and_then(|record| record.pending_file.clone()),
             outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
         }
-    }
-
-    /// What an earlier stack left behind was taken up; the change goes on.
-    pub fn imported(&mut self, status: &str, worker: &Worker) {
-        self.operation.status = Some(status.to_owned());
-        let imported = StackImported {
-            stack: self.summary(),
-        };
-        self.tell(LongshoreEvent::StackImported(imported), worker);
     }
 
     /// The stack is at rest with `status` since `at`.
