@@ -1,1 +1,18 @@
 //! The provisioning engine: stacks are planned, applied and destroyed through CloudFormation.
+
+pub mod apply;
+mod carry;
+mod change_set;
+pub mod destroy;
+pub mod drift;
+pub mod error;
+pub mod file;
+pub mod outputs;
+pub mod plan;
+pub mod ports;
+mod prepare;
+pub mod render;
+pub mod rest;
+pub mod routes;
+pub mod settings;
+mod template;

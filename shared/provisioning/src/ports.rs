@@ -34,11 +34,11 @@ pub struct StackStatus(pub String);
 impl StackStatus {
     /// Whether CloudFormation is at work on it, so that it refuses other changes.
     pub fn is_changing(&self) -> bool {
-        self.0.ends_with("_IN_PROGRESS") && !self.is_empty_shell()
+        self.0.ends_with("_IN_PROGRESS") && !self.is_shell()
     }
 
     /// A stack that holds nothing: only a change set that would create it was made.
-    pub fn is_empty_shell(&self) -> bool {
+    pub fn is_shell(&self) -> bool {
         self.0 == "REVIEW_IN_PROGRESS"
     }
 
@@ -256,7 +256,7 @@ pub struct FoundFileSystem {
 /// CloudFormation.
 pub trait StackProvisioner {
     /// A stack, by name or id; `None` when there is none or it is deleted.
-    fn describe_stack(
+    fn describe(
         &self,
         stack: &str,
     ) -> impl Future<Output = Result<Option<DescribedStack>, CallError>>;

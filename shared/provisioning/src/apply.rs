@@ -1,0 +1,435 @@
+//! Applying a stack file: a change set is made and executed, and nobody waits for the end.
+
+use chrono::{DateTime, Utc};
+use longshore_events::longshore::{
+    ChangeCounts, LongshoreEvent, OperationKind, Problem, StackSource, StackSummary, StackUnchanged,
+};
+use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
+use longshore_rollout::record::Worker;
+use longshore_rollout::stack_record::{Operation, PendingFile, StackRecord, flush};
+use longshore_stack::read::Reading;
+use serde::Serialize;
+
+use crate::change_set;
+use crate::error::ProvisioningError;
+use crate::plan::refused;
+use crate::ports::{Action, ChangeSet, ChangeSetKind, ProvisioningCloud, ResourceChange};
+use crate::prepare::{Prepared, Way, obstacle, prepare, source};
+use crate::routes::write_routes;
+use crate::settings::Settings;
+use crate::template::Template;
+
+/// What asks for a change of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackRequest {
+    /// The same for duplicates and retries; it is the token that CloudFormation's events carry, so it
+    /// holds letters, digits and hyphens only.
+    pub id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who or what.
+    pub source: StackSource,
+}
+
+/// What came of a stack file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Applied {
+    /// The stack.
+    pub stack: String,
+    /// What was done.
+    #[serde(flatten)]
+    pub outcome: ApplyOutcome,
+    /// Warnings about the stack file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Problem>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ApplyOutcome {
+    /// CloudFormation is at work.
+    Applying {
+        /// The token of its events.
+        operation_id: String,
+        /// How many resources become what.
+        changes: ChangeCounts,
+    },
+    /// The stack is as the file says.
+    Unchanged,
+    /// The stack is being changed; the newest file is applied when it is at rest.
+    Pending,
+    /// This very request was taken up before.
+    TakenBefore,
+}
+
+/// Applies a stack file.
+///
+/// # Errors
+/// [`ProvisioningError`]; a stack that is being changed is a [`ProvisioningError::Conflict`] for all
+/// sources but files, which are remembered.
+pub async fn apply<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    reading: &Reading,
+    request: &StackRequest,
+    worker: &Worker,
+) -> Result<Applied, ProvisioningError> {
+    let stack = reading.stack.stack_name();
+    let done = |outcome| Applied {
+        stack: stack.clone(),
+        outcome,
+        warnings: reading.warnings.clone(),
+    };
+    for _ in 0..RACES {
+        match cloud.load_stack(&stack).await? {
+            Some((record, version)) if record.operation.id == request.id => {
+                return take_up(cloud, record, version, worker).await.map(done);
+            }
+            Some((record, version)) if record.operation.is_changing() => {
+                match wait(cloud, record, &version, request).await? {
+                    Some(outcome) => return Ok(done(outcome)),
+                    None => continue,
+                }
+            }
+            _ => {}
+        }
+        let prepared = prepare(cloud, settings, reading).await?;
+        if let Some(described) = &prepared.described
+            && described.status.is_changing()
+        {
+            return Err(changed_by_others(&stack, &obstacle(described), request));
+        }
+        let way = prepared.way("apply")?;
+        let apply = Apply {
+            cloud,
+            settings,
+            prepared: &prepared,
+            request,
+            worker,
+        };
+        if let Some(outcome) = apply.run(way).await? {
+            return Ok(done(outcome));
+        }
+    }
+    Err(lost_races(&stack).into())
+}
+
+/// How often the stack record is loaded again after a lost race before the call is handed back.
+pub(crate) const RACES: usize = 8;
+
+pub(crate) fn lost_races(stack: &str) -> CallError {
+    CallError {
+        operation: format!("write the stack record of {stack}"),
+        class: ErrorClass::Transient,
+        code: None,
+        message: format!("somebody else wrote it first {RACES} times"),
+    }
+}
+
+/// A retry, or a duplicate of the event: the first attempt may have died before it told CloudFormation
+/// or the world.
+async fn take_up<C: ProvisioningCloud>(
+    cloud: &C,
+    record: StackRecord,
+    version: RecordVersion,
+    worker: &Worker,
+) -> Result<ApplyOutcome, ProvisioningError> {
+    if record.operation.is_changing() {
+        let token = match &record.operation.continuation {
+            Some(_) => record.operation.import_token(),
+            None => record.operation.id.clone(),
+        };
+        let executed = cloud
+            .execute_change_set(&record.stack, &change_set_name(&token), &token)
+            .await;
+        match executed {
+            // It was executed before, and is not there or not to be executed any more.
+            Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {}
+            executed => executed?,
+        }
+    }
+    flush(cloud, record, version, worker).await?;
+    Ok(ApplyOutcome::TakenBefore)
+}
+
+/// The stack is being changed: a file waits, a person is told; `None` when somebody else has written
+/// the record first.
+async fn wait<C: ProvisioningCloud>(
+    cloud: &C,
+    mut record: StackRecord,
+    version: &RecordVersion,
+    request: &StackRequest,
+) -> Result<Option<ApplyOutcome>, ProvisioningError> {
+    let StackSource::File { key, version_id } = &request.source else {
+        return Err(ProvisioningError::Conflict {
+            operation: "apply",
+            stack: record.stack,
+            reason: "it is being changed; apply it again when that is done".to_owned(),
+        });
+    };
+    record.pending_file = Some(PendingFile {
+        key: key.clone(),
+        version_id: version_id.clone(),
+        at: request.at,
+    });
+    match cloud.save_stack(&record, Some(version)).await {
+        Ok(_) => Ok(Some(ApplyOutcome::Pending)),
+        Err(error) if error.class == ErrorClass::LostRace => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// CloudFormation is at work for somebody else, and `watch` has not written that down yet: a file comes
+/// again, by Lambda's retry, and waits then.
+fn changed_by_others(stack: &str, reason: &str, request: &StackRequest) -> ProvisioningError {
+    match request.source {
+        StackSource::File { .. } => ProvisioningError::Call(CallError {
+            operation: format!("apply stack {stack}"),
+            class: ErrorClass::Transient,
+            code: None,
+            message: reason.to_owned(),
+        }),
+        StackSource::Manual { .. } | StackSource::CloudFormation => ProvisioningError::Conflict {
+            operation: "apply",
+            stack: stack.to_owned(),
+            reason: reason.to_owned(),
+        },
+    }
+}
+
+fn change_set_name(token: &str) -> String {
+    format!("longshore-{token}")
+}
+
+impl StackRequest {
+    fn summary(&self, stack: &str, stack_id: Option<&str>) -> StackSummary {
+        StackSummary {
+            stack: stack.to_owned(),
+            operation_id: self.id.clone(),
+            stack_id: stack_id.map(str::to_owned),
+            source: self.source.clone(),
+            requested_at: self.at,
+        }
+    }
+}
+
+struct Apply<'a, C> {
+    cloud: &'a C,
+    settings: &'a Settings,
+    prepared: &'a Prepared,
+    request: &'a StackRequest,
+    worker: &'a Worker,
+}
+
+/// A change set that waits to be executed.
+struct Made {
+    /// Its name.
+    name: String,
+    /// The token of the events that follow from it.
+    token: String,
+    /// How many resources become what.
+    changes: ChangeCounts,
+    /// Where the whole template is, when the change set only takes up what exists.
+    continuation: Option<String>,
+}
+
+impl<C: ProvisioningCloud> Apply<'_, C> {
+    /// `None` when somebody else has written the stack record first.
+    async fn run(&self, way: Way) -> Result<Option<ApplyOutcome>, ProvisioningError> {
+        let prepared = self.prepared;
+        if way == Way::Update && prepared.same_template && prepared.rendered.parameters.is_empty() {
+            return self.unchanged().await.map(Some);
+        }
+        if let (Way::Recreate, Some(remains)) = (way, &prepared.described) {
+            let role_arn = self.settings.cloudformation_role_arn.as_deref();
+            self.cloud
+                .delete_remains(&remains.stack_id, role_arn)
+                .await?;
+        }
+        let Some(made) = self.make(way).await? else {
+            return self.unchanged().await.map(Some);
+        };
+        let Some((record, version)) = self.begin(&made).await? else {
+            self.cloud
+                .delete_change_set(&prepared.stack, &made.name)
+                .await?;
+            return Ok(None);
+        };
+        self.execute(&made, record, version).await?;
+        Ok(Some(ApplyOutcome::Applying {
+            operation_id: self.request.id.clone(),
+            changes: made.changes,
+        }))
+    }
+
+    /// Makes the change set; `None` when there is nothing to do.
+    async fn make(&self, way: Way) -> Result<Option<Made>, ProvisioningError> {
+        let prepared = self.prepared;
+        let body = &prepared.rendered.body;
+        let importing = Template::parse(body)
+            .filter(|_| way != Way::Update)
+            .and_then(|template| template.importing(&prepared.retained));
+        let id = &self.request.id;
+        let (kind, body, to_import, token, continuation) = match importing {
+            Some((import_body, to_import)) => (
+                ChangeSetKind::Import,
+                import_body,
+                to_import,
+                format!("{id}-import"),
+                Some(self.cloud.put_template(&prepared.stack, body).await?),
+            ),
+            None => (
+                match way {
+                    Way::Create | Way::Recreate => ChangeSetKind::Create,
+                    Way::Update => ChangeSetKind::Update,
+                },
+                body.clone(),
+                Vec::new(),
+                id.clone(),
+                None,
+            ),
+        };
+        let template = source(self.cloud, &prepared.stack, &body).await?;
+        let name = change_set_name(&token);
+        let request =
+            change_set::request(self.settings, prepared, &name, kind, template, to_import);
+        match self.cloud.create_change_set(&request).await? {
+            ChangeSet::Ready(changes) => Ok(Some(Made {
+                name,
+                token,
+                changes: count(&changes),
+                continuation,
+            })),
+            ChangeSet::Empty => {
+                self.cloud.delete_change_set(&prepared.stack, &name).await?;
+                Ok(None)
+            }
+            ChangeSet::Refused(reason) => {
+                self.cloud.delete_change_set(&prepared.stack, &name).await?;
+                Err(refused("apply", &prepared.stack, reason))
+            }
+        }
+    }
+
+    /// Writes down that the stack is being changed, so that pushes wait; `None` when somebody else has
+    /// written first.
+    async fn begin(
+        &self,
+        made: &Made,
+    ) -> Result<Option<(StackRecord, RecordVersion)>, ProvisioningError> {
+        let operation = Operation {
+            continuation: made.continuation.clone(),
+            services: self.prepared.services.clone(),
+            ..Operation::begin(
+                &self.request.id,
+                OperationKind::Apply,
+                self.request.source.clone(),
+                self.request.at,
+            )
+        };
+        let before = self.prepared.stored.as_ref();
+        let record = StackRecord::begin(
+            &self.prepared.stack,
+            before.map(|(record, _)| record),
+            operation,
+            made.changes,
+            self.worker,
+        );
+        let version = before.map(|(_, version)| version);
+        match self.cloud.save_stack(&record, version).await {
+            Ok(version) => Ok(Some((record, version))),
+            Err(error) if error.class == ErrorClass::LostRace => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn execute(
+        &self,
+        made: &Made,
+        record: StackRecord,
+        version: RecordVersion,
+    ) -> Result<(), ProvisioningError> {
+        let stack = &self.prepared.stack;
+        let executed = self
+            .cloud
+            .execute_change_set(stack, &made.name, &made.token)
+            .await;
+        match executed {
+            Ok(()) => {
+                self.protect().await?;
+                flush(self.cloud, record, version, self.worker).await?;
+                Ok(())
+            }
+            Err(error) if matches!(error.class, ErrorClass::Refused | ErrorClass::Denied) => {
+                self.abandon(record, version, &error).await?;
+                Err(error.into())
+            }
+            // It may have been executed: the retry finds out by the operation's id.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes back what [`Self::begin`] wrote: CloudFormation was not told to do anything.
+    async fn abandon(
+        &self,
+        mut record: StackRecord,
+        version: RecordVersion,
+        error: &CallError,
+    ) -> Result<(), ProvisioningError> {
+        record.abandon(&error.to_string(), self.worker);
+        let version = self.cloud.save_stack(&record, Some(&version)).await?;
+        flush(self.cloud, record, version, self.worker).await?;
+        Ok(())
+    }
+
+    async fn unchanged(&self) -> Result<ApplyOutcome, ProvisioningError> {
+        self.protect().await?;
+        write_routes(self.cloud, &self.prepared.stack).await?;
+        if let StackSource::File { .. } = self.request.source {
+            let event = LongshoreEvent::StackUnchanged(StackUnchanged {
+                stack: self
+                    .request
+                    .summary(&self.prepared.stack, self.stack_id()),
+            });
+            self.cloud.publish(&[event]).await?;
+        }
+        Ok(ApplyOutcome::Unchanged)
+    }
+
+    /// Sets the termination protection, which is no part of a template. A stack that is being made
+    /// takes it, too.
+    async fn protect(&self) -> Result<(), CallError> {
+        let is_protected = self
+            .prepared
+            .described
+            .as_ref()
+            .is_some_and(|described| described.termination_protection);
+        if is_protected == self.prepared.protected {
+            return Ok(());
+        }
+        self.cloud
+            .set_termination_protection(&self.prepared.stack, self.prepared.protected)
+            .await
+    }
+
+    fn stack_id(&self) -> Option<&str> {
+        let described = self.prepared.described.as_ref()?;
+        Some(&described.stack_id)
+    }
+}
+
+/// How many resources become what. What may be replaced counts as replaced: it is what people fear.
+fn count(changes: &[ResourceChange]) -> ChangeCounts {
+    let mut counts = ChangeCounts::default();
+    for change in changes {
+        let count = match change.action {
+            Action::Add | Action::Import => &mut counts.add,
+            Action::Change => &mut counts.change,
+            Action::MayReplace | Action::Replace | Action::ReplaceAndKeep => &mut counts.replace,
+            Action::Remove | Action::RemoveAndKeep => &mut counts.remove,
+        };
+        *count += 1;
+    }
+    counts
+}

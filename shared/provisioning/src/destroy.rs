@@ -1,0 +1,237 @@
+//! Destroying a stack. Data stays unless the stack file says that it goes, and a stack with data must be
+//! named twice.
+
+use longshore_events::longshore::{ChangeCounts, OperationKind};
+use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_rollout::record::Worker;
+use longshore_rollout::stack_record::{Carried, Operation, StackRecord, flush};
+use serde::Serialize;
+
+use crate::apply::StackRequest;
+use crate::error::ProvisioningError;
+use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud};
+use crate::prepare::obstacle;
+use crate::settings::Settings;
+use crate::template::Template;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Destroyed {
+    /// The stack.
+    pub stack: String,
+    /// The token of CloudFormation's events.
+    pub operation_id: String,
+    /// The file systems that stay.
+    pub kept: Vec<FoundFileSystem>,
+    /// The file systems that go.
+    pub deleted: Vec<FoundFileSystem>,
+}
+
+/// Begins to delete a stack. One with file systems must be named once more, in `confirmation`.
+///
+/// # Errors
+/// [`ProvisioningError`].
+pub async fn destroy<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    stack: &str,
+    confirmation: Option<&str>,
+    request: &StackRequest,
+    worker: &Worker,
+) -> Result<Destroyed, ProvisioningError> {
+    let stored = cloud.load_stack(stack).await?;
+    let last = stored.as_ref().map(|(record, _)| &record.operation);
+    let is_retry = last.is_some_and(|operation| operation.id == request.id);
+    if !is_retry && last.is_some_and(Operation::is_changing) {
+        return Err(conflict(
+            stack,
+            "it is being changed; wait until that is done".to_owned(),
+        ));
+    }
+    let Some(described) = cloud.describe(stack).await? else {
+        return Err(conflict(stack, "there is no such stack".to_owned()));
+    };
+    if described.status.is_changing() && !is_retry {
+        return Err(conflict(stack, obstacle(&described)));
+    }
+    if described.termination_protection {
+        return Err(conflict(
+            stack,
+            "it is protected: set `termination_protection: false` in its stack file and apply that \
+             first"
+                .to_owned(),
+        ));
+    }
+    let body = cloud.template(stack).await?;
+    let template = body.as_deref().and_then(Template::parse);
+    let (kept, deleted) = data(cloud, stack, template.as_ref()).await?;
+    if !(kept.is_empty() && deleted.is_empty()) && confirmation != Some(stack) {
+        return Err(conflict(stack, unconfirmed(stack, &kept, &deleted)));
+    }
+    let operation = Operation {
+        services: services(template.as_ref()),
+        stack_id: Some(described.stack_id.clone()),
+        ..Operation::begin(
+            &request.id,
+            OperationKind::Destroy,
+            request.source.clone(),
+            request.at,
+        )
+    };
+    let resources = template.map_or(0, |template| template.resource_types().len());
+    let counts = ChangeCounts {
+        remove: u32::try_from(resources).unwrap_or(u32::MAX),
+        ..ChangeCounts::default()
+    };
+    let before = stored.as_ref();
+    let record = StackRecord::begin(
+        stack,
+        before.map(|(record, _)| record),
+        operation,
+        counts,
+        worker,
+    );
+    let version = match cloud
+        .save_stack(&record, before.map(|(_, version)| version))
+        .await
+    {
+        Err(error) if error.class == ErrorClass::LostRace => {
+            return Err(conflict(
+                stack,
+                "another change of it has just begun; wait until that is done".to_owned(),
+            ));
+        }
+        version => version?,
+    };
+    let role_arn = settings.cloudformation_role_arn.as_deref();
+    if let Err(error) = delete(cloud, &described, role_arn, &request.id).await {
+        if matches!(error.class, ErrorClass::Refused | ErrorClass::Denied) {
+            let mut record = record;
+            record.abandon(&error.to_string(), worker);
+            let version = cloud.save_stack(&record, Some(&version)).await?;
+            flush(cloud, record, version, worker).await?;
+        }
+        return Err(error.into());
+    }
+    flush(cloud, record, version, worker).await?;
+    Ok(Destroyed {
+        stack: stack.to_owned(),
+        operation_id: request.id.clone(),
+        kept,
+        deleted,
+    })
+}
+
+/// By its id, so that a stack of the same name that somebody makes meanwhile is not meant.
+async fn delete<C: ProvisioningCloud>(
+    cloud: &C,
+    described: &DescribedStack,
+    role_arn: Option<&str>,
+    token: &str,
+) -> Result<(), CallError> {
+    cloud
+        .delete_stack(&described.stack_id, role_arn, token)
+        .await
+}
+
+/// The stack's file systems: those that stay, and those that go with it.
+async fn data<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    template: Option<&Template>,
+) -> Result<(Vec<FoundFileSystem>, Vec<FoundFileSystem>), CallError> {
+    let described = template.map(Template::file_systems).unwrap_or_default();
+    if described.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let found = cloud.file_systems(stack).await?;
+    Ok(found.into_iter().partition(|found| {
+        !described
+            .iter()
+            .any(|described| described.name == found.name && described.deleted_with_stack)
+    }))
+}
+
+fn unconfirmed(stack: &str, kept: &[FoundFileSystem], deleted: &[FoundFileSystem]) -> String {
+    let list = |file_systems: &[FoundFileSystem]| {
+        file_systems
+            .iter()
+            .map(|file_system| {
+                format!(
+                    "{} ({}, {})",
+                    file_system.name,
+                    file_system.file_system_id,
+                    size(file_system.size_in_bytes)
+                )
+            })
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut words = "it holds data:".to_owned();
+    if !deleted.is_empty() {
+        words.push_str(&format!(
+            " DELETED with it would be file system {};",
+            list(deleted)
+        ));
+    }
+    if !kept.is_empty() {
+        words.push_str(&format!(" kept would be file system {};", list(kept)));
+    }
+    words.push_str(&format!(
+        " to destroy it, name it once more: `confirm` must be `{stack}`"
+    ));
+    words
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes;
+    let mut unit = 0;
+    while value >= 1024 && unit + 1 < UNITS.len() {
+        value /= 1024;
+        unit += 1;
+    }
+    format!("{value} {}", UNITS[unit])
+}
+
+fn services(template: Option<&Template>) -> Vec<Carried> {
+    template
+        .and_then(Template::metadata)
+        .map(|metadata| {
+            metadata
+                .services
+                .iter()
+                .map(|(service, described)| Carried {
+                    follower: described.follower(&metadata.stack, service),
+                    image: None,
+                    is_named: false,
+                })
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+fn conflict(stack: &str, reason: String) -> ProvisioningError {
+    ProvisioningError::Conflict {
+        operation: "destroy",
+        stack: stack.to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit_that_is_not_below_one() {
+        let cases = [
+            (6144, "6 KiB"),
+            (13_000_000_000, "12 GiB"),
+            (17, "17 bytes"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}

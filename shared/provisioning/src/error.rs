@@ -1,0 +1,71 @@
+//! Why an operation on a stack was not done.
+
+use std::fmt;
+
+use longshore_events::longshore::{Problem, Severity};
+use longshore_rollout::ports::CallError;
+
+/// Why an operation on a stack was not done. Nothing was changed, except where the call says otherwise.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProvisioningError {
+    /// The stack file is wrong, or the account does not hold what it names.
+    #[error("{}", in_words(.stack, .problems))]
+    Refused {
+        /// The stack, as far as the file names it.
+        stack: String,
+        /// Everything that is wrong, with warnings.
+        problems: Vec<Problem>,
+    },
+    /// The stack is not in a state in which this can be done.
+    #[error("{operation} stack {stack}: {reason}")]
+    Conflict {
+        /// What was asked for.
+        operation: &'static str,
+        /// The stack.
+        stack: String,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
+    /// A call failed. Trying again may help.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+fn in_words(stack: &str, problems: &[Problem]) -> String {
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .count();
+    let mut words = format!(
+        "stack file of {stack}: {errors} error{}",
+        if errors == 1 { "" } else { "s" }
+    );
+    for problem in problems {
+        words.push_str(&format!("\n{}", Line(problem)));
+    }
+    words
+}
+
+/// A problem on a line of its own, as compilers write it.
+pub struct Line<'a>(pub &'a Problem);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(problem) = self;
+        if let (Some(line), Some(column)) = (problem.line, problem.column) {
+            write!(formatter, "{line}:{column}: ")?;
+        }
+        let severity = match problem.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(formatter, "{severity}: ")?;
+        if !problem.path.is_empty() {
+            write!(formatter, "{}: ", problem.path)?;
+        }
+        if let Some(value) = &problem.value {
+            write!(formatter, "`{value}`: ")?;
+        }
+        formatter.write_str(&problem.message)
+    }
+}

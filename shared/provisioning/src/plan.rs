@@ -1,0 +1,169 @@
+//! What applying a stack file would do; nothing is done.
+
+use longshore_events::longshore::Problem;
+use longshore_rollout::ports::CallError;
+use longshore_stack::read::Reading;
+use serde::Serialize;
+
+use crate::change_set;
+use crate::error::ProvisioningError;
+use crate::ports::{
+    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, ProvisioningCloud, ResourceChange,
+};
+use crate::prepare::{Prepared, Way, prepare, source};
+use crate::settings::Settings;
+use crate::template::Template;
+
+/// What applying a stack file would do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The stack.
+    pub stack: String,
+    /// What would become of the stack itself.
+    pub outcome: PlanOutcome,
+    /// What would become of its resources.
+    pub changes: Vec<ResourceChange>,
+    /// Warnings about the stack file.
+    pub warnings: Vec<Problem>,
+}
+
+/// What would become of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanOutcome {
+    /// Nothing: it is as the file says.
+    Unchanged,
+    /// It would be made.
+    Create,
+    /// What its failed creation left would be deleted, then it would be made.
+    Recreate,
+    /// It would be changed.
+    Update,
+}
+
+/// Works out what applying the stack file would do, by a change set that is deleted again.
+///
+/// # Errors
+/// [`ProvisioningError`].
+pub async fn plan<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    reading: &Reading,
+    id: &str,
+) -> Result<Plan, ProvisioningError> {
+    let prepared = prepare(cloud, settings, reading).await?;
+    let way = prepared.way("plan")?;
+    let (outcome, changes) = match way {
+        Way::Update if prepared.same_template && prepared.rendered.parameters.is_empty() => {
+            (PlanOutcome::Unchanged, Vec::new())
+        }
+        // CloudFormation makes no change set for what can only be deleted; all of it is made anew.
+        Way::Recreate => (PlanOutcome::Recreate, all_added(&prepared)),
+        Way::Create | Way::Update => changes(cloud, settings, &prepared, way, id).await?,
+    };
+    Ok(Plan {
+        stack: prepared.stack,
+        outcome,
+        changes,
+        warnings: prepared.warnings,
+    })
+}
+
+async fn changes<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    prepared: &Prepared,
+    way: Way,
+    id: &str,
+) -> Result<(PlanOutcome, Vec<ResourceChange>), ProvisioningError> {
+    let (kind, outcome) = match way {
+        Way::Create | Way::Recreate => (ChangeSetKind::Create, PlanOutcome::Create),
+        Way::Update => (ChangeSetKind::Update, PlanOutcome::Update),
+    };
+    let template = source(cloud, &prepared.stack, &prepared.rendered.body).await?;
+    let name = format!("longshore-plan-{id}");
+    let request = change_set::request(settings, prepared, &name, kind, template, Vec::new());
+    let answer = cloud.create_change_set(&request).await;
+    let cleaned = clean_up(cloud, settings, prepared, &request).await;
+    match answer? {
+        ChangeSet::Ready(mut changes) => {
+            cleaned?;
+            mark_imported(&mut changes, prepared);
+            Ok((outcome, changes))
+        }
+        ChangeSet::Empty => {
+            cleaned?;
+            Ok((PlanOutcome::Unchanged, Vec::new()))
+        }
+        ChangeSet::Refused(reason) => Err(refused("plan", &prepared.stack, reason)),
+    }
+}
+
+/// Deletes the change set, and the empty stack that the first change set of a stack makes.
+async fn clean_up<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    prepared: &Prepared,
+    request: &ChangeSetRequest,
+) -> Result<(), CallError> {
+    cloud
+        .delete_change_set(&request.stack, &request.name)
+        .await?;
+    if request.kind != ChangeSetKind::Create {
+        return Ok(());
+    }
+    match cloud.describe(&prepared.stack).await? {
+        Some(shell) if shell.status.is_shell() => {
+            cloud
+                .delete_remains(&shell.stack_id, settings.cloudformation_role_arn.as_deref())
+                .await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// File systems that an earlier stack of this name has left are taken up, not made.
+fn mark_imported(changes: &mut [ResourceChange], prepared: &Prepared) {
+    let Some(template) = Template::parse(&prepared.rendered.body) else {
+        return;
+    };
+    for file_system in template.file_systems() {
+        let retained = prepared
+            .retained
+            .iter()
+            .find(|retained| retained.name == file_system.name);
+        let change = changes
+            .iter_mut()
+            .find(|change| change.logical_id == file_system.logical_id);
+        if let (Some(retained), Some(change)) = (retained, change) {
+            change.action = Action::Import;
+            change.physical_id = Some(retained.file_system_id.clone());
+        }
+    }
+}
+
+fn all_added(prepared: &Prepared) -> Vec<ResourceChange> {
+    let mut changes: Vec<ResourceChange> = Template::parse(&prepared.rendered.body)
+        .map(|template| template.resource_types())
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(logical_id, resource_type)| ResourceChange {
+            logical_id,
+            physical_id: None,
+            resource_type,
+            action: Action::Add,
+            properties: Vec::new(),
+        })
+        .collect();
+    mark_imported(&mut changes, prepared);
+    changes
+}
+
+/// CloudFormation does not accept a change set.
+pub(crate) fn refused(operation: &'static str, stack: &str, reason: String) -> ProvisioningError {
+    ProvisioningError::Conflict {
+        operation,
+        stack: stack.to_owned(),
+        reason: format!("CloudFormation does not accept the template: {reason}"),
+    }
+}

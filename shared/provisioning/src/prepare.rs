@@ -1,0 +1,191 @@
+//! From a stack file to the template that would be sent, with nothing changed yet.
+
+use futures_util::future::try_join3;
+use longshore_events::longshore::{Problem, Severity};
+use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
+use longshore_rollout::stack_record::{Carried, StackRecord};
+use longshore_stack::check;
+use longshore_stack::read::Reading;
+use longshore_stack::render::{self, Context, Rendered};
+
+use crate::carry::carried_images;
+use crate::error::ProvisioningError;
+use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud, TemplateSource};
+use crate::settings::Settings;
+use crate::template::Template;
+
+/// CloudFormation takes so many bytes of a template in a request; more goes through S3.
+const LARGEST_BODY: usize = 51_200;
+
+/// A stack file, looked at together with the account and the stack as it is.
+pub(crate) struct Prepared {
+    /// The stack's name.
+    pub stack: String,
+    /// Warnings about the stack file.
+    pub warnings: Vec<Problem>,
+    /// The stack as it is.
+    pub described: Option<DescribedStack>,
+    /// The stack record.
+    pub stored: Option<(StackRecord, RecordVersion)>,
+    /// The template that is to be sent, with its parameters.
+    pub rendered: Rendered,
+    /// What its services carry.
+    pub services: Vec<Carried>,
+    /// Whether the stack's template is the same but for carried images.
+    pub same_template: bool,
+    /// What an earlier stack of this name has left behind.
+    pub retained: Vec<FoundFileSystem>,
+    /// Whether CloudFormation is to refuse to delete the stack.
+    pub protected: bool,
+}
+
+/// What brings a stack to its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// There is no stack, or one that was only planned.
+    Create,
+    /// There is what a failed creation left, which must go first.
+    Recreate,
+    /// There is a stack.
+    Update,
+}
+
+/// Looks at all that a stack file needs and at the stack as it is, and renders the template.
+///
+/// # Errors
+/// [`ProvisioningError::Refused`] with every problem.
+pub(crate) async fn prepare<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    reading: &Reading,
+) -> Result<Prepared, ProvisioningError> {
+    let stack = reading.stack.stack_name();
+    let needs = check::needs(&reading.stack);
+    let (surroundings, described, stored) = try_join3(
+        cloud.surroundings(&needs),
+        cloud.describe(&stack),
+        cloud.load_stack(&stack),
+    )
+    .await?;
+    let mut problems = reading.locate(check::check_surroundings(&reading.stack, &surroundings));
+    problems.extend(reading.warnings.iter().cloned());
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
+        return Err(ProvisioningError::Refused { stack, problems });
+    }
+    let exists = described.as_ref().is_some_and(|described| {
+        !described.status.is_shell() && !described.status.is_failed_creation()
+    });
+    let deployed = if exists {
+        cloud.template(&stack).await?
+    } else {
+        None
+    };
+    let last = stored.as_ref().map(|(record, _)| &record.operation);
+    let mut context = Context {
+        permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
+        images: Default::default(),
+    };
+    let draft = render::render(&reading.stack, &context);
+    let metadata = metadata_of(&draft.body).ok_or_else(|| unreadable(&stack))?;
+    let deployed_metadata = deployed.as_deref().and_then(metadata_of);
+    let carried = carried_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
+    context.images = carried.images;
+    let mut rendered = render::render(&reading.stack, &context);
+    let same_template = deployed_metadata.as_ref() == Some(&metadata)
+        && deployed.as_deref().map(render::without_images)
+            == Some(render::without_images(&rendered.body));
+    if let (true, Some(deployed)) = (same_template, deployed) {
+        // A difference only in carried images is no change: the stack's own template is sent again.
+        rendered.body = deployed;
+    }
+    let retained = if exists || reading.stack.file_systems.is_empty() {
+        Vec::new()
+    } else {
+        cloud.file_systems(&stack).await?
+    };
+    Ok(Prepared {
+        protected: reading.stack.is_protected(),
+        warnings: problems,
+        described,
+        stored,
+        rendered,
+        services: carried.services,
+        same_template,
+        retained,
+        stack,
+    })
+}
+
+impl Prepared {
+    /// What brings the stack to its template.
+    ///
+    /// # Errors
+    /// [`ProvisioningError::Conflict`] when nothing can be done with the stack as it is.
+    pub fn way(&self, operation: &'static str) -> Result<Way, ProvisioningError> {
+        let Some(described) = &self.described else {
+            return Ok(Way::Create);
+        };
+        let status = &described.status;
+        if status.is_shell() {
+            Ok(Way::Create)
+        } else if status.is_failed_creation() {
+            Ok(Way::Recreate)
+        } else if status.takes_updates() {
+            Ok(Way::Update)
+        } else {
+            Err(ProvisioningError::Conflict {
+                operation,
+                stack: self.stack.clone(),
+                reason: obstacle(described),
+            })
+        }
+    }
+}
+
+/// What keeps a stack from being changed, and what to do.
+pub(crate) fn obstacle(described: &DescribedStack) -> String {
+    let status = described.status.0.as_str();
+    let why = match &described.status_reason {
+        Some(reason) => format!("it is {status}: {reason}"),
+        None => format!("it is {status}"),
+    };
+    let remedy = match status {
+        "UPDATE_ROLLBACK_FAILED" => {
+            "mend what CloudFormation could not take back, and continue the rollback with: aws \
+             cloudformation continue-update-rollback --stack-name <stack>"
+        }
+        "DELETE_FAILED" => "mend what keeps its resources from being deleted, and destroy it again",
+        _ => "wait until CloudFormation has done its work",
+    };
+    format!("{why}; {remedy}")
+}
+
+/// A template as CloudFormation takes it: in the request, or through S3 when it is large.
+pub(crate) async fn source<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    body: &str,
+) -> Result<TemplateSource, CallError> {
+    if body.len() <= LARGEST_BODY {
+        return Ok(TemplateSource::Body(body.to_owned()));
+    }
+    let url = cloud.put_template(stack, body).await?;
+    Ok(TemplateSource::Url(url))
+}
+
+fn metadata_of(body: &str) -> Option<longshore_rollout::ports::TemplateMetadata> {
+    Template::parse(body)?.metadata()
+}
+
+/// The renderer writes what this crate reads, so this is a fault of Longshore's own.
+fn unreadable(stack: &str) -> CallError {
+    CallError {
+        operation: format!("render the template of stack {stack}"),
+        class: ErrorClass::Refused,
+        code: None,
+        message: "its metadata cannot be read back, which is a fault of Longshore's own".to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+//! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
+
+use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_rollout::record::Worker;
+use longshore_rollout::stack_record::{StackRecord, flush};
+use serde::Serialize;
+
+use crate::apply::{RACES, lost_races};
+use crate::change_set;
+use crate::error::ProvisioningError;
+use crate::file::{FileOutcome, apply_stored};
+use crate::ports::{
+    ChangeSet, ChangeSetKind, ChangeSetRequest, ParameterValue, ProvisioningCloud, TemplateSource,
+};
+use crate::routes::write_routes;
+use crate::settings::Settings;
+use crate::template::Template;
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AtRest {
+    /// The stack.
+    pub stack: String,
+    /// What came of the stack file that waited, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileOutcome>,
+}
+
+/// Writes the routes of a stack that is at rest, and applies the newest stack file if one came while it
+/// was being changed. Harmless twice, and for a stack that is changed again.
+///
+/// # Errors
+/// [`ProvisioningError::Call`]: the invocation should come again.
+pub async fn stack_at_rest<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    stack: &str,
+    worker: &Worker,
+) -> Result<AtRest, ProvisioningError> {
+    let mut at_rest = AtRest {
+        stack: stack.to_owned(),
+        file: None,
+    };
+    let Some((record, _)) = cloud.load_stack(stack).await? else {
+        return Ok(at_rest);
+    };
+    if record.operation.is_changing() {
+        return Ok(at_rest);
+    }
+    write_routes(cloud, stack).await?;
+    if record.pending_file.is_none() {
+        return Ok(at_rest);
+    }
+    if let Some(stored) = cloud.stack_file(stack).await? {
+        at_rest.file = Some(apply_stored(cloud, settings, stack, &stored, worker).await?);
+    }
+    forget_pending_file(cloud, stack, &record).await?;
+    Ok(at_rest)
+}
+
+/// Takes the stack file that waited out of the record, unless another one came meanwhile.
+async fn forget_pending_file<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    taken: &StackRecord,
+) -> Result<(), CallError> {
+    for _ in 0..RACES {
+        let Some((mut record, version)) = cloud.load_stack(stack).await? else {
+            return Ok(());
+        };
+        if record.pending_file.is_none() || record.pending_file != taken.pending_file {
+            return Ok(());
+        }
+        record.pending_file = None;
+        match cloud.save_stack(&record, Some(&version)).await {
+            Err(error) if error.class == ErrorClass::LostRace => {}
+            other => return other.map(drop),
+        }
+    }
+    Err(lost_races(stack))
+}
+
+/// Goes on after an earlier stack's data was taken up: the rest of the template follows.
+///
+/// # Errors
+/// [`ProvisioningError::Call`]: the invocation should come again.
+pub async fn stack_imported<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    stack: &str,
+    worker: &Worker,
+) -> Result<(), ProvisioningError> {
+    let Some((mut record, version)) = cloud.load_stack(stack).await? else {
+        return Ok(());
+    };
+    let operation = &record.operation;
+    let (true, Some(url)) = (operation.is_changing(), operation.continuation.clone()) else {
+        return Ok(());
+    };
+    let token = operation.id.clone();
+    let name = format!("longshore-{token}");
+    let imported = cloud.template(stack).await?;
+    let parameters = imported
+        .as_deref()
+        .and_then(Template::parse)
+        .map(|template| template.parameters())
+        .unwrap_or_default();
+    let request = ChangeSetRequest {
+        stack: stack.to_owned(),
+        name: name.clone(),
+        kind: ChangeSetKind::Update,
+        template: TemplateSource::Url(url),
+        parameters: parameters
+            .into_iter()
+            .map(|parameter| (parameter, ParameterValue::Previous))
+            .collect(),
+        tags: change_set::tags(stack),
+        resources_to_import: Vec::new(),
+        role_arn: settings.cloudformation_role_arn.clone(),
+    };
+    let failure = match cloud.create_change_set(&request).await {
+        Ok(ChangeSet::Ready(_)) => match cloud.execute_change_set(stack, &name, &token).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        },
+        Ok(ChangeSet::Empty) => CallError {
+            operation: format!("create change set {name} of stack {stack}"),
+            class: ErrorClass::Refused,
+            code: None,
+            message: "CloudFormation finds nothing to do after the import".to_owned(),
+        },
+        Ok(ChangeSet::Refused(reason)) => CallError {
+            operation: format!("create change set {name} of stack {stack}"),
+            class: ErrorClass::Refused,
+            code: None,
+            message: reason,
+        },
+        Err(error) => error,
+    };
+    if !matches!(failure.class, ErrorClass::Refused | ErrorClass::Denied) {
+        return Err(failure.into());
+    }
+    record.abandon(&failure.to_string(), worker);
+    let version = cloud.save_stack(&record, Some(&version)).await?;
+    flush(cloud, record, version, worker).await?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Routes follow from what stacks run: a push finds its services by them.
+
+use std::collections::BTreeSet;
+
+use futures_util::stream::{self, TryStreamExt};
+use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_rollout::route::{Follower, Route};
+
+use crate::ports::ProvisioningCloud;
+use crate::template::{Template, followers};
+
+/// How many routes are read and written side by side.
+const AT_ONCE: usize = 16;
+
+/// How often a route is read again after a lost race before the call is handed back.
+const RACES: usize = 8;
+
+/// Brings all routes to what the stack's present template says of its services; those of a stack that is
+/// gone are removed.
+///
+/// # Errors
+/// The first call that failed; what was written is right, the rest is done the next time.
+pub async fn write_routes<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Result<(), CallError> {
+    let described = cloud.describe(stack).await?;
+    let body = match described {
+        Some(described) if !described.status.is_failed_creation() => cloud.template(stack).await?,
+        _ => None,
+    };
+    let wanted = body
+        .as_deref()
+        .and_then(Template::parse)
+        .and_then(|template| template.metadata())
+        .map(|metadata| followers(&metadata))
+        .unwrap_or_default();
+    let mut repositories: BTreeSet<String> =
+        cloud.routed_repositories().await?.into_iter().collect();
+    repositories.extend(wanted.keys().cloned());
+    stream::iter(repositories.iter().map(Ok))
+        .try_for_each_concurrent(AT_ONCE, async |repository| {
+            let wanted = wanted.get(repository).map(Vec::as_slice);
+            write_route(cloud, stack, repository, wanted.unwrap_or_default()).await
+        })
+        .await
+}
+
+async fn write_route<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    repository: &str,
+    wanted: &[Follower],
+) -> Result<(), CallError> {
+    for _ in 0..RACES {
+        let stored = cloud.load_route(repository).await?;
+        let (before, version) = match &stored {
+            Some((route, version)) => (route.followers.as_slice(), Some(version)),
+            None => (&[][..], None),
+        };
+        let followers = merged(before, stack, wanted);
+        if followers == before {
+            return Ok(());
+        }
+        let route = Route {
+            repository: repository.to_owned(),
+            followers,
+        };
+        match cloud.save_route(&route, version).await {
+            Err(error) if error.class == ErrorClass::LostRace => {}
+            other => return other,
+        }
+    }
+    Err(CallError {
+        operation: format!("write routes/{repository}.json"),
+        class: ErrorClass::Transient,
+        code: None,
+        message: format!("somebody else wrote it first {RACES} times"),
+    })
+}
+
+/// The followers with those of `stack` replaced by `wanted`; other stacks', and those that people wrote
+/// for stacks of other tools, stay where they are.
+fn merged(before: &[Follower], stack: &str, wanted: &[Follower]) -> Vec<Follower> {
+    let mut followers: Vec<Follower> = before
+        .iter()
+        .filter_map(|follower| {
+            if follower.stack != stack {
+                return Some(follower.clone());
+            }
+            wanted
+                .iter()
+                .find(|wanted| wanted.service == follower.service)
+                .cloned()
+        })
+        .collect();
+    for follower in wanted {
+        if !followers.contains(follower) {
+            followers.push(follower.clone());
+        }
+    }
+    followers
+}

@@ -1,0 +1,140 @@
+//! What the engine reads out of templates: who is served, and which resources hold data.
+
+use std::collections::BTreeMap;
+
+use longshore_rollout::ports::TemplateMetadata;
+use longshore_rollout::route::Follower;
+use serde_json::{Map, Value};
+
+use crate::ports::{FoundFileSystem, ResourceToImport};
+
+const FILE_SYSTEM: &str = "AWS::EFS::FileSystem";
+
+/// The tag that says which of a stack file's file systems a resource is.
+const FILE_SYSTEM_TAG: &str = "longshore:file-system";
+
+/// A template that was rendered from a stack file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Template {
+    document: Value,
+}
+
+/// A file system in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TemplateFileSystem {
+    /// Its name in the stack file.
+    pub name: String,
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Whether it is deleted with the stack.
+    pub deleted_with_stack: bool,
+}
+
+impl Template {
+    /// Reads a template's text; `None` for one that is not JSON, which is nobody's of ours.
+    pub fn parse(body: &str) -> Option<Self> {
+        serde_json::from_str(body)
+            .ok()
+            .map(|document| Self { document })
+    }
+
+    /// What the template says about its services; `None` for a template that Longshore did not render.
+    pub fn metadata(&self) -> Option<TemplateMetadata> {
+        let metadata = self.document.pointer("/Metadata/Longshore")?;
+        serde_json::from_value(metadata.clone()).ok()
+    }
+
+    /// Its file systems.
+    pub fn file_systems(&self) -> Vec<TemplateFileSystem> {
+        self.resources()
+            .filter(|(_, resource)| resource["Type"] == FILE_SYSTEM)
+            .map(|(logical_id, resource)| TemplateFileSystem {
+                name: tag(resource, FILE_SYSTEM_TAG).unwrap_or_else(|| logical_id.clone()),
+                logical_id: logical_id.clone(),
+                deleted_with_stack: resource["DeletionPolicy"] == "Delete",
+            })
+            .collect()
+    }
+
+    /// The template that takes up file systems which exist, and nothing else: CloudFormation imports
+    /// only with a template that holds no resource besides (AWS CloudFormation User Guide, "Import AWS
+    /// resources into a CloudFormation stack").
+    pub fn importing(&self, found: &[FoundFileSystem]) -> Option<(String, Vec<ResourceToImport>)> {
+        let mut imported = Vec::new();
+        let mut resources = Map::new();
+        for file_system in self.file_systems() {
+            let Some(existing) = found.iter().find(|found| found.name == file_system.name) else {
+                continue;
+            };
+            let resource = &self.document["Resources"][&file_system.logical_id];
+            resources.insert(file_system.logical_id.clone(), resource.clone());
+            imported.push(ResourceToImport {
+                logical_id: file_system.logical_id,
+                resource_type: FILE_SYSTEM.to_owned(),
+                identifier: "FileSystemId".to_owned(),
+                value: existing.file_system_id.clone(),
+            });
+        }
+        if imported.is_empty() {
+            return None;
+        }
+        let mut document = self.document.clone();
+        let fields = document.as_object_mut()?;
+        fields.remove("Outputs");
+        fields.insert("Resources".to_owned(), Value::Object(resources));
+        Some((document.to_string(), imported))
+    }
+
+    /// The names of its parameters.
+    pub fn parameters(&self) -> Vec<String> {
+        let parameters = self.document["Parameters"].as_object();
+        parameters
+            .into_iter()
+            .flat_map(|parameters| parameters.keys().cloned())
+            .collect()
+    }
+
+    /// Its resources' names and types.
+    pub fn resource_types(&self) -> Vec<(String, String)> {
+        self.resources()
+            .map(|(logical_id, resource)| {
+                let resource_type = resource["Type"].as_str().unwrap_or_default();
+                (logical_id.clone(), resource_type.to_owned())
+            })
+            .collect()
+    }
+
+    fn resources(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.document["Resources"].as_object().into_iter().flatten()
+    }
+}
+
+fn tag(resource: &Value, key: &str) -> Option<String> {
+    // EFS is the one service whose resources name their tags so.
+    let properties = &resource["Properties"];
+    let tags = properties["FileSystemTags"]
+        .as_array()
+        .or_else(|| properties["Tags"].as_array())?;
+    tags.iter()
+        .find(|tag| tag["Key"] == key)
+        .and_then(|tag| tag["Value"].as_str())
+        .map(str::to_owned)
+}
+
+/// The followers that a template asks for, by repository.
+pub(crate) fn followers(metadata: &TemplateMetadata) -> BTreeMap<String, Vec<Follower>> {
+    let mut followers: BTreeMap<String, Vec<Follower>> = BTreeMap::new();
+    for (service, described) in &metadata.services {
+        let Some(repository) = &described.repository else {
+            continue;
+        };
+        if described.tags.is_empty() {
+            continue;
+        }
+        followers
+            .entry(repository.clone())
+            .or_default()
+            .push(described.follower(&metadata.stack, service));
+    }
+    followers
+}
