@@ -157,6 +157,8 @@ pub struct Secret {
     pub json_key: Option<String>,
     /// The value itself. It is put into a secret `<stack>/<service>/<variable>` and appears nowhere else.
     pub value: Option<Sensitive>,
+    /// The ARN of the KMS key that encrypts it. Default: the account's own key for secrets.
+    pub kms_key_arn: Option<String>,
 }
 
 /// What a container needs to fetch secrets from HashiCorp Vault itself, by the AWS authentication

@@ -1,0 +1,392 @@
+//! EC2 capacity: instances that join the cluster, as many as its tasks need.
+
+use serde::Serialize;
+
+use crate::spec::{Capacity, CpuArchitecture};
+
+use super::frame::{Frame, group_id};
+use super::names::{Kind, Singleton};
+use super::network::SecurityGroup;
+use super::policy::{InlinePolicy, Statement};
+use super::roles::{self, Role};
+use super::template::{Properties, Tag, Template, Value};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceProfile {
+    path: &'static str,
+    roles: [Value; 1],
+}
+
+impl Properties for InstanceProfile {
+    const TYPE: &'static str = "AWS::IAM::InstanceProfile";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LaunchTemplate {
+    launch_template_data: LaunchTemplateData,
+    tag_specifications: Option<[TagSpecification; 1]>,
+}
+
+impl Properties for LaunchTemplate {
+    const TYPE: &'static str = "AWS::EC2::LaunchTemplate";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LaunchTemplateData {
+    image_id: Value,
+    instance_type: Value,
+    iam_instance_profile: Profile,
+    metadata_options: MetadataOptions,
+    block_device_mappings: [BlockDevice; 1],
+    security_group_ids: Vec<Value>,
+    user_data: Value,
+    tag_specifications: Option<Vec<TagSpecification>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Profile {
+    arn: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetadataOptions {
+    http_endpoint: &'static str,
+    http_tokens: &'static str,
+    http_put_response_hop_limit: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct BlockDevice {
+    device_name: &'static str,
+    ebs: Volume,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volume {
+    encrypted: bool,
+    volume_type: &'static str,
+    volume_size: u32,
+    delete_on_termination: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagSpecification {
+    resource_type: &'static str,
+    tags: Vec<Tag>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AutoScalingGroup {
+    // CloudFormation wants these two as texts.
+    min_size: String,
+    max_size: String,
+    #[serde(rename = "VPCZoneIdentifier")]
+    vpc_zone_identifier: Vec<Value>,
+    launch_template: LaunchTemplateVersion,
+    health_check_type: &'static str,
+    health_check_grace_period: u32,
+    default_instance_warmup: u32,
+    metrics_collection: [Granularity; 1],
+    tags: Vec<GroupTag>,
+}
+
+impl Properties for AutoScalingGroup {
+    const TYPE: &'static str = "AWS::AutoScaling::AutoScalingGroup";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LaunchTemplateVersion {
+    launch_template_id: Value,
+    version: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Granularity {
+    granularity: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GroupTag {
+    key: String,
+    value: Value,
+    propagate_at_launch: bool,
+}
+
+/// How instances are replaced when the launch template changes.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdatePolicy {
+    auto_scaling_rolling_update: RollingUpdate,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RollingUpdate {
+    max_batch_size: u32,
+    min_instances_in_service: u32,
+    suspend_processes: [&'static str; 4],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CapacityProvider {
+    name: String,
+    auto_scaling_group_provider: AutoScalingGroupProvider,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for CapacityProvider {
+    const TYPE: &'static str = "AWS::ECS::CapacityProvider";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AutoScalingGroupProvider {
+    auto_scaling_group_arn: Value,
+    managed_scaling: ManagedScaling,
+    managed_draining: &'static str,
+    managed_termination_protection: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ManagedScaling {
+    status: &'static str,
+    target_capacity: u32,
+    instance_warmup_period: u32,
+}
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    for (name, capacity) in &frame.stack.capacity {
+        instances(frame, template, name, capacity);
+        group(frame, template, name, capacity);
+        provider(frame, template, name, capacity);
+    }
+}
+
+/// How an instance is made: its role, its firewall, its image.
+fn instances(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity) {
+    let role = Role {
+        policies: InlinePolicy::of("ecs-agent", agent_statements(frame)),
+        ..Role::new(frame, &["ec2.amazonaws.com"])
+    };
+    template.add(Kind::InstanceRole, &[name], &role).unchecked(
+        "CKV_AWS_111",
+        "the agent's calls that have no resource of their own are limited to this cluster",
+    );
+    let profile = InstanceProfile {
+        path: roles::PATH,
+        roles: [Value::Ref(Kind::InstanceRole.id(&[name]))],
+    };
+    template.add(Kind::InstanceProfile, &[name], &profile);
+
+    let security_group_ids = if capacity.security_group_ids.is_empty() {
+        let description = format!(
+            "Instances of {name} of {}: nothing comes in",
+            frame.stack_name
+        );
+        let group = SecurityGroup::new(frame, description).with_all_egress();
+        template.add(Kind::InstanceSecurityGroup, &[name], &group);
+        vec![group_id(Kind::InstanceSecurityGroup.id(&[name]))]
+    } else {
+        let ids = capacity.security_group_ids.iter();
+        ids.map(|id| Value::written(id)).collect()
+    };
+    let tags_of = |resource_type| {
+        let tags = frame.tags()?;
+        Some(TagSpecification {
+            resource_type,
+            tags,
+        })
+    };
+    let launch_template = LaunchTemplate {
+        launch_template_data: LaunchTemplateData {
+            // EC2 looks the image up when it launches an instance. A parameter or dynamic reference
+            // of CloudFormation's would be looked up at each apply, and each new image would then
+            // replace every instance.
+            image_id: Value::written(&format!("resolve:ssm:{}", image_parameter(capacity))),
+            instance_type: Value::written(&capacity.instance_type),
+            iam_instance_profile: Profile {
+                arn: Value::GetAtt(Kind::InstanceProfile.id(&[name]), "Arn"),
+            },
+            // One hop, so that what runs in containers does not get at the instance's role.
+            metadata_options: MetadataOptions {
+                http_endpoint: "enabled",
+                http_tokens: "required",
+                http_put_response_hop_limit: 1,
+            },
+            block_device_mappings: [BlockDevice {
+                device_name: "/dev/xvda",
+                ebs: Volume {
+                    encrypted: true,
+                    volume_type: "gp3",
+                    volume_size: capacity.volume_size,
+                    delete_on_termination: true,
+                },
+            }],
+            security_group_ids,
+            user_data: Value::Base64(Box::new(Value::sub(
+                "#!/bin/bash\n\
+                 cat >> /etc/ecs/ecs.config <<'END'\n\
+                 ECS_CLUSTER=${Cluster}\n\
+                 ECS_AWSVPC_BLOCK_IMDS=true\n\
+                 ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM=ec2_instance\n\
+                 END\n",
+            ))),
+            tag_specifications: tags_of("volume").map(|tags| vec![tags]),
+        },
+        tag_specifications: tags_of("launch-template").map(|tags| [tags]),
+    };
+    template.add(Kind::LaunchTemplate, &[name], &launch_template);
+}
+
+fn image_parameter(capacity: &Capacity) -> &str {
+    let recommended = match capacity.cpu_architecture {
+        CpuArchitecture::X86 => {
+            "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+        }
+        CpuArchitecture::Arm => {
+            "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
+        }
+    };
+    capacity
+        .image_ssm_parameter
+        .as_deref()
+        .unwrap_or(recommended)
+}
+
+/// What the agent of ECS on an instance may do: no more than join this cluster and tell of its tasks.
+/// Images are pulled and logs written with the tasks' own execution roles.
+fn agent_statements(frame: &Frame) -> Vec<Statement> {
+    let cluster = || Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn");
+    let instances = Value::sub(format!(
+        "arn:${{AWS::Partition}}:ecs:${{AWS::Region}}:${{AWS::AccountId}}:container-instance/{}/*",
+        frame.cluster_name
+    ));
+    vec![
+        Statement::allow("Discover", ["ecs:DiscoverPollEndpoint"], ["*".into()]),
+        Statement::allow(
+            "Join",
+            [
+                "ecs:RegisterContainerInstance",
+                "ecs:DeregisterContainerInstance",
+            ],
+            [cluster()],
+        ),
+        Statement::allow(
+            "Work",
+            [
+                "ecs:Poll",
+                "ecs:StartTelemetrySession",
+                "ecs:UpdateContainerInstancesState",
+                "ecs:PutSystemLogEvents",
+            ],
+            [instances.clone()],
+        )
+        .when("ArnEquals", "ecs:cluster", [cluster()]),
+        Statement::allow(
+            "Tell",
+            [
+                "ecs:SubmitTaskStateChange",
+                "ecs:SubmitContainerStateChange",
+                "ecs:SubmitAttachmentStateChanges",
+            ],
+            [cluster()],
+        ),
+        // The instance's tags become those of the container instance when it joins.
+        Statement::allow("Tag", ["ecs:TagResource"], [instances]).when(
+            "StringEquals",
+            "ecs:CreateAction",
+            ["RegisterContainerInstance".into()],
+        ),
+    ]
+}
+
+fn group(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity) {
+    let launch_template = Kind::LaunchTemplate.id(&[name]);
+    let tags = frame.tags().unwrap_or_default().into_iter();
+    let instance_name = Tag {
+        key: "Name".to_owned(),
+        value: Value::text(format!("{}-{name}", frame.stack_name)),
+    };
+    // The capacity provider puts this one on the group; without it here, it would be drift.
+    let managed = Tag {
+        key: "AmazonECSManaged".to_owned(),
+        value: Value::from("true"),
+    };
+    let mut tags: Vec<Tag> = tags.filter(|tag| tag.key != "Name").collect();
+    tags.extend([instance_name, managed]);
+    let group = AutoScalingGroup {
+        min_size: capacity.min_size.to_string(),
+        max_size: capacity.max_size.to_string(),
+        vpc_zone_identifier: frame.subnet_ids(capacity.subnet_ids.as_ref()),
+        launch_template: LaunchTemplateVersion {
+            launch_template_id: Value::Ref(launch_template.clone()),
+            version: Value::GetAtt(launch_template, "LatestVersionNumber"),
+        },
+        health_check_type: "EC2",
+        health_check_grace_period: 60,
+        default_instance_warmup: capacity.instance_warmup_period,
+        metrics_collection: [Granularity {
+            granularity: "1Minute",
+        }],
+        tags: tags
+            .into_iter()
+            .map(|tag| GroupTag {
+                key: tag.key,
+                value: tag.value,
+                propagate_at_launch: true,
+            })
+            .collect(),
+    };
+    let update = UpdatePolicy {
+        auto_scaling_rolling_update: RollingUpdate {
+            max_batch_size: 1,
+            min_instances_in_service: capacity.min_size.min(capacity.max_size.saturating_sub(1)),
+            suspend_processes: [
+                "AZRebalance",
+                "AlarmNotification",
+                "ReplaceUnhealthy",
+                "ScheduledActions",
+            ],
+        },
+    };
+    template
+        .add(Kind::AutoScalingGroup, &[name], &group)
+        .update_policy(&update);
+}
+
+fn provider(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity) {
+    let provider = CapacityProvider {
+        // Named here, because names that begin with `aws`, `ecs` or `fargate` are refused, and
+        // CloudFormation would begin it with the stack's.
+        name: format!("longshore-{}-{name}", frame.stack_name),
+        auto_scaling_group_provider: AutoScalingGroupProvider {
+            auto_scaling_group_arn: Value::Ref(Kind::AutoScalingGroup.id(&[name])),
+            managed_scaling: ManagedScaling {
+                status: "ENABLED",
+                target_capacity: capacity.target_capacity,
+                instance_warmup_period: capacity.instance_warmup_period,
+            },
+            managed_draining: "ENABLED",
+            // Draining already moves tasks away from an instance that goes. Protection would stay on the
+            // instances when the provider is deleted, and keep the stack from being deleted
+            // (https://github.com/aws/containers-roadmap/issues/2862).
+            managed_termination_protection: "DISABLED",
+        },
+        tags: frame.tags(),
+    };
+    template.add(Kind::CapacityProvider, &[name], &provider);
+}

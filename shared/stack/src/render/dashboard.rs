@@ -1,0 +1,213 @@
+//! The dashboard: a row for each service, then file systems and capacity.
+
+use serde::Serialize;
+use serde::ser::SerializeSeq;
+
+use super::frame::{Frame, Member};
+use super::names::{Kind, Singleton};
+use super::template::{Properties, Tag, Template, Value, json};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Dashboard {
+    dashboard_name: String,
+    dashboard_body: Value,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for Dashboard {
+    const TYPE: &'static str = "AWS::CloudWatch::Dashboard";
+}
+
+#[derive(Serialize)]
+struct Body {
+    widgets: Vec<Widget>,
+}
+
+#[derive(Serialize)]
+struct Widget {
+    r#type: &'static str,
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+    properties: Graph,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Graph {
+    title: String,
+    view: &'static str,
+    region: &'static str,
+    stat: &'static str,
+    period: u32,
+    metrics: Vec<Line>,
+}
+
+/// A metric as dashboards write it: namespace, name, and its dimensions' names and values, in one list.
+struct Line(Vec<String>);
+
+impl Serialize for Line {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for item in &self.0 {
+            list.serialize_element(item)?;
+        }
+        list.end()
+    }
+}
+
+/// How many columns a dashboard has.
+const WIDTH: u32 = 24;
+const HEIGHT: u32 = 6;
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    if !frame.stack.dashboard {
+        return;
+    }
+    let services = frame.members().map(|member| service_row(frame, member));
+    let file_systems = frame
+        .stack
+        .file_systems
+        .keys()
+        .map(|name| file_system_row(name));
+    let capacity = frame.stack.capacity.keys().map(|name| capacity_row(name));
+    let rows = services.chain(file_systems).chain(capacity);
+    let widgets = (0..)
+        .step_by(HEIGHT as usize)
+        .zip(rows)
+        .flat_map(|(y, row)| {
+            let width = WIDTH / (row.len().max(1) as u32);
+            (0..)
+                .step_by(width as usize)
+                .zip(row)
+                .map(move |(x, properties)| Widget {
+                    r#type: "metric",
+                    x,
+                    y,
+                    width,
+                    height: HEIGHT,
+                    properties,
+                })
+        });
+    let body = Body {
+        widgets: widgets.collect(),
+    };
+    let dashboard = Dashboard {
+        dashboard_name: frame.stack_name.clone(),
+        dashboard_body: Value::sub(json(&body).to_string()),
+        tags: frame.tags(),
+    };
+    template.add_one(Singleton::Dashboard, &dashboard);
+}
+
+fn graph(title: String, stat: &'static str, metrics: impl IntoIterator<Item = Line>) -> Graph {
+    Graph {
+        title,
+        view: "timeSeries",
+        region: "${AWS::Region}",
+        stat,
+        period: 60,
+        metrics: metrics.into_iter().collect(),
+    }
+}
+
+fn line(namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> Line {
+    let dimensions = dimensions.iter();
+    let dimensions = dimensions.flat_map(|(name, value)| [*name, *value]);
+    Line(
+        [namespace, metric]
+            .into_iter()
+            .chain(dimensions)
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+fn service_row(frame: &Frame, member: Member) -> Vec<Graph> {
+    let service = format!("${{{}.Name}}", Kind::Service.id(&[member.name]));
+    let dimensions = [
+        ("ClusterName", "${Cluster}"),
+        ("ServiceName", service.as_str()),
+    ];
+    let mut row = vec![
+        graph(
+            format!("{}: CPU and memory in percent", member.name),
+            "Average",
+            ["CPUUtilization", "MemoryUtilization"].map(|name| line("AWS/ECS", name, &dimensions)),
+        ),
+        graph(
+            format!("{}: tasks", member.name),
+            "Average",
+            ["DesiredTaskCount", "RunningTaskCount"]
+                .map(|name| line("ECS/ContainerInsights", name, &dimensions)),
+        ),
+    ];
+    if frame.own_target_group(member).is_some() {
+        let targets = format!(
+            "${{{}.TargetGroupFullName}}",
+            Kind::TargetGroup.id(&[member.name])
+        );
+        let dimensions = [
+            ("LoadBalancer", "${LoadBalancer.LoadBalancerFullName}"),
+            ("TargetGroup", targets.as_str()),
+        ];
+        row.push(graph(
+            format!("{}: requests", member.name),
+            "Sum",
+            [
+                "RequestCount",
+                "HTTPCode_Target_4XX_Count",
+                "HTTPCode_Target_5XX_Count",
+            ]
+            .map(|name| line("AWS/ApplicationELB", name, &dimensions)),
+        ));
+    }
+    row
+}
+
+fn file_system_row(name: &str) -> Vec<Graph> {
+    let id = format!("${{{}}}", Kind::FileSystem.id(&[name]));
+    let dimensions = [("FileSystemId", id.as_str())];
+    let of = |title: &str, stat, metrics: &[&str]| {
+        let lines = metrics
+            .iter()
+            .map(|metric| line("AWS/EFS", metric, &dimensions));
+        graph(format!("File system {name}: {title}"), stat, lines)
+    };
+    vec![
+        of("bytes", "Sum", &["DataReadIOBytes", "DataWriteIOBytes"]),
+        of("throughput", "Average", &["PermittedThroughput"]),
+    ]
+}
+
+fn capacity_row(name: &str) -> Vec<Graph> {
+    let provider = format!("${{{}}}", Kind::CapacityProvider.id(&[name]));
+    let group = format!("${{{}}}", Kind::AutoScalingGroup.id(&[name]));
+    vec![
+        graph(
+            format!("Capacity {name}: reserved in percent"),
+            "Average",
+            [line(
+                "AWS/ECS/ManagedScaling",
+                "CapacityProviderReservation",
+                &[
+                    ("CapacityProviderName", &provider),
+                    ("ClusterName", "${Cluster}"),
+                ],
+            )],
+        ),
+        graph(
+            format!("Capacity {name}: instances"),
+            "Average",
+            ["GroupDesiredCapacity", "GroupInServiceInstances"].map(|metric| {
+                line(
+                    "AWS/AutoScaling",
+                    metric,
+                    &[("AutoScalingGroupName", &group)],
+                )
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,226 @@
+//! Events of the stack's tasks, services, targets and scaling, kept in a log group.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::frame::Frame;
+use super::logs;
+use super::names::{Kind, Singleton};
+use super::policy::{Document, Principal, Statement};
+use super::template::{Properties, Tag, Template, Value, json, part_of_sub};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Rule {
+    description: String,
+    event_pattern: Pattern,
+    state: &'static str,
+    targets: [Target; 1],
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for Rule {
+    const TYPE: &'static str = "AWS::Events::Rule";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Pattern {
+    source: [&'static str; 1],
+    detail_type: Vec<&'static str>,
+    resources: Option<Vec<Matched>>,
+    detail: Option<BTreeMap<&'static str, Vec<Matched>>>,
+}
+
+/// What a field of an event has to be.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Matched {
+    Prefix(Value),
+    #[serde(untagged)]
+    Exactly(Value),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    id: &'static str,
+    arn: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ResourcePolicy {
+    policy_name: String,
+    policy_document: Value,
+}
+
+impl Properties for ResourcePolicy {
+    const TYPE: &'static str = "AWS::Logs::ResourcePolicy";
+}
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    let Some(events) = &frame.stack.events else {
+        return;
+    };
+    let name = format!("/longshore/{}/events", frame.stack_name);
+    let group = logs::Name::One(Singleton::EventsLogGroup);
+    logs::add_group(
+        frame,
+        template,
+        group,
+        name.clone(),
+        events.retention_in_days,
+    );
+    add_policy(frame, template, &name);
+
+    let cluster = Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn");
+    let services = format!("service/{}/", part_of_sub(&frame.cluster_name));
+    add_rule(
+        frame,
+        template,
+        (Singleton::EventsOfTasks, "tasks start and stop"),
+        Pattern {
+            source: ["aws.ecs"],
+            detail_type: vec!["ECS Task State Change"],
+            resources: None,
+            detail: Some(BTreeMap::from([(
+                "clusterArn",
+                vec![Matched::Exactly(cluster)],
+            )])),
+        },
+    );
+    add_rule(
+        frame,
+        template,
+        (
+            Singleton::EventsOfServices,
+            "services are deployed or cannot be",
+        ),
+        Pattern {
+            source: ["aws.ecs"],
+            detail_type: vec!["ECS Deployment State Change", "ECS Service Action"],
+            resources: Some(vec![Matched::Prefix(Value::sub(format!(
+                "arn:${{AWS::Partition}}:ecs:${{AWS::Region}}:${{AWS::AccountId}}:{services}"
+            )))]),
+            detail: None,
+        },
+    );
+    if frame
+        .members()
+        .any(|member| frame.own_target_group(member).is_some())
+    {
+        // By the beginning of their names, which CloudFormation makes of the stack's and the logical id:
+        // a list of them would soon be longer than a pattern may be.
+        let alarms = Value::sub(format!(
+            "arn:${{AWS::Partition}}:cloudwatch:${{AWS::Region}}:${{AWS::AccountId}}:alarm:\
+             ${{AWS::StackName}}-{}",
+            Kind::TargetHealthAlarm.as_str()
+        ));
+        add_rule(
+            frame,
+            template,
+            (
+                Singleton::EventsOfTargetHealth,
+                "targets become unhealthy or healthy",
+            ),
+            Pattern {
+                source: ["aws.cloudwatch"],
+                detail_type: vec!["CloudWatch Alarm State Change"],
+                resources: Some(vec![Matched::Prefix(alarms)]),
+                detail: None,
+            },
+        );
+    }
+    if frame.members().any(|member| member.spec.scaling.is_some()) {
+        add_rule(
+            frame,
+            template,
+            (Singleton::EventsOfScaling, "services scale"),
+            Pattern {
+                source: ["aws.application-autoscaling"],
+                detail_type: vec!["Application Auto Scaling Scaling Activity State Change"],
+                resources: None,
+                detail: Some(BTreeMap::from([(
+                    "resourceId",
+                    vec![Matched::Prefix(if services.contains("${") {
+                        Value::Sub(services)
+                    } else {
+                        Value::Text(services)
+                    })],
+                )])),
+            },
+        );
+    }
+    if !frame.stack.capacity.is_empty() {
+        let groups = frame.stack.capacity.keys();
+        let groups = groups.map(|name| Value::Ref(Kind::AutoScalingGroup.id(&[name])));
+        add_rule(
+            frame,
+            template,
+            (Singleton::EventsOfInstances, "instances start and stop"),
+            Pattern {
+                source: ["aws.autoscaling"],
+                detail_type: vec![
+                    "EC2 Instance Launch Successful",
+                    "EC2 Instance Launch Unsuccessful",
+                    "EC2 Instance Terminate Successful",
+                    "EC2 Instance Terminate Unsuccessful",
+                ],
+                resources: None,
+                detail: Some(BTreeMap::from([(
+                    "AutoScalingGroupName",
+                    groups.map(Matched::Exactly).collect(),
+                )])),
+            },
+        );
+    }
+}
+
+fn add_rule(
+    frame: &Frame,
+    template: &mut Template,
+    (id, what): (Singleton, &str),
+    event_pattern: Pattern,
+) {
+    let group = Singleton::EventsLogGroup.as_str();
+    let rule = Rule {
+        description: format!("{}: {what}", frame.stack_name),
+        event_pattern,
+        state: "ENABLED",
+        targets: [Target {
+            id: "log-group",
+            arn: Value::sub(format!(
+                "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{group}}}"
+            )),
+        }],
+        tags: frame.tags(),
+    };
+    let policy = Singleton::EventsLogPolicy.as_str().to_owned();
+    template.add_one(id, &rule).depends_on([policy]);
+}
+
+/// Lets EventBridge write to the log group. A log group has no policy of its own, only the account has.
+fn add_policy(frame: &Frame, template: &mut Template, log_group: &str) {
+    let services = ["delivery.logs.amazonaws.com", "events.amazonaws.com"];
+    let principal = Principal::Service(services.map(Value::from).into());
+    let streams = Value::text(format!(
+        "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{}:*",
+        part_of_sub(log_group)
+    ));
+    let document = Document::of([Statement::of_principal(
+        "Allow",
+        principal,
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+    )
+    .on([streams])]);
+    let policy = ResourcePolicy {
+        policy_name: format!("longshore-{}-events", frame.stack_name),
+        policy_document: Value::sub(json(&document).to_string()),
+    };
+    let group = Singleton::EventsLogGroup.as_str().to_owned();
+    template
+        .add_one(Singleton::EventsLogPolicy, &policy)
+        .depends_on([group]);
+}

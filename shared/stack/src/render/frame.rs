@@ -1,0 +1,190 @@
+//! What every part of a template is rendered from.
+
+use crate::spec::{Scaling, Service, Stack, TargetGroup};
+
+use super::Context;
+use super::names::{Kind, Singleton};
+use super::template::{Tag, Value};
+
+/// A stack with the names and tags that all its resources share.
+pub(super) struct Frame<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) context: &'a Context,
+    pub(super) stack_name: String,
+    pub(super) cluster_name: String,
+    tags: Vec<Tag>,
+}
+
+/// A service of the stack with its names.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub(super) name: &'a str,
+    pub(super) spec: &'a Service,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(stack: &'a Stack, context: &'a Context) -> Self {
+        let tags = stack.tags.iter().map(|(key, value)| Tag {
+            key: key.clone(),
+            value: Value::written(value.as_str()),
+        });
+        Self {
+            stack,
+            context,
+            stack_name: stack.stack_name(),
+            cluster_name: stack.cluster_name(),
+            tags: tags.collect(),
+        }
+    }
+
+    /// The tags of a resource.
+    pub(super) fn tags(&self) -> Option<Vec<Tag>> {
+        (!self.tags.is_empty()).then(|| self.tags.clone())
+    }
+
+    /// The tags of a resource that has some of its own.
+    pub(super) fn tags_and(
+        &self,
+        own: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Vec<Tag> {
+        let own = own.into_iter().map(|(key, value)| Tag {
+            key: key.to_owned(),
+            value: Value::Text(value),
+        });
+        self.tags.iter().cloned().chain(own).collect()
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = Member<'a>> {
+        let services = &self.stack.services;
+        services.iter().map(|(name, spec)| Member { name, spec })
+    }
+
+    pub(super) fn subnet_ids(&self, own: Option<&Vec<String>>) -> Vec<Value> {
+        let ids = own.unwrap_or(&self.stack.network.subnet_ids);
+        ids.iter().map(|id| Value::written(id)).collect()
+    }
+
+    pub(super) fn ecs_service_name(&self, member: Member) -> String {
+        self.stack.ecs_service_name(member.name)
+    }
+
+    pub(super) fn family(&self, member: Member) -> String {
+        let family = member.spec.family.clone();
+        family.unwrap_or_else(|| self.ecs_service_name(member))
+    }
+
+    pub(super) fn log_group_name(&self, member: Member) -> String {
+        format!("/ecs/{}/{}", self.stack_name, member.name)
+    }
+
+    /// The target group that is the service's own, behind the stack's load balancer.
+    pub(super) fn own_target_group(&self, member: Member<'a>) -> Option<&'a TargetGroup> {
+        let target_group = member.spec.target_group.as_ref()?;
+        let own = target_group.target_group_arn.is_none() && self.stack.load_balancer.is_some();
+        own.then_some(target_group)
+    }
+
+    /// The target group that requests come through, if they come through one.
+    pub(super) fn target_group_arn(&self, member: Member<'a>) -> Option<Value> {
+        let target_group = member.spec.target_group.as_ref()?;
+        match &target_group.target_group_arn {
+            Some(arn) => Some(Value::written(arn)),
+            None => self
+                .own_target_group(member)
+                .map(|_| Value::Ref(Kind::TargetGroup.id(&[member.name]))),
+        }
+    }
+
+    /// Whether the load balancer has a security group of its own, and what it is called.
+    pub(super) fn load_balancer_security_group(&self) -> Option<Value> {
+        let load_balancer = self.stack.load_balancer.as_ref()?;
+        load_balancer
+            .security_group_ids
+            .is_empty()
+            .then(|| group_id(Singleton::LoadBalancerSecurityGroup.as_str().to_owned()))
+    }
+
+    /// The listener that requests for the services come through.
+    pub(super) fn listener(&self) -> Option<Singleton> {
+        let load_balancer = self.stack.load_balancer.as_ref()?;
+        Some(if load_balancer.certificate_arns.is_empty() {
+            Singleton::HttpListener
+        } else {
+            Singleton::HttpsListener
+        })
+    }
+}
+
+impl<'a> Member<'a> {
+    pub(super) fn container_name(self) -> &'a str {
+        self.spec.container_name.as_deref().unwrap_or(self.name)
+    }
+
+    /// Whether its tasks run on Fargate, and not on instances.
+    pub(super) fn is_on_fargate(self) -> bool {
+        let strategy = &self.spec.capacity_provider_strategy;
+        strategy
+            .iter()
+            .all(|share| is_fargate(&share.capacity_provider))
+    }
+
+    pub(super) fn has_own_security_group(self) -> bool {
+        self.spec.security_group.is_some() || self.spec.security_group_ids.is_empty()
+    }
+
+    /// Whether its own security group lets out only what is said.
+    pub(super) fn restricts_egress(self) -> bool {
+        let own = self.spec.security_group.as_ref();
+        own.is_some_and(|group| group.egress.is_some())
+    }
+
+    /// All its security groups, those that exist first.
+    pub(super) fn security_groups(self) -> Vec<Value> {
+        let existing = self.spec.security_group_ids.iter();
+        let mut groups: Vec<Value> = existing.map(|id| Value::written(id)).collect();
+        if self.has_own_security_group() {
+            groups.push(group_id(Kind::SecurityGroup.id(&[self.name])));
+        }
+        groups
+    }
+
+    /// The role that ECS starts its tasks with.
+    pub(super) fn execution_role_arn(self) -> Value {
+        self.role_arn(self.spec.execution_role_arn.as_deref(), Kind::ExecutionRole)
+    }
+
+    /// The role that its container has.
+    pub(super) fn task_role_arn(self) -> Value {
+        self.role_arn(self.spec.task_role_arn.as_deref(), Kind::TaskRole)
+    }
+
+    fn role_arn(self, existing: Option<&str>, own: Kind) -> Value {
+        existing.map_or_else(
+            || Value::GetAtt(own.id(&[self.name]), "Arn"),
+            Value::written,
+        )
+    }
+
+    /// The port that requests come to.
+    pub(super) fn port(self) -> u16 {
+        // A service without a port and behind a load balancer is refused when its file is checked.
+        self.spec.container_port.unwrap_or(80)
+    }
+}
+
+pub(super) fn is_fargate(capacity_provider: &str) -> bool {
+    matches!(capacity_provider, "FARGATE" | "FARGATE_SPOT")
+}
+
+/// The id of a security group of the stack's own.
+pub(super) fn group_id(logical_id: String) -> Value {
+    Value::GetAtt(logical_id, "GroupId")
+}
+
+/// Whether a service scales by alarms of the stack's own. Where nothing may run it has to: tracking
+/// a target multiplies the number of tasks, which leads neither to zero nor away from it.
+pub(super) fn scales_by_steps(scaling: &Scaling) -> bool {
+    scaling.scale_out_evaluation_periods.is_some()
+        || scaling.scale_in_evaluation_periods.is_some()
+        || scaling.min_capacity == 0
+}

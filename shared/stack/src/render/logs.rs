@@ -1,0 +1,142 @@
+//! Log groups and the key that encrypts them.
+
+use serde::Serialize;
+
+use crate::spec::LogEncryption;
+
+use super::frame::Frame;
+use super::names::{Kind, Singleton};
+use super::policy::{Document, Principal, Statement};
+use super::template::{Policy, Properties, Tag, Template, Value};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogGroup {
+    log_group_name: String,
+    retention_in_days: u32,
+    kms_key_id: Option<Value>,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for LogGroup {
+    const TYPE: &'static str = "AWS::Logs::LogGroup";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Key {
+    description: String,
+    enable_key_rotation: bool,
+    key_policy: Document,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for Key {
+    const TYPE: &'static str = "AWS::KMS::Key";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Alias {
+    alias_name: String,
+    target_key_id: Value,
+}
+
+impl Properties for Alias {
+    const TYPE: &'static str = "AWS::KMS::Alias";
+}
+
+/// What a log group is for.
+pub(super) enum Name<'a> {
+    Service(&'a str),
+    One(Singleton),
+}
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    if frame.stack.logs.encryption == LogEncryption::StackKey {
+        key(frame, template);
+    }
+    for member in frame.members() {
+        let name = frame.log_group_name(member);
+        add_group(frame, template, Name::Service(member.name), name, None);
+    }
+}
+
+/// Adds a log group that stays when the stack goes, since logs are read after that, too.
+pub(super) fn add_group(
+    frame: &Frame,
+    template: &mut Template,
+    of: Name,
+    log_group_name: String,
+    retention_in_days: Option<u32>,
+) {
+    let logs = &frame.stack.logs;
+    let group = LogGroup {
+        log_group_name,
+        retention_in_days: retention_in_days.unwrap_or(logs.retention_in_days),
+        kms_key_id: match logs.encryption {
+            LogEncryption::AwsOwned => None,
+            LogEncryption::StackKey => {
+                Some(Value::GetAtt(Singleton::LogsKey.as_str().to_owned(), "Arn"))
+            }
+            LogEncryption::KmsKey => logs.kms_key_id.as_deref().map(Value::written),
+        },
+        tags: frame.tags(),
+    };
+    let resource = match of {
+        Name::Service(name) => template.add(Kind::LogGroup, &[name], &group),
+        Name::One(one) => template.add_one(one, &group),
+    };
+    resource.policies(Policy::RetainExceptOnCreate, Policy::Retain);
+    if group.kms_key_id.is_none() {
+        resource.unchecked(
+            "CKV_AWS_158",
+            "CloudWatch encrypts it with a key of its own; the stack file may ask for another one",
+        );
+    }
+    resource.unchecked("CKV_AWS_338", "the stack file says how long logs are kept");
+}
+
+fn key(frame: &Frame, template: &mut Template) {
+    let groups = ["ecs", "longshore"].map(|prefix| {
+        Value::sub(format!(
+            "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/{prefix}/{}/*",
+            frame.stack_name
+        ))
+    });
+    let account = Value::sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
+    let key = Key {
+        description: format!("Logs of {}", frame.stack_name),
+        enable_key_rotation: true,
+        key_policy: Document::of([
+            // As KMS has it by default: who may do what with the key is said by the account's policies.
+            Statement::of_principal("Allow", Principal::Aws(account), ["kms:*"])
+                .sid("Account")
+                .on(["*".into()]),
+            Statement::of_principal(
+                "Allow",
+                Principal::Service(vec![Value::sub("logs.${AWS::Region}.${AWS::URLSuffix}")]),
+                [
+                    "kms:Decrypt",
+                    "kms:DescribeKey",
+                    "kms:Encrypt",
+                    "kms:GenerateDataKey*",
+                    "kms:ReEncrypt*",
+                ],
+            )
+            .sid("Logs")
+            .on(["*".into()])
+            .when("ArnLike", "kms:EncryptionContext:aws:logs:arn", groups),
+        ]),
+        tags: frame.tags(),
+    };
+    // Logs that stay can be read only while their key stays.
+    template
+        .add_one(Singleton::LogsKey, &key)
+        .policies(Policy::RetainExceptOnCreate, Policy::Retain);
+    let alias = Alias {
+        alias_name: format!("alias/longshore/{}/logs", frame.stack_name),
+        target_key_id: Value::Ref(Singleton::LogsKey.as_str().to_owned()),
+    };
+    template.add_one(Singleton::LogsKeyAlias, &alias);
+}

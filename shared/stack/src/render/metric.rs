@@ -1,0 +1,257 @@
+//! CloudWatch metrics, and alarms on them.
+
+use serde::Serialize;
+
+use super::frame::{Frame, Member};
+use super::names::{Kind, Singleton};
+use super::template::{Number, Properties, Tag, Value};
+
+/// A metric with what is made of its values in a period.
+#[derive(Clone)]
+pub(super) struct Metric {
+    pub(super) namespace: Value,
+    pub(super) metric_name: Value,
+    pub(super) dimensions: Vec<Dimension>,
+    pub(super) statistic: &'static str,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Dimension {
+    pub(super) name: Value,
+    pub(super) value: Value,
+}
+
+impl Dimension {
+    fn new(name: &str, value: Value) -> Self {
+        Self {
+            name: Value::from(name),
+            value,
+        }
+    }
+}
+
+impl Metric {
+    fn new(
+        namespace: &str,
+        metric_name: &str,
+        statistic: &'static str,
+        dimensions: Vec<Dimension>,
+    ) -> Self {
+        Self {
+            namespace: Value::from(namespace),
+            metric_name: Value::from(metric_name),
+            dimensions,
+            statistic,
+        }
+    }
+
+    /// One that ECS has of each service, `CPUUtilization` or `MemoryUtilization`.
+    pub(super) fn of_service(name: &str, member: Member) -> Self {
+        Self::new("AWS/ECS", name, "Average", service_dimensions(member))
+    }
+
+    /// One that Container Insights has of each service.
+    pub(super) fn of_insights(name: &str, member: Member) -> Self {
+        let dimensions = service_dimensions(member);
+        Self::new("ECS/ContainerInsights", name, "Average", dimensions)
+    }
+
+    /// One that the load balancer has of each target group.
+    pub(super) fn of_targets(name: &str, statistic: &'static str, member: Member) -> Self {
+        let balancer = Singleton::LoadBalancer.as_str().to_owned();
+        let targets = Kind::TargetGroup.id(&[member.name]);
+        let dimensions = vec![
+            Dimension::new(
+                "LoadBalancer",
+                Value::GetAtt(balancer, "LoadBalancerFullName"),
+            ),
+            Dimension::new("TargetGroup", Value::GetAtt(targets, "TargetGroupFullName")),
+        ];
+        Self::new("AWS/ApplicationELB", name, statistic, dimensions)
+    }
+
+    pub(super) fn of_file_system(name: &str, statistic: &'static str, file_system: &str) -> Self {
+        let id = Value::Ref(Kind::FileSystem.id(&[file_system]));
+        let dimensions = vec![Dimension::new("FileSystemId", id)];
+        Self::new("AWS/EFS", name, statistic, dimensions)
+    }
+
+    /// How full the instances of a capacity provider are, or would be if there were enough.
+    pub(super) fn of_capacity(capacity: &str) -> Self {
+        let provider = Value::Ref(Kind::CapacityProvider.id(&[capacity]));
+        let dimensions = vec![
+            Dimension::new("CapacityProviderName", provider),
+            Dimension::new("ClusterName", cluster()),
+        ];
+        Self::new(
+            "AWS/ECS/ManagedScaling",
+            "CapacityProviderReservation",
+            "Average",
+            dimensions,
+        )
+    }
+}
+
+fn cluster() -> Value {
+    Value::Ref(Singleton::Cluster.as_str().to_owned())
+}
+
+fn service_dimensions(member: Member) -> Vec<Dimension> {
+    let service = Value::GetAtt(Kind::Service.id(&[member.name]), "Name");
+    vec![
+        Dimension::new("ClusterName", cluster()),
+        Dimension::new("ServiceName", service),
+    ]
+}
+
+/// An alarm that goes off when every one of so many periods breaches its threshold. What is missing does
+/// not.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Alarm {
+    alarm_description: String,
+    namespace: Option<Value>,
+    metric_name: Option<Value>,
+    dimensions: Option<Vec<Dimension>>,
+    statistic: Option<&'static str>,
+    period: Option<u32>,
+    metrics: Option<Vec<Query>>,
+    comparison_operator: &'static str,
+    threshold: Number,
+    evaluation_periods: u32,
+    datapoints_to_alarm: u32,
+    treat_missing_data: &'static str,
+    alarm_actions: Option<Vec<Value>>,
+    #[serde(rename = "OKActions")]
+    ok_actions: Option<Vec<Value>>,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for Alarm {
+    const TYPE: &'static str = "AWS::CloudWatch::Alarm";
+}
+
+/// A metric, or an expression over others.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Query {
+    id: String,
+    expression: Option<String>,
+    label: Option<&'static str>,
+    metric_stat: Option<MetricStat>,
+    return_data: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricStat {
+    metric: PlainMetric,
+    period: u32,
+    stat: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PlainMetric {
+    namespace: Value,
+    metric_name: Value,
+    dimensions: Option<Vec<Dimension>>,
+}
+
+/// When an alarm goes off.
+pub(super) enum Threshold {
+    Above(f64),
+    Below(f64),
+}
+
+/// What an alarm looks at.
+pub(super) enum Watched {
+    One(Metric),
+    /// An expression over metrics by their ids, and what it is called.
+    Expression(String, &'static str, Vec<(String, Metric)>),
+}
+
+impl Alarm {
+    pub(super) fn new(
+        frame: &Frame,
+        alarm_description: String,
+        watched: Watched,
+        threshold: Threshold,
+        (periods, period): (u32, u32),
+    ) -> Self {
+        let (comparison_operator, threshold) = match threshold {
+            Threshold::Above(value) => ("GreaterThanThreshold", value),
+            Threshold::Below(value) => ("LessThanThreshold", value),
+        };
+        let mut alarm = Self {
+            alarm_description,
+            namespace: None,
+            metric_name: None,
+            dimensions: None,
+            statistic: None,
+            period: None,
+            metrics: None,
+            comparison_operator,
+            threshold: Number(threshold),
+            evaluation_periods: periods,
+            datapoints_to_alarm: periods,
+            treat_missing_data: "notBreaching",
+            alarm_actions: None,
+            ok_actions: None,
+            tags: frame.tags(),
+        };
+        match watched {
+            Watched::One(metric) => {
+                alarm.namespace = Some(metric.namespace);
+                alarm.metric_name = Some(metric.metric_name);
+                alarm.dimensions = some(metric.dimensions);
+                alarm.statistic = Some(metric.statistic);
+                alarm.period = Some(period);
+            }
+            Watched::Expression(expression, label, metrics) => {
+                let result = Query {
+                    id: "result".to_owned(),
+                    expression: Some(expression),
+                    label: Some(label),
+                    metric_stat: None,
+                    return_data: true,
+                };
+                let metrics = metrics.into_iter().map(|(id, metric)| Query {
+                    id,
+                    expression: None,
+                    label: None,
+                    metric_stat: Some(MetricStat {
+                        metric: PlainMetric {
+                            namespace: metric.namespace,
+                            metric_name: metric.metric_name,
+                            dimensions: some(metric.dimensions),
+                        },
+                        period,
+                        stat: metric.statistic,
+                    }),
+                    return_data: false,
+                });
+                alarm.metrics = Some([result].into_iter().chain(metrics).collect());
+            }
+        }
+        alarm
+    }
+
+    /// With this done when it goes off.
+    pub(super) fn doing(mut self, action: Value) -> Self {
+        self.alarm_actions = Some(vec![action]);
+        self
+    }
+
+    /// With these done when it goes off and when it is over.
+    pub(super) fn telling(mut self, actions: &[String]) -> Self {
+        self.alarm_actions = Value::all_written(actions);
+        self.ok_actions = Value::all_written(actions);
+        self
+    }
+}
+
+fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}

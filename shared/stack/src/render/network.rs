@@ -1,0 +1,286 @@
+//! Security groups, and the VPC's flow logs.
+
+use serde::Serialize;
+
+use crate::spec::{SecurityGroupRule, TrafficType};
+
+use super::frame::{Frame, Member};
+use super::logs;
+use super::names::{Kind, Singleton};
+use super::policy::{InlinePolicy, Statement};
+use super::roles::Role;
+use super::template::{Properties, Tag, Template, Value, part_of_sub};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SecurityGroup {
+    group_description: String,
+    vpc_id: Value,
+    security_group_ingress: Option<Vec<Rule>>,
+    security_group_egress: Vec<Rule>,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for SecurityGroup {
+    const TYPE: &'static str = "AWS::EC2::SecurityGroup";
+}
+
+impl SecurityGroup {
+    /// One that lets nothing in and nothing out.
+    pub(super) fn new(frame: &Frame, group_description: String) -> Self {
+        Self {
+            group_description,
+            vpc_id: Value::written(&frame.stack.network.vpc_id),
+            security_group_ingress: None,
+            // Without any rule, EC2 would let everything out. This one lets out what nobody sends.
+            security_group_egress: vec![Rule {
+                cidr_ip: Some("255.255.255.255/32".into()),
+                from_port: Some(252),
+                to_port: Some(86),
+                description: Some("Nothing".into()),
+                ..Rule::of("icmp")
+            }],
+            tags: frame.tags(),
+        }
+    }
+
+    pub(super) fn with_all_egress(self) -> Self {
+        self.with_egress(vec![Rule {
+            cidr_ip: Some("0.0.0.0/0".into()),
+            description: Some("Everything".into()),
+            ..Rule::of("-1")
+        }])
+    }
+
+    /// Lets out what the rules say.
+    pub(super) fn with_egress(mut self, rules: Vec<Rule>) -> Self {
+        if !rules.is_empty() {
+            self.security_group_egress = rules;
+        }
+        self
+    }
+
+    /// Lets in what the rules say.
+    pub(super) fn with_ingress(mut self, rules: Vec<Rule>) -> Self {
+        if !rules.is_empty() {
+            self.security_group_ingress = Some(rules);
+        }
+        self
+    }
+}
+
+/// A rule within a security group, or the properties of one beside it.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Rule {
+    pub(super) ip_protocol: Option<Value>,
+    pub(super) from_port: Option<i32>,
+    pub(super) to_port: Option<i32>,
+    pub(super) cidr_ip: Option<Value>,
+    pub(super) source_prefix_list_id: Option<Value>,
+    pub(super) source_security_group_id: Option<Value>,
+    pub(super) destination_prefix_list_id: Option<Value>,
+    pub(super) destination_security_group_id: Option<Value>,
+    pub(super) description: Option<Value>,
+}
+
+impl Rule {
+    fn of(ip_protocol: &str) -> Self {
+        Self {
+            ip_protocol: Some(Value::from(ip_protocol)),
+            ..Self::default()
+        }
+    }
+
+    /// One port of TCP.
+    pub(super) fn tcp(port: u16) -> Self {
+        Self {
+            from_port: Some(port.into()),
+            to_port: Some(port.into()),
+            ..Self::of("tcp")
+        }
+    }
+
+    fn written(rule: &SecurityGroupRule, direction: Direction, default_port: Option<u16>) -> Self {
+        let (from_port, to_port) = ports(rule, default_port);
+        let peer = |id: &Option<String>, wanted| {
+            let id = id.as_ref().filter(|_| direction == wanted)?;
+            Some(Value::written(id))
+        };
+        Self {
+            ip_protocol: Some(Value::written(&rule.ip_protocol)),
+            from_port,
+            to_port,
+            cidr_ip: rule.cidr_ip.as_deref().map(Value::written),
+            source_prefix_list_id: peer(&rule.prefix_list_id, Direction::In),
+            source_security_group_id: peer(&rule.security_group_id, Direction::In),
+            destination_prefix_list_id: peer(&rule.prefix_list_id, Direction::Out),
+            destination_security_group_id: peer(&rule.security_group_id, Direction::Out),
+            description: rule.description.as_deref().map(Value::written),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    In,
+    Out,
+}
+
+/// The ports of a rule; all of them where none is said.
+fn ports(rule: &SecurityGroupRule, default_port: Option<u16>) -> (Option<i32>, Option<i32>) {
+    let said = rule.from_port.or(default_port);
+    match rule.ip_protocol.as_str() {
+        "-1" => (None, None),
+        "icmp" | "icmpv6" => {
+            let said = rule.from_port.map_or(-1, i32::from);
+            (Some(said), Some(rule.to_port.map_or(-1, i32::from)))
+        }
+        _ => match said {
+            Some(from) => {
+                let to = rule.to_port.unwrap_or(from);
+                (Some(from.into()), Some(to.into()))
+            }
+            None => (Some(0), Some(rule.to_port.unwrap_or(u16::MAX).into())),
+        },
+    }
+}
+
+/// A rule beside a security group. Rules between two groups of the stack are made so, because each group
+/// would otherwise wait for the other one.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Ingress {
+    pub(super) group_id: Value,
+    #[serde(flatten)]
+    pub(super) rule: Rule,
+}
+
+impl Properties for Ingress {
+    const TYPE: &'static str = "AWS::EC2::SecurityGroupIngress";
+}
+
+/// As [`Ingress`], for what goes out.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Egress {
+    pub(super) group_id: Value,
+    #[serde(flatten)]
+    pub(super) rule: Rule,
+}
+
+impl Properties for Egress {
+    const TYPE: &'static str = "AWS::EC2::SecurityGroupEgress";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FlowLog {
+    resource_id: Value,
+    resource_type: &'static str,
+    traffic_type: &'static str,
+    log_destination_type: &'static str,
+    log_group_name: Value,
+    deliver_logs_permission_arn: Value,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for FlowLog {
+    const TYPE: &'static str = "AWS::EC2::FlowLog";
+}
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    for member in frame.members() {
+        if member.has_own_security_group() {
+            service_group(frame, template, member);
+        }
+    }
+    flow_logs(frame, template);
+}
+
+fn service_group(frame: &Frame, template: &mut Template, member: Member) {
+    let spec = member.spec;
+    let written = spec.security_group.as_ref();
+    let mut ingress: Vec<Rule> = written
+        .iter()
+        .flat_map(|group| &group.ingress)
+        .map(|rule| Rule::written(rule, Direction::In, spec.container_port))
+        .collect();
+    if frame.own_target_group(member).is_some() {
+        ingress.extend(load_balancer_groups(frame).map(|group| Rule {
+            source_security_group_id: Some(group),
+            description: Some("The load balancer".into()),
+            ..Rule::tcp(member.port())
+        }));
+    }
+    let description = format!("Tasks of {} of {}", member.name, frame.stack_name);
+    let group = SecurityGroup::new(frame, description).with_ingress(ingress);
+    let group = match written.and_then(|group| group.egress.as_ref()) {
+        Some(rules) => group.with_egress(
+            rules
+                .iter()
+                .map(|rule| Rule::written(rule, Direction::Out, None))
+                .collect(),
+        ),
+        None => group.with_all_egress(),
+    };
+    template.add(Kind::SecurityGroup, &[member.name], &group);
+}
+
+fn load_balancer_groups(frame: &Frame) -> impl Iterator<Item = Value> {
+    let existing = frame.stack.load_balancer.iter();
+    let existing = existing.flat_map(|load_balancer| &load_balancer.security_group_ids);
+    let existing = existing.map(|id| Value::written(id));
+    existing.chain(frame.load_balancer_security_group())
+}
+
+fn flow_logs(frame: &Frame, template: &mut Template) {
+    let Some(flow_logs) = &frame.stack.network.flow_logs else {
+        return;
+    };
+    let name = format!("/longshore/{}/flow-logs", frame.stack_name);
+    let streams = Value::sub(format!(
+        "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{}:*",
+        part_of_sub(&name)
+    ));
+    logs::add_group(
+        frame,
+        template,
+        logs::Name::One(Singleton::FlowLogsLogGroup),
+        name,
+        flow_logs.retention_in_days,
+    );
+    let role = Role {
+        policies: InlinePolicy::of(
+            "flow-logs",
+            vec![Statement::allow(
+                "Write",
+                [
+                    "logs:CreateLogStream",
+                    "logs:DescribeLogStreams",
+                    "logs:PutLogEvents",
+                ],
+                [streams],
+            )],
+        ),
+        ..Role::new(frame, &["vpc-flow-logs.amazonaws.com"])
+    };
+    template.add_one(Singleton::FlowLogsRole, &role);
+    let flow_log = FlowLog {
+        resource_id: Value::written(&frame.stack.network.vpc_id),
+        resource_type: "VPC",
+        traffic_type: match flow_logs.traffic_type {
+            TrafficType::Accept => "ACCEPT",
+            TrafficType::Reject => "REJECT",
+            TrafficType::All => "ALL",
+        },
+        log_destination_type: "cloud-watch-logs",
+        log_group_name: Value::Ref(Singleton::FlowLogsLogGroup.as_str().to_owned()),
+        deliver_logs_permission_arn: Value::GetAtt(
+            Singleton::FlowLogsRole.as_str().to_owned(),
+            "Arn",
+        ),
+        tags: frame.tags(),
+    };
+    template.add_one(Singleton::FlowLog, &flow_log);
+}

@@ -1,0 +1,182 @@
+//! Secrets: those of the stack's own, how containers get them, and who may read them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::spec::{Secret, Sensitive};
+
+use super::frame::{Frame, Member};
+use super::names::Kind;
+use super::policy::Statement;
+use super::template::{Properties, Tag, Template, Value, part_of_sub};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct StackSecret {
+    name: String,
+    description: String,
+    secret_string: Value,
+    kms_key_id: Option<Value>,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for StackSecret {
+    const TYPE: &'static str = "AWS::SecretsManager::Secret";
+}
+
+/// Adds the secrets whose values are in the stack file, and returns these by parameter.
+pub(super) fn render(frame: &Frame, template: &mut Template) -> BTreeMap<String, Sensitive> {
+    let mut values = BTreeMap::new();
+    for member in frame.members() {
+        for (variable, secret) in &member.spec.secrets {
+            let Some(value) = &secret.value else {
+                continue;
+            };
+            let parameter = Kind::SensitiveValue.id(&[member.name, variable]);
+            template.add_sensitive(
+                parameter.clone(),
+                format!("Value of services.{}.secrets.{variable}", member.name),
+            );
+            let properties = StackSecret {
+                name: format!("{}/{}/{variable}", frame.stack_name, member.name),
+                description: format!("{variable} of {} of {}", member.name, frame.stack_name),
+                secret_string: Value::Ref(parameter.clone()),
+                kms_key_id: secret.kms_key_arn.as_deref().map(Value::written),
+                tags: frame.tags(),
+            };
+            let resource = template.add(Kind::Secret, &[member.name, variable], &properties);
+            if properties.kms_key_id.is_none() {
+                resource.unchecked(
+                    "CKV_AWS_149",
+                    "Secrets Manager encrypts it with the account's key; the stack file may name another",
+                );
+            }
+            values.insert(parameter, value.clone());
+        }
+    }
+    values
+}
+
+/// Where the value of a variable comes from, as ECS is told.
+pub(super) fn value_from(member: Member, variable: &str, secret: &Secret) -> Value {
+    let Some(written) = &secret.value_from else {
+        return Value::Ref(Kind::Secret.id(&[member.name, variable]));
+    };
+    let source = Source::of(written);
+    match (&source, &secret.json_key) {
+        // `<arn>:<JSON key>:<version stage>:<version id>`; ECS takes the key only after an ARN, which may
+        // lack the six characters that Secrets Manager puts at its end.
+        (_, Some(key)) => Value::sub(format!("{}:{}::", source.arn(), part_of_sub(key))),
+        (Source::Arn(arn), None) => Value::written(arn),
+        (Source::Name(_), None) => Value::sub(source.arn()),
+    }
+}
+
+/// What the execution role needs to read a service's secrets.
+pub(super) fn statements(member: Member) -> Vec<Statement> {
+    let mut secrets = BTreeSet::new();
+    let mut own = Vec::new();
+    let mut parameters = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    for (variable, secret) in &member.spec.secrets {
+        keys.extend(secret.kms_key_arn.as_deref());
+        let Some(written) = &secret.value_from else {
+            own.push(Value::Ref(Kind::Secret.id(&[member.name, variable])));
+            continue;
+        };
+        match Source::of(written) {
+            Source::Arn(arn) if arn.contains(":ssm:") => {
+                parameters.insert(part_of_sub(arn));
+            }
+            source @ Source::Arn(_) => {
+                if source.may_be_complete() {
+                    secrets.insert(source.arn());
+                }
+                // Six characters are at the end of every secret's ARN.
+                secrets.insert(format!("{}-??????", source.arn()));
+            }
+            source @ Source::Name(_) => {
+                secrets.insert(format!("{}-??????", source.arn()));
+            }
+        }
+    }
+    let mut statements = Vec::new();
+    if !secrets.is_empty() || !own.is_empty() {
+        statements.push(Statement::allow(
+            "ReadSecrets",
+            ["secretsmanager:GetSecretValue"],
+            secrets.into_iter().map(literal_or_sub).chain(own),
+        ));
+    }
+    if !parameters.is_empty() {
+        statements.push(Statement::allow(
+            "ReadParameters",
+            ["ssm:GetParameters"],
+            parameters.into_iter().map(literal_or_sub),
+        ));
+    }
+    if !keys.is_empty() {
+        let services = ["secretsmanager", "ssm"]
+            .map(|service| Value::sub(format!("{service}.${{AWS::Region}}.${{AWS::URLSuffix}}")));
+        statements.push(
+            Statement::allow(
+                "Decrypt",
+                ["kms:Decrypt"],
+                keys.into_iter().map(Value::written),
+            )
+            .when("StringEquals", "kms:ViaService", services),
+        );
+    }
+    statements
+}
+
+fn literal_or_sub(text: String) -> Value {
+    if text.contains("${") {
+        Value::Sub(text)
+    } else {
+        Value::Text(text)
+    }
+}
+
+/// What `value_from` names.
+enum Source<'a> {
+    /// A secret's or SSM parameter's ARN.
+    Arn(&'a str),
+    /// A secret of this account and region.
+    Name(&'a str),
+}
+
+impl<'a> Source<'a> {
+    fn of(written: &'a str) -> Self {
+        if written.starts_with("arn:") {
+            Self::Arn(written)
+        } else {
+            Self::Name(written)
+        }
+    }
+
+    /// The ARN, for `Fn::Sub`.
+    fn arn(&self) -> String {
+        match self {
+            Self::Arn(arn) => part_of_sub(arn),
+            Self::Name(name) => format!(
+                "arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{}",
+                part_of_sub(name)
+            ),
+        }
+    }
+
+    /// Whether it ends as complete ARNs of secrets do, with a hyphen and six characters.
+    fn may_be_complete(&self) -> bool {
+        let Self::Arn(arn) = self else {
+            return false;
+        };
+        arn.rsplit_once('-').is_some_and(|(_, end)| {
+            end.len() == 6
+                && end
+                    .chars()
+                    .all(|character| character.is_ascii_alphanumeric())
+        })
+    }
+}

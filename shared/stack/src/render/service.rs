@@ -1,0 +1,495 @@
+//! Services and their task definitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::spec::{ContainerHealthCheck, DeploymentConfiguration, MountPoint};
+
+use super::frame::{Frame, Member, is_fargate};
+use super::names::{Kind, Singleton};
+use super::template::{Policy, Properties, Tag, Template, Value};
+use super::{discovery, image, load_balancing, secrets, storage};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TaskDefinition {
+    family: Value,
+    requires_compatibilities: [&'static str; 1],
+    network_mode: &'static str,
+    // CloudFormation wants these two as texts.
+    cpu: String,
+    memory: String,
+    runtime_platform: RuntimePlatform,
+    ephemeral_storage: Option<EphemeralStorage>,
+    execution_role_arn: Value,
+    task_role_arn: Value,
+    volumes: Option<Vec<Volume>>,
+    container_definitions: [Container; 1],
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for TaskDefinition {
+    const TYPE: &'static str = "AWS::ECS::TaskDefinition";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RuntimePlatform {
+    cpu_architecture: &'static str,
+    operating_system_family: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EphemeralStorage {
+    #[serde(rename = "SizeInGiB")]
+    size_in_gib: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volume {
+    name: String,
+    #[serde(rename = "EFSVolumeConfiguration")]
+    efs: Option<EfsVolume>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EfsVolume {
+    filesystem_id: Value,
+    transit_encryption: &'static str,
+    authorization_config: Authorization,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Authorization {
+    access_point_id: Option<Value>,
+    #[serde(rename = "IAM")]
+    iam: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Container {
+    name: Value,
+    image: Value,
+    essential: bool,
+    privileged: bool,
+    readonly_root_filesystem: bool,
+    user: Option<Value>,
+    entry_point: Option<Vec<Value>>,
+    command: Option<Vec<Value>>,
+    working_directory: Option<Value>,
+    port_mappings: Option<[PortMapping; 1]>,
+    environment: Option<Vec<Variable>>,
+    secrets: Option<Vec<SecretVariable>>,
+    health_check: Option<HealthCheck>,
+    linux_parameters: Option<LinuxParameters>,
+    stop_timeout: u32,
+    mount_points: Option<Vec<Mount>>,
+    log_configuration: LogConfiguration,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PortMapping {
+    container_port: u16,
+    protocol: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Variable {
+    name: String,
+    value: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SecretVariable {
+    name: String,
+    value_from: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthCheck {
+    command: Vec<Value>,
+    interval: u32,
+    timeout: u32,
+    retries: u32,
+    start_period: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LinuxParameters {
+    init_process_enabled: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount {
+    source_volume: String,
+    container_path: Value,
+    read_only: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogConfiguration {
+    log_driver: &'static str,
+    options: LogOptions,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct LogOptions {
+    awslogs_group: Value,
+    awslogs_region: Value,
+    awslogs_stream_prefix: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Service {
+    service_name: Value,
+    cluster: Value,
+    task_definition: Value,
+    desired_count: Option<u32>,
+    launch_type: Option<&'static str>,
+    capacity_provider_strategy: Option<Vec<Share>>,
+    network_configuration: NetworkConfiguration,
+    load_balancers: Option<[Target; 1]>,
+    health_check_grace_period_seconds: Option<u32>,
+    deployment_configuration: Deployment,
+    service_registries: Option<[Registry; 1]>,
+    enable_execute_command: bool,
+    #[serde(rename = "EnableECSManagedTags")]
+    enable_ecs_managed_tags: bool,
+    propagate_tags: &'static str,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Properties for Service {
+    const TYPE: &'static str = "AWS::ECS::Service";
+}
+
+/// A share of tasks that runs on a capacity provider.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Share {
+    capacity_provider: Value,
+    weight: u32,
+    base: u32,
+}
+
+/// Where tasks are in the VPC.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NetworkConfiguration {
+    awsvpc_configuration: AwsVpc,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AwsVpc {
+    subnets: Vec<Value>,
+    security_groups: Vec<Value>,
+    assign_public_ip: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    container_name: Value,
+    container_port: u16,
+    target_group_arn: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Deployment {
+    minimum_healthy_percent: u32,
+    maximum_percent: u32,
+    deployment_circuit_breaker: CircuitBreaker,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CircuitBreaker {
+    enable: bool,
+    rollback: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Registry {
+    registry_arn: Value,
+}
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    for member in frame.members() {
+        add_task_definition(frame, template, member);
+        add_service(frame, template, member);
+    }
+}
+
+fn add_task_definition(frame: &Frame, template: &mut Template, member: Member) {
+    let spec = member.spec;
+    let task_definition = TaskDefinition {
+        family: Value::written(&frame.family(member)),
+        requires_compatibilities: [if member.is_on_fargate() {
+            "FARGATE"
+        } else {
+            "EC2"
+        }],
+        network_mode: "awsvpc",
+        cpu: spec.cpu.to_string(),
+        memory: spec.memory.to_string(),
+        runtime_platform: RuntimePlatform {
+            cpu_architecture: spec.cpu_architecture.as_str(),
+            operating_system_family: "LINUX",
+        },
+        ephemeral_storage: spec
+            .ephemeral_storage_size_in_gib
+            .map(|size_in_gib| EphemeralStorage { size_in_gib }),
+        execution_role_arn: member.execution_role_arn(),
+        task_role_arn: member.task_role_arn(),
+        volumes: volumes(member),
+        container_definitions: [container(frame, member)],
+        tags: frame.tags(),
+    };
+    let resource = template.add(Kind::TaskDefinition, &[member.name], &task_definition);
+    // A revision that is deregistered cannot be rolled back to.
+    resource.policies(Policy::Retain, Policy::Retain);
+    if !spec.readonly_root_filesystem {
+        resource.unchecked(
+            "CKV_AWS_336",
+            "the stack file says whether the container can write to its root file system",
+        );
+    }
+}
+
+fn volumes(member: Member) -> Option<Vec<Volume>> {
+    let volume = |mount: &MountPoint| Volume {
+        name: storage::volume_name(mount),
+        efs: mount.file_system.as_ref().map(|file_system| EfsVolume {
+            filesystem_id: Value::Ref(Kind::FileSystem.id(&[file_system])),
+            transit_encryption: "ENABLED",
+            authorization_config: Authorization {
+                access_point_id: mount.access_point.as_ref().map(|access_point| {
+                    Value::Ref(Kind::AccessPoint.id(&[file_system, access_point]))
+                }),
+                iam: "ENABLED",
+            },
+        }),
+    };
+    // Two mount points may show the same volume.
+    let mut seen = BTreeSet::new();
+    let volumes: Vec<Volume> = member
+        .spec
+        .mount_points
+        .iter()
+        .map(volume)
+        .filter(|volume| seen.insert(volume.name.clone()))
+        .collect();
+    (!volumes.is_empty()).then_some(volumes)
+}
+
+fn container(frame: &Frame, member: Member) -> Container {
+    let spec = member.spec;
+    let carried = frame.context.images.get(member.name);
+    let mounts: Vec<Mount> = spec
+        .mount_points
+        .iter()
+        .map(|mount| Mount {
+            source_volume: storage::volume_name(mount),
+            container_path: Value::written(&mount.container_path),
+            read_only: mount.read_only,
+        })
+        .collect();
+    let secrets: Vec<SecretVariable> = spec
+        .secrets
+        .iter()
+        .map(|(variable, secret)| SecretVariable {
+            name: variable.clone(),
+            value_from: secrets::value_from(member, variable, secret),
+        })
+        .collect();
+    Container {
+        name: Value::written(member.container_name()),
+        image: image::full_name(carried.unwrap_or(&spec.image)),
+        essential: true,
+        privileged: false,
+        readonly_root_filesystem: spec.readonly_root_filesystem,
+        user: spec.user.as_deref().map(Value::written),
+        entry_point: Value::all_written(&spec.entry_point),
+        command: Value::all_written(&spec.command),
+        working_directory: spec.working_directory.as_deref().map(Value::written),
+        port_mappings: spec.container_port.map(|container_port| {
+            [PortMapping {
+                container_port,
+                protocol: "tcp",
+            }]
+        }),
+        environment: environment(member),
+        secrets: (!secrets.is_empty()).then_some(secrets),
+        health_check: spec.health_check.as_ref().map(health_check),
+        // The shells of ECS Exec leave processes that somebody has to wait for.
+        linux_parameters: spec.enable_execute_command.then_some(LinuxParameters {
+            init_process_enabled: true,
+        }),
+        stop_timeout: spec.stop_timeout,
+        mount_points: (!mounts.is_empty()).then_some(mounts),
+        log_configuration: LogConfiguration {
+            log_driver: "awslogs",
+            options: LogOptions {
+                awslogs_group: Value::Ref(Kind::LogGroup.id(&[member.name])),
+                awslogs_region: Value::Ref("AWS::Region".to_owned()),
+                awslogs_stream_prefix: "ecs",
+            },
+        },
+    }
+}
+
+/// The environment as the stack file has it, and what follows from the rest of it where it is not
+/// there already.
+fn environment(member: Member) -> Option<Vec<Variable>> {
+    let spec = member.spec;
+    let mut values = BTreeMap::new();
+    if let Some(level) = &spec.log_level {
+        values.insert("LOG_LEVEL", Value::written(level));
+    }
+    if let Some(vault) = &spec.vault {
+        values.insert("VAULT_ADDR", Value::written(&vault.address));
+        values.insert("VAULT_ROLE", Value::written(&vault.role));
+        if !vault.paths.is_empty() {
+            values.insert("VAULT_SECRET_PATHS", Value::written(&vault.paths.join(",")));
+        }
+    }
+    let mut mounts = spec
+        .mount_points
+        .iter()
+        .filter(|mount| mount.file_system.is_some());
+    if let (Some(mount), None) = (mounts.next(), mounts.next()) {
+        values.insert("EFS_MOUNT_PATH", Value::written(&mount.container_path));
+    }
+    // A variable cannot be in both places.
+    values.retain(|variable, _| !spec.secrets.contains_key(*variable));
+    for (variable, value) in &spec.environment {
+        values.insert(variable, Value::written(value.as_str()));
+    }
+    let variables = values.into_iter().map(|(name, value)| Variable {
+        name: name.to_owned(),
+        value,
+    });
+    let variables: Vec<Variable> = variables.collect();
+    (!variables.is_empty()).then_some(variables)
+}
+
+fn health_check(check: &ContainerHealthCheck) -> HealthCheck {
+    HealthCheck {
+        command: check
+            .command
+            .iter()
+            .map(|word| Value::written(word))
+            .collect(),
+        interval: check.interval,
+        timeout: check.timeout,
+        retries: check.retries,
+        start_period: check.start_period,
+    }
+}
+
+fn add_service(frame: &Frame, template: &mut Template, member: Member) {
+    let spec = member.spec;
+    let target_group_arn = frame.target_group_arn(member);
+    let grace_period = spec.health_check_grace_period_seconds;
+    let strategy = shares(member);
+    let DeploymentConfiguration {
+        minimum_healthy_percent,
+        maximum_percent,
+        deployment_circuit_breaker,
+    } = spec.deployment_configuration;
+    let service = Service {
+        service_name: Value::written(&frame.ecs_service_name(member)),
+        cluster: Value::Ref(Singleton::Cluster.as_str().to_owned()),
+        task_definition: Value::Ref(Kind::TaskDefinition.id(&[member.name])),
+        // Where the service scales, a count here would undo the scaling at each apply. Without one, ECS
+        // starts with one task and leaves the count alone from then on; Application Auto Scaling brings
+        // it between the bounds when the service is registered with it.
+        desired_count: spec.scaling.is_none().then_some(spec.desired_count),
+        launch_type: strategy.is_none().then_some("FARGATE"),
+        capacity_provider_strategy: strategy,
+        network_configuration: network(frame, member),
+        health_check_grace_period_seconds: grace_period
+            .or_else(|| target_group_arn.is_some().then_some(60)),
+        load_balancers: target_group_arn.map(|target_group_arn| {
+            [Target {
+                container_name: Value::written(member.container_name()),
+                container_port: member.port(),
+                target_group_arn,
+            }]
+        }),
+        deployment_configuration: Deployment {
+            minimum_healthy_percent,
+            maximum_percent,
+            deployment_circuit_breaker: CircuitBreaker {
+                enable: deployment_circuit_breaker,
+                rollback: deployment_circuit_breaker,
+            },
+        },
+        service_registries: discovery::registry_arn(frame, member)
+            .map(|registry_arn| [Registry { registry_arn }]),
+        enable_execute_command: spec.enable_execute_command,
+        enable_ecs_managed_tags: true,
+        propagate_tags: "SERVICE",
+        tags: frame.tags(),
+    };
+    let mut before = load_balancing::dependencies(frame, member);
+    before.extend(storage::dependencies(frame, member));
+    if service.capacity_provider_strategy.is_some() {
+        before.push(Singleton::ClusterCapacity.as_str().to_owned());
+    }
+    let resource = template.add(Kind::Service, &[member.name], &service);
+    resource.depends_on(before);
+    if spec.assign_public_ip {
+        resource.unchecked("CKV_AWS_333", "the stack file asks for public addresses");
+    }
+}
+
+/// The service's capacity provider strategy, if it has one.
+pub(super) fn shares(member: Member) -> Option<Vec<Share>> {
+    let strategy = &member.spec.capacity_provider_strategy;
+    let shares = strategy.iter().map(|share| Share {
+        capacity_provider: if is_fargate(&share.capacity_provider) {
+            Value::text(&share.capacity_provider)
+        } else {
+            Value::Ref(Kind::CapacityProvider.id(&[&share.capacity_provider]))
+        },
+        weight: share.weight,
+        base: share.base,
+    });
+    (!strategy.is_empty()).then(|| shares.collect())
+}
+
+pub(super) fn network(frame: &Frame, member: Member) -> NetworkConfiguration {
+    NetworkConfiguration {
+        awsvpc_configuration: AwsVpc {
+            subnets: frame.subnet_ids(member.spec.subnet_ids.as_ref()),
+            security_groups: member.security_groups(),
+            // Tasks on instances cannot have public addresses, and may not even say that they have none.
+            assign_public_ip: member
+                .is_on_fargate()
+                .then_some(if member.spec.assign_public_ip {
+                    "ENABLED"
+                } else {
+                    "DISABLED"
+                }),
+        },
+    }
+}

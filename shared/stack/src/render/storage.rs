@@ -1,0 +1,300 @@
+//! EFS file systems, and the services that mount them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::spec::{AccessPoint, DataDeletion, FileSystem, MountPoint, ThroughputMode};
+
+use super::frame::{Frame, Member, group_id};
+use super::names::{Kind, logical_id};
+use super::network::{Egress, Ingress, Rule, SecurityGroup};
+use super::policy::{Document, Principal, Statement};
+use super::template::{Number, Policy, Properties, Tag, Template, Value};
+
+/// The port of NFS.
+const NFS: u16 = 2049;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EfsFileSystem {
+    encrypted: bool,
+    kms_key_id: Option<Value>,
+    performance_mode: &'static str,
+    throughput_mode: &'static str,
+    provisioned_throughput_in_mibps: Option<Number>,
+    backup_policy: BackupPolicy,
+    file_system_policy: Document,
+    file_system_tags: Vec<Tag>,
+}
+
+impl Properties for EfsFileSystem {
+    const TYPE: &'static str = "AWS::EFS::FileSystem";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct BackupPolicy {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MountTarget {
+    file_system_id: Value,
+    subnet_id: Value,
+    security_groups: [Value; 1],
+}
+
+impl Properties for MountTarget {
+    const TYPE: &'static str = "AWS::EFS::MountTarget";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EfsAccessPoint {
+    file_system_id: Value,
+    posix_user: PosixUser,
+    root_directory: RootDirectory,
+    access_point_tags: Vec<Tag>,
+}
+
+impl Properties for EfsAccessPoint {
+    const TYPE: &'static str = "AWS::EFS::AccessPoint";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PosixUser {
+    uid: String,
+    gid: String,
+    secondary_gids: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RootDirectory {
+    path: Value,
+    creation_info: CreationInfo,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreationInfo {
+    owner_uid: String,
+    owner_gid: String,
+    permissions: String,
+}
+
+pub(super) fn render(frame: &Frame, template: &mut Template) {
+    for (name, file_system) in &frame.stack.file_systems {
+        add_file_system(frame, template, name, file_system);
+        add_mount_targets(frame, template, name, file_system);
+        for (access_point, spec) in &file_system.access_points {
+            add_access_point(frame, template, name, access_point, spec);
+        }
+    }
+    for member in frame.members() {
+        for name in mounted(member) {
+            open(template, name, member);
+        }
+    }
+}
+
+/// The file system refers to nothing else in the template, so that one that stayed when the stack went
+/// can be taken up again by itself.
+fn add_file_system(frame: &Frame, template: &mut Template, name: &str, spec: &FileSystem) {
+    let unencrypted = Statement::of_principal("Deny", Principal::Aws("*".into()), ["*"])
+        .sid("OnlyEncryptedInTransit")
+        .when("Bool", "aws:SecureTransport", ["false".into()]);
+    let file_system = EfsFileSystem {
+        encrypted: true,
+        kms_key_id: spec.kms_key_id.as_deref().map(Value::written),
+        performance_mode: spec.performance_mode.as_str(),
+        throughput_mode: match spec.throughput_mode {
+            ThroughputMode::Bursting => "bursting",
+            ThroughputMode::Provisioned => "provisioned",
+            ThroughputMode::Elastic => "elastic",
+        },
+        provisioned_throughput_in_mibps: spec.provisioned_throughput_in_mibps.map(Number),
+        backup_policy: BackupPolicy {
+            status: if spec.backup { "ENABLED" } else { "DISABLED" },
+        },
+        // A file system without a policy lets in everybody who reaches it. One with a policy asks for
+        // a role; which roles may mount it is said by the roles.
+        file_system_policy: Document::of([unencrypted]),
+        file_system_tags: frame.tags_and([
+            ("longshore:stack", frame.stack_name.clone()),
+            ("longshore:file-system", name.to_owned()),
+        ]),
+    };
+    let resource = template.add(Kind::FileSystem, &[name], &file_system);
+    match spec.deletion {
+        DataDeletion::Retain => resource.policies(Policy::RetainExceptOnCreate, Policy::Retain),
+        // Even then data goes only with the stack, and never because a property changed.
+        DataDeletion::Delete => resource.policies(Policy::Delete, Policy::Retain),
+    };
+}
+
+fn add_mount_targets(frame: &Frame, template: &mut Template, name: &str, spec: &FileSystem) {
+    let description = format!("Mounts of {name} of {}", frame.stack_name);
+    let group = SecurityGroup::new(frame, description);
+    template.add(Kind::MountSecurityGroup, &[name], &group);
+    let subnets = spec
+        .subnet_ids
+        .as_ref()
+        .unwrap_or(&frame.stack.network.subnet_ids);
+    for subnet in subnets {
+        let target = MountTarget {
+            file_system_id: Value::Ref(Kind::FileSystem.id(&[name])),
+            subnet_id: Value::written(subnet),
+            security_groups: [group_id(Kind::MountSecurityGroup.id(&[name]))],
+        };
+        template.add(Kind::MountTarget, &[name, subnet], &target);
+    }
+}
+
+fn add_access_point(
+    frame: &Frame,
+    template: &mut Template,
+    file_system: &str,
+    name: &str,
+    spec: &AccessPoint,
+) {
+    let user = &spec.posix_user;
+    let groups = user.secondary_gids.iter().map(u32::to_string);
+    let groups: Vec<String> = groups.collect();
+    let access_point = EfsAccessPoint {
+        file_system_id: Value::Ref(Kind::FileSystem.id(&[file_system])),
+        posix_user: PosixUser {
+            uid: user.uid.to_string(),
+            gid: user.gid.to_string(),
+            secondary_gids: (!groups.is_empty()).then_some(groups),
+        },
+        root_directory: RootDirectory {
+            path: Value::written(&spec.root_directory.path),
+            creation_info: CreationInfo {
+                owner_uid: user.uid.to_string(),
+                owner_gid: user.gid.to_string(),
+                permissions: spec.root_directory.permissions.clone(),
+            },
+        },
+        access_point_tags: frame.tags_and([("longshore:access-point", name.to_owned())]),
+    };
+    template.add(Kind::AccessPoint, &[file_system, name], &access_point);
+}
+
+/// Lets a service that mounts a file system reach it, and nobody else.
+fn open(template: &mut Template, file_system: &str, member: Member) {
+    let mount_group = || group_id(Kind::MountSecurityGroup.id(&[file_system]));
+    let ingress = |source: Value| Ingress {
+        group_id: mount_group(),
+        rule: Rule {
+            source_security_group_id: Some(source),
+            description: Some(Value::text(format!("Tasks of {}", member.name))),
+            ..Rule::tcp(NFS)
+        },
+    };
+    for existing in &member.spec.security_group_ids {
+        let names = [file_system, member.name, existing];
+        template.add(
+            Kind::MountIngress,
+            &names,
+            &ingress(Value::written(existing)),
+        );
+    }
+    if member.has_own_security_group() {
+        let own = group_id(Kind::SecurityGroup.id(&[member.name]));
+        let names = [file_system, member.name];
+        template.add(Kind::MountIngress, &names, &ingress(own.clone()));
+        if !member.restricts_egress() {
+            return;
+        }
+        let egress = Egress {
+            group_id: own,
+            rule: Rule {
+                destination_security_group_id: Some(mount_group()),
+                description: Some(Value::text(format!("File system {file_system}"))),
+                ..Rule::tcp(NFS)
+            },
+        };
+        template.add(Kind::MountEgress, &names, &egress);
+    }
+}
+
+/// The file systems that a service mounts.
+fn mounted(member: Member<'_>) -> BTreeSet<&str> {
+    let mounts = member.spec.mount_points.iter();
+    mounts
+        .filter_map(|mount| mount.file_system.as_deref())
+        .collect()
+}
+
+/// What must be there before the service's first task mounts its file systems.
+pub(super) fn dependencies(frame: &Frame, member: Member) -> Vec<String> {
+    let mut ids = Vec::new();
+    for name in mounted(member) {
+        let Some(file_system) = frame.stack.file_systems.get(name) else {
+            continue;
+        };
+        let subnets = file_system.subnet_ids.as_ref();
+        let subnets = subnets.unwrap_or(&frame.stack.network.subnet_ids).iter();
+        ids.extend(subnets.map(|subnet| Kind::MountTarget.id(&[name, subnet])));
+        let existing = member.spec.security_group_ids.iter();
+        ids.extend(existing.map(|id| Kind::MountIngress.id(&[name, member.name, id])));
+        if member.has_own_security_group() {
+            ids.push(Kind::MountIngress.id(&[name, member.name]));
+        }
+        if member.restricts_egress() {
+            ids.push(Kind::MountEgress.id(&[name, member.name]));
+        }
+    }
+    ids
+}
+
+/// What the container may do with the file systems that it mounts, through these access points only.
+pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
+    // By file system and access point, and whether it may write.
+    let mut mounts: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
+    for mount in &member.spec.mount_points {
+        let Some(file_system) = mount.file_system.as_deref() else {
+            continue;
+        };
+        if frame.stack.file_systems.contains_key(file_system) {
+            *mounts
+                .entry((file_system, mount.access_point.as_deref()))
+                .or_default() |= !mount.read_only;
+        }
+    }
+    let statements = mounts
+        .into_iter()
+        .map(|((file_system, access_point), writes)| {
+            let mut actions = vec!["elasticfilesystem:ClientMount"];
+            if writes {
+                actions.push("elasticfilesystem:ClientWrite");
+            }
+            let file_system_arn = Value::GetAtt(Kind::FileSystem.id(&[file_system]), "Arn");
+            let statement = Statement::allow_unnamed(actions, [file_system_arn]);
+            match access_point {
+                Some(access_point) => statement.when(
+                    "StringEquals",
+                    "elasticfilesystem:AccessPointArn",
+                    [Value::GetAtt(
+                        Kind::AccessPoint.id(&[file_system, access_point]),
+                        "Arn",
+                    )],
+                ),
+                None => statement,
+            }
+        });
+    statements.collect()
+}
+
+/// The name of the volume that a mount point mounts.
+pub(super) fn volume_name(mount: &MountPoint) -> String {
+    match (&mount.file_system, &mount.access_point) {
+        (Some(file_system), Some(access_point)) => format!("{file_system}_{access_point}"),
+        (Some(file_system), None) => file_system.clone(),
+        (None, _) => format!("Scratch{}", logical_id(&mount.container_path)),
+    }
+}

@@ -1,0 +1,400 @@
+//! What a CloudFormation template is made of: values, resources, parameters, outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+
+use super::names::{Kind, Singleton};
+
+/// A value of a property: a text, or one that CloudFormation works out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) enum Value {
+    /// The physical id of a resource, or a parameter's value.
+    Ref(String),
+    /// An attribute of a resource.
+    #[serde(rename = "Fn::GetAtt")]
+    GetAtt(String, &'static str),
+    /// A text with `${…}` in it; `${!x}` stands for a plain `${x}`.
+    #[serde(rename = "Fn::Sub")]
+    Sub(String),
+    #[serde(rename = "Fn::Base64")]
+    Base64(Box<Value>),
+    #[serde(rename = "Fn::Select")]
+    Select(usize, Box<Value>),
+    #[serde(rename = "Fn::Split")]
+    Split(&'static str, Box<Value>),
+    /// As it is.
+    #[serde(untagged)]
+    Text(String),
+}
+
+impl Value {
+    /// A text of a stack file: pseudo parameters are filled in, `$${` is a plain `${`.
+    pub(super) fn written(text: &str) -> Self {
+        match substitutable(text) {
+            (text, true) => Self::Sub(text),
+            _ => Self::Text(text.replace("$${", "${")),
+        }
+    }
+
+    /// As [`Value::written`], for every text of a list; nothing for an empty one.
+    pub(super) fn all_written(texts: &[String]) -> Option<Vec<Self>> {
+        (!texts.is_empty()).then(|| texts.iter().map(|text| Self::written(text)).collect())
+    }
+
+    pub(super) fn sub(text: impl Into<String>) -> Self {
+        Self::Sub(text.into())
+    }
+
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// The part with this number of what is between the separators.
+    pub(super) fn part(self, index: usize, separator: &'static str) -> Self {
+        Self::Select(index, Box::new(Self::Split(separator, Box::new(self))))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+const PSEUDO_PARAMETERS: [&str; 4] = [
+    "AWS::AccountId",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::URLSuffix",
+];
+
+/// A text of a stack file as a part of a text for `Fn::Sub`, and whether it needs that.
+fn substitutable(text: &str) -> (String, bool) {
+    let mut result = String::with_capacity(text.len());
+    let mut needed = false;
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let escaped = rest[..start].ends_with('$');
+        let inside = &rest[start + 2..];
+        let pseudo = PSEUDO_PARAMETERS.iter().find(|name| {
+            inside
+                .strip_prefix(**name)
+                .is_some_and(|after| after.starts_with('}'))
+        });
+        if escaped {
+            result.push_str(&rest[..start - 1]);
+            result.push_str("${!");
+        } else if pseudo.is_some() {
+            needed = true;
+            result.push_str(&rest[..start + 2]);
+        } else {
+            result.push_str(&rest[..start]);
+            result.push_str("${!");
+        }
+        rest = inside;
+    }
+    result.push_str(rest);
+    (result, needed)
+}
+
+/// A text of a stack file as a part of a text for [`Value::sub`].
+pub(super) fn part_of_sub(text: &str) -> String {
+    substitutable(text).0
+}
+
+/// A number that is written without a fraction where it has none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number(pub(super) f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Up to here every whole number has a floating-point number of its own.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if self.0.fract() == 0.0 && self.0.abs() < EXACT {
+            serializer.serialize_i64(self.0 as i64)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Tag {
+    pub(super) key: String,
+    pub(super) value: Value,
+}
+
+/// The properties of a type of resource. What is `None` is left out.
+pub(super) trait Properties: Serialize {
+    /// The type, `AWS::…`.
+    const TYPE: &'static str;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum Policy {
+    Delete,
+    Retain,
+    RetainExceptOnCreate,
+}
+
+/// A resource: its properties, and how CloudFormation treats it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Resource {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    depends_on: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_policy: Option<Policy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_replace_policy: Option<Policy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_policy: Option<Json>,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
+    properties: Json,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Metadata {
+    #[serde(skip_serializing_if = "Checkov::is_empty")]
+    checkov: Checkov,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Checkov {
+    skip: Vec<Skip>,
+}
+
+#[derive(Debug, Serialize)]
+struct Skip {
+    id: &'static str,
+    comment: &'static str,
+}
+
+impl Metadata {
+    fn is_empty(&self) -> bool {
+        self.checkov.is_empty()
+    }
+}
+
+impl Checkov {
+    fn is_empty(&self) -> bool {
+        self.skip.is_empty()
+    }
+}
+
+impl Resource {
+    /// Is made after, and deleted before, what has these logical ids.
+    pub(super) fn depends_on(&mut self, ids: impl IntoIterator<Item = String>) -> &mut Self {
+        self.depends_on.extend(ids);
+        self
+    }
+
+    /// What becomes of it when it leaves the stack, and when another one takes its place.
+    pub(super) fn policies(&mut self, deletion: Policy, replacement: Policy) -> &mut Self {
+        self.deletion_policy = Some(deletion);
+        self.update_replace_policy = Some(replacement);
+        self
+    }
+
+    pub(super) fn update_policy(&mut self, policy: &impl Serialize) -> &mut Self {
+        self.update_policy = Some(json(policy));
+        self
+    }
+
+    /// Says why checkov's check `id` does not hold for it.
+    pub(super) fn unchecked(&mut self, id: &'static str, comment: &'static str) -> &mut Self {
+        self.metadata.checkov.skip.push(Skip { id, comment });
+        self
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter {
+    r#type: &'static str,
+    no_echo: bool,
+    description: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    value: Value,
+}
+
+/// A template. Its maps are ordered, so that it is always written in the same order.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Template {
+    #[serde(rename = "AWSTemplateFormatVersion")]
+    format_version: FormatVersion,
+    description: String,
+    metadata: BTreeMap<&'static str, Json>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    parameters: BTreeMap<String, Parameter>,
+    resources: BTreeMap<String, Resource>,
+    outputs: BTreeMap<String, Output>,
+    #[serde(skip)]
+    clashes: BTreeSet<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+enum FormatVersion {
+    #[default]
+    #[serde(rename = "2010-09-09")]
+    Only,
+}
+
+impl Template {
+    pub(super) fn new(description: String, metadata: &impl Serialize) -> Self {
+        Self {
+            description,
+            metadata: BTreeMap::from([("Longshore", json(metadata))]),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what there is one of for each of something with these names.
+    pub(super) fn add<P: Properties>(
+        &mut self,
+        kind: Kind,
+        names: &[&str],
+        properties: &P,
+    ) -> &mut Resource {
+        self.insert(kind.id(names), properties)
+    }
+
+    /// Adds what there is one of.
+    pub(super) fn add_one<P: Properties>(
+        &mut self,
+        one: Singleton,
+        properties: &P,
+    ) -> &mut Resource {
+        self.insert(one.as_str().to_owned(), properties)
+    }
+
+    fn insert<P: Properties>(&mut self, id: String, properties: &P) -> &mut Resource {
+        if self.resources.contains_key(&id) || self.parameters.contains_key(&id) {
+            self.clashes.insert(id.clone());
+        }
+        let resource = Resource {
+            r#type: P::TYPE,
+            depends_on: BTreeSet::new(),
+            deletion_policy: None,
+            update_replace_policy: None,
+            update_policy: None,
+            metadata: Metadata::default(),
+            properties: json(properties),
+        };
+        let entry = self.resources.entry(id);
+        entry.insert_entry(resource).into_mut()
+    }
+
+    /// Adds a parameter whose value CloudFormation does not show.
+    pub(super) fn add_sensitive(&mut self, id: String, description: String) {
+        if self.resources.contains_key(&id) || self.parameters.contains_key(&id) {
+            self.clashes.insert(id.clone());
+        }
+        let parameter = Parameter {
+            r#type: "String",
+            no_echo: true,
+            description,
+        };
+        self.parameters.insert(id, parameter);
+    }
+
+    pub(super) fn add_output(&mut self, name: String, value: Value) {
+        self.outputs.insert(name, Output { value });
+    }
+
+    /// How many resources it has; CloudFormation takes 500.
+    pub(super) fn resources(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// Logical ids that more than one resource or parameter has.
+    pub(super) fn clashes(self) -> BTreeSet<String> {
+        self.clashes
+    }
+
+    pub(super) fn output_names(self) -> BTreeSet<String> {
+        self.outputs.into_keys().collect()
+    }
+
+    pub(super) fn body(&self) -> String {
+        json(self).to_string()
+    }
+}
+
+/// A serialised value without what is null, since CloudFormation takes no nulls.
+pub(super) fn json(value: &impl Serialize) -> Json {
+    // Serialising into a value fails only for maps whose keys are no texts, which templates do not have.
+    let mut json = serde_json::to_value(value).unwrap_or_default();
+    remove_nulls(&mut json);
+    json
+}
+
+fn remove_nulls(json: &mut Json) {
+    match json {
+        Json::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(remove_nulls);
+        }
+        Json::Array(items) => items.iter_mut().for_each(remove_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_has_pseudo_parameters_is_substituted() {
+        assert_eq!(super::json(&Value::written("plain")), json!("plain"));
+        assert_eq!(
+            super::json(&Value::written("a ${AWS::Region} b")),
+            json!({"Fn::Sub": "a ${AWS::Region} b"})
+        );
+    }
+
+    #[test]
+    fn doubled_dollars_are_plain_ones_with_and_without_substitution() {
+        assert_eq!(
+            super::json(&Value::written("echo $${HOME}")),
+            json!("echo ${HOME}")
+        );
+        assert_eq!(
+            super::json(&Value::written("$${HOME} ${AWS::Region}")),
+            json!({"Fn::Sub": "${!HOME} ${AWS::Region}"})
+        );
+    }
+
+    #[test]
+    fn what_is_no_pseudo_parameter_stays_as_it_is() {
+        assert_eq!(super::json(&Value::written("${HOME}")), json!("${HOME}"));
+        assert_eq!(
+            super::json(&Value::written("${HOME}${AWS::AccountId}")),
+            json!({"Fn::Sub": "${!HOME}${AWS::AccountId}"})
+        );
+    }
+
+    #[test]
+    fn whole_numbers_have_no_fraction() {
+        assert_eq!(super::json(&[Number(70.0), Number(0.5)]), json!([70, 0.5]));
+    }
+}
