@@ -25,6 +25,9 @@ module "longshore" {
   cluster_names    = var.cluster_names
   repository_names = var.repository_names
 
+  permissions_boundary_actions = var.permissions_boundary_actions
+  image_parameter_names        = var.image_parameter_names
+
   slack_webhook_secret_name = data.aws_secretsmanager_secret.slack_webhook.name
 
   event_bus_name          = var.event_bus_name

@@ -28,6 +28,16 @@ output "role_arns" {
   value       = module.longshore.role_arns
 }
 
+output "cloudformation_role_arn" {
+  description = "ARN of the role that CloudFormation works with on stacks; who applies stacks with Terraform must be allowed to pass it."
+  value       = module.longshore.cloudformation_role_arn
+}
+
+output "permissions_boundary_arn" {
+  description = "ARN of the permissions boundary of the roles that templates make."
+  value       = module.longshore.permissions_boundary_arn
+}
+
 output "log_group_names" {
   description = "Names of the log groups, by function."
   value       = module.longshore.log_group_names

@@ -15,8 +15,21 @@ variable "account_id" {
 }
 
 variable "task_role_arns" {
-  description = "ARNs of every task role and execution role of the services that are deployed; deploy may pass these to ECS tasks and no others."
+  description = "ARNs of every task role and execution role of services that no template of Longshore's made; besides those that templates make, deploy and CloudFormation may pass these to ECS tasks and no others."
   type        = list(string)
+  default     = []
+}
+
+variable "permissions_boundary_actions" {
+  description = "What roles that templates make may do at most besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3), such as \"dynamodb:GetItem\" or \"sqs:*\"."
+  type        = list(string)
+  default     = []
+}
+
+variable "image_parameter_names" {
+  description = "Names of SSM parameters of this account that stack files name images of ECS instances by (image_ssm_parameter); AWS's own under /aws/service/ecs are always allowed."
+  type        = list(string)
+  default     = []
 }
 
 variable "cluster_names" {
@@ -38,7 +51,7 @@ variable "slack_webhook_secret_name" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding deploy.zip, watch.zip and notify.zip; unless given, where `cargo xtask package` puts them."
+  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip and notify.zip; unless given, where `cargo xtask package` puts them."
   type        = string
   default     = null
 }
@@ -82,9 +95,10 @@ variable "memory_size" {
 variable "reserved_concurrency" {
   description = "Invocations at a time that are kept for each function and never exceeded; -1 reserves nothing. One for notify keeps Slack's pace of about a message a second."
   type = object({
-    deploy = optional(number, -1)
-    watch  = optional(number, -1)
-    notify = optional(number, -1)
+    provision = optional(number, -1)
+    deploy    = optional(number, -1)
+    watch     = optional(number, -1)
+    notify    = optional(number, -1)
   })
   default = {}
 }

@@ -41,7 +41,7 @@ variable "slack_webhook_url_version" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding deploy.zip, watch.zip and notify.zip."
+  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip and notify.zip."
   type        = string
 }
 
@@ -52,8 +52,9 @@ variable "architecture" {
 }
 
 variable "task_role_arns" {
-  description = "ARNs of every task role and execution role of the services that are deployed."
+  description = "ARNs of every task role and execution role of services that no template of Longshore's made."
   type        = list(string)
+  default     = []
 }
 
 variable "cluster_names" {

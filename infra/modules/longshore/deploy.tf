@@ -1,5 +1,6 @@
 # deploy: a push, a release file or a manual payload becomes an ECS deployment; on
-# a schedule it closes what events failed to close.
+# a schedule it closes what events failed to close. What was pushed while a stack
+# changed goes out when the stack is at rest.
 locals {
   deploy_policy = jsonencode({
     Version = "2012-10-17"
@@ -13,6 +14,7 @@ locals {
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/releases/*",
           "${module.state_bucket.arn}/services/*",
+          "${module.state_bucket.arn}/provisions/*",
         ]
       },
       {
@@ -29,6 +31,7 @@ locals {
         Resource = [
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/services/*",
+          "${module.state_bucket.arn}/provisions/*",
         ]
       },
       {
@@ -69,11 +72,12 @@ locals {
       },
       {
         # Whoever can register a task definition can run code as every role that
-        # it can pass: only the roles of the services, and only to ECS tasks.
+        # it can pass: only the roles of the services, given or made by templates,
+        # and only to ECS tasks.
         Sid       = "PassTaskRoles"
         Effect    = "Allow"
         Action    = ["iam:PassRole"]
-        Resource  = var.task_role_arns
+        Resource  = local.passable_role_arns
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
@@ -109,7 +113,7 @@ module "deploy" {
   architecture = var.architecture
   policy       = local.deploy_policy
   environment  = local.environment
-  rule_arns    = [module.image_pushed.arn, module.release_written.arn]
+  rule_arns    = [module.image_pushed.arn, module.release_written.arn, module.stack_at_rest_for_deploy.arn]
 
   # Less than the lease of a claim (`LEASE` in shared/rollout): an invocation that
   # still runs must not find that another one has taken its claim up.
@@ -153,6 +157,19 @@ module "release_written" {
       object = { key = [{ prefix = "releases/" }] }
     }
   })
+
+  function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}
+
+module "stack_at_rest_for_deploy" {
+  source = "../rule"
+
+  name           = "${var.prefix}-stack-at-rest-deploy"
+  description    = "A stack is at rest: the pushes that waited for it"
+  event_bus_name = module.event_bus.name
+  event_pattern  = local.stack_at_rest_pattern
 
   function_name         = module.deploy.name
   function_arn          = module.deploy.arn

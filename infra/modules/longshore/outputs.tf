@@ -1,16 +1,22 @@
 locals {
   functions = {
-    deploy = module.deploy
-    watch  = module.watch
-    notify = module.notify
+    provision = module.provision
+    deploy    = module.deploy
+    watch     = module.watch
+    notify    = module.notify
   }
 
   rules = {
-    image_pushed       = module.image_pushed
-    release_written    = module.release_written
-    deployment_changed = module.deployment_changed
-    task_stopped       = module.task_stopped
-    deployment_told    = module.deployment_told
+    stack_written               = module.stack_written
+    stack_imported              = module.stack_imported
+    stack_at_rest_for_provision = module.stack_at_rest_for_provision
+    image_pushed                = module.image_pushed
+    release_written             = module.release_written
+    stack_at_rest_for_deploy    = module.stack_at_rest_for_deploy
+    deployment_changed          = module.deployment_changed
+    task_stopped                = module.task_stopped
+    stack_changed               = module.stack_changed
+    deployment_told             = module.deployment_told
   }
 }
 
@@ -84,4 +90,27 @@ output "rules" {
 output "slack_webhook_secret_name" {
   description = "Name of the secret that holds the Slack webhook's URL."
   value       = var.slack_webhook_secret_name
+}
+
+output "cloudformation_role_arn" {
+  description = "ARN of the role that CloudFormation works with on stacks."
+  value       = aws_iam_role.cloudformation.arn
+
+  # Who uses the role finds it with all its rights.
+  depends_on = [aws_iam_role_policy_attachment.cloudformation]
+}
+
+output "cloudformation_policies" {
+  description = "The policy documents on that role, as JSON, by concern; provision has the one for reading, too."
+  value       = { for key, policy in aws_iam_policy.cloudformation : key => policy.policy }
+}
+
+output "permissions_boundary_arn" {
+  description = "ARN of the permissions boundary of the roles that templates make."
+  value       = aws_iam_policy.permissions_boundary.arn
+}
+
+output "permissions_boundary_policy" {
+  description = "The boundary's policy document, as JSON."
+  value       = aws_iam_policy.permissions_boundary.policy
 }

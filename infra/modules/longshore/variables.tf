@@ -10,7 +10,7 @@ variable "prefix" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding deploy.zip, watch.zip and notify.zip."
+  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip and notify.zip."
   type        = string
 }
 
@@ -26,14 +26,15 @@ variable "architecture" {
 }
 
 variable "task_role_arns" {
-  description = "ARNs of every task role and execution role of the services that are deployed; deploy may pass these to ECS tasks and no others."
+  description = "ARNs of every task role and execution role of services that no template of Longshore's made; besides those that templates make, deploy and CloudFormation may pass these to ECS tasks and no others."
   type        = list(string)
+  default     = []
 
   validation {
-    condition = length(var.task_role_arns) > 0 && alltrue([
+    condition = alltrue([
       for arn in var.task_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))
     ])
-    error_message = "Give at least one role, each by its whole ARN (arn:aws:iam::<account>:role/<name>) and without wildcards."
+    error_message = "Give each role by its whole ARN (arn:aws:iam::<account>:role/<name>) and without wildcards."
   }
 }
 
@@ -60,6 +61,31 @@ variable "repository_names" {
       for name in var.repository_names : can(regex("^[a-z0-9*][a-z0-9._/*-]{0,255}$", name))
     ])
     error_message = "Give at least one repository name (lowercase letters, digits, dots, dashes, underscores and slashes, with * for any), or \"*\" for all."
+  }
+}
+
+variable "permissions_boundary_actions" {
+  description = "What roles that templates make may do at most besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3), such as \"dynamodb:GetItem\" or \"sqs:*\"."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for action in var.permissions_boundary_actions :
+      can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action)) && !can(regex("^(iam|organizations|account):", action))
+    ])
+    error_message = "Each action is <service>:<action>, and none is of iam, organizations or account: a role that may give rights has no bounds."
+  }
+}
+
+variable "image_parameter_names" {
+  description = "Names of SSM parameters of this account that stack files name images of ECS instances by (image_ssm_parameter); AWS's own under /aws/service/ecs are always allowed."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.image_parameter_names : can(regex("^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", name))])
+    error_message = "The name of a parameter takes letters, digits and _.-/ only: give its name, not its ARN."
   }
 }
 
@@ -106,9 +132,10 @@ variable "memory_size" {
 variable "reserved_concurrency" {
   description = "Invocations at a time that are kept for each function and never exceeded; -1 reserves nothing. One for notify keeps Slack's pace of about a message a second."
   type = object({
-    deploy = optional(number, -1)
-    watch  = optional(number, -1)
-    notify = optional(number, -1)
+    provision = optional(number, -1)
+    deploy    = optional(number, -1)
+    watch     = optional(number, -1)
+    notify    = optional(number, -1)
   })
   default = {}
 }

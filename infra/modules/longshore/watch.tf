@@ -1,4 +1,5 @@
-# watch: what ECS says about a deployment becomes its outcome.
+# watch: what ECS says about a deployment becomes its outcome, and what
+# CloudFormation says about a stack becomes the stack's.
 locals {
   watch_policy = jsonencode({
     Version = "2012-10-17"
@@ -10,13 +11,17 @@ locals {
         Resource = [
           "${module.state_bucket.arn}/services/*",
           "${module.state_bucket.arn}/deployments/*",
+          "${module.state_bucket.arn}/provisions/*",
         ]
       },
       {
-        Sid      = "WriteState"
-        Effect   = "Allow"
-        Action   = ["s3:PutObject"]
-        Resource = ["${module.state_bucket.arn}/deployments/*"]
+        Sid    = "WriteState"
+        Effect = "Allow"
+        Action = ["s3:PutObject"]
+        Resource = [
+          "${module.state_bucket.arn}/deployments/*",
+          "${module.state_bucket.arn}/provisions/*",
+        ]
       },
       {
         # Most services of an account are not ours: their keys are missing, and
@@ -53,6 +58,17 @@ locals {
         Resource = local.task_arns
       },
       {
+        # Whether a stack is Longshore's at all stands in its template.
+        Sid    = "ReadStacks"
+        Effect = "Allow"
+        Action = [
+          "cloudformation:DescribeStackEvents",
+          "cloudformation:DescribeStacks",
+          "cloudformation:GetTemplateSummary",
+        ]
+        Resource = [local.stack_pattern]
+      },
+      {
         Sid      = "TellOutcomes"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -66,12 +82,12 @@ module "watch" {
   source = "../function"
 
   name         = "${var.prefix}-watch"
-  description  = "Closes deployments with what ECS made of them"
+  description  = "Closes deployments and changes of stacks with what became of them"
   package_path = "${var.package_directory}/${var.architecture}/watch.zip"
   architecture = var.architecture
   policy       = local.watch_policy
   environment  = local.environment
-  rule_arns    = [module.deployment_changed.arn, module.task_stopped.arn]
+  rule_arns    = [module.deployment_changed.arn, module.task_stopped.arn, module.stack_changed.arn]
 
   memory_size          = var.memory_size
   log_retention_days   = var.log_retention_days
@@ -106,6 +122,49 @@ module "task_stopped" {
     detail = {
       lastStatus = ["STOPPED"]
       group      = [{ prefix = "service:" }]
+    }
+  })
+
+  function_name         = module.watch.name
+  function_arn          = module.watch.arn
+  dead_letter_queue_arn = module.watch.dead_letter_queue_arn
+}
+
+# Every status with which a change begins or ends. Cleaning up after an update
+# changes nothing any more, a stack that was only planned holds nothing, and what
+# a completed import means is provision's to know.
+module "stack_changed" {
+  source = "../rule"
+
+  name        = "${var.prefix}-stack-changed"
+  description = "A change of a CloudFormation stack began or ended"
+  event_pattern = jsonencode({
+    source      = ["aws.cloudformation"]
+    detail-type = ["CloudFormation Stack Status Change"]
+    detail = {
+      status-details = {
+        status = [
+          "CREATE_IN_PROGRESS",
+          "CREATE_FAILED",
+          "CREATE_COMPLETE",
+          "ROLLBACK_IN_PROGRESS",
+          "ROLLBACK_FAILED",
+          "ROLLBACK_COMPLETE",
+          "UPDATE_IN_PROGRESS",
+          "UPDATE_FAILED",
+          "UPDATE_COMPLETE",
+          "UPDATE_ROLLBACK_IN_PROGRESS",
+          "UPDATE_ROLLBACK_FAILED",
+          "UPDATE_ROLLBACK_COMPLETE",
+          "DELETE_IN_PROGRESS",
+          "DELETE_FAILED",
+          "DELETE_COMPLETE",
+          "IMPORT_IN_PROGRESS",
+          "IMPORT_ROLLBACK_IN_PROGRESS",
+          "IMPORT_ROLLBACK_FAILED",
+          "IMPORT_ROLLBACK_COMPLETE",
+        ]
+      }
     }
   })
 

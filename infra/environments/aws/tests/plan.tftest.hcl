@@ -25,6 +25,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iam::111122223333:role/a-function" }
   }
 
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/a-policy" }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function" }
   }
@@ -52,16 +56,22 @@ variables {
   task_role_arns    = ["arn:aws:iam::111122223333:role/shop-execution"]
 }
 
-run "it_plans_with_nothing_but_a_region_and_the_roles" {
+run "it_plans_with_nothing_but_a_region" {
   command = plan
+
+  variables {
+    task_role_arns = []
+  }
 
   assert {
     condition = (
-      output.function_names == { deploy = "longshore-deploy", watch = "longshore-watch", notify = "longshore-notify" }
+      output.function_names == { provision = "longshore-provision", deploy = "longshore-deploy", watch = "longshore-watch", notify = "longshore-notify" }
       && output.event_bus_name == "longshore"
       && output.state_bucket_name == "longshore-state-111122223333-eu-west-1"
       && output.slack_webhook_secret_name == "longshore/slack-webhook"
-      && keys(output.dead_letter_queue_urls) == ["deploy", "notify", "watch"]
+      && keys(output.dead_letter_queue_urls) == ["deploy", "notify", "provision", "watch"]
+      && output.cloudformation_role_arn == "arn:aws:iam::111122223333:role/a-function"
+      && output.permissions_boundary_arn == "arn:aws:iam::111122223333:policy/a-policy"
     )
     error_message = "The defaults have other names than the documentation says."
   }
@@ -81,24 +91,21 @@ run "nothing_that_is_off_for_the_local_cloud_is_off_here" {
   assert {
     condition = alltrue([
       for environment in values(module.longshore.environments) :
-      length(setsubtract(keys(environment), ["STATE_BUCKET_NAME", "EVENT_BUS_NAME", "LOG_LEVEL", "SLACK_WEBHOOK_SECRET_NAME"])) == 0
+      length(setsubtract(keys(environment), ["STATE_BUCKET_NAME", "EVENT_BUS_NAME", "LOG_LEVEL", "SLACK_WEBHOOK_SECRET_NAME", "CLOUDFORMATION_ROLE_ARN", "PERMISSIONS_BOUNDARY_ARN"])) == 0
     ])
     error_message = "A function has a variable that does not belong into an AWS account."
   }
 }
 
-run "only_the_given_roles_are_passed_and_only_to_ecs_tasks" {
+run "only_given_roles_and_those_of_templates_are_passed_to_ecs_tasks" {
   command = plan
 
   assert {
     condition = jsonencode(flatten([
-      for policies in values(module.longshore.policies) : [
-        for document in values(policies) : [
-          for statement in jsondecode(document).Statement : [statement.Resource, statement.Condition] if contains(statement.Action, "iam:PassRole")
-        ]
-      ]
+      for statement in jsondecode(module.longshore.policies.deploy.work).Statement : [statement.Resource, statement.Condition] if contains(statement.Action, "iam:PassRole")
       ])) == jsonencode([
       "arn:aws:iam::111122223333:role/shop-execution",
+      "arn:aws:iam::111122223333:role/longshore/*",
       { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } },
     ])
     error_message = "Other roles than the given ones are passed, or to another service."

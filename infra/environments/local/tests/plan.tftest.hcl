@@ -25,6 +25,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iam::111122223333:role/a-function" }
   }
 
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/a-policy" }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function" }
   }

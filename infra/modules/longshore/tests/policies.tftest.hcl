@@ -25,6 +25,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iam::111122223333:role/a-function" }
   }
 
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/a-policy" }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function" }
   }
@@ -36,6 +40,24 @@ mock_provider "aws" {
   mock_resource "aws_lambda_function" {
     defaults = { arn = "arn:aws:lambda:eu-west-1:111122223333:function:a-function" }
   }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_iam_role.cloudformation
+  values          = { arn = "arn:aws:iam::111122223333:role/longshore-cloudformation" }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_iam_policy.permissions_boundary
+  values          = { arn = "arn:aws:iam::111122223333:policy/longshore-permissions-boundary" }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_iam_policy.cloudformation["read"]
+  values          = { arn = "arn:aws:iam::111122223333:policy/longshore-stacks-read" }
 }
 
 variables {
@@ -61,6 +83,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
         ]
       },
       {
@@ -76,6 +99,7 @@ run "deploy_may_do_exactly_this" {
         Resource = [
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
         ]
       },
       {
@@ -116,6 +140,7 @@ run "deploy_may_do_exactly_this" {
         Resource = [
           "arn:aws:iam::111122223333:role/shop-task",
           "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/longshore/*",
         ]
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
@@ -155,13 +180,17 @@ run "watch_may_do_exactly_this" {
         Resource = [
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
         ]
       },
       {
-        Sid      = "WriteState"
-        Effect   = "Allow"
-        Action   = ["s3:PutObject"]
-        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*"]
+        Sid    = "WriteState"
+        Effect = "Allow"
+        Action = ["s3:PutObject"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+        ]
       },
       {
         Sid      = "TellMissingFromRefused"
@@ -195,6 +224,16 @@ run "watch_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
       },
       {
+        Sid    = "ReadStacks"
+        Effect = "Allow"
+        Action = [
+          "cloudformation:DescribeStackEvents",
+          "cloudformation:DescribeStacks",
+          "cloudformation:GetTemplateSummary",
+        ]
+        Resource = ["arn:aws:cloudformation:eu-west-1:111122223333:stack/*"]
+      },
+      {
         Sid      = "TellOutcomes"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -202,6 +241,114 @@ run "watch_may_do_exactly_this" {
       },
     ]
     error_message = "watch may do more or less than its work."
+  }
+}
+
+run "provision_may_do_exactly_this" {
+  command = plan
+
+  assert {
+    condition = jsondecode(output.policies.provision.work).Statement == [
+      {
+        Sid    = "ReadState"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/stacks/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/templates/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
+        ]
+      },
+      {
+        Sid      = "ReadStackFileByVersion"
+        Effect   = "Allow"
+        Action   = ["s3:GetObjectVersion"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/stacks/*"]
+      },
+      {
+        Sid    = "WriteState"
+        Effect = "Allow"
+        Action = ["s3:PutObject"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/templates/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
+        ]
+      },
+      {
+        Sid      = "RemoveRoutes"
+        Effect   = "Allow"
+        Action   = ["s3:DeleteObject"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*"]
+      },
+      {
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
+      },
+      {
+        Sid    = "ChangeStacks"
+        Effect = "Allow"
+        Action = [
+          "cloudformation:CreateChangeSet",
+          "cloudformation:DeleteChangeSet",
+          "cloudformation:DeleteStack",
+          "cloudformation:DescribeChangeSet",
+          "cloudformation:DescribeStackEvents",
+          "cloudformation:DescribeStackResourceDrifts",
+          "cloudformation:DescribeStackResources",
+          "cloudformation:DescribeStacks",
+          "cloudformation:DetectStackDrift",
+          "cloudformation:DetectStackResourceDrift",
+          "cloudformation:ExecuteChangeSet",
+          "cloudformation:GetTemplate",
+          "cloudformation:GetTemplateSummary",
+          "cloudformation:ListStackResources",
+          "cloudformation:TagResource",
+          "cloudformation:UntagResource",
+          "cloudformation:UpdateTerminationProtection",
+        ]
+        Resource = ["arn:aws:cloudformation:eu-west-1:111122223333:stack/*"]
+      },
+      {
+        Sid    = "FollowDriftDetection"
+        Effect = "Allow"
+        Action = [
+          "cloudformation:BatchDescribeTypeConfigurations",
+          "cloudformation:DescribeStackDriftDetectionStatus",
+        ]
+        Resource = ["*"]
+      },
+      {
+        Sid       = "PassTheRoleOfStacks"
+        Effect    = "Allow"
+        Action    = ["iam:PassRole"]
+        Resource  = ["arn:aws:iam::111122223333:role/longshore-cloudformation"]
+        Condition = { StringEquals = { "iam:PassedToService" = "cloudformation.amazonaws.com" } }
+      },
+      {
+        Sid      = "LookImagesUp"
+        Effect   = "Allow"
+        Action   = ["ecr:DescribeImages", "ecr:DescribeRepositories"]
+        Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
+      },
+      {
+        Sid      = "TellStacks"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
+      },
+    ]
+    error_message = "provision may do more or less than its work."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy_attachment.provision_reads.policy_arn == "arn:aws:iam::111122223333:policy/longshore-stacks-read"
+    error_message = "provision has another managed policy than the one for reading."
   }
 }
 
@@ -279,7 +426,13 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
   }
 
   assert {
-    condition     = toset(keys(local.actions_without_resource_level)) == toset(["ecs:DescribeTaskDefinition", "ecs:ListTasks", "ecs:RegisterTaskDefinition"])
+    condition = toset(keys(local.actions_without_resource_level)) == toset([
+      "cloudformation:BatchDescribeTypeConfigurations",
+      "cloudformation:DescribeStackDriftDetectionStatus",
+      "ecs:DescribeTaskDefinition",
+      "ecs:ListTasks",
+      "ecs:RegisterTaskDefinition",
+    ])
     error_message = "The list of calls without a resource level has grown: see that AWS really has none."
   }
 
@@ -289,7 +442,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
   }
 }
 
-run "roles_are_passed_only_to_ecs_tasks_and_only_by_deploy" {
+run "roles_are_passed_by_deploy_to_ecs_tasks_and_by_provision_to_cloudformation" {
   command = plan
 
   assert {
@@ -303,12 +456,23 @@ run "roles_are_passed_only_to_ecs_tasks_and_only_by_deploy" {
           } if contains(statement.Action, "iam:PassRole")
         ]
       ]
-      ]) == [{
-      function  = "deploy"
-      resource  = ["arn:aws:iam::111122223333:role/shop-task", "arn:aws:iam::111122223333:role/shop-execution"]
-      condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
-    }]
-    error_message = "Roles are passed by another function, to another service, or other roles than the given ones."
+      ]) == [
+      {
+        function = "deploy"
+        resource = [
+          "arn:aws:iam::111122223333:role/shop-task",
+          "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/longshore/*",
+        ]
+        condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        function  = "provision"
+        resource  = ["arn:aws:iam::111122223333:role/longshore-cloudformation"]
+        condition = { StringEquals = { "iam:PassedToService" = "cloudformation.amazonaws.com" } }
+      },
+    ]
+    error_message = "Roles are passed by another function, to another service, or other roles than these."
   }
 
   assert {
@@ -353,8 +517,8 @@ run "whoever_reads_a_key_that_may_be_missing_may_list_the_bucket" {
           for statement in jsondecode(document).Statement : contains(statement.Action, "s3:GetObject")
         ]
       ]))
-    ]) == toset(["deploy", "watch"])
-    error_message = "Other functions than deploy and watch read the state bucket."
+    ]) == toset(["provision", "deploy", "watch"])
+    error_message = "Other functions than provision, deploy and watch read the state bucket."
   }
 }
 
@@ -412,14 +576,20 @@ run "narrow_clusters_and_repositories_reach_every_statement" {
   }
 }
 
-run "roles_must_be_given" {
+run "without_given_roles_only_those_of_templates_are_passed" {
   command = plan
 
   variables {
     task_role_arns = []
   }
 
-  expect_failures = [var.task_role_arns]
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.policies.deploy.work).Statement :
+      statement.Resource == ["arn:aws:iam::111122223333:role/longshore/*"] if statement.Sid == "PassTaskRoles"
+    ])
+    error_message = "deploy may pass other roles than those that templates make."
+  }
 }
 
 run "a_role_with_a_wildcard_is_refused" {

@@ -25,6 +25,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iam::111122223333:role/a-function" }
   }
 
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/a-policy" }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function" }
   }
@@ -68,6 +72,48 @@ override_resource {
   values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-deployment-told" }
 }
 
+override_resource {
+  override_during = plan
+  target          = module.stack_written.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-stack-written" }
+}
+
+override_resource {
+  override_during = plan
+  target          = module.stack_imported.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-stack-imported" }
+}
+
+override_resource {
+  override_during = plan
+  target          = module.stack_changed.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-stack-changed" }
+}
+
+override_resource {
+  override_during = plan
+  target          = module.stack_at_rest_for_provision.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-stack-at-rest-provision" }
+}
+
+override_resource {
+  override_during = plan
+  target          = module.stack_at_rest_for_deploy.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-stack-at-rest-deploy" }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_iam_role.cloudformation
+  values          = { arn = "arn:aws:iam::111122223333:role/longshore-cloudformation" }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_iam_policy.permissions_boundary
+  values          = { arn = "arn:aws:iam::111122223333:policy/longshore-permissions-boundary" }
+}
+
 variables {
   package_directory         = "tests/packages"
   slack_webhook_secret_name = "longshore/slack-webhook"
@@ -105,6 +151,56 @@ run "each_rule_waits_for_exactly_its_events" {
         detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }] }
       }]
       deployment_told = ["longshore", { source = ["longshore"] }]
+      stack_written = ["default", {
+        source      = ["aws.s3"]
+        detail-type = ["Object Created"]
+        detail = {
+          bucket = { name = ["longshore-state-111122223333-eu-west-1"] }
+          object = { key = [{ prefix = "stacks/" }] }
+        }
+      }]
+      stack_imported = ["default", {
+        source      = ["aws.cloudformation"]
+        detail-type = ["CloudFormation Stack Status Change"]
+        detail      = { status-details = { status = ["IMPORT_COMPLETE"] } }
+      }]
+      stack_changed = ["default", {
+        source      = ["aws.cloudformation"]
+        detail-type = ["CloudFormation Stack Status Change"]
+        detail = {
+          status-details = {
+            status = [
+              "CREATE_IN_PROGRESS",
+              "CREATE_FAILED",
+              "CREATE_COMPLETE",
+              "ROLLBACK_IN_PROGRESS",
+              "ROLLBACK_FAILED",
+              "ROLLBACK_COMPLETE",
+              "UPDATE_IN_PROGRESS",
+              "UPDATE_FAILED",
+              "UPDATE_COMPLETE",
+              "UPDATE_ROLLBACK_IN_PROGRESS",
+              "UPDATE_ROLLBACK_FAILED",
+              "UPDATE_ROLLBACK_COMPLETE",
+              "DELETE_IN_PROGRESS",
+              "DELETE_FAILED",
+              "DELETE_COMPLETE",
+              "IMPORT_IN_PROGRESS",
+              "IMPORT_ROLLBACK_IN_PROGRESS",
+              "IMPORT_ROLLBACK_FAILED",
+              "IMPORT_ROLLBACK_COMPLETE",
+            ]
+          }
+        }
+      }]
+      stack_at_rest_for_provision = ["longshore", {
+        source      = ["longshore"]
+        detail-type = ["Stack Ready", "Stack Failed"]
+      }]
+      stack_at_rest_for_deploy = ["longshore", {
+        source      = ["longshore"]
+        detail-type = ["Stack Ready", "Stack Failed"]
+      }]
     }
     error_message = "A rule waits for other events than its function handles."
   }
@@ -119,15 +215,28 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
         for statement in jsondecode(policy).Statement : statement.Condition.ArnEquals["aws:SourceArn"] if statement.Effect == "Allow"
       ]))
       } == {
-      deploy = tolist([output.rules.image_pushed.arn, output.rules.release_written.arn])
-      watch  = tolist([output.rules.deployment_changed.arn, output.rules.task_stopped.arn])
-      notify = tolist([output.rules.deployment_told.arn])
+      provision = sort([
+        output.rules.stack_written.arn,
+        output.rules.stack_imported.arn,
+        output.rules.stack_at_rest_for_provision.arn,
+      ])
+      deploy = sort([
+        output.rules.image_pushed.arn,
+        output.rules.release_written.arn,
+        output.rules.stack_at_rest_for_deploy.arn,
+      ])
+      watch = sort([
+        output.rules.deployment_changed.arn,
+        output.rules.task_stopped.arn,
+        output.rules.stack_changed.arn,
+      ])
+      notify = sort([output.rules.deployment_told.arn])
     }
     error_message = "A queue refuses events of a rule of its function, or accepts those of another."
   }
 
   assert {
-    condition     = length(distinct([for rule in output.rules : rule.arn])) == 5
+    condition     = length(distinct([for rule in output.rules : rule.arn])) == 10
     error_message = "The rules are not told apart here."
   }
 
@@ -145,6 +254,13 @@ run "the_functions_are_told_names_and_no_secret" {
 
   assert {
     condition = output.environments == {
+      provision = tomap({
+        STATE_BUCKET_NAME        = "longshore-state-111122223333-eu-west-1"
+        EVENT_BUS_NAME           = "longshore"
+        LOG_LEVEL                = "INFO"
+        CLOUDFORMATION_ROLE_ARN  = "arn:aws:iam::111122223333:role/longshore-cloudformation"
+        PERMISSIONS_BOUNDARY_ARN = "arn:aws:iam::111122223333:policy/longshore-permissions-boundary"
+      })
       deploy = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO" })
       watch  = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO" })
       notify = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO", SLACK_WEBHOOK_SECRET_NAME = "longshore/slack-webhook" })
@@ -178,11 +294,25 @@ run "names_begin_with_the_prefix" {
 
   assert {
     condition = (
-      output.function_names == { deploy = "harbour-deploy", watch = "harbour-watch", notify = "harbour-notify" }
-      && output.log_group_names == { deploy = "/aws/lambda/harbour-deploy", watch = "/aws/lambda/harbour-watch", notify = "/aws/lambda/harbour-notify" }
+      output.function_names == { provision = "harbour-provision", deploy = "harbour-deploy", watch = "harbour-watch", notify = "harbour-notify" }
+      && output.log_group_names == { provision = "/aws/lambda/harbour-provision", deploy = "/aws/lambda/harbour-deploy", watch = "/aws/lambda/harbour-watch", notify = "/aws/lambda/harbour-notify" }
       && output.state_bucket_name == "harbour-state-111122223333-eu-west-1"
       && alltrue([for rule in values(output.rules) : startswith(rule.name, "harbour-")])
+      && aws_iam_role.cloudformation.name == "harbour-cloudformation"
+      && aws_iam_policy.permissions_boundary.name == "harbour-permissions-boundary"
+      && alltrue([for policy in aws_iam_policy.cloudformation : startswith(policy.name, "harbour-")])
     )
     error_message = "A second installation in the same account would clash with the first."
+  }
+}
+
+run "stacks_and_deployments_are_reconciled_every_15_minutes" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for schedule in [module.reconcile, module.reconcile_stacks] : jsondecode(schedule.input).action == "reconcile"
+    ])
+    error_message = "A schedule asks for something else than a reconcile."
   }
 }

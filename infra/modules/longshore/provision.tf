@@ -1,0 +1,209 @@
+# provision: a stack file or a payload becomes a CloudFormation stack; when the
+# stack is at rest, its routes are written.
+locals {
+  stack_pattern = "arn:${local.partition}:cloudformation:${local.region}:${local.account_id}:stack/*"
+
+  provision_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # Templates too: CloudFormation reads them with the caller's rights.
+        Sid    = "ReadState"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "${module.state_bucket.arn}/stacks/*",
+          "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/templates/*",
+          "${module.state_bucket.arn}/routes/*",
+          "${module.state_bucket.arn}/deployments/*",
+          "${module.state_bucket.arn}/services/*",
+        ]
+      },
+      {
+        # The version the event tells of, even when the file was written again.
+        Sid      = "ReadStackFileByVersion"
+        Effect   = "Allow"
+        Action   = ["s3:GetObjectVersion"]
+        Resource = ["${module.state_bucket.arn}/stacks/*"]
+      },
+      {
+        Sid    = "WriteState"
+        Effect = "Allow"
+        Action = ["s3:PutObject"]
+        Resource = [
+          "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/templates/*",
+          "${module.state_bucket.arn}/routes/*",
+        ]
+      },
+      {
+        Sid      = "RemoveRoutes"
+        Effect   = "Allow"
+        Action   = ["s3:DeleteObject"]
+        Resource = ["${module.state_bucket.arn}/routes/*"]
+      },
+      {
+        # Most stacks have no record yet, and without this S3 answers 403 for
+        # what is missing. No condition on the prefix, as reading an object
+        # carries none.
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [module.state_bucket.arn]
+      },
+      {
+        Sid    = "ChangeStacks"
+        Effect = "Allow"
+        Action = [
+          "cloudformation:CreateChangeSet",
+          "cloudformation:DeleteChangeSet",
+          "cloudformation:DeleteStack",
+          "cloudformation:DescribeChangeSet",
+          "cloudformation:DescribeStackEvents",
+          "cloudformation:DescribeStackResourceDrifts",
+          "cloudformation:DescribeStackResources",
+          "cloudformation:DescribeStacks",
+          "cloudformation:DetectStackDrift",
+          "cloudformation:DetectStackResourceDrift",
+          "cloudformation:ExecuteChangeSet",
+          "cloudformation:GetTemplate",
+          "cloudformation:GetTemplateSummary",
+          "cloudformation:ListStackResources",
+          "cloudformation:TagResource",
+          "cloudformation:UntagResource",
+          "cloudformation:UpdateTerminationProtection",
+        ]
+        Resource = [local.stack_pattern]
+      },
+      {
+        Sid    = "FollowDriftDetection"
+        Effect = "Allow"
+        Action = [
+          "cloudformation:BatchDescribeTypeConfigurations",
+          "cloudformation:DescribeStackDriftDetectionStatus",
+        ]
+        Resource = ["*"]
+      },
+      {
+        # CloudFormation does the work, with rights of its own: provision may
+        # give it this role and do none of it itself.
+        Sid       = "PassTheRoleOfStacks"
+        Effect    = "Allow"
+        Action    = ["iam:PassRole"]
+        Resource  = [aws_iam_role.cloudformation.arn]
+        Condition = { StringEquals = { "iam:PassedToService" = "cloudformation.amazonaws.com" } }
+      },
+      {
+        Sid      = "LookImagesUp"
+        Effect   = "Allow"
+        Action   = ["ecr:DescribeImages", "ecr:DescribeRepositories"]
+        Resource = local.repository_arns
+      },
+      {
+        Sid      = "TellStacks"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = [module.event_bus.arn]
+      },
+    ]
+  })
+}
+
+module "provision" {
+  source = "../function"
+
+  name         = "${var.prefix}-provision"
+  description  = "Builds stacks from stack files with CloudFormation"
+  package_path = "${var.package_directory}/${var.architecture}/provision.zip"
+  architecture = var.architecture
+  policy       = local.provision_policy
+  environment = merge(local.environment, {
+    CLOUDFORMATION_ROLE_ARN  = aws_iam_role.cloudformation.arn
+    PERMISSIONS_BOUNDARY_ARN = aws_iam_policy.permissions_boundary.arn
+  })
+  rule_arns = [
+    module.stack_written.arn,
+    module.stack_imported.arn,
+    module.stack_at_rest_for_provision.arn,
+  ]
+
+  # A change set of a large stack, and a comparison with what is there, take
+  # minutes; the stack itself is not waited for.
+  timeout_seconds      = 300
+  memory_size          = var.memory_size
+  log_retention_days   = var.log_retention_days
+  reserved_concurrency = var.reserved_concurrency.provision
+  alarm_actions        = var.alarm_actions
+  require_tls          = var.require_tls
+}
+
+# Looking a stack file's surroundings up, and finding drift, is done with the
+# rights of the caller.
+resource "aws_iam_role_policy_attachment" "provision_reads" {
+  role       = module.provision.role_name
+  policy_arn = aws_iam_policy.cloudformation["read"].arn
+}
+
+module "stack_written" {
+  source = "../rule"
+
+  name        = "${var.prefix}-stack-written"
+  description = "A stack file was written to the state bucket"
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+    detail = {
+      bucket = { name = [module.state_bucket.name] }
+      object = { key = [{ prefix = "stacks/" }] }
+    }
+  })
+
+  function_name         = module.provision.name
+  function_arn          = module.provision.arn
+  dead_letter_queue_arn = module.provision.dead_letter_queue_arn
+}
+
+# Taking up what an earlier stack left is the first half of an apply; nobody but
+# provision, which goes on with the second, need know.
+module "stack_imported" {
+  source = "../rule"
+
+  name        = "${var.prefix}-stack-imported"
+  description = "CloudFormation took up what an earlier stack left"
+  event_pattern = jsonencode({
+    source      = ["aws.cloudformation"]
+    detail-type = ["CloudFormation Stack Status Change"]
+    detail      = { status-details = { status = ["IMPORT_COMPLETE"] } }
+  })
+
+  function_name         = module.provision.name
+  function_arn          = module.provision.arn
+  dead_letter_queue_arn = module.provision.dead_letter_queue_arn
+}
+
+module "stack_at_rest_for_provision" {
+  source = "../rule"
+
+  name           = "${var.prefix}-stack-at-rest-provision"
+  description    = "A stack is at rest: its routes and the file that waited for it"
+  event_bus_name = module.event_bus.name
+  event_pattern  = local.stack_at_rest_pattern
+
+  function_name         = module.provision.name
+  function_arn          = module.provision.arn
+  dead_letter_queue_arn = module.provision.dead_letter_queue_arn
+}
+
+module "reconcile_stacks" {
+  source = "../schedule"
+
+  name                = "${var.prefix}-reconcile-stacks"
+  description         = "Closes changes of stacks whose events were lost"
+  account_id          = local.account_id
+  schedule_expression = "rate(15 minutes)"
+  action              = "reconcile"
+
+  function_arn          = module.provision.arn
+  dead_letter_queue_arn = module.provision.dead_letter_queue_arn
+}
