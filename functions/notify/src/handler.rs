@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use longshore_events::longshore::{DeploymentSummary, LongshoreEvent, SOURCE};
+use longshore_events::longshore::{DeploymentSummary, LongshoreEvent, SOURCE, StackSummary};
 use longshore_events::{EventBridgeEvent, Malformed, parse};
 use longshore_report::{
     AnnounceError, Announcer, MessagePoster, PostError, WebhookSecret, message,
@@ -50,6 +50,7 @@ pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster>(
         stack = subject.stack,
         service = subject.service,
         deployment_id = subject.deployment_id,
+        operation_id = subject.operation_id,
         key = subject.key,
         "told in slack"
     );
@@ -88,6 +89,7 @@ struct Subject<'a> {
     stack: Option<&'a str>,
     service: Option<&'a str>,
     deployment_id: Option<&'a str>,
+    operation_id: Option<&'a str>,
     key: Option<&'a str>,
 }
 
@@ -108,6 +110,14 @@ impl<'a> Subject<'a> {
                 key: Some(&event.key),
                 ..Self::default()
             },
+            LongshoreEvent::StackApplying(event) => Self::of_stack(&event.stack),
+            LongshoreEvent::StackReady(event) => Self::of_stack(&event.stack),
+            LongshoreEvent::StackFailed(event) => Self::of_stack(&event.stack),
+            LongshoreEvent::StackUnchanged(event) => Self::of_stack(&event.stack),
+            LongshoreEvent::StackFileRefused(event) => Self {
+                key: Some(&event.key),
+                ..Self::default()
+            },
         }
     }
 
@@ -116,7 +126,15 @@ impl<'a> Subject<'a> {
             stack: Some(&deployment.stack),
             service: Some(&deployment.service),
             deployment_id: Some(&deployment.deployment_id),
-            key: None,
+            ..Self::default()
+        }
+    }
+
+    fn of_stack(stack: &'a StackSummary) -> Self {
+        Self {
+            stack: Some(&stack.stack),
+            operation_id: Some(&stack.operation_id),
+            ..Self::default()
         }
     }
 }
@@ -127,6 +145,7 @@ impl fmt::Display for Subject<'_> {
             (Some(stack), Some(service), _) => {
                 write!(formatter, "service {service} of stack {stack}")
             }
+            (Some(stack), None, _) => write!(formatter, "stack {stack}"),
             (_, _, key) => formatter.write_str(key.unwrap_or_default()),
         }
     }
@@ -226,7 +245,12 @@ mod tests {
                 "{}",
                 message.text
             );
-            assert!(message.text.contains("shop/api"), "{}", message.text);
+            let subject = if words.starts_with("stack") {
+                "shop"
+            } else {
+                "shop/api"
+            };
+            assert!(message.text.contains(subject), "{}", message.text);
             assert!(*time_left <= Duration::from_secs(59), "{time_left:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 
-use crate::text::{code, line, more};
+use crate::text::{code, line, more, sent_width};
 
 /// How much room the list of dead tasks takes at most.
 const LIST: usize = 2_400;
@@ -176,16 +176,6 @@ fn exited(exit_code: i64) -> String {
 
 fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
-}
-
-/// How much room `text`, which is escaped already, takes in JSON.
-fn sent_width(text: &str) -> usize {
-    text.chars()
-        .map(|character| match character {
-            '"' | '\\' | '\n' => 2,
-            _ => character.len_utf16(),
-        })
-        .sum()
 }
 
 #[cfg(test)]

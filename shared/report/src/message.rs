@@ -1,5 +1,7 @@
 //! What Slack is told of each event.
 
+mod stacks;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
@@ -37,6 +39,11 @@ pub fn message(event: &LongshoreEvent) -> Message {
         LongshoreEvent::DeploymentRolledBack(event) => rolled_back(event),
         LongshoreEvent::DeploymentSuperseded(event) => superseded(event),
         LongshoreEvent::ReleaseRefused(event) => release_refused(event),
+        LongshoreEvent::StackApplying(event) => stacks::applying(event),
+        LongshoreEvent::StackReady(event) => stacks::ready(event),
+        LongshoreEvent::StackFailed(event) => stacks::failed(event),
+        LongshoreEvent::StackUnchanged(event) => stacks::unchanged(event),
+        LongshoreEvent::StackFileRefused(event) => stacks::file_refused(event),
     }
 }
 
@@ -278,6 +285,16 @@ fn asked_for_by(source: &Source, image: &Image) -> String {
         ),
         Source::Release { key, .. } => format!("release file {}", code(key, KEY)),
         Source::Manual { .. } => "a manual payload".to_owned(),
+        Source::Stack {
+            operation_id,
+            restored: true,
+        } => format!(
+            "Longshore, which puts the image back after change {} of the stack",
+            code(operation_id, NAME)
+        ),
+        Source::Stack { operation_id, .. } => {
+            format!("change {} of the stack", code(operation_id, NAME))
+        }
     };
     fact("Asked for by", &who)
 }
@@ -285,7 +302,7 @@ fn asked_for_by(source: &Source, image: &Image) -> String {
 /// What the one who asked says of it, as a quotation.
 fn note(source: &Source) -> Option<Block> {
     let note = match source {
-        Source::Push => None,
+        Source::Push | Source::Stack { .. } => None,
         Source::Release { note, .. } | Source::Manual { note } => note.as_deref(),
     };
     note.filter(|note| !note.trim().is_empty())

@@ -72,6 +72,16 @@ pub(crate) fn more(count: usize, of_what: &str) -> String {
     }
 }
 
+/// How much room `text`, which is escaped already, takes in JSON.
+pub(crate) fn sent_width(text: &str) -> usize {
+    text.chars()
+        .map(|character| match character {
+            '"' | '\\' | '\n' => 2,
+            _ => character.len_utf16(),
+        })
+        .sum()
+}
+
 fn cleaned(raw: &str) -> String {
     raw.replace("\r\n", "\n")
         .chars()
