@@ -65,7 +65,7 @@ impl JsonSchema for Text {
 /// A text that must not be seen: it is neither shown nor serialised.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(inline)]
+#[schemars(inline, extend("writeOnly" = true))]
 pub struct Sensitive(Text);
 
 impl Sensitive {

@@ -1,0 +1,228 @@
+//! What a stack needs in AWS, and what of it is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longshore_events::image::ImageReference;
+
+use super::image::{Origin, origin};
+use super::{Finding, Findings};
+use crate::read::Path;
+use crate::spec::{Secret, Stack};
+
+/// What must be looked up in AWS before anything is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Repositories of this account's ECR.
+    pub repositories: BTreeSet<String>,
+    /// Images of this account's ECR, by service.
+    pub images: BTreeMap<String, ImageReference>,
+    /// Ids of subnets.
+    pub subnets: BTreeSet<String>,
+    /// Names and ARNs of secrets of Secrets Manager.
+    pub secrets: BTreeSet<String>,
+}
+
+/// What of a stack's needs is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Repositories that this account's ECR does not have.
+    pub missing_repositories: BTreeSet<String>,
+    /// Services whose images this account's ECR does not hold.
+    pub missing_images: BTreeSet<String>,
+    /// By their ids, the subnets that exist.
+    pub subnets: BTreeMap<String, Subnet>,
+    /// Names and ARNs of secrets that Secrets Manager does not have.
+    pub missing_secrets: BTreeSet<String>,
+}
+
+/// A subnet that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its availability zone.
+    pub availability_zone: String,
+    /// The id of its VPC.
+    pub vpc_id: String,
+}
+
+/// What must be looked up in AWS before the stack can be sent.
+pub fn needs(stack: &Stack) -> Needs {
+    let mut needs = Needs::default();
+    for (name, service) in &stack.services {
+        if let Ok(Origin::Own(image)) = origin(&service.image) {
+            needs.repositories.insert(image.repository.clone());
+            needs.images.insert(name.clone(), image);
+        }
+        let secrets = service.secrets.values().filter_map(looked_up);
+        needs.secrets.extend(secrets.map(str::to_owned));
+    }
+    for (_, subnets) in subnet_lists(stack) {
+        let known = subnets.iter().filter(|subnet| !subnet.contains("${"));
+        needs.subnets.extend(known.cloned());
+    }
+    needs
+}
+
+/// Checks the stack against what is there in AWS.
+pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    let services = Path::default().key("services");
+    for (name, service) in &stack.services {
+        let path = services.key(name);
+        if let Ok(Origin::Own(image)) = origin(&service.image) {
+            check_image(
+                name,
+                &image,
+                &path.key("image"),
+                surroundings,
+                &mut findings,
+            );
+        }
+        for (variable, secret) in &service.secrets {
+            let missing =
+                looked_up(secret).filter(|secret| surroundings.missing_secrets.contains(*secret));
+            if let Some(secret) = missing {
+                findings.error(
+                    path.key("secrets").key(variable).key("value_from"),
+                    secret,
+                    format!(
+                        "there is no secret `{secret}` in Secrets Manager of this account and region: \
+                         create it, or correct {path}.secrets.{variable}.value_from"
+                    ),
+                );
+            }
+        }
+    }
+    check_subnets(stack, surroundings, &mut findings);
+    findings.0
+}
+
+fn check_image(
+    service: &str,
+    image: &ImageReference,
+    path: &Path,
+    surroundings: &Surroundings,
+    findings: &mut Findings,
+) {
+    let repository = &image.repository;
+    if surroundings.missing_repositories.contains(repository) {
+        findings.error(
+            path,
+            image,
+            format!(
+                "no ECR repository {repository} in this account and region: create it, or correct {path}"
+            ),
+        );
+    } else if surroundings.missing_images.contains(service) {
+        findings.error(
+            path,
+            image,
+            format!(
+                "ECR repository {repository} holds no image {image}: push it first, or correct {path}; \
+                 ECS would try for hours to start tasks without it"
+            ),
+        );
+    }
+}
+
+fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
+    let vpc = &stack.network.vpc_id;
+    for (path, subnets) in subnet_lists(stack) {
+        let mut zones: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut all_known = true;
+        for (index, id) in subnets.iter().enumerate() {
+            let item = path.index(index);
+            if id.contains("${") {
+                all_known = false;
+                continue;
+            }
+            let Some(subnet) = surroundings.subnets.get(id) else {
+                all_known = false;
+                findings.error(
+                    &item,
+                    id,
+                    format!("there is no subnet {id} in this account and region; correct {item}"),
+                );
+                continue;
+            };
+            if subnet.vpc_id != *vpc && !vpc.contains("${") {
+                findings.error(
+                    &item,
+                    id,
+                    format!(
+                        "subnet {id} is in {}, expected one of the stack's VPC {vpc}",
+                        subnet.vpc_id
+                    ),
+                );
+            }
+            zones.insert(&subnet.availability_zone, id);
+        }
+        let is_of_load_balancer = path.to_string().starts_with("load_balancer");
+        if is_of_load_balancer && all_known && zones.len() == 1 {
+            let zone = zones.keys().copied().collect::<String>();
+            findings.error(
+                &path,
+                subnets.join(", "),
+                format!(
+                    "all subnets are in {zone}, expected subnets in at least two availability zones for \
+                     a load balancer"
+                ),
+            );
+        }
+    }
+    for (name, file_system) in &stack.file_systems {
+        let path = Path::default().key("file_systems").key(name);
+        let own = file_system.subnet_ids.as_ref();
+        let mut zones: BTreeMap<&str, &str> = BTreeMap::new();
+        for id in own.unwrap_or(&stack.network.subnet_ids) {
+            let Some(subnet) = surroundings.subnets.get(id) else {
+                continue;
+            };
+            let zone = subnet.availability_zone.as_str();
+            let other = zones.insert(zone, id);
+            if let Some(other) = other.filter(|other| *other != id) {
+                findings.error(
+                    path.key("subnet_ids"),
+                    id,
+                    format!(
+                        "subnets {other} and {id} are both in {zone}, but a file system has one mount \
+                         target a zone; name one subnet of each zone in {path}.subnet_ids"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// A secret as Secrets Manager is asked for it; none for what is no secret of its, and for what only
+/// CloudFormation can name.
+fn looked_up(secret: &Secret) -> Option<&str> {
+    let name = secret.value_from.as_deref()?;
+    let is_parameter = name.starts_with("arn:") && !name.contains(":secretsmanager:");
+    (!is_parameter && !name.contains("${")).then_some(name)
+}
+
+/// All lists of subnets.
+fn subnet_lists(stack: &Stack) -> Vec<(Path, &[String])> {
+    let root = Path::default();
+    let network = root.key("network").key("subnet_ids");
+    let mut lists = vec![(network, stack.network.subnet_ids.as_slice())];
+    if let Some(load_balancer) = &stack.load_balancer {
+        let path = root.key("load_balancer").key("subnet_ids");
+        lists.push((path, load_balancer.subnet_ids.as_slice()));
+    }
+    let own = (stack.capacity.iter())
+        .map(|(name, capacity)| ("capacity", name, &capacity.subnet_ids))
+        .chain((stack.services.iter()).map(|(name, one)| ("services", name, &one.subnet_ids)))
+        .chain(
+            (stack.file_systems.iter()).map(|(name, one)| ("file_systems", name, &one.subnet_ids)),
+        );
+    for (kind, name, subnets) in own {
+        if let Some(subnets) = subnets {
+            lists.push((
+                root.key(kind).key(name).key("subnet_ids"),
+                subnets.as_slice(),
+            ));
+        }
+    }
+    lists
+}

@@ -1,0 +1,393 @@
+//! From a stack file to a stack, or to everything that is wrong with it, each with its place.
+
+mod fit;
+mod nearest;
+mod node;
+mod path;
+mod places;
+mod schema;
+mod shape;
+mod substitution;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+use longshore_events::longshore::{Problem, Severity};
+use serde::Deserialize;
+
+pub(crate) use fit::shown;
+pub(crate) use nearest::nearest;
+pub(crate) use path::{Path, Step};
+pub use schema::schema;
+
+use crate::check::{Finding, check};
+use crate::spec::Stack;
+use fit::{Fitting, Looking};
+use node::{Content, Entry, Mark, Node};
+use places::Places;
+use substitution::Names;
+
+/// An environment's name is a part of the stack's.
+const LONGEST_ENVIRONMENT: usize = 20;
+
+/// Which of the stacks that a file describes is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection<'a> {
+    /// That of an environment; none for a file without environments.
+    Environment(Option<&'a str>),
+    /// The one of this name: `<name>`, or `<name>-<environment>`.
+    StackName(&'a str),
+}
+
+/// A stack file that was read and has no errors.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The stack that it describes.
+    pub stack: Stack,
+    /// What somebody should look at.
+    pub warnings: Vec<Problem>,
+    places: Places,
+}
+
+impl Reading {
+    /// Says where in the file the findings are.
+    pub fn locate(&self, findings: Vec<Finding>) -> Vec<Problem> {
+        in_order(located(&self.places, findings))
+    }
+}
+
+/// Reads a stack file, YAML or JSON, and checks it.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file, warnings included.
+pub fn read(bytes: &[u8], selection: &Selection<'_>) -> Result<Reading, Vec<Problem>> {
+    let (document, faults) = yaml::parse(bytes);
+    let faults: Vec<Problem> = faults
+        .into_iter()
+        .map(|fault| Problem {
+            value: fault.value,
+            ..error("", fault.mark, fault.message)
+        })
+        .collect();
+    match document {
+        Some(document) => interpret(document, selection, faults),
+        None => Err(in_order(faults)),
+    }
+}
+
+/// Reads a payload, whose problems have paths but no lines.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included.
+pub fn read_value(
+    value: &serde_json::Value,
+    selection: &Selection<'_>,
+) -> Result<Reading, Vec<Problem>> {
+    interpret(Node::of_json(value), selection, Vec::new())
+}
+
+/// The environments that a stack file has, in order; none if it has none or cannot be read.
+pub fn environments(bytes: &[u8]) -> Vec<String> {
+    let (document, _) = yaml::parse(bytes);
+    let entries = document.as_ref().and_then(Node::entries);
+    let environments = entries.and_then(|entries| entries.get("environments"));
+    environments
+        .and_then(|entry| entry.value.entries())
+        .map(|environments| environments.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+fn interpret(
+    document: Node,
+    selection: &Selection<'_>,
+    mut problems: Vec<Problem>,
+) -> Result<Reading, Vec<Problem>> {
+    let start = Some(document.mark.unwrap_or(Mark { line: 1, column: 1 }))
+        .filter(|_| document.mark.is_some());
+    let Content::Map(mut entries) = document.content else {
+        let message = format!(
+            "the file holds {document_is}, expected a map with `name`, `network` and `services`",
+            document_is = Node::new(None, document.content),
+        );
+        problems.push(error("", start, message));
+        return Err(in_order(problems));
+    };
+    let overlays = overlays_of(entries.remove("environments"), &mut problems);
+    let name = entries
+        .get("name")
+        .and_then(|entry| entry.value.scalar())
+        .unwrap_or_default()
+        .to_owned();
+    let places_of_name = entries.get("name").and_then(|entry| entry.value.mark);
+    let base = Node::new(document.mark, Content::Map(entries));
+
+    let chosen = choose(selection, &name, overlays.as_ref()).unwrap_or_else(|message| {
+        problems.push(error("environments", places_of_name.or(start), message));
+        Chosen::Nothing
+    });
+    problems.extend(wrong_in_each_part(&base, &name, overlays.as_ref()));
+
+    let (merged, environment) = match (&chosen, &overlays) {
+        (Chosen::Nothing, _) => return Err(in_order(problems)),
+        (Chosen::Environment(environment), Some(overlays)) => {
+            let overlay = overlays.get(environment).map(|entry| &entry.value);
+            let merged = match overlay {
+                Some(overlay) if !overlay.is_null() => base.overlaid(overlay),
+                _ => base,
+            };
+            (merged, Some(environment.as_str()))
+        }
+        _ => (base, None),
+    };
+    let stack_name = stack_name(&name, environment);
+    let names = Names {
+        stack: &stack_name,
+        environment,
+    };
+    let mut fitting = Fitting::new(Looking::ForMissing, names, Path::default());
+    let value = fitting.stack(&merged);
+    problems.append(&mut fitting.problems);
+
+    let places = Places::of(&merged);
+    let stack = value.map(Stack::deserialize);
+    let mut stack = match stack {
+        Some(Ok(stack)) => stack,
+        Some(Err(fault)) if !has_errors(&problems) => {
+            problems.push(error("", start, fault.to_string()));
+            return Err(in_order(problems));
+        }
+        _ => return Err(in_order(problems)),
+    };
+    stack.environment = environment.map(str::to_owned);
+    let findings = not_following_from(&problems, environment, check(&stack));
+    problems.extend(located(&places, findings));
+    if has_errors(&problems) {
+        return Err(in_order(problems));
+    }
+    Ok(Reading {
+        stack,
+        warnings: in_order(problems),
+        places,
+    })
+}
+
+fn stack_name(name: &str, environment: Option<&str>) -> String {
+    match environment {
+        Some(environment) => format!("{name}-{environment}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The file's overlays, by environment; none for a file without environments.
+fn overlays_of(
+    entry: Option<Entry>,
+    problems: &mut Vec<Problem>,
+) -> Option<BTreeMap<String, Entry>> {
+    let entry = entry?;
+    let place = entry.mark;
+    match entry.value.content {
+        Content::Map(overlays) if !overlays.is_empty() => Some(overlays),
+        content => {
+            let message = format!(
+                "`environments` is {}, expected a map of at least one environment; leave it out for a \
+                 stack that exists once",
+                match content {
+                    Content::Map(_) => "empty".to_owned(),
+                    content => Node::new(None, content).to_string(),
+                }
+            );
+            problems.push(error("environments", place, message));
+            None
+        }
+    }
+}
+
+/// What is wrong in the file without overlays, and in each overlay, whether it is chosen or not.
+fn wrong_in_each_part(
+    base: &Node,
+    name: &str,
+    overlays: Option<&BTreeMap<String, Entry>>,
+) -> Vec<Problem> {
+    let some_environment = overlays.map(|_| "environment");
+    let names = Names {
+        stack: name,
+        environment: some_environment,
+    };
+    let mut fitting = Fitting::new(Looking::ForWrong, names, Path::default());
+    fitting.stack(base);
+    let mut problems = fitting.problems;
+    for (environment, entry) in overlays.into_iter().flatten() {
+        let path = Path::default().key("environments").key(environment);
+        if !is_environment(environment) {
+            let message = format!(
+                "an environment is named with lowercase letters, digits and hyphens between them, at \
+                 most {LONGEST_ENVIRONMENT} of them"
+            );
+            problems.push(Problem {
+                value: Some(shown(environment)),
+                ..error(&path.to_string(), entry.mark, message)
+            });
+        }
+        let overlay = &entry.value;
+        if overlay.is_null() {
+            continue;
+        }
+        if let Some(name) = overlay.entries().and_then(|entries| entries.get("name")) {
+            let message =
+                "the name is the same in every environment; set it at the top of the file";
+            problems.push(error(
+                &path.key("name").to_string(),
+                name.mark,
+                message.to_owned(),
+            ));
+        }
+        let names = Names {
+            stack: name,
+            environment: Some(environment),
+        };
+        let mut fitting = Fitting::new(Looking::ForWrong, names, path);
+        fitting.stack(overlay);
+        problems.append(&mut fitting.problems);
+    }
+    problems
+}
+
+fn is_environment(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.len() <= LONGEST_ENVIRONMENT
+        && name.bytes().all(|byte| inner(byte) || byte == b'-')
+        && name.bytes().next().is_some_and(inner)
+        && name.bytes().next_back().is_some_and(inner)
+}
+
+/// Which of the file's stacks is read.
+enum Chosen {
+    Environment(String),
+    WithoutEnvironment,
+    /// None that it has.
+    Nothing,
+}
+
+fn choose(
+    selection: &Selection<'_>,
+    name: &str,
+    overlays: Option<&BTreeMap<String, Entry>>,
+) -> Result<Chosen, String> {
+    let Some(overlays) = overlays else {
+        return match selection {
+            Selection::Environment(Some(environment)) => Err(format!(
+                "environment `{environment}` was asked for, but this file has no `environments`"
+            )),
+            Selection::StackName(stack) if *stack != name && !name.is_empty() => Err(format!(
+                "this file describes stack `{name}`, but it is read as the file of stack `{stack}`; \
+                 change its name or the file's"
+            )),
+            _ => Ok(Chosen::WithoutEnvironment),
+        };
+    };
+    let list = |format: &dyn Fn(&str) -> String| {
+        let all: Vec<String> = overlays.keys().map(|key| format(key)).collect();
+        all.join(", ")
+    };
+    let environments = || list(&|environment| format!("`{environment}`"));
+    match selection {
+        Selection::Environment(None) => Err(format!(
+            "this file has environments, and none of them was chosen: {}",
+            environments()
+        )),
+        Selection::Environment(Some(environment)) if overlays.contains_key(*environment) => {
+            Ok(Chosen::Environment((*environment).to_owned()))
+        }
+        Selection::Environment(Some(environment)) => {
+            let advice = nearest(environment, overlays.keys().map(String::as_str))
+                .map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+            Err(format!(
+                "this file has no environment `{environment}`, but {}{advice}",
+                environments()
+            ))
+        }
+        Selection::StackName(stack) => overlays
+            .keys()
+            .find(|environment| stack_name(name, Some(environment)) == *stack)
+            .map(|environment| Chosen::Environment(environment.clone()))
+            .ok_or_else(|| {
+                format!(
+                    "this file describes {}, but it is read as the file of stack `{stack}`; name it \
+                     after one of them",
+                    list(&|environment| format!("`{name}-{environment}`"))
+                )
+            }),
+    }
+}
+
+/// Findings about parts of which something is known to be wrong may only follow from that.
+fn not_following_from(
+    problems: &[Problem],
+    environment: Option<&str>,
+    findings: Vec<Finding>,
+) -> Vec<Finding> {
+    let mut faulty = Vec::new();
+    for problem in problems {
+        if problem.severity != Severity::Error {
+            continue;
+        }
+        let mut path = Path::of(&problem.path);
+        let is_of = |position: usize, key: &str| matches!(path.0.get(position), Some(Step::Key(step)) if step == key);
+        if is_of(0, "environments") {
+            if !environment.is_some_and(|environment| is_of(1, environment)) {
+                continue;
+            }
+            path.0.drain(..2);
+        }
+        let is_known =
+            matches!(path.0.first(), Some(Step::Key(key)) if shape::Shape::of_a_stack().knows(key));
+        if !is_known {
+            return Vec::new();
+        }
+        faulty.push(path.part().to_vec());
+    }
+    findings
+        .into_iter()
+        .filter(|finding| {
+            let path = Path::of(&finding.path);
+            !faulty.iter().any(|part| path.0.starts_with(part))
+        })
+        .collect()
+}
+
+fn located(places: &Places, findings: Vec<Finding>) -> Vec<Problem> {
+    findings
+        .into_iter()
+        .map(|finding| {
+            let mark = places.find(&Path::of(&finding.path));
+            Problem {
+                value: finding.value,
+                severity: finding.severity,
+                ..error(&finding.path, mark, finding.message)
+            }
+        })
+        .collect()
+}
+
+fn error(path: &str, mark: Option<Mark>, message: String) -> Problem {
+    Problem {
+        path: path.to_owned(),
+        line: mark.map(|mark| mark.line),
+        column: mark.map(|mark| mark.column),
+        value: None,
+        message,
+        severity: Severity::Error,
+    }
+}
+
+fn has_errors(problems: &[Problem]) -> bool {
+    problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+}
+
+/// By their places in the file; those without one last.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| (problem.line.unwrap_or(u32::MAX), problem.column));
+    problems
+}

@@ -1,0 +1,382 @@
+//! Holds a document against what is expected.
+
+use std::collections::BTreeMap;
+
+use longshore_events::longshore::{Problem, Severity};
+use serde_json::{Map, Value};
+
+use super::nearest::nearest;
+use super::node::{Content, Entry, Mark, Meaning, Node, meaning};
+use super::path::Path;
+use super::places::place_of;
+use super::shape::{Field, Shape};
+use super::substitution::{Names, substitute};
+
+/// Longer values are cut in problems.
+const LONGEST_VALUE: usize = 80;
+
+/// Longer lists of what is known are left out of problems.
+const MOST_KNOWN: usize = 12;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looking {
+    /// For what is wrong where it stands; done for the file and each of its overlays.
+    ForWrong,
+    /// For what is missing; done for what the file and the chosen overlay make together.
+    ForMissing,
+}
+
+/// Holds nodes against shapes and gathers problems.
+pub(super) struct Fitting<'a> {
+    looking: Looking,
+    names: Names<'a>,
+    /// What stands in front of every path: `environments.prod`.
+    prefix: Path,
+    /// Problems, as they are found.
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Fitting<'a> {
+    pub fn new(looking: Looking, names: Names<'a>, prefix: Path) -> Self {
+        Self {
+            looking,
+            names,
+            prefix,
+            problems: Vec::new(),
+        }
+    }
+
+    /// In an overlay, null removes.
+    fn is_overlay(&self) -> bool {
+        !self.prefix.0.is_empty()
+    }
+
+    /// Holds a document against the shape of a stack. The result lacks what is wrong.
+    pub fn stack(&mut self, document: &Node) -> Option<Value> {
+        let path = self.prefix.clone();
+        self.node(document, Shape::of_a_stack(), &path, document.mark)
+    }
+
+    fn node(
+        &mut self,
+        node: &Node,
+        shape: &Shape,
+        path: &Path,
+        key: Option<Mark>,
+    ) -> Option<Value> {
+        match (shape, &node.content) {
+            (Shape::Fields(fields), Content::Map(entries)) => {
+                Some(self.fields(entries, fields, path, key))
+            }
+            (Shape::Map(values), Content::Map(entries)) => {
+                let mut map = Map::new();
+                for (name, entry) in entries {
+                    if self.is_overlay() && entry.value.is_null() {
+                        continue;
+                    }
+                    let path = path.key(name);
+                    if let Some(value) = self.node(&entry.value, values, &path, entry.mark) {
+                        map.insert(name.clone(), value);
+                    }
+                }
+                Some(Value::Object(map))
+            }
+            (Shape::List(shape), Content::List(items)) => {
+                let values = items.iter().enumerate().filter_map(|(index, item)| {
+                    self.node(item, shape, &path.index(index), item.mark)
+                });
+                Some(Value::Array(values.collect()))
+            }
+            _ => self.scalar(node, shape, path, key),
+        }
+    }
+
+    fn fields(
+        &mut self,
+        entries: &BTreeMap<String, Entry>,
+        fields: &BTreeMap<String, Field>,
+        path: &Path,
+        key: Option<Mark>,
+    ) -> Value {
+        let mut map = Map::new();
+        for (name, entry) in entries {
+            let Some(field) = fields.get(name) else {
+                self.unknown(name, entry, fields, path);
+                continue;
+            };
+            let path = path.key(name);
+            if entry.value.is_null() {
+                self.nothing(entry, field, &path);
+                continue;
+            }
+            let value = if path.0.len() == 1 && name == "name" {
+                entry
+                    .value
+                    .scalar()
+                    .map(|name| Value::String(name.to_owned()))
+            } else {
+                None
+            };
+            let value = value.or_else(|| self.node(&entry.value, &field.shape, &path, entry.mark));
+            if let Some(value) = value {
+                map.insert(name.clone(), value);
+            }
+        }
+        if self.looking == Looking::ForMissing {
+            for (name, field) in fields {
+                let there = entries
+                    .get(name)
+                    .is_some_and(|entry| !entry.value.is_null());
+                if field.required && !there {
+                    let message = format!(
+                        "`{name}` is missing ({}), expected {}",
+                        uncapitalised(&field.description),
+                        field.shape.in_words()
+                    );
+                    self.push(&path.key(name), key, None, message, Severity::Error);
+                }
+            }
+        }
+        Value::Object(map)
+    }
+
+    fn unknown(
+        &mut self,
+        name: &str,
+        entry: &Entry,
+        fields: &BTreeMap<String, Field>,
+        path: &Path,
+    ) {
+        let known: Vec<&str> = fields.keys().map(String::as_str).collect();
+        let meant = nearest(name, known.iter().copied());
+        let advice = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if known.len() <= MOST_KNOWN => {
+                format!("expected one of `{}`", known.join("`, `"))
+            }
+            None => match homes_of(name).as_slice() {
+                [] => "`longshore schema stack` lists what is known".to_owned(),
+                homes => format!("it belongs into {}", homes.join(" or ")),
+            },
+        };
+        let place = if path.0.is_empty() {
+            "a stack file".to_owned()
+        } else {
+            format!("`{path}`")
+        };
+        let message = format!("`{name}` is not known in {place}; {advice}");
+        if self.looking == Looking::ForWrong {
+            let value = Some(name.to_owned());
+            self.push(&path.key(name), entry.mark, value, message, Severity::Error);
+        }
+    }
+
+    /// Null is as good as leaving out. Nothing at all where all has defaults was meant otherwise.
+    fn nothing(&mut self, entry: &Entry, field: &Field, path: &Path) {
+        let Shape::Fields(fields) = &field.shape else {
+            return;
+        };
+        let all_have_defaults = fields.values().all(|field| !field.required);
+        if matches!(entry.value.content, Content::Nothing)
+            && !self.is_overlay()
+            && all_have_defaults
+            && self.looking == Looking::ForWrong
+        {
+            let message = "nothing is written here, so it is as if the key were left out; write `{}` for \
+                           it with all its defaults";
+            self.push(
+                path,
+                entry.mark,
+                None,
+                message.to_owned(),
+                Severity::Warning,
+            );
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        node: &Node,
+        shape: &Shape,
+        path: &Path,
+        key: Option<Mark>,
+    ) -> Option<Value> {
+        let advice = match (shape, &node.content) {
+            (Shape::Sensitive, Content::Text(text)) => return Some(Value::String(text.clone())),
+            (Shape::Sensitive, Content::Plain(text)) => match meaning(text) {
+                Meaning::Text | Meaning::Boolean(_) | Meaning::Integer(_) => {
+                    return Some(Value::String(text.clone()));
+                }
+                _ => String::new(),
+            },
+            (Shape::Loose | Shape::Text, Content::Text(text)) => {
+                return self.text(text, node, path);
+            }
+            (Shape::Loose | Shape::Text, Content::Plain(text)) => match (shape, meaning(text)) {
+                (_, Meaning::Text)
+                | (Shape::Loose, Meaning::Boolean(_) | Meaning::Integer(_)) => {
+                    return self.text(text, node, path);
+                }
+                (_, Meaning::Null) => "; write \"\" for an empty one".to_owned(),
+                _ => format!("; put it in quotes: \"{text}\""),
+            },
+            (Shape::Word(words), Content::Plain(text) | Content::Text(text)) => {
+                if words.contains(text) {
+                    return Some(Value::String(text.clone()));
+                }
+                match nearest(text, words.iter().map(String::as_str)) {
+                    Some(meant) => format!("; did you mean `{meant}`?"),
+                    None => String::new(),
+                }
+            }
+            (Shape::Boolean, Content::Plain(text)) => match meaning(text) {
+                Meaning::Boolean(value) => return Some(Value::Bool(value)),
+                _ if is_old_boolean(text) => {
+                    format!("; `{text}` is a text in YAML 1.2")
+                }
+                _ => String::new(),
+            },
+            (Shape::Integer(least, most), Content::Plain(text)) => match meaning(text) {
+                Meaning::Integer(Some(value)) if (least..=most).contains(&&value) => {
+                    return Some(Value::from(value));
+                }
+                Meaning::Text if is_old_number(text) => {
+                    "; without leading zeros, other bases and `_`, since versions of YAML read them \
+                     differently"
+                        .to_owned()
+                }
+                _ => String::new(),
+            },
+            (Shape::Number, Content::Plain(text)) => match meaning(text) {
+                Meaning::Integer(Some(value)) => return Some(Value::from(value)),
+                Meaning::Number(value) => return Some(Value::from(value)),
+                Meaning::NotFinite | Meaning::Integer(None) => " that is finite".to_owned(),
+                _ => String::new(),
+            },
+            (Shape::Boolean | Shape::Integer(..) | Shape::Number, Content::Text(text))
+                if meaning(text) != Meaning::Text =>
+            {
+                " without quotes".to_owned()
+            }
+            (Shape::List(items), Content::Plain(_) | Content::Text(_))
+                if !matches!(**items, Shape::Fields(_)) =>
+            {
+                "; write `[…]` around a single one".to_owned()
+            }
+            _ => String::new(),
+        };
+        if self.looking == Looking::ForWrong {
+            let found = match node.scalar() {
+                Some(_) if matches!(shape, Shape::Word(_)) => "it is not known".to_owned(),
+                _ => format!("this is {node}"),
+            };
+            let message = format!("{found}, expected {}{advice}", shape.in_words());
+            let value = (!shape.holds_secrets()).then(|| node.scalar()).flatten();
+            let value = value.map(shown);
+            self.push(path, place_of(node, key), value, message, Severity::Error);
+        }
+        None
+    }
+
+    fn text(&mut self, text: &str, node: &Node, path: &Path) -> Option<Value> {
+        match substitute(text, self.names) {
+            Ok(text) => Some(Value::String(text)),
+            Err(unknown) => {
+                if self.looking == Looking::ForWrong {
+                    let value = Some(unknown.expression);
+                    self.push(path, node.mark, value, unknown.message, Severity::Error);
+                }
+                None
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        path: &Path,
+        mark: Option<Mark>,
+        value: Option<String>,
+        message: String,
+        severity: Severity,
+    ) {
+        self.problems.push(Problem {
+            path: path.to_string(),
+            line: mark.map(|mark| mark.line),
+            column: mark.map(|mark| mark.column),
+            value,
+            message,
+            severity,
+        });
+    }
+}
+
+/// A value as problems show it: on one line, and not longer than a line.
+pub(crate) fn shown(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(LONGEST_VALUE)
+        .collect();
+    if text.chars().count() > LONGEST_VALUE {
+        format!("{line}…")
+    } else {
+        line
+    }
+}
+
+fn is_old_boolean(text: &str) -> bool {
+    ["yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str())
+}
+
+fn is_old_number(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit())
+        && text
+            .chars()
+            .all(|character| character.is_ascii_hexdigit() || "xob_".contains(character))
+}
+
+fn uncapitalised(sentence: &str) -> String {
+    let mut characters = sentence.chars();
+    match characters.next() {
+        // A word such as ECS stays as it is.
+        Some(first) if !characters.as_str().starts_with(char::is_uppercase) => {
+            first.to_lowercase().chain(characters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
+/// Where a key that is at the wrong place would be known.
+fn homes_of(name: &str) -> Vec<String> {
+    fn look(shape: &Shape, name: &str, path: &str, homes: &mut Vec<String>) {
+        match shape {
+            Shape::Fields(fields) => {
+                if fields.contains_key(name) && !path.is_empty() {
+                    homes.push(format!("`{path}`"));
+                }
+                for (key, field) in fields {
+                    let path = if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}.{key}")
+                    };
+                    look(&field.shape, name, &path, homes);
+                }
+            }
+            Shape::Map(values) => look(values, name, &format!("{path}.<name>"), homes),
+            Shape::List(items) => look(items, name, &format!("{path}[]"), homes),
+            _ => {}
+        }
+    }
+    let mut homes = Vec::new();
+    look(Shape::of_a_stack(), name, "", &mut homes);
+    homes.truncate(3);
+    homes
+}

@@ -1,0 +1,115 @@
+//! Paths within a stack file, as problems name them: `services.api.mount_points[0].container_path`.
+
+use std::fmt;
+
+/// A step from a map or a list to what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// A path from the root of a stack file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Path(pub Vec<Step>);
+
+impl Path {
+    /// The path that a text names; what cannot be read of it ends it.
+    pub fn of(text: &str) -> Self {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(quoted) = rest.strip_prefix("[\"") {
+                let Some((key, after)) = quoted.split_once("\"]") else {
+                    break;
+                };
+                steps.push(Step::Key(key.to_owned()));
+                rest = after;
+            } else if let Some(numbered) = rest.strip_prefix('[') {
+                let Some((number, after)) = numbered.split_once(']') else {
+                    break;
+                };
+                let Ok(index) = number.parse() else { break };
+                steps.push(Step::Index(index));
+                rest = after;
+            } else {
+                rest = rest.strip_prefix('.').unwrap_or(rest);
+                let end = rest.find(['.', '[']).unwrap_or(rest.len());
+                if end == 0 {
+                    break;
+                }
+                steps.push(Step::Key(rest[..end].to_owned()));
+                rest = &rest[end..];
+            }
+        }
+        Self(steps)
+    }
+
+    /// The path to what is held here under a key.
+    pub fn key(&self, key: &str) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(Step::Key(key.to_owned()));
+        Self(steps)
+    }
+
+    /// The path to an item.
+    pub fn index(&self, index: usize) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(Step::Index(index));
+        Self(steps)
+    }
+
+    /// What of a stack this belongs to: one service, one file system, or another field of the root.
+    pub fn part(&self) -> &[Step] {
+        let parts = match self.0.first() {
+            Some(Step::Key(key))
+                if matches!(key.as_str(), "services" | "capacity" | "file_systems") =>
+            {
+                2
+            }
+            _ => 1,
+        };
+        &self.0[..parts.min(self.0.len())]
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(formatter, "[{index}]")?,
+                Step::Key(key) if is_plain(key) => {
+                    let dot = if position > 0 { "." } else { "" };
+                    write!(formatter, "{dot}{key}")?;
+                }
+                Step::Key(key) => write!(formatter, "[\"{key}\"]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(key: &str) -> bool {
+    !key.is_empty()
+        && key
+            .chars()
+            .all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_as_it_is_written() {
+        for text in [
+            "",
+            "name",
+            "services.api.mount_points[0].container_path",
+            "tags[\"a.b/c\"]",
+            "services[\"a b\"].secrets.X",
+        ] {
+            assert_eq!(Path::of(text).to_string(), text);
+        }
+    }
+}

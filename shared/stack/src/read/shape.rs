@@ -1,0 +1,188 @@
+//! What is expected where, as the schema of the types says it.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+
+use super::schema;
+
+/// What is expected at a place.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// A map whose keys are known.
+    Fields(BTreeMap<String, Field>),
+    /// A map whose keys are chosen by who writes it.
+    Map(Box<Shape>),
+    List(Box<Shape>),
+    /// One of these words.
+    Word(Vec<String>),
+    /// A text, with whole numbers and booleans taken as they are written.
+    Loose,
+    Text,
+    /// As [`Shape::Loose`], never shown, and taken without substitution.
+    Sensitive,
+    Boolean,
+    /// A whole number between these.
+    Integer(i64, i64),
+    Number,
+}
+
+/// What is expected under a key.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub shape: Shape,
+    pub required: bool,
+    /// The first sentence of its description.
+    pub description: String,
+}
+
+impl Shape {
+    /// What a stack file's root holds, besides its environments.
+    pub fn of_a_stack() -> &'static Self {
+        static SHAPE: OnceLock<Shape> = OnceLock::new();
+        SHAPE.get_or_init(|| {
+            let schema = schema::of_the_types();
+            let none = Map::new();
+            let definitions = schema["$defs"].as_object().unwrap_or(&none);
+            Self::of(&schema, definitions)
+        })
+    }
+
+    fn of(schema: &Value, definitions: &Map<String, Value>) -> Self {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let name = reference.rsplit('/').next().unwrap_or(reference);
+            return definitions
+                .get(name)
+                .map_or(Self::Loose, |schema| Self::of(schema, definitions));
+        }
+        if let Some(choices) = schema["anyOf"].as_array() {
+            let some = choices.iter().find(|choice| choice["type"] != "null");
+            return some.map_or(Self::Loose, |schema| Self::of(schema, definitions));
+        }
+        if let Some(words) = words_of(schema) {
+            return Self::Word(words);
+        }
+        if schema["writeOnly"] == true {
+            return Self::Sensitive;
+        }
+        let types: Vec<&str> = match &schema["type"] {
+            Value::String(name) => vec![name],
+            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let has = |name: &str| types.contains(&name);
+        if has("object") {
+            return match schema["properties"].as_object() {
+                Some(properties) => Self::Fields(fields_of(schema, properties, definitions)),
+                None => {
+                    let values = &schema["additionalProperties"];
+                    Self::Map(Box::new(Self::of(values, definitions)))
+                }
+            };
+        }
+        if has("array") {
+            return Self::List(Box::new(Self::of(&schema["items"], definitions)));
+        }
+        if has("string") && has("integer") {
+            Self::Loose
+        } else if has("boolean") {
+            Self::Boolean
+        } else if has("integer") {
+            let largest = match schema["format"].as_str() {
+                Some("uint16") => i64::from(u16::MAX),
+                _ => i64::from(u32::MAX),
+            };
+            Self::Integer(
+                schema["minimum"].as_i64().unwrap_or(0),
+                schema["maximum"].as_i64().unwrap_or(largest),
+            )
+        } else if has("number") {
+            Self::Number
+        } else {
+            Self::Text
+        }
+    }
+
+    /// Whether what stands here, were it put a level too high, would be a secret.
+    pub fn holds_secrets(&self) -> bool {
+        match self {
+            Self::Sensitive => true,
+            Self::Map(values) => values.holds_secrets(),
+            Self::Fields(fields) => fields
+                .values()
+                .any(|field| matches!(field.shape, Self::Sensitive)),
+            _ => false,
+        }
+    }
+
+    /// Whether this is a map that has the key.
+    pub fn knows(&self, key: &str) -> bool {
+        matches!(self, Self::Fields(fields) if fields.contains_key(key))
+    }
+
+    /// What is expected, in words.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Fields(_) | Self::Map(_) => "a map".to_owned(),
+            Self::List(items) => match **items {
+                Self::Text | Self::Loose => "a list of texts".to_owned(),
+                Self::Fields(_) => "a list of maps".to_owned(),
+                _ => "a list".to_owned(),
+            },
+            Self::Word(words) => match words.split_last() {
+                Some((last, rest)) if !rest.is_empty() => {
+                    format!("`{}` or `{last}`", rest.join("`, `"))
+                }
+                _ => format!("`{}`", words.concat()),
+            },
+            Self::Loose => "a text".to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::Sensitive => "a text, a whole number or a boolean".to_owned(),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Number => "a number".to_owned(),
+        }
+    }
+}
+
+fn fields_of(
+    schema: &Value,
+    properties: &Map<String, Value>,
+    definitions: &Map<String, Value>,
+) -> BTreeMap<String, Field> {
+    let required = schema["required"].as_array();
+    properties
+        .iter()
+        .map(|(name, property)| {
+            let description = property["description"].as_str().unwrap_or_default();
+            let field = Field {
+                shape: Shape::of(property, definitions),
+                required: required.is_some_and(|names| names.iter().any(|one| one == name)),
+                description: first_sentence(description),
+            };
+            (name.clone(), field)
+        })
+        .collect()
+}
+
+fn words_of(schema: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().map(text).collect();
+    }
+    schema["oneOf"]
+        .as_array()?
+        .iter()
+        .map(|choice| text(&choice["const"]))
+        .collect()
+}
+
+fn first_sentence(description: &str) -> String {
+    let description = description.replace('\n', " ");
+    let end = description
+        .find(". ")
+        .or_else(|| description.find(": "))
+        .unwrap_or(description.len());
+    description[..end].trim_end_matches(['.', ':']).to_owned()
+}

@@ -1,0 +1,369 @@
+//! From YAML, and so from JSON, to nodes. Nothing else names the parser.
+
+use std::collections::{BTreeMap, HashMap};
+
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+
+use super::node::{Content, Entry, Mark, Node};
+
+/// A stack file's largest size in bytes.
+const LARGEST_FILE: usize = 1024 * 1024;
+
+/// More levels than the stack file's own types have.
+const DEEPEST: usize = 32;
+
+/// More values than a file of the largest size needs. Aliases multiply values.
+const MOST_NODES: usize = 250_000;
+
+/// What keeps bytes from being read, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub mark: Option<Mark>,
+    pub value: Option<String>,
+    pub message: String,
+}
+
+impl Fault {
+    fn new(mark: Option<Mark>, message: impl Into<String>) -> Self {
+        Self {
+            mark,
+            value: None,
+            message: message.into(),
+        }
+    }
+}
+
+/// Reads one document. Faults that do not keep the rest from being understood, such as a key that is
+/// there twice, come beside the document.
+pub(super) fn parse(bytes: &[u8]) -> (Option<Node>, Vec<Fault>) {
+    let mut builder = Builder::default();
+    let document = text_of(bytes).and_then(|text| builder.document(text));
+    match document {
+        Ok(node) => (Some(node), builder.faults),
+        Err(fault) => {
+            builder.faults.push(fault);
+            (None, builder.faults)
+        }
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
+    if bytes.len() > LARGEST_FILE {
+        return Err(Fault::new(
+            None,
+            format!(
+                "the file has {} bytes, expected at most {LARGEST_FILE}",
+                bytes.len()
+            ),
+        ));
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |last| last.chars().count())
+            + 1;
+        Fault::new(
+            Some(Mark {
+                line: small(line),
+                column: small(column),
+            }),
+            "the file is not UTF-8 from here on; save it with that encoding",
+        )
+    })
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The parser counts columns from 0.
+fn mark_of(marker: &Marker) -> Mark {
+    Mark {
+        line: small(marker.line()),
+        column: small(marker.col()).saturating_add(1),
+    }
+}
+
+/// A list or map that is being read.
+struct Open {
+    mark: Mark,
+    anchor: usize,
+    collection: Collection,
+}
+
+enum Collection {
+    List(Vec<Node>),
+    Map {
+        entries: BTreeMap<String, Entry>,
+        /// What `<<` brings in, which keys of the map's own hide.
+        merged: Vec<Node>,
+        key: Option<(Key, Mark)>,
+    },
+}
+
+enum Key {
+    Text(String),
+    Merge,
+    /// Something that is no text; told already.
+    Faulty,
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    root: Option<Node>,
+    faults: Vec<Fault>,
+}
+
+impl Builder {
+    fn document(&mut self, text: &str) -> Result<Node, Fault> {
+        for next in Parser::new_from_str(text) {
+            let (event, span) = next.map_err(|error| {
+                let mut words = error.info().to_owned();
+                if words.contains("tabs") {
+                    words.push_str("; indent with spaces");
+                }
+                Fault::new(
+                    Some(mark_of(error.marker())),
+                    format!("this cannot be read as YAML: {words}"),
+                )
+            })?;
+            let mark = mark_of(&span.start);
+            match event {
+                Event::DocumentStart(..) if self.root.is_some() => {
+                    return Err(Fault::new(
+                        Some(mark),
+                        "a second document begins here, expected one stack a file",
+                    ));
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    let empty = style == ScalarStyle::Plain && span.is_empty();
+                    let node = self.scalar(&text, style, tag.as_deref(), empty, mark);
+                    self.finished(node, anchor)?;
+                }
+                Event::Alias(anchor) => {
+                    let Some(node) = self.anchors.get(&anchor) else {
+                        return Err(Fault::new(
+                            Some(mark),
+                            "this alias stands within what it is an alias of",
+                        ));
+                    };
+                    if self.nodes + node.size > MOST_NODES {
+                        return Err(Fault::new(
+                            Some(mark),
+                            format!(
+                                "aliases make more than {MOST_NODES} values of this file, expected fewer"
+                            ),
+                        ));
+                    }
+                    let mut node = node.clone();
+                    node.mark = Some(mark);
+                    self.nodes += node.size - 1;
+                    self.finished(node, 0)?;
+                }
+                Event::SequenceStart(_, anchor, tag) => {
+                    self.refuse_tag(tag.as_deref(), mark);
+                    self.begin(mark, anchor, Collection::List(Vec::new()))?;
+                }
+                Event::MappingStart(_, anchor, tag) => {
+                    self.refuse_tag(tag.as_deref(), mark);
+                    let collection = Collection::Map {
+                        entries: BTreeMap::new(),
+                        merged: Vec::new(),
+                        key: None,
+                    };
+                    self.begin(mark, anchor, collection)?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.end()?,
+                _ => {}
+            }
+        }
+        self.root.take().ok_or_else(|| {
+            Fault::new(
+                None,
+                "the file is empty, expected at least `name`, `network` and `services`",
+            )
+        })
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        empty: bool,
+        mark: Mark,
+    ) -> Node {
+        let is_text_by_tag = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
+        if !is_text_by_tag {
+            self.refuse_tag(tag, mark);
+        }
+        let content = if is_text_by_tag || style != ScalarStyle::Plain {
+            Content::Text(text.to_owned())
+        } else if empty {
+            Content::Nothing
+        } else {
+            Content::Plain(text.to_owned())
+        };
+        Node::new(Some(mark), content)
+    }
+
+    fn refuse_tag(&mut self, tag: Option<&Tag>, mark: Mark) {
+        let Some(tag) = tag else { return };
+        if tag.is_yaml_core_schema_tag("map") || tag.is_yaml_core_schema_tag("seq") {
+            return;
+        }
+        self.faults.push(Fault {
+            mark: Some(mark),
+            value: Some(tag.original()),
+            message:
+                "tags have no meaning in a stack file; CloudFormation's pseudo parameters are \
+                      written into texts, as in `${AWS::Region}`"
+                    .to_owned(),
+        });
+    }
+
+    fn begin(&mut self, mark: Mark, anchor: usize, collection: Collection) -> Result<(), Fault> {
+        if self.open.len() >= DEEPEST {
+            return Err(Fault::new(
+                Some(mark),
+                format!("lists and maps are nested deeper than {DEEPEST} levels here"),
+            ));
+        }
+        self.open.push(Open {
+            mark,
+            anchor,
+            collection,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        let Some(Open {
+            mark,
+            anchor,
+            collection,
+        }) = self.open.pop()
+        else {
+            return Ok(());
+        };
+        let content = match collection {
+            Collection::List(nodes) => Content::List(nodes),
+            Collection::Map {
+                mut entries,
+                merged,
+                ..
+            } => {
+                for node in merged {
+                    if let Content::Map(others) = node.content {
+                        for (key, entry) in others {
+                            entries.entry(key).or_insert(entry);
+                        }
+                    }
+                }
+                Content::Map(entries)
+            }
+        };
+        self.finished(Node::new(Some(mark), content), anchor)
+    }
+
+    /// Puts a node where it belongs: it is a key, a value, an item, or the whole document.
+    fn finished(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            return Err(Fault::new(
+                node.mark,
+                format!("the file holds more than {MOST_NODES} values, expected fewer"),
+            ));
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut open.collection {
+            Collection::List(nodes) => nodes.push(node),
+            Collection::Map {
+                entries,
+                merged,
+                key: pending,
+            } => match pending.take() {
+                None => {
+                    let mark = node.mark.unwrap_or(open.mark);
+                    let (key, fault) = key_of(&node);
+                    self.faults.extend(fault);
+                    *pending = Some((key, mark));
+                }
+                Some((Key::Merge, mark)) => {
+                    if let Some(fault) = merge(node, mark, merged) {
+                        self.faults.push(fault);
+                    }
+                }
+                Some((Key::Faulty, _)) => {}
+                Some((Key::Text(key), mark)) => {
+                    let entry = Entry {
+                        mark: Some(mark),
+                        value: node,
+                    };
+                    if let Some(first) = entries.get(&key) {
+                        self.faults.push(twice(key, mark, first.mark));
+                    } else {
+                        entries.insert(key, entry);
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+fn twice(key: String, mark: Mark, first: Option<Mark>) -> Fault {
+    let place = first.map_or_else(String::new, |first| {
+        format!(", first in line {}, column {}", first.line, first.column)
+    });
+    Fault {
+        mark: Some(mark),
+        message: format!("the key `{key}` is there twice{place}; keep one of them"),
+        value: Some(key),
+    }
+}
+
+/// Keys are texts; numbers and booleans are taken as they are written.
+fn key_of(node: &Node) -> (Key, Option<Fault>) {
+    match &node.content {
+        Content::Plain(text) if text == "<<" => (Key::Merge, None),
+        Content::Plain(_) if node.is_null() => faulty_key(node),
+        Content::Plain(text) | Content::Text(text) => (Key::Text(text.clone()), None),
+        Content::Nothing | Content::List(_) | Content::Map(_) => faulty_key(node),
+    }
+}
+
+fn faulty_key(node: &Node) -> (Key, Option<Fault>) {
+    let fault = Fault::new(node.mark, format!("the key is {node}, expected a text"));
+    (Key::Faulty, Some(fault))
+}
+
+/// Takes in what `<<` names: a map, or a list of maps of which earlier ones win.
+fn merge(node: Node, mark: Mark, merged: &mut Vec<Node>) -> Option<Fault> {
+    let nodes = match node.content {
+        Content::List(nodes) => nodes,
+        _ => vec![node],
+    };
+    let faulty = nodes.iter().find(|node| node.entries().is_none());
+    let fault = faulty.map(|node| {
+        Fault::new(
+            Some(mark),
+            format!("`<<` takes the keys of other maps over, but here is {node}, expected a map"),
+        )
+    });
+    merged.extend(nodes);
+    fault
+}
