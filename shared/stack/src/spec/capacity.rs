@@ -38,6 +38,9 @@ pub struct Capacity {
     /// The size of the root volume in GiB; it is encrypted. Default: 30.
     #[serde(default = "thirty")]
     pub volume_size: u32,
+    /// How many instances run in a month of 730 hours on average; only the estimate of costs reads it.
+    /// Default: `min_size`.
+    pub expected_instance_count: Option<f64>,
 }
 
 fn one() -> u32 {

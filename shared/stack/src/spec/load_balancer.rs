@@ -35,6 +35,9 @@ pub struct LoadBalancer {
     pub deletion_protection: Option<bool>,
     /// A bucket for access logs.
     pub access_logs_bucket: Option<String>,
+    /// How many load balancer capacity units (LCU) it uses in an hour on average; only the estimate of
+    /// costs reads it.
+    pub expected_capacity_units: Option<f64>,
 }
 
 /// Who can reach a load balancer.

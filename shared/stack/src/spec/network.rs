@@ -13,6 +13,11 @@ pub struct Network {
     pub subnet_ids: Vec<String>,
     /// Flow logs of the VPC.
     pub flow_logs: Option<FlowLogs>,
+    /// How many GiB a month go out to the internet; only the estimate of costs reads it.
+    pub expected_data_out_gib_per_month: Option<f64>,
+    /// How many GiB a month go from one availability zone to another; only the estimate of costs reads
+    /// it.
+    pub expected_cross_zone_gib_per_month: Option<f64>,
 }
 
 /// VPC flow logs, kept in a log group.
@@ -24,6 +29,8 @@ pub struct FlowLogs {
     pub traffic_type: TrafficType,
     /// How many days they are kept. Default: as the stack's `logs` say.
     pub retention_in_days: Option<u32>,
+    /// How many GiB a month are expected; only the estimate of costs reads it.
+    pub expected_gib_per_month: Option<f64>,
 }
 
 /// Which traffic flow logs tell of.

@@ -68,6 +68,8 @@ pub struct Alarms {
 pub struct Events {
     /// How many days they are kept. Default: as the stack's `logs` say.
     pub retention_in_days: Option<u32>,
+    /// How many GiB a month are expected; only the estimate of costs reads it.
+    pub expected_gib_per_month: Option<f64>,
 }
 
 fn thirty() -> u32 {

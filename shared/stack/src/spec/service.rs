@@ -265,6 +265,8 @@ pub struct Schedule {
     /// Takes the place of the container's command.
     #[serde(default)]
     pub command: Vec<String>,
+    /// How many minutes a run takes; only the estimate of costs reads it.
+    pub expected_minutes: Option<u32>,
 }
 
 /// Something that a container may do in AWS.

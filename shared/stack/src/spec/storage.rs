@@ -33,6 +33,12 @@ pub struct FileSystem {
     pub deletion: DataDeletion,
     /// How many GiB are expected to be kept there; only the estimate of costs reads it.
     pub expected_size_in_gib: Option<f64>,
+    /// How many GiB a month are read; only the estimate of costs of elastic throughput reads it.
+    pub expected_read_gib_per_month: Option<f64>,
+    /// How many GiB a month are written; only the estimate of costs of elastic throughput reads it.
+    pub expected_written_gib_per_month: Option<f64>,
+    /// How many requests a month are charged; only the estimate of costs reads it.
+    pub expected_requests_per_month: Option<f64>,
 }
 
 /// EFS's performance modes.
