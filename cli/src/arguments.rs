@@ -1,17 +1,19 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore_events::image::ImageReference;
 
-/// Deploys container images to Amazon ECS and says what became of them.
+/// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
+/// of it.
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version)]
 pub struct Arguments {
-    /// The bucket that holds Longshore's state
-    #[arg(long, env = "STATE_BUCKET_NAME")]
-    pub state_bucket: String,
+    /// The bucket that holds Longshore's state; `validate`, `render`, `cost` and `schema` need none
+    #[arg(long, env = "STATE_BUCKET_NAME", global = true)]
+    pub state_bucket: Option<String>,
     /// The bus that Longshore tells its events on
     #[arg(
         long,
@@ -20,6 +22,12 @@ pub struct Arguments {
         default_value = "longshore"
     )]
     pub event_bus: String,
+    /// The role that CloudFormation works with; without one it works with your rights
+    #[arg(long, env = "CLOUDFORMATION_ROLE_ARN", global = true)]
+    pub cloudformation_role_arn: Option<String>,
+    /// The permissions boundary of the roles that templates make
+    #[arg(long, env = "PERMISSIONS_BOUNDARY_ARN", global = true)]
+    pub permissions_boundary_arn: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -32,6 +40,18 @@ pub enum Command {
     Deploy(DeployArguments),
     /// Show the last deployment of services and what runs now
     Status(StatusArguments),
+    /// Print the CloudFormation template of a stack file
+    Render(StackFileArguments),
+    /// Show what applying a stack file would change; nothing is changed
+    Plan(PlanArguments),
+    /// Bring a stack to what its file says
+    Apply(ApplyArguments),
+    /// Delete a stack; its data stays unless its file says otherwise
+    Destroy(DestroyArguments),
+    /// Show what of a stack is not as its template says
+    Drift(StackArguments),
+    /// Print what a stack has made: names, ARNs, addresses
+    Outputs(StackArguments),
 }
 
 /// `longshore deploy`.
@@ -55,6 +75,73 @@ pub struct DeployArguments {
 pub struct StatusArguments {
     /// Only this stack, or only this <stack>/<service>
     pub filter: Option<String>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// A stack file, and which of its environments.
+#[derive(Debug, Args)]
+pub struct StackFileArguments {
+    /// The stack file, in YAML or JSON; `-` for standard input
+    pub file: PathBuf,
+    /// Which of the file's environments
+    #[arg(long)]
+    pub environment: Option<String>,
+}
+
+/// `longshore plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// The stack file.
+    #[command(flatten)]
+    pub stack_file: StackFileArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// The stack file.
+    #[command(flatten)]
+    pub stack_file: StackFileArguments,
+    /// Why; told in Slack
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Do not wait for the end, and show no progress
+    #[arg(long)]
+    pub no_follow: bool,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore destroy`.
+#[derive(Debug, Args)]
+pub struct DestroyArguments {
+    /// The stack's name, with its environment, such as shop-dev
+    pub stack: String,
+    /// The stack's name once more; needed when it holds data
+    #[arg(long)]
+    pub confirm: Option<String>,
+    /// Why; told in Slack
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Do not wait for the end, and show no progress
+    #[arg(long)]
+    pub no_follow: bool,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore drift` and `longshore outputs`.
+#[derive(Debug, Args)]
+pub struct StackArguments {
+    /// The stack's name, with its environment, such as shop-prod
+    pub stack: String,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -22,7 +22,7 @@ use crate::local::quoted;
 use crate::terminal::{Style, Terminal, padded};
 
 /// The functions, which are also the names of their programs.
-pub const FUNCTIONS: [&str; 3] = ["deploy", "watch", "notify"];
+pub const FUNCTIONS: [&str; 4] = ["provision", "deploy", "watch", "notify"];
 
 #[derive(Args)]
 pub struct Arguments {

@@ -1,13 +1,18 @@
 //! The only crate that talks to AWS: the ports of the pure crates, carried out with the AWS SDK.
 
+mod cloudformation;
 mod error;
+mod inventory;
 mod publisher;
 mod registry;
 mod secrets;
 mod services;
+mod signed;
 mod state;
 mod task_definitions;
+mod templates;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -34,27 +39,71 @@ pub async fn load_configuration() -> SdkConfig {
         .await
 }
 
-/// The deployment engine's ports on AWS. Its clients share one connection pool.
+/// The engines' ports on AWS. A client is made when it is first used, so that a function that starts
+/// pays only for what it needs; all share one connection pool.
 #[derive(Debug, Clone)]
 pub struct AwsCloud {
-    ecr: aws_sdk_ecr::Client,
-    ecs: aws_sdk_ecs::Client,
-    eventbridge: aws_sdk_eventbridge::Client,
-    s3: aws_sdk_s3::Client,
+    configuration: SdkConfig,
     state_bucket_name: String,
     event_bus_name: String,
+    cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
+    ecr: OnceLock<aws_sdk_ecr::Client>,
+    ecs: OnceLock<aws_sdk_ecs::Client>,
+    efs: OnceLock<aws_sdk_efs::Client>,
+    eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
 }
 
 impl AwsCloud {
-    /// Clients for `configuration`; state is kept in the bucket, events are told on the bus.
+    /// State is kept in the bucket, events are told on the bus.
     pub fn new(configuration: &SdkConfig, state_bucket_name: &str, event_bus_name: &str) -> Self {
         Self {
-            ecr: aws_sdk_ecr::Client::new(configuration),
-            ecs: aws_sdk_ecs::Client::new(configuration),
-            eventbridge: aws_sdk_eventbridge::Client::new(configuration),
-            s3: aws_sdk_s3::Client::new(configuration),
+            configuration: configuration.clone(),
             state_bucket_name: state_bucket_name.to_owned(),
             event_bus_name: event_bus_name.to_owned(),
+            cloudformation: OnceLock::new(),
+            ecr: OnceLock::new(),
+            ecs: OnceLock::new(),
+            efs: OnceLock::new(),
+            eventbridge: OnceLock::new(),
+            s3: OnceLock::new(),
+            secrets_manager: OnceLock::new(),
         }
+    }
+
+    fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
+        self.cloudformation
+            .get_or_init(|| aws_sdk_cloudformation::Client::new(&self.configuration))
+    }
+
+    fn ecr(&self) -> &aws_sdk_ecr::Client {
+        self.ecr
+            .get_or_init(|| aws_sdk_ecr::Client::new(&self.configuration))
+    }
+
+    fn ecs(&self) -> &aws_sdk_ecs::Client {
+        self.ecs
+            .get_or_init(|| aws_sdk_ecs::Client::new(&self.configuration))
+    }
+
+    fn efs(&self) -> &aws_sdk_efs::Client {
+        self.efs
+            .get_or_init(|| aws_sdk_efs::Client::new(&self.configuration))
+    }
+
+    fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
+        self.eventbridge
+            .get_or_init(|| aws_sdk_eventbridge::Client::new(&self.configuration))
+    }
+
+    fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3
+            .get_or_init(|| aws_sdk_s3::Client::new(&self.configuration))
+    }
+
+    fn secrets_manager(&self) -> &aws_sdk_secretsmanager::Client {
+        self.secrets_manager
+            .get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.configuration))
     }
 }

@@ -29,7 +29,7 @@ impl EventPublisher for AwsCloud {
                 })
                 .collect::<Result<Vec<_>, CallError>>()?;
             let answer = self
-                .eventbridge
+                .eventbridge()
                 .put_events()
                 .set_entries(Some(entries))
                 .send()

@@ -18,7 +18,7 @@ impl ImageRegistry for AwsCloud {
             ),
         };
         let answer = self
-            .ecr
+            .ecr()
             .describe_images()
             .repository_name(&reference.repository)
             .image_ids(identifier.build())

@@ -21,7 +21,7 @@ impl ServiceDeployer for AwsCloud {
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
         let operation = format!("describe {}", in_words(service));
         let answer = self
-            .ecs
+            .ecs()
             .describe_services()
             .cluster(&service.cluster)
             .services(&service.ecs_service)
@@ -53,7 +53,7 @@ impl ServiceDeployer for AwsCloud {
     ) -> Result<String, CallError> {
         let operation = format!("update {}", in_words(service));
         let answer = self
-            .ecs
+            .ecs()
             .update_service()
             .cluster(&service.cluster)
             .service(&service.ecs_service)
@@ -77,7 +77,7 @@ impl ServiceDeployer for AwsCloud {
     ) -> Result<Vec<TaskFailure>, CallError> {
         let operation = format!("list stopped tasks of {}", in_words(service));
         let listed = self
-            .ecs
+            .ecs()
             .list_tasks()
             .cluster(&service.cluster)
             .service_name(&service.ecs_service)
@@ -90,7 +90,7 @@ impl ServiceDeployer for AwsCloud {
             return Ok(Vec::new());
         }
         let described = self
-            .ecs
+            .ecs()
             .describe_tasks()
             .cluster(&service.cluster)
             .set_tasks(listed.task_arns)

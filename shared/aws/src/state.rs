@@ -1,14 +1,15 @@
 //! The state bucket: routes, owners, records and release files.
 
-use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::{
-    CallError, ErrorClass, RecordStore, RecordVersion, ReleaseStore, RouteStore,
+    CallError, ErrorClass, RecordStore, RecordVersion, ReleaseStore, RouteStore, StackRecordStore,
 };
 use longshore_rollout::record::Record;
 use longshore_rollout::route::{Owner, Route};
+use longshore_rollout::stack_record::StackRecord;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,6 +20,8 @@ use crate::error::{failed, unreadable};
 const LARGEST_RELEASE: usize = 64 * 1024;
 
 const OWNERS: &str = "services/";
+
+const STACK_RECORDS: &str = "provisions/";
 
 impl RouteStore for AwsCloud {
     async fn route(&self, repository: &str) -> Result<Option<Route>, CallError> {
@@ -82,11 +85,45 @@ impl RecordStore for AwsCloud {
     }
 }
 
+impl StackRecordStore for AwsCloud {
+    async fn load_stack(
+        &self,
+        stack: &str,
+    ) -> Result<Option<(StackRecord, RecordVersion)>, CallError> {
+        self.read(&stack_record_key(stack)).await
+    }
+
+    async fn save_stack(
+        &self,
+        record: &StackRecord,
+        version: Option<&RecordVersion>,
+    ) -> Result<RecordVersion, CallError> {
+        let condition = match version {
+            Some(version) => Condition::Replaces(version),
+            None => Condition::IsFirst,
+        };
+        self.write(&stack_record_key(&record.stack), record, condition)
+            .await
+    }
+
+    async fn stacks(&self) -> Result<Vec<String>, CallError> {
+        let keys = self.keys(STACK_RECORDS).await?;
+        Ok(keys
+            .iter()
+            .filter_map(|key| {
+                key.strip_prefix(STACK_RECORDS)?
+                    .strip_suffix("/current.json")
+            })
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
 impl ReleaseStore for AwsCloud {
     async fn release(&self, file: &ReleaseFile) -> Result<Vec<u8>, CallError> {
         let operation = format!("read s3://{}/{}", file.bucket, file.key);
         let answer = self
-            .s3
+            .s3()
             .get_object()
             .bucket(&file.bucket)
             .key(&file.key)
@@ -94,26 +131,17 @@ impl ReleaseStore for AwsCloud {
             .send()
             .await
             .map_err(failed(&operation))?;
-        if answer
-            .content_length()
-            .and_then(|length| usize::try_from(length).ok())
-            .is_some_and(|length| length > LARGEST_RELEASE)
-        {
-            return Err(CallError {
-                operation,
-                class: ErrorClass::Refused,
-                code: None,
-                message: format!("larger than {LARGEST_RELEASE} bytes, which no release file is"),
-            });
-        }
-        collect(answer.body, &operation).await
+        collect_at_most(answer, LARGEST_RELEASE, "release file", &operation).await
     }
 }
 
 /// What must hold for a write to be done.
-enum Condition<'a> {
+pub(crate) enum Condition<'a> {
+    /// Nothing.
     None,
+    /// There is no such object yet.
     IsFirst,
+    /// The object is still this version.
     Replaces(&'a RecordVersion),
 }
 
@@ -121,13 +149,13 @@ impl AwsCloud {
     /// An object of the state bucket, with its entity tag; `None` when there is none.
     ///
     /// S3 says that there is none only to a role that may list the bucket; to others it says 403.
-    async fn read<T: DeserializeOwned>(
+    pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         key: &str,
     ) -> Result<Option<(T, RecordVersion)>, CallError> {
         let operation = format!("read s3://{}/{key}", self.state_bucket_name);
         let answer = self
-            .s3
+            .s3()
             .get_object()
             .bucket(&self.state_bucket_name)
             .key(key)
@@ -151,7 +179,7 @@ impl AwsCloud {
         Ok(Some((value, version)))
     }
 
-    async fn write<T: Serialize>(
+    pub(crate) async fn write<T: Serialize>(
         &self,
         key: &str,
         value: &T,
@@ -161,7 +189,7 @@ impl AwsCloud {
         let body =
             serde_json::to_vec(value).map_err(|error| unreadable(&operation, error.to_string()))?;
         let request = self
-            .s3
+            .s3()
             .put_object()
             .bucket(&self.state_bucket_name)
             .key(key)
@@ -184,10 +212,10 @@ impl AwsCloud {
     }
 
     /// The keys that begin with `prefix`.
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, CallError> {
         let operation = format!("list s3://{}/{prefix}", self.state_bucket_name);
         let mut pages = self
-            .s3
+            .s3()
             .list_objects_v2()
             .bucket(&self.state_bucket_name)
             .prefix(prefix)
@@ -207,6 +235,28 @@ impl AwsCloud {
     }
 }
 
+/// The body of an object that people wrote, which may be anything.
+pub(crate) async fn collect_at_most(
+    answer: GetObjectOutput,
+    limit: usize,
+    what: &str,
+    operation: &str,
+) -> Result<Vec<u8>, CallError> {
+    if answer
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok())
+        .is_some_and(|length| length > limit)
+    {
+        return Err(CallError {
+            operation: operation.to_owned(),
+            class: ErrorClass::Refused,
+            code: None,
+            message: format!("larger than {limit} bytes, which no {what} is"),
+        });
+    }
+    collect(answer.body, operation).await
+}
+
 async fn collect(body: ByteStream, operation: &str) -> Result<Vec<u8>, CallError> {
     body.collect()
         .await
@@ -220,4 +270,8 @@ fn owner_key(service: &ServiceName) -> String {
 
 fn record_key(owner: &Owner) -> String {
     format!("deployments/{}/{}/current.json", owner.stack, owner.service)
+}
+
+fn stack_record_key(stack: &str) -> String {
+    format!("{STACK_RECORDS}{stack}/current.json")
 }

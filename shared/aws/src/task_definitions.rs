@@ -42,7 +42,7 @@ pub(crate) async fn describe(cloud: &AwsCloud, arn: &str) -> Result<TaskDefiniti
     let operation = format!("describe task definition {arn}");
     let body = AnswerBody::default();
     cloud
-        .ecs
+        .ecs()
         .describe_task_definition()
         .task_definition(arn)
         .include(TaskDefinitionField::Tags)
@@ -76,7 +76,7 @@ pub(crate) async fn register(cloud: &AwsCloud, request: &Value) -> Result<String
     let operation = format!("register task definition of family {family}");
     let body = request.to_string();
     let answer = cloud
-        .ecs
+        .ecs()
         .register_task_definition()
         .family(family)
         .set_container_definitions(Some(Vec::new()))

@@ -388,9 +388,7 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
         write_routes(self.cloud, &self.prepared.stack).await?;
         if let StackSource::File { .. } = self.request.source {
             let event = LongshoreEvent::StackUnchanged(StackUnchanged {
-                stack: self
-                    .request
-                    .summary(&self.prepared.stack, self.stack_id()),
+                stack: self.request.summary(&self.prepared.stack, self.stack_id()),
             });
             self.cloud.publish(&[event]).await?;
         }

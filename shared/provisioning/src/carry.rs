@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use longshore_events::image::{Image, ImageReference};
-use longshore_rollout::ports::{
-    CallError, ErrorClass, TemplateMetadata, TemplateService,
-};
+use longshore_rollout::ports::{CallError, ErrorClass, TemplateMetadata, TemplateService};
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState};

@@ -127,9 +127,8 @@ async fn apply_reading<C: ProvisioningCloud>(
 fn stack_of(key: &str) -> Option<&str> {
     let name = key.strip_prefix("stacks/")?;
     let (stack, ending) = name.rsplit_once('.')?;
-    let is_stack_file = matches!(ending, "yaml" | "yml" | "json")
-        && !stack.is_empty()
-        && !stack.contains('/');
+    let is_stack_file =
+        matches!(ending, "yaml" | "yml" | "json") && !stack.is_empty() && !stack.contains('/');
     is_stack_file.then_some(stack)
 }
 
@@ -137,7 +136,10 @@ fn stack_of(key: &str) -> Option<&str> {
 fn id_of(stored: &StoredStackFile) -> String {
     let version = stored.version_id.as_deref().unwrap_or_default();
     let hash = Sha256::digest(format!("{}@{version}", stored.key));
-    let hexadecimal: String = hash[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal: String = hash[..12]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("file-{hexadecimal}")
 }
 

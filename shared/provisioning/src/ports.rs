@@ -361,10 +361,7 @@ pub struct StoredStackFile {
 /// What is in the account besides stacks.
 pub trait Inventory {
     /// Whether what a stack file names is there.
-    fn surroundings(
-        &self,
-        needs: &Needs,
-    ) -> impl Future<Output = Result<Surroundings, CallError>>;
+    fn surroundings(&self, needs: &Needs) -> impl Future<Output = Result<Surroundings, CallError>>;
 
     /// The file systems that stacks of this name made, also those that outlived one.
     fn file_systems(

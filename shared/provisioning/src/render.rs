@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::Problem;
 use longshore_stack::outputs::names;
 use longshore_stack::read::Reading;
+use longshore_stack::render::parameter_sources;
 use serde::Serialize;
 
 use crate::change_set;
@@ -51,12 +52,12 @@ pub async fn render<C: ProvisioningCloud>(
     let body = &prepared.rendered.body;
     Ok(RenderedStack {
         template_url: cloud.put_template(&prepared.stack, body).await?,
-        parameter_sources: prepared.rendered.parameter_sources.clone(),
+        parameter_sources: parameter_sources(&reading.stack),
         capabilities: ["CAPABILITY_IAM"],
         cloudformation_role_arn: settings.cloudformation_role_arn.clone(),
         tags: change_set::tags(&prepared.stack),
         termination_protection: prepared.protected,
-        outputs: names(body),
+        outputs: names(&reading.stack),
         warnings: prepared.warnings,
         stack: prepared.stack,
     })

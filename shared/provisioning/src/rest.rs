@@ -1,6 +1,6 @@
 //! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
 
-use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_rollout::ports::{CallError, ErrorClass, StackObserver};
 use longshore_rollout::record::Worker;
 use longshore_rollout::stack_record::{StackRecord, flush};
 use serde::Serialize;
@@ -143,5 +143,51 @@ pub async fn stack_imported<C: ProvisioningCloud>(
     record.abandon(&failure.to_string(), worker);
     let version = cloud.save_stack(&record, Some(&version)).await?;
     flush(cloud, record, version, worker).await?;
+    Ok(())
+}
+
+/// What a reconcile has found and done.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Reconciled {
+    /// How many stacks were looked at.
+    pub stacks: usize,
+    /// What failed for one stack keeps no other back.
+    pub failures: Vec<String>,
+}
+
+/// Goes on where an event was lost: changes that are over are closed and told, routes are written, what
+/// waits is applied.
+///
+/// # Errors
+/// When the stacks cannot be listed.
+pub async fn reconcile<C: ProvisioningCloud + StackObserver>(
+    cloud: &C,
+    settings: &Settings,
+    worker: &Worker,
+) -> Result<Reconciled, ProvisioningError> {
+    let mut reconciled = Reconciled::default();
+    for stack in cloud.stacks().await? {
+        reconciled.stacks += 1;
+        if let Err(error) = reconcile_stack(cloud, settings, &stack, worker).await {
+            reconciled.failures.push(error.to_string());
+        }
+    }
+    Ok(reconciled)
+}
+
+async fn reconcile_stack<C: ProvisioningCloud + StackObserver>(
+    cloud: &C,
+    settings: &Settings,
+    stack: &str,
+    worker: &Worker,
+) -> Result<(), ProvisioningError> {
+    let imported = cloud
+        .describe(stack)
+        .await?
+        .is_some_and(|described| described.status.0 == "IMPORT_COMPLETE");
+    if imported {
+        stack_imported(cloud, settings, stack, worker).await?;
+    }
+    stack_at_rest(cloud, settings, stack, worker).await?;
     Ok(())
 }

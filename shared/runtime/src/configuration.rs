@@ -8,6 +8,10 @@ pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
 /// The name of the secret that holds Slack's webhook URL.
 pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
+/// The role that CloudFormation works with.
+pub const CLOUDFORMATION_ROLE_ARN: &str = "CLOUDFORMATION_ROLE_ARN";
+/// The permissions boundary of the roles that templates make.
+pub const PERMISSIONS_BOUNDARY_ARN: &str = "PERMISSIONS_BOUNDARY_ARN";
 /// How much is logged: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
 
@@ -40,6 +44,48 @@ impl StateConfiguration {
         Ok(Self {
             state_bucket_name,
             event_bus_name,
+        })
+    }
+}
+
+/// What `provision` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvisionConfiguration {
+    /// What all that works on state needs.
+    pub state: StateConfiguration,
+    /// [`CLOUDFORMATION_ROLE_ARN`].
+    pub cloudformation_role_arn: String,
+    /// [`PERMISSIONS_BOUNDARY_ARN`].
+    pub permissions_boundary_arn: String,
+}
+
+impl ProvisionConfiguration {
+    /// Reads it from the process's environment.
+    ///
+    /// # Errors
+    /// [`MissingVariables`].
+    pub fn from_environment() -> Result<Self, MissingVariables> {
+        let [
+            state_bucket_name,
+            event_bus_name,
+            cloudformation_role_arn,
+            permissions_boundary_arn,
+        ] = required(
+            [
+                STATE_BUCKET_NAME,
+                EVENT_BUS_NAME,
+                CLOUDFORMATION_ROLE_ARN,
+                PERMISSIONS_BOUNDARY_ARN,
+            ],
+            variable,
+        )?;
+        Ok(Self {
+            state: StateConfiguration {
+                state_bucket_name,
+                event_bus_name,
+            },
+            cloudformation_role_arn,
+            permissions_boundary_arn,
         })
     }
 }

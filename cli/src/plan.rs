@@ -1,0 +1,181 @@
+//! `longshore plan`: what applying a stack file would do, as a person reads it.
+
+use std::fmt::Write as _;
+
+use longshore_provisioning::error::Line;
+use longshore_provisioning::plan::{Plan, PlanOutcome};
+use longshore_provisioning::ports::{Action, PropertyChange, ResourceChange};
+
+/// Longer values are cut: a policy or a dashboard fills a screen.
+const LONGEST_VALUE: usize = 200;
+
+/// The plan as text: what is added, changed property by property, replaced and removed.
+pub fn in_words(plan: &Plan) -> String {
+    let mut text = String::new();
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "{}", Line(warning));
+    }
+    let stack = &plan.stack;
+    let headline = match plan.outcome {
+        PlanOutcome::Unchanged => {
+            let _ = write!(text, "stack {stack} is as its file says: nothing to do");
+            return text;
+        }
+        PlanOutcome::Create => format!("stack {stack} would be created"),
+        PlanOutcome::Recreate => format!(
+            "what the failed creation of stack {stack} left would be deleted, then it would be created"
+        ),
+        PlanOutcome::Update => format!("stack {stack} would be updated"),
+    };
+    let _ = writeln!(text, "{headline}: {}\n", tally(&plan.changes));
+    let mut changes: Vec<&ResourceChange> = plan.changes.iter().collect();
+    changes.sort_by(|one, other| {
+        (one.action, &one.logical_id).cmp(&(other.action, &other.logical_id))
+    });
+    for change in changes {
+        let _ = writeln!(text, "{}", resource(change));
+        for property in &change.properties {
+            let _ = writeln!(text, "        {}", property_in_words(property));
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn tally(changes: &[ResourceChange]) -> String {
+    let count = |wanted: &[Action]| {
+        changes
+            .iter()
+            .filter(|change| wanted.contains(&change.action))
+            .count()
+    };
+    format!(
+        "{} to add, {} to change, {} to replace, {} to remove",
+        count(&[Action::Add, Action::Import]),
+        count(&[Action::Change]),
+        count(&[Action::Replace, Action::ReplaceAndKeep, Action::MayReplace]),
+        count(&[Action::Remove, Action::RemoveAndKeep]),
+    )
+}
+
+fn resource(change: &ResourceChange) -> String {
+    let (sign, note) = match change.action {
+        Action::Add => ("  +", ""),
+        Action::Import => ("  =", " (exists and is taken up)"),
+        Action::Change => ("  ~", ""),
+        Action::MayReplace => ("  ?", " (REPLACED, if its new values demand it)"),
+        Action::Replace => ("-/+", " (REPLACED: the present one is destroyed)"),
+        Action::ReplaceAndKeep => ("-/+", " (replaced; the present one is kept)"),
+        Action::Remove => ("  -", " (DESTROYED)"),
+        Action::RemoveAndKeep => ("  -", " (leaves the stack and is kept)"),
+    };
+    let physical_id = match &change.physical_id {
+        Some(physical_id) => format!(" {physical_id}"),
+        None => String::new(),
+    };
+    format!(
+        "{sign} {} {}{physical_id}{note}",
+        change.logical_id, change.resource_type
+    )
+}
+
+fn property_in_words(property: &PropertyChange) -> String {
+    let value = |value: &Option<String>| match value {
+        Some(value) if value.chars().count() > LONGEST_VALUE => {
+            let cut: String = value.chars().take(LONGEST_VALUE).collect();
+            format!("{cut}…")
+        }
+        Some(value) => value.clone(),
+        None => "(unset)".to_owned(),
+    };
+    let values = match (&property.before, &property.after) {
+        (None, None) => "(CloudFormation knows the value only when it is at work)".to_owned(),
+        (before, after) => format!("{} -> {}", value(before), value(after)),
+    };
+    let replaces = if property.replaces {
+        " (needs a replacement)"
+    } else {
+        ""
+    };
+    format!("{}: {values}{replaces}", property.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(action: Action, logical_id: &str, properties: Vec<PropertyChange>) -> ResourceChange {
+        ResourceChange {
+            logical_id: logical_id.to_owned(),
+            physical_id: (action != Action::Add)
+                .then(|| format!("{}-1", logical_id.to_lowercase())),
+            resource_type: "AWS::ECS::Service".to_owned(),
+            action,
+            properties,
+        }
+    }
+
+    fn property(path: &str, before: Option<&str>, after: Option<&str>) -> PropertyChange {
+        PropertyChange {
+            path: path.to_owned(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+            replaces: path.ends_with("Name"),
+        }
+    }
+
+    #[test]
+    fn a_plan_shows_each_property_with_its_old_and_its_new_value_and_marks_what_is_destroyed() {
+        let plan = Plan {
+            stack: "shop-prod".to_owned(),
+            outcome: PlanOutcome::Update,
+            changes: vec![
+                change(Action::Remove, "Old", Vec::new()),
+                change(
+                    Action::Replace,
+                    "Web",
+                    vec![property("/Properties/ServiceName", Some("a"), Some("b"))],
+                ),
+                change(
+                    Action::Change,
+                    "Api",
+                    vec![
+                        property("/Properties/DesiredCount", Some("1"), Some("2")),
+                        property("/Properties/Tags", None, Some("[]")),
+                        property("/Properties/TaskDefinition", None, None),
+                    ],
+                ),
+                change(Action::Add, "New", Vec::new()),
+            ],
+            warnings: Vec::new(),
+        };
+        assert_eq!(
+            in_words(&plan),
+            "\
+stack shop-prod would be updated: 1 to add, 1 to change, 1 to replace, 1 to remove
+
+  + New AWS::ECS::Service
+  ~ Api AWS::ECS::Service api-1
+        /Properties/DesiredCount: 1 -> 2
+        /Properties/Tags: (unset) -> []
+        /Properties/TaskDefinition: (CloudFormation knows the value only when it is at work)
+-/+ Web AWS::ECS::Service web-1 (REPLACED: the present one is destroyed)
+        /Properties/ServiceName: a -> b (needs a replacement)
+  - Old AWS::ECS::Service old-1 (DESTROYED)"
+        );
+    }
+
+    #[test]
+    fn a_plan_without_changes_says_so() {
+        let plan = Plan {
+            stack: "shop".to_owned(),
+            outcome: PlanOutcome::Unchanged,
+            changes: Vec::new(),
+            warnings: Vec::new(),
+        };
+        assert_eq!(
+            in_words(&plan),
+            "stack shop is as its file says: nothing to do"
+        );
+    }
+}

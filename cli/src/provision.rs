@@ -1,0 +1,219 @@
+//! `longshore render|plan|apply|destroy|drift|outputs`.
+
+use chrono::Utc;
+use longshore_events::longshore::StackSource;
+use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
+use longshore_provisioning::destroy::destroy;
+use longshore_provisioning::drift::{DriftReport, drift};
+use longshore_provisioning::outputs::outputs;
+use longshore_provisioning::plan::plan;
+use longshore_provisioning::ports::ProvisioningCloud;
+use longshore_provisioning::settings::Settings;
+use longshore_rollout::record::Worker;
+use longshore_stack::render::{Context, render as render_template};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::arguments::{
+    ApplyArguments, DestroyArguments, Output, PlanArguments, StackArguments, StackFileArguments,
+};
+use crate::follow::{End, follow};
+use crate::plan::in_words;
+use crate::stack_file::open;
+
+/// Prints the template, with the images that the file names: it needs no AWS.
+pub fn render(arguments: &StackFileArguments, settings: &Settings) -> anyhow::Result<String> {
+    let reading = open(arguments)?;
+    let context = Context {
+        permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
+        images: Default::default(),
+    };
+    let template: Value = serde_json::from_str(&render_template(&reading.stack, &context).body)?;
+    Ok(serde_json::to_string_pretty(&template)?)
+}
+
+/// Shows what applying the file would change.
+pub async fn run_plan<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    arguments: &PlanArguments,
+) -> anyhow::Result<String> {
+    let reading = open(&arguments.stack_file)?;
+    let plan = plan(cloud, settings, &reading, &Uuid::new_v4().to_string()).await?;
+    match arguments.output {
+        Output::Json => Ok(serde_json::to_string_pretty(&plan)?),
+        Output::Text => Ok(in_words(&plan)),
+    }
+}
+
+/// Applies the file and, unless told otherwise, follows CloudFormation to the end.
+pub async fn run_apply<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    arguments: ApplyArguments,
+) -> anyhow::Result<String> {
+    let reading = open(&arguments.stack_file)?;
+    let (request, worker) = asked(arguments.note);
+    let applied = apply(cloud, settings, &reading, &request, &worker).await?;
+    let stack = &applied.stack;
+    if arguments.output == Output::Json && arguments.no_follow {
+        return Ok(serde_json::to_string_pretty(&applied)?);
+    }
+    let operation_id = match &applied.outcome {
+        ApplyOutcome::Applying { operation_id, .. } => operation_id,
+        ApplyOutcome::Unchanged => {
+            return Ok(format!("stack {stack} is as its file says: nothing to do"));
+        }
+        ApplyOutcome::Pending | ApplyOutcome::TakenBefore => {
+            return Ok(format!("stack {stack} is being changed already"));
+        }
+    };
+    if arguments.no_follow {
+        return Ok(format!(
+            "stack {stack} is being applied as operation {operation_id}"
+        ));
+    }
+    ended(cloud, stack, operation_id, "applied", arguments.output).await
+}
+
+/// Destroys the stack and, unless told otherwise, follows CloudFormation to the end.
+pub async fn run_destroy<C: ProvisioningCloud>(
+    cloud: &C,
+    settings: &Settings,
+    arguments: DestroyArguments,
+) -> anyhow::Result<String> {
+    let (request, worker) = asked(arguments.note);
+    let stack = &arguments.stack;
+    let stack_id = cloud.describe(stack).await?.map(|stack| stack.stack_id);
+    let destroyed = destroy(
+        cloud,
+        settings,
+        stack,
+        arguments.confirm.as_deref(),
+        &request,
+        &worker,
+    )
+    .await?;
+    match (arguments.no_follow, stack_id) {
+        (false, Some(stack_id)) => {
+            let end = follow(cloud, &stack_id, &destroyed.operation_id).await?;
+            answered(stack, &end, "destroyed", arguments.output)
+        }
+        _ if arguments.output == Output::Json => Ok(serde_json::to_string_pretty(&destroyed)?),
+        _ => Ok(format!(
+            "stack {stack} is being destroyed as operation {}",
+            destroyed.operation_id
+        )),
+    }
+}
+
+/// Shows what is not as the template says.
+pub async fn run_drift<C: ProvisioningCloud>(
+    cloud: &C,
+    arguments: &StackArguments,
+) -> anyhow::Result<String> {
+    let report = drift(cloud, &arguments.stack).await?;
+    match arguments.output {
+        Output::Json => Ok(serde_json::to_string_pretty(&report)?),
+        Output::Text => Ok(drift_in_words(&report)),
+    }
+}
+
+/// Prints what the stack has made.
+pub async fn run_outputs<C: ProvisioningCloud>(
+    cloud: &C,
+    arguments: &StackArguments,
+) -> anyhow::Result<String> {
+    let outputs = outputs(cloud, &arguments.stack).await?;
+    match arguments.output {
+        Output::Json => Ok(serde_json::to_string_pretty(&outputs)?),
+        Output::Text => {
+            let mut lines = Vec::new();
+            flatten("", &outputs, &mut lines);
+            Ok(lines.join("\n"))
+        }
+    }
+}
+
+fn asked(note: Option<String>) -> (StackRequest, Worker) {
+    let worker = Worker {
+        id: Uuid::new_v4().to_string(),
+        now: Utc::now(),
+    };
+    let request = StackRequest {
+        id: worker.id.clone(),
+        at: worker.now,
+        source: StackSource::Manual { note },
+    };
+    (request, worker)
+}
+
+async fn ended<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    operation_id: &str,
+    done: &str,
+    output: Output,
+) -> anyhow::Result<String> {
+    let Some(described) = cloud.describe(stack).await? else {
+        anyhow::bail!("stack {stack} is gone before it was {done}");
+    };
+    let end = follow(cloud, &described.stack_id, operation_id).await?;
+    answered(stack, &end, done, output)
+}
+
+fn answered(stack: &str, end: &End, done: &str, output: Output) -> anyhow::Result<String> {
+    if !end.is_success() {
+        let failure = end.failure.as_deref().unwrap_or("no reason given");
+        anyhow::bail!("stack {stack} is {}: {failure}", end.status);
+    }
+    match output {
+        Output::Json => Ok(serde_json::to_string_pretty(
+            &serde_json::json!({"stack": stack, "status": end.status}),
+        )?),
+        Output::Text => Ok(format!("stack {stack} is {done}: {}", end.status)),
+    }
+}
+
+fn drift_in_words(report: &DriftReport) -> String {
+    if report.drifted.is_empty() {
+        return format!("stack {} is as its template says", report.stack);
+    }
+    let mut lines = vec![format!(
+        "stack {} is not as its template says:",
+        report.stack
+    )];
+    for drift in &report.drifted {
+        let physical_id = drift.physical_id.as_deref().unwrap_or_default();
+        let gone = if drift.deleted { " is gone" } else { "" };
+        lines.push(format!(
+            "  {} {} {physical_id}{gone}",
+            drift.logical_id, drift.resource_type
+        ));
+        for property in &drift.properties {
+            lines.push(format!(
+                "      {}: {}, expected {}",
+                property.path, property.actual, property.expected
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+/// A line for each value, named by its path.
+fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                flatten(&path, value, lines);
+            }
+        }
+        Value::String(text) => lines.push(format!("{path} = {text}")),
+        other => lines.push(format!("{path} = {other}")),
+    }
+}

@@ -1,0 +1,30 @@
+//! The `provision` function: wiring, nothing else.
+
+mod handler;
+
+use chrono::Utc;
+use lambda_runtime::Error;
+use longshore_aws::AwsCloud;
+use longshore_provisioning::settings::Settings;
+use longshore_runtime::configuration::ProvisionConfiguration;
+use longshore_runtime::{lambda, logs};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    logs::start("provision");
+    let configuration = ProvisionConfiguration::from_environment()?;
+    let cloud = AwsCloud::new(
+        &longshore_aws::load_configuration().await,
+        &configuration.state.state_bucket_name,
+        &configuration.state.event_bus_name,
+    );
+    let settings = Settings {
+        cloudformation_role_arn: Some(configuration.cloudformation_role_arn),
+        permissions_boundary_arn: Some(configuration.permissions_boundary_arn),
+    };
+    let (cloud, settings) = (&cloud, &settings);
+    lambda::run(|payload, invocation| async move {
+        handler::handle(cloud, settings, &payload, &invocation, Utc::now()).await
+    })
+    .await
+}

@@ -1,0 +1,309 @@
+//! What is in the account besides stacks: repositories, images, subnets, secrets, file systems and
+//! scalable targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_efs::types::LifeCycleState;
+use futures_util::future::{try_join_all, try_join4};
+use longshore_provisioning::ports::{FoundFileSystem, Inventory};
+use longshore_rollout::ports::{CallError, ErrorClass, ImageRegistry};
+use longshore_stack::check::{Needs, Subnet, Surroundings};
+use roxmltree::Document;
+use serde_json::{Value, json};
+
+use crate::AwsCloud;
+use crate::error::{failed, unreadable};
+use crate::signed::SignedCall;
+
+/// The tags by which a file system is known again after its stack is gone.
+const STACK_TAG: &str = "longshore:stack";
+const FILE_SYSTEM_TAG: &str = "longshore:file-system";
+
+/// DescribeScalableTargets takes so many resource ids at once.
+const RESOURCE_IDS_ALLOWED: usize = 50;
+
+impl Inventory for AwsCloud {
+    async fn surroundings(&self, needs: &Needs) -> Result<Surroundings, CallError> {
+        let (missing_repositories, missing_images, subnets, missing_secrets) = try_join4(
+            self.missing_repositories(&needs.repositories),
+            self.missing_images(needs),
+            self.subnets(&needs.subnets),
+            self.missing_secrets(&needs.secrets),
+        )
+        .await?;
+        Ok(Surroundings {
+            missing_repositories,
+            missing_images,
+            subnets,
+            missing_secrets,
+        })
+    }
+
+    async fn file_systems(&self, stack: &str) -> Result<Vec<FoundFileSystem>, CallError> {
+        let operation = "describe EFS file systems";
+        let mut pages = self.efs().describe_file_systems().into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed(operation))?;
+            for file_system in page.file_systems() {
+                let tag = |key: &str| {
+                    file_system
+                        .tags()
+                        .iter()
+                        .find(|tag| tag.key() == key)
+                        .map(|tag| tag.value().to_owned())
+                };
+                if tag(STACK_TAG).as_deref() != Some(stack)
+                    || *file_system.life_cycle_state() != LifeCycleState::Available
+                {
+                    continue;
+                }
+                let Some(name) = tag(FILE_SYSTEM_TAG) else {
+                    continue;
+                };
+                found.push(FoundFileSystem {
+                    name,
+                    file_system_id: file_system.file_system_id().to_owned(),
+                    size_in_bytes: file_system
+                        .size_in_bytes()
+                        .and_then(|size| u64::try_from(size.value()).ok())
+                        .unwrap_or_default(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn scalable_target_arns(
+        &self,
+        resource_ids: &[String],
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        let operation = "describe the scalable targets of ECS services";
+        let mut arns = BTreeMap::new();
+        for resource_ids in resource_ids.chunks(RESOURCE_IDS_ALLOWED) {
+            let answer = SignedCall {
+                operation,
+                service: "application-autoscaling",
+                headers: &[
+                    ("content-type", "application/x-amz-json-1.1"),
+                    (
+                        "x-amz-target",
+                        "AnyScaleFrontendService.DescribeScalableTargets",
+                    ),
+                ],
+                body: json!({"ServiceNamespace": "ecs", "ResourceIds": resource_ids}).to_string(),
+            }
+            .send(&self.configuration, json_error)
+            .await?;
+            let answer: Value = serde_json::from_str(&answer)
+                .map_err(|error| unreadable(operation, error.to_string()))?;
+            let targets = answer["ScalableTargets"].as_array();
+            arns.extend(targets.into_iter().flatten().filter_map(|target| {
+                Some((
+                    target["ResourceId"].as_str()?.to_owned(),
+                    target["ScalableTargetARN"].as_str()?.to_owned(),
+                ))
+            }));
+        }
+        Ok(arns)
+    }
+}
+
+impl AwsCloud {
+    async fn missing_repositories(
+        &self,
+        repositories: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, CallError> {
+        missing(repositories, async |repository| {
+            self.ecr()
+                .describe_repositories()
+                .repository_names(repository)
+                .send()
+                .await
+                .map(drop)
+                .map_err(failed(format!("describe ECR repository {repository}")))
+        })
+        .await
+    }
+
+    async fn missing_images(&self, needs: &Needs) -> Result<BTreeSet<String>, CallError> {
+        let services = needs.images.keys().cloned().collect();
+        missing(&services, async |service| match needs.images.get(service) {
+            Some(reference) => self.resolve(reference).await.map(drop),
+            None => Ok(()),
+        })
+        .await
+    }
+
+    async fn missing_secrets(
+        &self,
+        secrets: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, CallError> {
+        missing(secrets, async |secret| {
+            self.secrets_manager()
+                .describe_secret()
+                .secret_id(secret)
+                .send()
+                .await
+                .map(drop)
+                .map_err(failed(format!("describe secret {secret}")))
+        })
+        .await
+    }
+
+    /// Those of the subnets that are there.
+    async fn subnets(
+        &self,
+        subnets: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Subnet>, CallError> {
+        // What cannot be an id is not there, and must not become a part of the request.
+        let is_id = |subnet: &&String| {
+            subnet
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let subnets: Vec<&String> = subnets.iter().filter(is_id).collect();
+        if subnets.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let operation = "describe subnets";
+        // A filter, because an id that is not there makes EC2 refuse the whole call.
+        let mut body =
+            "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=subnet-id".to_owned();
+        for (number, subnet) in subnets.iter().enumerate() {
+            body.push_str(&format!("&Filter.1.Value.{}={subnet}", number + 1));
+        }
+        let answer = SignedCall {
+            operation,
+            service: "ec2",
+            headers: &[("content-type", "application/x-www-form-urlencoded")],
+            body,
+        }
+        .send(&self.configuration, xml_error)
+        .await?;
+        described_subnets(&answer).map_err(|error| unreadable(operation, error.to_string()))
+    }
+}
+
+/// Those of `names` of which `look` says that they are not there. A name that AWS refuses to look up
+/// cannot be one of anything, so it is not there either.
+async fn missing(
+    names: &BTreeSet<String>,
+    look: impl AsyncFn(&str) -> Result<(), CallError>,
+) -> Result<BTreeSet<String>, CallError> {
+    let look = &look;
+    let answers = try_join_all(names.iter().map(|name| async move {
+        match look(name).await {
+            Ok(()) => Ok(None),
+            Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+                Ok(Some(name.clone()))
+            }
+            Err(error) => Err(error),
+        }
+    }))
+    .await?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// The answer to DescribeSubnets.
+fn described_subnets(answer: &str) -> Result<BTreeMap<String, Subnet>, roxmltree::Error> {
+    let document = Document::parse(answer)?;
+    Ok(document
+        .descendants()
+        .filter(|node| {
+            node.has_tag_name_ignoring_namespace("item")
+                && node
+                    .parent()
+                    .is_some_and(|parent| parent.has_tag_name_ignoring_namespace("subnetSet"))
+        })
+        .filter_map(|item| {
+            let text = |name: &str| {
+                item.children()
+                    .find(|child| child.has_tag_name_ignoring_namespace(name))
+                    .and_then(|child| child.text())
+                    .map(str::to_owned)
+            };
+            Some((
+                text("subnetId")?,
+                Subnet {
+                    availability_zone: text("availabilityZone")?,
+                    vpc_id: text("vpcId")?,
+                },
+            ))
+        })
+        .collect())
+}
+
+trait TagName {
+    fn has_tag_name_ignoring_namespace(&self, name: &str) -> bool;
+}
+
+impl TagName for roxmltree::Node<'_, '_> {
+    fn has_tag_name_ignoring_namespace(&self, name: &str) -> bool {
+        self.tag_name().name() == name
+    }
+}
+
+fn xml_error(body: &str) -> (Option<String>, String) {
+    let Ok(document) = Document::parse(body) else {
+        return (None, body.to_owned());
+    };
+    let text = |name: &str| {
+        document
+            .descendants()
+            .find(|node| node.has_tag_name_ignoring_namespace(name))
+            .and_then(|node| node.text())
+            .map(str::to_owned)
+    };
+    (text("Code"), text("Message").unwrap_or_default())
+}
+
+fn json_error(body: &str) -> (Option<String>, String) {
+    let error: Value = serde_json::from_str(body).unwrap_or_default();
+    let code = error["__type"]
+        .as_str()
+        .and_then(|name| name.rsplit('#').next())
+        .map(str::to_owned);
+    let message = error["message"].as_str().or(error["Message"].as_str());
+    (code, message.unwrap_or(body).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the Amazon EC2 API Reference, "DescribeSubnets", shortened.
+    const ANSWER: &str = r#"<DescribeSubnetsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+      <requestId>7a62c49f-347e-4fc4-9331-6e8eEXAMPLE</requestId>
+      <subnetSet>
+        <item><subnetId>subnet-9d4a7b6c</subnetId><state>available</state><vpcId>vpc-1a2b3c4d</vpcId>
+          <availabilityZone>us-east-1a</availabilityZone>
+          <tagSet><item><key>Name</key><value>first</value></item></tagSet></item>
+        <item><subnetId>subnet-6e7f829e</subnetId><vpcId>vpc-1a2b3c4d</vpcId>
+          <availabilityZone>us-east-1b</availabilityZone></item>
+      </subnetSet>
+    </DescribeSubnetsResponse>"#;
+
+    #[test]
+    fn subnets_are_read_with_their_zones_and_their_vpc() {
+        let subnets = described_subnets(ANSWER).unwrap();
+        assert_eq!(subnets.len(), 2);
+        assert_eq!(subnets["subnet-9d4a7b6c"].availability_zone, "us-east-1a");
+        assert_eq!(subnets["subnet-6e7f829e"].vpc_id, "vpc-1a2b3c4d");
+    }
+
+    #[test]
+    fn errors_keep_their_code_and_their_message() {
+        let (code, message) = xml_error(
+            "<Response><Errors><Error><Code>UnauthorizedOperation</Code>\
+             <Message>You are not authorized</Message></Error></Errors></Response>",
+        );
+        assert_eq!(code.as_deref(), Some("UnauthorizedOperation"));
+        assert_eq!(message, "You are not authorized");
+        let (code, message) = json_error(
+            r#"{"__type": "com.amazonaws#AccessDeniedException", "message": "not authorized"}"#,
+        );
+        assert_eq!(code.as_deref(), Some("AccessDeniedException"));
+        assert_eq!(message, "not authorized");
+    }
+}

@@ -1,0 +1,118 @@
+//! The state bucket, as provisioning uses it: stack files, templates, and routes to be written.
+
+use aws_sdk_s3::primitives::ByteStream;
+use longshore_provisioning::ports::{ProvisioningStore, StoredStackFile};
+use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
+use longshore_rollout::route::Route;
+use sha2::{Digest, Sha256};
+
+use crate::AwsCloud;
+use crate::error::failed;
+use crate::state::{Condition, collect_at_most};
+
+const ROUTES: &str = "routes/";
+
+/// CloudFormation's templates are at most 1 MB, and a stack file is smaller than its template.
+const LARGEST_STACK_FILE: usize = 1024 * 1024;
+
+/// The endings that a stack file's key may have, in the order in which they are looked for.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+impl ProvisioningStore for AwsCloud {
+    async fn stack_file(&self, stack: &str) -> Result<Option<StoredStackFile>, CallError> {
+        for ending in ENDINGS {
+            let key = format!("stacks/{stack}.{ending}");
+            if let Some(file) = self.stack_file_at(key).await? {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn put_template(&self, stack: &str, body: &str) -> Result<String, CallError> {
+        let hash: String = Sha256::digest(body)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let bucket = &self.state_bucket_name;
+        let key = format!("templates/{stack}/{hash}.json");
+        self.s3()
+            .put_object()
+            .bucket(bucket)
+            .key(&key)
+            .content_type("application/json")
+            .body(ByteStream::from(body.as_bytes().to_vec()))
+            .send()
+            .await
+            .map_err(failed(format!("write s3://{bucket}/{key}")))?;
+        let region = self
+            .configuration
+            .region()
+            .map(AsRef::as_ref)
+            .unwrap_or_default();
+        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+        Ok(format!(
+            "https://{bucket}.s3.{region}.amazonaws.com{suffix}/{key}"
+        ))
+    }
+
+    async fn routed_repositories(&self) -> Result<Vec<String>, CallError> {
+        Ok(self
+            .keys(ROUTES)
+            .await?
+            .iter()
+            .filter_map(|key| key.strip_prefix(ROUTES)?.strip_suffix(".json"))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    async fn load_route(
+        &self,
+        repository: &str,
+    ) -> Result<Option<(Route, RecordVersion)>, CallError> {
+        self.read(&route_key(repository)).await
+    }
+
+    async fn save_route(
+        &self,
+        route: &Route,
+        version: Option<&RecordVersion>,
+    ) -> Result<(), CallError> {
+        let condition = match version {
+            Some(version) => Condition::Replaces(version),
+            None => Condition::IsFirst,
+        };
+        self.write(&route_key(&route.repository), route, condition)
+            .await
+            .map(drop)
+    }
+}
+
+impl AwsCloud {
+    async fn stack_file_at(&self, key: String) -> Result<Option<StoredStackFile>, CallError> {
+        let operation = format!("read s3://{}/{key}", self.state_bucket_name);
+        let answer = self
+            .s3()
+            .get_object()
+            .bucket(&self.state_bucket_name)
+            .key(&key)
+            .send()
+            .await
+            .map_err(failed(&operation));
+        let answer = match answer {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+            answer => answer?,
+        };
+        let version_id = answer.version_id().map(str::to_owned);
+        let content = collect_at_most(answer, LARGEST_STACK_FILE, "stack file", &operation).await?;
+        Ok(Some(StoredStackFile {
+            key,
+            version_id,
+            content,
+        }))
+    }
+}
+
+fn route_key(repository: &str) -> String {
+    format!("{ROUTES}{repository}.json")
+}
