@@ -26,6 +26,7 @@ locals {
             "ecs:DeregisterContainerInstance",
             "ecs:DiscoverPollEndpoint",
             "ecs:Poll",
+            "ecs:PutSystemLogEvents",
             "ecs:RegisterContainerInstance",
             "ecs:StartTelemetrySession",
             "ecs:SubmitAttachmentStateChanges",

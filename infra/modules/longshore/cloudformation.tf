@@ -118,7 +118,7 @@ locals {
           local.alarm_pattern,
           local.dashboard_pattern,
           local.event_rule_pattern,
-          local.log_group_pattern,
+          "${local.log_group_arn}:*",
           local.schedule_pattern,
         ]
       },
@@ -396,7 +396,8 @@ locals {
           "logs:TagResource",
           "logs:UntagResource",
         ]
-        Resource = [local.log_group_pattern]
+        # Templates name the groups /ecs/<stack>/... and /longshore/<stack>/...
+        Resource = [for folder in ["ecs", "longshore"] : "${local.log_group_arn}:/${folder}/*"]
       },
       {
         Sid      = "LetEventsWriteLogs"
@@ -475,6 +476,8 @@ locals {
         Sid    = "ManageKeysOfStacks"
         Effect = "Allow"
         Action = [
+          "kms:CreateAlias",
+          "kms:DeleteAlias",
           "kms:DisableKey",
           "kms:DisableKeyRotation",
           "kms:EnableKey",
@@ -483,10 +486,18 @@ locals {
           "kms:ScheduleKeyDeletion",
           "kms:TagResource",
           "kms:UntagResource",
+          "kms:UpdateAlias",
           "kms:UpdateKeyDescription",
         ]
         Resource  = [local.key_pattern]
         Condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
+      },
+      {
+        # An alias is checked beside its key, and has no tags.
+        Sid      = "ManageAliases"
+        Effect   = "Allow"
+        Action   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+        Resource = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:alias/longshore/*"]
       },
     ]
   })
@@ -542,7 +553,7 @@ locals {
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
-        # Instances, schedules, rules and flow logs take roles of the stack only.
+        # Instances, schedules and flow logs take roles of the stack only.
         Sid      = "PassRolesOfStacks"
         Effect   = "Allow"
         Action   = ["iam:PassRole"]
@@ -551,7 +562,6 @@ locals {
           StringEquals = {
             "iam:PassedToService" = [
               "ec2.amazonaws.com",
-              "events.amazonaws.com",
               "scheduler.amazonaws.com",
               "vpc-flow-logs.amazonaws.com",
             ]
@@ -596,7 +606,7 @@ locals {
   event_rule_pattern       = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/*"
   instance_profile_pattern = "arn:${local.partition}:iam::${local.account_id}:instance-profile/longshore/*"
   key_pattern              = "arn:${local.partition}:kms:${local.region}:${local.account_id}:key/*"
-  log_group_pattern        = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:*"
+  log_group_arn            = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group"
   scalable_target_pattern  = "arn:${local.partition}:application-autoscaling:${local.region}:${local.account_id}:scalable-target/*"
   schedule_pattern         = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/*"
 

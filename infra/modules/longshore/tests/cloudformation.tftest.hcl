@@ -165,7 +165,10 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
         }
       }
       ManageLogGroups = {
-        ManageLogGroups    = { resource = ["arn:aws:logs:ap-southeast-1:111122223333:log-group:*"] }
+        ManageLogGroups = { resource = [
+          "arn:aws:logs:ap-southeast-1:111122223333:log-group:/ecs/*",
+          "arn:aws:logs:ap-southeast-1:111122223333:log-group:/longshore/*",
+        ] }
         LetEventsWriteLogs = { resource = ["*"] }
         ManageAlarms = { resource = [
           "arn:aws:cloudwatch:ap-southeast-1:111122223333:alarm:*",
@@ -189,6 +192,7 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           resource  = ["arn:aws:kms:ap-southeast-1:111122223333:key/*"]
           condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
         }
+        ManageAliases = { resource = ["arn:aws:kms:ap-southeast-1:111122223333:alias/longshore/*"] }
       }
       GiveRolesRightsWithinTheBoundary = {
         GiveRolesRightsWithinTheBoundary = {
@@ -205,7 +209,6 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           resource = ["arn:aws:iam::111122223333:role/longshore/*"]
           condition = { StringEquals = { "iam:PassedToService" = [
             "ec2.amazonaws.com",
-            "events.amazonaws.com",
             "scheduler.amazonaws.com",
             "vpc-flow-logs.amazonaws.com",
           ] } }
@@ -342,6 +345,7 @@ run "roles_of_templates_may_at_most_do_this" {
       "ecs:DeregisterContainerInstance",
       "ecs:DiscoverPollEndpoint",
       "ecs:Poll",
+      "ecs:PutSystemLogEvents",
       "ecs:RegisterContainerInstance",
       "ecs:RunTask",
       "ecs:StartTelemetrySession",
