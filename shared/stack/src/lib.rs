@@ -1,6 +1,7 @@
 //! Stack files: what they may say, how they are read and checked, and what follows from them.
 
 pub mod check;
+pub mod cost;
 pub mod outputs;
 pub mod read;
 pub mod render;

@@ -1,0 +1,110 @@
+//! An estimate as people read it.
+
+use std::fmt;
+
+use super::{Estimate, Evidence, Line};
+
+const HEADINGS: [&str; 6] = [
+    "resource",
+    "item",
+    "quantity",
+    "unit",
+    "unit price",
+    "monthly",
+];
+/// Whether a column holds numbers, which stand at its right.
+const IS_NUMBER: [bool; 6] = [false, false, true, false, true, true];
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "stack {} in {}: {} {} a month of {} hours\n",
+            self.stack, self.region, self.currency, self.total, self.hours
+        )?;
+        let mut rows = vec![HEADINGS.map(str::to_owned)];
+        rows.extend(self.lines.iter().map(row));
+        let mut total = HEADINGS.map(|_| String::new());
+        total[0] = "total".to_owned();
+        total[5] = self.total.to_string();
+        rows.push(total);
+        write_table(formatter, &rows, &self.lines)?;
+        match self.lines_without_figure {
+            0 => {}
+            1 => writeln!(
+                formatter,
+                "\none line has no figure: the bill is higher than that"
+            )?,
+            lines => writeln!(
+                formatter,
+                "\n{lines} lines have no figure: the bill is higher than that"
+            )?,
+        }
+        writeln!(formatter, "\nassumptions:")?;
+        for assumption in &self.assumptions {
+            writeln!(formatter, "  - {assumption}")?;
+        }
+        let unchecked: Vec<&str> = self
+            .prices
+            .iter()
+            .filter(|(_, price)| price.origin.evidence == Evidence::Memory)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !unchecked.is_empty() {
+            writeln!(
+                formatter,
+                "  - these prices are from memory and were never looked up: {}",
+                unchecked.join(", ")
+            )?;
+        }
+        write!(
+            formatter,
+            "the JSON output has the date and the source of every price"
+        )
+    }
+}
+
+fn row(line: &Line) -> [String; 6] {
+    let shown = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
+    [
+        line.resource.clone(),
+        line.item.clone(),
+        shown(line.quantity.map(|quantity| quantity.to_string())),
+        line.unit.clone(),
+        shown(line.unit_price.map(|price| price.to_string())),
+        line.monthly
+            .map_or_else(|| "?".to_owned(), |monthly| monthly.to_string()),
+    ]
+}
+
+fn write_table(
+    formatter: &mut fmt::Formatter<'_>,
+    rows: &[[String; 6]],
+    lines: &[Line],
+) -> fmt::Result {
+    let mut widths = [0; 6];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    // The heading comes before the lines.
+    let notes = std::iter::once(None).chain(lines.iter().map(|line| line.note.as_deref()));
+    for (row, note) in rows.iter().zip(notes.chain(std::iter::repeat(None))) {
+        let mut text = String::new();
+        for ((cell, width), is_number) in row.iter().zip(widths).zip(IS_NUMBER) {
+            let padded = if is_number {
+                format!("  {cell:>width$}")
+            } else {
+                format!("  {cell:<width$}")
+            };
+            text.push_str(&padded);
+        }
+        if let Some(note) = note {
+            text.push_str("  ");
+            text.push_str(note);
+        }
+        writeln!(formatter, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
