@@ -124,7 +124,15 @@ impl StackProvisioner for AwsCloud {
             // What an earlier stack of this name left behind, such as its log groups, is taken up.
             call.import_existing_resources(true)
         };
-        call.send().await.map_err(failed(operation))?;
+        if let Err(error) = call.clone().send().await.map_err(failed(&operation)) {
+            // An attempt that died has left it; what it holds may be out of date.
+            if error.code.as_deref() != Some("AlreadyExistsException") {
+                return Err(error);
+            }
+            self.delete_change_set(&request.stack, &request.name)
+                .await?;
+            call.send().await.map_err(failed(operation))?;
+        }
         self.worked_out(&request.stack, &request.name).await
     }
 

@@ -13,7 +13,9 @@ use serde::Serialize;
 use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::plan::refused;
-use crate::ports::{Action, ChangeSet, ChangeSetKind, ProvisioningCloud, ResourceChange};
+use crate::ports::{
+    Action, ChangeSet, ChangeSetKind, DescribedStack, ProvisioningCloud, ResourceChange,
+};
 use crate::prepare::{Prepared, Way, obstacle, prepare, source};
 use crate::routes::write_routes;
 use crate::settings::Settings;
@@ -84,7 +86,10 @@ pub async fn apply<C: ProvisioningCloud>(
     for _ in 0..RACES {
         match cloud.load_stack(&stack).await? {
             Some((record, version)) if record.operation.id == request.id => {
-                return take_up(cloud, record, version, worker).await.map(done);
+                let protected = reading.stack.is_protected();
+                return take_up(cloud, record, version, protected, worker)
+                    .await
+                    .map(done);
             }
             Some((record, version)) if record.operation.is_changing() => {
                 match wait(cloud, record, &version, request).await? {
@@ -133,6 +138,7 @@ async fn take_up<C: ProvisioningCloud>(
     cloud: &C,
     record: StackRecord,
     version: RecordVersion,
+    protected: bool,
     worker: &Worker,
 ) -> Result<ApplyOutcome, ProvisioningError> {
     if record.operation.is_changing() {
@@ -148,6 +154,8 @@ async fn take_up<C: ProvisioningCloud>(
             Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {}
             executed => executed?,
         }
+        let described = cloud.describe(&record.stack).await?;
+        protect(cloud, &record.stack, described.as_ref(), protected).await?;
     }
     flush(cloud, record, version, worker).await?;
     Ok(ApplyOutcome::TakenBefore)
@@ -395,26 +403,30 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
         Ok(ApplyOutcome::Unchanged)
     }
 
-    /// Sets the termination protection, which is no part of a template. A stack that is being made
-    /// takes it, too.
     async fn protect(&self) -> Result<(), CallError> {
-        let is_protected = self
-            .prepared
-            .described
-            .as_ref()
-            .is_some_and(|described| described.termination_protection);
-        if is_protected == self.prepared.protected {
-            return Ok(());
-        }
-        self.cloud
-            .set_termination_protection(&self.prepared.stack, self.prepared.protected)
-            .await
+        let prepared = self.prepared;
+        let described = prepared.described.as_ref();
+        protect(self.cloud, &prepared.stack, described, prepared.protected).await
     }
 
     fn stack_id(&self) -> Option<&str> {
         let described = self.prepared.described.as_ref()?;
         Some(&described.stack_id)
     }
+}
+
+/// Sets the termination protection, which is no part of a template. A stack that is being made takes it,
+/// too.
+async fn protect<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    described: Option<&DescribedStack>,
+    protected: bool,
+) -> Result<(), CallError> {
+    if described.is_some_and(|described| described.termination_protection) == protected {
+        return Ok(());
+    }
+    cloud.set_termination_protection(stack, protected).await
 }
 
 /// How many resources become what. What may be replaced counts as replaced: it is what people fear.

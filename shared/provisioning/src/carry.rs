@@ -134,7 +134,7 @@ async fn carried_image<C: ProvisioningCloud>(
         Choice::Running => match running(cloud, follower).await? {
             Some(image) => Ok(CarriedImage {
                 pinned: pinned(&image),
-                text: Some(image),
+                text: Some(in_repository(&image, service.repository.as_deref()).to_owned()),
                 is_named: false,
             }),
             None => named(cloud, service).await,
@@ -179,6 +179,18 @@ async fn running<C: ProvisioningCloud>(
 
 fn text(image: &Image) -> String {
     format!("{}@{}", image.repository, image.digest)
+}
+
+/// An image as the stack file would name it: without the registry, when it is of the service's own
+/// repository.
+fn in_repository<'a>(text: &'a str, repository: Option<&str>) -> &'a str {
+    let (Some((_, name)), Some(repository)) = (text.split_once('/'), repository) else {
+        return text;
+    };
+    let is_own = name
+        .strip_prefix(repository)
+        .is_some_and(|rest| rest.starts_with([':', '@']));
+    if is_own { name } else { text }
 }
 
 /// An image as a task definition names it, `<registry>/<repository>@<digest>`, if it is pinned.
@@ -253,5 +265,13 @@ mod tests {
             Some(image("a"))
         );
         assert_eq!(pinned(&format!("{registry}/shop/api:v1")), None);
+        assert_eq!(
+            in_repository(&format!("{registry}/shop/api:v1"), Some("shop/api")),
+            "shop/api:v1"
+        );
+        assert_eq!(
+            in_repository("docker.io/library/nginx:1", Some("shop/api")),
+            "docker.io/library/nginx:1"
+        );
     }
 }

@@ -14,6 +14,7 @@ use longshore_rollout::stack_record::StackRecord;
 
 use crate::builders::{noon, task_definition_document};
 use crate::faults::{Fault, error};
+use crate::provisioning::Provisioning;
 
 /// An account with ECR, ECS, a state bucket and a bus, in memory.
 ///
@@ -46,6 +47,7 @@ pub(crate) struct Account {
     pub(crate) faults_of_operations: BTreeMap<String, Fault>,
     pub(crate) delays: VecDeque<u8>,
     pub(crate) dead: bool,
+    pub(crate) provisioning: Provisioning,
     pub(crate) writes: u64,
     pub(crate) deployments: u64,
 }

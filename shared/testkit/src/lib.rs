@@ -4,6 +4,7 @@ mod builders;
 mod fake_cloud;
 mod faults;
 mod ports;
+mod provisioning;
 
 pub use builders::{digest, follower, noon, push, task_definition_document, worker};
 pub use fake_cloud::FakeCloud;

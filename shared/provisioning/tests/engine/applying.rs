@@ -1,0 +1,328 @@
+use longshore_events::longshore::ChangeCounts;
+use longshore_provisioning::apply::ApplyOutcome;
+use longshore_provisioning::error::ProvisioningError;
+use longshore_provisioning::file::{FileOutcome, apply_file};
+use longshore_provisioning::rest::stack_at_rest;
+use longshore_provisioning::routes::write_routes;
+use longshore_rollout::ports::RouteStore;
+use longshore_rollout::stack_record::OperationState;
+use longshore_testkit::worker;
+
+use crate::scene::{
+    STACK, account, applied, built, ended, follower, image, pushed, record, settings, stack_file,
+    stack_file_with_data, told, uploaded, written,
+};
+
+#[tokio::test]
+async fn a_stack_file_makes_a_stack_and_its_beginning_is_told() {
+    let cloud = account();
+    let applied = applied(&cloud, &stack_file(256), "one").await.unwrap();
+    let ApplyOutcome::Applying {
+        operation_id,
+        changes,
+    } = applied.outcome
+    else {
+        panic!("{applied:?}");
+    };
+    assert_eq!(operation_id, "one");
+    assert!(changes.add > 5, "{changes:?}");
+    assert_eq!(
+        changes,
+        ChangeCounts {
+            add: changes.add,
+            ..ChangeCounts::default()
+        }
+    );
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("CREATE_IN_PROGRESS")
+    );
+    assert_eq!(cloud.stack_token(STACK).as_deref(), Some("one"));
+    assert_eq!(told(&cloud), ["Stack Applying"]);
+    assert!(record(&cloud).await.operation.is_changing());
+}
+
+#[tokio::test]
+async fn the_first_image_is_pinned_to_what_its_tag_means_now() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let running = cloud.running_image(&follower()).unwrap();
+    assert!(
+        running.ends_with(&format!("shop/api@{}", image(1))),
+        "{running}"
+    );
+}
+
+#[tokio::test]
+async fn the_same_file_twice_changes_nothing() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let again = applied(&cloud, &stack_file(256), "two").await.unwrap();
+    assert_eq!(again.outcome, ApplyOutcome::Unchanged);
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("CREATE_COMPLETE")
+    );
+    assert!(cloud.change_sets(STACK).is_empty());
+}
+
+#[tokio::test]
+async fn a_push_in_between_is_no_reason_to_execute_anything() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    pushed(&cloud).await;
+    let again = applied(&cloud, &stack_file(256), "two").await.unwrap();
+    assert_eq!(again.outcome, ApplyOutcome::Unchanged);
+    assert!(
+        cloud
+            .running_image(&follower())
+            .unwrap()
+            .ends_with(image(2).as_str())
+    );
+}
+
+#[tokio::test]
+async fn an_update_carries_the_image_that_was_pushed() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    pushed(&cloud).await;
+    applied(&cloud, &stack_file(512), "two").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert!(
+        cloud
+            .running_image(&follower())
+            .unwrap()
+            .ends_with(image(2).as_str())
+    );
+    let carried = record(&cloud).await.operation.services[0]
+        .image
+        .clone()
+        .unwrap();
+    assert_eq!(carried.digest, image(2));
+}
+
+#[tokio::test]
+async fn after_a_failed_update_the_next_one_still_carries_the_image_that_was_pushed() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    pushed(&cloud).await;
+    applied(&cloud, &stack_file(512), "two").await.unwrap();
+    ended(&cloud, "UPDATE_ROLLBACK_COMPLETE").await;
+    assert!(
+        cloud
+            .running_image(&follower())
+            .unwrap()
+            .ends_with(image(1).as_str()),
+        "CloudFormation restores its previous template, with the image of the first day"
+    );
+    applied(&cloud, &stack_file(1024), "three").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert!(
+        cloud
+            .running_image(&follower())
+            .unwrap()
+            .ends_with(image(2).as_str())
+    );
+}
+
+#[tokio::test]
+async fn another_image_in_the_stack_file_is_asked_for() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let file = stack_file(256).replace("shop/api:v1", "shop/api:v2");
+    applied(&cloud, &file, "two").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert!(
+        cloud
+            .running_image(&follower())
+            .unwrap()
+            .ends_with(image(2).as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_applied_at_rest() {
+    let cloud = account();
+    uploaded(&cloud, &stack_file(256)).await.unwrap();
+    for cpu in [512, 1024] {
+        let outcome = uploaded(&cloud, &stack_file(cpu)).await.unwrap();
+        let FileOutcome::Taken(applied) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(applied.outcome, ApplyOutcome::Pending);
+    }
+    ended(&cloud, "CREATE_COMPLETE").await;
+    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 70))
+        .await
+        .unwrap();
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("UPDATE_IN_PROGRESS")
+    );
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 80))
+        .await
+        .unwrap();
+    let template = cloud.stack_template(STACK).unwrap().to_string();
+    assert!(
+        template.contains("\"1024\""),
+        "the newest file is what runs"
+    );
+    assert_eq!(record(&cloud).await.pending_file, None);
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("UPDATE_COMPLETE"),
+        "nothing is applied twice"
+    );
+}
+
+#[tokio::test]
+async fn a_person_who_comes_while_the_stack_changes_is_told_so() {
+    let cloud = account();
+    applied(&cloud, &stack_file(256), "one").await.unwrap();
+    let error = applied(&cloud, &stack_file(512), "two").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "apply stack shop: it is being changed; apply it again when that is done"
+    );
+}
+
+#[tokio::test]
+async fn an_older_event_of_a_file_does_nothing_when_a_newer_version_is_there() {
+    let cloud = account();
+    let older = written(&cloud, &stack_file(256));
+    let newer = written(&cloud, &stack_file(512));
+    let outcome = apply_file(&cloud, &settings(), &older, &worker("a", 0)).await;
+    assert!(matches!(outcome, Ok(FileOutcome::Ignored { .. })));
+    let outcome = apply_file(&cloud, &settings(), &newer, &worker("b", 0)).await;
+    assert!(matches!(outcome, Ok(FileOutcome::Taken(_))));
+}
+
+#[tokio::test]
+async fn a_duplicate_of_a_files_event_does_nothing() {
+    let cloud = account();
+    let event = written(&cloud, &stack_file(256));
+    apply_file(&cloud, &settings(), &event, &worker("a", 0))
+        .await
+        .unwrap();
+    ended(&cloud, "CREATE_COMPLETE").await;
+    cloud.forget_calls();
+    let outcome = apply_file(&cloud, &settings(), &event, &worker("b", 90))
+        .await
+        .unwrap();
+    let FileOutcome::Taken(applied) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(applied.outcome, ApplyOutcome::TakenBefore);
+    assert!(!cloud.calls().contains(&"CreateChangeSet".to_owned()));
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_told_with_every_problem_and_changes_nothing() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let before = cloud.stack_template(STACK);
+    let wrong = stack_file(300).replace("container_port", "container_prot");
+    let outcome = uploaded(&cloud, &wrong).await.unwrap();
+    let FileOutcome::Refused { key, problems } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(key, "stacks/shop.yaml");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.message.contains("container_port"))
+    );
+    assert!(told(&cloud).contains(&"Stack File Refused"));
+    assert_eq!(cloud.stack_template(STACK), before);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_missing_is_named_before_anything_is_sent() {
+    let cloud = account();
+    cloud.remove_repository("shop/api");
+    let error = applied(&cloud, &stack_file(256), "one").await.unwrap_err();
+    assert!(matches!(error, ProvisioningError::Refused { .. }));
+    assert!(error.to_string().contains("shop/api"), "{error}");
+    assert_eq!(cloud.stack_status(STACK), None);
+}
+
+#[tokio::test]
+async fn a_failed_creation_is_cleared_away_and_made_anew() {
+    let cloud = account();
+    applied(&cloud, &stack_file(256), "one").await.unwrap();
+    ended(&cloud, "ROLLBACK_COMPLETE").await;
+    applied(&cloud, &stack_file(512), "two").await.unwrap();
+    ended(&cloud, "CREATE_COMPLETE").await;
+    assert_eq!(record(&cloud).await.operation.state, OperationState::Ready);
+}
+
+#[tokio::test]
+async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
+    let cloud = account();
+    let other = longshore_testkit::follower("web");
+    let other = longshore_rollout::route::Follower {
+        stack: "other".to_owned(),
+        ..other
+    };
+    cloud.set_route("shop/api", vec![other.clone()]);
+    built(&cloud, &stack_file(256)).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    assert_eq!(route.followers, [other.clone(), follower()]);
+    let file = stack_file(256).replace(
+        "image: shop/api:v1",
+        "image: shop/api:v1\n    follow_tags: []",
+    );
+    applied(&cloud, &file, "two").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    write_routes(&cloud, STACK).await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    assert_eq!(route.followers, [other]);
+}
+
+#[tokio::test]
+async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
+    let cloud = account();
+    cloud.add_file_system(
+        STACK,
+        longshore_provisioning::ports::FoundFileSystem {
+            name: "data".to_owned(),
+            file_system_id: "fs-0a1b2c3d4e5f60718".to_owned(),
+            size_in_bytes: 6144,
+        },
+    );
+    applied(&cloud, &stack_file_with_data("retain"), "one")
+        .await
+        .unwrap();
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("IMPORT_IN_PROGRESS")
+    );
+    let template = cloud.stack_template(STACK).unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    assert_eq!(
+        resources.len(),
+        1,
+        "CloudFormation imports and makes nothing at once"
+    );
+    cloud.finish_stack(STACK);
+    longshore_provisioning::rest::stack_imported(&cloud, &settings(), STACK, &worker("import", 30))
+        .await
+        .unwrap();
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("UPDATE_IN_PROGRESS")
+    );
+    assert_eq!(cloud.stack_token(STACK).as_deref(), Some("one"));
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert!(
+        cloud
+            .running_image(&follower())
+            .unwrap()
+            .ends_with(image(1).as_str())
+    );
+}

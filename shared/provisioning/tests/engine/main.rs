@@ -1,0 +1,14 @@
+//! What provisioning promises: what a stack file leads to, what is carried, and what no failure can lose.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod applying;
+#[cfg(test)]
+mod destroying;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod planning;
+#[cfg(test)]
+mod scene;

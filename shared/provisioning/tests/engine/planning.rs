@@ -1,0 +1,99 @@
+use longshore_provisioning::drift::drift;
+use longshore_provisioning::plan::{PlanOutcome, plan};
+use longshore_provisioning::ports::Action;
+use longshore_provisioning::render::render;
+
+use crate::scene::{STACK, account, applied, built, ended, pushed, reading, settings, stack_file};
+
+#[tokio::test]
+async fn a_first_plan_leaves_nothing_behind() {
+    let cloud = account();
+    let plan = plan(&cloud, &settings(), &reading(&stack_file(256)), "one")
+        .await
+        .unwrap();
+    assert_eq!(plan.outcome, PlanOutcome::Create);
+    assert!(
+        plan.changes
+            .iter()
+            .all(|change| change.action == Action::Add)
+    );
+    assert_eq!(cloud.stack_status(STACK), None);
+    assert!(cloud.change_sets(STACK).is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_of_a_change_names_what_changes_and_executes_nothing() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let before = cloud.stack_template(STACK);
+    let plan = plan(&cloud, &settings(), &reading(&stack_file(512)), "two")
+        .await
+        .unwrap();
+    assert_eq!(plan.outcome, PlanOutcome::Update);
+    assert!(
+        plan.changes
+            .iter()
+            .any(|change| change.resource_type == "AWS::ECS::TaskDefinition")
+    );
+    assert_eq!(cloud.stack_template(STACK), before);
+    assert!(cloud.change_sets(STACK).is_empty());
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("CREATE_COMPLETE")
+    );
+}
+
+#[tokio::test]
+async fn a_plan_of_what_is_there_already_says_that_there_is_nothing_to_do() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let plan = plan(&cloud, &settings(), &reading(&stack_file(256)), "two")
+        .await
+        .unwrap();
+    assert_eq!(plan.outcome, PlanOutcome::Unchanged);
+}
+
+#[tokio::test]
+async fn a_plan_after_a_failed_creation_says_that_the_remains_go_first_and_deletes_nothing() {
+    let cloud = account();
+    applied(&cloud, &stack_file(256), "one").await.unwrap();
+    ended(&cloud, "ROLLBACK_COMPLETE").await;
+    let plan = plan(&cloud, &settings(), &reading(&stack_file(256)), "two")
+        .await
+        .unwrap();
+    assert_eq!(plan.outcome, PlanOutcome::Recreate);
+    assert!(!plan.changes.is_empty());
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("ROLLBACK_COMPLETE")
+    );
+}
+
+#[tokio::test]
+async fn rendering_for_terraform_gives_the_stacks_own_template_when_only_the_image_differs() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let first = render(&cloud, &settings(), &reading(&stack_file(256)))
+        .await
+        .unwrap();
+    longshore_provisioning::routes::write_routes(&cloud, STACK)
+        .await
+        .unwrap();
+    pushed(&cloud).await;
+    let second = render(&cloud, &settings(), &reading(&stack_file(256)))
+        .await
+        .unwrap();
+    assert_eq!(second.outputs, first.outputs);
+    assert_eq!(second.stack, STACK);
+    assert!(first.outputs.contains_key("cluster_name"));
+}
+
+#[tokio::test]
+async fn the_drift_of_a_stack_that_is_not_there_is_refused() {
+    let cloud = account();
+    let error = drift(&cloud, STACK).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "detect the drift of stack shop: there is no such stack"
+    );
+}
