@@ -75,6 +75,11 @@ pub fn clashes(stack: &Stack) -> BTreeSet<String> {
     build(stack, &Context::default()).0.clashes()
 }
 
+/// By parameter of a stack's template, the path of its value in the stack file.
+pub fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
+    secrets::parameter_sources(stack)
+}
+
 /// The names of the outputs that a stack's template has.
 pub(crate) fn output_names(stack: &Stack) -> BTreeSet<String> {
     build(stack, &Context::default()).0.output_names()

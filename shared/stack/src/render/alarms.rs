@@ -3,7 +3,7 @@
 use crate::spec::{Alarms, ContainerInsights};
 
 use super::frame::{Frame, Member};
-use super::metric::{Alarm, Metric, Threshold, Watched};
+use super::metric::{Alarm, Expression, Metric, Threshold, Watched};
 use super::names::Kind;
 use super::template::Template;
 
@@ -53,11 +53,12 @@ fn add_of_service(frame: &Frame, template: &mut Template, alarms: &Alarms, membe
         add(
             Kind::RunningTasksAlarm,
             format!("{service} has fewer tasks than it should have"),
-            Watched::Expression(
-                "wanted - running".to_owned(),
-                "missing tasks",
-                metrics.into(),
-            ),
+            Watched::Expression(Expression {
+                result: "wanted - running".to_owned(),
+                label: "missing tasks",
+                parts: Vec::new(),
+                metrics: metrics.into(),
+            }),
             Threshold::Above(0.0),
             (10, 60),
         );
@@ -118,11 +119,12 @@ fn add_of_file_systems(frame: &Frame, template: &mut Template, alarms: &Alarms) 
                 "File system {name} of {} has little throughput left",
                 frame.stack_name
             ),
-            Watched::Expression(
-                "100 * (used / PERIOD(used)) / permitted".to_owned(),
-                "used throughput in percent",
+            Watched::Expression(Expression {
+                result: "100 * (used / PERIOD(used)) / permitted".to_owned(),
+                label: "used throughput in percent",
+                parts: Vec::new(),
                 metrics,
-            ),
+            }),
             Threshold::Above(90.0),
             (15, 60),
         );

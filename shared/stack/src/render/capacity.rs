@@ -182,10 +182,7 @@ fn instances(frame: &Frame, template: &mut Template, name: &str, capacity: &Capa
         policies: InlinePolicy::of("ecs-agent", agent_statements(frame)),
         ..Role::new(frame, &["ec2.amazonaws.com"])
     };
-    template.add(Kind::InstanceRole, &[name], &role).unchecked(
-        "CKV_AWS_111",
-        "the agent's calls that have no resource of their own are limited to this cluster",
-    );
+    template.add(Kind::InstanceRole, &[name], &role);
     let profile = InstanceProfile {
         path: roles::PATH,
         roles: [Value::Ref(Kind::InstanceRole.id(&[name]))],

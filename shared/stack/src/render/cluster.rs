@@ -60,10 +60,10 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
         tags: frame.tags(),
     };
     let resource = template.add_one(Singleton::Cluster, &cluster);
-    if frame.stack.cluster.container_insights != ContainerInsights::Enabled {
+    if frame.stack.cluster.container_insights == ContainerInsights::Disabled {
         resource.unchecked(
             "CKV_AWS_65",
-            "the stack file chooses how much Container Insights sees",
+            "the stack file asks for no Container Insights",
         );
     }
 

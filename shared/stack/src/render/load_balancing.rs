@@ -242,12 +242,6 @@ fn add_load_balancer(frame: &Frame, template: &mut Template, spec: &LoadBalancer
             "the stack file names no bucket for access logs",
         );
     }
-    if !protected {
-        resource.unchecked(
-            "CKV_AWS_150",
-            "a stack that may be deleted may lose its load balancer",
-        );
-    }
 }
 
 fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
@@ -371,12 +365,7 @@ fn add_target_group(
         target_group_attributes: attributes,
         tags: frame.tags(),
     };
-    template
-        .add(Kind::TargetGroup, &[member.name], &targets)
-        .unchecked(
-            "CKV_AWS_378",
-            "TLS ends at the load balancer; tasks let in nobody else",
-        );
+    template.add(Kind::TargetGroup, &[member.name], &targets);
 }
 
 fn add_rule(frame: &Frame, template: &mut Template, member: Member, spec: &TargetGroup) {

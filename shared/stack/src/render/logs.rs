@@ -94,7 +94,6 @@ pub(super) fn add_group(
             "CloudWatch encrypts it with a key of its own; the stack file may ask for another one",
         );
     }
-    resource.unchecked("CKV_AWS_338", "the stack file says how long logs are kept");
 }
 
 fn key(frame: &Frame, template: &mut Template) {

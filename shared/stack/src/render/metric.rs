@@ -168,8 +168,19 @@ pub(super) enum Threshold {
 /// What an alarm looks at.
 pub(super) enum Watched {
     One(Metric),
-    /// An expression over metrics by their ids, and what it is called.
-    Expression(String, &'static str, Vec<(String, Metric)>),
+    /// The value of an expression.
+    Expression(Expression),
+}
+
+/// An expression over metrics and, where one is too much for one line, over other expressions.
+pub(super) struct Expression {
+    pub(super) result: String,
+    /// What the result is called.
+    pub(super) label: &'static str,
+    /// Other expressions by their ids.
+    pub(super) parts: Vec<(String, String)>,
+    /// Metrics by their ids.
+    pub(super) metrics: Vec<(String, Metric)>,
 }
 
 impl Alarm {
@@ -209,31 +220,7 @@ impl Alarm {
                 alarm.statistic = Some(metric.statistic);
                 alarm.period = Some(period);
             }
-            Watched::Expression(expression, label, metrics) => {
-                let result = Query {
-                    id: "result".to_owned(),
-                    expression: Some(expression),
-                    label: Some(label),
-                    metric_stat: None,
-                    return_data: true,
-                };
-                let metrics = metrics.into_iter().map(|(id, metric)| Query {
-                    id,
-                    expression: None,
-                    label: None,
-                    metric_stat: Some(MetricStat {
-                        metric: PlainMetric {
-                            namespace: metric.namespace,
-                            metric_name: metric.metric_name,
-                            dimensions: some(metric.dimensions),
-                        },
-                        period,
-                        stat: metric.statistic,
-                    }),
-                    return_data: false,
-                });
-                alarm.metrics = Some([result].into_iter().chain(metrics).collect());
-            }
+            Watched::Expression(expression) => alarm.metrics = Some(queries(expression, period)),
         }
         alarm
     }
@@ -250,6 +237,40 @@ impl Alarm {
         self.ok_actions = Value::all_written(actions);
         self
     }
+}
+
+fn queries(expression: Expression, period: u32) -> Vec<Query> {
+    let calculated = |id: String, expression: String, label, return_data| Query {
+        id,
+        expression: Some(expression),
+        label,
+        metric_stat: None,
+        return_data,
+    };
+    let result = calculated(
+        "result".to_owned(),
+        expression.result,
+        Some(expression.label),
+        true,
+    );
+    let parts = expression.parts.into_iter();
+    let parts = parts.map(|(id, part)| calculated(id, part, None, false));
+    let metrics = expression.metrics.into_iter().map(|(id, metric)| Query {
+        id,
+        expression: None,
+        label: None,
+        metric_stat: Some(MetricStat {
+            metric: PlainMetric {
+                namespace: metric.namespace,
+                metric_name: metric.metric_name,
+                dimensions: some(metric.dimensions),
+            },
+            period,
+            stat: metric.statistic,
+        }),
+        return_data: false,
+    });
+    [result].into_iter().chain(parts).chain(metrics).collect()
 }
 
 fn some<T>(items: Vec<T>) -> Option<Vec<T>> {

@@ -253,15 +253,19 @@ fn flow_logs(frame: &Frame, template: &mut Template) {
     let role = Role {
         policies: InlinePolicy::of(
             "flow-logs",
-            vec![Statement::allow(
-                "Write",
-                [
-                    "logs:CreateLogStream",
-                    "logs:DescribeLogStreams",
-                    "logs:PutLogEvents",
-                ],
-                [streams],
-            )],
+            vec![
+                Statement::allow(
+                    "Write",
+                    [
+                        "logs:CreateLogStream",
+                        "logs:DescribeLogStreams",
+                        "logs:PutLogEvents",
+                    ],
+                    [streams],
+                ),
+                // Which cannot be asked for one of them alone.
+                Statement::allow("Find", ["logs:DescribeLogGroups"], ["*".into()]),
+            ],
         ),
         ..Role::new(frame, &["vpc-flow-logs.amazonaws.com"])
     };

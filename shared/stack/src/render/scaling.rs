@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::spec::{CustomMetric, Scaling, Statistic};
 
 use super::frame::{Frame, Member, scales_by_steps};
-use super::metric::{Alarm, Dimension, Metric, Threshold, Watched};
+use super::metric::{Alarm, Dimension, Expression, Metric, Threshold, Watched};
 use super::names::Kind;
 use super::template::{Number, Properties, Tag, Template, Value};
 
@@ -357,17 +357,21 @@ fn below_all(mut targets: Vec<Target>) -> (Watched, f64) {
     {
         return (Watched::One(only.metric), only.value);
     }
-    let shares = targets.iter();
-    let shares = shares.map(|target| format!("{} / {}", target.word, Number(target.value)));
-    let expression = format!("MAX([{}])", shares.collect::<Vec<_>>().join(", "));
-    let metrics = targets
-        .into_iter()
-        .map(|target| (target.word, target.metric));
-    let watched = Watched::Expression(
-        expression,
-        "load in relation to its target",
-        metrics.collect(),
-    );
+    let load = |target: &Target| format!("{}_load", target.word);
+    let loads: Vec<String> = targets.iter().map(load).collect();
+    let parts = targets.iter().map(|target| {
+        let share = format!("{} / {}", target.word, Number(target.value));
+        (load(target), share)
+    });
+    let watched = Watched::Expression(Expression {
+        result: format!("MAX([{}])", loads.join(", ")),
+        label: "load in relation to its target",
+        parts: parts.collect(),
+        metrics: targets
+            .iter()
+            .map(|target| (target.word.clone(), target.metric.clone()))
+            .collect(),
+    });
     (watched, 1.0)
 }
 

@@ -184,11 +184,7 @@ fn add_schedule(
     }
     template
         .add(Kind::Schedule, &[member.name, name], &properties)
-        .depends_on(before)
-        .unchecked(
-            "CKV_AWS_297",
-            "a schedule says when and what, and holds no secret",
-        );
+        .depends_on(before);
 }
 
 fn input(member: Member, schedule: &Schedule) -> Option<Value> {

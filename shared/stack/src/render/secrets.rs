@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::spec::{Secret, Sensitive};
+use crate::spec::{Secret, Sensitive, Stack};
 
 use super::frame::{Frame, Member};
 use super::names::Kind;
@@ -56,6 +56,22 @@ pub(super) fn render(frame: &Frame, template: &mut Template) -> BTreeMap<String,
         }
     }
     values
+}
+
+/// By parameter, where its value is in the stack file.
+pub(super) fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
+    let mut sources = BTreeMap::new();
+    for (service, spec) in &stack.services {
+        for (variable, secret) in &spec.secrets {
+            if secret.value.is_some() {
+                sources.insert(
+                    Kind::SensitiveValue.id(&[service, variable]),
+                    format!("services.{service}.secrets.{variable}.value"),
+                );
+            }
+        }
+    }
+    sources
 }
 
 /// Where the value of a variable comes from, as ECS is told.

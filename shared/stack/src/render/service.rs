@@ -266,12 +266,6 @@ fn add_task_definition(frame: &Frame, template: &mut Template, member: Member) {
     let resource = template.add(Kind::TaskDefinition, &[member.name], &task_definition);
     // A revision that is deregistered cannot be rolled back to.
     resource.policies(Policy::Retain, Policy::Retain);
-    if !spec.readonly_root_filesystem {
-        resource.unchecked(
-            "CKV_AWS_336",
-            "the stack file says whether the container can write to its root file system",
-        );
-    }
 }
 
 fn volumes(member: Member) -> Option<Vec<Volume>> {
@@ -457,9 +451,6 @@ fn add_service(frame: &Frame, template: &mut Template, member: Member) {
     }
     let resource = template.add(Kind::Service, &[member.name], &service);
     resource.depends_on(before);
-    if spec.assign_public_ip {
-        resource.unchecked("CKV_AWS_333", "the stack file asks for public addresses");
-    }
 }
 
 /// The service's capacity provider strategy, if it has one.

@@ -43,8 +43,9 @@ pub enum LogEncryption {
     KmsKey,
 }
 
-/// CloudWatch alarms: high CPU and memory of each service, fewer running tasks than wanted, failing
-/// requests and unhealthy targets, a full file system's throughput, full capacity.
+/// CloudWatch alarms: high CPU and memory of each service, fewer running tasks than wanted (which
+/// Container Insights has to tell), failing requests and unhealthy targets behind the stack's own load
+/// balancer, a full file system's throughput, full capacity.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alarms {

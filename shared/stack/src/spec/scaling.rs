@@ -10,8 +10,10 @@ use super::Text;
 /// Between how many tasks the service scales, and by what.
 ///
 /// Each target is tracked by CloudWatch alarms that AWS makes (three minutes to scale out, fifteen to
-/// scale in). With `scale_out_evaluation_periods` or `scale_in_evaluation_periods` the stack has step
-/// scaling and alarms of its own instead, which go by minutes.
+/// scale in). With `scale_out_evaluation_periods` or `scale_in_evaluation_periods`, or a `min_capacity`
+/// of 0, the stack has step scaling and alarms of its own instead, which go by minutes: a task more when
+/// anything is above its target, one less when nothing is. While no task runs, only `custom_metrics` can
+/// start one.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scaling {
@@ -35,11 +37,9 @@ pub struct Scaling {
     /// How many seconds lie at least between two steps in. Default: 300.
     #[serde(default = "five_minutes")]
     pub scale_in_cooldown: u32,
-    /// After how many minutes above a target tasks are added. Default where only the other one is
-    /// given: 3.
+    /// After how many minutes above a target tasks are added. Default of step scaling: 3.
     pub scale_out_evaluation_periods: Option<u32>,
-    /// After how many minutes below all of it tasks are taken away. Default where only the other one is
-    /// given: 15.
+    /// After how many minutes below all of it tasks are taken away. Default of step scaling: 15.
     pub scale_in_evaluation_periods: Option<u32>,
 }
 

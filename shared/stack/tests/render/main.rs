@@ -1,0 +1,10 @@
+//! What becomes of stack files as CloudFormation templates.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod snapshots;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod systems;
