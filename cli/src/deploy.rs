@@ -40,6 +40,10 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Res
             "deployment {deployment_id} of {image} to {name} started; follow it with: longshore status {name}"
         )),
         Outcome::Skipped { reason } => Ok(format!("nothing to do: {name} {}", why(reason, &image))),
+        Outcome::Pending => Ok(format!(
+            "stack {} is being changed; {image} goes to {name} when that is over",
+            answer.stack
+        )),
         Outcome::Failed { reason } => anyhow::bail!("deploy {image} to {name}: {reason}"),
     }
 }

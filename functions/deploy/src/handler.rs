@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use longshore_events::incoming::{DeployEvent, Push, ReleaseFile, parse_deploy};
 use longshore_events::longshore::Source;
 use longshore_events::manual::{DeployPayload, DeployRequest};
+use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
 use longshore_rollout::deploy::{
     Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly, deploy_push,
 };
-use longshore_rollout::ports::Cloud;
+use longshore_rollout::ports::{CallError, Cloud};
 use longshore_rollout::record::Worker;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::sequence::Sequence;
@@ -40,6 +41,10 @@ pub async fn handle<C: Cloud>(
         Ok(DeployEvent::Request(
             DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_),
         )) => handle_reconcile(cloud, &worker).await,
+        Ok(DeployEvent::StackAtRest {
+            stack,
+            operation_id,
+        }) => handle_stack_at_rest(cloud, &stack, &operation_id, &worker).await,
         Ok(DeployEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
             Ok(json!({"outcome": "ignored", "reason": reason}))
@@ -117,32 +122,97 @@ async fn handle_payload<C: Cloud>(
         Err(error) => Err(Failure {
             kind: match error {
                 DeployError::Refused { .. } => "Refused",
-                DeployError::Call { .. } => "CallFailed",
+                DeployError::Call { .. } | DeployError::AtRest { .. } => "CallFailed",
             },
             message: error.to_string(),
         }),
     }
 }
 
-async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value, Failure> {
-    let reconciled = reconcile(cloud, worker).await.map_err(|error| Failure {
-        kind: "CallFailed",
-        message: error.to_string(),
-    })?;
-    tracing::info!(
-        services = reconciled.services,
-        closed = reconciled.closed,
-        failures = reconciled.failures.len(),
-        "reconciled"
-    );
-    if reconciled.failures.is_empty() {
-        Ok(json!(reconciled))
+async fn handle_stack_at_rest<C: Cloud>(
+    cloud: &C,
+    stack: &str,
+    operation_id: &str,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let at_rest = stack_at_rest(cloud, stack, worker)
+        .await
+        .map_err(call_failed)?;
+    let mut services = Vec::new();
+    let mut errors = Vec::new();
+    for result in at_rest.services {
+        match result {
+            Ok(service) => services.push(logged_at_rest(stack, operation_id, service)),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    if errors.is_empty() {
+        Ok(json!({"stack": stack, "services": services}))
     } else {
         Err(Failure {
             kind: "CallFailed",
-            message: reconciled.failures.join("; "),
+            message: errors.join("; "),
         })
     }
+}
+
+async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value, Failure> {
+    // First, because it closes deployments that the stacks' own have taken the place of.
+    let stacks = reconcile_stacks_at_rest(cloud, worker)
+        .await
+        .map_err(call_failed)?;
+    let reconciled = reconcile(cloud, worker).await.map_err(call_failed)?;
+    tracing::info!(
+        services = reconciled.services,
+        closed = reconciled.closed,
+        stacks = stacks.stacks,
+        looked_after = stacks.looked_after,
+        failures = reconciled.failures.len() + stacks.failures.len(),
+        "reconciled"
+    );
+    if reconciled.failures.is_empty() && stacks.failures.is_empty() {
+        Ok(json!({
+            "services": reconciled.services,
+            "closed": reconciled.closed,
+            "stacks": stacks.stacks,
+            "looked_after": stacks.looked_after,
+        }))
+    } else {
+        let failures = [stacks.failures, reconciled.failures].concat();
+        Err(Failure {
+            kind: "CallFailed",
+            message: failures.join("; "),
+        })
+    }
+}
+
+fn call_failed(error: CallError) -> Failure {
+    Failure {
+        kind: "CallFailed",
+        message: error.to_string(),
+    }
+}
+
+fn logged_at_rest(stack: &str, operation_id: &str, answer: ServiceAtRest) -> ServiceAtRest {
+    let service = &answer.service;
+    match &answer.done {
+        Done::NotPutBack { reason } => tracing::warn!(
+            stack,
+            service,
+            operation_id,
+            reason,
+            "image not put back after a change of the stack"
+        ),
+        done => tracing::info!(
+            stack,
+            service,
+            operation_id,
+            ?done,
+            waited = ?answer.waited,
+            "service looked after, its stack is at rest"
+        ),
+    }
+    answer
 }
 
 fn logged(answer: ServiceOutcome) -> ServiceOutcome {
@@ -160,6 +230,9 @@ fn logged(answer: ServiceOutcome) -> ServiceOutcome {
         ),
         Outcome::Skipped { reason } => {
             tracing::info!(stack, service, ?reason, "deployment skipped");
+        }
+        Outcome::Pending => {
+            tracing::info!(stack, service, "deployment waits, the stack is changing");
         }
         Outcome::Failed { reason } => tracing::warn!(stack, service, reason, "deployment failed"),
     }

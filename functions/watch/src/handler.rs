@@ -1,9 +1,10 @@
-//! From what ECS says to a call of the deployment engine, and from its answer to Lambda's.
+//! From what ECS and CloudFormation say to a call of the deployment engine, and from its answer to Lambda's.
 
 use chrono::{DateTime, Utc};
-use longshore_events::incoming::{WatchEvent, parse_watch};
-use longshore_rollout::ports::Cloud;
+use longshore_events::incoming::{StackChange, WatchEvent, parse_watch};
+use longshore_rollout::ports::{CallError, Cloud, StackObserver};
 use longshore_rollout::record::Worker;
+use longshore_rollout::stacks::{StackOutcome, stack_changed};
 use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// [`Failure`] for what Lambda should try again.
-pub async fn handle<C: Cloud>(
+pub async fn handle<C: Cloud + StackObserver>(
     cloud: &C,
     payload: &Value,
     invocation: &Invocation,
@@ -32,6 +33,7 @@ pub async fn handle<C: Cloud>(
             let outcome = task_stopped(cloud, &service, &change, &worker).await;
             (service, outcome)
         }
+        Ok(WatchEvent::Stack(change)) => return handle_stack(cloud, &change, &worker).await,
         Ok(WatchEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
             return Ok(json!({"outcome": "ignored", "reason": reason}));
@@ -42,10 +44,7 @@ pub async fn handle<C: Cloud>(
             return Ok(json!({"outcome": "malformed", "reason": malformed.to_string()}));
         }
     };
-    let outcome = outcome.map_err(|error| Failure {
-        kind: "CallFailed",
-        message: error.to_string(),
-    })?;
+    let outcome = outcome.map_err(call_failed)?;
     let (cluster, ecs_service) = (service.cluster, service.ecs_service);
     match outcome {
         WatchOutcome::Ignored | WatchOutcome::Noted => {
@@ -54,6 +53,30 @@ pub async fn handle<C: Cloud>(
         _ => tracing::info!(cluster, ecs_service, ?outcome, "deployment closed"),
     }
     Ok(json!({"outcome": outcome}))
+}
+
+async fn handle_stack<C: Cloud + StackObserver>(
+    cloud: &C,
+    change: &StackChange,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let outcome = stack_changed(cloud, change, worker)
+        .await
+        .map_err(call_failed)?;
+    let (stack, status) = (&change.stack, &change.status);
+    match outcome {
+        StackOutcome::Ignored => tracing::debug!(stack, status, "nothing new of a stack"),
+        StackOutcome::Failed => tracing::warn!(stack, status, "change of a stack failed"),
+        _ => tracing::info!(stack, status, ?outcome, "change of a stack"),
+    }
+    Ok(json!({"outcome": outcome}))
+}
+
+fn call_failed(error: CallError) -> Failure {
+    Failure {
+        kind: "CallFailed",
+        message: error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Every decision, as pure functions of what the record says and what ECS shows.
 
 use longshore_events::ecs::DeploymentEventName;
+use longshore_events::image::Image;
 use longshore_events::longshore::SkipReason;
 
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
 use crate::record::{Deployment, Request, Running, State, Worker};
-use crate::task_definition::is_pinned_to;
+use crate::stack_record::{Carried, Operation, OperationState};
+use crate::task_definition::{is_pinned_to, pinned_image};
 
 /// What to do about a request for a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,104 @@ pub fn decide(
         }
         _ => Decision::Deploy,
     }
+}
+
+/// What to do about a service whose stack is at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AtRest {
+    /// The record and ECS agree, or somebody else sees to it.
+    Nothing,
+    /// Take up the putting back of an image whose invocation died before it had done its work.
+    Resume,
+    /// An attempt of this very invocation has the claim and may still run: come again.
+    Wait,
+    /// CloudFormation's deployment runs the image that the record's deployment was rolling out: the
+    /// record's deployment goes on as that one.
+    Follow,
+    /// ECS runs this image by a deployment that no record tells of: it is the stack's.
+    Adopt(Image),
+    /// ECS runs another image than it should: this one is put back.
+    PutBack(Image),
+}
+
+/// Decides about a service whose stack is at rest after `operation`. The record tells of `last`, and ECS
+/// runs `running`.
+pub fn at_rest(
+    operation: &Operation,
+    carried: &Carried,
+    last: Option<&Deployment>,
+    running: &Running,
+    worker: &Worker,
+) -> AtRest {
+    if let Some(last) = last.filter(|last| last.state == State::Claimed) {
+        let is_ours = last.id == operation.deployment_id(&carried.follower.service);
+        return match (is_ours, last.lease_until <= worker.now) {
+            (true, true) => AtRest::Resume,
+            (true, false) if last.claimed_by == worker.id => AtRest::Wait,
+            // Whoever has the claim updates the service.
+            _ => AtRest::Nothing,
+        };
+    }
+    let runs = |image: &Image| is_pinned_to(&running.image, image);
+    let is_ready = operation.state == OperationState::Ready;
+    let alive = last.filter(|last| matches!(last.state, State::Deploying | State::Succeeded));
+    if let Some(due) = due(operation, carried, last, alive).filter(|due| !runs(due)) {
+        return AtRest::PutBack(due.clone());
+    }
+    let is_told =
+        |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
+    if let Some(alive) = alive.filter(|alive| runs(&alive.image)) {
+        return match alive.state {
+            State::Deploying
+                if !is_told(alive) || alive.ecs_deployment_id != running.ecs_deployment_id =>
+            {
+                AtRest::Follow
+            }
+            State::Succeeded if is_ready && !is_told(alive) => AtRest::Adopt(alive.image.clone()),
+            _ => AtRest::Nothing,
+        };
+    }
+    let is_known = last.is_some_and(|last| {
+        // While ECS takes a deployment back, the outcome of that is still to be told.
+        last.state == State::RollingBack
+            || is_told(last)
+            || last.previous_task_definition == running.task_definition
+    });
+    if !is_ready || is_known {
+        return AtRest::Nothing;
+    }
+    let image = carried.image.clone().filter(runs);
+    image
+        .or_else(|| pinned_image(&running.image))
+        .map_or(AtRest::Nothing, AtRest::Adopt)
+}
+
+/// The image that the service must run for nobody's request to be lost; `None` when what CloudFormation
+/// made of it is right.
+fn due<'a>(
+    operation: &Operation,
+    carried: &'a Carried,
+    last: Option<&'a Deployment>,
+    alive: Option<&'a Deployment>,
+) -> Option<&'a Image> {
+    let is_ready = operation.state == OperationState::Ready;
+    let Some(alive) = alive else {
+        // What ran before the record's deployment failed. What the stack file named anew has just failed
+        // with the rest of the change.
+        return carried.image.as_ref().filter(|image| {
+            !is_ready
+                && !carried.is_named
+                && last.is_none_or(|last| last.image.digest != image.digest)
+        });
+    };
+    let is_in_template = carried.is_named
+        || carried
+            .image
+            .as_ref()
+            .is_none_or(|image| image.digest == alive.image.digest);
+    // What was claimed when the template was made already may be missing in it.
+    let is_newer = alive.claimed_at > operation.requested_at;
+    (is_newer || !is_ready || !is_in_template).then_some(&alive.image)
 }
 
 /// What an `ECS Deployment State Change` event says, if it was one that woke us.
@@ -182,6 +282,23 @@ fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
         reason,
         rolling_back: rolls_back,
     }
+}
+
+/// Whether another deployment is in the place of ours without ECS having said that ours failed. While
+/// the service's stack changes that says nothing yet: it may be CloudFormation's, of the same image.
+pub(crate) fn is_replaced(
+    deployment: &Deployment,
+    service: &EcsService,
+    fact: Option<&Fact>,
+) -> bool {
+    let (Some(ours), Some(primary)) = (deployment.ecs_deployment_id.as_deref(), service.primary())
+    else {
+        return false;
+    };
+    let fact = fact.filter(|fact| fact.deployment_id == ours);
+    deployment.state == State::Deploying
+        && primary.id != ours
+        && failure(service.deployment(ours), fact).is_none()
 }
 
 /// Another deployment is in the place of ours, and ECS does not show ours as failed any more.

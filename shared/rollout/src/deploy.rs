@@ -1,10 +1,11 @@
 //! Deploying: from a request to an updated service.
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{join_all, try_join};
+use futures_util::future::{join, join_all, try_join};
 use longshore_events::incoming::Push;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentSkipped, LongshoreEvent, SkipReason, Source,
+    DeploymentFailed, DeploymentSkipped, DeploymentSummary, LongshoreEvent, OperationKind,
+    SkipReason, Source,
 };
 use longshore_events::manual::DeployPayload;
 use serde::Serialize;
@@ -12,10 +13,11 @@ use serde_json::Value;
 
 use crate::decide::{Decision, decide};
 use crate::outbox::{RACES, flush, lost_races};
-use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, TaskDefinition};
-use crate::record::{Deployment, LEASE, Record, Request, Running, State, Worker};
+use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion, TaskDefinition};
+use crate::record::{Deployment, Record, Request, Running, State, Worker};
 use crate::route::{Follower, Owner};
 use crate::sequence::Sequence;
+use crate::stack_record::{Operation, OperationState, StackRecord};
 use crate::task_definition::NextRevisionError;
 
 /// What came of a request for one service.
@@ -46,6 +48,9 @@ pub enum Outcome {
         /// Why.
         reason: SkipReason,
     },
+    /// The service's stack is being changed. The request is remembered, and carried out when the stack is
+    /// at rest.
+    Pending,
     /// ECS refused it; that is told.
     Failed {
         /// In the words of what refused it.
@@ -73,6 +78,14 @@ pub enum DeployError {
         owner: Owner,
         /// What was asked for.
         image: String,
+        /// The call.
+        source: CallError,
+    },
+    /// A call failed while a service of a stack that is at rest was looked after. Trying again may help.
+    #[error("look after {owner}, whose stack is at rest: {source}")]
+    AtRest {
+        /// The service.
+        owner: Owner,
         /// The call.
         source: CallError,
     },
@@ -119,7 +132,7 @@ pub async fn deploy_push<C: Cloud>(
 }
 
 /// Deploys to a follower. Nobody waits for an answer to a push, so a refusal is told as a failure.
-async fn deploy_followed<C: Cloud>(
+pub(crate) async fn deploy_followed<C: Cloud>(
     cloud: &C,
     follower: &Follower,
     request: &Request,
@@ -130,29 +143,37 @@ async fn deploy_followed<C: Cloud>(
             owner,
             image,
             reason,
-        }) => {
-            let failed = LongshoreEvent::DeploymentFailed(DeploymentFailed {
-                deployment: request.summary(follower),
-                finished_at: worker.now,
-                reason: reason.clone(),
-                failures: Vec::new(),
-                rolling_back: false,
-            });
-            match cloud.publish(&[failed]).await {
-                Ok(()) => Ok(ServiceOutcome {
-                    stack: owner.stack,
-                    service: owner.service,
-                    outcome: Outcome::Failed { reason },
-                }),
-                Err(source) => Err(DeployError::Call {
-                    owner,
-                    image,
-                    source,
-                }),
-            }
-        }
+        }) => match tell_refusal(cloud, request.summary(follower), &reason, worker).await {
+            Ok(()) => Ok(ServiceOutcome {
+                stack: owner.stack,
+                service: owner.service,
+                outcome: Outcome::Failed { reason },
+            }),
+            Err(source) => Err(DeployError::Call {
+                owner,
+                image,
+                source,
+            }),
+        },
         other => other,
     }
+}
+
+/// Tells that a deployment was refused before anything was written down.
+pub(crate) async fn tell_refusal<C: Cloud>(
+    cloud: &C,
+    deployment: DeploymentSummary,
+    reason: &str,
+    worker: &Worker,
+) -> Result<(), CallError> {
+    let failed = LongshoreEvent::DeploymentFailed(DeploymentFailed {
+        deployment,
+        finished_at: worker.now,
+        reason: reason.to_owned(),
+        failures: Vec::new(),
+        rolling_back: false,
+    });
+    cloud.publish(&[failed]).await
 }
 
 /// Who asked for a deployment, and when.
@@ -222,10 +243,9 @@ async fn deploy<C: Cloud>(
         cloud,
         follower,
         owner: &owner,
-        request,
         worker,
     };
-    match engine.run().await {
+    match engine.run(request).await {
         Ok(outcome) => Ok(ServiceOutcome {
             stack: owner.stack,
             service: owner.service,
@@ -257,7 +277,8 @@ fn call_failed(owner: &Owner, image: &impl ToString, error: CallError) -> Deploy
     }
 }
 
-enum Stop {
+/// Why nothing more can be done for a service.
+pub(crate) enum Stop {
     Refused(String),
     Call(CallError),
 }
@@ -274,110 +295,176 @@ impl From<NextRevisionError> for Stop {
     }
 }
 
-struct Engine<'a, C> {
-    cloud: &'a C,
-    follower: &'a Follower,
-    owner: &'a Owner,
-    request: &'a Request,
-    worker: &'a Worker,
+/// Works on one service.
+pub(crate) struct Engine<'a, C> {
+    pub(crate) cloud: &'a C,
+    pub(crate) follower: &'a Follower,
+    pub(crate) owner: &'a Owner,
+    pub(crate) worker: &'a Worker,
 }
 
-/// What is known before anything is done.
-struct Seen {
-    stored: Option<(Record, RecordVersion)>,
-    running: Running,
-    task_definition: TaskDefinition,
+/// What is written of a service.
+pub(crate) struct Written {
+    pub(crate) stored: Option<(Record, RecordVersion)>,
+    pub(crate) stack: Option<(StackRecord, RecordVersion)>,
+}
+
+/// What ECS shows of a service.
+pub(crate) struct Shown {
+    pub(crate) service: EcsService,
+    pub(crate) running: Running,
+    pub(crate) task_definition: TaskDefinition,
+}
+
+impl Written {
+    pub(crate) fn last(&self) -> Option<&Deployment> {
+        self.stored.as_ref().map(|(record, _)| &record.deployment)
+    }
+
+    pub(crate) fn is_changing(&self) -> bool {
+        self.stack
+            .as_ref()
+            .is_some_and(|(record, _)| record.operation.is_changing())
+    }
 }
 
 impl<C: Cloud> Engine<'_, C> {
-    async fn run(&self) -> Result<Outcome, Stop> {
+    async fn run(&self, request: &Request) -> Result<Outcome, Stop> {
         for _ in 0..RACES {
-            let seen = self.look().await?;
-            let last = seen.stored.as_ref().map(|(record, _)| &record.deployment);
-            let deployment = match decide(last, self.request, &seen.running, self.worker) {
-                Decision::Skip(reason) => return self.skip(reason, seen.stored).await,
+            let (written, shown) = self.look().await?;
+            if written.is_changing() {
+                match self.remember(request, written).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => continue,
+                }
+            }
+            let shown = shown.map_err(|stop| explain(stop, &written))?;
+            let last = written.last();
+            let deployment = match decide(last, request, &shown.running, self.worker) {
+                Decision::Skip(reason) => {
+                    return self.skip(request, reason, written.stored).await;
+                }
                 Decision::Wait => return Err(Stop::Call(self.claimed_already())),
-                Decision::Resume => last.cloned().map(|last| Deployment {
-                    claimed_by: self.worker.id.clone(),
-                    lease_until: self.worker.now + LEASE,
-                    ..last
-                }),
+                Decision::Resume => last.map(|last| last.resumed(self.worker)),
                 Decision::Deploy => None,
             }
             .unwrap_or_else(|| {
-                Deployment::claim(
-                    last,
-                    self.follower,
-                    self.request,
-                    &seen.running,
-                    self.worker,
-                )
+                Deployment::claim(last, self.follower, request, &shown.running, self.worker)
             });
-            // Made before the claim: what cannot be deployed is refused with nothing changed.
-            let revision = seen.task_definition.next_revision(
-                &deployment.container,
-                &deployment.image,
-                &deployment.id,
-            )?;
-            let raced = last
-                .filter(|last| last.state == State::Claimed && last.id != deployment.id)
-                .map(|last| last.id.clone());
-            match self.claim(&seen, deployment).await {
-                Ok((record, version)) => {
-                    return self
-                        .carry_out(record, version, &seen.running, &revision, raced.as_deref())
-                        .await;
-                }
-                Err(error) if error.class == ErrorClass::LostRace => {}
-                Err(error) => return Err(error.into()),
+            if let Some(outcome) = self.take(&written, &shown, deployment).await? {
+                return Ok(outcome);
             }
         }
         Err(Stop::Call(lost_races(self.owner)))
     }
 
-    async fn look(&self) -> Result<Seen, Stop> {
-        let service_name = self.follower.service_name();
-        let (stored, (service, task_definition)) = try_join(self.cloud.load(self.owner), async {
-            let service = self.cloud.describe_service(&service_name).await?;
-            let task_definition = self
-                .cloud
-                .describe_task_definition(&service.task_definition)
-                .await?;
-            Ok((service, task_definition))
-        })
-        .await?;
+    /// Claims the record for `deployment` and carries it out; `None` when somebody else wrote the record
+    /// first.
+    pub(crate) async fn take(
+        &self,
+        written: &Written,
+        shown: &Shown,
+        deployment: Deployment,
+    ) -> Result<Option<Outcome>, Stop> {
+        // Made before the claim: what cannot be deployed is refused with nothing changed.
+        let revision = shown.task_definition.next_revision(
+            &deployment.container,
+            &deployment.image,
+            &deployment.id,
+        )?;
+        let raced = written
+            .last()
+            .filter(|last| last.state == State::Claimed && last.id != deployment.id)
+            .map(|last| last.id.clone());
+        let (record, version) = match self.claim(written, deployment).await {
+            Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
+            claimed => claimed?,
+        };
+        self.carry_out(record, version, &shown.running, &revision, raced.as_deref())
+            .await
+            .map(Some)
+    }
+
+    /// Looks at all that is written of the service and at what ECS shows of it, at the same time. What
+    /// ECS does not show matters only when the stack is at rest: while it is made, its services are not
+    /// there yet.
+    pub(crate) async fn look(&self) -> Result<(Written, Result<Shown, Stop>), Stop> {
+        let (written, shown) = join(
+            try_join(
+                self.cloud.load(self.owner),
+                self.cloud.load_stack(&self.owner.stack),
+            ),
+            self.look_at_service(),
+        )
+        .await;
+        let (stored, stack) = written?;
+        Ok((Written { stored, stack }, shown))
+    }
+
+    async fn look_at_service(&self) -> Result<Shown, Stop> {
+        let service = self
+            .cloud
+            .describe_service(&self.follower.service_name())
+            .await?;
+        let task_definition = self
+            .cloud
+            .describe_task_definition(&service.task_definition)
+            .await?;
         let running = Running {
             image: task_definition
                 .image_of(&self.follower.container)?
                 .to_owned(),
             deployment_id: task_definition.deployment_id().map(str::to_owned),
             ecs_deployment_id: service.primary().map(|primary| primary.id.clone()),
-            task_definition: service.task_definition,
+            task_definition: service.task_definition.clone(),
         };
-        Ok(Seen {
-            stored,
+        Ok(Shown {
+            service,
             running,
             task_definition,
         })
     }
 
-    async fn claim(
+    /// Writes down that the request waits for the end of the stack's change; `None` when somebody else
+    /// wrote the stack's record first.
+    async fn remember(&self, request: &Request, written: Written) -> Result<Option<Outcome>, Stop> {
+        // Decided as at rest, and for good: the record only ever moves on to newer requests.
+        if written.last().is_some_and(|last| request.is_before(last)) {
+            return self
+                .skip(request, SkipReason::NewerRequested, written.stored)
+                .await
+                .map(Some);
+        }
+        let last = written.last().cloned();
+        if let Some((mut record, version)) = written.stack
+            && record.remember(self.follower, request, last.as_ref())
+        {
+            match self.cloud.save_stack(&record, Some(&version)).await {
+                Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
+                saved => saved?,
+            };
+        }
+        Ok(Some(Outcome::Pending))
+    }
+
+    /// Writes that `deployment` has the record.
+    pub(crate) async fn claim(
         &self,
-        seen: &Seen,
+        written: &Written,
         deployment: Deployment,
     ) -> Result<(Record, RecordVersion), CallError> {
-        let (before, version) = match &seen.stored {
-            Some((record, version)) => (Some(record), Some(version)),
-            None => {
-                // Only a service's first deployment needs this: `watch` finds the record by it.
-                self.cloud
-                    .set_owner(&self.follower.service_name(), self.owner)
-                    .await?;
-                (None, None)
-            }
-        };
-        let record = Record::claim(before, deployment, self.worker);
-        let version = self.cloud.save(&record, version).await?;
+        let before = written.stored.as_ref();
+        if before.is_none() {
+            // Only a service's first deployment needs this: `watch` finds the record by it.
+            self.cloud
+                .set_owner(&self.follower.service_name(), self.owner)
+                .await?;
+        }
+        let record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
+        let version = self
+            .cloud
+            .save(&record, before.map(|(_, version)| version))
+            .await?;
         Ok((record, version))
     }
 
@@ -529,6 +616,7 @@ impl<C: Cloud> Engine<'_, C> {
 
     async fn skip(
         &self,
+        request: &Request,
         reason: SkipReason,
         stored: Option<(Record, RecordVersion)>,
     ) -> Result<Outcome, Stop> {
@@ -541,9 +629,9 @@ impl<C: Cloud> Engine<'_, C> {
                 .publish(&[LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
                     stack: self.owner.stack.clone(),
                     service: self.owner.service.clone(),
-                    image: self.request.image.clone(),
-                    source: self.request.source.clone(),
-                    requested_at: self.request.at,
+                    image: request.image.clone(),
+                    source: request.source.clone(),
+                    requested_at: request.at,
                     reason,
                 })])
                 .await?;
@@ -551,7 +639,7 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(Outcome::Skipped { reason })
     }
 
-    fn claimed_already(&self) -> CallError {
+    pub(crate) fn claimed_already(&self) -> CallError {
         CallError {
             operation: format!("claim the deployment record of {}", self.owner),
             class: ErrorClass::Transient,
@@ -559,5 +647,33 @@ impl<C: Cloud> Engine<'_, C> {
             message: "an earlier attempt of this invocation has the claim and may still run"
                 .to_owned(),
         }
+    }
+}
+
+/// A service that is not there is missing for a reason that the stack's record may know.
+fn explain(stop: Stop, written: &Written) -> Stop {
+    let (Stop::Call(error), Some((record, _))) = (&stop, &written.stack) else {
+        return stop;
+    };
+    if error.class != ErrorClass::NotFound {
+        return stop;
+    }
+    match absence(&record.operation) {
+        Some(reason) => Stop::Refused(format!("{error}; {reason}")),
+        None => stop,
+    }
+}
+
+/// Why a service of a stack may not be there, by the stack's last change.
+fn absence(operation: &Operation) -> Option<String> {
+    match (operation.kind, operation.state) {
+        (OperationKind::Destroy, OperationState::Ready) => {
+            Some("its stack was destroyed: apply the stack file again first".to_owned())
+        }
+        (_, OperationState::Failed) => Some(format!(
+            "the last change of its stack failed: {}",
+            operation.reason.as_deref().unwrap_or("for no known reason")
+        )),
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@
 //! [`decide`] holds every decision as a pure function of what is known. [`deploy`] and [`watch`]
 //! carry the decisions out through the [`ports`]. Time and ids come in as arguments.
 
+pub mod at_rest;
 pub mod decide;
 pub mod deploy;
 pub mod ports;
@@ -12,6 +13,7 @@ pub mod release;
 pub mod route;
 pub mod sequence;
 pub mod stack_record;
+pub mod stacks;
 pub mod status;
 pub mod task_definition;
 pub mod watch;

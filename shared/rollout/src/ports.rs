@@ -331,7 +331,7 @@ pub trait EventPublisher {
     fn publish(&self, events: &[LongshoreEvent]) -> impl Future<Output = Result<(), CallError>>;
 }
 
-/// All that the engine needs, but for what only `stacks` asks of CloudFormation.
+/// All that the engine needs, but for what only [`crate::stacks`] asks of CloudFormation.
 pub trait Cloud:
     ImageRegistry
     + ServiceDeployer

@@ -292,6 +292,15 @@ impl Deployment {
         }
     }
 
+    /// The same deployment, taken up by another worker after the one that had claimed it died.
+    pub(crate) fn resumed(&self, worker: &Worker) -> Self {
+        Self {
+            claimed_by: worker.id.clone(),
+            lease_until: worker.now + LEASE,
+            ..self.clone()
+        }
+    }
+
     /// Whose it is.
     pub fn owner(&self) -> Owner {
         Owner {
@@ -427,6 +436,20 @@ impl Record {
             superseded_by: superseded_by.to_owned(),
         };
         self.tell(LongshoreEvent::DeploymentSuperseded(superseded), worker);
+    }
+
+    /// CloudFormation's deployment took the place of the record's own one, with the same image: that is
+    /// the one whose outcome counts.
+    pub(crate) fn follow(
+        &mut self,
+        task_definition: &str,
+        ecs_deployment_id: Option<&str>,
+        at: DateTime<Utc>,
+    ) {
+        let deployment = &mut self.deployment;
+        deployment.task_definition = Some(task_definition.to_owned());
+        deployment.ecs_deployment_id = ecs_deployment_id.map(str::to_owned);
+        deployment.started_at = Some(at);
     }
 
     /// Keeps why a task died; whether that was news.

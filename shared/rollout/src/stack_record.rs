@@ -199,6 +199,17 @@ impl Operation {
         self.id == token || self.continuation.is_some() && self.import_token() == token
     }
 
+    /// The id of the deployment of a service that follows from this change.
+    pub fn deployment_id(&self, service: &str) -> String {
+        format!("{}-{service}", self.id)
+    }
+
+    /// Whether deployments of the stack's services are, or may be, CloudFormation's: it is at work, or
+    /// nobody has looked after its services since.
+    pub fn is_unsettled(&self) -> bool {
+        self.is_changing() || !self.settled
+    }
+
     /// The change as events name it.
     pub fn summary(&self, stack: &str) -> StackSummary {
         StackSummary {

@@ -180,6 +180,19 @@ pub fn is_pinned_to(current: &str, image: &Image) -> bool {
     })
 }
 
+/// The image of a private ECR repository that `current`, an image as a task definition names it, is
+/// pinned to; `None` for an image of another registry and for one that only a tag names.
+pub fn pinned_image(current: &str) -> Option<Image> {
+    let (name, digest) = current.split_once('@')?;
+    let (registry, repository) = without_selector(name).split_once('/')?;
+    Some(Image {
+        repository: repository.to_owned(),
+        tag: None,
+        digest: digest.parse().ok()?,
+    })
+    .filter(|_| registry.contains(".dkr.ecr"))
+}
+
 /// The image's full name. The registry is kept where the container already ran an image of the same
 /// ECR repository, which may be another account's; else it is the account's own registry in this region.
 fn image_uri(current: &str, repository: &str, digest: &Digest, place: &Place) -> String {

@@ -10,7 +10,7 @@ use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use serde::Serialize;
 
-use crate::decide::{Fact, Settlement, settle};
+use crate::decide::{Fact, Settlement, is_replaced, settle};
 use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
 use crate::record::{Record, State, Worker};
@@ -204,6 +204,9 @@ async fn reconcile_service<C: Cloud>(
         let service = match cloud.describe_service(service_name).await {
             Ok(service) => service,
             Err(error) if error.class == ErrorClass::NotFound => {
+                if is_unsettled(cloud, owner).await? {
+                    return Ok(WatchOutcome::Noted);
+                }
                 record.failed(&error.to_string(), false, worker);
                 let version = cloud.save(&record, Some(&version)).await?;
                 flush(cloud, record, version, worker).await?;
@@ -278,13 +281,19 @@ async fn close<C: Cloud>(
 ) -> Result<WatchOutcome, CallError> {
     follow(&mut record, service);
     let mut settlement = settle(&record.deployment, service, fact);
+    let mut is_doubtful =
+        settlement != Settlement::Open && is_replaced(&record.deployment, service, fact);
     if settlement == Settlement::Open
         && let Some(reason) = overdue(&record, worker.now)
     {
+        is_doubtful = true;
         settlement = Settlement::Failed {
             reason,
             rolling_back: false,
         };
+    }
+    if is_doubtful && is_unsettled(cloud, &record.deployment.owner()).await? {
+        settlement = Settlement::Open;
     }
     if matches!(
         settlement,
@@ -324,6 +333,12 @@ async fn close<C: Cloud>(
     };
     flush(cloud, record, version, worker).await?;
     Ok(outcome)
+}
+
+/// Whether the stack of a service is changing, or has just changed: then `at_rest` decides.
+async fn is_unsettled<C: Cloud>(cloud: &C, owner: &Owner) -> Result<bool, CallError> {
+    let stored = cloud.load_stack(&owner.stack).await?;
+    Ok(stored.is_some_and(|(record, _)| record.operation.is_unsettled()))
 }
 
 /// The revision that we registered for a deployment belongs to it alone. Where the service was pointed

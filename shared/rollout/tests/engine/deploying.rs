@@ -69,7 +69,7 @@ async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
 }
 
 #[tokio::test]
-async fn a_push_takes_seven_calls_to_update_a_service_with_a_record() {
+async fn a_push_takes_eight_calls_to_update_a_service_with_a_record() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
@@ -88,6 +88,7 @@ async fn a_push_takes_seven_calls_to_update_a_service_with_a_record() {
             "DescribeServices",
             "DescribeTaskDefinition",
             "GetObject deployments",
+            "GetObject provisions",
             "GetObject routes",
             "PutObject deployments",
             "RegisterTaskDefinition",

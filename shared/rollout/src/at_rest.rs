@@ -1,0 +1,484 @@
+//! What becomes of the services of a stack that is at rest again: what waited goes out, and what
+//! CloudFormation took back is put back.
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use longshore_events::image::Image;
+use longshore_events::longshore::{OperationKind, Source};
+use serde::Serialize;
+
+use crate::decide::{AtRest, at_rest};
+use crate::deploy::{
+    DeployError, Engine, Outcome, Shown, Stop, Written, deploy_followed, tell_refusal,
+};
+use crate::outbox::{self, RACES, lost_races};
+use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, RolloutState};
+use crate::record::{Deployment, Record, Request, State, Worker};
+use crate::sequence::Sequence;
+use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
+
+/// How many stacks a reconcile looks at side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What came of a stack that is said to be at rest.
+#[derive(Debug)]
+pub struct StackAtRest {
+    /// The stack.
+    pub stack: String,
+    /// Its services that were looked after. What fails for one does not keep the others back; whatever
+    /// failed is tried again the next time.
+    pub services: Vec<Result<ServiceAtRest, DeployError>>,
+}
+
+/// What came of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceAtRest {
+    /// The service.
+    pub service: String,
+    /// What came of the request that waited, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Outcome>,
+    /// What was done besides.
+    #[serde(flatten)]
+    pub done: Done,
+}
+
+/// What was done about a service, besides what waited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "at_rest", rename_all = "snake_case")]
+pub enum Done {
+    /// Nothing.
+    Nothing,
+    /// There is no such service.
+    Gone,
+    /// The open deployment goes on as CloudFormation's, which runs the same image.
+    Followed,
+    /// What CloudFormation deployed was written down as the stack's deployment.
+    Adopted {
+        /// The image that runs.
+        image: Image,
+    },
+    /// The image that ran, or was asked for since, is being put back.
+    PutBack {
+        /// Longshore's id of the deployment.
+        deployment_id: String,
+    },
+    /// The image should be put back, and ECS does not take it; that is told.
+    NotPutBack {
+        /// In the words of what refused it.
+        reason: String,
+    },
+    /// The stack is being changed again: it will be looked after when that is over.
+    Changing,
+}
+
+/// Looks after the services of a stack whose change is over. Harmless twice, at any time, and for stacks
+/// that are none of Longshore's.
+///
+/// # Errors
+/// When the stack's record cannot be read or written. What fails for one service is in its own result.
+pub async fn stack_at_rest<C: Cloud>(
+    cloud: &C,
+    stack: &str,
+    worker: &Worker,
+) -> Result<StackAtRest, CallError> {
+    let mut answer = StackAtRest {
+        stack: stack.to_owned(),
+        services: Vec::new(),
+    };
+    let Some((record, version)) = cloud.load_stack(stack).await? else {
+        return Ok(answer);
+    };
+    flush(cloud, record.clone(), version, worker).await?;
+    if !needs_looking_after(&record) {
+        return Ok(answer);
+    }
+    let operation = &record.operation;
+    answer.services = join_all(services(&record).map(|(carried, pending)| async move {
+        look_after(cloud, operation, &carried, pending, worker).await
+    }))
+    .await;
+    write_down(cloud, &record, &answer.services).await?;
+    Ok(answer)
+}
+
+/// What a reconcile of stacks found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ReconciledStacks {
+    /// Stacks looked at.
+    pub stacks: usize,
+    /// Stacks whose services were looked after, because no event had led to that.
+    pub looked_after: usize,
+    /// Stacks or services that could not be looked after, with the reason.
+    pub failures: Vec<String>,
+}
+
+/// Looks at every stack that has a record, and after the services of those that are at rest and were not
+/// looked after yet.
+///
+/// # Errors
+/// When the stacks cannot be listed. What fails for one stack is in the answer.
+pub async fn reconcile_stacks_at_rest<C: Cloud>(
+    cloud: &C,
+    worker: &Worker,
+) -> Result<ReconciledStacks, CallError> {
+    let stacks = cloud.stacks().await?;
+    let mut answer = ReconciledStacks {
+        stacks: stacks.len(),
+        ..ReconciledStacks::default()
+    };
+    let mut results = stream::iter(stacks)
+        .map(|stack| async move { (stack_at_rest(cloud, &stack, worker).await, stack) })
+        .buffer_unordered(SIDE_BY_SIDE);
+    while let Some((result, stack)) = results.next().await {
+        match result {
+            Ok(at_rest) => {
+                answer.looked_after += usize::from(!at_rest.services.is_empty());
+                let errors = at_rest.services.into_iter().filter_map(Result::err);
+                answer
+                    .failures
+                    .extend(errors.map(|error| error.to_string()));
+            }
+            Err(error) => answer.failures.push(format!("stack {stack}: {error}")),
+        }
+    }
+    Ok(answer)
+}
+
+fn needs_looking_after(record: &StackRecord) -> bool {
+    !record.operation.is_changing()
+        && (!record.operation.settled || !record.pending_pushes.is_empty())
+}
+
+/// The services of the stack's last change, and those that something waits for, each with what waits.
+fn services(record: &StackRecord) -> impl Iterator<Item = (Carried, Option<&PendingPush>)> {
+    let carried = &record.operation.services;
+    let others = record.pending_pushes.values().filter(|pending| {
+        !carried
+            .iter()
+            .any(|carried| carried.follower.service == pending.follower.service)
+    });
+    let others = others.map(|pending| Carried {
+        follower: pending.follower.clone(),
+        image: None,
+        is_named: false,
+    });
+    carried.iter().cloned().chain(others).map(|carried| {
+        let pending = record.pending_pushes.get(&carried.follower.service);
+        (carried, pending)
+    })
+}
+
+async fn look_after<C: Cloud>(
+    cloud: &C,
+    operation: &Operation,
+    carried: &Carried,
+    pending: Option<&PendingPush>,
+    worker: &Worker,
+) -> Result<ServiceAtRest, DeployError> {
+    let follower = &carried.follower;
+    let waited = match pending {
+        Some(pending) => {
+            let outcome =
+                deploy_followed(cloud, &pending.follower, &pending.request, worker).await?;
+            Some(outcome.outcome)
+        }
+        None => None,
+    };
+    let done = match waited {
+        // It takes the place of whatever ECS runs.
+        Some(Outcome::Started { .. }) => Done::Nothing,
+        Some(Outcome::Pending) => Done::Changing,
+        Some(Outcome::Skipped { .. } | Outcome::Failed { .. }) | None => {
+            let owner = follower.owner();
+            let engine = Engine {
+                cloud,
+                follower,
+                owner: &owner,
+                worker,
+            };
+            match settle(&engine, operation, carried).await {
+                Ok(done) => done,
+                Err(Stop::Refused(reason)) => Done::NotPutBack { reason },
+                Err(Stop::Call(error)) => {
+                    return Err(DeployError::AtRest {
+                        owner,
+                        source: error,
+                    });
+                }
+            }
+        }
+    };
+    Ok(ServiceAtRest {
+        service: follower.service.clone(),
+        waited,
+        done,
+    })
+}
+
+/// Brings together what the record says of a service and what ECS runs.
+async fn settle<C: Cloud>(
+    engine: &Engine<'_, C>,
+    operation: &Operation,
+    carried: &Carried,
+) -> Result<Done, Stop> {
+    for _ in 0..RACES {
+        let (written, shown) = engine.look().await?;
+        if written.is_changing() {
+            return Ok(Done::Changing);
+        }
+        let done = match shown {
+            Ok(shown) => settle_shown(engine, operation, carried, written, &shown).await?,
+            Err(Stop::Call(error)) if error.class == ErrorClass::NotFound => {
+                close_gone(engine, operation, written).await?
+            }
+            Err(stop) => return Err(stop),
+        };
+        if let Some(done) = done {
+            return Ok(done);
+        }
+    }
+    Err(Stop::Call(lost_races(engine.owner)))
+}
+
+/// Settles a service that is there; `None` when somebody else wrote the record first.
+async fn settle_shown<C: Cloud>(
+    engine: &Engine<'_, C>,
+    operation: &Operation,
+    carried: &Carried,
+    written: Written,
+    shown: &Shown,
+) -> Result<Option<Done>, Stop> {
+    let worker = engine.worker;
+    match at_rest(operation, carried, written.last(), &shown.running, worker) {
+        AtRest::Nothing => {
+            if let Some((record, version)) = written.stored {
+                outbox::flush(engine.cloud, record, version, worker).await?;
+            }
+            Ok(Some(Done::Nothing))
+        }
+        AtRest::Wait => Err(Stop::Call(engine.claimed_already())),
+        AtRest::Resume => match written.last() {
+            Some(last) => {
+                let resumed = last.resumed(worker);
+                put_back(engine, &written, shown, resumed).await
+            }
+            None => Ok(Some(Done::Nothing)),
+        },
+        AtRest::Follow => follow(engine, written, shown).await,
+        AtRest::Adopt(image) => {
+            let request = request(operation, carried, written.last(), image, false);
+            adopt(engine, &written, shown, &request).await
+        }
+        AtRest::PutBack(image) => {
+            let request = request(operation, carried, written.last(), image, true);
+            let deployment = Deployment::claim(
+                written.last(),
+                engine.follower,
+                &request,
+                &shown.running,
+                worker,
+            );
+            put_back(engine, &written, shown, deployment).await
+        }
+    }
+}
+
+/// What a deployment that follows from the change of a stack is written down as. Nobody asked anew for an
+/// image that ran already: the deployment keeps the place of the request that had asked for it, so that
+/// what was asked for since, and is heard of late, still comes after it.
+fn request(
+    operation: &Operation,
+    carried: &Carried,
+    last: Option<&Deployment>,
+    image: Image,
+    restored: bool,
+) -> Request {
+    let is_asked_for = carried.is_named && carried.image.as_ref() == Some(&image);
+    let (at, sequence) = match last {
+        Some(last) if restored || !is_asked_for => (last.requested_at, last.sequence.clone()),
+        last => {
+            let asked_at = operation.requested_at;
+            let at = last.map_or(asked_at, |last| last.requested_at.max(asked_at));
+            (at, Sequence::of_time(at))
+        }
+    };
+    Request {
+        id: operation.deployment_id(&carried.follower.service),
+        at,
+        sequence,
+        image,
+        source: Source::Stack {
+            operation_id: operation.id.clone(),
+            restored,
+        },
+        replaced_requests: Vec::new(),
+    }
+}
+
+async fn put_back<C: Cloud>(
+    engine: &Engine<'_, C>,
+    written: &Written,
+    shown: &Shown,
+    deployment: Deployment,
+) -> Result<Option<Done>, Stop> {
+    let summary = deployment.summary();
+    let taken = engine.take(written, shown, deployment).await;
+    Ok(match taken {
+        Err(Stop::Refused(reason)) => {
+            // Nobody waits for an answer.
+            tell_refusal(engine.cloud, summary, &reason, engine.worker).await?;
+            Some(Done::NotPutBack { reason })
+        }
+        taken => taken?.map(|outcome| match outcome {
+            Outcome::Started { deployment_id, .. } => Done::PutBack { deployment_id },
+            Outcome::Failed { reason } => Done::NotPutBack { reason },
+            Outcome::Skipped { .. } => Done::Nothing,
+            Outcome::Pending => Done::Changing,
+        }),
+    })
+}
+
+/// Writes down that the open deployment goes on as CloudFormation's, and closes it if that is stable.
+async fn follow<C: Cloud>(
+    engine: &Engine<'_, C>,
+    written: Written,
+    shown: &Shown,
+) -> Result<Option<Done>, Stop> {
+    let Some((mut record, version)) = written.stored else {
+        return Ok(Some(Done::Nothing));
+    };
+    let primary = shown.service.primary();
+    record.follow(
+        &shown.running.task_definition,
+        shown.running.ecs_deployment_id.as_deref(),
+        primary
+            .and_then(|primary| primary.created_at)
+            .unwrap_or(engine.worker.now),
+    );
+    if primary.is_some_and(|primary| primary.rollout_state == RolloutState::Completed) {
+        record.succeeded(engine.worker);
+    }
+    save(engine, record, version, Done::Followed).await
+}
+
+/// Writes down what CloudFormation deployed. That the stack is ready is told; its deployments are not
+/// told one by one.
+async fn adopt<C: Cloud>(
+    engine: &Engine<'_, C>,
+    written: &Written,
+    shown: &Shown,
+    request: &Request,
+) -> Result<Option<Done>, Stop> {
+    let worker = engine.worker;
+    let running = &shown.running;
+    let created_at = shown
+        .service
+        .primary()
+        .and_then(|primary| primary.created_at);
+    let (previous_task_definition, previous_image) = match written.last() {
+        Some(last) => (
+            last.task_definition
+                .clone()
+                .unwrap_or_else(|| last.previous_task_definition.clone()),
+            last.image.to_string(),
+        ),
+        None => (running.task_definition.clone(), running.image.clone()),
+    };
+    let deployment = Deployment {
+        state: State::Succeeded,
+        lease_until: worker.now,
+        previous_task_definition,
+        previous_image,
+        task_definition: Some(running.task_definition.clone()),
+        ecs_deployment_id: running.ecs_deployment_id.clone(),
+        started_at: created_at,
+        finished_at: Some(worker.now),
+        ..Deployment::claim(written.last(), engine.follower, request, running, worker)
+    };
+    match engine.claim(written, deployment).await {
+        Err(error) if error.class == ErrorClass::LostRace => Ok(None),
+        claimed => {
+            let (record, version) = claimed?;
+            outbox::flush(engine.cloud, record, version, worker).await?;
+            Ok(Some(Done::Adopted {
+                image: request.image.clone(),
+            }))
+        }
+    }
+}
+
+/// Closes the open deployment of a service that went with its stack. The record stays, as history.
+async fn close_gone<C: Cloud>(
+    engine: &Engine<'_, C>,
+    operation: &Operation,
+    written: Written,
+) -> Result<Option<Done>, Stop> {
+    let Some((mut record, version)) = written.stored else {
+        return Ok(Some(Done::Gone));
+    };
+    let is_open = matches!(
+        record.deployment.state,
+        State::Deploying | State::RollingBack
+    );
+    if operation.kind != OperationKind::Destroy || !is_open {
+        outbox::flush(engine.cloud, record, version, engine.worker).await?;
+        return Ok(Some(Done::Gone));
+    }
+    record.superseded("the destruction of its stack", engine.worker);
+    save(engine, record, version, Done::Gone).await
+}
+
+/// Writes the record and tells what it holds; `None` when somebody else wrote it first.
+async fn save<C: Cloud>(
+    engine: &Engine<'_, C>,
+    record: Record,
+    version: RecordVersion,
+    done: Done,
+) -> Result<Option<Done>, Stop> {
+    match engine.cloud.save(&record, Some(&version)).await {
+        Err(error) if error.class == ErrorClass::LostRace => Ok(None),
+        saved => {
+            outbox::flush(engine.cloud, record, saved?, engine.worker).await?;
+            Ok(Some(done))
+        }
+    }
+}
+
+/// Takes what was handled out of the stack's record, and keeps what came in between.
+async fn write_down<C: Cloud>(
+    cloud: &C,
+    handled: &StackRecord,
+    services: &[Result<ServiceAtRest, DeployError>],
+) -> Result<(), CallError> {
+    let done: Vec<&ServiceAtRest> = services
+        .iter()
+        .flatten()
+        .filter(|service| service.done != Done::Changing)
+        .collect();
+    let is_settled = done.len() == services.len();
+    for _ in 0..RACES {
+        let Some((before, version)) = cloud.load_stack(&handled.stack).await? else {
+            return Ok(());
+        };
+        let mut record = before.clone();
+        for service in &done {
+            if record.pending_pushes.get(&service.service)
+                == handled.pending_pushes.get(&service.service)
+            {
+                record.pending_pushes.remove(&service.service);
+            }
+        }
+        if is_settled && record.operation.id == handled.operation.id {
+            record.operation.settled = true;
+        }
+        if record == before {
+            return Ok(());
+        }
+        match cloud.save_stack(&record, Some(&version)).await {
+            Err(error) if error.class == ErrorClass::LostRace => {}
+            other => return other.map(drop),
+        }
+    }
+    Err(lost_races(&format!("stack {}", handled.stack)))
+}
