@@ -1,12 +1,25 @@
 //! What must be true of a stack beyond its shape, and what must be there in AWS.
 
+mod capacity;
+mod container;
+mod forms;
 mod image;
+mod limits;
+mod names;
+mod network;
+mod observation;
+mod plain_secrets;
+mod routing;
+mod scaling;
+mod schedule;
+mod storage;
 mod surroundings;
+mod task;
 
 use longshore_events::longshore::Severity;
 
-use crate::read::shown;
-use crate::spec::Stack;
+use crate::read::{Path, shown};
+use crate::spec::{Service, Stack};
 
 pub use surroundings::{Needs, Subnet, Surroundings, check_surroundings, needs};
 
@@ -24,8 +37,56 @@ pub struct Finding {
 }
 
 /// Checks what can be checked without asking AWS.
-pub fn check(_stack: &Stack) -> Vec<Finding> {
-    Findings::default().0
+pub fn check(stack: &Stack) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    names::check(stack, &mut findings);
+    network::check(stack, &mut findings);
+    observation::check(stack, &mut findings);
+    capacity::check(stack, &mut findings);
+    storage::check(stack, &mut findings);
+    routing::check(stack, &mut findings);
+    for (name, spec) in &stack.services {
+        let service = Checked {
+            stack,
+            spec,
+            path: Path::default().key("services").key(name),
+        };
+        task::check(&service, &mut findings);
+        container::check(&service, &mut findings);
+        plain_secrets::check(&service, &mut findings);
+        capacity::check_strategy(&service, &mut findings);
+        storage::check_mounts(&service, &mut findings);
+        routing::check_target_group(&service, &mut findings);
+        network::check_service(&service, &mut findings);
+        scaling::check(&service, &mut findings);
+        schedule::check(&service, &mut findings);
+    }
+    if !findings.has_errors() {
+        limits::check(stack, &mut findings);
+    }
+    findings.0
+}
+
+/// A service with its surroundings.
+struct Checked<'a> {
+    stack: &'a Stack,
+    spec: &'a Service,
+    path: Path,
+}
+
+impl Checked<'_> {
+    /// Whether its tasks run on Fargate, and not on instances.
+    fn is_on_fargate(&self) -> bool {
+        self.spec
+            .capacity_provider_strategy
+            .iter()
+            .all(|share| capacity::is_fargate(&share.capacity_provider))
+    }
+
+    /// The path of a field.
+    fn at(&self, field: &str) -> Path {
+        self.path.key(field)
+    }
 }
 
 /// Findings, as they are found.
@@ -36,6 +97,34 @@ impl Findings {
     /// Notes what keeps the stack from being applied.
     fn error(&mut self, path: impl ToString, value: impl ToString, message: impl ToString) {
         self.push(path, Some(value.to_string()), message, Severity::Error);
+    }
+
+    /// Notes an error about something that is missing or has no value that could be shown.
+    fn error_without_value(&mut self, path: impl ToString, message: impl ToString) {
+        self.push(path, None, message, Severity::Error);
+    }
+
+    /// Notes what somebody should look at.
+    fn warning(&mut self, path: impl ToString, value: impl ToString, message: impl ToString) {
+        self.push(path, Some(value.to_string()), message, Severity::Warning);
+    }
+
+    /// Notes a warning about something that is missing or has no value that could be shown.
+    fn warning_without_value(&mut self, path: impl ToString, message: impl ToString) {
+        self.push(path, None, message, Severity::Warning);
+    }
+
+    /// Notes an error where a number is not between these.
+    fn range(&mut self, path: impl ToString, value: u32, least: u32, most: u32, what: &str) {
+        if !(least..=most).contains(&value) {
+            self.error(path, value, format!("{what}, expected {least} to {most}"));
+        }
+    }
+
+    fn has_errors(&self) -> bool {
+        self.0
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
     }
 
     fn push(

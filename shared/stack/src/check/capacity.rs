@@ -1,0 +1,336 @@
+//! EC2 capacity, and on which capacity services run.
+
+use std::collections::BTreeSet;
+
+use super::forms::is_open;
+use super::network::{check_security_groups, check_subnets};
+use super::{Checked, Findings};
+use crate::read::{Path, nearest};
+use crate::spec::{Capacity, CpuArchitecture, Stack};
+
+const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
+
+/// The ECS-optimised image has a snapshot of so many GiB.
+const SMALLEST_VOLUME: u32 = 30;
+
+pub(super) fn is_fargate(provider: &str) -> bool {
+    FARGATE.contains(&provider)
+}
+
+pub(super) fn check(stack: &Stack, findings: &mut Findings) {
+    for (name, capacity) in &stack.capacity {
+        let path = Path::default().key("capacity").key(name);
+        if is_fargate(&name.to_uppercase()) {
+            findings.error(
+                &path,
+                name,
+                "this is the name of Fargate's own capacity provider; choose another",
+            );
+        }
+        check_capacity(&path, capacity, findings);
+        let is_used = stack.services.values().any(|service| {
+            let mut shares = service.capacity_provider_strategy.iter();
+            shares.any(|share| share.capacity_provider == *name)
+        });
+        if !is_used {
+            findings.warning(
+                &path,
+                name,
+                format!(
+                    "no service runs on this capacity, which costs all the same; name it in a service's \
+                     `capacity_provider_strategy`: [{{capacity_provider: {name}}}]"
+                ),
+            );
+        }
+    }
+}
+
+fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
+    let instance_type = &capacity.instance_type;
+    let is_type = instance_type.split_once('.').is_some_and(|(family, size)| {
+        let is_part = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        is_part(family) && is_part(size)
+    });
+    if !is_type && !is_open(instance_type) {
+        findings.error(
+            path.key("instance_type"),
+            instance_type,
+            "this is no EC2 instance type, expected one such as t3.small",
+        );
+    } else if let Some(architecture) = architecture_of(instance_type)
+        && architecture != capacity.cpu_architecture
+    {
+        findings.error(
+            path.key("cpu_architecture"),
+            capacity.cpu_architecture.as_str(),
+            format!(
+                "instances of type {instance_type} cannot run this, expected {}",
+                architecture.as_str()
+            ),
+        );
+    }
+    if capacity.min_size > capacity.max_size {
+        findings.error(
+            path.key("min_size"),
+            capacity.min_size,
+            format!(
+                "the fewest are more than the most, expected at most `max_size`, {}",
+                capacity.max_size
+            ),
+        );
+    }
+    if capacity.max_size == 0 {
+        findings.error(
+            path.key("max_size"),
+            0,
+            "there would never be an instance, expected 1 or more",
+        );
+    }
+    findings.range(
+        path.key("target_capacity"),
+        capacity.target_capacity,
+        1,
+        100,
+        "this is no share of the instances in percent",
+    );
+    findings.range(
+        path.key("instance_warmup_period"),
+        capacity.instance_warmup_period,
+        0,
+        10_000,
+        "ECS does not take so many seconds",
+    );
+    let least = if capacity.image_ssm_parameter.is_some() {
+        1
+    } else {
+        SMALLEST_VOLUME
+    };
+    findings.range(
+        path.key("volume_size"),
+        capacity.volume_size,
+        least,
+        16_384,
+        "the image does not fit, or EBS has no such volume",
+    );
+    if let Some(parameter) = &capacity.image_ssm_parameter
+        && !parameter.starts_with('/')
+        && !is_open(parameter)
+    {
+        findings.error(
+            path.key("image_ssm_parameter"),
+            parameter,
+            "this is no SSM parameter of an image, expected one such as \
+             /aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
+        );
+    }
+    if let Some(subnets) = &capacity.subnet_ids {
+        check_subnets(&path.key("subnet_ids"), subnets, findings);
+    }
+    check_security_groups(
+        &path.key("security_group_ids"),
+        &capacity.security_group_ids,
+        0,
+        findings,
+    );
+}
+
+/// Graviton's families have a `g` after their generation.
+fn architecture_of(instance_type: &str) -> Option<CpuArchitecture> {
+    let family = instance_type.split('.').next()?;
+    let generation = family.find(|character: char| character.is_ascii_digit())?;
+    let attributes =
+        family[generation..].trim_start_matches(|character: char| character.is_ascii_digit());
+    // The `g` families (GPUs) have it in front of the generation.
+    Some(if attributes.starts_with('g') || family == "a1" {
+        CpuArchitecture::Arm
+    } else {
+        CpuArchitecture::X86
+    })
+}
+
+/// CPU units and MiB of an instance of this type, where they follow from its name.
+fn size_of(instance_type: &str) -> Option<(u32, u32)> {
+    let (family, size) = instance_type.split_once('.')?;
+    let class = family.chars().next()?;
+    if !family[1..].starts_with(|character: char| character.is_ascii_digit()) {
+        return None;
+    }
+    if class == 't' {
+        let (processors, memory) = match size {
+            "nano" => (2, 512),
+            "micro" => (2, 1024),
+            "small" => (2, 2048),
+            "medium" => (2, 4096),
+            "large" => (2, 8192),
+            "xlarge" => (4, 16_384),
+            "2xlarge" => (8, 32_768),
+            _ => return None,
+        };
+        return Some((processors * 1024, memory));
+    }
+    let memory_of_a_processor = match class {
+        'c' => 2048,
+        'm' => 4096,
+        'r' => 8192,
+        _ => return None,
+    };
+    let processors: u32 = match size {
+        "medium" => 1,
+        "large" => 2,
+        "xlarge" => 4,
+        _ => {
+            size.strip_suffix("xlarge")?
+                .parse::<u32>()
+                .ok()
+                .filter(|times| *times <= 48)?
+                * 4
+        }
+    };
+    Some((processors * 1024, processors * memory_of_a_processor))
+}
+
+pub(super) fn check_strategy(service: &Checked<'_>, findings: &mut Findings) {
+    let strategy = &service.spec.capacity_provider_strategy;
+    let path = service.at("capacity_provider_strategy");
+    let known = || {
+        let own = service.stack.capacity.keys().map(String::as_str);
+        FARGATE.into_iter().chain(own)
+    };
+    let mut seen = BTreeSet::new();
+    let mut with_base: Option<&str> = None;
+    for (index, share) in strategy.iter().enumerate() {
+        let path = path.index(index);
+        let provider = share.capacity_provider.as_str();
+        if !known().any(|known| known == provider) {
+            let advice = match nearest(provider, known()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("expected `{}`", known().collect::<Vec<_>>().join("`, `")),
+            };
+            findings.error(
+                path.key("capacity_provider"),
+                provider,
+                format!("there is no capacity `{provider}` in this stack; {advice}"),
+            );
+        }
+        if !seen.insert(provider) {
+            findings.error(
+                path.key("capacity_provider"),
+                provider,
+                format!("`{provider}` is in the strategy twice; keep one of them"),
+            );
+        }
+        findings.range(
+            path.key("weight"),
+            share.weight,
+            0,
+            1000,
+            "ECS has no such weight",
+        );
+        findings.range(
+            path.key("base"),
+            share.base,
+            0,
+            100_000,
+            "ECS has no such base",
+        );
+        if share.base > 0
+            && let Some(other) = with_base.replace(provider)
+        {
+            findings.error(
+                path.key("base"),
+                share.base,
+                format!("`{other}` has a base already, expected a base of one provider only"),
+            );
+        }
+        if let Some(capacity) = service.stack.capacity.get(provider) {
+            check_fits(service, provider, capacity, findings);
+        }
+    }
+    if !strategy.is_empty() && strategy.iter().all(|share| share.weight == 0) {
+        findings.error_without_value(
+            &path,
+            "all weights are 0, so no task could be placed; expected a weight of 1 or more",
+        );
+    }
+    let on_fargate = strategy
+        .iter()
+        .filter(|share| is_fargate(&share.capacity_provider))
+        .count();
+    if on_fargate > 0 && on_fargate < strategy.len() {
+        findings.error_without_value(
+            &path,
+            "Fargate and EC2 are mixed, which ECS does not do in one service; use one of them, or two \
+             services",
+        );
+    }
+}
+
+fn check_fits(service: &Checked<'_>, provider: &str, capacity: &Capacity, findings: &mut Findings) {
+    let spec = service.spec;
+    if spec.cpu_architecture != capacity.cpu_architecture {
+        findings.error(
+            service.at("cpu_architecture"),
+            spec.cpu_architecture.as_str(),
+            format!(
+                "the instances of `{provider}` are {}, expected the same",
+                capacity.cpu_architecture.as_str()
+            ),
+        );
+    }
+    let Some((cpu, memory)) = size_of(&capacity.instance_type) else {
+        return;
+    };
+    let instance_type = &capacity.instance_type;
+    if spec.cpu > cpu {
+        findings.error(
+            service.at("cpu"),
+            spec.cpu,
+            format!(
+                "no task of this size fits on an instance of `{provider}`, expected at most {cpu}, which \
+                 {instance_type} has"
+            ),
+        );
+    }
+    // The kernel, the ECS agent and Docker need some of it.
+    if spec.memory >= memory {
+        findings.error(
+            service.at("memory"),
+            spec.memory,
+            format!(
+                "no task of this size fits on an instance of `{provider}`, expected less than the {memory} \
+                 MiB of {instance_type}, of which the system needs some"
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn architecture_and_size_follow_from_the_name_of_an_instance_type() {
+        for (instance_type, architecture, size) in [
+            ("t3.small", CpuArchitecture::X86, Some((2048, 2048))),
+            ("t4g.micro", CpuArchitecture::Arm, Some((2048, 1024))),
+            ("m6i.large", CpuArchitecture::X86, Some((2048, 8192))),
+            ("c7gn.2xlarge", CpuArchitecture::Arm, Some((8192, 16_384))),
+            ("r5.24xlarge", CpuArchitecture::X86, Some((98_304, 786_432))),
+            ("g5.xlarge", CpuArchitecture::X86, None),
+            ("g5g.xlarge", CpuArchitecture::Arm, None),
+            ("m5.metal", CpuArchitecture::X86, None),
+        ] {
+            assert_eq!(
+                architecture_of(instance_type),
+                Some(architecture),
+                "{instance_type}"
+            );
+            assert_eq!(size_of(instance_type), size, "{instance_type}");
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! EFS file systems, and what containers see of them.
+
+use std::collections::BTreeMap;
+
+use super::forms::{is_arn, is_open};
+use super::network::check_subnets;
+use super::observation::expected;
+use super::{Checked, Findings};
+use crate::read::{Path, nearest};
+use crate::spec::{AccessPoint, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode};
+
+/// EFS's limit, which AWS raises on request up to this.
+const MOST_THROUGHPUT: f64 = 3414.0;
+
+pub(super) fn check(stack: &Stack, findings: &mut Findings) {
+    for (name, file_system) in &stack.file_systems {
+        let path = Path::default().key("file_systems").key(name);
+        check_file_system(&path, file_system, findings);
+        let is_mounted = stack.services.values().any(|service| {
+            let mut mounts = service.mount_points.iter();
+            mounts.any(|mount| mount.file_system.as_deref() == Some(name.as_str()))
+        });
+        if !is_mounted {
+            findings.warning(
+                &path,
+                name,
+                "no service mounts this file system; name it in a service's `mount_points`",
+            );
+        }
+    }
+}
+
+fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findings) {
+    let throughput = file_system.provisioned_throughput_in_mibps;
+    let path_of_throughput = path.key("provisioned_throughput_in_mibps");
+    match (file_system.throughput_mode, throughput) {
+        (ThroughputMode::Provisioned, None) => findings.error(
+            path.key("throughput_mode"),
+            "provisioned",
+            "how much throughput is not said; add `provisioned_throughput_in_mibps`",
+        ),
+        (ThroughputMode::Provisioned, Some(mebibytes))
+            if !(1.0..=MOST_THROUGHPUT).contains(&mebibytes) =>
+        {
+            findings.error(
+                path_of_throughput,
+                mebibytes,
+                format!("EFS has no such throughput, expected 1 to {MOST_THROUGHPUT} MiB a second"),
+            );
+        }
+        (ThroughputMode::Bursting | ThroughputMode::Elastic, Some(mebibytes)) => findings.error(
+            path_of_throughput,
+            mebibytes,
+            "throughput is given but not used; add `throughput_mode: provisioned`, or leave it out",
+        ),
+        _ => {}
+    }
+    if file_system.performance_mode == PerformanceMode::MaxIo
+        && file_system.throughput_mode == ThroughputMode::Elastic
+    {
+        findings.error(
+            path.key("performance_mode"),
+            "maxIO",
+            "EFS has no elastic throughput in this mode, expected generalPurpose",
+        );
+    }
+    if let Some(key) = &file_system.kms_key_id {
+        let is_id = key.len() == 36
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let is_key = is_id || key.starts_with("mrk-") || is_arn(key, "kms", "") || is_open(key);
+        if !is_key && !key.starts_with("alias/") {
+            findings.error(
+                path.key("kms_key_id"),
+                key,
+                "this is no KMS key, expected its id, its ARN or alias/<name>",
+            );
+        }
+    }
+    if let Some(subnets) = &file_system.subnet_ids {
+        check_subnets(&path.key("subnet_ids"), subnets, findings);
+    }
+    expected(
+        &path.key("expected_size_in_gib"),
+        file_system.expected_size_in_gib,
+        findings,
+    );
+    for (name, access_point) in &file_system.access_points {
+        check_access_point(&path.key("access_points").key(name), access_point, findings);
+    }
+}
+
+fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Findings) {
+    let directory = &access_point.root_directory;
+    let path_of_directory = path.key("root_directory");
+    let levels = directory.path.split('/').filter(|part| !part.is_empty());
+    if !directory.path.starts_with('/') || directory.path.len() > 100 || levels.count() > 4 {
+        findings.error(
+            path_of_directory.key("path"),
+            &directory.path,
+            "EFS takes no such path, expected one that begins with /, of at most four directories and 100 \
+             characters",
+        );
+    }
+    let permissions = &directory.permissions;
+    let is_octal = permissions
+        .bytes()
+        .all(|byte| (b'0'..=b'7').contains(&byte));
+    if !is_octal || !(3..=4).contains(&permissions.len()) {
+        findings.error(
+            path_of_directory.key("permissions"),
+            permissions,
+            "these are no permissions, expected three or four digits from 0 to 7, such as \"750\"",
+        );
+    }
+    let groups = access_point.posix_user.secondary_gids.len();
+    if groups > 16 {
+        findings.error(
+            path.key("posix_user").key("secondary_gids"),
+            groups,
+            "EFS takes no so many groups, expected at most 16",
+        );
+    }
+}
+
+pub(super) fn check_mounts(service: &Checked<'_>, findings: &mut Findings) {
+    let mounts = &service.spec.mount_points;
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, mount) in mounts.iter().enumerate() {
+        let path = service.at("mount_points").index(index);
+        check_mount(service, &path, mount, findings);
+        let container_path = mount.container_path.trim_end_matches('/');
+        if let Some(first) = seen.insert(container_path, index) {
+            findings.error(
+                path.key("container_path"),
+                &mount.container_path,
+                format!(
+                    "mount_points[{first}] is at this path already, expected paths that differ"
+                ),
+            );
+        }
+    }
+    check_temporary_storage(service, findings);
+}
+
+fn check_mount(service: &Checked<'_>, path: &Path, mount: &MountPoint, findings: &mut Findings) {
+    let container_path = &mount.container_path;
+    let is_path = container_path.starts_with('/')
+        && container_path.trim_end_matches('/').len() > 1
+        && !container_path.contains([':', '\0'])
+        && !container_path.split('/').any(|part| part == "..");
+    if !is_path {
+        findings.error(
+            path.key("container_path"),
+            container_path,
+            "nothing can be mounted there, expected an absolute path below /, such as /data",
+        );
+    }
+    let Some(name) = &mount.file_system else {
+        if let Some(access_point) = &mount.access_point {
+            findings.error(
+                path.key("access_point"),
+                access_point,
+                "an access point belongs to a file system; add `file_system`",
+            );
+        }
+        return;
+    };
+    let Some(file_system) = service.stack.file_systems.get(name) else {
+        findings.error(
+            path.key("file_system"),
+            name,
+            format!(
+                "the stack has no file system `{name}`; {}",
+                meant(
+                    name,
+                    service.stack.file_systems.keys(),
+                    "add it to `file_systems`"
+                )
+            ),
+        );
+        return;
+    };
+    if let Some(access_point) = &mount.access_point {
+        if !file_system.access_points.contains_key(access_point) {
+            findings.error(
+                path.key("access_point"),
+                access_point,
+                format!(
+                    "file system `{name}` has no access point `{access_point}`; {}",
+                    meant(
+                        access_point,
+                        file_system.access_points.keys(),
+                        "add it to its `access_points`"
+                    )
+                ),
+            );
+        }
+    } else if !mount.read_only && is_not_root(service) {
+        findings.warning(
+            path,
+            container_path,
+            format!(
+                "the root of a new file system is root's, so user {} cannot write there; name an \
+                 `access_point` whose `posix_user` may",
+                service.spec.user.as_deref().unwrap_or_default()
+            ),
+        );
+    }
+}
+
+fn meant<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a String> + Clone,
+    otherwise: &str,
+) -> String {
+    match nearest(name, known.clone().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => {
+            let known: Vec<&str> = known.map(String::as_str).collect();
+            match known.as_slice() {
+                [] => otherwise.to_owned(),
+                _ => format!("expected one of `{}`", known.join("`, `")),
+            }
+        }
+    }
+}
+
+/// Whether the container certainly runs as another user than root.
+fn is_not_root(service: &Checked<'_>) -> bool {
+    service.spec.user.as_deref().is_some_and(|user| {
+        let user = user.split(':').next().unwrap_or_default();
+        user != "0" && user != "root"
+    })
+}
+
+/// What the container is told to write its temporary files to must be writable.
+fn check_temporary_storage(service: &Checked<'_>, findings: &mut Findings) {
+    const VARIABLE: &str = "TEMP_STORAGE_PATH";
+    let spec = service.spec;
+    let Some(directory) = spec.environment.get(VARIABLE) else {
+        return;
+    };
+    let directory = directory.as_str();
+    if is_open(directory) {
+        return;
+    }
+    let path = service.at("environment").key(VARIABLE);
+    let is_in = |mount: &&MountPoint| {
+        let mounted = mount.container_path.trim_end_matches('/');
+        directory
+            .strip_prefix(mounted)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mount = spec
+        .mount_points
+        .iter()
+        .filter(is_in)
+        .max_by_key(|mount| mount.container_path.trim_end_matches('/').len());
+    match mount {
+        None if spec.readonly_root_filesystem => findings.error(
+            path,
+            directory,
+            "the root file system is read-only and nothing is mounted there, so nothing can be written; \
+             add it, or a directory above it, to `mount_points`",
+        ),
+        Some(mount) if mount.read_only => findings.error(
+            path,
+            directory,
+            format!(
+                "{} is mounted read-only, so nothing can be written there; leave `read_only` of the mount \
+                 out",
+                mount.container_path
+            ),
+        ),
+        Some(mount) if mount.file_system.is_none() && is_not_root(service) => findings.warning(
+            path,
+            directory,
+            format!(
+                "the scratch space at {} is root's, so user {} can write there only if the image has that \
+                 directory as a volume of this user; use a file system's `access_point` otherwise",
+                mount.container_path,
+                spec.user.as_deref().unwrap_or_default()
+            ),
+        ),
+        _ => {}
+    }
+}
