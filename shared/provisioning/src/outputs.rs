@@ -34,7 +34,7 @@ pub async fn outputs<C: ProvisioningCloud>(
 }
 
 /// The output in which a template names what a service scales by: `service/<cluster>/<service>`.
-const RESOURCE_ID: &str = "auto_scaling_resource_id";
+const RESOURCE_ID: &str = "auto_scaling_target_resource_id";
 const TARGET_ARN: &str = "auto_scaling_target_arn";
 
 fn scalable_resources(outputs: &Value) -> Vec<String> {
@@ -84,8 +84,8 @@ mod tests {
     fn scalable_targets_are_named_by_their_arns_in_both_places() {
         let mut outputs = json!({
             "cluster_name": "shop",
-            "auto_scaling_resource_id": "service/shop/api",
-            "services": {"api": {"auto_scaling_resource_id": "service/shop/api"}},
+            "auto_scaling_target_resource_id": "service/shop/api",
+            "services": {"api": {"auto_scaling_target_resource_id": "service/shop/api"}},
         });
         assert_eq!(scalable_resources(&outputs), ["service/shop/api"]);
         let arns = BTreeMap::from([("service/shop/api".to_owned(), "arn:target".to_owned())]);
