@@ -1,0 +1,247 @@
+# The block as stellar-insights has it, with nothing changed but the source.
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+}
+
+override_data {
+  override_during = plan
+  target          = data.aws_lambda_invocation.render
+  values = {
+    result = <<-JSON
+      {
+        "stack": "stellar-insights-prod",
+        "template_url": "https://longshore-state.s3.eu-west-1.amazonaws.com/templates/stellar-insights-prod/0f.json",
+        "parameter_sources": {},
+        "capabilities": ["CAPABILITY_IAM"],
+        "cloudformation_role_arn": "arn:aws:iam::111122223333:role/longshore-cloudformation",
+        "tags": {
+          "longshore:stack": "stellar-insights-prod"
+        },
+        "warnings": []
+      }
+    JSON
+  }
+}
+
+override_data {
+  override_during = plan
+  target          = data.aws_lambda_invocation.outputs
+  values = {
+    result = <<-JSON
+      {
+        "cluster_name": "stellar-insights-prod",
+        "cluster_arn": "arn:aws:ecs:eu-west-1:111122223333:cluster/stellar-insights-prod",
+        "service_name": "stellar-insights-prod-backend",
+        "service_arn": "arn:aws:ecs:eu-west-1:111122223333:service/stellar-insights-prod/stellar-insights-prod-backend",
+        "asg_name": "stellar-insights-prod-main"
+      }
+    JSON
+  }
+}
+
+override_data {
+  override_during = plan
+  target          = data.aws_subnet.first
+  values          = { vpc_id = "vpc-0123456789abcdef0" }
+}
+
+override_resource {
+  target = aws_secretsmanager_secret_version.this["backend/DATABASE_URL"]
+  values = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stellar-insights-prod/backend/DATABASE_URL-AbCdEf" }
+}
+
+override_resource {
+  target = aws_secretsmanager_secret_version.this["backend/REDIS_URL"]
+  values = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stellar-insights-prod/backend/REDIS_URL-AbCdEf" }
+}
+
+variables {
+  cluster_name     = "stellar-insights-prod"
+  container_image  = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/stellar-insights-backend:latest"
+  desired_count    = 2
+  min_size         = 1
+  max_size         = 4
+  instance_type    = "t3.small"
+  subnets          = ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"]
+  security_groups  = ["sg-0aaaaaaaaaaaaaaaa"]
+  target_group_arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/stellar/0123456789abcdef"
+  vault_addr       = "https://vault.example.com"
+  db_url           = "postgresql://user:pass@db.example.com/stellar_insights"
+  redis_url        = "redis://:token@redis.example.com"
+  environment      = "prod"
+  project          = "stellar-insights"
+}
+
+run "provision_is_asked_to_render_exactly_this" {
+  command = apply
+
+  assert {
+    condition = jsondecode(data.aws_lambda_invocation.render.input) == {
+      action      = "render"
+      environment = "prod"
+      stack = {
+        name         = "stellar-insights"
+        environments = { prod = {} }
+        network = {
+          vpc_id     = "vpc-0123456789abcdef0"
+          subnet_ids = ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"]
+        }
+        cluster  = { cluster_name = "stellar-insights-prod" }
+        capacity = { main = { instance_type = "t3.small", min_size = 1, max_size = 4 } }
+        alarms   = {}
+        services = {
+          backend = {
+            image          = "stellar-insights-backend:latest"
+            container_port = 8080
+            cpu            = 512
+            memory         = 1024
+            environment    = { ENVIRONMENT = "prod", VAULT_ADDR = "https://vault.example.com" }
+            secrets = {
+              DATABASE_URL = { value_from = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stellar-insights-prod/backend/DATABASE_URL-AbCdEf" }
+              REDIS_URL    = { value_from = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stellar-insights-prod/backend/REDIS_URL-AbCdEf" }
+            }
+            health_check = {
+              command = [
+                "CMD-SHELL",
+                "wget -q -O /dev/null http://localhost:8080/health || curl -fsS -o /dev/null http://localhost:8080/health || exit 1",
+              ]
+              interval = 30
+            }
+            stop_timeout               = 30
+            desired_count              = 2
+            capacity_provider_strategy = [{ capacity_provider = "main" }]
+            security_group_ids         = ["sg-0aaaaaaaaaaaaaaaa"]
+            target_group = {
+              target_group_arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/stellar/0123456789abcdef"
+            }
+            scaling = {
+              min_capacity                 = 2
+              max_capacity                 = 4
+              target_cpu_utilization       = 70
+              scale_out_evaluation_periods = 2
+              scale_in_evaluation_periods  = 5
+            }
+          }
+        }
+      }
+    }
+    error_message = "provision is asked for another stack."
+  }
+}
+
+run "values_of_secrets_are_sent_to_nobody_but_secrets_manager" {
+  command = apply
+
+  assert {
+    condition     = !strcontains(data.aws_lambda_invocation.render.input, "pass@") && !strcontains(data.aws_lambda_invocation.render.input, "token@")
+    error_message = "provision is sent the value of a secret."
+  }
+
+  assert {
+    condition     = length(aws_cloudformation_stack.this.parameters) == 0
+    error_message = "CloudFormation is sent parameters, which Terraform keeps in its state."
+  }
+
+  assert {
+    condition = { for name, secret in aws_secretsmanager_secret.this : name => secret.name } == {
+      "backend/DATABASE_URL" = "stellar-insights-prod/backend/DATABASE_URL"
+      "backend/REDIS_URL"    = "stellar-insights-prod/backend/REDIS_URL"
+    }
+    error_message = "The secrets have other names."
+  }
+}
+
+run "another_value_is_written" {
+  command = apply
+
+  variables {
+    db_url = "postgresql://user:other@db.example.com/stellar_insights"
+  }
+
+  assert {
+    condition = nonsensitive(
+      aws_secretsmanager_secret_version.this["backend/DATABASE_URL"].secret_string_wo_version
+      != aws_secretsmanager_secret_version.this["backend/REDIS_URL"].secret_string_wo_version
+      && aws_secretsmanager_secret_version.this["backend/DATABASE_URL"].secret_string_wo_version
+      == parseint(substr(sha256("postgresql://user:other@db.example.com/stellar_insights"), 0, 6), 16)
+    )
+    error_message = "Terraform would not see that the value is another one."
+  }
+}
+
+run "dev_is_smaller_and_does_not_scale" {
+  command = apply
+
+  variables {
+    environment   = "dev"
+    instance_type = "t3.micro"
+  }
+
+  assert {
+    condition = (
+      jsondecode(data.aws_lambda_invocation.render.input).stack.services.backend.cpu == 256
+      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.backend.memory == 512
+      && !can(jsondecode(data.aws_lambda_invocation.render.input).stack.services.backend.scaling)
+      && jsondecode(data.aws_lambda_invocation.render.input).environment == "dev"
+    )
+    error_message = "dev is not as it was described."
+  }
+}
+
+run "a_vault_role_lets_the_container_log_in" {
+  command = apply
+
+  variables {
+    vault_role  = "backend"
+    vault_paths = ["secret/data/stellar"]
+  }
+
+  assert {
+    condition = (
+      jsondecode(data.aws_lambda_invocation.render.input).stack.services.backend.vault == {
+        address = "https://vault.example.com"
+        role    = "backend"
+        paths   = ["secret/data/stellar"]
+      }
+      && !can(jsondecode(data.aws_lambda_invocation.render.input).stack.services.backend.environment.VAULT_ADDR)
+    )
+    error_message = "The container would not find Vault."
+  }
+}
+
+run "every_output_comes_back_under_its_name" {
+  command = apply
+
+  assert {
+    condition = {
+      cluster_name = output.cluster_name
+      cluster_arn  = output.cluster_arn
+      service_name = output.service_name
+      service_arn  = output.service_arn
+      asg_name     = output.asg_name
+      } == {
+      cluster_name = "stellar-insights-prod"
+      cluster_arn  = "arn:aws:ecs:eu-west-1:111122223333:cluster/stellar-insights-prod"
+      service_name = "stellar-insights-prod-backend"
+      service_arn  = "arn:aws:ecs:eu-west-1:111122223333:service/stellar-insights-prod/stellar-insights-prod-backend"
+      asg_name     = "stellar-insights-prod-main"
+    }
+    error_message = "An output is another one."
+  }
+}
+
+run "a_missing_input_is_named" {
+  command = plan
+
+  variables {
+    db_url = null
+  }
+
+  expect_failures = [data.aws_lambda_invocation.render]
+}
