@@ -7,7 +7,7 @@ use longshore_events::longshore::SkipReason;
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
 use crate::record::{Deployment, Request, Running, State, Worker};
 use crate::stack_record::{Carried, Operation, OperationState};
-use crate::task_definition::{is_pinned_to, pinned_image};
+use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
 
 /// What to do about a request for a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub fn at_rest(
     let runs = |image: &Image| is_pinned_to(&running.image, image);
     let is_ready = operation.state == OperationState::Ready;
     let alive = last.filter(|last| matches!(last.state, State::Deploying | State::Succeeded));
-    if let Some(due) = due(operation, carried, last, alive).filter(|due| !runs(due)) {
+    if let Some(due) = due(operation, carried, last, alive, running).filter(|due| !runs(due)) {
         return AtRest::PutBack(due.clone());
     }
     let is_told =
@@ -156,6 +156,7 @@ fn due<'a>(
     carried: &'a Carried,
     last: Option<&'a Deployment>,
     alive: Option<&'a Deployment>,
+    running: &Running,
 ) -> Option<&'a Image> {
     let is_ready = operation.state == OperationState::Ready;
     let Some(alive) = alive else {
@@ -167,13 +168,14 @@ fn due<'a>(
                 && last.is_none_or(|last| last.image.digest != image.digest)
         });
     };
+    // A deployment that the template knows nothing of was claimed after the template was made, whatever
+    // the clocks say; unless the service has left the repository.
     let is_in_template = carried.is_named
-        || carried
-            .image
-            .as_ref()
-            .is_none_or(|image| image.digest == alive.image.digest);
-    // What was claimed when the template was made already may be missing in it.
-    let is_newer = alive.claimed_at > operation.requested_at;
+        || match &carried.image {
+            Some(image) => image.digest == alive.image.digest,
+            None => !is_of_repository(&running.image, &alive.image.repository),
+        };
+    let is_newer = alive.claimed_at >= operation.requested_at;
     (is_newer || !is_ready || !is_in_template).then_some(&alive.image)
 }
 

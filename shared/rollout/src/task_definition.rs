@@ -176,7 +176,7 @@ impl TaskDefinition {
 /// Whether `current`, an image as a task definition names it, is pinned to `image`.
 pub fn is_pinned_to(current: &str, image: &Image) -> bool {
     current.split_once('@').is_some_and(|(name, digest)| {
-        digest == image.digest.as_str() && names_repository(name, &image.repository)
+        digest == image.digest.as_str() && is_of_repository(name, &image.repository)
     })
 }
 
@@ -197,7 +197,7 @@ pub fn pinned_image(current: &str) -> Option<Image> {
 /// ECR repository, which may be another account's; else it is the account's own registry in this region.
 fn image_uri(current: &str, repository: &str, digest: &Digest, place: &Place) -> String {
     let name = without_selector(current);
-    if names_repository(name, repository) {
+    if is_of_repository(name, repository) {
         return format!("{name}@{digest}");
     }
     let suffix = match place.partition.as_str() {
@@ -213,7 +213,7 @@ fn image_uri(current: &str, repository: &str, digest: &Digest, place: &Place) ->
 /// Whether `name` is `<registry>/<repository>` in a private ECR registry, whose host is
 /// `<account>.dkr.ecr.<region>.amazonaws.com` or a variant of it. The same name in another registry
 /// is another image.
-fn names_repository(name: &str, repository: &str) -> bool {
+pub(crate) fn is_of_repository(name: &str, repository: &str) -> bool {
     without_selector(name)
         .strip_suffix(repository)
         .and_then(|registry| registry.strip_suffix('/'))

@@ -11,6 +11,8 @@ mod ordering;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod stacks;
+#[cfg(test)]
 mod task_definitions;
 #[cfg(test)]
 mod watching;

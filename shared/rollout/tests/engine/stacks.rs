@@ -1,0 +1,909 @@
+//! What becomes of services while their stack changes, and when it is at rest.
+
+use longshore_events::image::Image;
+use longshore_events::incoming::{ReleaseFile, StackChange};
+use longshore_events::longshore::{
+    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, SkipReason, Source, StackSource,
+};
+use longshore_events::manual::DeployPayload;
+use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
+use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly, deploy_push};
+use longshore_rollout::ports::{ErrorClass, ObservedStack, TemplateMetadata, TemplateService};
+use longshore_rollout::record::State;
+use longshore_rollout::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::route::Follower;
+use longshore_rollout::sequence::Sequence;
+use longshore_rollout::stack_record::{
+    Carried, Operation, OperationState, REMAINS_TOKEN, StackRecord,
+};
+use longshore_rollout::stacks::{
+    BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
+};
+use longshore_rollout::watch::{DEADLINE, WatchOutcome, deployment_changed, reconcile};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+
+pub const STACK_ID: &str =
+    "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/5f0c9a10-c5f1-11f0-8d43-0a1b2c3d4e5f";
+
+const FAULTS: [Fault; 6] = [
+    Fault::Fails(ErrorClass::Transient),
+    Fault::Fails(ErrorClass::Denied),
+    Fault::Fails(ErrorClass::LostRace),
+    Fault::AnswerLost,
+    Fault::Dies,
+    Fault::DiesAfter,
+];
+
+pub fn image(digit: char) -> Image {
+    Image {
+        repository: "shop/api".to_owned(),
+        tag: Some(format!("v{digit}")),
+        digest: digest(digit),
+    }
+}
+
+pub fn pinned(digit: char) -> String {
+    format!(
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api@{}",
+        digest(digit)
+    )
+}
+
+fn carried(image: Option<Image>) -> Carried {
+    Carried {
+        follower: follower("api"),
+        image,
+        is_named: false,
+    }
+}
+
+/// `provision` begins a change of the stack.
+pub fn begin(cloud: &FakeCloud, id: &str, carried: Carried, seconds: i64) {
+    begin_kind(cloud, id, OperationKind::Apply, carried, seconds);
+}
+
+fn begin_kind(cloud: &FakeCloud, id: &str, kind: OperationKind, carried: Carried, seconds: i64) {
+    let source = StackSource::Manual { note: None };
+    let operation = Operation {
+        services: vec![carried],
+        ..Operation::begin(id, kind, source, noon(seconds))
+    };
+    let before = cloud.stack_record("shop");
+    let mut record = StackRecord::begin(
+        "shop",
+        before.as_ref(),
+        operation,
+        ChangeCounts::default(),
+        &worker("provision", seconds),
+    );
+    record.outbox.clear();
+    cloud.set_stack_record(record);
+}
+
+pub fn event(token: &str, status: &str, seconds: i64) -> StackChange {
+    StackChange {
+        event_id: format!("event-{token}-{status}"),
+        at: noon(seconds),
+        stack: "shop".to_owned(),
+        stack_id: STACK_ID.to_owned(),
+        status: status.to_owned(),
+        reason: None,
+        client_request_token: Some(token.to_owned()).filter(|token| !token.is_empty()),
+    }
+}
+
+fn observed(status: &str, changed: i64) -> ObservedStack {
+    let service = TemplateService {
+        repository: Some("shop/api".to_owned()),
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+        container: "app".to_owned(),
+        tags: vec!["v*".to_owned()],
+        image: "shop/api:v1".to_owned(),
+    };
+    ObservedStack {
+        stack_id: STACK_ID.to_owned(),
+        status: status.to_owned(),
+        status_reason: None,
+        changed_at: Some(noon(changed)),
+        longshore: Some(TemplateMetadata {
+            version: 1,
+            stack: "shop".to_owned(),
+            environment: None,
+            services: [("api".to_owned(), service)].into(),
+        }),
+    }
+}
+
+pub async fn hear(cloud: &FakeCloud, change: &StackChange) -> StackOutcome {
+    stack_changed(cloud, change, &worker("watch", 0))
+        .await
+        .unwrap()
+}
+
+async fn deploy(cloud: &FakeCloud, digit: char, seconds: i64) -> Outcome {
+    let event = push(&format!("v{digit}"), digest(digit), noon(seconds));
+    let worker = worker(&format!("deploy-{digit}"), seconds);
+    cloud.set_now(noon(seconds));
+    let results = deploy_push(cloud, &event, &worker).await.unwrap();
+    results.into_iter().next().unwrap().unwrap().outcome
+}
+
+async fn look_after(cloud: &FakeCloud, seconds: i64) -> Vec<ServiceAtRest> {
+    cloud.set_now(noon(seconds));
+    let at_rest = stack_at_rest(cloud, "shop", &worker("at-rest", seconds))
+        .await
+        .unwrap();
+    at_rest
+        .services
+        .into_iter()
+        .map(|service| service.unwrap())
+        .collect()
+}
+
+async fn done(cloud: &FakeCloud, seconds: i64) -> Done {
+    look_after(cloud, seconds).await.remove(0).done
+}
+
+/// A service on which `v2` was rolled out at noon.
+async fn on_v2(api: &Follower) -> FakeCloud {
+    let cloud = FakeCloud::with_services(std::slice::from_ref(api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    cloud.add_image("shop/api", "v3", digest('3'));
+    assert!(matches!(
+        deploy(&cloud, '2', 0).await,
+        Outcome::Started { .. }
+    ));
+    cloud.complete(api);
+    reconcile(&cloud, &worker("reconcile", 10)).await.unwrap();
+    cloud
+}
+
+#[tokio::test]
+async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_told_or_updated() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    let told = cloud.told().len();
+    assert_eq!(deploy(&cloud, '4', 120).await, Outcome::Pending);
+    assert_eq!(deploy(&cloud, '3', 110).await, Outcome::Pending);
+    assert_eq!(deploy(&cloud, '4', 120).await, Outcome::Pending);
+    let waiting = cloud.stack_record("shop").unwrap().pending_pushes;
+    assert_eq!(waiting["api"].request.image, image('4'));
+    assert_eq!(cloud.updates(&api), 1);
+    assert_eq!(cloud.told().len(), told);
+}
+
+#[tokio::test]
+async fn release_files_and_payloads_wait_as_well() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v3"}"#);
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    let file = ReleaseFile {
+        event_id: "event-release".to_owned(),
+        at: noon(110),
+        bucket: "state".to_owned(),
+        key: "releases/shop/api.json".to_owned(),
+        version_id: None,
+        sequencer: "0055AED6DCD90281E5".to_owned(),
+    };
+    let outcome = deploy_release(&cloud, &file, &worker("release", 110))
+        .await
+        .unwrap();
+    assert!(
+        matches!(&outcome, ReleaseOutcome::Taken(taken) if taken.outcome == Outcome::Pending),
+        "{outcome:?}"
+    );
+    let answer = deploy_explicitly(
+        &cloud,
+        &payload("shop/api:v3"),
+        asked(120),
+        &worker("x", 120),
+    )
+    .await
+    .unwrap();
+    assert_eq!(answer.outcome, Outcome::Pending);
+    let waiting = cloud.stack_record("shop").unwrap().pending_pushes;
+    assert_eq!(waiting["api"].request.source, Source::Manual { note: None });
+}
+
+fn payload(image: &str) -> DeployPayload {
+    DeployPayload::new("shop", "api", image.parse().unwrap(), None)
+}
+
+fn asked(seconds: i64) -> Asked {
+    Asked {
+        id: "by-hand".to_owned(),
+        at: noon(seconds),
+        sequence: Sequence::of_time(noon(seconds)),
+        source: Source::Manual { note: None },
+    }
+}
+
+#[tokio::test]
+async fn a_push_to_a_service_that_is_still_being_made_waits() {
+    let api = follower("api");
+    let cloud = FakeCloud::default();
+    cloud.set_route("shop/api", vec![api.clone()]);
+    begin(&cloud, "change-1", carried(None), 0);
+    assert_eq!(deploy(&cloud, '3', 10).await, Outcome::Pending);
+    cloud.add_service(&api, &pinned('2'));
+    hear(&cloud, &event("change-1", "CREATE_COMPLETE", 60)).await;
+    let services = look_after(&cloud, 70).await;
+    assert!(
+        matches!(services[0].waited, Some(Outcome::Started { .. })),
+        "{services:?}"
+    );
+    assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+}
+
+#[tokio::test]
+async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
+    for status in ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"] {
+        let api = follower("api");
+        let cloud = on_v2(&api).await;
+        begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+        deploy(&cloud, '3', 110).await;
+        hear(&cloud, &event("change-1", status, 200)).await;
+        let services = look_after(&cloud, 210).await;
+        assert!(
+            matches!(services[0].waited, Some(Outcome::Started { .. })),
+            "{services:?}"
+        );
+        assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+        let record = cloud.record(&api).unwrap().deployment;
+        assert_eq!(record.source, Source::Push);
+        assert_eq!(record.requested_at, noon(110));
+        let stack = cloud.stack_record("shop").unwrap();
+        assert!(stack.pending_pushes.is_empty() && stack.operation.settled);
+        assert!(look_after(&cloud, 220).await.is_empty());
+        assert_eq!(cloud.updates(&api), 2);
+    }
+}
+
+#[tokio::test]
+async fn apply_push_failing_apply_ends_with_what_was_pushed() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    // The stack is made with v1, then v2 is pushed.
+    begin(&cloud, "change-1", carried(None), -200);
+    cloud.deploy_outside(&api, &pinned('1'), -150);
+    cloud.complete(&api);
+    hear(&cloud, &event("change-1", "CREATE_COMPLETE", -100)).await;
+    assert_eq!(
+        done(&cloud, -90).await,
+        Done::Adopted {
+            image: Image {
+                tag: None,
+                ..image('1')
+            }
+        }
+    );
+    deploy(&cloud, '2', 0).await;
+    cloud.complete(&api);
+    reconcile(&cloud, &worker("reconcile", 30)).await.unwrap();
+    // A change that carries v2 fails, and CloudFormation restores the template with v1.
+    begin(&cloud, "change-2", carried(Some(image('2'))), 100);
+    cloud.deploy_outside(&api, &pinned('2'), 110);
+    cloud.deploy_outside(&api, &pinned('1'), 150);
+    cloud.complete(&api);
+    cloud.set_first_failure(
+        STACK_ID,
+        FailedResource {
+            logical_id: "ApiService".to_owned(),
+            resource_type: "AWS::ECS::Service".to_owned(),
+            physical_id: None,
+            reason: "Invalid request".to_owned(),
+        },
+    );
+    assert_eq!(
+        hear(&cloud, &event("change-2", "UPDATE_ROLLBACK_COMPLETE", 200)).await,
+        StackOutcome::Failed
+    );
+    assert_eq!(
+        done(&cloud, 210).await,
+        Done::PutBack {
+            deployment_id: "change-2-api".to_owned()
+        }
+    );
+    assert_eq!(cloud.running_image(&api), Some(pinned('2')));
+    cloud.complete(&api);
+    reconcile(&cloud, &worker("reconcile", 240)).await.unwrap();
+    assert_eq!(
+        cloud.told(),
+        [
+            "Stack Ready",
+            "Deployment Started",
+            "Deployment Succeeded",
+            "Stack Failed",
+            "Deployment Started",
+            "Deployment Succeeded"
+        ]
+    );
+    let deployment = cloud.record(&api).unwrap().deployment;
+    assert_eq!(
+        deployment.source,
+        Source::Stack {
+            operation_id: "change-2".to_owned(),
+            restored: true
+        }
+    );
+    assert_eq!(deployment.state, State::Succeeded);
+    // The image keeps its place: what was pushed after it and is heard of late still goes out.
+    assert_eq!(deployment.requested_at, noon(0));
+    assert!(matches!(
+        deploy(&cloud, '3', 50).await,
+        Outcome::Started { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_open_and_then_succeeds()
+ {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    deploy(&cloud, '2', 0).await;
+    let ours = cloud.primary_id(&api);
+    begin(&cloud, "change-1", carried(Some(image('2'))), 10);
+    cloud.deploy_outside(&api, &pinned('2'), 20);
+    let change = longshore_events::ecs::DeploymentStateChange {
+        event_name: longshore_events::ecs::DeploymentEventName::InProgress,
+        deployment_id: ours,
+        updated_at: noon(25),
+        reason: String::new(),
+    };
+    let hear_of_service = async || {
+        deployment_changed(&cloud, &api.service_name(), &change, &worker("watch", 30))
+            .await
+            .unwrap()
+    };
+    assert_eq!(hear_of_service().await, WatchOutcome::Noted);
+    // However long CloudFormation takes.
+    let late = 20 + DEADLINE.num_seconds() * 2;
+    reconcile(&cloud, &worker("reconcile", late)).await.unwrap();
+    cloud.complete(&api);
+    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", late + 10)).await;
+    // Between the end of the change and the look at its services as well.
+    assert_eq!(hear_of_service().await, WatchOutcome::Noted);
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::Deploying
+    );
+    assert_eq!(done(&cloud, late + 20).await, Done::Followed);
+    assert_eq!(
+        cloud.told(),
+        ["Deployment Started", "Stack Ready", "Deployment Succeeded"]
+    );
+    let deployment = cloud.record(&api).unwrap().deployment;
+    assert_eq!(deployment.source, Source::Push);
+    assert_eq!(deployment.state, State::Succeeded);
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_followed_succeeds_only_when_ecs_is_done() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    deploy(&cloud, '2', 0).await;
+    begin(&cloud, "change-1", carried(Some(image('2'))), 10);
+    cloud.deploy_outside(&api, &pinned('2'), 20);
+    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 60)).await;
+    assert_eq!(done(&cloud, 70).await, Done::Followed);
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::Deploying
+    );
+    cloud.complete(&api);
+    reconcile(&cloud, &worker("reconcile", 90)).await.unwrap();
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::Succeeded
+    );
+}
+
+#[tokio::test]
+async fn a_stack_that_asks_for_another_image_has_its_way_when_it_is_ready_and_not_when_it_fails() {
+    for (status, runs, expected) in [
+        ("UPDATE_COMPLETE", '5', Done::Adopted { image: image('5') }),
+        (
+            "UPDATE_ROLLBACK_COMPLETE",
+            '1',
+            Done::PutBack {
+                deployment_id: "change-1-api".to_owned(),
+            },
+        ),
+    ] {
+        let api = follower("api");
+        let cloud = on_v2(&api).await;
+        let named = Carried {
+            is_named: true,
+            ..carried(Some(image('5')))
+        };
+        begin(&cloud, "change-1", named, 100);
+        cloud.deploy_outside(&api, &pinned(runs), 150);
+        cloud.complete(&api);
+        hear(&cloud, &event("change-1", status, 200)).await;
+        assert_eq!(done(&cloud, 210).await, expected);
+        let expected_image = if runs == '5' { '5' } else { '2' };
+        assert_eq!(cloud.running_image(&api), Some(pinned(expected_image)));
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_failed_is_not_put_back_but_the_one_that_ran_before_it() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    deploy(&cloud, '3', 20).await;
+    cloud.roll_back(&api, 40);
+    cloud.complete(&api);
+    reconcile(&cloud, &worker("reconcile", 60)).await.unwrap();
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    cloud.deploy_outside(&api, &pinned('1'), 150);
+    cloud.complete(&api);
+    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 200)).await;
+    assert!(matches!(done(&cloud, 210).await, Done::PutBack { .. }));
+    assert_eq!(cloud.running_image(&api), Some(pinned('2')));
+}
+
+#[tokio::test]
+async fn a_push_that_raced_with_the_beginning_of_a_change_is_put_back_when_that_is_ready() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    // The template was made with v2 already when v3 was claimed.
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    let record = cloud.stack_record("shop").unwrap();
+    cloud.set_stack_record(StackRecord {
+        operation: Operation {
+            state: OperationState::Ready,
+            ..record.operation.clone()
+        },
+        ..record.clone()
+    });
+    deploy(&cloud, '3', 101).await;
+    cloud.set_stack_record(record);
+    cloud.deploy_outside(&api, &pinned('2'), 110);
+    cloud.complete(&api);
+    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    assert!(matches!(done(&cloud, 210).await, Done::PutBack { .. }));
+    assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+}
+
+#[tokio::test]
+async fn a_stack_that_is_changing_again_is_left_alone() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    deploy(&cloud, '3', 110).await;
+    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    begin(&cloud, "change-2", carried(Some(image('2'))), 205);
+    assert!(look_after(&cloud, 210).await.is_empty());
+    let record = cloud.stack_record("shop").unwrap();
+    assert_eq!(record.pending_pushes.len(), 1);
+    hear(&cloud, &event("change-2", "UPDATE_COMPLETE", 300)).await;
+    look_after(&cloud, 310).await;
+    assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+}
+
+#[tokio::test]
+async fn a_stack_whose_end_was_told_to_nobody_is_looked_after_by_the_reconcile_once() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    deploy(&cloud, '3', 110).await;
+    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    for expected in [1, 0] {
+        let answer = reconcile_stacks_at_rest(&cloud, &worker("reconcile", 900))
+            .await
+            .unwrap();
+        assert_eq!(answer.looked_after, expected);
+        assert!(answer.failures.is_empty(), "{answer:?}");
+    }
+    assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+}
+
+#[tokio::test]
+async fn after_its_stack_was_destroyed_a_service_is_refused_with_what_to_do() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_image("shop/api", "v3", digest('3'));
+    deploy(&cloud, '2', 0).await;
+    begin_kind(
+        &cloud,
+        "change-1",
+        OperationKind::Destroy,
+        carried(None),
+        10,
+    );
+    assert_eq!(deploy(&cloud, '3', 20).await, Outcome::Pending);
+    cloud.remove_service(&api);
+    assert_eq!(
+        hear(&cloud, &event("change-1", "DELETE_COMPLETE", 60)).await,
+        StackOutcome::Ready
+    );
+    let services = look_after(&cloud, 70).await;
+    assert_eq!(services[0].done, Done::Gone);
+    assert!(
+        matches!(&services[0].waited, Some(Outcome::Failed { reason })
+            if reason.contains("its stack was destroyed: apply the stack file again first")),
+        "{services:?}"
+    );
+    assert_eq!(
+        cloud.told(),
+        [
+            "Deployment Started",
+            "Stack Ready",
+            "Deployment Failed",
+            "Deployment Superseded"
+        ]
+    );
+    let error = deploy_explicitly(&cloud, &payload("shop/api:v3"), asked(90), &worker("x", 90))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, DeployError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("its stack was destroyed"));
+    let reconciled = reconcile(&cloud, &worker("reconcile", 9_000))
+        .await
+        .unwrap();
+    assert_eq!(reconciled.closed, 0);
+}
+
+#[tokio::test]
+async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
+    let api = follower("api");
+    let mut cases = 0;
+    // What waits, whether the change fails, and what must run in the end.
+    for (waits, fails, expected) in [
+        (false, true, '2'),
+        (true, true, '3'),
+        (true, false, '3'),
+        (false, false, '2'),
+    ] {
+        let prepare = async || {
+            let cloud = on_v2(&api).await;
+            begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+            if waits {
+                deploy(&cloud, '3', 110).await;
+            }
+            let restored = if fails { '1' } else { '2' };
+            cloud.deploy_outside(&api, &pinned(restored), 150);
+            cloud.complete(&api);
+            let status = if fails {
+                "UPDATE_ROLLBACK_COMPLETE"
+            } else {
+                "UPDATE_COMPLETE"
+            };
+            hear(&cloud, &event("change-1", status, 200)).await;
+            cloud.forget_calls();
+            cloud
+        };
+        let attempt = async |cloud: &FakeCloud, seconds: i64| {
+            cloud.set_now(noon(seconds));
+            let succeeded = stack_at_rest(cloud, "shop", &worker("at-rest", seconds))
+                .await
+                .is_ok_and(|at_rest| at_rest.services.iter().all(Result::is_ok))
+                && !cloud.is_dead();
+            cloud.recover();
+            succeeded
+        };
+        let undisturbed = prepare().await;
+        assert!(attempt(&undisturbed, 210).await);
+        for call in 0..undisturbed.calls().len() {
+            for fault in FAULTS {
+                let case = format!(
+                    "waits {waits}, fails {fails}, call {call} {}, {fault:?}",
+                    undisturbed.calls()[call]
+                );
+                let cloud = prepare().await;
+                let updates = cloud.updates(&api);
+                cloud.inject(call, fault);
+                let mut succeeded = false;
+                for seconds in [210, 270, 390] {
+                    succeeded = succeeded || attempt(&cloud, seconds).await;
+                }
+                assert!(succeeded, "{case}: never succeeded");
+                assert!(attempt(&cloud, 500).await, "{case}: the duplicate failed");
+                assert_eq!(cloud.running_image(&api), Some(pinned(expected)), "{case}");
+                let is_update_expected = usize::from(waits || fails);
+                assert!(
+                    cloud.updates(&api) - updates <= is_update_expected + 1,
+                    "{case}: updated {} times",
+                    cloud.updates(&api) - updates
+                );
+                let stack = cloud.stack_record("shop").unwrap();
+                assert!(
+                    stack.operation.settled && stack.pending_pushes.is_empty(),
+                    "{case}"
+                );
+                cloud.complete(&api);
+                reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
+                let record = cloud.record(&api).unwrap();
+                assert_eq!(record.deployment.state, State::Succeeded, "{case}");
+                assert!(record.outbox.is_empty(), "{case}");
+                cases += 1;
+            }
+        }
+    }
+    assert!(cases > 150, "only {cases} cases were run");
+}
+
+#[tokio::test]
+async fn the_end_of_a_change_is_told_once_whatever_fails_and_however_often_it_is_heard_of() {
+    for (status, expected) in [
+        ("UPDATE_COMPLETE", "Stack Ready"),
+        ("UPDATE_ROLLBACK_COMPLETE", "Stack Failed"),
+    ] {
+        let end = event("change-1", status, 200);
+        for call in 0..6 {
+            for fault in FAULTS {
+                let cloud = FakeCloud::default();
+                begin(&cloud, "change-1", carried(None), 100);
+                cloud.inject(call, fault);
+                for seconds in [210, 270, 390, 900] {
+                    let _ = stack_changed(&cloud, &end, &worker("watch", seconds)).await;
+                    cloud.recover();
+                }
+                let record = cloud.stack_record("shop").unwrap();
+                assert!(!record.operation.is_changing());
+                assert!(record.outbox.is_empty());
+                let told = cloud.told();
+                assert!(
+                    told.iter().all(|told| *told == expected) && !told.is_empty(),
+                    "call {call} {fault:?}: {told:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_failed_is_told_with_the_first_resource_that_failed_and_why() {
+    let cloud = FakeCloud::default();
+    begin(&cloud, "change-1", carried(None), 100);
+    let failure = FailedResource {
+        logical_id: "ApiService".to_owned(),
+        resource_type: "AWS::ECS::Service".to_owned(),
+        physical_id: None,
+        reason: "Invalid request provided: cpu".to_owned(),
+    };
+    cloud.set_first_failure(STACK_ID, failure.clone());
+    hear(&cloud, &event("change-1", "UPDATE_IN_PROGRESS", 110)).await;
+    hear(
+        &cloud,
+        &StackChange {
+            reason: Some("The following resource(s) failed to update: [ApiService].".to_owned()),
+            ..event("change-1", "UPDATE_ROLLBACK_IN_PROGRESS", 150)
+        },
+    )
+    .await;
+    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 200)).await;
+    let published = cloud.published();
+    let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(failed.failed_resource, Some(failure));
+    assert_eq!(
+        failed.reason,
+        "The following resource(s) failed to update: [ApiService]."
+    );
+    assert_eq!(failed.finished_at, noon(200));
+}
+
+#[tokio::test]
+async fn events_of_an_older_change_do_not_end_a_newer_one() {
+    let cloud = FakeCloud::default();
+    begin(&cloud, "change-1", carried(None), 100);
+    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 110));
+    begin(&cloud, "change-2", carried(None), 300);
+    for late in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"] {
+        assert_eq!(
+            hear(&cloud, &event("change-1", late, 200)).await,
+            StackOutcome::Ignored
+        );
+    }
+    assert!(cloud.stack_record("shop").unwrap().operation.is_changing());
+    // And when the newer one is over, nothing of the older one opens anything.
+    hear(&cloud, &event("change-2", "UPDATE_COMPLETE", 400)).await;
+    for late in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"] {
+        hear(&cloud, &event("change-1", late, 200)).await;
+        hear(&cloud, &event("change-2", late, 400)).await;
+    }
+    assert_eq!(cloud.told(), ["Stack Ready", "Stack Ready"]);
+    assert_eq!(cloud.stack_record("shop").unwrap().operation.id, "change-2");
+}
+
+#[tokio::test]
+async fn an_end_without_our_token_is_compared_with_what_cloudformation_shows() {
+    for (status, expected) in [
+        ("UPDATE_IN_PROGRESS", StackOutcome::Changing),
+        ("UPDATE_COMPLETE", StackOutcome::Ready),
+    ] {
+        let cloud = FakeCloud::default();
+        begin(&cloud, "change-1", carried(None), 100);
+        cloud.set_observed_stack(observed(status, 110));
+        assert_eq!(
+            hear(&cloud, &event("", "UPDATE_COMPLETE", 200)).await,
+            expected
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    cloud.set_observed_stack(observed("UPDATE_IN_PROGRESS", 100));
+    let begins = event("terraform-1", "UPDATE_IN_PROGRESS", 101);
+    assert_eq!(hear(&cloud, &begins).await, StackOutcome::Changing);
+    assert_eq!(hear(&cloud, &begins).await, StackOutcome::Changing);
+    let operation = cloud.stack_record("shop").unwrap().operation;
+    assert_eq!(operation.source, StackSource::CloudFormation);
+    assert_eq!(operation.services[0].image, Some(image('2')));
+    assert_eq!(deploy(&cloud, '3', 110).await, Outcome::Pending);
+    cloud.deploy_outside(&api, &pinned('1'), 150);
+    cloud.complete(&api);
+    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 100));
+    assert_eq!(
+        hear(&cloud, &event("terraform-1", "UPDATE_COMPLETE", 200)).await,
+        StackOutcome::Ready
+    );
+    look_after(&cloud, 210).await;
+    assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+    assert_eq!(cloud.told().last(), Some(&"Deployment Started"));
+}
+
+#[tokio::test]
+async fn a_change_by_others_of_which_only_the_end_is_heard_is_told_once() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 100));
+    let end = event("terraform-1", "UPDATE_COMPLETE", 200);
+    let beginning = event("terraform-1", "UPDATE_IN_PROGRESS", 101);
+    assert_eq!(hear(&cloud, &end).await, StackOutcome::Ready);
+    let told = cloud.told();
+    assert_eq!(told.last(), Some(&"Stack Ready"));
+    for change in [end, beginning] {
+        assert_eq!(hear(&cloud, &change).await, StackOutcome::Ignored);
+    }
+    assert_eq!(cloud.told(), told);
+}
+
+#[tokio::test]
+async fn what_is_no_change_of_a_stack_of_longshores_is_ignored() {
+    let cloud = FakeCloud::default();
+    cloud.set_observed_stack(ObservedStack {
+        longshore: None,
+        ..observed("UPDATE_IN_PROGRESS", 100)
+    });
+    for change in [
+        event("console", "UPDATE_IN_PROGRESS", 101),
+        event("console", "UPDATE_COMPLETE", 200),
+        event("plan-1", "REVIEW_IN_PROGRESS", 90),
+        event(&format!("{REMAINS_TOKEN}-1"), "DELETE_IN_PROGRESS", 90),
+        event(&format!("{REMAINS_TOKEN}-1"), "DELETE_COMPLETE", 95),
+    ] {
+        assert_eq!(hear(&cloud, &change).await, StackOutcome::Ignored);
+    }
+    assert_eq!(cloud.stack_record("shop"), None);
+    assert!(cloud.told().is_empty());
+}
+
+#[tokio::test]
+async fn an_import_is_a_step_and_no_end_of_a_change() {
+    let cloud = FakeCloud::default();
+    begin(&cloud, "change-1", carried(None), 100);
+    let mut record = cloud.stack_record("shop").unwrap();
+    record.operation.continuation = Some("https://state/templates/shop/1.json".to_owned());
+    cloud.set_stack_record(record);
+    hear(&cloud, &event("change-1-import", "IMPORT_IN_PROGRESS", 110)).await;
+    assert_eq!(
+        hear(&cloud, &event("change-1-import", "IMPORT_COMPLETE", 120)).await,
+        StackOutcome::Imported
+    );
+    cloud.set_observed_stack(observed("IMPORT_COMPLETE", 110));
+    let answer = reconcile_operations(&cloud, &worker("reconcile", 900))
+        .await
+        .unwrap();
+    assert_eq!(answer.imported, ["shop"]);
+    assert!(cloud.told().is_empty());
+    assert_eq!(
+        hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await,
+        StackOutcome::Ready
+    );
+    begin(&cloud, "change-2", carried(None), 300);
+    let mut record = cloud.stack_record("shop").unwrap();
+    record.operation.continuation = Some("https://state/templates/shop/2.json".to_owned());
+    cloud.set_stack_record(record);
+    assert_eq!(
+        hear(
+            &cloud,
+            &event("change-2-import", "IMPORT_ROLLBACK_COMPLETE", 400)
+        )
+        .await,
+        StackOutcome::Failed
+    );
+}
+
+#[tokio::test]
+async fn a_reconcile_closes_a_change_whose_end_was_lost_and_waits_as_long_as_cloudformation_does() {
+    let cloud = FakeCloud::default();
+    begin(&cloud, "change-1", carried(None), 100);
+    cloud.set_observed_stack(observed("UPDATE_IN_PROGRESS", 110));
+    for (status, seconds, closed) in [
+        ("UPDATE_IN_PROGRESS", 5 * 3600, 0),
+        ("UPDATE_COMPLETE", 6 * 3600, 1),
+        ("UPDATE_COMPLETE", 7 * 3600, 0),
+    ] {
+        cloud.set_observed_stack(observed(status, 110));
+        let answer = reconcile_operations(&cloud, &worker("reconcile", seconds))
+            .await
+            .unwrap();
+        assert_eq!(answer.closed, closed);
+        assert!(answer.failures.is_empty(), "{answer:?}");
+    }
+    assert_eq!(cloud.told(), ["Stack Ready"]);
+}
+
+#[tokio::test]
+async fn a_change_that_cloudformation_never_heard_of_is_given_up_after_a_while() {
+    let cloud = FakeCloud::default();
+    // The stack is as the change before left it.
+    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 0));
+    begin(&cloud, "change-1", carried(None), 100);
+    for (seconds, closed) in [(200, 0), (200 + BEGINNING.num_seconds(), 1)] {
+        let answer = reconcile_operations(&cloud, &worker("reconcile", seconds))
+            .await
+            .unwrap();
+        assert_eq!(answer.closed, closed);
+    }
+    let published = cloud.published();
+    let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
+        panic!("{published:?}");
+    };
+    assert!(failed.reason.contains("never told"), "{}", failed.reason);
+}
+
+#[tokio::test]
+async fn a_change_that_cloudformation_refuses_is_told_as_failed_and_not_as_begun() {
+    let cloud = FakeCloud::default();
+    let operation = Operation::begin(
+        "change-1",
+        OperationKind::Apply,
+        StackSource::Manual { note: None },
+        noon(0),
+    );
+    let provision = worker("provision", 0);
+    let changes = ChangeCounts::default();
+    cloud.set_stack_record(StackRecord::begin(
+        "shop", None, operation, changes, &provision,
+    ));
+    for _ in 0..2 {
+        abandon(&cloud, "shop", "change-1", "no such role", &provision)
+            .await
+            .unwrap();
+    }
+    abandon(&cloud, "shop", "change-0", "no such role", &provision)
+        .await
+        .unwrap();
+    assert_eq!(cloud.told(), ["Stack Failed"]);
+}
+
+#[tokio::test]
+async fn an_older_push_that_comes_while_the_stack_changes_is_skipped_as_ever() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    assert_eq!(
+        deploy(&cloud, '1', -10).await,
+        Outcome::Skipped {
+            reason: SkipReason::NewerRequested
+        }
+    );
+    assert!(
+        cloud
+            .stack_record("shop")
+            .unwrap()
+            .pending_pushes
+            .is_empty()
+    );
+}
