@@ -118,7 +118,7 @@ fn expected_tasks_count_instead_of_those_at_rest() {
     );
     assert!(
         at_rest.assumptions.iter().any(|assumption| assumption
-            .starts_with("services.api: 0 tasks on average, its scaling.min_capacity")),
+            .starts_with("services.api: on average as many tasks as its scaling.min_capacity, 0")),
         "{:?}",
         at_rest.assumptions
     );

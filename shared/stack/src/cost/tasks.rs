@@ -37,7 +37,7 @@ pub(super) fn capacity(stack: &Stack, bill: &mut Bill<'_>) {
             Quantity::expected(expected)
         } else {
             bill.assume(format!(
-                "{resource}: {} instances on average, its min_size; expected_instance_count says otherwise",
+                "{resource}: on average as many instances as its min_size, {}; expected_instance_count says otherwise",
                 capacity.min_size
             ));
             Quantity::whole(capacity.min_size.into())
@@ -61,7 +61,7 @@ fn average_tasks(resource: &str, service: &Service, bill: &mut Bill<'_>) -> Quan
         None => (service.desired_count, "desired_count"),
     };
     bill.assume(format!(
-        "{resource}: {tasks} tasks on average, its {field}; expected_task_count says otherwise"
+        "{resource}: on average as many tasks as its {field}, {tasks}; expected_task_count says otherwise"
     ));
     Quantity::whole(tasks.into())
 }
