@@ -52,12 +52,16 @@ pub async fn handle<C: ProvisioningCloud + StackObserver>(
         }
         Ok(ProvisionEvent::Request(
             ProvisionRequest::Reconcile | ProvisionRequest::ScheduledReconcile(_),
-        )) => answer(reconcile(cloud, settings, &worker).await),
+        )) => handle_reconcile(cloud, settings, &worker).await,
         Ok(ProvisionEvent::StackAtRest { stack, .. }) => {
             answer(stack_at_rest(cloud, settings, &stack, &worker).await)
         }
-        Ok(ProvisionEvent::StackImported { stack, .. }) => {
-            answer(stack_imported(cloud, settings, &stack, &worker).await)
+        Ok(ProvisionEvent::StackImported(change)) => {
+            answer(stack_imported(cloud, settings, &change.stack, &worker).await)
+        }
+        Ok(ProvisionEvent::Nothing(reason)) => {
+            tracing::debug!(reason, "ignored");
+            Ok(json!({"outcome": "ignored", "reason": reason}))
         }
         Err(malformed) if payload.get("detail-type").is_some() => {
             tracing::error!(error = %malformed, "malformed event, acknowledged");
@@ -68,6 +72,29 @@ pub async fn handle<C: ProvisioningCloud + StackObserver>(
             kind: "MalformedPayload",
             message: malformed.to_string(),
         }),
+    }
+}
+
+async fn handle_reconcile<C: ProvisioningCloud + StackObserver>(
+    cloud: &C,
+    settings: &Settings,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let reconciled = reconcile(cloud, settings, worker).await.map_err(failure)?;
+    let failures: Vec<&str> = reconciled
+        .operations
+        .failures
+        .iter()
+        .chain(&reconciled.failures)
+        .map(String::as_str)
+        .collect();
+    if failures.is_empty() {
+        Ok(json!(reconciled))
+    } else {
+        Err(Failure {
+            kind: "CallFailed",
+            message: failures.join("; "),
+        })
     }
 }
 
@@ -125,9 +152,9 @@ impl Named {
         })
     }
 
-    fn content(self) -> Result<Box<Reading>, Failure> {
+    fn content(self) -> Result<Reading, Failure> {
         match self {
-            Self::Content(reading) => Ok(reading),
+            Self::Content(reading) => Ok(*reading),
             Self::Name(name) => Err(Failure {
                 kind: "MalformedPayload",
                 message: format!(
@@ -172,3 +199,6 @@ fn failure(error: ProvisioningError) -> Failure {
         message: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

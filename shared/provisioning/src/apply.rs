@@ -7,6 +7,7 @@ use longshore_events::longshore::{
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
 use longshore_rollout::record::Worker;
 use longshore_rollout::stack_record::{Operation, PendingFile, StackRecord, flush};
+use longshore_rollout::stacks::abandon;
 use longshore_stack::read::Reading;
 use serde::Serialize;
 
@@ -370,25 +371,19 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
                 Ok(())
             }
             Err(error) if matches!(error.class, ErrorClass::Refused | ErrorClass::Denied) => {
-                self.abandon(record, version, &error).await?;
+                abandon(
+                    self.cloud,
+                    stack,
+                    &self.request.id,
+                    &error.to_string(),
+                    self.worker,
+                )
+                .await?;
                 Err(error.into())
             }
             // It may have been executed: the retry finds out by the operation's id.
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Takes back what [`Self::begin`] wrote: CloudFormation was not told to do anything.
-    async fn abandon(
-        &self,
-        mut record: StackRecord,
-        version: RecordVersion,
-        error: &CallError,
-    ) -> Result<(), ProvisioningError> {
-        record.abandon(&error.to_string(), self.worker);
-        let version = self.cloud.save_stack(&record, Some(&version)).await?;
-        flush(self.cloud, record, version, self.worker).await?;
-        Ok(())
     }
 
     async fn unchanged(&self) -> Result<ApplyOutcome, ProvisioningError> {

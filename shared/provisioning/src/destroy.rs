@@ -5,6 +5,7 @@ use longshore_events::longshore::{ChangeCounts, OperationKind};
 use longshore_rollout::ports::{CallError, ErrorClass};
 use longshore_rollout::record::Worker;
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord, flush};
+use longshore_rollout::stacks::abandon;
 use serde::Serialize;
 
 use crate::apply::StackRequest;
@@ -106,10 +107,7 @@ pub async fn destroy<C: ProvisioningCloud>(
     let role_arn = settings.cloudformation_role_arn.as_deref();
     if let Err(error) = delete(cloud, &described, role_arn, &request.id).await {
         if matches!(error.class, ErrorClass::Refused | ErrorClass::Denied) {
-            let mut record = record;
-            record.abandon(&error.to_string(), worker);
-            let version = cloud.save_stack(&record, Some(&version)).await?;
-            flush(cloud, record, version, worker).await?;
+            abandon(cloud, stack, &request.id, &error.to_string(), worker).await?;
         }
         return Err(error.into());
     }
@@ -178,7 +176,8 @@ fn unconfirmed(stack: &str, kept: &[FoundFileSystem], deleted: &[FoundFileSystem
         words.push_str(&format!(" kept would be file system {};", list(kept)));
     }
     words.push_str(&format!(
-        " to destroy it, name it once more: `confirm` must be `{stack}`"
+        " to destroy it, name it once more: `delete_data` of the payload, or `--confirm` of the command, must be \
+         `{stack}`"
     ));
     words
 }

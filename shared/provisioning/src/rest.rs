@@ -2,7 +2,8 @@
 
 use longshore_rollout::ports::{CallError, ErrorClass, StackObserver};
 use longshore_rollout::record::Worker;
-use longshore_rollout::stack_record::{StackRecord, flush};
+use longshore_rollout::stack_record::StackRecord;
+use longshore_rollout::stacks::{ReconciledOperations, abandon, reconcile_operations};
 use serde::Serialize;
 
 use crate::apply::{RACES, lost_races};
@@ -90,7 +91,7 @@ pub async fn stack_imported<C: ProvisioningCloud>(
     stack: &str,
     worker: &Worker,
 ) -> Result<(), ProvisioningError> {
-    let Some((mut record, version)) = cloud.load_stack(stack).await? else {
+    let Some((record, _)) = cloud.load_stack(stack).await? else {
         return Ok(());
     };
     let operation = &record.operation;
@@ -140,18 +141,16 @@ pub async fn stack_imported<C: ProvisioningCloud>(
     if !matches!(failure.class, ErrorClass::Refused | ErrorClass::Denied) {
         return Err(failure.into());
     }
-    record.abandon(&failure.to_string(), worker);
-    let version = cloud.save_stack(&record, Some(&version)).await?;
-    flush(cloud, record, version, worker).await?;
+    abandon(cloud, stack, &token, &failure.to_string(), worker).await?;
     Ok(())
 }
 
 /// What a reconcile has found and done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Reconciled {
-    /// How many stacks were looked at.
-    pub stacks: usize,
-    /// What failed for one stack keeps no other back.
+    /// What became of the changes that the records tell of.
+    pub operations: ReconciledOperations,
+    /// Stacks whose routes or waiting files could not be looked after, with the reason.
     pub failures: Vec<String>,
 }
 
@@ -159,35 +158,26 @@ pub struct Reconciled {
 /// waits is applied.
 ///
 /// # Errors
-/// When the stacks cannot be listed.
+/// When the stacks cannot be listed. What fails for one stack is in the answer.
 pub async fn reconcile<C: ProvisioningCloud + StackObserver>(
     cloud: &C,
     settings: &Settings,
     worker: &Worker,
 ) -> Result<Reconciled, ProvisioningError> {
-    let mut reconciled = Reconciled::default();
-    for stack in cloud.stacks().await? {
-        reconciled.stacks += 1;
-        if let Err(error) = reconcile_stack(cloud, settings, &stack, worker).await {
-            reconciled.failures.push(error.to_string());
+    let operations = reconcile_operations(cloud, worker).await?;
+    let mut failures = Vec::new();
+    for stack in &operations.imported {
+        if let Err(error) = stack_imported(cloud, settings, stack, worker).await {
+            failures.push(error.to_string());
         }
     }
-    Ok(reconciled)
-}
-
-async fn reconcile_stack<C: ProvisioningCloud + StackObserver>(
-    cloud: &C,
-    settings: &Settings,
-    stack: &str,
-    worker: &Worker,
-) -> Result<(), ProvisioningError> {
-    let imported = cloud
-        .describe(stack)
-        .await?
-        .is_some_and(|described| described.status.0 == "IMPORT_COMPLETE");
-    if imported {
-        stack_imported(cloud, settings, stack, worker).await?;
+    for stack in cloud.stacks().await? {
+        if let Err(error) = stack_at_rest(cloud, settings, &stack, worker).await {
+            failures.push(error.to_string());
+        }
     }
-    stack_at_rest(cloud, settings, stack, worker).await?;
-    Ok(())
+    Ok(Reconciled {
+        operations,
+        failures,
+    })
 }
