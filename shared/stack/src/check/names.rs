@@ -54,6 +54,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
             "the stack has no service, so it is a cluster in which nothing runs",
         );
     }
+    check_pairs(stack, findings);
     check_services(stack, findings);
     check_tags(stack, findings);
     check_namespace(stack, findings);
@@ -102,6 +103,43 @@ fn check_parts<'a>(path: &Path, names: impl Iterator<Item = &'a String>, finding
                      CloudFormation's logical ids do not have; rename one of them"
                 ),
             );
+        }
+    }
+}
+
+/// Checks that names which are joined in logical ids do not become the same: `a-b` and `C`, `a` and
+/// `B_C`.
+fn check_pairs(stack: &Stack, findings: &mut Findings) {
+    let services = Path::default().key("services");
+    let file_systems = Path::default().key("file_systems");
+    let mut secrets = Vec::new();
+    let mut schedules = Vec::new();
+    let mut access_points = Vec::new();
+    for (name, service) in &stack.services {
+        let path = services.key(name);
+        let of = |field: &str, key: &String| (name.clone(), key.clone(), path.key(field).key(key));
+        secrets.extend(service.secrets.keys().map(|key| of("secrets", key)));
+        schedules.extend(service.schedules.keys().map(|key| of("schedules", key)));
+    }
+    for (name, file_system) in &stack.file_systems {
+        let path = file_systems.key(name).key("access_points");
+        let keys = file_system.access_points.keys();
+        access_points.extend(keys.map(|key| (name.clone(), key.clone(), path.key(key))));
+    }
+    for pairs in [secrets, schedules, access_points] {
+        let mut seen: BTreeMap<String, Path> = BTreeMap::new();
+        for (owner, name, path) in pairs {
+            let id = logical_id(&owner) + &logical_id(&name);
+            if let Some(other) = seen.insert(id, path.clone()) {
+                findings.error(
+                    &path,
+                    &name,
+                    format!(
+                        "`{other}` and this differ only in hyphens, underscores or case, which \
+                         CloudFormation's logical ids do not have; rename one of them"
+                    ),
+                );
+            }
         }
     }
 }

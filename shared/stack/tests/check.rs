@@ -1,0 +1,1594 @@
+//! Every rule, with a stack that breaks it and one that keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longshore_events::longshore::{Problem, Severity};
+use longshore_stack::check::{Subnet, Surroundings, check_surroundings, needs};
+use longshore_stack::read::{Reading, Selection, read};
+
+/// Two services, of which one is behind the load balancer; an access point on a file system; instances.
+const SHOP: &str = r#"
+name: shop
+network:
+  vpc_id: vpc-0a1b2c3d
+  subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d]
+load_balancer:
+  subnet_ids: [subnet-2a1b2c3d, subnet-3a1b2c3d]
+  ingress_cidr_ips: [10.0.0.0/8]
+capacity:
+  main: {instance_type: t3.small}
+file_systems:
+  data:
+    access_points:
+      app: {posix_user: {uid: 1000, gid: 1000}}
+services:
+  api:
+    image: shop/api:v1
+    container_port: 8080
+    target_group: {}
+  batch:
+    image: shop/batch:v1
+    cpu: 512
+    memory: 1024
+    capacity_provider_strategy: [{capacity_provider: main}]
+    mount_points: [{file_system: data, access_point: app, container_path: /data}]
+"#;
+
+fn shop(overlay: &str) -> Result<Reading, Vec<Problem>> {
+    let text = format!("{SHOP}environments:\n  test: {overlay}\n");
+    read(text.as_bytes(), &Selection::Environment(Some("test")))
+}
+
+/// Every problem of the shop with this laid over it.
+fn problems(overlay: &str) -> Vec<Problem> {
+    match shop(overlay) {
+        Ok(reading) => reading.warnings,
+        Err(problems) => problems,
+    }
+}
+
+/// A stack that breaks a rule, at a path and with words; and one that keeps it.
+struct Rule {
+    severity: Severity,
+    at: &'static str,
+    says: &'static str,
+    breaks: &'static str,
+    keeps: &'static str,
+}
+
+const fn error(
+    at: &'static str,
+    says: &'static str,
+    breaks: &'static str,
+    keeps: &'static str,
+) -> Rule {
+    Rule {
+        severity: Severity::Error,
+        at,
+        says,
+        breaks,
+        keeps,
+    }
+}
+
+const fn warning(
+    at: &'static str,
+    says: &'static str,
+    breaks: &'static str,
+    keeps: &'static str,
+) -> Rule {
+    Rule {
+        severity: Severity::Warning,
+        at,
+        says,
+        breaks,
+        keeps,
+    }
+}
+
+/// Holds each rule against both of its stacks.
+#[track_caller]
+fn hold(rules: &[Rule]) {
+    let mut wrong = Vec::new();
+    for rule in rules {
+        let found = problems(rule.breaks);
+        let is_meant = |problem: &&Problem| {
+            problem.path == rule.at
+                && problem.message.contains(rule.says)
+                && problem.severity == rule.severity
+        };
+        if found.iter().filter(is_meant).count() != 1 {
+            wrong.push(format!(
+                "{} was to say {:?} at {}: {found:#?}",
+                rule.breaks, rule.says, rule.at
+            ));
+        }
+        let found = problems(rule.keeps);
+        if !found.is_empty() {
+            wrong.push(format!("{} was to be good: {found:#?}", rule.keeps));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_shop_itself_has_no_problem() {
+    assert_eq!(problems("{}"), []);
+}
+
+#[test]
+fn tasks_have_sizes_that_fargate_and_the_instances_have() {
+    hold(&[
+        error(
+            "services.api.cpu",
+            "expected 256, 512, 1024, 2048, 4096, 8192 or 16384",
+            "{services: {api: {cpu: 300}}}",
+            "{services: {api: {cpu: 512, memory: 1024}}}",
+        ),
+        error(
+            "services.api.memory",
+            "expected 2048 to 8192 in steps of 1024",
+            "{services: {api: {cpu: 1024, memory: 512}}}",
+            "{services: {api: {cpu: 1024, memory: 8192}}}",
+        ),
+        error(
+            "services.api.memory",
+            "expected 512, 1024 or 2048",
+            "{services: {api: {memory: 768}}}",
+            "{services: {api: {memory: 2048}}}",
+        ),
+        error(
+            "services.api.memory",
+            "expected 16384 to 61440 in steps of 4096",
+            "{services: {api: {cpu: 8192, memory: 17408}}}",
+            "{services: {api: {cpu: 8192, memory: 20480}}}",
+        ),
+        error(
+            "services.api.memory",
+            "expected 32768 to 122880 in steps of 8192",
+            "{services: {api: {cpu: 16384, memory: 122881}}}",
+            "{services: {api: {cpu: 16384, memory: 122880}}}",
+        ),
+        error(
+            "services.batch.cpu",
+            "expected at most 2048",
+            "{services: {batch: {cpu: 4096}}}",
+            "{services: {batch: {cpu: 2048}}}",
+        ),
+        error(
+            "services.batch.cpu",
+            "expected 128 to 196608",
+            "{services: {batch: {cpu: 100}}}",
+            "{services: {batch: {cpu: 128}}}",
+        ),
+        error(
+            "services.batch.memory",
+            "expected less than the 2048 MiB of t3.small",
+            "{services: {batch: {memory: 2048}}}",
+            "{services: {batch: {memory: 1900}}}",
+        ),
+        error(
+            "services.batch.memory",
+            "expected 6 or more",
+            "{services: {batch: {memory: 5}}}",
+            "{services: {batch: {memory: 6}}}",
+        ),
+        error(
+            "services.batch.cpu_architecture",
+            "the instances of `main` are X86_64",
+            "{services: {batch: {cpu_architecture: ARM64}}}",
+            "{capacity: {main: {instance_type: t4g.small, cpu_architecture: ARM64}}, services: {batch: {cpu_architecture: ARM64}}}",
+        ),
+        error(
+            "services.api.ephemeral_storage_size_in_gib",
+            "expected 21 to 200",
+            "{services: {api: {ephemeral_storage_size_in_gib: 20}}}",
+            "{services: {api: {ephemeral_storage_size_in_gib: 21}}}",
+        ),
+        error(
+            "services.batch.ephemeral_storage_size_in_gib",
+            "only tasks on Fargate",
+            "{services: {batch: {ephemeral_storage_size_in_gib: 30}}}",
+            "{capacity: {main: {volume_size: 60}}}",
+        ),
+        error(
+            "services.api.stop_timeout",
+            "expected 0 to 120",
+            "{services: {api: {stop_timeout: 121}}}",
+            "{services: {batch: {stop_timeout: 600}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn images_are_named_with_a_version_that_stays() {
+    hold(&[
+        error(
+            "services.api.image",
+            "expected <repository>:<tag> or <repository>@sha256:<digest>",
+            "{services: {api: {image: shop/api}}}",
+            "{services: {api: {image: \"shop/api:1.2\"}}}",
+        ),
+        error(
+            "services.api.image",
+            "an image of another registry begins with it",
+            "{services: {api: {image: nginx}}}",
+            "{services: {api: {image: \"docker.io/library/nginx:1.29\"}}}",
+        ),
+        error(
+            "services.api.image",
+            "expected <registry>/<repository>:<tag>",
+            "{services: {api: {image: \"ghcr.io/Shop/api:v1\"}}}",
+            "{services: {api: {image: \"ghcr.io/shop/api:v1\"}}}",
+        ),
+        warning(
+            "services.api.image",
+            "`latest` is another image after every push",
+            "{services: {api: {image: \"shop/api:latest\"}}}",
+            "{services: {api: {image: \"shop/api:v2\"}}}",
+        ),
+        warning(
+            "services.api.image",
+            "no tag means `latest`",
+            "{services: {api: {image: ghcr.io/shop/api}}}",
+            "{services: {api: {image: \"ghcr.io/shop/api@sha256:0000000000000000000000000000000000000000000000000000000000000000\"}}}",
+        ),
+        error(
+            "services.api.follow_tags[1]",
+            "no tag can be like this",
+            "{services: {api: {follow_tags: [v*, \"a b\"]}}}",
+            "{services: {api: {follow_tags: [\"v*\", \"release-?\"]}}}",
+        ),
+        warning(
+            "services.api.follow_tags",
+            "pushes to other registries are not heard of",
+            "{services: {api: {image: \"ghcr.io/shop/api:v1\", follow_tags: [\"v*\"]}}}",
+            "{services: {api: {image: \"ghcr.io/shop/api:v1\", follow_tags: []}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn names_are_those_that_aws_takes_and_differ() {
+    hold(&[
+        error(
+            "services[\"a b\"]",
+            "this is no name, expected letters",
+            "{services: {\"a b\": {image: \"shop/x:v1\", service_name: x}}}",
+            "{services: {a-b: {image: \"shop/x:v1\"}}}",
+        ),
+        error(
+            "services.my_api",
+            "differ only in hyphens, underscores or case",
+            "{services: {my-api: {image: \"shop/x:v1\"}, my_api: {image: \"shop/y:v1\"}}}",
+            "{services: {my-api: {image: \"shop/x:v1\"}, my-api2: {image: \"shop/y:v1\"}}}",
+        ),
+        error(
+            "services.a-b.secrets.C",
+            "`services.a.secrets.B_C` and this differ only in hyphens",
+            "{services: {a: {image: \"shop/x:v1\", secrets: {B_C: {value: x}}}, a-b: {image: \"shop/y:v1\", secrets: {C: {value: x}}}}}",
+            "{services: {a: {image: \"shop/x:v1\", secrets: {B_C: {value: x}}}, b: {image: \"shop/y:v1\", secrets: {C: {value: x}}}}}",
+        ),
+        error(
+            "cluster.cluster_name",
+            "no name of a cluster",
+            "{cluster: {cluster_name: \"my cluster\"}}",
+            "{cluster: {cluster_name: my-cluster}}",
+        ),
+        error(
+            "cluster.cluster_name",
+            "holds no pseudo parameter",
+            "{cluster: {cluster_name: \"shop-${AWS::Region}\"}}",
+            "{cluster: {cluster_name: \"${stack}-cluster\"}}",
+        ),
+        error(
+            "services.batch.service_name",
+            "services `api` and `batch` have the same ECS service name",
+            "{services: {batch: {service_name: shop-test-api}}}",
+            "{services: {batch: {service_name: shop-test-web}}}",
+        ),
+        error(
+            "services.batch.family",
+            "have the same task definition family",
+            "{services: {api: {family: x}, batch: {family: x}}}",
+            "{services: {api: {family: x}, batch: {family: y}}}",
+        ),
+        error(
+            "services.api.container_name",
+            "no name of a container",
+            "{services: {api: {container_name: a/b}}}",
+            "{services: {api: {container_name: a_b}}}",
+        ),
+        error(
+            "services.api.service_name",
+            "no name of a service",
+            "{services: {api: {service_name: a.b}}}",
+            "{services: {api: {service_name: a-b}}}",
+        ),
+        error(
+            "tags[\"aws:x\"]",
+            "AWS's own",
+            "{tags: {\"aws:x\": y}}",
+            "{tags: {\"our:x\": y}}",
+        ),
+        error(
+            "tags[\"Longshore:x\"]",
+            "Longshore's own",
+            "{tags: {\"Longshore:x\": y}}",
+            "{tags: {\"shop:x\": y}}",
+        ),
+        error(
+            "tags[\"a!b\"]",
+            "no key of a tag",
+            "{tags: {\"a!b\": y}}",
+            "{tags: {\"a=b\": y}}",
+        ),
+        error(
+            "tags.a",
+            "no value of a tag",
+            "{tags: {a: \"x?\"}}",
+            "{tags: {a: \"x/${AWS::Region}\"}}",
+        ),
+        error(
+            "service_discovery.namespace",
+            "this is no DNS name",
+            "{service_discovery: {namespace: shop..local}}",
+            "{service_discovery: {namespace: shop.local}}",
+        ),
+        error(
+            "service_discovery.ttl",
+            "expected 0 to 2147483647",
+            "{service_discovery: {namespace: shop.local, ttl: 4000000000}}",
+            "{service_discovery: {namespace: shop.local, ttl: 0}}",
+        ),
+        error(
+            "services.my_api",
+            "a service that is found by DNS",
+            "{service_discovery: {namespace: shop.local}, services: {my_api: {image: \"shop/x:v1\", container_port: 1}}}",
+            "{service_discovery: {namespace: shop.local}, services: {my_api: {image: \"shop/x:v1\"}}}",
+        ),
+        error(
+            "services.api.service_discovery",
+            "has no `service_discovery`",
+            "{services: {api: {service_discovery: true}}}",
+            "{service_discovery: {namespace: shop.local}, services: {api: {service_discovery: true}}}",
+        ),
+    ]);
+    let name = |name: &str| {
+        let text = SHOP.replacen("name: shop", &format!("name: {name}"), 1);
+        read(text.as_bytes(), &Selection::Environment(None))
+    };
+    assert!(name("shop-2").is_ok());
+    let long = "a".repeat(41);
+    for bad in ["Shop", "2shop", "shop-", "sh_op", "${stack}", long.as_str()] {
+        let problems = name(bad).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert_eq!(problems[0].path, "name");
+        assert_eq!((problems[0].line, problems[0].column), (Some(2), Some(7)));
+    }
+}
+
+#[test]
+fn too_many_tags_are_refused() {
+    let tags = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|number| format!("t{number}: x")).collect();
+        problems(&format!("{{tags: {{{}}}}}", tags.join(", ")))
+    };
+    assert_eq!(tags(45), []);
+    assert!(tags(46)[0].message.contains("expected at most 45"));
+}
+
+#[test]
+fn variables_can_be_set_and_are_set_once() {
+    hold(&[
+        error(
+            "services.api.environment[\"A B\"]",
+            "no environment variable can be named so",
+            "{services: {api: {environment: {\"A B\": x}}}}",
+            "{services: {api: {environment: {A_B: x}}}}",
+        ),
+        warning(
+            "services.api.environment[\"a.b\"]",
+            "shells cannot read",
+            "{services: {api: {environment: {a.b: x}}}}",
+            "{services: {api: {environment: {a_b: x}}}}",
+        ),
+        warning(
+            "services.api.environment.AWS_EXECUTION_ENV",
+            "ECS sets this variable itself",
+            "{services: {api: {environment: {AWS_EXECUTION_ENV: x}}}}",
+            "{services: {api: {environment: {AWS_REGION: x}}}}",
+        ),
+        error(
+            "services.api.secrets.X",
+            "is in `environment` too",
+            "{services: {api: {environment: {X: x}, secrets: {X: {value_from: x}}}}}",
+            "{services: {api: {environment: {Y: x}, secrets: {X: {value_from: x}}}}}",
+        ),
+        error(
+            "services.api.environment.LOG_LEVEL",
+            "`log_level` says `INFO`",
+            "{services: {api: {log_level: INFO, environment: {LOG_LEVEL: DEBUG}}}}",
+            "{services: {api: {log_level: INFO, environment: {LOG_LEVEL: INFO}}}}",
+        ),
+        error(
+            "services.api.environment.VAULT_ADDR",
+            "`vault.address` says",
+            "{services: {api: {vault: {address: \"https://v\", role: r}, environment: {VAULT_ADDR: \"https://w\"}}}}",
+            "{services: {api: {vault: {address: \"https://v\", role: r}}}}",
+        ),
+        warning(
+            "services.api.environment.PORT",
+            "requests come to `container_port`, 8080",
+            "{services: {api: {environment: {PORT: 3000}}}}",
+            "{services: {api: {environment: {PORT: 8080}}}}",
+        ),
+        error(
+            "services.api.container_port",
+            "expected 1 to 65535",
+            "{services: {api: {container_port: 0}}}",
+            "{services: {api: {container_port: 1}}}",
+        ),
+        error(
+            "services.api.working_directory",
+            "no absolute path",
+            "{services: {api: {working_directory: app}}}",
+            "{services: {api: {working_directory: /app}}}",
+        ),
+        error(
+            "services.api.user",
+            "this is no user",
+            "{services: {api: {user: \"1:2:3\"}}}",
+            "{services: {api: {user: \"1000:1000\"}}}",
+        ),
+        warning(
+            "services.api.vault.address",
+            "without encryption",
+            "{services: {api: {vault: {address: \"http://v\", role: r}}}}",
+            "{services: {api: {vault: {address: \"https://v:8200\", role: r}}}}",
+        ),
+        error(
+            "services.api.vault.address",
+            "this is no URL",
+            "{services: {api: {vault: {address: v, role: r}}}}",
+            "{services: {api: {vault: {address: \"https://${AWS::Region}.v\", role: r}}}}",
+        ),
+        error(
+            "services.api.vault.role",
+            "the role is empty",
+            "{services: {api: {vault: {address: \"https://v\", role: \"\"}}}}",
+            "{services: {api: {vault: {address: \"https://v\", role: r, paths: [a, b]}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn secrets_have_one_source() {
+    hold(&[
+        error(
+            "services.api.secrets.X",
+            "there are two sources",
+            "{services: {api: {secrets: {X: {value_from: a, value: b}}}}}",
+            "{services: {api: {secrets: {X: {value: b}}}}}",
+        ),
+        error(
+            "services.api.secrets.X",
+            "there is no source",
+            "{services: {api: {secrets: {X: {}}}}}",
+            "{services: {api: {secrets: {X: {value_from: a}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.value",
+            "the value is empty",
+            "{services: {api: {secrets: {X: {value: \"\"}}}}}",
+            "{services: {api: {secrets: {X: {value: 5}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.json_key",
+            "a key is taken out of a secret that `value_from` names",
+            "{services: {api: {secrets: {X: {value: a, json_key: b}}}}}",
+            "{services: {api: {secrets: {X: {value_from: a, json_key: b}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.json_key",
+            "not out of SSM parameters",
+            "{services: {api: {secrets: {X: {value_from: \"arn:aws:ssm:eu-west-1:111122223333:parameter/a\", json_key: b}}}}}",
+            "{services: {api: {secrets: {X: {value_from: \"arn:aws:ssm:eu-west-1:111122223333:parameter/a\"}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.json_key",
+            "expected one without colons",
+            "{services: {api: {secrets: {X: {value_from: a, json_key: \"b::\"}}}}}",
+            "{services: {api: {secrets: {X: {value_from: a, json_key: b}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.value_from",
+            "this is no ARN of a secret",
+            "{services: {api: {secrets: {X: {value_from: \"arn:aws:s3:::bucket\"}}}}}",
+            "{services: {api: {secrets: {X: {value_from: \"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf\"}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.value_from",
+            "write the key into `json_key`",
+            "{services: {api: {secrets: {X: {value_from: \"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf:key::\"}}}}}",
+            "{services: {api: {secrets: {X: {value_from: \"arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:a\"}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.value_from",
+            "a value itself belongs into `value`",
+            "{services: {api: {secrets: {X: {value_from: \"p&ss word\"}}}}}",
+            "{services: {api: {secrets: {X: {value_from: \"shop/api_key@1\"}}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn what_looks_like_a_secret_in_plain_text_is_told_without_showing_it() {
+    hold(&[
+        warning(
+            "services.api.environment.DATABASE_URL",
+            "a URL with a password",
+            "{services: {api: {environment: {DATABASE_URL: \"postgres://me:hunter2@db/shop\"}}}}",
+            "{services: {api: {secrets: {DATABASE_URL: {value: \"postgres://me:hunter2@db/shop\"}}}}}",
+        ),
+        warning(
+            "services.api.environment.API_KEY",
+            "is the name of a secret",
+            "{services: {api: {environment: {API_KEY: abc}}}}",
+            "{services: {api: {environment: {API_KEY_NAME: abc}}}}",
+        ),
+        warning(
+            "services.api.command[1]",
+            "an access key of AWS",
+            "{services: {api: {command: [run, AKIAIOSFODNN7EXAMPLE]}}}",
+            "{services: {api: {command: [run, AKIA]}}}",
+        ),
+    ]);
+    let found = problems(
+        "{services: {api: {environment: {DATABASE_URL: \"postgres://me:hunter2@db/shop\"}}}}",
+    );
+    assert_eq!(found[0].value.as_deref(), Some("***"));
+    assert!(found[0].message.contains("Secrets Manager"));
+    assert!(!format!("{found:?}").contains("hunter2"));
+}
+
+#[test]
+fn health_checks_are_within_limits_and_ask_the_container() {
+    hold(&[
+        error(
+            "services.api.health_check.command",
+            "ECS does not know how to run this",
+            "{services: {api: {health_check: {command: [curl, x]}}}}",
+            "{services: {api: {health_check: {command: [CMD, curl, x]}}}}",
+        ),
+        error(
+            "services.api.health_check.command",
+            "`CMD-SHELL` takes one text",
+            "{services: {api: {health_check: {command: [CMD-SHELL, curl, x]}}}}",
+            "{services: {api: {health_check: {command: [CMD-SHELL, curl x]}}}}",
+        ),
+        error(
+            "services.api.health_check.interval",
+            "expected 5 to 300",
+            "{services: {api: {health_check: {command: [CMD, x], interval: 4}}}}",
+            "{services: {api: {health_check: {command: [CMD, x], interval: 300}}}}",
+        ),
+        error(
+            "services.api.health_check.timeout",
+            "expected 2 to 60",
+            "{services: {api: {health_check: {command: [CMD, x], timeout: 61}}}}",
+            "{services: {api: {health_check: {command: [CMD, x], timeout: 60}}}}",
+        ),
+        error(
+            "services.api.health_check.retries",
+            "expected 1 to 10",
+            "{services: {api: {health_check: {command: [CMD, x], retries: 0}}}}",
+            "{services: {api: {health_check: {command: [CMD, x], retries: 10}}}}",
+        ),
+        error(
+            "services.api.health_check.start_period",
+            "expected 0 to 300",
+            "{services: {api: {health_check: {command: [CMD, x], start_period: 301}}}}",
+            "{services: {api: {health_check: {command: [CMD, x], start_period: 300}}}}",
+        ),
+        warning(
+            "services.api.health_check.command",
+            "the check asks port 3000",
+            "{services: {api: {health_check: {command: [CMD-SHELL, \"curl -f http://localhost:3000/health\"]}}}}",
+            "{services: {api: {health_check: {command: [CMD-SHELL, \"curl -f http://localhost:8080/health\"]}}}}",
+        ),
+        warning(
+            "services.api.health_check_grace_period_seconds",
+            "may still be starting",
+            "{services: {api: {health_check_grace_period_seconds: 10, health_check: {command: [CMD, x], start_period: 60}}}}",
+            "{services: {api: {health_check_grace_period_seconds: 60, health_check: {command: [CMD, x], start_period: 60}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check.path",
+            "this is no path",
+            "{services: {api: {target_group: {health_check: {path: health}}}}}",
+            "{services: {api: {target_group: {health_check: {path: /}}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check.timeout_seconds",
+            "expected less than `interval_seconds`, 10",
+            "{services: {api: {target_group: {health_check: {interval_seconds: 10, timeout_seconds: 10}}}}}",
+            "{services: {api: {target_group: {health_check: {interval_seconds: 10, timeout_seconds: 9}}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check.interval_seconds",
+            "expected 5 to 300",
+            "{services: {api: {target_group: {health_check: {interval_seconds: 301}}}}}",
+            "{services: {api: {target_group: {health_check: {interval_seconds: 300}}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check.timeout_seconds",
+            "expected 2 to 120",
+            "{services: {api: {target_group: {health_check: {interval_seconds: 200, timeout_seconds: 121}}}}}",
+            "{services: {api: {target_group: {health_check: {interval_seconds: 200, timeout_seconds: 120}}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check.healthy_threshold_count",
+            "expected 2 to 10",
+            "{services: {api: {target_group: {health_check: {healthy_threshold_count: 1}}}}}",
+            "{services: {api: {target_group: {health_check: {healthy_threshold_count: 10}}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check.matcher",
+            "expected codes from 200 to 499",
+            "{services: {api: {target_group: {health_check: {matcher: \"2xx\"}}}}}",
+            "{services: {api: {target_group: {health_check: {matcher: \"200-299,301\"}}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
+    const TWO: &str = "{services: {api: {target_group: {path_patterns: [/api/*], priority: 10}}, web: {image: \"shop/web:v1\", container_port: 80, target_group: {host_headers: [web.shop.example], priority: 20}}}}";
+    hold(&[
+        error(
+            "load_balancer.subnet_ids",
+            "at least two availability zones",
+            "{load_balancer: {subnet_ids: [subnet-2]}}",
+            "{load_balancer: {subnet_ids: [subnet-2, subnet-3]}}",
+        ),
+        error(
+            "load_balancer.subnet_ids[1]",
+            "is in the list twice",
+            "{load_balancer: {subnet_ids: [subnet-2, subnet-2, subnet-3]}}",
+            "{}",
+        ),
+        error(
+            "load_balancer.subnet_ids[0]",
+            "this is no id of a subnet",
+            "{load_balancer: {subnet_ids: [vpc-2, subnet-3]}}",
+            "{load_balancer: {subnet_ids: [\"${AWS::Region}\", subnet-3]}}",
+        ),
+        warning(
+            "load_balancer",
+            "is not encrypted",
+            "{load_balancer: {scheme: internet-facing}}",
+            "{load_balancer: {scheme: internet-facing, certificate_arns: [\"arn:aws:acm:eu-west-1:111122223333:certificate/x\"]}}",
+        ),
+        error(
+            "load_balancer.certificate_arns[0]",
+            "no ARN of a certificate",
+            "{load_balancer: {certificate_arns: [x]}}",
+            "{load_balancer: {certificate_arns: [\"arn:aws:acm:eu-west-1:111122223333:certificate/x\"]}}",
+        ),
+        error(
+            "load_balancer.certificate_arns[1]",
+            "in the list twice",
+            "{load_balancer: {certificate_arns: [\"arn:aws:acm:eu-west-1:1:certificate/x\", \"arn:aws:acm:eu-west-1:1:certificate/x\"]}}",
+            "{load_balancer: {certificate_arns: [\"arn:aws:acm:eu-west-1:1:certificate/x\", \"arn:aws:acm:eu-west-1:1:certificate/y\"]}}",
+        ),
+        warning(
+            "load_balancer",
+            "nobody may connect",
+            "{load_balancer: {ingress_cidr_ips: null}}",
+            "{load_balancer: {ingress_cidr_ips: null, security_group_ids: [sg-1]}}",
+        ),
+        error(
+            "load_balancer.ingress_cidr_ips",
+            "groups that exist are named",
+            "{load_balancer: {security_group_ids: [sg-1]}}",
+            "{load_balancer: {security_group_ids: []}}",
+        ),
+        error(
+            "load_balancer.ingress_cidr_ips[0]",
+            "no IPv4 range",
+            "{load_balancer: {ingress_cidr_ips: [10.0.0.0]}}",
+            "{load_balancer: {ingress_cidr_ips: [10.0.0.0/16]}}",
+        ),
+        error(
+            "load_balancer.security_group_ids[0]",
+            "no id of a security group",
+            "{load_balancer: {ingress_cidr_ips: null, security_group_ids: [web]}}",
+            "{load_balancer: {ingress_cidr_ips: null, security_group_ids: [sg-1]}}",
+        ),
+        error(
+            "load_balancer.idle_timeout",
+            "expected 1 to 4000",
+            "{load_balancer: {idle_timeout: 0}}",
+            "{load_balancer: {idle_timeout: 4000}}",
+        ),
+        error(
+            "load_balancer.ssl_policy",
+            "no policy of Elastic Load Balancing",
+            "{load_balancer: {ssl_policy: TLS13}}",
+            "{load_balancer: {ssl_policy: ELBSecurityPolicy-TLS13-1-3-2021-06}}",
+        ),
+        error(
+            "load_balancer.access_logs_bucket",
+            "no name of a bucket",
+            "{load_balancer: {access_logs_bucket: My_Bucket}}",
+            "{load_balancer: {access_logs_bucket: my-logs}}",
+        ),
+        warning(
+            "load_balancer",
+            "no service is behind",
+            "{services: {api: {target_group: null}}}",
+            "{load_balancer: null, services: {api: {target_group: null}}}",
+        ),
+        error(
+            "services.api.target_group",
+            "the stack has no `load_balancer`",
+            "{load_balancer: null}",
+            "{load_balancer: null, services: {api: {target_group: {target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/x/1\"}}}}",
+        ),
+        error(
+            "services.api.target_group",
+            "add `container_port`",
+            "{services: {api: {container_port: null}}}",
+            "{services: {api: {container_port: 80}}}",
+        ),
+        error(
+            "services.api.target_group.target_group_arn",
+            "no ARN of a target group",
+            "{load_balancer: null, services: {api: {target_group: {target_group_arn: x}}}}",
+            "{load_balancer: null, services: {api: {target_group: {target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/x/1\"}}}}",
+        ),
+        error(
+            "services.api.target_group.deregistration_delay",
+            "are not this stack's",
+            "{load_balancer: null, services: {api: {target_group: {deregistration_delay: 5, target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/x/1\"}}}}",
+            "{services: {api: {target_group: {deregistration_delay: 5}}}}",
+        ),
+        error(
+            "services.api.target_group.health_check",
+            "are not this stack's",
+            "{load_balancer: null, services: {api: {target_group: {health_check: {path: /}, target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/x/1\"}}}}",
+            "{services: {api: {target_group: {health_check: {path: /}}}}}",
+        ),
+        error(
+            "services.api.target_group",
+            "add `priority`",
+            "{services: {api: {target_group: {path_patterns: [/api/*]}}}}",
+            TWO,
+        ),
+        error(
+            "services.api.target_group.priority",
+            "which has no priority",
+            "{services: {api: {target_group: {priority: 1}}}}",
+            TWO,
+        ),
+        error(
+            "services.api.target_group.priority",
+            "expected 1 to 50000",
+            "{services: {api: {target_group: {path_patterns: [/api/*], priority: 50001}}}}",
+            "{services: {api: {target_group: {path_patterns: [/api/*], priority: 50000}}}}",
+        ),
+        error(
+            "services.web.target_group.priority",
+            "service `api` has this priority already",
+            "{services: {api: {target_group: {path_patterns: [/api/*], priority: 10}}, web: {image: \"shop/web:v1\", container_port: 80, target_group: {host_headers: [web.shop.example], priority: 10}}}}",
+            TWO,
+        ),
+        error(
+            "services.web.target_group",
+            "services `api` and `web` would both get",
+            "{services: {web: {image: \"shop/web:v1\", container_port: 80, target_group: {}}}}",
+            "{services: {web: {image: \"shop/web:v1\", container_port: 80, target_group: {path_patterns: [/web], priority: 1}}}}",
+        ),
+        error(
+            "services.api.target_group.path_patterns[0]",
+            "no pattern of paths",
+            "{services: {api: {target_group: {path_patterns: [api], priority: 1}}}}",
+            TWO,
+        ),
+        error(
+            "services.api.target_group.host_headers[0]",
+            "this is no host",
+            "{services: {api: {target_group: {host_headers: [\"https://x\"], priority: 1}}}}",
+            TWO,
+        ),
+        error(
+            "services.api.target_group",
+            "too many paths and hosts",
+            "{services: {api: {target_group: {path_patterns: [/1, /2, /3, /4, /5, /6], priority: 1}}}}",
+            "{services: {api: {target_group: {path_patterns: [/1, /2, /3, /4, /5], priority: 1}}}}",
+        ),
+        error(
+            "services.api.target_group",
+            "too many `*` and `?`",
+            "{services: {api: {target_group: {path_patterns: [/*/*/*, /*/*/*/*], priority: 1}}}}",
+            "{services: {api: {target_group: {path_patterns: [/*/*/*, /*/*/*], priority: 1}}}}",
+        ),
+        error(
+            "services.api.target_group.deregistration_delay",
+            "expected 0 to 3600",
+            "{services: {api: {target_group: {deregistration_delay: 3601}}}}",
+            "{services: {api: {target_group: {deregistration_delay: 0}}}}",
+        ),
+        error(
+            "services.api.target_group.stickiness_duration",
+            "expected 1 to 604800",
+            "{services: {api: {target_group: {stickiness_duration: 0}}}}",
+            "{services: {api: {target_group: {stickiness_duration: 60}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn networks_are_named_by_ids_and_rules_say_who_and_where() {
+    hold(&[
+        error(
+            "network.vpc_id",
+            "no id of a VPC",
+            "{network: {vpc_id: main}}",
+            "{network: {vpc_id: vpc-1}}",
+        ),
+        error(
+            "network.subnet_ids",
+            "there is no subnet",
+            "{network: {subnet_ids: []}}",
+            "{}",
+        ),
+        warning(
+            "network.subnet_ids",
+            "one availability zone",
+            "{network: {subnet_ids: [subnet-1]}}",
+            "{}",
+        ),
+        error(
+            "services.api.subnet_ids[0]",
+            "no id of a subnet",
+            "{services: {api: {subnet_ids: [x]}}}",
+            "{services: {api: {subnet_ids: [subnet-1]}}}",
+        ),
+        error(
+            "services.api.security_group_ids[0]",
+            "no id of a security group",
+            "{services: {api: {security_group_ids: [x]}}}",
+            "{services: {api: {security_group_ids: [sg-1]}}}",
+        ),
+        error(
+            "services.api.security_group_ids",
+            "expected at most 5",
+            "{services: {api: {security_group_ids: [sg-1, sg-2, sg-3, sg-4, sg-5], security_group: {}}}}",
+            "{services: {api: {security_group_ids: [sg-1, sg-2, sg-3, sg-4, sg-5]}}}",
+        ),
+        error(
+            "services.batch.assign_public_ip",
+            "only tasks on Fargate",
+            "{services: {batch: {assign_public_ip: true}}}",
+            "{services: {api: {assign_public_ip: true}}}",
+        ),
+        error(
+            "services.api.security_group.ingress[0]",
+            "exactly one of",
+            "{services: {api: {security_group: {ingress: [{from_port: 80}]}}}}",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8}]}}}}",
+        ),
+        error(
+            "services.api.security_group.ingress[0]",
+            "exactly one of",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8, security_group_id: sg-1}]}}}}",
+            "{services: {api: {security_group: {ingress: [{security_group_id: sg-1}]}}}}",
+        ),
+        error(
+            "services.batch.security_group.ingress[0]",
+            "add `from_port`",
+            "{services: {batch: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8}]}}}}",
+            "{services: {batch: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8, from_port: 22}]}}}}",
+        ),
+        error(
+            "services.api.security_group.egress[0]",
+            "the rule names no port",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0}]}}}}",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, from_port: 443}]}}}}",
+        ),
+        error(
+            "services.api.security_group.egress[0]",
+            "all protocols have no ports",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, ip_protocol: \"-1\", from_port: 443}]}}}}",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, ip_protocol: \"-1\"}]}}}}",
+        ),
+        error(
+            "services.api.security_group.egress[0].ip_protocol",
+            "this is no protocol",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, ip_protocol: http, from_port: 443}]}}}}",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, ip_protocol: udp, from_port: 53}]}}}}",
+        ),
+        error(
+            "services.api.security_group.egress[0].to_port",
+            "expected 443 or more",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, from_port: 443, to_port: 80}]}}}}",
+            "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, from_port: 443, to_port: 444}]}}}}",
+        ),
+        error(
+            "services.api.security_group.ingress[0].to_port",
+            "no first one",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8, to_port: 80}]}}}}",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8, from_port: 80, to_port: 80}]}}}}",
+        ),
+        error(
+            "services.api.security_group.ingress[0].cidr_ip",
+            "no IPv4 range",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/33}]}}}}",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/32}]}}}}",
+        ),
+        error(
+            "services.api.security_group.ingress[0].prefix_list_id",
+            "no such id",
+            "{services: {api: {security_group: {ingress: [{prefix_list_id: x}]}}}}",
+            "{services: {api: {security_group: {ingress: [{prefix_list_id: pl-1}]}}}}",
+        ),
+        error(
+            "services.api.security_group.ingress[0].description",
+            "EC2 takes at most 255",
+            "{services: {api: {security_group: {ingress: [{prefix_list_id: pl-1, description: é}]}}}}",
+            "{services: {api: {security_group: {ingress: [{prefix_list_id: pl-1, description: \"e (f)\"}]}}}}",
+        ),
+        warning(
+            "services.api.security_group.ingress[0].cidr_ip",
+            "everybody may connect",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 0.0.0.0/0}]}}}}",
+            "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/8}]}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn capacity_is_there_is_used_and_is_of_one_kind() {
+    hold(&[
+        error(
+            "capacity.main.instance_type",
+            "no EC2 instance type",
+            "{capacity: {main: {instance_type: small}}}",
+            "{capacity: {main: {instance_type: m5.large}}}",
+        ),
+        error(
+            "capacity.main.cpu_architecture",
+            "expected ARM64",
+            "{capacity: {main: {instance_type: t4g.small}}}",
+            "{capacity: {main: {instance_type: t4g.small, cpu_architecture: ARM64}}, services: {batch: {cpu_architecture: ARM64}}}",
+        ),
+        error(
+            "capacity.main.min_size",
+            "expected at most `max_size`, 4",
+            "{capacity: {main: {min_size: 5}}}",
+            "{capacity: {main: {min_size: 4}}}",
+        ),
+        error(
+            "capacity.main.max_size",
+            "expected 1 or more",
+            "{capacity: {main: {min_size: 0, max_size: 0}}}",
+            "{capacity: {main: {min_size: 0, max_size: 1}}}",
+        ),
+        error(
+            "capacity.main.target_capacity",
+            "expected 1 to 100",
+            "{capacity: {main: {target_capacity: 101}}}",
+            "{capacity: {main: {target_capacity: 80}}}",
+        ),
+        error(
+            "capacity.main.instance_warmup_period",
+            "expected 0 to 10000",
+            "{capacity: {main: {instance_warmup_period: 10001}}}",
+            "{capacity: {main: {instance_warmup_period: 0}}}",
+        ),
+        error(
+            "capacity.main.volume_size",
+            "expected 30 to 16384",
+            "{capacity: {main: {volume_size: 20}}}",
+            "{capacity: {main: {volume_size: 20, image_ssm_parameter: /my/image}}}",
+        ),
+        error(
+            "capacity.main.image_ssm_parameter",
+            "no SSM parameter",
+            "{capacity: {main: {image_ssm_parameter: ami-1}}}",
+            "{capacity: {main: {image_ssm_parameter: /my/image}}}",
+        ),
+        error(
+            "capacity.FARGATE",
+            "Fargate's own",
+            "{capacity: {FARGATE: {instance_type: t3.small}}, services: {batch: {capacity_provider_strategy: [{capacity_provider: FARGATE}]}}}",
+            "{}",
+        ),
+        warning(
+            "capacity.spare",
+            "no service runs on this capacity",
+            "{capacity: {spare: {instance_type: t3.small}}}",
+            "{capacity: {spare: {instance_type: t3.small}}, services: {batch: {capacity_provider_strategy: [{capacity_provider: spare}, {capacity_provider: main}]}}}",
+        ),
+        error(
+            "services.batch.capacity_provider_strategy[0].capacity_provider",
+            "did you mean `main`?",
+            "{services: {batch: {capacity_provider_strategy: [{capacity_provider: mian}]}}}",
+            "{}",
+        ),
+        error(
+            "services.batch.capacity_provider_strategy[1].capacity_provider",
+            "in the strategy twice",
+            "{services: {batch: {capacity_provider_strategy: [{capacity_provider: main}, {capacity_provider: main}]}}}",
+            "{}",
+        ),
+        error(
+            "services.batch.capacity_provider_strategy",
+            "Fargate and EC2 are mixed",
+            "{services: {batch: {capacity_provider_strategy: [{capacity_provider: main}, {capacity_provider: FARGATE}]}}}",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE_SPOT, weight: 4}, {capacity_provider: FARGATE, base: 1}]}}}",
+        ),
+        error(
+            "services.api.capacity_provider_strategy[1].base",
+            "a base of one provider only",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE_SPOT, base: 1}, {capacity_provider: FARGATE, base: 1}]}}}",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE_SPOT, base: 1}, {capacity_provider: FARGATE}]}}}",
+        ),
+        error(
+            "services.api.capacity_provider_strategy",
+            "all weights are 0",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE, weight: 0}]}}}",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE, weight: 0, base: 1}, {capacity_provider: FARGATE_SPOT}]}}}",
+        ),
+        error(
+            "services.api.capacity_provider_strategy[0].weight",
+            "expected 0 to 1000",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE, weight: 1001}]}}}",
+            "{services: {api: {capacity_provider_strategy: [{capacity_provider: FARGATE, weight: 1000}]}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn file_systems_are_what_efs_has_and_mounts_can_be_written() {
+    hold(&[
+        error(
+            "file_systems.data.throughput_mode",
+            "add `provisioned_throughput_in_mibps`",
+            "{file_systems: {data: {throughput_mode: provisioned}}}",
+            "{file_systems: {data: {throughput_mode: provisioned, provisioned_throughput_in_mibps: 100}}}",
+        ),
+        error(
+            "file_systems.data.provisioned_throughput_in_mibps",
+            "add `throughput_mode: provisioned`",
+            "{file_systems: {data: {provisioned_throughput_in_mibps: 100}}}",
+            "{file_systems: {data: {throughput_mode: elastic}}}",
+        ),
+        error(
+            "file_systems.data.provisioned_throughput_in_mibps",
+            "expected 1 to 3414",
+            "{file_systems: {data: {throughput_mode: provisioned, provisioned_throughput_in_mibps: 0.5}}}",
+            "{file_systems: {data: {throughput_mode: provisioned, provisioned_throughput_in_mibps: 1.5}}}",
+        ),
+        error(
+            "file_systems.data.performance_mode",
+            "no elastic throughput in this mode",
+            "{file_systems: {data: {throughput_mode: elastic, performance_mode: maxIO}}}",
+            "{file_systems: {data: {throughput_mode: bursting, performance_mode: maxIO}}}",
+        ),
+        error(
+            "file_systems.data.kms_key_id",
+            "this is no KMS key",
+            "{file_systems: {data: {kms_key_id: my key}}}",
+            "{file_systems: {data: {kms_key_id: alias/data}}}",
+        ),
+        error(
+            "file_systems.data.subnet_ids[0]",
+            "no id of a subnet",
+            "{file_systems: {data: {subnet_ids: [x]}}}",
+            "{file_systems: {data: {subnet_ids: [subnet-1, subnet-2]}}}",
+        ),
+        error(
+            "file_systems.data.access_points.app.root_directory.permissions",
+            "these are no permissions",
+            "{file_systems: {data: {access_points: {app: {root_directory: {permissions: \"8\"}}}}}}",
+            "{file_systems: {data: {access_points: {app: {root_directory: {permissions: \"0755\"}}}}}}",
+        ),
+        error(
+            "file_systems.data.access_points.app.root_directory.path",
+            "EFS takes no such path",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: data}}}}}}",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: /a/b/c/d}}}}}}",
+        ),
+        error(
+            "file_systems.data.expected_size_in_gib",
+            "expected 0 or more",
+            "{file_systems: {data: {expected_size_in_gib: -1}}}",
+            "{file_systems: {data: {expected_size_in_gib: 0}}}",
+        ),
+        warning(
+            "file_systems.spare",
+            "no service mounts this file system",
+            "{file_systems: {spare: {}}}",
+            "{file_systems: {spare: {}}, services: {api: {mount_points: [{file_system: spare, container_path: /x}]}}}",
+        ),
+        error(
+            "services.batch.mount_points[0].file_system",
+            "did you mean `data`?",
+            "{services: {batch: {mount_points: [{file_system: dta, container_path: /data}]}}}",
+            "{}",
+        ),
+        error(
+            "services.batch.mount_points[0].access_point",
+            "expected one of `app`",
+            "{services: {batch: {mount_points: [{file_system: data, access_point: zebra, container_path: /data}]}}}",
+            "{}",
+        ),
+        error(
+            "services.batch.mount_points[1].access_point",
+            "add `file_system`",
+            "{services: {batch: {mount_points: [{file_system: data, container_path: /data}, {access_point: app, container_path: /x}]}}}",
+            "{}",
+        ),
+        error(
+            "services.api.mount_points[1].container_path",
+            "mount_points[0] is at this path already",
+            "{services: {api: {mount_points: [{container_path: /x}, {container_path: /x/}]}}}",
+            "{services: {api: {mount_points: [{container_path: /x}, {container_path: /x/y}]}}}",
+        ),
+        error(
+            "services.api.mount_points[0].container_path",
+            "expected an absolute path below /",
+            "{services: {api: {mount_points: [{container_path: /}]}}}",
+            "{services: {api: {mount_points: [{container_path: /x}]}}}",
+        ),
+        warning(
+            "services.batch.mount_points[0]",
+            "the root of a new file system is root's",
+            "{services: {batch: {user: \"1000\", mount_points: [{file_system: data, container_path: /data}]}}}",
+            "{services: {batch: {user: \"1000\"}}}",
+        ),
+        error(
+            "services.api.enable_execute_command",
+            "read-only root file system",
+            "{services: {api: {readonly_root_filesystem: true, enable_execute_command: true}}}",
+            "{services: {api: {readonly_root_filesystem: true}, batch: {enable_execute_command: true}}}",
+        ),
+        error(
+            "services.api.environment.TEMP_STORAGE_PATH",
+            "nothing is mounted there",
+            "{services: {api: {readonly_root_filesystem: true, environment: {TEMP_STORAGE_PATH: /tmp/x}, mount_points: [{container_path: /tmp/xy}]}}}",
+            "{services: {api: {readonly_root_filesystem: true, environment: {TEMP_STORAGE_PATH: /tmp/x}, mount_points: [{container_path: /tmp}]}}}",
+        ),
+        error(
+            "services.batch.environment.TEMP_STORAGE_PATH",
+            "mounted read-only",
+            "{services: {batch: {environment: {TEMP_STORAGE_PATH: /data}, mount_points: [{file_system: data, container_path: /data, read_only: true}]}}}",
+            "{services: {batch: {environment: {TEMP_STORAGE_PATH: /data/x}}}}",
+        ),
+        warning(
+            "services.api.environment.TEMP_STORAGE_PATH",
+            "the scratch space at /tmp is root's",
+            "{services: {api: {user: \"1000\", environment: {TEMP_STORAGE_PATH: /tmp}, mount_points: [{container_path: /tmp}]}}}",
+            "{services: {api: {user: root, environment: {TEMP_STORAGE_PATH: /tmp}, mount_points: [{container_path: /tmp}]}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn services_scale_by_something_and_can_come_back_from_none() {
+    hold(&[
+        error(
+            "services.api.scaling.min_capacity",
+            "expected at most `max_capacity`, 2",
+            "{services: {api: {scaling: {min_capacity: 3, max_capacity: 2, target_cpu_utilization: 70}}}}",
+            "{services: {api: {scaling: {min_capacity: 2, max_capacity: 2, target_cpu_utilization: 70}}}}",
+        ),
+        error(
+            "services.api.scaling.max_capacity",
+            "expected 1 to 5000",
+            "{services: {api: {scaling: {min_capacity: 0, max_capacity: 0, target_cpu_utilization: 70}}}}",
+            "{services: {api: {scaling: {max_capacity: 5000, target_cpu_utilization: 70}}}}",
+        ),
+        error(
+            "services.api.scaling",
+            "there is nothing to scale by",
+            "{services: {api: {scaling: {max_capacity: 2}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_memory_utilization: 80}}}}",
+        ),
+        error(
+            "services.api.scaling.target_cpu_utilization",
+            "more than 0, at most 100",
+            "{services: {api: {scaling: {max_capacity: 2, target_cpu_utilization: 101}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_cpu_utilization: 99.5}}}}",
+        ),
+        error(
+            "services.batch.scaling.target_requests_per_task",
+            "add `target_group`",
+            "{services: {batch: {scaling: {max_capacity: 2, target_requests_per_task: 100}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_requests_per_task: 100}}}}",
+        ),
+        error(
+            "services.api.scaling.target_requests_per_task",
+            "not behind `target_group_arn`",
+            "{load_balancer: null, services: {api: {target_group: {target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/x/1\"}, scaling: {max_capacity: 2, target_requests_per_task: 100}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_requests_per_task: 0.5}}}}",
+        ),
+        error(
+            "services.api.scaling.target_requests_per_task",
+            "expected more than 0",
+            "{services: {api: {scaling: {max_capacity: 2, target_requests_per_task: 0}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_requests_per_task: 1}}}}",
+        ),
+        warning(
+            "services.api.scaling.min_capacity",
+            "that could bring it back",
+            "{services: {api: {scaling: {min_capacity: 0, max_capacity: 2, target_cpu_utilization: 70}}}}",
+            "{services: {api: {scaling: {min_capacity: 0, max_capacity: 2, custom_metrics: [{namespace: Shop, metric_name: Waiting, target_value: 10}]}}}}",
+        ),
+        error(
+            "services.api.scaling.custom_metrics[0].target_value",
+            "expected more than 0",
+            "{services: {api: {scaling: {max_capacity: 2, custom_metrics: [{namespace: Shop, metric_name: Waiting, target_value: 0}]}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, custom_metrics: [{namespace: AWS/SQS, metric_name: Waiting, target_value: 0.1}]}}}}",
+        ),
+        error(
+            "services.api.scaling.custom_metrics[0].namespace",
+            "CloudWatch has no such name",
+            "{services: {api: {scaling: {max_capacity: 2, custom_metrics: [{namespace: \"\", metric_name: Waiting, target_value: 1}]}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, custom_metrics: [{namespace: S, metric_name: Waiting, target_value: 1}]}}}}",
+        ),
+        error(
+            "services.api.scaling.scale_in_evaluation_periods",
+            "expected 1 to 1440",
+            "{services: {api: {scaling: {max_capacity: 2, target_cpu_utilization: 70, scale_in_evaluation_periods: 0}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_cpu_utilization: 70, scale_in_evaluation_periods: 5}}}}",
+        ),
+        error(
+            "services.api.desired_count",
+            "expected 0 to 5000",
+            "{services: {api: {desired_count: 5001}}}",
+            "{services: {api: {desired_count: 0}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn schedules_are_as_the_scheduler_takes_them() {
+    hold(&[
+        error(
+            "services.api.schedules.night.schedule_expression",
+            "this is no schedule",
+            "{services: {api: {schedules: {night: {schedule_expression: daily}}}}}",
+            "{services: {api: {schedules: {night: {schedule_expression: rate(1 day)}}}}}",
+        ),
+        error(
+            "services.api.schedules.night.schedule_expression",
+            "has 5 fields",
+            "{services: {api: {schedules: {night: {schedule_expression: cron(0 3 * * *)}}}}}",
+            "{services: {api: {schedules: {night: {schedule_expression: cron(0 3 * * ? *)}}}}}",
+        ),
+        error(
+            "services.api.schedules.night.schedule_expression_timezone",
+            "this is no time zone",
+            "{services: {api: {schedules: {night: {schedule_expression: rate(1 day), schedule_expression_timezone: \"+01:00\"}}}}}",
+            "{services: {api: {schedules: {night: {schedule_expression: rate(1 day), schedule_expression_timezone: Europe/Berlin}}}}}",
+        ),
+        error(
+            "services.api.schedules.night.task_count",
+            "expected 1 to 10",
+            "{services: {api: {schedules: {night: {schedule_expression: rate(1 day), task_count: 11}}}}}",
+            "{services: {api: {schedules: {night: {schedule_expression: rate(1 day), task_count: 10}}}}}",
+        ),
+        error(
+            "services.api.schedules[\"a b\"]",
+            "this is no name",
+            "{services: {api: {schedules: {\"a b\": {schedule_expression: rate(1 day)}}}}}",
+            "{services: {api: {schedules: {a-b: {schedule_expression: rate(1 day)}}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn deployments_can_replace_tasks() {
+    hold(&[
+        error(
+            "services.api.deployment_configuration.maximum_percent",
+            "more than `minimum_healthy_percent`, 100",
+            "{services: {api: {deployment_configuration: {minimum_healthy_percent: 100, maximum_percent: 100}}}}",
+            "{services: {api: {deployment_configuration: {minimum_healthy_percent: 0, maximum_percent: 100}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.minimum_healthy_percent",
+            "expected 0 to 100",
+            "{services: {api: {deployment_configuration: {minimum_healthy_percent: 101}}}}",
+            "{services: {api: {deployment_configuration: {minimum_healthy_percent: 50}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.maximum_percent",
+            "expected 100 to 200",
+            "{services: {api: {deployment_configuration: {maximum_percent: 201}}}}",
+            "{services: {api: {deployment_configuration: {maximum_percent: 150}, desired_count: 2}}}",
+        ),
+        warning(
+            "services.api.deployment_configuration",
+            "so that none can be replaced",
+            "{services: {api: {deployment_configuration: {minimum_healthy_percent: 50, maximum_percent: 100}}}}",
+            "{services: {api: {deployment_configuration: {minimum_healthy_percent: 50, maximum_percent: 100}, desired_count: 2}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn logs_alarms_and_roles_are_what_aws_has() {
+    hold(&[
+        error(
+            "logs.retention_in_days",
+            "expected 1, 3, 5, 7, 14, 30",
+            "{logs: {retention_in_days: 31}}",
+            "{logs: {retention_in_days: 90}}",
+        ),
+        error(
+            "network.flow_logs.retention_in_days",
+            "does not keep logs for 2 days",
+            "{network: {flow_logs: {retention_in_days: 2}}}",
+            "{network: {flow_logs: {retention_in_days: 3}}}",
+        ),
+        error(
+            "events.retention_in_days",
+            "does not keep logs for 2 days",
+            "{events: {retention_in_days: 2}}",
+            "{events: {}}",
+        ),
+        error(
+            "logs.encryption",
+            "add `kms_key_id`",
+            "{logs: {encryption: kms_key}}",
+            "{logs: {encryption: kms_key, kms_key_id: \"arn:aws:kms:eu-west-1:111122223333:key/x\"}}",
+        ),
+        error(
+            "logs.kms_key_id",
+            "add `encryption: kms_key`",
+            "{logs: {kms_key_id: \"arn:aws:kms:eu-west-1:111122223333:key/x\"}}",
+            "{logs: {encryption: stack_key}}",
+        ),
+        error(
+            "logs.kms_key_id",
+            "the ARN of a key",
+            "{logs: {encryption: kms_key, kms_key_id: alias/x}}",
+            "{logs: {encryption: kms_key, kms_key_id: \"arn:aws:kms:${AWS::Region}:${AWS::AccountId}:key/x\"}}",
+        ),
+        error(
+            "alarms.alarm_actions[0]",
+            "this is no ARN",
+            "{alarms: {alarm_actions: [me@shop.example]}}",
+            "{alarms: {alarm_actions: [\"arn:aws:sns:eu-west-1:1:x\"]}}",
+        ),
+        error(
+            "alarms.cpu_utilization",
+            "at most 100",
+            "{alarms: {cpu_utilization: 0}}",
+            "{alarms: {cpu_utilization: 80}}",
+        ),
+        error(
+            "alarms.target_5xx_count",
+            "expected 0 or more",
+            "{alarms: {target_5xx_count: -1}}",
+            "{alarms: {target_5xx_count: 0}}",
+        ),
+        error(
+            "services.api.task_role_arn",
+            "no ARN of a role",
+            "{services: {api: {task_role_arn: role/x}}}",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/x\"}}}",
+        ),
+        error(
+            "services.api.task_role_policy_arns",
+            "attach them to that one",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::1:role/x\", task_role_policy_arns: [\"arn:aws:iam::aws:policy/x\"]}}}",
+            "{services: {api: {task_role_policy_arns: [\"arn:aws:iam::aws:policy/x\"]}}}",
+        ),
+        error(
+            "services.api.execution_role_policy_arns[0]",
+            "no ARN of a policy",
+            "{services: {api: {execution_role_policy_arns: [x]}}}",
+            "{services: {api: {execution_role_policy_arns: [\"arn:${AWS::Partition}:iam::aws:policy/x\"]}}}",
+        ),
+        error(
+            "services.api.task_role_statements",
+            "or leave `task_role_arn` out",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::1:role/x\", task_role_statements: [{actions: [\"s3:GetObject\"], resources: [\"arn:aws:s3:::x/*\"]}]}}}",
+            "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [\"arn:aws:s3:::x/*\"]}]}}}",
+        ),
+        error(
+            "services.api.task_role_statements[0].actions",
+            "says nothing",
+            "{services: {api: {task_role_statements: [{actions: [], resources: [\"*\"]}]}}}",
+            "{services: {api: {task_role_statements: [{actions: [\"s3:List*\"], resources: [\"*\"]}]}}}",
+        ),
+        error(
+            "services.api.task_role_statements[0].actions[0]",
+            "this is no action",
+            "{services: {api: {task_role_statements: [{actions: [GetObject], resources: [\"*\"]}]}}}",
+            "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [\"*\"]}]}}}",
+        ),
+        error(
+            "services.api.task_role_statements[0].resources[0]",
+            "this is no ARN",
+            "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [bucket]}]}}}",
+            "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [\"arn:aws:s3:::bucket/*\"]}]}}}",
+        ),
+        warning(
+            "services.api.task_role_statements[0]",
+            "everything with everything",
+            "{services: {api: {task_role_statements: [{actions: [\"*\"], resources: [\"*\"]}]}}}",
+            "{services: {api: {task_role_statements: [{effect: Deny, actions: [\"*\"], resources: [\"*\"]}]}}}",
+        ),
+        error(
+            "services.api.expected_task_count",
+            "expected 0 or more",
+            "{services: {api: {expected_task_count: -0.5}}}",
+            "{services: {api: {expected_task_count: 0.5}}}",
+        ),
+        error(
+            "logs.expected_gib_per_month",
+            "expected 0 or more",
+            "{logs: {expected_gib_per_month: -1}}",
+            "{logs: {expected_gib_per_month: 5}}",
+        ),
+    ]);
+}
+
+#[test]
+fn a_stack_is_not_larger_than_cloudformation_takes() {
+    let stack_of = |services: usize| {
+        let services: String = (0..services)
+            .map(|number| format!("s{number}: {{image: \"shop/x:v1\"}}, "))
+            .collect();
+        problems(&format!("{{services: {{{services}}}}}"))
+    };
+    assert_eq!(stack_of(40), []);
+    let found = stack_of(200);
+    assert_eq!(found[0].path, "services");
+    assert!(
+        found[0]
+            .message
+            .contains("expected at most the 500 that CloudFormation takes"),
+        "{found:#?}"
+    );
+    let secrets: String = (0..201)
+        .map(|number| format!("S{number}: {{value: x}}, "))
+        .collect();
+    let found = problems(&format!(
+        "{{services: {{api: {{secrets: {{{secrets}}}}}}}}}"
+    ));
+    assert!(
+        found[0].message.contains("at most the 200 parameters"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn an_empty_stack_is_only_warned_of() {
+    let text =
+        "name: shop\nnetwork: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}\nservices: {}\n";
+    let reading = read(text.as_bytes(), &Selection::Environment(None)).unwrap();
+    assert_eq!(reading.warnings[0].path, "services");
+}
+
+fn subnet(zone: &str, vpc: &str) -> Subnet {
+    Subnet {
+        availability_zone: zone.to_owned(),
+        vpc_id: vpc.to_owned(),
+    }
+}
+
+/// Everything that the shop needs.
+fn surroundings() -> Surroundings {
+    let subnets = [
+        ("subnet-0a1b2c3d", "a"),
+        ("subnet-1a1b2c3d", "b"),
+        ("subnet-2a1b2c3d", "a"),
+        ("subnet-3a1b2c3d", "b"),
+    ];
+    Surroundings {
+        subnets: subnets
+            .map(|(id, zone)| (id.to_owned(), subnet(zone, "vpc-0a1b2c3d")))
+            .into(),
+        ..Surroundings::default()
+    }
+}
+
+fn located(overlay: &str, surroundings: &Surroundings) -> Vec<Problem> {
+    let reading = shop(overlay).unwrap();
+    reading.locate(check_surroundings(&reading.stack, surroundings))
+}
+
+#[test]
+fn what_must_be_there_is_asked_for() {
+    let reading = shop(
+        "{services: {api: {secrets: {A: {value_from: a}, B: {value_from: \"arn:aws:ssm:r:1:parameter/b\"}, C: {value: c}, \
+         D: {value_from: \"${AWS::Region}/d\"}}}, web: {image: \"ghcr.io/shop/web:v1\", subnet_ids: [subnet-9]}}}",
+    )
+    .unwrap();
+    let needs = needs(&reading.stack);
+    assert_eq!(
+        needs.repositories,
+        BTreeSet::from(["shop/api".to_owned(), "shop/batch".to_owned()])
+    );
+    assert_eq!(
+        needs
+            .images
+            .iter()
+            .map(|(name, image)| format!("{name} {image}"))
+            .collect::<Vec<_>>(),
+        ["api shop/api:v1", "batch shop/batch:v1"]
+    );
+    assert_eq!(needs.secrets, BTreeSet::from(["a".to_owned()]));
+    assert_eq!(needs.subnets.len(), 5);
+    assert_eq!(located("{}", &surroundings()), []);
+}
+
+#[test]
+fn what_is_not_there_is_told_at_its_place() {
+    let mut missing = surroundings();
+    missing.missing_repositories.insert("shop/api".to_owned());
+    missing.missing_images = ["api".to_owned(), "batch".to_owned()].into();
+    missing.missing_secrets.insert("a".to_owned());
+    missing.subnets.remove("subnet-1a1b2c3d");
+    missing
+        .subnets
+        .insert("subnet-3a1b2c3d".to_owned(), subnet("b", "vpc-2"));
+    let found = located(
+        "{services: {api: {secrets: {A: {value_from: a}}}}}",
+        &missing,
+    );
+    let lines: Vec<String> = found
+        .iter()
+        .map(|problem| {
+            format!(
+                "{}: {}: {}",
+                problem.line.unwrap(),
+                problem.path,
+                problem.message
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "5: network.subnet_ids[1]: there is no subnet subnet-1a1b2c3d in this account and region; correct \
+             network.subnet_ids[1]",
+            "7: load_balancer.subnet_ids[1]: subnet subnet-3a1b2c3d is in vpc-2, expected one of the stack's VPC \
+             vpc-0a1b2c3d",
+            "17: services.api.image: no ECR repository shop/api in this account and region: create it, or correct \
+             services.api.image",
+            "21: services.batch.image: ECR repository shop/batch holds no image shop/batch:v1: push it first, or \
+             correct services.batch.image; ECS would try for hours to start tasks without it",
+            "27: services.api.secrets.A.value_from: there is no secret `a` in Secrets Manager of this account and \
+             region: create it, or correct services.api.secrets.A.value_from",
+        ]
+    );
+}
+
+#[test]
+fn zones_are_those_that_load_balancers_and_file_systems_need() {
+    let mut one_zone = surroundings();
+    one_zone.subnets = BTreeMap::from(
+        [
+            "subnet-0a1b2c3d",
+            "subnet-1a1b2c3d",
+            "subnet-2a1b2c3d",
+            "subnet-3a1b2c3d",
+        ]
+        .map(|id| (id.to_owned(), subnet("a", "vpc-0a1b2c3d"))),
+    );
+    let found = located("{}", &one_zone);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert_eq!(found[0].path, "load_balancer.subnet_ids");
+    assert!(found[0].message.contains("all subnets are in a"));
+    assert_eq!(found[1].path, "file_systems.data.subnet_ids");
+    assert!(found[1].message.contains("one mount target a zone"));
+}
