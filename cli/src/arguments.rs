@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore_events::image::ImageReference;
 
+use crate::cost::CostArguments;
+
 /// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
 /// of it.
 #[derive(Debug, Parser)]
@@ -36,12 +38,26 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start a rolling deployment of an image to a service
-    Deploy(DeployArguments),
-    /// Show the last deployment of services and what runs now
-    Status(StatusArguments),
+    /// What needs no AWS.
+    #[command(flatten)]
+    Offline(OfflineCommand),
+    /// What asks AWS, or changes something there.
+    #[command(flatten)]
+    Aws(AwsCommand),
+}
+
+/// What needs no AWS.
+#[derive(Debug, Subcommand)]
+pub enum OfflineCommand {
     /// Print the CloudFormation template of a stack file
     Render(StackFileArguments),
+    /// Estimate what a stack costs in a month
+    Cost(CostArguments),
+}
+
+/// What asks AWS, or changes something there.
+#[derive(Debug, Subcommand)]
+pub enum AwsCommand {
     /// Show what applying a stack file would change; nothing is changed
     Plan(PlanArguments),
     /// Bring a stack to what its file says
@@ -52,6 +68,10 @@ pub enum Command {
     Drift(StackArguments),
     /// Print what a stack has made: names, ARNs, addresses
     Outputs(StackArguments),
+    /// Start a rolling deployment of an image to a service
+    Deploy(DeployArguments),
+    /// Show the last deployment of services and what runs now
+    Status(StatusArguments),
 }
 
 /// `longshore deploy`.

@@ -3,6 +3,7 @@
 //! It does what the functions do, with the same code, and with the permissions of whoever runs it.
 
 mod arguments;
+mod cost;
 mod deploy;
 mod follow;
 mod plan;
@@ -18,7 +19,7 @@ use clap::Parser;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -47,9 +48,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         cloudformation_role_arn,
         permissions_boundary_arn,
     };
-    if let Command::Render(arguments) = &command {
-        return provision::render(arguments, &settings);
-    }
+    let command = match command {
+        Command::Offline(OfflineCommand::Render(arguments)) => {
+            return provision::render(&arguments, &settings);
+        }
+        Command::Offline(OfflineCommand::Cost(arguments)) => return cost::run(&arguments),
+        Command::Aws(command) => command,
+    };
     let state_bucket = state_bucket.context(
         "the bucket that holds Longshore's state is not known: give --state-bucket, or set \
          STATE_BUCKET_NAME",
@@ -60,13 +65,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         &event_bus,
     );
     match command {
-        Command::Deploy(arguments) => deploy::run(&cloud, arguments).await,
-        Command::Status(arguments) => status::run(&cloud, &arguments).await,
-        Command::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
-        Command::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,
-        Command::Destroy(arguments) => provision::run_destroy(&cloud, &settings, arguments).await,
-        Command::Drift(arguments) => provision::run_drift(&cloud, &arguments).await,
-        Command::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
-        Command::Render(arguments) => provision::render(&arguments, &settings),
+        AwsCommand::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
+        AwsCommand::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,
+        AwsCommand::Destroy(arguments) => {
+            provision::run_destroy(&cloud, &settings, arguments).await
+        }
+        AwsCommand::Drift(arguments) => provision::run_drift(&cloud, &arguments).await,
+        AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
+        AwsCommand::Deploy(arguments) => deploy::run(&cloud, arguments).await,
+        AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
     }
 }
