@@ -162,7 +162,10 @@ fn check_services(stack: &Stack, findings: &mut Findings) {
             Some(_) => path.key("service_name"),
             None => path.clone(),
         };
-        check_ecs_name(&place, &service_name, "service", findings);
+        // A default is made of names that were checked already.
+        if service.service_name.is_some() {
+            check_ecs_name(&place, &service_name, "service", findings);
+        }
         if let Some(other) = service_names.insert(service_name.clone(), name) {
             findings.error(
                 &place,
