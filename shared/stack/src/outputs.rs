@@ -192,7 +192,7 @@ fn complete(service: &mut Map<String, Value>, name: &str) {
     };
     let log_group = || {
         let (_, name) = text("log_group_arn")?.split_once(":log-group:")?;
-        Some(name.trim_end_matches(":*").to_owned())
+        Some(name.to_owned())
     };
     let following = [
         ("service_name", part_after("service_arn", '/')),
@@ -202,7 +202,11 @@ fn complete(service: &mut Map<String, Value>, name: &str) {
             part_after("task_definition_arn", ':'),
         ),
         ("log_group_name", log_group()),
-        ("container_name", Some(name.to_owned())),
+        // In the largest stacks it is not said although it may be another one.
+        (
+            "container_name",
+            text("log_group_arn").map(|_| name.to_owned()),
+        ),
     ];
     for (field, value) in following {
         if let Some(value) = value {

@@ -116,7 +116,10 @@ impl Rule {
             source_security_group_id: peer(&rule.security_group_id, Direction::In),
             destination_prefix_list_id: peer(&rule.prefix_list_id, Direction::Out),
             destination_security_group_id: peer(&rule.security_group_id, Direction::Out),
-            description: rule.description.as_deref().map(Value::written),
+            description: Some(match &rule.description {
+                Some(description) => Value::written(description),
+                None => Value::from("As the stack file says"),
+            }),
         }
     }
 }

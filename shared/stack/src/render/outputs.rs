@@ -97,10 +97,15 @@ fn of_service(frame: &Frame, member: Member, name: &str) -> Option<Value> {
     match name {
         "service_arn" => Some(Value::Ref(service())),
         "task_definition_arn" => Some(task_definition()),
-        "container_name" => (only || member.container_name() != member.name)
-            .then(|| Value::written(member.container_name())),
 
-        "log_group_arn" if in_full => Some(Value::GetAtt(log_group(), "Arn")),
+        // Where it is not said, it is the service's name.
+        "container_name" if in_full => (only || member.container_name() != member.name)
+            .then(|| Value::written(member.container_name())),
+        // Without the `:*` that CloudFormation puts at its end.
+        "log_group_arn" if in_full => Some(Value::sub(format!(
+            "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{}}}",
+            log_group()
+        ))),
         "security_group_id" if in_full => member.security_groups().into_iter().next_back(),
         "task_execution_role_arn" if in_full => Some(member.execution_role_arn()),
         "task_role_arn" if in_full => Some(member.task_role_arn()),

@@ -9,7 +9,7 @@ use crate::spec::{Secret, Sensitive, Stack};
 use super::frame::{Frame, Member};
 use super::names::Kind;
 use super::policy::Statement;
-use super::template::{Properties, Tag, Template, Value, part_of_sub};
+use super::template::{Policy, Properties, Tag, Template, Value, part_of_sub};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -46,6 +46,8 @@ pub(super) fn render(frame: &Frame, template: &mut Template) -> BTreeMap<String,
                 tags: frame.tags(),
             };
             let resource = template.add(Kind::Secret, &[member.name, variable], &properties);
+            // Its value is in the stack file.
+            resource.policies(Policy::Delete, Policy::Delete);
             if properties.kms_key_id.is_none() {
                 resource.unchecked(
                     "CKV_AWS_149",

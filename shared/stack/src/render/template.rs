@@ -365,9 +365,9 @@ mod tests {
 
     #[test]
     fn only_what_has_pseudo_parameters_is_substituted() {
-        assert_eq!(super::json(&Value::written("plain")), json!("plain"));
+        assert_eq!(json(&Value::written("plain")), json!("plain"));
         assert_eq!(
-            super::json(&Value::written("a ${AWS::Region} b")),
+            json(&Value::written("a ${AWS::Region} b")),
             json!({"Fn::Sub": "a ${AWS::Region} b"})
         );
     }
@@ -375,26 +375,26 @@ mod tests {
     #[test]
     fn doubled_dollars_are_plain_ones_with_and_without_substitution() {
         assert_eq!(
-            super::json(&Value::written("echo $${HOME}")),
+            json(&Value::written("echo $${HOME}")),
             json!("echo ${HOME}")
         );
         assert_eq!(
-            super::json(&Value::written("$${HOME} ${AWS::Region}")),
+            json(&Value::written("$${HOME} ${AWS::Region}")),
             json!({"Fn::Sub": "${!HOME} ${AWS::Region}"})
         );
     }
 
     #[test]
     fn what_is_no_pseudo_parameter_stays_as_it_is() {
-        assert_eq!(super::json(&Value::written("${HOME}")), json!("${HOME}"));
+        assert_eq!(json(&Value::written("${HOME}")), json!("${HOME}"));
         assert_eq!(
-            super::json(&Value::written("${HOME}${AWS::AccountId}")),
+            json(&Value::written("${HOME}${AWS::AccountId}")),
             json!({"Fn::Sub": "${!HOME}${AWS::AccountId}"})
         );
     }
 
     #[test]
     fn whole_numbers_have_no_fraction() {
-        assert_eq!(super::json(&[Number(70.0), Number(0.5)]), json!([70, 0.5]));
+        assert_eq!(json(&[Number(70.0), Number(0.5)]), json!([70, 0.5]));
     }
 }

@@ -1,0 +1,125 @@
+//! Every field of a stack file has an effect on its template.
+
+use std::collections::BTreeSet;
+
+use longshore_stack::read::schema;
+use longshore_stack::render::render;
+use longshore_stack::spec::Stack;
+use serde_json::{Value, json};
+
+use super::support::context;
+use super::whole::document;
+
+/// What only the estimate of costs reads.
+fn is_expectation(name: &str) -> bool {
+    name.starts_with("expected_")
+}
+
+fn body(document: &Value) -> Result<String, serde_json::Error> {
+    let stack: Stack = serde_json::from_value(document.clone())?;
+    Ok(render(&stack, &context()).body)
+}
+
+/// The places of all values that are neither maps nor lists.
+fn leaves(value: &Value, place: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                leaves(value, &format!("{place}/{key}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                leaves(value, &format!("{place}/{index}"), found);
+            }
+        }
+        _ => found.push(place.to_owned()),
+    }
+}
+
+/// Another value for a place; where only certain words are allowed, another one of these.
+fn other(value: &Value) -> Value {
+    let words = [
+        ("ARM64", "X86_64"),
+        ("enhanced", "disabled"),
+        ("maxIO", "generalPurpose"),
+        ("provisioned", "elastic"),
+        ("delete", "retain"),
+        ("internet-facing", "internal"),
+        ("kms_key", "aws_owned"),
+        ("REJECT", "ALL"),
+        ("Deny", "Allow"),
+        ("Sum", "Maximum"),
+    ];
+    match value {
+        Value::Bool(value) => json!(!value),
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => json!(whole + 1),
+            None => json!(number.as_f64().unwrap() + 1.0),
+        },
+        Value::String(text) => {
+            let word = words.iter().find(|(from, _)| from == text);
+            json!(word.map_or_else(|| format!("{text}9"), |(_, to)| (*to).to_owned()))
+        }
+        other => panic!("{other} is no leaf"),
+    }
+}
+
+#[test]
+fn a_change_of_any_value_changes_the_template() {
+    let document = document();
+    let before = body(&document).unwrap();
+    let mut places = Vec::new();
+    leaves(&document, "", &mut places);
+    for place in places {
+        let name = place.rsplit('/').next().unwrap();
+        // The sensitive one must have none: it is in no template. Whether the stack is protected is said to
+        // CloudFormation beside the template; the load balancer follows it where it does not say itself.
+        let without = is_expectation(name)
+            || place == "/services/api/secrets/PASSWORD/value"
+            || place == "/termination_protection";
+        let mut changed = document.clone();
+        let value = changed.pointer_mut(&place).unwrap();
+        *value = other(value);
+        let after = body(&changed).unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert_eq!(after != before, !without, "{place}");
+    }
+}
+
+#[test]
+fn the_document_says_all_that_a_stack_file_can_say() {
+    fn names(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    if key == "properties" {
+                        found.extend(value.as_object().unwrap().keys().cloned());
+                    }
+                    names(value, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+            _ => {}
+        }
+    }
+    fn keys(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    found.insert(key.clone());
+                    keys(value, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+            _ => {}
+        }
+    }
+    let (mut can_be_said, mut is_said) = (BTreeSet::new(), BTreeSet::new());
+    names(&schema(), &mut can_be_said);
+    keys(&document(), &mut is_said);
+    let unsaid: Vec<&String> = can_be_said
+        .difference(&is_said)
+        .filter(|name| !is_expectation(name) && *name != "environments")
+        .collect();
+    assert!(unsaid.is_empty(), "{unsaid:?}");
+}

@@ -1,0 +1,512 @@
+//! What a template says of its stack.
+
+use std::collections::BTreeMap;
+
+use longshore_stack::outputs::{names, outputs};
+use longshore_stack::render::{Context, render, without_images};
+use longshore_stack::spec::Stack;
+use serde_json::{Value, json};
+
+use super::support::{Template, context, json as body, rendered};
+use super::whole::document;
+
+fn of(document: &Value) -> Stack {
+    serde_json::from_value(document.clone()).unwrap()
+}
+
+fn template(document: &Value) -> Template {
+    Template(body(&render(&of(document), &context())))
+}
+
+/// A stack with one service that says this.
+fn service(mut says: Value) -> Template {
+    says["image"] = json!(says["image"].as_str().unwrap_or("api:v1"));
+    template(&json!({
+        "name": "shop",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+        "services": {"api": says},
+    }))
+}
+
+#[test]
+fn a_sensitive_value_is_a_parameter_and_nowhere_in_the_template() {
+    let rendered = render(&of(&document()), &context());
+    assert!(!rendered.body.contains("hunter2"));
+    let value = &rendered.parameters["SensitiveValueApiPassword"];
+    assert_eq!(value.reveal(), "hunter2");
+    assert!(!format!("{rendered:?}").contains("hunter2"));
+
+    let template = Template(body(&rendered));
+    let parameter = &template.0["Parameters"]["SensitiveValueApiPassword"];
+    assert_eq!(
+        (&parameter["Type"], &parameter["NoEcho"]),
+        (&json!("String"), &json!(true))
+    );
+    let secret = template.properties("SecretApiPassword");
+    assert_eq!(secret["Name"], "shop/api/PASSWORD");
+    assert_eq!(
+        secret["SecretString"],
+        json!({"Ref": "SensitiveValueApiPassword"})
+    );
+    assert_eq!(
+        template.secret("Api", "PASSWORD"),
+        &json!({"Ref": "SecretApiPassword"})
+    );
+    let reads = template.statement("ExecutionRoleApi", "ReadSecrets");
+    assert!(
+        reads["Resource"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"Ref": "SecretApiPassword"}))
+    );
+}
+
+#[test]
+fn secrets_are_read_by_the_arn_that_ecs_takes_and_by_no_other() {
+    let full = "arn:aws:secretsmanager:eu-west-2:1:secret:shop/full-a1B2c3";
+    let partial = "arn:aws:secretsmanager:eu-west-2:1:secret:shop/partial";
+    let parameter = "arn:aws:ssm:eu-west-2:1:parameter/shop/level";
+    let template = service(json!({"secrets": {
+        "FULL": {"value_from": full},
+        "KEYED": {"value_from": full, "json_key": "inner"},
+        "LEVEL": {"value_from": parameter},
+        "NAMED": {"value_from": "shop/named"},
+        "PARTIAL": {"value_from": partial, "json_key": "inner"},
+    }}));
+    let named =
+        "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:shop/named";
+    for (variable, value_from) in [
+        ("FULL", json!(full)),
+        ("KEYED", json!({"Fn::Sub": format!("{full}:inner::")})),
+        ("LEVEL", json!(parameter)),
+        ("NAMED", json!({"Fn::Sub": named})),
+        ("PARTIAL", json!({"Fn::Sub": format!("{partial}:inner::")})),
+    ] {
+        assert_eq!(template.secret("Api", variable), &value_from);
+    }
+    let reads = template.statement("ExecutionRoleApi", "ReadSecrets");
+    assert_eq!(
+        reads["Resource"],
+        json!([
+            {"Fn::Sub": format!("{named}-??????")},
+            full,
+            format!("{full}-??????"),
+            format!("{partial}-??????"),
+        ])
+    );
+    let parameters = template.statement("ExecutionRoleApi", "ReadParameters");
+    assert_eq!(parameters["Resource"], json!([parameter]));
+}
+
+#[test]
+fn a_key_of_ones_own_may_be_used_through_secrets_manager_only() {
+    let template = template(&document());
+    let decrypt = template.statement("ExecutionRoleApi", "Decrypt");
+    assert_eq!(
+        decrypt["Resource"],
+        json!(["arn:aws:kms:eu-west-2:123456789012:key/0a1b2c3d-0000-0000-0000-000000000003"])
+    );
+    let through = &decrypt["Condition"]["StringEquals"]["kms:ViaService"];
+    assert_eq!(
+        through[0]["Fn::Sub"],
+        "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"
+    );
+}
+
+#[test]
+fn roles_stay_within_their_path_and_boundary() {
+    let template = template(&document());
+    let roles = template.ids("AWS::IAM::Role");
+    assert!(roles.len() >= 5, "{roles:?}");
+    for role in roles {
+        let properties = template.properties(role);
+        assert_eq!(properties["Path"], "/longshore/");
+        assert_eq!(
+            properties["PermissionsBoundary"],
+            "arn:aws:iam::123456789012:policy/longshore-boundary"
+        );
+        assert!(properties["RoleName"].is_null());
+    }
+    let without = render(&of(&document()), &Context::default());
+    assert!(!without.body.contains("PermissionsBoundary"));
+}
+
+#[test]
+fn pseudo_parameters_are_filled_in_and_doubled_dollars_are_not() {
+    let template = service(json!({
+        "environment": {"PLACE": "${AWS::Region}", "LITERAL": "$${HOME}", "BOTH": "$${HOME} ${AWS::Region}"},
+        "command": ["sh", "-c", "echo $${HOME}"],
+    }));
+    assert_eq!(
+        template.variable("Api", "PLACE"),
+        &json!({"Fn::Sub": "${AWS::Region}"})
+    );
+    assert_eq!(template.variable("Api", "LITERAL"), "${HOME}");
+    assert_eq!(
+        template.variable("Api", "BOTH"),
+        &json!({"Fn::Sub": "${!HOME} ${AWS::Region}"})
+    );
+    assert_eq!(
+        template.container("Api")["Command"],
+        json!(["sh", "-c", "echo ${HOME}"])
+    );
+}
+
+#[test]
+fn what_the_stack_file_says_of_a_variable_goes_before_what_follows_from_the_rest() {
+    let template = service(json!({
+        "log_level": "debug",
+        "vault": {"address": "https://vault", "role": "api"},
+        "environment": {"LOG_LEVEL": "info"},
+        "secrets": {"VAULT_ROLE": {"value_from": "role"}},
+        "mount_points": [{"container_path": "/scratch"}],
+    }));
+    assert_eq!(template.variable("Api", "LOG_LEVEL"), "info");
+    assert_eq!(template.variable("Api", "VAULT_ADDR"), "https://vault");
+    assert!(template.variable("Api", "VAULT_ROLE").is_null());
+    assert!(template.variable("Api", "VAULT_SECRET_PATHS").is_null());
+    // Scratch space is no file system.
+    assert!(template.variable("Api", "EFS_MOUNT_PATH").is_null());
+}
+
+#[test]
+fn the_image_that_runs_takes_the_place_of_the_stack_files_and_nothing_else_changes() {
+    let stack = of(&document());
+    let digest = format!("shop/api@sha256:{}", "0".repeat(64));
+    let carrying = Context {
+        images: BTreeMap::from([("api".to_owned(), digest.clone())]),
+        ..context()
+    };
+    let (before, after) = (render(&stack, &context()), render(&stack, &carrying));
+    let template = Template(body(&after));
+    assert_eq!(
+        template.container("Api")["Image"],
+        json!({"Fn::Sub": format!(
+            "${{AWS::AccountId}}.dkr.ecr.${{AWS::Region}}.${{AWS::URLSuffix}}/{digest}"
+        )})
+    );
+    let metadata = &template.0["Metadata"]["Longshore"]["Services"]["api"];
+    assert_eq!(metadata["Image"], "shop/api:v1");
+    assert_ne!(before.body, after.body);
+    assert_eq!(without_images(&before.body), without_images(&after.body));
+
+    let mut other = document();
+    other["services"]["api"]["cpu"] = json!(1024);
+    let other = render(&of(&other), &context());
+    assert_ne!(without_images(&before.body), without_images(&other.body));
+}
+
+#[test]
+fn images_of_other_registries_are_taken_as_they_are_and_not_followed() {
+    for (image, arn) in [
+        ("public.ecr.aws/nginx/nginx:1.29", None),
+        (
+            "210987654321.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:eu-west-1:210987654321:repository/shop/api"),
+        ),
+    ] {
+        let template = service(json!({"image": image}));
+        assert_eq!(template.container("Api")["Image"], image);
+        let metadata = &template.0["Metadata"]["Longshore"]["Services"]["api"];
+        assert!(metadata["Repository"].is_null());
+        let statements = template.statements("ExecutionRoleApi");
+        let mut pulls = statements
+            .iter()
+            .filter(|statement| statement["Sid"] == "Pull");
+        let pull = pulls.next().map(|statement| &statement["Resource"]);
+        assert_eq!(pull, arn.map(|arn| json!([{"Fn::Sub": arn}])).as_ref());
+    }
+}
+
+#[test]
+fn the_metadata_says_what_routes_are_made_from() {
+    let template = template(&document());
+    let metadata = &template.0["Metadata"]["Longshore"];
+    assert_eq!(
+        (&metadata["Version"], &metadata["Stack"]),
+        (&json!(1), &json!("shop"))
+    );
+    assert!(metadata["Environment"].is_null());
+    assert_eq!(
+        metadata["Services"]["api"],
+        json!({
+            "Repository": "shop/api",
+            "Cluster": "shop-cluster",
+            "EcsService": "the-api",
+            "Container": "server",
+            "Tags": ["v*"],
+            "Image": "shop/api:v1",
+        })
+    );
+}
+
+#[test]
+fn what_holds_data_stays_unless_the_stack_file_lets_it_go() {
+    let policies = |template: &Template, id: &str| {
+        let resource = template.resource(id);
+        (
+            resource["DeletionPolicy"].clone(),
+            resource["UpdateReplacePolicy"].clone(),
+        )
+    };
+    let said = template(&document());
+    assert_eq!(
+        policies(&said, "FileSystemData"),
+        (json!("Delete"), json!("Retain"))
+    );
+    assert_eq!(
+        policies(&said, "TaskDefinitionApi"),
+        (json!("Retain"), json!("Retain"))
+    );
+    let kept = Template::of("homebrew-bottles-sync", "prod");
+    assert_eq!(
+        policies(&kept, "FileSystemBottles"),
+        (json!("RetainExceptOnCreate"), json!("Retain"))
+    );
+}
+
+#[test]
+fn a_file_system_refers_to_nothing_else_and_says_whose_it_is() {
+    let template = Template::of("homebrew-bottles-sync", "prod");
+    let file_system = template.resource("FileSystemBottles");
+    assert!(file_system["DependsOn"].is_null());
+    let text = file_system.to_string();
+    assert!(
+        !text.contains("Fn::GetAtt") && !text.contains(r#""Ref""#),
+        "{text}"
+    );
+    let tag = |key| template.attribute("FileSystemBottles", "FileSystemTags", key);
+    assert_eq!(tag("longshore:stack"), "homebrew-bottles-sync-prod");
+    assert_eq!(tag("longshore:file-system"), "bottles");
+}
+
+#[test]
+fn a_service_mounts_only_what_it_says_and_only_as_it_says() {
+    let mut document = document();
+    document["services"]["api"]["mount_points"][0]["read_only"] = json!(true);
+    let template = template(&document);
+    let statements = template.statements("TaskRoleApi");
+    let mut mounts = statements
+        .iter()
+        .filter(|statement| statement["Action"][0] == "elasticfilesystem:ClientMount");
+    assert_eq!(
+        mounts.next().unwrap()["Action"],
+        json!(["elasticfilesystem:ClientMount"])
+    );
+    assert!(mounts.next().is_none());
+    // The groups that exist may mount too; `web` and `jobs` may not.
+    let ingress: Vec<&str> = template
+        .ids("AWS::EC2::SecurityGroupIngress")
+        .into_iter()
+        .filter(|id| id.starts_with("MountIngress"))
+        .collect();
+    assert_eq!(
+        ingress,
+        [
+            "MountIngressDataApi",
+            "MountIngressDataApiSg0a1b2c3d4e5f60002"
+        ]
+    );
+}
+
+#[test]
+fn a_security_group_lets_out_everything_unless_it_says_what() {
+    let template = service(json!({}));
+    let egress = &template.properties("SecurityGroupApi")["SecurityGroupEgress"];
+    assert_eq!(egress[0]["IpProtocol"], "-1");
+    let template = service(json!({"security_group": {"egress": []}}));
+    let egress = &template.properties("SecurityGroupApi")["SecurityGroupEgress"];
+    assert_eq!(egress[0]["CidrIp"], "255.255.255.255/32");
+    let template = service(json!({"security_group_ids": ["sg-1"]}));
+    assert!(template.ids("AWS::EC2::SecurityGroup").is_empty());
+}
+
+#[test]
+fn an_internal_load_balancer_without_certificates_listens_to_http_and_lets_nobody_in_unasked() {
+    let template = template(&json!({
+        "name": "shop",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+        "load_balancer": {"subnet_ids": ["subnet-1", "subnet-2"]},
+        "services": {"api": {"image": "api:v1", "container_port": 80, "target_group": {
+            "path_patterns": ["/api"], "priority": 1,
+        }}},
+    }));
+    assert_eq!(template.properties("LoadBalancer")["Scheme"], "internal");
+    let group = template.properties("LoadBalancerSecurityGroup");
+    assert!(group["SecurityGroupIngress"].is_null());
+    assert_eq!(
+        template.ids("AWS::ElasticLoadBalancingV2::Listener"),
+        ["HttpListener"]
+    );
+    // Nobody gets what no rule is for.
+    let action = &template.properties("HttpListener")["DefaultActions"][0];
+    assert_eq!(action["FixedResponseConfig"]["StatusCode"], "404");
+    assert_eq!(
+        template.properties("ServiceApi")["HealthCheckGracePeriodSeconds"],
+        60
+    );
+}
+
+#[test]
+fn a_service_that_may_rest_at_zero_scales_by_steps_even_if_no_periods_are_said() {
+    let template = service(json!({"scaling": {
+        "min_capacity": 0, "max_capacity": 3,
+        "custom_metrics": [{"namespace": "Shop", "metric_name": "Waiting", "target_value": 1}],
+    }}));
+    let out = template.properties("ScaleOutAlarmApiShopWaiting");
+    assert_eq!(out["EvaluationPeriods"], 3);
+    let back = template.properties("ScaleInAlarmApi");
+    // One metric needs no expression.
+    assert_eq!(
+        (&back["MetricName"], &back["EvaluationPeriods"]),
+        (&json!("Waiting"), &json!(15))
+    );
+    assert_eq!(
+        (&back["Threshold"], &back["ComparisonOperator"]),
+        (&json!(1), &json!("LessThanThreshold"))
+    );
+}
+
+#[test]
+fn the_desired_count_is_left_to_scaling_where_there_is_some() {
+    let fixed = service(json!({"desired_count": 3}));
+    assert_eq!(fixed.properties("ServiceApi")["DesiredCount"], 3);
+    let scaled = service(json!({"desired_count": 3, "scaling": {
+        "max_capacity": 5, "target_cpu_utilization": 50,
+    }}));
+    assert!(scaled.properties("ServiceApi")["DesiredCount"].is_null());
+}
+
+#[test]
+fn the_outputs_are_read_by_the_names_of_what_they_are_of() {
+    let names = names(&of(&document()));
+    assert_eq!(names["cluster_id"], "ClusterArn");
+    assert_eq!(names["efs_access_point_id"], "AccessPointIdDataWeb");
+    // There are several of these.
+    assert!(!names.contains_key("service_name") && !names.contains_key("asg_name"));
+
+    let values = [
+        ("ClusterName", "shop-cluster"),
+        ("ClusterArn", "arn:aws:ecs:eu-west-2:1:cluster/shop-cluster"),
+        ("Services", "api,jobs"),
+        (
+            "ServiceArnApi",
+            "arn:aws:ecs:eu-west-2:1:service/shop-cluster/the-api",
+        ),
+        (
+            "TaskDefinitionArnApi",
+            "arn:aws:ecs:eu-west-2:1:task-definition/api-family:7",
+        ),
+        (
+            "LogGroupArnApi",
+            "arn:aws:logs:eu-west-2:1:log-group:/ecs/shop/api",
+        ),
+        ("ContainerNameApi", "server"),
+        (
+            "ServiceArnJobs",
+            "arn:aws:ecs:eu-west-2:1:service/shop-cluster/shop-jobs",
+        ),
+        ("FileSystems", "data"),
+        ("FileSystemIdData", "fs-1"),
+        (
+            "FileSystemArnData",
+            "arn:aws:elasticfilesystem:eu-west-2:1:file-system/fs-1",
+        ),
+        ("AccessPoints", "data/web"),
+        ("AccessPointIdDataWeb", "fsap-1"),
+        ("Capacity", "main"),
+        ("AutoScalingGroupNameMain", "group-1"),
+        ("CapacityProviderNameMain", "longshore-shop-main"),
+    ];
+    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let read = outputs(&BTreeMap::from(values));
+    insta::assert_json_snapshot!("outputs-of-several-services", read);
+}
+
+#[test]
+fn the_outputs_of_the_only_service_are_at_the_top_too() {
+    let values = [
+        ("ClusterName", "shop"),
+        ("Services", "api"),
+        (
+            "ServiceArnApi",
+            "arn:aws:ecs:eu-west-2:1:service/shop/shop-api",
+        ),
+        (
+            "TaskDefinitionArnApi",
+            "arn:aws:ecs:eu-west-2:1:task-definition/shop-api:7",
+        ),
+        (
+            "LogGroupArnApi",
+            "arn:aws:logs:eu-west-2:1:log-group:/ecs/shop/api",
+        ),
+    ];
+    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let read = outputs(&BTreeMap::from(values));
+    for (name, value) in [
+        ("cluster_name", "shop"),
+        ("service_name", "shop-api"),
+        (
+            "service_id",
+            "arn:aws:ecs:eu-west-2:1:service/shop/shop-api",
+        ),
+        ("task_definition_family", "shop-api"),
+        ("task_definition_revision", "7"),
+        ("container_name", "api"),
+        ("log_group_name", "/ecs/shop/api"),
+    ] {
+        assert_eq!(read[name], value, "{name}");
+        assert_eq!(
+            read["services"]["api"][name],
+            if name == "cluster_name" {
+                Value::Null
+            } else {
+                json!(value)
+            }
+        );
+    }
+}
+
+#[test]
+fn outputs_stay_below_what_cloudformation_takes() {
+    for services in [1, 20, 21, 60] {
+        let services: serde_json::Map<String, Value> = (0..services)
+            .map(|number| {
+                let says = json!({
+                    "image": "api:v1", "container_port": 80, "container_name": "server",
+                    "target_group": {"path_patterns": ["/a"], "priority": number + 1},
+                    "scaling": {"max_capacity": 2, "target_cpu_utilization": 50},
+                });
+                (format!("a-service-with-a-long-name-{number}"), says)
+            })
+            .collect();
+        let count = services.len();
+        let mut document = document();
+        document["services"] = services.into();
+        let template = template(&document);
+        let outputs = template.0["Outputs"].as_object().unwrap();
+        assert!(outputs.len() <= 200, "{count}: {}", outputs.len());
+        assert!(outputs.values().all(|output| {
+            output["Value"]
+                .as_str()
+                .is_none_or(|text| text.len() <= 1024)
+        }));
+        let values = outputs.iter().filter_map(|(name, output)| {
+            Some((name.clone(), output["Value"].as_str()?.to_owned()))
+        });
+        let read = longshore_stack::outputs::outputs(&values.collect());
+        assert_eq!(read["services"].as_object().unwrap().len(), count);
+    }
+}
+
+#[test]
+fn the_stacks_are_within_what_cloudformation_takes() {
+    for (name, environment) in [("paperwurks", "prod"), ("homebrew-bottles-sync", "prod")] {
+        let rendered = rendered(name, environment);
+        assert!(rendered.resources <= 500);
+        assert_eq!(
+            rendered.resources,
+            body(&rendered)["Resources"].as_object().unwrap().len()
+        );
+    }
+}
