@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, LongshoreEvent, ReleaseRefused,
-    SkipReason, Source, TaskFailure,
+    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
+    DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
+    FailedResource, LongshoreEvent, OperationKind, Problem, ReleaseRefused, Severity, SkipReason,
+    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    StackUnchanged, TaskFailure,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -46,6 +48,127 @@ fn source() -> impl Strategy<Value = Source> {
             }
         ),
         any::<Option<String>>().prop_map(|note| Source::Manual { note }),
+        (text(), any::<bool>()).prop_map(|(operation_id, restored)| Source::Stack {
+            operation_id,
+            restored,
+        }),
+    ]
+}
+
+fn stack() -> impl Strategy<Value = StackSummary> {
+    let source = prop_oneof![
+        (text(), any::<Option<String>>())
+            .prop_map(|(key, version_id)| StackSource::File { key, version_id }),
+        any::<Option<String>>().prop_map(|note| StackSource::Manual { note }),
+        Just(StackSource::CloudFormation),
+    ];
+    (text(), text(), any::<Option<String>>(), source, time()).prop_map(
+        |(stack, operation_id, stack_id, source, requested_at)| StackSummary {
+            stack,
+            operation_id,
+            stack_id,
+            source,
+            requested_at,
+        },
+    )
+}
+
+fn kind() -> impl Strategy<Value = OperationKind> {
+    prop_oneof![Just(OperationKind::Apply), Just(OperationKind::Destroy)]
+}
+
+fn failed_resource() -> impl Strategy<Value = FailedResource> {
+    (text(), text(), any::<Option<String>>(), text()).prop_map(
+        |(logical_id, resource_type, physical_id, reason)| FailedResource {
+            logical_id,
+            resource_type,
+            physical_id,
+            reason,
+        },
+    )
+}
+
+fn problem() -> impl Strategy<Value = Problem> {
+    let severity = prop_oneof![Just(Severity::Error), Just(Severity::Warning)];
+    (
+        text(),
+        any::<Option<u32>>(),
+        any::<Option<u32>>(),
+        any::<Option<String>>(),
+        text(),
+        severity,
+    )
+        .prop_map(|(path, line, column, value, message, severity)| Problem {
+            path,
+            line,
+            column,
+            value,
+            message,
+            severity,
+        })
+}
+
+fn stack_event() -> impl Strategy<Value = LongshoreEvent> {
+    prop_oneof![
+        (stack(), kind(), any::<[u32; 4]>()).prop_map(
+            |(stack, kind, [add, change, replace, remove])| {
+                LongshoreEvent::StackApplying(StackApplying {
+                    stack,
+                    kind,
+                    changes: ChangeCounts {
+                        add,
+                        change,
+                        replace,
+                        remove,
+                    },
+                })
+            }
+        ),
+        (stack(), kind(), time(), text()).prop_map(|(stack, kind, finished_at, status)| {
+            LongshoreEvent::StackReady(StackReady {
+                stack,
+                kind,
+                finished_at,
+                status,
+            })
+        }),
+        (
+            stack(),
+            kind(),
+            time(),
+            text(),
+            text(),
+            prop::option::of(failed_resource())
+        )
+            .prop_map(
+                |(stack, kind, finished_at, status, reason, failed_resource)| {
+                    LongshoreEvent::StackFailed(StackFailed {
+                        stack,
+                        kind,
+                        finished_at,
+                        status,
+                        reason,
+                        failed_resource,
+                    })
+                }
+            ),
+        stack().prop_map(|stack| LongshoreEvent::StackUnchanged(StackUnchanged { stack })),
+        (
+            text(),
+            any::<Option<String>>(),
+            any::<Option<String>>(),
+            time(),
+            prop::collection::vec(problem(), 0..3)
+        )
+            .prop_map(|(key, version_id, stack, at, problems)| {
+                LongshoreEvent::StackFileRefused(StackFileRefused {
+                    key,
+                    version_id,
+                    stack,
+                    at,
+                    problems,
+                })
+            }),
     ]
 }
 
@@ -113,6 +236,13 @@ fn skip_reason() -> impl Strategy<Value = SkipReason> {
 }
 
 fn event() -> impl Strategy<Value = LongshoreEvent> {
+    prop_oneof![
+        3 => stack_event().boxed(),
+        7 => deployment_event().boxed(),
+    ]
+}
+
+fn deployment_event() -> impl Strategy<Value = LongshoreEvent> {
     prop_oneof![
         (deployment(), text(), text(), text()).prop_map(
             |(deployment, task_definition, previous_task_definition, previous_image)| {

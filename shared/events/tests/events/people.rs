@@ -1,8 +1,10 @@
 //! What people send: manual payloads, schedules' inputs, release files. A mistake in one of them is
 //! told with the field's name and what is expected there.
 
-use longshore_events::incoming::{DeployEvent, parse_deploy};
-use longshore_events::manual::{DeployPayload, DeployRequest};
+use longshore_events::incoming::{DeployEvent, ProvisionEvent, parse_deploy, parse_provision};
+use longshore_events::manual::{
+    DeployPayload, DeployRequest, ProvisionRequest, StackAction, StackArgument, StackPayload,
+};
 use longshore_events::release::{ReleaseKey, parse_body, parse_key};
 use serde_json::{Value, json};
 
@@ -298,4 +300,100 @@ fn a_payload_made_by_the_command_line_is_read_as_it_was_meant() {
         parse_deploy(&sent),
         Ok(DeployEvent::Request(DeployRequest::Deploy(payload)))
     );
+}
+
+fn refusal_of_stack_payload(payload: &Value) -> String {
+    match parse_provision(payload) {
+        Ok(event) => panic!("{payload} was read as {event:?}"),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+#[test]
+fn a_payload_about_a_stack_reads_well_in_an_error() {
+    let cases = [
+        (
+            json!({"action": "aply", "stack": {}}),
+            "manual payload is malformed: field `action`: found `\"aply\"`, expected `render`, \
+             `plan`, `apply`, `destroy`, `drift`, `outputs`, `cost` or `reconcile`",
+        ),
+        (
+            json!({"action": "plan"}),
+            "manual payload is malformed: missing field `stack`",
+        ),
+        (
+            json!({"action": "plan", "stack": {}, "enviroment": "prod"}),
+            "manual payload is malformed: field `enviroment`: unknown field `enviroment`, expected \
+             one of `action`, `stack`, `environment`, `note`, `delete_data`",
+        ),
+        (
+            json!({"action": "apply", "stack": "shop-prod"}),
+            "manual payload is malformed: field `stack`: found the name `shop-prod`, expected the \
+             content of a stack file: a name says enough only to `destroy`, `drift` and `outputs`",
+        ),
+        (
+            json!({"action": "drift", "stack": "shop", "environment": "prod"}),
+            "manual payload is malformed: field `environment`: expected none beside the name `shop`, \
+             which holds it already",
+        ),
+        (
+            json!({"action": "apply", "stack": {}, "delete_data": "shop"}),
+            "manual payload is malformed: field `delete_data`: expected only with `destroy`, found \
+             it with `apply`",
+        ),
+        (
+            json!({"action": "drift", "stack": ""}),
+            "manual payload is malformed: field `stack`: found `\"\"`, expected the content of a \
+             stack file or the name of a stack",
+        ),
+        (
+            json!({"action": "plan", "stack": ["shop"]}),
+            "manual payload is malformed: field `stack`: found `[\"shop\"]`, expected the content \
+             of a stack file or the name of a stack",
+        ),
+        (
+            json!({"action": "reconcile", "stack": "shop"}),
+            "manual payload is malformed: field `stack`: unknown field `stack`, expected `action`",
+        ),
+    ];
+    for (payload, expected) in cases {
+        assert_eq!(refusal_of_stack_payload(&payload), expected);
+    }
+}
+
+/// What is in the stack is the stack file's business, which says line and column.
+#[test]
+fn an_unknown_field_beside_the_stack_is_refused_and_one_in_it_is_not() {
+    let mut payload = sample("provision/request-plan.json");
+    payload["stack"][UNKNOWN_FIELD] = json!(1);
+    assert!(parse_provision(&payload).is_ok());
+    payload[UNKNOWN_FIELD] = json!(1);
+    assert!(refusal_of_stack_payload(&payload).contains(UNKNOWN_FIELD));
+}
+
+#[test]
+fn a_payload_about_a_stack_that_the_command_line_makes_is_read_as_it_was_meant() {
+    let payload = StackPayload {
+        action: StackAction::Destroy,
+        stack: StackArgument::Name("shop-prod".to_owned()),
+        environment: None,
+        note: None,
+        delete_data: Some("shop-prod".to_owned()),
+    };
+    let sent = serde_json::to_value(&payload).unwrap();
+    assert_eq!(
+        sent,
+        json!({"action": "destroy", "stack": "shop-prod", "delete_data": "shop-prod"})
+    );
+    assert_eq!(
+        parse_provision(&sent),
+        Ok(ProvisionEvent::Request(ProvisionRequest::Stack(payload)))
+    );
+}
+
+#[test]
+fn the_content_of_a_stack_is_not_shown_where_a_payload_is_printed() {
+    let payload = json!({"action": "apply", "stack": {"password": "hunter2"}});
+    let printed = format!("{:?}", parse_provision(&payload).unwrap());
+    assert!(!printed.contains("hunter2"), "{printed}");
 }

@@ -1,7 +1,7 @@
 //! Whatever is sent, a function must be able to say what is wrong with it.
 
 use longshore_events::Malformed;
-use longshore_events::incoming::{parse_deploy, parse_watch};
+use longshore_events::incoming::{parse_deploy, parse_provision, parse_watch};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::release::{parse_body, parse_key};
 use proptest::prelude::*;
@@ -28,6 +28,7 @@ fn json() -> impl Strategy<Value = Value> {
         Just("source".to_owned()),
         Just("action".to_owned()),
         Just("schedule_arn".to_owned()),
+        Just("stack".to_owned()),
         Just("image".to_owned()),
     ];
     leaf.prop_recursive(4, 32, 6, move |inner| {
@@ -67,6 +68,7 @@ proptest! {
     fn any_json_is_read_or_refused_with_words(value in json()) {
         prop_assert!(says_what_is_wrong(parse_deploy(&value)));
         prop_assert!(says_what_is_wrong(parse_watch(&value)));
+        prop_assert!(says_what_is_wrong(parse_provision(&value)));
         prop_assert!(says_what_is_wrong(parse_body(value.to_string().as_bytes())));
         prop_assert!(says_what_is_wrong(LongshoreEvent::from_envelope("Deployment Failed", &value)));
     }
@@ -75,6 +77,7 @@ proptest! {
     fn a_spoiled_sample_is_read_or_refused_with_words(value in spoiled_sample()) {
         prop_assert!(says_what_is_wrong(parse_deploy(&value)));
         prop_assert!(says_what_is_wrong(parse_watch(&value)));
+        prop_assert!(says_what_is_wrong(parse_provision(&value)));
         if let Some(detail) = value.get("detail") {
             let detail_type = value.get("detail-type").and_then(Value::as_str).unwrap_or("");
             prop_assert!(says_what_is_wrong(LongshoreEvent::from_envelope(detail_type, detail)));

@@ -7,10 +7,13 @@ use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{Container, DeploymentEventName};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::{
-    DeployEvent, Push, ReleaseFile, WatchEvent, parse_deploy, parse_watch,
+    DeployEvent, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile, WatchEvent,
+    parse_deploy, parse_provision, parse_watch,
 };
 use longshore_events::longshore::{LongshoreEvent, SOURCE};
-use longshore_events::manual::{DeployPayload, DeployRequest};
+use longshore_events::manual::{
+    DeployPayload, DeployRequest, ProvisionRequest, StackAction, StackArgument, StackPayload,
+};
 use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
 use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
 use longshore_events::{EventBridgeEvent, parse};
@@ -19,6 +22,14 @@ use serde_json::Value;
 use crate::support::{bytes, directory, sample, samples_in, with_unknown_field};
 
 const FIRST: &str = "sha256:38aef64bd4d42dddbdc5aee1d94c2af8cf5e5ac2bf3b4b64fb2b1ea9b3af8c5b";
+
+const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-prod/1c2fa620-c5f8-11f0-9a35-0a7b3f1c9d21";
+
+/// The id of a change that a stack file asked for.
+const FILE_CHANGE: &str = "file-9b1f4c02d7a85e36f0c4b1aa";
+
+/// The id of a change that a payload asked for.
+const PAYLOAD_CHANGE: &str = "4a0f6c1d-8e2b-4d97-a5c3-7b9e1f2d3c4b";
 
 const CIRCUIT_BREAKER: &str = "ECS deployment circuit breaker: tasks failed to start.";
 
@@ -104,6 +115,126 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             "deploy/request-reconcile.json",
             DeployEvent::Request(DeployRequest::Reconcile),
         ),
+        (
+            "deploy/stack-ready.json",
+            DeployEvent::StackAtRest {
+                stack: "shop-prod".to_owned(),
+                operation_id: FILE_CHANGE.to_owned(),
+            },
+        ),
+        (
+            "deploy/stack-failed.json",
+            DeployEvent::StackAtRest {
+                stack: "shop-prod".to_owned(),
+                operation_id: PAYLOAD_CHANGE.to_owned(),
+            },
+        ),
+    ]
+}
+
+/// What `provision` makes of each of its samples.
+fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
+    let at_rest = |operation_id: &str| ProvisionEvent::StackAtRest {
+        stack: "shop-prod".to_owned(),
+        operation_id: operation_id.to_owned(),
+    };
+    let request = |action, stack: StackArgument, note: Option<&str>| StackPayload {
+        action,
+        environment: match stack {
+            StackArgument::Content(_) => Some("prod".to_owned()),
+            StackArgument::Name(_) => None,
+        },
+        stack,
+        note: note.map(str::to_owned),
+        delete_data: None,
+    };
+    let asked = |payload| ProvisionEvent::Request(ProvisionRequest::Stack(payload));
+    let content = || {
+        let request = sample("provision/request-plan.json");
+        StackArgument::Content(request["stack"].as_object().unwrap().clone())
+    };
+    let name = || StackArgument::Name("shop-prod".to_owned());
+    vec![
+        (
+            "provision/stack-file.json",
+            ProvisionEvent::StackFile(StackFile {
+                event_id: text(&sample("provision/stack-file.json"), "/id"),
+                at: time("2026-11-20T11:02:31Z"),
+                bucket: "longshore-state-111122223333-eu-west-1".to_owned(),
+                key: "stacks/shop-prod.yaml".to_owned(),
+                version_id: Some("Zk8s1QnWc2Yy0bqXo7m3Tg5uFv9hR4pL".to_owned()),
+                sequencer: "00691EF4474B2D90A1".to_owned(),
+            }),
+        ),
+        ("provision/stack-ready.json", at_rest(FILE_CHANGE)),
+        ("provision/stack-failed.json", at_rest(PAYLOAD_CHANGE)),
+        (
+            "provision/stack-imported.json",
+            ProvisionEvent::StackImported(StackChange {
+                event_id: text(&sample("provision/stack-imported.json"), "/id"),
+                at: time("2026-11-20T14:01:18Z"),
+                stack: "shop-prod".to_owned(),
+                stack_id: STACK_ID.to_owned(),
+                status: "IMPORT_COMPLETE".to_owned(),
+                reason: None,
+                client_request_token: Some("file-77aa01c3e5d94f20b8167e3d-import".to_owned()),
+            }),
+        ),
+        (
+            "provision/request-render.json",
+            asked(request(StackAction::Render, content(), None)),
+        ),
+        (
+            "provision/request-plan.json",
+            asked(request(StackAction::Plan, content(), None)),
+        ),
+        (
+            "provision/request-apply.json",
+            asked(request(
+                StackAction::Apply,
+                content(),
+                Some("more memory for the sale"),
+            )),
+        ),
+        (
+            "provision/request-cost.json",
+            asked(request(StackAction::Cost, content(), None)),
+        ),
+        (
+            "provision/request-destroy.json",
+            asked(StackPayload {
+                delete_data: Some("shop-prod".to_owned()),
+                ..request(
+                    StackAction::Destroy,
+                    name(),
+                    Some("moved to another account"),
+                )
+            }),
+        ),
+        (
+            "provision/request-drift.json",
+            asked(request(StackAction::Drift, name(), None)),
+        ),
+        (
+            "provision/request-outputs.json",
+            asked(request(StackAction::Outputs, name(), None)),
+        ),
+        (
+            "provision/request-reconcile.json",
+            ProvisionEvent::Request(ProvisionRequest::Reconcile),
+        ),
+        (
+            "provision/schedule-reconcile.json",
+            ProvisionEvent::Request(ProvisionRequest::ScheduledReconcile(ScheduledRun {
+                action: ScheduledAction::Reconcile,
+                schedule_arn: "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/\
+                               longshore-provision-reconcile"
+                    .to_owned(),
+                scheduled_time: time("2026-11-20T10:00:00Z"),
+                execution_id: "b81a3f6c2d94e705".to_owned(),
+                attempt_number: "1".to_owned(),
+            })),
+        ),
     ]
 }
 
@@ -119,6 +250,11 @@ enum Watched {
         started_by: Option<String>,
         stop_code: Option<String>,
         container: Container,
+    },
+    Stack {
+        status: String,
+        reason: Option<String>,
+        token: Option<String>,
     },
     Nothing(&'static str),
 }
@@ -139,6 +275,11 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
                 reason,
             },
         }
+    };
+    let stack = |status: &str, reason: Option<&str>, token: &str| Watched::Stack {
+        status: status.to_owned(),
+        reason: reason.map(str::to_owned),
+        token: Some(token.to_owned()),
     };
     let (second, third, back) = (
         "ecs-svc/4719203847561029384",
@@ -211,11 +352,31 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
             "watch/task-of-no-service.json",
             Watched::Nothing("the task belongs to no service"),
         ),
+        (
+            "watch/stack-changing.json",
+            stack("UPDATE_IN_PROGRESS", Some("User Initiated"), FILE_CHANGE),
+        ),
+        (
+            "watch/stack-complete.json",
+            stack("UPDATE_COMPLETE", None, FILE_CHANGE),
+        ),
+        (
+            "watch/stack-rolling-back.json",
+            stack(
+                "UPDATE_ROLLBACK_IN_PROGRESS",
+                Some("The following resource(s) failed to update: [ApiService]. "),
+                PAYLOAD_CHANGE,
+            ),
+        ),
+        (
+            "watch/stack-rolled-back.json",
+            stack("UPDATE_ROLLBACK_COMPLETE", None, PAYLOAD_CHANGE),
+        ),
     ]
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 7] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 12] = [
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
     ("notify/deployment-succeeded.json", "Deployment Succeeded"),
@@ -226,6 +387,11 @@ const NOTIFY_EXPECTATIONS: [(&str, &str); 7] = [
     ),
     ("notify/deployment-superseded.json", "Deployment Superseded"),
     ("notify/release-refused.json", "Release Refused"),
+    ("notify/stack-applying.json", "Stack Applying"),
+    ("notify/stack-ready.json", "Stack Ready"),
+    ("notify/stack-failed.json", "Stack Failed"),
+    ("notify/stack-unchanged.json", "Stack Unchanged"),
+    ("notify/stack-file-refused.json", "Stack File Refused"),
 ];
 
 const RELEASE: &str = "state/releases/shop/api.json";
@@ -239,6 +405,7 @@ fn every_sample_has_an_expectation_and_every_expectation_its_sample() {
         .into_iter()
         .map(|(path, _)| path)
         .chain(watch_expectations().into_iter().map(|(path, _)| path))
+        .chain(provision_expectations().into_iter().map(|(path, _)| path))
         .chain(NOTIFY_EXPECTATIONS.into_iter().map(|(path, _)| path))
         .chain([RELEASE, ROUTE])
         .map(str::to_owned)
@@ -263,6 +430,23 @@ fn every_sample_is_named_in_the_table_of_the_folder() {
 fn deploy_reads_each_of_its_samples_as_what_it_is() {
     for (path, expected) in deploy_expectations() {
         assert_eq!(parse_deploy(&sample(path)), Ok(expected), "{path}");
+    }
+}
+
+#[test]
+fn provision_reads_each_of_its_samples_as_what_it_is() {
+    for (path, expected) in provision_expectations() {
+        assert_eq!(parse_provision(&sample(path)), Ok(expected), "{path}");
+    }
+}
+
+/// The same event of ours wakes several functions.
+#[test]
+fn the_end_of_a_change_is_the_same_sample_for_all_who_hear_of_it() {
+    for name in ["stack-ready.json", "stack-failed.json"] {
+        let told = bytes(&format!("notify/{name}"));
+        assert_eq!(bytes(&format!("deploy/{name}")), told, "{name}");
+        assert_eq!(bytes(&format!("provision/{name}")), told, "{name}");
     }
 }
 
@@ -297,6 +481,15 @@ fn watch_reads_each_of_its_samples_as_what_it_is() {
                     started_by: change.started_by,
                     stop_code: change.stop_code,
                     container: change.containers[0].clone(),
+                }
+            }
+            WatchEvent::Stack(change) => {
+                assert_eq!(change.stack, "shop-prod", "{path}");
+                assert_eq!(change.stack_id, STACK_ID, "{path}");
+                Watched::Stack {
+                    status: change.status,
+                    reason: change.reason,
+                    token: change.client_request_token,
                 }
             }
             WatchEvent::Nothing(why) => Watched::Nothing(why),
@@ -367,6 +560,17 @@ fn a_field_that_aws_adds_anywhere_changes_nothing() {
             changed_samples += 1;
         }
     }
+    for path in samples_in("provision") {
+        let original = sample(&path);
+        if original.get("detail-type").is_none() {
+            continue;
+        }
+        let expected = parse_provision(&original);
+        for changed in with_unknown_field(&original) {
+            assert_eq!(parse_provision(&changed), expected, "{path}: {changed}");
+            changed_samples += 1;
+        }
+    }
     assert!(changed_samples > 100, "only {changed_samples}");
 }
 
@@ -391,7 +595,8 @@ fn a_sample_of_one_function_is_refused_by_the_other_with_what_it_expects() {
     for path in samples_in("watch") {
         let refusal = parse_deploy(&sample(&path)).unwrap_err().to_string();
         assert!(
-            refusal.contains("expected ECR Image Action or Object Created"),
+            refusal
+                .contains("expected ECR Image Action, Object Created, Stack Ready or Stack Failed"),
             "{path}: {refusal}"
         );
     }
@@ -400,6 +605,81 @@ fn a_sample_of_one_function_is_refused_by_the_other_with_what_it_expects() {
         assert!(
             refusal.starts_with("EventBridge event is malformed: "),
             "{path}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn of_our_own_events_only_the_end_of_a_change_wakes_anybody_but_notify() {
+    for (path, detail_type) in NOTIFY_EXPECTATIONS {
+        let wakes = matches!(detail_type, "Stack Ready" | "Stack Failed");
+        let (deployed, provisioned) = (parse_deploy(&sample(path)), parse_provision(&sample(path)));
+        assert_eq!(
+            matches!(deployed, Ok(DeployEvent::StackAtRest { .. })),
+            wakes,
+            "{path}"
+        );
+        assert_eq!(
+            matches!(provisioned, Ok(ProvisionEvent::StackAtRest { .. })),
+            wakes,
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn of_what_becomes_of_stacks_only_the_end_of_an_import_concerns_provision() {
+    for path in samples_in("watch") {
+        if path.contains("/stack-") {
+            assert_eq!(
+                parse_provision(&sample(&path)),
+                Ok(ProvisionEvent::Nothing("it does not end an import")),
+                "{path}"
+            );
+        } else {
+            let refusal = parse_provision(&sample(&path)).unwrap_err().to_string();
+            assert!(
+                refusal.contains(
+                    "expected Object Created, CloudFormation Stack Status Change, Stack Ready or \
+                     Stack Failed"
+                ),
+                "{path}: {refusal}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_change_of_a_stack_without_a_token_has_none() {
+    let mut event = sample("watch/stack-complete.json");
+    event["detail"]["client-request-token"] = Value::from("");
+    let empty = parse_watch(&event);
+    let absent = parse_watch(&without(
+        "watch/stack-complete.json",
+        "/detail",
+        "client-request-token",
+    ));
+    assert_eq!(empty, absent);
+    assert!(matches!(
+        empty,
+        Ok(WatchEvent::Stack(change)) if change.client_request_token.is_none()
+    ));
+}
+
+#[test]
+fn a_stack_id_that_is_no_stacks_arn_is_refused() {
+    for id in [
+        "shop-prod",
+        "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-prod",
+    ] {
+        let mut event = sample("watch/stack-complete.json");
+        event["detail"]["stack-id"] = Value::from(id);
+        assert_eq!(
+            parse_watch(&event).unwrap_err().to_string(),
+            format!(
+                "ARN is malformed: `{id}`, expected \
+                 arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>"
+            )
         );
     }
 }
@@ -433,6 +713,15 @@ fn a_required_field_that_is_missing_is_named() {
         ("watch/deployment-completed.json", "/detail", "eventName"),
         ("watch/deployment-completed.json", "/detail", "updatedAt"),
         ("watch/deployment-completed.json", "", "resources"),
+        ("watch/stack-complete.json", "/detail", "stack-id"),
+        ("watch/stack-complete.json", "/detail", "status-details"),
+        (
+            "watch/stack-complete.json",
+            "/detail/status-details",
+            "status",
+        ),
+        ("watch/stack-complete.json", "", "time"),
+        ("watch/stack-complete.json", "", "id"),
         ("watch/task-container-exited.json", "/detail", "taskArn"),
         ("watch/task-container-exited.json", "/detail", "clusterArn"),
         ("watch/task-container-exited.json", "/detail", "lastStatus"),
