@@ -36,8 +36,9 @@ pub use values::{Sensitive, Text};
 
 /// A stack: one ECS cluster with its services and all that they need.
 ///
-/// Texts may contain `${environment}`, `${stack}`, `${AWS::Region}`, `${AWS::AccountId}` and
-/// `${AWS::Partition}`; `$${` stands for a plain `${`.
+/// Texts may contain `${environment}`, `${stack}`, `${AWS::Region}`, `${AWS::AccountId}`,
+/// `${AWS::Partition}` and `${AWS::URLSuffix}`; `$${` stands for a plain `${`. Keys, the stack's name and
+/// the values of secrets are taken as they are written.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stack {

@@ -1,7 +1,7 @@
 //! What reading a stack file promises.
 
-use longshore_events::longshore::{Problem, Severity};
-use longshore_stack::read::{Reading, Selection, read, read_value};
+use longshore_events::longshore::Problem;
+use longshore_stack::read::{Reading, Selection, environments, read, read_value};
 use serde_json::json;
 
 const NO_ENVIRONMENT: Selection<'_> = Selection::Environment(None);
@@ -39,6 +39,12 @@ fn problems_for(text: &str, selection: &Selection<'_>) -> Vec<Problem> {
     }
 }
 
+/// Every problem, as
+/// `line:column: path: message (value)`.
+fn lines(text: &str) -> Vec<String> {
+    problems(text).iter().map(line).collect()
+}
+
 /// The one problem, as `line:column: path: message (value)`.
 #[track_caller]
 fn the_problem(text: &str) -> String {
@@ -60,7 +66,10 @@ fn line(problem: &Problem) -> String {
         number(problem.column),
         problem.path,
         problem.message,
-        problem.value.as_ref().map_or_else(String::new, |value| format!(" ({value})")),
+        problem
+            .value
+            .as_ref()
+            .map_or_else(String::new, |value| format!(" ({value})")),
     )
 }
 
@@ -69,7 +78,10 @@ fn a_stack_file_is_read() {
     let reading = reading(SHOP);
     assert_eq!(reading.stack.stack_name(), "shop");
     assert_eq!(reading.stack.services["api"].memory, 512);
-    assert_eq!(reading.stack.services["api"].environment["PORT"].as_str(), "3001");
+    assert_eq!(
+        reading.stack.services["api"].environment["PORT"].as_str(),
+        "3001"
+    );
     assert_eq!(reading.warnings, []);
 }
 
@@ -80,7 +92,10 @@ fn json_is_read_as_yaml_is_tabs_and_escapes_included() {
                 \"shop\\/api:v1\", \"environment\": {\"FACE\": \"\\ud83d\\ude00\"}, \"cpu\": 256}}}";
     let reading = reading(text);
     assert_eq!(reading.stack.services["api"].image, "shop/api:v1");
-    assert_eq!(reading.stack.services["api"].environment["FACE"].as_str(), "😀");
+    assert_eq!(
+        reading.stack.services["api"].environment["FACE"].as_str(),
+        "😀"
+    );
 }
 
 #[test]
@@ -99,4 +114,633 @@ fn a_payload_is_read_and_its_problems_have_paths_without_lines() {
         in_one_line(&problems),
         "-:-: services.api.cpu: this is a text, expected a whole number from 0 to 4294967295 (big)"
     );
+}
+
+#[test]
+fn a_file_that_is_no_document_is_refused_with_its_place() {
+    for (bytes, expected) in [
+        (
+            &b""[..],
+            "-:-: : the file is empty, expected at least `name`, `network` and `services`",
+        ),
+        (
+            b"# nothing\n",
+            "-:-: : the file is empty, expected at least `name`, `network` and `services`",
+        ),
+        (
+            b"name: a\nx: \"\xff\"\n",
+            "2:5: : the file is not UTF-8 from here on; save it with that encoding",
+        ),
+        (
+            b"\xff\xfen\x00",
+            "1:1: : the file is not UTF-8 from here on; save it with that encoding",
+        ),
+        (
+            b"services:\n\tapi: {}\n",
+            "2:2: : this cannot be read as YAML: tabs disallowed within this context (block indentation); \
+             indent with spaces",
+        ),
+        (
+            b"name: a\n---\nname: b\n",
+            "2:1: : a second document begins here, expected one stack a file",
+        ),
+        (
+            b"name: \"a\n",
+            "2:1: : this cannot be read as YAML: invalid indentation in multiline quoted scalar",
+        ),
+        (
+            b"name: *a\n",
+            "1:7: : this cannot be read as YAML: while parsing node, found unknown anchor",
+        ),
+        (
+            b"name: &a [*a]\n",
+            "1:11: : this alias stands within what it is an alias of",
+        ),
+        (
+            b"- a\n",
+            "1:1: : the file holds a list, expected a map with `name`, `network` and `services`",
+        ),
+        (
+            b"text",
+            "1:1: : the file holds a text, expected a map with `name`, `network` and `services`",
+        ),
+    ] {
+        let problems = read(bytes, &NO_ENVIRONMENT).unwrap_err();
+        assert_eq!(in_one_line(&problems), expected);
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_or_nested_too_deep_is_refused() {
+    let large = shop_with(&"#".repeat(1024 * 1024));
+    assert!(the_problem(&large).contains("expected at most 1048576"));
+    let deep = shop_with(&format!("tags: {}{}\n", "[".repeat(40), "]".repeat(40)));
+    assert_eq!(
+        the_problem(&deep),
+        "11:38: : lists and maps are nested deeper than 32 levels here"
+    );
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused_before_it_goes_off() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    assert_eq!(
+        the_problem(&bomb),
+        "6:15: : aliases make more than 250000 values of this file, expected fewer"
+    );
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_with_both_places() {
+    assert_eq!(
+        the_problem(&shop_with("  api:\n    image: x:y\n")),
+        "11:3: : the key `api` is there twice, first in line 6, column 3; keep one of them (api)"
+    );
+}
+
+#[test]
+fn keys_are_texts() {
+    assert_eq!(
+        lines(&shop_with("[a, b]: c\n? {d: e}\n: f\n~: g\n")),
+        [
+            "11:1: : the key is a list, expected a text",
+            "12:3: : the key is a map, expected a text",
+            "14:1: : the key is null, expected a text",
+        ]
+    );
+    let reading = reading(&shop_with("tags: {1: one, true: yes}\n"));
+    assert_eq!(reading.stack.tags["1"].as_str(), "one");
+    assert_eq!(reading.stack.tags["true"].as_str(), "yes");
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_are_followed() {
+    let text = "\
+name: shop
+network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
+services:
+  api: &api
+    image: shop/api:v1
+    cpu: 512
+    memory: 1024
+  web:
+    <<: *api
+    image: shop/web:v1
+  both:
+    <<: [{memory: 2048}, *api]
+";
+    let stack = reading(text).stack;
+    assert_eq!(stack.services["web"].image, "shop/web:v1");
+    assert_eq!(stack.services["web"].cpu, 512);
+    assert_eq!(stack.services["both"].memory, 2048);
+    assert_eq!(stack.services["both"].cpu, 512);
+    let wrong = text.replace("*api\n    image", "shop\n    image");
+    assert!(
+        lines(&wrong)[0]
+            .starts_with("9:5: : `<<` takes the keys of other maps over, but here is a text")
+    );
+}
+
+#[test]
+fn tags_have_no_meaning() {
+    assert_eq!(
+        the_problem(&shop_with("    family: !Sub x\n")),
+        "11:18: : tags have no meaning in a stack file; CloudFormation's pseudo parameters are written into \
+         texts, as in `${AWS::Region}` (!Sub)"
+    );
+    assert_eq!(
+        reading(&shop_with("    family: !!str 12\n")).stack.services["api"]
+            .family
+            .as_deref(),
+        Some("12")
+    );
+}
+
+#[test]
+fn texts_of_the_environment_are_as_they_are_written() {
+    let text = shop_with(
+        "      A: no\n      B: 012\n      C: 2026-01-31\n      D: 0x1F\n      E: TRUE\n      F: 1_000\n      \
+         G: on\n      H: 12:30\n      I: \"\"\n      J: |\n        two\n        lines\n",
+    );
+    let environment = &reading(&text).stack.services["api"].environment;
+    for (name, value) in [
+        ("A", "no"),
+        ("B", "012"),
+        ("C", "2026-01-31"),
+        ("D", "0x1F"),
+        ("E", "TRUE"),
+        ("F", "1_000"),
+        ("G", "on"),
+        ("H", "12:30"),
+        ("I", ""),
+        ("J", "two\nlines\n"),
+    ] {
+        assert_eq!(environment[name].as_str(), value);
+    }
+}
+
+#[test]
+fn a_value_of_another_kind_is_refused_with_what_is_expected() {
+    for (rest, expected) in [
+        (
+            "    memory: 1GB\n",
+            "11:13: services.api.memory: this is a text, expected a whole number from 0 to 4294967295 (1GB)",
+        ),
+        (
+            "    memory: \"512\"\n",
+            "11:13: services.api.memory: this is a text, expected a whole number from 0 to 4294967295 without quotes (512)",
+        ),
+        (
+            "    memory: 512.5\n",
+            "11:13: services.api.memory: this is a number, expected a whole number from 0 to 4294967295 (512.5)",
+        ),
+        (
+            "    memory: -1\n",
+            "11:13: services.api.memory: this is a whole number, expected a whole number from 0 to 4294967295 (-1)",
+        ),
+        (
+            "    memory: 99999999999999999999\n",
+            "11:13: services.api.memory: this is a whole number, expected a whole number from 0 to 4294967295 (99999999999999999999)",
+        ),
+        (
+            "    memory: 0512\n",
+            "11:13: services.api.memory: this is a text, expected a whole number from 0 to 4294967295; without leading zeros, other bases and `_`, since versions of YAML read them differently (0512)",
+        ),
+        (
+            "    memory: .nan\n",
+            "11:13: services.api.memory: this is not a finite number, expected a whole number from 0 to 4294967295 (.nan)",
+        ),
+        (
+            "    memory: [512]\n",
+            "11:5: services.api.memory: this is a list, expected a whole number from 0 to 4294967295",
+        ),
+        (
+            "    container_port: 65536\n",
+            "11:21: services.api.container_port: this is a whole number, expected a whole number from 0 to 65535 (65536)",
+        ),
+        (
+            "    expected_task_count: .inf\n",
+            "11:26: services.api.expected_task_count: this is not a finite number, expected a number that is finite (.inf)",
+        ),
+        (
+            "    expected_task_count: 1e999\n",
+            "11:26: services.api.expected_task_count: this is not a finite number, expected a number that is finite (1e999)",
+        ),
+        (
+            "    expected_task_count: NaN\n",
+            "11:26: services.api.expected_task_count: this is a text, expected a number (NaN)",
+        ),
+        (
+            "    enable_execute_command: no\n",
+            "11:29: services.api.enable_execute_command: this is a text, expected true or false; `no` is a text in YAML 1.2 (no)",
+        ),
+        (
+            "    enable_execute_command: \"true\"\n",
+            "11:29: services.api.enable_execute_command: this is a text, expected true or false without quotes (true)",
+        ),
+        (
+            "    user: 1000\n",
+            "11:11: services.api.user: this is a whole number, expected a text; put it in quotes: \"1000\" (1000)",
+        ),
+        (
+            "      RATIO: 0.5\n",
+            "11:14: services.api.environment.RATIO: this is a number, expected a text; put it in quotes: \"0.5\" (0.5)",
+        ),
+        (
+            "      EMPTY:\n",
+            "11:7: services.api.environment.EMPTY: this is nothing, expected a text",
+        ),
+        (
+            "      EMPTY: ~\n",
+            "11:14: services.api.environment.EMPTY: this is null, expected a text; write \"\" for an empty one (~)",
+        ),
+        (
+            "    command: run it\n",
+            "11:14: services.api.command: this is a text, expected a list of texts; write `[…]` around a single one (run it)",
+        ),
+        (
+            "    command: {a: b}\n",
+            "11:5: services.api.command: this is a map, expected a list of texts",
+        ),
+        (
+            "    mount_points: [/data]\n",
+            "11:20: services.api.mount_points[0]: this is a text, expected a map (/data)",
+        ),
+        (
+            "    scaling: fast\n",
+            "11:14: services.api.scaling: this is a text, expected a map (fast)",
+        ),
+        (
+            "    cpu_architecture: arm\n",
+            "11:23: services.api.cpu_architecture: it is not known, expected `X86_64` or `ARM64` (arm)",
+        ),
+        (
+            "    cpu_architecture: arm64\n",
+            "11:23: services.api.cpu_architecture: it is not known, expected `X86_64` or `ARM64`; did you mean `ARM64`? (arm64)",
+        ),
+        (
+            "    cpu_architecture: 64\n",
+            "11:23: services.api.cpu_architecture: it is not known, expected `X86_64` or `ARM64` (64)",
+        ),
+    ] {
+        assert_eq!(the_problem(&shop_with(rest)), expected);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    for (rest, expected) in [
+        (
+            "    memroy: 512\n",
+            "11:5: services.api.memroy: `memroy` is not known in `services.api`; did you mean `memory`? (memroy)",
+        ),
+        (
+            "    port: 80\n",
+            "11:5: services.api.port: `port` is not known in `services.api`; did you mean `container_port`? (port)",
+        ),
+        (
+            "    desiredCount: 2\n",
+            "11:5: services.api.desiredCount: `desiredCount` is not known in `services.api`; did you mean `desired_count`? (desiredCount)",
+        ),
+        (
+            "    cluster_name: x\n",
+            "11:5: services.api.cluster_name: `cluster_name` is not known in `services.api`; it belongs into `cluster` (cluster_name)",
+        ),
+        (
+            "    zebra: x\n",
+            "11:5: services.api.zebra: `zebra` is not known in `services.api`; `longshore schema stack` lists what is known (zebra)",
+        ),
+        (
+            "cluster: {zebra: x}\n",
+            "11:11: cluster.zebra: `zebra` is not known in `cluster`; expected one of `cluster_name`, `container_insights` (zebra)",
+        ),
+        (
+            "service: {}\n",
+            "11:1: service: `service` is not known in a stack file; did you mean `services`? (service)",
+        ),
+        (
+            "container_port: 80\n",
+            "11:1: container_port: `container_port` is not known in a stack file; it belongs into `services.<name>` (container_port)",
+        ),
+    ] {
+        assert_eq!(the_problem(&shop_with(rest)), expected);
+    }
+}
+
+#[test]
+fn what_is_missing_is_told_at_the_key_that_lacks_it() {
+    assert_eq!(
+        lines("tags: {}\n"),
+        [
+            "1:1: name: `name` is missing (the stack's name), expected a text",
+            "1:1: network: `network` is missing (the VPC and the subnets), expected a map",
+            "1:1: services: `services` is missing (the services, by name), expected a map",
+        ]
+    );
+    assert_eq!(
+        lines(&shop_with(
+            "    mount_points:\n      - {read_only: true}\n  web:\n    cpu: 256\n"
+        )),
+        [
+            "12:9: services.api.mount_points[0].container_path: `container_path` is missing (where the container \
+             sees it), expected a text",
+            "13:3: services.web.image: `image` is missing (the image of the first deployment), expected a text",
+        ]
+    );
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_the_file() {
+    let text = "\
+name: Shop
+network:
+  vpc_id: main
+  subnet_ids: [subnet-1, subnet-2]
+  zone: a
+services:
+  api:
+    image: shop/api:v1
+    cpu: 300
+  web:
+    memory: big
+  web:
+    image: shop/web:v1
+";
+    let places: Vec<String> = problems(text)
+        .iter()
+        .map(|problem| {
+            format!(
+                "{}:{} {}",
+                problem.line.unwrap(),
+                problem.column.unwrap(),
+                problem.path
+            )
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "5:3 network.zone",
+            "10:3 services.web.image",
+            "11:13 services.web.memory",
+            "12:3 ",
+        ]
+    );
+    let text = text.replace("    memory: big\n  web:\n", "");
+    let places: Vec<String> = problems(&text)
+        .iter()
+        .map(|problem| problem.path.clone())
+        .collect();
+    assert_eq!(places, ["name", "network.zone", "services.api.cpu"]);
+}
+
+#[test]
+fn nothing_written_for_a_key_with_defaults_is_warned_of() {
+    let reading = reading(&shop_with("events:\nalarms: {}\n"));
+    assert!(reading.stack.events.is_none() && reading.stack.alarms.is_some());
+    assert_eq!(
+        in_one_line(&reading.warnings),
+        "11:1: events: nothing is written here, so it is as if the key were left out; write `{}` for it with all \
+         its defaults"
+    );
+}
+
+const ENVIRONMENTS: &str = "\
+name: shop
+network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
+tags: {Environment: \"${environment}\", Stack: \"${stack}\", Old: x}
+services:
+  api:
+    image: shop/api:v1
+    command: [serve, --stack, \"${stack}\"]
+    health_check: {command: [CMD, check], interval: 10}
+environments:
+  dev:
+  prod:
+    tags: {Old: null, New: y}
+    services:
+      api:
+        cpu: 1024
+        memory: 2048
+        command: [serve]
+        health_check: {interval: 20}
+      web: {image: \"shop/web:${AWS::Region}\", family: null}
+";
+
+fn prod(text: &str) -> Result<Reading, Vec<Problem>> {
+    read(text.as_bytes(), &Selection::Environment(Some("prod")))
+}
+
+#[test]
+fn an_environment_is_laid_over_the_file() {
+    let dev = read(ENVIRONMENTS.as_bytes(), &Selection::StackName("shop-dev"))
+        .unwrap()
+        .stack;
+    assert_eq!(dev.stack_name(), "shop-dev");
+    assert_eq!(dev.tags["Environment"].as_str(), "dev");
+    assert_eq!(
+        dev.services["api"].command,
+        ["serve", "--stack", "shop-dev"]
+    );
+    assert_eq!(dev.services.len(), 1);
+
+    let prod = prod(&ENVIRONMENTS.replace("shop/web:${AWS::Region}", "shop/web:v1"))
+        .unwrap()
+        .stack;
+    assert_eq!(prod.environment.as_deref(), Some("prod"));
+    assert_eq!(
+        prod.tags.keys().collect::<Vec<_>>(),
+        ["Environment", "New", "Stack"]
+    );
+    let api = &prod.services["api"];
+    assert_eq!(
+        (api.cpu, api.memory, api.image.as_str()),
+        (1024, 2048, "shop/api:v1")
+    );
+    assert_eq!(api.command, ["serve"]);
+    let health = api.health_check.as_ref().unwrap();
+    assert_eq!(
+        (health.command.as_slice(), health.interval),
+        (&["CMD".to_owned(), "check".to_owned()][..], 20)
+    );
+    assert_eq!(prod.services.len(), 2);
+    assert_eq!(environments(ENVIRONMENTS.as_bytes()), ["dev", "prod"]);
+}
+
+#[test]
+fn a_problem_of_an_overlay_is_told_at_its_own_place() {
+    let found = prod(&ENVIRONMENTS.replace("cpu: 1024", "cpu: 300")).unwrap_err();
+    assert!(found.iter().any(|problem| {
+        (problem.line, problem.column, problem.path.as_str())
+            == (Some(15), Some(14), "services.api.cpu")
+    }));
+    let network = ENVIRONMENTS.replace(
+        "    tags: {Old",
+        "    network: {subnet_ids: [subnet-1, subnet-1]}\n    tags: {Old",
+    );
+    let found = prod(&network).unwrap_err();
+    assert!(found.iter().any(|problem| {
+        (problem.line, problem.path.as_str()) == (Some(12), "network.subnet_ids[1]")
+    }));
+}
+
+#[test]
+fn every_overlay_is_checked_whichever_is_chosen() {
+    let text = ENVIRONMENTS
+        .replace("cpu: 1024", "cpus: 1024")
+        .replace("shop/web:${AWS::Region}", "shop/web:${HOME}");
+    let found = problems_for(&text, &Selection::Environment(Some("dev")));
+    let lines: Vec<String> = found.iter().map(line).collect();
+    assert_eq!(
+        lines,
+        [
+            "15:9: environments.prod.services.api.cpus: `cpus` is not known in `environments.prod.services.api`; \
+             did you mean `cpu`? (cpus)",
+            "19:20: environments.prod.services.web.image: expected `${environment}`, `${stack}`, \
+             `${AWS::AccountId}`, `${AWS::Partition}`, `${AWS::Region}`, `${AWS::URLSuffix}`; write `$${` where a \
+             text is to hold `${` (${HOME})",
+        ]
+    );
+}
+
+#[test]
+fn removing_what_is_needed_is_told() {
+    let found =
+        prod(&ENVIRONMENTS.replace("        cpu: 1024\n", "        image: null\n")).unwrap_err();
+    assert!(
+        found
+            .iter()
+            .any(|problem| problem.path == "services.api.image"
+                && problem.message.starts_with("`image` is missing")
+                && problem.line == Some(5))
+    );
+}
+
+#[test]
+fn a_selection_that_the_file_does_not_have_is_refused_with_what_it_has() {
+    for (selection, expected) in [
+        (
+            Selection::Environment(None),
+            "this file has environments, and none of them was chosen: `dev`, `prod`",
+        ),
+        (
+            Selection::Environment(Some("prd")),
+            "this file has no environment `prd`, but `dev`, `prod`; did you mean `prod`?",
+        ),
+        (
+            Selection::StackName("shop"),
+            "this file describes `shop-dev`, `shop-prod`, but it is read as the file of stack `shop`; name it \
+             after one of them",
+        ),
+    ] {
+        let found = problems_for(ENVIRONMENTS, &selection);
+        assert_eq!(
+            in_one_line(&found),
+            format!("1:7: environments: {expected}")
+        );
+    }
+    for (selection, expected) in [
+        (
+            Selection::Environment(Some("prod")),
+            "environment `prod` was asked for, but this file has no `environments`",
+        ),
+        (
+            Selection::StackName("store"),
+            "this file describes stack `shop`, but it is read as the file of stack `store`; change its name or the \
+             file's",
+        ),
+    ] {
+        let found = problems_for(SHOP, &selection);
+        assert_eq!(
+            in_one_line(&found),
+            format!("1:7: environments: {expected}")
+        );
+    }
+    assert!(read(SHOP.as_bytes(), &Selection::StackName("shop")).is_ok());
+}
+
+#[test]
+fn environments_have_names_and_content() {
+    for (environments, expected) in [
+        ("{}", "environments: `environments` is empty, expected"),
+        ("[dev]", "environments: `environments` is a list, expected"),
+        (
+            "{Dev: {}}",
+            "environments.Dev: an environment is named with lowercase letters",
+        ),
+        (
+            "{-a: {}}",
+            "environments.-a: an environment is named with lowercase letters",
+        ),
+        (
+            "{dev: big}",
+            "environments.dev: this is a text, expected a map",
+        ),
+        (
+            "{dev: {name: x}}",
+            "environments.dev.name: the name is the same in every environment",
+        ),
+        (
+            "{dev: {environments: {}}}",
+            "environments.dev.environments: `environments` is not known in",
+        ),
+    ] {
+        let text = shop_with(&format!("environments: {environments}\n"));
+        let found = problems_for(&text, &Selection::Environment(Some("dev")));
+        assert!(
+            found.iter().any(|problem| line(problem).contains(expected)),
+            "{environments}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn an_environment_is_filled_in_only_where_there_are_environments() {
+    assert_eq!(
+        the_problem(&shop_with("      STAGE: ${environment}\n")),
+        "11:14: services.api.environment.STAGE: this file has no `environments`, so `${environment}` stands for \
+         nothing (${environment})"
+    );
+    let reading = reading(&shop_with("      A: $${HOME} ${AWS::Region}\n"));
+    assert_eq!(
+        reading.stack.services["api"].environment["A"].as_str(),
+        "$${HOME} ${AWS::Region}"
+    );
+}
+
+#[test]
+fn values_of_secrets_are_taken_as_they_are_and_never_shown() {
+    let reading = reading(&shop_with(
+        "    secrets:\n      A: {value: \"hunter2${HOME}$${\"}\n      B: {value: 0123}\n",
+    ));
+    let secrets = &reading.stack.services["api"].secrets;
+    assert_eq!(
+        secrets["A"].value.as_ref().unwrap().reveal(),
+        "hunter2${HOME}$${"
+    );
+    assert_eq!(secrets["B"].value.as_ref().unwrap().reveal(), "0123");
+    assert!(!format!("{reading:?}").contains("hunter2"));
+    for secrets in [
+        "hunter2",
+        "[hunter2]",
+        "{A: hunter2}",
+        "{A: [hunter2]}",
+        "{A: {value: [hunter2]}}",
+        "{A: {value: {x: hunter2}}}",
+        "{A: {value: hunter2, json_key: x}}",
+        "{A: {value: hunter2, value_from: x}}",
+        "{A: {value: hunter2, valeu: hunter2}}",
+        "{A: {valeu: hunter2}}",
+        "{A: {value_from: \"hunter2 !\"}}",
+    ] {
+        let text = shop_with(&format!("    secrets: {secrets}\n"));
+        let found = format!("{:?}", problems(&text));
+        assert!(!found.contains("hunter2"), "{secrets}: {found}");
+    }
+    let found = problems(&shop_with("      URL: postgres://u:hunter2@db/${HOME}\n"));
+    assert!(!format!("{found:?}").contains("hunter2"));
 }

@@ -180,9 +180,8 @@ fn words_of(schema: &Value) -> Option<Vec<String>> {
 
 fn first_sentence(description: &str) -> String {
     let description = description.replace('\n', " ");
-    let end = description
-        .find(". ")
-        .or_else(|| description.find(": "))
-        .unwrap_or(description.len());
+    let ends = [". ", ": ", "; "].map(|end| description.find(end));
+    let end = ends.into_iter().flatten().min();
+    let end = end.unwrap_or(description.len());
     description[..end].trim_end_matches(['.', ':']).to_owned()
 }
