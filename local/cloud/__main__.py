@@ -82,6 +82,7 @@ def prepare_environment(directory, region, port, access_key_id, secret_access_ke
 def install_what_the_emulator_lacks(arguments):
     """Changes the emulator before it serves. Imported here: its modules read the environment set above."""
     import alarms
+    import application_auto_scaling
     import containers
     import delivery
     import events
@@ -90,6 +91,7 @@ def install_what_the_emulator_lacks(arguments):
     import objects
     import permissions
     import processes
+    import provisioning
     import registry_events
     import services
     import task_definitions
@@ -113,6 +115,8 @@ def install_what_the_emulator_lacks(arguments):
     services.install()
     permissions.install()
     alarms.install()
+    application_auto_scaling.install()
+    provisioning.install()
 
 
 def write_description(directory, description):

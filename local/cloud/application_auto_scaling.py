@@ -1,0 +1,272 @@
+"""Application Auto Scaling, which the emulator lacks: what is registered is kept and told, and nothing scales.
+
+One thing it does: a target that lies outside of its new limits is brought to the nearer one, as on AWS.
+"""
+
+import json
+import threading
+import time
+import uuid
+
+from ministack import app
+from ministack.core import iam_actions, router
+from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region
+from ministack.core.responses import json_response
+from ministack.services import ecs
+
+SERVICE = "application-autoscaling"
+_PREFIX = "AnyScaleFrontendService"
+
+_targets = AccountRegionScopedDict()
+_policies = AccountRegionScopedDict()
+_actions = AccountRegionScopedDict()
+_tags = AccountRegionScopedDict()
+_lock = threading.RLock()
+
+
+class _Problem(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def _key(data):
+    return "|".join(str(data[name]) for name in ("ServiceNamespace", "ResourceId", "ScalableDimension"))
+
+
+def _required(data, *names):
+    missing = [name for name in names if data.get(name) in (None, "")]
+    if missing:
+        listed = "; ".join(
+            f"Value null at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: Member must not be null"
+            for name in missing
+        )
+        raise _Problem("ValidationException", f"{len(missing)} validation error detected: {listed}")
+
+
+def _target(data):
+    found = _targets.get(_key(data))
+    if found is None:
+        raise _Problem(
+            "ObjectNotFoundException",
+            f"No scalable target registered for service namespace: {data['ServiceNamespace']}, "
+            f"resource ID: {data['ResourceId']}, scalable dimension: {data['ScalableDimension']}",
+        )
+    return found
+
+
+def _service_of(data):
+    """The ECS service that a target is about: its cluster, its name and its record."""
+    if data["ScalableDimension"] != "ecs:service:DesiredCount":
+        return None
+    _, cluster, name = data["ResourceId"].split("/", 2)
+    return cluster, name, ecs._services.get(f"{cluster}/{name}")
+
+
+def _register(data):
+    _required(data, "ServiceNamespace", "ResourceId", "ScalableDimension")
+    service = _service_of(data)
+    if service is not None and (service[2] is None or service[2].get("status") != "ACTIVE"):
+        raise _Problem("ValidationException", f"ECS service doesn't exist: {data['ResourceId']}")
+    before = _targets.get(_key(data)) or {}
+    if not before:
+        _required(data, "MinCapacity", "MaxCapacity")
+    merged = {**before, **{name: value for name, value in data.items() if name != "Tags"}}
+    if merged["MinCapacity"] > merged["MaxCapacity"]:
+        raise _Problem("ValidationException", "Maximum capacity cannot be less than minimum capacity")
+    if not before:
+        identifier = uuid.uuid4().hex[:24]
+        merged["ScalableTargetARN"] = (
+            f"arn:aws:application-autoscaling:{get_region()}:{get_account_id()}:scalable-target/0ec5{identifier}"
+        )
+        merged["CreationTime"] = time.time()
+        merged.setdefault(
+            "RoleARN",
+            f"arn:aws:iam::{get_account_id()}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
+            "AWSServiceRoleForApplicationAutoScaling_ECSService",
+        )
+    suspended = {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False}
+    merged["SuspendedState"] = {
+        **suspended,
+        "ScheduledScalingSuspended": False,
+        **(before.get("SuspendedState") or {}),
+        **(data.get("SuspendedState") or {}),
+    }
+    _targets[_key(data)] = merged
+    if data.get("Tags"):
+        _tags[merged["ScalableTargetARN"]] = {**(_tags.get(merged["ScalableTargetARN"]) or {}), **data["Tags"]}
+    if service is not None:
+        _bring_within(service, merged)
+    return {"ScalableTargetARN": merged["ScalableTargetARN"]}
+
+
+def _bring_within(service, target):
+    cluster, name, record = service
+    wanted = min(max(record["desiredCount"], target["MinCapacity"]), target["MaxCapacity"])
+    if wanted != record["desiredCount"]:
+        ecs._update_service({"cluster": cluster, "service": name, "desiredCount": wanted})
+
+
+def _deregister(data):
+    _required(data, "ServiceNamespace", "ResourceId", "ScalableDimension")
+    target = _target(data)
+    _targets.pop(_key(data))
+    _tags.pop(target["ScalableTargetARN"], None)
+    for store in (_policies, _actions):
+        for key in [key for key in store if key.startswith(_key(data) + "|")]:
+            store.pop(key)
+    return {}
+
+
+def _chosen(store, data, *filters):
+    found = []
+    for one in store.values():
+        if one["ServiceNamespace"] != data["ServiceNamespace"]:
+            continue
+        if data.get("ScalableDimension") and one["ScalableDimension"] != data["ScalableDimension"]:
+            continue
+        if all(not data.get(given) or one.get(name) in data[given] for given, name in filters):
+            found.append(one)
+    return found
+
+
+def _describe_targets(data):
+    _required(data, "ServiceNamespace")
+    return {"ScalableTargets": _chosen(_targets, data, ("ResourceIds", "ResourceId"))}
+
+
+def _of_resource(data):
+    return {**data, "ResourceIds": [data["ResourceId"]] if data.get("ResourceId") else []}
+
+
+def _put_policy(data):
+    _required(data, "PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+    target = _target(data)
+    key = f"{_key(data)}|{data['PolicyName']}"
+    before = _policies.get(key) or {}
+    kind = data.get("PolicyType") or before.get("PolicyType") or "StepScaling"
+    wanted = {
+        "StepScaling": "StepScalingPolicyConfiguration",
+        "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
+    }.get(kind)
+    if wanted and not data.get(wanted):
+        raise _Problem("ValidationException", f"{wanted} is required for the policy type {kind}")
+    identifier = target["ScalableTargetARN"].rsplit("/", 1)[-1]
+    arn = before.get("PolicyARN") or (
+        f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:scalingPolicy:{uuid.uuid4()}:"
+        f"resource/{data['ServiceNamespace']}/{data['ResourceId']}:policyName/{data['PolicyName']}"
+    )
+    _policies[key] = {
+        **data,
+        "PolicyType": kind,
+        "PolicyARN": arn,
+        "Alarms": [],
+        "CreationTime": before.get("CreationTime") or time.time(),
+        "_target": identifier,
+    }
+    return {"PolicyARN": arn, "Alarms": []}
+
+
+def _delete_policy(data):
+    key = f"{_key(data)}|{data.get('PolicyName')}"
+    if _policies.pop(key, None) is None:
+        raise _Problem(
+            "ObjectNotFoundException",
+            f"No scaling policy found for service namespace: {data['ServiceNamespace']}, resource ID: "
+            f"{data['ResourceId']}, scalable dimension: {data['ScalableDimension']}, policy name: "
+            f"{data.get('PolicyName')}",
+        )
+    return {}
+
+
+def _describe_policies(data):
+    _required(data, "ServiceNamespace")
+    found = _chosen(_policies, _of_resource(data), ("ResourceIds", "ResourceId"), ("PolicyNames", "PolicyName"))
+    return {
+        "ScalingPolicies": [
+            {name: value for name, value in one.items() if not name.startswith("_")} for one in found
+        ]
+    }
+
+
+def _put_action(data):
+    _required(data, "ScheduledActionName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+    _target(data)
+    key = f"{_key(data)}|{data['ScheduledActionName']}"
+    before = _actions.get(key) or {}
+    arn = before.get("ScheduledActionARN") or (
+        f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:scheduledAction:{uuid.uuid4()}:"
+        f"resource/{data['ServiceNamespace']}/{data['ResourceId']}:scheduledActionName/{data['ScheduledActionName']}"
+    )
+    created = before.get("CreationTime") or time.time()
+    _actions[key] = {**before, **data, "ScheduledActionARN": arn, "CreationTime": created}
+    return {}
+
+
+def _delete_action(data):
+    if _actions.pop(f"{_key(data)}|{data.get('ScheduledActionName')}", None) is None:
+        raise _Problem("ObjectNotFoundException", f"No scheduled action found: {data.get('ScheduledActionName')}")
+    return {}
+
+
+def _describe_actions(data):
+    _required(data, "ServiceNamespace")
+    filters = (("ResourceIds", "ResourceId"), ("ScheduledActionNames", "ScheduledActionName"))
+    return {"ScheduledActions": _chosen(_actions, _of_resource(data), *filters)}
+
+
+def _with_tags(data):
+    arn = data.get("ResourceARN")
+    if not any(target["ScalableTargetARN"] == arn for target in _targets.values()):
+        raise _Problem("ResourceNotFoundException", f"The resource doesn't exist: {arn}")
+    return arn
+
+
+def _tag(data):
+    arn = _with_tags(data)
+    _tags[arn] = {**(_tags.get(arn) or {}), **data.get("Tags", {})}
+    return {}
+
+
+def _untag(data):
+    arn = _with_tags(data)
+    _tags[arn] = {key: value for key, value in (_tags.get(arn) or {}).items() if key not in data["TagKeys"]}
+    return {}
+
+
+_OPERATIONS = {
+    "RegisterScalableTarget": _register,
+    "DeregisterScalableTarget": _deregister,
+    "DescribeScalableTargets": _describe_targets,
+    "PutScalingPolicy": _put_policy,
+    "DeleteScalingPolicy": _delete_policy,
+    "DescribeScalingPolicies": _describe_policies,
+    "PutScheduledAction": _put_action,
+    "DeleteScheduledAction": _delete_action,
+    "DescribeScheduledActions": _describe_actions,
+    "DescribeScalingActivities": lambda data: {"ScalingActivities": []},
+    "ListTagsForResource": lambda data: {"Tags": _tags.get(_with_tags(data)) or {}},
+    "TagResource": _tag,
+    "UntagResource": _untag,
+}
+
+
+async def _handle(method, path, headers, body, query_params):
+    operation = _OPERATIONS.get(headers.get("x-amz-target", "").rsplit(".", 1)[-1])
+    if operation is None:
+        return error_response_json("UnknownOperationException", "unknown operation", 400)
+    try:
+        with _lock:
+            return json_response(operation(json.loads(body or b"{}")))
+    except _Problem as problem:
+        return error_response_json(problem.code, str(problem), 400)
+
+
+def install():
+    router.SERVICE_PATTERNS[SERVICE] = {
+        "target_prefixes": [_PREFIX],
+        "host_patterns": [r"application-autoscaling\."],
+        "credential_scope": SERVICE,
+    }
+    iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
+    app.SERVICE_HANDLERS[SERVICE] = _handle

@@ -1,0 +1,225 @@
+"""What a type of resource is to CloudFormation, and what it is given to work with."""
+
+import hashlib
+import json
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+from ministack.core.responses import get_account_id, get_region, new_uuid
+
+from provisioning import calls, schemas
+
+# How long a resource may take to become stable. AWS waits three hours for an ECS service; nobody here would.
+LONGEST_WAIT_SECONDS = 180.0
+_LOOK_SECONDS = 0.1
+
+
+class Cancelled(Exception):
+    """Another resource of the stack failed, so this one is given up."""
+
+
+class Work:
+    """One operation on one resource: who acts, for which stack, and what is known of it already."""
+
+    def __init__(self, stack_name, stack_id, logical_id, keys, seed="", cancelled=lambda: False, when_made=None):
+        self.stack_name = stack_name
+        self.stack_id = stack_id
+        self.logical_id = logical_id
+        self.physical_id = ""
+        self.token = new_uuid()
+        self.account = get_account_id()
+        self.region = get_region()
+        self.seed = seed
+        # What Fn::GetAtt gave before, and deletions that wait for the end: of types left to the emulator.
+        self.attributes = {}
+        self.deferred = []
+        self._keys = keys
+        self._cancelled = cancelled
+        self._when_made = when_made or (lambda physical_id: None)
+
+    def client(self, service):
+        return calls.client(service, self._keys)
+
+    def made(self, physical_id):
+        """Says that the resource exists now, before it is complete: a failure from here on has to delete it."""
+        self.physical_id = physical_id
+        self._when_made(physical_id)
+        return physical_id
+
+    def name(self, longest, lower=False, separator="-"):
+        """The name CloudFormation makes up: stack, logical id, and what makes it unique."""
+        key = f"{self.stack_id}:{self.logical_id}:{self.seed}"
+        suffix = hashlib.sha256(key.encode()).hexdigest()[:12]
+        suffix = suffix if lower else suffix.upper()
+        if longest <= 32:
+            # Short names get their halves cut alike, as AWS does it.
+            room = longest - len(suffix) - 2
+            stack, logical = self.stack_name[: room // 2], self.logical_id[: room - room // 2]
+        else:
+            room = longest - len(suffix) - 2
+            stack = self.stack_name[: max(room - len(self.logical_id), room // 2)]
+            logical = self.logical_id[: room - len(stack)]
+        name = separator.join(part for part in (stack, logical, suffix) if part)
+        return name.lower() if lower else name
+
+    def wait(self, what, look):
+        """Looks until there is something; Cancelled or Refused when that does not come."""
+        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        while True:
+            found = look()
+            if found:
+                return found
+            if self._cancelled():
+                raise Cancelled()
+            if time.monotonic() > deadline:
+                raise calls.Refused(f"Exceeded attempts to wait: {what}", "NotStabilized")
+            time.sleep(_LOOK_SECONDS)
+
+
+class ResourceType:
+    """One type: subclasses make, change, delete and read it by the calls of its service."""
+
+    name = ""
+    service_name = "AWS"
+    # The template's property of tags, and whether it is a list of Key and Value or a map.
+    tags = "Tags"
+    tags_are_a_map = False
+    # Whether its service, as the emulator has it, takes CloudFormation's own aws: tags.
+    takes_system_tags = True
+    # The property that is the resource's own name: with it, a replacement is refused.
+    named_by = None
+
+    def stack_tag(self, tag):
+        """A tag of the stack as this type wants its tags."""
+        return tag
+
+    def create(self, work, properties):
+        raise NotImplementedError
+
+    def update(self, work, physical_id, old, new):
+        raise NotImplementedError
+
+    def delete(self, work, physical_id, properties):
+        raise NotImplementedError
+
+    def attributes(self, work, physical_id, properties):
+        return {}
+
+    def read(self, work, physical_id, properties):
+        """The properties as they are now, for drift; None when the resource is gone."""
+        raise NotImplementedError
+
+    def physical_id(self, identifier):
+        """What Ref gives for a resource that is imported by this identifier."""
+        return next(iter(identifier.values()))
+
+    def needs_replacement(self, old, new):
+        return schemas.needs_replacement(self.name, old, new)
+
+    def replaces_on(self, name, old, new):
+        """Whether a change of this one property needs a new resource: Never, Conditionally or Always."""
+        paths = [path for path in schemas.create_only(self.name) if path[0] == name]
+        if any(schemas.at(old, path) != schemas.at(new, path) for path in paths):
+            return "Always"
+        conditional = {path[0] for path in schemas.conditionally_create_only(self.name)}
+        return "Conditionally" if name in conditional else "Never"
+
+    @property
+    def has_reader(self):
+        return type(self).read is not ResourceType.read
+
+
+_types = {}
+
+
+def register(kind):
+    _types[kind.name] = kind()
+    return kind
+
+
+def find(type_name):
+    return _types.get(type_name)
+
+
+def all_types():
+    return dict(_types)
+
+
+def tag_map(tags):
+    if isinstance(tags, dict):
+        return {str(key): str(value) for key, value in tags.items()}
+    return {str(tag["Key"]): str(tag.get("Value", "")) for tag in tags or []}
+
+
+def tag_list(tags, key="Key", value="Value"):
+    return [{key: name, value: text} for name, text in tag_map(tags).items()]
+
+
+def tag_changes(old, new):
+    """What to set and what to take away."""
+    old, new = tag_map(old), tag_map(new)
+    return {key: value for key, value in new.items() if old.get(key) != value}, [key for key in old if key not in new]
+
+
+def chosen(properties, *names):
+    return {name: properties[name] for name in names if name in properties}
+
+
+def without(properties, *names):
+    return {name: value for name, value in properties.items() if name not in names}
+
+
+def changed(old, new, *names):
+    return any(old.get(name) != new.get(name) for name in names)
+
+
+def document(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def lower_first(value, keep=(), renamed=None):
+    """ECS and others write the template's names with a small first letter; the keys of maps stay as they are."""
+    if isinstance(value, list):
+        return [lower_first(one, keep, renamed) for one in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for name, member in value.items():
+        new = (renamed or {}).get(name) or name[:1].lower() + name[1:]
+        result[new] = member if name in keep else lower_first(member, keep, renamed)
+    return result
+
+
+def upper_first(value, keep=(), renamed=None):
+    """The way back from `lower_first`, with the same arguments."""
+    back = {new: old for old, new in (renamed or {}).items()}
+    kept = {name[:1].lower() + name[1:] for name in keep}
+    if isinstance(value, list):
+        return [upper_first(one, keep, renamed) for one in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for name, member in value.items():
+        new = back.get(name) or name[:1].upper() + name[1:]
+        result[new] = member if name in kept else upper_first(member, keep, renamed)
+    return result
+
+
+def ignoring_missing(call, **arguments):
+    """Deletes what may be gone already."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if calls.is_missing(error):
+            return None
+        raise
+
+
+def exists(call, **arguments):
+    """What a read call gives, or None where there is nothing."""
+    try:
+        return call(**arguments)
+    except (ClientError, BotoCoreError) as error:
+        if calls.is_missing(error):
+            return None
+        raise
