@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, LongshoreEvent, ReleaseRefused,
-    SkipReason, Source, TaskFailure,
+    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
+    DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
+    FailedResource, LongshoreEvent, OperationKind, Problem, ReleaseRefused, Severity, SkipReason,
+    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    StackUnchanged, TaskFailure,
 };
 use longshore_report::{
     BLOCKS, Block, CONTEXT_ELEMENTS, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Text,
@@ -140,6 +142,92 @@ fn started(source: Source) -> LongshoreEvent {
     })
 }
 
+fn stack(source: StackSource) -> StackSummary {
+    StackSummary {
+        stack: "shop-prod".to_owned(),
+        operation_id: "file-9b1f4c02d7a85e36f0c4b1aa".to_owned(),
+        stack_id: None,
+        source,
+        requested_at: requested_at(),
+    }
+}
+
+fn stack_file() -> StackSource {
+    StackSource::File {
+        key: "stacks/shop-prod.yaml".to_owned(),
+        version_id: Some("Zk8s1QnWc2Yy0bqXo7m3Tg5uFv9hR4pL".to_owned()),
+    }
+}
+
+fn payload() -> StackSource {
+    StackSource::Manual {
+        note: Some("more memory for the sale".to_owned()),
+    }
+}
+
+fn stack_applying(kind: OperationKind, source: StackSource, counts: [u32; 4]) -> LongshoreEvent {
+    let [add, change, replace, remove] = counts;
+    LongshoreEvent::StackApplying(StackApplying {
+        stack: stack(source),
+        kind,
+        changes: ChangeCounts {
+            add,
+            change,
+            replace,
+            remove,
+        },
+    })
+}
+
+fn stack_ready(kind: OperationKind, status: &str, source: StackSource) -> LongshoreEvent {
+    LongshoreEvent::StackReady(StackReady {
+        stack: stack(source),
+        kind,
+        finished_at: after(221),
+        status: status.to_owned(),
+    })
+}
+
+fn stack_failed(kind: OperationKind, status: &str) -> LongshoreEvent {
+    let failed_resource = FailedResource {
+        logical_id: "ApiService".to_owned(),
+        resource_type: "AWS::ECS::Service".to_owned(),
+        physical_id: Some("arn:aws:ecs:eu-west-1:123456789012:service/shop/api".to_owned()),
+        reason: "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+            .to_owned(),
+    };
+    LongshoreEvent::StackFailed(StackFailed {
+        stack: stack(payload()),
+        kind,
+        finished_at: after(431),
+        status: status.to_owned(),
+        reason: "The following resource(s) failed to update: [ApiService].".to_owned(),
+        failed_resource: Some(failed_resource).filter(|_| !status.is_empty()),
+    })
+}
+
+fn problem(number: u32, severity: Severity) -> Problem {
+    Problem {
+        path: "services.api.memory".to_owned(),
+        line: Some(number),
+        column: Some(13),
+        value: Some("300".to_owned()),
+        message: "Fargate has no 256 CPU units with 300 MiB; with 256 go 512, 1024 and 2048"
+            .to_owned(),
+        severity,
+    }
+}
+
+fn file_refused(problems: Vec<Problem>) -> LongshoreEvent {
+    LongshoreEvent::StackFileRefused(StackFileRefused {
+        key: "stacks/shop-prod.yaml".to_owned(),
+        version_id: Some("m6Tq0YhBv4Xe2jSn8Wk5Rd7fLc9gPa1U".to_owned()),
+        stack: Some("shop-prod".to_owned()),
+        at: after(1),
+        problems,
+    })
+}
+
 fn texts(message: &Message) -> Vec<&str> {
     let text_of = |text| match text {
         &Text::PlainText { ref text } | &Text::Mrkdwn { ref text } => text.as_str(),
@@ -249,6 +337,153 @@ fn a_release_file_that_was_refused() {
     )));
 }
 
+#[test]
+fn an_image_that_is_put_back_after_a_change_of_the_stack() {
+    insta::assert_json_snapshot!(message(&started(Source::Stack {
+        operation_id: "file-9b1f4c02d7a85e36f0c4b1aa".to_owned(),
+        restored: true,
+    })));
+}
+
+#[test]
+fn a_deployment_of_the_stack_itself_names_the_change() {
+    let LongshoreEvent::DeploymentSkipped(mut event) = skipped(SkipReason::AlreadyRunning) else {
+        unreachable!("it is made as one");
+    };
+    event.source = Source::Stack {
+        operation_id: "change-7".to_owned(),
+        restored: false,
+    };
+    let message = message(&LongshoreEvent::DeploymentSkipped(event));
+    let told = texts(&message).join("\n");
+    assert!(
+        told.contains("*Asked for by:* change `change-7` of the stack"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_change_of_a_stack_that_begins() {
+    insta::assert_json_snapshot!(message(&stack_applying(
+        OperationKind::Apply,
+        stack_file(),
+        [2, 1, 1, 0]
+    )));
+    let nothing = message(&stack_applying(OperationKind::Apply, stack_file(), [0; 4]));
+    assert!(
+        nothing.text.ends_with("no resource is touched"),
+        "{}",
+        nothing.text
+    );
+}
+
+#[test]
+fn a_stack_that_begins_to_be_destroyed() {
+    insta::assert_json_snapshot!(message(&stack_applying(
+        OperationKind::Destroy,
+        payload(),
+        [0, 0, 0, 31]
+    )));
+}
+
+#[test]
+fn a_stack_that_is_ready() {
+    insta::assert_json_snapshot!(message(&stack_ready(
+        OperationKind::Apply,
+        "UPDATE_COMPLETE",
+        StackSource::CloudFormation
+    )));
+}
+
+#[test]
+fn a_stack_that_was_destroyed() {
+    insta::assert_json_snapshot!(message(&stack_ready(
+        OperationKind::Destroy,
+        "DELETE_COMPLETE",
+        payload()
+    )));
+}
+
+#[test]
+fn a_change_of_a_stack_that_failed_and_was_taken_back() {
+    insta::assert_json_snapshot!(message(&stack_failed(
+        OperationKind::Apply,
+        "UPDATE_ROLLBACK_COMPLETE"
+    )));
+}
+
+#[test]
+fn a_stack_that_could_not_be_destroyed() {
+    insta::assert_json_snapshot!(message(&stack_failed(
+        OperationKind::Destroy,
+        "DELETE_FAILED"
+    )));
+}
+
+#[test]
+fn what_a_failed_change_left_is_told_by_its_status() {
+    for (status, expected) in [
+        (
+            "",
+            "CloudFormation did not begin, so the stack is as it was",
+        ),
+        ("ROLLBACK_COMPLETE", "so nothing was built"),
+        ("UPDATE_ROLLBACK_COMPLETE", "so the stack is as it was"),
+        ("UPDATE_ROLLBACK_FAILED", "needs somebody to look at it"),
+        ("CREATE_FAILED", "needs somebody to look at it"),
+    ] {
+        let text = message(&stack_failed(OperationKind::Apply, status)).text;
+        assert!(text.contains(expected), "{status}: {text}");
+    }
+}
+
+#[test]
+fn a_stack_file_that_changes_nothing() {
+    insta::assert_json_snapshot!(message(&LongshoreEvent::StackUnchanged(StackUnchanged {
+        stack: stack(stack_file()),
+    })));
+}
+
+#[test]
+fn a_stack_file_that_was_refused_with_every_problem() {
+    let mut unknown = problem(27, Severity::Error);
+    unknown.path = "services.worker.imgae".to_owned();
+    unknown.value = None;
+    unknown.message = "unknown field `imgae`, did you mean `image`?".to_owned();
+    let mut whole = problem(0, Severity::Error);
+    (whole.path, whole.line, whole.column, whole.value) = (String::new(), None, None, None);
+    whole.message = "the template has 612 resources, CloudFormation takes 500".to_owned();
+    insta::assert_json_snapshot!(message(&file_refused(vec![
+        problem(19, Severity::Warning),
+        problem(14, Severity::Error),
+        unknown,
+        whole,
+    ])));
+}
+
+#[test]
+fn of_the_problems_of_a_stack_file_as_many_are_told_as_there_is_room_for_and_the_rest_is_counted() {
+    let problems = |count: u32| (1..=count).map(|number| problem(number, Severity::Error));
+    let few = message(&file_refused(problems(40).collect()));
+    let told = texts(&few).join("\n");
+    for number in 1..=40 {
+        assert!(
+            told.contains(&format!("• line {number}, column 13")),
+            "{number}"
+        );
+    }
+    assert!(!told.contains("more problem"), "{told}");
+    let many = message(&file_refused(problems(500).collect()));
+    let told = texts(&many).join("\n");
+    let listed = told.matches("• line ").count();
+    assert!(listed > 40, "{listed}");
+    assert!(
+        told.contains(&format!("… and {} more problems", 500 - listed)),
+        "{told}"
+    );
+    assert!(many.text.contains("500 errors"), "{}", many.text);
+}
+
 /// The most frequent complaint about every tool in this field.
 #[test]
 fn a_rolled_back_deployment_never_reads_like_a_success() {
@@ -256,6 +491,8 @@ fn a_rolled_back_deployment_never_reads_like_a_success() {
         rolled_back(),
         failed(true, Vec::new()),
         failed(false, Vec::new()),
+        stack_failed(OperationKind::Apply, "UPDATE_ROLLBACK_COMPLETE"),
+        stack_failed(OperationKind::Apply, ""),
     ] {
         let message = message(&event);
         for text in texts(&message) {
@@ -271,6 +508,10 @@ fn a_rolled_back_deployment_never_reads_like_a_success() {
 #[test]
 fn each_kind_of_event_has_a_symbol_of_its_own() {
     let symbols: HashSet<char> = [
+        stack_applying(OperationKind::Apply, payload(), [1, 0, 0, 0]),
+        stack_applying(OperationKind::Destroy, payload(), [0, 0, 0, 1]),
+        stack_ready(OperationKind::Apply, "CREATE_COMPLETE", payload()),
+        stack_ready(OperationKind::Destroy, "DELETE_COMPLETE", payload()),
         started(Source::Push),
         skipped(SkipReason::AlreadyRunning),
         failed(true, Vec::new()),
@@ -280,7 +521,7 @@ fn each_kind_of_event_has_a_symbol_of_its_own() {
     .iter()
     .filter_map(|event| message(event).text.chars().next())
     .collect();
-    assert_eq!(symbols.len(), 5);
+    assert_eq!(symbols.len(), 9);
 }
 
 #[test]
@@ -375,6 +616,130 @@ fn any_source() -> BoxedStrategy<Source> {
             }
         }),
         hostile_option().prop_map(|note| Source::Manual { note }),
+        (hostile(), any::<bool>()).prop_map(|(operation_id, restored)| Source::Stack {
+            operation_id,
+            restored,
+        }),
+    ]
+    .boxed()
+}
+
+fn any_stack() -> BoxedStrategy<StackSummary> {
+    let source = prop_oneof![
+        (hostile(), hostile_option())
+            .prop_map(|(key, version_id)| StackSource::File { key, version_id }),
+        hostile_option().prop_map(|note| StackSource::Manual { note }),
+        Just(StackSource::CloudFormation),
+    ];
+    (hostile(), hostile(), hostile_option(), source, any_time())
+        .prop_map(
+            |(stack, operation_id, stack_id, source, requested_at)| StackSummary {
+                stack,
+                operation_id,
+                stack_id,
+                source,
+                requested_at,
+            },
+        )
+        .boxed()
+}
+
+fn any_kind() -> BoxedStrategy<OperationKind> {
+    prop_oneof![Just(OperationKind::Apply), Just(OperationKind::Destroy)].boxed()
+}
+
+fn any_problems() -> BoxedStrategy<Vec<Problem>> {
+    let severity = prop_oneof![Just(Severity::Error), Just(Severity::Warning)];
+    let problem = (
+        hostile(),
+        any::<Option<u32>>(),
+        any::<Option<u32>>(),
+        hostile_option(),
+        hostile(),
+        severity,
+    )
+        .prop_map(|(path, line, column, value, message, severity)| Problem {
+            path,
+            line,
+            column,
+            value,
+            message,
+            severity,
+        });
+    prop::collection::vec(problem, 0..60).boxed()
+}
+
+fn any_stack_event() -> BoxedStrategy<LongshoreEvent> {
+    let failed_resource = (hostile(), hostile(), hostile_option(), hostile()).prop_map(
+        |(logical_id, resource_type, physical_id, reason)| FailedResource {
+            logical_id,
+            resource_type,
+            physical_id,
+            reason,
+        },
+    );
+    prop_oneof![
+        (any_stack(), any_kind(), any::<[u32; 4]>()).prop_map(
+            |(stack, kind, [add, change, replace, remove])| {
+                LongshoreEvent::StackApplying(StackApplying {
+                    stack,
+                    kind,
+                    changes: ChangeCounts {
+                        add,
+                        change,
+                        replace,
+                        remove,
+                    },
+                })
+            }
+        ),
+        (any_stack(), any_kind(), any_time(), hostile()).prop_map(
+            |(stack, kind, finished_at, status)| {
+                LongshoreEvent::StackReady(StackReady {
+                    stack,
+                    kind,
+                    finished_at,
+                    status,
+                })
+            }
+        ),
+        (
+            any_stack(),
+            any_kind(),
+            any_time(),
+            hostile(),
+            hostile(),
+            prop::option::of(failed_resource)
+        )
+            .prop_map(
+                |(stack, kind, finished_at, status, reason, failed_resource)| {
+                    LongshoreEvent::StackFailed(StackFailed {
+                        stack,
+                        kind,
+                        finished_at,
+                        status,
+                        reason,
+                        failed_resource,
+                    })
+                }
+            ),
+        any_stack().prop_map(|stack| LongshoreEvent::StackUnchanged(StackUnchanged { stack })),
+        (
+            hostile(),
+            hostile_option(),
+            hostile_option(),
+            any_time(),
+            any_problems()
+        )
+            .prop_map(|(key, version_id, stack, at, problems)| {
+                LongshoreEvent::StackFileRefused(StackFileRefused {
+                    key,
+                    version_id,
+                    stack,
+                    at,
+                    problems,
+                })
+            }),
     ]
     .boxed()
 }
@@ -464,6 +829,10 @@ fn any_skip_reason() -> BoxedStrategy<SkipReason> {
 }
 
 fn any_event() -> BoxedStrategy<LongshoreEvent> {
+    prop_oneof![any_deployment_event(), any_stack_event()].boxed()
+}
+
+fn any_deployment_event() -> BoxedStrategy<LongshoreEvent> {
     prop_oneof![
         (any_deployment(), hostile(), hostile(), hostile()).prop_map(
             |(deployment, task_definition, previous_task_definition, previous_image)| {
