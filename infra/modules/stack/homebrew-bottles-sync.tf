@@ -35,6 +35,8 @@ locals {
       sync = merge(
         {
           image          = local.image
+          service_name   = var.project_name
+          user           = "1000:1000"
           container_port = var.container_port
           cpu            = var.task_cpu
           memory         = var.task_memory
@@ -58,6 +60,7 @@ locals {
             { container_path = local.temporary_path },
             var.enable_efs_storage ? { file_system = "bottles", access_point = "sync" } : {},
           )]
+          health_check                      = { command = local.ask_health }
           security_group_ids                = var.security_group_ids
           execution_role_arn                = var.task_execution_role_arn
           task_role_arn                     = var.task_role_arn
@@ -70,6 +73,7 @@ locals {
             max_capacity                 = var.max_capacity
             target_cpu_utilization       = var.target_cpu_utilization
             target_memory_utilization    = var.target_memory_utilization
+            custom_metrics               = [for metric in var.custom_metrics : { for name, value in metric : name => value if value != null }]
             scale_out_cooldown           = 300
             scale_in_cooldown            = 600
             scale_out_evaluation_periods = 2

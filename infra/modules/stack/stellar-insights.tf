@@ -4,6 +4,7 @@ locals {
   stellar_insights = local.kind != "stellar-insights" ? null : {
     name         = local.name
     environments = { for environment in compact([var.environment]) : environment => {} }
+    tags         = { Project = var.project, Environment = var.environment }
     network = {
       vpc_id     = data.aws_subnet.first[0].vpc_id
       subnet_ids = var.subnets
@@ -49,11 +50,15 @@ locals {
         # Elsewhere the number of tasks stays what it is.
         !contains(["prod", "production"], var.environment) ? {} : {
           scaling = {
-            min_capacity                 = var.desired_count
-            max_capacity                 = max(var.desired_count, var.max_size)
-            target_cpu_utilization       = 70
-            scale_out_evaluation_periods = 2
-            scale_in_evaluation_periods  = 5
+            min_capacity           = var.desired_count
+            max_capacity           = max(var.desired_count, var.max_size)
+            target_cpu_utilization = 70
+            # Minutes. With the minute that CloudWatch takes, tasks are added within
+            # two and taken away within five.
+            scale_out_evaluation_periods = 1
+            scale_in_evaluation_periods  = 4
+            scale_out_cooldown           = 60
+            scale_in_cooldown            = 240
           }
         },
       )

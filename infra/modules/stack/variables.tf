@@ -327,6 +327,19 @@ variable "target_memory_utilization" {
   nullable    = false
 }
 
+variable "custom_metrics" {
+  description = "homebrew-bottles-sync: CloudWatch metrics of one's own to scale by. Without any, nothing but a schedule starts a task while none runs."
+  type = list(object({
+    namespace    = string
+    metric_name  = string
+    dimensions   = optional(map(string), {})
+    statistic    = optional(string)
+    target_value = number
+  }))
+  default  = []
+  nullable = false
+}
+
 variable "environment_variables" {
   description = "homebrew-bottles-sync: environment variables of the container. At TEMP_STORAGE_PATH (/tmp/bottles) it has room; LOG_LEVEL takes the place of log_level."
   type        = map(string)

@@ -139,6 +139,8 @@ run "provision_is_asked_to_render_exactly_this" {
         services = {
           sync = {
             image          = "homebrew-bottles-sync:latest"
+            service_name   = "homebrew-bottles-sync"
+            user           = "1000:1000"
             container_port = 8080
             cpu            = 2048
             memory         = 8192
@@ -158,6 +160,12 @@ run "provision_is_asked_to_render_exactly_this" {
               file_system    = "bottles"
               access_point   = "sync"
             }]
+            health_check = {
+              command = [
+                "CMD-SHELL",
+                "wget -q -O /dev/null http://localhost:8080/health || curl -fsS -o /dev/null http://localhost:8080/health || exit 1",
+              ]
+            }
             security_group_ids                = ["sg-0aaaaaaaaaaaaaaaa"]
             execution_role_arn                = "arn:aws:iam::111122223333:role/homebrew-execution"
             task_role_arn                     = "arn:aws:iam::111122223333:role/homebrew-task"
@@ -168,6 +176,7 @@ run "provision_is_asked_to_render_exactly_this" {
               max_capacity                 = 10
               target_cpu_utilization       = 70
               target_memory_utilization    = 80
+              custom_metrics               = []
               scale_out_cooldown           = 300
               scale_in_cooldown            = 600
               scale_out_evaluation_periods = 2
@@ -220,6 +229,7 @@ run "what_was_not_given_has_its_default" {
         max_capacity                 = 10
         target_cpu_utilization       = 70
         target_memory_utilization    = 80
+        custom_metrics               = []
         scale_out_cooldown           = 300
         scale_in_cooldown            = 600
         scale_out_evaluation_periods = 2
@@ -263,6 +273,28 @@ run "a_shell_needs_a_root_file_system_that_can_be_written" {
       && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.schedules == { sync = { schedule_expression = "cron(0 3 ? * SUN *)" } }
     )
     error_message = "The switches have another effect."
+  }
+}
+
+run "a_metric_of_one_s_own_starts_tasks_where_none_runs" {
+  command = plan
+
+  variables {
+    custom_metrics = [{
+      namespace    = "HomebrewBottlesSync"
+      metric_name  = "PendingBottles"
+      target_value = 10
+    }]
+  }
+
+  assert {
+    condition = jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.scaling.custom_metrics == [{
+      namespace    = "HomebrewBottlesSync"
+      metric_name  = "PendingBottles"
+      dimensions   = {}
+      target_value = 10
+    }]
+    error_message = "The service does not scale by the metric."
   }
 }
 

@@ -88,6 +88,7 @@ run "provision_is_asked_to_render_exactly_this" {
       stack = {
         name         = "stellar-insights"
         environments = { prod = {} }
+        tags         = { Project = "stellar-insights", Environment = "prod" }
         network = {
           vpc_id     = "vpc-0123456789abcdef0"
           subnet_ids = ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"]
@@ -124,8 +125,10 @@ run "provision_is_asked_to_render_exactly_this" {
               min_capacity                 = 2
               max_capacity                 = 4
               target_cpu_utilization       = 70
-              scale_out_evaluation_periods = 2
-              scale_in_evaluation_periods  = 5
+              scale_out_evaluation_periods = 1
+              scale_in_evaluation_periods  = 4
+              scale_out_cooldown           = 60
+              scale_in_cooldown            = 240
             }
           }
         }
