@@ -144,3 +144,54 @@ fn or_null(schema: Value) -> Value {
     around.insert("anyOf".to_owned(), Value::Array(choices));
     Value::Object(around)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::super::node::{Content, Meaning, Node, meaning};
+    use super::super::yaml;
+    use super::*;
+
+    fn value_of(node: &Node) -> Value {
+        match &node.content {
+            Content::Nothing => Value::Null,
+            Content::Text(text) => json!(text),
+            Content::List(items) => items.iter().map(value_of).collect(),
+            Content::Map(entries) => entries
+                .iter()
+                .map(|(key, entry)| (key.clone(), value_of(&entry.value)))
+                .collect(),
+            Content::Plain(text) => match meaning(text) {
+                Meaning::Null => Value::Null,
+                Meaning::Boolean(value) => json!(value),
+                Meaning::Integer(value) => json!(value),
+                Meaning::Number(value) => json!(value),
+                Meaning::NotFinite | Meaning::Text => json!(text),
+            },
+        }
+    }
+
+    #[test]
+    fn the_stack_files_of_this_repository_are_valid() {
+        let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../stacks");
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        let mut seen = 0;
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let (document, faults) = yaml::parse(&fs::read(&path).unwrap());
+            assert_eq!(faults, []);
+            let errors: Vec<String> = validator
+                .iter_errors(&value_of(&document.unwrap()))
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
+            seen += 1;
+        }
+        assert!(seen >= 5);
+    }
+}
