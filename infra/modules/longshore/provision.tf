@@ -17,7 +17,6 @@ locals {
           "${module.state_bucket.arn}/templates/*",
           "${module.state_bucket.arn}/routes/*",
           "${module.state_bucket.arn}/deployments/*",
-          "${module.state_bucket.arn}/services/*",
         ]
       },
       {
@@ -38,12 +37,6 @@ locals {
         ]
       },
       {
-        Sid      = "RemoveRoutes"
-        Effect   = "Allow"
-        Action   = ["s3:DeleteObject"]
-        Resource = ["${module.state_bucket.arn}/routes/*"]
-      },
-      {
         # Most stacks have no record yet, and without this S3 answers 403 for
         # what is missing. No condition on the prefix, as reading an object
         # carries none.
@@ -62,14 +55,12 @@ locals {
           "cloudformation:DescribeChangeSet",
           "cloudformation:DescribeStackEvents",
           "cloudformation:DescribeStackResourceDrifts",
-          "cloudformation:DescribeStackResources",
           "cloudformation:DescribeStacks",
           "cloudformation:DetectStackDrift",
           "cloudformation:DetectStackResourceDrift",
           "cloudformation:ExecuteChangeSet",
           "cloudformation:GetTemplate",
           "cloudformation:GetTemplateSummary",
-          "cloudformation:ListStackResources",
           "cloudformation:TagResource",
           "cloudformation:UntagResource",
           "cloudformation:UpdateTerminationProtection",

@@ -259,7 +259,6 @@ run "provision_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/templates/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
-          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
         ]
       },
       {
@@ -279,12 +278,6 @@ run "provision_may_do_exactly_this" {
         ]
       },
       {
-        Sid      = "RemoveRoutes"
-        Effect   = "Allow"
-        Action   = ["s3:DeleteObject"]
-        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*"]
-      },
-      {
         Sid      = "TellMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
@@ -300,14 +293,12 @@ run "provision_may_do_exactly_this" {
           "cloudformation:DescribeChangeSet",
           "cloudformation:DescribeStackEvents",
           "cloudformation:DescribeStackResourceDrifts",
-          "cloudformation:DescribeStackResources",
           "cloudformation:DescribeStacks",
           "cloudformation:DetectStackDrift",
           "cloudformation:DetectStackResourceDrift",
           "cloudformation:ExecuteChangeSet",
           "cloudformation:GetTemplate",
           "cloudformation:GetTemplateSummary",
-          "cloudformation:ListStackResources",
           "cloudformation:TagResource",
           "cloudformation:UntagResource",
           "cloudformation:UpdateTerminationProtection",
