@@ -136,6 +136,7 @@ struct UpdatePolicy {
 struct RollingUpdate {
     max_batch_size: u32,
     min_instances_in_service: u32,
+    pause_time: String,
     suspend_processes: [&'static str; 4],
 }
 
@@ -351,6 +352,8 @@ fn group(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity
     let update = UpdatePolicy {
         auto_scaling_rolling_update: RollingUpdate {
             max_batch_size: 1,
+            // A new instance has joined the cluster before the next one goes.
+            pause_time: format!("PT{}S", capacity.instance_warmup_period),
             min_instances_in_service: capacity.min_size.min(capacity.max_size.saturating_sub(1)),
             suspend_processes: [
                 "AZRebalance",
