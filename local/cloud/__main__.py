@@ -88,12 +88,14 @@ def install_what_the_emulator_lacks(arguments):
     import events
     import function_logs
     import invocations
+    import networks
     import objects
     import permissions
     import processes
     import provisioning
     import registry_events
     import services
+    import targets
     import task_definitions
     import tasks
 
@@ -115,6 +117,8 @@ def install_what_the_emulator_lacks(arguments):
     services.install()
     permissions.install()
     alarms.install()
+    networks.install()
+    targets.install()
     application_auto_scaling.install()
     provisioning.install()
 

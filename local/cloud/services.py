@@ -286,6 +286,64 @@ def _schedule_for_ever():
                 ecs.logger.exception("service scheduler: step for %s failed", key)
 
 
+# Of a service's members the emulator keeps what it uses; ECS keeps them all.
+_KEPT = (
+    "availabilityZoneRebalancing",
+    "enableECSManagedTags",
+    "placementConstraints",
+    "placementStrategy",
+    "propagateTags",
+    "serviceConnectConfiguration",
+    "serviceRegistries",
+    "volumeConfigurations",
+)
+# A change of one of these starts a deployment, as UpdateService's description says of each of them.
+_DEPLOYING = (
+    "loadBalancers",
+    "networkConfiguration",
+    "platformVersion",
+    "serviceConnectConfiguration",
+    "serviceRegistries",
+    "volumeConfigurations",
+)
+
+
+def _record_of(data, name):
+    cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
+    return ecs._services.get(f"{cluster}/{str(data.get(name, '')).rsplit('/', 1)[-1]}")
+
+
+def _answer(service):
+    return ecs.json_response({"service": ecs._sanitize(service)})
+
+
+def _created(data):
+    answer = _create_service(data)
+    service = _record_of(data, "serviceName")
+    if answer[0] != 200 or service is None:
+        return answer
+    service["availabilityZoneRebalancing"] = data.get("availabilityZoneRebalancing", "ENABLED")
+    for member in _KEPT:
+        if member in data:
+            service[member] = data[member]
+    for member in ("roleArn", "platformFamily"):
+        if not service[member]:
+            del service[member]
+    return _answer(service)
+
+
+def _updated(data):
+    service = _record_of(data, "service") or {}
+    deploys = any(member in data and data[member] != service.get(member) for member in _DEPLOYING)
+    answer = _update_service({**data, "forceNewDeployment": True} if deploys else data)
+    if answer[0] != 200:
+        return answer
+    for member in _KEPT:
+        if member in data:
+            service[member] = data[member]
+    return _answer(service)
+
+
 def _locked(call):
     def answer(data):
         with _lock:
@@ -316,8 +374,8 @@ def install():
     ecs._record_service_task_healthy = _nothing
     ecs._refresh_service_state = _refreshed
     for action, call in (
-        ("CreateService", _create_service),
-        ("UpdateService", _update_service),
+        ("CreateService", _created),
+        ("UpdateService", _updated),
         ("DeleteService", _delete_service),
         ("DescribeServices", _describe_services),
     ):

@@ -2,6 +2,7 @@
 
 from botocore.exceptions import ClientError
 from ministack.core.responses import new_uuid
+from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, drift, provisioners
 
 from provisioning import calls, resource, schemas
@@ -51,14 +52,63 @@ def _problem(kind):
     return look
 
 
+def _as_expected(expected, actual):
+    """The actual value where the template says something: what a service adds by itself is no drift, nor is the
+    order in which it lists things."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return {name: _as_expected(expected[name], actual[name]) for name in expected if name in actual}
+    if isinstance(expected, list) and isinstance(actual, list):
+        left = list(actual)
+        for wanted in expected:
+            found = next((one for one in left if _as_expected(wanted, one) == wanted), None)
+            if found is None:
+                break
+            left.remove(found)
+        else:
+            if not left:
+                return expected
+        return [
+            _as_expected(expected[index], one) if index < len(expected) else one for index, one in enumerate(actual)
+        ]
+    if str(expected) == str(actual) or _number(expected) == _number(actual) is not None:
+        return expected
+    return actual
+
+
+def _number(value):
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _rules_of_their_own(group):
+    """What the stacks' ingress and egress resources say of a group, without their descriptions."""
+    for stack in cloudformation._stacks.values():
+        for record in (stack.get("_resources") or {}).values():
+            properties = record.get("Properties") or {}
+            if record.get("ResourceType", "").startswith("AWS::EC2::SecurityGroup") and (
+                properties.get("GroupId") == group
+            ):
+                yield {name: str(one) for name, one in properties.items() if name not in ("GroupId", "Description")}
+
+
 def _reader(kind):
     def read(physical_id, properties):
-        return kind.read(_work(), physical_id, properties)
+        found = kind.read(_work(), physical_id, properties)
+        if found is None:
+            return None
+        if kind.name == "AWS::EC2::SecurityGroup":
+            others = list(_rules_of_their_own(physical_id))
+            for member in ("SecurityGroupIngress", "SecurityGroupEgress"):
+                found[member] = [
+                    rule
+                    for rule in found.get(member, [])
+                    if {name: str(one) for name, one in rule.items() if name != "Description"} not in others
+                ]
+        return _as_expected({name: properties[name] for name in properties if name in found}, found)
 
     return read
-
-
-_differences = drift._list_differences
 
 
 def install():
@@ -68,7 +118,7 @@ def install():
             handler["import"] = _importer(kind)
             changesets._IMPORT_LOOKUPS[name] = (_identifier_names(name), _problem(kind))
             write_only = schemas.write_only(name)
-            compared = [one for one in schemas.property_names(name) if one not in write_only]
+            compared = [one for one in schemas.property_names(name) if one not in write_only and one != kind.tags]
             drift._DRIFT_READERS[name] = (_reader(kind), tuple(compared))
         else:
             drift._DRIFT_READERS.pop(name, None)

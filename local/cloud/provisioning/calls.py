@@ -44,8 +44,8 @@ class Refused(Exception):
         self.code = code
 
 
-def role_of(arn):
-    """The role of an ARN, if it exists and trusts CloudFormation."""
+def role_of(arn, principal=PRINCIPAL):
+    """The role of an ARN, if it exists and trusts CloudFormation, or another service."""
     role = iam._roles.get(str(arn).rsplit("/", 1)[-1])
     if role is None or role.get("Arn") != arn:
         return None
@@ -55,14 +55,14 @@ def role_of(arn):
     statements = document.get("Statement", [])
     for statement in [statements] if isinstance(statements, dict) else statements:
         if statement.get("Effect") == "Allow" and iam_evaluator._service_principal_matches(
-            statement.get("Principal"), PRINCIPAL
+            statement.get("Principal"), principal
         ):
             return role
     return None
 
 
 @functools.lru_cache(maxsize=256)
-def _role_session(arn, role_id, _hour):
+def _role_session(arn, role_id, session, _hour):
     name = arn.rsplit("/", 1)[-1]
     keys = {
         "AccessKeyId": "ASIA" + secrets.token_hex(8).upper(),
@@ -73,8 +73,8 @@ def _role_session(arn, role_id, _hour):
     sts.register_session(
         keys["AccessKeyId"],
         {
-            "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/AWSCloudFormation",
-            "UserId": f"{role_id}:AWSCloudFormation",
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
+            "UserId": f"{role_id}:{session}",
             "AccountId": account,
             "PrincipalType": "AssumedRole",
             "SecretAccessKey": keys["SecretAccessKey"],
@@ -85,13 +85,18 @@ def _role_session(arn, role_id, _hour):
     return keys
 
 
+def keys_of_role(role, session):
+    """Keys with a role's permissions, as a service that assumed it has them."""
+    return _role_session(role["Arn"], role.get("RoleId", ""), session, int(time.time() // 3600))
+
+
 def keys_for(role_arn):
     """Keys to act with: of the service role, or of the caller."""
     if role_arn:
         role = role_of(role_arn)
         if role is None:
             raise Refused(f"Role {role_arn} is invalid or cannot be assumed", "AccessDenied")
-        return _role_session(role_arn, role.get("RoleId", ""), int(time.time() // 3600))
+        return keys_of_role(role, "AWSCloudFormation")
     credential = iam_evaluator.resolve_credential(caller.get(), get_account_id())
     if not hasattr(credential, "secret_access_key"):
         raise Refused("The security token included in the request is invalid", "InvalidCredentials")

@@ -134,6 +134,7 @@ class _Comparison:
             )
             for path, was, will in _leaves(before.get(member), after.get(member), f"/Properties/{member}"):
                 details.append(self._detail(definition, member, recreation, path, was, will))
+        details += self._perhaps(kind, definition, before, {one["Target"]["Name"] for one in details})
         old_definition = (self.old.get("Resources") or {}).get(name) or {}
         for attribute in stacks._DIFFED_ATTRIBUTES:
             if old_definition.get(attribute) != definition.get(attribute):
@@ -145,6 +146,37 @@ class _Comparison:
                     }
                 )
         return before, after, details
+
+    def _perhaps(self, kind, definition, before, told):
+        """An attribute of a resource that changes in place may be another afterwards: AWS lists who reads it."""
+        for member, raw in (definition.get("Properties") or {}).items():
+            if member in told:
+                continue
+            for reference, attribute in dict.fromkeys(engine._intrinsic_references(raw)):
+                if not attribute or reference not in self.records or reference not in self.replacements:
+                    continue
+                always = any(
+                    path[0] == member
+                    and (reference, attribute)
+                    in list(engine._intrinsic_references(_at(definition["Properties"], path)))
+                    for path in (schemas.create_only(kind.name) if schemas.is_known(kind.name) else [])
+                )
+                target = {
+                    "Attribute": "Properties",
+                    "Name": member,
+                    "RequiresRecreation": "Always" if always else "Never",
+                    "Path": f"/Properties/{member}",
+                    "AttributeChangeType": "Modify",
+                    "AfterValue": LATER,
+                }
+                if member in before:
+                    target["BeforeValue"] = before[member]
+                yield {
+                    "Target": target,
+                    "Evaluation": "Dynamic",
+                    "ChangeSource": "ResourceAttribute",
+                    "CausingEntity": f"{reference}.{attribute}",
+                }
 
     def _detail(self, definition, member, recreation, path, was, will):
         target = {

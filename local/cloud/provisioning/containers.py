@@ -1,5 +1,7 @@
 """Amazon ECS: clusters, capacity providers, task definitions, services."""
 
+from ministack.services import ecs as emulated
+
 from provisioning.calls import Refused
 from provisioning.resource import (
     ResourceType,
@@ -331,15 +333,13 @@ class Service(_Containers):
         name = physical_id.rsplit("/", 1)[-1]
 
         def drained():
-            found = ecs.describe_services(cluster=cluster, services=[physical_id])["services"]
-            if any(one["status"] != "INACTIVE" for one in found):
-                return False
-            listed = ecs.list_tasks(cluster=cluster)["taskArns"]
-            if not listed:
-                return True
-            described = ecs.describe_tasks(cluster=cluster, tasks=listed[:100])["tasks"]
-            return not any(
-                task.get("group") == f"service:{name}" and task["lastStatus"] != "STOPPED" for task in described
+            service = self._described(work, properties, physical_id)
+            # Its tasks, too: what they use is deleted next. No call, for AWS makes none.
+            return service is None and not any(
+                task.get("group") == f"service:{name}"
+                and task.get("clusterArn", "").endswith(f":cluster/{physical_id.split('/')[-2]}")
+                and task.get("lastStatus") != "STOPPED"
+                for task in list(emulated._tasks.values())
             )
 
         work.wait(f"service {physical_id} did not drain", drained)

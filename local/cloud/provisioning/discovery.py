@@ -123,4 +123,6 @@ class Service(_Discovery):
 
     def read(self, work, physical_id, properties):
         found = self._described(work, physical_id)
-        return found and chosen(found, "Name", "Description", "NamespaceId", "DnsConfig", "HealthCheckConfig")
+        return found and chosen(
+            found, "Name", "Description", "NamespaceId", "DnsConfig", "HealthCheckConfig", "HealthCheckCustomConfig"
+        )

@@ -1,0 +1,137 @@
+"""Targets of rules and schedules that the emulator does not know: ECS tasks and log groups.
+
+A task is run with the permissions of the target's role; a log group takes events if a resource policy of
+CloudWatch Logs lets EventBridge write.
+"""
+
+import json
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+from ministack.core.arn import parse_arn
+from ministack.core.concurrency import spawn_background
+from ministack.core.iam_evaluator import fnmatch_iam
+from ministack.services import cloudwatch_logs, eventbridge, scheduler
+
+from provisioning import calls
+
+_ECS_MEMBERS = {
+    "CapacityProviderStrategy": "capacityProviderStrategy",
+    "EnableECSManagedTags": "enableECSManagedTags",
+    "EnableExecuteCommand": "enableExecuteCommand",
+    "Group": "group",
+    "LaunchType": "launchType",
+    "PlacementConstraints": "placementConstraints",
+    "PlacementStrategy": "placementStrategy",
+    "PlatformVersion": "platformVersion",
+    "PropagateTags": "propagateTags",
+    "TaskCount": "count",
+    "TaskDefinitionArn": "taskDefinition",
+}
+_WRITERS = ("events.amazonaws.com", "delivery.logs.amazonaws.com")
+
+
+def _lower(value):
+    if isinstance(value, list):
+        return [_lower(one) for one in value]
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: _lower(one) for name, one in value.items()}
+    return value
+
+
+def _run_task(target, principal):
+    parameters = target.get("EcsParameters") or {}
+    role = calls.role_of(target.get("RoleArn", ""), principal)
+    if role is None:
+        eventbridge.logger.warning("target %s: %s may not assume its role", target["Arn"], principal)
+        return
+    request = {new: _lower(parameters[name]) for name, new in _ECS_MEMBERS.items() if parameters.get(name)}
+    if parameters.get("NetworkConfiguration"):
+        request["networkConfiguration"] = _lower(parameters["NetworkConfiguration"])
+    if parameters.get("Tags"):
+        request["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in parameters["Tags"]]
+    if target.get("Input"):
+        try:
+            request["overrides"] = json.loads(target["Input"])
+        except ValueError:
+            eventbridge.logger.warning("target %s: the input is no JSON", target["Arn"])
+            return
+
+    def run():
+        client = calls.client("ecs", calls.keys_of_role(role, "scheduler"))
+        try:
+            answer = client.run_task(cluster=target["Arn"], **request)
+        except (ClientError, BotoCoreError) as error:
+            eventbridge.logger.warning("target %s: RunTask: %s", target["Arn"], error)
+            return
+        for failure in answer.get("failures") or []:
+            eventbridge.logger.warning("target %s: RunTask: %s", target["Arn"], failure)
+
+    # Not on this thread: it may be the one that has to answer the call.
+    spawn_background(run, thread_name="target-run-task")
+
+
+def _lets_events_write(group_arn):
+    for policy in cloudwatch_logs._resource_policies.values():
+        document = json.loads(policy.get("policyDocument") or "{}")
+        statements = document.get("Statement", [])
+        for statement in [statements] if isinstance(statements, dict) else statements:
+            principals = (statement.get("Principal") or {}).get("Service", [])
+            principals = [principals] if isinstance(principals, str) else principals
+            actions = statement.get("Action", [])
+            resources = statement.get("Resource", [])
+            if (
+                statement.get("Effect") == "Allow"
+                and any(one in _WRITERS for one in principals)
+                and any(fnmatch_iam("logs:PutLogEvents", one) for one in _listed(actions))
+                and any(fnmatch_iam(f"{group_arn}:log-stream:any", one) for one in _listed(resources))
+            ):
+                return True
+    return False
+
+
+def _listed(value):
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _log(target, event, view):
+    arn = target["Arn"].removesuffix(":*")
+    group = arn.split(":log-group:", 1)[-1]
+    if group not in cloudwatch_logs._log_groups:
+        eventbridge.logger.warning("target %s: the log group does not exist", arn)
+        return
+    if not _lets_events_write(arn):
+        eventbridge.logger.warning("target %s: no resource policy lets EventBridge write", arn)
+        return
+    view = view or eventbridge._pattern_event_view(event)
+    stream = event.get("EventId", "events")
+    message = target.get("Input") or json.dumps(view.event_with_detail())
+    cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
+    cloudwatch_logs._put_log_events(
+        {
+            "logGroupName": group,
+            "logStreamName": stream,
+            "logEvents": [{"timestamp": int(time.time() * 1000), "message": message}],
+        }
+    )
+
+
+def install():
+    invoke = eventbridge._invoke_target
+
+    def invoke_target(target, event, rule, view=None):
+        try:
+            service = parse_arn(target.get("Arn", "")).service
+        except ValueError:
+            service = ""
+        if service == "ecs" and target.get("EcsParameters"):
+            by_schedule = event.get("Source") == "aws.scheduler"
+            _run_task(target, "scheduler.amazonaws.com" if by_schedule else "events.amazonaws.com")
+        elif service == "logs":
+            _log(target, event, view)
+        else:
+            invoke(target, event, rule, view)
+
+    eventbridge._invoke_target = invoke_target
+    # AWS is on time to the minute; nobody here waits that long.
+    scheduler._SCHEDULE_TICK_INTERVAL = 1
