@@ -1,9 +1,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon};
+use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 use super::*;
 
@@ -195,4 +197,92 @@ async fn the_schedule_reconciles() {
         let answer = send(&cloud, &sample(name)).await.unwrap();
         assert_eq!(answer["closed"], 1, "{name}");
     }
+}
+
+/// A change of the stack begins which carries what runs.
+fn begin_change(cloud: &FakeCloud) {
+    let operation = Operation {
+        services: vec![Carried {
+            follower: follower("api"),
+            image: None,
+            is_named: false,
+        }],
+        ..Operation::begin(
+            "change-1",
+            OperationKind::Apply,
+            StackSource::CloudFormation,
+            noon(-60),
+        )
+    };
+    let provision = worker("provision", -60);
+    let mut record =
+        StackRecord::begin("shop", None, operation, ChangeCounts::default(), &provision);
+    record.outbox.clear();
+    cloud.set_stack_record(record);
+}
+
+/// The change ends; the sample that tells of it.
+fn end_change(cloud: &FakeCloud, name: &str) -> Value {
+    let mut event = sample(name);
+    let status = event["detail"]["status"].as_str().unwrap().to_owned();
+    let mut record = cloud.stack_record("shop").unwrap();
+    record.finished(&status, None, None, noon(60), &worker("watch", 60));
+    record.outbox.clear();
+    cloud.set_stack_record(record);
+    event["detail"]["stack"]["stack"] = json!("shop");
+    event["detail"]["stack"]["operation_id"] = json!("change-1");
+    event
+}
+
+#[tokio::test]
+async fn a_push_while_the_stack_changes_is_answered_as_pending_and_goes_out_at_its_end() {
+    for name in ["stack-ready.json", "stack-failed.json"] {
+        let cloud = cloud();
+        begin_change(&cloud);
+        let answer = send(&cloud, &push_event()).await.unwrap();
+        assert_eq!(answer["services"][0]["outcome"], "pending");
+        assert_eq!(cloud.updates(&follower("api")), 0);
+        assert!(cloud.told().is_empty());
+        let event = end_change(&cloud, name);
+        let answer = send(&cloud, &event).await.unwrap();
+        assert_eq!(answer["stack"], "shop");
+        assert_eq!(answer["services"][0]["service"], "api");
+        assert_eq!(answer["services"][0]["waited"]["outcome"], "started");
+        // The same event again finds nothing to do.
+        let answer = send(&cloud, &event).await.unwrap();
+        assert_eq!(answer["services"], json!([]));
+        assert_eq!(cloud.updates(&follower("api")), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_schedule_looks_after_a_stack_whose_end_nobody_heard_of() {
+    let cloud = cloud();
+    begin_change(&cloud);
+    send(&cloud, &push_event()).await.unwrap();
+    end_change(&cloud, "stack-ready.json");
+    let answer = send(&cloud, &sample("schedule-reconcile.json"))
+        .await
+        .unwrap();
+    assert_eq!(answer["stacks"], 1);
+    assert_eq!(answer["looked_after"], 1);
+    assert_eq!(cloud.updates(&follower("api")), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_looked_after_brings_the_event_again() {
+    let cloud = cloud();
+    begin_change(&cloud);
+    let event = end_change(&cloud, "stack-ready.json");
+    cloud.inject_at("DescribeServices", Fault::Fails(ErrorClass::Transient));
+    let failure = send(&cloud, &event).await.unwrap_err();
+    assert_eq!(failure.kind, "CallFailed");
+    assert!(
+        failure
+            .message
+            .starts_with("look after service api of stack shop, whose stack is at rest: "),
+        "{}",
+        failure.message
+    );
+    assert!(send(&cloud, &event).await.is_ok());
 }

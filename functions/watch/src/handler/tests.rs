@@ -1,8 +1,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_rollout::deploy::deploy_push;
 use longshore_rollout::ports::ErrorClass;
+use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 use super::*;
@@ -89,4 +91,64 @@ async fn a_call_that_fails_is_handed_back_to_lambda() {
         cloud.inject(0, Fault::Fails(class));
         assert_eq!(send(&cloud, &event).await.unwrap_err().kind, "CallFailed");
     }
+}
+
+/// A change of the stack that the sample tells of.
+fn changing(name: &str) -> (FakeCloud, Value) {
+    let cloud = FakeCloud::default();
+    let event = sample(name);
+    let token = event["detail"]["client-request-token"].as_str().unwrap();
+    let operation = Operation::begin(
+        token,
+        OperationKind::Apply,
+        StackSource::Manual { note: None },
+        noon(0),
+    );
+    let mut record = StackRecord::begin(
+        "shop-prod",
+        None,
+        operation,
+        ChangeCounts::default(),
+        &worker("provision", 0),
+    );
+    record.outbox.clear();
+    cloud.set_stack_record(record);
+    (cloud, event)
+}
+
+#[tokio::test]
+async fn a_change_of_a_stack_is_answered_with_what_has_become_of_it() {
+    for (name, outcome, told) in [
+        ("stack-changing.json", "changing", None),
+        ("stack-complete.json", "ready", Some("Stack Ready")),
+        ("stack-rolling-back.json", "changing", None),
+        ("stack-rolled-back.json", "failed", Some("Stack Failed")),
+    ] {
+        let (cloud, event) = changing(name);
+        assert_eq!(
+            send(&cloud, &event).await.unwrap(),
+            json!({"outcome": outcome}),
+            "{name}"
+        );
+        assert_eq!(cloud.told(), told.into_iter().collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_stack_of_somebody_elses_is_ignored() {
+    let cloud = FakeCloud::default();
+    for name in ["stack-changing.json", "stack-complete.json"] {
+        assert_eq!(
+            send(&cloud, &sample(name)).await.unwrap(),
+            json!({"outcome": "ignored"})
+        );
+    }
+    assert_eq!(cloud.stack_record("shop-prod"), None);
+}
+
+#[tokio::test]
+async fn a_stacks_call_that_fails_is_handed_back_to_lambda() {
+    let (cloud, event) = changing("stack-complete.json");
+    cloud.inject_at("PutObject provisions", Fault::Fails(ErrorClass::Denied));
+    assert_eq!(send(&cloud, &event).await.unwrap_err().kind, "CallFailed");
 }
