@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore_events::image::ImageReference;
 
 use crate::cost::CostArguments;
+use crate::schema::SchemaArguments;
+use crate::validate::ValidateArguments;
 
 /// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
 /// of it.
@@ -49,10 +51,14 @@ pub enum Command {
 /// What needs no AWS.
 #[derive(Debug, Subcommand)]
 pub enum OfflineCommand {
+    /// Say everything that is wrong with a stack file
+    Validate(ValidateArguments),
     /// Print the CloudFormation template of a stack file
     Render(StackFileArguments),
     /// Estimate what a stack costs in a month
     Cost(CostArguments),
+    /// Print the JSON Schema by which editors complete stack files
+    Schema(SchemaArguments),
 }
 
 /// What asks AWS, or changes something there.

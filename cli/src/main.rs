@@ -2,14 +2,17 @@
 //!
 //! It does what the functions do, with the same code, and with the permissions of whoever runs it.
 
+mod answer;
 mod arguments;
 mod cost;
 mod deploy;
 mod follow;
 mod plan;
 mod provision;
+mod schema;
 mod stack_file;
 mod status;
+mod validate;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,6 +22,7 @@ use clap::Parser;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
 
+use crate::answer::Answer;
 use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,8 +30,12 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(answer) => {
             // A reader that has gone away, as `head` does, is no failure.
-            let _ = writeln!(io::stdout(), "{answer}");
-            ExitCode::SUCCESS
+            let _ = writeln!(io::stdout(), "{}", answer.text);
+            if answer.is_good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
@@ -36,7 +44,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<String> {
+async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let Arguments {
         state_bucket,
         event_bus,
@@ -50,9 +58,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
     };
     let command = match command {
         Command::Offline(OfflineCommand::Render(arguments)) => {
-            return provision::render(&arguments, &settings);
+            return Ok(provision::render(&arguments, &settings)?.into());
         }
-        Command::Offline(OfflineCommand::Cost(arguments)) => return cost::run(&arguments),
+        Command::Offline(OfflineCommand::Cost(arguments)) => {
+            return Ok(cost::run(&arguments)?.into());
+        }
+        Command::Offline(OfflineCommand::Validate(arguments)) => return validate::run(&arguments),
+        Command::Offline(OfflineCommand::Schema(arguments)) => {
+            return Ok(schema::run(&arguments)?.into());
+        }
         Command::Aws(command) => command,
     };
     let state_bucket = state_bucket.context(
@@ -64,7 +78,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         &state_bucket,
         &event_bus,
     );
-    match command {
+    let text = match command {
         AwsCommand::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
         AwsCommand::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,
         AwsCommand::Destroy(arguments) => {
@@ -74,5 +88,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
         AwsCommand::Deploy(arguments) => deploy::run(&cloud, arguments).await,
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
-    }
+    }?;
+    Ok(text.into())
 }

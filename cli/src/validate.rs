@@ -1,0 +1,185 @@
+//! `longshore validate`: everything that is wrong with a stack file, without asking AWS.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use longshore_events::longshore::{Problem, Severity};
+use longshore_provisioning::error::Line;
+use longshore_stack::read::{Selection, environments, read};
+use serde::Serialize;
+
+use crate::answer::Answer;
+use crate::arguments::Output;
+use crate::stack_file;
+
+/// `longshore validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArguments {
+    /// The stack file, in YAML or JSON; `-` for standard input
+    pub file: PathBuf,
+    /// Which of the file's environments
+    #[arg(long, conflicts_with = "all_environments")]
+    pub environment: Option<String>,
+    /// All of the file's environments
+    #[arg(long)]
+    pub all_environments: bool,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// A problem, and where it is one.
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(flatten)]
+    problem: Problem,
+    /// The environments that have it, where others that were looked at do not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    environments: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a Path,
+    is_valid: bool,
+    problems: &'a [Found],
+}
+
+/// Reads and checks the file and says everything that is wrong with it.
+pub fn run(arguments: &ValidateArguments) -> anyhow::Result<Answer> {
+    let content = stack_file::load(&arguments.file)?;
+    let selected = if arguments.all_environments {
+        environments(&content).into_iter().map(Some).collect()
+    } else {
+        vec![arguments.environment.clone()]
+    };
+    let found = problems(&content, &selected);
+    // Warnings are for reading; they refuse nothing.
+    let is_valid = !found
+        .iter()
+        .any(|found| found.problem.severity == Severity::Error);
+    let text = match arguments.output {
+        Output::Text => in_words(&arguments.file, &found),
+        Output::Json => serde_json::to_string_pretty(&Report {
+            file: &arguments.file,
+            is_valid,
+            problems: &found,
+        })?,
+    };
+    Ok(Answer {
+        text,
+        is_good: is_valid,
+    })
+}
+
+/// The problems of all the environments, in the order of the file, each of them once.
+fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
+    let without_environments = [None];
+    let selected = match selected {
+        [] => &without_environments,
+        _ => selected,
+    };
+    let mut all: Vec<Found> = Vec::new();
+    for environment in selected {
+        let selection = Selection::Environment(environment.as_deref());
+        let problems =
+            read(content, &selection).map_or_else(|problems| problems, |reading| reading.warnings);
+        for problem in problems {
+            let known = all.iter_mut().find(|found| found.problem == problem);
+            match known {
+                Some(found) => found.environments.extend(environment.clone()),
+                None => all.push(Found {
+                    problem,
+                    environments: environment.iter().cloned().collect(),
+                }),
+            }
+        }
+    }
+    for found in &mut all {
+        if found.environments.len() == selected.len() {
+            found.environments.clear();
+        }
+    }
+    all.sort_by_key(|found| (found.problem.line.unwrap_or(u32::MAX), found.problem.column));
+    all
+}
+
+/// A line a problem, as compilers write them, and how many there are.
+fn in_words(file: &Path, found: &[Found]) -> String {
+    let file = file.display();
+    let mut text = String::new();
+    for Found {
+        problem,
+        environments,
+    } in found
+    {
+        let _ = write!(text, "{file}:{}", Line(problem));
+        if !environments.is_empty() {
+            let _ = write!(text, " (in {})", environments.join(", "));
+        }
+        text.push('\n');
+    }
+    let count = |severity: Severity, word: &str| {
+        let severe = found
+            .iter()
+            .filter(|found| found.problem.severity == severity);
+        match severe.count() {
+            1 => format!("1 {word}"),
+            count => format!("{count} {word}s"),
+        }
+    };
+    let _ = write!(
+        text,
+        "{file}: {}, {}",
+        count(Severity::Error, "error"),
+        count(Severity::Warning, "warning")
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOP: &str = "\
+name: shop
+network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
+services:
+  api:
+    image: shop/api:latest
+environments:
+  dev: {}
+  prod: {services: {api: {cpu: 300}}}
+";
+
+    fn found(environments: &[&str]) -> String {
+        let selected: Vec<Option<String>> = environments
+            .iter()
+            .map(|name| Some((*name).to_owned()))
+            .collect();
+        in_words(
+            Path::new("shop.yaml"),
+            &problems(SHOP.as_bytes(), &selected),
+        )
+    }
+
+    #[test]
+    fn problems_are_printed_as_compilers_do_with_the_environments_that_have_them() {
+        let text = found(&["dev", "prod"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].starts_with(
+            "shop.yaml:5:12: warning: services.api.image: `shop/api:latest`: `latest` is another image"
+        ));
+        assert!(!lines[0].ends_with(')'));
+        assert!(
+            lines[1].starts_with(
+                "shop.yaml:8:32: error: services.api.cpu: `300`: Fargate has no tasks"
+            )
+        );
+        assert!(lines[1].ends_with(" (in prod)"));
+        assert_eq!(lines[2], "shop.yaml: 1 error, 1 warning");
+        assert_eq!(found(&["dev"]).lines().count(), 2);
+    }
+}
