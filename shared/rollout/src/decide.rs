@@ -2,7 +2,7 @@
 
 use longshore_events::ecs::DeploymentEventName;
 use longshore_events::image::Image;
-use longshore_events::longshore::SkipReason;
+use longshore_events::longshore::{SkipReason, Source};
 
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
 use crate::record::{Deployment, Request, Running, State, Worker};
@@ -84,9 +84,9 @@ pub fn decide(
 pub enum AtRest {
     /// The record and ECS agree, or somebody else sees to it.
     Nothing,
-    /// Take up the putting back of an image whose invocation died before it had done its work.
+    /// Take up the record's own deployment, whose invocation died before it had done its work.
     Resume,
-    /// An attempt of this very invocation has the claim and may still run: come again.
+    /// An image is being put back, and whoever has the claim may still run: come again.
     Wait,
     /// CloudFormation's deployment runs the image that the record's deployment was rolling out: the
     /// record's deployment goes on as that one.
@@ -107,12 +107,13 @@ pub fn at_rest(
     worker: &Worker,
 ) -> AtRest {
     if let Some(last) = last.filter(|last| last.state == State::Claimed) {
-        let is_ours = last.id == operation.deployment_id(&carried.follower.service);
-        return match (is_ours, last.lease_until <= worker.now) {
-            (true, true) => AtRest::Resume,
-            (true, false) if last.claimed_by == worker.id => AtRest::Wait,
-            // Whoever has the claim updates the service.
-            _ => AtRest::Nothing,
+        let is_put_back = matches!(last.source, Source::Stack { restored: true, .. });
+        return match (last.lease_until <= worker.now, is_put_back) {
+            (true, _) => AtRest::Resume,
+            // What was to put it back may have been for a change that nobody asks about any more.
+            (false, true) => AtRest::Wait,
+            // It comes again by itself.
+            (false, false) => AtRest::Nothing,
         };
     }
     let runs = |image: &Image| is_pinned_to(&running.image, image);

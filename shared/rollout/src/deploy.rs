@@ -644,8 +644,7 @@ impl<C: Cloud> Engine<'_, C> {
             operation: format!("claim the deployment record of {}", self.owner),
             class: ErrorClass::Transient,
             code: None,
-            message: "an earlier attempt of this invocation has the claim and may still run"
-                .to_owned(),
+            message: "an earlier attempt has the claim and may still run".to_owned(),
         }
     }
 }

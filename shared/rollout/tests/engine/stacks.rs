@@ -627,6 +627,48 @@ async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
 }
 
 #[tokio::test]
+async fn an_image_whose_putting_back_was_given_up_is_put_back_after_the_next_change() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    for (id, begun) in [("change-1", 100), ("change-2", 400)] {
+        begin(&cloud, id, carried(Some(image('2'))), begun);
+        cloud.deploy_outside(&api, &pinned('2'), begun + 10);
+        cloud.deploy_outside(&api, &pinned('1'), begun + 20);
+        cloud.complete(&api);
+        let end = event(id, "UPDATE_ROLLBACK_COMPLETE", begun + 100);
+        hear(&cloud, &end).await;
+        if id == "change-1" {
+            cloud.inject_at("UpdateService", Fault::Dies);
+            let _ = stack_at_rest(&cloud, "shop", &worker("at-rest", begun + 110)).await;
+            cloud.recover();
+        }
+    }
+    assert_eq!(cloud.running_image(&api), Some(pinned('1')));
+    look_after(&cloud, 510).await;
+    assert_eq!(cloud.running_image(&api), Some(pinned('2')));
+}
+
+#[tokio::test]
+async fn an_image_that_somebody_is_putting_back_is_waited_for() {
+    let api = follower("api");
+    let cloud = on_v2(&api).await;
+    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    cloud.deploy_outside(&api, &pinned('1'), 120);
+    cloud.complete(&api);
+    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 200)).await;
+    cloud.inject_at("UpdateService", Fault::Dies);
+    let _ = stack_at_rest(&cloud, "shop", &worker("one", 210)).await;
+    cloud.recover();
+    let other = stack_at_rest(&cloud, "shop", &worker("other", 220))
+        .await
+        .unwrap();
+    assert!(other.services[0].is_err(), "{other:?}");
+    assert!(!cloud.stack_record("shop").unwrap().operation.settled);
+    look_after(&cloud, 270).await;
+    assert_eq!(cloud.running_image(&api), Some(pinned('2')));
+}
+
+#[tokio::test]
 async fn the_end_of_a_change_is_told_once_whatever_fails_and_however_often_it_is_heard_of() {
     for (status, expected) in [
         ("UPDATE_COMPLETE", "Stack Ready"),
