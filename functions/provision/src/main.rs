@@ -13,12 +13,14 @@ use longshore_runtime::{lambda, logs};
 async fn main() -> Result<(), Error> {
     logs::start("provision");
     let configuration = ProvisionConfiguration::from_environment()?;
+    let aws = longshore_aws::load_configuration().await;
     let cloud = AwsCloud::new(
-        &longshore_aws::load_configuration().await,
+        &aws,
         &configuration.state.state_bucket_name,
         &configuration.state.event_bus_name,
     );
     let settings = Settings {
+        region: aws.region().map(ToString::to_string),
         cloudformation_role_arn: Some(configuration.cloudformation_role_arn),
         permissions_boundary_arn: Some(configuration.permissions_boundary_arn),
     };

@@ -59,15 +59,16 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     settings: &Settings,
     reading: &Reading,
 ) -> Result<Prepared, ProvisioningError> {
-    let stack = reading.stack.stack_name();
-    let needs = check::needs(&reading.stack);
+    let spec = settings.with_own_images(&reading.stack);
+    let stack = spec.stack_name();
+    let needs = check::needs(&spec);
     let (surroundings, described, stored) = try_join3(
         cloud.surroundings(&needs),
         cloud.describe(&stack),
         cloud.load_stack(&stack),
     )
     .await?;
-    let mut problems = reading.locate(check::check_surroundings(&reading.stack, &surroundings));
+    let mut problems = reading.locate(check::check_surroundings(&spec, &surroundings));
     problems.extend(reading.warnings.iter().cloned());
     if problems
         .iter()
@@ -88,12 +89,12 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
         images: Default::default(),
     };
-    let draft = render::render(&reading.stack, &context);
+    let draft = render::render(&spec, &context);
     let metadata = metadata_of(&draft.body).ok_or_else(|| unreadable(&stack))?;
     let deployed_metadata = deployed.as_deref().and_then(metadata_of);
     let carried = carried_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
     context.images = carried.images;
-    let mut rendered = render::render(&reading.stack, &context);
+    let mut rendered = render::render(&spec, &context);
     let same_template = deployed_metadata.as_ref() == Some(&metadata)
         && deployed.as_deref().map(render::without_images)
             == Some(render::without_images(&rendered.body));
@@ -101,13 +102,13 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         // A difference only in carried images is no change: the stack's own template is sent again.
         rendered.body = deployed;
     }
-    let retained = if exists || reading.stack.file_systems.is_empty() {
+    let retained = if exists || spec.file_systems.is_empty() {
         Vec::new()
     } else {
         cloud.file_systems(&stack).await?
     };
     Ok(Prepared {
-        protected: reading.stack.is_protected(),
+        protected: spec.is_protected(),
         warnings: problems,
         described,
         stored,

@@ -326,3 +326,27 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
             .ends_with(image(1).as_str())
     );
 }
+
+#[tokio::test]
+async fn an_image_named_with_this_accounts_registry_is_followed_like_one_without_it() {
+    let cloud = account();
+    let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
+    let file = stack_file(256).replace("image: shop/api", &format!("image: {registry}/shop/api"));
+    built(&cloud, &file).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    assert_eq!(route.followers, [follower()]);
+    let other = stack_file(256).replace(
+        "image: shop/api",
+        "image: 444455556666.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
+    );
+    applied(&cloud, &other, "two").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    write_routes(&cloud, STACK).await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    assert_eq!(
+        route.followers,
+        [],
+        "another account's pushes are not heard of"
+    );
+}

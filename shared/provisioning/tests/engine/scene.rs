@@ -75,6 +75,7 @@ pub fn image(number: u32) -> Digest {
 
 pub fn settings() -> Settings {
     Settings {
+        region: Some("eu-west-1".to_owned()),
         cloudformation_role_arn: Some("arn:aws:iam::111122223333:role/cloudformation".to_owned()),
         permissions_boundary_arn: Some("arn:aws:iam::111122223333:policy/boundary".to_owned()),
     }
