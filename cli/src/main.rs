@@ -52,7 +52,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         permissions_boundary_arn,
         command,
     } = arguments;
-    let settings = Settings {
+    let mut settings = Settings {
+        region: None,
         cloudformation_role_arn,
         permissions_boundary_arn,
     };
@@ -73,11 +74,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         "the bucket that holds Longshore's state is not known: give --state-bucket, or set \
          STATE_BUCKET_NAME",
     )?;
-    let cloud = AwsCloud::new(
-        &longshore_aws::load_configuration().await,
-        &state_bucket,
-        &event_bus,
-    );
+    let aws = longshore_aws::load_configuration().await;
+    settings.region = aws.region().map(ToString::to_string);
+    let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let text = match command {
         AwsCommand::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
         AwsCommand::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,
