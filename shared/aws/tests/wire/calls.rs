@@ -17,16 +17,20 @@ use chrono::{DateTime, Utc};
 use longshore_aws::AwsCloud;
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
+use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_rollout::deploy::{Outcome, deploy_push};
 use longshore_rollout::ports::{
-    ErrorClass, ImageRegistry, RecordStore, RouteStore, ServiceDeployer,
+    ErrorClass, ImageRegistry, RecordStore, RouteStore, ServiceDeployer, StackRecordStore,
 };
 use longshore_rollout::record::{Record, Worker};
+use longshore_rollout::stack_record::{Operation, StackRecord};
 use serde_json::{Value, json};
 
 /// Every field of a task definition, as DescribeTaskDefinition gives it.
 const EVERY_FIELD: &str =
     include_str!("../../../rollout/tests/engine/fixtures/task-definition-with-every-field.json");
+
+const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
 
 const DIGEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 
@@ -192,6 +196,7 @@ fn aws(call: &Call) -> Answer {
                            "ecs_service": "api", "container": "app", "tags": ["v*"]}],
         })),
         "GET /state/deployments/shop/api/current.json" => ok(&record()),
+        "GET /state/provisions/shop/current.json" => (404, NO_SUCH_KEY.to_owned()),
         "DescribeServices" => ok(&json!({"services": [{
             "status": "ACTIVE", "taskDefinition": task_definition, "desiredCount": 2,
             "deployments": [{"id": "ecs-svc/1", "status": "PRIMARY",
@@ -210,7 +215,7 @@ fn aws(call: &Call) -> Answer {
 }
 
 #[tokio::test]
-async fn seven_calls_lead_from_a_push_to_an_updated_service() {
+async fn eight_calls_lead_from_a_push_to_an_updated_service() {
     let wire = Wire::new(aws);
     let results = deploy_push(&wire.cloud(), &push(), &worker())
         .await
@@ -224,7 +229,7 @@ async fn seven_calls_lead_from_a_push_to_an_updated_service() {
         .iter()
         .position(|name| name == "UpdateService")
         .unwrap();
-    // The record and the service are asked for side by side, in any order.
+    // The records and the service are asked for side by side, in any order.
     let until_update: BTreeSet<&str> = names[..=update].iter().map(String::as_str).collect();
     assert_eq!(
         until_update,
@@ -232,13 +237,14 @@ async fn seven_calls_lead_from_a_push_to_an_updated_service() {
             "DescribeServices",
             "DescribeTaskDefinition",
             "GET /state/deployments/shop/api/current.json",
+            "GET /state/provisions/shop/current.json",
             "GET /state/routes/shop/api.json",
             "PUT /state/deployments/shop/api/current.json",
             "RegisterTaskDefinition",
             "UpdateService",
         ])
     );
-    assert_eq!(update, 6, "{names:?}");
+    assert_eq!(update, 7, "{names:?}");
     assert_eq!(
         names[update + 1..],
         [
@@ -405,14 +411,92 @@ async fn a_first_record_is_written_only_when_there_is_none() {
     assert_eq!(wire.calls()[0].header("if-none-match"), Some("*"));
 }
 
+/// The stack record as `provision` wrote it when it began to change the stack.
+fn stack_record() -> StackRecord {
+    let operation = Operation::begin(
+        "change-1",
+        OperationKind::Apply,
+        StackSource::Manual { note: None },
+        noon(),
+    );
+    StackRecord::begin("shop", None, operation, ChangeCounts::default(), &worker())
+}
+
 #[tokio::test]
-async fn a_missing_key_is_nothing_and_a_forbidden_one_is_an_error_with_its_code() {
-    let missing = Wire::new(|_| {
+async fn a_stack_record_is_read_as_it_was_written_and_replaces_only_what_was_read() {
+    let wire = Wire::new(|call| match call.name.as_str() {
+        "GET /state/provisions/shop/current.json" => {
+            (200, serde_json::to_string(&stack_record()).unwrap())
+        }
+        "PUT /state/provisions/shop/current.json" if call.header("if-none-match").is_some() => (
+            412,
+            "<Error><Code>PreconditionFailed</Code><Message>no</Message></Error>".to_owned(),
+        ),
+        "PUT /state/provisions/shop/current.json" => (200, String::new()),
+        other => panic!("unexpected call {other}"),
+    });
+    let cloud = wire.cloud();
+    let (record, version) = cloud.load_stack("shop").await.unwrap().unwrap();
+    assert_eq!(record, stack_record());
+    cloud.save_stack(&record, Some(&version)).await.unwrap();
+    let error = cloud.save_stack(&record, None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::LostRace);
+    let calls = wire.calls();
+    assert_eq!(calls[1].header("if-match"), Some("\"e1\""));
+    assert_eq!(calls[1].json()["operation"]["state"], "changing");
+    assert_eq!(calls[2].header("if-none-match"), Some("*"));
+}
+
+#[tokio::test]
+async fn the_stacks_are_those_that_have_a_record() {
+    let wire = Wire::new(|_| {
         (
-            404,
-            "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>".to_owned(),
+            200,
+            "<ListBucketResult><IsTruncated>false</IsTruncated>\
+             <Contents><Key>provisions/shop-prod/current.json</Key></Contents>\
+             <Contents><Key>provisions/README.md</Key></Contents>\
+             <Contents><Key>provisions/shop/current.json</Key></Contents></ListBucketResult>"
+                .to_owned(),
         )
     });
+    assert_eq!(wire.cloud().stacks().await.unwrap(), ["shop-prod", "shop"]);
+}
+
+/// A push while the stack changes asks for no more than at rest, and changes the stack's record only.
+#[tokio::test]
+async fn a_push_while_the_stack_changes_is_written_into_the_stacks_record() {
+    let wire = Wire::new(|call| match call.name.as_str() {
+        "GET /state/provisions/shop/current.json" => {
+            (200, serde_json::to_string(&stack_record()).unwrap())
+        }
+        "PUT /state/provisions/shop/current.json" => (200, String::new()),
+        _ => aws(call),
+    });
+    let results = deploy_push(&wire.cloud(), &push(), &worker())
+        .await
+        .unwrap();
+    assert!(
+        matches!(results.as_slice(), [Ok(answer)] if answer.outcome == Outcome::Pending),
+        "{results:?}"
+    );
+    let calls = wire.calls();
+    let writes: Vec<&Call> = calls
+        .iter()
+        .filter(|call| !call.name.starts_with("GET ") && !call.name.starts_with("Describe"))
+        .collect();
+    let [write] = writes.as_slice() else {
+        panic!("{writes:?}");
+    };
+    assert_eq!(write.name, "PUT /state/provisions/shop/current.json");
+    let waiting = &write.json()["pending_pushes"]["api"];
+    assert_eq!(waiting["request"]["id"], "event-1");
+    assert_eq!(waiting["request"]["image"]["digest"], DIGEST);
+    assert_eq!(waiting["follower"]["ecs_service"], "api");
+}
+
+#[tokio::test]
+async fn a_missing_key_is_nothing_and_a_forbidden_one_is_an_error_with_its_code() {
+    let missing = Wire::new(|_| (404, NO_SUCH_KEY.to_owned()));
     assert_eq!(missing.cloud().route("shop/api").await.unwrap(), None);
 
     let forbidden = Wire::new(|_| {
