@@ -328,7 +328,8 @@ fn not_following_from(
 ) -> Vec<Finding> {
     let mut faulty = Vec::new();
     for problem in problems {
-        if problem.severity != Severity::Error {
+        // Faults of the document as such, which have no path, leave out nothing that a rule looks at.
+        if problem.severity != Severity::Error || problem.path.is_empty() {
             continue;
         }
         let mut path = Path::of(&problem.path);

@@ -198,7 +198,7 @@ fn a_bomb_of_aliases_is_refused_before_it_goes_off() {
 fn a_key_that_is_there_twice_is_refused_with_both_places() {
     assert_eq!(
         the_problem(&shop_with("  api:\n    image: x:y\n")),
-        "11:3: : the key `api` is there twice, first in line 6, column 3; keep one of them (api)"
+        "11:3: : this key is there twice, first in line 6, column 3; keep one of them (api)"
     );
 }
 
@@ -396,35 +396,35 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     for (rest, expected) in [
         (
             "    memroy: 512\n",
-            "11:5: services.api.memroy: `memroy` is not known in `services.api`; did you mean `memory`? (memroy)",
+            "11:5: services.api.memroy: there is no such key in `services.api`; did you mean `memory`? (memroy)",
         ),
         (
             "    port: 80\n",
-            "11:5: services.api.port: `port` is not known in `services.api`; did you mean `container_port`? (port)",
+            "11:5: services.api.port: there is no such key in `services.api`; did you mean `container_port`? (port)",
         ),
         (
             "    desiredCount: 2\n",
-            "11:5: services.api.desiredCount: `desiredCount` is not known in `services.api`; did you mean `desired_count`? (desiredCount)",
+            "11:5: services.api.desiredCount: there is no such key in `services.api`; did you mean `desired_count`? (desiredCount)",
         ),
         (
             "    cluster_name: x\n",
-            "11:5: services.api.cluster_name: `cluster_name` is not known in `services.api`; it belongs into `cluster` (cluster_name)",
+            "11:5: services.api.cluster_name: there is no such key in `services.api`; it belongs into `cluster` (cluster_name)",
         ),
         (
             "    zebra: x\n",
-            "11:5: services.api.zebra: `zebra` is not known in `services.api`; `longshore schema stack` lists what is known (zebra)",
+            "11:5: services.api.zebra: there is no such key in `services.api`; `longshore schema stack` lists what is known (zebra)",
         ),
         (
             "cluster: {zebra: x}\n",
-            "11:11: cluster.zebra: `zebra` is not known in `cluster`; expected one of `cluster_name`, `container_insights` (zebra)",
+            "11:11: cluster.zebra: there is no such key in `cluster`; expected one of `cluster_name`, `container_insights` (zebra)",
         ),
         (
             "service: {}\n",
-            "11:1: service: `service` is not known in a stack file; did you mean `services`? (service)",
+            "11:1: service: there is no such key in a stack file; did you mean `services`? (service)",
         ),
         (
             "container_port: 80\n",
-            "11:1: container_port: `container_port` is not known in a stack file; it belongs into `services.<name>` (container_port)",
+            "11:1: container_port: there is no such key in a stack file; it belongs into `services.<name>` (container_port)",
         ),
     ] {
         assert_eq!(the_problem(&shop_with(rest)), expected);
@@ -436,9 +436,9 @@ fn what_is_missing_is_told_at_the_key_that_lacks_it() {
     assert_eq!(
         lines("tags: {}\n"),
         [
-            "1:1: name: `name` is missing (the stack's name), expected a text",
-            "1:1: network: `network` is missing (the VPC and the subnets), expected a map",
-            "1:1: services: `services` is missing (the services, by name), expected a map",
+            "1:1: name: it is missing (the stack's name), expected a text",
+            "1:1: network: it is missing (the VPC and the subnets), expected a map",
+            "1:1: services: it is missing (the services, by name), expected a map",
         ]
     );
     assert_eq!(
@@ -446,9 +446,9 @@ fn what_is_missing_is_told_at_the_key_that_lacks_it() {
             "    mount_points:\n      - {read_only: true}\n  web:\n    cpu: 256\n"
         )),
         [
-            "12:9: services.api.mount_points[0].container_path: `container_path` is missing (where the container \
+            "12:9: services.api.mount_points[0].container_path: it is missing (where the container \
              sees it), expected a text",
-            "13:3: services.web.image: `image` is missing (the image of the first deployment), expected a text",
+            "13:3: services.web.image: it is missing (the image of the first deployment), expected a text",
         ]
     );
 }
@@ -484,7 +484,9 @@ services:
     assert_eq!(
         places,
         [
+            "1:7 name",
             "5:3 network.zone",
+            "9:10 services.api.cpu",
             "10:3 services.web.image",
             "11:13 services.web.memory",
             "12:3 ",
@@ -496,6 +498,25 @@ services:
         .map(|problem| problem.path.clone())
         .collect();
     assert_eq!(places, ["name", "network.zone", "services.api.cpu"]);
+}
+
+#[test]
+fn a_rule_is_not_told_to_be_broken_by_what_only_follows_from_another_problem() {
+    // Without `cpus`, 2048 MiB would not go with the default of 256 units; without the memory of `web`
+    // there is nothing to say about it.
+    let found = problems(&shop_with(
+        "    cpus: 1024\n    memory: 4096\n  web: {image: x}\n  batch: big\ncapacity: {main: small}\n",
+    ));
+    let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "services.api.cpus",
+            "services.web.image",
+            "services.batch",
+            "capacity.main"
+        ]
+    );
 }
 
 #[test]
@@ -598,7 +619,7 @@ fn every_overlay_is_checked_whichever_is_chosen() {
     assert_eq!(
         lines,
         [
-            "15:9: environments.prod.services.api.cpus: `cpus` is not known in `environments.prod.services.api`; \
+            "15:9: environments.prod.services.api.cpus: there is no such key in `environments.prod.services.api`; \
              did you mean `cpu`? (cpus)",
             "19:20: environments.prod.services.web.image: expected `${environment}`, `${stack}`, \
              `${AWS::AccountId}`, `${AWS::Partition}`, `${AWS::Region}`, `${AWS::URLSuffix}`; write `$${` where a \
@@ -615,7 +636,7 @@ fn removing_what_is_needed_is_told() {
         found
             .iter()
             .any(|problem| problem.path == "services.api.image"
-                && problem.message.starts_with("`image` is missing")
+                && problem.message.starts_with("it is missing")
                 && problem.line == Some(5))
     );
 }
@@ -686,7 +707,7 @@ fn environments_have_names_and_content() {
         ),
         (
             "{dev: {environments: {}}}",
-            "environments.dev.environments: `environments` is not known in",
+            "environments.dev.environments: there is no such key in",
         ),
     ] {
         let text = shop_with(&format!("environments: {environments}\n"));

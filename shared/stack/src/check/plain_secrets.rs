@@ -104,9 +104,9 @@ fn has_password_in_url(value: &str) -> bool {
                 _ => return false,
             },
         };
-        authority.split_once(':').is_some_and(|(_, password)| {
-            !password.is_empty() && !(password.starts_with("${") && password.ends_with('}'))
-        })
+        authority
+            .split_once(':')
+            .is_some_and(|(_, password)| !password.is_empty() && !is_filled_in(password))
     })
 }
 
@@ -180,7 +180,12 @@ fn is_worth_hiding(value: &str) -> bool {
     !value.is_empty()
         && !["true", "false", "none", "null"].contains(&lowercase.as_str())
         && !value.starts_with("arn:")
-        && !(value.starts_with("${") && value.ends_with('}'))
+        && !is_filled_in(value)
+}
+
+/// Whether something else takes this text's place later.
+fn is_filled_in(text: &str) -> bool {
+    text.starts_with("${") && text.ends_with('}')
 }
 
 #[cfg(test)]

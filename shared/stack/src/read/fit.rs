@@ -52,7 +52,8 @@ impl<'a> Fitting<'a> {
         !self.prefix.0.is_empty()
     }
 
-    /// Holds a document against the shape of a stack. The result lacks what is wrong.
+    /// Holds a document against the shape of a stack. In place of what is wrong or missing the result has
+    /// what means least, so that the rest can be checked further.
     pub fn stack(&mut self, document: &Node) -> Option<Value> {
         let path = self.prefix.clone();
         self.node(document, Shape::of_a_stack(), &path, document.mark)
@@ -76,7 +77,13 @@ impl<'a> Fitting<'a> {
                         continue;
                     }
                     let path = path.key(name);
-                    if let Some(value) = self.node(&entry.value, values, &path, entry.mark) {
+                    let value = self.node(&entry.value, values, &path, entry.mark);
+                    // What is wrong with it was told; that it is there is still true.
+                    let value = value.or_else(|| match **values {
+                        Shape::Fields(_) => Some(values.placeholder()),
+                        _ => None,
+                    });
+                    if let Some(value) = value {
                         map.insert(name.clone(), value);
                     }
                 }
@@ -130,11 +137,14 @@ impl<'a> Fitting<'a> {
                     .is_some_and(|entry| !entry.value.is_null());
                 if field.required && !there {
                     let message = format!(
-                        "`{name}` is missing ({}), expected {}",
+                        "it is missing ({}), expected {}",
                         uncapitalised(&field.description),
                         field.shape.in_words()
                     );
                     self.push(&path.key(name), key, None, message, Severity::Error);
+                }
+                if field.required && !map.contains_key(name) {
+                    map.insert(name.clone(), field.shape.placeholder());
                 }
             }
         }
@@ -165,7 +175,7 @@ impl<'a> Fitting<'a> {
         } else {
             format!("`{path}`")
         };
-        let message = format!("`{name}` is not known in {place}; {advice}");
+        let message = format!("there is no such key in {place}; {advice}");
         if self.looking == Looking::ForWrong {
             let value = Some(name.to_owned());
             self.push(&path.key(name), entry.mark, value, message, Severity::Error);

@@ -116,6 +116,24 @@ impl Shape {
         }
     }
 
+    /// What fits and means least.
+    pub fn placeholder(&self) -> Value {
+        match self {
+            Self::Fields(fields) => fields
+                .iter()
+                .filter(|(_, field)| field.required)
+                .map(|(name, field)| (name.clone(), field.shape.placeholder()))
+                .collect(),
+            Self::Map(_) => Value::Object(Map::new()),
+            Self::List(_) => Value::Array(Vec::new()),
+            Self::Word(words) => words.first().cloned().into(),
+            Self::Loose | Self::Text | Self::Sensitive => Value::from(""),
+            Self::Boolean => Value::from(false),
+            Self::Integer(least, _) => Value::from(*least),
+            Self::Number => Value::from(0),
+        }
+    }
+
     /// Whether this is a map that has the key.
     pub fn knows(&self, key: &str) -> bool {
         matches!(self, Self::Fields(fields) if fields.contains_key(key))

@@ -331,7 +331,7 @@ fn twice(key: String, mark: Mark, first: Option<Mark>) -> Fault {
     });
     Fault {
         mark: Some(mark),
-        message: format!("the key `{key}` is there twice{place}; keep one of them"),
+        message: format!("this key is there twice{place}; keep one of them"),
         value: Some(key),
     }
 }
