@@ -7,7 +7,9 @@ use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::read::{Selection, environments, read, read_value};
 use proptest::prelude::*;
 
+// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
 /// The stack files of this repository.
+#[cfg(test)]
 fn files() -> Vec<(String, String)> {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../stacks");
     let mut files: Vec<(String, String)> = fs::read_dir(directory)

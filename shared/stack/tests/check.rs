@@ -1501,6 +1501,8 @@ fn surroundings() -> Surroundings {
     }
 }
 
+// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
+#[cfg(test)]
 fn located(overlay: &str, surroundings: &Surroundings) -> Vec<Problem> {
     let reading = shop(overlay).unwrap();
     reading.locate(check_surroundings(&reading.stack, surroundings))
