@@ -6,6 +6,8 @@
 mod arguments;
 #[cfg(test)]
 mod on_the_local_cloud;
+#[cfg(test)]
+mod stack_files;
 
 /// The program, as it was built with these tests.
 #[cfg(test)]
