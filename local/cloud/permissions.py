@@ -92,7 +92,21 @@ def _first_resource(service, method, path, headers, body, query_params, region, 
         found = _resources(headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body))
         if found:
             return found[0]
+    if service == "ecr":
+        repositories = _repositories(_parsed(body))
+        if repositories:
+            return repositories[0]
+    if service == "elasticfilesystem" and path.rstrip("/").endswith("/file-systems") and method == "GET":
+        named = query_params.get("FileSystemId")
+        named = named[0] if isinstance(named, list) else named
+        return f"arn:aws:elasticfilesystem:{region}:{account_id}:file-system/{named or '*'}"
     return _extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+
+
+def _repositories(data):
+    """The ARNs of the repositories that an ECR call names: one, or several in a list."""
+    names = data.get("repositoryNames") or [data.get("repositoryName")]
+    return [f"arn:aws:ecr:{get_region()}:{get_account_id()}:repository/{name}" for name in names if name]
 
 
 def _condition_keys(service, iam_action, body, parameters):

@@ -1,4 +1,5 @@
-//! The Python environment of the local cloud and of packaging: `target/local/venv`, made from `local/requirements.txt`.
+//! Python environments in `target/`, made from pinned requirements: above all that of the local cloud and of packaging,
+//! `target/local/venv`, made from `local/requirements.txt`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -32,20 +33,41 @@ impl Python {
         self.directory.join("bin")
     }
 
-    /// Makes the environment, or finds it made already: it is installed again only when the requirements changed.
-    /// `progress` is told when something has to be installed.
+    /// Makes the local cloud's environment, or finds it made already.
+    ///
+    /// # Errors
+    /// As [`Self::ensure_from`].
+    pub fn ensure(workspace: &Workspace, progress: impl FnMut(&str)) -> Result<Self> {
+        Self::ensure_from(
+            workspace,
+            "local/requirements.txt",
+            "target/local",
+            progress,
+        )
+    }
+
+    /// Makes the environment `<folder>/venv` of what `requirements` pins, or finds it made already: it is installed
+    /// again only when the requirements changed. Both are paths inside the checkout. `progress` is told when
+    /// something has to be installed.
     ///
     /// # Errors
     /// When no Python is new enough or the installation fails.
-    pub fn ensure(workspace: &Workspace, mut progress: impl FnMut(&str)) -> Result<Self> {
-        let directory = workspace.path("target/local/venv");
-        let log = workspace.path("target/local/venv.log");
-        let requirements = workspace.path("local/requirements.txt");
+    pub fn ensure_from(
+        workspace: &Workspace,
+        requirements: &str,
+        folder: &str,
+        mut progress: impl FnMut(&str),
+    ) -> Result<Self> {
+        let shown = requirements;
+        let requirements = workspace.path(requirements);
+        let folder = workspace.path(folder);
+        let directory = folder.join("venv");
+        let log = folder.join("venv.log");
+        let lock = folder.join("venv.lock");
         let wanted = fingerprint(&requirements)?;
-        std::fs::create_dir_all(workspace.path("target/local")).context("create target/local")?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         // Two commands at the same time must not install into the same folder.
-        let guard = File::create(workspace.path("target/local/venv.lock"))
-            .context("create target/local/venv.lock")?;
+        let guard = File::create(&lock).with_context(|| format!("create {}", lock.display()))?;
         guard
             .lock()
             .context("wait for another command that installs the Python environment")?;
@@ -54,7 +76,7 @@ impl Python {
         if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
             return Ok(Self { directory });
         }
-        progress("installing the Python environment from local/requirements.txt");
+        progress(&format!("installing the Python environment from {shown}"));
         if directory.exists() {
             std::fs::remove_dir_all(&directory)
                 .with_context(|| format!("remove {}", directory.display()))?;
@@ -81,12 +103,7 @@ impl Python {
                 .arg(&requirements),
             &log,
         )
-        .with_context(|| {
-            format!(
-                "install the packages of local/requirements.txt (log: {})",
-                log.display()
-            )
-        })?;
+        .with_context(|| format!("install the packages of {shown} (log: {})", log.display()))?;
         std::fs::write(&mark, wanted).with_context(|| format!("write {}", mark.display()))?;
         Ok(environment)
     }

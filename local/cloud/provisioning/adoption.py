@@ -117,7 +117,7 @@ def install():
         if kind.has_reader:
             handler["import"] = _importer(kind)
             changesets._IMPORT_LOOKUPS[name] = (_identifier_names(name), _problem(kind))
-            write_only = schemas.write_only(name)
+            write_only = schemas.write_only(name) - set(kind.readable)
             compared = [one for one in schemas.property_names(name) if one not in write_only and one != kind.tags]
             drift._DRIFT_READERS[name] = (_reader(kind), tuple(compared))
         else:

@@ -78,6 +78,7 @@ _EVERYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 class SecurityGroup(_Network):
     name = "AWS::EC2::SecurityGroup"
     named_by = "GroupName"
+    readable = ("SecurityGroupIngress", "SecurityGroupEgress")
 
     def create(self, work, properties):
         ec2 = work.client("ec2")

@@ -89,6 +89,9 @@ class ResourceType:
     # The property that is the resource's own name: with it, a replacement is refused.
     named_by = None
 
+    # Properties that the schema calls write-only, and that can be read all the same.
+    readable = ()
+
     def stack_tag(self, tag):
         """A tag of the stack as this type wants its tags."""
         return tag
