@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub(crate) use fit::shown;
 pub(crate) use nearest::nearest;
-pub(crate) use path::{Path, Step};
+pub(crate) use path::Path;
 pub use schema::schema;
 
 use crate::check::{Finding, check};
@@ -125,7 +125,13 @@ fn interpret(
         problems.push(error("environments", places_of_name.or(start), message));
         Chosen::Nothing
     });
-    problems.extend(wrong_in_each_part(&base, &name, overlays.as_ref()));
+    let chosen_environment = match &chosen {
+        Chosen::Environment(environment) => Some(environment.as_str()),
+        Chosen::WithoutEnvironment | Chosen::Nothing => None,
+    };
+    let (wrong, mut faulty) =
+        wrong_in_each_part(&base, &name, overlays.as_ref(), chosen_environment);
+    problems.extend(wrong);
 
     let (merged, environment) = match (&chosen, &overlays) {
         (Chosen::Nothing, _) => return Err(in_order(problems)),
@@ -147,6 +153,7 @@ fn interpret(
     let mut fitting = Fitting::new(Looking::ForMissing, names, Path::default());
     let value = fitting.stack(&merged);
     problems.append(&mut fitting.problems);
+    faulty.append(&mut fitting.faulty);
 
     let places = Places::of(&merged);
     let stack = value.map(Stack::deserialize);
@@ -159,7 +166,7 @@ fn interpret(
         _ => return Err(in_order(problems)),
     };
     stack.environment = environment.map(str::to_owned);
-    let findings = not_following_from(&problems, environment, check(&stack));
+    let findings = not_following_from(&faulty, check(&stack));
     problems.extend(located(&places, findings));
     if has_errors(&problems) {
         return Err(in_order(problems));
@@ -202,12 +209,14 @@ fn overlays_of(
     }
 }
 
-/// What is wrong in the file without overlays, and in each overlay, whether it is chosen or not.
+/// What is wrong in the file without overlays, and in each overlay, whether it is chosen or not; and what
+/// of the chosen stack is not as it is meant because of that.
 fn wrong_in_each_part(
     base: &Node,
     name: &str,
     overlays: Option<&BTreeMap<String, Entry>>,
-) -> Vec<Problem> {
+    chosen: Option<&str>,
+) -> (Vec<Problem>, Vec<Path>) {
     let some_environment = overlays.map(|_| "environment");
     let names = Names {
         stack: name,
@@ -215,7 +224,7 @@ fn wrong_in_each_part(
     };
     let mut fitting = Fitting::new(Looking::ForWrong, names, Path::default());
     fitting.stack(base);
-    let mut problems = fitting.problems;
+    let (mut problems, mut faulty) = (fitting.problems, fitting.faulty);
     for (environment, entry) in overlays.into_iter().flatten() {
         let path = Path::default().key("environments").key(environment);
         if !is_environment(environment) {
@@ -248,8 +257,11 @@ fn wrong_in_each_part(
         let mut fitting = Fitting::new(Looking::ForWrong, names, path);
         fitting.stack(overlay);
         problems.append(&mut fitting.problems);
+        if chosen == Some(environment) {
+            faulty.append(&mut fitting.faulty);
+        }
     }
-    problems
+    (problems, faulty)
 }
 
 fn is_environment(name: &str) -> bool {
@@ -320,38 +332,15 @@ fn choose(
     }
 }
 
-/// Findings about parts of which something is known to be wrong may only follow from that.
-fn not_following_from(
-    problems: &[Problem],
-    environment: Option<&str>,
-    findings: Vec<Finding>,
-) -> Vec<Finding> {
-    let mut faulty = Vec::new();
-    for problem in problems {
-        // Faults of the document as such, which have no path, leave out nothing that a rule looks at.
-        if problem.severity != Severity::Error || problem.path.is_empty() {
-            continue;
-        }
-        let mut path = Path::of(&problem.path);
-        let is_of = |position: usize, key: &str| matches!(path.0.get(position), Some(Step::Key(step)) if step == key);
-        if is_of(0, "environments") {
-            if !environment.is_some_and(|environment| is_of(1, environment)) {
-                continue;
-            }
-            path.0.drain(..2);
-        }
-        let is_known =
-            matches!(path.0.first(), Some(Step::Key(key)) if shape::Shape::of_a_stack().knows(key));
-        if !is_known {
-            return Vec::new();
-        }
-        faulty.push(path.part().to_vec());
-    }
+/// Findings about parts that are not as they are meant may only follow from that.
+fn not_following_from(faulty: &[Path], findings: Vec<Finding>) -> Vec<Finding> {
     findings
         .into_iter()
         .filter(|finding| {
             let path = Path::of(&finding.path);
-            !faulty.iter().any(|part| path.0.starts_with(part))
+            !faulty
+                .iter()
+                .any(|faulty| path.0.starts_with(faulty.part()))
         })
         .collect()
 }

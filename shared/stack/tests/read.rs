@@ -399,7 +399,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
             "11:5: services.api.memroy: there is no such key in `services.api`; did you mean `memory`? (memroy)",
         ),
         (
-            "    port: 80\n",
+            "    port: 3001\n",
             "11:5: services.api.port: there is no such key in `services.api`; did you mean `container_port`? (port)",
         ),
         (
@@ -409,6 +409,11 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         (
             "    cluster_name: x\n",
             "11:5: services.api.cluster_name: there is no such key in `services.api`; it belongs into `cluster` (cluster_name)",
+        ),
+        (
+            "    security_groups: [sg-1]\n",
+            "11:5: services.api.security_groups: there is no such key in `services.api`; did you mean \
+             `security_group_ids`? (security_groups)",
         ),
         (
             "    zebra: x\n",
@@ -485,6 +490,7 @@ services:
         places,
         [
             "1:7 name",
+            "3:11 network.vpc_id",
             "5:3 network.zone",
             "9:10 services.api.cpu",
             "10:3 services.web.image",
@@ -497,24 +503,46 @@ services:
         .iter()
         .map(|problem| problem.path.clone())
         .collect();
-    assert_eq!(places, ["name", "network.zone", "services.api.cpu"]);
+    assert_eq!(
+        places,
+        ["name", "network.vpc_id", "network.zone", "services.api.cpu"]
+    );
 }
 
 #[test]
 fn a_rule_is_not_told_to_be_broken_by_what_only_follows_from_another_problem() {
-    // Without `cpus`, 2048 MiB would not go with the default of 256 units; without the memory of `web`
-    // there is nothing to say about it.
+    // `cpus` is taken for `cpu`, and 4096 MiB go with 1024 units; of the memory of `web` nothing is known.
     let found = problems(&shop_with(
-        "    cpus: 1024\n    memory: 4096\n  web: {image: x}\n  batch: big\ncapacity: {main: small}\n",
-    ));
+        "    cpus: 1024\n    memory: 4096\n  web: {image: \"shop/web:v1\", cpu: 1024, memory: big}\n  batch: big\n\
+         capacity: {main: small}\n",
+    ).replace("    cpu: 256\n", ""));
     let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(
         paths,
         [
             "services.api.cpus",
-            "services.web.image",
+            "services.web.memory",
             "services.batch",
             "capacity.main"
+        ]
+    );
+}
+
+#[test]
+fn what_was_probably_meant_by_an_unknown_key_is_checked_further() {
+    let found = problems(&shop_with(
+        "    memroy: big\n  web: {imgae: x, cpus: 300}\n",
+    ));
+    let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "services.api.memroy",
+            "services.api.memroy",
+            "services.web.cpu",
+            "services.web.image",
+            "services.web.imgae",
+            "services.web.cpus"
         ]
     );
 }

@@ -35,6 +35,8 @@ pub(super) struct Fitting<'a> {
     prefix: Path,
     /// Problems, as they are found.
     pub problems: Vec<Problem>,
+    /// What of the stack is not as its file means it, since something else had to be put in its place.
+    pub faulty: Vec<Path>,
 }
 
 impl<'a> Fitting<'a> {
@@ -44,6 +46,7 @@ impl<'a> Fitting<'a> {
             names,
             prefix,
             problems: Vec::new(),
+            faulty: Vec::new(),
         }
     }
 
@@ -109,7 +112,14 @@ impl<'a> Fitting<'a> {
         let mut map = Map::new();
         for (name, entry) in entries {
             let Some(field) = fields.get(name) else {
-                self.unknown(name, entry, fields, path);
+                let meant = self.unknown(name, entry, fields, path);
+                if let Some((meant, field)) = meant
+                    && !entries.contains_key(meant)
+                    && let Some(value) =
+                        self.node(&entry.value, &field.shape, &path.key(name), entry.mark)
+                {
+                    map.insert(meant.clone(), value);
+                }
                 continue;
             };
             let path = path.key(name);
@@ -135,13 +145,13 @@ impl<'a> Fitting<'a> {
                 let there = entries
                     .get(name)
                     .is_some_and(|entry| !entry.value.is_null());
-                if field.required && !there {
+                if field.required && !there && !map.contains_key(name) {
                     let message = format!(
                         "it is missing ({}), expected {}",
                         uncapitalised(&field.description),
                         field.shape.in_words()
                     );
-                    self.push(&path.key(name), key, None, message, Severity::Error);
+                    self.fault(&path.key(name), key, None, message);
                 }
                 if field.required && !map.contains_key(name) {
                     map.insert(name.clone(), field.shape.placeholder());
@@ -151,15 +161,22 @@ impl<'a> Fitting<'a> {
         Value::Object(map)
     }
 
-    fn unknown(
+    /// Tells of an unknown key. The result is the known one that was probably meant, if the value is of its
+    /// kind; it is checked further in its place.
+    fn unknown<'f>(
         &mut self,
         name: &str,
         entry: &Entry,
-        fields: &BTreeMap<String, Field>,
+        fields: &'f BTreeMap<String, Field>,
         path: &Path,
-    ) {
+    ) -> Option<(&'f String, &'f Field)> {
         let known: Vec<&str> = fields.keys().map(String::as_str).collect();
-        let meant = nearest(name, known.iter().copied());
+        let of_its_kind = fields
+            .iter()
+            .filter(|(_, field)| field.shape.is_kind_of(&entry.value))
+            .map(|(name, _)| name.as_str());
+        let taken = nearest(name, of_its_kind);
+        let meant = taken.or_else(|| nearest(name, known.iter().copied()));
         let advice = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if known.len() <= MOST_KNOWN => {
@@ -170,6 +187,10 @@ impl<'a> Fitting<'a> {
                 homes => format!("it belongs into {}", homes.join(" or ")),
             },
         };
+        let is_root = *path == self.prefix;
+        if is_root && taken.is_none() {
+            self.faulty.push(Path::default());
+        }
         let place = if path.0.is_empty() {
             "a stack file".to_owned()
         } else {
@@ -180,6 +201,7 @@ impl<'a> Fitting<'a> {
             let value = Some(name.to_owned());
             self.push(&path.key(name), entry.mark, value, message, Severity::Error);
         }
+        fields.get_key_value(taken?)
     }
 
     /// Null is as good as leaving out. Nothing at all where all has defaults was meant otherwise.
@@ -284,7 +306,7 @@ impl<'a> Fitting<'a> {
             let message = format!("{found}, expected {}{advice}", shape.in_words());
             let value = (!shape.holds_secrets()).then(|| node.scalar()).flatten();
             let value = value.map(shown);
-            self.push(path, place_of(node, key), value, message, Severity::Error);
+            self.fault(path, place_of(node, key), value, message);
         }
         None
     }
@@ -295,11 +317,17 @@ impl<'a> Fitting<'a> {
             Err(unknown) => {
                 if self.looking == Looking::ForWrong {
                     let value = Some(unknown.expression);
-                    self.push(path, node.mark, value, unknown.message, Severity::Error);
+                    self.fault(path, node.mark, value, unknown.message);
                 }
                 None
             }
         }
+    }
+
+    /// Notes an error for which something else is put in the place of what is there.
+    fn fault(&mut self, path: &Path, mark: Option<Mark>, value: Option<String>, message: String) {
+        self.faulty.push(path.within(&self.prefix));
+        self.push(path, mark, value, message, Severity::Error);
     }
 
     fn push(

@@ -7,9 +7,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
         let plain_candidate = plain(candidate);
+        let mut parts = plain_candidate.split('_');
+        let ends = [parts.next(), parts.next_back()];
         let is_part = wanted.len() > 2
-            && plain_candidate
-                .split('_')
+            && ends
+                .into_iter()
+                .flatten()
                 .any(|part| part == wanted || part == wanted.trim_end_matches('s'));
         let distance = match distance(&wanted, &plain_candidate) {
             distance if distance <= allowed => distance,
@@ -83,6 +86,7 @@ mod tests {
             ("port", Some("container_port")),
             ("ports", Some("container_port")),
             ("service", Some("services")),
+            ("architecture", Some("cpu_architecture")),
             ("zebra", None),
             ("", None),
         ] {

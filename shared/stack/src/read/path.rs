@@ -59,6 +59,11 @@ impl Path {
         Self(steps)
     }
 
+    /// This path as it is seen from one that it begins with.
+    pub fn within(&self, prefix: &Self) -> Self {
+        Self(self.0.get(prefix.0.len()..).unwrap_or_default().to_vec())
+    }
+
     /// What of a stack this belongs to: one service, one file system, or another field of the root.
     pub fn part(&self) -> &[Step] {
         let parts = match self.0.first() {

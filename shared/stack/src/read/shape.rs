@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
+use super::node::{Content, Node};
 use super::schema;
 
 /// What is expected at a place.
@@ -134,9 +135,16 @@ impl Shape {
         }
     }
 
-    /// Whether this is a map that has the key.
-    pub fn knows(&self, key: &str) -> bool {
-        matches!(self, Self::Fields(fields) if fields.contains_key(key))
+    /// Whether a map, a list or a single value is expected, as the node is one.
+    pub fn is_kind_of(&self, node: &Node) -> bool {
+        match node.content {
+            Content::Nothing => false,
+            Content::Map(_) => matches!(self, Self::Fields(_) | Self::Map(_)),
+            Content::List(_) => matches!(self, Self::List(_)),
+            Content::Plain(_) | Content::Text(_) => {
+                !matches!(self, Self::Fields(_) | Self::Map(_) | Self::List(_))
+            }
+        }
     }
 
     /// What is expected, in words.
