@@ -86,6 +86,7 @@ def install_what_the_emulator_lacks(arguments):
     import containers
     import delivery
     import events
+    import file_systems
     import function_logs
     import invocations
     import networks
@@ -117,6 +118,7 @@ def install_what_the_emulator_lacks(arguments):
     services.install()
     permissions.install()
     alarms.install()
+    file_systems.install()
     networks.install()
     targets.install()
     application_auto_scaling.install()

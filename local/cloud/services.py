@@ -152,6 +152,8 @@ def _count_failures(service, primary, all_tasks, now):
 
 
 def _open_breaker(service, failed, all_tasks):
+    # Who waits for a deployment may look when it is not listed any more.
+    service.setdefault("_failed_deployments", []).append(failed["id"])
     _set_state(failed, "FAILED", "ECS deployment circuit breaker: tasks failed to start.")
     failed["desiredCount"] = 0
     _tell(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")

@@ -300,6 +300,13 @@ class Service(_Containers):
         found = work.client("ecs").describe_services(cluster=properties.get("Cluster", "default"), services=[arn])
         return next((one for one in found["services"] if one["status"] != "INACTIVE"), None)
 
+    def _failed(self, arn):
+        """The deployments that the circuit breaker ended; AWS lists them for ever, the emulator does not."""
+        for service in list(emulated._services.values()):
+            if service.get("serviceArn") == arn:
+                return service.get("_failed_deployments") or []
+        return []
+
     def _wait(self, work, properties, arn, deployment_id):
         """Until the deployment is complete and the only one; a failed one fails the resource."""
 
@@ -307,19 +314,16 @@ class Service(_Containers):
             service = self._described(work, properties, arn)
             if service is None:
                 raise Refused(f"Service {arn} was deleted while it was waited for.", "NotStabilized")
-            deployments = {one["id"]: one for one in service["deployments"]}
-            mine = deployments.get(deployment_id)
-            if mine is None or mine.get("rolloutState") == "FAILED" or mine["status"] != "PRIMARY":
-                reason = (mine or {}).get("rolloutStateReason", "")
-                if mine is None or "circuit breaker" in reason.lower() or mine.get("rolloutState") == "FAILED":
-                    raise Refused(
-                        "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.",
-                        "GeneralServiceException",
-                    )
+            # One that another took the place of is over, too: then that other one is waited for.
+            if deployment_id in self._failed(arn):
+                raise Refused(
+                    "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.",
+                    "GeneralServiceException",
+                )
+            first = service["deployments"][0]
             return (
-                mine is not None
-                and mine.get("rolloutState") == "COMPLETED"
-                and len(service["deployments"]) == 1
+                len(service["deployments"]) == 1
+                and first.get("rolloutState", "COMPLETED") == "COMPLETED"
                 and service["runningCount"] == service["desiredCount"]
             )
 

@@ -183,11 +183,8 @@ class _Rule(_Network):
         )
 
     def delete(self, work, physical_id, properties):
-        # By what it says: the id is one of the group's, and both ways of asking need the group.
         ignoring_missing(
-            self._revoke(work.client("ec2")),
-            GroupId=properties["GroupId"],
-            IpPermissions=[_permission(without(properties, "Description"), self.other)],
+            self._revoke(work.client("ec2")), GroupId=properties["GroupId"], SecurityGroupRuleIds=[physical_id]
         )
 
     def attributes(self, work, physical_id, properties):

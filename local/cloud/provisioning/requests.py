@@ -41,6 +41,8 @@ _UPDATABLE = {
     "CREATE_FAILED",
     "UPDATE_FAILED",
 }
+# What a person began says so.
+_BEGINNINGS = ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 _NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
@@ -108,10 +110,16 @@ def add_event(stack_id, stack_name, logical_id, resource_type, status, reason=""
     """Records an event of a stack and tells it on the default bus, as AWS does."""
     if _silent.get():
         return
+    is_stack = resource_type == "AWS::CloudFormation::Stack" and physical_id == stack_id
+    if is_stack and not reason and status in _BEGINNINGS:
+        reason = "User Initiated"
+        stack = cloudformation._stacks.get(stack_name)
+        if stack is not None:
+            stack["StackStatusReason"] = reason
     _add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
     token = stacks.CLIENT_REQUEST_TOKEN.get()
     details = {"status": status, "status-reason": reason}
-    if resource_type == "AWS::CloudFormation::Stack" and physical_id == stack_id:
+    if is_stack:
         events.emit(
             "aws.cloudformation",
             "CloudFormation Stack Status Change",
