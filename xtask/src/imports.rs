@@ -121,7 +121,7 @@ const RULES: [Rule; 16] = [
         &["aws-credential-types", "aws-sigv4", "ureq"],
     ),
     rule("longshore-tests", &["longshore-local"], &[]),
-    rule("xtask", &["longshore-local"], &[]),
+    rule("xtask", &["longshore-local", "longshore-stack"], &[]),
 ];
 
 const fn rule(

@@ -4,6 +4,7 @@ mod demo;
 mod imports;
 mod local;
 mod package;
+mod templates;
 mod terminal;
 mod test;
 mod tools;

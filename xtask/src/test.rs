@@ -16,7 +16,7 @@ use longshore_local::workspace::Workspace;
 
 use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
-use crate::{imports, package, tools};
+use crate::{imports, package, templates, tools};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -37,6 +37,8 @@ enum Part {
     Unit,
     /// terraform validate and terraform test.
     Terraform,
+    /// cfn-lint and checkov on the templates of the stack files.
+    Templates,
     /// The local cloud's own tests.
     Cloud,
     /// The functions are built and packed.
@@ -53,6 +55,7 @@ impl Part {
             Self::Lint => "lint",
             Self::Unit => "unit, snapshot and property tests",
             Self::Terraform => "terraform",
+            Self::Templates => "templates",
             Self::Cloud => "local cloud",
             Self::Package => "packages",
             Self::EndToEnd => "end to end",
@@ -146,6 +149,7 @@ impl Suite<'_> {
                 &["test", "--workspace", "--no-fail-fast"],
             )),
             Part::Terraform => self.terraform(),
+            Part::Templates => self.templates(),
             Part::Cloud => self.cloud(),
             Part::Package => self.package().map(|count| count.0),
             Part::EndToEnd => self.end_to_end(),
@@ -278,6 +282,36 @@ impl Suite<'_> {
         });
         check_interruption()?;
         Ok(count)
+    }
+
+    fn templates(&mut self) -> Result<Count> {
+        let templates = templates::render(self.workspace)?;
+        let python = Python::ensure_from(
+            self.workspace,
+            templates::REQUIREMENTS,
+            templates::LINTERS,
+            |text| self.terminal.progress(text),
+        )?;
+        let mut lines = Vec::new();
+        let lints = templates.cfn_lint(&python, |line| lines.push(line.to_owned()))?;
+        let checks = templates.checkov(&python, |line| lines.push(line.to_owned()))?;
+        for line in &lines {
+            self.terminal.line(line);
+        }
+        let mark = self.terminal.mark(lints.failed == 0);
+        self.terminal.line(&format!(
+            "{mark} cfn-lint: {} templates without finding, {} findings",
+            lints.passed, lints.failed
+        ));
+        let mark = self.terminal.mark(checks.failed == 0);
+        self.terminal.line(&format!(
+            "{mark} checkov: {} checks passed, {} failed, {} skipped with a reason",
+            checks.passed, checks.failed, checks.skipped
+        ));
+        Ok(Count {
+            passed: lints.passed + checks.passed,
+            failed: lints.failed + checks.failed,
+        })
     }
 
     fn cloud(&mut self) -> Result<Count> {
