@@ -454,6 +454,12 @@ fn variables_can_be_set_and_are_set_once() {
             "{services: {api: {vault: {address: \"https://${AWS::Region}.v\", role: r}}}}",
         ),
         error(
+            "services.api.secrets.LOG_LEVEL",
+            "`log_level` sets this variable too",
+            "{services: {api: {log_level: INFO, secrets: {LOG_LEVEL: {value_from: x}}}}}",
+            "{services: {api: {secrets: {LOG_LEVEL: {value_from: x}}}}}",
+        ),
+        error(
             "services.api.vault.role",
             "the role is empty",
             "{services: {api: {vault: {address: \"https://v\", role: \"\"}}}}",
@@ -488,6 +494,12 @@ fn secrets_have_one_source() {
             "a key is taken out of a secret that `value_from` names",
             "{services: {api: {secrets: {X: {value: a, json_key: b}}}}}",
             "{services: {api: {secrets: {X: {value_from: a, json_key: b}}}}}",
+        ),
+        error(
+            "services.api.secrets.X.kms_key_arn",
+            "this is no ARN of a KMS key",
+            "{services: {api: {secrets: {X: {value: a, kms_key_arn: alias/x}}}}}",
+            "{services: {api: {secrets: {X: {value: a, kms_key_arn: \"arn:aws:kms:eu-west-1:1:key/x\"}}}}}",
         ),
         error(
             "services.api.secrets.X.json_key",
@@ -1366,6 +1378,12 @@ fn logs_alarms_and_roles_are_what_aws_has() {
             "{alarms: {alarm_actions: [me@shop.example]}}",
             "{alarms: {alarm_actions: [\"arn:aws:sns:eu-west-1:1:x\"]}}",
         ),
+        warning(
+            "cluster.container_insights",
+            "stays silent",
+            "{alarms: {}, cluster: {container_insights: disabled}}",
+            "{alarms: {}, cluster: {container_insights: enhanced}}",
+        ),
         error(
             "alarms.cpu_utilization",
             "at most 100",
@@ -1431,6 +1449,60 @@ fn logs_alarms_and_roles_are_what_aws_has() {
             "expected 0 or more",
             "{services: {api: {expected_task_count: -0.5}}}",
             "{services: {api: {expected_task_count: 0.5}}}",
+        ),
+        error(
+            "network.expected_data_out_gib_per_month",
+            "expected 0 or more",
+            "{network: {expected_data_out_gib_per_month: -1}}",
+            "{network: {expected_data_out_gib_per_month: 0}}",
+        ),
+        error(
+            "network.expected_cross_zone_gib_per_month",
+            "expected 0 or more",
+            "{network: {expected_cross_zone_gib_per_month: -1}}",
+            "{network: {expected_cross_zone_gib_per_month: 0}}",
+        ),
+        error(
+            "network.flow_logs.expected_gib_per_month",
+            "expected 0 or more",
+            "{network: {flow_logs: {expected_gib_per_month: -1}}}",
+            "{network: {flow_logs: {expected_gib_per_month: 0}}}",
+        ),
+        error(
+            "events.expected_gib_per_month",
+            "expected 0 or more",
+            "{events: {expected_gib_per_month: -1}}",
+            "{events: {expected_gib_per_month: 0}}",
+        ),
+        error(
+            "load_balancer.expected_capacity_units",
+            "expected 0 or more",
+            "{load_balancer: {expected_capacity_units: -1}}",
+            "{load_balancer: {expected_capacity_units: 0}}",
+        ),
+        error(
+            "capacity.main.expected_instance_count",
+            "expected 0 or more",
+            "{capacity: {main: {expected_instance_count: -1}}}",
+            "{capacity: {main: {expected_instance_count: 0}}}",
+        ),
+        error(
+            "file_systems.data.expected_read_gib_per_month",
+            "expected 0 or more",
+            "{file_systems: {data: {expected_read_gib_per_month: -1}}}",
+            "{file_systems: {data: {expected_read_gib_per_month: 0}}}",
+        ),
+        error(
+            "file_systems.data.expected_written_gib_per_month",
+            "expected 0 or more",
+            "{file_systems: {data: {expected_written_gib_per_month: -1}}}",
+            "{file_systems: {data: {expected_written_gib_per_month: 0}}}",
+        ),
+        error(
+            "file_systems.data.expected_requests_per_month",
+            "expected 0 or more",
+            "{file_systems: {data: {expected_requests_per_month: -1}}}",
+            "{file_systems: {data: {expected_requests_per_month: 0}}}",
         ),
         error(
             "logs.expected_gib_per_month",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::forms::is_open;
 use super::network::{check_security_groups, check_subnets};
+use super::observation::expected;
 use super::{Checked, Findings};
 use crate::read::{Path, nearest};
 use crate::spec::{Capacity, CpuArchitecture, Stack};
@@ -128,6 +129,11 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
              /aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
         );
     }
+    expected(
+        &path.key("expected_instance_count"),
+        capacity.expected_instance_count,
+        findings,
+    );
     if let Some(subnets) = &capacity.subnet_ids {
         check_subnets(&path.key("subnet_ids"), subnets, findings);
     }

@@ -110,6 +110,21 @@ fn check_variables(service: &Checked<'_>, findings: &mut Findings) {
             );
         }
     }
+    let made = [
+        ("LOG_LEVEL", spec.log_level.is_some(), "log_level"),
+        ("VAULT_ADDR", spec.vault.is_some(), "vault"),
+        ("VAULT_ROLE", spec.vault.is_some(), "vault"),
+        ("VAULT_SECRET_PATHS", spec.vault.is_some(), "vault"),
+    ];
+    for (variable, is_made, field) in made {
+        if is_made && spec.secrets.contains_key(variable) {
+            findings.error(
+                service.at("secrets").key(variable),
+                variable,
+                format!("`{field}` sets this variable too; say it in one place"),
+            );
+        }
+    }
     if let (Some(port), Some(written)) = (spec.container_port, spec.environment.get("PORT"))
         && written
             .as_str()
@@ -150,6 +165,16 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         findings.error_without_value(
             path.key("value"),
             "the value is empty, which Secrets Manager does not take",
+        );
+    }
+    if let Some(key) = &secret.kms_key_arn
+        && !is_arn(key, "kms", "key/")
+    {
+        findings.error(
+            path.key("kms_key_arn"),
+            key,
+            "this is no ARN of a KMS key, expected one such as \
+             arn:aws:kms:eu-west-1:111122223333:key/<id>",
         );
     }
     let Some(source) = &secret.value_from else {

@@ -3,7 +3,7 @@
 use super::Findings;
 use super::forms::{is_arn, is_open, listed};
 use crate::read::Path;
-use crate::spec::{LogEncryption, Stack};
+use crate::spec::{ContainerInsights, LogEncryption, Stack};
 
 /// CloudWatch Logs keeps logs for so many days; other numbers it refuses.
 const RETENTIONS: [u32; 22] = [
@@ -49,15 +49,19 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         ),
         _ => {}
     }
-    expected(
-        &logs.key("expected_gib_per_month"),
-        stack.logs.expected_gib_per_month,
-        findings,
-    );
+    check_expectations(stack, findings);
     let Some(alarms) = &stack.alarms else {
         return;
     };
     let path = root.key("alarms");
+    if stack.cluster.container_insights == ContainerInsights::Disabled {
+        findings.warning(
+            root.key("cluster").key("container_insights"),
+            "disabled",
+            "without Container Insights nothing tells how many tasks run, so the alarm for fewer than \
+             wanted stays silent",
+        );
+    }
     for (index, action) in alarms.alarm_actions.iter().enumerate() {
         if !is_open(action) && !action.starts_with("arn:") {
             findings.error(
@@ -80,6 +84,51 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
             "there are never fewer answers than none, expected 0 or more",
         );
     }
+}
+
+fn check_expectations(stack: &Stack, findings: &mut Findings) {
+    let root = Path::default();
+    let network = &stack.network;
+    let flow_logs = network.flow_logs.as_ref();
+    let events = stack.events.as_ref();
+    let load_balancer = stack.load_balancer.as_ref();
+    for (part, field, number) in [
+        (
+            "logs",
+            "expected_gib_per_month",
+            stack.logs.expected_gib_per_month,
+        ),
+        (
+            "events",
+            "expected_gib_per_month",
+            events.and_then(|events| events.expected_gib_per_month),
+        ),
+        (
+            "load_balancer",
+            "expected_capacity_units",
+            load_balancer.and_then(|load_balancer| load_balancer.expected_capacity_units),
+        ),
+        (
+            "network",
+            "expected_data_out_gib_per_month",
+            network.expected_data_out_gib_per_month,
+        ),
+        (
+            "network",
+            "expected_cross_zone_gib_per_month",
+            network.expected_cross_zone_gib_per_month,
+        ),
+    ] {
+        expected(&root.key(part).key(field), number, findings);
+    }
+    expected(
+        &root
+            .key("network")
+            .key("flow_logs")
+            .key("expected_gib_per_month"),
+        flow_logs.and_then(|logs| logs.expected_gib_per_month),
+        findings,
+    );
 }
 
 fn check_retention(path: &Path, days: u32, findings: &mut Findings) {

@@ -81,11 +81,23 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
     if let Some(subnets) = &file_system.subnet_ids {
         check_subnets(&path.key("subnet_ids"), subnets, findings);
     }
-    expected(
-        &path.key("expected_size_in_gib"),
-        file_system.expected_size_in_gib,
-        findings,
-    );
+    for (field, number) in [
+        ("expected_size_in_gib", file_system.expected_size_in_gib),
+        (
+            "expected_read_gib_per_month",
+            file_system.expected_read_gib_per_month,
+        ),
+        (
+            "expected_written_gib_per_month",
+            file_system.expected_written_gib_per_month,
+        ),
+        (
+            "expected_requests_per_month",
+            file_system.expected_requests_per_month,
+        ),
+    ] {
+        expected(&path.key(field), number, findings);
+    }
     for (name, access_point) in &file_system.access_points {
         check_access_point(&path.key("access_points").key(name), access_point, findings);
     }
