@@ -1,17 +1,21 @@
 """What AWS checks about a caller's permissions and the emulator does not, or checks on the wrong resource.
 
 ECS calls are checked on the resources AWS names in its service authorization reference, tags given at a
-creation need `ecs:TagResource`, and handing a role to a task needs `iam:PassRole`.
+creation need `ecs:TagResource`, and handing a role to a task, a schedule, a rule's target, a flow log or an
+instance needs `iam:PassRole`.
 """
 
 import json
+from urllib.parse import parse_qs
 
 from ministack import app
 from ministack.core import iam_actions
 from ministack.core.iam_evaluator import AuthError, enforce
 from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import extract_access_key_id
-from ministack.services import ecs
+from ministack.services import cloudformation, ecs, iam
+
+import resources
 
 _extract_resource_arn = iam_actions.extract_resource_arn
 _request_tag_context = iam_actions.request_tag_context
@@ -28,7 +32,6 @@ _ON_EVERYTHING = (
     "ListTaskDefinitionFamilies",
     "ListServices",
     "ListClusters",
-    "CreateCluster",
 )
 
 
@@ -92,29 +95,75 @@ def _first_resource(service, method, path, headers, body, query_params, region, 
         found = _resources(headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body))
         if found:
             return found[0]
-    if service == "ecr":
-        repositories = _repositories(_parsed(body))
-        if repositories:
-            return repositories[0]
-    if service == "elasticfilesystem" and path.rstrip("/").endswith("/file-systems") and method == "GET":
-        named = query_params.get("FileSystemId")
-        named = named[0] if isinstance(named, list) else named
-        return f"arn:aws:elasticfilesystem:{region}:{account_id}:file-system/{named or '*'}"
+    checked = iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
+    if checked:
+        found = resources.resource(service, checked.split(":", 1)[1], query_params, _parsed(body), path)
+        if found:
+            return found
     return _extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 
 
-def _repositories(data):
-    """The ARNs of the repositories that an ECR call names: one, or several in a list."""
-    names = data.get("repositoryNames") or [data.get("repositoryName")]
-    return [f"arn:aws:ecr:{get_region()}:{get_account_id()}:repository/{name}" for name in names if name]
-
-
 def _condition_keys(service, iam_action, body, parameters):
-    """The emulator's own condition keys, and `ecs:cluster` for the calls AWS gives it to."""
+    """The emulator's own condition keys, `ecs:cluster` for the calls AWS gives it to, and those of `resources`."""
     found = _request_tag_context(service, iam_action, body, parameters)
     if service == "ecs":
         found = {**found, **_cluster_key(iam_action.split(":", 1)[1], _parsed(body))}
-    return found
+    if service == "cloudformation":
+        form = _form(body)
+        for key, parameter in _STACK_KEYS.items():
+            if form.get(parameter):
+                found = {**found, key: form[parameter]}
+    own = resources.condition_keys(service, iam_action.split(":", 1)[1], parameters, _parsed(body))
+    return {**found, **own}
+
+
+_STACK_KEYS = {
+    "cloudformation:ChangeSetName": "ChangeSetName",
+    "cloudformation:RoleArn": "RoleARN",
+    "cloudformation:TemplateUrl": "TemplateURL",
+}
+
+
+def _form(body):
+    """A request of the query protocol."""
+    return {name: values[0] for name, values in parse_qs((body or b"").decode("utf-8", errors="replace")).items()}
+
+
+def _passed_roles(service, headers, body):
+    """The roles that a call hands to a service of AWS, and to which."""
+    if service == "scheduler":
+        role = (_parsed(body).get("Target") or {}).get("RoleArn")
+        return [(role, "scheduler.amazonaws.com")]
+    if service == "events":
+        if headers.get("x-amz-target", "").endswith(".PutTargets"):
+            return [(target.get("RoleArn"), "events.amazonaws.com") for target in _parsed(body).get("Targets") or []]
+        return []
+    form = _form(body)
+    if form.get("Action") == "CreateFlowLogs":
+        return [(form.get("DeliverLogsPermissionArn"), "vpc-flow-logs.amazonaws.com")]
+    if form.get("Action") == "AddRoleToInstanceProfile":
+        return [((iam._roles.get(form.get("RoleName", "")) or {}).get("Arn"), "ec2.amazonaws.com")]
+    return []
+
+
+def _checked_roles(service, handler):
+    async def answer(method, path, headers, body, query_params):
+        for role, principal in _passed_roles(service, headers, body):
+            if not role:
+                continue
+            refusal = enforce(
+                extract_access_key_id(headers, query_params),
+                "iam:PassRole",
+                service,
+                get_region(),
+                resource_arn=role,
+                service_context={"iam:PassedToService": principal},
+            )
+            if refusal:
+                return _denied(service, "iam:PassRole", role, refusal, headers)
+        return await handler(method, path, headers, body, query_params)
+
+    return answer
 
 
 def _cluster_key(action, data):
@@ -179,3 +228,5 @@ def install():
     iam_actions.extract_resource_arn = _first_resource
     iam_actions.request_tag_context = _condition_keys
     app.SERVICE_HANDLERS["ecs"] = _checked_ecs(app.SERVICE_HANDLERS["ecs"])
+    for service in ("ec2", "events", "iam", "scheduler"):
+        app.SERVICE_HANDLERS[service] = _checked_roles(service, app.SERVICE_HANDLERS[service])
