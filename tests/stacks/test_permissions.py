@@ -1,0 +1,165 @@
+"""What provisioning may not do: the function's own role, and the role that CloudFormation works with."""
+
+import json
+import unittest
+
+import account
+from botocore.exceptions import ClientError
+from cloud import CLOUD, NotYet, until
+from policies import Role
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+class FunctionTest(unittest.TestCase):
+    """Calls with the credentials of `provision`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.credentials = CLOUD.credentials_of(CLOUD.roles["provision"])
+
+    def client(self, service):
+        return CLOUD.client_as(service, *self.credentials)
+
+    def assert_refused(self, call, **arguments):
+        with self.assertRaises(ClientError) as refused:
+            call(**arguments)
+        code = refused.exception.response["Error"]["Code"]
+        self.assertIn(code, ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"))
+
+    def test_it_may_read_what_it_looks_up(self):
+        account.make_repository("permissions-api")
+        self.client("ecr").describe_repositories(repositoryNames=["permissions-api"])
+        self.client("ec2").describe_subnets(SubnetIds=account.network().private)
+
+    def test_it_may_make_nothing_itself_of_what_templates_make(self):
+        net = account.network()
+        self.assert_refused(self.client("ecs").create_cluster, clusterName="of-my-own")
+        self.assert_refused(
+            self.client("iam").create_role,
+            RoleName="of-my-own",
+            Path="/longshore/",
+            AssumeRolePolicyDocument=json.dumps(TRUST),
+        )
+        self.assert_refused(
+            self.client("ec2").create_security_group,
+            GroupName="of-my-own",
+            Description="of my own",
+            VpcId=net.vpc,
+        )
+        self.assert_refused(self.client("efs").create_file_system, CreationToken="of-my-own")
+        self.assert_refused(
+            self.client("ecs").update_service, cluster="longshore", service="any", desiredCount=0
+        )
+
+    def test_it_may_not_read_secrets_nor_push_images(self):
+        arn = account.make_secret("permissions/secret", "secret")
+        self.assert_refused(self.client("secretsmanager").get_secret_value, SecretId=arn)
+        self.assert_refused(
+            self.client("ecr").put_image,
+            repositoryName="permissions-api",
+            imageManifest="{}",
+            imageTag="v1",
+        )
+
+    def test_it_may_not_write_stack_files_and_releases(self):
+        for key in ("stacks/mine.yaml", "releases/mine/api.json", "deployments/mine/api/current.json"):
+            self.assert_refused(
+                self.client("s3").put_object, Bucket=CLOUD.bucket, Key=key, Body=b"{}"
+            )
+
+    def test_it_may_pass_no_role_but_cloudformation_s_to_cloudformation(self):
+        role = Role(CLOUD.roles["provision"])
+        to_cloudformation = {"iam__PassedToService": "cloudformation.amazonaws.com"}
+        to_tasks = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
+        own = CLOUD.settings["CLOUDFORMATION_ROLE_ARN"]
+        self.assertTrue(role.allows("iam:PassRole", own, **to_cloudformation))
+        self.assertFalse(role.allows("iam:PassRole", own, **to_tasks))
+        for other in (CLOUD.roles["deploy"], f"arn:aws:iam::{CLOUD.account}:role/longshore/any"):
+            self.assertFalse(role.allows("iam:PassRole", other, **to_cloudformation))
+        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        self.assert_refused(
+            self.client("cloudformation").create_change_set,
+            StackName="with-another-role",
+            ChangeSetName="mine",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps(template),
+            RoleARN=CLOUD.roles["deploy"],
+        )
+
+
+class ServiceRoleTest(unittest.TestCase):
+    """What a template may not make, whoever sends it: CloudFormation works with its own role."""
+
+    def failure(self, name, resources):
+        """Makes a stack with the service role, which must fail; answers the reason of the first failure."""
+        cloudformation = CLOUD.client("cloudformation")
+        cloudformation.create_stack(
+            StackName=name,
+            TemplateBody=json.dumps({"Resources": resources}),
+            RoleARN=CLOUD.settings["CLOUDFORMATION_ROLE_ARN"],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+
+        def look():
+            status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+            if status.endswith("_IN_PROGRESS"):
+                raise NotYet(status)
+            return status
+
+        self.assertEqual(until(f"stack {name} to fail", look), "ROLLBACK_COMPLETE")
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        failures = [one for one in events if one["ResourceStatus"] == "CREATE_FAILED"]
+        return failures[-1]["ResourceStatusReason"]
+
+    def role(self, **properties):
+        return {
+            "Role": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"AssumeRolePolicyDocument": TRUST, **properties},
+            }
+        }
+
+    def assert_denied(self, name, resources):
+        self.assertRegex(self.failure(name, resources), "(?i)not authorized|access ?denied")
+
+    def test_a_role_without_the_boundary_is_refused(self):
+        self.assert_denied("no-boundary", self.role(Path="/longshore/"))
+
+    def test_a_role_outside_of_its_path_is_refused(self):
+        boundary = CLOUD.settings["PERMISSIONS_BOUNDARY_ARN"]
+        self.assert_denied("no-path", self.role(PermissionsBoundary=boundary))
+
+    def test_a_role_with_another_boundary_is_refused(self):
+        policy = "arn:aws:iam::aws:policy/AdministratorAccess"
+        self.assert_denied(
+            "other-boundary", self.role(Path="/longshore/", PermissionsBoundary=policy)
+        )
+
+    def test_a_task_definition_with_a_role_of_others_is_refused(self):
+        task = {
+            "Task": {
+                "Type": "AWS::ECS::TaskDefinition",
+                "Properties": {
+                    "Family": "with-a-role-of-others",
+                    "TaskRoleArn": CLOUD.roles["deploy"],
+                    "ContainerDefinitions": [{"Name": "a", "Image": "a", "Memory": 128}],
+                },
+            }
+        }
+        self.assert_denied("role-of-others", task)
+
+    def test_what_stacks_are_not_made_of_is_refused(self):
+        self.assert_denied(
+            "a-function-s-user", {"User": {"Type": "AWS::IAM::User", "Properties": {}}}
+        )
+        self.assert_denied("a-bucket", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {}}})
