@@ -43,8 +43,17 @@ impl Value {
         (!texts.is_empty()).then(|| texts.iter().map(|text| Self::written(text)).collect())
     }
 
+    /// A text for `Fn::Sub`, or a plain one if there is nothing to fill in.
     pub(super) fn sub(text: impl Into<String>) -> Self {
-        Self::Sub(text.into())
+        let text = text.into();
+        let has_variable = text
+            .match_indices("${")
+            .any(|(at, start)| !text[at + start.len()..].starts_with('!'));
+        if has_variable {
+            Self::Sub(text)
+        } else {
+            Self::Text(text.replace("${!", "${"))
+        }
     }
 
     pub(super) fn text(text: impl Into<String>) -> Self {

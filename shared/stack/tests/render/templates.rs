@@ -77,10 +77,10 @@ fn secrets_are_read_by_the_arn_that_ecs_takes_and_by_no_other() {
         "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:shop/named";
     for (variable, value_from) in [
         ("FULL", json!(full)),
-        ("KEYED", json!({"Fn::Sub": format!("{full}:inner::")})),
+        ("KEYED", json!(format!("{full}:inner::"))),
         ("LEVEL", json!(parameter)),
         ("NAMED", json!({"Fn::Sub": named})),
-        ("PARTIAL", json!({"Fn::Sub": format!("{partial}:inner::")})),
+        ("PARTIAL", json!(format!("{partial}:inner::"))),
     ] {
         assert_eq!(template.secret("Api", variable), &value_from);
     }
