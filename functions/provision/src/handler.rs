@@ -114,7 +114,7 @@ async fn handle_payload<C: ProvisioningCloud>(
     let stack = named(&payload)?;
     match payload.action {
         StackAction::Destroy => {
-            let confirmation = payload.delete_data.as_deref();
+            let confirmation = payload.confirm.as_deref();
             answer(
                 destroy(
                     cloud,

@@ -118,7 +118,7 @@ pub struct StackPayload {
     pub note: Option<String>,
     /// With [`StackAction::Destroy`]: the stack's name once more, when it holds data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delete_data: Option<String>,
+    pub confirm: Option<String>,
 }
 
 /// What can be done with a stack.
@@ -258,10 +258,10 @@ fn check(payload: &StackPayload) -> Result<(), Malformed> {
             ));
         }
     }
-    if payload.delete_data.is_some() && action != StackAction::Destroy {
+    if payload.confirm.is_some() && action != StackAction::Destroy {
         return Err(Malformed::new(
             WHAT,
-            format!("field `delete_data`: expected only with `destroy`, found it with `{action}`"),
+            format!("field `confirm`: expected only with `destroy`, found it with `{action}`"),
         ));
     }
     Ok(())

@@ -176,7 +176,7 @@ fn unconfirmed(stack: &str, kept: &[FoundFileSystem], deleted: &[FoundFileSystem
         words.push_str(&format!(" kept would be file system {};", list(kept)));
     }
     words.push_str(&format!(
-        " to destroy it, name it once more: `delete_data` of the payload, or `--confirm` of the command, must be \
+        " to destroy it, name it once more: `confirm` of the payload, or `--confirm` of the command, must be \
          `{stack}`"
     ));
     words

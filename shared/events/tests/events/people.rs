@@ -324,7 +324,7 @@ fn a_payload_about_a_stack_reads_well_in_an_error() {
         (
             json!({"action": "plan", "stack": {}, "enviroment": "prod"}),
             "manual payload is malformed: field `enviroment`: unknown field `enviroment`, expected \
-             one of `action`, `stack`, `environment`, `note`, `delete_data`",
+             one of `action`, `stack`, `environment`, `note`, `confirm`",
         ),
         (
             json!({"action": "apply", "stack": "shop-prod"}),
@@ -337,8 +337,8 @@ fn a_payload_about_a_stack_reads_well_in_an_error() {
              which holds it already",
         ),
         (
-            json!({"action": "apply", "stack": {}, "delete_data": "shop"}),
-            "manual payload is malformed: field `delete_data`: expected only with `destroy`, found \
+            json!({"action": "apply", "stack": {}, "confirm": "shop"}),
+            "manual payload is malformed: field `confirm`: expected only with `destroy`, found \
              it with `apply`",
         ),
         (
@@ -378,12 +378,12 @@ fn a_payload_about_a_stack_that_the_command_line_makes_is_read_as_it_was_meant()
         stack: StackArgument::Name("shop-prod".to_owned()),
         environment: None,
         note: None,
-        delete_data: Some("shop-prod".to_owned()),
+        confirm: Some("shop-prod".to_owned()),
     };
     let sent = serde_json::to_value(&payload).unwrap();
     assert_eq!(
         sent,
-        json!({"action": "destroy", "stack": "shop-prod", "delete_data": "shop-prod"})
+        json!({"action": "destroy", "stack": "shop-prod", "confirm": "shop-prod"})
     );
     assert_eq!(
         parse_provision(&sent),

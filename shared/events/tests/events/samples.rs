@@ -146,7 +146,7 @@ fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
         },
         stack,
         note: note.map(str::to_owned),
-        delete_data: None,
+        confirm: None,
     };
     let asked = |payload| ProvisionEvent::Request(ProvisionRequest::Stack(payload));
     let content = || {
@@ -203,7 +203,7 @@ fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
         (
             "provision/request-destroy.json",
             asked(StackPayload {
-                delete_data: Some("shop-prod".to_owned()),
+                confirm: Some("shop-prod".to_owned()),
                 ..request(
                     StackAction::Destroy,
                     name(),
