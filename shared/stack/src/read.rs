@@ -10,7 +10,7 @@ mod shape;
 mod substitution;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::longshore::{Problem, Severity};
 use serde::Deserialize;
@@ -24,8 +24,12 @@ use crate::check::{Finding, check};
 use crate::spec::Stack;
 use fit::{Fitting, Looking};
 use node::{Content, Entry, Mark, Node};
+use path::Step;
 use places::Places;
 use substitution::Names;
+
+/// More problems than these nobody mends at once, and messages about them have their limits.
+const MOST_PROBLEMS: usize = 100;
 
 /// An environment's name is a part of the stack's.
 const LONGEST_ENVIRONMENT: usize = 20;
@@ -334,13 +338,13 @@ fn choose(
 
 /// Findings about parts that are not as they are meant may only follow from that.
 fn not_following_from(faulty: &[Path], findings: Vec<Finding>) -> Vec<Finding> {
+    let faulty: BTreeSet<&[Step]> = faulty.iter().map(Path::part).collect();
     findings
         .into_iter()
         .filter(|finding| {
             let path = Path::of(&finding.path);
-            !faulty
-                .iter()
-                .any(|faulty| path.0.starts_with(faulty.part()))
+            let part = path.part();
+            !(0..=part.len()).any(|length| faulty.contains(&part[..length]))
         })
         .collect()
 }
@@ -376,8 +380,27 @@ fn has_errors(problems: &[Problem]) -> bool {
         .any(|problem| problem.severity == Severity::Error)
 }
 
-/// By their places in the file; those without one last.
+/// By their places in the file; those without one last. Of very many, the first errors.
 fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by_key(|problem| (problem.line.unwrap_or(u32::MAX), problem.column));
+    if problems.len() > MOST_PROBLEMS {
+        // Errors first, each kind in the order of the file.
+        problems.sort_by_key(|problem| problem.severity);
+        let left_out = problems.split_off(MOST_PROBLEMS);
+        problems.sort_by_key(|problem| (problem.line.unwrap_or(u32::MAX), problem.column));
+        let severity = left_out
+            .iter()
+            .map(|problem| problem.severity)
+            .min()
+            .unwrap_or(Severity::Error);
+        let message = format!(
+            "there are {} more problems; mend these first",
+            left_out.len()
+        );
+        problems.push(Problem {
+            severity,
+            ..error("", None, message)
+        });
+    }
     problems
 }

@@ -548,6 +548,26 @@ fn what_was_probably_meant_by_an_unknown_key_is_checked_further() {
 }
 
 #[test]
+fn of_very_many_problems_the_first_hundred_are_told() {
+    let text = |keys: usize| {
+        let keys: String = (0..keys)
+            .map(|number| format!("    zebra{number}: x\n"))
+            .collect();
+        shop_with(&keys)
+    };
+    assert_eq!(problems(&text(100)).len(), 100);
+    let long = format!("? {}\n: x\n", "z".repeat(100_000));
+    assert!(format!("{:?}", problems(&shop_with(&long))).len() < 1000);
+    let found = problems(&text(40_000));
+    assert_eq!(found.len(), 101);
+    assert_eq!(found[99].line, Some(110));
+    assert_eq!(
+        line(&found[100]),
+        "-:-: : there are 39900 more problems; mend these first"
+    );
+}
+
+#[test]
 fn nothing_written_for_a_key_with_defaults_is_warned_of() {
     let reading = reading(&shop_with("events:\nalarms: {}\n"));
     assert!(reading.stack.events.is_none() && reading.stack.alarms.is_some());

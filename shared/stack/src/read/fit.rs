@@ -18,6 +18,9 @@ const LONGEST_VALUE: usize = 80;
 /// Longer lists of what is known are left out of problems.
 const MOST_KNOWN: usize = 12;
 
+/// For so many unknown keys it is worked out what was meant, which takes time.
+const MOST_MEANT: usize = 100;
+
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looking {
@@ -35,6 +38,8 @@ pub(super) struct Fitting<'a> {
     prefix: Path,
     /// Problems, as they are found.
     pub problems: Vec<Problem>,
+    /// Unknown keys, as they are counted.
+    unknown: usize,
     /// What of the stack is not as its file means it, since something else had to be put in its place.
     pub faulty: Vec<Path>,
 }
@@ -46,6 +51,7 @@ impl<'a> Fitting<'a> {
             names,
             prefix,
             problems: Vec::new(),
+            unknown: 0,
             faulty: Vec::new(),
         }
     }
@@ -170,6 +176,11 @@ impl<'a> Fitting<'a> {
         fields: &'f BTreeMap<String, Field>,
         path: &Path,
     ) -> Option<(&'f String, &'f Field)> {
+        self.unknown += 1;
+        if self.unknown > MOST_MEANT {
+            self.unknown_key(name, entry, path, "there is no such key here".to_owned());
+            return None;
+        }
         let known: Vec<&str> = fields.keys().map(String::as_str).collect();
         let of_its_kind = fields
             .iter()
@@ -197,11 +208,15 @@ impl<'a> Fitting<'a> {
             format!("`{path}`")
         };
         let message = format!("there is no such key in {place}; {advice}");
+        self.unknown_key(name, entry, path, message);
+        fields.get_key_value(taken?)
+    }
+
+    fn unknown_key(&mut self, name: &str, entry: &Entry, path: &Path, message: String) {
         if self.looking == Looking::ForWrong {
-            let value = Some(name.to_owned());
+            let value = Some(shown(name));
             self.push(&path.key(name), entry.mark, value, message, Severity::Error);
         }
-        fields.get_key_value(taken?)
     }
 
     /// Null is as good as leaving out. Nothing at all where all has defaults was meant otherwise.

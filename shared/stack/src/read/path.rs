@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use super::fit::shown;
+
+/// Longer keys are no names of anything, and are cut.
+const LONGEST_PLAIN: usize = 64;
+
 /// A step from a map or a list to what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
     Key(String),
     Index(usize),
@@ -87,7 +92,7 @@ impl fmt::Display for Path {
                     let dot = if position > 0 { "." } else { "" };
                     write!(formatter, "{dot}{key}")?;
                 }
-                Step::Key(key) => write!(formatter, "[\"{key}\"]")?,
+                Step::Key(key) => write!(formatter, "[\"{}\"]", shown(key))?,
             }
         }
         Ok(())
@@ -95,7 +100,7 @@ impl fmt::Display for Path {
 }
 
 fn is_plain(key: &str) -> bool {
-    !key.is_empty()
+    (1..=LONGEST_PLAIN).contains(&key.len())
         && key
             .chars()
             .all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'))

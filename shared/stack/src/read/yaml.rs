@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
+use super::fit::shown;
 use super::node::{Content, Entry, Mark, Node};
 
 /// A stack file's largest size in bytes.
@@ -221,7 +222,7 @@ impl Builder {
         }
         self.faults.push(Fault {
             mark: Some(mark),
-            value: Some(tag.original()),
+            value: Some(shown(&tag.original())),
             message:
                 "tags have no meaning in a stack file; CloudFormation's pseudo parameters are \
                       written into texts, as in `${AWS::Region}`"
@@ -314,7 +315,7 @@ impl Builder {
                         value: node,
                     };
                     if let Some(first) = entries.get(&key) {
-                        self.faults.push(twice(key, mark, first.mark));
+                        self.faults.push(twice(&key, mark, first.mark));
                     } else {
                         entries.insert(key, entry);
                     }
@@ -325,14 +326,14 @@ impl Builder {
     }
 }
 
-fn twice(key: String, mark: Mark, first: Option<Mark>) -> Fault {
+fn twice(key: &str, mark: Mark, first: Option<Mark>) -> Fault {
     let place = first.map_or_else(String::new, |first| {
         format!(", first in line {}, column {}", first.line, first.column)
     });
     Fault {
         mark: Some(mark),
         message: format!("this key is there twice{place}; keep one of them"),
-        value: Some(key),
+        value: Some(shown(key)),
     }
 }
 
