@@ -25,7 +25,45 @@ _ADDED = {
 }
 
 
+# What Fargate runs: memory in MiB by CPU units, least, most and step.
+_FARGATE = {
+    512: (1024, 4096, 1024),
+    1024: (2048, 8192, 1024),
+    2048: (4096, 16384, 1024),
+    4096: (8192, 30720, 1024),
+    8192: (16384, 61440, 4096),
+    16384: (32768, 122880, 8192),
+}
+
+
+def _units(value, scale):
+    text = str(value or "").lower().replace(" ", "")
+    for suffix in ("vcpu", "gb"):
+        if text.endswith(suffix):
+            return int(float(text.removesuffix(suffix)) * scale)
+    return int(text) if text.isdigit() else None
+
+
+def _refusal(data):
+    """Fargate has sizes of its own; a definition that needs another is refused when it is registered."""
+    if "FARGATE" not in (data.get("requiresCompatibilities") or []):
+        return None
+    cpu, memory = _units(data.get("cpu"), 1024), _units(data.get("memory"), 1024)
+    if cpu is None or memory is None:
+        missing = "cpu" if cpu is None else "memory"
+        return f"Fargate requires that '{missing}' be defined at the task level."
+    if cpu == 256:
+        fits = memory in (512, 1024, 2048)
+    else:
+        least, most, step = _FARGATE.get(cpu, (0, -1, 1))
+        fits = least <= memory <= most and memory % step == 0
+    return None if fits else "No Fargate configuration exists for given values."
+
+
 def _registered(data):
+    refusal = _refusal(data)
+    if refusal:
+        return ecs.error_response_json("ClientException", refusal, 400)
     status, headers, body = _register(data)
     if status != 200:
         return status, headers, body

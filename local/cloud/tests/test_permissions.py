@@ -86,6 +86,23 @@ class Permissions(unittest.TestCase):
         )
         self.assertEqual(error_code(self._register, ecs)[0], "AccessDeniedException")
 
+    def test_handing_a_role_to_a_schedule_needs_pass_role(self):
+        role = self.cloud.role([], principal="scheduler.amazonaws.com")
+        schedule = dict(
+            Name=unique("schedule"),
+            ScheduleExpression="rate(1 hour)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": f"{self.base}:cluster/any", "RoleArn": role, "EcsParameters": {"TaskDefinitionArn": "any"}},
+        )
+        client = self.cloud.limited_client("scheduler", [allow("scheduler:CreateSchedule")])
+        code, message = error_code(client.create_schedule, **schedule)
+        self.assertEqual(code, "AccessDeniedException")
+        self.assertIn("iam:PassRole", message)
+        allowed = allow(
+            "iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+        )
+        self.cloud.limited_client("scheduler", [allow("scheduler:CreateSchedule"), allowed]).create_schedule(**schedule)
+
     def test_other_services_refuse_in_their_own_shape(self):
         nothing = [allow("sts:GetCallerIdentity")]
         bucket = unique("bucket")
@@ -109,6 +126,21 @@ class Permissions(unittest.TestCase):
 class TaskDefinitions(unittest.TestCase):
     def setUp(self):
         self.cloud = cloud()
+
+    def test_fargate_refuses_sizes_that_it_does_not_have(self):
+        def register(cpu, memory):
+            return error_code(
+                self.cloud.client("ecs").register_task_definition,
+                family="sizes",
+                cpu=cpu,
+                memory=memory,
+                networkMode="awsvpc",
+                requiresCompatibilities=["FARGATE"],
+                containerDefinitions=[{"name": "app", "image": "image"}],
+            )
+
+        for cpu, memory in (("256", "4096"), ("300", "512"), ("8192", "17408")):
+            self.assertEqual(register(cpu, memory), ("ClientException", "No Fargate configuration exists for given values."))
 
     def test_what_was_registered_comes_back_and_nothing_else(self):
         ecs = self.cloud.client("ecs")

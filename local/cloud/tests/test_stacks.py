@@ -395,6 +395,21 @@ class Services(unittest.TestCase):
         self.assertEqual(self._service()["taskDefinition"], first)
         self.assertEqual(self._service()["runningCount"], 1)
 
+    def test_what_the_service_refuses_is_told_in_its_words(self):
+        stack, image = Stack(), self._image(SERVE)
+        stack.create(service_template(self.cluster, image))
+        body = service_template(self.cluster, image)
+        body["Resources"]["Task"]["Properties"].update(
+            Cpu="256", Memory="4096", NetworkMode="awsvpc", RequiresCompatibilities=["FARGATE"]
+        )
+        self.assertEqual(stack.apply(body), "UPDATE_ROLLBACK_COMPLETE")
+        self.assertRegex(
+            stack.reasons("UPDATE_FAILED")["Task"],
+            r'^Resource handler returned message: "No Fargate configuration exists for given values. '
+            r'\(Service: AmazonECS, Status Code: 400, Request ID: .*\)" '
+            r"\(RequestToken: .*, HandlerErrorCode: InvalidRequest\)$",
+        )
+
     def test_a_creation_that_the_circuit_breaker_ends_is_rolled_back(self):
         stack = Stack()
         status = stack.create(service_template(self.cluster, self._image(fail(3))))
