@@ -13,7 +13,11 @@ fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+
 /// A stack with nothing that costs anything, and with what is laid over it.
+#[cfg(test)]
 fn stack(content: Value) -> Stack {
     let mut stack = json!({
         "name": "shop",
@@ -32,6 +36,7 @@ fn stack(content: Value) -> Stack {
     serde_json::from_value(stack).unwrap()
 }
 
+#[cfg(test)]
 fn service(content: Value) -> Stack {
     let mut service = json!({"image": "shop:v1"});
     service
@@ -66,6 +71,7 @@ fn line<'a>(estimate: &'a Estimate, resource: &str, item: &str) -> &'a Line {
         .unwrap_or_else(|| panic!("{resource} has no line {item} in\n{estimate}"))
 }
 
+#[cfg(test)]
 fn shipped(name: &str, environment: Option<&str>) -> Stack {
     let path = repository().join("stacks").join(format!("{name}.yaml"));
     let content = fs::read(&path).unwrap();
@@ -443,6 +449,7 @@ fn prices_of_another_region_can_take_the_place_of_those_that_come_along() {
 }
 
 /// What the document says of each figure that a reference system's own document names.
+#[cfg(test)]
 fn documented() -> BTreeMap<(String, String), String> {
     let text = fs::read_to_string(repository().join("shared/stack/prices/README.md")).unwrap();
     let rows = text.lines().filter_map(|line| {
