@@ -1,4 +1,4 @@
-"""EFS file systems as AWS tells of them: throughput only where it is provisioned, and the key they are encrypted with."""
+"""EFS file systems as AWS tells of them: throughput where it is provisioned, and the key they are encrypted with."""
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import efs

@@ -77,7 +77,8 @@ def _describe_flow_logs(parameters):
             )
         ]
         told = "".join(f"<{wire}>{escape(str(value))}</{wire}>" for wire, value in members if value)
-        items += f"<item>{told}<deliverLogsStatus>SUCCESS</deliverLogsStatus>{ec2._tag_set_xml(log['FlowLogId'])}</item>"
+        tags = ec2._tag_set_xml(log["FlowLogId"])
+        items += f"<item>{told}<deliverLogsStatus>SUCCESS</deliverLogsStatus>{tags}</item>"
     return ec2._xml(200, "DescribeFlowLogsResponse", f"<flowLogSet>{items}</flowLogSet>")
 
 

@@ -100,6 +100,12 @@ def _first_resource(service, method, path, headers, body, query_params, region, 
         found = resources.resource(service, checked.split(":", 1)[1], query_params, _parsed(body), path)
         if found:
             return found
+    if service == "cloudformation":
+        # A change set named by its id is checked on its stack.
+        form = _form(body)
+        change_set = cloudformation._change_sets.get(form.get("ChangeSetName", ""))
+        if change_set and not form.get("StackName"):
+            return change_set["StackId"]
     return _extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 
 

@@ -2,26 +2,28 @@
 dependencies, and undone when they fail. See lifecycle.py for the course of a stack, requests.py for the API, and
 the modules named for parts of AWS for what is made how."""
 
+import importlib
+
+_TYPES = (
+    "balancing",
+    "containers",
+    "discovery",
+    "identity",
+    "network",
+    "observation",
+    "scaling",
+    "storage",
+)
+
 
 def install():
     from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
 
-    from provisioning import (
-        adoption,
-        balancing,
-        containers,
-        discovery,
-        identity,
-        lifecycle,
-        network,
-        observation,
-        requests,
-        resource,
-        scaling,
-        schemas,
-        storage,
-    )
+    from provisioning import adoption, lifecycle, requests, resource, schemas
 
+    # Each registers its types.
+    for module in _TYPES:
+        importlib.import_module(f"provisioning.{module}")
     for name in resource.all_types():
         paths = schemas.create_only(name)
         provisioners._REPLACING_PROPERTIES[name] = tuple(dict.fromkeys(path[0] for path in paths))

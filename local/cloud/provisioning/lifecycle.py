@@ -17,6 +17,8 @@ from provisioning import calls, resource, schemas
 
 _RETAINED = ("Retain", "RetainExceptOnCreate")
 _AT_ONCE = 12
+# What a stack is told to be, and goes back to when its update does.
+_RESTORED = ("_template", "_resolved_params", "_template_body", "_conditions", "Parameters", "Tags", "Outputs")
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 _INITIATED = "Resource creation Initiated"
 
@@ -623,7 +625,7 @@ class Operation:
 
     def _restore(self, before):
         self.stack["_resources"] = before
-        for member in ("_template", "_resolved_params", "_template_body", "_conditions", "Parameters", "Tags", "Outputs"):
+        for member in _RESTORED:
             if member in self.previous:
                 self.stack[member] = self.previous[member]
 

@@ -175,7 +175,7 @@ def _found(name):
     return handlers._resolve_stack(name) if name else None
 
 
-def _created_again(answer, change_set):
+def _created(change_set):
     return _xml(
         200,
         "CreateChangeSetResponse",
@@ -202,7 +202,7 @@ def _create_change_set(params):
         token = _p(params, "ClientToken")
         _, existing = changesets._find_change_set(name, stack["StackName"])
         if existing and token and existing.get("_token") == token and existing["StackId"] == stack["StackId"]:
-            return _created_again(None, existing)
+            return _created(existing)
     status = (stack or {}).get("StackStatus")
     is_new = kind in ("CREATE", "IMPORT") and status in (None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
     if kind == "CREATE" and not is_new:
@@ -242,7 +242,7 @@ def _create_change_set(params):
     change_set["_token"] = _p(params, "ClientToken")
     change_set["NotificationARNs"] = []
     _complete(change_set, cloudformation._stacks[change_set["StackName"]])
-    return _created_again(answer, change_set)
+    return _created(change_set)
 
 
 def _complete(change_set, stack):
@@ -406,7 +406,8 @@ def _text(value):
 
 
 def _elements(values, *names):
-    return "".join(f"<{name}>{_esc(_text(values[name]))}</{name}>" for name in names if values.get(name) not in (None, ""))
+    told = [name for name in names if values.get(name) not in (None, "")]
+    return "".join(f"<{name}>{_esc(_text(values[name]))}</{name}>" for name in told)
 
 
 def _list(name, members):

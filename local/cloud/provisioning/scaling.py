@@ -2,7 +2,6 @@
 
 from provisioning.resource import (
     ResourceType,
-    changed,
     chosen,
     exists,
     ignoring_missing,
@@ -22,10 +21,6 @@ class AutoScalingGroup(ResourceType):
 
     def stack_tag(self, tag):
         return {**tag, "PropagateAtLaunch": True}
-
-    def needs_replacement(self, old, new):
-        # A launch template or subnet may change in place unless the group's kind changes.
-        return super().needs_replacement(old, new)
 
     def _request(self, properties):
         request = without(

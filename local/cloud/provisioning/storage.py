@@ -52,7 +52,10 @@ class FileSystem(_Storage):
         return identifier
 
     def _available(self, work, identifier):
-        work.wait("file system is not available", lambda: self._described(work, identifier)["LifeCycleState"] == "available")
+        work.wait(
+            "file system is not available",
+            lambda: self._described(work, identifier)["LifeCycleState"] == "available",
+        )
 
     def _described(self, work, identifier):
         found = exists(work.client("efs").describe_file_systems, FileSystemId=identifier)

@@ -140,7 +140,9 @@ class TaskDefinitions(unittest.TestCase):
             )
 
         for cpu, memory in (("256", "4096"), ("300", "512"), ("8192", "17408")):
-            self.assertEqual(register(cpu, memory), ("ClientException", "No Fargate configuration exists for given values."))
+            code, message = register(cpu, memory)
+            self.assertEqual(code, "ClientException")
+            self.assertEqual(message, "No Fargate configuration exists for given values.")
 
     def test_what_was_registered_comes_back_and_nothing_else(self):
         ecs = self.cloud.client("ecs")

@@ -274,7 +274,7 @@ def _resources(name, vpc, subnets, image, account, region):
                 "Protocol": "HTTPS",
                 "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
                 "Certificates": [
-                    {"CertificateArn": f"arn:aws:acm:{region}:{account}:certificate/12345678-1234-1234-1234-123456789012"}
+                    {"CertificateArn": f"arn:aws:acm:{region}:{account}:certificate/0f1e2d3c-4b5a-6978-8796-a5b4c3"}
                 ],
                 "DefaultActions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
             },
@@ -639,7 +639,8 @@ class Resources(unittest.TestCase):
             policies["cpu"],
             "policy",
         )
-        self.assertEqual(policies["step"]["StepScalingPolicyConfiguration"]["StepAdjustments"][0]["ScalingAdjustment"], 1)
+        (adjustment,) = policies["step"]["StepScalingPolicyConfiguration"]["StepAdjustments"]
+        self.assertEqual(adjustment["ScalingAdjustment"], 1)
         self._network(name, vpc, names)
         self._storage(names)
         self._balancing(name, vpc, subnets, names, outputs)
@@ -743,7 +744,9 @@ class Resources(unittest.TestCase):
         )
         backup = self._shown("efs", "describe_backup_policy", "BackupPolicy", FileSystemId=names["Files"])
         self.assertIn(backup["Status"], ("ENABLED", "ENABLING"))
-        lifecycle = self._shown("efs", "describe_lifecycle_configuration", "LifecyclePolicies", FileSystemId=names["Files"])
+        lifecycle = self._shown(
+            "efs", "describe_lifecycle_configuration", "LifecyclePolicies", FileSystemId=names["Files"]
+        )
         self.assertEqual(lifecycle, [{"TransitionToIA": "AFTER_30_DAYS"}])
         policy = self._shown("efs", "describe_file_system_policy", "Policy", FileSystemId=names["Files"])
         self.assertEqual(json.loads(policy)["Statement"][0]["Effect"], "Deny")
@@ -765,7 +768,9 @@ class Resources(unittest.TestCase):
         self.assertEqual(groups, [names["Tasks"]])
 
     def _balancing(self, name, vpc, subnets, names, outputs):
-        (balancer,) = self._shown("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=[names["Balancer"]])
+        (balancer,) = self._shown(
+            "elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=[names["Balancer"]]
+        )
         self.assertEqual(outputs["LoadBalancer"], balancer["DNSName"])
         self.assertEqual(outputs["Zone"], balancer["CanonicalHostedZoneId"])
         self._is_part(
@@ -937,10 +942,8 @@ class Resources(unittest.TestCase):
         self.assertFalse([one for one in clusters if one["status"] == "ACTIVE"])
         task = self._shown("ecs", "describe_task_definition", "taskDefinition", taskDefinition=names["Task"])
         self.assertEqual(task["status"], "INACTIVE")
-        self.assertEqual(self._shown("elbv2", "describe_load_balancers", "LoadBalancers") and [
-            one for one in self._shown("elbv2", "describe_load_balancers", "LoadBalancers")
-            if one["LoadBalancerArn"] == names["Balancer"]
-        ], [])
+        balancers = self._shown("elbv2", "describe_load_balancers", "LoadBalancers")
+        self.assertNotIn(names["Balancer"], [one["LoadBalancerArn"] for one in balancers])
         targets = self._shown(
             "application-autoscaling", "describe_scalable_targets", "ScalableTargets",
             ServiceNamespace="ecs", ResourceIds=[f"service/{name}/api"],

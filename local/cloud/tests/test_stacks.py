@@ -437,7 +437,8 @@ class Services(unittest.TestCase):
         self.ecs.update_service(cluster=self.cluster, service="api", taskDefinition=other, desiredCount=2)
         drift = stack.drifts()["Service"]
         self.assertEqual(drift["StackResourceDriftStatus"], "MODIFIED")
-        found = {one["PropertyPath"]: (one["ExpectedValue"], one["ActualValue"]) for one in drift["PropertyDifferences"]}
+        differences = drift["PropertyDifferences"]
+        found = {one["PropertyPath"]: (one["ExpectedValue"], one["ActualValue"]) for one in differences}
         self.assertEqual(found["/DesiredCount"], ("1", "2"))
         self.assertEqual(found["/TaskDefinition"], (stack.physical_ids()["Task"], other))
 
@@ -542,7 +543,8 @@ class Retention(unittest.TestCase):
         again.client.execute_change_set(StackName=again.name, ChangeSetName=change_set)
         self.assertEqual(again.at_rest(), "CREATE_COMPLETE")
         self.assertEqual(again.physical_ids()["Logs"], name)
-        self.assertEqual(again.apply(template({"Logs": log_group(name, 90, DeletionPolicy="Retain")})), "UPDATE_COMPLETE")
+        changed = template({"Logs": log_group(name, 90, DeletionPolicy="Retain")})
+        self.assertEqual(again.apply(changed), "UPDATE_COMPLETE")
 
     def test_a_retained_file_system_is_imported_and_then_built_upon(self):
         files = {
@@ -563,7 +565,8 @@ class Retention(unittest.TestCase):
         def importing(value):
             return [{**resource, "ResourceIdentifier": {"FileSystemId": value}}]
 
-        wrong = again.change_set(template({"Files": files}), "IMPORT", ResourcesToImport=importing("fs-0123456789abcdef0"))
+        missing = importing("fs-0123456789abcdef0")
+        wrong = again.change_set(template({"Files": files}), "IMPORT", ResourcesToImport=missing)
         found = again.described(wrong)
         self.assertEqual(found["Status"], "FAILED")
         self.assertIn("was not found", found["StatusReason"])
