@@ -247,7 +247,6 @@ _CONDITIONS = {
 @register
 class ListenerRule(_Balancing):
     name = "AWS::ElasticLoadBalancingV2::ListenerRule"
-    tags = None
 
     def create(self, work, properties):
         return work.made(work.client("elbv2").create_rule(**properties)["Rules"][0]["RuleArn"])

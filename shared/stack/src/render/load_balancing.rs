@@ -47,6 +47,7 @@ struct Listener {
     ssl_policy: Option<Value>,
     certificates: Option<Vec<Certificate>>,
     default_actions: [Action; 1],
+    tags: Option<Vec<Tag>>,
 }
 
 impl Properties for Listener {
@@ -77,6 +78,7 @@ struct ListenerRule {
     priority: Option<u32>,
     conditions: Vec<Condition>,
     actions: [Action; 1],
+    tags: Option<Vec<Tag>>,
 }
 
 impl Properties for ListenerRule {
@@ -256,6 +258,7 @@ fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
         ssl_policy: None,
         certificates: None,
         default_actions: [action],
+        tags: frame.tags(),
     };
     let Some((first, others)) = spec.certificate_arns.split_first() else {
         template
@@ -388,6 +391,7 @@ fn add_rule(frame: &Frame, template: &mut Template, member: Member, spec: &Targe
         priority: spec.priority,
         conditions: paths.into_iter().chain(hosts).collect(),
         actions: [forward(member)],
+        tags: frame.tags(),
     };
     template.add(Kind::ListenerRule, &[member.name], &rule);
 }
