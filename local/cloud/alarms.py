@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from ministack.services import cloudwatch
 
 _describe_alarms = cloudwatch._describe_alarms
+_put_metric_alarm = cloudwatch._put_metric_alarm
 
 _TEXTS = (
     "AlarmName",
@@ -74,5 +75,17 @@ def _describe(parameters, data, is_cbor, is_json=False):
     )
 
 
+def _put(parameters, data, is_cbor, is_json=False):
+    """An alarm on an expression keeps its metrics, and has none of its own."""
+    answer = _put_metric_alarm(parameters, data, is_cbor, is_json)
+    if answer[0] == 200 and (is_cbor or is_json) and data.get("Metrics"):
+        alarm = cloudwatch._alarms[data["AlarmName"]]
+        alarm["Metrics"] = data["Metrics"]
+        for name in ("MetricName", "Namespace", "Statistic", "Period"):
+            alarm.pop(name, None)
+    return answer
+
+
 def install():
     cloudwatch._describe_alarms = _describe
+    cloudwatch._put_metric_alarm = _put

@@ -147,8 +147,9 @@ def _repositories(_action, _params, data, _path):
     return _named("ecr", "repository", names[0]) if names else None
 
 
-def _rules(action, _params, data, _path):
-    return data.get("ResourceARN") if action in ("TagResource", "UntagResource", "ListTagsForResource") else None
+def _rules(_action, _params, data, _path):
+    named = data.get("Rule")
+    return data.get("ResourceARN") or (_arn("events", f"rule/{named}") if named else None)
 
 
 def _scaling(action, _params, data, _path):
