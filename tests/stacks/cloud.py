@@ -176,22 +176,24 @@ class Cloud:
         answer = self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
         return answer["VersionId"]
 
-    def logged(self, function, *words):
-        """Waits for a line with all of these words in a function's log."""
-        logs = self.client("logs").get_paginator("filter_log_events")
+    def lines(self, function, *words):
+        """How many lines with all of these words are in a function's log."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        return sum(
+            all(word in event["message"] for word in words)
+            for page in pages.paginate(logGroupName=self.log_groups[function])
+            for event in page["events"]
+        )
+
+    def logged(self, function, *words, after=0):
+        """Waits for one more line with all of these words in a function's log."""
 
         def look():
-            lines = [
-                event["message"]
-                for page in logs.paginate(logGroupName=self.log_groups[function])
-                for event in page["events"]
-            ]
-            found = [line for line in lines if all(word in line for word in words)]
-            if not found:
-                raise NotYet(f"{len(lines)} other lines")
-            return found[-1]
+            found = self.lines(function, *words)
+            if found <= after:
+                raise NotYet(f"{found} such lines")
 
-        return until(f"a line with {', '.join(words)} in the log of {function}", look)
+        until(f"a line with {', '.join(words)} in the log of {function}", look)
 
     def dead_letters(self, function):
         """The messages in a function's dead-letter queue; they stay there."""

@@ -27,8 +27,8 @@ class InsightxiTest(StackCase):
         return f"insightxi-prod-{service}"
 
     def test_a_repository_that_is_missing_is_told_by_its_name_before_anything_is_made(self):
-        self.assertIn("database-service", self.refusal)
-        self.assertNotIn("sportmonks-service", self.refusal)
+        self.assertIn("no ECR repository database-service", self.refusal)
+        self.assertIn("1 error", self.refusal)
         self.assertIsNone(self.status_after_refusal)
 
     def test_the_cluster_has_container_insights(self):

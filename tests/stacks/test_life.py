@@ -77,12 +77,13 @@ class ImageTest(SmallCase):
             changes = self.changes(plan)
             self.assertIn(("AWS::ECS::Service", "add"), changes)
             self.assertIn(("AWS::ECS::Service", "change"), changes)
-            self.assertIn(("AWS::ECS::TaskDefinition", "replace"), changes)
+            # Revisions that ran are kept, so that a rollback finds them.
+            self.assertIn(("AWS::ECS::TaskDefinition", "replace_and_keep"), changes)
             [replaced] = [
                 change
                 for change in plan["changes"]
                 if change["resource_type"] == "AWS::ECS::TaskDefinition"
-                and change["action"] == "replace"
+                and change["action"] == "replace_and_keep"
             ]
             paths = {one["path"].strip("/").split("/")[-1]: one for one in replaced["properties"]}
             self.assertEqual((paths["Cpu"]["before"], paths["Cpu"]["after"]), ("256", "512"))
@@ -133,8 +134,9 @@ class ImageTest(SmallCase):
 
         with self.subTest("a push that nobody follows any more is ignored"):
             before = len(CLOUD.messages(f"{self.name}/api"))
-            digest = account.push(self.repository, "v4")
-            CLOUD.logged("deploy", "nobody follows", digest)
+            ignored = CLOUD.lines("deploy", "nobody follows", self.repository)
+            account.push(self.repository, "v4")
+            CLOUD.logged("deploy", "nobody follows", self.repository, after=ignored)
             self.assertEqual(len(CLOUD.messages(f"{self.name}/api")), before)
 
         # The log group is taken up again, and the image is the one that the file names.
@@ -329,7 +331,8 @@ class RefusedTest(SmallCase):
         self.assertIn("3 errors", told)
 
     def test_a_key_that_is_there_twice_is_told(self):
-        self.refused(small("buoy") + "    cpu: 512\n", "cpu", "line 13")
+        text = small("buoy") + "    cpu: 512\n"
+        self.refused(text, f"line {len(text.splitlines())}, column 5", "`cpu`")
 
     def test_a_bomb_is_told(self):
         levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]

@@ -158,8 +158,21 @@ class ServiceRoleTest(unittest.TestCase):
         }
         self.assert_denied("role-of-others", task)
 
-    def test_what_stacks_are_not_made_of_is_refused(self):
-        self.assert_denied(
-            "a-function-s-user", {"User": {"Type": "AWS::IAM::User", "Properties": {}}}
-        )
-        self.assert_denied("a-bucket", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {}}})
+    def test_the_role_may_not_make_what_stacks_are_not_made_of(self):
+        role = Role(CLOUD.settings["CLOUDFORMATION_ROLE_ARN"])
+        self.assertTrue(role.trusts("cloudformation.amazonaws.com"))
+        self.assertTrue(role.allows("ecs:CreateCluster", f"arn:aws:ecs:{CLOUD.region}:{CLOUD.account}:cluster/a"))
+        for action in (
+            "iam:CreateUser",
+            "iam:CreatePolicy",
+            "iam:CreateAccessKey",
+            "lambda:CreateFunction",
+            "s3:CreateBucket",
+            "s3:GetObject",
+            "sts:AssumeRole",
+            "organizations:LeaveOrganization",
+        ):
+            self.assertFalse(role.allows(action), action)
+        for secret in ("longshore/slack-webhook-AbCdEf", "app_secrets-AbCdEf"):
+            arn = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:{secret}"
+            self.assertFalse(role.allows("secretsmanager:GetSecretValue", arn), arn)
