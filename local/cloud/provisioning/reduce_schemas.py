@@ -69,7 +69,6 @@ def references(node):
 
 
 def main():
-    sys.path.insert(0, str(TARGET.parent.parent))
     wanted = set(json.loads(TARGET.read_text())) if TARGET.exists() else set()
     wanted |= set(sys.argv[2:])
     schemas = {}
