@@ -83,7 +83,10 @@ const RULES: [Rule; 16] = [
             "aws-config",
             "aws-credential-types",
             "aws-sdk-*",
+            // Single calls of services whose SDK crates are too large for a single call.
+            "aws-sigv4",
             "aws-smithy-*",
+            "reqwest",
             "tokio",
         ],
     ),

@@ -94,14 +94,14 @@ impl StackProvisioner for AwsCloud {
                     .iter()
                     .map(|(key, value)| parameter(key, value))
                     .collect(),
-            ))
-            .set_tags(Some(
-                request
-                    .tags
-                    .iter()
-                    .map(|(key, value)| Tag::builder().key(key).value(value).build())
-                    .collect(),
             ));
+        // An empty list would take the stack's tags away.
+        let tags: Vec<Tag> = request
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect();
+        let call = call.set_tags((!tags.is_empty()).then_some(tags));
         let call = match &request.template {
             TemplateSource::Body(body) => call.template_body(body),
             TemplateSource::Url(url) => call.template_url(url),

@@ -74,7 +74,8 @@ pub(crate) async fn carried_images<C: ProvisioningCloud>(
             operation
                 .services
                 .iter()
-                .find(|carried| carried.follower.service == *name)
+                // An image that the stack file asked for and that failed is nothing to hold on to.
+                .find(|carried| carried.follower.service == *name && !carried.is_named)
                 .and_then(|carried| carried.image.as_ref())
         });
         let follower = service.follower(&metadata.stack, name);
@@ -117,8 +118,12 @@ async fn carried_image<C: ProvisioningCloud>(
     failed: Option<&Image>,
 ) -> Result<CarriedImage, CallError> {
     if service.repository.is_none() {
-        // An image of somebody else's registry is nobody's to pin.
-        return Ok(CarriedImage::default());
+        // An image of somebody else's registry is nobody's to pin. Where one of ours ran before, the
+        // stack file asks for it anew.
+        return Ok(CarriedImage {
+            is_named: deployed.is_some_and(|deployed| deployed.repository.is_some()),
+            ..CarriedImage::default()
+        });
     }
     let stored = match deployed {
         Some(_) => cloud.load(&follower.owner()).await?,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use longshore_stack::spec::Stack;
+
 use crate::ports::{
     ChangeSetKind, ChangeSetRequest, ParameterValue, ResourceToImport, TemplateSource,
 };
@@ -32,13 +34,22 @@ pub(crate) fn request(
         kind,
         template,
         parameters,
-        tags: tags(&prepared.stack),
+        tags: prepared.tags.clone(),
         resources_to_import,
         role_arn: settings.cloudformation_role_arn.clone(),
     }
 }
 
-/// The stack's own tags.
-pub(crate) fn tags(stack: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([(STACK_TAG.to_owned(), stack.to_owned())])
+/// The stack's own tags, which CloudFormation gives to every resource that takes tags: also to those
+/// whose type has no property for them, such as listeners.
+pub(crate) fn tags(stack: &Stack) -> BTreeMap<String, String> {
+    // Only templates can fill in what is known when CloudFormation is at work.
+    let plain = stack
+        .tags
+        .iter()
+        .filter(|(_, value)| !value.as_str().contains("${"))
+        .map(|(key, value)| (key.clone(), value.as_str().to_owned()));
+    let mut tags: BTreeMap<String, String> = plain.collect();
+    tags.insert(STACK_TAG.to_owned(), stack.stack_name());
+    tags
 }

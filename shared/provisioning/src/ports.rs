@@ -118,7 +118,7 @@ pub struct ChangeSetRequest {
     pub template: TemplateSource,
     /// The template's parameters.
     pub parameters: BTreeMap<String, ParameterValue>,
-    /// The stack's own tags.
+    /// The stack's own tags; none leave them as they are.
     pub tags: BTreeMap<String, String>,
     /// With [`ChangeSetKind::Import`]: what is taken up.
     pub resources_to_import: Vec<ResourceToImport>,

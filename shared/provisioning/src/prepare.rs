@@ -1,5 +1,7 @@
 //! From a stack file to the template that would be sent, with nothing changed yet.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
@@ -9,6 +11,7 @@ use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered};
 
 use crate::carry::carried_images;
+use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud, TemplateSource};
 use crate::settings::Settings;
@@ -35,6 +38,8 @@ pub(crate) struct Prepared {
     pub same_template: bool,
     /// What an earlier stack of this name has left behind.
     pub retained: Vec<FoundFileSystem>,
+    /// The stack's own tags.
+    pub tags: BTreeMap<String, String>,
     /// Whether CloudFormation is to refuse to delete the stack.
     pub protected: bool,
 }
@@ -108,6 +113,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         cloud.file_systems(&stack).await?
     };
     Ok(Prepared {
+        tags: change_set::tags(&spec),
         protected: spec.is_protected(),
         warnings: problems,
         described,

@@ -8,7 +8,6 @@ use longshore_stack::read::Reading;
 use longshore_stack::render::parameter_sources;
 use serde::Serialize;
 
-use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::ports::ProvisioningCloud;
 use crate::prepare::prepare;
@@ -55,7 +54,7 @@ pub async fn render<C: ProvisioningCloud>(
         parameter_sources: parameter_sources(&reading.stack),
         capabilities: ["CAPABILITY_IAM"],
         cloudformation_role_arn: settings.cloudformation_role_arn.clone(),
-        tags: change_set::tags(&prepared.stack),
+        tags: prepared.tags,
         termination_protection: prepared.protected,
         outputs: names(&reading.stack),
         warnings: prepared.warnings,

@@ -1,5 +1,7 @@
 //! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
 
+use std::collections::BTreeMap;
+
 use longshore_rollout::ports::{CallError, ErrorClass, StackObserver};
 use longshore_rollout::record::Worker;
 use longshore_rollout::stack_record::StackRecord;
@@ -7,7 +9,6 @@ use longshore_rollout::stacks::{ReconciledOperations, abandon, reconcile_operati
 use serde::Serialize;
 
 use crate::apply::{RACES, lost_races};
-use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::file::{FileOutcome, apply_stored};
 use crate::ports::{
@@ -115,7 +116,7 @@ pub async fn stack_imported<C: ProvisioningCloud>(
             .into_iter()
             .map(|parameter| (parameter, ParameterValue::Previous))
             .collect(),
-        tags: change_set::tags(stack),
+        tags: BTreeMap::new(),
         resources_to_import: Vec::new(),
         role_arn: settings.cloudformation_role_arn.clone(),
     };

@@ -350,3 +350,16 @@ async fn an_image_named_with_this_accounts_registry_is_followed_like_one_without
         "another account's pushes are not heard of"
     );
 }
+
+#[tokio::test]
+async fn an_image_that_was_named_and_failed_is_not_carried_on() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let file = stack_file(256).replace("shop/api:v1", "shop/api:v2");
+    applied(&cloud, &file, "two").await.unwrap();
+    ended(&cloud, "UPDATE_ROLLBACK_COMPLETE").await;
+    applied(&cloud, &stack_file(512), "three").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    let running = cloud.running_image(&follower()).unwrap();
+    assert!(running.ends_with(image(1).as_str()), "{running}");
+}
