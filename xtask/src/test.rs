@@ -45,6 +45,8 @@ enum Part {
     Package,
     /// The whole system on the local cloud.
     EndToEnd,
+    /// Stacks on the local cloud, looked at with boto3.
+    Stacks,
 }
 
 impl Part {
@@ -59,6 +61,7 @@ impl Part {
             Self::Cloud => "local cloud",
             Self::Package => "packages",
             Self::EndToEnd => "end to end",
+            Self::Stacks => "stacks end to end",
         }
     }
 }
@@ -152,7 +155,8 @@ impl Suite<'_> {
             Part::Templates => self.templates(),
             Part::Cloud => self.cloud(),
             Part::Package => self.package().map(|count| count.0),
-            Part::EndToEnd => self.end_to_end(),
+            Part::EndToEnd => self.on_a_cloud(Self::end_to_end),
+            Part::Stacks => self.on_a_cloud(Self::stacks),
         }
     }
 
@@ -328,9 +332,14 @@ impl Suite<'_> {
                 "local/cloud",
             ])
             .current_dir(self.workspace.root());
+        self.unittest(&mut command)
+    }
+
+    /// A command that prints at its end what Python's unittest prints.
+    fn unittest(&mut self, command: &mut Command) -> Result<Count> {
         let mut ran = 0;
         let mut failed = 0;
-        let ok = self.show(&mut command, |line| {
+        let ok = self.show(command, |line| {
             ran += read_number_after(line, "Ran ");
             if line.starts_with("FAILED (") {
                 failed += read_number_after(line, "failures=") + read_number_after(line, "errors=");
@@ -366,7 +375,11 @@ impl Suite<'_> {
         ))
     }
 
-    fn end_to_end(&mut self) -> Result<Count> {
+    /// Runs tests on a cloud of their own, with Longshore installed in it, which is stopped whatever comes of them.
+    fn on_a_cloud(
+        &mut self,
+        tests: impl FnOnce(&mut Self, &Python, &Path) -> Result<Count>,
+    ) -> Result<Count> {
         // Built already when the packages were a part of this run: then this takes no time.
         let (_, python) = self
             .package()
@@ -377,19 +390,32 @@ impl Suite<'_> {
         cloud::stop(&directory)?;
         self.terminal.progress("starting the local cloud");
         let cloud = start_afresh(self.workspace, &python, &directory)?;
-        let outcome = self.end_to_end_on(cloud, &directory);
+        let outcome = self
+            .install(cloud, &directory)
+            .and_then(|()| tests(self, &python, &directory));
         let was_interrupted = check_interruption();
         forget_interruption();
         cloud::stop(&directory)?;
         was_interrupted?;
-        outcome
+        let count = outcome?;
+        if count.failed > 0 {
+            self.terminal.line(&format!(
+                "the cloud's log: {}",
+                cloud::log(&directory).display()
+            ));
+        }
+        Ok(count)
     }
 
-    fn end_to_end_on(&mut self, cloud: cloud::Cloud, directory: &Path) -> Result<Count> {
+    fn install(&mut self, cloud: cloud::Cloud, directory: &Path) -> Result<()> {
         let architecture = tools::host_architecture()?;
         Environment::install(self.workspace, directory, cloud, architecture, |text| {
             self.terminal.progress(text);
-        })?;
+        })
+        .map(drop)
+    }
+
+    fn end_to_end(&mut self, _python: &Python, directory: &Path) -> Result<Count> {
         // Of the whole workspace, as the other tests: a part of it would be built with other features, all over again.
         let arguments = [
             "test",
@@ -401,14 +427,16 @@ impl Suite<'_> {
         ];
         let mut command = cargo(self.workspace, &arguments);
         command.env(DIRECTORY_VARIABLE, directory);
-        let count = self.cargo_test(&mut command)?;
-        if count.failed > 0 {
-            self.terminal.line(&format!(
-                "the cloud's log: {}",
-                cloud::log(directory).display()
-            ));
-        }
-        Ok(count)
+        self.cargo_test(&mut command)
+    }
+
+    fn stacks(&mut self, python: &Python, directory: &Path) -> Result<Count> {
+        let mut command = Command::new(python.interpreter());
+        command
+            .arg("tests/stacks")
+            .env(DIRECTORY_VARIABLE, directory)
+            .current_dir(self.workspace.root());
+        self.unittest(&mut command)
     }
 }
 
