@@ -1,5 +1,7 @@
 //! Applying a stack file: a change set is made and executed, and nobody waits for the end.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::{
     ChangeCounts, LongshoreEvent, OperationKind, Problem, StackSource, StackSummary, StackUnchanged,
@@ -328,6 +330,10 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
         made: &Made,
     ) -> Result<Option<(StackRecord, RecordVersion)>, ProvisioningError> {
         let operation = Operation {
+            continuation_tags: match &made.continuation {
+                Some(_) => self.prepared.tags.clone(),
+                None => BTreeMap::new(),
+            },
             continuation: made.continuation.clone(),
             services: self.prepared.services.clone(),
             ..Operation::begin(

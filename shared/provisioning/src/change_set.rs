@@ -28,13 +28,18 @@ pub(crate) fn request(
         .iter()
         .map(|(key, value)| (key.clone(), ParameterValue::New(value.clone())))
         .collect();
+    let tags = match kind {
+        // CloudFormation: "As part of the import operation, you cannot modify or add [Tags]".
+        ChangeSetKind::Import => BTreeMap::new(),
+        ChangeSetKind::Create | ChangeSetKind::Update => prepared.tags.clone(),
+    };
     ChangeSetRequest {
         stack: prepared.stack.clone(),
         name: name.to_owned(),
         kind,
         template,
         parameters,
-        tags: prepared.tags.clone(),
+        tags,
         resources_to_import,
         role_arn: settings.cloudformation_role_arn.clone(),
     }

@@ -1,7 +1,5 @@
 //! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
 
-use std::collections::BTreeMap;
-
 use longshore_rollout::ports::{CallError, ErrorClass, StackObserver};
 use longshore_rollout::record::Worker;
 use longshore_rollout::stack_record::StackRecord;
@@ -116,7 +114,7 @@ pub async fn stack_imported<C: ProvisioningCloud>(
             .into_iter()
             .map(|parameter| (parameter, ParameterValue::Previous))
             .collect(),
-        tags: BTreeMap::new(),
+        tags: operation.continuation_tags.clone(),
         resources_to_import: Vec::new(),
         role_arn: settings.cloudformation_role_arn.clone(),
     };

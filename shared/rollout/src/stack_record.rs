@@ -97,6 +97,9 @@ pub struct Operation {
     /// behind: the rest follows when that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continuation: Option<String>,
+    /// The tags that the stack gets with the rest: CloudFormation takes none while it imports.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub continuation_tags: BTreeMap<String, String>,
     /// The services of the template.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Carried>,
@@ -179,6 +182,7 @@ impl Operation {
             reason: None,
             failed_resource: None,
             continuation: None,
+            continuation_tags: BTreeMap::new(),
             services: Vec::new(),
             settled: false,
         }

@@ -36,6 +36,7 @@ struct FakeStack {
     /// The template before the change that is under way.
     previous: Option<String>,
     parameters: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
     change_sets: BTreeMap<String, (ChangeSetKind, String, BTreeMap<String, String>)>,
     token: Option<String>,
 }
@@ -50,7 +51,11 @@ impl FakeCloud {
     /// Puts a stack file into the state bucket and gives its version.
     pub fn put_stack_file(&self, key: &str, content: &str) -> String {
         let mut account = self.inner.borrow_mut();
-        let file = account.provisioning.files.entry(key.to_owned()).or_default();
+        let file = account
+            .provisioning
+            .files
+            .entry(key.to_owned())
+            .or_default();
         file.0 = content.as_bytes().to_vec();
         file.1 += 1;
         file.1.to_string()
@@ -113,6 +118,17 @@ impl FakeCloud {
             .stacks
             .get(stack)
             .map(|stack| stack.parameters.clone())
+            .unwrap_or_default()
+    }
+
+    /// The tags that a stack was given last.
+    pub fn stack_tags(&self, stack: &str) -> BTreeMap<String, String> {
+        let account = self.inner.borrow();
+        account
+            .provisioning
+            .stacks
+            .get(stack)
+            .map(|stack| stack.tags.clone())
             .unwrap_or_default()
     }
 
@@ -211,15 +227,15 @@ impl Account {
                 },
             );
             let name = follower.service_name();
-            self.services
-                .entry(name.clone())
-                .or_insert_with(|| longshore_rollout::ports::EcsService {
+            self.services.entry(name.clone()).or_insert_with(|| {
+                longshore_rollout::ports::EcsService {
                     task_definition: String::new(),
                     deployments: Vec::new(),
                     messages: Vec::new(),
                     desired_count: 1,
                     running_count: 1,
-                });
+                }
+            });
             let now = self.now.unwrap_or_else(|| noon(0));
             self.begin(&name, &arn, now);
             if let Some(service) = self.services.get_mut(&name) {
@@ -309,10 +325,13 @@ impl StackProvisioner for FakeCloud {
                 }
                 ChangeSetKind::Create | ChangeSetKind::Import
                     if stack.status == "REVIEW_IN_PROGRESS" => {}
-                ChangeSetKind::Update
-                    if StackStatus(stack.status.clone()).takes_updates() => {}
+                ChangeSetKind::Update if StackStatus(stack.status.clone()).takes_updates() => {}
                 _ => return Err(error("create change set", ErrorClass::Refused)),
             }
+            if request.kind == ChangeSetKind::Import && !request.tags.is_empty() {
+                return Err(error("import with tags", ErrorClass::Refused));
+            }
+            stack.tags.extend(request.tags.clone());
             let parameters: BTreeMap<String, String> = request
                 .parameters
                 .iter()

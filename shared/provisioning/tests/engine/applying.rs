@@ -318,6 +318,8 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
         Some("UPDATE_IN_PROGRESS")
     );
     assert_eq!(cloud.stack_token(STACK).as_deref(), Some("one"));
+    // CloudFormation takes no tags while it imports.
+    assert!(cloud.stack_tags(STACK).contains_key("longshore:stack"));
     ended(&cloud, "UPDATE_COMPLETE").await;
     assert!(
         cloud
