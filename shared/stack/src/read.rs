@@ -10,7 +10,7 @@ mod shape;
 mod substitution;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use longshore_events::longshore::{Problem, Severity};
 use serde::Deserialize;
@@ -336,17 +336,85 @@ fn choose(
     }
 }
 
-/// Findings about parts that are not as they are meant may only follow from that.
+/// Findings about what is not as it is meant may only follow from that.
 fn not_following_from(faulty: &[Path], findings: Vec<Finding>) -> Vec<Finding> {
-    let faulty: BTreeSet<&[Step]> = faulty.iter().map(Path::part).collect();
     findings
         .into_iter()
         .filter(|finding| {
-            let path = Path::of(&finding.path);
-            let part = path.part();
-            !(0..=part.len()).any(|length| faulty.contains(&part[..length]))
+            let finding = Path::of(&finding.path);
+            !faulty.iter().any(|faulty| may_follow(&finding, faulty))
         })
         .collect()
+}
+
+/// Fields of a service that rules look at together, so that what is wrong with one of them may make
+/// another one seem wrong.
+const LOOKED_AT_TOGETHER: [&[&str]; 8] = [
+    &[
+        "capacity_provider_strategy",
+        "cpu",
+        "cpu_architecture",
+        "ephemeral_storage_size_in_gib",
+        "memory",
+        "stop_timeout",
+    ],
+    &[
+        "container_port",
+        "health_check_grace_period_seconds",
+        "scaling",
+        "security_group",
+        "service_discovery",
+        "target_group",
+    ],
+    &["environment", "log_level", "secrets", "vault"],
+    &[
+        "enable_execute_command",
+        "environment",
+        "mount_points",
+        "readonly_root_filesystem",
+        "user",
+    ],
+    &[
+        "deployment_configuration",
+        "desired_count",
+        "expected_task_count",
+        "scaling",
+    ],
+    &[
+        "execution_role_arn",
+        "execution_role_policy_arns",
+        "secrets",
+        "task_role_arn",
+        "task_role_policy_arns",
+        "task_role_statements",
+    ],
+    &[
+        "assign_public_ip",
+        "capacity_provider_strategy",
+        "security_group",
+        "security_group_ids",
+        "subnet_ids",
+    ],
+    &["container_name", "family", "service_name"],
+];
+
+/// Whether a finding may be there only because something else is not as it is meant: in the same part of
+/// the stack, and of a service in the same field or in one that is looked at together with it.
+fn may_follow(finding: &Path, faulty: &Path) -> bool {
+    let (part, faulty_part) = (finding.part(), faulty.part());
+    if !part.starts_with(faulty_part) {
+        return false;
+    }
+    let is_service = part.len() == 2 && part[0] == Step::Key("services".to_owned());
+    match (finding.0.get(2), faulty.0.get(2)) {
+        (Some(Step::Key(field)), Some(Step::Key(faulty))) if is_service => {
+            field == faulty
+                || LOOKED_AT_TOGETHER.iter().any(|fields| {
+                    fields.contains(&field.as_str()) && fields.contains(&faulty.as_str())
+                })
+        }
+        _ => true,
+    }
 }
 
 fn located(places: &Places, findings: Vec<Finding>) -> Vec<Problem> {

@@ -529,6 +529,36 @@ fn a_rule_is_not_told_to_be_broken_by_what_only_follows_from_another_problem() {
 }
 
 #[test]
+fn what_is_wrong_with_one_field_hides_nothing_about_another() {
+    let found = problems(&shop_with(
+        "    desired_count: many\n    image: \"shop/api:\"\n    health_check: {command: [x], interval: 1}\n",
+    ).replace("    cpu: 256\n", "    cpu: 300\n").replace("    image: shop/api:v1\n", ""));
+    let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+    for path in [
+        "services.api.desired_count",
+        "services.api.image",
+        "services.api.health_check.interval",
+        "services.api.cpu",
+    ] {
+        assert!(paths.contains(&path), "{path} is not among {paths:?}");
+    }
+}
+
+#[test]
+fn every_field_that_is_looked_at_together_with_others_is_a_field_of_a_service() {
+    let source = include_str!("../src/read.rs");
+    let start = source.find("const LOOKED_AT_TOGETHER").unwrap();
+    let table = &source[start..start + source[start..].find("];").unwrap()];
+    let schema = longshore_stack::read::schema();
+    let fields = schema["$defs"]["Service"]["properties"]
+        .as_object()
+        .unwrap();
+    for field in table.split('"').skip(1).step_by(2) {
+        assert!(fields.contains_key(field), "{field}");
+    }
+}
+
+#[test]
 fn what_was_probably_meant_by_an_unknown_key_is_checked_further() {
     let found = problems(&shop_with(
         "    memroy: big\n  web: {imgae: x, cpus: 300}\n",
