@@ -129,6 +129,14 @@ impl Environment {
             ),
             ("STATE_BUCKET_NAME", self.applied.state_bucket_name.clone()),
             ("EVENT_BUS_NAME", self.applied.event_bus_name.clone()),
+            (
+                "CLOUDFORMATION_ROLE_ARN",
+                self.applied.cloudformation_role_arn.clone(),
+            ),
+            (
+                "PERMISSIONS_BOUNDARY_ARN",
+                self.applied.permissions_boundary_arn.clone(),
+            ),
             ("ECS_CLUSTER", self.cluster.clone()),
             (
                 "SLACK_MESSAGES_URL",

@@ -163,13 +163,17 @@ fn find_mirror(folder: &Path, depth: usize) -> Option<PathBuf> {
 }
 
 /// What the local environment's Terraform made: the outputs that the demo and the tests use. Those by function are
-/// asked for by our name of it: `deploy`, `watch` or `notify`.
+/// asked for by our name of it: `provision`, `deploy`, `watch` or `notify`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Applied {
     /// The bucket of routes, releases and records.
     pub state_bucket_name: String,
     /// The bus of Longshore's own events.
     pub event_bus_name: String,
+    /// The role that CloudFormation works with.
+    pub cloudformation_role_arn: String,
+    /// The permissions boundary of the roles that templates make.
+    pub permissions_boundary_arn: String,
     /// Lambda's name of each function.
     pub function_names: BTreeMap<String, String>,
     /// The role of each function.
