@@ -106,6 +106,8 @@ def _identity(action, params, _data, _path):
     if role:
         found = None if action == "CreateRole" else iam._roles.get(role)
         return found["Arn"] if found else _arn("iam", f"role{path}{role}", region="")
+    if action == "CreatePolicy":
+        return _arn("iam", f"policy{path}{_first(params, 'PolicyName')}", region="")
     return None
 
 

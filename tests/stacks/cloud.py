@@ -51,7 +51,8 @@ class Cloud:
     """The cloud in the directory that LONGSHORE_LOCAL_DIRECTORY names."""
 
     def __init__(self, directory):
-        environment = json.loads((Path(directory) / "environment.json").read_text())
+        self.directory = Path(directory).resolve()
+        environment = json.loads((self.directory / "environment.json").read_text())
         self._cloud = environment["cloud"]
         applied = environment["applied"]
         self.bucket = applied["state_bucket_name"]
@@ -59,6 +60,9 @@ class Cloud:
         self.roles = applied["role_arns"]
         self.dead_letter_queues = applied["dead_letter_queue_urls"]
         self.log_groups = applied["log_group_names"]
+        # Roles of tasks that Longshore may pass, made by nobody's template: `task` and `execution`.
+        self.task_roles = environment["task_roles"]
+        self.endpoint = self._cloud["endpoint"]
         self.control = self._cloud["control"]
         self.region = self._cloud["region"]
         self._lock = threading.Lock()
@@ -89,7 +93,7 @@ class Cloud:
         """A client with somebody's rights."""
         return boto3.session.Session().client(
             service,
-            endpoint_url=self._cloud["endpoint"],
+            endpoint_url=self.endpoint,
             region_name=self.region,
             aws_access_key_id=key,
             aws_secret_access_key=secret,

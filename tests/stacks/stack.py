@@ -218,6 +218,17 @@ class Stack:
         route = CLOUD.read(f"routes/{repository}.json")
         return route["followers"] if route else []
 
+    def wait_for_route(self, repository, followers=1):
+        """The followers of a repository, as soon as there are so many."""
+
+        def look():
+            found = self.route(repository)
+            if len(found) != followers:
+                raise NotYet(f"{len(found)} followers")
+            return found
+
+        return until(f"{repository} to have {followers} followers", look)
+
     def tags(self, resource_type, physical):
         """The tags of a resource, asked from its own service."""
         return _TAGS[resource_type](physical)
@@ -348,7 +359,9 @@ class StackCase(unittest.TestCase):
             with self.subTest(resource_type=resource_type, id=physical):
                 found = stack.tags(resource_type, physical)
                 self.assertLessEqual(tags.items(), found.items())
-                self.assertEqual(found.get("longshore:stack"), stack.name)
+                # Its tags are in a property of another name, which CloudFormation adds nothing to.
+                if resource_type != "AWS::EC2::LaunchTemplate":
+                    self.assertEqual(found.get("longshore:stack"), stack.name)
 
     def assert_holds(self, whole, **part):
         """These fields have these values; others may be there."""

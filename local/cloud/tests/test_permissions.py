@@ -1,5 +1,6 @@
 """IAM as on AWS: what a policy does not allow is refused, on the resource and with the code AWS uses."""
 
+import json
 import unittest
 
 from tests.running_cloud import SERVE, allow, cloud, error_code, unique
@@ -102,6 +103,17 @@ class Permissions(unittest.TestCase):
             "iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
         )
         self.cloud.limited_client("scheduler", [allow("scheduler:CreateSchedule"), allowed]).create_schedule(**schedule)
+
+    def test_policies_are_made_by_path_and_name(self):
+        name = unique("policy")
+        document = json.dumps({"Version": "2012-10-17", "Statement": [allow("s3:GetObject")]})
+        iam = self.cloud.limited_client(
+            "iam", [allow("iam:CreatePolicy", f"arn:aws:iam::{self.cloud.account}:policy/mine/{name}")]
+        )
+        iam.create_policy(PolicyName=name, Path="/mine/", PolicyDocument=document)
+        for options in ({"PolicyName": name}, {"PolicyName": "other", "Path": "/mine/"}):
+            code, _ = error_code(iam.create_policy, PolicyDocument=document, **options)
+            self.assertEqual(code, "AccessDenied")
 
     def test_other_services_refuse_in_their_own_shape(self):
         nothing = [allow("sts:GetCallerIdentity")]
