@@ -217,7 +217,7 @@ impl Suite<'_> {
         )?;
         let mut terraform = Command::new("terraform");
         terraform
-            .args(["fmt", "-check", "-diff", "-recursive", "infra"])
+            .args(["fmt", "-check", "-diff", "-recursive", "infra", "tests"])
             .current_dir(self.workspace.root());
         count.add(self.check("terraform fmt -check", &mut terraform)?);
         Ok(count)
