@@ -20,7 +20,7 @@ use crate::ports::{
     Action, ChangeSet, ChangeSetKind, DescribedStack, ProvisioningCloud, ResourceChange,
 };
 use crate::prepare::{Prepared, Way, obstacle, prepare, source};
-use crate::routes::write_routes;
+use crate::routes::{add_routes, write_routes};
 use crate::settings::Settings;
 use crate::template::Template;
 
@@ -366,6 +366,7 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
         version: RecordVersion,
     ) -> Result<(), ProvisioningError> {
         let stack = &self.prepared.stack;
+        add_routes(self.cloud, &self.prepared.rendered.body).await?;
         let executed = self
             .cloud
             .execute_change_set(stack, &made.name, &made.token)

@@ -37,17 +37,39 @@ pub async fn write_routes<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Resul
     repositories.extend(wanted.keys().cloned());
     stream::iter(repositories.iter().map(Ok))
         .try_for_each_concurrent(AT_ONCE, async |repository| {
-            let wanted = wanted.get(repository).map(Vec::as_slice);
-            write_route(cloud, stack, repository, wanted.unwrap_or_default()).await
+            let wanted = wanted
+                .get(repository)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            write_route(cloud, repository, |before| merged(before, stack, wanted)).await
+        })
+        .await
+}
+
+/// Adds the services of a template that is about to be applied, so that pushes find them and wait for the
+/// end of the change. What the template has no more is removed when the change is over.
+///
+/// # Errors
+/// The first call that failed; what was written is right.
+pub(crate) async fn add_routes<C: ProvisioningCloud>(
+    cloud: &C,
+    body: &str,
+) -> Result<(), CallError> {
+    let wanted = Template::parse(body)
+        .and_then(|template| template.metadata())
+        .map(|metadata| followers(&metadata))
+        .unwrap_or_default();
+    stream::iter(wanted.iter().map(Ok))
+        .try_for_each_concurrent(AT_ONCE, async |(repository, wanted)| {
+            write_route(cloud, repository, |before| with(before, wanted)).await
         })
         .await
 }
 
 async fn write_route<C: ProvisioningCloud>(
     cloud: &C,
-    stack: &str,
     repository: &str,
-    wanted: &[Follower],
+    change: impl Fn(&[Follower]) -> Vec<Follower>,
 ) -> Result<(), CallError> {
     for _ in 0..RACES {
         let stored = cloud.load_route(repository).await?;
@@ -55,7 +77,7 @@ async fn write_route<C: ProvisioningCloud>(
             Some((route, version)) => (route.followers.as_slice(), Some(version)),
             None => (&[][..], None),
         };
-        let followers = merged(before, stack, wanted);
+        let followers = change(before);
         if followers == before {
             return Ok(());
         }
@@ -74,6 +96,21 @@ async fn write_route<C: ProvisioningCloud>(
         code: None,
         message: format!("somebody else wrote it first {RACES} times"),
     })
+}
+
+/// The followers with `wanted` in the place of those of the same stacks and services, or added.
+fn with(before: &[Follower], wanted: &[Follower]) -> Vec<Follower> {
+    let mut followers = before.to_vec();
+    for follower in wanted {
+        let same = followers
+            .iter_mut()
+            .find(|before| before.owner() == follower.owner());
+        match same {
+            Some(before) => *before = follower.clone(),
+            None => followers.push(follower.clone()),
+        }
+    }
+    followers
 }
 
 /// The followers with those of `stack` replaced by `wanted`; other stacks', and those that people wrote

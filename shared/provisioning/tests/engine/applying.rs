@@ -330,6 +330,18 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
 }
 
 #[tokio::test]
+async fn services_are_followed_from_when_their_stack_is_begun_and_no_longer_when_that_fails() {
+    let cloud = account();
+    applied(&cloud, &stack_file(256), "one").await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    assert_eq!(route.followers, [follower()]);
+    ended(&cloud, "ROLLBACK_COMPLETE").await;
+    write_routes(&cloud, STACK).await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap();
+    assert!(route.is_none_or(|route| route.followers.is_empty()));
+}
+
+#[tokio::test]
 async fn an_image_named_with_this_accounts_registry_is_followed_like_one_without_it() {
     let cloud = account();
     let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
