@@ -1,16 +1,20 @@
-"""CloudWatch's DescribeAlarms in the query protocol, with everything an alarm holds.
+"""CloudWatch's alarms and dashboards with everything they hold.
 
-The emulator leaves most of an alarm out of the XML that this protocol answers with, and Terraform's AWS
-provider speaks it: every plan would want to change every alarm.
+The emulator leaves most of an alarm out of the XML that DescribeAlarms answers with in the query protocol, and
+Terraform's AWS provider speaks it: every plan would want to change every alarm. It forgets the metrics of an alarm
+on an expression, and knows no tags of dashboards.
 """
 
 import json
 from xml.sax.saxutils import escape
 
+from ministack.core.responses import get_account_id
 from ministack.services import cloudwatch
 
 _describe_alarms = cloudwatch._describe_alarms
 _put_metric_alarm = cloudwatch._put_metric_alarm
+_put_dashboard = cloudwatch._put_dashboard
+_validate_tag_arn = cloudwatch._validate_alarm_tag_arn
 
 _TEXTS = (
     "AlarmName",
@@ -86,6 +90,23 @@ def _put(parameters, data, is_cbor, is_json=False):
     return answer
 
 
+def _put_tagged_dashboard(parameters, data, is_cbor, is_json=False):
+    answer = _put_dashboard(parameters, data, is_cbor, is_json)
+    if answer[0] == 200 and (is_cbor or is_json) and data.get("Tags"):
+        arn = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{data['DashboardName']}"
+        cloudwatch._resource_tags[arn] = {tag["Key"]: tag["Value"] for tag in data["Tags"]}
+    return answer
+
+
+def _validate_tagged(arn, is_json=False, is_cbor=False):
+    prefix = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/"
+    if str(arn).startswith(prefix) and arn[len(prefix) :] in cloudwatch._dashboards:
+        return None
+    return _validate_tag_arn(arn, is_json, is_cbor)
+
+
 def install():
+    cloudwatch._put_dashboard = _put_tagged_dashboard
+    cloudwatch._validate_alarm_tag_arn = _validate_tagged
     cloudwatch._describe_alarms = _describe
     cloudwatch._put_metric_alarm = _put

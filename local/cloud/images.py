@@ -8,6 +8,7 @@ from ministack.core.responses import request_scope
 from ministack.services import ecr
 
 COMMAND_ANNOTATION = "dev.longshore.local.command"
+ENTRY_POINT_ANNOTATION = "dev.longshore.local.entry-point"
 
 _ECR_REFERENCE = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/"
@@ -25,9 +26,10 @@ class ImageMissing(Exception):
 
 
 class Image:
-    def __init__(self, reference, digest, command):
+    def __init__(self, reference, digest, entry_point, command):
         self.reference = reference
         self.digest = digest
+        self.entry_point = entry_point
         self.command = command
 
 
@@ -52,7 +54,8 @@ def find(reference):
         record = _record(parsed["repository"], parsed["tag"], parsed["digest"])
         if record is None:
             raise ImageMissing(f"failed to resolve ref {reference}: {reference}: not found")
-        return Image(reference, record["imageDigest"], _command(parsed["repository"], record))
+        words = [_annotated(parsed["repository"], record, name) for name in (ENTRY_POINT_ANNOTATION, COMMAND_ANNOTATION)]
+        return Image(reference, record["imageDigest"], *words)
 
 
 def _manifest(record):
@@ -72,15 +75,16 @@ def _record(repository, tag, digest):
     return None
 
 
-def _command(repository, record):
+def _annotated(repository, record, name):
+    """The words of an annotation; of an index without it, those of the child for this machine."""
     manifest = _manifest(record)
-    annotated = (manifest.get("annotations") or {}).get(COMMAND_ANNOTATION)
+    annotated = (manifest.get("annotations") or {}).get(name)
     if annotated is not None:
-        return _parsed_command(annotated)
+        return _parsed_words(annotated)
     if media_type(record) in _INDEX_MEDIA_TYPES:
         child = _child_for_this_machine(repository, manifest)
         if child is not None:
-            return _command(repository, child)
+            return _annotated(repository, child, name)
     return None
 
 
@@ -92,11 +96,11 @@ def _child_for_this_machine(repository, index):
     return None
 
 
-def _parsed_command(annotated):
+def _parsed_words(annotated):
     try:
-        command = json.loads(annotated)
+        words = json.loads(annotated)
     except ValueError:
         return None
-    if isinstance(command, list) and command and all(isinstance(word, str) for word in command):
-        return command
+    if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
+        return words
     return None

@@ -119,7 +119,15 @@ class CapacityProvider(_Containers):
 
     def create(self, work, properties):
         name = properties.get("Name") or work.name(255)
-        work.client("ecs").create_capacity_provider(**_request({**properties, "Name": name}))
+        request = _request({**properties, "Name": name})
+        # A template may name the group; ECS shows its ARN.
+        provider = request.get("autoScalingGroupProvider") or {}
+        group = str(provider.get("autoScalingGroupArn", ""))
+        if group and not group.startswith("arn:"):
+            groups = work.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+            for found in groups["AutoScalingGroups"]:
+                provider["autoScalingGroupArn"] = found["AutoScalingGroupARN"]
+        work.client("ecs").create_capacity_provider(**request)
         return work.made(name)
 
     def update(self, work, physical_id, old, new):
@@ -136,7 +144,12 @@ class CapacityProvider(_Containers):
         found = work.client("ecs").describe_capacity_providers(capacityProviders=[physical_id])
         for provider in found["capacityProviders"]:
             if provider["status"] == "ACTIVE":
-                return upper_first(provider)
+                given = upper_first(provider)
+                group = given.get("AutoScalingGroupProvider") or {}
+                wanted = (properties.get("AutoScalingGroupProvider") or {}).get("AutoScalingGroupArn", "")
+                if str(group.get("AutoScalingGroupArn", "")).endswith(f"/{wanted}"):
+                    group["AutoScalingGroupArn"] = wanted
+                return given
         return None
 
 

@@ -116,6 +116,14 @@ class LogsResourcePolicy(ResourceType):
         ignoring_missing(work.client("logs").delete_resource_policy, policyName=physical_id)
 
 
+def _retag(work, arn, old, new):
+    added, removed = tag_changes(old.get("Tags"), new.get("Tags"))
+    if added:
+        work.client("cloudwatch").tag_resource(ResourceARN=arn, Tags=tag_list(added))
+    if removed:
+        work.client("cloudwatch").untag_resource(ResourceARN=arn, TagKeys=removed)
+
+
 @register
 class Alarm(ResourceType):
     name = "AWS::CloudWatch::Alarm"
@@ -137,12 +145,7 @@ class Alarm(ResourceType):
         # Tags are only taken at the creation; on an existing alarm PutMetricAlarm ignores them.
         if without(old, "Tags") != without(new, "Tags"):
             self._put(work, physical_id, without(new, "Tags"))
-        added, removed = tag_changes(old.get("Tags"), new.get("Tags"))
-        arn = self.attributes(work, physical_id, new)["Arn"]
-        if added:
-            work.client("cloudwatch").tag_resource(ResourceARN=arn, Tags=tag_list(added))
-        if removed:
-            work.client("cloudwatch").untag_resource(ResourceARN=arn, TagKeys=removed)
+        _retag(work, self.attributes(work, physical_id, new)["Arn"], old, new)
 
     def delete(self, work, physical_id, properties):
         ignoring_missing(work.client("cloudwatch").delete_alarms, AlarmNames=[physical_id])
@@ -163,15 +166,16 @@ class Dashboard(ResourceType):
     name = "AWS::CloudWatch::Dashboard"
     service_name = "CloudWatch"
     named_by = "DashboardName"
-    tags = None
+    takes_system_tags = False
 
     def create(self, work, properties):
         name = properties.get("DashboardName") or work.name(255)
-        work.client("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=properties["DashboardBody"])
+        work.client("cloudwatch").put_dashboard(**{**properties, "DashboardName": name})
         return work.made(name)
 
     def update(self, work, physical_id, old, new):
         work.client("cloudwatch").put_dashboard(DashboardName=physical_id, DashboardBody=new["DashboardBody"])
+        _retag(work, f"arn:aws:cloudwatch::{work.account}:dashboard/{physical_id}", old, new)
 
     def delete(self, work, physical_id, properties):
         ignoring_missing(work.client("cloudwatch").delete_dashboards, DashboardNames=[physical_id])

@@ -104,11 +104,11 @@ class Cloud:
 
     # Images, task definitions, services.
 
-    def push(self, repository, tag, command, **options):
+    def push(self, repository, tag, command, entry_point=None, **options):
         client = self.client("ecr")
         with contextlib.suppress(client.exceptions.RepositoryAlreadyExistsException):
             client.create_repository(repositoryName=repository)
-        body = manifest(command)
+        body = manifest(command, entry_point)
         given = {"imageTag": tag} if tag else {}
         client.put_image(repositoryName=repository, imageManifest=body, **given, **options)
         return "sha256:" + hashlib.sha256(body.encode()).hexdigest()
@@ -252,10 +252,12 @@ def cloud():
     return _running
 
 
-def manifest(command, **members):
+def manifest(command, entry_point=None, **members):
     annotations = {"dev.longshore.test.unique": str(uuid.uuid4())}
     if command:
         annotations["dev.longshore.local.command"] = json.dumps(command)
+    if entry_point:
+        annotations["dev.longshore.local.entry-point"] = json.dumps(entry_point)
     return json.dumps(
         {
             "schemaVersion": 2,

@@ -323,6 +323,18 @@ class Services(unittest.TestCase):
             self.assertEqual(task["containers"][0]["exitCode"], expected)
             self.assertEqual(task["containers"][0]["imageDigest"], digest)
 
+    def test_a_command_is_given_to_the_entry_point_of_the_image(self):
+        shell = ["/bin/sh", "-c", 'exit "$0"']
+        digest = self.cloud.push(self.repository, "entry", ["3"], entry_point=shell)
+        image = self.cloud.image(self.repository, digest)
+        ecs = self.cloud.client("ecs")
+        ecs.create_cluster(clusterName=self.cluster)
+        for container, expected in (({}, 3), ({"command": ["4"]}, 4), ({"entryPoint": fail(5)}, 5)):
+            definition = self.cloud.register("entry", image, **container)
+            arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+            task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
+            self.assertEqual(task["containers"][0]["exitCode"], expected)
+
 
 if __name__ == "__main__":
     unittest.main()
