@@ -34,6 +34,20 @@ def run(case, tests):
     return case, result, time.monotonic() - begun
 
 
+def leftovers():
+    """What must not be left when all is done, with what is left of it."""
+    for function in CLOUD.dead_letter_queues:
+        yield f"no dead letters of {function}", CLOUD.dead_letters(function)
+    cloudformation = CLOUD.client("cloudformation")
+    stacks = [
+        stack["StackName"]
+        for page in cloudformation.get_paginator("describe_stacks").paginate()
+        for stack in page["Stacks"]
+        if stack["StackStatus"] == "REVIEW_IN_PROGRESS"
+    ]
+    yield "no stack that was only planned", stacks
+
+
 def main(names):
     loader = unittest.TestLoader()
     folder = str(Path(__file__).resolve().parent)
@@ -53,13 +67,10 @@ def main(names):
             print(f"{verdict:6} {name} ({result.testsRun} tests, {seconds:.1f} s)", flush=True)
             for test, trace in problems:
                 print(f"\n{test.id()}\n{trace}", flush=True)
-    for function in CLOUD.dead_letter_queues:
+    for what, left in leftovers():
         ran += 1
-        letters = CLOUD.dead_letters(function)
-        if letters:
-            failed += 1
-            print(f"FAILED the dead-letter queue of {function} is not empty:")
-            print("\n".join(letters), flush=True)
+        print(f"{'FAILED' if left else 'ok':6} {what}", *left, sep="\n       ", flush=True)
+        failed += bool(left)
     print(f"\nRan {ran} tests in {time.monotonic() - begun:.1f}s\n")
     print(f"FAILED (failures={failed})" if failed else "OK")
     return 1 if failed else 0

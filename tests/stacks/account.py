@@ -27,10 +27,13 @@ def make_repository(name):
         pass
 
 
-def push(repository, tag, command=None):
+def push(repository, tag, command=None, entry_point=None):
     """Pushes an image, the command of whose process is in its manifest; answers its digest."""
     make_repository(repository)
     configuration = json.dumps({"repository": repository, "tag": tag})
+    annotations = {"dev.longshore.local.command": json.dumps(command or SERVES)}
+    if entry_point:
+        annotations["dev.longshore.local.entry-point"] = json.dumps(entry_point)
     manifest = json.dumps(
         {
             "schemaVersion": 2,
@@ -41,7 +44,7 @@ def push(repository, tag, command=None):
                 "size": len(configuration),
             },
             "layers": [],
-            "annotations": {"dev.longshore.local.command": json.dumps(command or SERVES)},
+            "annotations": annotations,
         }
     )
     ecr = CLOUD.client("ecr")

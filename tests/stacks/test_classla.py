@@ -1,5 +1,7 @@
 """stacks/classla.yaml: Fargate behind a target group that exists, secrets by JSON key."""
 
+from pathlib import Path
+
 import account
 from cloud import CLOUD
 from policies import Role
@@ -74,6 +76,10 @@ class ClasslaTest(StackCase):
             for key, secret in SECRETS.items()
         }
         self.assertEqual(references, expected)
+        tasks = {task["taskArn"] for task in self.stack.running("classla-prod-backend")}
+        [container] = [one for one in CLOUD.containers() if one["task"] in tasks]
+        variables = Path("/proc", str(container["pid"]), "environ").read_text().split("\0")
+        self.assertLessEqual({f"{key}=value of {key}" for key in SECRETS}, set(variables))
 
     def test_only_the_load_balancer_may_connect(self):
         groups = self.stack.security_groups_of("classla-prod-backend")

@@ -129,7 +129,7 @@ class ImageTest(SmallCase):
         destroyed = CLOUD.provision("destroy", self.name)
         CLOUD.told(f"Stack destroyed: {self.name}", destroyed["operation_id"], of=self.name)
         self.assertIn(self.stack.status(), (None, "DELETE_COMPLETE"))
-        until("the route to be gone", self.route_is_gone)
+        self.stack.wait_for_route(self.repository, followers=0)
         self.assertEqual(self.stack.log_group(f"/ecs/{self.name}/api")["creationTime"], made)
 
         with self.subTest("a push that nobody follows any more is ignored"):
@@ -172,11 +172,6 @@ class ImageTest(SmallCase):
         sets = CLOUD.client("cloudformation").list_change_sets(StackName=self.name)["Summaries"]
         waiting = [one for one in sets if one["ExecutionStatus"] == "AVAILABLE"]
         self.assertEqual(waiting, [])
-
-    def route_is_gone(self):
-        followers = self.stack.route(self.repository)
-        if followers:
-            raise NotYet(f"followers {followers}")
 
 
 class WaitingTest(SmallCase):
@@ -230,6 +225,26 @@ class WaitingTest(SmallCase):
             raise NotYet(status)
 
 
+class PushWhileMadeTest(SmallCase):
+    """A push is not lost when it comes before its service is there."""
+
+    name = "jetty"
+
+    def test_a_push_that_comes_while_the_stack_is_made_goes_out_when_it_is_ready(self):
+        account.push(self.repository, "v1")
+        version = self.stack.upload(small(self.name))
+
+        def is_being_made():
+            status = self.stack.status()
+            if status != "CREATE_IN_PROGRESS":
+                raise NotYet(status)
+
+        until("the stack to be made", is_being_made)
+        second = account.push(self.repository, "v2")
+        self.stack.wait_until_ready(version)
+        self.stack.wait_until_runs(self.service, second)
+
+
 class FailureTest(SmallCase):
     """A change that fails is taken back, and what ran before runs again."""
 
@@ -272,7 +287,7 @@ class FirstCreationTest(SmallCase):
         self.assertIn("ROLLBACK_COMPLETE", told)
         self.assertIn("AWS::ECS::Service", told)
         self.assertEqual(self.stack.status(), "ROLLBACK_COMPLETE")
-        self.assertEqual(self.stack.route(self.repository), [])
+        self.stack.wait_for_route(self.repository, followers=0)
 
         self.stack.apply(small(self.name))
         self.assertEqual(self.stack.status(), "CREATE_COMPLETE")
@@ -314,7 +329,7 @@ class RefusedTest(SmallCase):
 
     def test_every_problem_is_told_with_its_line_and_column(self):
         text = small("buoy").replace("cpu: 256", "cpu: 300").replace("container_port", "containr_port")
-        text = text.replace("    stop_timeout: 2", "    stop_timeout: soon")
+        text += "  other:\n    image: buoy-api:v1\n    stop_timeout: soon\n"
         lines = text.splitlines()
 
         def line(part):
@@ -324,7 +339,7 @@ class RefusedTest(SmallCase):
             text,
             f"line {line('cpu: 300')}, column 10, `services.api.cpu`",
             f"line {line('containr_port')}, column 5, `services.api.containr_port`",
-            f"line {line('stop_timeout')}, column 19, `services.api.stop_timeout`",
+            f"line {line('soon')}, column 19, `services.other.stop_timeout`",
             "container_port",
             "300",
         )
@@ -339,7 +354,7 @@ class RefusedTest(SmallCase):
         for level in range(1, 12):
             reference = ", ".join([f"*a{level - 1}"] * 9)
             levels.append(f"a{level}: &a{level} [{reference}]")
-        self.refused("\n".join(levels))
+        self.refused("\n".join(levels), "aliases")
 
     def test_a_file_that_is_no_text_is_told(self):
         self.refused(b"name: buoy\n# \xff\xfe\n", "UTF-8")

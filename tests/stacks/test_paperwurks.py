@@ -19,7 +19,7 @@ class PaperwurksCase(StackCase):
         if cls.environment is None:
             return
         for repository in ("paperwurks-backend", "paperwurks-worker"):
-            account.push(repository, "1.0.0")
+            account.push(repository, "1.0.0", ["serve"], entry_point=account.SERVES)
         cls.certificate = CLOUD.client("acm").request_certificate(
             DomainName="paperwurks.example", ValidationMethod="DNS"
         )["CertificateArn"]

@@ -31,9 +31,8 @@ class StellarInsightsCase(StackCase):
         }
         cls.target_group = account.network().target_group(f"stellar-{environment}", 8080)
         cls.stack = Stack(f"stellar-insights-{environment}")
-        cls.stack.apply(
-            account.stack_file("stellar-insights", **{PLACEHOLDER: cls.target_group})
-        )
+        cls.text = account.stack_file("stellar-insights", **{PLACEHOLDER: cls.target_group})
+        cls.stack.apply(cls.text)
         cls.name = f"stellar-insights-{environment}-backend"
         cls.service = cls.stack.service(cls.name)
         cls.task = cls.stack.task_definition(cls.name)
@@ -219,4 +218,45 @@ class ProductionTest(SizeByEnvironment, StellarInsightsCase):
             service_name=self.name,
             service_arn=self.service["serviceArn"],
             asg_name=self.auto_scaling_group()["AutoScalingGroupName"],
+        )
+
+
+class LifeOfStagingTest(StellarInsightsCase):
+    """Pushed to, changed, told again what it is already, destroyed."""
+
+    environment = "staging"
+
+    def test_the_pushed_image_outlives_changes_until_the_end(self):
+        self.assertEqual((self.task["cpu"], self.task["memory"]), ("512", "1024"))
+        self.assertEqual(self.service["desiredCount"], 2)
+        pushed = account.push("stellar-insights-backend", "staging-2")
+        self.stack.wait_until_runs(self.name, pushed)
+
+        changed = self.text.replace("cpu: 512", "cpu: 1024")
+        self.stack.apply(changed)
+        described = self.stack.wait_until_runs(self.name, pushed)
+        task = self.stack.task_definition(self.name)
+        self.assertEqual((task["cpu"], task["memory"]), ("1024", "1024"))
+
+        version = self.stack.upload(changed)
+        CLOUD.told(f"Stack unchanged: {self.stack.name}", version, of=version)
+        again = self.stack.service(self.name)
+        self.assertEqual(
+            [one["id"] for one in again["deployments"]],
+            [one["id"] for one in described["deployments"]],
+        )
+        self.assertEqual(again["taskDefinition"], task["taskDefinitionArn"])
+
+        destroyed = CLOUD.provision("destroy", self.stack.name, note="the season is over")
+        told = CLOUD.told(
+            f"Stack destroyed: {self.stack.name}", destroyed["operation_id"], of=self.stack.name
+        )
+        self.assertIn("the season is over", told)
+        self.assertIn(self.stack.status(), (None, "DELETE_COMPLETE"))
+        self.assertIsNotNone(self.stack.log_group(f"/ecs/{self.stack.name}/backend"))
+        clusters = CLOUD.client("ecs").describe_clusters(clusters=[self.stack.cluster_name])
+        self.assertEqual([one for one in clusters["clusters"] if one["status"] == "ACTIVE"], [])
+        groups = CLOUD.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        self.assertEqual(
+            [one for one in groups if one["AutoScalingGroupName"].startswith(self.stack.name)], []
         )
