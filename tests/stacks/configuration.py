@@ -61,6 +61,18 @@ def _what_the_module_needs(stack):
         ),
         _statement("iam:PassRole", CLOUD.settings["CLOUDFORMATION_ROLE_ARN"]),
         _statement("s3:GetObject", f"arn:aws:s3:::{CLOUD.bucket}/templates/*"),
+        _statement(
+            [
+                "secretsmanager:CreateSecret",
+                "secretsmanager:DeleteSecret",
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetResourcePolicy",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:GetSecretValue",
+            ],
+            f"arn:aws:secretsmanager:{prefix}:secret:{stack}/*",
+        ),
+        _statement("ec2:DescribeSubnets", "*"),
     ]
 
 
@@ -145,6 +157,10 @@ class Configuration:
         """What a plan would change; None when nothing."""
         done = self._run("plan", "-detailed-exitcode", "-no-color", accepted=(0, 2))
         return done.stdout if done.returncode == 2 else None
+
+    def written(self):
+        """All that Terraform keeps of it."""
+        return "\n".join(file.read_text() for file in self._folder.glob("terraform.tfstate*"))
 
     def destroy(self):
         self._run("destroy", "-auto-approve", "-no-color")

@@ -1,4 +1,4 @@
-"""infra/modules/stack: the blocks of two of the modules that it replaces, applied with Terraform."""
+"""infra/modules/stack: the blocks of the three modules that it replaces, applied with Terraform."""
 
 import account
 from cloud import CLOUD
@@ -7,7 +7,7 @@ from stack import Stack, StackCase
 
 
 class TerraformCase(StackCase):
-    """What is the same for both: a stack from its first apply to its end."""
+    """What is the same for all: a stack from its first apply to its end."""
 
     def assert_nothing_is_planned(self):
         self.assertIsNone(self.terraform.plan())
@@ -43,7 +43,6 @@ class ClasslaByTerraformTest(TerraformCase):
         self.first = account.push(self.repository, "latest")
         network = account.network()
         self.registry = f"{CLOUD.account}.dkr.ecr.{CLOUD.region}.amazonaws.com"
-        prefix = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}"
         self.terraform = Configuration(
             "classla",
             self.stack.name,
@@ -55,11 +54,6 @@ class ClasslaByTerraformTest(TerraformCase):
                 "repository_url": f"{self.registry}/{self.repository}",
             },
             rest=[
-                {
-                    "Effect": "Allow",
-                    "Action": "secretsmanager:*",
-                    "Resource": f"{prefix}:secret:classla-staging/*",
-                },
                 {
                     "Effect": "Allow",
                     "Action": "iam:*",
@@ -239,3 +233,105 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
                 self.assertEqual(iam.get_role(RoleName=arn.rsplit("/", 1)[-1])["Role"]["Arn"], arn)
             self.assertEqual(self.stack.security_group(self.group)["GroupId"], self.group)
         self.stack.wait_for_route(self.repository, followers=0)
+
+
+class StellarInsightsByTerraformTest(TerraformCase):
+    """Instances, and secrets that Terraform is given and does not keep."""
+
+    def setUp(self):
+        self.repository = "stellar-insights-demo"
+        self.service = "stellar-insights-demo-backend"
+        self.stack = Stack("stellar-insights-demo")
+        self.first = account.push(self.repository, "latest")
+        network = account.network()
+        self.group = CLOUD.client("ec2").create_security_group(
+            GroupName="stellar-tasks", Description="Tasks that exist", VpcId=network.vpc
+        )["GroupId"]
+        registry = f"{CLOUD.account}.dkr.ecr.{CLOUD.region}.amazonaws.com"
+        self.terraform = Configuration(
+            "stellar-insights",
+            self.stack.name,
+            {
+                "environment": "demo",
+                "vpc_id": network.vpc,
+                "private_subnet_ids": network.private,
+                "ecs_security_group_id": self.group,
+                "target_group_arn": network.target_group("stellar-demo", 8080),
+                "repository_url": f"{registry}/{self.repository}",
+                "vault_addr": "https://vault.example:8200",
+                "database_password": "first-password",
+                "auth_token": "first-token",
+            },
+        )
+
+    def secret(self, variable):
+        """The value that the container finds in a variable."""
+        [arn] = [
+            secret["valueFrom"]
+            for secret in self.stack.container(self.service)["secrets"]
+            if secret["name"] == variable
+        ]
+        return CLOUD.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+
+    def assert_kept_nowhere(self, *values):
+        """Neither Terraform nor CloudFormation nor ECS has it."""
+        cloudformation = CLOUD.client("cloudformation")
+        places = {
+            "Terraform's state": self.terraform.written(),
+            "the template": str(cloudformation.get_template(StackName=self.stack.name)),
+            "the stack": str(self.stack.describe()),
+            "the task definition": str(self.stack.task_definition(self.service)),
+        }
+        for place, text in places.items():
+            for value in values:
+                self.assertNotIn(value, text, f"{place} holds a secret")
+
+    def test_a_stack_from_its_first_apply_to_its_end(self):
+        outputs = self.terraform.apply()
+        self.stack.wait_until_runs(self.service, self.first)
+
+        with self.subTest("every output of its table is told"):
+            [group] = self.stack.ids("AWS::AutoScaling::AutoScalingGroup")
+            self.assert_outputs(
+                outputs,
+                cluster_name="stellar-insights-demo",
+                cluster_arn=self.stack.cluster["clusterArn"],
+                service_name=self.service,
+                service_arn=self.stack.service(self.service)["serviceArn"],
+                asg_name=group,
+            )
+
+        with self.subTest("the container finds the secrets, which are kept nowhere else"):
+            self.assertEqual(
+                self.secret("DATABASE_URL"),
+                "postgresql://user:first-password@database:5432/stellar_insights",
+            )
+            self.assertEqual(self.secret("REDIS_URL"), "redis://:first-token@redis:6379")
+            self.assert_kept_nowhere("first-password", "first-token")
+
+        with self.subTest("a second plan is empty"):
+            self.assert_nothing_is_planned()
+
+        self.wait_for_ready()
+        self.terraform.set(database_password="second-password")
+        with self.subTest("a plan says that a secret changes, and not what it is"):
+            plan = self.terraform.plan()
+            self.assertNotIn("second-password", plan)
+            _, _, planned = plan.partition("Terraform will perform the following actions:")
+            version = 'aws_secretsmanager_secret_version.this["backend/DATABASE_URL"]'
+            self.assertIn(f"{version} must be replaced", planned)
+            self.assertIn("Plan: 1 to add, 0 to change, 1 to destroy.", planned)
+        self.terraform.apply()
+        with self.subTest("a secret that is changed is written"):
+            self.assertIn(":second-password@", self.secret("DATABASE_URL"))
+            self.assert_kept_nowhere("second-password", "first-token")
+
+        self.terraform.destroy()
+        self.wait_for_the_end()
+        with self.subTest("the secrets go with the stack"):
+            names = [
+                secret["Name"]
+                for page in CLOUD.client("secretsmanager").get_paginator("list_secrets").paginate()
+                for secret in page["SecretList"]
+            ]
+            self.assertEqual([name for name in names if name.startswith(self.stack.name)], [])

@@ -19,11 +19,12 @@ locals {
   secret_names = nonsensitive(toset(keys(local.secret_values)))
 
   # As the stack file refers to them, by service. By ARN, which is known only when
-  # there is a secret: provision looks them up before it renders.
+  # there is a secret: provision looks them up before it renders. The secret's, not
+  # its version's: a new value must not make the whole template unknown.
   secret_references = {
     for service in distinct([for name in local.secret_names : split("/", name)[0]]) : service => {
       for name in local.secret_names : split("/", name)[1] => {
-        value_from = aws_secretsmanager_secret_version.this[name].arn
+        value_from = aws_secretsmanager_secret.this[name].arn
       } if split("/", name)[0] == service
     }
   }

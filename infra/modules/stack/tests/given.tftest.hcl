@@ -50,7 +50,7 @@ override_data {
 }
 
 override_resource {
-  target = aws_secretsmanager_secret_version.this["api/API_KEY"]
+  target = aws_secretsmanager_secret.this["api/API_KEY"]
   values = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/api/API_KEY-AbCdEf" }
 }
 

@@ -52,12 +52,12 @@ override_data {
 }
 
 override_resource {
-  target = aws_secretsmanager_secret_version.this["backend/DATABASE_URL"]
+  target = aws_secretsmanager_secret.this["backend/DATABASE_URL"]
   values = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stellar-insights-prod/backend/DATABASE_URL-AbCdEf" }
 }
 
 override_resource {
-  target = aws_secretsmanager_secret_version.this["backend/REDIS_URL"]
+  target = aws_secretsmanager_secret.this["backend/REDIS_URL"]
   values = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stellar-insights-prod/backend/REDIS_URL-AbCdEf" }
 }
 
