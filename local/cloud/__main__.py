@@ -95,6 +95,7 @@ def install_what_the_emulator_lacks(arguments):
     import processes
     import provisioning
     import registry_events
+    import roles
     import services
     import targets
     import task_definitions
@@ -117,6 +118,7 @@ def install_what_the_emulator_lacks(arguments):
     tasks.install()
     services.install()
     permissions.install()
+    roles.install()
     alarms.install()
     file_systems.install()
     networks.install()

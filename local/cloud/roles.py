@@ -1,6 +1,10 @@
-"""What a function's role allows, where AWS's own services act with it: destinations and logs."""
+"""What a function's role allows, where AWS's own services act with it: destinations and logs. And that a policy must
+exist to be attached to a role, which the emulator does not ask for."""
 
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
+from ministack.services import iam
+
+_attach_role_policy = iam._attach_role_policy
 
 
 def allows(configuration, action, resource):
@@ -17,3 +21,15 @@ def allows(configuration, action, resource):
         secure_transport=True,
     )
     return evaluate(context, _gather_role_policies(role_name, account)).decision == "Allow"
+
+
+def _attach_existing_policy(parameters):
+    arn = iam._p(parameters, "PolicyArn")
+    if not iam._is_aws_managed_arn(arn) and not iam._policy_exists(arn):
+        message = f"Policy {arn} does not exist or is not attachable."
+        return iam._error(404, "NoSuchEntity", message, ns="iam")
+    return _attach_role_policy(parameters)
+
+
+def install():
+    iam._IAM_HANDLERS["AttachRolePolicy"] = _attach_existing_policy

@@ -115,6 +115,13 @@ class Permissions(unittest.TestCase):
             code, _ = error_code(iam.create_policy, PolicyDocument=document, **options)
             self.assertEqual(code, "AccessDenied")
 
+    def test_a_policy_that_does_not_exist_is_attached_to_no_role(self):
+        iam = self.cloud.client("iam")
+        role = unique("role")
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+        missing = f"arn:aws:iam::{self.cloud.account}:policy/{unique('policy')}"
+        self.assertEqual(error_code(iam.attach_role_policy, RoleName=role, PolicyArn=missing)[0], "NoSuchEntity")
+
     def test_other_services_refuse_in_their_own_shape(self):
         nothing = [allow("sts:GetCallerIdentity")]
         bucket = unique("bucket")
