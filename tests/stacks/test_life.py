@@ -87,6 +87,13 @@ class ImageTest(SmallCase):
             ]
             paths = {one["path"].strip("/").split("/")[-1]: one for one in replaced["properties"]}
             self.assertEqual((paths["Cpu"]["before"], paths["Cpu"]["after"]), ("256", "512"))
+            renamed = self.changes(CLOUD.provision("plan", self.content(service_name="other")))
+            self.assertIn(("AWS::ECS::Service", "replace"), renamed)
+            other = self.content()
+            other["services"] = {"web": other["services"]["api"]}
+            removed = self.changes(CLOUD.provision("plan", other))
+            self.assertIn(("AWS::ECS::Service", "remove"), removed)
+            self.assertEqual(self.stack.status(), "CREATE_COMPLETE")
             self.assert_nothing_is_planned()
 
         text = small(self.name, cpu=512, memory=1024)
@@ -255,6 +262,17 @@ class FailureTest(SmallCase):
         self.stack.apply(small(self.name))
         second = account.push(self.repository, "v2")
         self.stack.wait_until_runs(self.service, second)
+
+        with self.subTest("a bad property is told, and what runs is not touched"):
+            nowhere = f"arn:aws:iam::{CLOUD.account}:policy/no-such-policy"
+            running = self.deployments()
+            version = self.stack.upload(small(self.name, task_role_policy_arns=f"[{nowhere}]"))
+            told = self.stack.wait_until_failed(version)
+            self.assertIn("UPDATE_ROLLBACK_COMPLETE", told)
+            self.assertIn("AWS::IAM::Role", told)
+            self.assertIn("no-such-policy", told)
+            self.assertEqual(self.deployments(), running)
+            self.assertEqual(self.digest(), second)
 
         dies = small(self.name, cpu=512, memory=1024, command='[/bin/sh, -c, "exit 3"]')
         version = self.stack.upload(dies)
