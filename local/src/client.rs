@@ -72,6 +72,10 @@ impl JsonService {
 /// A service that speaks AWS's query protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryService {
+    /// CloudFormation.
+    CloudFormation,
+    /// Elastic Compute Cloud, whose protocol differs from the others' in lists only.
+    Ec2,
     /// Identity and Access Management.
     Iam,
     /// Security Token Service.
@@ -82,6 +86,8 @@ impl QueryService {
     /// The name in a signature and the version of the API.
     fn facts(self) -> (&'static str, &'static str) {
         match self {
+            Self::CloudFormation => ("cloudformation", "2010-05-15"),
+            Self::Ec2 => ("ec2", "2016-11-15"),
             Self::Iam => ("iam", "2010-05-08"),
             Self::Sts => ("sts", "2011-06-15"),
         }

@@ -244,6 +244,78 @@ pub fn repository_address(client: &Client, repository: &str) -> Result<String> {
         .with_context(|| format!("repository {repository} has no address"))
 }
 
+/// What stack files take for granted: a VPC with a subnet in each of two zones.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// The VPC's id.
+    pub vpc: String,
+    /// The subnets' ids.
+    pub subnets: [String; 2],
+}
+
+impl Network {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When EC2 refuses.
+    pub fn create(environment: &Environment) -> Result<Self> {
+        let client = environment.client();
+        let xml = client
+            .query(
+                QueryService::Ec2,
+                "CreateVpc",
+                &[("CidrBlock", "10.0.0.0/16")],
+            )
+            .context("create a VPC")?;
+        let vpc = element(&xml, "vpcId").context("create a VPC: the answer has no id")?;
+        let subnet = |zone: &str, block: &str| {
+            let zone = format!("{}{zone}", environment.cloud.region);
+            let parameters = [
+                ("VpcId", vpc.as_str()),
+                ("AvailabilityZone", zone.as_str()),
+                ("CidrBlock", block),
+            ];
+            let xml = client
+                .query(QueryService::Ec2, "CreateSubnet", &parameters)
+                .with_context(|| format!("create a subnet in {zone}"))?;
+            element(&xml, "subnetId")
+                .with_context(|| format!("create a subnet in {zone}: the answer has no id"))
+        };
+        let subnets = [subnet("a", "10.0.0.0/24")?, subnet("b", "10.0.1.0/24")?];
+        Ok(Self { vpc, subnets })
+    }
+}
+
+/// Asks for a stack by a stack file; answers its key.
+///
+/// # Errors
+/// When S3 refuses.
+pub fn put_stack_file(environment: &Environment, stack: &str, text: &str) -> Result<String> {
+    let key = format!("stacks/{stack}.yaml");
+    environment
+        .client()
+        .put_object(&environment.applied.state_bucket_name, &key, text)
+        .with_context(|| format!("write {key}"))?;
+    Ok(key)
+}
+
+/// CloudFormation's status of a stack; `None` when there is no stack of this name.
+///
+/// # Errors
+/// When CloudFormation refuses to say.
+pub fn stack_status(environment: &Environment, stack: &str) -> Result<Option<String>> {
+    let described = environment.client().query(
+        QueryService::CloudFormation,
+        "DescribeStacks",
+        &[("StackName", stack)],
+    );
+    match described {
+        Ok(xml) => Ok(element(&xml, "StackStatus")),
+        Err(CallError::Refused { message, .. }) if message.contains("does not exist") => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("describe stack {stack}")),
+    }
+}
+
 /// A service of two tasks with one container, and who follows its repository.
 #[derive(Debug, Clone)]
 pub struct Service {
@@ -531,6 +603,23 @@ pub fn put_route(
     Ok(())
 }
 
+/// Who follows a repository, as its route says; nobody where there is no route.
+///
+/// # Errors
+/// When S3 refuses, or the route cannot be read.
+pub fn followers(environment: &Environment, repository: &str) -> Result<Vec<Value>> {
+    let key = format!("routes/{repository}.json");
+    let text = environment
+        .client()
+        .get_object(&environment.applied.state_bucket_name, &key)
+        .with_context(|| format!("read {key}"))?;
+    let Some(text) = text else {
+        return Ok(Vec::new());
+    };
+    let route: Value = serde_json::from_str(&text).with_context(|| format!("read {key}"))?;
+    Ok(route["followers"].as_array().cloned().unwrap_or_default())
+}
+
 /// What [`Service::runs`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
@@ -609,7 +698,14 @@ pub fn credentials_of_function_role(client: &Client, role: &str) -> Result<Crede
 /// # Errors
 /// When the log cannot be read.
 pub fn function_log(environment: &Environment, function: &str) -> Result<Vec<String>> {
-    let group = environment.applied.log_group_name(function)?;
+    log_lines(environment, environment.applied.log_group_name(function)?)
+}
+
+/// What was written to a log group, oldest first.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn log_lines(environment: &Environment, group: &str) -> Result<Vec<String>> {
     let client = environment.client();
     let mut lines = Vec::new();
     let mut token = Value::Null;

@@ -1,5 +1,9 @@
-//! `cargo xtask demo`: the whole way of a push, shown from nothing on this machine. What each step says is checked
-//! from outside: by ECS and by the processes that run, by ECR, by S3, and by what Slack's stand-in received.
+//! `cargo xtask demo`: the whole way from a stack file to what runs, and of a push, shown from nothing on this machine.
+//! What each step says is checked from outside: by CloudFormation, by ECS and by the processes that run, by ECR, by S3,
+//! by logs, and by what Slack's stand-in received.
+
+mod deployments;
+mod stacks;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,20 +11,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use longshore_local::client::JsonService;
 use longshore_local::cloud::{self, Cloud};
 use longshore_local::control::SlackMessage;
 use longshore_local::environment::Environment;
 use longshore_local::process::{check_interruption, forget_interruption, interrupted};
 use longshore_local::python::Python;
-use longshore_local::scene::{
-    FIRST_TAG, Running, Service, credentials_of_function_role, fails, push_image, refused, serves,
-    short_digest,
-};
+use longshore_local::scene::{Network, Running, Service, push_image, serves, short_digest};
 use longshore_local::wait::{Seen, wait_until};
 use longshore_local::workspace::Workspace;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
@@ -33,14 +32,87 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const NAME_WIDTH: usize = 66;
 
 /// What is shown once everything is there.
-const STEPS: [&str; 6] = [
-    "(1) push v2: rolled out",
-    "(2) the same event again: skipped",
-    "(3) push v3, whose container exits 1: rolled back, the reason told",
-    "(4) a release file in S3: deployed",
-    "(5) a manual JSON payload: deployed",
-    "(6) a call that a function's role does not allow: refused",
+const STEPS: [(&str, Scene); 12] = [
+    (
+        "(1) a stack file: what would be made, what it would cost",
+        stacks::plans,
+    ),
+    (
+        "(2) the file written to S3: built, and its tasks run",
+        stacks::builds,
+    ),
+    (
+        "(3) push v2: rolled out, by the route that provision wrote",
+        deployments::rolls_out,
+    ),
+    (
+        "(4) the same event again: skipped",
+        deployments::skips_the_same_event,
+    ),
+    (
+        "(5) push v3, whose container exits 1: rolled back, the reason told",
+        deployments::rolls_back,
+    ),
+    (
+        "(6) the file with more CPU: applied, and v2 stays",
+        stacks::applies_a_change,
+    ),
+    (
+        "(7) a release file in S3: deployed",
+        deployments::deploys_a_release_file,
+    ),
+    (
+        "(8) a change that fails: taken back, told why, image put back",
+        stacks::takes_back_what_fails,
+    ),
+    (
+        "(9) a stack file with four mistakes: refused with all of them",
+        stacks::refuses_mistakes,
+    ),
+    (
+        "(10) a manual JSON payload: deployed",
+        deployments::deploys_a_payload,
+    ),
+    (
+        "(11) calls that a function's role does not allow: refused",
+        deployments::refuses_what_is_not_allowed,
+    ),
+    (
+        "(12) the stack destroyed: its tasks end, its log stays",
+        stacks::destroys,
+    ),
 ];
+
+/// What happens in a step; answers what there is to say about it.
+type Scene = fn(&mut Terminal, &mut Stage, &Slack<'_>) -> Result<String>;
+
+/// What the scenes play with.
+struct Stage {
+    environment: Environment,
+    network: Network,
+    service: Service,
+    images: Images,
+}
+
+/// Digests of the images, as the steps push them; a later step may need an earlier one's.
+struct Images {
+    /// `v1`, the one that the stack file names.
+    first: String,
+    /// `v2`.
+    second: Option<String>,
+    /// `hotfix-1`, which only the release file asks for.
+    hotfix: Option<String>,
+}
+
+impl Images {
+    fn second(&self) -> Result<&str> {
+        self.second.as_deref().context("v2 was not pushed")
+    }
+
+    fn hotfix(&self) -> Result<&str> {
+        self.hotfix.as_deref().context("hotfix-1 was not pushed")
+    }
+}
 
 #[derive(Args)]
 pub struct Arguments {
@@ -113,34 +185,39 @@ struct Demo<'workspace> {
     slack: Vec<SlackMessage>,
 }
 
-/// Digests of the images, as the steps push them; a later step may need an earlier one's.
-#[derive(Default)]
-struct Images {
-    second: Option<String>,
-}
-
 impl Demo<'_> {
     fn play(&mut self, keep: bool) {
         let title = self.terminal.styled(
             Style::Bold,
-            "\nLongshore: a push to ECR ships, on this machine\n",
+            "\nLongshore: a stack file is built, a push ships, on this machine\n",
         );
         self.terminal.line(&title);
+        // What is left running is there to be looked at.
+        let steps = if keep {
+            STEPS.split_last().map_or(&[][..], |(_, rest)| rest)
+        } else {
+            &STEPS
+        };
         let set_up = self.set_up();
-        match &set_up {
-            Some((environment, service)) => self.show_the_way_of_a_push(environment, service),
-            None => self.steps.extend(STEPS.map(|name| Step {
+        let is_set_up = set_up.is_some();
+        match set_up {
+            Some(mut stage) => {
+                for (name, scene) in steps {
+                    self.told_step(&mut stage, name, *scene);
+                }
+            }
+            None => self.steps.extend(steps.iter().map(|(name, _)| Step {
                 name,
                 ok: false,
                 seconds: 0.0,
                 detail: "not run, because the set-up failed".to_owned(),
             })),
         }
-        self.tear_down(keep && set_up.is_some() && !interrupted());
+        self.tear_down(keep && is_set_up && !interrupted());
     }
 
     /// Answers nothing when a step failed: there is nothing to show then.
-    fn set_up(&mut self) -> Option<(Environment, Service)> {
+    fn set_up(&mut self) -> Option<Stage> {
         let workspace = self.workspace;
         let directory = self.directory.clone();
         let architecture = self.step("the tools are there", |terminal| {
@@ -174,47 +251,41 @@ impl Demo<'_> {
         let environment = self.step("Terraform is applied", |terminal| {
             install(workspace, &directory, cloud, architecture, terminal)
         })?;
-        let service = Service {
-            stack: "shop".to_owned(),
-            name: "api".to_owned(),
-            repository: "shop/api".to_owned(),
-            tags: vec!["v*".to_owned()],
+        // A stack's services are in its own cluster, which has its name.
+        let environment = Environment {
+            cluster: stacks::NAME.to_owned(),
+            ..environment
         };
-        self.step("a service of two tasks runs", |terminal| {
-            let digest = service.create(&environment)?;
-            let running = wait_for_rollout(terminal, &environment, &service, &digest)?;
-            Ok((
-                format!(
-                    "{FIRST_TAG} ({}), {}",
-                    short_digest(&digest),
-                    processes(&running)
-                ),
-                (),
-            ))
-        })?;
-        Some((environment, service))
-    }
-
-    fn show_the_way_of_a_push(&mut self, environment: &Environment, service: &Service) {
-        let mut images = Images::default();
-        self.told_step(environment, STEPS[0], |terminal, slack| {
-            rolls_out(terminal, environment, service, slack, &mut images)
-        });
-        self.told_step(environment, STEPS[1], |terminal, slack| {
-            skips_the_same_event(terminal, environment, service, slack)
-        });
-        self.told_step(environment, STEPS[2], |terminal, slack| {
-            rolls_back(terminal, environment, service, slack, &images)
-        });
-        self.told_step(environment, STEPS[3], |terminal, slack| {
-            deploys_a_release_file(terminal, environment, service, slack)
-        });
-        self.told_step(environment, STEPS[4], |terminal, slack| {
-            deploys_a_payload(terminal, environment, service, slack, &images)
-        });
-        self.told_step(environment, STEPS[5], |terminal, _| {
-            refuses_what_is_not_allowed(terminal, environment, service)
-        });
+        let service = stacks::service();
+        let (network, first) = self.step(
+            "a VPC, an image v1 in ECR and a stack file are there",
+            |_| {
+                let network = Network::create(&environment)?;
+                let digest = push_image(
+                    &environment.client(),
+                    &service.repository,
+                    "v1",
+                    &serves("api v1 is serving"),
+                )?;
+                let text = stacks::File::default().text(&network);
+                let detail = format!(
+                    "{}; shop/api:v1 ({})\n{text}",
+                    network.vpc,
+                    short_digest(&digest)
+                );
+                Ok((detail, (network, digest)))
+            },
+        )?;
+        Some(Stage {
+            environment,
+            network,
+            service,
+            images: Images {
+                first,
+                second: None,
+                hotfix: None,
+            },
+        })
     }
 
     fn tear_down(&mut self, keep: bool) {
@@ -262,18 +333,14 @@ impl Demo<'_> {
     }
 
     /// A step of which Slack is told; what Slack received in it is shown after it.
-    fn told_step(
-        &mut self,
-        environment: &Environment,
-        name: &'static str,
-        body: impl FnOnce(&mut Terminal, &Slack<'_>) -> Result<String>,
-    ) {
+    fn told_step(&mut self, stage: &mut Stage, name: &'static str, scene: Scene) {
+        let environment = stage.environment.clone();
         let before = self.slack.len();
         let slack = Slack {
-            environment,
+            environment: &environment,
             before,
         };
-        self.step(name, |terminal| Ok((body(terminal, &slack)?, ())));
+        self.step(name, |terminal| Ok((scene(terminal, stage, &slack)?, ())));
         // Shown only: whether the right messages came was checked in the step.
         if let Ok(messages) = environment.control().slack_messages() {
             self.slack = messages;
@@ -335,7 +402,9 @@ impl Demo<'_> {
             "",
             "It is left running. To look around with any AWS client:",
             "  eval \"$(cargo xtask local env --directory target/local/demo)\"",
-            "  aws ecs describe-services --cluster longshore --services shop-api",
+            "  aws cloudformation describe-stack-resources --stack-name shop",
+            "  aws ecs describe-services --cluster shop --services shop-api",
+            "  aws s3 cp \"s3://$STATE_BUCKET_NAME/provisions/shop/current.json\" -",
             "  aws s3 cp \"s3://$STATE_BUCKET_NAME/deployments/shop/api/current.json\" -",
             "What Slack received:  curl -s \"$SLACK_MESSAGES_URL\"",
             "How it is:            cargo xtask local status --directory target/local/demo",
@@ -387,13 +456,13 @@ impl Slack<'_> {
     }
 
     /// Waits for a message of this step with all of these words.
-    fn wait_for(&self, terminal: &mut Terminal, words: &[&str]) -> Result<()> {
+    fn wait_for(&self, terminal: &mut Terminal, words: &[&str]) -> Result<SlackMessage> {
         let what = format!("a message in Slack with the words {}", words.join(", "));
         terminal.progress(&format!("waiting for {what}"));
         wait_until(&what, PATIENCE, || {
             let messages = self.messages()?;
-            if messages.iter().any(|message| message.says(words)) {
-                return Ok(Seen::Yes(()));
+            if let Some(message) = messages.iter().find(|message| message.says(words)) {
+                return Ok(Seen::Yes(message.clone()));
             }
             let told: Vec<&str> = messages.iter().map(SlackMessage::fallback).collect();
             Ok(Seen::NotYet(format!(
@@ -418,17 +487,12 @@ impl Slack<'_> {
     }
 }
 
-fn wait_for_rollout(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-    digest: &str,
-) -> Result<Running> {
+fn wait_for_rollout(terminal: &mut Terminal, stage: &Stage, digest: &str) -> Result<Running> {
     let what = format!("two tasks of {}", short_digest(digest));
     terminal.progress(&format!("waiting for {what}"));
     let mut told = String::new();
     wait_until(&what, PATIENCE, || {
-        let seen = service.runs(environment, digest)?;
+        let seen = stage.service.runs(&stage.environment, digest)?;
         if let Seen::NotYet(instead) = &seen
             && *instead != told
         {
@@ -447,207 +511,15 @@ fn processes(running: &Running) -> String {
     format!("two tasks, processes {}", pids.join(" and "))
 }
 
-fn rolls_out(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-    slack: &Slack<'_>,
-    images: &mut Images,
-) -> Result<String> {
-    terminal.progress("pushing shop/api:v2");
-    let digest = push_image(
-        &environment.client(),
-        &service.repository,
-        "v2",
-        &serves("api v2 is serving"),
-    )?;
-    images.second = Some(digest.clone());
-    slack.wait_for(terminal, &["started", "api", "v2"])?;
-    let running = wait_for_rollout(terminal, environment, service, &digest)?;
-    slack.wait_for(terminal, &["succeeded", "api", "v2"])?;
-    Ok(format!(
-        "v2 ({}), {}",
-        short_digest(&digest),
-        processes(&running)
-    ))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn skips_the_same_event(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-    slack: &Slack<'_>,
-) -> Result<String> {
-    let control = environment.control();
-    let event = control
-        .events()?
-        .into_iter()
-        .find(|event| {
-            let detail = &event["detail"];
-            event["source"] == "aws.ecr"
-                && detail["repository-name"] == service.repository.as_str()
-                && detail["image-tag"] == "v2"
-                && detail["action-type"] == "PUSH"
-        })
-        .context("the push of v2 gave no event")?;
-    let definitions = service.count_task_definitions(environment)?;
-    let before = service.describe(environment)?;
-    terminal.progress("sending the event of the push of v2 once more");
-    control.send_event(&event)?;
-    slack.wait_for(terminal, &["skipped", "api"])?;
-    let after = service.describe(environment)?;
-    ensure!(
-        before["deployments"][0]["id"] == after["deployments"][0]["id"],
-        "the service was updated by the second event"
-    );
-    ensure!(
-        service.count_task_definitions(environment)? == definitions,
-        "a task definition was registered by the second event"
-    );
-    slack.check_none(&["started"])?;
-    Ok(format!(
-        "event {}: nothing registered, nothing updated",
-        event["id"].as_str().unwrap_or_default()
-    ))
-}
-
-fn rolls_back(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-    slack: &Slack<'_>,
-    images: &Images,
-) -> Result<String> {
-    let second = images.second.as_deref().context("v2 was not pushed")?;
-    terminal.progress("pushing shop/api:v3");
-    let reason = "cannot reach the database";
-    let digest = push_image(
-        &environment.client(),
-        &service.repository,
-        "v3",
-        &fails(reason),
-    )?;
-    slack.wait_for(terminal, &["started", "api", "v3"])?;
-    slack.wait_for(terminal, &["rolled back", "api", "v3", "exited with 1"])?;
-    let running = wait_for_rollout(terminal, environment, service, second)?;
-    slack.check_none(&["succeeded"])?;
-    let exit_codes = service.exit_codes(environment, &digest)?;
-    ensure!(
-        exit_codes.len() >= 2 && exit_codes.iter().all(|code| *code == 1),
-        "the tasks of v3 should have exited with 1: {exit_codes:?}"
-    );
-    Ok(format!(
-        "{} tasks of v3 ({}) exited with 1; v2 again: {}",
-        exit_codes.len(),
-        short_digest(&digest),
-        processes(&running)
-    ))
-}
-
-fn deploys_a_release_file(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-    slack: &Slack<'_>,
-) -> Result<String> {
-    // A tag that the service does not follow: only the release file asks for it.
-    let tag = "hotfix-1";
-    let digest = push_image(
-        &environment.client(),
-        &service.repository,
-        tag,
-        &serves("api hotfix-1 is serving"),
-    )?;
-    let image = format!("{}:{tag}", service.repository);
-    let key = service.put_release(
-        environment,
-        &json!({"image": image, "note": "the database moved"}),
-    )?;
-    slack.wait_for(terminal, &["started", "api", tag, "the database moved"])?;
-    let running = wait_for_rollout(terminal, environment, service, &digest)?;
-    slack.wait_for(terminal, &["succeeded", "api", tag])?;
-    Ok(format!(
-        "{key} -> {}, {}",
-        short_digest(&digest),
-        processes(&running)
-    ))
-}
-
-fn deploys_a_payload(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-    slack: &Slack<'_>,
-    images: &Images,
-) -> Result<String> {
-    let second = images.second.as_deref().context("v2 was not pushed")?;
-    let payload = json!({
-        "action": "deploy",
-        "stack": service.stack,
-        "service": service.name,
-        "image": format!("{}:v2", service.repository),
-        "note": "back to v2",
-    });
-    terminal.progress("invoking deploy with the payload");
-    let answer = environment
-        .client()
-        .invoke(environment.applied.function_name("deploy")?, &payload)
-        .context("invoke deploy")?;
-    if let Err(error) = &answer {
-        anyhow::bail!("deploy answered an error: {error}");
+    #[test]
+    fn the_names_of_steps_are_numbered_and_fit_their_column() {
+        for (number, (name, _)) in STEPS.iter().enumerate() {
+            assert!(name.starts_with(&format!("({}) ", number + 1)), "{name}");
+            assert!(name.chars().count() <= NAME_WIDTH, "{name}");
+        }
     }
-    slack.wait_for(terminal, &["started", "api", "v2"])?;
-    let running = wait_for_rollout(terminal, environment, service, second)?;
-    slack.wait_for(terminal, &["succeeded", "api", "v2"])?;
-    Ok(format!("{payload} -> {}", processes(&running)))
-}
-
-fn refuses_what_is_not_allowed(
-    terminal: &mut Terminal,
-    environment: &Environment,
-    service: &Service,
-) -> Result<String> {
-    let administrator = environment.client();
-    let applied = &environment.applied;
-    let bucket = &applied.state_bucket_name;
-    let record = format!(
-        "deployments/{}/{}/current.json",
-        service.stack, service.name
-    );
-    let route = format!("routes/{}.json", service.repository);
-
-    terminal.progress("calling with the credentials that Lambda gives to deploy");
-    let deploy = administrator.with_credentials(credentials_of_function_role(
-        &administrator,
-        applied.role_arn("deploy")?,
-    )?);
-    // What it may do works: it is the policy that refuses the rest, not wrong credentials.
-    let read = deploy
-        .get_object(bucket, &route)
-        .context("read the route as deploy")?;
-    ensure!(read.is_some(), "the route is gone");
-    let not_deleted =
-        refused(deploy.delete_object(bucket, &record)).context("delete the record as deploy")?;
-
-    terminal.progress("calling with the credentials that Lambda gives to notify");
-    let notify = administrator.with_credentials(credentials_of_function_role(
-        &administrator,
-        applied.role_arn("notify")?,
-    )?);
-    let before = service.describe(environment)?;
-    let update =
-        json!({"cluster": environment.cluster, "service": service.ecs_name(), "desiredCount": 0});
-    let not_updated = refused(notify.json(JsonService::Ecs, "UpdateService", &update))
-        .context("update the service as notify")?;
-
-    let after: Value = service.describe(environment)?;
-    ensure!(
-        before["desiredCount"] == after["desiredCount"],
-        "the service was changed all the same"
-    );
-    let kept = administrator
-        .get_object(bucket, &record)
-        .context("read the record")?;
-    ensure!(kept.is_some(), "the record was deleted all the same");
-    Ok(format!("deploy: {not_deleted}\nnotify: {not_updated}"))
 }
