@@ -129,7 +129,7 @@ pub struct DeploymentSummary {
     pub image: Image,
     /// Who or what asked.
     pub source: Source,
-    /// When it was asked for.
+    /// When it was asked for, or when it began, where it follows from the change of a stack.
     pub requested_at: DateTime<Utc>,
 }
 

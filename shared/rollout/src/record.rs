@@ -327,7 +327,11 @@ impl Deployment {
             ecs_service: self.ecs_service.clone(),
             image: self.image.clone(),
             source: self.source.clone(),
-            requested_at: self.requested_at,
+            // What follows from a stack's change has the place of an older request, and began now.
+            requested_at: match self.source {
+                Source::Stack { .. } => self.claimed_at,
+                _ => self.requested_at,
+            },
         }
     }
 }

@@ -332,6 +332,12 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     assert_eq!(deployment.state, State::Succeeded);
     // The image keeps its place: what was pushed after it and is heard of late still goes out.
     assert_eq!(deployment.requested_at, noon(0));
+    // It is told as what began when it was put back, not when it was pushed, which may be long ago.
+    let published = cloud.published();
+    let Some(LongshoreEvent::DeploymentSucceeded(succeeded)) = published.last() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(succeeded.deployment.requested_at, noon(210));
     assert!(matches!(
         deploy(&cloud, '3', 50).await,
         Outcome::Started { .. }
