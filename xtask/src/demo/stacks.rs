@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use longshore_local::client::JsonService;
+use longshore_local::control::Container;
 use longshore_local::process::runs;
 use longshore_local::scene::{
     Network, Service, followers, log_lines, put_stack_file, short_digest, stack_status,
@@ -388,8 +389,22 @@ pub fn refuses_mistakes(
     Ok(problems.join("\n"))
 }
 
+/// The containers of the tasks of the stack's cluster.
+fn containers(stage: &Stage) -> Result<Vec<Container>> {
+    let of_the_cluster = format!(":task/{}/", stage.environment.cluster);
+    let mut containers = stage.environment.control().containers()?;
+    containers.retain(|container| {
+        container
+            .task
+            .as_deref()
+            .is_some_and(|task| task.contains(&of_the_cluster))
+    });
+    Ok(containers)
+}
+
 pub fn destroys(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> Result<String> {
-    let running = wait_for_rollout(terminal, stage, stage.images.second()?)?;
+    let before = containers(stage)?;
+    ensure!(!before.is_empty(), "the stack has no containers to end");
     terminal.progress("invoking provision with action destroy");
     ask(
         stage,
@@ -401,8 +416,16 @@ pub fn destroys(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -
         left.as_deref().is_none_or(|left| left == "DELETE_COMPLETE"),
         "CloudFormation's stack should be gone: {left:?}"
     );
-    let alive: Vec<&u32> = running.processes.iter().filter(|pid| runs(**pid)).collect();
-    ensure!(alive.is_empty(), "processes {alive:?} of the stack run on");
+    wait_until("the end of the stack's containers", PATIENCE, || {
+        let left = containers(stage)?.len();
+        let pids = before.iter().filter_map(|container| container.pid);
+        let alive = pids.filter(|pid| runs(*pid)).count();
+        Ok(if left == 0 && alive == 0 {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{left} containers, {alive} processes"))
+        })
+    })?;
     let route = format!("routes/{}.json", stage.service.repository);
     wait_until(&format!("{route} to follow nobody"), PATIENCE, || {
         let followers = followers(&stage.environment, &stage.service.repository)?;
@@ -415,8 +438,8 @@ pub fn destroys(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -
     let lines = log_lines(&stage.environment, LOG_GROUP)?;
     ensure!(!lines.is_empty(), "log group {LOG_GROUP} is empty");
     Ok(format!(
-        "{} gone; {route} has no follower; log group {LOG_GROUP} has its {} lines",
-        processes(&running),
+        "{} containers ended; {route} has no follower; log group {LOG_GROUP} has its {} lines",
+        before.len(),
         lines.len()
     ))
 }
