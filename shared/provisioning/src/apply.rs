@@ -150,7 +150,7 @@ async fn take_up<C: ProvisioningCloud>(
             None => record.operation.id.clone(),
         };
         let executed = cloud
-            .execute_change_set(&record.stack, &change_set_name(&token), &token)
+            .execute_change_set(&record.stack, &change_set::name(&token), &token)
             .await;
         match executed {
             // It was executed before, and is not there or not to be executed any more.
@@ -207,10 +207,6 @@ fn changed_by_others(stack: &str, reason: &str, request: &StackRequest) -> Provi
             reason: reason.to_owned(),
         },
     }
-}
-
-fn change_set_name(token: &str) -> String {
-    format!("longshore-{token}")
 }
 
 impl StackRequest {
@@ -302,7 +298,7 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
             ),
         };
         let template = source(self.cloud, &prepared.stack, &body).await?;
-        let name = change_set_name(&token);
+        let name = change_set::name(&token);
         let request =
             change_set::request(self.settings, prepared, &name, kind, template, to_import);
         match self.cloud.create_change_set(&request).await? {
@@ -313,11 +309,11 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
                 continuation,
             })),
             ChangeSet::Empty => {
-                self.cloud.delete_change_set(&prepared.stack, &name).await?;
+                change_set::discard(self.cloud, &request).await?;
                 Ok(None)
             }
             ChangeSet::Refused(reason) => {
-                self.cloud.delete_change_set(&prepared.stack, &name).await?;
+                change_set::discard(self.cloud, &request).await?;
                 Err(refused("apply", &prepared.stack, reason))
             }
         }

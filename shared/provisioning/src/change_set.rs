@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use longshore_rollout::ports::CallError;
 use longshore_stack::spec::Stack;
 
 use crate::ports::{
-    ChangeSetKind, ChangeSetRequest, ParameterValue, ResourceToImport, TemplateSource,
+    ChangeSetKind, ChangeSetRequest, ParameterValue, ProvisioningCloud, ResourceToImport,
+    TemplateSource,
 };
 use crate::prepare::Prepared;
 use crate::settings::Settings;
@@ -42,6 +44,33 @@ pub(crate) fn request(
         tags,
         resources_to_import,
         role_arn: settings.cloudformation_role_arn.clone(),
+    }
+}
+
+/// The name of the change set whose execution has this token.
+pub(crate) fn name(token: &str) -> String {
+    format!("longshore-{token}")
+}
+
+/// Deletes a change set that is not to be executed, and the empty stack that the first change set of a
+/// stack makes.
+pub(crate) async fn discard<C: ProvisioningCloud>(
+    cloud: &C,
+    request: &ChangeSetRequest,
+) -> Result<(), CallError> {
+    cloud
+        .delete_change_set(&request.stack, &request.name)
+        .await?;
+    if request.kind == ChangeSetKind::Update {
+        return Ok(());
+    }
+    match cloud.describe(&request.stack).await? {
+        Some(shell) if shell.status.is_shell() => {
+            cloud
+                .delete_remains(&shell.stack_id, request.role_arn.as_deref())
+                .await
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::ProvisioningError;
 use crate::ports::{Drift, ProvisioningCloud};
-use crate::template::Template;
+use crate::template::metadata_of;
 
 /// The result of comparing a stack with its template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub async fn drift<C: ProvisioningCloud>(
             reason: "there is no such stack".to_owned(),
         });
     };
-    let metadata = Template::parse(&template).and_then(|template| template.metadata());
+    let metadata = metadata_of(&template);
     let drifted = cloud.drift(stack).await?;
     Ok(DriftReport {
         stack: stack.to_owned(),

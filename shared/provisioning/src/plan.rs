@@ -1,15 +1,12 @@
 //! What applying a stack file would do; nothing is done.
 
 use longshore_events::longshore::Problem;
-use longshore_rollout::ports::CallError;
 use longshore_stack::read::Reading;
 use serde::Serialize;
 
 use crate::change_set;
 use crate::error::ProvisioningError;
-use crate::ports::{
-    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, ProvisioningCloud, ResourceChange,
-};
+use crate::ports::{Action, ChangeSet, ChangeSetKind, ProvisioningCloud, ResourceChange};
 use crate::prepare::{Prepared, Way, prepare, source};
 use crate::settings::Settings;
 use crate::template::Template;
@@ -84,7 +81,7 @@ async fn changes<C: ProvisioningCloud>(
     let name = format!("longshore-plan-{id}");
     let request = change_set::request(settings, prepared, &name, kind, template, Vec::new());
     let answer = cloud.create_change_set(&request).await;
-    let cleaned = clean_up(cloud, settings, prepared, &request).await;
+    let cleaned = change_set::discard(cloud, &request).await;
     match answer? {
         ChangeSet::Ready(mut changes) => {
             cleaned?;
@@ -96,29 +93,6 @@ async fn changes<C: ProvisioningCloud>(
             Ok((PlanOutcome::Unchanged, Vec::new()))
         }
         ChangeSet::Refused(reason) => Err(refused("plan", &prepared.stack, reason)),
-    }
-}
-
-/// Deletes the change set, and the empty stack that the first change set of a stack makes.
-async fn clean_up<C: ProvisioningCloud>(
-    cloud: &C,
-    settings: &Settings,
-    prepared: &Prepared,
-    request: &ChangeSetRequest,
-) -> Result<(), CallError> {
-    cloud
-        .delete_change_set(&request.stack, &request.name)
-        .await?;
-    if request.kind != ChangeSetKind::Create {
-        return Ok(());
-    }
-    match cloud.describe(&prepared.stack).await? {
-        Some(shell) if shell.status.is_shell() => {
-            cloud
-                .delete_remains(&shell.stack_id, settings.cloudformation_role_arn.as_deref())
-                .await
-        }
-        _ => Ok(()),
     }
 }
 

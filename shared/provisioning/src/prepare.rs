@@ -15,7 +15,7 @@ use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud, TemplateSource};
 use crate::settings::Settings;
-use crate::template::Template;
+use crate::template::metadata_of;
 
 /// CloudFormation takes so many bytes of a template in a request; more goes through S3.
 const LARGEST_BODY: usize = 51_200;
@@ -181,10 +181,6 @@ pub(crate) async fn source<C: ProvisioningCloud>(
     }
     let url = cloud.put_template(stack, body).await?;
     Ok(TemplateSource::Url(url))
-}
-
-fn metadata_of(body: &str) -> Option<longshore_rollout::ports::TemplateMetadata> {
-    Template::parse(body)?.metadata()
 }
 
 /// The renderer writes what this crate reads, so this is a fault of Longshore's own.

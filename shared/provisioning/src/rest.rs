@@ -1,5 +1,6 @@
 //! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
 
+use chrono::Duration;
 use longshore_rollout::ports::{CallError, ErrorClass, StackObserver};
 use longshore_rollout::record::Worker;
 use longshore_rollout::stack_record::StackRecord;
@@ -7,6 +8,7 @@ use longshore_rollout::stacks::{ReconciledOperations, abandon, reconcile_operati
 use serde::Serialize;
 
 use crate::apply::{RACES, lost_races};
+use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::file::{FileOutcome, apply_stored};
 use crate::ports::{
@@ -98,7 +100,7 @@ pub async fn stack_imported<C: ProvisioningCloud>(
         return Ok(());
     };
     let token = operation.id.clone();
-    let name = format!("longshore-{token}");
+    let name = change_set::name(&token);
     let imported = cloud.template(stack).await?;
     let parameters = imported
         .as_deref()
@@ -144,6 +146,19 @@ pub async fn stack_imported<C: ProvisioningCloud>(
     Ok(())
 }
 
+/// For so long after a change its events may still be on their way: EventBridge gives up after a day.
+const EVENTS_ARRIVE: Duration = Duration::hours(24);
+
+/// Whether an event that was lost may have left routes unwritten or a stack file unapplied. Looking at
+/// every stack that ever was would read every route for each of them.
+fn may_be_left(record: &StackRecord, worker: &Worker) -> bool {
+    record.pending_file.is_some()
+        || record
+            .operation
+            .finished_at
+            .is_some_and(|finished_at| worker.now - finished_at < EVENTS_ARRIVE)
+}
+
 /// What a reconcile has found and done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Reconciled {
@@ -171,7 +186,17 @@ pub async fn reconcile<C: ProvisioningCloud + StackObserver>(
         }
     }
     for stack in cloud.stacks().await? {
-        if let Err(error) = stack_at_rest(cloud, settings, &stack, worker).await {
+        let looked_after = async {
+            match cloud.load_stack(&stack).await? {
+                Some((record, _)) if may_be_left(&record, worker) => {
+                    stack_at_rest(cloud, settings, &stack, worker)
+                        .await
+                        .map(drop)
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = looked_after.await {
             failures.push(error.to_string());
         }
     }

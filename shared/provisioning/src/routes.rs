@@ -7,7 +7,7 @@ use longshore_rollout::ports::{CallError, ErrorClass};
 use longshore_rollout::route::{Follower, Route};
 
 use crate::ports::ProvisioningCloud;
-use crate::template::{Template, followers};
+use crate::template::{followers, metadata_of};
 
 /// How many routes are read and written side by side.
 const AT_ONCE: usize = 16;
@@ -28,8 +28,7 @@ pub async fn write_routes<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Resul
     };
     let wanted = body
         .as_deref()
-        .and_then(Template::parse)
-        .and_then(|template| template.metadata())
+        .and_then(metadata_of)
         .map(|metadata| followers(&metadata))
         .unwrap_or_default();
     let mut repositories: BTreeSet<String> =
@@ -55,8 +54,7 @@ pub(crate) async fn add_routes<C: ProvisioningCloud>(
     cloud: &C,
     body: &str,
 ) -> Result<(), CallError> {
-    let wanted = Template::parse(body)
-        .and_then(|template| template.metadata())
+    let wanted = metadata_of(body)
         .map(|metadata| followers(&metadata))
         .unwrap_or_default();
     stream::iter(wanted.iter().map(Ok))

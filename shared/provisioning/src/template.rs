@@ -121,6 +121,11 @@ fn tag(resource: &Value, key: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// What a template's text says about its services; `None` for one that Longshore did not render.
+pub(crate) fn metadata_of(body: &str) -> Option<TemplateMetadata> {
+    Template::parse(body)?.metadata()
+}
+
 /// The followers that a template asks for, by repository.
 pub(crate) fn followers(metadata: &TemplateMetadata) -> BTreeMap<String, Vec<Follower>> {
     let mut followers: BTreeMap<String, Vec<Follower>> = BTreeMap::new();

@@ -519,7 +519,7 @@ impl ProvisioningStore for FakeCloud {
     }
 
     async fn routed_repositories(&self) -> Result<Vec<String>, CallError> {
-        self.call("ListObjects", |account| {
+        self.call("ListObjectsV2 routes", |account| {
             Ok(account.routes.keys().cloned().collect())
         })
     }

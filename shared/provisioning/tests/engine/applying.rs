@@ -377,3 +377,20 @@ async fn an_image_that_was_named_and_failed_is_not_carried_on() {
     let running = cloud.running_image(&follower()).unwrap();
     assert!(running.ends_with(image(1).as_str()), "{running}");
 }
+
+#[tokio::test]
+async fn a_reconcile_writes_routes_that_an_event_left_unwritten_and_reads_none_for_old_stacks() {
+    use longshore_provisioning::rest::reconcile;
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let routes_were_read = async |seconds| {
+        cloud.forget_calls();
+        let worker = worker("reconcile", seconds);
+        reconcile(&cloud, &settings(), &worker).await.unwrap();
+        cloud.calls().contains(&"ListObjectsV2 routes".to_owned())
+    };
+    assert!(routes_were_read(3600).await);
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    assert_eq!(route.followers, [follower()]);
+    assert!(!routes_were_read(3 * 24 * 3600).await);
+}
