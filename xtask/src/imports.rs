@@ -1,5 +1,6 @@
 //! Who may import whom. The directions are those of `ARCHITECTURE.md`:
-//! functions, cli -> runtime -> aws -> provisioning -> (rollout, stack), report -> events.
+//! functions, cli -> runtime -> aws -> provisioning -> (rollout, stack) -> events,
+//! aws -> transfer -> bottles -> rollout, report -> events.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,33 +36,39 @@ const RESTRICTED: [&str; 9] = [
     "ureq",
 ];
 
-const BELOW_AWS: [&str; 5] = [
+const BELOW_AWS: [&str; 7] = [
     "longshore-events",
     "longshore-rollout",
     "longshore-stack",
     "longshore-provisioning",
+    "longshore-bottles",
+    "longshore-transfer",
     "longshore-report",
 ];
-const BELOW_RUNTIME: [&str; 6] = [
+const BELOW_RUNTIME: [&str; 8] = [
     "longshore-events",
     "longshore-rollout",
     "longshore-stack",
     "longshore-provisioning",
+    "longshore-bottles",
+    "longshore-transfer",
     "longshore-report",
     "longshore-aws",
 ];
-const BELOW_FUNCTIONS: [&str; 7] = [
+const BELOW_FUNCTIONS: [&str; 9] = [
     "longshore-events",
     "longshore-rollout",
     "longshore-stack",
     "longshore-provisioning",
+    "longshore-bottles",
+    "longshore-transfer",
     "longshore-report",
     "longshore-aws",
     "longshore-runtime",
 ];
 
 /// The one table. A package without a line in it is refused, so that a new one is thought about.
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 20] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-rollout", &["longshore-events"], &[]),
     rule("longshore-stack", &["longshore-events"], &[]),
@@ -69,6 +76,17 @@ const RULES: [Rule; 16] = [
         "longshore-provisioning",
         &["longshore-events", "longshore-rollout", "longshore-stack"],
         &[],
+    ),
+    rule(
+        "longshore-bottles",
+        &["longshore-events", "longshore-rollout"],
+        &[],
+    ),
+    // It waits and speaks HTTP: that is what it is for.
+    rule(
+        "longshore-transfer",
+        &["longshore-bottles", "longshore-events"],
+        &["reqwest", "tokio"],
     ),
     // Its second half is the client of Slack, which waits and speaks HTTP.
     rule(
@@ -115,6 +133,13 @@ const RULES: [Rule; 16] = [
         &BELOW_FUNCTIONS,
         &["lambda_runtime", "tokio"],
     ),
+    rule(
+        "longshore-sync",
+        &BELOW_FUNCTIONS,
+        &["lambda_runtime", "tokio"],
+    ),
+    // No Lambda function: a task, which serves its health over a socket.
+    rule("longshore-bottle-sync", &BELOW_FUNCTIONS, &["tokio"]),
     rule("longshore-cli", &BELOW_FUNCTIONS, &["tokio"]),
     rule("longshore-testkit", &BELOW_AWS, &[]),
     // A tool that looks at the system from outside: it signs its own requests.

@@ -118,6 +118,13 @@ impl<'a> Subject<'a> {
                 key: Some(&event.key),
                 ..Self::default()
             },
+            LongshoreEvent::SyncPlanned(_)
+            | LongshoreEvent::SyncUnchanged(_)
+            | LongshoreEvent::SyncProgressed(_)
+            | LongshoreEvent::SyncShardCompleted(_)
+            | LongshoreEvent::SyncCompleted(_)
+            | LongshoreEvent::SyncFailed(_)
+            | LongshoreEvent::SyncRefused(_) => todo!(),
         }
     }
 

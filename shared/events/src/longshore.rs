@@ -9,10 +9,15 @@ use crate::image::Image;
 use crate::malformed::parse;
 
 mod stack;
+mod sync;
 
 pub use stack::{
     ChangeCounts, FailedResource, OperationKind, Problem, Severity, StackApplying, StackFailed,
     StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
+};
+pub use sync::{
+    FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
+    SyncProgressed, SyncRefused, SyncShardCompleted, SyncSource, SyncSummary, SyncUnchanged,
 };
 
 /// The source of every event of ours.
@@ -58,6 +63,27 @@ pub enum LongshoreEvent {
     /// A stack file was refused; its writer has no other way to hear of it.
     #[serde(rename = "Stack File Refused")]
     StackFileRefused(StackFileRefused),
+    /// A sync knows what it has to do, and begins.
+    #[serde(rename = "Sync Planned")]
+    SyncPlanned(SyncPlanned),
+    /// A sync had nothing to do.
+    #[serde(rename = "Sync Unchanged")]
+    SyncUnchanged(SyncUnchanged),
+    /// A long sync goes on.
+    #[serde(rename = "Sync Progressed")]
+    SyncProgressed(SyncProgressed),
+    /// A task has done its part of a sync.
+    #[serde(rename = "Sync Shard Completed")]
+    SyncShardCompleted(SyncShardCompleted),
+    /// The mirror holds what the index names.
+    #[serde(rename = "Sync Completed")]
+    SyncCompleted(SyncCompleted),
+    /// The mirror lacks something that the index names.
+    #[serde(rename = "Sync Failed")]
+    SyncFailed(SyncFailed),
+    /// A sync did not begin.
+    #[serde(rename = "Sync Refused")]
+    SyncRefused(SyncRefused),
 }
 
 impl LongshoreEvent {
@@ -76,6 +102,13 @@ impl LongshoreEvent {
             Self::StackFailed(_) => "Stack Failed",
             Self::StackUnchanged(_) => "Stack Unchanged",
             Self::StackFileRefused(_) => "Stack File Refused",
+            Self::SyncPlanned(_) => "Sync Planned",
+            Self::SyncUnchanged(_) => "Sync Unchanged",
+            Self::SyncProgressed(_) => "Sync Progressed",
+            Self::SyncShardCompleted(_) => "Sync Shard Completed",
+            Self::SyncCompleted(_) => "Sync Completed",
+            Self::SyncFailed(_) => "Sync Failed",
+            Self::SyncRefused(_) => "Sync Refused",
         }
     }
 
@@ -97,6 +130,13 @@ impl LongshoreEvent {
             Self::StackFailed(detail) => serde_json::to_string(detail),
             Self::StackUnchanged(detail) => serde_json::to_string(detail),
             Self::StackFileRefused(detail) => serde_json::to_string(detail),
+            Self::SyncPlanned(detail) => serde_json::to_string(detail),
+            Self::SyncUnchanged(detail) => serde_json::to_string(detail),
+            Self::SyncProgressed(detail) => serde_json::to_string(detail),
+            Self::SyncShardCompleted(detail) => serde_json::to_string(detail),
+            Self::SyncCompleted(detail) => serde_json::to_string(detail),
+            Self::SyncFailed(detail) => serde_json::to_string(detail),
+            Self::SyncRefused(detail) => serde_json::to_string(detail),
         }
     }
 

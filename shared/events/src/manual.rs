@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -89,6 +90,71 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             ))
         }
     }
+}
+
+/// What `sync` can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncRequest {
+    /// Do something with a mirror.
+    Sync(SyncPayload),
+    /// Bring a mirror to what the index names: asked by its stack's schedule.
+    Scheduled(ScheduledSync),
+    /// Close what events failed to close, and tell what was not told.
+    Reconcile,
+    /// The same, by a schedule.
+    ScheduledReconcile(ScheduledRun),
+}
+
+/// `{"action": "run", "stack": "homebrew-bottles-sync-prod", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyncPayload {
+    /// What to do.
+    pub action: SyncAction,
+    /// The name of the stack whose `bottle_sync` is meant.
+    pub stack: String,
+    /// Why, for people; told in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Compare with a listing of the bucket, instead of the inventory that the last sync has left.
+    #[serde(default)]
+    pub check_listing: bool,
+    /// From how many bytes on the sync runs in tasks, instead of the function's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_bytes: Option<u64>,
+}
+
+/// What a stack's schedule sends: `{"action": "run", "stack": ...}` with the context attributes of
+/// EventBridge Scheduler beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduledSync {
+    /// [`SyncAction::Run`].
+    pub action: SyncAction,
+    /// The name of the stack whose `bottle_sync` is meant.
+    pub stack: String,
+    /// `<aws.scheduler.schedule-arn>`.
+    pub schedule_arn: String,
+    /// `<aws.scheduler.scheduled-time>`.
+    pub scheduled_time: DateTime<Utc>,
+    /// `<aws.scheduler.execution-id>`: another one for each attempt of one run.
+    pub execution_id: String,
+    /// `<aws.scheduler.attempt-number>`; Scheduler fills it in as text.
+    pub attempt_number: String,
+}
+
+/// What can be done with a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncAction {
+    /// Say what a sync would do; nothing is changed.
+    Plan,
+    /// Bring the mirror to what the index names.
+    Run,
+    /// Say how far the last sync is.
+    Status,
+    /// Say which files of the mirror are not what the index names.
+    Verify,
 }
 
 /// What `provision` can be asked for.

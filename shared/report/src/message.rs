@@ -44,6 +44,13 @@ pub fn message(event: &LongshoreEvent) -> Message {
         LongshoreEvent::StackFailed(event) => stacks::failed(event),
         LongshoreEvent::StackUnchanged(event) => stacks::unchanged(event),
         LongshoreEvent::StackFileRefused(event) => stacks::file_refused(event),
+        LongshoreEvent::SyncPlanned(_)
+        | LongshoreEvent::SyncUnchanged(_)
+        | LongshoreEvent::SyncProgressed(_)
+        | LongshoreEvent::SyncShardCompleted(_)
+        | LongshoreEvent::SyncCompleted(_)
+        | LongshoreEvent::SyncFailed(_)
+        | LongshoreEvent::SyncRefused(_) => todo!(),
     }
 }
 

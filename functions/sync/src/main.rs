@@ -1,0 +1,3 @@
+//! The `sync` function: wiring, nothing else.
+
+fn main() {}

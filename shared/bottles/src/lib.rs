@@ -1,0 +1,21 @@
+//! The engine of bottle syncs: what Homebrew's index names, what a mirror of it lacks, and the sync that
+//! brings it.
+//!
+//! Everything beside [`sync`] and [`ports`] is pure: bytes and facts in, decisions out. [`sync`] carries
+//! them out through the [`ports`]; time and ids come in as arguments.
+
+pub mod deletion;
+pub mod estimate;
+pub mod index;
+pub mod inventory;
+pub mod layout;
+pub mod names;
+pub mod plan;
+pub mod ports;
+pub mod selection;
+pub mod settings;
+pub mod shards;
+pub mod signed;
+pub mod sizes;
+pub mod sync;
+pub mod urls;

@@ -1,0 +1,104 @@
+//! What a stack says of its mirror.
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+
+use crate::selection::Selection;
+
+/// What is mirrored and how: the stack file's `bottle_sync`, as the template's metadata carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MirrorSettings {
+    /// The URL of the index: `https://formulae.brew.sh/api/formula.json`. The signed files are beside it.
+    pub index_url: String,
+    /// Which bottles of the index.
+    #[serde(default)]
+    pub selection: Selection,
+    /// Whether the registry's layout is kept beside the flat files: `/v2/.../blobs` and `/v2/.../manifests`.
+    #[serde(default)]
+    pub registry_layout: bool,
+    /// When files that the index names no more are deleted; `None` keeps them.
+    #[serde(default)]
+    pub deletion: Option<DeletionSettings>,
+    /// Hosts, with their ports, that may be in a private network or speak plain HTTP: a mirror of a mirror.
+    #[serde(default)]
+    pub private_hosts: Vec<String>,
+    /// At most so many tasks at once: the service's `max_capacity`.
+    pub max_tasks: u32,
+    /// What the file system's throughput is raised to for a run, in MiB/s, where it is provisioned.
+    #[serde(default)]
+    pub raised_throughput_in_mibps: Option<u32>,
+}
+
+/// When files are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeletionSettings {
+    /// Days that a file stays after the index has named it for the last time.
+    pub grace_days: u32,
+    /// At most so many in one sync; more are refused, not cut.
+    pub max_files: u32,
+    /// At most so many hundredths of what the mirror holds.
+    pub max_share_percent: u32,
+}
+
+/// Where a mirror lives: the stack's outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorPlace {
+    /// The stack.
+    pub stack: String,
+    /// The bucket that is the mirror.
+    pub bucket: String,
+    /// What tasks are started from; `None` for a mirror that only functions fill.
+    pub tasks: Option<TaskPlace>,
+}
+
+/// What tasks are started from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskPlace {
+    /// The cluster's ARN.
+    pub cluster_arn: String,
+    /// The task definition's family: its newest revision runs.
+    pub task_definition_family: String,
+    /// The container that does the work.
+    pub container_name: String,
+    /// The tasks' subnets.
+    pub subnet_ids: Vec<String>,
+    /// The tasks' security groups.
+    pub security_group_ids: Vec<String>,
+    /// Whether they get public addresses.
+    pub assign_public_ip: bool,
+    /// Shares of capacity providers; empty for plain Fargate.
+    pub capacity_provider_strategy: Vec<CapacityShare>,
+    /// The file system that tasks resume from, where there is one.
+    pub file_system_id: Option<String>,
+    /// A task's vCPUs in units of 1/1024, and its memory in MiB: what it costs.
+    pub cpu: u32,
+    /// MiB.
+    pub memory: u32,
+}
+
+/// A share of a capacity provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapacityShare {
+    /// `FARGATE` or `FARGATE_SPOT`.
+    pub capacity_provider: String,
+    /// Its weight.
+    pub weight: i32,
+    /// The first so many tasks run on it.
+    pub base: i32,
+}
+
+/// What the function, or the command line, brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerSettings {
+    /// From so many bytes on a sync runs in tasks: `SYNC_LAMBDA_THRESHOLD_BYTES`.
+    pub threshold_bytes: u64,
+    /// How long this process may still run; `None` for a command line.
+    pub time_left: Option<Duration>,
+    /// The AWS region, by which costs are told.
+    pub region: Option<String>,
+}
+
+/// The threshold where nothing else is said: 20 GB.
+pub const THRESHOLD_BYTES: u64 = 20_000_000_000;

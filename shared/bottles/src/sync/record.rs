@@ -1,0 +1,1 @@
+//! The sync record: `.longshore/current.json` in the mirror's bucket.
