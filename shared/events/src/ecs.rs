@@ -13,6 +13,10 @@ pub const DEPLOYMENT_STATE_CHANGE: &str = "ECS Deployment State Change";
 /// The detail-type of [`TaskStateChange`].
 pub const TASK_STATE_CHANGE: &str = "ECS Task State Change";
 
+/// What `startedBy` of a task that works on a shard of a bottle sync begins with; the stack's name and
+/// the shard's number follow, as in `longshore-sync/homebrew-bottles-sync-prod/1`.
+pub const SYNC_TASKS: &str = "longshore-sync/";
+
 /// The detail of an `ECS Deployment State Change` event. The service is the event's first resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,4 +106,36 @@ impl TaskStateChange {
     pub fn ecs_service(&self) -> Option<&str> {
         self.group.strip_prefix("service:")
     }
+    /// The stack and the number of the shard that the task works on, if it works on one of a bottle sync.
+    pub fn sync_shard(&self) -> Option<(&str, u32)> {
+        let (stack, shard) = self
+            .started_by
+            .as_deref()?
+            .strip_prefix(SYNC_TASKS)?
+            .rsplit_once('/')?;
+        Some((stack, shard.parse().ok()?)).filter(|(stack, _)| !stack.is_empty())
+    }
+}
+
+/// Why a task stopped, in ECS's words, with what its containers exited with; `None` where ECS says
+/// nothing.
+pub fn why_stopped(
+    stop_code: Option<&str>,
+    stopped_reason: Option<&str>,
+    containers: &[Container],
+) -> Option<String> {
+    let mut parts: Vec<String> = [stop_code, stopped_reason]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    for container in containers {
+        let exited = container
+            .exit_code
+            .filter(|code| *code != 0)
+            .map(|code| format!("container {} exited with {code}", container.name));
+        parts.extend(exited);
+        parts.extend(container.reason.clone());
+    }
+    Some(parts.join(": ")).filter(|words| !words.is_empty())
 }

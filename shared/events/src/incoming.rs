@@ -7,11 +7,11 @@ use crate::arn::{self, ServiceName};
 use crate::cloudformation::{STACK_STATUS_CHANGE, StackStatusChange};
 use crate::ecr::{IMAGE_ACTION, ImageAction};
 use crate::ecs::{
-    DEPLOYMENT_STATE_CHANGE, DeploymentStateChange, TASK_STATE_CHANGE, TaskStateChange,
+    DEPLOYMENT_STATE_CHANGE, DeploymentStateChange, TASK_STATE_CHANGE, TaskStateChange, why_stopped,
 };
 use crate::image::{Digest, Image};
-use crate::longshore::{LongshoreEvent, SOURCE, StackSummary};
-use crate::manual::{self, DeployRequest, ProvisionRequest};
+use crate::longshore::{LongshoreEvent, SOURCE, StackSummary, SyncShardCompleted};
+use crate::manual::{self, DeployRequest, ProvisionRequest, SyncRequest};
 use crate::s3::{OBJECT_CREATED, ObjectCreated};
 use crate::{EventBridgeEvent, Malformed, parse};
 
@@ -121,6 +121,32 @@ pub enum WatchEvent {
     Stack(StackChange),
     /// Nothing that concerns a deployment, and why.
     Nothing(&'static str),
+}
+
+/// What wakes `sync`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncEvent {
+    /// A person, a pipeline or a schedule asks.
+    Request(SyncRequest),
+    /// A task has ended its shard.
+    ShardCompleted(SyncShardCompleted),
+    /// A task that works on a shard has stopped, whether it has ended the shard or not.
+    TaskStopped(SyncTaskStopped),
+    /// Nothing that concerns a sync, and why.
+    Nothing(&'static str),
+}
+
+/// A task that works on a shard has stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncTaskStopped {
+    /// The stack whose `bottle_sync` it works for.
+    pub stack: String,
+    /// The shard's number, from 1.
+    pub shard: u32,
+    /// The task.
+    pub task_arn: String,
+    /// Why, in ECS's words, with what its containers exited with.
+    pub reason: Option<String>,
 }
 
 /// A stack has another status.
@@ -256,6 +282,49 @@ pub fn parse_watch(payload: &Value) -> Result<WatchEvent, Malformed> {
         _ => Err(unexpected(
             &envelope,
             "ECS Deployment State Change, ECS Task State Change or CloudFormation Stack Status Change",
+        )),
+    }
+}
+
+/// Reads what woke `sync`.
+///
+/// # Errors
+/// [`Malformed`] when it is none of the ways in, or does not have their shape.
+pub fn parse_sync(payload: &Value) -> Result<SyncEvent, Malformed> {
+    if payload.get("detail-type").is_none() {
+        return manual::parse_sync(payload).map(SyncEvent::Request);
+    }
+    let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
+    match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+        ("aws.ecs", TASK_STATE_CHANGE) => {
+            let change: TaskStateChange = parse("ECS Task State Change event", &envelope.detail)?;
+            if change.last_status != "STOPPED" {
+                return Ok(SyncEvent::Nothing("the task has not stopped"));
+            }
+            let Some((stack, shard)) = change.sync_shard() else {
+                return Ok(SyncEvent::Nothing("the task works on no shard of a sync"));
+            };
+            Ok(SyncEvent::TaskStopped(SyncTaskStopped {
+                stack: stack.to_owned(),
+                shard,
+                task_arn: change.task_arn.clone(),
+                reason: why_stopped(
+                    change.stop_code.as_deref(),
+                    change.stopped_reason.as_deref(),
+                    &change.containers,
+                ),
+            }))
+        }
+        (SOURCE, _) => {
+            let event = LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)?;
+            Ok(match event {
+                LongshoreEvent::SyncShardCompleted(event) => SyncEvent::ShardCompleted(event),
+                _ => SyncEvent::Nothing("it does not end a shard of a sync"),
+            })
+        }
+        _ => Err(unexpected(
+            &envelope,
+            "ECS Task State Change or Sync Shard Completed",
         )),
     }
 }

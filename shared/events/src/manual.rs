@@ -67,6 +67,8 @@ impl DeployPayload {
 
 const WHAT: &str = "manual payload";
 
+const SCHEDULE: &str = "schedule's input";
+
 /// Reads a payload for `deploy`, whose field `action` says what the others are.
 ///
 /// # Errors
@@ -75,7 +77,7 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
     match value.get("action").and_then(Value::as_str) {
         Some("deploy") => parse(WHAT, value).map(DeployRequest::Deploy),
         Some("reconcile") if value.get("schedule_arn").is_some() => {
-            parse("schedule's input", value).map(DeployRequest::ScheduledReconcile)
+            parse(SCHEDULE, value).map(DeployRequest::ScheduledReconcile)
         }
         Some("reconcile") => {
             parse::<ReconcilePayload>(WHAT, value).map(|_| DeployRequest::Reconcile)
@@ -155,6 +157,100 @@ pub enum SyncAction {
     Status,
     /// Say which files of the mirror are not what the index names.
     Verify,
+}
+
+impl fmt::Display for SyncAction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Plan => "plan",
+            Self::Run => "run",
+            Self::Status => "status",
+            Self::Verify => "verify",
+        })
+    }
+}
+
+/// Reads a payload for `sync`, whose field `action` says what the others are.
+///
+/// # Errors
+/// [`Malformed`], naming the field and what is expected there.
+pub fn parse_sync(value: &Value) -> Result<SyncRequest, Malformed> {
+    let is_schedule = value.get("schedule_arn").is_some();
+    match value.get("action").and_then(Value::as_str) {
+        Some("reconcile") if is_schedule => {
+            parse(SCHEDULE, value).map(SyncRequest::ScheduledReconcile)
+        }
+        Some("reconcile") => parse::<ReconcilePayload>(WHAT, value).map(|_| SyncRequest::Reconcile),
+        Some("run") if is_schedule => {
+            let scheduled: ScheduledSync = parse(SCHEDULE, value)?;
+            check_stack_name(SCHEDULE, &scheduled.stack)?;
+            Ok(SyncRequest::Scheduled(scheduled))
+        }
+        Some("plan" | "run" | "status" | "verify") => {
+            let payload: SyncPayload = parse(WHAT, value)?;
+            check_stack_name(WHAT, &payload.stack)?;
+            check_sync(&payload)?;
+            Ok(SyncRequest::Sync(payload))
+        }
+        _ => {
+            let found = value
+                .get("action")
+                .map_or_else(|| "nothing".to_owned(), |found| format!("`{found}`"));
+            Err(Malformed::new(
+                WHAT,
+                format!(
+                    "field `action`: found {found}, expected `plan`, `run`, `status`, `verify` or \
+                     `reconcile`"
+                ),
+            ))
+        }
+    }
+}
+
+/// A stack's name becomes a part of keys: one that is none must not name another object.
+fn check_stack_name(what: &str, stack: &str) -> Result<(), Malformed> {
+    let is_name = stack
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_name && !stack.is_empty() {
+        return Ok(());
+    }
+    Err(Malformed::new(
+        what,
+        format!(
+            "field `stack`: found `{stack}`, expected the name of a stack: letters, digits and hyphens"
+        ),
+    ))
+}
+
+/// What no single field tells.
+fn check_sync(payload: &SyncPayload) -> Result<(), Malformed> {
+    let action = payload.action;
+    let takes_note = action == SyncAction::Run;
+    let compares = matches!(action, SyncAction::Plan | SyncAction::Run);
+    for (field, is_given, takes, expected) in [
+        ("note", payload.note.is_some(), takes_note, "`run`"),
+        (
+            "check_listing",
+            payload.check_listing,
+            compares,
+            "`plan` or `run`",
+        ),
+        (
+            "threshold_bytes",
+            payload.threshold_bytes.is_some(),
+            compares,
+            "`plan` or `run`",
+        ),
+    ] {
+        if is_given && !takes {
+            return Err(Malformed::new(
+                WHAT,
+                format!("field `{field}`: expected only with {expected}, found it with `{action}`"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What `provision` can be asked for.
@@ -277,7 +373,7 @@ impl From<StackArgument> for Value {
 pub fn parse_provision(value: &Value) -> Result<ProvisionRequest, Malformed> {
     match value.get("action").and_then(Value::as_str) {
         Some("reconcile") if value.get("schedule_arn").is_some() => {
-            parse("schedule's input", value).map(ProvisionRequest::ScheduledReconcile)
+            parse(SCHEDULE, value).map(ProvisionRequest::ScheduledReconcile)
         }
         Some("reconcile") => {
             parse::<ReconcilePayload>(WHAT, value).map(|_| ProvisionRequest::Reconcile)
