@@ -1,6 +1,10 @@
 //! Configuration, read once at start. Every variable is named here and nowhere else.
 
+pub mod task;
+
 use std::env;
+use std::num::NonZeroU16;
+use std::str::FromStr;
 
 /// The bucket that holds routes, release files and deployment records.
 pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
@@ -12,13 +16,37 @@ pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
 pub const CLOUDFORMATION_ROLE_ARN: &str = "CLOUDFORMATION_ROLE_ARN";
 /// The permissions boundary of the roles that templates make.
 pub const PERMISSIONS_BOUNDARY_ARN: &str = "PERMISSIONS_BOUNDARY_ARN";
-/// How much is logged: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+/// From how many bytes on a bottle sync runs in tasks instead of the function.
+pub const SYNC_LAMBDA_THRESHOLD_BYTES: &str = "SYNC_LAMBDA_THRESHOLD_BYTES";
+/// How many files are brought over at once.
+pub const DOWNLOAD_CONCURRENCY: &str = "DOWNLOAD_CONCURRENCY";
+/// How much is logged: one of [`crate::logs::LEVELS`].
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
 
 /// Variables that must be set and are not, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variables are not set: {}", .0.join(", "))]
 pub struct MissingVariables(Vec<&'static str>);
+
+/// A variable that holds something else than what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {name}: found `{value}`, expected {expected}")]
+pub struct InvalidVariable {
+    name: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+/// A configuration that nothing can start with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigurationError {
+    /// Something is not said.
+    #[error(transparent)]
+    Missing(#[from] MissingVariables),
+    /// Something is said that has no meaning.
+    #[error(transparent)]
+    Invalid(#[from] InvalidVariable),
+}
 
 /// What works on deployments needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +118,43 @@ impl ProvisionConfiguration {
     }
 }
 
+/// What `sync` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncConfiguration {
+    /// What all that works on state needs.
+    pub state: StateConfiguration,
+    /// [`SYNC_LAMBDA_THRESHOLD_BYTES`], where it is set.
+    pub threshold_bytes: Option<u64>,
+    /// [`DOWNLOAD_CONCURRENCY`], where it is set.
+    pub download_concurrency: Option<NonZeroU16>,
+}
+
+impl SyncConfiguration {
+    /// Reads it from the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`].
+    pub fn from_environment() -> Result<Self, ConfigurationError> {
+        Self::read(variable)
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+        Ok(Self {
+            state: StateConfiguration::read(&variable)?,
+            threshold_bytes: number(
+                SYNC_LAMBDA_THRESHOLD_BYTES,
+                "a number of bytes, such as 20000000000",
+                &variable,
+            )?,
+            download_concurrency: number(
+                DOWNLOAD_CONCURRENCY,
+                "a number of files from 1 to 65535",
+                &variable,
+            )?,
+        })
+    }
+}
+
 /// What `notify` needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifyConfiguration {
@@ -113,6 +178,23 @@ impl NotifyConfiguration {
 /// A variable's value; an empty one counts as not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable that holds a number, where it is set.
+fn number<T: FromStr>(
+    name: &'static str,
+    expected: &'static str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<T>, InvalidVariable> {
+    variable(name)
+        .map(|value| {
+            value.trim().parse().map_err(|_| InvalidVariable {
+                name,
+                value,
+                expected,
+            })
+        })
+        .transpose()
 }
 
 fn required<const COUNT: usize>(
@@ -161,5 +243,54 @@ mod tests {
         let configuration = StateConfiguration::read(|name| Some(name.to_lowercase())).unwrap();
         assert_eq!(configuration.state_bucket_name, "state_bucket_name");
         assert_eq!(configuration.event_bus_name, "event_bus_name");
+    }
+    /// The environment of `sync` with these variables besides those that it must have.
+    fn sync_with(
+        variables: &[(&str, &str)],
+    ) -> Result<SyncConfiguration, ConfigurationError> {
+        SyncConfiguration::read(|name| match name {
+            STATE_BUCKET_NAME => Some("state".to_owned()),
+            EVENT_BUS_NAME => Some("longshore".to_owned()),
+            name => variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned()),
+        })
+    }
+
+    #[test]
+    fn what_sync_is_not_told_it_does_not_know() {
+        let configuration = sync_with(&[]).unwrap();
+        assert_eq!(configuration.threshold_bytes, None);
+        assert_eq!(configuration.download_concurrency, None);
+    }
+
+    #[test]
+    fn what_sync_is_told_is_read() {
+        let configuration = sync_with(&[
+            (SYNC_LAMBDA_THRESHOLD_BYTES, "1000"),
+            (DOWNLOAD_CONCURRENCY, "5"),
+        ])
+        .unwrap();
+        assert_eq!(configuration.threshold_bytes, Some(1000));
+        assert_eq!(configuration.download_concurrency, NonZeroU16::new(5));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_named_with_what_is_expected() {
+        for (name, value, expected) in [
+            (SYNC_LAMBDA_THRESHOLD_BYTES, "20 GB", "a number of bytes"),
+            (SYNC_LAMBDA_THRESHOLD_BYTES, "-1", "a number of bytes"),
+            (DOWNLOAD_CONCURRENCY, "0", "a number of files from 1"),
+            (DOWNLOAD_CONCURRENCY, "70000", "a number of files from 1"),
+        ] {
+            let error = sync_with(&[(name, value)]).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!(
+                    "environment variable {name}: found `{value}`, expected {expected}"
+                )),
+                "{error}"
+            );
+        }
     }
 }
