@@ -1,10 +1,12 @@
 //! Configuration, read once at start. Every variable is named here and nowhere else.
 
+mod reader;
 pub mod task;
 
 use std::env;
-use std::num::NonZeroU16;
-use std::str::FromStr;
+
+pub use reader::InvalidEnvironment;
+use reader::Reader;
 
 /// The bucket that holds routes, release files and deployment records.
 pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
@@ -27,26 +29,6 @@ pub const LOG_LEVEL: &str = "LOG_LEVEL";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variables are not set: {}", .0.join(", "))]
 pub struct MissingVariables(Vec<&'static str>);
-
-/// A variable that holds something else than what it is for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("environment variable {name}: found `{value}`, expected {expected}")]
-pub struct InvalidVariable {
-    name: &'static str,
-    value: String,
-    expected: &'static str,
-}
-
-/// A configuration that nothing can start with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigurationError {
-    /// Something is not said.
-    #[error(transparent)]
-    Missing(#[from] MissingVariables),
-    /// Something is said that has no meaning.
-    #[error(transparent)]
-    Invalid(#[from] InvalidVariable),
-}
 
 /// What works on deployments needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,33 +107,30 @@ pub struct SyncConfiguration {
     pub state: StateConfiguration,
     /// [`SYNC_LAMBDA_THRESHOLD_BYTES`], where it is set.
     pub threshold_bytes: Option<u64>,
-    /// [`DOWNLOAD_CONCURRENCY`], where it is set.
-    pub download_concurrency: Option<NonZeroU16>,
+    /// [`DOWNLOAD_CONCURRENCY`]; `None` for what was measured to be best.
+    pub concurrency: Option<usize>,
 }
 
 impl SyncConfiguration {
     /// Reads it from the process's environment.
     ///
     /// # Errors
-    /// [`ConfigurationError`].
-    pub fn from_environment() -> Result<Self, ConfigurationError> {
+    /// [`InvalidEnvironment`].
+    pub fn from_environment() -> Result<Self, InvalidEnvironment> {
         Self::read(variable)
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
-        Ok(Self {
-            state: StateConfiguration::read(&variable)?,
-            threshold_bytes: number(
-                SYNC_LAMBDA_THRESHOLD_BYTES,
-                "a number of bytes, such as 20000000000",
-                &variable,
-            )?,
-            download_concurrency: number(
-                DOWNLOAD_CONCURRENCY,
-                "a number of files from 1 to 65535",
-                &variable,
-            )?,
-        })
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidEnvironment> {
+        let mut reader = Reader::new(variable);
+        let configuration = Self {
+            state: StateConfiguration {
+                state_bucket_name: reader.required(STATE_BUCKET_NAME),
+                event_bus_name: reader.required(EVENT_BUS_NAME),
+            },
+            threshold_bytes: reader.number(SYNC_LAMBDA_THRESHOLD_BYTES, "a whole number of bytes"),
+            concurrency: reader.concurrency(),
+        };
+        reader.finish(configuration)
     }
 }
 
@@ -178,23 +157,6 @@ impl NotifyConfiguration {
 /// A variable's value; an empty one counts as not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// A variable that holds a number, where it is set.
-fn number<T: FromStr>(
-    name: &'static str,
-    expected: &'static str,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<T>, InvalidVariable> {
-    variable(name)
-        .map(|value| {
-            value.trim().parse().map_err(|_| InvalidVariable {
-                name,
-                value,
-                expected,
-            })
-        })
-        .transpose()
 }
 
 fn required<const COUNT: usize>(
@@ -245,9 +207,7 @@ mod tests {
         assert_eq!(configuration.event_bus_name, "event_bus_name");
     }
     /// The environment of `sync` with these variables besides those that it must have.
-    fn sync_with(
-        variables: &[(&str, &str)],
-    ) -> Result<SyncConfiguration, ConfigurationError> {
+    fn sync_with(variables: &[(&str, &str)]) -> Result<SyncConfiguration, InvalidEnvironment> {
         SyncConfiguration::read(|name| match name {
             STATE_BUCKET_NAME => Some("state".to_owned()),
             EVENT_BUS_NAME => Some("longshore".to_owned()),
@@ -262,7 +222,7 @@ mod tests {
     fn what_sync_is_not_told_it_does_not_know() {
         let configuration = sync_with(&[]).unwrap();
         assert_eq!(configuration.threshold_bytes, None);
-        assert_eq!(configuration.download_concurrency, None);
+        assert_eq!(configuration.concurrency, None);
     }
 
     #[test]
@@ -273,24 +233,23 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(configuration.threshold_bytes, Some(1000));
-        assert_eq!(configuration.download_concurrency, NonZeroU16::new(5));
+        assert_eq!(configuration.concurrency, Some(5));
     }
 
     #[test]
-    fn a_number_that_is_none_is_named_with_what_is_expected() {
-        for (name, value, expected) in [
-            (SYNC_LAMBDA_THRESHOLD_BYTES, "20 GB", "a number of bytes"),
-            (SYNC_LAMBDA_THRESHOLD_BYTES, "-1", "a number of bytes"),
-            (DOWNLOAD_CONCURRENCY, "0", "a number of files from 1"),
-            (DOWNLOAD_CONCURRENCY, "70000", "a number of files from 1"),
-        ] {
-            let error = sync_with(&[(name, value)]).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!(
-                    "environment variable {name}: found `{value}`, expected {expected}"
-                )),
-                "{error}"
-            );
-        }
+    fn all_that_is_wrong_with_the_environment_of_sync_is_named_at_once() {
+        let error = SyncConfiguration::read(|name| match name {
+            STATE_BUCKET_NAME => Some("state".to_owned()),
+            SYNC_LAMBDA_THRESHOLD_BYTES => Some("20 GB".to_owned()),
+            DOWNLOAD_CONCURRENCY => Some("0".to_owned()),
+            _ => None,
+        })
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the environment is wrong: EVENT_BUS_NAME is not set; \
+             SYNC_LAMBDA_THRESHOLD_BYTES: found `20 GB`, expected a whole number of bytes; \
+             DOWNLOAD_CONCURRENCY: found `0`, expected a whole number from 1 to 64"
+        );
     }
 }

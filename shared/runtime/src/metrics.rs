@@ -6,43 +6,86 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-/// Something that is counted, in the namespace `Longshore`.
+/// Something that is counted or measured, in the namespace `Longshore`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// Events that did not have the shape they must have, and were acknowledged.
     MalformedEvents,
+    /// Shards of a bottle sync that wait or are worked on: what a service of tasks scales by.
+    PendingShards,
+    /// Files that a bottle sync has brought over.
+    SyncedFiles,
+    /// Their bytes.
+    SyncedBytes,
+    /// Files that a bottle sync has given up.
+    SyncFailedFiles,
+    /// Seconds from a bottle sync's beginning to its end.
+    SyncDuration,
 }
 
 impl Metric {
     fn name(self) -> &'static str {
         match self {
             Self::MalformedEvents => "MalformedEvents",
+            Self::PendingShards => "PendingShards",
+            Self::SyncedFiles => "SyncedFiles",
+            Self::SyncedBytes => "SyncedBytes",
+            Self::SyncFailedFiles => "SyncFailedFiles",
+            Self::SyncDuration => "SyncDuration",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::SyncedBytes => "Bytes",
+            Self::SyncDuration => "Seconds",
+            Self::MalformedEvents
+            | Self::PendingShards
+            | Self::SyncedFiles
+            | Self::SyncFailedFiles => "Count",
         }
     }
 }
 
 /// Counts one for `metric` of a function.
 pub fn count(metric: Metric, function: &str) {
+    write(("Function", function), &[(metric, 1)]);
+}
+
+/// What was measured of a stack.
+pub fn measure(stack: &str, values: &[(Metric, u64)]) {
+    write(("Stack", stack), values);
+}
+
+fn write(dimension: (&str, &str), values: &[(Metric, u64)]) {
     let milliseconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
     // A metric that cannot be written is no reason to fail an event.
-    let _ = writeln!(io::stdout(), "{}", line(metric, function, milliseconds));
+    let _ = writeln!(io::stdout(), "{}", line(dimension, values, milliseconds));
 }
 
-fn line(metric: Metric, function: &str, milliseconds: u128) -> Value {
-    json!({
+fn line(dimension: (&str, &str), values: &[(Metric, u64)], milliseconds: u128) -> Value {
+    let (name, value) = dimension;
+    let metrics: Vec<Value> = values
+        .iter()
+        .map(|(metric, _)| json!({"Name": metric.name(), "Unit": metric.unit()}))
+        .collect();
+    let mut line = json!({
         "_aws": {
             "Timestamp": u64::try_from(milliseconds).unwrap_or_default(),
             "CloudWatchMetrics": [{
                 "Namespace": "Longshore",
-                "Dimensions": [["Function"]],
-                "Metrics": [{"Name": metric.name(), "Unit": "Count"}],
+                "Dimensions": [[name]],
+                "Metrics": metrics,
             }],
         },
-        "Function": function,
-        metric.name(): 1,
-    })
+        name: value,
+    });
+    for (metric, value) in values {
+        line[metric.name()] = json!(value);
+    }
+    line
 }
 
 #[cfg(test)]
@@ -52,7 +95,11 @@ mod tests {
     #[test]
     fn a_count_is_a_line_that_cloudwatch_reads() {
         assert_eq!(
-            line(Metric::MalformedEvents, "deploy", 1_700_000_000_000),
+            line(
+                ("Function", "deploy"),
+                &[(Metric::MalformedEvents, 1)],
+                1_700_000_000_000
+            ),
             json!({
                 "_aws": {
                     "Timestamp": 1_700_000_000_000_u64,
@@ -64,6 +111,39 @@ mod tests {
                 },
                 "Function": "deploy",
                 "MalformedEvents": 1,
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_measured_together_is_one_line_with_units() {
+        assert_eq!(
+            line(
+                ("Stack", "bottles"),
+                &[
+                    (Metric::SyncedFiles, 3),
+                    (Metric::SyncedBytes, 4096),
+                    (Metric::SyncDuration, 61),
+                ],
+                1_700_000_000_000
+            ),
+            json!({
+                "_aws": {
+                    "Timestamp": 1_700_000_000_000_u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "Longshore",
+                        "Dimensions": [["Stack"]],
+                        "Metrics": [
+                            {"Name": "SyncedFiles", "Unit": "Count"},
+                            {"Name": "SyncedBytes", "Unit": "Bytes"},
+                            {"Name": "SyncDuration", "Unit": "Seconds"},
+                        ],
+                    }],
+                },
+                "Stack": "bottles",
+                "SyncedFiles": 3,
+                "SyncedBytes": 4096,
+                "SyncDuration": 61,
             })
         );
     }

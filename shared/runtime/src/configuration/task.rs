@@ -1,16 +1,14 @@
 //! What the task that brings bottles over reads from its environment.
 
-use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
 
+use super::reader::{InvalidEnvironment, Reader};
 use super::{EVENT_BUS_NAME, LOG_LEVEL, SLACK_WEBHOOK_SECRET_NAME, variable};
 use crate::logs;
 
 /// The bucket that files are brought into.
 pub const S3_BUCKET_NAME: &str = "S3_BUCKET_NAME";
-/// How many files are brought over at the same time.
-pub const DOWNLOAD_CONCURRENCY: &str = "DOWNLOAD_CONCURRENCY";
 /// Where the beginnings of large files are kept while they come.
 pub const TEMP_STORAGE_PATH: &str = "TEMP_STORAGE_PATH";
 /// Where the file system is mounted that outlives the task.
@@ -24,10 +22,6 @@ pub const PORT: &str = "PORT";
 
 /// The port where [`PORT`] is not set, as the stack file of the bottles has it.
 const DEFAULT_PORT: u16 = 8080;
-
-/// More than this many files at the same time only wait for each other, and hold more memory than a task
-/// is promised to need.
-const LARGEST_CONCURRENCY: u32 = 64;
 
 /// What the task needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +46,6 @@ pub struct TaskConfiguration {
     pub port: u16,
 }
 
-/// All that is wrong with the environment, at once.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the environment is wrong: {}", .0.join("; "))]
-pub struct InvalidEnvironment(Vec<String>);
-
 impl TaskConfiguration {
     /// Reads it from the process's environment.
     ///
@@ -67,10 +56,7 @@ impl TaskConfiguration {
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidEnvironment> {
-        let mut reader = Reader {
-            variable,
-            problems: Vec::new(),
-        };
+        let mut reader = Reader::new(variable);
         let configuration = Self {
             bucket_name: reader.required(S3_BUCKET_NAME),
             concurrency: reader.concurrency(),
@@ -82,16 +68,12 @@ impl TaskConfiguration {
                 .map(NonZeroU64::get),
             resume_directory: reader.resume_directory(),
             private_hosts: reader.private_hosts(),
-            event_bus_name: (reader.variable)(EVENT_BUS_NAME),
-            slack_webhook_secret_name: (reader.variable)(SLACK_WEBHOOK_SECRET_NAME),
+            event_bus_name: reader.text(EVENT_BUS_NAME),
+            slack_webhook_secret_name: reader.text(SLACK_WEBHOOK_SECRET_NAME),
             port: reader.port(),
         };
         reader.check_log_level();
-        if reader.problems.is_empty() {
-            Ok(configuration)
-        } else {
-            Err(InvalidEnvironment(reader.problems))
-        }
+        reader.finish(configuration)
     }
 }
 
@@ -100,62 +82,19 @@ impl TaskConfiguration {
 /// # Errors
 /// [`InvalidEnvironment`].
 pub fn port_from_environment() -> Result<u16, InvalidEnvironment> {
-    let mut reader = Reader {
-        variable,
-        problems: Vec::new(),
-    };
+    let mut reader = Reader::new(variable);
     let port = reader.port();
-    if reader.problems.is_empty() {
-        Ok(port)
-    } else {
-        Err(InvalidEnvironment(reader.problems))
-    }
-}
-
-/// Reads variables and keeps what is wrong with them.
-struct Reader<V> {
-    variable: V,
-    problems: Vec<String>,
+    reader.finish(port)
 }
 
 impl<V: Fn(&str) -> Option<String>> Reader<V> {
-    fn required(&mut self, name: &str) -> String {
-        (self.variable)(name).unwrap_or_else(|| {
-            self.problems.push(format!("{name} is not set"));
-            String::new()
-        })
-    }
-
-    fn number<N: FromStr>(&mut self, name: &str, expected: &str) -> Option<N> {
-        let text = (self.variable)(name)?;
-        let number = text.trim().parse().ok();
-        if number.is_none() {
-            self.refuse(name, &text, expected);
-        }
-        number
-    }
-
-    fn refuse(&mut self, name: &str, found: &str, expected: &str) {
-        self.problems
-            .push(format!("{name}: found `{found}`, expected {expected}"));
-    }
-
-    fn concurrency(&mut self) -> Option<usize> {
-        let expected = format!("a whole number from 1 to {LARGEST_CONCURRENCY}");
-        let number = self.number::<NonZeroU32>(DOWNLOAD_CONCURRENCY, &expected)?;
-        if number.get() > LARGEST_CONCURRENCY {
-            self.refuse(DOWNLOAD_CONCURRENCY, &number.to_string(), &expected);
-        }
-        usize::try_from(number.get()).ok()
-    }
-
     fn port(&mut self) -> u16 {
         self.number::<NonZeroU16>(PORT, "a port from 1 to 65535")
             .map_or(DEFAULT_PORT, NonZeroU16::get)
     }
 
     fn directory(&mut self, name: &str) -> Option<PathBuf> {
-        let text = (self.variable)(name)?;
+        let text = self.text(name)?;
         let path = Path::new(&text);
         let climbs = path
             .components()
@@ -177,7 +116,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     }
 
     fn private_hosts(&mut self) -> Vec<String> {
-        let Some(text) = (self.variable)(PRIVATE_SOURCE_HOSTS) else {
+        let Some(text) = self.text(PRIVATE_SOURCE_HOSTS) else {
             return Vec::new();
         };
         let hosts: Vec<String> = text
@@ -201,7 +140,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     }
 
     fn check_log_level(&mut self) {
-        if let Some(text) = (self.variable)(LOG_LEVEL)
+        if let Some(text) = self.text(LOG_LEVEL)
             && logs::level(&text).is_none()
         {
             self.refuse(LOG_LEVEL, &text, logs::LEVELS);
@@ -211,6 +150,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DOWNLOAD_CONCURRENCY;
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<TaskConfiguration, InvalidEnvironment> {
