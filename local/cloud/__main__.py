@@ -186,6 +186,7 @@ def main():
     install_what_the_emulator_lacks(arguments)
 
     import control
+    import homebrew
     import processes
     import slack
 
@@ -195,6 +196,7 @@ def main():
         "endpoint": f"http://{HOST}:{port}",
         "control": control_address,
         "slack_webhook_url": control_address + slack.PATH,
+        "homebrew": homebrew.address(),
         "region": arguments.region,
         "account_id": ACCOUNT,
         "access_key_id": access_key_id,

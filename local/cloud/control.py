@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import containers
 import events
+import homebrew
 import slack
 
 _EVENT_MEMBERS = {
@@ -66,7 +67,21 @@ class _Requests(BaseHTTPRequestHandler):
     def _body(self):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
+    def _answer_homebrew(self, method, raw=b""):
+        try:
+            answer = homebrew.control(method, self.path.removeprefix("/homebrew/"), json.loads(raw or b"null"))
+        except (homebrew.Problem, ValueError) as problem:
+            self._answer_json(400, {"error": str(problem)})
+            return
+        if answer is None:
+            self._answer_json(404, {"error": f"nothing answers {method} {self.path}"})
+        else:
+            self._answer_json(200, answer)
+
     def do_GET(self):
+        if self.path.startswith("/homebrew/"):
+            self._answer_homebrew("GET")
+            return
         read = _READ.get(self.path)
         if read is None:
             self._answer_json(404, {"error": f"nothing at {self.path}", "known": sorted(_READ)})
@@ -75,6 +90,9 @@ class _Requests(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         self._body()
+        if self.path.startswith("/homebrew/"):
+            self._answer_homebrew("DELETE")
+            return
         if self.path != "/slack/messages":
             self._answer_json(404, {"error": f"nothing to delete at {self.path}"})
             return
@@ -86,6 +104,9 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path.startswith("/slack/services/"):
             status, headers, text = slack.post(self.path, raw)
             self._answer(status, text.encode(), headers, "text/html")
+            return
+        if self.path.startswith("/homebrew/"):
+            self._answer_homebrew("POST", raw)
             return
         if self.path not in ("/slack/answers", "/events"):
             self._answer_json(404, {"error": f"nothing takes a post at {self.path}"})
