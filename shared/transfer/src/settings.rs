@@ -1,0 +1,80 @@
+//! How a transfer goes about its work.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How many files are brought at once where nothing else is said.
+///
+/// Measured with `cargo xtask bench sync`: more of them are no faster where two cores share the work with
+/// the servers, and each holds buffers of its own. Over a wide area more connections fill the line better,
+/// which is why this is not the smallest number that was as fast.
+pub const CONCURRENCY: usize = 8;
+
+/// What a transfer is told from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// At most so many files at once: `DOWNLOAD_CONCURRENCY`. Zero is taken as one.
+    pub concurrency: usize,
+    /// At most so many bytes a second from the source, over all files.
+    pub bandwidth_limit: Option<u64>,
+    /// A directory in which large files are kept while they are brought, so that another process can go on
+    /// with them: on a file system that outlives this process. `None`: what is interrupted starts again.
+    pub temporary: Option<PathBuf>,
+    /// Hosts, as `host:port`, that may be in a private network or speak plain HTTP.
+    pub private_hosts: Vec<String>,
+    /// How patient it is.
+    pub patience: Patience,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: CONCURRENCY,
+            bandwidth_limit: None,
+            temporary: None,
+            private_hosts: Vec::new(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// How long a transfer waits, and how often it tries again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a connection to the source may take.
+    pub connect: Duration,
+    /// How long the source may send no byte.
+    pub stall: Duration,
+    /// How often a file is tried.
+    pub attempts: u32,
+    /// How many retries all files share: each takes one, each file that is done gives one back.
+    pub retries: u32,
+    /// The first wait before a retry; each further one is twice as long, and every one is jittered.
+    pub first_delay: Duration,
+    /// No wait is longer, except where the source asks for one with `Retry-After`.
+    pub longest_delay: Duration,
+    /// What the source asks for with `Retry-After` is cut to this.
+    pub longest_retry_after: Duration,
+    /// How long files that are on their way may take to their end after a stop was requested.
+    pub grace: Duration,
+    /// What the jitter is made from; `None` for another one each time.
+    pub seed: Option<u64>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            // GitHub's storage has answered within seconds always; a proxy in between may buffer.
+            stall: Duration::from_secs(30),
+            attempts: 6,
+            retries: 200,
+            first_delay: Duration::from_millis(500),
+            longest_delay: Duration::from_secs(20),
+            longest_retry_after: Duration::from_secs(120),
+            // ECS kills a task 30 seconds after SIGTERM; what is left is for the checkpoint.
+            grace: Duration::from_secs(20),
+            seed: None,
+        }
+    }
+}
