@@ -99,11 +99,13 @@ def install_what_the_emulator_lacks(arguments):
     import services
     import targets
     import task_definitions
+    import task_surroundings
     import tasks
 
     sys.path.append(str(Path(__file__).parent / "stand_in"))
     os.environ["HOSTNAME"] = containers.CLOUD_CONTAINER
     containers.set_directory(arguments.directory / "containers")
+    task_surroundings.set_directory(arguments.directory / "file-systems")
     services.STEADY_SECONDS = arguments.steady_seconds
     from ministack.core import lambda_runtime
 
@@ -116,6 +118,7 @@ def install_what_the_emulator_lacks(arguments):
     function_logs.install()
     task_definitions.install()
     tasks.install()
+    task_surroundings.install()
     services.install()
     permissions.install()
     roles.install()
@@ -189,8 +192,10 @@ def main():
     import homebrew
     import processes
     import slack
+    import task_surroundings
 
     control_address = control.serve(HOST)
+    task_surroundings.set_address(control_address)
     description = {
         "pid": os.getpid(),
         "endpoint": f"http://{HOST}:{port}",

@@ -8,6 +8,7 @@ import containers
 import events
 import homebrew
 import slack
+import task_surroundings
 
 _EVENT_MEMBERS = {
     "id": str,
@@ -81,6 +82,10 @@ class _Requests(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/homebrew/"):
             self._answer_homebrew("GET")
+            return
+        if self.path.startswith(task_surroundings.CREDENTIALS_PATH):
+            keys = task_surroundings.credentials(self.path, self.headers.get("Authorization"))
+            self._answer_json(200 if keys else 403, keys or {"message": "these credentials are another task's"})
             return
         read = _READ.get(self.path)
         if read is None:
