@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use longshore_events::transfer::{Sha256, TransferItem, TransferReport};
 pub use longshore_rollout::ports::{CallError, ErrorClass, EventPublisher, RecordVersion};
 
@@ -211,7 +211,22 @@ pub trait Mirrors {
     fn add_mirror(&self, stack: &str) -> impl Future<Output = Result<(), CallError>>;
 }
 
-/// All that a sync needs of AWS.
-pub trait SyncCloud: MirrorStore + TaskRunner + FileSystems + Mirrors + EventPublisher {}
+/// What tells the time: leases are renewed while work goes on.
+pub trait Clock {
+    /// The time now.
+    fn now(&self) -> DateTime<Utc>;
 
-impl<T> SyncCloud for T where T: MirrorStore + TaskRunner + FileSystems + Mirrors + EventPublisher {}
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
+}
+
+/// All that a sync needs of AWS, and the time.
+pub trait SyncCloud:
+    MirrorStore + TaskRunner + FileSystems + Mirrors + EventPublisher + Clock
+{
+}
+
+impl<T> SyncCloud for T where
+    T: MirrorStore + TaskRunner + FileSystems + Mirrors + EventPublisher + Clock
+{
+}

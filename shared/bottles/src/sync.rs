@@ -1,8 +1,93 @@
 //! A sync: planned, brought over, published.
+//!
+//! [`run()`] plans and, where the work is small, does it; [`advance()`] goes on at every wake-up, however
+//! often and in whatever order these come; [`reconcile()`] is the wake-up that is never lost. What a task
+//! needs is in [`shard`].
 
+mod advance;
+mod decide;
+mod file_system;
+mod finish;
+mod gather;
+mod held;
+mod manifests;
+mod object;
+mod plan;
+mod reconcile;
 pub mod record;
+mod run;
+pub mod shard;
+mod status;
+mod verify;
+
+use chrono::{DateTime, Utc};
+use longshore_events::longshore::SyncSource;
+use longshore_rollout::record::Worker;
+
+pub use self::advance::{Advanced, advance};
+pub use self::plan::{SyncPlan, plan};
+pub use self::reconcile::{Reconciled, reconcile};
+pub use self::run::{RunOutcome, run};
+pub use self::status::{ShardStatus, SyncStatus, status};
+pub use self::verify::{PublishedIndex, Verification, verify};
+use crate::ports::CallError;
+use crate::settings::RunnerSettings;
 
 /// `startedBy` of a sync's tasks: by it an event of a task that stopped finds its mirror and its shard.
 pub fn started_by(stack: &str, shard: u32) -> String {
     format!("longshore-sync/{stack}/{shard}")
+}
+
+/// What carries a sync out.
+#[derive(Debug)]
+pub struct Engine<'a, C, S, T> {
+    /// AWS and the time.
+    pub cloud: &'a C,
+    /// Where the index and the image indexes come from.
+    pub source: &'a S,
+    /// What brings files over in this process.
+    pub transferrer: &'a T,
+    /// What this process brings along.
+    pub runner: &'a RunnerSettings,
+    /// This invocation: `id` names the syncs that it begins, `now` is when it began, from which
+    /// [`RunnerSettings::time_left`] counts.
+    pub worker: &'a Worker,
+}
+
+/// What asks for a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRequest {
+    /// Who or what.
+    pub source: SyncSource,
+    /// When.
+    pub requested_at: DateTime<Utc>,
+    /// How.
+    pub options: SyncOptions,
+}
+
+/// How a sync is done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncOptions {
+    /// Compare with a listing of the bucket, instead of the inventory that the last sync has left.
+    pub check_listing: bool,
+    /// From how many bytes on it runs in tasks, instead of the runner's setting.
+    pub threshold_bytes: Option<u64>,
+}
+
+/// Why something was not done about a mirror.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SyncError {
+    /// The mirror, or its index, does not allow it; trying again changes nothing.
+    #[error("{operation} the mirror of stack {stack}: {reason}")]
+    Refused {
+        /// What was asked for.
+        operation: &'static str,
+        /// The stack.
+        stack: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A call failed. Trying again may help.
+    #[error(transparent)]
+    Call(#[from] CallError),
 }

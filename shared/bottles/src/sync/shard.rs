@@ -1,0 +1,467 @@
+//! A shard of a sync: its items are in one object, who works on them and what became of it in another,
+//! which is changed only by conditional writes.
+//!
+//! This needs nothing but the mirror's bucket, so that a task that knows only the bucket can take a shard.
+
+use chrono::{DateTime, Duration, Utc};
+use longshore_events::longshore::{LongshoreEvent, SyncShardCompleted};
+use longshore_events::transfer::{TransferItem, TransferProgress, TransferReport};
+use longshore_rollout::record::Worker;
+use serde::{Deserialize, Serialize};
+
+use crate::layout;
+use crate::ports::{CallError, ErrorClass, MirrorStore, RecordVersion, WriteCondition};
+use crate::shards;
+use crate::sync::object::{read_object, write_object};
+use crate::sync::record::{SyncRecord, SyncState};
+
+/// How long a worker keeps others away from a shard without renewing its lease.
+pub const LEASE: Duration = Duration::seconds(60);
+
+/// How often a worker renews it.
+pub const RENEWAL: Duration = Duration::seconds(20);
+
+/// How many workers may die of a shard.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// How many failures a report keeps.
+const FAILURES_KEPT: usize = 100;
+
+/// How far a shard is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardState {
+    /// The stack whose sync it is.
+    pub stack: String,
+    /// The sync.
+    pub sync_id: String,
+    /// The shard's number, from 1.
+    pub shard: u32,
+    /// How many items it has.
+    pub files: u64,
+    /// Their bytes, as far as they are known.
+    pub bytes: u64,
+    /// Who works on it.
+    #[serde(flatten)]
+    pub phase: ShardPhase,
+    /// How often a worker took it.
+    pub attempts: u32,
+    /// How often a worker gave it back in order, because its time was over.
+    pub given_back: u32,
+    /// How far the worker is, or was.
+    pub progress: TransferProgress,
+    /// What became of it so far; of all of it once it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<TransferReport>,
+}
+
+/// Who works on a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum ShardPhase {
+    /// Nobody.
+    Pending,
+    /// A worker.
+    Leased {
+        /// A task's ARN, or an invocation's id.
+        worker_id: String,
+        /// Until when it has the shard for itself.
+        lease_until: DateTime<Utc>,
+    },
+    /// Nobody any more.
+    Done,
+}
+
+impl ShardState {
+    /// A shard that nobody has taken yet.
+    pub fn new(stack: &str, sync_id: &str, shard: u32, items: &[TransferItem]) -> Self {
+        Self {
+            stack: stack.to_owned(),
+            sync_id: sync_id.to_owned(),
+            shard,
+            files: items.len() as u64,
+            bytes: items.iter().filter_map(|item| item.size).sum(),
+            phase: ShardPhase::Pending,
+            attempts: 0,
+            given_back: 0,
+            progress: TransferProgress::default(),
+            report: None,
+        }
+    }
+
+    /// Whether all of it was tried.
+    pub fn is_done(&self) -> bool {
+        self.phase == ShardPhase::Done
+    }
+
+    /// Whether a worker has it and may still be alive.
+    pub fn is_leased(&self, now: DateTime<Utc>) -> bool {
+        matches!(self.phase, ShardPhase::Leased { lease_until, .. } if lease_until > now)
+    }
+
+    /// How many workers have died of it, the one that has it now counted as well.
+    pub fn deaths(&self) -> u32 {
+        self.attempts.saturating_sub(self.given_back)
+    }
+
+    /// How far all workers together are.
+    pub fn done(&self) -> TransferProgress {
+        let before = self.report.as_ref().map(progress_of).unwrap_or_default();
+        if self.is_done() {
+            return before;
+        }
+        TransferProgress {
+            files: before.files + self.progress.files,
+            bytes: before.bytes + self.progress.bytes,
+            failed: before.failed + self.progress.failed,
+        }
+    }
+
+    fn is_held_by(&self, lease: &Self) -> bool {
+        match (&self.phase, &lease.phase) {
+            (
+                ShardPhase::Leased { worker_id, .. },
+                ShardPhase::Leased {
+                    worker_id: holder, ..
+                },
+            ) => worker_id == holder && self.attempts == lease.attempts,
+            _ => false,
+        }
+    }
+}
+
+fn progress_of(report: &TransferReport) -> TransferProgress {
+    TransferProgress {
+        files: report.files + report.already_there,
+        bytes: report.bytes,
+        failed: report.failed,
+    }
+}
+
+/// A shard that a worker has for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The shard's state as last written.
+    pub state: ShardState,
+    version: RecordVersion,
+}
+
+/// What came of asking for a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is this worker's, until it does not renew the lease.
+    Leased(Lease),
+    /// Another worker has it.
+    Busy {
+        /// Until when, if that one is dead.
+        until: DateTime<Utc>,
+    },
+    /// There is nothing left to be done.
+    Done,
+    /// So many workers died of it that it is given up.
+    GivenUp,
+    /// There is no such shard: its sync is over and cleared away.
+    NotFound,
+}
+
+/// Whether a worker still has a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// It does.
+    Held,
+    /// Somebody else has it: stop.
+    Lost,
+}
+
+/// A shard that a task may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingShard {
+    /// The stack whose sync it is.
+    pub stack: String,
+    /// The sync.
+    pub sync_id: String,
+    /// The shard's number.
+    pub shard: u32,
+}
+
+/// The sync and the number of a shard whose items are under `key`; `None` for any other object.
+pub fn of_key(key: &str) -> Option<(String, u32)> {
+    let rest = key
+        .strip_prefix(layout::OWN_PREFIX)?
+        .strip_prefix("syncs/")?;
+    let (sync_id, rest) = rest.split_once('/')?;
+    let number: u32 = rest
+        .strip_prefix("shards/")?
+        .strip_suffix(".jsonl")?
+        .parse()
+        .ok()?;
+    (layout::shard(sync_id, number) == key).then(|| (sync_id.to_owned(), number))
+}
+
+/// The shards that wait for a worker: of the sync that the mirror's record tells of, those that nobody
+/// has, or whose worker is dead. Their number is what a service of tasks is scaled by.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn pending<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<PendingShard>, CallError> {
+    let Some((record, _)) = read_object::<SyncRecord, M>(store, bucket, layout::RECORD).await?
+    else {
+        return Ok(Vec::new());
+    };
+    let sync = record.sync;
+    if sync.state != SyncState::Transferring {
+        return Ok(Vec::new());
+    }
+    let mut pending = Vec::new();
+    for shard in sync.shards.iter().filter(|shard| shard.given_up.is_none()) {
+        let waits = read(store, bucket, &sync.id, shard.shard)
+            .await?
+            .is_some_and(|(state, _)| {
+                !state.is_done() && !state.is_leased(now) && state.deaths() < MAX_ATTEMPTS
+            });
+        if waits {
+            pending.push(PendingShard {
+                stack: sync.stack.clone(),
+                sync_id: sync.id.clone(),
+                shard: shard.shard,
+            });
+        }
+    }
+    Ok(pending)
+}
+
+/// Takes a shard, if nobody has it.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn take<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    sync_id: &str,
+    shard: u32,
+    worker: &Worker,
+) -> Result<Taken, CallError> {
+    let Some((mut state, version)) = read(store, bucket, sync_id, shard).await? else {
+        return Ok(Taken::NotFound);
+    };
+    match state.phase {
+        ShardPhase::Done => return Ok(Taken::Done),
+        ShardPhase::Leased { lease_until, .. } if lease_until > worker.now => {
+            return Ok(Taken::Busy { until: lease_until });
+        }
+        _ if state.deaths() >= MAX_ATTEMPTS => return Ok(Taken::GivenUp),
+        _ => {}
+    }
+    let lease_until = worker.now + LEASE;
+    state.phase = ShardPhase::Leased {
+        worker_id: worker.id.clone(),
+        lease_until,
+    };
+    state.attempts += 1;
+    state.progress = TransferProgress::default();
+    match write(store, bucket, &state, &version).await {
+        Ok(version) => Ok(Taken::Leased(Lease { state, version })),
+        Err(error) if error.class == ErrorClass::LostRace => Ok(Taken::Busy { until: lease_until }),
+        Err(error) => Err(error),
+    }
+}
+
+/// The items of a shard that this worker has.
+///
+/// # Errors
+/// [`CallError`]; [`ErrorClass::Refused`] for items that cannot be read.
+pub async fn items<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    sync_id: &str,
+    shard: u32,
+) -> Result<Vec<TransferItem>, CallError> {
+    let key = layout::shard(sync_id, shard);
+    let failed = |class, message: String| CallError {
+        operation: format!("read shard {key} of bucket {bucket}"),
+        class,
+        code: None,
+        message,
+    };
+    let Some((body, _)) = store.read(bucket, &key).await? else {
+        return Err(failed(
+            ErrorClass::NotFound,
+            "there is no such object".to_owned(),
+        ));
+    };
+    shards::read(&body).map_err(|problem| failed(ErrorClass::Refused, problem))
+}
+
+/// Keeps a shard for another [`LEASE`], and says how far it is. A worker that has lost it stops.
+///
+/// # Errors
+/// [`CallError`]: the lease may be renewed a little later, while it lasts.
+pub async fn renew<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    lease: &mut Lease,
+    progress: TransferProgress,
+    now: DateTime<Utc>,
+) -> Result<Renewed, CallError> {
+    change(store, bucket, lease, |state| {
+        if let ShardPhase::Leased { lease_until, .. } = &mut state.phase {
+            *lease_until = now + LEASE;
+        }
+        state.progress = progress;
+    })
+    .await
+}
+
+/// Writes down that all items of the shard were tried, and gives the event that tells of it; `None` when
+/// somebody else has the shard.
+///
+/// # Errors
+/// [`CallError`]: it is not known whether that was written; do it again.
+pub async fn finish<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    lease: &mut Lease,
+    report: &TransferReport,
+) -> Result<Option<LongshoreEvent>, CallError> {
+    let before = lease.state.report.clone();
+    let report = merged(before.as_ref(), report);
+    let renewed = change(store, bucket, lease, |state| {
+        state.phase = ShardPhase::Done;
+        state.progress = progress_of(&report);
+        state.report = Some(report.clone());
+    })
+    .await?;
+    Ok((renewed == Renewed::Held).then(|| {
+        LongshoreEvent::SyncShardCompleted(SyncShardCompleted {
+            stack: lease.state.stack.clone(),
+            sync_id: lease.state.sync_id.clone(),
+            shard: lease.state.shard,
+            report,
+        })
+    }))
+}
+
+/// Gives a shard back in order, because the worker's time is over: `left` is what the next one has to do.
+///
+/// # Errors
+/// [`CallError`]: the lease expires by itself.
+pub async fn give_back<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    lease: &mut Lease,
+    report: &TransferReport,
+    left: &[TransferItem],
+) -> Result<Renewed, CallError> {
+    let before = lease.state.report.clone();
+    let report = merged(before.as_ref(), report);
+    // The items first would lose the failures of those that are not left, if this died in between.
+    let renewed = change(store, bucket, lease, |state| {
+        state.phase = ShardPhase::Pending;
+        state.given_back += 1;
+        state.progress = TransferProgress::default();
+        state.report = Some(report.clone());
+    })
+    .await?;
+    if renewed == Renewed::Held {
+        let (sync_id, shard) = (&lease.state.sync_id, lease.state.shard);
+        store
+            .write(
+                bucket,
+                &layout::shard(sync_id, shard),
+                JSON_LINES,
+                shards::write(left),
+                WriteCondition::None,
+            )
+            .await?;
+    }
+    Ok(renewed)
+}
+
+/// The media type of JSON lines.
+pub(crate) const JSON_LINES: &str = "application/jsonl";
+
+/// Two reports as one.
+pub fn merged(before: Option<&TransferReport>, report: &TransferReport) -> TransferReport {
+    let Some(before) = before else {
+        return report.clone();
+    };
+    let mut failures = before.failures.clone();
+    failures.extend(report.failures.iter().cloned());
+    failures.truncate(FAILURES_KEPT);
+    TransferReport {
+        files: before.files + report.files,
+        bytes: before.bytes + report.bytes,
+        already_there: before.already_there + report.already_there,
+        copies: before.copies + report.copies,
+        downloaded_bytes: before.downloaded_bytes + report.downloaded_bytes,
+        resumed_bytes: before.resumed_bytes + report.resumed_bytes,
+        failed: before.failed + report.failed,
+        failures,
+        started_at: before.started_at.min(report.started_at),
+        finished_at: before.finished_at.max(report.finished_at),
+    }
+}
+
+/// A shard's state and its version.
+pub(crate) async fn read<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    sync_id: &str,
+    shard: u32,
+) -> Result<Option<(ShardState, RecordVersion)>, CallError> {
+    read_object(store, bucket, &layout::shard_state(sync_id, shard)).await
+}
+
+async fn write<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    state: &ShardState,
+    version: &RecordVersion,
+) -> Result<RecordVersion, CallError> {
+    let key = layout::shard_state(&state.sync_id, state.shard);
+    write_object(store, bucket, &key, state, WriteCondition::Replaces(version)).await
+}
+
+/// Changes the state of a shard that this worker has. A write whose answer was lost leaves a version
+/// behind that the worker does not know: the state itself says whose it is.
+async fn change<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    lease: &mut Lease,
+    change: impl Fn(&mut ShardState),
+) -> Result<Renewed, CallError> {
+    let mut state = lease.state.clone();
+    change(&mut state);
+    match write(store, bucket, &state, &lease.version).await {
+        Ok(version) => {
+            *lease = Lease { state, version };
+            return Ok(Renewed::Held);
+        }
+        Err(error) if error.class == ErrorClass::LostRace => {}
+        Err(error) => return Err(error),
+    }
+    let (sync_id, shard) = (lease.state.sync_id.clone(), lease.state.shard);
+    let Some((current, version)) = read(store, bucket, &sync_id, shard).await? else {
+        return Ok(Renewed::Lost);
+    };
+    if current == state {
+        *lease = Lease { state, version };
+        return Ok(Renewed::Held);
+    }
+    if !current.is_held_by(&lease.state) {
+        return Ok(Renewed::Lost);
+    }
+    let mut state = current;
+    change(&mut state);
+    match write(store, bucket, &state, &version).await {
+        Ok(version) => {
+            *lease = Lease { state, version };
+            Ok(Renewed::Held)
+        }
+        Err(error) if error.class == ErrorClass::LostRace => Ok(Renewed::Lost),
+        Err(error) => Err(error),
+    }
+}
