@@ -3,6 +3,7 @@
 //! it reports is what was answered.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials as SignerCredentials;
@@ -12,11 +13,16 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use ureq::http::{Method, Request};
 
+use crate::python::hexadecimal;
+
 /// The largest answer that is read, in bytes.
 const ANSWER_LIMIT: u64 = 64 * 1024 * 1024;
+/// How much of an object is read at once, in bytes.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Access keys.
 #[derive(Clone)]
@@ -153,6 +159,28 @@ impl Answer {
     }
 }
 
+/// An object's content as it was read, piece by piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// How many bytes came.
+    pub size: u64,
+    /// The SHA-256 of them, as hexadecimal digits.
+    pub sha256: String,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The `Content-Length` header.
+    pub content_length: Option<u64>,
+}
+
+/// An object as a listing tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub size: u64,
+}
+
 /// The client.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -269,6 +297,115 @@ impl Client {
         }
     }
 
+    /// Asks a bucket for a path as it stands in a request, percent-encoded or not, as a client of a mirror does; reads
+    /// what comes to its end, and keeps its digest only. `None` when there is no such object.
+    ///
+    /// # Errors
+    /// When the call is refused or gets no answer, or the answer ends early.
+    pub fn read_path(
+        &self,
+        method: Method,
+        bucket: &str,
+        path: &str,
+    ) -> Result<Option<Content>, CallError> {
+        let call = Call {
+            service: "s3",
+            operation: "GetObject",
+            method,
+            path: &format!("/{bucket}/{path}"),
+            headers: &[],
+            body: Vec::new(),
+        };
+        let mut answer = match self.answered(&call) {
+            Ok(answer) => answer,
+            // The answer to HEAD has no body that names the error.
+            Err(CallError::Refused { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let header = |name| {
+            let value = answer.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let content_type = header("content-type");
+        let content_length = header("content-length").and_then(|length| length.parse().ok());
+        let mut hasher = Sha256::new();
+        let mut size = 0;
+        let mut reader = answer.body_mut().as_reader();
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = reader
+                .read(&mut piece)
+                .map_err(|error| CallError::Transport {
+                    call: call.name(),
+                    source: error.into(),
+                })?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&piece[..read]);
+            size += read as u64;
+        }
+        Ok(Some(Content {
+            size,
+            sha256: hexadecimal(&hasher.finalize()),
+            content_type,
+            content_length,
+        }))
+    }
+
+    /// Every object of a bucket, in the order of the keys.
+    ///
+    /// # Errors
+    /// When the call is refused or gets no answer.
+    pub fn list_objects(&self, bucket: &str) -> Result<Vec<ListedObject>, CallError> {
+        let mut objects = Vec::new();
+        let mut after = String::new();
+        loop {
+            let answer = self.s3(
+                "ListObjectsV2",
+                Method::GET,
+                &format!(
+                    "/{bucket}?list-type=2&start-after={}",
+                    percent_encoded(&after, false)
+                ),
+                "",
+            )?;
+            for listed in answer.body.split("<Contents>").skip(1) {
+                let key = element(listed, "Key").unwrap_or_default();
+                let size = element(listed, "Size").and_then(|size| size.parse().ok());
+                after.clone_from(&key);
+                objects.push(ListedObject {
+                    key,
+                    size: size.unwrap_or_default(),
+                });
+            }
+            if element(&answer.body, "IsTruncated").as_deref() != Some("true") {
+                return Ok(objects);
+            }
+        }
+    }
+
+    /// One call of S3's, such as `PUT /bucket?notification`.
+    ///
+    /// # Errors
+    /// When the call is refused or gets no answer.
+    pub fn s3(
+        &self,
+        operation: &str,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<Answer, CallError> {
+        self.send(&Call {
+            service: "s3",
+            operation,
+            method,
+            path,
+            headers: &[],
+            body: body.as_bytes().to_vec(),
+        })
+    }
+
     /// Deletes an object of S3.
     ///
     /// # Errors
@@ -347,27 +484,29 @@ impl Client {
     }
 
     fn send(&self, call: &Call<'_>) -> Result<Answer, CallError> {
+        let mut answer = self.answered(call)?;
+        Ok(Answer {
+            headers: answer.headers().clone(),
+            body: read_body(call, &mut answer)?,
+        })
+    }
+
+    /// An answer that tells of success, of which nothing was read yet.
+    fn answered(&self, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, CallError> {
         let request = self.signed(call)?;
-        let transport = |source| CallError::Transport {
-            call: call.name(),
-            source,
-        };
         let mut answer = self
             .agent
             .run(request)
-            .map_err(|error| transport(error.into()))?;
+            .map_err(|error| CallError::Transport {
+                call: call.name(),
+                source: error.into(),
+            })?;
         let status = answer.status();
-        let headers = answer.headers().clone();
-        let body = answer
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_LIMIT)
-            .read_to_string()
-            .map_err(|error| transport(error.into()))?;
         if status.is_success() {
-            return Ok(Answer { headers, body });
+            return Ok(answer);
         }
-        let (code, message) = read_error(&headers, &body);
+        let body = read_body(call, &mut answer)?;
+        let (code, message) = read_error(answer.headers(), &body);
         Err(CallError::Refused {
             call: call.name(),
             status: status.as_u16(),
@@ -446,6 +585,21 @@ impl Call<'_> {
     }
 }
 
+fn read_body(
+    call: &Call<'_>,
+    answer: &mut ureq::http::Response<ureq::Body>,
+) -> Result<String, CallError> {
+    answer
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_LIMIT)
+        .read_to_string()
+        .map_err(|error| CallError::Transport {
+            call: call.name(),
+            source: error.into(),
+        })
+}
+
 fn parse_json(call: &Call<'_>, body: &str) -> Result<Value, CallError> {
     let body = if body.is_empty() { "null" } else { body };
     serde_json::from_str(body).map_err(|error| CallError::Transport {
@@ -493,7 +647,8 @@ pub fn element(xml: &str, name: &str) -> Option<String> {
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters, and `/` where it stays a separator.
-fn percent_encoded(text: &str, keep_slash: bool) -> String {
+#[must_use]
+pub fn percent_encoded(text: &str, keep_slash: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keep_slash && byte == b'/') {

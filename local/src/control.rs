@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::homebrew::Homebrew;
+
 /// A message that Slack's stand-in accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlackMessage {
@@ -119,7 +121,7 @@ impl Control {
         if let Some(retry_after) = retry_after {
             answers["retry_after"] = json!(retry_after);
         }
-        self.post("/slack/answers", &answers)
+        self.post::<Value>("/slack/answers", &answers).map(drop)
     }
 
     /// Puts an event on the default bus as AWS itself would.
@@ -127,7 +129,7 @@ impl Control {
     /// # Errors
     /// When the control server does not answer, or refuses the event.
     pub fn send_event(&self, event: &Value) -> Result<()> {
-        self.post("/events", event)
+        self.post::<Value>("/events", event).map(drop)
     }
 
     /// Every event that the cloud sent in AWS's name, in order.
@@ -138,6 +140,12 @@ impl Control {
         self.get("/events")
     }
 
+    /// The source of this name: a stand-in for Homebrew's servers.
+    #[must_use]
+    pub fn homebrew(&self, source: &str) -> Homebrew {
+        Homebrew::new(self.clone(), source)
+    }
+
     /// The containers that run now.
     ///
     /// # Errors
@@ -146,7 +154,7 @@ impl Control {
         self.get("/containers")
     }
 
-    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
         let address = format!("{}{path}", self.address);
         let answer = self
             .agent
@@ -156,7 +164,11 @@ impl Control {
         self.read(&address, answer)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Result<()> {
+    pub(crate) fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<T> {
         let address = format!("{}{path}", self.address);
         let answer = self
             .agent
@@ -164,6 +176,16 @@ impl Control {
             .header("content-type", "application/json")
             .send(body.to_string())
             .with_context(|| format!("post to {address}"))?;
+        self.read(&address, answer)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Result<()> {
+        let address = format!("{}{path}", self.address);
+        let answer = self
+            .agent
+            .delete(&address)
+            .call()
+            .with_context(|| format!("delete {address}"))?;
         self.read::<Value>(&address, answer).map(drop)
     }
 

@@ -9,6 +9,7 @@ pub mod client;
 pub mod cloud;
 pub mod control;
 pub mod environment;
+pub mod homebrew;
 pub mod process;
 pub mod python;
 pub mod scene;
