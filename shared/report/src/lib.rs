@@ -16,6 +16,6 @@ pub use announcer::{AnnounceError, Announcer, MessagePoster, SecretError, Webhoo
 pub use blocks::{
     BLOCKS, Block, CONTEXT_ELEMENTS, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Text,
 };
-pub use message::message;
+pub use message::{message, transfer_message};
 pub use slack::{ClientError, PostError, RetryPolicy, Slack, Trouble};
 pub use webhook::{InvalidWebhook, WebhookUrl};

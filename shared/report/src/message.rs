@@ -1,6 +1,8 @@
 //! What Slack is told of each event.
 
+mod amounts;
 mod stacks;
+mod syncs;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
@@ -13,6 +15,8 @@ use longshore_events::longshore::{
 use crate::blocks::{Block, Message};
 use crate::failures;
 use crate::text::{code, line, quote};
+
+pub use syncs::transfer_message;
 
 /// Room for what a headline is about; the rest of [`crate::HEADER_TEXT`] is for its symbol and words.
 const SUBJECT: usize = 110;
@@ -29,9 +33,10 @@ const REFUSAL_LINES: usize = 40;
 const NOTE: usize = 600;
 const NOTE_LINES: usize = 10;
 
-/// What Slack is told of `event`. Within all of Slack's limits and never empty, whatever the event holds.
-pub fn message(event: &LongshoreEvent) -> Message {
-    match event {
+/// What Slack is told of `event`; nothing of what only Longshore itself must know. Within all of Slack's
+/// limits and never empty, whatever the event holds.
+pub fn message(event: &LongshoreEvent) -> Option<Message> {
+    Some(match event {
         LongshoreEvent::DeploymentStarted(event) => started(event),
         LongshoreEvent::DeploymentSkipped(event) => skipped(event),
         LongshoreEvent::DeploymentSucceeded(event) => succeeded(event),
@@ -44,14 +49,14 @@ pub fn message(event: &LongshoreEvent) -> Message {
         LongshoreEvent::StackFailed(event) => stacks::failed(event),
         LongshoreEvent::StackUnchanged(event) => stacks::unchanged(event),
         LongshoreEvent::StackFileRefused(event) => stacks::file_refused(event),
-        LongshoreEvent::SyncPlanned(_)
-        | LongshoreEvent::SyncUnchanged(_)
-        | LongshoreEvent::SyncProgressed(_)
-        | LongshoreEvent::SyncShardCompleted(_)
-        | LongshoreEvent::SyncCompleted(_)
-        | LongshoreEvent::SyncFailed(_)
-        | LongshoreEvent::SyncRefused(_) => todo!(),
-    }
+        LongshoreEvent::SyncPlanned(event) => syncs::planned(event),
+        LongshoreEvent::SyncUnchanged(event) => syncs::unchanged(event),
+        LongshoreEvent::SyncProgressed(event) => syncs::progressed(event),
+        LongshoreEvent::SyncShardCompleted(_) => return None,
+        LongshoreEvent::SyncCompleted(event) => syncs::completed(event),
+        LongshoreEvent::SyncFailed(event) => syncs::failed(event),
+        LongshoreEvent::SyncRefused(event) => syncs::refused(event),
+    })
 }
 
 fn started(event: &DeploymentStarted) -> Message {

@@ -89,6 +89,7 @@ fn a_message() -> Message {
         version_id: None,
         reason: "not JSON".to_owned(),
     }))
+    .unwrap()
 }
 
 #[tokio::test]

@@ -7,19 +7,26 @@ use longshore_events::image::Image;
 use longshore_events::longshore::{
     ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
     DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
-    FailedResource, LongshoreEvent, OperationKind, Problem, ReleaseRefused, Severity, SkipReason,
-    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
-    StackUnchanged, TaskFailure,
+    FailedResource, FileCount, LongshoreEvent, OperationKind, Problem, RefusedEntry,
+    ReleaseRefused, RunsOn, Severity, SkipReason, Source, StackApplying, StackFailed,
+    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, SyncCompleted,
+    SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed, SyncRefused, SyncShardCompleted,
+    SyncSource, SyncSummary, SyncUnchanged, TaskFailure,
 };
+use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 use longshore_report::{
     BLOCKS, Block, CONTEXT_ELEMENTS, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Text,
-    message,
+    transfer_message,
 };
 use proptest::prelude::*;
 
 const DIGEST: &str = "sha256:1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f809";
 const TASK_DEFINITION: &str = "arn:aws:ecs:eu-west-1:123456789012:task-definition/shop-api:42";
 const PREVIOUS: &str = "arn:aws:ecs:eu-west-1:123456789012:task-definition/shop-api:41";
+
+fn message(event: &LongshoreEvent) -> Message {
+    longshore_report::message(event).unwrap()
+}
 
 fn requested_at() -> DateTime<Utc> {
     "2026-11-21T09:30:00Z".parse().unwrap()
@@ -225,6 +232,125 @@ fn file_refused(problems: Vec<Problem>) -> LongshoreEvent {
         stack: Some("shop-prod".to_owned()),
         at: after(1),
         problems,
+    })
+}
+
+fn sync(source: SyncSource) -> SyncSummary {
+    SyncSummary {
+        stack: "homebrew-bottles-prod".to_owned(),
+        sync_id: "0d9c8a52-6b1f-4f0e-9a3c-2f5b7c1d8e46".to_owned(),
+        bucket: "homebrew-bottles-111122223333".to_owned(),
+        source,
+        requested_at: requested_at(),
+    }
+}
+
+fn refused_entry() -> RefusedEntry {
+    RefusedEntry {
+        entry: "wget (arm64_sequoia)".to_owned(),
+        reason: "url: http://10.0.0.5/wget.tar.gz is at a private address".to_owned(),
+    }
+}
+
+fn transfer_failure(number: u32) -> TransferFailure {
+    TransferFailure {
+        key: format!("boost@1.85-1.85.0_{number}.arm64_sequoia.bottle.2.tar.gz"),
+        url: "https://ghcr.io/v2/homebrew/core/boost/1.85/blobs/sha256:1a2b3c4d".to_owned(),
+        reason: "sha256 does not match what the index says".to_owned(),
+        attempts: 2,
+    }
+}
+
+fn transfer(failures: Vec<TransferFailure>) -> TransferReport {
+    TransferReport {
+        files: 1_204,
+        bytes: 12_345_678_901,
+        already_there: 17,
+        copies: 2_408,
+        downloaded_bytes: 12_400_000_000,
+        resumed_bytes: 1_500_000_000,
+        failed: failures.len() as u64,
+        failures,
+        started_at: after(12),
+        finished_at: after(212),
+    }
+}
+
+fn outcome(failures: Vec<TransferFailure>) -> SyncOutcome {
+    SyncOutcome {
+        runs_on: RunsOn::Tasks { tasks: 4 },
+        transfer: transfer(failures),
+        deleted: 3,
+        refused: 1,
+        refused_entries: vec![refused_entry()],
+        finished_at: after(230),
+        cost_in_micro_usd: 346_000,
+        report_key: Some(".longshore/reports/0d9c8a52.json".to_owned()),
+    }
+}
+
+fn sync_planned(source: SyncSource, runs_on: RunsOn, to_delete: u64) -> LongshoreEvent {
+    LongshoreEvent::SyncPlanned(SyncPlanned {
+        sync: sync(source),
+        new: FileCount {
+            files: 1_204,
+            bytes: 12_345_678_901,
+            estimated_bytes: 400_000_000,
+        },
+        removed: 5,
+        unchanged: 15_321,
+        to_delete,
+        deleted_keys: (0..to_delete.min(20))
+            .map(|number| format!("old-1.0_{number}.sonoma.bottle.tar.gz"))
+            .collect(),
+        refused: 1,
+        refused_entries: vec![refused_entry()],
+        runs_on,
+        estimated_cost_in_micro_usd: 350_000,
+    })
+}
+
+fn sync_progressed(failed: u64) -> LongshoreEvent {
+    LongshoreEvent::SyncProgressed(SyncProgressed {
+        sync: sync(SyncSource::Schedule),
+        done: TransferProgress {
+            files: 600,
+            bytes: 6_100_000_000,
+            failed,
+        },
+        total: FileCount {
+            files: 1_204,
+            bytes: 12_345_678_901,
+            estimated_bytes: 400_000_000,
+        },
+        shards_ended: 1,
+        shards: 4,
+        at: after(95),
+    })
+}
+
+fn sync_completed() -> LongshoreEvent {
+    LongshoreEvent::SyncCompleted(SyncCompleted {
+        sync: sync(SyncSource::Schedule),
+        outcome: outcome(Vec::new()),
+    })
+}
+
+fn sync_failed(count: u32) -> LongshoreEvent {
+    LongshoreEvent::SyncFailed(SyncFailed {
+        sync: sync(SyncSource::Manual {
+            note: Some("before the release of macOS".to_owned()),
+        }),
+        reason: "2 files could not be brought over".to_owned(),
+        outcome: outcome((0..count).map(transfer_failure).collect()),
+    })
+}
+
+fn sync_refused() -> LongshoreEvent {
+    LongshoreEvent::SyncRefused(SyncRefused {
+        sync: sync(SyncSource::Schedule),
+        reason: "the index names 3,100 bottles, less than half of the 16,525 of the last sync"
+            .to_owned(),
     })
 }
 
@@ -484,6 +610,114 @@ fn of_the_problems_of_a_stack_file_as_many_are_told_as_there_is_room_for_and_the
     assert!(many.text.contains("500 errors"), "{}", many.text);
 }
 
+#[test]
+fn a_sync_that_is_planned() {
+    insta::assert_json_snapshot!(message(&sync_planned(
+        SyncSource::Manual {
+            note: Some("before the release of macOS".to_owned())
+        },
+        RunsOn::Tasks { tasks: 4 },
+        2
+    )));
+}
+
+#[test]
+fn a_sync_that_is_planned_without_tasks_and_deletes_nothing() {
+    let told = message(&sync_planned(SyncSource::Schedule, RunsOn::Function, 0));
+    assert_eq!(
+        told.text,
+        "📦 Sync planned: homebrew-bottles-prod: 1,204 files, about 12.3 GB to bring over; where it \
+         was asked for, without a task"
+    );
+    let told = texts(&told).join("\n");
+    assert!(told.contains("*To delete:* 0 files"), "{told}");
+    assert!(!told.contains("will be deleted"), "{told}");
+}
+
+#[test]
+fn of_what_will_be_deleted_the_first_are_named_and_the_rest_is_counted() {
+    let told = texts(&message(&sync_planned(
+        SyncSource::Schedule,
+        RunsOn::Function,
+        1_500,
+    )))
+    .join("\n");
+    assert!(
+        told.contains("• `old-1.0_19.sonoma.bottle.tar.gz`"),
+        "{told}"
+    );
+    assert!(told.contains("… and 1,480 more"), "{told}");
+}
+
+#[test]
+fn a_sync_that_has_nothing_to_do_is_told_in_one_short_line() {
+    let told = message(&LongshoreEvent::SyncUnchanged(SyncUnchanged {
+        sync: sync(SyncSource::Schedule),
+        finished_at: after(1),
+    }));
+    assert_eq!(
+        texts(&told),
+        ["⏭️ Sync unchanged: homebrew-bottles-prod: the mirror holds what the index names"; 2]
+    );
+}
+
+#[test]
+fn a_long_sync_that_goes_on() {
+    insta::assert_json_snapshot!(message(&sync_progressed(0)));
+    let told = texts(&message(&sync_progressed(7))).join("\n");
+    assert!(told.contains("*Given up:* 7 files"), "{told}");
+}
+
+#[test]
+fn a_sync_that_completed() {
+    insta::assert_json_snapshot!(message(&sync_completed()));
+}
+
+#[test]
+fn a_sync_that_failed() {
+    insta::assert_json_snapshot!(message(&sync_failed(2)));
+}
+
+#[test]
+fn of_the_files_that_a_sync_gave_up_the_first_are_named_and_the_rest_is_counted() {
+    let told = texts(&message(&sync_failed(100))).join("\n");
+    let listed = told.matches("• `boost@1.85-1.85.0_").count();
+    assert!(listed > 10, "{told}");
+    assert!(
+        told.contains(&format!("… and {} more", 100 - listed)),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_sync_that_was_refused() {
+    insta::assert_json_snapshot!(message(&sync_refused()));
+}
+
+#[test]
+fn the_end_of_a_shard_is_told_to_nobody() {
+    let event = LongshoreEvent::SyncShardCompleted(SyncShardCompleted {
+        stack: "homebrew-bottles-prod".to_owned(),
+        sync_id: "0d9c8a52".to_owned(),
+        shard: 1,
+        report: transfer(Vec::new()),
+    });
+    assert_eq!(longshore_report::message(&event), None);
+}
+
+#[test]
+fn a_list_of_files_that_a_task_brought_over_by_itself() {
+    insta::assert_json_snapshot!(transfer_message("assets", &transfer(Vec::new())));
+    let missing = transfer_message("assets", &transfer(vec![transfer_failure(3)]));
+    assert_eq!(
+        missing.text,
+        "❌ Files missing: assets: 1 file given up, 1,204 files and 12.3 GB brought over in 3 min 20 s"
+    );
+    let told = texts(&missing).join("\n");
+    assert!(told.contains("• `boost@1.85-1.85.0_3."), "{told}");
+    assert!(!told.contains('✅'), "{told}");
+}
+
 /// The most frequent complaint about every tool in this field.
 #[test]
 fn a_rolled_back_deployment_never_reads_like_a_success() {
@@ -493,6 +727,7 @@ fn a_rolled_back_deployment_never_reads_like_a_success() {
         failed(false, Vec::new()),
         stack_failed(OperationKind::Apply, "UPDATE_ROLLBACK_COMPLETE"),
         stack_failed(OperationKind::Apply, ""),
+        sync_failed(2),
     ] {
         let message = message(&event);
         for text in texts(&message) {
@@ -517,11 +752,13 @@ fn each_kind_of_event_has_a_symbol_of_its_own() {
         failed(true, Vec::new()),
         rolled_back(),
         refused("not JSON"),
+        sync_planned(SyncSource::Schedule, RunsOn::Function, 0),
+        sync_progressed(0),
     ]
     .iter()
     .filter_map(|event| message(event).text.chars().next())
     .collect();
-    assert_eq!(symbols.len(), 9);
+    assert_eq!(symbols.len(), 11);
 }
 
 #[test]
@@ -829,7 +1066,210 @@ fn any_skip_reason() -> BoxedStrategy<SkipReason> {
 }
 
 fn any_event() -> BoxedStrategy<LongshoreEvent> {
-    prop_oneof![any_deployment_event(), any_stack_event()].boxed()
+    prop_oneof![any_deployment_event(), any_stack_event(), any_sync_event()].boxed()
+}
+
+fn any_sync() -> BoxedStrategy<SyncSummary> {
+    let source = prop_oneof![
+        Just(SyncSource::Schedule),
+        hostile_option().prop_map(|note| SyncSource::Manual { note }),
+    ];
+    (hostile(), hostile(), hostile(), source, any_time())
+        .prop_map(
+            |(stack, sync_id, bucket, source, requested_at)| SyncSummary {
+                stack,
+                sync_id,
+                bucket,
+                source,
+                requested_at,
+            },
+        )
+        .boxed()
+}
+
+fn any_count() -> BoxedStrategy<FileCount> {
+    any::<[u64; 3]>()
+        .prop_map(|[files, bytes, estimated_bytes]| FileCount {
+            files,
+            bytes,
+            estimated_bytes,
+        })
+        .boxed()
+}
+
+fn any_place() -> BoxedStrategy<RunsOn> {
+    prop_oneof![
+        Just(RunsOn::Function),
+        any::<u32>().prop_map(|tasks| RunsOn::Tasks { tasks }),
+    ]
+    .boxed()
+}
+
+fn any_refused_entries() -> BoxedStrategy<Vec<RefusedEntry>> {
+    let entry = (hostile(), hostile()).prop_map(|(entry, reason)| RefusedEntry { entry, reason });
+    prop::collection::vec(entry, 0..22).boxed()
+}
+
+fn any_transfer() -> BoxedStrategy<TransferReport> {
+    let failure =
+        (hostile(), hostile(), hostile(), any::<u32>()).prop_map(|(key, url, reason, attempts)| {
+            TransferFailure {
+                key,
+                url,
+                reason,
+                attempts,
+            }
+        });
+    (
+        any::<[u64; 7]>(),
+        prop::collection::vec(failure, 0..30),
+        any_time(),
+        any_time(),
+    )
+        .prop_map(
+            |(
+                [
+                    files,
+                    bytes,
+                    already_there,
+                    copies,
+                    downloaded_bytes,
+                    resumed_bytes,
+                    failed,
+                ],
+                failures,
+                started_at,
+                finished_at,
+            )| TransferReport {
+                files,
+                bytes,
+                already_there,
+                copies,
+                downloaded_bytes,
+                resumed_bytes,
+                failed,
+                failures,
+                started_at,
+                finished_at,
+            },
+        )
+        .boxed()
+}
+
+fn any_outcome() -> BoxedStrategy<SyncOutcome> {
+    (
+        any_place(),
+        any_transfer(),
+        any::<[u64; 3]>(),
+        any_refused_entries(),
+        any_time(),
+        hostile_option(),
+    )
+        .prop_map(
+            |(
+                runs_on,
+                transfer,
+                [deleted, refused, cost_in_micro_usd],
+                refused_entries,
+                finished_at,
+                report_key,
+            )| SyncOutcome {
+                runs_on,
+                transfer,
+                deleted,
+                refused,
+                refused_entries,
+                finished_at,
+                cost_in_micro_usd,
+                report_key,
+            },
+        )
+        .boxed()
+}
+
+fn any_sync_event() -> BoxedStrategy<LongshoreEvent> {
+    prop_oneof![
+        (
+            any_sync(),
+            any_count(),
+            any::<[u64; 5]>(),
+            prop::collection::vec(hostile(), 0..22),
+            any_refused_entries(),
+            any_place(),
+        )
+            .prop_map(
+                |(
+                    sync,
+                    new,
+                    [removed, unchanged, to_delete, refused, cost],
+                    deleted_keys,
+                    refused_entries,
+                    runs_on,
+                )| {
+                    LongshoreEvent::SyncPlanned(SyncPlanned {
+                        sync,
+                        new,
+                        removed,
+                        unchanged,
+                        to_delete,
+                        deleted_keys,
+                        refused,
+                        refused_entries,
+                        runs_on,
+                        estimated_cost_in_micro_usd: cost,
+                    })
+                }
+            ),
+        (any_sync(), any_time()).prop_map(|(sync, finished_at)| {
+            LongshoreEvent::SyncUnchanged(SyncUnchanged { sync, finished_at })
+        }),
+        (
+            any_sync(),
+            any::<[u64; 3]>(),
+            any_count(),
+            any::<[u32; 2]>(),
+            any_time()
+        )
+            .prop_map(
+                |(sync, [files, bytes, failed], total, [shards_ended, shards], at)| {
+                    LongshoreEvent::SyncProgressed(SyncProgressed {
+                        sync,
+                        done: TransferProgress {
+                            files,
+                            bytes,
+                            failed,
+                        },
+                        total,
+                        shards_ended,
+                        shards,
+                        at,
+                    })
+                }
+            ),
+        (any_sync(), any_outcome()).prop_map(|(sync, outcome)| {
+            LongshoreEvent::SyncCompleted(SyncCompleted { sync, outcome })
+        }),
+        (any_sync(), hostile(), any_outcome()).prop_map(|(sync, reason, outcome)| {
+            LongshoreEvent::SyncFailed(SyncFailed {
+                sync,
+                reason,
+                outcome,
+            })
+        }),
+        (any_sync(), hostile())
+            .prop_map(|(sync, reason)| LongshoreEvent::SyncRefused(SyncRefused { sync, reason })),
+    ]
+    .boxed()
+}
+
+/// Every message that Longshore sends: of an event, or of a list of files.
+fn any_message() -> BoxedStrategy<Message> {
+    prop_oneof![
+        9 => any_event().prop_map(|event| message(&event)),
+        1 => (hostile(), any_transfer())
+            .prop_map(|(bucket, report)| transfer_message(&bucket, &report)),
+    ]
+    .boxed()
 }
 
 fn any_deployment_event() -> BoxedStrategy<LongshoreEvent> {
@@ -942,8 +1382,7 @@ fn characters(text: &str) -> usize {
 
 proptest! {
     #[test]
-    fn every_message_is_within_slacks_limits(event in any_event()) {
-        let message = message(&event);
+    fn every_message_is_within_slacks_limits(message in any_message()) {
         prop_assert!(!message.text.trim().is_empty());
         prop_assert!(!message.blocks.is_empty() && message.blocks.len() <= BLOCKS);
         for block in &message.blocks {
@@ -974,8 +1413,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_of_an_event_is_markup_of_slacks(event in any_event()) {
-        let message = message(&event);
+    fn nothing_of_an_event_is_markup_of_slacks(message in any_message()) {
         for text in texts(&message) {
             // Quotation marks at the start of a line are ours.
             let unquoted: String = text

@@ -21,6 +21,7 @@ fn a_message() -> Message {
         version_id: None,
         reason: format!("not JSON, seen at {}", DateTime::UNIX_EPOCH),
     }))
+    .unwrap()
 }
 
 fn slack() -> Slack {
