@@ -1,9 +1,14 @@
 //! What a mirror holds: JSON lines of `{"key", "sha256", "size"}`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use longshore_events::transfer::Sha256;
 use serde::{Deserialize, Serialize};
+
+use crate::selection::WantedBottle;
+use crate::sizes::{self, Size};
 
 /// The bottles that a mirror holds, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,14 +18,13 @@ pub struct Inventory {
 }
 
 /// A bottle that a mirror holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InventoryFile {
     /// What its content hashes to.
     pub sha256: Sha256,
     /// Its bytes.
     pub size: u64,
     /// Whether the size is an estimate, because nobody has seen the file yet.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }
 
@@ -34,17 +38,172 @@ pub struct InvalidInventory {
     pub problem: String,
 }
 
+/// A line.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    sha256: Cow<'a, Sha256>,
+    size: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
+}
+
 impl Inventory {
-    /// Reads JSON lines.
+    /// Reads JSON lines. Fields that are not known are passed over, empty lines too.
     ///
     /// # Errors
-    /// [`InvalidInventory`] for the first line that is none.
-    pub fn read(_text: &[u8]) -> Result<Self, InvalidInventory> {
-        todo!()
+    /// [`InvalidInventory`] for the first line that is none, that names no key, or whose key an earlier
+    /// line has named already.
+    pub fn read(text: &[u8]) -> Result<Self, InvalidInventory> {
+        let mut files = BTreeMap::new();
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let invalid = |problem: String| InvalidInventory {
+                line: number + 1,
+                problem,
+            };
+            let line: Line<'_> =
+                serde_json::from_slice(line).map_err(|error| invalid(without_place(&error)))?;
+            if line.key.is_empty() {
+                return Err(invalid("the key is empty".to_owned()));
+            }
+            let file = InventoryFile {
+                sha256: line.sha256.into_owned(),
+                size: line.size,
+                estimated: line.estimated,
+            };
+            match files.entry(line.key.into_owned()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(file);
+                }
+                Entry::Occupied(entry) => {
+                    return Err(invalid(format!(
+                        "key `{}` is named for a second time",
+                        entry.key()
+                    )));
+                }
+            }
+        }
+        Ok(Self { files })
     }
 
     /// Writes JSON lines, sorted by key.
     pub fn write(&self) -> Vec<u8> {
-        todo!()
+        let mut text = Vec::new();
+        for (key, file) in &self.files {
+            let line = Line {
+                key: Cow::Borrowed(key),
+                sha256: Cow::Borrowed(&file.sha256),
+                size: file.size,
+                estimated: file.estimated,
+            };
+            // Texts and numbers can always be written, and a vector always takes them.
+            if serde_json::to_writer(&mut text, &line).is_ok() {
+                text.push(b'\n');
+            }
+        }
+        text
+    }
+
+    /// What a complete sync of `wanted` would leave; `sizes` by key, those without one are estimated.
+    pub fn of_complete_sync(wanted: &[WantedBottle], sizes: &BTreeMap<String, Size>) -> Self {
+        let file = |bottle: &WantedBottle| {
+            let size = sizes.get(&bottle.key).copied();
+            let size = size.unwrap_or_else(|| sizes::estimated(&[]));
+            InventoryFile {
+                sha256: bottle.sha256.clone(),
+                size: size.bytes(),
+                estimated: matches!(size, Size::Estimated(_)),
+            }
+        };
+        Self {
+            files: wanted
+                .iter()
+                .map(|bottle| (bottle.key.clone(), file(bottle)))
+                .collect(),
+        }
+    }
+}
+
+/// What is wrong, without the place inside the line: an inventory's lines are told by their numbers.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sha256(digit: char) -> String {
+        String::from(digit).repeat(64)
+    }
+
+    #[test]
+    fn lines_of_key_digest_and_size_are_read() {
+        let text = format!(
+            "{{\"key\":\"b\",\"sha256\":\"{}\",\"size\":2}}\n\n{{\"size\":1,\"key\":\"a\\u0040\",\"sha256\":\"{}\",\"estimated\":true,\"note\":0}}",
+            sha256('b'),
+            sha256('a'),
+        );
+        let inventory = Inventory::read(text.as_bytes()).unwrap();
+        assert_eq!(inventory.files.keys().collect::<Vec<_>>(), ["a@", "b"]);
+        assert!(inventory.files.get("a@").unwrap().estimated);
+        assert_eq!(inventory.files.get("b").unwrap().size, 2);
+        assert_eq!(
+            String::from_utf8(inventory.write()).unwrap(),
+            format!(
+                "{{\"key\":\"a@\",\"sha256\":\"{}\",\"size\":1,\"estimated\":true}}\n{{\"key\":\"b\",\"sha256\":\"{}\",\"size\":2}}\n",
+                sha256('a'),
+                sha256('b'),
+            )
+        );
+    }
+
+    #[test]
+    fn an_empty_inventory_is_one() {
+        assert_eq!(Inventory::read(b"").unwrap(), Inventory::default());
+        assert_eq!(Inventory::default().write(), b"");
+    }
+
+    #[test]
+    fn a_damaged_line_is_told_by_its_number() {
+        let good = format!(
+            "{{\"key\":\"a\",\"sha256\":\"{}\",\"size\":2}}\n",
+            sha256('a')
+        );
+        for (bad, expected) in [
+            ("{\"key\":\"b\",", "EOF while parsing"),
+            ("{}", "missing field `key`"),
+            ("null", "invalid type: null"),
+            ("\u{fffd}", "expected value"),
+            (
+                "{\"key\":\"\",\"sha256\":\"SHA\",\"size\":2}",
+                "the key is empty",
+            ),
+            (
+                "{\"key\":\"b\",\"sha256\":\"SHA\",\"size\":-2}",
+                "expected u64",
+            ),
+            (
+                "{\"key\":\"b\",\"sha256\":\"00\",\"size\":2}",
+                "64 lowercase hexadecimal",
+            ),
+            (
+                "{\"key\":\"a\",\"sha256\":\"SHA\",\"size\":2}",
+                "`a` is named for a second time",
+            ),
+        ] {
+            let text = format!("{good}{}", bad.replace("SHA", &sha256('0')));
+            let error = Inventory::read(text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, 2, "{bad}");
+            assert!(error.problem.contains(expected), "{bad}: {}", error.problem);
+        }
     }
 }

@@ -1,23 +1,279 @@
 //! Names of bottles: in a mirror, in URLs, in the registry.
+//!
+//! The rules are Homebrew's, of its `bottle.rb`, `github_packages.rb` and `pkg_version.rb` (August 2026).
 
 use crate::index::Formula;
 
-/// `name-version.tag.bottle[.rebuild].tar.gz`, in raw characters: a bottle's key in a mirror.
-pub fn flat_file(_formula: &Formula, _tag: &str) -> String {
-    todo!()
+/// The longest name of a formula, a version or a tag: the registry takes no longer tag of a manifest.
+const LONGEST: usize = 128;
+
+/// The version as Homebrew counts it: `stable`, or `stable_revision` when there is a revision.
+pub fn package_version(formula: &Formula) -> String {
+    match formula.revision {
+        0 => formula.version.clone(),
+        revision => format!("{}_{revision}", formula.version),
+    }
 }
 
-/// The path of a URL that asks for `key`: `@` is `%40`, `+` is `%2B`.
-pub fn url_path(_key: &str) -> String {
-    todo!()
+/// `name-version.tag.bottle[.rebuild].tar.gz`, in raw characters: a bottle's key in a mirror.
+pub fn flat_file(formula: &Formula, tag: &str) -> String {
+    let name = &formula.name;
+    let version = package_version(formula);
+    match formula.rebuild {
+        0 => format!("{name}-{version}.{tag}.bottle.tar.gz"),
+        rebuild => format!("{name}-{version}.{tag}.bottle.{rebuild}.tar.gz"),
+    }
+}
+
+/// The path of a URL that asks for `key`: `@` is `%40`, `+` is `%2B`, and so is everything else that
+/// Homebrew encodes, which leaves letters, digits, `-`, `.`, `_`, `~` and the slashes between.
+pub fn url_path(key: &str) -> String {
+    let mut path = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            for digit in [byte >> 4, byte & 0xf] {
+                path.extend(char::from_digit(u32::from(digit), 16).map(|c| c.to_ascii_uppercase()));
+            }
+        }
+    }
+    path
 }
 
 /// The image's name in the registry: `@` is `/`, `+` is `x`.
-pub fn image(_name: &str) -> String {
-    todo!()
+pub fn image(name: &str) -> String {
+    name.replace('@', "/").replace('+', "x")
 }
 
 /// The tag of a formula's manifest in the registry: `version[-rebuild]`.
-pub fn manifest_tag(_formula: &Formula) -> String {
-    todo!()
+pub fn manifest_tag(formula: &Formula) -> String {
+    let version = package_version(formula);
+    match formula.rebuild {
+        0 => version,
+        rebuild => format!("{version}-{rebuild}"),
+    }
+}
+
+/// Refuses a formula's name that would make keys elsewhere than where bottles and their manifests belong.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_formula(name: &str) -> Result<(), String> {
+    check("name", name, |byte| b"@+-._".contains(&byte))?;
+    let image = image(name);
+    let is_reserved = matches!(image.split('/').next(), Some("api" | "v2"));
+    if is_reserved {
+        return Err(format!("name `{name}` is where a mirror keeps other files"));
+    }
+    // `a@..` is the image `a/..`.
+    match image
+        .split('/')
+        .find(|part| part.is_empty() || part.starts_with('.'))
+    {
+        Some(_) => Err(format!("name `{name}` makes a path that climbs or hides")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a version that would make keys elsewhere.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_version(version: &str) -> Result<(), String> {
+    check("version", version, |byte| b"+-._~".contains(&byte))
+}
+
+/// Refuses a platform tag that would make keys elsewhere.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_tag(tag: &str) -> Result<(), String> {
+    check("platform tag", tag, |byte| b"._".contains(&byte))
+}
+
+fn check(what: &str, text: &str, is_sign: fn(u8) -> bool) -> Result<(), String> {
+    if text.is_empty() {
+        return Err(format!("{what} is empty"));
+    }
+    if text.len() > LONGEST {
+        return Err(format!("{what} is longer than {LONGEST} bytes"));
+    }
+    if text.contains("../") || text.contains("..\\") || text == ".." {
+        return Err(format!("{what} `{}` climbs", text.escape_default()));
+    }
+    match text
+        .bytes()
+        .find(|byte| !byte.is_ascii_alphanumeric() && !is_sign(*byte))
+    {
+        Some(_) => Err(format!(
+            "{what} `{}` holds characters that no name has",
+            text.escape_default()
+        )),
+        None if text.starts_with('.') => Err(format!("{what} `{text}` begins with a dot")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formula(name: &str, version: &str, revision: u32, rebuild: u32) -> Formula {
+        Formula {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            revision,
+            rebuild,
+            root_url: "https://ghcr.io/v2/homebrew/core".to_owned(),
+            deprecated: false,
+            disabled: false,
+            bottles: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_bottle_is_called_what_brew_asks_for() {
+        let tag = "arm64_sequoia";
+        let cases = [
+            (
+                formula("wget", "1.25.0", 0, 0),
+                "wget-1.25.0.arm64_sequoia.bottle.tar.gz",
+            ),
+            (
+                formula("boost@1.85", "1.85.0", 3, 2),
+                "boost@1.85-1.85.0_3.arm64_sequoia.bottle.2.tar.gz",
+            ),
+            (
+                formula("libsigc++@2", "2.12.1", 0, 0),
+                "libsigc++@2-2.12.1.arm64_sequoia.bottle.tar.gz",
+            ),
+            (
+                formula("gtk+", "2.24.33", 2, 0),
+                "gtk+-2.24.33_2.arm64_sequoia.bottle.tar.gz",
+            ),
+            (
+                formula("mysql++", "3.3.0", 4, 0),
+                "mysql++-3.3.0_4.arm64_sequoia.bottle.tar.gz",
+            ),
+            (
+                formula("crf++", "0.58", 0, 3),
+                "crf++-0.58.arm64_sequoia.bottle.3.tar.gz",
+            ),
+            (
+                formula("bloaty", "1.1", 52, 0),
+                "bloaty-1.1_52.arm64_sequoia.bottle.tar.gz",
+            ),
+            (
+                formula("tern", "0.24.3", 0, 8),
+                "tern-0.24.3.arm64_sequoia.bottle.8.tar.gz",
+            ),
+            (
+                formula("x264", "r3222", 0, 0),
+                "x264-r3222.arm64_sequoia.bottle.tar.gz",
+            ),
+            (
+                formula("passt", "2026_07_28.f8df3f1", 0, 0),
+                "passt-2026_07_28.f8df3f1.arm64_sequoia.bottle.tar.gz",
+            ),
+        ];
+        for (formula, expected) in cases {
+            assert_eq!(flat_file(&formula, tag), expected);
+        }
+        assert_eq!(
+            flat_file(&formula("ca-certificates", "2026-07-16", 0, 0), "all"),
+            "ca-certificates-2026-07-16.all.bottle.tar.gz"
+        );
+    }
+
+    #[test]
+    fn a_url_holds_what_the_key_holds_raw() {
+        assert_eq!(
+            url_path("boost@1.85-1.85.0_3.arm64_sequoia.bottle.2.tar.gz"),
+            "boost%401.85-1.85.0_3.arm64_sequoia.bottle.2.tar.gz"
+        );
+        assert_eq!(
+            url_path("libsigc++@2-2.12.1.all.bottle.tar.gz"),
+            "libsigc%2B%2B%402-2.12.1.all.bottle.tar.gz"
+        );
+        assert_eq!(
+            url_path("gtkx/manifests/2.24.33_2"),
+            "gtkx/manifests/2.24.33_2"
+        );
+        assert_eq!(url_path("a b%é"), "a%20b%25%C3%A9");
+    }
+
+    #[test]
+    fn the_registry_has_its_own_names() {
+        for (name, expected) in [
+            ("wget", "wget"),
+            ("boost@1.85", "boost/1.85"),
+            ("libsigc++@2", "libsigcxx/2"),
+            ("gtk+", "gtkx"),
+        ] {
+            assert_eq!(image(name), expected);
+        }
+        assert_eq!(manifest_tag(&formula("wget", "1.25.0", 0, 0)), "1.25.0");
+        assert_eq!(
+            manifest_tag(&formula("boost@1.85", "1.85.0", 3, 2)),
+            "1.85.0_3-2"
+        );
+        assert_eq!(manifest_tag(&formula("crf++", "0.58", 0, 3)), "0.58-3");
+        assert_eq!(manifest_tag(&formula("bloaty", "1.1", 52, 0)), "1.1_52");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../wget",
+            "a/../b",
+            "a\\..\\b",
+            "a/b",
+            ".longshore",
+            ".hidden",
+            "api",
+            "api@1",
+            "v2",
+            "v2@homebrew",
+            "a@..",
+            "a@",
+            "@a",
+            "a@.b",
+            "a b",
+            "a\0b",
+            "a%2fb",
+            "é",
+        ] {
+            assert!(check_formula(name).is_err(), "{name:?} was accepted");
+        }
+        for name in [
+            "wget",
+            "boost@1.85",
+            "libsigc++@2",
+            "gtk+",
+            "api-linter",
+            "v2ray",
+            "a52dec",
+            "2to3",
+        ] {
+            assert_eq!(check_formula(name), Ok(()), "{name}");
+        }
+        for version in ["", "..", ".1", "1/2", "../1", "1 2", "1\n"] {
+            assert!(check_version(version).is_err(), "{version:?} was accepted");
+        }
+        for version in ["1.25.0", "r3222", "2026_07_28.f8df3f1", "1.0-rc1", "1..2"] {
+            assert_eq!(check_version(version), Ok(()), "{version}");
+        }
+        for tag in ["", "..", "../all", "a/b", "arm64 tahoe"] {
+            assert!(check_tag(tag).is_err(), "{tag:?} was accepted");
+        }
+        for tag in ["all", "arm64_tahoe", "x86_64_linux"] {
+            assert_eq!(check_tag(tag), Ok(()), "{tag}");
+        }
+        assert!(check_version(&"1".repeat(129)).is_err());
+    }
 }

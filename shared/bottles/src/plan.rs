@@ -1,32 +1,153 @@
 //! What a mirror lacks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use longshore_events::longshore::FileCount;
 
 use crate::inventory::Inventory;
 use crate::selection::WantedBottle;
+use crate::sizes::{self, Size};
 
 /// The difference between what a mirror should hold and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Not there, or there with another content.
+    /// Not there, or there with another content. In the order of the index.
     pub new: Vec<WantedBottle>,
     /// There as they should be.
     pub unchanged: u64,
-    /// There, and named no more.
+    /// There, and named no more. Sorted.
     pub removed: Vec<String>,
 }
 
-/// Compares by key and SHA-256.
-pub fn difference(_wanted: &[WantedBottle], _inventory: &Inventory) -> Difference {
-    todo!()
+/// Compares by key and SHA-256. A file that is there with another content is new, and not removed.
+pub fn difference(wanted: &[WantedBottle], inventory: &Inventory) -> Difference {
+    let mut named = HashSet::with_capacity(wanted.len());
+    let mut new = Vec::new();
+    let mut unchanged = 0;
+    for bottle in wanted {
+        named.insert(bottle.key.as_str());
+        match inventory.files.get(&bottle.key) {
+            Some(file) if file.sha256 == bottle.sha256 => unchanged += 1,
+            _ => new.push(bottle.clone()),
+        }
+    }
+    let removed = inventory
+        .files
+        .keys()
+        .filter(|key| !named.contains(key.as_str()))
+        .cloned()
+        .collect();
+    Difference {
+        new,
+        unchanged,
+        removed,
+    }
 }
 
-/// Files and bytes of `new` by platform tag, and in all; `sizes` by key, [`crate::sizes::Size`].
+/// Files and bytes of `new` by platform tag, and in all; `sizes` by key. What has no size there counts as
+/// a bottle that nothing is known of.
 pub fn count(
-    _new: &[WantedBottle],
-    _sizes: &BTreeMap<String, crate::sizes::Size>,
+    new: &[WantedBottle],
+    sizes: &BTreeMap<String, Size>,
 ) -> (FileCount, BTreeMap<String, FileCount>) {
-    todo!()
+    let mut all = FileCount::default();
+    let mut by_platform: BTreeMap<String, FileCount> = BTreeMap::new();
+    for bottle in new {
+        let size = sizes.get(&bottle.key).copied();
+        let size = size.unwrap_or_else(|| sizes::estimated(&[]));
+        add(&mut all, size);
+        match by_platform.get_mut(&bottle.tag) {
+            Some(count) => add(count, size),
+            None => add(by_platform.entry(bottle.tag.clone()).or_default(), size),
+        }
+    }
+    (all, by_platform)
+}
+
+fn add(count: &mut FileCount, size: Size) {
+    count.files += 1;
+    count.bytes = count.bytes.saturating_add(size.bytes());
+    if let Size::Estimated(bytes) = size {
+        count.estimated_bytes = count.estimated_bytes.saturating_add(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::InventoryFile;
+
+    fn bottle(key: &str, tag: &str, content: u8) -> WantedBottle {
+        WantedBottle {
+            key: key.to_owned(),
+            url: format!("https://ghcr.io/{key}"),
+            sha256: format!("{content:064x}").parse().unwrap(),
+            formula: key.to_owned(),
+            tag: tag.to_owned(),
+            manifest_url: None,
+            manifest_key: format!("{key}/manifests/1"),
+        }
+    }
+
+    #[test]
+    fn another_content_under_a_key_is_new_and_not_removed() {
+        let wanted = [
+            bottle("a", "all", 1),
+            bottle("b", "all", 2),
+            bottle("c", "all", 3),
+        ];
+        let file = |content: u8| InventoryFile {
+            sha256: format!("{content:064x}").parse().unwrap(),
+            size: 1,
+            estimated: false,
+        };
+        let inventory = Inventory {
+            files: [("a", 1), ("b", 9), ("z", 3), ("y", 4)]
+                .map(|(key, content)| (key.to_owned(), file(content)))
+                .into(),
+        };
+        let difference = difference(&wanted, &inventory);
+        let new: Vec<&str> = difference
+            .new
+            .iter()
+            .map(|bottle| bottle.key.as_str())
+            .collect();
+        assert_eq!(new, ["b", "c"]);
+        assert_eq!(difference.unchanged, 1);
+        assert_eq!(difference.removed, ["y", "z"]);
+    }
+
+    #[test]
+    fn estimated_bytes_are_told_apart() {
+        let new = [
+            bottle("a", "all", 1),
+            bottle("b", "sonoma", 2),
+            bottle("c", "sonoma", 3),
+        ];
+        let sizes = [
+            ("a", Size::Known(5)),
+            ("b", Size::Known(7)),
+            ("c", Size::Estimated(11)),
+        ]
+        .map(|(key, size)| (key.to_owned(), size))
+        .into();
+        let (all, by_platform) = count(&new, &sizes);
+        let expected = |files, bytes, estimated_bytes| FileCount {
+            files,
+            bytes,
+            estimated_bytes,
+        };
+        assert_eq!(all, expected(3, 23, 11));
+        assert_eq!(
+            by_platform,
+            [("all", expected(1, 5, 0)), ("sonoma", expected(2, 18, 11))]
+                .map(|(tag, count)| (tag.to_owned(), count))
+                .into()
+        );
+        let unknown = sizes::estimated(&[]).bytes();
+        assert_eq!(
+            count(&new, &BTreeMap::new()).0,
+            expected(3, 3 * unknown, 3 * unknown)
+        );
+    }
 }

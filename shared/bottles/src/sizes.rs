@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_events::transfer::Sha256;
+use serde::Deserialize;
 
 /// A bottle's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +26,121 @@ impl Size {
 /// The `Accept` header of a request for an image index.
 pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+/// The bytes of a bottle that nothing is known of: 10 MB. Homebrew publishes no sizes; this is a guess, and
+/// whatever rests on it is told as estimated.
+const USUAL_BYTES: u64 = 10_000_000;
+
+#[derive(Deserialize)]
+struct ImageIndex {
+    manifests: Vec<Manifest>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    annotations: BTreeMap<String, serde_json::Value>,
+}
+
 /// By bottle, the sizes that an image index tells. An image index without sizes gives none.
+///
+/// Homebrew annotates each of an image index's manifests with `sh.brew.bottle.digest`, the bottle's
+/// SHA-256, and `sh.brew.bottle.size`, its bytes as a text.
 ///
 /// # Errors
 /// What is wrong with one that is none.
-pub fn of_image_index(_body: &[u8]) -> Result<BTreeMap<Sha256, u64>, String> {
-    todo!()
+pub fn of_image_index(body: &[u8]) -> Result<BTreeMap<Sha256, u64>, String> {
+    let index: ImageIndex =
+        serde_json::from_slice(body).map_err(|error| format!("it is no image index: {error}"))?;
+    let size_of = |manifest: &Manifest| {
+        let text = |name: &str| {
+            manifest
+                .annotations
+                .get(name)
+                .and_then(|value| value.as_str())
+        };
+        let digest = text("sh.brew.bottle.digest")?;
+        let size = text("sh.brew.bottle.size")?;
+        Some((digest.parse().ok()?, size.parse().ok()?))
+    };
+    Ok(index.manifests.iter().filter_map(size_of).collect())
 }
 
-/// What a bottle has that nothing is known of; `known` are sizes of other bottles of the same formula.
-pub fn estimated(_known: &[u64]) -> Size {
-    todo!()
+/// What a bottle has that nothing is known of; `known` are sizes of other bottles of the same formula:
+/// their mean, and 10 MB where there are none.
+pub fn estimated(known: &[u64]) -> Size {
+    let sum: u128 = known.iter().copied().map(u128::from).sum();
+    let mean = u128::try_from(known.len())
+        .ok()
+        .and_then(|count| sum.checked_div(count))
+        .and_then(|mean| u64::try_from(mean).ok());
+    Size::Estimated(mean.unwrap_or(USUAL_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the registry has it for a formula with two bottles, one without a size.
+    const BODY: &str = r#"{
+      "schemaVersion": 2,
+      "manifests": [
+        {
+          "mediaType": "application/vnd.oci.image.manifest.v1+json",
+          "digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111",
+          "size": 2050,
+          "platform": {"architecture": "arm64", "os": "darwin", "os.version": "macOS 15"},
+          "annotations": {
+            "org.opencontainers.image.ref.name": "1.25.0.arm64_sequoia",
+            "sh.brew.bottle.cpu.variant": "apple-m1",
+            "sh.brew.bottle.digest": "2222222222222222222222222222222222222222222222222222222222222222",
+            "sh.brew.bottle.size": "1549024",
+            "sh.brew.tab": "{}"
+          }
+        },
+        {
+          "digest": "sha256:3333333333333333333333333333333333333333333333333333333333333333",
+          "size": 2050,
+          "annotations": {
+            "org.opencontainers.image.ref.name": "1.25.0.x86_64_linux",
+            "sh.brew.bottle.digest": "4444444444444444444444444444444444444444444444444444444444444444"
+          }
+        },
+        {"digest": "sha256:5555555555555555555555555555555555555555555555555555555555555555", "size": 1}
+      ],
+      "annotations": {"org.opencontainers.image.ref.name": "1.25.0"}
+    }"#;
+
+    #[test]
+    fn an_image_index_tells_sizes_by_the_bottles_digests() {
+        let sizes = of_image_index(BODY.as_bytes()).unwrap();
+        assert_eq!(
+            sizes,
+            BTreeMap::from([("2".repeat(64).parse().unwrap(), 1_549_024)])
+        );
+        assert!(of_image_index(b"{\"manifests\": []}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_image_index_is_an_error() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "{\"errors\": [{\"code\": \"UNAUTHORIZED\"}]}",
+        ] {
+            let error = of_image_index(body.as_bytes()).unwrap_err();
+            assert!(
+                error.starts_with("it is no image index: "),
+                "{body}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_size_is_taken_from_the_formulas_other_bottles() {
+        assert_eq!(estimated(&[10, 20, 33]), Size::Estimated(21));
+        assert_eq!(estimated(&[u64::MAX, u64::MAX]), Size::Estimated(u64::MAX));
+        assert_eq!(estimated(&[]), Size::Estimated(USUAL_BYTES));
+    }
 }

@@ -1,10 +1,239 @@
 //! Which URLs are asked.
 
-/// Refuses what is no HTTP URL, holds credentials, or points at a loopback, private or link-local address
-/// that `private_hosts` does not name with its port. Plain HTTP is refused everywhere else.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// Refuses what is no HTTP URL, holds credentials, climbs, or points at a loopback, private or link-local
+/// address that `private_hosts` does not name with its port. Plain HTTP is refused everywhere else.
+///
+/// The URL is taken apart as the client that will ask it takes it apart, so that no spelling of an address
+/// gets past. What a name resolves to is not known here: whoever connects asks [`is_private`] again.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check(_url: &str, _private_hosts: &[String]) -> Result<(), String> {
-    todo!()
+pub fn check(url: &str, private_hosts: &[String]) -> Result<(), String> {
+    let problem = |what: &str| Err(format!("url `{}` {what}", url.escape_default()));
+    // Clients drop some of these silently, and take a backslash for a slash.
+    if url
+        .bytes()
+        .any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\')
+    {
+        return problem("holds characters that no URL has");
+    }
+    let parsed = match Url::parse(url) {
+        Ok(parsed) => parsed,
+        Err(error) => return problem(&format!("is none: {error}")),
+    };
+    let is_encrypted = match parsed.scheme() {
+        "https" => true,
+        "http" => false,
+        scheme => return problem(&format!("has the scheme `{scheme}`, expected `https`")),
+    };
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return problem("holds credentials");
+    }
+    // Clients resolve what climbs before they ask, so that it is no more to be seen in what they ask for.
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    if path
+        .split('/')
+        .any(|part| part.to_ascii_lowercase().replace("%2e", ".") == "..")
+    {
+        return problem("climbs");
+    }
+    let (Some(host), Some(port)) = (parsed.host(), parsed.port_or_known_default()) else {
+        return problem("names no host");
+    };
+    let named = format!("{host}:{port}");
+    if private_hosts
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(&named))
+    {
+        return Ok(());
+    }
+    let is_private = match host {
+        Host::Domain(name) => is_own_name(name),
+        Host::Ipv4(address) => is_private(IpAddr::V4(address)),
+        Host::Ipv6(address) => is_private(IpAddr::V6(address)),
+    };
+    if is_private {
+        return problem(&format!(
+            "points at a loopback, private or link-local address; `{named}` is not among the private hosts"
+        ));
+    }
+    if !is_encrypted {
+        return problem("is plain HTTP, expected HTTPS");
+    }
+    Ok(())
+}
+
+/// Whether an address is one that nothing public is at: loopback, private, link-local, shared, multicast
+/// or reserved (the special-purpose registries of IANA, RFC 6890), also where it is written inside an
+/// IPv6 address.
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_private_v4(address),
+        IpAddr::V6(address) => is_private_v6(address),
+    }
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_documentation()
+        // "This network", of which 0.0.0.0 connects to the machine itself.
+        || first == 0
+        // Shared by a carrier's customers, RFC 6598.
+        || (first == 100 && (second & 0xc0) == 64)
+        // Assignments of protocols, RFC 6890; benchmarks, RFC 2544.
+        || (first == 192 && second == 0 && third == 0)
+        || (first == 198 && (second & 0xfe) == 18)
+        // Reserved, with the broadcast address.
+        || first >= 240
+}
+
+fn is_private_v6(address: Ipv6Addr) -> bool {
+    let [first, second, third, .., seventh, eighth] = address.segments();
+    let embedded = |high: u16, low: u16| {
+        let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+        is_private_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    let is_v4_in_v6 = address.to_ipv4().is_some();
+    address.is_loopback()
+        || address.is_unspecified()
+        || address.is_multicast()
+        || address.is_unique_local()
+        || address.is_unicast_link_local()
+        // Site-local, RFC 3879, no longer in use but still routed by some.
+        || (first & 0xffc0) == 0xfec0
+        // Mapped and compatible addresses, and those that NAT64 translates.
+        || ((is_v4_in_v6 || (first == 0x64 && second == 0xff9b)) && embedded(seventh, eighth))
+        // NAT64 of a network's own, RFC 8215.
+        || (first == 0x64 && second == 0xff9b && third == 1)
+        // 6to4, RFC 3056.
+        || (first == 0x2002 && embedded(second, third))
+}
+
+/// Names that mean the machine itself, RFC 6761.
+fn is_own_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_urls_are_asked() {
+        for url in [
+            "https://ghcr.io/v2/homebrew/core/boost/1.85/blobs/sha256:00",
+            "https://ghcr.io:8443/a%40b/c..d/...",
+            "https://93.184.216.34/a",
+            "https://[2606:4700::1111]/a",
+            "https://example.com/a?next=../b",
+        ] {
+            assert_eq!(check(url, &[]), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_bottle_is_refused() {
+        for (url, expected) in [
+            ("", "is none"),
+            ("ghcr.io/a", "is none"),
+            ("https://", "is none"),
+            ("ftp://ghcr.io/a", "has the scheme `ftp`"),
+            ("file:///etc/passwd", "has the scheme `file`"),
+            ("http://ghcr.io/a", "is plain HTTP"),
+            ("https://user@ghcr.io/a", "holds credentials"),
+            ("https://:secret@ghcr.io/a", "holds credentials"),
+            ("https://ghcr.io/a/../b", "climbs"),
+            ("https://ghcr.io/a/%2E%2e/b", "climbs"),
+            ("https://ghcr.io/a/..", "climbs"),
+            ("https://ghcr.io/a\\..\\b", "holds characters"),
+            ("https://ghcr.io/a b", "holds characters"),
+            ("https://ghcr.io/\na", "holds characters"),
+            ("https://gh\tcr.io/a", "holds characters"),
+        ] {
+            let error = check(url, &[]).unwrap_err();
+            assert!(error.contains(expected), "{url:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_not_public_are_refused_however_they_are_written() {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "169.254.170.2",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "localhost",
+            "LOCALHOST.",
+            "registry.localhost",
+            "[::1]",
+            "[::]",
+            "[fe80::1]",
+            "[fec0::1]",
+            "[fd00:ec2::254]",
+            "[ff02::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:a9fe:a9fe]",
+            "[::10.0.0.1]",
+            "[64:ff9b::169.254.169.254]",
+            "[64:ff9b:1::1]",
+            "[2002:7f00:1::]",
+            "１２７.0.0.1",
+        ] {
+            for scheme in ["http", "https"] {
+                let url = format!("{scheme}://{host}/a");
+                let error = check(&url, &[]).unwrap_err();
+                assert!(error.contains("private"), "{url}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_private_host_is_named_with_its_port() {
+        let hosts = [
+            "127.0.0.1:5000",
+            "[::1]:5000",
+            "registry.localhost:443",
+            "mirror.corp:80",
+        ]
+        .map(str::to_owned);
+        for url in [
+            "http://127.0.0.1:5000/a",
+            "http://127.1:5000/a",
+            "https://127.0.0.1:5000/a",
+            "http://[::1]:5000/a",
+            "https://Registry.localhost/a",
+            "http://mirror.corp/a",
+        ] {
+            assert_eq!(check(url, &hosts), Ok(()), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:5001/a",
+            "http://127.0.0.1/a",
+            "http://127.0.0.2:5000/a",
+            "http://mirror.corp:81/a",
+        ] {
+            assert!(check(url, &hosts).is_err(), "{url}");
+        }
+        assert!(check("http://127.0.0.1:5000/../a", &hosts).is_err());
+    }
 }
