@@ -1,8 +1,14 @@
 //! The only crate that talks to AWS: the ports of the pure crates, carried out with the AWS SDK.
 
+mod clock;
 mod cloudformation;
+mod destination;
 mod error;
+mod file_systems;
 mod inventory;
+mod mirror;
+mod mirrors;
+mod objects;
 mod publisher;
 mod registry;
 mod secrets;
@@ -10,6 +16,7 @@ mod services;
 mod signed;
 mod state;
 mod task_definitions;
+mod tasks;
 mod templates;
 
 use std::sync::OnceLock;
@@ -19,6 +26,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
+pub use destination::S3Destination;
 pub use secrets::Secrets;
 
 /// Loads region, credentials and endpoint from the environment.

@@ -1,6 +1,6 @@
 //! The state bucket, as provisioning uses it: stack files, templates, and routes to be written.
 
-use aws_sdk_s3::primitives::ByteStream;
+use longshore_bottles::ports::WriteCondition;
 use longshore_provisioning::ports::{ProvisioningStore, StoredStackFile};
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
 use longshore_rollout::route::Route;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::AwsCloud;
 use crate::error::failed;
-use crate::state::{Condition, collect_at_most};
+use crate::objects::collect_at_most;
 
 const ROUTES: &str = "routes/";
 
@@ -36,15 +36,14 @@ impl ProvisioningStore for AwsCloud {
             .collect();
         let bucket = &self.state_bucket_name;
         let key = format!("templates/{stack}/{hash}.json");
-        self.s3()
-            .put_object()
-            .bucket(bucket)
-            .key(&key)
-            .content_type("application/json")
-            .body(ByteStream::from(body.as_bytes().to_vec()))
-            .send()
-            .await
-            .map_err(failed(format!("write s3://{bucket}/{key}")))?;
+        self.write_object(
+            bucket,
+            &key,
+            "application/json",
+            body.as_bytes().to_vec(),
+            WriteCondition::None,
+        )
+        .await?;
         let region = self
             .configuration
             .region()
@@ -70,7 +69,7 @@ impl ProvisioningStore for AwsCloud {
         &self,
         repository: &str,
     ) -> Result<Option<(Route, RecordVersion)>, CallError> {
-        self.read(&route_key(repository)).await
+        self.read_state(&route_key(repository)).await
     }
 
     async fn save_route(
@@ -79,10 +78,10 @@ impl ProvisioningStore for AwsCloud {
         version: Option<&RecordVersion>,
     ) -> Result<(), CallError> {
         let condition = match version {
-            Some(version) => Condition::Replaces(version),
-            None => Condition::IsFirst,
+            Some(version) => WriteCondition::Replaces(version),
+            None => WriteCondition::IsFirst,
         };
-        self.write(&route_key(&route.repository), route, condition)
+        self.write_state(&route_key(&route.repository), route, condition)
             .await
             .map(drop)
     }

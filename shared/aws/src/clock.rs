@@ -1,0 +1,17 @@
+//! The time, as this process's machine tells it.
+
+use chrono::{DateTime, Duration, Utc};
+use longshore_bottles::ports::Clock;
+
+use crate::AwsCloud;
+
+impl Clock for AwsCloud {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        // A time that is over needs no waiting.
+        tokio::time::sleep(duration.to_std().unwrap_or_default()).await;
+    }
+}

@@ -1,0 +1,138 @@
+//! Which mirrors there are: what their stacks' templates and outputs say of them.
+
+use std::collections::BTreeMap;
+
+use longshore_bottles::ports::{CallError, ErrorClass, Mirrors, WriteCondition};
+use longshore_bottles::settings::{CapacityShare, MirrorPlace, MirrorSettings, TaskPlace};
+use longshore_provisioning::ports::StackProvisioner;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::AwsCloud;
+use crate::error::not_found;
+
+const MIRRORS: &str = "syncs/";
+
+/// `Metadata.Longshore.BottleSync` of a template.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    settings: MirrorSettings,
+    service: Option<String>,
+}
+
+/// What tasks are started with, as far as the stack file says it: beside `Service`, where there is one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tasks {
+    cpu: u32,
+    memory: u32,
+    assign_public_ip: bool,
+    capacity_provider_strategy: Vec<Share>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Share {
+    capacity_provider: String,
+    weight: i32,
+    base: i32,
+}
+
+impl Mirrors for AwsCloud {
+    async fn mirror(&self, stack: &str) -> Result<(MirrorSettings, MirrorPlace), CallError> {
+        let operation = format!("find the mirror of stack {stack}");
+        let Some(described) = self.describe(stack).await? else {
+            return Err(not_found(operation, "there is no such stack"));
+        };
+        let Some(template) = self.template(stack).await? else {
+            return Err(not_found(operation, "there is no such stack"));
+        };
+        mirror(stack, &template, &described.outputs).map_err(|message| CallError {
+            operation,
+            class: ErrorClass::Refused,
+            code: None,
+            message,
+        })
+    }
+
+    async fn mirrors(&self) -> Result<Vec<String>, CallError> {
+        Ok(self
+            .state_keys(MIRRORS)
+            .await?
+            .iter()
+            .filter_map(|key| key.strip_prefix(MIRRORS)?.strip_suffix(".json"))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    async fn add_mirror(&self, stack: &str) -> Result<(), CallError> {
+        let key = format!("{MIRRORS}{stack}.json");
+        self.write_state(&key, &json!({"stack": stack}), WriteCondition::None)
+            .await
+            .map(drop)
+    }
+}
+
+/// A mirror by its stack's template and outputs, or what is wrong with them.
+fn mirror(
+    stack: &str,
+    template: &str,
+    outputs: &BTreeMap<String, String>,
+) -> Result<(MirrorSettings, MirrorPlace), String> {
+    let template: Value = serde_json::from_str(template)
+        .map_err(|error| format!("the template is no JSON: {error}"))?;
+    let metadata = template
+        .pointer("/Metadata/Longshore/BottleSync")
+        .ok_or("it has no `bottle_sync`: add one to its stack file and apply it")?;
+    let unreadable = |error| format!("`bottle_sync` in the template cannot be read: {error}");
+    let Metadata { settings, service } = Metadata::deserialize(metadata).map_err(unreadable)?;
+    let tasks = service
+        .map(|_| Tasks::deserialize(metadata).map_err(unreadable))
+        .transpose()?;
+    let output = |name: &str| {
+        outputs.get(name).cloned().ok_or_else(|| {
+            format!(
+                "it has no output {name}: wait until it is at rest, or apply its stack file again"
+            )
+        })
+    };
+    let list = |name: &str| {
+        output(name).map(|ids| {
+            ids.split(',')
+                .map(|id| id.trim().to_owned())
+                .filter(|id| !id.is_empty())
+                .collect()
+        })
+    };
+    let tasks = tasks
+        .map(|tasks| {
+            Ok::<_, String>(TaskPlace {
+                cluster_arn: output("BottleSyncClusterArn")?,
+                task_definition_family: output("BottleSyncTaskDefinitionFamily")?,
+                container_name: output("BottleSyncContainerName")?,
+                subnet_ids: list("BottleSyncSubnetIds")?,
+                security_group_ids: list("BottleSyncSecurityGroupIds")?,
+                assign_public_ip: tasks.assign_public_ip,
+                capacity_provider_strategy: tasks
+                    .capacity_provider_strategy
+                    .into_iter()
+                    .map(|share| CapacityShare {
+                        capacity_provider: share.capacity_provider,
+                        weight: share.weight,
+                        base: share.base,
+                    })
+                    .collect(),
+                file_system_id: outputs.get("BottleSyncFileSystemId").cloned(),
+                cpu: tasks.cpu,
+                memory: tasks.memory,
+            })
+        })
+        .transpose()?;
+    let place = MirrorPlace {
+        stack: stack.to_owned(),
+        bucket: output("BottleSyncBucketName")?,
+        tasks,
+    };
+    Ok((settings, place))
+}

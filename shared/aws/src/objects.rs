@@ -1,0 +1,181 @@
+//! Objects of any bucket that are small enough to be held in memory: read, written, listed.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::primitives::ByteStream;
+use longshore_bottles::ports::{ListedObject, WriteCondition};
+use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
+
+use crate::AwsCloud;
+use crate::error::{failed, unreadable};
+
+/// How long an attempt to write may take, whatever is written: as for every other call.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How slow a line may be, in bytes a second, for a body to be still on its way.
+const SLOWEST: u64 = 1024 * 1024;
+
+impl AwsCloud {
+    /// An object, with its entity tag; `None` when there is none.
+    ///
+    /// S3 says that there is none only to a role that may list the bucket; to others it says 403.
+    pub(crate) async fn read_object(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<(Vec<u8>, RecordVersion)>, CallError> {
+        let operation = format!("read s3://{bucket}/{key}");
+        let answer = self.s3().get_object().bucket(bucket).key(key).send().await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(GetObjectError::is_no_such_key) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(failed(operation)(error)),
+        };
+        let version = RecordVersion(answer.e_tag.clone().unwrap_or_default());
+        let body = collect(answer.body, &operation).await?;
+        Ok(Some((body, version)))
+    }
+
+    /// Writes an object, with as much time as its size needs.
+    pub(crate) async fn write_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> Result<RecordVersion, CallError> {
+        let timeouts = timeouts(body.len());
+        let request = self
+            .s3()
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type(content_type)
+            .body(ByteStream::from(body));
+        let request = match condition {
+            WriteCondition::None => request,
+            WriteCondition::IsFirst => request.if_none_match("*"),
+            WriteCondition::Replaces(version) => request.if_match(&version.0),
+        };
+        let answer = request
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
+            .send()
+            .await
+            .map_err(failed(format!("write s3://{bucket}/{key}")));
+        match answer {
+            Ok(answer) => Ok(RecordVersion(answer.e_tag.unwrap_or_default())),
+            // If-Match on an object that is gone answers 404: somebody removed the record meanwhile.
+            Err(error) if error.class == ErrorClass::NotFound => Err(CallError {
+                class: ErrorClass::LostRace,
+                ..error
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What begins with `prefix`, all of it.
+    pub(crate) async fn list_objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Vec<ListedObject>, CallError> {
+        let operation = format!("list s3://{bucket}/{prefix}");
+        let mut pages = self
+            .s3()
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .into_paginator()
+            .send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed(&operation))?;
+            listed.extend(
+                page.contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|object| {
+                        Some(ListedObject {
+                            size: size(object.size),
+                            key: object.key?,
+                        })
+                    }),
+            );
+        }
+        Ok(listed)
+    }
+}
+
+/// A size as S3 gives it.
+pub(crate) fn size(bytes: Option<i64>) -> u64 {
+    bytes
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or_default()
+}
+
+/// The general timeouts are for requests of a few kilobytes.
+fn timeouts(bytes: usize) -> TimeoutConfig {
+    let on_the_way = u64::try_from(bytes).unwrap_or(u64::MAX) / SLOWEST;
+    let attempt = ATTEMPT + Duration::from_secs(on_the_way);
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt * 3)
+        .build()
+}
+
+/// The body of an object that people wrote, which may be anything.
+pub(crate) async fn collect_at_most(
+    answer: GetObjectOutput,
+    limit: usize,
+    what: &str,
+    operation: &str,
+) -> Result<Vec<u8>, CallError> {
+    if answer
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok())
+        .is_some_and(|length| length > limit)
+    {
+        return Err(CallError {
+            operation: operation.to_owned(),
+            class: ErrorClass::Refused,
+            code: None,
+            message: format!("larger than {limit} bytes, which no {what} is"),
+        });
+    }
+    collect(answer.body, operation).await
+}
+
+async fn collect(body: ByteStream, operation: &str) -> Result<Vec<u8>, CallError> {
+    body.collect()
+        .await
+        .map(|body| body.into_bytes().to_vec())
+        .map_err(|error| unreadable(operation, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_body_gets_the_time_that_it_needs() {
+        let small = timeouts(2_000);
+        assert_eq!(small.operation_attempt_timeout(), Some(ATTEMPT));
+        assert_eq!(small.operation_timeout(), Some(ATTEMPT * 3));
+        let index = timeouts(25 * 1024 * 1024);
+        assert_eq!(
+            index.operation_attempt_timeout(),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(index.operation_timeout(), Some(Duration::from_secs(90)));
+    }
+}
