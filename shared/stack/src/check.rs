@@ -5,6 +5,7 @@ mod container;
 mod forms;
 mod image;
 mod limits;
+mod mirror;
 mod names;
 mod network;
 mod observation;
@@ -44,6 +45,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     observation::check(stack, &mut findings);
     capacity::check(stack, &mut findings);
     storage::check(stack, &mut findings);
+    mirror::check(stack, &mut findings);
     routing::check(stack, &mut findings);
     for (name, spec) in &stack.services {
         let service = Checked {

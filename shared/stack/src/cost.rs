@@ -86,6 +86,7 @@ pub fn estimate_with(stack: &Stack, prices: &Prices) -> Estimate {
         balance(load_balancer, &mut bill);
     }
     storage::file_systems(stack, &mut bill);
+    storage::buckets(stack, &mut bill);
     storage::secrets_and_keys(stack, &mut bill);
     watching::logs(stack, &mut bill);
     watching::metrics(stack, &mut bill);

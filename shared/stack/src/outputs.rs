@@ -2,7 +2,7 @@
 //!
 //! CloudFormation takes letters and digits in an output's name, and 200 outputs. So an output of a
 //! service is called after what it is and the service, the outputs `Services`, `FileSystems`,
-//! `AccessPoints` and `Capacity` list the names, and what follows from another output has one of its own
+//! `AccessPoints`, `Buckets` and `Capacity` list the names, and what follows from another output has one of its own
 //! only in a stack with one service.
 
 use std::collections::BTreeMap;
@@ -61,6 +61,10 @@ pub(crate) const OF_ACCESS_POINT: [(&str, &str); 2] = [
     ("efs_access_point_arn", "AccessPointArn"),
 ];
 
+/// What each bucket has.
+pub(crate) const OF_BUCKET: [(&str, &str); 2] =
+    [("bucket_name", "BucketName"), ("bucket_arn", "BucketArn")];
+
 /// What each capacity has.
 pub(crate) const OF_CAPACITY: [(&str, &str); 2] = [
     ("asg_name", "AutoScalingGroupName"),
@@ -69,7 +73,7 @@ pub(crate) const OF_CAPACITY: [(&str, &str); 2] = [
 
 /// Reads a stack's outputs, by CloudFormation's names.
 ///
-/// Services, file systems with their access points, and capacity are in maps by their names. What there is
+/// Services, file systems with their access points, buckets and capacity are in maps by their names. What there is
 /// exactly one of is at the top as well, so that a stack with one service is read as a service is.
 pub fn outputs(values: &BTreeMap<String, String>) -> Value {
     let mut all = fields(values, &OF_STACK, "");
@@ -80,6 +84,7 @@ pub fn outputs(values: &BTreeMap<String, String>) -> Value {
         service
     });
     let capacity = entries(values, "Capacity", |_, id| fields(values, &OF_CAPACITY, id));
+    let buckets = entries(values, "Buckets", |_, id| fields(values, &OF_BUCKET, id));
     let points = listed(values, "AccessPoints");
     let file_systems = entries(values, "FileSystems", |name, id| {
         let mut file_system = fields(values, &OF_FILE_SYSTEM, id);
@@ -99,6 +104,7 @@ pub fn outputs(values: &BTreeMap<String, String>) -> Value {
         ("services", services),
         ("capacity", capacity),
         ("file_systems", file_systems),
+        ("buckets", buckets),
     ] {
         copy_only(&mut all, &group);
         if !group.is_empty() {
@@ -127,6 +133,9 @@ pub fn names(stack: &Stack) -> BTreeMap<String, String> {
     }
     if let Some(capacity) = only(stack.capacity.keys()) {
         add(&OF_CAPACITY, &logical_id(capacity));
+    }
+    if let Some(bucket) = only(stack.buckets.keys()) {
+        add(&OF_BUCKET, &logical_id(bucket));
     }
     if let Some((name, file_system)) = only(stack.file_systems.iter()) {
         add(&OF_FILE_SYSTEM, &logical_id(name));

@@ -4,6 +4,7 @@
 //! alone, so adding, removing or reordering something changes nothing else.
 
 mod alarms;
+mod buckets;
 mod capacity;
 mod cluster;
 mod dashboard;
@@ -14,6 +15,7 @@ mod image;
 mod load_balancing;
 mod logs;
 mod metric;
+mod mirror;
 mod names;
 mod network;
 mod outputs;
@@ -96,12 +98,14 @@ fn build(stack: &Stack, context: &Context) -> (Template, BTreeMap<String, Sensit
     load_balancing::render(&frame, &mut template);
     discovery::render(&frame, &mut template);
     storage::render(&frame, &mut template);
+    buckets::render(&frame, &mut template);
     logs::render(&frame, &mut template);
     roles::render(&frame, &mut template);
     let parameters = secrets::render(&frame, &mut template);
     service::render(&frame, &mut template);
     scaling::render(&frame, &mut template);
     schedules::render(&frame, &mut template);
+    mirror::render(&frame, &mut template);
     alarms::render(&frame, &mut template);
     dashboard::render(&frame, &mut template);
     events::render(&frame, &mut template);
@@ -142,6 +146,8 @@ struct Metadata<'a> {
     /// None where the stack file has no environments.
     environment: Option<&'a str>,
     services: BTreeMap<&'a str, ServiceMetadata<'a>>,
+    /// None where the stack has no mirror.
+    bottle_sync: Option<mirror::Metadata<'a>>,
 }
 
 #[derive(Serialize)]
@@ -177,6 +183,7 @@ impl<'a> Metadata<'a> {
             stack: &frame.stack_name,
             environment: frame.stack.environment.as_deref(),
             services: services.collect(),
+            bottle_sync: mirror::Metadata::of(frame),
         }
     }
 }

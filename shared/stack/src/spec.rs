@@ -6,6 +6,7 @@
 mod capacity;
 mod cluster;
 mod load_balancer;
+mod mirror;
 mod network;
 mod observation;
 mod scaling;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 pub use capacity::Capacity;
 pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
+pub use mirror::{BottleDeletion, BottleSync, Bucket};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
 pub use scaling::{CustomMetric, Scaling, Statistic};
@@ -65,6 +67,11 @@ pub struct Stack {
     /// EFS file systems, by name.
     #[serde(default)]
     pub file_systems: BTreeMap<String, FileSystem>,
+    /// S3 buckets, by name.
+    #[serde(default)]
+    pub buckets: BTreeMap<String, Bucket>,
+    /// A mirror of Homebrew's bottles in one of the stack's buckets.
+    pub bottle_sync: Option<BottleSync>,
     /// An Application Load Balancer of the stack's own.
     pub load_balancer: Option<LoadBalancer>,
     /// A private DNS namespace in which the services find each other.
@@ -104,6 +111,14 @@ impl Stack {
             .cluster_name
             .clone()
             .unwrap_or_else(|| self.stack_name())
+    }
+
+    /// The name of the bucket `name`, in which CloudFormation may still have to fill in the account.
+    pub fn bucket_name(&self, name: &str) -> String {
+        self.buckets
+            .get(name)
+            .and_then(|bucket| bucket.bucket_name.clone())
+            .unwrap_or_else(|| format!("{}-{name}-${{AWS::AccountId}}", self.stack_name()))
     }
 
     /// The ECS service's name of the service `name`.

@@ -501,7 +501,7 @@ fn the_document_of_the_reference_systems_figures_says_what_the_estimate_says() {
                 );
             }
             "homebrew-bottles-sync" => {
-                add(&system, "Fargate", sum(&estimate, "services.", "Fargate"));
+                add(&system, "Fargate", sum(&estimate, "bottle_sync", "Fargate"));
                 add(&system, "EFS", dollars(efs(&estimate)));
                 add(
                     &system,

@@ -44,6 +44,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         stack.file_systems.keys(),
         findings,
     );
+    check_parts(&root.key("buckets"), stack.buckets.keys(), findings);
     for (name, file_system) in &stack.file_systems {
         let path = root.key("file_systems").key(name).key("access_points");
         check_parts(&path, file_system.access_points.keys(), findings);

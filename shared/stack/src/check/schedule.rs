@@ -45,7 +45,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
 }
 
 /// Names of the time zone database: `Europe/Berlin`, `America/Argentina/Salta`, `Etc/GMT+3`.
-fn is_zone(zone: &str) -> bool {
+pub(super) fn is_zone(zone: &str) -> bool {
     zone.split('/').enumerate().all(|(position, part)| {
         part.starts_with(|first: char| first.is_ascii_alphabetic())
             && part.bytes().all(|byte| {
@@ -57,7 +57,7 @@ fn is_zone(zone: &str) -> bool {
 }
 
 /// Checks an expression as EventBridge Scheduler takes it.
-fn check_expression(expression: &str) -> Result<(), String> {
+pub(super) fn check_expression(expression: &str) -> Result<(), String> {
     let inside = |kind: &str| {
         expression
             .strip_prefix(kind)

@@ -10,7 +10,7 @@ use crate::read::{Path, nearest};
 use crate::spec::{AccessPoint, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode};
 
 /// EFS's limit, which AWS raises on request up to this.
-const MOST_THROUGHPUT: f64 = 3414.0;
+pub(super) const MOST_THROUGHPUT: f64 = 3414.0;
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     for (name, file_system) in &stack.file_systems {
@@ -222,7 +222,8 @@ fn check_mount(service: &Checked<'_>, path: &Path, mount: &MountPoint, findings:
     }
 }
 
-fn meant<'a>(
+/// What to do about a name that is not among those that are known.
+pub(super) fn meant<'a>(
     name: &str,
     known: impl Iterator<Item = &'a String> + Clone,
     otherwise: &str,

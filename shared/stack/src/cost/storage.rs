@@ -1,4 +1,4 @@
-//! File systems, secrets and keys.
+//! File systems, buckets, secrets and keys.
 
 use crate::spec::{FileSystem, LogEncryption, Stack, ThroughputMode};
 
@@ -78,6 +78,20 @@ fn charge(resource: &str, file_system: &FileSystem, bill: &mut Bill<'_>) {
         bill.assume(format!(
             "{resource}: the backups hold as much as the file system, without what changes from day to day"
         ));
+    }
+}
+
+pub(super) fn buckets(stack: &Stack, bill: &mut Bill<'_>) {
+    for (name, bucket) in &stack.buckets {
+        let resource = format!("buckets.{name}");
+        bill.charge_expected(
+            &resource,
+            "S3 storage",
+            "s3_storage",
+            bucket.expected_size_in_gib,
+            &format!("{resource}.expected_size_in_gib"),
+            |gib| gib,
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tasks on Fargate, and the instances of those that run on EC2.
 
-use crate::spec::{CapacityProvider, CpuArchitecture, Schedule, Service, Stack};
+use crate::spec::{BottleSync, CapacityProvider, CpuArchitecture, Schedule, Service, Stack};
 
 use super::amounts::Quantity;
 use super::frequency::frequency;
@@ -25,8 +25,41 @@ pub(super) fn services(stack: &Stack, bill: &mut Bill<'_>) {
         fargate(&resource, service, task_hours, bill);
         for (schedule_name, schedule) in &service.schedules {
             let resource = format!("{resource}.schedules.{schedule_name}");
-            runs(&resource, service, schedule, bill);
+            runs(&resource, service, &Runs::of_schedule(schedule), bill);
         }
+    }
+    if let Some(mirror) = &stack.bottle_sync
+        && let Some(service) = mirror.service.as_ref()
+        && let Some(service) = stack.services.get(service)
+        && let Some(runs_of_mirror) = Runs::of_mirror(mirror)
+    {
+        runs("bottle_sync", service, &runs_of_mirror, bill);
+    }
+}
+
+/// Tasks that the clock starts.
+struct Runs<'a> {
+    expression: &'a str,
+    tasks: u32,
+    expected_minutes: Option<u32>,
+}
+
+impl<'a> Runs<'a> {
+    fn of_schedule(schedule: &'a Schedule) -> Self {
+        Self {
+            expression: &schedule.schedule_expression,
+            tasks: schedule.task_count,
+            expected_minutes: schedule.expected_minutes,
+        }
+    }
+
+    /// Those that `sync` starts; their minutes are those of all together.
+    fn of_mirror(mirror: &'a BottleSync) -> Option<Self> {
+        Some(Self {
+            expression: mirror.schedule_expression.as_deref()?,
+            tasks: 1,
+            expected_minutes: mirror.expected_minutes,
+        })
     }
 }
 
@@ -102,12 +135,12 @@ fn shared_out(
     task_hours
 }
 
-fn runs(resource: &str, service: &Service, schedule: &Schedule, bill: &mut Bill<'_>) {
-    let tasks = Quantity::whole(schedule.task_count.into());
+fn runs(resource: &str, service: &Service, runs: &Runs<'_>, bill: &mut Bill<'_>) {
+    let tasks = Quantity::whole(runs.tasks.into());
     if shared_out(tasks, &service.capacity_provider_strategy, hours) == TaskHours::default() {
         return;
     }
-    let Some(minutes) = schedule.expected_minutes else {
+    let Some(minutes) = runs.expected_minutes else {
         return bill.charge_expected(
             resource,
             "Fargate vCPU",
@@ -117,7 +150,7 @@ fn runs(resource: &str, service: &Service, schedule: &Schedule, bill: &mut Bill<
             |quantity| quantity,
         );
     };
-    let Some(frequency) = frequency(&schedule.schedule_expression) else {
+    let Some(frequency) = frequency(runs.expression) else {
         return bill.assume(format!(
             "{resource}: its schedule_expression cannot be read, so its runs are not in the estimate"
         ));

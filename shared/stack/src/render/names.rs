@@ -46,6 +46,7 @@ spelt! {
     Kind {
         AccessPoint,
         AutoScalingGroup,
+        Bucket,
         CapacityAlarm,
         CapacityProvider,
         CpuAlarm,
@@ -92,6 +93,8 @@ spelt! {
 spelt! {
     /// What there is one of in a stack.
     Singleton {
+        BottleSyncSchedule,
+        BottleSyncSchedulingRole,
         Cluster,
         ClusterCapacity,
         Dashboard,

@@ -1,6 +1,6 @@
 //! The template's outputs, by the names that [`crate::outputs`] reads.
 
-use crate::outputs::{OF_ACCESS_POINT, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE};
+use crate::outputs::{OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE};
 
 use super::frame::{Frame, Member};
 use super::names::{Kind, Singleton, logical_id};
@@ -32,6 +32,14 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
             Value::Ref(Kind::CapacityProvider.id(&[name])),
         ];
         for ((_, output), value) in OF_CAPACITY.into_iter().zip(values) {
+            template.add_output(format!("{output}{}", logical_id(name)), value);
+        }
+    }
+    add_list(template, "Buckets", stack.buckets.keys().cloned());
+    for name in stack.buckets.keys() {
+        let id = Kind::Bucket.id(&[name]);
+        let values = [Value::Ref(id.clone()), Value::GetAtt(id, "Arn")];
+        for ((_, output), value) in OF_BUCKET.into_iter().zip(values) {
             template.add_output(format!("{output}{}", logical_id(name)), value);
         }
     }

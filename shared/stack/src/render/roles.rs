@@ -11,7 +11,7 @@ use super::image::Image;
 use super::names::Kind;
 use super::policy::{Document, InlinePolicy, Principal, Statement};
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
-use super::{secrets, storage};
+use super::{mirror, secrets, storage};
 
 /// The path of all roles that templates make: who applies them may make no others.
 pub(super) const PATH: &str = "/longshore/";
@@ -139,6 +139,7 @@ fn task_statements(frame: &Frame, member: Member) -> Vec<Statement> {
         })
         .collect();
     statements.extend(storage::statements(frame, member));
+    statements.extend(mirror::statements(frame, member));
     if spec.enable_execute_command {
         // The channels of ECS Exec have no resource.
         statements.push(Statement::allow(

@@ -14,13 +14,13 @@ use super::template::{Properties, Template, Value, json, part_of_sub};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SchedulerSchedule {
-    description: String,
-    schedule_expression: Value,
-    schedule_expression_timezone: Value,
-    flexible_time_window: FlexibleTimeWindow,
-    state: &'static str,
-    target: Target,
+pub(super) struct SchedulerSchedule {
+    pub(super) description: String,
+    pub(super) schedule_expression: Value,
+    pub(super) schedule_expression_timezone: Value,
+    pub(super) flexible_time_window: FlexibleTimeWindow,
+    pub(super) state: &'static str,
+    pub(super) target: Target,
 }
 
 impl Properties for SchedulerSchedule {
@@ -29,23 +29,23 @@ impl Properties for SchedulerSchedule {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct FlexibleTimeWindow {
-    mode: &'static str,
+pub(super) struct FlexibleTimeWindow {
+    pub(super) mode: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Target {
-    arn: Value,
-    role_arn: Value,
-    ecs_parameters: EcsParameters,
-    input: Option<Value>,
-    retry_policy: RetryPolicy,
+pub(super) struct Target {
+    pub(super) arn: Value,
+    pub(super) role_arn: Value,
+    pub(super) ecs_parameters: Option<EcsParameters>,
+    pub(super) input: Option<Value>,
+    pub(super) retry_policy: RetryPolicy,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct EcsParameters {
+pub(super) struct EcsParameters {
     task_definition_arn: Value,
     task_count: u32,
     launch_type: Option<&'static str>,
@@ -59,9 +59,19 @@ struct EcsParameters {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RetryPolicy {
+pub(super) struct RetryPolicy {
     maximum_event_age_in_seconds: u32,
     maximum_retry_attempts: u32,
+}
+
+impl RetryPolicy {
+    /// A run that could not be started for a while is not made up for: the next one comes.
+    pub(super) fn until_the_next_run() -> Self {
+        Self {
+            maximum_event_age_in_seconds: 3600,
+            maximum_retry_attempts: 10,
+        }
+    }
 }
 
 /// What of the task definition is different in a run.
@@ -145,6 +155,11 @@ fn add_schedule(
     schedule: &Schedule,
 ) {
     let strategy = shares(member);
+    let mut before = storage::dependencies(frame, member);
+    before.push(Kind::TaskDefinition.id(&[member.name]));
+    if strategy.is_some() {
+        before.push(Singleton::ClusterCapacity.as_str().to_owned());
+    }
     let properties = SchedulerSchedule {
         description: format!("{name}: runs {} of {}", member.name, frame.stack_name),
         schedule_expression: Value::written(&schedule.schedule_expression),
@@ -154,7 +169,7 @@ fn add_schedule(
         target: Target {
             arn: cluster(),
             role_arn: Value::GetAtt(Kind::SchedulingRole.id(&[member.name]), "Arn"),
-            ecs_parameters: EcsParameters {
+            ecs_parameters: Some(EcsParameters {
                 task_definition_arn: Value::sub(task_definition(frame, member)),
                 task_count: schedule.task_count,
                 launch_type: strategy.is_none().then_some("FARGATE"),
@@ -163,25 +178,11 @@ fn add_schedule(
                 enable_execute_command: member.spec.enable_execute_command,
                 enable_ecs_managed_tags: true,
                 propagate_tags: "TASK_DEFINITION",
-            },
+            }),
             input: input(member, schedule),
-            // A run that could not be started for a while is not made up for: the next one comes.
-            retry_policy: RetryPolicy {
-                maximum_event_age_in_seconds: 3600,
-                maximum_retry_attempts: 10,
-            },
+            retry_policy: RetryPolicy::until_the_next_run(),
         },
     };
-    let mut before = storage::dependencies(frame, member);
-    before.push(Kind::TaskDefinition.id(&[member.name]));
-    if properties
-        .target
-        .ecs_parameters
-        .capacity_provider_strategy
-        .is_some()
-    {
-        before.push(Singleton::ClusterCapacity.as_str().to_owned());
-    }
     template
         .add(Kind::Schedule, &[member.name, name], &properties)
         .depends_on(before);

@@ -1,6 +1,6 @@
 //! Services and their task definitions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::spec::{ContainerHealthCheck, DeploymentConfiguration, MountPoint};
 use super::frame::{Frame, Member, is_fargate};
 use super::names::{Kind, Singleton};
 use super::template::{Policy, Properties, Tag, Template, Value};
-use super::{discovery, image, load_balancing, secrets, storage};
+use super::{discovery, image, load_balancing, mirror, secrets, storage};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -330,7 +330,7 @@ fn container(frame: &Frame, member: Member) -> Container {
                 protocol: "tcp",
             }]
         }),
-        environment: environment(member),
+        environment: environment(frame, member),
         secrets: (!secrets.is_empty()).then_some(secrets),
         health_check: spec.health_check.as_ref().map(health_check),
         // The shells of ECS Exec leave processes that somebody has to wait for.
@@ -352,9 +352,9 @@ fn container(frame: &Frame, member: Member) -> Container {
 
 /// The environment as the stack file has it, and what follows from the rest of it where it is not
 /// there already.
-fn environment(member: Member) -> Option<Vec<Variable>> {
+fn environment(frame: &Frame, member: Member) -> Option<Vec<Variable>> {
     let spec = member.spec;
-    let mut values = BTreeMap::new();
+    let mut values = mirror::environment(frame, member);
     if let Some(level) = &spec.log_level {
         values.insert("LOG_LEVEL", Value::written(level));
     }

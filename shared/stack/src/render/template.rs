@@ -24,6 +24,8 @@ pub(super) enum Value {
     Select(usize, Box<Value>),
     #[serde(rename = "Fn::Split")]
     Split(&'static str, Box<Value>),
+    #[serde(rename = "Fn::Join")]
+    Join(&'static str, Vec<Value>),
     /// As it is.
     #[serde(untagged)]
     Text(String),

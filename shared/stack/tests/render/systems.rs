@@ -612,14 +612,13 @@ fn homebrew_bottles_sync_keeps_its_files_on_an_encrypted_file_system() {
         })
     );
     let statements = template.statements("TaskRoleSync");
-    let mount = statements.last().unwrap();
-    assert_eq!(
-        mount["Action"],
-        json!([
-            "elasticfilesystem:ClientMount",
-            "elasticfilesystem:ClientWrite"
-        ])
-    );
+    let mounts = json!([
+        "elasticfilesystem:ClientMount",
+        "elasticfilesystem:ClientWrite"
+    ]);
+    let mut statements = statements.into_iter();
+    let mount = statements.find(|statement| statement["Action"] == mounts);
+    let mount = mount.unwrap();
     assert_eq!(
         mount["Resource"],
         json!([{"Fn::GetAtt": ["FileSystemBottles", "Arn"]}])
@@ -630,11 +629,11 @@ fn homebrew_bottles_sync_keeps_its_files_on_an_encrypted_file_system() {
             {"Fn::GetAtt": ["AccessPointBottlesSync", "Arn"]}
         ]}})
     );
-    for id in ["ServiceSync", "ScheduleSyncWeekly"] {
-        let before = template.resource(id)["DependsOn"].as_array().unwrap();
-        for target in &targets {
-            assert!(before.contains(&json!(target)), "{id} waits for {before:?}");
-        }
+    let before = template.resource("ServiceSync")["DependsOn"]
+        .as_array()
+        .unwrap();
+    for target in &targets {
+        assert!(before.contains(&json!(target)), "waits for {before:?}");
     }
 }
 
@@ -660,7 +659,8 @@ fn homebrew_bottles_sync_writes_to_its_mount_only_and_reaches_only_what_it_needs
         sub(&format!("{PREFIX}/homebrew-bottles-sync:latest"))
     );
     for (variable, value) in [
-        ("S3_BUCKET_NAME", sub("homebrew-bottles-${AWS::AccountId}")),
+        ("S3_BUCKET_NAME", json!({"Ref": "BucketBottles"})),
+        ("EVENT_BUS_NAME", json!("longshore")),
         (
             "SLACK_WEBHOOK_SECRET_NAME",
             json!("homebrew-bottles-sync/slack_webhook"),
@@ -754,12 +754,12 @@ fn homebrew_bottles_sync_rests_at_zero_and_is_woken_by_its_own_metric_or_the_clo
         (&json!(0), &json!(10))
     );
     for (alarm, metric, threshold) in [
-        ("ScaleOutAlarmSyncCpu", "CPUUtilization", 70),
-        ("ScaleOutAlarmSyncMemory", "MemoryUtilization", 80),
+        ("ScaleOutAlarmSyncCpu", "CPUUtilization", json!(70)),
+        ("ScaleOutAlarmSyncMemory", "MemoryUtilization", json!(80)),
         (
-            "ScaleOutAlarmSyncHomebrewBottlesSyncPendingBottlesEnvironmentProdMaximum",
-            "PendingBottles",
-            10,
+            "ScaleOutAlarmSyncLongshorePendingShardsStackHomebrewBottlesSyncProdMaximum",
+            "PendingShards",
+            json!(0.5),
         ),
     ] {
         let alarm = template.properties(alarm);
@@ -803,7 +803,7 @@ fn homebrew_bottles_sync_rests_at_zero_and_is_woken_by_its_own_metric_or_the_clo
             "MAX([cpu_load, memory_load, metric0_load])",
             "cpu / 70",
             "memory / 80",
-            "metric0 / 10"
+            "metric0 / 0.5"
         ]
     );
     assert_eq!(
@@ -816,25 +816,94 @@ fn homebrew_bottles_sync_rests_at_zero_and_is_woken_by_its_own_metric_or_the_clo
         policy["StepAdjustments"],
         json!([{"MetricIntervalUpperBound": 0, "ScalingAdjustment": -1}])
     );
+}
 
-    let schedule = template.properties("ScheduleSyncWeekly");
-    assert_eq!(schedule["ScheduleExpression"], "cron(0 3 ? * SUN *)");
-    let run = &schedule["Target"];
-    assert_eq!(run["Arn"], json!({"Fn::GetAtt": ["Cluster", "Arn"]}));
+#[test]
+fn homebrew_bottles_sync_keeps_its_mirror_in_a_bucket_that_is_nobodys_but_its_own() {
+    let template = Template::of("homebrew-bottles-sync", "prod");
+    let resource = template.resource("BucketBottles");
+    assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate");
+    assert_eq!(resource["UpdateReplacePolicy"], "Retain");
+    let bucket = template.properties("BucketBottles");
     assert_eq!(
-        run["EcsParameters"]["TaskDefinitionArn"],
-        sub(
-            "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/homebrew-bottles-sync"
-        )
+        bucket["BucketName"],
+        sub("homebrew-bottles-${AWS::AccountId}")
     );
-    assert_eq!(run["EcsParameters"]["LaunchType"], "FARGATE");
-    let pass = template.statement("SchedulingRoleSync", "PassRoles");
     assert_eq!(
-        pass["Resource"],
-        json!([
-            {"Fn::GetAtt": ["ExecutionRoleSync", "Arn"]},
-            {"Fn::GetAtt": ["TaskRoleSync", "Arn"]},
-        ])
+        bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"],
+        json!([{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}])
+    );
+    let blocks = bucket["PublicAccessBlockConfiguration"]
+        .as_object()
+        .unwrap();
+    assert_eq!(blocks.len(), 4);
+    assert!(blocks.values().all(|block| *block == true), "{blocks:?}");
+    assert_eq!(
+        bucket["OwnershipControls"],
+        json!({"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    );
+    assert_eq!(
+        bucket["LifecycleConfiguration"]["Rules"],
+        json!([{
+            "Id": "AbortIncompleteMultipartUploads",
+            "Status": "Enabled",
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }])
+    );
+    // Who may read it from outside is said where it is served.
+    assert!(template.ids("AWS::S3::BucketPolicy").is_empty());
+}
+
+#[test]
+fn homebrew_bottles_sync_wakes_the_function_every_night_and_lets_its_tasks_bring_files() {
+    let template = Template::of("homebrew-bottles-sync", "prod");
+    let function = sub(
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:longshore-sync",
+    );
+    let schedule = template.properties("BottleSyncSchedule");
+    assert_eq!(schedule["ScheduleExpression"], "cron(0 3 * * ? *)");
+    assert_eq!(schedule["Target"]["Arn"], function);
+    assert!(schedule["Target"]["EcsParameters"].is_null());
+    let input = schedule["Target"]["Input"].as_str().unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(input).unwrap(),
+        json!({
+            "action": "run",
+            "stack": "homebrew-bottles-sync-prod",
+            "schedule_arn": "<aws.scheduler.schedule-arn>",
+            "scheduled_time": "<aws.scheduler.scheduled-time>",
+            "execution_id": "<aws.scheduler.execution-id>",
+            "attempt_number": "<aws.scheduler.attempt-number>",
+        })
+    );
+    let role = template.properties("BottleSyncSchedulingRole");
+    assert_eq!(
+        role["PermissionsBoundary"],
+        "arn:aws:iam::123456789012:policy/longshore-boundary"
+    );
+    let wake = template.statement("BottleSyncSchedulingRole", "WakeFunction");
+    assert_eq!(wake["Action"], json!(["lambda:InvokeFunction"]));
+    assert_eq!(wake["Resource"], json!([function]));
+
+    let bring = template.statement("TaskRoleSync", "BringFiles");
+    assert_eq!(
+        bring["Action"],
+        json!(["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"])
+    );
+    assert_eq!(bring["Resource"], json!([sub("${BucketBottles.Arn}/*")]));
+    let list = template.statement("TaskRoleSync", "TellMissingFromRefused");
+    assert_eq!(list["Action"], json!(["s3:ListBucket"]));
+    assert_eq!(
+        list["Resource"],
+        json!([{"Fn::GetAtt": ["BucketBottles", "Arn"]}])
+    );
+    let tell = template.statement("TaskRoleSync", "TellShards");
+    assert_eq!(tell["Action"], json!(["events:PutEvents"]));
+    assert_eq!(
+        tell["Resource"],
+        json!([sub(
+            "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/longshore"
+        )])
     );
 }
 
@@ -888,6 +957,8 @@ fn homebrew_bottles_sync_tags_everything_and_tells_all_its_outputs() {
             // The ARN of the scaling target is known to Application Auto Scaling only, by this id.
             "auto_scaling_target_resource_id",
             "security_group_id",
+            "bucket_name",
+            "bucket_arn",
         ],
     );
 }

@@ -510,3 +510,98 @@ fn the_stacks_are_within_what_cloudformation_takes() {
         );
     }
 }
+
+#[test]
+fn what_sync_reads_of_a_mirror_has_the_form_that_it_is_held_against() {
+    let template = template(&document());
+    let fixture: Value =
+        serde_json::from_str(include_str!("../fixtures/bottle-sync.json")).unwrap();
+    assert_eq!(
+        template.0["Metadata"]["Longshore"]["BottleSync"],
+        fixture["Metadata"]
+    );
+    let outputs = template.0["Outputs"].as_object().unwrap();
+    let outputs: Vec<&str> = outputs
+        .keys()
+        .map(String::as_str)
+        .filter(|name| name.starts_with("BottleSync"))
+        .collect();
+    let known = fixture["Outputs"].as_object().unwrap();
+    assert_eq!(outputs, known.keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_mirror_without_a_service_has_nothing_that_tasks_are_started_with() {
+    let template = template(&json!({
+        "name": "mirror",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"]},
+        "buckets": {"bottles": {}},
+        "bottle_sync": {"bucket": "bottles"},
+        "services": {},
+    }));
+    let metadata = &template.0["Metadata"]["Longshore"]["BottleSync"];
+    assert_eq!(
+        metadata,
+        &json!({"Settings": {
+            "IndexUrl": "https://formulae.brew.sh/api/formula.json",
+            "Selection": {
+                "Platforms": [], "Formulae": [], "ExcludeDeprecated": false, "ExcludeDisabled": false,
+            },
+            "RegistryLayout": false,
+            "PrivateHosts": [],
+            "MaxTasks": 1,
+        }})
+    );
+    assert_eq!(
+        template.properties("BucketBottles")["BucketName"],
+        json!({"Fn::Sub": "mirror-bottles-${AWS::AccountId}"})
+    );
+    let outputs = template.0["Outputs"].as_object().unwrap();
+    let of_mirror = outputs.keys().filter(|name| name.starts_with("BottleSync"));
+    assert_eq!(of_mirror.collect::<Vec<_>>(), ["BottleSyncBucketName"]);
+    assert!(template.ids("AWS::Scheduler::Schedule").is_empty());
+}
+
+#[test]
+fn tasks_of_a_mirror_are_told_of_it_unless_the_stack_file_says_otherwise() {
+    let template = template(&document());
+    for (variable, value) in [
+        ("S3_BUCKET_NAME", json!({"Ref": "BucketMirror"})),
+        ("EVENT_BUS_NAME", json!("mirrors")),
+        (
+            "PRIVATE_SOURCE_HOSTS",
+            json!("mirror.example:8443,mirror.example:8080"),
+        ),
+        ("EFS_MOUNT_PATH", json!("/var/bottles")),
+    ] {
+        assert_eq!(template.variable("Mirror", variable), &value);
+        assert_eq!(template.variable("Jobs", variable), &Value::Null);
+    }
+}
+
+#[test]
+fn versions_are_kept_where_the_stack_file_says_for_how_long() {
+    let template = template(&document());
+    let bucket = template.properties("BucketMirror");
+    assert_eq!(
+        bucket["VersioningConfiguration"],
+        json!({"Status": "Enabled"})
+    );
+    assert_eq!(
+        bucket["LifecycleConfiguration"]["Rules"][1],
+        json!({
+            "Id": "ExpireNoncurrentVersions",
+            "Status": "Enabled",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
+            "ExpiredObjectDeleteMarker": true,
+        })
+    );
+    let resource = template.resource("BucketMirror");
+    assert_eq!(
+        (
+            &resource["DeletionPolicy"],
+            &resource["UpdateReplacePolicy"]
+        ),
+        (&json!("Delete"), &json!("Retain"))
+    );
+}

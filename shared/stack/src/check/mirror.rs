@@ -1,0 +1,326 @@
+//! Buckets, and the mirror in one of them.
+
+use std::collections::BTreeMap;
+
+use super::forms::{is_arn, is_label, is_name, is_open};
+use super::observation::expected;
+use super::schedule::{check_expression, is_zone};
+use super::storage::{MOST_THROUGHPUT, meant};
+use super::{Checked, Findings};
+use crate::read::Path;
+use crate::spec::{BottleSync, Bucket, FileSystem, Service, Stack, ThroughputMode};
+
+/// S3's limits for names.
+const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
+
+pub(super) fn check(stack: &Stack, findings: &mut Findings) {
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, bucket) in &stack.buckets {
+        let path = Path::default().key("buckets").key(name);
+        check_bucket(&path, stack, name, bucket, findings);
+        let bucket_name = stack.bucket_name(name);
+        if let Some(other) = names.insert(bucket_name.clone(), name) {
+            findings.error(
+                path.key("bucket_name"),
+                bucket_name,
+                format!("bucket `{other}` has this name already, expected names that differ"),
+            );
+        }
+    }
+    if let Some(mirror) = &stack.bottle_sync {
+        check_mirror(stack, mirror, findings);
+    }
+}
+
+fn check_bucket(path: &Path, stack: &Stack, name: &str, bucket: &Bucket, findings: &mut Findings) {
+    const EXPECTED: &str = "expected 3 to 63 lowercase letters, digits and hyphens between them";
+    let bucket_name = stack.bucket_name(name);
+    if !is_bucket_name(&bucket_name) {
+        match &bucket.bucket_name {
+            Some(said) => findings.error(
+                path.key("bucket_name"),
+                said,
+                format!("S3 takes no such name, {EXPECTED}"),
+            ),
+            None => findings.error(
+                path,
+                name,
+                format!("the bucket would be {bucket_name}, {EXPECTED}; add `bucket_name`"),
+            ),
+        }
+    }
+    if let Some(days) = bucket.noncurrent_version_days {
+        findings.range(
+            path.key("noncurrent_version_days"),
+            days,
+            1,
+            36_500,
+            "S3 keeps versions for no such time",
+        );
+    }
+    expected(
+        &path.key("expected_size_in_gib"),
+        bucket.expected_size_in_gib,
+        findings,
+    );
+}
+
+/// Without dots: the certificate of S3 holds for no name that has some.
+fn is_bucket_name(name: &str) -> bool {
+    // As long as what CloudFormation puts there, or as what is longest of it.
+    let name = name
+        .replace("${AWS::AccountId}", "123456789012")
+        .replace("${AWS::Region}", "ap-southeast-1");
+    is_open(&name)
+        || (NAME_LENGTHS.contains(&name.len())
+            && is_label(&name)
+            && !name.contains(|character: char| character.is_ascii_uppercase()))
+}
+
+fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
+    let path = Path::default().key("bottle_sync");
+    if !stack.buckets.contains_key(&mirror.bucket) {
+        let what = meant(&mirror.bucket, stack.buckets.keys(), "add it to `buckets`");
+        findings.error(
+            path.key("bucket"),
+            &mirror.bucket,
+            format!("the stack has no bucket `{}`; {what}", mirror.bucket),
+        );
+    }
+    let service = mirror.service.as_ref().and_then(|name| {
+        let service = stack.services.get(name);
+        if service.is_none() {
+            let what = meant(name, stack.services.keys(), "add it to `services`");
+            findings.error(
+                path.key("service"),
+                name,
+                format!("the stack has no service `{name}`; {what}"),
+            );
+        }
+        service.map(|spec| (name.as_str(), spec))
+    });
+    if let Some((name, service)) = service {
+        check_worker(stack, mirror, name, service, findings);
+    }
+    check_when(&path, mirror, findings);
+    check_source(&path, mirror, findings);
+    check_names(&path, mirror, findings);
+    check_deletion(&path, mirror, findings);
+    let file_system = service.and_then(|(_, service)| file_system(stack, service));
+    check_throughput(&path, mirror, file_system, findings);
+}
+
+/// The service whose tasks work for the mirror.
+fn check_worker(
+    stack: &Stack,
+    mirror: &BottleSync,
+    name: &str,
+    service: &Service,
+    findings: &mut Findings,
+) {
+    let path = Path::default().key("services").key(name);
+    let checked = Checked {
+        stack,
+        spec: service,
+        path: path.clone(),
+    };
+    if !checked.is_on_fargate() {
+        findings.error(
+            Path::default().key("bottle_sync").key("service"),
+            name,
+            "its tasks run on instances, expected a service on FARGATE or FARGATE_SPOT",
+        );
+    }
+    if let Some(role) = &service.task_role_arn
+        && is_arn(role, "iam", "role/")
+    {
+        findings.warning(
+            path.key("task_role_arn"),
+            role,
+            "the stack gives a role that is not its own no right to the mirror; leave it out, or let it read \
+             and write the bucket and put events on the bus",
+        );
+    }
+    let environment = path.key("environment");
+    for (variable, value) in [
+        ("S3_BUCKET_NAME", stack.bucket_name(&mirror.bucket)),
+        ("EVENT_BUS_NAME", mirror.event_bus_name.clone()),
+    ] {
+        if let Some(said) = service.environment.get(variable)
+            && said.as_str() != value
+        {
+            findings.error(
+                environment.key(variable),
+                said.as_str(),
+                format!(
+                    "tasks of this service work for `bottle_sync`, expected {value}; leave it out, it is \
+                     there without being said"
+                ),
+            );
+        }
+    }
+}
+
+fn check_when(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
+    if let Some(expression) = &mirror.schedule_expression
+        && let Err(message) = check_expression(expression)
+    {
+        findings.error(path.key("schedule_expression"), expression, message);
+    }
+    let zone = &mirror.schedule_expression_timezone;
+    if !is_zone(zone) {
+        findings.error(
+            path.key("schedule_expression_timezone"),
+            zone,
+            "this is no time zone, expected a name such as UTC or Europe/Berlin",
+        );
+    }
+}
+
+/// Where the bottles come from, and which. `sync` reads these in the template, where CloudFormation fills
+/// nothing in.
+fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
+    let url = &mirror.index_url;
+    let is_url = match url.split_once("://") {
+        Some(("https", rest)) => !rest.starts_with('/') && rest.contains('/'),
+        Some(("http", rest)) => rest
+            .split_once('/')
+            .is_some_and(|(host, _)| mirror.private_hosts.iter().any(|private| private == host)),
+        _ => false,
+    };
+    if !is_url || url.contains(['?', '#', '$', ' ']) {
+        findings.error(
+            path.key("index_url"),
+            url,
+            "this is no URL of an index, expected https://<host>/…/formula.json; http only from one of \
+             `private_hosts`, nothing behind the path, and nothing that CloudFormation would fill in",
+        );
+    }
+    for (index, host) in mirror.private_hosts.iter().enumerate() {
+        let is_host = host.rsplit_once(':').is_some_and(|(name, port)| {
+            name.split('.').all(is_label) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
+        if !is_host {
+            findings.error(
+                path.key("private_hosts").index(index),
+                host,
+                "this is no host, expected <host>:<port>, such as mirror.internal:443",
+            );
+        }
+    }
+    let is_platform = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    for (index, platform) in mirror.platforms.iter().enumerate() {
+        if platform.is_empty() || !platform.bytes().all(is_platform) {
+            findings.error(
+                path.key("platforms").index(index),
+                platform,
+                "this is no tag of a platform, expected one such as arm64_tahoe or x86_64_linux",
+            );
+        }
+    }
+    let is_formula = |byte: u8| byte.is_ascii_alphanumeric() || b"@+-_.*?".contains(&byte);
+    for (index, formula) in mirror.formulae.iter().enumerate() {
+        if formula.is_empty() || !formula.bytes().all(is_formula) {
+            findings.error(
+                path.key("formulae").index(index),
+                formula,
+                "this is no name of a formula, expected letters, digits and @+-_. with * and ? for any",
+            );
+        }
+    }
+}
+
+/// The names of what is Longshore's and not the stack's.
+fn check_names(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
+    let function = &mirror.function_name;
+    if !is_name(function) || function.len() > 64 {
+        findings.error(
+            path.key("function_name"),
+            function,
+            "Lambda takes no such name, expected letters, digits, hyphens and underscores, at most 64",
+        );
+    }
+    let bus = &mirror.event_bus_name;
+    if !is_name(&bus.replace('.', "-")) || bus.len() > 256 {
+        findings.error(
+            path.key("event_bus_name"),
+            bus,
+            "EventBridge takes no such name, expected letters, digits, dots, hyphens and underscores",
+        );
+    }
+}
+
+fn check_deletion(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
+    let Some(deletion) = &mirror.deletion else {
+        return;
+    };
+    let path = path.key("deletion");
+    findings.range(
+        path.key("grace_days"),
+        deletion.grace_days,
+        0,
+        36_500,
+        "nothing is waited for so long",
+    );
+    findings.range(
+        path.key("max_files"),
+        deletion.max_files,
+        1,
+        10_000_000,
+        "no sync deletes so many files; leave `deletion` out to keep all",
+    );
+    findings.range(
+        path.key("max_share_percent"),
+        deletion.max_share_percent,
+        1,
+        100,
+        "this is no share; leave `deletion` out to keep all",
+    );
+}
+
+/// The file system that the service's container finds at `EFS_MOUNT_PATH`.
+fn file_system<'a>(stack: &'a Stack, service: &Service) -> Option<&'a FileSystem> {
+    let mounts = service.mount_points.iter();
+    let mut mounted = mounts.filter_map(|mount| mount.file_system.as_deref());
+    let first = mounted.next()?;
+    mounted
+        .next()
+        .is_none()
+        .then(|| stack.file_systems.get(first))?
+}
+
+fn check_throughput(
+    path: &Path,
+    mirror: &BottleSync,
+    file_system: Option<&FileSystem>,
+    findings: &mut Findings,
+) {
+    let Some(raised) = mirror.raised_throughput_in_mibps else {
+        return;
+    };
+    let path = path.key("raised_throughput_in_mibps");
+    let provisioned = file_system
+        .filter(|file_system| file_system.throughput_mode == ThroughputMode::Provisioned)
+        .and_then(|file_system| file_system.provisioned_throughput_in_mibps);
+    match provisioned {
+        None => findings.error(
+            path,
+            raised,
+            "there is no throughput to raise, expected a `service` that mounts one file system, with \
+             `throughput_mode: provisioned`",
+        ),
+        Some(provisioned)
+            if f64::from(raised) <= provisioned || f64::from(raised) > MOST_THROUGHPUT =>
+        {
+            findings.error(
+                path,
+                raised,
+                format!(
+                    "this raises nothing, or more than EFS has, expected more than the file system's \
+                     {provisioned} and at most {MOST_THROUGHPUT} MiB a second"
+                ),
+            );
+        }
+        Some(_) => {}
+    }
+}
