@@ -149,7 +149,8 @@ const RULES: [Rule; 20] = [
         &["aws-credential-types", "aws-sigv4", "ureq"],
     ),
     rule("longshore-tests", &["longshore-local"], &[]),
-    rule("xtask", &["longshore-local", "longshore-stack"], &[]),
+    // It pushes images to their registry.
+    rule("xtask", &["longshore-local", "longshore-stack"], &["ureq"]),
 ];
 
 const fn rule(

@@ -1,6 +1,8 @@
 //! The project's own commands: `cargo xtask package|local|demo|test`.
 
+mod compile;
 mod demo;
+mod image;
 mod imports;
 mod local;
 mod package;
@@ -28,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Build the functions as Lambda packages into target/packages, byte for byte reproducibly.
     Package(package::Arguments),
+    /// Build the container image of the bottles' task, byte for byte reproducibly, and push it to ECR.
+    Image(image::Arguments),
     /// The local cloud with Longshore in it: start, stop, look at it.
     Local(local::Arguments),
     /// Show the whole way of a push, from nothing, on this machine.
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let workspace = Workspace::of_this_build();
     let outcome = watch_for_interruption().and_then(|()| match Arguments::parse().command {
         Command::Package(arguments) => package::run(&workspace, &arguments),
+        Command::Image(arguments) => image::run(&workspace, &arguments),
         Command::Local(arguments) => local::run(&workspace, &arguments),
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),

@@ -1,24 +1,18 @@
 //! `cargo xtask package`: the functions as Lambda packages.
 //!
-//! The same sources give the same bytes on every machine and in every folder: cargo-lambda and zig are pinned in
-//! `local/requirements.txt`, rustc in `rust-toolchain.toml`, crates in `Cargo.lock`; paths of this machine are mapped
-//! to fixed names in what Rust and C compile; and the archive holds no time. Terraform would else update every
-//! function at every build.
+//! The same sources give the same bytes on every machine and in every folder: the programs are compiled so, and the
+//! archive holds no time. Terraform would else update every function at every build.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use longshore_local::archive;
-use longshore_local::process::{capture, run_logged};
 use longshore_local::python::{Python, hexadecimal};
 use longshore_local::workspace::Workspace;
 use sha2::{Digest, Sha256};
 
-use crate::local::quoted;
+use crate::compile;
 use crate::terminal::{Style, Terminal, padded};
 
 /// The functions, which are also the names of their programs.
@@ -31,8 +25,9 @@ pub struct Arguments {
     architecture: Architecture,
 }
 
+/// The architectures that something is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Architecture {
+pub enum Architecture {
     #[value(name = "x86_64")]
     X86,
     Arm64,
@@ -40,7 +35,8 @@ enum Architecture {
 }
 
 impl Architecture {
-    fn names(self) -> &'static [&'static str] {
+    /// As Lambda and ECS name them in lower case.
+    pub fn names(self) -> &'static [&'static str] {
         match self {
             Self::X86 => &["x86_64"],
             Self::Arm64 => &["arm64"],
@@ -101,23 +97,14 @@ pub fn build(
     architecture: &str,
     mut progress: impl FnMut(&str),
 ) -> Result<Vec<Package>> {
-    let target = target(architecture);
-    require_standard_library(workspace, target, &mut progress)?;
-    progress(&format!("building the functions for {architecture}"));
-    std::fs::create_dir_all(workspace.target()).context("create target")?;
-    // Two commands at the same time would write the same packages.
-    let guard = File::create(workspace.path("target/packages.lock"))
-        .context("create target/packages.lock")?;
-    guard
-        .lock()
-        .context("wait for another command that builds the packages")?;
     let programs = workspace.path("target/lambda").join(architecture);
-    let log = workspace.path("target/package.log");
-    run_logged(
-        &mut cargo_lambda(workspace, python, target, &programs)?,
-        &log,
-    )
-    .with_context(|| format!("build the functions for {architecture}"))?;
+    let build = compile::Build {
+        target: target(architecture),
+        profile: "release",
+        programs: &FUNCTIONS,
+        directory: &programs,
+    };
+    let _guard = build.run(workspace, python, &mut progress)?;
 
     let folder = workspace.packages(architecture);
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
@@ -146,124 +133,6 @@ fn target(architecture: &str) -> &'static str {
     } else {
         "x86_64-unknown-linux-gnu"
     }
-}
-
-fn require_standard_library(
-    workspace: &Workspace,
-    target: &str,
-    progress: &mut impl FnMut(&str),
-) -> Result<()> {
-    let folder = sysroot(workspace)?
-        .join("lib/rustlib")
-        .join(target)
-        .join("lib");
-    if folder.is_dir() {
-        return Ok(());
-    }
-    progress(&format!("adding rust's standard library for {target}"));
-    let added = capture(
-        Command::new("rustup")
-            .args(["target", "add", target])
-            .current_dir(workspace.root()),
-    );
-    match added {
-        Ok(_) if folder.is_dir() => Ok(()),
-        Ok(_) => bail!("rustup added {target}, but not to the toolchain that builds this checkout"),
-        Err(error) => Err(error.context(format!(
-            "rust's standard library for {target} is not installed and could not be added; \
-             add it (rustup target add {target}) or build for another --architecture"
-        ))),
-    }
-}
-
-fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
-    let answer = capture(
-        Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .current_dir(workspace.root()),
-    )?;
-    Ok(PathBuf::from(answer.trim()))
-}
-
-/// The commit that rustc was built from.
-fn commit(workspace: &Workspace) -> Result<String> {
-    let answer = capture(
-        Command::new("rustc")
-            .args(["--version", "--verbose"])
-            .current_dir(workspace.root()),
-    )?;
-    answer
-        .lines()
-        .find_map(|line| line.strip_prefix("commit-hash: "))
-        .map(str::to_owned)
-        .context("rustc does not say which commit it was built from")
-}
-
-fn cargo_lambda(
-    workspace: &Workspace,
-    python: &Python,
-    target: &str,
-    programs: &Path,
-) -> Result<Command> {
-    let mut command = Command::new(python.programs().join("cargo-lambda"));
-    command
-        .args([
-            "lambda",
-            "build",
-            "--release",
-            "--locked",
-            "--disable-optimizations",
-            "--target",
-            target,
-        ])
-        .arg("--lambda-dir")
-        .arg(programs)
-        .current_dir(workspace.root());
-    for function in FUNCTIONS {
-        command.args(["--bin", function]);
-    }
-    // cargo-lambda looks for zig on the path, where the pinned one must be found first.
-    let mut path = vec![python.programs()];
-    path.extend(std::env::split_paths(
-        &std::env::var_os("PATH").unwrap_or_default(),
-    ));
-    command.env(
-        "PATH",
-        std::env::join_paths(path).context("put the pinned zig on the path")?,
-    );
-
-    let mut remaps = Vec::new();
-    let mut prefix_maps = Vec::new();
-    for (from, to) in fixed_names(workspace)? {
-        let mapping = format!("{}={to}", from.display());
-        remaps.push(format!("--remap-path-prefix={mapping}"));
-        prefix_maps.push(quoted(&format!("-ffile-prefix-map={mapping}")));
-    }
-    // Both in a form in which a path may hold spaces.
-    command.env("CARGO_ENCODED_RUSTFLAGS", remaps.join("\u{1f}"));
-    command.env_remove("RUSTFLAGS");
-    command.env("CFLAGS", prefix_maps.join(" "));
-    command.env("CC_SHELL_ESCAPED_FLAGS", "1");
-    Ok(command)
-}
-
-/// The folders of this machine whose names the compilers would write into a program, and the names written instead.
-fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
-    let cargo_home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| {
-            std::env::var_os("HOME").map(|home| Path::new(&home).join(OsString::from(".cargo")))
-        })
-        .context("find cargo's home: neither CARGO_HOME nor HOME is set")?;
-    Ok(vec![
-        (workspace.root().to_path_buf(), "/longshore".to_owned()),
-        (cargo_home, "/cargo".to_owned()),
-        // As rustc itself names them where the sources of the standard library are not installed.
-        (
-            sysroot(workspace)?.join("lib/rustlib/src/rust"),
-            format!("/rustc/{}", commit(workspace)?),
-        ),
-    ])
 }
 
 #[cfg(test)]
