@@ -1,7 +1,22 @@
 //! Homebrew's index, read as it comes.
+//!
+//! The index is an array of formulae. Only one of them is held at a time, so that reading takes the memory
+//! of what is kept, whatever the index's size.
+
+mod entry;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use longshore_events::longshore::RefusedEntry;
 use longshore_events::transfer::Sha256;
+use sha2::Digest;
+
+use crate::json::ValueEnd;
+use crate::names;
+
+/// No formula's entry is longer: the largest of the real index has 5 kB.
+const LONGEST_ENTRY: usize = 4 << 20;
 
 /// A formula of the index, as far as a mirror needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,22 +71,109 @@ pub enum IndexError {
     Unreadable(String),
 }
 
-/// Reads an index piece by piece, holding one formula at a time.
+fn unreadable<T>(problem: impl Into<String>) -> Result<T, IndexError> {
+    Err(IndexError::Unreadable(problem.into()))
+}
+
+/// Reads an index piece by piece, holding one formula's text at a time.
 #[derive(Debug)]
-pub struct IndexReader {}
+pub struct IndexReader {
+    private_hosts: Vec<String>,
+    hasher: sha2::Sha256,
+    state: State,
+    /// Where in the entry the reader is.
+    end: ValueEnd,
+    /// The part of an entry that earlier pieces brought.
+    begun: Vec<u8>,
+    /// How many entries have begun.
+    entries: u64,
+    found: Found,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Found {
+    formulae: Vec<Formula>,
+    refused: Vec<RefusedEntry>,
+    bottles: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the array.
+    Before,
+    /// After `[`.
+    First,
+    /// After `,`.
+    Next,
+    /// In an entry.
+    Entry,
+    /// After an entry.
+    AfterEntry,
+    /// After `]`.
+    After,
+}
 
 impl IndexReader {
     /// Before the first piece. `private_hosts` as in [`crate::urls::check`].
-    pub fn new(_private_hosts: &[String]) -> Self {
-        todo!()
+    pub fn new(private_hosts: &[String]) -> Self {
+        Self {
+            private_hosts: private_hosts.to_vec(),
+            hasher: sha2::Sha256::new(),
+            state: State::Before,
+            end: ValueEnd::default(),
+            begun: Vec::new(),
+            entries: 0,
+            found: Found::default(),
+        }
     }
 
-    /// The next piece.
+    /// The next piece, of any size.
     ///
     /// # Errors
     /// [`IndexError`] as soon as it is known that this is no index.
-    pub fn feed(&mut self, _piece: &[u8]) -> Result<(), IndexError> {
-        todo!()
+    pub fn feed(&mut self, piece: &[u8]) -> Result<(), IndexError> {
+        self.hasher.update(piece);
+        let mut rest = piece;
+        while let Some((&byte, after)) = rest.split_first() {
+            if self.state == State::Entry {
+                rest = self.entry(rest)?;
+                continue;
+            }
+            if byte == b'{' && matches!(self.state, State::First | State::Next) {
+                self.state = State::Entry;
+                self.end = ValueEnd::default();
+                self.entries += 1;
+                continue;
+            }
+            self.state = match (self.state, byte) {
+                (state, b' ' | b'\t' | b'\n' | b'\r') => state,
+                (State::Before, b'[') => State::First,
+                (State::AfterEntry, b',') => State::Next,
+                (State::First | State::AfterEntry, b']') => State::After,
+                (State::Before, _) => {
+                    return unreadable(format!(
+                        "the index begins with `{}`, expected a JSON array",
+                        beginning(rest)
+                    ));
+                }
+                (State::After, _) => {
+                    return unreadable(format!(
+                        "after the index's end there is `{}`",
+                        beginning(rest)
+                    ));
+                }
+                _ => {
+                    return unreadable(format!(
+                        "after {} entries the index goes on with `{}`, expected a formula",
+                        self.entries,
+                        beginning(rest)
+                    ));
+                }
+            };
+            rest = after;
+        }
+        Ok(())
     }
 
     /// After the last piece.
@@ -79,6 +181,113 @@ impl IndexReader {
     /// # Errors
     /// [`IndexError`] for an index that is empty, ends early or holds no formula.
     pub fn finish(self) -> Result<Index, IndexError> {
-        todo!()
+        match self.state {
+            State::Before => return unreadable("the index is empty"),
+            State::First | State::Next | State::Entry | State::AfterEntry => {
+                return unreadable(format!(
+                    "the index ends early, after {} entries",
+                    self.entries
+                ));
+            }
+            State::After => {}
+        }
+        let digest: String = self
+            .hasher
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let Ok(sha256) = digest.parse() else {
+            return unreadable("the index's digest is none");
+        };
+        let Found {
+            mut formulae,
+            mut refused,
+            bottles,
+        } = self.found;
+        refuse_ambiguous(&mut formulae, &mut refused);
+        if formulae.is_empty() {
+            let why = match refused.first() {
+                Some(RefusedEntry { entry, reason }) => {
+                    format!("all are refused, as {entry}: {reason}")
+                }
+                None => format!("it has {} entries", self.entries),
+            };
+            return unreadable(format!(
+                "the index names no bottle that can be mirrored; {why}"
+            ));
+        }
+        Ok(Index {
+            formulae,
+            refused,
+            sha256,
+            bottles,
+        })
     }
+
+    /// Goes on with an entry; gives what is left of the piece.
+    fn entry<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], IndexError> {
+        let length = self.end.find(piece);
+        let (part, rest) = piece.split_at(length.unwrap_or(piece.len()));
+        if self.begun.len() + part.len() > LONGEST_ENTRY {
+            return unreadable(format!(
+                "entry {} of the index is longer than {} MB",
+                self.entries,
+                LONGEST_ENTRY >> 20
+            ));
+        }
+        if length.is_none() {
+            self.begun.extend_from_slice(part);
+            return Ok(rest);
+        }
+        let text = if self.begun.is_empty() {
+            part
+        } else {
+            self.begun.extend_from_slice(part);
+            &self.begun
+        };
+        self.found.add(text, self.entries, &self.private_hosts)?;
+        self.begun.clear();
+        self.state = State::AfterEntry;
+        Ok(rest)
+    }
+}
+
+/// Refuses the later of two bottles that would be one file of the mirror with two contents.
+fn refuse_ambiguous(formulae: &mut Vec<Formula>, refused: &mut Vec<RefusedEntry>) {
+    let mut contents: HashMap<String, Sha256> = HashMap::new();
+    for formula in formulae.iter_mut() {
+        let bottles = std::mem::take(&mut formula.bottles);
+        for bottle in bottles {
+            match contents.entry(names::flat_file(formula, &bottle.tag)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(bottle.sha256.clone());
+                }
+                Entry::Occupied(entry) if *entry.get() == bottle.sha256 => {}
+                Entry::Occupied(entry) => {
+                    refused.push(RefusedEntry {
+                        entry: entry_name(&formula.name, &bottle.tag),
+                        reason: format!(
+                            "an earlier entry names the same file `{}` with another sha256",
+                            entry.key()
+                        ),
+                    });
+                    continue;
+                }
+            }
+            formula.bottles.push(bottle);
+        }
+    }
+    formulae.retain(|formula| !formula.bottles.is_empty());
+}
+
+/// A bottle's entry, as it is told: `wget (arm64_sequoia)`.
+fn entry_name(name: &str, tag: &str) -> String {
+    format!("{name} ({tag})")
+}
+
+/// What is told of a text that is not what was expected.
+fn beginning(text: &[u8]) -> String {
+    let text = text.get(..20).unwrap_or(text);
+    text.escape_ascii().to_string()
 }

@@ -8,6 +8,7 @@ pub mod deletion;
 pub mod estimate;
 pub mod index;
 pub mod inventory;
+mod json;
 pub mod layout;
 pub mod names;
 pub mod plan;

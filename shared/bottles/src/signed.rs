@@ -1,16 +1,221 @@
 //! Homebrew's signed index files, which are mirrored byte for byte.
 
-use crate::selection::WantedBottle;
+use std::collections::HashMap;
 
-/// Checks that a `formula.jws.json` names nothing that `wanted` and `held` do not: a client would ask the
-/// mirror for it.
+use crate::index::IndexReader;
+use crate::json::ValueEnd;
+use crate::selection::{Filter, Selection, WantedBottle};
+
+/// The payload is unescaped in pieces of so many bytes, so that it is not held for a second time.
+const PIECE: usize = 64 << 10;
+
+/// Checks that a `formula.jws.json` names nothing that `wanted` does not: a client would ask the mirror for
+/// it. `private_hosts` as in [`crate::urls::check`].
+///
+/// The file is `{"payload": "<formula.json as a text>", "signatures": [...]}` (JWS in JSON, RFC 7515). The
+/// signatures are Homebrew's, and brew's to verify.
 ///
 /// # Errors
 /// What is wrong: it is no signed file, or it names bottles of another generation.
 pub fn check(
-    _signed: &[u8],
-    _selection: &crate::selection::Selection,
-    _wanted: &[WantedBottle],
+    signed: &[u8],
+    selection: &Selection,
+    private_hosts: &[String],
+    wanted: &[WantedBottle],
 ) -> Result<(), String> {
-    todo!()
+    let mut reader = IndexReader::new(private_hosts);
+    unescape(payload(signed)?, &mut |piece| {
+        let fed = reader.feed(piece);
+        fed.map_err(|error| format!("its payload is no index: {error}"))
+    })?;
+    let index = reader
+        .finish()
+        .map_err(|error| format!("its payload is no index: {error}"))?;
+    let known: HashMap<&str, &str> = wanted
+        .iter()
+        .map(|bottle| (bottle.key.as_str(), bottle.sha256.as_str()))
+        .collect();
+    let filter = Filter::new(selection);
+    for formula in &index.formulae {
+        for bottle in filter.wanted(formula) {
+            if known.get(bottle.key.as_str()) != Some(&bottle.sha256.as_str()) {
+                return Err(format!(
+                    "it is of another generation than the index: it names `{}` with sha256 {}",
+                    bottle.key, bottle.sha256
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The payload, still escaped, without its quotes.
+fn payload(signed: &[u8]) -> Result<&[u8], String> {
+    let refused = |what: &str| Err(format!("it is no signed file: {what}"));
+    let Some(mut rest) = signed.trim_ascii().strip_prefix(b"{") else {
+        return refused("it is no JSON object");
+    };
+    let mut payload = None;
+    let mut has_signatures = false;
+    loop {
+        let Some((name, after)) = value(rest) else {
+            return refused("a field has no name");
+        };
+        let Some(after) = after.trim_ascii_start().strip_prefix(b":") else {
+            return refused("a field has no value");
+        };
+        let Some((content, after)) = value(after) else {
+            return refused("it ends early, or a field is neither text nor list nor object");
+        };
+        match name {
+            b"\"payload\"" => {
+                let text = content
+                    .strip_prefix(b"\"")
+                    .and_then(|text| text.strip_suffix(b"\""));
+                payload = text;
+            }
+            b"\"signatures\"" => {
+                let signatures: Result<Vec<serde_json::Map<_, _>>, _> =
+                    serde_json::from_slice(content);
+                has_signatures = signatures.is_ok_and(|signatures| !signatures.is_empty());
+            }
+            _ => {}
+        }
+        let after = after.trim_ascii_start();
+        match after.split_first() {
+            Some((b',', after)) => rest = after,
+            Some((b'}', [])) => break,
+            _ => return refused("it does not end as an object ends"),
+        }
+    }
+    match payload {
+        _ if !has_signatures => refused("it has no signatures"),
+        Some(payload) => Ok(payload),
+        None => refused("it has no payload"),
+    }
+}
+
+/// The text, list or object that `text` begins with, and what comes after it.
+fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    if !matches!(text.first(), Some(b'"' | b'{' | b'[')) {
+        return None;
+    }
+    let length = ValueEnd::default().find(text)?;
+    text.split_at_checked(length)
+}
+
+/// Feeds what an escaped text of JSON stands for, piece by piece.
+fn unescape(
+    mut text: &[u8],
+    feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut piece: Vec<u8> = Vec::with_capacity(PIECE + 4);
+    while !text.is_empty() {
+        let plain = text.iter().take(PIECE).position(|byte| *byte == b'\\');
+        let plain = plain.unwrap_or_else(|| text.len().min(PIECE));
+        let (part, rest) = text.split_at(plain);
+        piece.extend_from_slice(part);
+        text = rest;
+        if text.first() == Some(&b'\\') {
+            let (character, length) = escape(text)
+                .ok_or_else(|| "its payload holds an escape that is none".to_owned())?;
+            let mut bytes = [0; 4];
+            piece.extend_from_slice(character.encode_utf8(&mut bytes).as_bytes());
+            text = text.get(length..).unwrap_or_default();
+        }
+        if piece.len() >= PIECE {
+            feed(&piece)?;
+            piece.clear();
+        }
+    }
+    feed(&piece)
+}
+
+/// The character that an escape stands for, and the escape's length.
+fn escape(text: &[u8]) -> Option<(char, usize)> {
+    let character = match text.get(1)? {
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode(text),
+        _ => return None,
+    };
+    Some((character, 2))
+}
+
+/// `\uXXXX`, or two of them where a character needs two.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |place: usize| {
+        let digits = text.get(place..place + 6)?.strip_prefix(b"\\u")?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let first = unit(0)?;
+    let second = if (0xd800..0xdc00).contains(&first) {
+        Some(unit(6)?)
+    } else {
+        None
+    };
+    let character = char::decode_utf16([first].into_iter().chain(second))
+        .next()?
+        .ok()?;
+    Some((character, if second.is_some() { 12 } else { 6 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unescaped(text: &str) -> Result<String, String> {
+        let mut bytes = Vec::new();
+        unescape(text.as_bytes(), &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn a_text_is_unescaped_as_a_parser_of_json_does() {
+        for text in [
+            "",
+            "plain",
+            "[{\"name\":\"wget\"}]",
+            "a\"b\\c/d\u{8}\u{c}\n\r\té€😀",
+            &"\\\"".repeat(PIECE),
+        ] {
+            let escaped = serde_json::to_string(text).unwrap();
+            let inner = escaped
+                .strip_prefix('"')
+                .unwrap()
+                .strip_suffix('"')
+                .unwrap();
+            assert_eq!(unescaped(inner).unwrap(), text);
+        }
+        assert_eq!(unescaped(r"\u00e9\ud83d\ude00\/").unwrap(), "é😀/");
+    }
+
+    #[test]
+    fn an_escape_that_is_none_is_an_error() {
+        for text in [
+            r"\",
+            r"\x",
+            r"\u12",
+            r"\u+123",
+            r"\ud83d",
+            r"\ud83d\n",
+            r"\ude00",
+        ] {
+            assert!(unescaped(text).is_err(), "{text}");
+        }
+    }
 }
