@@ -223,7 +223,7 @@ fn refused(error: CallError) -> PutError {
 }
 
 /// What HEAD tells of an object.
-fn stored(object: &HeadObjectOutput) -> Result<StoredObject, String> {
+pub(crate) fn stored(object: &HeadObjectOutput) -> Result<StoredObject, String> {
     let size = object
         .content_length()
         .and_then(|length| u64::try_from(length).ok())
@@ -283,7 +283,7 @@ pub(crate) fn copy_source(bucket: &str, key: &str) -> String {
 
 /// A bottle never comes back under its name with another content, and a blob's name is its digest: clients
 /// may keep both for ever. Of other files nothing is promised.
-fn cache_control(key: &str) -> Option<String> {
+pub(crate) fn cache_control(key: &str) -> Option<String> {
     let name = key.rsplit('/').next().unwrap_or(key);
     (name.contains(".bottle.") || name.starts_with("sha256:")).then(|| IMMUTABLE.to_owned())
 }

@@ -1,13 +1,51 @@
 //! The HTTP client: streams, follows redirects by hand, and reaches no private network.
 
-use longshore_bottles::ports::{CallError, Fetched, Source};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::settings::Settings;
+use bytes::Bytes;
+use chrono::Utc;
+use longshore_bottles::ports::{CallError, ErrorClass, Fetched, Source};
+use longshore_bottles::urls;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
 
-/// What files, indexes and image indexes are asked with.
+use crate::bandwidth::Bandwidth;
+use crate::retry::{Retries, retry_after};
+use crate::settings::{Patience, Settings};
+
+/// What a registry's anonymous readers show (Homebrew's `HOMEBREW_GITHUB_PACKAGES_AUTH`).
+const ANONYMOUS: &str = "Bearer QQ==";
+
+/// The paths of the registry protocol (OCI Distribution Specification).
+const REGISTRY_PATH: &str = "/v2/";
+
+const REDIRECTS: usize = 5;
+
+const USER_AGENT: &str = concat!("longshore/", env!("CARGO_PKG_VERSION"));
+
+/// What files, indexes and image indexes are asked with. Clones share their connections, their retries and
+/// their bandwidth.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    pub(crate) settings: Settings,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    /// For hosts whose addresses must be public.
+    public: Client,
+    /// For hosts that the settings name as private.
+    private: Client,
+    retries: Retries,
+    bandwidth: Option<Bandwidth>,
 }
 
 /// An HTTP client that could not be made.
@@ -15,24 +53,361 @@ pub struct HttpClient {
 #[error("make the HTTP client: {0}")]
 pub struct ClientError(String);
 
+/// Why the source did not give what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SourceError {
+    /// In the words of what refused it.
+    pub message: String,
+    /// What may come of asking again.
+    pub again: Again,
+}
+
+/// What may come of asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Nothing: it is refused for good.
+    Never,
+    /// Something, later; at the earliest when the source says so.
+    Later(Option<Duration>),
+}
+
+impl SourceError {
+    fn never(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            again: Again::Never,
+        }
+    }
+
+    pub(crate) fn later(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            again: Again::Later(None),
+        }
+    }
+}
+
 impl HttpClient {
     /// One with the settings' private hosts, patience and bandwidth limit.
     ///
     /// # Errors
     /// When its TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
-        Ok(Self { settings })
+        let builder = || {
+            Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(Policy::none())
+                // A proxy would resolve names itself, and then nobody had looked at the addresses.
+                .no_proxy()
+                .connect_timeout(settings.patience.connect)
+                .pool_max_idle_per_host(settings.concurrency.max(1))
+        };
+        let failed = |error: reqwest::Error| ClientError(words(&error));
+        let public = builder()
+            .dns_resolver(Arc::new(PublicAddresses))
+            .build()
+            .map_err(failed)?;
+        let private = builder().build().map_err(failed)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                public,
+                private,
+                retries: Retries::new(settings.patience.clone()),
+                bandwidth: settings.bandwidth_limit.map(Bandwidth::new),
+                settings,
+            }),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.shared.settings.patience
+    }
+
+    pub(crate) fn retries(&self) -> &Retries {
+        &self.shared.retries
+    }
+
+    /// GETs `url`, following redirects. Whatever has another status than 200, 206, 304 or 416 is an error.
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Response, SourceError> {
+        let private_hosts = &self.shared.settings.private_hosts;
+        urls::check(url, private_hosts).map_err(SourceError::never)?;
+        let first = parse(url)?;
+        let mut url = first.clone();
+        for _ in 0..=REDIRECTS {
+            // Without a query, which no rule concerns and which must not be told.
+            urls::check(&shown(&url), private_hosts).map_err(SourceError::never)?;
+            if let Some(held) = self.shared.retries.held() {
+                tokio::time::sleep(held).await;
+            }
+            let response = self.send(&first, &url, headers).await?;
+            let status = response.status();
+            if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+                url = redirected(&url, &response)?;
+                continue;
+            }
+            return match status {
+                StatusCode::OK
+                | StatusCode::PARTIAL_CONTENT
+                | StatusCode::NOT_MODIFIED
+                | StatusCode::RANGE_NOT_SATISFIABLE => Ok(response),
+                _ => Err(answered(&url, &response, url.origin() != first.origin())),
+            };
+        }
+        Err(SourceError::never(format!(
+            "{first} redirects more than {REDIRECTS} times"
+        )))
+    }
+
+    async fn send(
+        &self,
+        first: &Url,
+        url: &Url,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Response, SourceError> {
+        let is_private = host_and_port(url).is_some_and(|host| {
+            let hosts = &self.shared.settings.private_hosts;
+            hosts
+                .iter()
+                .any(|private| private.eq_ignore_ascii_case(&host))
+        });
+        let client = if is_private {
+            &self.shared.private
+        } else {
+            &self.shared.public
+        };
+        let mut request = client.get(url.clone());
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        // What a redirect points at has its own signature, and is none of the registry's.
+        if url.path().starts_with(REGISTRY_PATH) && url.origin() == first.origin() {
+            request = request.header(AUTHORIZATION, ANONYMOUS);
+        }
+        let stall = self.patience().stall;
+        match tokio::time::timeout(stall, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(failed(url, &error)),
+            Err(_) => Err(SourceError::later(format!(
+                "{} did not answer for {} s",
+                shown(url),
+                stall.as_secs_f64()
+            ))),
+        }
+    }
+
+    /// The next piece of a body; `None` at its end.
+    pub(crate) async fn piece(
+        &self,
+        response: &mut Response,
+    ) -> Result<Option<Bytes>, SourceError> {
+        let stall = self.patience().stall;
+        let piece = tokio::time::timeout(stall, response.chunk()).await;
+        match piece {
+            Ok(Ok(piece)) => {
+                if let (Some(bandwidth), Some(piece)) = (&self.shared.bandwidth, &piece) {
+                    bandwidth.pay(piece.len()).await;
+                }
+                Ok(piece)
+            }
+            Ok(Err(error)) => Err(failed(response.url(), &error)),
+            Err(_) => Err(SourceError::later(format!(
+                "{} sent nothing for {} s",
+                shown(response.url()),
+                stall.as_secs_f64()
+            ))),
+        }
+    }
+
+    async fn fetch_once(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, &str)],
+        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+        fed: &mut bool,
+    ) -> Result<Fetched, SourceError> {
+        let mut response = self.get(url, headers).await?;
+        match response.status() {
+            StatusCode::NOT_MODIFIED => return Ok(Fetched::NotModified),
+            StatusCode::OK => {}
+            status => {
+                return Err(SourceError::never(format!("{url} answered {status}")));
+            }
+        }
+        let etag = header(&response, &ETAG).map(str::to_owned);
+        while let Some(piece) = self.piece(&mut response).await? {
+            *fed = true;
+            feed(&piece).map_err(SourceError::never)?;
+        }
+        Ok(Fetched::Body { etag })
     }
 }
 
 impl Source for HttpClient {
+    /// What fails before the first byte of the body is tried again; after that the caller holds half a body,
+    /// and must ask again himself.
     async fn fetch(
         &self,
-        _url: &str,
-        _accept: Option<&str>,
-        _etag: Option<&str>,
-        _feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+        url: &str,
+        accept: Option<&str>,
+        etag: Option<&str>,
+        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<Fetched, CallError> {
-        todo!()
+        let headers: Vec<_> = [(ACCEPT, accept), (IF_NONE_MATCH, etag)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let mut failures = 0;
+        let mut fed = false;
+        loop {
+            let error = match self.fetch_once(url, &headers, feed, &mut fed).await {
+                Ok(fetched) => {
+                    self.retries().give_back();
+                    return Ok(fetched);
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            let wait = match error.again {
+                Again::Later(asked) if !fed && failures < self.patience().attempts => {
+                    self.retries().take(failures, asked)
+                }
+                _ => None,
+            };
+            let Some(wait) = wait else {
+                return Err(call_error(url, error));
+            };
+            tracing::debug!(url, reason = error.message, ?wait, "asking again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+fn call_error(url: &str, error: SourceError) -> CallError {
+    CallError {
+        operation: format!("fetch {url}"),
+        class: match error.again {
+            Again::Never => ErrorClass::Refused,
+            Again::Later(_) => ErrorClass::Transient,
+        },
+        code: None,
+        message: error.message,
+    }
+}
+
+pub(crate) fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+fn parse(url: &str) -> Result<Url, SourceError> {
+    Url::parse(url).map_err(|error| SourceError::never(format!("`{url}` is no URL: {error}")))
+}
+
+/// A URL without its query: that of a redirect's target is a credential.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.to_string()
+}
+
+fn host_and_port(url: &Url) -> Option<String> {
+    Some(format!(
+        "{}:{}",
+        url.host_str()?,
+        url.port_or_known_default()?
+    ))
+}
+
+fn redirected(url: &Url, response: &Response) -> Result<Url, SourceError> {
+    let location = header(response, &LOCATION).ok_or_else(|| {
+        SourceError::never(format!(
+            "{} answered {} without a location",
+            shown(url),
+            response.status()
+        ))
+    })?;
+    url.join(location)
+        .map_err(|error| SourceError::never(format!("{} redirects to no URL: {error}", shown(url))))
+}
+
+fn answered(url: &Url, response: &Response, is_elsewhere: bool) -> SourceError {
+    let status = response.status();
+    let asked = response.headers().get(RETRY_AFTER);
+    let again = match status.as_u16() {
+        408 | 425 | 429 | 500.. => {
+            Again::Later(asked.and_then(|value| retry_after(value.as_bytes(), Utc::now())))
+        }
+        // The signature of a redirect's target is over in minutes; the registry gives another.
+        401 | 403 if is_elsewhere => Again::Later(None),
+        _ => Again::Never,
+    };
+    SourceError {
+        message: format!("{} answered {status}", shown(url)),
+        again,
+    }
+}
+
+fn failed(url: &Url, error: &reqwest::Error) -> SourceError {
+    let message = format!("{}: {}", shown(url), words(error));
+    let is_refused = causes(error).any(|cause| cause.is::<PrivateAddress>());
+    if is_refused || error.is_builder() {
+        SourceError::never(message)
+    } else {
+        SourceError::later(message)
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// What lies behind an error of the client, without its URL, which may hold a signature.
+fn words(error: &reqwest::Error) -> String {
+    let causes: Vec<String> = causes(error).skip(1).map(ToString::to_string).collect();
+    if causes.is_empty() {
+        return "the request failed".to_owned();
+    }
+    causes.join(": ")
+}
+
+/// Resolves names to public addresses only: a name that somebody else owns may point anywhere.
+struct PublicAddresses;
+
+/// A name that resolves to no public address.
+#[derive(Debug)]
+struct PrivateAddress(String);
+
+impl fmt::Display for PrivateAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} has no address that is public; name it as a private host if it is meant",
+            self.0
+        )
+    }
+}
+
+impl Error for PrivateAddress {}
+
+impl Resolve for PublicAddresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0))
+                .await?
+                .filter(|address| !urls::is_private(address.ip()))
+                .collect();
+            if addresses.is_empty() {
+                return Err(PrivateAddress(name.as_str().to_owned()).into());
+            }
+            let addresses: Addrs = Box::new(addresses.into_iter());
+            Ok(addresses)
+        })
     }
 }

@@ -25,6 +25,13 @@ pub struct Target {
 /// Nothing of it tries anything again: bodies are streams, which cannot be sent twice, and retries have
 /// one budget, that of the transfer.
 pub trait Destination: Send + Sync + 'static {
+    /// The largest object that it takes in one PUT, and so verifies itself. S3's is 5 GiB (S3 User Guide,
+    /// "Uploading objects").
+    const LARGEST_PUT: u64 = 5 * 1024 * 1024 * 1024;
+
+    /// How large the parts of larger objects are at least. Where one breaks off it begins again.
+    const PART_SIZE: u64 = 64 * 1024 * 1024;
+
     /// What the bucket knows of an object; `None` when there is none.
     fn head(
         &self,
@@ -32,13 +39,10 @@ pub trait Destination: Send + Sync + 'static {
         key: &str,
     ) -> impl Future<Output = Result<Option<StoredObject>, CallError>> + Send;
 
-    /// Writes an object of at most [`LARGEST_PUT`] bytes from a stream. The bucket verifies its content
+    /// Writes an object of at most [`Self::LARGEST_PUT`] bytes from a stream. The bucket verifies its content
     /// itself, and shows nothing of it unless that hashes to what the target says.
-    fn put(
-        &self,
-        target: &Target,
-        body: Body,
-    ) -> impl Future<Output = Result<(), PutError>> + Send;
+    fn put(&self, target: &Target, body: Body)
+    -> impl Future<Output = Result<(), PutError>> + Send;
 
     /// Copies an object within the bucket, under its key and headers of `to`.
     fn copy(&self, from: &str, to: &Target) -> impl Future<Output = Result<(), CallError>> + Send;
@@ -71,10 +75,6 @@ pub trait Destination: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
-/// The largest object that S3 takes in one PUT, and so verifies itself: 5 GiB (S3 User Guide, "Uploading
-/// objects").
-pub const LARGEST_PUT: u64 = 5 * 1024 * 1024 * 1024;
-
 /// Why a bucket did not take a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
@@ -86,13 +86,7 @@ pub enum PutError {
     Call(#[from] CallError),
 }
 
-impl PutError {
-    /// Whether no further file can fare better: the role may not write, or there is no such bucket.
-    pub(crate) fn concerns_all(&self) -> bool {
-        matches!(self, Self::Call(error) if concerns_all(error))
-    }
-}
-
+/// Whether no further file can fare better: the role may not write, or there is no such bucket.
 pub(crate) fn concerns_all(error: &CallError) -> bool {
     error.class == ErrorClass::Denied || error.code.as_deref() == Some("NoSuchBucket")
 }

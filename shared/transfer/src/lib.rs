@@ -4,10 +4,15 @@
 //! from the one to the other. A file is streamed: a few pieces of it are in memory at a time, and none of
 //! it is on disk unless a directory is given from which an interrupted transfer goes on.
 
+mod bandwidth;
 pub mod body;
 mod client;
 pub mod destination;
+mod item;
+mod part;
 mod progress;
+mod reader;
+mod retry;
 pub mod settings;
 mod stop;
 mod transfers;

@@ -1,0 +1,517 @@
+//! One file on its way: looked for in the bucket, streamed there, verified, copied.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use longshore_bottles::ports::{CallError, ErrorClass};
+use longshore_events::transfer::{Sha256, TransferItem};
+use sha2::Digest;
+
+use crate::body::{Body, BodySender};
+use crate::client::{HttpClient, SourceError};
+use crate::destination::{Destination, PutError, Target, concerns_all};
+use crate::part::{Part, SMALLEST_KEPT};
+use crate::progress::ProgressCounter;
+use crate::reader::{Counts, ReadError, Reader};
+use crate::stop::Stop;
+
+/// What a bottle is.
+const CONTENT_TYPE: &str = "application/gzip";
+
+/// S3's longest key, in bytes.
+const LONGEST_KEY: usize = 1024;
+
+/// Where syncs keep what they know; nobody's list of files may change it.
+const OWN_KEYS: &str = ".longshore";
+
+/// How long the bucket may take to answer after it has every byte.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// S3 takes at most so many parts of an object.
+const MOST_PARTS: u64 = 10_000;
+
+/// What all files of a transfer share.
+#[derive(Debug)]
+pub(crate) struct Work<D> {
+    pub client: HttpClient,
+    pub destination: Arc<D>,
+    pub bucket: String,
+    pub progress: ProgressCounter,
+    /// No further file is begun, and nobody waits to try again.
+    pub stop: Stop,
+    /// What is on its way is broken off.
+    pub abort: Stop,
+    /// The digests of the files that are being kept on disk, so that two keys with one content do not
+    /// share a file.
+    pub kept: Mutex<HashSet<Sha256>>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub end: End,
+    pub bytes: u64,
+    pub copies: u64,
+    pub counts: Counts,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    Brought,
+    AlreadyThere,
+    Failed(String),
+    /// No other file can fare better.
+    FailedForAll(String),
+    Left,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unsent {
+    Mismatch(String),
+    Failed(String),
+    FailedForAll(String),
+    Stopped,
+}
+
+impl From<ReadError> for Unsent {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::GivenUp(reason) => Self::Failed(reason),
+            ReadError::Changed(reason) => Self::Mismatch(reason),
+            ReadError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+/// Refuses what must not be written.
+fn check_key(key: &str) -> Result<(), String> {
+    let climbs = |segment: &str| matches!(segment, "" | "." | "..");
+    if key.is_empty() {
+        Err("the key is empty".to_owned())
+    } else if key.len() > LONGEST_KEY {
+        Err(format!("the key is longer than {LONGEST_KEY} bytes"))
+    } else if key.split('/').any(climbs) || key.contains('\\') {
+        Err("the key climbs, or has an empty segment".to_owned())
+    } else if key.chars().any(char::is_control) {
+        Err("the key holds a control character".to_owned())
+    } else if key.split('/').next() == Some(OWN_KEYS) {
+        Err(format!("keys under {OWN_KEYS}/ are the sync's own"))
+    } else {
+        Ok(())
+    }
+}
+
+impl<D: Destination> Work<D> {
+    /// Brings a file, and never fails otherwise than by telling so.
+    pub(crate) async fn bring(&self, item: &TransferItem) -> Ended {
+        let mut reader = Reader::new(&self.client, item, &self.progress, &self.stop);
+        let mut copies = 0;
+        let end = match self.bring_with(&mut reader, item, &mut copies).await {
+            Ok(end) => end,
+            Err(Unsent::Mismatch(reason) | Unsent::Failed(reason)) => End::Failed(reason),
+            Err(Unsent::FailedForAll(reason)) => End::FailedForAll(reason),
+            Err(Unsent::Stopped) => {
+                reader.checkpoint().await;
+                End::Left
+            }
+        };
+        Ended {
+            bytes: reader.known_total().unwrap_or_default(),
+            counts: reader.counts(),
+            end,
+            copies,
+        }
+    }
+
+    async fn bring_with(
+        &self,
+        reader: &mut Reader<'_>,
+        item: &TransferItem,
+        copies: &mut u64,
+    ) -> Result<End, Unsent> {
+        for key in std::iter::once(&item.key).chain(&item.copies) {
+            check_key(key).map_err(|problem| {
+                Unsent::Failed(format!("`{}`: {problem}", key.escape_debug()))
+            })?;
+        }
+        let is_there = self.is_there(reader, &item.key, &item.sha256).await?;
+        if !is_there {
+            let outcome = self.bring_new(reader, item).await;
+            self.kept
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&item.sha256);
+            outcome?;
+        }
+        for key in &item.copies {
+            if is_there && self.is_there(reader, key, &item.sha256).await? {
+                continue;
+            }
+            let target = self.target(item, key);
+            self.call(reader, || self.destination.copy(&item.key, &target))
+                .await?;
+            *copies += 1;
+        }
+        Ok(if is_there {
+            End::AlreadyThere
+        } else {
+            End::Brought
+        })
+    }
+
+    async fn is_there(
+        &self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        sha256: &Sha256,
+    ) -> Result<bool, Unsent> {
+        let stored = self
+            .call(reader, || self.destination.head(&self.bucket, key))
+            .await?;
+        let Some(stored) = stored else {
+            return Ok(false);
+        };
+        let is_same = stored.sha256.as_ref() == Some(sha256);
+        if is_same {
+            reader.set_total(stored.size);
+        }
+        Ok(is_same)
+    }
+
+    async fn bring_new(&self, reader: &mut Reader<'_>, item: &TransferItem) -> Result<(), Unsent> {
+        let target = self.target(item, &item.key);
+        let mut mismatches = 0;
+        let mut is_foreign = false;
+        let mut first = true;
+        loop {
+            let outcome = async {
+                let total = reader.total().await?;
+                if first {
+                    first = false;
+                    is_foreign = self.keep(reader, item, total).await;
+                }
+                if total > D::LARGEST_PUT {
+                    self.put_in_parts(reader, &target, total).await
+                } else {
+                    self.put(reader, &target, total, mismatches > 0).await
+                }
+            };
+            let mismatch = match outcome.await {
+                Ok(()) => {
+                    reader.remove_kept().await;
+                    return Ok(());
+                }
+                Err(Unsent::Mismatch(mismatch)) => mismatch,
+                Err(unsent) => return Err(unsent),
+            };
+            // What another process left may be anything, and is not held against the source.
+            if !is_foreign {
+                mismatches += 1;
+            }
+            is_foreign = false;
+            reader.start_over().await;
+            if mismatches > 1 {
+                reader.remove_kept().await;
+                return Err(Unsent::Mismatch(mismatch));
+            }
+            tracing::warn!(key = item.key, reason = mismatch, "starting over");
+            reader.count_attempt();
+        }
+    }
+
+    fn target(&self, item: &TransferItem, key: &str) -> Target {
+        Target {
+            bucket: self.bucket.clone(),
+            key: key.to_owned(),
+            content_type: item
+                .content_type
+                .clone()
+                .unwrap_or_else(|| CONTENT_TYPE.to_owned()),
+            sha256: item.sha256.clone(),
+        }
+    }
+
+    /// Keeps a large file on disk while it is brought. Gives whether another process had left some of it.
+    async fn keep(&self, reader: &mut Reader<'_>, item: &TransferItem, total: u64) -> bool {
+        let Some(directory) = &self.client.settings().temporary else {
+            return false;
+        };
+        if total < SMALLEST_KEPT {
+            return false;
+        }
+        let is_free = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(item.sha256.clone());
+        if !is_free {
+            return false;
+        }
+        match Part::open(directory, &item.sha256).await {
+            Ok(Some(part)) => {
+                reader.keep_in(part).await;
+                reader.counts().resumed > 0
+            }
+            Ok(None) => {
+                tracing::info!(
+                    key = item.key,
+                    "another process keeps this file, which is brought without that"
+                );
+                false
+            }
+            Err(error) => {
+                tracing::warn!(key = item.key, directory = %directory.display(), %error, "the file cannot be kept while it is brought");
+                false
+            }
+        }
+    }
+
+    /// A call that may be tried again.
+    async fn call<T, F, C>(&self, reader: &mut Reader<'_>, make: F) -> Result<T, Unsent>
+    where
+        F: Fn() -> C,
+        C: Future<Output = Result<T, CallError>>,
+    {
+        loop {
+            let answer = tokio::select! {
+                answer = make() => answer,
+                () = self.abort.requested() => return Err(Unsent::Stopped),
+            };
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => failed_call(reader, error).await?,
+            }
+        }
+    }
+
+    /// One PUT, tried again from the beginning where the bucket breaks off.
+    async fn put(
+        &self,
+        reader: &mut Reader<'_>,
+        target: &Target,
+        total: u64,
+        is_hashed: bool,
+    ) -> Result<(), Unsent> {
+        loop {
+            let mut hasher = is_hashed.then(sha2::Sha256::new);
+            reader.seek_unless_at(0);
+            let (sender, body) = Body::channel(total);
+            let outcome = self
+                .stream(
+                    reader,
+                    sender,
+                    total,
+                    &mut Bytes::new(),
+                    hasher.as_mut(),
+                    self.destination.put(target, body),
+                )
+                .await?;
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(PutError::Mismatch(message)) => {
+                    return Err(Unsent::Mismatch(match hasher {
+                        Some(hasher) => hashes_to(hasher, &target.sha256),
+                        None => message,
+                    }));
+                }
+                Err(PutError::Call(error)) => failed_call(reader, error).await?,
+            }
+        }
+    }
+
+    /// Several PUTs and one digest over all of them, which decides whether anything becomes visible.
+    async fn put_in_parts(
+        &self,
+        reader: &mut Reader<'_>,
+        target: &Target,
+        total: u64,
+    ) -> Result<(), Unsent> {
+        let upload = self.call(reader, || self.destination.begin(target)).await?;
+        let outcome = self.send_parts(reader, target, total, &upload).await;
+        if outcome.is_err()
+            && let Err(error) = self.destination.abort(target, &upload).await
+        {
+            tracing::warn!(key = target.key, %error, "parts are left in the bucket");
+        }
+        outcome
+    }
+
+    async fn send_parts(
+        &self,
+        reader: &mut Reader<'_>,
+        target: &Target,
+        total: u64,
+        upload: &str,
+    ) -> Result<(), Unsent> {
+        let size = D::PART_SIZE.max(total.div_ceil(MOST_PARTS));
+        let mut tags = Vec::new();
+        let mut whole = sha2::Sha256::new();
+        let mut carried = Bytes::new();
+        let mut start = 0;
+        reader.seek_unless_at(0);
+        for number in 1.. {
+            if start == total {
+                break;
+            }
+            let length = size.min(total - start);
+            let (tag, hasher) = loop {
+                let mut hasher = whole.clone();
+                let (sender, body) = Body::channel(length);
+                let put = self.destination.put_part(target, upload, number, body);
+                let outcome = self
+                    .stream(reader, sender, length, &mut carried, Some(&mut hasher), put)
+                    .await?;
+                match outcome {
+                    Ok(tag) => break (tag, hasher),
+                    Err(PutError::Mismatch(message)) => return Err(Unsent::Mismatch(message)),
+                    Err(PutError::Call(error)) => {
+                        failed_call(reader, error).await?;
+                        carried = Bytes::new();
+                        reader.seek(start);
+                    }
+                }
+            };
+            tags.push(tag);
+            whole = hasher;
+            start += length;
+        }
+        if hex(whole.clone()) != target.sha256.as_str() {
+            return Err(Unsent::Mismatch(hashes_to(whole, &target.sha256)));
+        }
+        self.call(reader, || self.destination.complete(target, upload, &tags))
+            .await
+    }
+
+    /// Reads `length` bytes into a body while `put` sends it. The outer result is that of reading.
+    async fn stream<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        sender: BodySender,
+        length: u64,
+        carried: &mut Bytes,
+        hasher: Option<&mut sha2::Sha256>,
+        put: impl Future<Output = Result<T, PutError>>,
+    ) -> Result<Result<T, PutError>, Unsent> {
+        let mut put = std::pin::pin!(put);
+        tokio::select! {
+            biased;
+            () = self.abort.requested() => return Err(Unsent::Stopped),
+            // An answer before the end: it is none that is liked.
+            answer = &mut put => return Ok(answer),
+            read = fill(reader, sender, length, carried, hasher) => read?,
+        }
+        tokio::select! {
+            () = self.abort.requested() => Err(Unsent::Stopped),
+            answer = tokio::time::timeout(ANSWER, put) => Ok(answer.unwrap_or_else(|_| {
+                Err(PutError::Call(CallError {
+                    operation: "write the file".to_owned(),
+                    class: ErrorClass::Transient,
+                    code: None,
+                    message: format!("the bucket did not answer for {} s", ANSWER.as_secs()),
+                }))
+            })),
+        }
+    }
+}
+
+/// Reads `length` bytes into a body; what was read beyond them is carried to the next one.
+async fn fill(
+    reader: &mut Reader<'_>,
+    sender: BodySender,
+    mut length: u64,
+    carried: &mut Bytes,
+    mut hasher: Option<&mut sha2::Sha256>,
+) -> Result<(), Unsent> {
+    while length > 0 {
+        let mut piece = std::mem::take(carried);
+        if piece.is_empty() {
+            piece = reader
+                .next()
+                .await?
+                .ok_or_else(|| Unsent::Mismatch("the file ended early".to_owned()))?;
+        }
+        if piece.len() as u64 > length {
+            // Less than the length of the piece, which is a usize.
+            *carried = piece.split_off(usize::try_from(length).unwrap_or_default());
+        }
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&piece);
+        }
+        length -= piece.len() as u64;
+        if !sender.send(piece).await {
+            // The bucket has answered; what it said is heard next.
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Waits before a call is made again, or tells why it is not.
+async fn failed_call(reader: &mut Reader<'_>, error: CallError) -> Result<(), Unsent> {
+    if concerns_all(&error) {
+        return Err(Unsent::FailedForAll(error.to_string()));
+    }
+    match error.class {
+        ErrorClass::Transient | ErrorClass::LostRace => Ok(reader
+            .wait_after(SourceError::later(error.to_string()))
+            .await?),
+        ErrorClass::NotFound | ErrorClass::Refused | ErrorClass::Denied => {
+            Err(Unsent::Failed(error.to_string()))
+        }
+    }
+}
+
+fn hashes_to(hasher: sha2::Sha256, expected: &Sha256) -> String {
+    format!("its content hashes to {}, expected {expected}", hex(hasher))
+}
+
+fn hex(hasher: sha2::Sha256) -> String {
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_no_keys_of_files_are_refused() {
+        for key in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "../a",
+            "a/../b",
+            "a/./b",
+            "..",
+            "a\\..\\b",
+            "a\nb",
+            ".longshore",
+            ".longshore/current.json",
+        ] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+        assert!(check_key(&"a".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn keys_of_bottles_are_taken() {
+        for key in [
+            "boost@1.85-1.85.0_3.arm64_sequoia.bottle.2.tar.gz",
+            "gtk+-2.24.33_2.arm64_linux.bottle.tar.gz",
+            "v2/homebrew/core/boost/1.85/blobs/sha256:00",
+            "..a/b..",
+            "api/.longshore",
+        ] {
+            assert_eq!(check_key(key), Ok(()), "{key}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A source that misbehaves as it is told to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How a request is answered.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// As it should be, with the range that was asked for.
+    Content,
+    /// The whole, whatever range was asked for.
+    Whole,
+    /// Another content of the same length.
+    Other(Vec<u8>),
+    /// So many bytes of what was asked for, then the connection is cut.
+    Cut(usize),
+    /// So many bytes of what was asked for, then nothing more.
+    Stall(usize),
+    /// Without a length, until the connection ends.
+    Unmeasured,
+    /// A status and headers.
+    Status(u16, Vec<(&'static str, String)>),
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub path: String,
+    pub headers: HashMap<String, String>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    contents: HashMap<String, Vec<u8>>,
+    answers: HashMap<String, Vec<Answer>>,
+    requests: Vec<Request>,
+    /// Bytes of bodies that were written.
+    sent: usize,
+    /// Bytes a millisecond.
+    pace: Option<usize>,
+}
+
+/// A server on a port of its own; it lives as long as the test.
+#[derive(Debug, Clone)]
+pub struct Server {
+    state: Arc<Mutex<State>>,
+    host: String,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            state: Arc::default(),
+            host: listener.local_addr().unwrap().to_string(),
+        };
+        let state = Arc::clone(&server.state);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let state = Arc::clone(&state);
+                tokio::spawn(async move {
+                    // A client that goes away is part of the tests.
+                    let _ = serve(stream, state).await;
+                });
+            }
+        });
+        server
+    }
+
+    /// Host and port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host)
+    }
+
+    /// Publishes a file; gives its URL.
+    pub fn publish(&self, path: &str, content: &[u8]) -> String {
+        let mut state = self.state.lock().unwrap();
+        state.contents.insert(path.to_owned(), content.to_owned());
+        self.url(path)
+    }
+
+    /// The next requests of a path are answered so, one after the other, and further ones as they should be.
+    pub fn answer(&self, path: &str, answers: &[Answer]) {
+        let mut state = self.state.lock().unwrap();
+        state.answers.insert(path.to_owned(), answers.to_vec());
+    }
+
+    /// Sends no faster.
+    pub fn slow_down(&self, bytes_per_millisecond: usize) {
+        self.state.lock().unwrap().pace = Some(bytes_per_millisecond);
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    pub fn sent(&self) -> usize {
+        self.state.lock().unwrap().sent
+    }
+}
+
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.lines();
+    let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
+    let headers: HashMap<_, _> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let (answer, content, pace) = {
+        let mut state = state.lock().unwrap();
+        let answer = match state.answers.get_mut(&path) {
+            Some(answers) if !answers.is_empty() => answers.remove(0),
+            _ => Answer::Content,
+        };
+        state.requests.push(Request {
+            path: path.clone(),
+            headers: headers.clone(),
+        });
+        (answer, state.contents.get(&path).cloned(), state.pace)
+    };
+    if let Answer::Status(status, headers) = answer {
+        let mut head =
+            format!("HTTP/1.1 {status} Status\r\nContent-Length: 0\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        return stream.write_all(head.as_bytes()).await;
+    }
+    let Some(content) = content else {
+        return stream
+            .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .await;
+    };
+    let etag = format!("\"{}\"", content.len());
+    if headers.get("if-none-match") == Some(&etag) {
+        return stream
+            .write_all(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n")
+            .await;
+    }
+    let start: Option<usize> = headers.get("range").and_then(|range| {
+        range
+            .strip_prefix("bytes=")?
+            .strip_suffix('-')?
+            .parse()
+            .ok()
+    });
+    let total = content.len();
+    let start = start.filter(|_| !matches!(answer, Answer::Whole | Answer::Other(_)));
+    let content = match &answer {
+        Answer::Other(content) => content.clone(),
+        _ => content,
+    };
+    let body = &content[start.unwrap_or(0)..];
+    let mut head = match start {
+        Some(start) => format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n",
+            total - 1
+        ),
+        None => "HTTP/1.1 200 OK\r\n".to_owned(),
+    };
+    head.push_str(&format!("ETag: {etag}\r\nConnection: close\r\n"));
+    if !matches!(answer, Answer::Unmeasured) {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let end = match answer {
+        Answer::Cut(length) | Answer::Stall(length) => length.min(body.len()),
+        _ => body.len(),
+    };
+    for piece in body[..end].chunks(64 * 1024) {
+        stream.write_all(piece).await?;
+        state.lock().unwrap().sent += piece.len();
+        if let Some(pace) = pace {
+            tokio::time::sleep(Duration::from_millis((piece.len() / pace) as u64)).await;
+        }
+    }
+    stream.flush().await?;
+    if matches!(answer, Answer::Stall(_)) {
+        // Until the client has had enough.
+        let _ = stream.read_u8().await;
+    }
+    Ok(())
+}
