@@ -25,6 +25,10 @@ module "longshore" {
   cluster_names    = var.cluster_names
   repository_names = var.repository_names
 
+  mirror_bucket_names  = var.mirror_bucket_names
+  sync_threshold_bytes = var.sync_threshold_bytes
+  sync_memory_size     = var.sync_memory_size
+
   permissions_boundary_actions = var.permissions_boundary_actions
   image_parameter_names        = var.image_parameter_names
 

@@ -44,6 +44,24 @@ variable "repository_names" {
   default     = ["*"]
 }
 
+variable "mirror_bucket_names" {
+  description = "Names of the buckets that stacks may have and sync may fill: whole, or the first part of names with * behind it."
+  type        = list(string)
+  default     = ["homebrew-bottles-*"]
+}
+
+variable "sync_threshold_bytes" {
+  description = "Bytes from which on a sync runs in tasks and not in the function."
+  type        = number
+  default     = 20000000000
+}
+
+variable "sync_memory_size" {
+  description = "Memory of sync in MB; with 1769 it has a whole processor."
+  type        = number
+  default     = 1769
+}
+
 variable "slack_webhook_secret_name" {
   description = "Name of the Secrets Manager secret that holds the Slack webhook's URL; made by hand before the first apply."
   type        = string
@@ -51,7 +69,7 @@ variable "slack_webhook_secret_name" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip and notify.zip; unless given, where `cargo xtask package` puts them."
+  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip, sync.zip and notify.zip; unless given, where `cargo xtask package` puts them."
   type        = string
   default     = null
 }
@@ -87,7 +105,7 @@ variable "noncurrent_version_days" {
 }
 
 variable "memory_size" {
-  description = "Memory of each function in MB."
+  description = "Memory of each function but sync in MB."
   type        = number
   default     = 256
 }
@@ -98,6 +116,7 @@ variable "reserved_concurrency" {
     provision = optional(number, -1)
     deploy    = optional(number, -1)
     watch     = optional(number, -1)
+    sync      = optional(number, -1)
     notify    = optional(number, -1)
   })
   default = {}

@@ -41,7 +41,7 @@ variable "slack_webhook_url_version" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip and notify.zip."
+  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip, sync.zip and notify.zip."
   type        = string
 }
 

@@ -117,6 +117,20 @@ locals {
           Condition = { StringEquals = { "ecs:CreateAction" = ["RegisterContainerInstance", "RunTask"] } }
         },
         {
+          # A schedule wakes sync for a mirror, and the mirror's tasks tell what
+          # they have done.
+          Sid      = "WakeSync"
+          Effect   = "Allow"
+          Action   = ["lambda:InvokeFunction"]
+          Resource = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.prefix}-sync"]
+        },
+        {
+          Sid      = "TellShards"
+          Effect   = "Allow"
+          Action   = ["events:PutEvents"]
+          Resource = [module.event_bus.arn]
+        },
+        {
           Sid       = "PassTaskRoles"
           Effect    = "Allow"
           Action    = ["iam:PassRole"]

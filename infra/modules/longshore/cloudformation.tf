@@ -99,6 +99,34 @@ locals {
         ])
       },
       {
+        # What a bucket is, never what is in it.
+        Sid    = "ReadBuckets"
+        Effect = "Allow"
+        Action = [
+          "s3:GetAccelerateConfiguration",
+          "s3:GetAnalyticsConfiguration",
+          "s3:GetBucketCORS",
+          "s3:GetBucketLogging",
+          "s3:GetBucketMetadataTableConfiguration",
+          "s3:GetBucketNotification",
+          "s3:GetBucketObjectLockConfiguration",
+          "s3:GetBucketOwnershipControls",
+          "s3:GetBucketPublicAccessBlock",
+          "s3:GetBucketTagging",
+          "s3:GetBucketVersioning",
+          "s3:GetBucketWebsite",
+          "s3:GetEncryptionConfiguration",
+          "s3:GetIntelligentTieringConfiguration",
+          "s3:GetInventoryConfiguration",
+          "s3:GetLifecycleConfiguration",
+          "s3:GetMetricsConfiguration",
+          "s3:GetReplicationConfiguration",
+          "s3:ListBucket",
+          "s3:ListTagsForResource",
+        ]
+        Resource = local.mirror_arns
+      },
+      {
         Sid    = "ReadObservation"
         Effect = "Allow"
         Action = [
@@ -369,6 +397,25 @@ locals {
         Condition = { Bool = { "elasticfilesystem:Encrypted" = "true" } }
       },
       {
+        # Buckets of mirrors, and nothing that is in them: CloudFormation deletes
+        # a bucket only when it is empty.
+        Sid    = "ManageBuckets"
+        Effect = "Allow"
+        Action = [
+          "s3:CreateBucket",
+          "s3:DeleteBucket",
+          "s3:PutBucketOwnershipControls",
+          "s3:PutBucketPublicAccessBlock",
+          "s3:PutBucketTagging",
+          "s3:PutBucketVersioning",
+          "s3:PutEncryptionConfiguration",
+          "s3:PutLifecycleConfiguration",
+          "s3:TagResource",
+          "s3:UntagResource",
+        ]
+        Resource = local.mirror_arns
+      },
+      {
         # A file system with a key of the account's own: EFS is given the use of
         # it, and nobody else.
         Sid       = "LetFileSystemsUseKeys"
@@ -610,9 +657,11 @@ locals {
   scalable_target_pattern  = "arn:${local.partition}:application-autoscaling:${local.region}:${local.account_id}:scalable-target/*"
   schedule_pattern         = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/*"
 
+  file_system_pattern = "arn:${local.partition}:elasticfilesystem:${local.region}:${local.account_id}:file-system/*"
+
   file_system_arns = [
-    for kind in ["access-point", "file-system"] :
-    "arn:${local.partition}:elasticfilesystem:${local.region}:${local.account_id}:${kind}/*"
+    "arn:${local.partition}:elasticfilesystem:${local.region}:${local.account_id}:access-point/*",
+    local.file_system_pattern,
   ]
 
   namespace_arns = [

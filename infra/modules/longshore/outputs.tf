@@ -3,6 +3,7 @@ locals {
     provision = module.provision
     deploy    = module.deploy
     watch     = module.watch
+    sync      = module.sync
     notify    = module.notify
   }
 
@@ -16,6 +17,8 @@ locals {
     deployment_changed          = module.deployment_changed
     task_stopped                = module.task_stopped
     stack_changed               = module.stack_changed
+    shard_completed             = module.shard_completed
+    sync_task_stopped           = module.sync_task_stopped
     deployment_told             = module.deployment_told
   }
 }

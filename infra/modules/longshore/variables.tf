@@ -10,7 +10,7 @@ variable "prefix" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip and notify.zip."
+  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip, sync.zip and notify.zip."
   type        = string
 }
 
@@ -62,6 +62,44 @@ variable "repository_names" {
     ])
     error_message = "Give at least one repository name (lowercase letters, digits, dots, dashes, underscores and slashes, with * for any), or \"*\" for all."
   }
+}
+
+variable "mirror_bucket_names" {
+  description = "Names of the buckets that stacks may have and sync may fill: whole, or the first part of names with * behind it. A stack file that says no bucket_name makes <stack>-<bucket>-<account>."
+  type        = list(string)
+  default     = ["homebrew-bottles-*"]
+
+  validation {
+    condition = length(var.mirror_bucket_names) > 0 && alltrue([
+      for name in var.mirror_bucket_names : can(regex("^[a-z0-9][a-z0-9-]{2,61}[a-z0-9*]$", name))
+    ])
+    error_message = "Give at least one bucket name (lowercase letters, digits and dashes), or at least its first three characters and *."
+  }
+
+  validation {
+    condition = !anytrue([
+      for name in var.mirror_bucket_names :
+      startswith(coalesce(var.state_bucket_name, "${var.prefix}-state-"), trimsuffix(name, "*"))
+    ])
+    error_message = "The state bucket is no mirror: give names that it does not have."
+  }
+}
+
+variable "sync_threshold_bytes" {
+  description = "Bytes from which on a sync runs in tasks and not in the function."
+  type        = number
+  default     = 20000000000
+
+  validation {
+    condition     = var.sync_threshold_bytes >= 0 && floor(var.sync_threshold_bytes) == var.sync_threshold_bytes
+    error_message = "The threshold is a whole number of bytes."
+  }
+}
+
+variable "sync_memory_size" {
+  description = "Memory of sync in MB; with 1769 it has a whole processor."
+  type        = number
+  default     = 1769
 }
 
 variable "permissions_boundary_actions" {
@@ -124,7 +162,7 @@ variable "force_destroy" {
 }
 
 variable "memory_size" {
-  description = "Memory of each function in MB."
+  description = "Memory of each function but sync in MB."
   type        = number
   default     = 256
 }
@@ -135,6 +173,7 @@ variable "reserved_concurrency" {
     provision = optional(number, -1)
     deploy    = optional(number, -1)
     watch     = optional(number, -1)
+    sync      = optional(number, -1)
     notify    = optional(number, -1)
   })
   default = {}

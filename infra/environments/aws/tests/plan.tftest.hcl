@@ -65,11 +65,11 @@ run "it_plans_with_nothing_but_a_region" {
 
   assert {
     condition = (
-      output.function_names == { provision = "longshore-provision", deploy = "longshore-deploy", watch = "longshore-watch", notify = "longshore-notify" }
+      output.function_names == { provision = "longshore-provision", deploy = "longshore-deploy", watch = "longshore-watch", sync = "longshore-sync", notify = "longshore-notify" }
       && output.event_bus_name == "longshore"
       && output.state_bucket_name == "longshore-state-111122223333-eu-west-1"
       && output.slack_webhook_secret_name == "longshore/slack-webhook"
-      && keys(output.dead_letter_queue_urls) == ["deploy", "notify", "provision", "watch"]
+      && keys(output.dead_letter_queue_urls) == ["deploy", "notify", "provision", "sync", "watch"]
       && output.cloudformation_role_arn == "arn:aws:iam::111122223333:role/a-function"
       && output.permissions_boundary_arn == "arn:aws:iam::111122223333:policy/a-policy"
     )
@@ -91,7 +91,7 @@ run "nothing_that_is_off_for_the_local_cloud_is_off_here" {
   assert {
     condition = alltrue([
       for environment in values(module.longshore.environments) :
-      length(setsubtract(keys(environment), ["STATE_BUCKET_NAME", "EVENT_BUS_NAME", "LOG_LEVEL", "SLACK_WEBHOOK_SECRET_NAME", "CLOUDFORMATION_ROLE_ARN", "PERMISSIONS_BOUNDARY_ARN"])) == 0
+      length(setsubtract(keys(environment), ["STATE_BUCKET_NAME", "EVENT_BUS_NAME", "LOG_LEVEL", "SLACK_WEBHOOK_SECRET_NAME", "CLOUDFORMATION_ROLE_ARN", "PERMISSIONS_BOUNDARY_ARN", "SYNC_LAMBDA_THRESHOLD_BYTES"])) == 0
     ])
     error_message = "A function has a variable that does not belong into an AWS account."
   }

@@ -94,6 +94,7 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           "arn:aws:kms:ap-southeast-1:111122223333:key/*",
           "arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:*",
         ] }
+        ReadBuckets = { resource = ["arn:aws:s3:::homebrew-bottles-*"] }
         ReadObservation = { resource = [
           "arn:aws:application-autoscaling:ap-southeast-1:111122223333:scalable-target/*",
           "arn:aws:cloudwatch:ap-southeast-1:111122223333:alarm:*",
@@ -159,6 +160,7 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           resource  = ["*"]
           condition = { Bool = { "elasticfilesystem:Encrypted" = "true" } }
         }
+        ManageBuckets = { resource = ["arn:aws:s3:::homebrew-bottles-*"] }
         LetFileSystemsUseKeys = {
           resource  = ["arn:aws:kms:ap-southeast-1:111122223333:key/*"]
           condition = { StringEquals = { "kms:ViaService" = "elasticfilesystem.ap-southeast-1.amazonaws.com" } }
@@ -316,6 +318,21 @@ run "who_may_only_read_changes_nothing_and_sees_no_secret" {
   }
 }
 
+run "what_is_in_buckets_is_out_of_reach" {
+  command = plan
+
+  assert {
+    condition = alltrue(flatten([
+      for policy in values(output.cloudformation_policies) : [
+        for statement in jsondecode(policy).Statement : [
+          for resource in statement.Resource : !startswith(resource, "arn:aws:s3:::") || !strcontains(resource, "/")
+        ]
+      ]
+    ]))
+    error_message = "CloudFormation may do something with objects."
+  }
+}
+
 run "every_document_is_short_enough_for_a_managed_policy" {
   command = plan
 
@@ -356,9 +373,11 @@ run "roles_of_templates_may_at_most_do_this" {
       "ecs:UpdateContainerInstancesState",
       "elasticfilesystem:ClientMount",
       "elasticfilesystem:ClientWrite",
+      "events:PutEvents",
       "iam:PassRole",
       "kms:Decrypt",
       "kms:GenerateDataKey",
+      "lambda:InvokeFunction",
       "logs:CreateLogStream",
       "logs:DescribeLogGroups",
       "logs:DescribeLogStreams",
@@ -396,6 +415,8 @@ run "roles_of_templates_may_at_most_do_this" {
           ["arn:aws:iam::111122223333:role/shop-task", "arn:aws:iam::111122223333:role/longshore/*"],
           { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } },
         ]) :
+        statement.Sid == "WakeSync" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:lambda:ap-southeast-1:111122223333:function:longshore-sync"]) :
+        statement.Sid == "TellShards" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"]) :
         statement.Sid == "UseKeysThroughServices" ? jsonencode(statement.Condition) == jsonencode({ StringLike = { "kms:ViaService" = [
           "elasticfilesystem.*.amazonaws.com",
           "s3.*.amazonaws.com",
@@ -405,7 +426,7 @@ run "roles_of_templates_may_at_most_do_this" {
         true
       )
     ])
-    error_message = "Within the boundary other roles are passed, or keys are used directly."
+    error_message = "Within the boundary other roles are passed, other functions woken, or keys used directly."
   }
 }
 

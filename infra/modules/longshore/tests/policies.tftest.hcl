@@ -343,6 +343,146 @@ run "provision_may_do_exactly_this" {
   }
 }
 
+run "sync_may_do_exactly_this" {
+  command = plan
+
+  assert {
+    condition = jsondecode(output.policies.sync.work).Statement == [
+      {
+        Sid      = "KeepMirrors"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/syncs/*"]
+      },
+      {
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
+      },
+      {
+        Sid      = "ListMirrors"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::homebrew-bottles-*"]
+      },
+      {
+        Sid      = "FillMirrors"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Resource = ["arn:aws:s3:::homebrew-bottles-*/*"]
+      },
+      {
+        Sid      = "ReadStacks"
+        Effect   = "Allow"
+        Action   = ["cloudformation:DescribeStacks", "cloudformation:GetTemplateSummary"]
+        Resource = ["arn:aws:cloudformation:eu-west-1:111122223333:stack/*"]
+      },
+      {
+        Sid       = "RunTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:RunTask"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task-definition/*"]
+        Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
+      },
+      {
+        Sid       = "TagWhatItStarts"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+        Condition = { StringEquals = { "ecs:CreateAction" = "RunTask" } }
+      },
+      {
+        Sid    = "PassTaskRoles"
+        Effect = "Allow"
+        Action = ["iam:PassRole"]
+        Resource = [
+          "arn:aws:iam::111122223333:role/shop-task",
+          "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/longshore/*",
+        ]
+        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        Sid      = "ReadTasks"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeTasks"]
+        Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+      },
+      {
+        Sid      = "ReadFileSystems"
+        Effect   = "Allow"
+        Action   = ["elasticfilesystem:DescribeFileSystems", "elasticfilesystem:DescribeMountTargets"]
+        Resource = ["arn:aws:elasticfilesystem:eu-west-1:111122223333:file-system/*"]
+      },
+      {
+        Sid       = "ChangeThroughput"
+        Effect    = "Allow"
+        Action    = ["elasticfilesystem:UpdateFileSystem"]
+        Resource  = ["arn:aws:elasticfilesystem:eu-west-1:111122223333:file-system/*"]
+        Condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
+      },
+      {
+        Sid      = "TellSyncs"
+        Effect   = "Allow"
+        Action   = ["events:PutEvents"]
+        Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
+      },
+    ]
+    error_message = "sync may do more or less than its work."
+  }
+}
+
+run "sync_fills_the_given_mirrors_and_no_others" {
+  command = plan
+
+  variables {
+    mirror_bucket_names = ["bottles-of-ours", "mirror-*"]
+  }
+
+  assert {
+    condition = flatten([
+      for statement in jsondecode(output.policies.sync.work).Statement : statement.Resource if contains(["ListMirrors", "FillMirrors"], statement.Sid)
+      ]) == [
+      "arn:aws:s3:::bottles-of-ours",
+      "arn:aws:s3:::mirror-*",
+      "arn:aws:s3:::bottles-of-ours/*",
+      "arn:aws:s3:::mirror-*/*",
+    ]
+    error_message = "sync may fill other buckets than those given."
+  }
+}
+
+run "not_every_bucket_is_a_mirror" {
+  command = plan
+
+  variables {
+    mirror_bucket_names = ["*"]
+  }
+
+  expect_failures = [var.mirror_bucket_names]
+}
+
+run "the_state_bucket_is_no_mirror" {
+  command = plan
+
+  variables {
+    mirror_bucket_names = ["longshore-*"]
+  }
+
+  expect_failures = [var.mirror_bucket_names]
+}
+
+run "half_a_byte_is_no_threshold" {
+  command = plan
+
+  variables {
+    sync_threshold_bytes = 0.5
+  }
+
+  expect_failures = [var.sync_threshold_bytes]
+}
+
 run "notify_may_read_its_secret_and_nothing_else" {
   command = plan
 
@@ -433,7 +573,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
   }
 }
 
-run "roles_are_passed_by_deploy_to_ecs_tasks_and_by_provision_to_cloudformation" {
+run "roles_are_passed_by_deploy_and_sync_to_ecs_tasks_and_by_provision_to_cloudformation" {
   command = plan
 
   assert {
@@ -461,6 +601,15 @@ run "roles_are_passed_by_deploy_to_ecs_tasks_and_by_provision_to_cloudformation"
         function  = "provision"
         resource  = ["arn:aws:iam::111122223333:role/longshore-cloudformation"]
         condition = { StringEquals = { "iam:PassedToService" = "cloudformation.amazonaws.com" } }
+      },
+      {
+        function = "sync"
+        resource = [
+          "arn:aws:iam::111122223333:role/shop-task",
+          "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/longshore/*",
+        ]
+        condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
     ]
     error_message = "Roles are passed by another function, to another service, or other roles than these."
@@ -508,8 +657,8 @@ run "whoever_reads_a_key_that_may_be_missing_may_list_the_bucket" {
           for statement in jsondecode(document).Statement : contains(statement.Action, "s3:GetObject")
         ]
       ]))
-    ]) == toset(["provision", "deploy", "watch"])
-    error_message = "Other functions than provision, deploy and watch read the state bucket."
+    ]) == toset(["provision", "deploy", "watch", "sync"])
+    error_message = "Other functions than provision, deploy, watch and sync read the state bucket."
   }
 }
 
@@ -564,6 +713,17 @@ run "narrow_clusters_and_repositories_reach_every_statement" {
       )
     ])
     error_message = "watch may read services or tasks of other clusters."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.policies.sync.work).Statement : (
+        statement.Sid == "RunTasks" ? jsonencode(statement.Condition) == jsonencode({ ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/shop", "arn:aws:ecs:eu-west-1:111122223333:cluster/billing"] } }) :
+        statement.Sid == "ReadTasks" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:ecs:eu-west-1:111122223333:task/shop/*", "arn:aws:ecs:eu-west-1:111122223333:task/billing/*"]) :
+        true
+      )
+    ])
+    error_message = "sync may run or read tasks in other clusters."
   }
 }
 

@@ -68,6 +68,18 @@ override_resource {
 
 override_resource {
   override_during = plan
+  target          = module.shard_completed.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-shard-completed" }
+}
+
+override_resource {
+  override_during = plan
+  target          = module.sync_task_stopped.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-sync-task-stopped" }
+}
+
+override_resource {
+  override_during = plan
   target          = module.deployment_told.aws_cloudwatch_event_rule.this
   values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-deployment-told" }
 }
@@ -151,6 +163,15 @@ run "each_rule_waits_for_exactly_its_events" {
         detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }] }
       }]
       deployment_told = ["longshore", { source = ["longshore"] }]
+      shard_completed = ["longshore", {
+        source      = ["longshore"]
+        detail-type = ["Sync Shard Completed"]
+      }]
+      sync_task_stopped = ["default", {
+        source      = ["aws.ecs"]
+        detail-type = ["ECS Task State Change"]
+        detail      = { lastStatus = ["STOPPED"], startedBy = [{ prefix = "longshore-sync/" }] }
+      }]
       stack_written = ["default", {
         source      = ["aws.s3"]
         detail-type = ["Object Created"]
@@ -230,13 +251,17 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
         output.rules.task_stopped.arn,
         output.rules.stack_changed.arn,
       ])
+      sync = sort([
+        output.rules.shard_completed.arn,
+        output.rules.sync_task_stopped.arn,
+      ])
       notify = sort([output.rules.deployment_told.arn])
     }
     error_message = "A queue refuses events of a rule of its function, or accepts those of another."
   }
 
   assert {
-    condition     = length(distinct([for rule in output.rules : rule.arn])) == 10
+    condition     = length(distinct([for rule in output.rules : rule.arn])) == 12
     error_message = "The rules are not told apart here."
   }
 
@@ -263,6 +288,12 @@ run "the_functions_are_told_names_and_no_secret" {
       })
       deploy = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO" })
       watch  = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO" })
+      sync = tomap({
+        STATE_BUCKET_NAME           = "longshore-state-111122223333-eu-west-1"
+        EVENT_BUS_NAME              = "longshore"
+        LOG_LEVEL                   = "INFO"
+        SYNC_LAMBDA_THRESHOLD_BYTES = "20000000000"
+      })
       notify = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO", SLACK_WEBHOOK_SECRET_NAME = "longshore/slack-webhook" })
     }
     error_message = "A function is told too much or too little."
@@ -294,8 +325,8 @@ run "names_begin_with_the_prefix" {
 
   assert {
     condition = (
-      output.function_names == { provision = "harbour-provision", deploy = "harbour-deploy", watch = "harbour-watch", notify = "harbour-notify" }
-      && output.log_group_names == { provision = "/aws/lambda/harbour-provision", deploy = "/aws/lambda/harbour-deploy", watch = "/aws/lambda/harbour-watch", notify = "/aws/lambda/harbour-notify" }
+      output.function_names == { provision = "harbour-provision", deploy = "harbour-deploy", watch = "harbour-watch", sync = "harbour-sync", notify = "harbour-notify" }
+      && output.log_group_names == { provision = "/aws/lambda/harbour-provision", deploy = "/aws/lambda/harbour-deploy", watch = "/aws/lambda/harbour-watch", sync = "/aws/lambda/harbour-sync", notify = "/aws/lambda/harbour-notify" }
       && output.state_bucket_name == "harbour-state-111122223333-eu-west-1"
       && alltrue([for rule in values(output.rules) : startswith(rule.name, "harbour-")])
       && aws_iam_role.cloudformation.name == "harbour-cloudformation"
@@ -306,12 +337,12 @@ run "names_begin_with_the_prefix" {
   }
 }
 
-run "stacks_and_deployments_are_reconciled_every_15_minutes" {
+run "stacks_deployments_and_syncs_are_reconciled_by_the_clock" {
   command = plan
 
   assert {
     condition = alltrue([
-      for schedule in [module.reconcile, module.reconcile_stacks] : jsondecode(schedule.input).action == "reconcile"
+      for schedule in [module.reconcile, module.reconcile_stacks, module.reconcile_syncs] : jsondecode(schedule.input).action == "reconcile"
     ])
     error_message = "A schedule asks for something else than a reconcile."
   }
