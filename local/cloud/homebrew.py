@@ -323,6 +323,7 @@ class Source:
             "/api/formula.jws.json": _signed(index),
             "/api/cask.jws.json": _signed("[]"),
             "/api/formula_tap_migrations.jws.json": _signed("{}"),
+            "/api/cask_tap_migrations.jws.json": _signed("{}"),
         }
         for name in names - {"all"}:
             packages = json.dumps({"formulae": by_name, "casks": {}})

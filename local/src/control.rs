@@ -189,6 +189,23 @@ impl Control {
         self.read::<Value>(&address, answer).map(drop)
     }
 
+    /// What is at an address of another server of the cloud.
+    pub(crate) fn read_from(&self, address: &str) -> Result<Vec<u8>> {
+        let mut answer = self
+            .agent
+            .get(address)
+            .call()
+            .with_context(|| format!("ask {address}"))?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("{address} answered {status}");
+        }
+        answer
+            .body_mut()
+            .read_to_vec()
+            .with_context(|| format!("read the answer of {address}"))
+    }
+
     fn read<T: serde::de::DeserializeOwned>(
         &self,
         address: &str,

@@ -32,6 +32,8 @@ pub struct Environment {
     pub task_roles: TaskRoles,
     /// What Terraform made.
     pub applied: Applied,
+    /// The program of the task that brings bottles over.
+    pub bottle_sync: PathBuf,
 }
 
 fn path(directory: &Path) -> PathBuf {
@@ -40,8 +42,8 @@ fn path(directory: &Path) -> PathBuf {
 
 impl Environment {
     /// Installs Longshore into a cloud: the roles of tasks, Terraform, the cluster; writes `environment.json`.
-    /// The functions' packages for `architecture` (`x86_64` or `arm64`) must have been made.
-    /// `progress` is told what is being done.
+    /// The functions' packages for `architecture` (`x86_64` or `arm64`) must have been made, and the program of the task
+    /// that brings bottles over. `progress` is told what is being done.
     ///
     /// # Errors
     /// When a call is refused or Terraform fails.
@@ -63,6 +65,7 @@ impl Environment {
             cluster: CLUSTER.to_owned(),
             task_roles,
             applied,
+            bottle_sync: workspace.bottle_sync(architecture),
         };
         environment.write(directory)?;
         Ok(environment)

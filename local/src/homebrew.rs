@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::control::Control;
+use crate::python::hexadecimal;
 
 /// A formula to be published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -185,6 +187,17 @@ impl Homebrew {
     /// When the control server does not answer.
     pub fn heal(&self) -> Result<()> {
         self.control.delete(&format!("{}/faults", self.path))
+    }
+
+    /// The SHA-256 of a file of its API, such as `api/formula.jws.json`, as hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it does not answer, or has no such file.
+    pub fn file(&self, published: &Published, path: &str) -> Result<String> {
+        let content = self
+            .control
+            .read_from(&format!("{}/{path}", published.address))?;
+        Ok(hexadecimal(&Sha256::digest(content)))
     }
 
     /// What it was asked, in order.

@@ -19,6 +19,8 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The annotation in which the local cloud looks for an image's command.
 const COMMAND_ANNOTATION: &str = "dev.longshore.local.command";
+/// The annotation in which it looks for an image's entry point.
+const ENTRY_POINT_ANNOTATION: &str = "dev.longshore.local.entry-point";
 
 /// The tag of the image that a service is created with. Nobody follows it: its push is no deployment.
 pub const FIRST_TAG: &str = "initial";
@@ -132,8 +134,25 @@ pub fn push_image(
         repository,
         Some(tag),
         MANIFEST,
-        &manifest(repository, tag, "amd64", command),
+        &manifest(
+            repository,
+            tag,
+            "amd64",
+            &json!({COMMAND_ANNOTATION: Value::from(command).to_string()}),
+        ),
     )
+}
+
+/// Pushes an image whose entry point is a program of this machine, and which has no command; makes the repository when
+/// it is missing. Answers the digest.
+///
+/// # Errors
+/// When ECR refuses, or stores something else than what was pushed.
+pub fn push_program(client: &Client, repository: &str, tag: &str, program: &str) -> Result<String> {
+    repository_address(client, repository)?;
+    let annotations = json!({ENTRY_POINT_ANNOTATION: json!([program]).to_string()});
+    let manifest = manifest(repository, tag, "amd64", &annotations);
+    put_image(client, repository, Some(tag), MANIFEST, &manifest)
 }
 
 /// Pushes an image for two architectures, as `docker buildx` does: a manifest of each without a tag, then the index
@@ -150,7 +169,8 @@ pub fn push_index(
     repository_address(client, repository)?;
     let mut children = Vec::new();
     for architecture in ["amd64", "arm64"] {
-        let manifest = manifest(repository, tag, architecture, command);
+        let annotations = json!({COMMAND_ANNOTATION: Value::from(command).to_string()});
+        let manifest = manifest(repository, tag, architecture, &annotations);
         children.push(json!({
             "mediaType": MANIFEST,
             "digest": put_image(client, repository, None, MANIFEST, &manifest)?,
@@ -162,7 +182,7 @@ pub fn push_index(
     put_image(client, repository, Some(tag), INDEX, &index)
 }
 
-fn manifest(repository: &str, tag: &str, architecture: &str, command: &[String]) -> String {
+fn manifest(repository: &str, tag: &str, architecture: &str, annotations: &Value) -> String {
     let config =
         json!({"repository": repository, "tag": tag, "architecture": architecture}).to_string();
     json!({
@@ -174,7 +194,7 @@ fn manifest(repository: &str, tag: &str, architecture: &str, command: &[String])
             "size": config.len(),
         },
         "layers": [],
-        "annotations": {COMMAND_ANNOTATION: Value::from(command).to_string()},
+        "annotations": annotations,
     })
     .to_string()
 }
@@ -202,9 +222,11 @@ fn put_image(
             format!("{repository}@{digest}")
         }
     };
-    let answer = client
-        .json(JsonService::Ecr, "PutImage", &request)
-        .with_context(|| format!("push {image}"))?;
+    let answer = match client.json(JsonService::Ecr, "PutImage", &request) {
+        // Another test has pushed the same.
+        Err(error) if error.code() == Some("ImageAlreadyExistsException") => return Ok(digest),
+        answer => answer.with_context(|| format!("push {image}"))?,
+    };
     let stored = &answer["image"]["imageId"]["imageDigest"];
     ensure!(
         stored == digest.as_str(),

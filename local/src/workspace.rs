@@ -41,4 +41,13 @@ impl Workspace {
     pub fn packages(&self, architecture: &str) -> PathBuf {
         self.target().join("packages").join(architecture)
     }
+
+    /// The program of the task that brings bottles over, where `cargo xtask image` puts it for one architecture.
+    #[must_use]
+    pub fn bottle_sync(&self, architecture: &str) -> PathBuf {
+        self.target()
+            .join("task")
+            .join(architecture)
+            .join("bottle-sync/bootstrap")
+    }
 }

@@ -1,7 +1,10 @@
-//! What the end-to-end tests share: a service of two tasks on the local cloud that `cargo xtask test` started.
+//! What the end-to-end tests share: a service of two tasks, or a mirror, on the local cloud that `cargo xtask test`
+//! started.
 //!
 //! Every test uses a stack of its own, so that all of them can run at the same time, and sees the system only from
 //! outside.
+
+mod mirror;
 
 use std::time::Duration;
 
@@ -11,11 +14,38 @@ use longshore_local::environment::Environment;
 use longshore_local::scene::{Service, dead_letters, function_log, push_image};
 use longshore_local::wait::{Seen, wait_until};
 
+pub use crate::mirror::MirrorScene;
+
 /// How long a rollout and its messages may take; far more than they do.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long nothing may happen, where nothing should: longer than Lambda's retries take on the local cloud.
 pub const QUIET: Duration = Duration::from_secs(5);
+
+/// What Slack was told of a stack, in order.
+fn messages_of(environment: &Environment, stack: &str) -> Result<Vec<SlackMessage>> {
+    let mut messages = environment.control().slack_messages()?;
+    messages.retain(|message| message.says(&[stack]));
+    Ok(messages)
+}
+
+/// Waits for a message of a stack that holds all of these words.
+fn wait_until_told(environment: &Environment, stack: &str, words: &[&str]) -> Result<SlackMessage> {
+    let what = format!("a message of {stack} with {}", words.join(", "));
+    wait_until(&what, PATIENCE, || {
+        let messages = messages_of(environment, stack)?;
+        let told: Vec<String> = messages
+            .iter()
+            .map(|message| message.fallback().to_owned())
+            .collect();
+        Ok(
+            match messages.into_iter().find(|message| message.says(words)) {
+                Some(message) => Seen::Yes(message),
+                None => Seen::NotYet(told.join(" / ")),
+            },
+        )
+    })
+}
 
 /// One service, and what is told of it.
 #[derive(Debug, Clone)]
@@ -77,9 +107,7 @@ impl Scene {
     /// # Errors
     /// When the control server does not answer.
     pub fn messages(&self) -> Result<Vec<SlackMessage>> {
-        let mut messages = self.environment.control().slack_messages()?;
-        messages.retain(|message| message.says(&[&self.service.stack]));
-        Ok(messages)
+        messages_of(&self.environment, &self.service.stack)
     }
 
     /// How many messages of this stack hold all of these words.
@@ -99,24 +127,7 @@ impl Scene {
     /// # Errors
     /// When none comes.
     pub fn wait_until_told(&self, words: &[&str]) -> Result<SlackMessage> {
-        let what = format!(
-            "a message of {} with {}",
-            self.service.stack,
-            words.join(", ")
-        );
-        wait_until(&what, PATIENCE, || {
-            let messages = self.messages()?;
-            let told: Vec<String> = messages
-                .iter()
-                .map(|message| message.fallback().to_owned())
-                .collect();
-            Ok(
-                match messages.into_iter().find(|message| message.says(words)) {
-                    Some(message) => Seen::Yes(message),
-                    None => Seen::NotYet(told.join(" / ")),
-                },
-            )
-        })
+        wait_until_told(&self.environment, &self.service.stack, words)
     }
 
     /// Waits for a line with these words in a function's log.

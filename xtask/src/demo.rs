@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
-use crate::{package, tools};
+use crate::{image, package, tools};
 
 /// How long a rollout and its messages may take. Far more than they do: a slow machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -239,8 +239,14 @@ impl Demo<'_> {
             let packages = package::build(workspace, &python, architecture, |text| {
                 terminal.progress(text)
             })?;
+            image::build(workspace, &python, architecture, |text| {
+                terminal.progress(text);
+            })?;
             Ok((
-                format!("{} packages for {architecture}", packages.len()),
+                format!(
+                    "{} packages and the task's program for {architecture}",
+                    packages.len()
+                ),
                 (),
             ))
         })?;

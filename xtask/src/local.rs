@@ -12,7 +12,7 @@ use longshore_local::python::Python;
 use longshore_local::workspace::Workspace;
 
 use crate::terminal::{Style, Terminal};
-use crate::{package, tools};
+use crate::{image, package, tools};
 
 /// Where the cloud is when no other directory is given.
 const DEFAULT_DIRECTORY: &str = "target/local/cloud";
@@ -56,6 +56,9 @@ fn up(workspace: &Workspace, directory: &Path) -> Result<ExitCode> {
     let python = Python::ensure(workspace, |text| terminal.progress(text))?;
     package::build(workspace, &python, architecture, |text| {
         terminal.progress(text)
+    })?;
+    image::build(workspace, &python, architecture, |text| {
+        terminal.progress(text);
     })?;
     let (cloud, started) = match cloud::running(directory)? {
         Some(cloud) => (cloud, false),

@@ -16,7 +16,7 @@ use longshore_local::workspace::Workspace;
 
 use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
-use crate::{imports, package, templates, tools};
+use crate::{image, imports, package, templates, tools};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -361,6 +361,9 @@ impl Suite<'_> {
         let architecture = tools::host_architecture()?;
         let packages = package::build(self.workspace, &python, architecture, |text| {
             self.terminal.progress(text)
+        })?;
+        image::build(self.workspace, &python, architecture, |text| {
+            self.terminal.progress(text);
         })?;
         let mark = self.terminal.mark(true);
         for package in &packages {
