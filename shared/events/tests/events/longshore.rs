@@ -9,15 +9,22 @@ use longshore_events::longshore::{
     Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
     StackUnchanged, TaskFailure,
 };
+use longshore_events::longshore::{
+    FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
+    SyncProgressed, SyncRefused, SyncShardCompleted, SyncSource, SyncSummary, SyncUnchanged,
+};
+use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn text() -> impl Strategy<Value = String> {
+fn text() -> BoxedStrategy<String> {
     prop_oneof![
         any::<String>(),
         Just("ecs-svc/4719203847561029384".to_owned()),
         "[a-z]{1,12}",
     ]
+    // Unboxed, an event of many texts outgrows the stack of a test.
+    .boxed()
 }
 
 fn time() -> impl Strategy<Value = DateTime<Utc>> {
@@ -235,9 +242,200 @@ fn skip_reason() -> impl Strategy<Value = SkipReason> {
     ]
 }
 
+fn sync() -> BoxedStrategy<SyncSummary> {
+    let source = prop_oneof![
+        Just(SyncSource::Schedule),
+        any::<Option<String>>().prop_map(|note| SyncSource::Manual { note }),
+    ];
+    (text(), text(), text(), source, time())
+        .prop_map(
+            |(stack, sync_id, bucket, source, requested_at)| SyncSummary {
+                stack,
+                sync_id,
+                bucket,
+                source,
+                requested_at,
+            },
+        )
+        .boxed()
+}
+
+fn file_count() -> BoxedStrategy<FileCount> {
+    any::<[u64; 3]>()
+        .prop_map(|[files, bytes, estimated_bytes]| FileCount {
+            files,
+            bytes,
+            estimated_bytes,
+        })
+        .boxed()
+}
+
+fn runs_on() -> BoxedStrategy<RunsOn> {
+    prop_oneof![
+        Just(RunsOn::Function),
+        any::<u32>().prop_map(|tasks| RunsOn::Tasks { tasks }),
+    ]
+    .boxed()
+}
+
+fn refused_entries() -> BoxedStrategy<Vec<RefusedEntry>> {
+    let entry = (text(), text()).prop_map(|(entry, reason)| RefusedEntry { entry, reason });
+    prop::collection::vec(entry, 0..3).boxed()
+}
+
+fn transfer_report() -> BoxedStrategy<TransferReport> {
+    let failure =
+        (text(), text(), text(), any::<u32>()).prop_map(|(key, url, reason, attempts)| {
+            TransferFailure {
+                key,
+                url,
+                reason,
+                attempts,
+            }
+        });
+    (
+        any::<[u64; 7]>(),
+        prop::collection::vec(failure, 0..3),
+        time(),
+        time(),
+    )
+        .prop_map(|(counts, failures, started_at, finished_at)| {
+            let [
+                files,
+                bytes,
+                already_there,
+                copies,
+                downloaded_bytes,
+                resumed_bytes,
+                failed,
+            ] = counts;
+            TransferReport {
+                files,
+                bytes,
+                already_there,
+                copies,
+                downloaded_bytes,
+                resumed_bytes,
+                failed,
+                failures,
+                started_at,
+                finished_at,
+            }
+        })
+        .boxed()
+}
+
+fn sync_outcome() -> BoxedStrategy<SyncOutcome> {
+    (
+        runs_on(),
+        transfer_report(),
+        any::<[u64; 3]>(),
+        refused_entries(),
+        time(),
+        any::<Option<String>>(),
+    )
+        .prop_map(
+            |(runs_on, transfer, counts, refused_entries, finished_at, report_key)| {
+                let [deleted, refused, cost_in_micro_usd] = counts;
+                SyncOutcome {
+                    runs_on,
+                    transfer,
+                    deleted,
+                    refused,
+                    refused_entries,
+                    finished_at,
+                    cost_in_micro_usd,
+                    report_key,
+                }
+            },
+        )
+        .boxed()
+}
+
+fn sync_event() -> BoxedStrategy<LongshoreEvent> {
+    prop_oneof![
+        (
+            sync(),
+            file_count(),
+            any::<[u64; 5]>(),
+            prop::collection::vec(text(), 0..3),
+            refused_entries(),
+            runs_on(),
+        )
+            .prop_map(
+                |(sync, new, counts, deleted_keys, refused_entries, runs_on)| {
+                    let [removed, unchanged, to_delete, refused, cost] = counts;
+                    LongshoreEvent::SyncPlanned(SyncPlanned {
+                        sync,
+                        new,
+                        removed,
+                        unchanged,
+                        to_delete,
+                        deleted_keys,
+                        refused,
+                        refused_entries,
+                        runs_on,
+                        estimated_cost_in_micro_usd: cost,
+                    })
+                }
+            ),
+        (sync(), time()).prop_map(|(sync, finished_at)| {
+            LongshoreEvent::SyncUnchanged(SyncUnchanged { sync, finished_at })
+        }),
+        (
+            sync(),
+            any::<[u64; 3]>(),
+            file_count(),
+            any::<[u32; 2]>(),
+            time()
+        )
+            .prop_map(
+                |(sync, [files, bytes, failed], total, [shards_ended, shards], at)| {
+                    LongshoreEvent::SyncProgressed(SyncProgressed {
+                        sync,
+                        done: TransferProgress {
+                            files,
+                            bytes,
+                            failed,
+                        },
+                        total,
+                        shards_ended,
+                        shards,
+                        at,
+                    })
+                }
+            ),
+        (text(), text(), any::<u32>(), transfer_report()).prop_map(
+            |(stack, sync_id, shard, report)| {
+                LongshoreEvent::SyncShardCompleted(SyncShardCompleted {
+                    stack,
+                    sync_id,
+                    shard,
+                    report,
+                })
+            }
+        ),
+        (sync(), sync_outcome()).prop_map(|(sync, outcome)| {
+            LongshoreEvent::SyncCompleted(SyncCompleted { sync, outcome })
+        }),
+        (sync(), text(), sync_outcome()).prop_map(|(sync, reason, outcome)| {
+            LongshoreEvent::SyncFailed(SyncFailed {
+                sync,
+                reason,
+                outcome,
+            })
+        }),
+        (sync(), text()).prop_map(|(sync, reason)| {
+            LongshoreEvent::SyncRefused(SyncRefused { sync, reason })
+        }),
+    ]
+    .boxed()
+}
+
 fn event() -> impl Strategy<Value = LongshoreEvent> {
     prop_oneof![
         3 => stack_event().boxed(),
+        3 => sync_event().boxed(),
         7 => deployment_event().boxed(),
     ]
 }

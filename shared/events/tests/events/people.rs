@@ -1,9 +1,12 @@
 //! What people send: manual payloads, schedules' inputs, release files. A mistake in one of them is
 //! told with the field's name and what is expected there.
 
-use longshore_events::incoming::{DeployEvent, ProvisionEvent, parse_deploy, parse_provision};
+use longshore_events::incoming::{
+    DeployEvent, ProvisionEvent, SyncEvent, parse_deploy, parse_provision, parse_sync,
+};
 use longshore_events::manual::{
     DeployPayload, DeployRequest, ProvisionRequest, StackAction, StackArgument, StackPayload,
+    SyncAction, SyncPayload, SyncRequest,
 };
 use longshore_events::release::{ReleaseKey, parse_body, parse_key};
 use serde_json::{Value, json};
@@ -396,4 +399,129 @@ fn the_content_of_a_stack_is_not_shown_where_a_payload_is_printed() {
     let payload = json!({"action": "apply", "stack": {"password": "hunter2"}});
     let printed = format!("{:?}", parse_provision(&payload).unwrap());
     assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+const SYNC_PAYLOADS: [&str; 7] = [
+    "sync/request-plan.json",
+    "sync/request-run.json",
+    "sync/request-status.json",
+    "sync/request-verify.json",
+    "sync/request-reconcile.json",
+    "sync/schedule-run.json",
+    "sync/schedule-reconcile.json",
+];
+
+fn refusal_of_sync_payload(payload: &Value) -> String {
+    match parse_sync(payload) {
+        Ok(event) => panic!("{payload} was read as {event:?}"),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+#[test]
+fn a_payload_about_a_mirror_reads_well_in_an_error() {
+    let cases = [
+        (
+            json!({}),
+            "manual payload is malformed: field `action`: found nothing, expected `plan`, `run`, \
+             `status`, `verify` or `reconcile`",
+        ),
+        (
+            json!({"action": "snyc", "stack": "bottles"}),
+            "manual payload is malformed: field `action`: found `\"snyc\"`, expected `plan`, `run`, \
+             `status`, `verify` or `reconcile`",
+        ),
+        (
+            json!({"action": "run"}),
+            "manual payload is malformed: missing field `stack`",
+        ),
+        (
+            json!({"action": "run", "stack": "../bottles"}),
+            "manual payload is malformed: field `stack`: found `../bottles`, expected the name of a \
+             stack: letters, digits and hyphens",
+        ),
+        (
+            json!({"action": "run", "stack": ""}),
+            "manual payload is malformed: field `stack`: found ``, expected the name of a stack: \
+             letters, digits and hyphens",
+        ),
+        (
+            json!({"action": "run", "stack": "bottles", "threshold": 1}),
+            "manual payload is malformed: field `threshold`: unknown field `threshold`, expected one \
+             of `action`, `stack`, `note`, `check_listing`, `threshold_bytes`",
+        ),
+        (
+            json!({"action": "run", "stack": "bottles", "threshold_bytes": -1}),
+            "manual payload is malformed: field `threshold_bytes`: invalid value: integer `-1`, \
+             expected u64",
+        ),
+        (
+            json!({"action": "plan", "stack": "bottles", "note": "why"}),
+            "manual payload is malformed: field `note`: expected only with `run`, found it with \
+             `plan`",
+        ),
+        (
+            json!({"action": "status", "stack": "bottles", "check_listing": true}),
+            "manual payload is malformed: field `check_listing`: expected only with `plan` or `run`, \
+             found it with `status`",
+        ),
+        (
+            json!({"action": "verify", "stack": "bottles", "threshold_bytes": 1}),
+            "manual payload is malformed: field `threshold_bytes`: expected only with `plan` or \
+             `run`, found it with `verify`",
+        ),
+        (
+            json!({"action": "reconcile", "stack": "bottles"}),
+            "manual payload is malformed: field `stack`: unknown field `stack`, expected `action`",
+        ),
+        (
+            json!({"action": "run", "stack": "bottles", "schedule_arn": "arn"}),
+            "schedule's input is malformed: missing field `scheduled_time`",
+        ),
+    ];
+    for (payload, expected) in cases {
+        assert_eq!(refusal_of_sync_payload(&payload), expected);
+    }
+}
+
+#[test]
+fn every_field_of_a_payload_about_a_mirror_refuses_what_does_not_fit_by_its_name() {
+    for path in SYNC_PAYLOADS {
+        let payload = sample(path);
+        for changed in with_unknown_field(&payload) {
+            let refusal = refusal_of_sync_payload(&changed);
+            assert!(
+                refusal.contains(&format!("`{UNKNOWN_FIELD}`")),
+                "{path}: {refusal}"
+            );
+        }
+        for field in payload.as_object().unwrap().keys() {
+            for value in [json!(-1.5), json!([]), json!({"name": "bottles"})] {
+                let mut changed = payload.clone();
+                changed[field] = value;
+                let refusal = refusal_of_sync_payload(&changed);
+                assert!(
+                    refusal.contains(&format!("`{field}`")),
+                    "{changed}: {refusal}"
+                );
+                assert!(refusal.contains("expected "), "{changed}: {refusal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_payload_about_a_mirror_that_a_program_makes_is_read_as_it_was_meant() {
+    let payload = SyncPayload {
+        action: SyncAction::Run,
+        stack: "bottles".to_owned(),
+        note: Some("by hand".to_owned()),
+        check_listing: true,
+        threshold_bytes: Some(1),
+    };
+    let sent = serde_json::to_value(&payload).unwrap();
+    assert_eq!(
+        parse_sync(&sent),
+        Ok(SyncEvent::Request(SyncRequest::Sync(payload)))
+    );
 }

@@ -1,7 +1,7 @@
 //! Whatever is sent, a function must be able to say what is wrong with it.
 
 use longshore_events::Malformed;
-use longshore_events::incoming::{parse_deploy, parse_provision, parse_watch};
+use longshore_events::incoming::{parse_deploy, parse_provision, parse_sync, parse_watch};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::release::{parse_body, parse_key};
 use proptest::prelude::*;
@@ -69,6 +69,7 @@ proptest! {
         prop_assert!(says_what_is_wrong(parse_deploy(&value)));
         prop_assert!(says_what_is_wrong(parse_watch(&value)));
         prop_assert!(says_what_is_wrong(parse_provision(&value)));
+        prop_assert!(says_what_is_wrong(parse_sync(&value)));
         prop_assert!(says_what_is_wrong(parse_body(value.to_string().as_bytes())));
         prop_assert!(says_what_is_wrong(LongshoreEvent::from_envelope("Deployment Failed", &value)));
     }
@@ -78,6 +79,7 @@ proptest! {
         prop_assert!(says_what_is_wrong(parse_deploy(&value)));
         prop_assert!(says_what_is_wrong(parse_watch(&value)));
         prop_assert!(says_what_is_wrong(parse_provision(&value)));
+        prop_assert!(says_what_is_wrong(parse_sync(&value)));
         if let Some(detail) = value.get("detail") {
             let detail_type = value.get("detail-type").and_then(Value::as_str).unwrap_or("");
             prop_assert!(says_what_is_wrong(LongshoreEvent::from_envelope(detail_type, detail)));

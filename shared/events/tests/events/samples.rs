@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_events::ecs::{Container, DeploymentEventName};
+use longshore_events::ecs::{Container, DeploymentEventName, why_stopped};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::{
-    DeployEvent, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile, WatchEvent,
-    parse_deploy, parse_provision, parse_watch,
+    DeployEvent, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile, SyncEvent,
+    SyncTaskStopped, WatchEvent, parse_deploy, parse_provision, parse_sync, parse_watch,
 };
-use longshore_events::longshore::{LongshoreEvent, SOURCE};
+use longshore_events::longshore::{LongshoreEvent, SOURCE, SyncShardCompleted};
 use longshore_events::manual::{
-    DeployPayload, DeployRequest, ProvisionRequest, StackAction, StackArgument, StackPayload,
+    DeployPayload, DeployRequest, ProvisionRequest, ScheduledSync, StackAction, StackArgument,
+    StackPayload, SyncAction, SyncPayload, SyncRequest,
 };
 use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
 use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
@@ -376,7 +377,7 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 12] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 18] = [
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
     ("notify/deployment-succeeded.json", "Deployment Succeeded"),
@@ -392,7 +393,100 @@ const NOTIFY_EXPECTATIONS: [(&str, &str); 12] = [
     ("notify/stack-failed.json", "Stack Failed"),
     ("notify/stack-unchanged.json", "Stack Unchanged"),
     ("notify/stack-file-refused.json", "Stack File Refused"),
+    ("notify/sync-planned.json", "Sync Planned"),
+    ("notify/sync-unchanged.json", "Sync Unchanged"),
+    ("notify/sync-progressed.json", "Sync Progressed"),
+    ("notify/sync-completed.json", "Sync Completed"),
+    ("notify/sync-failed.json", "Sync Failed"),
+    ("notify/sync-refused.json", "Sync Refused"),
 ];
+
+const MIRROR: &str = "homebrew-bottles-sync-prod";
+
+/// What `sync` makes of each of its samples.
+fn sync_expectations() -> Vec<(&'static str, SyncEvent)> {
+    let request = |action| SyncPayload {
+        action,
+        stack: MIRROR.to_owned(),
+        note: None,
+        check_listing: false,
+        threshold_bytes: None,
+    };
+    let asked = |payload| SyncEvent::Request(SyncRequest::Sync(payload));
+    let completed = sample("sync/shard-completed.json");
+    vec![
+        ("sync/request-plan.json", asked(request(SyncAction::Plan))),
+        (
+            "sync/request-run.json",
+            asked(SyncPayload {
+                note: Some("the index of this morning".to_owned()),
+                check_listing: true,
+                threshold_bytes: Some(1_000_000_000),
+                ..request(SyncAction::Run)
+            }),
+        ),
+        (
+            "sync/request-status.json",
+            asked(request(SyncAction::Status)),
+        ),
+        (
+            "sync/request-verify.json",
+            asked(request(SyncAction::Verify)),
+        ),
+        (
+            "sync/request-reconcile.json",
+            SyncEvent::Request(SyncRequest::Reconcile),
+        ),
+        (
+            "sync/schedule-run.json",
+            SyncEvent::Request(SyncRequest::Scheduled(ScheduledSync {
+                action: SyncAction::Run,
+                stack: MIRROR.to_owned(),
+                schedule_arn: text(&sample("sync/schedule-run.json"), "/schedule_arn"),
+                scheduled_time: time("2026-11-20T03:00:00Z"),
+                execution_id: "a71f0c9e4b2d8365".to_owned(),
+                attempt_number: "1".to_owned(),
+            })),
+        ),
+        (
+            "sync/schedule-reconcile.json",
+            SyncEvent::Request(SyncRequest::ScheduledReconcile(ScheduledRun {
+                action: ScheduledAction::Reconcile,
+                schedule_arn:
+                    "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/longshore-sync-reconcile"
+                        .to_owned(),
+                scheduled_time: time("2026-11-20T10:00:00Z"),
+                execution_id: "c0f3b7715e9a42d8".to_owned(),
+                attempt_number: "1".to_owned(),
+            })),
+        ),
+        (
+            "sync/shard-completed.json",
+            SyncEvent::ShardCompleted(SyncShardCompleted {
+                stack: MIRROR.to_owned(),
+                sync_id: "a71f0c9e-4b2d-4836-95c1-0d8e7f6a5b43".to_owned(),
+                shard: 1,
+                report: serde_json::from_value(completed["detail"]["report"].clone()).unwrap(),
+            }),
+        ),
+        (
+            "sync/task-stopped.json",
+            SyncEvent::TaskStopped(SyncTaskStopped {
+                stack: MIRROR.to_owned(),
+                shard: 2,
+                task_arn: text(&sample("sync/task-stopped.json"), "/detail/taskArn"),
+                reason: Some(
+                    "SpotInterruption: Your Spot Task was interrupted.: container sync exited with 143"
+                        .to_owned(),
+                ),
+            }),
+        ),
+        (
+            "sync/task-stopping.json",
+            SyncEvent::Nothing("the task has not stopped"),
+        ),
+    ]
+}
 
 const RELEASE: &str = "state/releases/shop/api.json";
 
@@ -406,6 +500,7 @@ fn every_sample_has_an_expectation_and_every_expectation_its_sample() {
         .map(|(path, _)| path)
         .chain(watch_expectations().into_iter().map(|(path, _)| path))
         .chain(provision_expectations().into_iter().map(|(path, _)| path))
+        .chain(sync_expectations().into_iter().map(|(path, _)| path))
         .chain(NOTIFY_EXPECTATIONS.into_iter().map(|(path, _)| path))
         .chain([RELEASE, ROUTE])
         .map(str::to_owned)
@@ -437,6 +532,83 @@ fn deploy_reads_each_of_its_samples_as_what_it_is() {
 fn provision_reads_each_of_its_samples_as_what_it_is() {
     for (path, expected) in provision_expectations() {
         assert_eq!(parse_provision(&sample(path)), Ok(expected), "{path}");
+    }
+}
+
+#[test]
+fn sync_reads_each_of_its_samples_as_what_it_is() {
+    for (path, expected) in sync_expectations() {
+        assert_eq!(parse_sync(&sample(path)), Ok(expected), "{path}");
+    }
+}
+
+/// The rule lets only tasks of syncs through; whatever comes besides is no work of ours.
+#[test]
+fn a_task_that_works_on_no_shard_does_not_concern_sync() {
+    let nothing = Ok(SyncEvent::Nothing("the task works on no shard of a sync"));
+    for path in [
+        "watch/task-of-no-service.json",
+        "watch/task-spot-interruption.json",
+    ] {
+        assert_eq!(parse_sync(&sample(path)), nothing, "{path}");
+    }
+    for started_by in [
+        "longshore-sync/",
+        "longshore-sync/2",
+        "longshore-sync//2",
+        "longshore-sync/homebrew-bottles-sync-prod/",
+        "longshore-sync/homebrew-bottles-sync-prod/two",
+        "longshore-sync/homebrew-bottles-sync-prod/-1",
+        "longshore-syncs/homebrew-bottles-sync-prod/2",
+    ] {
+        let mut event = sample("sync/task-stopped.json");
+        event["detail"]["startedBy"] = Value::from(started_by);
+        assert_eq!(parse_sync(&event), nothing, "{started_by}");
+    }
+}
+
+#[test]
+fn a_task_that_stops_without_a_word_has_no_reason() {
+    let mut event = sample("sync/task-stopped.json");
+    let detail = event["detail"].as_object_mut().unwrap();
+    for field in ["stopCode", "stoppedReason", "containers"] {
+        detail.remove(field);
+    }
+    assert!(matches!(
+        parse_sync(&event),
+        Ok(SyncEvent::TaskStopped(stopped)) if stopped.reason.is_none()
+    ));
+}
+
+#[test]
+fn why_a_task_stopped_is_told_with_the_containers_that_failed() {
+    let container = |name: &str, exit_code, reason: Option<&str>| Container {
+        name: name.to_owned(),
+        exit_code,
+        reason: reason.map(str::to_owned),
+    };
+    let exited = Some("EssentialContainerExited");
+    for (stop_code, reason, containers, expected) in [
+        (None, None, vec![], None),
+        (None, None, vec![container("sync", Some(0), None)], None),
+        (
+            exited,
+            Some("Essential container in task exited"),
+            vec![
+                container("sync", Some(137), Some("OutOfMemoryError")),
+                container("log", Some(0), None),
+            ],
+            Some(
+                "EssentialContainerExited: Essential container in task exited: container sync \
+                 exited with 137: OutOfMemoryError",
+            ),
+        ),
+        (exited, None, vec![], exited),
+    ] {
+        assert_eq!(
+            why_stopped(stop_code, reason, &containers).as_deref(),
+            expected
+        );
     }
 }
 
@@ -571,6 +743,17 @@ fn a_field_that_aws_adds_anywhere_changes_nothing() {
             changed_samples += 1;
         }
     }
+    for path in samples_in("sync") {
+        let original = sample(&path);
+        if original.get("detail-type").is_none() {
+            continue;
+        }
+        let expected = parse_sync(&original);
+        for changed in with_unknown_field(&original) {
+            assert_eq!(parse_sync(&changed), expected, "{path}: {changed}");
+            changed_samples += 1;
+        }
+    }
     assert!(changed_samples > 100, "only {changed_samples}");
 }
 
@@ -623,6 +806,40 @@ fn of_our_own_events_only_the_end_of_a_change_wakes_anybody_but_notify() {
             matches!(provisioned, Ok(ProvisionEvent::StackAtRest { .. })),
             wakes,
             "{path}"
+        );
+    }
+}
+
+/// A sync's shards end many times an hour, and nobody is told of one.
+#[test]
+fn of_our_own_events_only_the_end_of_a_shard_wakes_sync() {
+    for (path, _) in NOTIFY_EXPECTATIONS {
+        assert_eq!(
+            parse_sync(&sample(path)),
+            Ok(SyncEvent::Nothing("it does not end a shard of a sync")),
+            "{path}"
+        );
+    }
+    let ended = sample("sync/shard-completed.json");
+    assert_eq!(
+        parse_deploy(&ended),
+        Ok(DeployEvent::Nothing("it does not end a change of a stack"))
+    );
+    assert_eq!(
+        parse_provision(&ended),
+        Ok(ProvisionEvent::Nothing(
+            "it does not end a change of a stack"
+        ))
+    );
+}
+
+#[test]
+fn what_does_not_concern_sync_is_refused_with_what_does() {
+    for path in ["deploy/push-tag.json", "provision/stack-file.json"] {
+        let refusal = parse_sync(&sample(path)).unwrap_err().to_string();
+        assert!(
+            refusal.ends_with("expected ECS Task State Change or Sync Shard Completed"),
+            "{path}: {refusal}"
         );
     }
 }
