@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use longshore_events::longshore::FileCount;
 
+use crate::index::Index;
 use crate::inventory::Inventory;
 use crate::selection::WantedBottle;
 use crate::sizes::{self, Size};
@@ -44,6 +45,34 @@ pub fn difference(wanted: &[WantedBottle], inventory: &Inventory) -> Difference 
     }
 }
 
+/// Why an index is not to be trusted with a mirror that holds `inventory`, where nothing is known of an
+/// earlier index: it names less than half as many bottles, and more than half of the files are of formulae
+/// that it does not name at all. Files of earlier versions, which a mirror may keep for long, do not count.
+pub fn shrunk(index: &Index, inventory: &Inventory) -> Option<String> {
+    let held = inventory.files.len() as u64;
+    if index.bottles.saturating_mul(2) >= held {
+        return None;
+    }
+    let names: HashSet<&str> = index
+        .formulae
+        .iter()
+        .map(|formula| formula.name.as_str())
+        .collect();
+    // A name can hold dashes, and so can a version.
+    let is_named = |key: &str| {
+        let mut dashes = key.match_indices('-');
+        dashes.any(|(place, _)| key.get(..place).is_some_and(|name| names.contains(name)))
+    };
+    let missed = inventory.files.keys().filter(|key| !is_named(key)).count() as u64;
+    (missed.saturating_mul(2) > held).then(|| {
+        format!(
+            "it names {} bottles, the mirror holds {held} files, {missed} of them of formulae that it \
+             does not name",
+            index.bottles
+        )
+    })
+}
+
 /// Files and bytes of `new` by platform tag, and in all; `sizes` by key. What has no size there counts as
 /// a bottle that nothing is known of.
 pub fn count(
@@ -75,6 +104,7 @@ fn add(count: &mut FileCount, size: Size) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Formula;
     use crate::inventory::InventoryFile;
 
     fn bottle(key: &str, tag: &str, content: u8) -> WantedBottle {
@@ -115,6 +145,51 @@ mod tests {
         assert_eq!(new, ["b", "c"]);
         assert_eq!(difference.unchanged, 1);
         assert_eq!(difference.removed, ["y", "z"]);
+    }
+
+    #[test]
+    fn an_index_that_has_lost_most_formulae_is_not_trusted_but_old_versions_may_be_kept() {
+        let index = |bottles: u64, names: &[&str]| Index {
+            formulae: names
+                .iter()
+                .map(|name| Formula {
+                    name: (*name).to_owned(),
+                    version: "1".to_owned(),
+                    revision: 0,
+                    rebuild: 0,
+                    root_url: String::new(),
+                    deprecated: false,
+                    disabled: false,
+                    bottles: Vec::new(),
+                })
+                .collect(),
+            refused: Vec::new(),
+            sha256: "0".repeat(64).parse().unwrap(),
+            bottles,
+        };
+        let inventory = |keys: &[&str]| Inventory {
+            files: keys
+                .iter()
+                .map(|key| {
+                    let file = InventoryFile {
+                        sha256: "0".repeat(64).parse().unwrap(),
+                        size: 1,
+                        estimated: false,
+                    };
+                    ((*key).to_owned(), file)
+                })
+                .collect(),
+        };
+        let lost = inventory(&["a-b-1", "c-1", "d-1", "e-1", "f-1"]);
+        let reason = shrunk(&index(2, &["a-b", "c"]), &lost).unwrap();
+        assert!(
+            reason.starts_with("it names 2 bottles, the mirror holds 5 files, 3 of them"),
+            "{reason}"
+        );
+        assert_eq!(shrunk(&index(3, &["a-b", "c"]), &lost), None);
+        let kept = inventory(&["a-b-1", "a-b-2", "a-b-3-rc1", "c-1", "d-1"]);
+        assert_eq!(shrunk(&index(2, &["a-b", "c"]), &kept), None);
+        assert_eq!(shrunk(&index(1, &["a"]), &Inventory::default()), None);
     }
 
     #[test]
