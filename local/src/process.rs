@@ -232,6 +232,18 @@ pub fn command_line(pid: u32) -> Option<String> {
     capture(Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()])).ok()
 }
 
+/// Kills a process, which can do nothing about it.
+///
+/// # Errors
+/// When there is none, or it is somebody else's.
+pub fn kill(pid: u32) -> Result<()> {
+    let target = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .with_context(|| format!("{pid} is no process id"))?;
+    kill_process(target, Signal::KILL).with_context(|| format!("kill process {pid}"))
+}
+
 /// Asks a process to end, and kills it when it does not within `patience`.
 ///
 /// # Errors

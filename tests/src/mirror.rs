@@ -1,10 +1,11 @@
 //! A mirror of a source of its own.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use longshore_local::control::{Container, SlackMessage};
 use longshore_local::environment::Environment;
 use longshore_local::homebrew::{Formula, Homebrew, Published, Request};
 use longshore_local::mirror::Mirror;
+use longshore_local::process::kill;
 use longshore_local::scene::{Network, put_stack_file};
 use serde_json::{Value, json};
 
@@ -161,19 +162,11 @@ impl MirrorScene {
         Ok(format!("/store/{}", self.published.bottle(key)?.sha256))
     }
 
-    /// Kills the process of a container as nobody can defend himself against.
+    /// Kills the process of a container, which can do nothing about it.
     ///
     /// # Errors
     /// When it has none.
     pub fn kill(&self, container: &Container) -> Result<()> {
-        let pid = container.pid.context("the container has no process")?;
-        let status = std::process::Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()
-            .context("run kill")?;
-        if !status.success() {
-            bail!("kill -9 {pid}: {status}");
-        }
-        Ok(())
+        kill(container.pid.context("the container has no process")?)
     }
 }

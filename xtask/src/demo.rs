@@ -4,6 +4,7 @@
 
 mod deployments;
 mod stacks;
+mod syncs;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const NAME_WIDTH: usize = 66;
 
 /// What is shown once everything is there.
-const STEPS: [(&str, Scene); 12] = [
+const STEPS: [(&str, Scene); 15] = [
     (
         "(1) a stack file: what would be made, what it would cost",
         stacks::plans,
@@ -78,7 +79,19 @@ const STEPS: [(&str, Scene); 12] = [
         deployments::refuses_what_is_not_allowed,
     ),
     (
-        "(12) the stack destroyed: its tasks end, its log stays",
+        "(12) a mirror of 30 bottles: planned, brought, nothing to do then",
+        syncs::mirrors,
+    ),
+    (
+        "(13) 80 MB more by two tasks, one killed: gone on where it was",
+        syncs::goes_on_after_a_kill,
+    ),
+    (
+        "(14) what brew asks a mirror for: there, with the right SHA-256",
+        syncs::serves_clients,
+    ),
+    (
+        "(15) the stack destroyed: its tasks end, its log stays",
         stacks::destroys,
     ),
 ];
@@ -189,7 +202,7 @@ impl Demo<'_> {
     fn play(&mut self, keep: bool) {
         let title = self.terminal.styled(
             Style::Bold,
-            "\nLongshore: a stack file is built, a push ships, on this machine\n",
+            "\nLongshore: a stack file is built, a push ships, a mirror is filled, on this machine\n",
         );
         self.terminal.line(&title);
         // What is left running is there to be looked at.
@@ -412,6 +425,7 @@ impl Demo<'_> {
             "  aws ecs describe-services --cluster shop --services shop-api",
             "  aws s3 cp \"s3://$STATE_BUCKET_NAME/provisions/shop/current.json\" -",
             "  aws s3 cp \"s3://$STATE_BUCKET_NAME/deployments/shop/api/current.json\" -",
+            "  aws s3 ls --recursive s3://homebrew-bottles-mirror",
             "What Slack received:  curl -s \"$SLACK_MESSAGES_URL\"",
             "How it is:            cargo xtask local status --directory target/local/demo",
             "To stop it:           cargo xtask local down --directory target/local/demo",
