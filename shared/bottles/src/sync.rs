@@ -30,8 +30,8 @@ pub use self::reconcile::{Reconciled, reconcile};
 pub use self::run::{RunOutcome, run};
 pub use self::status::{ShardStatus, SyncStatus, status};
 pub use self::verify::{PublishedIndex, Verification, verify};
-use crate::ports::CallError;
-use crate::settings::RunnerSettings;
+use crate::ports::{CallError, ErrorClass, SyncCloud};
+use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
 
 /// `startedBy` of a sync's tasks: by it an event of a task that stopped finds its mirror and its shard.
 pub fn started_by(stack: &str, shard: u32) -> String {
@@ -90,4 +90,22 @@ pub enum SyncError {
     /// A call failed. Trying again may help.
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+/// What the stack says of its mirror.
+async fn mirror<C: SyncCloud>(
+    cloud: &C,
+    operation: &'static str,
+    stack: &str,
+) -> Result<(MirrorSettings, MirrorPlace), SyncError> {
+    match cloud.mirror(stack).await {
+        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+            Err(SyncError::Refused {
+                operation,
+                stack: stack.to_owned(),
+                reason: error.to_string(),
+            })
+        }
+        found => Ok(found?),
+    }
 }

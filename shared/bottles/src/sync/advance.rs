@@ -1,16 +1,40 @@
 //! Going on with a sync at a wake-up.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
-use crate::ports::{Source, SyncCloud, Transferrer};
-use crate::sync::{Engine, RunOutcome, SyncError};
+use chrono::Duration;
+use longshore_events::transfer::TransferProgress;
+use longshore_rollout::record::Worker;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::layout;
+use crate::ports::{
+    CallError, ErrorClass, ObservedTask, Source, SyncCloud, Transferred, Transferrer,
+};
+use crate::settings::MirrorPlace;
+use crate::sync::decide::{Hands, Step, is_news, progress, step};
+use crate::sync::file_system::lower;
+use crate::sync::finish::finish;
+use crate::sync::held::{Held, RACES, RenewedLease, load, lost_races, renewing};
+use crate::sync::manifests::is_lasting;
+use crate::sync::plan::FINISHING;
+use crate::sync::record::{Sync, SyncState};
+use crate::sync::run::outcome_of;
+use crate::sync::shard::{self, Lease, Renewed, ShardState, Taken};
+use crate::sync::{Engine, RunOutcome, SyncError, mirror, started_by};
+
+/// Time that a process must have left to take up a shard.
+const WORTH_BEGINNING: Duration = Duration::seconds(30);
 
 /// What came of a wake-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advanced {
     /// The stack.
     pub stack: String,
-    /// What its open sync came to; `None` when none is open, or another worker sees to it.
+    /// What its last sync came to, or how far it is; `None` when there is none, or another worker sees
+    /// to it.
     #[serde(flatten)]
     pub outcome: Option<RunOutcome>,
 }
@@ -22,8 +46,369 @@ pub struct Advanced {
 /// # Errors
 /// [`SyncError::Call`]: the invocation should come again.
 pub async fn advance<C: SyncCloud, S: Source, T: Transferrer>(
-    _engine: &Engine<'_, C, S, T>,
-    _stack: &str,
+    engine: &Engine<'_, C, S, T>,
+    stack: &str,
 ) -> Result<Advanced, SyncError> {
-    todo!()
+    let none = Advanced {
+        stack: stack.to_owned(),
+        outcome: None,
+    };
+    let (_, place) = match mirror(engine.cloud, "go on with", stack).await {
+        Ok(found) => found,
+        Err(SyncError::Refused { .. }) => return Ok(none),
+        Err(error) => return Err(error),
+    };
+    let Some(mut held) = load(engine.cloud, &place.bucket).await? else {
+        return Ok(none);
+    };
+    let outcome = engine.proceed(&mut held, &place).await?;
+    lower(&mut held).await?;
+    Ok(Advanced {
+        stack: stack.to_owned(),
+        outcome,
+    })
+}
+
+impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
+    /// This invocation, now.
+    pub(crate) fn worker_now(&self) -> Worker {
+        Worker {
+            id: self.worker.id.clone(),
+            now: self.cloud.now(),
+        }
+    }
+
+    /// How long this process may still run.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let time_left = self.runner.time_left?;
+        Some(time_left - (self.cloud.now() - self.worker.now))
+    }
+
+    /// Goes on with the record's sync as far as it goes. `None` when another worker has it.
+    pub(crate) async fn proceed(
+        &self,
+        held: &mut Held<'_, C>,
+        place: &MirrorPlace,
+    ) -> Result<Option<RunOutcome>, CallError> {
+        let mut races = 0;
+        loop {
+            let worker = self.worker_now();
+            let sync = &held.record.sync;
+            let moved = match sync.state {
+                SyncState::Planning if sync.is_leased(worker.now) => return Ok(None),
+                SyncState::Planning => self.interrupt(held, &worker).await,
+                SyncState::Transferring => match self.transfer(held, place, &worker).await {
+                    Ok(Moved::On) => Ok(()),
+                    Ok(Moved::Waiting) => {
+                        held.flush(&worker).await?;
+                        return Ok(Some(outcome_of(&held.record.sync)));
+                    }
+                    Err(error) => Err(error),
+                },
+                SyncState::Publishing
+                    if sync.is_leased(worker.now) && sync.worker_id != worker.id =>
+                {
+                    return Ok(None);
+                }
+                SyncState::Publishing => finish(self, held, place).await,
+                SyncState::Completed
+                | SyncState::Unchanged
+                | SyncState::Failed
+                | SyncState::Refused => {
+                    held.flush(&worker).await?;
+                    return Ok(Some(outcome_of(&held.record.sync)));
+                }
+            };
+            match moved {
+                Ok(()) => {}
+                // Somebody else moved it on: decide again.
+                Err(error) if error.class == ErrorClass::LostRace => {
+                    races += 1;
+                    if races >= RACES || !held.reload().await? {
+                        return Err(lost_races(&place.stack));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Nobody plans it any more.
+    async fn interrupt(&self, held: &mut Held<'_, C>, worker: &Worker) -> Result<(), CallError> {
+        let mut record = held.record.clone();
+        let reason = record.interruption();
+        record.failed(&reason, None, worker);
+        held.save(record).await
+    }
+
+    async fn transfer(
+        &self,
+        held: &mut Held<'_, C>,
+        place: &MirrorPlace,
+        worker: &Worker,
+    ) -> Result<Moved, CallError> {
+        let tasks = self.tasks(&held.record.sync, place).await?;
+        // After the tasks: a task that has stopped writes nothing any more.
+        let states = states(self.cloud, &held.record.sync).await?;
+        let hands = Hands {
+            here: self
+                .time_left()
+                .is_none_or(|left| left >= FINISHING + WORTH_BEGINNING),
+            tasks: place.tasks.is_some(),
+        };
+        let steps: Vec<Step> = held
+            .record
+            .sync
+            .shards
+            .iter()
+            .zip(&states)
+            .map(|(shard, state)| {
+                let task = shard
+                    .task_arn
+                    .as_ref()
+                    .and_then(|arn| tasks.get(arn.as_str()));
+                step(
+                    &held.record.sync,
+                    shard,
+                    state.as_ref(),
+                    task,
+                    hands,
+                    worker.now,
+                )
+            })
+            .collect();
+        if steps.iter().all(|step| *step == Step::Ended) {
+            let mut record = held.record.clone();
+            record.sync.state = SyncState::Publishing;
+            record.sync.worker_id = worker.id.clone();
+            record.sync.lease_until = worker.now + crate::sync::record::LEASE;
+            held.save(record).await?;
+            return Ok(Moved::On);
+        }
+        let numbers: Vec<u32> = held
+            .record
+            .sync
+            .shards
+            .iter()
+            .map(|shard| shard.shard)
+            .collect();
+        let mut moved = Moved::Waiting;
+        for (number, step) in numbers.into_iter().zip(steps) {
+            match step {
+                Step::Ended | Step::Wait => {}
+                Step::GiveUp(reason) => {
+                    let mut record = held.record.clone();
+                    record.give_up(number, &reason);
+                    held.save(record).await?;
+                    moved = Moved::On;
+                }
+                Step::WorkHere => {
+                    if self.work(&held.record.sync, number).await? == Worked::Here {
+                        moved = Moved::On;
+                    }
+                }
+                Step::StartTask { dead } => {
+                    if dead.is_some() {
+                        self.take_from_dead(&held.record.sync, number).await?;
+                    }
+                    let mut record = held.record.clone();
+                    record.start(number, dead, worker);
+                    held.save(record).await?;
+                    moved = moved.max(self.start_task(held, place, number).await?);
+                }
+                Step::AskAgain => {
+                    moved = moved.max(self.start_task(held, place, number).await?);
+                }
+            }
+        }
+        if moved == Moved::Waiting {
+            let (done, ended) = progress(&held.record.sync, &states);
+            if is_news(&held.record.sync, ended, worker.now) {
+                let mut record = held.record.clone();
+                record.progressed(done, ended, worker);
+                held.save(record).await?;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// What ECS shows of the shards' tasks, by ARN.
+    async fn tasks(
+        &self,
+        sync: &Sync,
+        place: &MirrorPlace,
+    ) -> Result<BTreeMap<String, ObservedTask>, CallError> {
+        let arns: Vec<String> = sync
+            .shards
+            .iter()
+            .filter(|shard| shard.given_up.is_none())
+            .filter_map(|shard| shard.task_arn.clone())
+            .collect();
+        let Some(tasks) = place.tasks.as_ref().filter(|_| !arns.is_empty()) else {
+            return Ok(BTreeMap::new());
+        };
+        let observed = self.cloud.describe_tasks(&tasks.cluster_arn, &arns).await?;
+        Ok(observed
+            .into_iter()
+            .map(|task| (task.task_arn.clone(), task))
+            .collect())
+    }
+
+    /// Starts the task that the record says is about to be started. The same token starts no second one.
+    async fn start_task(
+        &self,
+        held: &mut Held<'_, C>,
+        place: &MirrorPlace,
+        number: u32,
+    ) -> Result<Moved, CallError> {
+        let sync = &held.record.sync;
+        let (Some(tasks), Some(shard)) = (&place.tasks, sync.shard(number)) else {
+            let mut record = held.record.clone();
+            record.give_up(number, "the stack has no place for tasks any more");
+            held.save(record).await?;
+            return Ok(Moved::On);
+        };
+        let shard_url = format!("s3://{}/{}", sync.bucket, layout::shard(&sync.id, number));
+        let token = client_token(&sync.id, number, shard.starts);
+        let started = self
+            .cloud
+            .run_task(tasks, &shard_url, &started_by(&sync.stack, number), &token)
+            .await;
+        let mut record = held.record.clone();
+        let moved = match started {
+            Ok(task_arn) => {
+                record.started(number, task_arn);
+                Moved::Waiting
+            }
+            Err(error) if is_lasting(error.class) => {
+                record.give_up(number, &error.to_string());
+                Moved::On
+            }
+            // No capacity, most likely: the next wake-up asks for the same again.
+            Err(error) => {
+                record.not_started(number, &error.to_string());
+                Moved::Waiting
+            }
+        };
+        held.save(record).await?;
+        Ok(moved)
+    }
+
+    async fn take_from_dead(&self, sync: &Sync, number: u32) -> Result<(), CallError> {
+        match sync.shard(number) {
+            Some(shard) => shard::take_from_dead(self.cloud, &sync.bucket, &sync.id, shard).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Works on a shard in this process.
+    async fn work(&self, sync: &Sync, number: u32) -> Result<Worked, CallError> {
+        let cloud = self.cloud;
+        let taken = shard::take(cloud, &sync.bucket, &sync.id, number, &self.worker_now()).await?;
+        let mut lease = match taken {
+            Taken::Leased(lease) => lease,
+            Taken::Busy { .. } | Taken::NotFound => return Ok(Worked::Elsewhere),
+            Taken::Done | Taken::GivenUp => return Ok(Worked::Here),
+        };
+        let items = shard::items(cloud, &sync.bucket, &sync.id, number).await?;
+        let before = items.len();
+        let deadline = self.time_left().map(|left| cloud.now() + left - FINISHING);
+        let work = async {
+            Ok(self
+                .transferrer
+                .transfer(&sync.bucket, items, deadline)
+                .await)
+        };
+        let mut renewed = ShardLease {
+            cloud,
+            bucket: &sync.bucket,
+            lease: &mut lease,
+        };
+        let Transferred { report, left } = renewing(cloud, &mut renewed, work).await?;
+        if left.is_empty() {
+            shard::finish(cloud, &sync.bucket, &mut lease, &report).await?;
+        } else {
+            shard::give_back(cloud, &sync.bucket, &mut lease, &report, &left).await?;
+            if left.len() >= before {
+                return Ok(Worked::Elsewhere);
+            }
+        }
+        Ok(Worked::Here)
+    }
+}
+
+/// Whether a wake-up can do more at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moved {
+    /// No: others work.
+    Waiting,
+    /// Yes: decide again.
+    On,
+}
+
+/// Who has worked on a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    Here,
+    Elsewhere,
+}
+
+/// The states of a sync's shards, in their order.
+pub(crate) async fn states<C: SyncCloud>(
+    cloud: &C,
+    sync: &Sync,
+) -> Result<Vec<Option<ShardState>>, CallError> {
+    let mut states = Vec::new();
+    for shard in &sync.shards {
+        let found = shard::read(cloud, &sync.bucket, &sync.id, shard.shard).await?;
+        states.push(found.map(|(state, _)| state));
+    }
+    Ok(states)
+}
+
+/// A token by which RunTask knows a request again; ECS takes at most 64 characters.
+fn client_token(sync_id: &str, shard: u32, starts: u32) -> String {
+    hex(&Sha256::digest(format!("{sync_id}/{shard}/{starts}")))
+}
+
+/// Lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+struct ShardLease<'a, C> {
+    cloud: &'a C,
+    bucket: &'a str,
+    lease: &'a mut Lease,
+}
+
+impl<C: SyncCloud> RenewedLease for ShardLease<'_, C> {
+    fn renewal(&self) -> Duration {
+        shard::RENEWAL
+    }
+
+    fn until(&self) -> chrono::DateTime<chrono::Utc> {
+        match self.lease.state.phase {
+            shard::ShardPhase::Leased { lease_until, .. } => lease_until,
+            _ => self.cloud.now(),
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), CallError> {
+        let now = self.cloud.now();
+        let progress = TransferProgress::default();
+        match shard::renew(self.cloud, self.bucket, self.lease, progress, now).await? {
+            Renewed::Held => Ok(()),
+            Renewed::Lost => Err(CallError {
+                operation: format!("renew the lease of shard {}", self.lease.state.shard),
+                class: ErrorClass::LostRace,
+                code: None,
+                message: "another worker has it".to_owned(),
+            }),
+        }
+    }
 }

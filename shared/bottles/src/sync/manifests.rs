@@ -1,1 +1,257 @@
-//! .
+//! Manifests of formulae: they tell the sizes of bottles, and brew asks a mirror for them first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_events::transfer::{Sha256, TransferFailure};
+
+use crate::ports::{CallError, ErrorClass, MirrorStore, Source, WriteCondition};
+use crate::selection::WantedBottle;
+use crate::sizes::{self, Size};
+
+/// How many are asked for side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+/// The largest manifest that is taken; Homebrew's have some tens of kilobytes.
+const MAX_BYTES: usize = 4 << 20;
+
+/// How many warnings about manifests are kept.
+const WARNINGS_KEPT: usize = 20;
+
+/// What to do with manifests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keeping {
+    /// Whether the mirror gets them; else they are only read.
+    pub(crate) keep: bool,
+    /// Whether they are kept in the registry's layout as well.
+    pub(crate) registry_layout: bool,
+}
+
+/// What manifests have told.
+#[derive(Debug, Default)]
+pub(crate) struct Manifests {
+    /// The sizes of bottles, by key.
+    pub(crate) sizes: BTreeMap<String, Size>,
+    /// Bottles that clients could not ask for, because their manifest could not be had.
+    pub(crate) without_manifest: Vec<String>,
+    /// Why.
+    pub(crate) failures: Vec<TransferFailure>,
+    /// What is odd about others.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A formula's manifest.
+struct Wanted<'a> {
+    url: &'a str,
+    key: &'a str,
+    bottles: Vec<&'a WantedBottle>,
+}
+
+/// What came of one.
+#[derive(Default)]
+struct Told {
+    sizes: BTreeMap<Sha256, u64>,
+    warning: Option<String>,
+    failure: Option<TransferFailure>,
+}
+
+/// The key of a bottle's blob, or of a manifest, in the registry's layout: the path of its URL there.
+pub(crate) fn registry_key(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (_, path) = rest.split_once('/')?;
+    path.starts_with("v2/").then_some(path)
+}
+
+/// Reads the manifests of `bottles`, one of each formula: from the mirror, where it has one that lists
+/// all of them, else from the registry. `with` are the other wanted bottles, which a manifest should list
+/// as well.
+pub(crate) async fn manifests<M: MirrorStore, S: Source>(
+    store: &M,
+    source: &S,
+    bucket: &str,
+    bottles: &[&WantedBottle],
+    keeping: Keeping,
+) -> Result<Manifests, CallError> {
+    let mut by_key: BTreeMap<&str, Wanted<'_>> = BTreeMap::new();
+    let mut manifests = Manifests::default();
+    for bottle in bottles {
+        let Some(url) = &bottle.manifest_url else {
+            manifests
+                .sizes
+                .insert(bottle.key.clone(), sizes::estimated(&[]));
+            continue;
+        };
+        let wanted = by_key.entry(&bottle.manifest_key).or_insert(Wanted {
+            url,
+            key: &bottle.manifest_key,
+            bottles: Vec::new(),
+        });
+        wanted.bottles.push(bottle);
+    }
+    let told: Vec<(Wanted<'_>, Told)> = stream::iter(by_key.into_values())
+        .map(|wanted| async move {
+            let told = one(store, source, bucket, &wanted, keeping).await?;
+            Ok::<_, CallError>((wanted, told))
+        })
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    for (wanted, told) in told {
+        manifests.add(&wanted, told);
+    }
+    Ok(manifests)
+}
+
+impl Manifests {
+    fn add(&mut self, wanted: &Wanted<'_>, told: Told) {
+        let known: Vec<u64> = told.sizes.values().copied().collect();
+        for bottle in &wanted.bottles {
+            let size = match told.sizes.get(&bottle.sha256) {
+                Some(size) => Size::Known(*size),
+                None => sizes::estimated(&known),
+            };
+            self.sizes.insert(bottle.key.clone(), size);
+            if told.failure.is_some() {
+                self.without_manifest.push(bottle.key.clone());
+            }
+        }
+        self.failures.extend(told.failure);
+        if let Some(warning) = told.warning
+            && self.warnings.len() < WARNINGS_KEPT
+        {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+async fn one<M: MirrorStore, S: Source>(
+    store: &M,
+    source: &S,
+    bucket: &str,
+    wanted: &Wanted<'_>,
+    keeping: Keeping,
+) -> Result<Told, CallError> {
+    let cached = store.read(bucket, wanted.key).await?;
+    if let Some((body, _)) = &cached
+        && let Ok(sizes) = sizes::of_image_index(body)
+        && wanted.is_listed(&sizes)
+    {
+        if keeping.keep && keeping.registry_layout {
+            wanted.write_registry(store, bucket, body.clone()).await?;
+        }
+        return Ok(Told {
+            sizes,
+            ..Told::default()
+        });
+    }
+    let mut body = Vec::new();
+    let mut feed = |piece: &[u8]| {
+        if body.len() + piece.len() > MAX_BYTES {
+            return Err(format!("it has more than {MAX_BYTES} bytes"));
+        }
+        body.extend_from_slice(piece);
+        Ok(())
+    };
+    let fetched = source
+        .fetch(wanted.url, Some(sizes::IMAGE_INDEX), None, &mut feed)
+        .await;
+    let warned = |warning: String| Told {
+        warning: Some(format!("manifest {}: {warning}", wanted.key)),
+        ..Told::default()
+    };
+    match fetched {
+        Ok(_) => {}
+        // A client may get by without it, and it will not be there the next time either.
+        Err(error) if is_lasting(error.class) => return Ok(warned(error.to_string())),
+        Err(error) => {
+            return Ok(Told {
+                failure: Some(TransferFailure {
+                    key: wanted.key.to_owned(),
+                    url: wanted.url.to_owned(),
+                    reason: error.to_string(),
+                    attempts: 1,
+                }),
+                ..Told::default()
+            });
+        }
+    }
+    let sizes = match sizes::of_image_index(&body) {
+        Ok(sizes) => sizes,
+        Err(problem) => return Ok(warned(problem)),
+    };
+    let told = if wanted.is_listed(&sizes) {
+        Told::default()
+    } else {
+        warned("it does not list every bottle that the index names with its size".to_owned())
+    };
+    if keeping.keep {
+        if keeping.registry_layout {
+            wanted.write_registry(store, bucket, body.clone()).await?;
+        }
+        write(store, bucket, wanted.key, body).await?;
+    }
+    Ok(Told { sizes, ..told })
+}
+
+/// Whether asking again would change nothing.
+pub(crate) fn is_lasting(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::NotFound | ErrorClass::Refused | ErrorClass::Denied
+    )
+}
+
+impl Wanted<'_> {
+    fn is_listed(&self, sizes: &BTreeMap<Sha256, u64>) -> bool {
+        self.bottles
+            .iter()
+            .all(|bottle| sizes.contains_key(&bottle.sha256))
+    }
+
+    async fn write_registry<M: MirrorStore>(
+        &self,
+        store: &M,
+        bucket: &str,
+        body: Vec<u8>,
+    ) -> Result<(), CallError> {
+        match registry_key(self.url) {
+            Some(key) => write(store, bucket, key, body).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn write<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    key: &str,
+    body: Vec<u8>,
+) -> Result<(), CallError> {
+    store
+        .write(bucket, key, sizes::IMAGE_INDEX, body, WriteCondition::None)
+        .await
+        .map(drop)
+}
+
+/// The bottles whose manifests are to be seen to: all of the formulae that have a new bottle, and those
+/// whose manifest is known not to be there.
+pub(crate) fn to_see_to<'a>(
+    wanted: &'a [WantedBottle],
+    new: &[WantedBottle],
+    listed: Option<&BTreeSet<String>>,
+    all: bool,
+) -> Vec<&'a WantedBottle> {
+    let changed: BTreeSet<&str> = new
+        .iter()
+        .map(|bottle| bottle.manifest_key.as_str())
+        .collect();
+    wanted
+        .iter()
+        .filter(|bottle| {
+            all || changed.contains(bottle.manifest_key.as_str())
+                || listed.is_some_and(|listed| {
+                    bottle.manifest_url.is_some() && !listed.contains(&bottle.manifest_key)
+                })
+        })
+        .collect()
+}

@@ -46,12 +46,10 @@ pub(crate) async fn write_object<T: Serialize, M: MirrorStore>(
         .write(bucket, key, JSON, body.clone(), condition)
         .await
     {
-        Err(error) if error.class == ErrorClass::LostRace => {
-            match store.read(bucket, key).await? {
-                Some((present, version)) if present == body => Ok(version),
-                _ => Err(error),
-            }
-        }
+        Err(error) if error.class == ErrorClass::LostRace => match store.read(bucket, key).await? {
+            Some((present, version)) if present == body => Ok(version),
+            _ => Err(error),
+        },
         written => written,
     }
 }

@@ -1,13 +1,36 @@
 //! What a sync would do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn};
+use chrono::{DateTime, Duration, Utc};
+use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn, SyncPlanned, SyncSummary};
+use longshore_events::transfer::{Sha256, TransferItem};
 use serde::Serialize;
 
-use crate::ports::{Source, SyncCloud};
-use crate::settings::RunnerSettings;
-use crate::sync::{SyncError, SyncOptions};
+use crate::deletion::{self, Gone};
+use crate::estimate;
+use crate::inventory::{Inventory, InventoryFile};
+use crate::layout;
+use crate::plan::{count, difference};
+use crate::ports::{CallError, MirrorStore, Source, SyncCloud};
+use crate::selection::WantedBottle;
+use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
+use crate::shards;
+use crate::sizes::Size;
+use crate::sync::gather::{
+    Holdings, IndexAnswer, ReadIndex, Staging, holdings, index, stored_inventory,
+};
+use crate::sync::held::load;
+use crate::sync::manifests::{Keeping, Manifests, manifests, registry_key, to_see_to};
+use crate::sync::object::read_object;
+use crate::sync::record::{Published, StagedPlan};
+use crate::sync::{SyncError, SyncOptions, mirror};
+
+/// What finishing a sync needs of a process's time, after its files are there.
+pub(crate) const FINISHING: Duration = Duration::seconds(60);
+
+/// How many entries an event names.
+pub(crate) const ENTRIES_TOLD: usize = 20;
 
 /// What a sync would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,11 +72,383 @@ pub struct SyncPlan {
 /// # Errors
 /// [`SyncError`]; an index that is not to be trusted is one.
 pub async fn plan<C: SyncCloud, S: Source>(
-    _cloud: &C,
-    _source: &S,
-    _runner: &RunnerSettings,
-    _stack: &str,
-    _options: &SyncOptions,
+    cloud: &C,
+    source: &S,
+    runner: &RunnerSettings,
+    stack: &str,
+    options: &SyncOptions,
 ) -> Result<SyncPlan, SyncError> {
-    todo!()
+    let (settings, place) = mirror(cloud, "plan a sync of", stack).await?;
+    let record = load(cloud, &place.bucket).await?.map(|held| held.record);
+    let planner = Planner {
+        store: cloud,
+        source,
+        settings: &settings,
+        place: &place,
+        published: record.as_ref().and_then(|record| record.published.as_ref()),
+        options,
+        runner,
+        time_left: runner.time_left,
+    };
+    match planner.prepare(None, cloud.now(), false).await? {
+        Preparation::Unchanged => Err(SyncError::Refused {
+            operation: "plan a sync of",
+            stack: stack.to_owned(),
+            reason: "the index was not given, although it was asked for without an entity tag"
+                .to_owned(),
+        }),
+        Preparation::Refused(reason) => Err(SyncError::Refused {
+            operation: "plan a sync of",
+            stack: stack.to_owned(),
+            reason,
+        }),
+        Preparation::Ready(draft) => Ok(draft.shown(stack)),
+    }
+}
+
+/// What a sync is planned from.
+pub(crate) struct Planner<'a, M, S> {
+    pub(crate) store: &'a M,
+    pub(crate) source: &'a S,
+    pub(crate) settings: &'a MirrorSettings,
+    pub(crate) place: &'a MirrorPlace,
+    pub(crate) published: Option<&'a Published>,
+    pub(crate) options: &'a SyncOptions,
+    pub(crate) runner: &'a RunnerSettings,
+    /// How long this process may still run.
+    pub(crate) time_left: Option<Duration>,
+}
+
+/// What came of planning.
+#[derive(Debug)]
+pub(crate) enum Preparation {
+    /// The mirror is what the index names.
+    Unchanged,
+    /// The index is not to be trusted.
+    Refused(String),
+    /// There may be something to be done.
+    Ready(Box<Draft>),
+}
+
+/// A sync that is planned.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) staged: StagedPlan,
+    /// What the mirror holds when all is there and nothing is deleted yet.
+    pub(crate) inventory: Inventory,
+    pub(crate) shards: Vec<Vec<TransferItem>>,
+    pub(crate) runs_on: RunsOn,
+    new: FileCount,
+    by_platform: BTreeMap<String, FileCount>,
+    removed: FileCount,
+    unchanged: FileCount,
+    seconds: i64,
+    cost_in_micro_usd: u64,
+}
+
+impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
+    /// Finds out what is to be done. With a place for them, index files are staged and manifests are
+    /// written; without, nothing is.
+    pub(crate) async fn prepare(
+        &self,
+        staging: Option<Staging<'_>>,
+        now: DateTime<Utc>,
+        may_be_unchanged: bool,
+    ) -> Result<Preparation, CallError> {
+        let bucket = &self.place.bucket;
+        let stored = stored_inventory(self.store, bucket).await?;
+        let gone = self.gone().await?;
+        let published = self.published;
+        let etag = published
+            .filter(|published| published.is_with(self.settings))
+            .and_then(|published| published.etag.as_deref())
+            .filter(|_| {
+                may_be_unchanged
+                    && stored.is_ok()
+                    && !self.options.check_listing
+                    && !self.is_deletion_due(&gone, now)
+            });
+        let answer = index(
+            self.store,
+            self.source,
+            self.settings,
+            published,
+            etag,
+            staging,
+        )
+        .await?;
+        let read = match answer {
+            IndexAnswer::Unchanged => return Ok(Preparation::Unchanged),
+            IndexAnswer::Refused(reason) => return Ok(Preparation::Refused(reason)),
+            IndexAnswer::Read(read) => *read,
+        };
+        let holdings = holdings(self.store, bucket, stored, self.options.check_listing).await?;
+        // Every file gets a second copy when the layout was switched on.
+        let lays_out = self.settings.registry_layout
+            && !published.is_some_and(|published| published.registry_layout);
+        let difference = difference(&read.wanted, &holdings.inventory);
+        let to_see_to = to_see_to(
+            &read.wanted,
+            &difference.new,
+            holdings.listed.as_ref(),
+            lays_out,
+        );
+        let keeping = Keeping {
+            keep: staging.is_some(),
+            registry_layout: self.settings.registry_layout,
+        };
+        let manifests = manifests(self.store, self.source, bucket, &to_see_to, keeping).await?;
+        let sync_id = staging.map_or("", |staging| staging.sync_id);
+        Ok(Preparation::Ready(Box::new(self.draft(
+            read,
+            holdings,
+            (difference, gone),
+            manifests,
+            lays_out,
+            (sync_id, now),
+        ))))
+    }
+
+    /// What was missed in the index before. Without it, or with one that cannot be read, grace begins
+    /// anew.
+    async fn gone(&self) -> Result<Gone, CallError> {
+        let bucket = &self.place.bucket;
+        match read_object::<Gone, M>(self.store, bucket, layout::GONE).await {
+            Ok(found) => Ok(found.map(|(gone, _)| gone).unwrap_or_default()),
+            Err(error) if error.class == crate::ports::ErrorClass::Refused => Ok(Gone::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_deletion_due(&self, gone: &Gone, now: DateTime<Utc>) -> bool {
+        self.settings.deletion.as_ref().is_some_and(|settings| {
+            let grace = Duration::days(i64::from(settings.grace_days));
+            gone.values().any(|missed_at| *missed_at + grace <= now)
+        })
+    }
+
+    fn draft(
+        &self,
+        read: ReadIndex,
+        holdings: Holdings,
+        (difference, gone): (crate::plan::Difference, Gone),
+        manifests: Manifests,
+        lays_out: bool,
+        (sync_id, now): (&str, DateTime<Utc>),
+    ) -> Draft {
+        let (new, by_platform) = count(&difference.new, &manifests.sizes);
+        let to_bring: Vec<&WantedBottle> = if lays_out {
+            read.wanted.iter().collect()
+        } else {
+            difference.new.iter().collect()
+        };
+        let items = items(&to_bring, &manifests.sizes, self.settings.registry_layout);
+        let copies: u64 = items.iter().map(|item| item.copies.len() as u64).sum();
+        let deletion = deletion::decide(
+            self.settings.deletion.as_ref(),
+            &difference.removed,
+            &gone,
+            holdings.inventory.files.len() as u64,
+            now,
+        );
+        let duration = estimate::duration(items.len() as u64, new.bytes);
+        let (runs_on, shards) = self.place_of(items, new.bytes, duration);
+        let tasks = match (runs_on, &self.place.tasks) {
+            (RunsOn::Tasks { tasks }, Some(place)) => Some((place, tasks)),
+            _ => None,
+        };
+        let cost_in_micro_usd = estimate::cost_in_micro_usd(new.files, copies, new.bytes, tasks);
+        let mut inventory = holdings.inventory;
+        let removed = counted(&inventory, &difference.removed);
+        let new_keys: HashSet<&str> = difference
+            .new
+            .iter()
+            .map(|bottle| bottle.key.as_str())
+            .collect();
+        let wanted = read.wanted.iter().map(|bottle| &bottle.key);
+        let unchanged = counted(
+            &inventory,
+            wanted.filter(|key| !new_keys.contains(key.as_str())),
+        );
+        for bottle in &difference.new {
+            let size = manifests.sizes.get(&bottle.key).copied();
+            let size = size.unwrap_or_else(|| crate::sizes::estimated(&[]));
+            inventory.files.insert(
+                bottle.key.clone(),
+                InventoryFile {
+                    sha256: bottle.sha256.clone(),
+                    size: size.bytes(),
+                    estimated: matches!(size, Size::Estimated(_)),
+                },
+            );
+        }
+        let mut warnings = read.warnings;
+        warnings.extend(holdings.warnings);
+        warnings.extend(manifests.warnings);
+        let staged = StagedPlan {
+            published: Published {
+                sync_id: sync_id.to_owned(),
+                at: now,
+                index_url: self.settings.index_url.clone(),
+                etag: read.etag,
+                sha256: read.index.sha256,
+                bottles: read.index.bottles,
+                selection: self.settings.selection.clone(),
+                registry_layout: self.settings.registry_layout,
+            },
+            index_files: read.files,
+            to_delete: deletion.keys,
+            deletion_refused: deletion.refused,
+            gone: deletion.gone,
+            removed: difference.removed,
+            unchanged: difference.unchanged,
+            refused: read.index.refused,
+            without_manifest: manifests.without_manifest,
+            failures: manifests.failures,
+            warnings,
+        };
+        Draft {
+            staged,
+            inventory,
+            shards,
+            runs_on,
+            new,
+            by_platform,
+            removed,
+            unchanged,
+            seconds: duration.num_seconds(),
+            cost_in_micro_usd,
+        }
+    }
+
+    /// Where the work is done, and in which parts: in this process what is below the threshold and fits
+    /// into its time, else in tasks, where the stack has a place for them.
+    fn place_of(
+        &self,
+        items: Vec<TransferItem>,
+        bytes: u64,
+        duration: Duration,
+    ) -> (RunsOn, Vec<Vec<TransferItem>>) {
+        if items.is_empty() {
+            return (RunsOn::Function, Vec::new());
+        }
+        let threshold = self
+            .options
+            .threshold_bytes
+            .unwrap_or(self.runner.threshold_bytes);
+        let fits = self
+            .time_left
+            .is_none_or(|time_left| duration <= time_left - FINISHING);
+        if self.place.tasks.is_none() || bytes < threshold && fits {
+            return (RunsOn::Function, vec![items]);
+        }
+        // A task is worth starting for half of what is worth tasks at all.
+        let parts = shards::split(items, self.settings.max_tasks, threshold / 2);
+        let tasks = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        (RunsOn::Tasks { tasks }, parts)
+    }
+}
+
+fn counted<'a>(inventory: &'a Inventory, keys: impl IntoIterator<Item = &'a String>) -> FileCount {
+    let mut count = FileCount::default();
+    for file in keys.into_iter().filter_map(|key| inventory.files.get(key)) {
+        count.files += 1;
+        count.bytes += file.size;
+        count.estimated_bytes += if file.estimated { file.size } else { 0 };
+    }
+    count
+}
+
+/// One item for each content: further keys of the same content are copies.
+fn items(
+    bottles: &[&WantedBottle],
+    sizes: &BTreeMap<String, Size>,
+    registry_layout: bool,
+) -> Vec<TransferItem> {
+    let mut items: Vec<TransferItem> = Vec::new();
+    let mut numbers: HashMap<&Sha256, usize> = HashMap::new();
+    for bottle in bottles {
+        let blob = registry_key(&bottle.url)
+            .filter(|_| registry_layout)
+            .map(str::to_owned);
+        match numbers
+            .get(&bottle.sha256)
+            .and_then(|number| items.get_mut(*number))
+        {
+            Some(item) => {
+                let copies = [Some(bottle.key.clone()), blob];
+                for copy in copies.into_iter().flatten() {
+                    if !item.copies.contains(&copy) && item.key != copy {
+                        item.copies.push(copy);
+                    }
+                }
+            }
+            None => {
+                numbers.insert(&bottle.sha256, items.len());
+                items.push(TransferItem {
+                    key: bottle.key.clone(),
+                    url: bottle.url.clone(),
+                    sha256: bottle.sha256.clone(),
+                    // An estimate would be taken for a promise.
+                    size: match sizes.get(&bottle.key) {
+                        Some(Size::Known(size)) => Some(*size),
+                        _ => None,
+                    },
+                    copies: blob.into_iter().collect(),
+                    content_type: None,
+                });
+            }
+        }
+    }
+    items
+}
+
+impl Draft {
+    /// What is told of it.
+    pub(crate) fn planned(&self, sync: SyncSummary) -> SyncPlanned {
+        let staged = &self.staged;
+        SyncPlanned {
+            sync,
+            new: self.new,
+            removed: staged.removed.len() as u64,
+            unchanged: staged.unchanged,
+            to_delete: staged.to_delete.len() as u64,
+            deleted_keys: staged
+                .to_delete
+                .iter()
+                .take(ENTRIES_TOLD)
+                .cloned()
+                .collect(),
+            refused: staged.refused.len() as u64,
+            refused_entries: staged.refused.iter().take(ENTRIES_TOLD).cloned().collect(),
+            runs_on: self.runs_on,
+            estimated_cost_in_micro_usd: self.cost_in_micro_usd,
+        }
+    }
+
+    fn shown(self, stack: &str) -> SyncPlan {
+        let bytes = self
+            .inventory
+            .files
+            .values()
+            .map(|file| file.size)
+            .sum::<u64>();
+        let wanted_bytes = bytes.saturating_sub(self.removed.bytes);
+        SyncPlan {
+            stack: stack.to_owned(),
+            new: self.new,
+            by_platform: self.by_platform,
+            removed: self.removed,
+            unchanged: self.unchanged,
+            to_delete: self.staged.to_delete,
+            deletion_refused: self.staged.deletion_refused,
+            refused: self.staged.refused,
+            runs_on: self.runs_on,
+            estimated_seconds: self.seconds,
+            estimated_cost_in_micro_usd: self.cost_in_micro_usd,
+            storage_in_micro_usd_a_month: estimate::storage_in_micro_usd(bytes),
+            registry_layout_in_micro_usd_a_month: estimate::storage_in_micro_usd(wanted_bytes),
+            warnings: self.staged.warnings,
+        }
+    }
 }

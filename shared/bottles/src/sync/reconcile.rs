@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use crate::ports::{CallError, Source, SyncCloud, Transferrer};
-use crate::sync::{Advanced, Engine};
+use crate::sync::{Advanced, Engine, advance};
 
 /// What a reconcile has found and done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Reconciled {
     /// Mirrors looked at.
     pub mirrors: usize,
-    /// What came of those whose sync was open.
+    /// What their syncs came to.
     pub advanced: Vec<Advanced>,
     /// Mirrors that could not be looked after, with the reason.
     pub failures: Vec<String>,
@@ -22,7 +22,15 @@ pub struct Reconciled {
 /// # Errors
 /// When the mirrors cannot be listed. What fails for one mirror is in the answer.
 pub async fn reconcile<C: SyncCloud, S: Source, T: Transferrer>(
-    _engine: &Engine<'_, C, S, T>,
+    engine: &Engine<'_, C, S, T>,
 ) -> Result<Reconciled, CallError> {
-    todo!()
+    let mut answer = Reconciled::default();
+    for stack in engine.cloud.mirrors().await? {
+        answer.mirrors += 1;
+        match advance(engine, &stack).await {
+            Ok(advanced) => answer.advanced.push(advanced),
+            Err(error) => answer.failures.push(error.to_string()),
+        }
+    }
+    Ok(answer)
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{
-    FileCount, LongshoreEvent, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
-    SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
+    FileCount, LongshoreEvent, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome,
+    SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
 };
-use longshore_events::transfer::{Sha256, TransferProgress};
+use longshore_events::transfer::{Sha256, TransferFailure, TransferProgress};
 use longshore_rollout::record::{Unpublished, Worker};
 use serde::{Deserialize, Serialize};
 
@@ -205,16 +205,16 @@ pub(crate) struct StagedPlan {
     pub deletion_refused: Option<String>,
     /// What is missed in the index, and since when.
     pub gone: BTreeMap<String, DateTime<Utc>>,
-    /// How many files the index names no more.
-    pub removed: u64,
+    /// The files that the index names no more, whether they are deleted or not.
+    pub removed: Vec<String>,
     /// How many stay as they are.
     pub unchanged: u64,
     /// Entries of the index that are refused.
-    pub refused: Vec<longshore_events::longshore::RefusedEntry>,
+    pub refused: Vec<RefusedEntry>,
     /// Files that are not to be taken for there, because their manifest is not.
     pub without_manifest: Vec<String>,
     /// Manifests that could not be had.
-    pub failures: Vec<longshore_events::transfer::TransferFailure>,
+    pub failures: Vec<TransferFailure>,
     /// What is odd and does not keep the sync from being done.
     pub warnings: Vec<String>,
 }
@@ -308,6 +308,48 @@ impl SyncRecord {
         self.sync.total = planned.new;
         self.sync.reason = None;
         self.tell(LongshoreEvent::SyncPlanned(planned), worker);
+    }
+
+    /// A task is about to be started for a shard, in the place of one that is dead.
+    pub(crate) fn start(&mut self, number: u32, dead: Option<String>, worker: &Worker) {
+        if self.sync.runs_on == RunsOn::Function {
+            let tasks = u32::try_from(self.sync.shards.len()).unwrap_or(u32::MAX);
+            self.sync.runs_on = RunsOn::Tasks { tasks };
+        }
+        if let Some(shard) = self.shard_mut(number) {
+            shard.starts += 1;
+            shard.task_arn = None;
+            shard.started_at = Some(worker.now);
+            shard.problem = dead;
+        }
+    }
+
+    /// ECS has started it.
+    pub(crate) fn started(&mut self, number: u32, task_arn: String) {
+        if let Some(shard) = self.shard_mut(number) {
+            shard.task_arn = Some(task_arn);
+        }
+    }
+
+    /// ECS has not, or has not said so.
+    pub(crate) fn not_started(&mut self, number: u32, problem: &str) {
+        if let Some(shard) = self.shard_mut(number) {
+            shard.problem = Some(problem.to_owned());
+        }
+    }
+
+    /// Nobody is to work on a shard any more.
+    pub(crate) fn give_up(&mut self, number: u32, reason: &str) {
+        if let Some(shard) = self.shard_mut(number) {
+            shard.given_up = Some(reason.to_owned());
+        }
+    }
+
+    fn shard_mut(&mut self, number: u32) -> Option<&mut ShardRecord> {
+        self.sync
+            .shards
+            .iter_mut()
+            .find(|shard| shard.shard == number)
     }
 
     /// It goes on.

@@ -1,10 +1,25 @@
 //! Beginning a sync.
 
-use longshore_events::longshore::{FileCount, RunsOn, SyncOutcome};
+use longshore_events::longshore::{FileCount, LongshoreEvent, RunsOn, SyncOutcome, SyncRefused};
 use serde::Serialize;
 
-use crate::ports::{Source, SyncCloud, Transferrer};
-use crate::sync::{Engine, RunRequest, SyncError};
+use crate::layout;
+use crate::ports::{CallError, ErrorClass, Source, SyncCloud, Transferrer, WriteCondition};
+use crate::settings::{MirrorPlace, MirrorSettings};
+use crate::shards;
+use crate::sync::file_system::{Readiness, lower, readiness};
+use crate::sync::finish::nothing;
+use crate::sync::gather::Staging;
+use crate::sync::held::{Held, RACES, create, load, lost_races};
+use crate::sync::manifests::is_lasting;
+use crate::sync::object::write_object;
+use crate::sync::plan::{Draft, Planner, Preparation};
+use crate::sync::record::{LEASE, RaisedThroughput, ShardRecord, Sync, SyncRecord, SyncState};
+use crate::sync::shard::{JSON_LINES, ShardState};
+use crate::sync::{Engine, RunRequest, SyncError, mirror};
+
+/// The folder of what syncs need while they are under way.
+const SYNCS: &str = ".longshore/syncs/";
 
 /// What came of asking for a sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,15 +62,386 @@ pub enum RunOutcome {
     },
 }
 
+/// What a sync has come to, or how far it is.
+pub(crate) fn outcome_of(sync: &Sync) -> RunOutcome {
+    let sync_id = sync.id.clone();
+    let reason = sync.reason.clone().unwrap_or_default();
+    let result = || {
+        let outcome = sync.outcome.clone();
+        Box::new(outcome.unwrap_or_else(|| nothing(sync, sync.requested_at)))
+    };
+    match sync.state {
+        SyncState::Planning | SyncState::Transferring | SyncState::Publishing => {
+            RunOutcome::Running {
+                sync_id,
+                runs_on: sync.runs_on,
+                total: sync.total,
+            }
+        }
+        SyncState::Unchanged => RunOutcome::Unchanged { sync_id },
+        SyncState::Refused => RunOutcome::Refused { reason },
+        SyncState::Completed => RunOutcome::Completed {
+            sync_id,
+            result: result(),
+        },
+        SyncState::Failed => RunOutcome::Failed {
+            sync_id,
+            reason,
+            result: result(),
+        },
+    }
+}
+
 /// Brings a stack's mirror to what the index names, or begins to. The same worker may ask again: it goes
 /// on where it died.
 ///
 /// # Errors
 /// [`SyncError`]: of a call, the invocation should come again.
 pub async fn run<C: SyncCloud, S: Source, T: Transferrer>(
-    _engine: &Engine<'_, C, S, T>,
-    _stack: &str,
-    _request: &RunRequest,
+    engine: &Engine<'_, C, S, T>,
+    stack: &str,
+    request: &RunRequest,
 ) -> Result<RunOutcome, SyncError> {
-    todo!()
+    let (settings, place) = mirror(engine.cloud, "sync", stack).await?;
+    engine.cloud.add_mirror(stack).await?;
+    for _ in 0..RACES {
+        let mut held = match engine.begin(&place, request).await? {
+            Some(Begun::Plan(held)) => held,
+            Some(Begun::GoOn(mut held)) => {
+                return match engine.proceed(&mut held, &place).await? {
+                    Some(outcome) => Ok(outcome),
+                    None => Err(CallError {
+                        operation: format!("sync the mirror of stack {stack}"),
+                        class: ErrorClass::Transient,
+                        code: None,
+                        message: "an earlier attempt of this invocation has the lease".to_owned(),
+                    }
+                    .into()),
+                };
+            }
+            Some(Begun::Refused(reason)) => {
+                engine.refuse(&place, request, &reason).await?;
+                return Ok(RunOutcome::Refused { reason });
+            }
+            None => continue,
+        };
+        engine
+            .plan(&mut held, &settings, &place, request)
+            .await
+            .map_err(lost_lease)?;
+        let outcome = engine.proceed(&mut held, &place).await?;
+        lower(&mut held).await?;
+        return Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)));
+    }
+    Err(lost_races(stack).into())
+}
+
+/// Whoever asks again finds out who has taken over.
+fn lost_lease(error: CallError) -> CallError {
+    match error.class {
+        ErrorClass::LostRace => CallError {
+            class: ErrorClass::Transient,
+            ..error
+        },
+        _ => error,
+    }
+}
+
+/// What a request leads to.
+enum Begun<'a, C> {
+    /// This worker has the mirror: it plans.
+    Plan(Held<'a, C>),
+    /// It is this worker's own sync, which it has planned before.
+    GoOn(Held<'a, C>),
+    /// Another sync runs.
+    Refused(String),
+}
+
+impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
+    /// Takes the mirror's lease. `None` when somebody else has written the record first.
+    async fn begin(
+        &self,
+        place: &MirrorPlace,
+        request: &RunRequest,
+    ) -> Result<Option<Begun<'a, C>>, CallError> {
+        let worker = self.worker_now();
+        let sync = Sync::begin(
+            &place.stack,
+            &place.bucket,
+            &request.source,
+            request.requested_at,
+            &worker,
+        );
+        let Some(mut held) = load(self.cloud, &place.bucket).await? else {
+            let record = SyncRecord::begin(None, sync, &worker);
+            return match create(self.cloud, &place.bucket, record).await {
+                Ok(held) => Ok(Some(Begun::Plan(held))),
+                Err(error) if error.class == ErrorClass::LostRace => Ok(None),
+                Err(error) => Err(error),
+            };
+        };
+        let is_own = held.record.sync.id == worker.id;
+        let is_planning = held.record.sync.state == SyncState::Planning;
+        if is_own && !(is_planning && !held.record.sync.is_leased(worker.now)) {
+            return Ok(Some(Begun::GoOn(held)));
+        }
+        if held.record.sync.state.is_open() && !is_own {
+            let running = format!(
+                "sync {} of {} runs",
+                held.record.sync.id,
+                held.record.sync.requested_at.format("%Y-%m-%d %H:%M UTC")
+            );
+            if is_planning && held.record.sync.is_leased(worker.now) {
+                return Ok(Some(Begun::Refused(running)));
+            }
+            if !is_planning {
+                // What is dead goes on; what is over makes room.
+                self.proceed(&mut held, place).await?;
+                if held.record.sync.state.is_open() {
+                    return Ok(Some(Begun::Refused(running)));
+                }
+            }
+        }
+        let worker = self.worker_now();
+        let sync = Sync {
+            lease_until: worker.now + LEASE,
+            ..sync
+        };
+        let record = SyncRecord::begin(Some(&held.record), sync, &worker);
+        match held.save(record).await {
+            Ok(()) => Ok(Some(Begun::Plan(held))),
+            Err(error) if error.class == ErrorClass::LostRace => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells that another sync runs; its record is none of this one's.
+    async fn refuse(
+        &self,
+        place: &MirrorPlace,
+        request: &RunRequest,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        let sync = Sync::begin(
+            &place.stack,
+            &place.bucket,
+            &request.source,
+            request.requested_at,
+            self.worker,
+        );
+        let refused = LongshoreEvent::SyncRefused(SyncRefused {
+            sync: sync.summary(),
+            reason: reason.to_owned(),
+        });
+        self.cloud.publish(&[refused]).await
+    }
+
+    /// Plans the sync that this worker has begun. Afterwards it is being transferred, or over.
+    async fn plan(
+        &self,
+        held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
+        place: &MirrorPlace,
+        request: &RunRequest,
+    ) -> Result<(), CallError> {
+        match self.try_to_plan(held, settings, place, request).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_lasting(error.class) => {
+                let worker = self.worker_now();
+                let mut record = held.record.clone();
+                record.failed(&error.to_string(), None, &worker);
+                held.save(record).await
+            }
+            Err(error) => {
+                // So that the retry need not wait, and a reconcile can tell what went wrong.
+                let mut record = held.record.clone();
+                record.sync.lease_until = self.cloud.now();
+                record.sync.reason = Some(error.to_string());
+                if let Err(second) = held.save(record).await {
+                    tracing::warn!(stack = place.stack, error = %second, "the lease is not given back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_to_plan(
+        &self,
+        held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
+        place: &MirrorPlace,
+        request: &RunRequest,
+    ) -> Result<(), CallError> {
+        let cloud = self.cloud;
+        let published = held.record.published.clone();
+        let sync_id = held.record.sync.id.clone();
+        let planner = Planner {
+            store: cloud,
+            source: self.source,
+            settings,
+            place,
+            published: published.as_ref(),
+            options: &request.options,
+            runner: self.runner,
+            time_left: self.time_left(),
+        };
+        let staging = Staging {
+            bucket: &place.bucket,
+            sync_id: &sync_id,
+        };
+        let work = async {
+            clear(cloud, &place.bucket, &sync_id).await?;
+            planner.prepare(Some(staging), cloud.now(), true).await
+        };
+        let draft = match held.during(work).await? {
+            Preparation::Unchanged => {
+                let mut record = held.record.clone();
+                record.unchanged(&self.worker_now());
+                return held.save(record).await;
+            }
+            Preparation::Refused(reason) => {
+                let mut record = held.record.clone();
+                record.refused(&reason, &self.worker_now());
+                return held.save(record).await;
+            }
+            Preparation::Ready(draft) => *draft,
+        };
+        if let RunsOn::Tasks { .. } = draft.runs_on
+            && let Some(problem) = self.prepare_file_system(held, settings, place).await?
+        {
+            let mut record = held.record.clone();
+            record.failed(&problem, None, &self.worker_now());
+            return held.save(record).await;
+        }
+        held.during(write_down(cloud, place, &sync_id, &draft))
+            .await?;
+        let worker = self.worker_now();
+        let mut record = held.record.clone();
+        record.sync.shards = (1..)
+            .zip(&draft.shards)
+            .map(|(number, _)| ShardRecord::new(number))
+            .collect();
+        record.planned(draft.planned(record.sync.summary()), &worker);
+        held.save(record).await?;
+        held.flush(&worker).await
+    }
+
+    /// Sees to it that tasks can mount the file system, quickly enough; what keeps them from it.
+    async fn prepare_file_system(
+        &self,
+        held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
+        place: &MirrorPlace,
+    ) -> Result<Option<String>, CallError> {
+        let Some(tasks) = &place.tasks else {
+            return Ok(None);
+        };
+        let Some(file_system_id) = &tasks.file_system_id else {
+            return Ok(None);
+        };
+        let observed = match self.cloud.describe_file_system(file_system_id).await {
+            Ok(observed) => observed,
+            Err(error) if error.class == ErrorClass::NotFound => {
+                return Ok(Some(format!(
+                    "{error}; apply the stack again, then run the sync again"
+                )));
+            }
+            Err(error) => return Err(error),
+        };
+        let (from, to) = match readiness(&observed, file_system_id, tasks, settings) {
+            Readiness::Ready => return Ok(None),
+            Readiness::NotReady(problem) => return Ok(Some(problem)),
+            Readiness::Raise { from, to } => (from, to),
+        };
+        // Written down first: what is raised and not known is never lowered.
+        let mut record = held.record.clone();
+        let before_in_mibps = record
+            .raised_throughput
+            .as_ref()
+            .filter(|raised| raised.file_system_id == *file_system_id)
+            .map_or(from, |raised| raised.before_in_mibps.min(from));
+        record.raised_throughput = Some(RaisedThroughput {
+            file_system_id: file_system_id.clone(),
+            before_in_mibps,
+            raised_at: self.cloud.now(),
+        });
+        held.save(record).await?;
+        let raised = self
+            .cloud
+            .set_provisioned_throughput(file_system_id, to)
+            .await;
+        match raised {
+            // Slower is no reason not to run.
+            Err(error) if is_lasting(error.class) => {
+                tracing::warn!(stack = place.stack, file_system_id, %error, "throughput is not raised");
+                Ok(None)
+            }
+            raised => raised.map(|()| None),
+        }
+    }
+}
+
+/// Deletes what earlier syncs needed while they were under way.
+async fn clear<C: SyncCloud>(cloud: &C, bucket: &str, sync_id: &str) -> Result<(), CallError> {
+    let own = format!("{SYNCS}{sync_id}/");
+    let keys: Vec<String> = cloud
+        .list(bucket, SYNCS)
+        .await?
+        .into_iter()
+        .map(|object| object.key)
+        .filter(|key| !key.starts_with(&own))
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    cloud.delete(bucket, &keys).await
+}
+
+/// Writes down all that the sync's workers, and its end, need.
+async fn write_down<C: SyncCloud>(
+    cloud: &C,
+    place: &MirrorPlace,
+    sync_id: &str,
+    draft: &Draft,
+) -> Result<(), CallError> {
+    let bucket = &place.bucket;
+    for (number, items) in (1..).zip(&draft.shards) {
+        let condition = WriteCondition::None;
+        cloud
+            .write(
+                bucket,
+                &layout::shard(sync_id, number),
+                JSON_LINES,
+                shards::write(items),
+                condition,
+            )
+            .await?;
+        let state = ShardState::new(&place.stack, sync_id, number, items);
+        let key = layout::shard_state(sync_id, number);
+        write_object(cloud, bucket, &key, &state, condition).await?;
+    }
+    let inventory = draft.inventory.write();
+    cloud
+        .write(
+            bucket,
+            &staged_inventory(sync_id),
+            JSON_LINES,
+            inventory,
+            WriteCondition::None,
+        )
+        .await?;
+    let key = staged_plan(sync_id);
+    write_object(cloud, bucket, &key, &draft.staged, WriteCondition::None)
+        .await
+        .map(drop)
+}
+
+/// The inventory of a mirror to which a sync has brought everything.
+pub(crate) fn staged_inventory(sync_id: &str) -> String {
+    format!("{SYNCS}{sync_id}/inventory.jsonl")
+}
+
+/// What a sync is going to do.
+pub(crate) fn staged_plan(sync_id: &str) -> String {
+    format!("{SYNCS}{sync_id}/plan.json")
 }

@@ -13,7 +13,7 @@ use crate::layout;
 use crate::ports::{CallError, ErrorClass, MirrorStore, RecordVersion, WriteCondition};
 use crate::shards;
 use crate::sync::object::{read_object, write_object};
-use crate::sync::record::{SyncRecord, SyncState};
+use crate::sync::record::{ShardRecord, SyncRecord, SyncState};
 
 /// How long a worker keeps others away from a shard without renewing its lease.
 pub const LEASE: Duration = Duration::seconds(60);
@@ -25,7 +25,7 @@ pub const RENEWAL: Duration = Duration::seconds(20);
 pub const MAX_ATTEMPTS: u32 = 3;
 
 /// How many failures a report keeps.
-const FAILURES_KEPT: usize = 100;
+pub(crate) const FAILURES_KEPT: usize = 100;
 
 /// How far a shard is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,17 @@ impl ShardState {
         }
     }
 
+    /// Whether the lease is that of the task that was started last for the shard; a worker that does not
+    /// know its ARN counts as that.
+    pub(crate) fn is_leased_by_task_of(&self, shard: &ShardRecord) -> bool {
+        match &self.phase {
+            ShardPhase::Leased { worker_id, .. } => {
+                shard.task_arn.as_ref() == Some(worker_id) || !worker_id.starts_with("arn:")
+            }
+            _ => false,
+        }
+    }
+
     fn is_held_by(&self, lease: &Self) -> bool {
         match (&self.phase, &lease.phase) {
             (
@@ -129,7 +140,7 @@ impl ShardState {
     }
 }
 
-fn progress_of(report: &TransferReport) -> TransferProgress {
+pub(crate) fn progress_of(report: &TransferReport) -> TransferProgress {
     TransferProgress {
         files: report.files + report.already_there,
         bytes: report.bytes,
@@ -380,6 +391,27 @@ pub async fn give_back<M: MirrorStore>(
     Ok(renewed)
 }
 
+/// Takes a shard from its task, which ECS says has stopped, so that the next one need not wait until the
+/// lease is over.
+pub(crate) async fn take_from_dead<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    sync_id: &str,
+    shard: &ShardRecord,
+) -> Result<(), CallError> {
+    let Some((mut state, version)) = read(store, bucket, sync_id, shard.shard).await? else {
+        return Ok(());
+    };
+    if !state.is_leased_by_task_of(shard) {
+        return Ok(());
+    }
+    state.phase = ShardPhase::Pending;
+    match write(store, bucket, &state, &version).await {
+        Err(error) if error.class == ErrorClass::LostRace => Ok(()),
+        written => written.map(drop),
+    }
+}
+
 /// The media type of JSON lines.
 pub(crate) const JSON_LINES: &str = "application/jsonl";
 
@@ -422,7 +454,14 @@ async fn write<M: MirrorStore>(
     version: &RecordVersion,
 ) -> Result<RecordVersion, CallError> {
     let key = layout::shard_state(&state.sync_id, state.shard);
-    write_object(store, bucket, &key, state, WriteCondition::Replaces(version)).await
+    write_object(
+        store,
+        bucket,
+        &key,
+        state,
+        WriteCondition::Replaces(version),
+    )
+    .await
 }
 
 /// Changes the state of a shard that this worker has. A write whose answer was lost leaves a version

@@ -5,8 +5,12 @@ use longshore_events::transfer::TransferProgress;
 use serde::Serialize;
 
 use crate::ports::SyncCloud;
-use crate::sync::SyncError;
-use crate::sync::record::{Published, RaisedThroughput, Sync};
+use crate::sync::advance::states;
+use crate::sync::decide::progress;
+use crate::sync::held::load;
+use crate::sync::record::{Published, RaisedThroughput, ShardRecord, Sync};
+use crate::sync::shard::{self, ShardPhase, ShardState};
+use crate::sync::{SyncError, mirror};
 
 /// A mirror's last sync, and what its clients see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,6 +60,62 @@ pub struct ShardStatus {
 ///
 /// # Errors
 /// [`SyncError`].
-pub async fn status<C: SyncCloud>(_cloud: &C, _stack: &str) -> Result<SyncStatus, SyncError> {
-    todo!()
+pub async fn status<C: SyncCloud>(cloud: &C, stack: &str) -> Result<SyncStatus, SyncError> {
+    let (_, place) = mirror(cloud, "look at", stack).await?;
+    let mut status = SyncStatus {
+        stack: stack.to_owned(),
+        bucket: place.bucket.clone(),
+        sync: None,
+        done: TransferProgress::default(),
+        shards: Vec::new(),
+        published: None,
+        raised_throughput: None,
+    };
+    let Some(held) = load(cloud, &place.bucket).await? else {
+        return Ok(status);
+    };
+    let record = held.record;
+    if let (false, Some(outcome)) = (record.sync.state.is_open(), &record.sync.outcome) {
+        status.done = shard::progress_of(&outcome.transfer);
+    } else {
+        let states = states(cloud, &record.sync).await?;
+        status.done = progress(&record.sync, &states).0;
+        status.shards = record
+            .sync
+            .shards
+            .iter()
+            .zip(states)
+            .filter_map(|(shard, state)| Some(ShardStatus::of(shard, state?)))
+            .collect();
+    }
+    status.sync = Some(record.sync);
+    status.published = record.published;
+    status.raised_throughput = record.raised_throughput;
+    Ok(status)
+}
+
+impl ShardStatus {
+    fn of(shard: &ShardRecord, state: ShardState) -> Self {
+        let done = state.done();
+        let is_done = state.is_done();
+        let (worker_id, lease_until) = match state.phase {
+            ShardPhase::Leased {
+                worker_id,
+                lease_until,
+            } => (Some(worker_id), Some(lease_until)),
+            ShardPhase::Pending | ShardPhase::Done => (None, None),
+        };
+        Self {
+            shard: shard.shard,
+            files: state.files,
+            bytes: state.bytes,
+            done,
+            is_done,
+            worker_id,
+            lease_until,
+            attempts: state.attempts,
+            task_arn: shard.task_arn.clone(),
+            problem: shard.given_up.clone().or_else(|| shard.problem.clone()),
+        }
+    }
 }

@@ -1,9 +1,18 @@
 //! Whether a mirror is what the index names.
 
-use serde::Serialize;
+use std::collections::BTreeSet;
 
-use crate::ports::{Source, SyncCloud};
-use crate::sync::SyncError;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_events::transfer::Sha256;
+use serde::Serialize;
+use sha2::Digest;
+
+use crate::layout;
+use crate::ports::{CallError, Source, SyncCloud};
+use crate::selection::WantedBottle;
+use crate::sync::advance::hex;
+use crate::sync::gather::{HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, index};
+use crate::sync::{SyncError, mirror};
 
 /// What of a mirror is not as the index says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,9 +59,97 @@ impl Verification {
 /// # Errors
 /// [`SyncError`]; a bucket that cannot be listed is one.
 pub async fn verify<C: SyncCloud, S: Source>(
-    _cloud: &C,
-    _source: &S,
-    _stack: &str,
+    cloud: &C,
+    source: &S,
+    stack: &str,
 ) -> Result<Verification, SyncError> {
-    todo!()
+    let (settings, place) = mirror(cloud, "verify", stack).await?;
+    let bucket = &place.bucket;
+    let read = match index(cloud, source, &settings, None, None, None).await? {
+        IndexAnswer::Read(read) => *read,
+        IndexAnswer::Refused(reason) => return Err(refused(stack, reason)),
+        IndexAnswer::Unchanged => {
+            return Err(refused(
+                stack,
+                "the index was not given, although it was asked for without an entity tag"
+                    .to_owned(),
+            ));
+        }
+    };
+    let listed: BTreeSet<String> = cloud
+        .list(bucket, "")
+        .await?
+        .into_iter()
+        .map(|object| object.key)
+        .collect();
+    let (there, missing): (Vec<&WantedBottle>, Vec<&WantedBottle>) = read
+        .wanted
+        .iter()
+        .partition(|bottle| listed.contains(&bottle.key));
+    let wrong: Vec<Option<String>> = stream::iter(there)
+        .map(|bottle| async move {
+            let stored = cloud.head(bucket, &bottle.key).await?;
+            let sha256 = stored.and_then(|stored| stored.sha256);
+            Ok::<_, CallError>(
+                (sha256.as_ref() != Some(&bottle.sha256)).then(|| bottle.key.clone()),
+            )
+        })
+        .buffered(HEADS_SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    let keys: BTreeSet<&str> = read
+        .wanted
+        .iter()
+        .map(|bottle| bottle.key.as_str())
+        .collect();
+    let manifests: BTreeSet<&String> = read
+        .wanted
+        .iter()
+        .filter(|bottle| bottle.manifest_url.is_some())
+        .map(|bottle| &bottle.manifest_key)
+        .collect();
+    let wanted = read.wanted.len() as u64;
+    Ok(Verification {
+        stack: stack.to_owned(),
+        wanted,
+        right: wanted - missing.len() as u64 - wrong.len() as u64,
+        missing: missing.iter().map(|bottle| bottle.key.clone()).collect(),
+        wrong,
+        extra: listed
+            .iter()
+            .filter(|key| layout::is_bottle(key) && !keys.contains(key.as_str()))
+            .cloned()
+            .collect(),
+        missing_manifests: manifests
+            .into_iter()
+            .filter(|key| !listed.contains(*key))
+            .cloned()
+            .collect(),
+        index: published_index(cloud, bucket, &read.index.sha256).await?,
+    })
+}
+
+fn refused(stack: &str, reason: String) -> SyncError {
+    SyncError::Refused {
+        operation: "verify",
+        stack: stack.to_owned(),
+        reason,
+    }
+}
+
+async fn published_index<C: SyncCloud>(
+    cloud: &C,
+    bucket: &str,
+    wanted: &Sha256,
+) -> Result<PublishedIndex, CallError> {
+    let key = layout::published_index(INDEX);
+    let Some((body, _)) = cloud.read(bucket, &key).await? else {
+        return Ok(PublishedIndex::Missing);
+    };
+    Ok(if hex(&sha2::Sha256::digest(&body)) == wanted.as_str() {
+        PublishedIndex::Same
+    } else {
+        PublishedIndex::Other
+    })
 }
