@@ -4,9 +4,12 @@
 use anyhow::{Context, Result, ensure};
 use longshore_local::client::{QueryService, element, percent_decoded};
 use longshore_local::environment::Environment;
-use longshore_local::scene::serves;
-use longshore_tests::Scene;
+use longshore_local::homebrew::Formula;
+use longshore_local::mirror::Mirror;
+use longshore_local::scene::{credentials_of_function_role, refused, serves};
+use longshore_tests::{MirrorScene, Scene};
 use serde_json::{Value, json};
+use ureq::http::Method;
 
 /// An inline policy of a function's role with some actions taken out; the policy is put back when this goes.
 struct Without<'environment> {
@@ -136,5 +139,34 @@ fn without_a_permission_the_function_fails_and_its_event_is_in_the_dead_letter_q
     scene.environment.control().send_event(&event)?;
     scene.wait_until_runs(&digest)?;
     scene.wait_until_told(&["succeeded", "v2"])?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn sync_writes_mirrors_and_nothing_else() -> Result<()> {
+    let formula = Formula::new("wget", "1.25.0", &[("arm64_sequoia", 1000)]);
+    let scene = MirrorScene::new(Mirror::new("guarded"), &[formula])?;
+    scene.complete()?;
+    let administrator = scene.environment.client();
+    let applied = &scene.environment.applied;
+    let sync = administrator.with_credentials(credentials_of_function_role(
+        &administrator,
+        applied.role_arn("sync")?,
+    )?);
+    // What it may do works: it is the policy that refuses the rest, not wrong credentials.
+    let bucket = scene.mirror.bucket();
+    ensure!(
+        sync.get_object(&bucket, "api/formula.json")?.is_some(),
+        "the index is not published"
+    );
+    let state = &applied.state_bucket_name;
+    for key in ["stacks/guarded.yaml", "routes/guarded/api.json"] {
+        refused(sync.put_object(state, key, "{}")).with_context(|| format!("write {key}"))?;
+    }
+    refused(sync.delete_object(state, "syncs/guarded.json"))
+        .context("delete syncs/guarded.json")?;
+    refused(sync.s3("DeleteBucket", Method::DELETE, &format!("/{bucket}"), ""))
+        .context("delete the mirror's bucket")?;
     Ok(())
 }
