@@ -16,7 +16,7 @@ use crate::compile;
 use crate::terminal::{Style, Terminal, padded};
 
 /// The functions, which are also the names of their programs.
-pub const FUNCTIONS: [&str; 4] = ["provision", "deploy", "watch", "notify"];
+pub const FUNCTIONS: [&str; 5] = ["provision", "deploy", "watch", "sync", "notify"];
 
 #[derive(Args)]
 pub struct Arguments {

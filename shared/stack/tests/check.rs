@@ -1190,6 +1190,233 @@ fn file_systems_are_what_efs_has_and_mounts_can_be_written() {
 }
 
 #[test]
+fn buckets_have_names_that_s3_takes_and_that_differ() {
+    const MINE: &str = "expected 3 to 63 lowercase letters";
+    hold(&[
+        error(
+            "buckets.bottles.bucket_name",
+            MINE,
+            "{buckets: {bottles: {bucket_name: Bottles}}}",
+            "{buckets: {bottles: {bucket_name: bottles}}}",
+        ),
+        error(
+            "buckets.bottles.bucket_name",
+            MINE,
+            "{buckets: {bottles: {bucket_name: bottles.example}}}",
+            "{buckets: {bottles: {bucket_name: 'bottles-${AWS::AccountId}-${AWS::Region}'}}}",
+        ),
+        error(
+            "buckets.bottles.bucket_name",
+            MINE,
+            "{buckets: {bottles: {bucket_name: 'a-name-that-is-too-long-with-the-account-that-comes-${AWS::AccountId}'}}}",
+            "{buckets: {bottles: {bucket_name: 'a-name-that-is-not-too-long-with-the-account-${AWS::AccountId}'}}}",
+        ),
+        error(
+            "buckets.Bottles",
+            "the bucket would be shop-test-Bottles-${AWS::AccountId}",
+            "{buckets: {Bottles: {}}}",
+            "{buckets: {Bottles: {bucket_name: bottles}}}",
+        ),
+        error(
+            "buckets.two.bucket_name",
+            "bucket `one` has this name already",
+            "{buckets: {one: {bucket_name: same}, two: {bucket_name: same}}}",
+            "{buckets: {one: {bucket_name: same}, two: {bucket_name: other}}}",
+        ),
+        error(
+            "buckets.a_b",
+            "differ only in hyphens",
+            "{buckets: {a-b: {bucket_name: one}, a_b: {bucket_name: two}}}",
+            "{buckets: {a-b: {bucket_name: one}, a_c: {bucket_name: two}}}",
+        ),
+        error(
+            "buckets.bottles.noncurrent_version_days",
+            "S3 keeps versions for no such time",
+            "{buckets: {bottles: {noncurrent_version_days: 0}}}",
+            "{buckets: {bottles: {noncurrent_version_days: 1}}}",
+        ),
+        error(
+            "buckets.bottles.expected_size_in_gib",
+            "expected",
+            "{buckets: {bottles: {expected_size_in_gib: -1}}}",
+            "{buckets: {bottles: {expected_size_in_gib: 0.5}}}",
+        ),
+    ]);
+}
+
+/// The shop with a mirror that says this.
+fn mirror(says: &str) -> String {
+    format!("{{buckets: {{bottles: {{}}}}, bottle_sync: {{bucket: bottles, {says}}}}}")
+}
+
+#[test]
+fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
+    const THROUGHPUT: &str = "file_systems: {data: {throughput_mode: provisioned, \
+        provisioned_throughput_in_mibps: 100}}, services: {api: {mount_points: [{file_system: data, \
+        access_point: app, container_path: /data}]}}, buckets: {bottles: {}}, bottle_sync: {bucket: bottles";
+    let raised = |says: &str| format!("{{{THROUGHPUT}, {says}}}}}");
+    let of_api = |says: &str| {
+        format!(
+            "{{buckets: {{bottles: {{}}}}, bottle_sync: {{bucket: bottles, service: api}}, \
+             services: {{api: {{{says}}}}}}}"
+        )
+    };
+    for (at, says, breaks, keeps) in [
+        (
+            "bottle_sync.bucket",
+            "the stack has no bucket `bottle`; did you mean `bottles`?",
+            "{buckets: {bottles: {}}, bottle_sync: {bucket: bottle}}".to_owned(),
+            mirror(""),
+        ),
+        (
+            "bottle_sync.bucket",
+            "add it to `buckets`",
+            "{bottle_sync: {bucket: bottles}}".to_owned(),
+            mirror(""),
+        ),
+        (
+            "bottle_sync.service",
+            "the stack has no service `sync`",
+            mirror("service: sync"),
+            mirror("service: api"),
+        ),
+        (
+            "bottle_sync.service",
+            "its tasks run on instances",
+            mirror("service: batch"),
+            mirror("service: api"),
+        ),
+        (
+            "services.api.environment.S3_BUCKET_NAME",
+            "expected shop-test-bottles-${AWS::AccountId}",
+            of_api("environment: {S3_BUCKET_NAME: other}"),
+            of_api("environment: {S3_BUCKET_NAME: 'shop-test-bottles-${AWS::AccountId}'}"),
+        ),
+        (
+            "services.api.environment.EVENT_BUS_NAME",
+            "expected longshore",
+            of_api("environment: {EVENT_BUS_NAME: other}"),
+            of_api("environment: {EVENT_BUS_NAME: longshore}"),
+        ),
+        (
+            "bottle_sync.schedule_expression",
+            "this is no schedule",
+            mirror("schedule_expression: nightly"),
+            mirror("schedule_expression: cron(0 3 * * ? *)"),
+        ),
+        (
+            "bottle_sync.schedule_expression_timezone",
+            "this is no time zone",
+            mirror("schedule_expression_timezone: +01"),
+            mirror("schedule_expression_timezone: Europe/Berlin"),
+        ),
+        (
+            "bottle_sync.index_url",
+            "this is no URL of an index",
+            mirror("index_url: http://mirror.example:80/api/formula.json"),
+            mirror(
+                "index_url: http://mirror.example:80/api/formula.json, private_hosts: [mirror.example:80]",
+            ),
+        ),
+        (
+            "bottle_sync.index_url",
+            "this is no URL of an index",
+            mirror("index_url: formula.json"),
+            mirror("index_url: https://mirror.example/api/formula.json"),
+        ),
+        (
+            "bottle_sync.index_url",
+            "this is no URL of an index",
+            mirror("index_url: 'https://${AWS::Region}.mirror.example/formula.json'"),
+            mirror("index_url: 'https://${environment}.mirror.example/formula.json'"),
+        ),
+        (
+            "bottle_sync.private_hosts[0]",
+            "this is no host",
+            mirror("private_hosts: [mirror.example]"),
+            mirror("private_hosts: [mirror.example:8443, 10.0.0.1:80]"),
+        ),
+        (
+            "bottle_sync.platforms[0]",
+            "this is no tag of a platform",
+            mirror("platforms: [arm64-tahoe]"),
+            mirror("platforms: [arm64_tahoe]"),
+        ),
+        (
+            "bottle_sync.formulae[0]",
+            "this is no name of a formula",
+            mirror("formulae: [../git]"),
+            mirror("formulae: [\"python@*\", mysql++]"),
+        ),
+        (
+            "bottle_sync.function_name",
+            "Lambda takes no such name",
+            mirror("function_name: 'arn:aws:lambda:x'"),
+            mirror("function_name: harbour-sync"),
+        ),
+        (
+            "bottle_sync.event_bus_name",
+            "EventBridge takes no such name",
+            mirror("event_bus_name: a/b"),
+            mirror("event_bus_name: a.b"),
+        ),
+        (
+            "bottle_sync.deletion.grace_days",
+            "nothing is waited for so long",
+            mirror("deletion: {grace_days: 40000}"),
+            mirror("deletion: {grace_days: 0}"),
+        ),
+        (
+            "bottle_sync.deletion.max_files",
+            "no sync deletes so many files",
+            mirror("deletion: {max_files: 0}"),
+            mirror("deletion: {max_files: 1}"),
+        ),
+        (
+            "bottle_sync.deletion.max_share_percent",
+            "this is no share",
+            mirror("deletion: {max_share_percent: 101}"),
+            mirror("deletion: {max_share_percent: 100}"),
+        ),
+        (
+            "bottle_sync.raised_throughput_in_mibps",
+            "there is no throughput to raise",
+            raised("raised_throughput_in_mibps: 300"),
+            raised("service: api, raised_throughput_in_mibps: 300"),
+        ),
+        (
+            "bottle_sync.raised_throughput_in_mibps",
+            "this raises nothing",
+            raised("service: api, raised_throughput_in_mibps: 100"),
+            raised("service: api, raised_throughput_in_mibps: 101"),
+        ),
+    ] {
+        let found = problems(&breaks);
+        assert!(
+            found.len() == 1
+                && found[0].path == at
+                && found[0].message.contains(says)
+                && found[0].severity == Severity::Error,
+            "{breaks} was to say {says:?} at {at}: {found:#?}"
+        );
+        assert_eq!(problems(&keeps), [], "{keeps}");
+    }
+}
+
+#[test]
+fn a_role_of_somebody_else_is_given_no_right_to_a_mirror() {
+    let found = problems(
+        "{buckets: {bottles: {}}, bottle_sync: {bucket: bottles, service: api}, \
+         services: {api: {task_role_arn: 'arn:aws:iam::123456789012:role/run'}}}",
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(
+        (found[0].path.as_str(), found[0].severity),
+        ("services.api.task_role_arn", Severity::Warning)
+    );
+}
+
+#[test]
 fn services_scale_by_something_and_can_come_back_from_none() {
     hold(&[
         error(

@@ -241,6 +241,37 @@ fn elastic_throughput_and_requests_are_paid_by_use() {
 }
 
 #[test]
+fn a_mirror_costs_what_it_holds_and_what_its_tasks_take() {
+    let stack = stack(json!({
+        "buckets": {"bottles": {"expected_size_in_gib": 1000}, "other": {}},
+        "bottle_sync": {
+            "bucket": "bottles", "service": "sync",
+            "schedule_expression": "rate(1 day)", "expected_minutes": 60,
+        },
+        "services": {"sync": {"image": "sync:v1", "cpu": 1024, "memory": 2048, "desired_count": 0}},
+    }));
+    let estimate = estimate(&stack);
+    assert_eq!(
+        line(&estimate, "buckets.bottles", "S3 storage")
+            .monthly
+            .unwrap()
+            .to_string(),
+        "23.00"
+    );
+    let other = line(&estimate, "buckets.other", "S3 storage");
+    assert_eq!(
+        other.note.as_deref(),
+        Some("depends on use: say how much in buckets.other.expected_size_in_gib")
+    );
+    let processors = line(&estimate, "bottle_sync", "Fargate vCPU");
+    assert_eq!(
+        processors.quantity.unwrap().to_string(),
+        "30.416667",
+        "a task for an hour on each of a month's days"
+    );
+}
+
+#[test]
 fn a_load_balancer_costs_its_hours_its_capacity_units_and_its_addresses() {
     let stack = stack(json!({"load_balancer": {
         "scheme": "internet-facing",

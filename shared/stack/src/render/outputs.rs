@@ -9,7 +9,7 @@ use super::template::{Template, Value};
 
 /// Up to how many services each service's own resources are told; CloudFormation takes 200 outputs.
 /// Beyond, ECS tells the rest of a service by its ARN.
-const MOST_SERVICES_IN_FULL: usize = 20;
+const MOST_SERVICES_IN_FULL: usize = 18;
 
 /// How long an output's value may be.
 const LONGEST_VALUE: usize = 1024;
