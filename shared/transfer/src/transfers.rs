@@ -121,10 +121,14 @@ impl<D: Destination> Transferrer for Transfers<D> {
         if let Some(deadline) = deadline {
             let reserve = self.client.patience().grace + CHECKPOINT + Duration::from_secs(1);
             let left = (deadline - Utc::now()).to_std().unwrap_or_default();
-            tokio::select! {
-                transferred = &mut run => return transferred,
-                () = tokio::time::sleep(left.saturating_sub(reserve)) => stop.request(),
+            let left = left.saturating_sub(reserve);
+            if !left.is_zero() {
+                tokio::select! {
+                    transferred = &mut run => return transferred,
+                    () = tokio::time::sleep(left) => {}
+                }
             }
+            stop.request();
         }
         run.await
     }

@@ -1,0 +1,91 @@
+//! The index's and the registry's answers, as the engine asks for them.
+
+use longshore_bottles::ports::{ErrorClass, Fetched, Source};
+use longshore_transfer::HttpClient;
+
+use crate::server::{Answer, Server};
+use crate::{content, settings};
+
+/// Fetches and gives what was fed.
+async fn fetch(
+    server: &Server,
+    etag: Option<&str>,
+) -> (
+    Result<Fetched, longshore_bottles::ports::CallError>,
+    Vec<u8>,
+) {
+    let client = HttpClient::new(settings(&[server])).unwrap();
+    let mut fed = Vec::new();
+    let fetched = client
+        .fetch(
+            &server.url("/api/formula.json"),
+            Some("application/json"),
+            etag,
+            &mut |piece| {
+                fed.extend_from_slice(piece);
+                Ok(())
+            },
+        )
+        .await;
+    (fetched, fed)
+}
+
+#[tokio::test]
+async fn an_index_is_fed_piece_by_piece_and_its_tag_told() {
+    let server = Server::start().await;
+    let index = content(1_000_000, 1);
+    server.publish("/api/formula.json", &index);
+    let (fetched, fed) = fetch(&server, None).await;
+    let etag = Some("\"1000000\"".to_owned());
+    assert_eq!(fetched, Ok(Fetched::Body { etag: etag.clone() }));
+    assert!(fed == index);
+    assert_eq!(server.requests()[0].headers["accept"], "application/json");
+    let (fetched, fed) = fetch(&server, etag.as_deref()).await;
+    assert_eq!(fetched, Ok(Fetched::NotModified));
+    assert!(fed.is_empty());
+}
+
+#[tokio::test]
+async fn what_fails_before_its_body_is_asked_for_again() {
+    let server = Server::start().await;
+    server.publish("/api/formula.json", b"[]");
+    server.answer(
+        "/api/formula.json",
+        &[Answer::Status(502, Vec::new()), Answer::Cut(0)],
+    );
+    let (fetched, fed) = fetch(&server, None).await;
+    assert!(fetched.is_ok(), "{fetched:?}");
+    assert_eq!(fed, b"[]");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_an_error() {
+    let server = Server::start().await;
+    server.publish("/api/formula.json", &content(1_000_000, 1));
+    server.answer("/api/formula.json", &[Answer::Cut(500_000)]);
+    let (fetched, _) = fetch(&server, None).await;
+    assert_eq!(fetched.unwrap_err().class, ErrorClass::Transient);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_reader_refuses_is_refused() {
+    let server = Server::start().await;
+    server.publish("/api/formula.json", b"nonsense");
+    let client = HttpClient::new(settings(&[&server])).unwrap();
+    let error = client
+        .fetch(&server.url("/api/formula.json"), None, None, &mut |_| {
+            Err("this is no index".to_owned())
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Refused);
+    assert_eq!(error.message, "this is no index");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_refused() {
+    let server = Server::start().await;
+    let (fetched, _) = fetch(&server, None).await;
+    assert_eq!(fetched.unwrap_err().class, ErrorClass::Refused);
+}
