@@ -8,6 +8,7 @@ use longshore_events::image::ImageReference;
 
 use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
+use crate::sync_offline::{SyncInventoryArguments, SyncPlanArguments};
 use crate::validate::ValidateArguments;
 
 /// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
@@ -15,7 +16,8 @@ use crate::validate::ValidateArguments;
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version)]
 pub struct Arguments {
-    /// The bucket that holds Longshore's state; `validate`, `render`, `cost` and `schema` need none
+    /// The bucket that holds Longshore's state; `validate`, `render`, `cost`, `schema` and what `sync` does
+    /// with files need none
     #[arg(long, env = "STATE_BUCKET_NAME", global = true)]
     pub state_bucket: Option<String>,
     /// The bus that Longshore tells its events on
@@ -43,6 +45,9 @@ pub enum Command {
     /// What needs no AWS.
     #[command(flatten)]
     Offline(OfflineCommand),
+    /// Mirrors of Homebrew's bottles
+    #[command(subcommand)]
+    Sync(SyncCommand),
     /// What asks AWS, or changes something there.
     #[command(flatten)]
     Aws(AwsCommand),
@@ -59,6 +64,15 @@ pub enum OfflineCommand {
     Cost(CostArguments),
     /// Print the JSON Schema by which editors complete stack files
     Schema(SchemaArguments),
+}
+
+/// `longshore sync`.
+#[derive(Debug, Subcommand)]
+pub enum SyncCommand {
+    /// Say what a sync would do to a mirror that holds what an inventory says
+    Plan(SyncPlanArguments),
+    /// Print the inventory that a complete sync of an index would leave
+    Inventory(SyncInventoryArguments),
 }
 
 /// What asks AWS, or changes something there.

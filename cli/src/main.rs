@@ -12,6 +12,7 @@ mod provision;
 mod schema;
 mod stack_file;
 mod status;
+mod sync_offline;
 mod validate;
 
 use std::io::{self, Write};
@@ -23,7 +24,7 @@ use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
 
 use crate::answer::Answer;
-use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
+use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand, SyncCommand};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -67,6 +68,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Offline(OfflineCommand::Validate(arguments)) => return validate::run(&arguments),
         Command::Offline(OfflineCommand::Schema(arguments)) => {
             return Ok(schema::run(&arguments)?.into());
+        }
+        Command::Sync(SyncCommand::Plan(arguments)) => {
+            return Ok(sync_offline::run_plan(&arguments)?.into());
+        }
+        Command::Sync(SyncCommand::Inventory(arguments)) => {
+            return Ok(sync_offline::run_inventory(&arguments)?.into());
         }
         Command::Aws(command) => command,
     };
