@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import containers
 import events
+import file_systems
 import homebrew
 import slack
 import task_surroundings
@@ -36,6 +37,14 @@ def _event_problem(event):
             return f"{member}: missing, or not of type {kind.__name__}"
     if not event["source"].startswith("aws."):
         return "source: expected one of AWS's own (aws.*); send others with PutEvents"
+    return None
+
+
+def _aged(value):
+    if not isinstance(value, dict) or not isinstance(value.get("hours"), (int, float)):
+        return 'expected {"file_system_id": "fs-...", "hours": 25}'
+    if not file_systems.age(value.get("file_system_id"), value["hours"]):
+        return f"{value.get('file_system_id')}: its throughput was never raised"
     return None
 
 
@@ -113,7 +122,7 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path.startswith("/homebrew/"):
             self._answer_homebrew("POST", raw)
             return
-        if self.path not in ("/slack/answers", "/events"):
+        if self.path not in ("/slack/answers", "/events", "/file-systems/age"):
             self._answer_json(404, {"error": f"nothing takes a post at {self.path}"})
             return
         try:
@@ -123,6 +132,8 @@ class _Requests(BaseHTTPRequestHandler):
             return
         if self.path == "/slack/answers":
             problem = slack.prepare(value) if isinstance(value, dict) else "expected an object"
+        elif self.path == "/file-systems/age":
+            problem = _aged(value)
         else:
             problem = _event_problem(value)
             if problem is None:

@@ -1,21 +1,59 @@
-"""EFS file systems as AWS tells of them: throughput where it is provisioned, and the key they are encrypted with."""
+"""EFS file systems as AWS tells of them: throughput where it is provisioned, and the key they are encrypted with;
+and for a day after their throughput was raised or provisioned anew, no less of it."""
+
+import time
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import efs
+from ministack.services import efs, tagging
 
 _update = efs._update_file_system
 _response = efs._fs_response
 # One for each account and region, which AWS makes at the first encrypted file system.
 _KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+_DAY_SECONDS = 24 * 60 * 60
+# When throughput was last raised, or provisioned where it was not, by the file system's id.
+_raised = {}
 
 
 def _updated(identifier, body):
-    answer = _update(identifier, body)
     record = efs._file_systems.get(identifier)
-    if record is None or record.get("ThroughputMode") == "provisioned":
+    if record is None:
+        return _update(identifier, body)
+    before = _throughput(record)
+    wanted = _throughput({**record, **body})
+    refusal = _refusal(identifier, before, wanted)
+    if refusal:
+        return efs._error(429, "TooManyRequests", refusal)
+    answer = _update(identifier, body)
+    if wanted[0] == "provisioned" and wanted != before:
+        _raised[identifier] = time.time()
+    if record.get("ThroughputMode") == "provisioned":
         return answer
     record.pop("ProvisionedThroughputInMibps", None)
     return efs._json(answer[0], efs._fs_response(record))
+
+
+def _throughput(record):
+    """The mode, and MiB a second where they are provisioned."""
+    mode = record.get("ThroughputMode") or "bursting"
+    return mode, float(record.get("ProvisionedThroughputInMibps") or 0) if mode == "provisioned" else 0.0
+
+
+def _refusal(identifier, before, wanted):
+    raised = _raised.get(identifier)
+    if raised is None or time.time() - raised >= _DAY_SECONDS or before[0] != "provisioned":
+        return None
+    if wanted[0] != before[0] or wanted[1] < before[1]:
+        return "You can't decrease the provisioned throughput or change the throughput mode more than once in 24 hours."
+    return None
+
+
+def age(identifier, hours):
+    """What was done to a file system's throughput is so many hours longer ago; whether anything was."""
+    if identifier not in _raised:
+        return False
+    _raised[identifier] -= float(hours) * 3600
+    return True
 
 
 def _told(record):
@@ -30,3 +68,5 @@ def _told(record):
 def install():
     efs._update_file_system = _updated
     efs._fs_response = _told
+    # Policies may ask for the tags of file systems (aws:ResourceTag).
+    tagging._RESOURCE_TAG_COLLECTORS["elasticfilesystem"] = tagging._collect_efs

@@ -1,10 +1,12 @@
-"""Targets of rules and schedules that the emulator does not know: ECS tasks and log groups.
+"""Targets of rules and schedules that the emulator does not know: ECS tasks, log groups, functions of schedules.
 
-A task is run with the permissions of the target's role; a log group takes events if a resource policy of
+A task is run, and a function called by a schedule, with the permissions of the target's role; what cannot be handed
+over goes to the schedule's dead-letter queue with the same role. A log group takes events if a resource policy of
 CloudWatch Logs lets EventBridge write.
 """
 
 import json
+import os
 import time
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,6 +30,7 @@ _ECS_MEMBERS = {
     "TaskCount": "count",
     "TaskDefinitionArn": "taskDefinition",
 }
+_SCHEDULER = "scheduler.amazonaws.com"
 _WRITERS = ("events.amazonaws.com", "delivery.logs.amazonaws.com")
 
 
@@ -69,6 +72,56 @@ def _run_task(target, principal):
 
     # Not on this thread: it may be the one that has to answer the call.
     spawn_background(run, thread_name="target-run-task")
+
+
+def _invoke_function(target, event, schedule):
+    """Calls a function as EventBridge Scheduler does, which says what fired in the input where it is asked to."""
+    role = calls.role_of(target.get("RoleArn", ""), _SCHEDULER)
+    if role is None:
+        eventbridge.logger.warning("schedule %s: %s may not assume its role", schedule.get("Name"), _SCHEDULER)
+        return
+    attributes = {
+        "schedule-arn": schedule.get("Arn", ""),
+        "scheduled-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event["Time"])),
+        "execution-id": event["EventId"],
+        "attempt-number": "1",
+    }
+    payload = target.get("Input") or "{}"
+    for name, value in attributes.items():
+        payload = payload.replace(f"<aws.scheduler.{name}>", value)
+
+    def run():
+        keys = calls.keys_of_role(role, "scheduler")
+        try:
+            calls.client("lambda", keys).invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=payload)
+        except (ClientError, BotoCoreError) as error:
+            eventbridge.logger.warning("schedule %s: target %s: %s", schedule.get("Name"), target["Arn"], error)
+            _to_dead_letters(target, schedule, payload, keys, error)
+
+    spawn_background(run, thread_name="schedule-invoke-function")
+
+
+def _to_dead_letters(target, schedule, payload, keys, error):
+    queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if not queue_arn:
+        return
+    attributes = {
+        "ERROR_CODE": calls.code_of(error),
+        "ERROR_MESSAGE": str(error),
+        "SCHEDULE_ARN": schedule.get("Arn", ""),
+        "TARGET_ARN": target["Arn"],
+    }
+    account, name = queue_arn.split(":")[4:]
+    try:
+        calls.client("sqs", keys).send_message(
+            QueueUrl=f"{os.environ['AWS_ENDPOINT_URL']}/{account}/{name}",
+            MessageBody=payload,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+            },
+        )
+    except (ClientError, BotoCoreError) as refused:
+        eventbridge.logger.error("schedule %s: the event is lost: %s", schedule.get("Name"), refused)
 
 
 def _lets_events_write(group_arn):
@@ -124,9 +177,11 @@ def install():
             service = parse_arn(target.get("Arn", "")).service
         except ValueError:
             service = ""
+        by_schedule = event.get("Source") == "aws.scheduler"
         if service == "ecs" and target.get("EcsParameters"):
-            by_schedule = event.get("Source") == "aws.scheduler"
-            _run_task(target, "scheduler.amazonaws.com" if by_schedule else "events.amazonaws.com")
+            _run_task(target, _SCHEDULER if by_schedule else "events.amazonaws.com")
+        elif service == "lambda" and by_schedule:
+            _invoke_function(target, event, rule)
         elif service == "logs":
             _log(target, event, view)
         else:

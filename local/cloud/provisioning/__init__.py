@@ -10,6 +10,7 @@ _TYPES = (
     "discovery",
     "identity",
     "network",
+    "objects",
     "observation",
     "scaling",
     "storage",

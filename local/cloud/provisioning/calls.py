@@ -152,7 +152,7 @@ def is_missing(error):
 def _handler_code(code):
     if "AccessDenied" in code or "Unauthorized" in code or code in ("AccessDenied", "AuthorizationError"):
         return "AccessDenied"
-    if "AlreadyExist" in code or "Duplicate" in code or code in ("EntityAlreadyExists", "ResourceExistsException"):
+    if "AlreadyExist" in code or "AlreadyOwned" in code or "Duplicate" in code or code in ("EntityAlreadyExists", "ResourceExistsException"):
         return "AlreadyExists"
     if "NotFound" in code or "NoSuchEntity" in code:
         return "NotFound"
