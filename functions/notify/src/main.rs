@@ -3,10 +3,11 @@
 mod handler;
 mod secret;
 
+use chrono::Utc;
 use lambda_runtime::Error;
-use longshore_aws::Secrets;
-use longshore_report::{Announcer, Slack};
-use longshore_runtime::configuration::NotifyConfiguration;
+use longshore_aws::{AwsCloud, Secrets};
+use longshore_report::{Announcer, ApiUrl, Slack};
+use longshore_runtime::configuration::{NotifyConfiguration, SLACK_API_URL};
 use longshore_runtime::{lambda, logs};
 
 use crate::secret::SecretsManagerSecret;
@@ -15,14 +16,25 @@ use crate::secret::SecretsManagerSecret;
 async fn main() -> Result<(), Error> {
     logs::start("notify");
     let configuration = NotifyConfiguration::from_environment()?;
-    let secret = SecretsManagerSecret::new(
-        Secrets::new(&longshore_aws::load_configuration().await),
-        configuration.slack_webhook_secret_name,
+    let aws = longshore_aws::load_configuration().await;
+    let cloud = AwsCloud::new(
+        &aws,
+        &configuration.state.state_bucket_name,
+        &configuration.state.event_bus_name,
     );
-    let announcer = Announcer::new(secret, Slack::new()?);
-    let announcer = &announcer;
+    let secret =
+        SecretsManagerSecret::new(Secrets::new(&aws), configuration.slack_webhook_secret_name);
+    let slack = match &configuration.slack_api_url {
+        Some(url) => {
+            let api = ApiUrl::parse(url).map_err(|problem| format!("{SLACK_API_URL} {problem}"))?;
+            Slack::new()?.with_api(api)
+        }
+        None => Slack::new()?,
+    };
+    let announcer = Announcer::new(secret, slack);
+    let (announcer, cloud) = (&announcer, &cloud);
     lambda::run(|payload, invocation| async move {
-        handler::handle(announcer, &payload, &invocation).await
+        handler::handle(announcer, cloud, &payload, &invocation, Utc::now()).await
     })
     .await
 }

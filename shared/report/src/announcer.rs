@@ -1,15 +1,27 @@
-//! Telling one message: the secret, the webhook, the message.
+//! Telling: the secret, the destination, the message.
 
 use std::error::Error;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::blocks::Message;
-use crate::slack::PostError;
-use crate::webhook::{InvalidWebhook, WebhookUrl};
+use chrono::{DateTime, TimeDelta, Utc};
+use longshore_events::longshore::LongshoreEvent;
 
-/// Where the webhook's URL is kept.
+use crate::blocks::Message;
+use crate::destination::{Bot, Destination, InvalidSecret};
+use crate::message::message;
+use crate::slack::PostError;
+use crate::topic::{
+    KeptMessage, MessageStore, MessageVersion, Place, PostedMessage, Step, StoreError, Telling,
+    Topic, is_only_an_edit, step,
+};
+use crate::webhook::WebhookUrl;
+
+/// How long to wait before looking again whether somebody else has posted.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// Where it is kept where messages go.
 pub trait WebhookSecret {
     /// The secret's name, for errors.
     fn name(&self) -> &str;
@@ -18,12 +30,29 @@ pub trait WebhookSecret {
     fn read(&self) -> impl Future<Output = Result<String, SecretError>> + Send;
 }
 
-/// What posts messages.
+/// What posts messages, for at most the time that is left.
 pub trait MessagePoster {
-    /// Posts `message` to `webhook`, for at most `time_left`.
+    /// Posts `message` to `webhook`.
     fn post(
         &self,
         webhook: &WebhookUrl,
+        message: &Message,
+        time_left: Duration,
+    ) -> impl Future<Output = Result<(), PostError>> + Send;
+
+    /// Posts `message` to the channel of `bot`.
+    fn post_as_bot(
+        &self,
+        bot: &Bot,
+        message: &Message,
+        time_left: Duration,
+    ) -> impl Future<Output = Result<PostedMessage, PostError>> + Send;
+
+    /// Makes `message` of what was posted. [`PostError::MessageGone`] where that cannot be edited.
+    fn edit(
+        &self,
+        bot: &Bot,
+        posted: &PostedMessage,
         message: &Message,
         time_left: Duration,
     ) -> impl Future<Output = Result<(), PostError>> + Send;
@@ -44,30 +73,84 @@ impl SecretError {
 /// A message that could not be told.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
-    /// The webhook's URL could not be read.
+    /// The secret could not be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The time was over before the webhook's URL had been read.
+    /// The time was over before the secret had been read.
     #[error("read secret {0}: no answer in the time left")]
     SecretTimeout(String),
-    /// The secret holds no URL of a webhook.
+    /// The secret says no destination.
     #[error("read secret {name}: {problem}")]
-    Webhook {
+    Destination {
         /// The secret's name.
         name: String,
         /// What is wrong with it.
-        problem: InvalidWebhook,
+        problem: InvalidSecret,
     },
     /// Slack did not take the message.
     #[error(transparent)]
     Post(#[from] PostError),
+    /// What is kept of the message in Slack could not be read or written.
+    #[error("find the message of {topic} in slack: {problem}")]
+    Store {
+        /// What the message is about.
+        topic: Topic,
+        /// What failed.
+        problem: StoreError,
+    },
+    /// Somebody else posts the message, or edits it all the time.
+    #[error(
+        "find the message of {0} in slack: somebody else works on it, and there is no time left"
+    )]
+    Busy(Topic),
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// A message was posted.
+    Posted,
+    /// The message that is about the same was edited.
+    Edited,
+    /// The message that is about the same says something newer already.
+    Outdated,
+    /// Slack is not told of it: not of this event at all, or not of this one without a message to edit.
+    Ignored,
+}
+
+/// What is left of the time, and what time it is.
+struct Clock {
+    now: DateTime<Utc>,
+    began: Instant,
+    time_left: Duration,
+}
+
+impl Clock {
+    fn new(now: DateTime<Utc>, time_left: Duration) -> Self {
+        Self {
+            now,
+            began: Instant::now(),
+            time_left,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.time_left.saturating_sub(self.began.elapsed())
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        TimeDelta::from_std(self.began.elapsed())
+            .ok()
+            .and_then(|elapsed| self.now.checked_add_signed(elapsed))
+            .unwrap_or(self.now)
+    }
 }
 
 /// Tells messages in Slack. Reads the secret once and keeps it for as long as Slack takes it.
 pub struct Announcer<Secret, Poster> {
     secret: Secret,
     poster: Poster,
-    webhook: Mutex<Option<WebhookUrl>>,
+    destination: Mutex<Option<Destination>>,
 }
 
 impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
@@ -76,58 +159,266 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         Self {
             secret,
             poster,
-            webhook: Mutex::new(None),
+            destination: Mutex::new(None),
         }
     }
 
     /// Posts `message`, for at most `time_left` in all.
     ///
-    /// Secrets rotate: where Slack says that a webhook which was read earlier is not valid, the secret is
-    /// read again, and a webhook that is new is tried.
+    /// Secrets rotate: where Slack says that a destination which was read earlier is not valid, the secret
+    /// is read again, and a destination that is new is tried.
     ///
     /// # Errors
-    /// [`AnnounceError`]; nothing that it says holds the webhook's URL.
+    /// [`AnnounceError`]; nothing that it says holds the webhook's URL or the bot's token.
     pub async fn announce(
         &self,
         message: &Message,
         time_left: Duration,
     ) -> Result<(), AnnounceError> {
-        let began = Instant::now();
-        let left = || time_left.saturating_sub(began.elapsed());
-        let Some(known) = self.known() else {
-            let webhook = self.read(left()).await?;
-            return Ok(self.poster.post(&webhook, message, left()).await?);
-        };
-        match self.poster.post(&known, message, left()).await {
-            Err(error @ PostError::WebhookInvalid { .. }) => {
-                let webhook = self.read(left()).await?;
-                if webhook == known {
-                    return Err(error.into());
-                }
-                tracing::info!("the secret of the slack webhook has changed, using the new one");
-                Ok(self.poster.post(&webhook, message, left()).await?)
+        let clock = Clock::new(DateTime::UNIX_EPOCH, time_left);
+        let (destination, is_fresh) = self.destination(&clock).await?;
+        match self.post(&destination, message, &clock).await {
+            Err(error) if !is_fresh && is_of_destination(&error) => {
+                let renewed = self.renewed(&destination, error, &clock).await?;
+                self.post(&renewed, message, &clock).await
             }
-            outcome => Ok(outcome?),
+            outcome => outcome,
         }
     }
 
-    fn known(&self) -> Option<WebhookUrl> {
-        self.webhook
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Tells `event`, for at most `time_left` in all: a webhook by a message, a bot by a message for each
+    /// [`Topic`], which is edited as it goes. What is known of these messages is kept in `messages`. A
+    /// destination that was read earlier and is not valid any more is read again as in
+    /// [`Self::announce`].
+    ///
+    /// `now` decides whether somebody who claimed to post a message still may come.
+    ///
+    /// # Errors
+    /// [`AnnounceError`]; nothing that it says holds the webhook's URL or the bot's token.
+    pub async fn tell<Store: MessageStore>(
+        &self,
+        event: &LongshoreEvent,
+        messages: &Store,
+        now: DateTime<Utc>,
+        time_left: Duration,
+    ) -> Result<Told, AnnounceError> {
+        let Some(message) = message(event) else {
+            return Ok(Told::Ignored);
+        };
+        let clock = Clock::new(now, time_left);
+        let only_as_edit = is_only_an_edit(event);
+        let telling = Topic::of(event).map(|(topic, stage)| Telling {
+            topic,
+            stage,
+            message: message.clone(),
+            only_as_edit,
+        });
+        let tell = async |destination: &Destination| match (destination, &telling) {
+            (Destination::Bot(bot), Some(telling)) => {
+                self.keep_up(bot, telling, messages, &clock).await
+            }
+            _ if only_as_edit => Ok(Told::Ignored),
+            _ => self
+                .post(destination, &message, &clock)
+                .await
+                .map(|()| Told::Posted),
+        };
+        let (destination, is_fresh) = self.destination(&clock).await?;
+        match tell(&destination).await {
+            Err(error) if !is_fresh && is_of_destination(&error) => {
+                tell(&self.renewed(&destination, error, &clock).await?).await
+            }
+            outcome => outcome,
+        }
     }
 
-    async fn read(&self, time_left: Duration) -> Result<WebhookUrl, AnnounceError> {
+    async fn post(
+        &self,
+        destination: &Destination,
+        message: &Message,
+        clock: &Clock,
+    ) -> Result<(), AnnounceError> {
+        match destination {
+            Destination::Webhook(webhook) => {
+                self.poster.post(webhook, message, clock.left()).await?;
+            }
+            Destination::Bot(bot) => {
+                self.poster.post_as_bot(bot, message, clock.left()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the message of a topic to what is newest.
+    async fn keep_up<Store: MessageStore>(
+        &self,
+        bot: &Bot,
+        telling: &Telling,
+        messages: &Store,
+        clock: &Clock,
+    ) -> Result<Told, AnnounceError> {
+        let topic = &telling.topic;
+        let failed = |problem| AnnounceError::Store {
+            topic: topic.clone(),
+            problem,
+        };
+        while !clock.left().is_zero() {
+            let (known, version) = messages.load(topic).await.map_err(failed)?.unzip();
+            match step(known.as_ref(), telling, clock.now()) {
+                Step::Ignore => return Ok(Told::Ignored),
+                Step::Wait => tokio::time::sleep(LOOK_AGAIN.min(clock.left())).await,
+                Step::Post(claim) => {
+                    let saved = messages.save(topic, &claim, version.as_ref()).await;
+                    if let Some(version) = unless_lost(saved).map_err(failed)? {
+                        return self
+                            .post_claimed(bot, topic, claim, &version, messages, clock)
+                            .await;
+                    }
+                }
+                Step::Edit {
+                    kept,
+                    posted,
+                    is_new,
+                } => {
+                    // Written before it is told: whoever comes meanwhile must not tell what is older.
+                    let version = if is_new {
+                        let saved = messages.save(topic, &kept, version.as_ref()).await;
+                        match unless_lost(saved).map_err(failed)? {
+                            Some(version) => Some(version),
+                            None => continue,
+                        }
+                    } else {
+                        version
+                    };
+                    match self
+                        .poster
+                        .edit(bot, &posted, &kept.message, clock.left())
+                        .await
+                    {
+                        Ok(()) => {}
+                        Err(PostError::MessageGone(answer)) => {
+                            tracing::info!(topic = %topic, answer, "the message is gone, posting another");
+                            let claim = kept.claimed(clock.now());
+                            let saved = messages.save(topic, &claim, version.as_ref()).await;
+                            match unless_lost(saved).map_err(failed)? {
+                                Some(version) => {
+                                    return self
+                                        .post_claimed(bot, topic, claim, &version, messages, clock)
+                                        .await;
+                                }
+                                None => continue,
+                            }
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                    // Somebody who knew something newer may have edited before this edit arrived.
+                    let (_, latest) = messages.load(topic).await.map_err(failed)?.unzip();
+                    if latest == version {
+                        return Ok(if kept.stage == telling.stage {
+                            Told::Edited
+                        } else {
+                            Told::Outdated
+                        });
+                    }
+                }
+            }
+        }
+        Err(AnnounceError::Busy(topic.clone()))
+    }
+
+    /// Posts what is claimed, and keeps where it is.
+    async fn post_claimed<Store: MessageStore>(
+        &self,
+        bot: &Bot,
+        topic: &Topic,
+        claim: KeptMessage,
+        version: &MessageVersion,
+        messages: &Store,
+        clock: &Clock,
+    ) -> Result<Told, AnnounceError> {
+        let outcome = self
+            .poster
+            .post_as_bot(bot, &claim.message, clock.left())
+            .await;
+        let (kept, told) = match outcome {
+            Ok(posted) => (
+                KeptMessage {
+                    place: Place::Posted(posted),
+                    ..claim
+                },
+                Ok(Told::Posted),
+            ),
+            // The next one need not wait until the claim is over.
+            Err(error) => (claim.released(clock.now()), Err(error.into())),
+        };
+        if let Err(problem) = messages.save(topic, &kept, Some(version)).await {
+            // The message is told, or its error is; at worst it is told a second time.
+            tracing::warn!(topic = %topic, %problem, "where the message is in slack could not be kept");
+        }
+        told
+    }
+
+    /// The destination, and whether it was read just now.
+    async fn destination(&self, clock: &Clock) -> Result<(Destination, bool), AnnounceError> {
+        let known = self
+            .destination
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match known {
+            Some(destination) => Ok((destination, false)),
+            None => Ok((self.read(clock).await?, true)),
+        }
+    }
+
+    /// The destination that the secret says now; `error`, if it is the one that was not taken.
+    async fn renewed(
+        &self,
+        used: &Destination,
+        error: AnnounceError,
+        clock: &Clock,
+    ) -> Result<Destination, AnnounceError> {
+        let destination = self.read(clock).await?;
+        if destination == *used {
+            return Err(error);
+        }
+        tracing::info!("the secret of the slack webhook has changed, using the new one");
+        Ok(destination)
+    }
+
+    async fn read(&self, clock: &Clock) -> Result<Destination, AnnounceError> {
         let name = || self.secret.name().to_owned();
-        let text = tokio::time::timeout(time_left, self.secret.read())
+        let text = tokio::time::timeout(clock.left(), self.secret.read())
             .await
             .map_err(|_| AnnounceError::SecretTimeout(name()))??;
-        let webhook = WebhookUrl::from_secret(&text).map_err(|problem| AnnounceError::Webhook {
-            name: name(),
-            problem,
-        })?;
-        *self.webhook.lock().unwrap_or_else(PoisonError::into_inner) = Some(webhook.clone());
-        Ok(webhook)
+        let destination =
+            Destination::from_secret(&text).map_err(|problem| AnnounceError::Destination {
+                name: name(),
+                problem,
+            })?;
+        *self
+            .destination
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(destination.clone());
+        Ok(destination)
+    }
+}
+
+/// Whether another destination may be the remedy.
+fn is_of_destination(error: &AnnounceError) -> bool {
+    matches!(
+        error,
+        AnnounceError::Post(PostError::WebhookInvalid { .. } | PostError::BotInvalid(_))
+    )
+}
+
+/// A version, or `None` where somebody else wrote first.
+fn unless_lost(
+    saved: Result<MessageVersion, StoreError>,
+) -> Result<Option<MessageVersion>, StoreError> {
+    match saved {
+        Ok(version) => Ok(Some(version)),
+        Err(StoreError::LostRace) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 //! Limits: Slack's Block Kit reference, pages "header", "section", "context" and "text object". Slack
 //! also refuses about 13,200 characters of blocks in all, which its reference does not say.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The most blocks that a message may have.
 pub const BLOCKS: usize = 50;
@@ -16,8 +16,8 @@ pub const CONTEXT_ELEMENTS: usize = 10;
 /// Every message of ours stays under this many characters in all, as it is sent.
 pub const MESSAGE_TEXT: usize = 12_000;
 
-/// A message as an incoming webhook takes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A message as an incoming webhook takes it. A bot's has a channel besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// What notifications, screen readers and clients without blocks show. Never empty.
     pub text: String,
@@ -42,7 +42,7 @@ impl Message {
 }
 
 /// A block of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Block {
     /// One large line; plain text only.
@@ -83,7 +83,7 @@ impl Block {
 }
 
 /// A text of a block. `&`, `<` and `>` in it are escaped, in both kinds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Text {
     /// Shown as it is.

@@ -1,18 +1,28 @@
-//! Posting to Slack.
+//! Posting to Slack, and editing what was posted.
+
+mod api;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use serde::Serialize;
+
+pub use api::ApiUrl;
 
 use crate::announcer::MessagePoster;
 use crate::blocks::Message;
+use crate::destination::Bot;
+use crate::encrypted::NotEncrypted;
+use crate::topic::PostedMessage;
 use crate::webhook::WebhookUrl;
 
-/// How much of an answer is read. Slack's own are a word or a sentence.
+/// How much of an answer is told. Slack's own are a word or a sentence.
 const ANSWER: usize = 300;
+/// How much of an answer is read. Those of the Web API repeat the message.
+const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// How often and how long a message is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +53,23 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The client that posts to Slack's incoming webhooks.
+/// The client of Slack's incoming webhooks and of its Web API.
 pub struct Slack {
     client: Client,
     policy: RetryPolicy,
+    api: ApiUrl,
 }
 
-/// The HTTP client could not be made.
+/// The client could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("make the http client for slack")]
-pub struct ClientError(#[source] reqwest::Error);
+pub enum ClientError {
+    /// This machine has no certificates to trust.
+    #[error("make the http client for slack")]
+    Http(#[source] reqwest::Error),
+    /// The Web API is where no token may be sent.
+    #[error("make the http client for slack: the url of its web api {0}")]
+    Api(#[from] NotEncrypted),
+}
 
 /// A message that Slack did not take.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +93,15 @@ pub enum PostError {
         /// Slack's own words, such as `no_service` or `channel_is_archived`.
         answer: String,
     },
+    /// The bot's token is not valid, or the bot may not post to its channel.
+    #[error(
+        "post message to slack: the bot may not: {0}; write a valid bot_token, and the id of a channel \
+         that the bot is in, into the secret"
+    )]
+    BotInvalid(String),
+    /// The message that was to be edited is not there, or cannot be edited any more.
+    #[error("edit message in slack: {0}")]
+    MessageGone(String),
     /// Neither the attempts nor the time that there was were enough; it may go better later.
     #[error("post message to slack: gave up after attempt {attempts}: {last}")]
     GaveUp {
@@ -87,9 +113,9 @@ pub enum PostError {
     /// There was not even the time to try.
     #[error("post message to slack: no time left to try")]
     NoTime,
-    /// The message cannot be written as JSON.
-    #[error("post message to slack: write it as json: {0}")]
-    Json(String),
+    /// The request cannot be made.
+    #[error("post message to slack: make the request: {0}")]
+    Unsendable(String),
 }
 
 /// What went wrong with an attempt that is worth another.
@@ -116,12 +142,19 @@ impl fmt::Display for Trouble {
 }
 
 enum Attempt {
-    Taken,
+    /// Slack took it, and said what it calls it, where it does.
+    Taken(Option<PostedMessage>),
     Hopeless(PostError),
     Again {
         trouble: Trouble,
         retry_after: Option<Duration>,
     },
+}
+
+/// Who is asked, and in whose name.
+enum Target<'a> {
+    Webhook(&'a WebhookUrl),
+    Api { bot: &'a Bot, url: Url, edits: bool },
 }
 
 impl Slack {
@@ -138,7 +171,7 @@ impl Slack {
     /// # Errors
     /// [`ClientError`] where this machine has no certificates to trust.
     pub fn with_policy(policy: RetryPolicy) -> Result<Self, ClientError> {
-        Client::builder()
+        let client = Client::builder()
             .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the message to where nobody decided that it may go.
             .redirect(redirect::Policy::none())
@@ -148,14 +181,27 @@ impl Slack {
             // would be noticed only by an attempt that hangs.
             .pool_max_idle_per_host(0)
             .build()
-            .map(|client| Self { client, policy })
-            .map_err(ClientError)
+            .map_err(ClientError::Http)?;
+        Ok(Self {
+            client,
+            policy,
+            api: ApiUrl::parse(ApiUrl::SLACK)?,
+        })
     }
 
-    async fn attempt(&self, webhook: &WebhookUrl, body: &str, timeout: Duration) -> Attempt {
-        let sent = self
-            .client
-            .post(webhook.reveal())
+    /// The same, with a Web API that is elsewhere: a stand-in for Slack.
+    #[must_use]
+    pub fn with_api(self, api: ApiUrl) -> Self {
+        Self { api, ..self }
+    }
+
+    async fn attempt(&self, target: &Target<'_>, body: &str, timeout: Duration) -> Attempt {
+        let request = match target {
+            Target::Webhook(webhook) => self.client.post(webhook.reveal()),
+            // Marked as sensitive, so that no log of the HTTP client shows it.
+            Target::Api { bot, url, .. } => self.client.post(url.clone()).bearer_auth(bot.token()),
+        };
+        let sent = request
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .timeout(timeout)
             .body(body.to_owned())
@@ -171,57 +217,35 @@ impl Slack {
             }
         };
         let status = response.status();
-        if status.is_success() {
-            return Attempt::Taken;
-        }
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(seconds);
-        let answer = webhook.hide_in(&answer(response).await);
-        let code = status.as_u16();
-        match status {
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Attempt::Again {
-                trouble: Trouble::Status {
-                    status: code,
-                    answer,
-                },
-                retry_after,
-            },
-            _ if status.is_server_error() => Attempt::Again {
-                trouble: Trouble::Status {
-                    status: code,
-                    answer,
-                },
-                retry_after,
-            },
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
-                Attempt::Hopeless(PostError::WebhookInvalid {
-                    status: code,
-                    answer,
-                })
+        match target {
+            Target::Webhook(_) if status.is_success() => Attempt::Taken(None),
+            Target::Webhook(webhook) => {
+                let answer = on_one_line(&answer(response, ANSWER).await, ANSWER);
+                refused_by_webhook(status, retry_after, webhook.hide_in(&answer))
             }
-            _ => Attempt::Hopeless(PostError::Refused {
-                status: code,
-                answer,
-            }),
+            Target::Api { bot, edits, .. } => {
+                let answer = answer(response, LONGEST_ANSWER).await;
+                api::judge(bot, *edits, status, retry_after, &answer)
+            }
         }
     }
-}
 
-impl MessagePoster for Slack {
-    /// Posts `message`, trying again what may go better, for at most `time_left` in all.
+    /// Tries until Slack has taken `body`, or it is hopeless, or `time_left` is over.
     ///
     /// An attempt whose answer got lost is tried again too: better told twice than not at all.
-    async fn post(
+    async fn deliver(
         &self,
-        webhook: &WebhookUrl,
-        message: &Message,
+        target: &Target<'_>,
+        body: &impl Serialize,
         time_left: Duration,
-    ) -> Result<(), PostError> {
-        let body =
-            serde_json::to_string(message).map_err(|error| PostError::Json(error.to_string()))?;
+    ) -> Result<Option<PostedMessage>, PostError> {
+        let body = serde_json::to_string(body)
+            .map_err(|error| PostError::Unsendable(error.to_string()))?;
         let policy = &self.policy;
         let began = Instant::now();
         let mut attempts = 0;
@@ -232,10 +256,10 @@ impl MessagePoster for Slack {
             }
             attempts += 1;
             let (trouble, retry_after) = match self
-                .attempt(webhook, &body, left.min(policy.attempt_timeout))
+                .attempt(target, &body, left.min(policy.attempt_timeout))
                 .await
             {
-                Attempt::Taken => return Ok(()),
+                Attempt::Taken(posted) => return Ok(posted),
                 Attempt::Hopeless(error) => return Err(error),
                 Attempt::Again {
                     trouble,
@@ -261,6 +285,95 @@ impl MessagePoster for Slack {
             );
             tokio::time::sleep(wait).await;
         }
+    }
+}
+
+/// What an answer of a webhook means that is no success.
+fn refused_by_webhook(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    answer: String,
+) -> Attempt {
+    let code = status.as_u16();
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Attempt::Again {
+            trouble: Trouble::Status {
+                status: code,
+                answer,
+            },
+            retry_after,
+        },
+        _ if status.is_server_error() => Attempt::Again {
+            trouble: Trouble::Status {
+                status: code,
+                answer,
+            },
+            retry_after,
+        },
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
+            Attempt::Hopeless(PostError::WebhookInvalid {
+                status: code,
+                answer,
+            })
+        }
+        _ => Attempt::Hopeless(PostError::Refused {
+            status: code,
+            answer,
+        }),
+    }
+}
+
+impl MessagePoster for Slack {
+    async fn post(
+        &self,
+        webhook: &WebhookUrl,
+        message: &Message,
+        time_left: Duration,
+    ) -> Result<(), PostError> {
+        self.deliver(&Target::Webhook(webhook), message, time_left)
+            .await
+            .map(drop)
+    }
+
+    async fn post_as_bot(
+        &self,
+        bot: &Bot,
+        message: &Message,
+        time_left: Duration,
+    ) -> Result<PostedMessage, PostError> {
+        let target = Target::Api {
+            bot,
+            url: self.api.method("chat.postMessage")?,
+            edits: false,
+        };
+        let body = api::NewMessage {
+            channel: bot.channel(),
+            message,
+        };
+        self.deliver(&target, &body, time_left)
+            .await?
+            .ok_or_else(|| PostError::Unsendable("slack named no message".to_owned()))
+    }
+
+    async fn edit(
+        &self,
+        bot: &Bot,
+        posted: &PostedMessage,
+        message: &Message,
+        time_left: Duration,
+    ) -> Result<(), PostError> {
+        let target = Target::Api {
+            bot,
+            url: self.api.method("chat.update")?,
+            edits: true,
+        };
+        let body = api::ChangedMessage {
+            channel: &posted.channel,
+            ts: &posted.ts,
+            text: &message.text,
+            blocks: &message.blocks,
+        };
+        self.deliver(&target, &body, time_left).await.map(drop)
     }
 }
 
@@ -294,23 +407,27 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The first part of an answer's text, on one line.
-async fn answer(mut response: Response) -> String {
+/// The first part of an answer's text.
+async fn answer(mut response: Response, limit: usize) -> String {
     let mut bytes = Vec::new();
-    while bytes.len() < ANSWER {
+    while bytes.len() < limit {
         // An answer that breaks off says what it said until then; its status is what counts.
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) | Err(_) => break,
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The first part of `text`, on one line.
+fn on_one_line(text: &str, limit: usize) -> String {
     let text: String = text
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
         .chars()
-        .take(ANSWER)
+        .take(limit)
         .collect();
     if text.is_empty() {
         "no answer text".to_owned()

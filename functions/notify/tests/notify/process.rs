@@ -37,7 +37,10 @@ impl Notify {
             .env("AWS_REGION", "eu-west-1")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("STATE_BUCKET_NAME", "state")
+            .env("EVENT_BUS_NAME", "longshore")
             .env("SLACK_WEBHOOK_SECRET_NAME", "longshore/slack")
+            .env("SLACK_API_URL", format!("{}/api", server.uri()))
             .env("LOG_LEVEL", "TRACE")
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -231,6 +234,74 @@ async fn a_rotated_secret_is_read_again() {
     assert!(answers.iter().all(|(end, _)| end == "response"), "{log}");
     assert_eq!(requests_to(&server, ROTATED).await.len(), 1);
     assert!(!log.contains("hunter"), "{log}");
+}
+
+/// S3 that keeps nothing: every read finds nothing, every write is taken.
+async fn state(server: &MockServer) {
+    let missing = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+    for (verb, answer) in [
+        ("GET", ResponseTemplate::new(404).set_body_string(missing)),
+        (
+            "PUT",
+            ResponseTemplate::new(200).insert_header("etag", "\"1\""),
+        ),
+    ] {
+        Mock::given(method(verb))
+            .and(path_regex("/messages/"))
+            .respond_with(answer)
+            .mount(server)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_bot_posts_with_its_token_and_leaves_no_trace_of_it() {
+    let server = lambda(&[sample("deployment-started.json")]).await;
+    let secret_text = json!({"bot_token": "xoxb-1-hunter2", "channel": "C0123456789"});
+    secret(&server, &secret_text.to_string(), 1).await;
+    state(&server).await;
+    let posted = json!({"ok": true, "channel": "C0123456789", "ts": "1700000000.000100"});
+    Mock::given(method("POST"))
+        .and(path("/api/chat.postMessage"))
+        .and(header("authorization", "Bearer xoxb-1-hunter2"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(posted))
+        .mount(&server)
+        .await;
+
+    let notify = Notify::start(&server);
+    let answers = answers(&server, 1).await;
+    let log = notify.log();
+
+    assert_eq!(answers[0].1["outcome"], "told", "{log}");
+    let writes: Vec<Value> = requests_to(&server, "/messages/deployment/")
+        .await
+        .iter()
+        .filter(|request| request.method == "PUT")
+        .map(|request| request.body_json().unwrap())
+        .collect();
+    let states: Vec<_> = writes.iter().map(|kept| &kept["place"]["state"]).collect();
+    assert_eq!(states, ["claimed", "posted"]);
+    assert_eq!(writes[1]["place"]["ts"], "1700000000.000100");
+    assert!(!log.contains("hunter2"), "{log}");
+}
+
+#[tokio::test]
+async fn a_web_api_that_would_read_the_token_is_refused_at_the_start() {
+    let output = Command::new(env!("CARGO_BIN_EXE_notify"))
+        .env_clear()
+        .env("AWS_REGION", "eu-west-1")
+        .env("STATE_BUCKET_NAME", "state")
+        .env("EVENT_BUS_NAME", "longshore")
+        .env("SLACK_WEBHOOK_SECRET_NAME", "longshore/slack")
+        .env("SLACK_API_URL", "http://slack.example/api")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("SLACK_API_URL does not begin with https://"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused};
 use longshore_report::{
-    AnnounceError, Announcer, Message, MessagePoster, PostError, SecretError, WebhookSecret,
-    WebhookUrl, message,
+    AnnounceError, Announcer, Bot, Destination, Message, MessagePoster, PostError, PostedMessage,
+    SecretError, WebhookSecret, WebhookUrl, message,
 };
 
 const OLD: &str = "https://hooks.slack.com/services/old";
 const NEW: &str = r#"{"webhook_url": "https://hooks.slack.com/services/new"}"#;
+const BOT: &str = r#"{"bot_token": "xoxb-1", "channel": "C1"}"#;
 const PLENTY: Duration = Duration::from_secs(20);
 
 /// Answers each read with the next of its texts, and fails when there is none.
@@ -35,11 +36,11 @@ impl WebhookSecret for &Secrets {
     }
 }
 
-/// Takes every message, except to webhooks that were revoked.
+/// Takes every message, except to destinations that were revoked.
 #[derive(Default)]
 struct Channel {
-    revoked: Mutex<Vec<WebhookUrl>>,
-    posted: Mutex<Vec<WebhookUrl>>,
+    revoked: Mutex<Vec<Destination>>,
+    posted: Mutex<Vec<Destination>>,
 }
 
 impl Channel {
@@ -47,15 +48,27 @@ impl Channel {
         self.revoked
             .lock()
             .unwrap()
-            .push(WebhookUrl::from_secret(url).unwrap());
+            .push(Destination::from_secret(url).unwrap());
     }
 
     fn posted_to(&self, urls: &[&str]) -> bool {
-        let expected: Vec<WebhookUrl> = urls
+        let expected: Vec<Destination> = urls
             .iter()
-            .map(|url| WebhookUrl::from_secret(url).unwrap())
+            .map(|url| Destination::from_secret(url).unwrap())
             .collect();
         *self.posted.lock().unwrap() == expected
+    }
+}
+
+impl Channel {
+    /// Whether the destination took it.
+    fn take(&self, destination: Destination, time_left: Duration) -> bool {
+        assert!(time_left <= PLENTY);
+        if self.revoked.lock().unwrap().contains(&destination) {
+            return false;
+        }
+        self.posted.lock().unwrap().push(destination);
+        true
     }
 }
 
@@ -66,15 +79,40 @@ impl MessagePoster for &Channel {
         _message: &Message,
         time_left: Duration,
     ) -> Result<(), PostError> {
-        assert!(time_left <= PLENTY);
-        if self.revoked.lock().unwrap().contains(webhook) {
-            return Err(PostError::WebhookInvalid {
+        if self.take(Destination::Webhook(webhook.clone()), time_left) {
+            Ok(())
+        } else {
+            Err(PostError::WebhookInvalid {
                 status: 404,
                 answer: "no_service".to_owned(),
-            });
+            })
         }
-        self.posted.lock().unwrap().push(webhook.clone());
-        Ok(())
+    }
+
+    async fn post_as_bot(
+        &self,
+        bot: &Bot,
+        _message: &Message,
+        time_left: Duration,
+    ) -> Result<PostedMessage, PostError> {
+        if self.take(Destination::Bot(bot.clone()), time_left) {
+            Ok(PostedMessage {
+                channel: bot.channel().to_owned(),
+                ts: "1700000000.000100".to_owned(),
+            })
+        } else {
+            Err(PostError::BotInvalid("token_revoked".to_owned()))
+        }
+    }
+
+    async fn edit(
+        &self,
+        _bot: &Bot,
+        _posted: &PostedMessage,
+        _message: &Message,
+        _time_left: Duration,
+    ) -> Result<(), PostError> {
+        unreachable!("a message that is announced is never edited");
     }
 }
 
@@ -111,6 +149,18 @@ async fn a_webhook_that_was_revoked_is_replaced_by_the_one_in_the_secret_now() {
     announcer.announce(&a_message(), PLENTY).await.unwrap();
     announcer.announce(&a_message(), PLENTY).await.unwrap();
     assert!(channel.posted_to(&[OLD, NEW, NEW]));
+}
+
+#[tokio::test]
+async fn a_webhook_may_be_replaced_by_a_bot_and_a_bot_by_a_webhook() {
+    let (secrets, channel) = (secrets(&[OLD, BOT, NEW]), Channel::default());
+    let announcer = Announcer::new(&secrets, &channel);
+    announcer.announce(&a_message(), PLENTY).await.unwrap();
+    channel.revoke(OLD);
+    announcer.announce(&a_message(), PLENTY).await.unwrap();
+    channel.revoke(BOT);
+    announcer.announce(&a_message(), PLENTY).await.unwrap();
+    assert!(channel.posted_to(&[OLD, BOT, NEW]));
 }
 
 #[tokio::test]

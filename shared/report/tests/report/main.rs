@@ -6,6 +6,10 @@
 #[cfg(test)]
 mod announcer;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod slack;
+#[cfg(test)]
+mod topics;

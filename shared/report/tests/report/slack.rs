@@ -36,7 +36,7 @@ fn slack() -> Slack {
 }
 
 fn webhook(server: &MockServer) -> WebhookUrl {
-    WebhookUrl::from_secret(&format!("{}{PATH}", server.uri())).unwrap()
+    WebhookUrl::parse(&format!("{}{PATH}", server.uri())).unwrap()
 }
 
 async fn answering(template: ResponseTemplate, times: u64) -> MockServer {
@@ -253,7 +253,7 @@ async fn no_error_shows_the_url() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
-    let unreachable = WebhookUrl::from_secret(&format!("http://{address}{PATH}")).unwrap();
+    let unreachable = WebhookUrl::parse(&format!("http://{address}{PATH}")).unwrap();
     let refused = slack()
         .post(&unreachable, &a_message(), PLENTY)
         .await
