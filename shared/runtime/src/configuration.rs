@@ -12,8 +12,11 @@ use reader::Reader;
 pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
 /// The bus that Longshore tells its events on.
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
-/// The name of the secret that holds Slack's webhook URL.
+/// The name of the secret that says where messages go: a webhook's URL, or a bot's token and channel.
 pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
+/// Where Slack's Web API is, in place of Slack's own: a stand-in on loopback, for tests. Nothing else needs
+/// it.
+pub const SLACK_API_URL: &str = "SLACK_API_URL";
 /// The role that CloudFormation works with.
 pub const CLOUDFORMATION_ROLE_ARN: &str = "CLOUDFORMATION_ROLE_ARN";
 /// The permissions boundary of the roles that templates make.
@@ -137,8 +140,12 @@ impl SyncConfiguration {
 /// What `notify` needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifyConfiguration {
+    /// What all that works on state needs.
+    pub state: StateConfiguration,
     /// [`SLACK_WEBHOOK_SECRET_NAME`].
     pub slack_webhook_secret_name: String,
+    /// [`SLACK_API_URL`], where it is set.
+    pub slack_api_url: Option<String>,
 }
 
 impl NotifyConfiguration {
@@ -147,9 +154,17 @@ impl NotifyConfiguration {
     /// # Errors
     /// [`MissingVariables`].
     pub fn from_environment() -> Result<Self, MissingVariables> {
-        let [slack_webhook_secret_name] = required([SLACK_WEBHOOK_SECRET_NAME], variable)?;
+        let [state_bucket_name, event_bus_name, slack_webhook_secret_name] = required(
+            [STATE_BUCKET_NAME, EVENT_BUS_NAME, SLACK_WEBHOOK_SECRET_NAME],
+            variable,
+        )?;
         Ok(Self {
+            state: StateConfiguration {
+                state_bucket_name,
+                event_bus_name,
+            },
             slack_webhook_secret_name,
+            slack_api_url: variable(SLACK_API_URL),
         })
     }
 }

@@ -1,0 +1,472 @@
+//! What the messages of one deployment, one change of a stack or one sync have in common: with a bot they
+//! are one message, which is edited as it goes.
+
+use std::fmt;
+use std::future::Future;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use longshore_events::longshore::{DeploymentSummary, LongshoreEvent, StackSummary, SyncSummary};
+use serde::{Deserialize, Serialize};
+
+use crate::blocks::Message;
+
+/// Who claims to post a topic's message has this long; after it, whoever comes next posts it. Longer than
+/// an invocation of `notify` may take, and shorter than Lambda takes to come again after one that died.
+const CLAIM: TimeDelta = TimeDelta::seconds(90);
+
+/// What one message is about for as long as that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic {
+    /// `deployment`, `stack` or `sync`.
+    pub kind: &'static str,
+    /// Its id: a deployment's, a sync's, or the stack and the id of its change with a slash between them.
+    pub id: String,
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.id)
+    }
+}
+
+/// How far a topic is. Events come in any order; a message shows the latest stage that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stage {
+    /// What counts first, whatever a clock says.
+    pub rank: Rank,
+    /// When it was so, which tells two stages of the same rank apart.
+    pub at: DateTime<Utc>,
+}
+
+/// The order of what can be told of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rank {
+    /// It began.
+    Began,
+    /// It goes on.
+    GoesOn,
+    /// It has ended; nothing comes after that.
+    Ended,
+}
+
+impl Topic {
+    /// The topic of an event and how far that is; `None` where a message of its own tells it all.
+    pub fn of(event: &LongshoreEvent) -> Option<(Self, Stage)> {
+        match event {
+            LongshoreEvent::DeploymentStarted(event) => {
+                let at = event.deployment.requested_at;
+                Some(Self::of_deployment(&event.deployment, Rank::Began, at))
+            }
+            LongshoreEvent::DeploymentFailed(event) => {
+                let rank = if event.rolling_back {
+                    Rank::GoesOn
+                } else {
+                    Rank::Ended
+                };
+                Some(Self::of_deployment(
+                    &event.deployment,
+                    rank,
+                    event.finished_at,
+                ))
+            }
+            LongshoreEvent::DeploymentSucceeded(event) => Some(Self::of_deployment(
+                &event.deployment,
+                Rank::Ended,
+                event.finished_at,
+            )),
+            LongshoreEvent::DeploymentRolledBack(event) => Some(Self::of_deployment(
+                &event.deployment,
+                Rank::Ended,
+                event.finished_at,
+            )),
+            LongshoreEvent::DeploymentSuperseded(event) => Some(Self::of_deployment(
+                &event.deployment,
+                Rank::Ended,
+                event.finished_at,
+            )),
+            LongshoreEvent::StackApplying(event) => {
+                let at = event.stack.requested_at;
+                Some(Self::of_stack(&event.stack, Rank::Began, at))
+            }
+            LongshoreEvent::StackReady(event) => {
+                Some(Self::of_stack(&event.stack, Rank::Ended, event.finished_at))
+            }
+            LongshoreEvent::StackFailed(event) => {
+                Some(Self::of_stack(&event.stack, Rank::Ended, event.finished_at))
+            }
+            LongshoreEvent::SyncPlanned(event) => {
+                let at = event.sync.requested_at;
+                Some(Self::of_sync(&event.sync, Rank::Began, at))
+            }
+            LongshoreEvent::SyncProgressed(event) => {
+                Some(Self::of_sync(&event.sync, Rank::GoesOn, event.at))
+            }
+            LongshoreEvent::SyncCompleted(event) => {
+                let at = event.outcome.finished_at;
+                Some(Self::of_sync(&event.sync, Rank::Ended, at))
+            }
+            LongshoreEvent::SyncFailed(event) => {
+                let at = event.outcome.finished_at;
+                Some(Self::of_sync(&event.sync, Rank::Ended, at))
+            }
+            LongshoreEvent::DeploymentSkipped(_)
+            | LongshoreEvent::ReleaseRefused(_)
+            | LongshoreEvent::StackUnchanged(_)
+            | LongshoreEvent::StackFileRefused(_)
+            | LongshoreEvent::SyncUnchanged(_)
+            | LongshoreEvent::SyncShardCompleted(_)
+            | LongshoreEvent::SyncRefused(_) => None,
+        }
+    }
+
+    fn of_deployment(
+        deployment: &DeploymentSummary,
+        rank: Rank,
+        at: DateTime<Utc>,
+    ) -> (Self, Stage) {
+        let topic = Self {
+            kind: "deployment",
+            id: deployment.deployment_id.clone(),
+        };
+        (topic, Stage { rank, at })
+    }
+
+    fn of_stack(stack: &StackSummary, rank: Rank, at: DateTime<Utc>) -> (Self, Stage) {
+        let topic = Self {
+            kind: "stack",
+            id: format!("{}/{}", stack.stack, stack.operation_id),
+        };
+        (topic, Stage { rank, at })
+    }
+
+    fn of_sync(sync: &SyncSummary, rank: Rank, at: DateTime<Utc>) -> (Self, Stage) {
+        let topic = Self {
+            kind: "sync",
+            id: sync.sync_id.clone(),
+        };
+        (topic, Stage { rank, at })
+    }
+}
+
+/// Whether an event is told only by an edit of a message that is there: one of many steps, each of which
+/// says more than the one before.
+pub(crate) fn is_only_an_edit(event: &LongshoreEvent) -> bool {
+    matches!(event, LongshoreEvent::SyncProgressed(_))
+}
+
+/// What is kept of a topic's message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptMessage {
+    /// The latest stage that is known.
+    pub stage: Stage,
+    /// What is told of it.
+    pub message: Message,
+    /// Where it is in Slack.
+    pub place: Place,
+}
+
+/// Where a topic's message is in Slack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Place {
+    /// Somebody posts it now.
+    Claimed {
+        /// Until then nobody else does.
+        until: DateTime<Utc>,
+    },
+    /// It is posted.
+    Posted(PostedMessage),
+}
+
+/// What Slack calls a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedMessage {
+    /// The id of its channel.
+    pub channel: String,
+    /// Its `ts`, which is its id in the channel.
+    pub ts: String,
+}
+
+impl KeptMessage {
+    /// The same, claimed at `now` by somebody who posts it anew.
+    pub(crate) fn claimed(self, now: DateTime<Utc>) -> Self {
+        Self {
+            place: Place::Claimed { until: now + CLAIM },
+            ..self
+        }
+    }
+
+    /// The same, to be posted by whoever comes next.
+    pub(crate) fn released(self, now: DateTime<Utc>) -> Self {
+        Self {
+            place: Place::Claimed { until: now },
+            ..self
+        }
+    }
+}
+
+/// A version of a kept message: S3's entity tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageVersion(pub String);
+
+/// Keeps what is known of messages in Slack.
+pub trait MessageStore {
+    /// What is kept of a topic's message, and its version.
+    fn load(
+        &self,
+        topic: &Topic,
+    ) -> impl Future<Output = Result<Option<(KeptMessage, MessageVersion)>, StoreError>> + Send;
+
+    /// Keeps a topic's message in place of `version`, or as the first.
+    ///
+    /// [`StoreError::LostRace`] where another version is kept meanwhile.
+    fn save(
+        &self,
+        topic: &Topic,
+        kept: &KeptMessage,
+        version: Option<&MessageVersion>,
+    ) -> impl Future<Output = Result<MessageVersion, StoreError>> + Send;
+}
+
+/// What is kept of a message could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote first: load and decide again.
+    #[error("somebody else wrote first")]
+    LostRace,
+    /// Its cause says what failed, and why.
+    #[error(transparent)]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// The call failed because of `cause`.
+    pub fn new(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Failed(Box::new(cause))
+    }
+}
+
+/// What is to be told of a topic.
+pub(crate) struct Telling {
+    pub(crate) topic: Topic,
+    pub(crate) stage: Stage,
+    pub(crate) message: Message,
+    pub(crate) only_as_edit: bool,
+}
+
+/// What to do about a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There is nothing to edit.
+    Ignore,
+    /// Somebody posts it now: look again soon.
+    Wait,
+    /// Keep this claim, then post.
+    Post(KeptMessage),
+    /// Edit it to what is kept, after that was written where it is new.
+    Edit {
+        kept: KeptMessage,
+        posted: PostedMessage,
+        is_new: bool,
+    },
+}
+
+/// Decides what to do about a message of which `kept` is known.
+///
+/// Whoever comes late edits the message as well, to what is newer: the one who knew that may have died
+/// before it had told it.
+pub(crate) fn step(kept: Option<&KeptMessage>, telling: &Telling, now: DateTime<Utc>) -> Step {
+    let told = KeptMessage {
+        stage: telling.stage,
+        message: telling.message.clone(),
+        place: Place::Claimed { until: now },
+    };
+    let Some(kept) = kept else {
+        return if telling.only_as_edit {
+            Step::Ignore
+        } else {
+            Step::Post(told.claimed(now))
+        };
+    };
+    let is_new = telling.stage > kept.stage;
+    match &kept.place {
+        Place::Claimed { .. } if telling.only_as_edit => Step::Ignore,
+        Place::Claimed { until } if now < *until => Step::Wait,
+        Place::Claimed { .. } if is_new => Step::Post(told.claimed(now)),
+        Place::Claimed { .. } => Step::Post(kept.clone().claimed(now)),
+        Place::Posted(posted) => Step::Edit {
+            kept: if is_new {
+                KeptMessage {
+                    place: kept.place.clone(),
+                    ..told
+                }
+            } else {
+                kept.clone()
+            },
+            posted: posted.clone(),
+            is_new,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_events::longshore::{FileCount, SyncProgressed, SyncSource};
+    use longshore_events::transfer::TransferProgress;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn message(text: &str) -> Message {
+        Message::new(text.to_owned(), Vec::new())
+    }
+
+    fn telling(rank: Rank, seconds: i64) -> Telling {
+        Telling {
+            topic: Topic {
+                kind: "deployment",
+                id: "1".to_owned(),
+            },
+            stage: Stage {
+                rank,
+                at: at(seconds),
+            },
+            message: message("told"),
+            only_as_edit: false,
+        }
+    }
+
+    fn posted() -> PostedMessage {
+        PostedMessage {
+            channel: "C1".to_owned(),
+            ts: "1.2".to_owned(),
+        }
+    }
+
+    fn kept(rank: Rank, seconds: i64, place: Place) -> KeptMessage {
+        KeptMessage {
+            stage: Stage {
+                rank,
+                at: at(seconds),
+            },
+            message: message("kept"),
+            place,
+        }
+    }
+
+    #[test]
+    fn the_first_who_tells_of_a_topic_claims_its_message() {
+        let Step::Post(claim) = step(None, &telling(Rank::Ended, 1), at(5)) else {
+            panic!("not posted");
+        };
+        assert_eq!(claim.message, message("told"));
+        assert_eq!(claim.place, Place::Claimed { until: at(95) });
+    }
+
+    #[test]
+    fn while_somebody_posts_it_the_others_wait() {
+        let claim = kept(Rank::Began, 0, Place::Claimed { until: at(90) });
+        assert_eq!(
+            step(Some(&claim), &telling(Rank::Ended, 1), at(89)),
+            Step::Wait
+        );
+    }
+
+    #[test]
+    fn a_message_that_nobody_came_to_post_is_posted_by_the_next_with_what_is_newest() {
+        for (rank, expected) in [(Rank::Began, "kept"), (Rank::Ended, "told")] {
+            let claim = kept(Rank::GoesOn, 0, Place::Claimed { until: at(90) });
+            let Step::Post(claim) = step(Some(&claim), &telling(rank, 1), at(90)) else {
+                panic!("not posted");
+            };
+            assert_eq!(claim.message, message(expected));
+            assert_eq!(claim.place, Place::Claimed { until: at(180) });
+        }
+    }
+
+    #[test]
+    fn a_later_stage_replaces_an_earlier_one_and_never_the_other_way_round() {
+        for (before, after, expected) in [
+            ((Rank::Began, 0), (Rank::GoesOn, 1), "told"),
+            ((Rank::Began, 9), (Rank::Ended, 1), "told"),
+            ((Rank::GoesOn, 1), (Rank::GoesOn, 2), "told"),
+            ((Rank::GoesOn, 2), (Rank::GoesOn, 1), "kept"),
+            ((Rank::Ended, 1), (Rank::GoesOn, 9), "kept"),
+            ((Rank::Ended, 1), (Rank::Began, 0), "kept"),
+        ] {
+            let kept = kept(before.0, before.1, Place::Posted(posted()));
+            let Step::Edit { kept, is_new, .. } =
+                step(Some(&kept), &telling(after.0, after.1), at(10))
+            else {
+                panic!("not edited");
+            };
+            assert_eq!(kept.message, message(expected), "{before:?} {after:?}");
+            assert_eq!(is_new, expected == "told");
+            assert_eq!(kept.place, Place::Posted(posted()));
+        }
+    }
+
+    #[test]
+    fn what_comes_twice_is_written_once_and_told_again() {
+        let kept = kept(Rank::Ended, 1, Place::Posted(posted()));
+        assert_eq!(
+            step(Some(&kept), &telling(Rank::Ended, 1), at(10)),
+            Step::Edit {
+                kept: kept.clone(),
+                posted: posted(),
+                is_new: false,
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_only_an_edit_waits_for_nobody_and_posts_nothing() {
+        let mut telling = telling(Rank::GoesOn, 1);
+        telling.only_as_edit = true;
+        assert_eq!(step(None, &telling, at(10)), Step::Ignore);
+        for until in [at(5), at(90)] {
+            let claim = kept(Rank::Began, 0, Place::Claimed { until });
+            assert_eq!(step(Some(&claim), &telling, at(10)), Step::Ignore);
+        }
+        let kept = kept(Rank::Began, 0, Place::Posted(posted()));
+        assert!(matches!(
+            step(Some(&kept), &telling, at(10)),
+            Step::Edit { is_new: true, .. }
+        ));
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_as_it_was_written() {
+        for place in [Place::Claimed { until: at(3) }, Place::Posted(posted())] {
+            let kept = kept(Rank::GoesOn, 2, place);
+            let written = serde_json::to_string(&kept).unwrap();
+            assert_eq!(serde_json::from_str::<KeptMessage>(&written).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn the_progress_of_a_sync_is_an_edit_of_the_message_of_that_sync() {
+        let event = LongshoreEvent::SyncProgressed(SyncProgressed {
+            sync: SyncSummary {
+                stack: "bottles".to_owned(),
+                sync_id: "sync-1".to_owned(),
+                bucket: "mirror".to_owned(),
+                source: SyncSource::Schedule,
+                requested_at: at(0),
+            },
+            done: TransferProgress::default(),
+            total: FileCount::default(),
+            shards_ended: 0,
+            shards: 1,
+            at: at(7),
+        });
+        let (topic, stage) = Topic::of(&event).unwrap();
+        assert_eq!(topic.to_string(), "sync sync-1");
+        assert_eq!((stage.rank, stage.at), (Rank::GoesOn, at(7)));
+        assert!(is_only_an_edit(&event));
+    }
+}
