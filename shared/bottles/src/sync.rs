@@ -1,8 +1,7 @@
 //! A sync: planned, brought over, published.
 //!
 //! [`run()`] plans and, where the work is small, does it; [`advance()`] goes on at every wake-up, however
-//! often and in whatever order these come; [`reconcile()`] is the wake-up that is never lost. What a task
-//! needs is in [`shard`].
+//! often and in whatever order these come. What a task needs is in [`shard`].
 
 mod advance;
 mod decide;
@@ -13,7 +12,6 @@ mod held;
 mod manifests;
 mod object;
 mod plan;
-mod reconcile;
 pub mod record;
 mod run;
 pub mod shard;
@@ -26,7 +24,6 @@ use longshore_rollout::record::Worker;
 
 pub use self::advance::{Advanced, advance};
 pub use self::plan::{SyncPlan, plan};
-pub use self::reconcile::{Reconciled, reconcile};
 pub use self::run::{RunOutcome, run};
 pub use self::status::{ShardStatus, SyncStatus, status};
 pub use self::verify::{PublishedIndex, Verification, verify};

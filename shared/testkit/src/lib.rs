@@ -5,7 +5,11 @@ mod fake_cloud;
 mod faults;
 mod ports;
 mod provisioning;
+mod syncing;
 
 pub use builders::{digest, follower, noon, push, task_definition_document, worker};
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
+pub use syncing::{
+    FakeFormula, FakeMirror, FakeTask, INDEX_URL, MIRROR_BUCKET, MIRROR_STACK, bottle_sha256,
+};

@@ -28,20 +28,24 @@ use crate::sync::{Engine, RunOutcome, SyncError, mirror, started_by};
 /// Time that a process must have left to take up a shard.
 const WORTH_BEGINNING: Duration = Duration::seconds(30);
 
+/// For so long after a worker has died of planning, Lambda may try its invocation again.
+const RETRIES: Duration = Duration::minutes(5);
+
 /// What came of a wake-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advanced {
     /// The stack.
     pub stack: String,
-    /// What its last sync came to, or how far it is; `None` when there is none, or another worker sees
-    /// to it.
+    /// What its open sync came to, which this wake-up has closed, or how far it is; `None` when none is
+    /// open, or another worker sees to it.
     #[serde(flatten)]
     pub outcome: Option<RunOutcome>,
 }
 
-/// Goes on with a stack's open sync: starts what is dead again, tells how far it is, or finishes it.
-/// Harmless twice, at any time, and for stacks that have no mirror. Wake-ups are: a shard or a task that
-/// ended, and the schedule of [`crate::sync::reconcile()`].
+/// Goes on with a stack's open sync: starts what is dead again, tells how far it is, or finishes it; tells
+/// what was not told, and lowers throughput that was raised a day ago. Harmless twice, at any time, and
+/// for stacks that have no mirror. Wake-ups are: a shard or a task that ended, and a schedule, which is
+/// never lost.
 ///
 /// # Errors
 /// [`SyncError::Call`]: the invocation should come again.
@@ -84,18 +88,20 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
         Some(time_left - (self.cloud.now() - self.worker.now))
     }
 
-    /// Goes on with the record's sync as far as it goes. `None` when another worker has it.
+    /// Goes on with the record's sync as far as it goes. `None` when another worker has it, or it was over
+    /// already.
     pub(crate) async fn proceed(
         &self,
         held: &mut Held<'_, C>,
         place: &MirrorPlace,
     ) -> Result<Option<RunOutcome>, CallError> {
         let mut races = 0;
+        let mut was_open = false;
         loop {
             let worker = self.worker_now();
             let sync = &held.record.sync;
             let moved = match sync.state {
-                SyncState::Planning if sync.is_leased(worker.now) => return Ok(None),
+                SyncState::Planning if sync.lease_until + RETRIES > worker.now => return Ok(None),
                 SyncState::Planning => self.interrupt(held, &worker).await,
                 SyncState::Transferring => match self.transfer(held, place, &worker).await {
                     Ok(Moved::On) => Ok(()),
@@ -116,9 +122,10 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                 | SyncState::Failed
                 | SyncState::Refused => {
                     held.flush(&worker).await?;
-                    return Ok(Some(outcome_of(&held.record.sync)));
+                    return Ok(was_open.then(|| outcome_of(&held.record.sync)));
                 }
             };
+            was_open = true;
             match moved {
                 Ok(()) => {}
                 // Somebody else moved it on: decide again.
@@ -127,6 +134,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                     if races >= RACES || !held.reload().await? {
                         return Err(lost_races(&place.stack));
                     }
+                    was_open = false;
                 }
                 Err(error) => return Err(error),
             }

@@ -11,7 +11,7 @@ use crate::deletion::{self, Gone};
 use crate::estimate;
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
-use crate::plan::{count, difference};
+use crate::plan::{count, difference, shrunk};
 use crate::ports::{CallError, MirrorStore, Source, SyncCloud};
 use crate::selection::WantedBottle;
 use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
@@ -183,6 +183,11 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
             IndexAnswer::Read(read) => *read,
         };
         let holdings = holdings(self.store, bucket, stored, self.options.check_listing).await?;
+        if published.is_none()
+            && let Some(reason) = shrunk(&read.index, &holdings.inventory)
+        {
+            return Ok(Preparation::Refused(reason));
+        }
         // Every file gets a second copy when the layout was switched on.
         let lays_out = self.settings.registry_layout
             && !published.is_some_and(|published| published.registry_layout);

@@ -108,16 +108,11 @@ pub async fn run<C: SyncCloud, S: Source, T: Transferrer>(
         let mut held = match engine.begin(&place, request).await? {
             Some(Begun::Plan(held)) => held,
             Some(Begun::GoOn(mut held)) => {
-                return match engine.proceed(&mut held, &place).await? {
-                    Some(outcome) => Ok(outcome),
-                    None => Err(CallError {
-                        operation: format!("sync the mirror of stack {stack}"),
-                        class: ErrorClass::Transient,
-                        code: None,
-                        message: "an earlier attempt of this invocation has the lease".to_owned(),
-                    }
-                    .into()),
-                };
+                let outcome = engine.proceed(&mut held, &place).await?;
+                if outcome.is_none() && held.record.sync.state.is_open() {
+                    return Err(has_lease(stack).into());
+                }
+                return Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)));
             }
             Some(Begun::Refused(reason)) => {
                 engine.refuse(&place, request, &reason).await?;
@@ -144,6 +139,15 @@ fn lost_lease(error: CallError) -> CallError {
             ..error
         },
         _ => error,
+    }
+}
+
+fn has_lease(stack: &str) -> CallError {
+    CallError {
+        operation: format!("sync the mirror of stack {stack}"),
+        class: ErrorClass::Transient,
+        code: None,
+        message: "an earlier attempt of this invocation has the lease".to_owned(),
     }
 }
 
