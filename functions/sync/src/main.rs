@@ -1,3 +1,37 @@
 //! The `sync` function: wiring, nothing else.
 
-fn main() {}
+mod handler;
+
+use chrono::Utc;
+use lambda_runtime::Error;
+use longshore_aws::AwsCloud;
+use longshore_bottles::settings::THRESHOLD_BYTES;
+use longshore_runtime::configuration::SyncConfiguration;
+use longshore_runtime::{lambda, logs};
+
+use crate::handler::Function;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    logs::start("sync");
+    let configuration = SyncConfiguration::from_environment()?;
+    let aws = longshore_aws::load_configuration().await;
+    let cloud = AwsCloud::new(
+        &aws,
+        &configuration.state.state_bucket_name,
+        &configuration.state.event_bus_name,
+    );
+    let function = Function {
+        cloud: &cloud,
+        connect: |private_hosts: &[String]| {
+            longshore_aws::connect(&aws, configuration.concurrency, private_hosts)
+        },
+        threshold_bytes: configuration.threshold_bytes.unwrap_or(THRESHOLD_BYTES),
+        region: aws.region().map(ToString::to_string),
+    };
+    let function = &function;
+    lambda::run(|payload, invocation| async move {
+        handler::handle(function, &payload, &invocation, Utc::now()).await
+    })
+    .await
+}

@@ -15,9 +15,7 @@ use longshore_provisioning::ports::{
     PropertyChange, PropertyDrift, ResourceChange, StackEvent, StackProvisioner, StackStatus,
     TemplateSource,
 };
-use longshore_rollout::ports::{
-    CallError, ErrorClass, ObservedStack, StackObserver, TemplateMetadata,
-};
+use longshore_rollout::ports::{CallError, ErrorClass, ObservedStack, StackObserver};
 use longshore_rollout::stack_record::REMAINS_TOKEN;
 use serde_json::Value;
 
@@ -324,14 +322,7 @@ impl StackObserver for AwsCloud {
             return Ok(None);
         };
         let stack_id = described.stack_id().unwrap_or_default().to_owned();
-        let summary = self
-            .cloudformation()
-            .get_template_summary()
-            .stack_name(&stack_id)
-            .send()
-            .await
-            .map_err(failed(format!("summarise the template of stack {stack}")));
-        let metadata = none_if_missing(summary)?.and_then(|summary| summary.metadata);
+        let metadata = self.template_metadata(&stack_id).await?;
         let changed_at = [
             described.creation_time(),
             described.last_updated_time(),
@@ -348,7 +339,8 @@ impl StackObserver for AwsCloud {
                 .map_or_else(String::new, |status| status.as_str().to_owned()),
             status_reason: described.stack_status_reason().map(str::to_owned),
             changed_at,
-            longshore: metadata.as_deref().and_then(longshore_metadata),
+            longshore: metadata
+                .and_then(|metadata| serde_json::from_value(metadata["Longshore"].clone()).ok()),
         }))
     }
 
@@ -368,12 +360,6 @@ impl StackObserver for AwsCloud {
                 reason: event.reason.unwrap_or_default(),
             }))
     }
-}
-
-/// What GetTemplateSummary gives as `Metadata`: the template's `Metadata` section as JSON text.
-fn longshore_metadata(metadata: &str) -> Option<TemplateMetadata> {
-    let mut metadata: Value = serde_json::from_str(metadata).ok()?;
-    serde_json::from_value(metadata.get_mut("Longshore")?.take()).ok()
 }
 
 /// What fails after the first failure is cancelled because of it.
@@ -404,6 +390,20 @@ impl AwsCloud {
         Ok(none_if_missing(answer)?
             .and_then(|answer| answer.stacks)
             .and_then(|stacks| stacks.into_iter().next()))
+    }
+
+    /// The `Metadata` section of a stack's template; `None` when there is no such stack, or nothing in it.
+    pub(crate) async fn template_metadata(&self, stack: &str) -> Result<Option<Value>, CallError> {
+        let summary = self
+            .cloudformation()
+            .get_template_summary()
+            .stack_name(stack)
+            .send()
+            .await
+            .map_err(failed(format!("summarise the template of stack {stack}")));
+        // GetTemplateSummary gives it as JSON text.
+        Ok(none_if_missing(summary)?
+            .and_then(|summary| serde_json::from_str(&summary.metadata?).ok()))
     }
 
     /// The change set, once CloudFormation has worked it out.

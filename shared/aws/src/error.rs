@@ -69,8 +69,11 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
     match code.unwrap_or_default() {
         // S3's conditional writes: 412 for a lost race, 409 for one that is still being run.
         "PreconditionFailed" | "ConditionalRequestConflict" => ErrorClass::LostRace,
-        "NoSuchKey"
+        // The answer to HEAD has no body: the SDK makes this code of its status.
+        "NotFound"
+        | "NoSuchKey"
         | "NoSuchVersion"
+        | "FileSystemNotFound"
         | "ImageNotFoundException"
         | "RepositoryNotFoundException"
         | "ServiceNotFoundException"
@@ -118,6 +121,13 @@ mod tests {
                 ErrorClass::LostRace,
             ),
             (Some("NoSuchKey"), Some(404), "", ErrorClass::NotFound),
+            (Some("NotFound"), Some(404), "", ErrorClass::NotFound),
+            (
+                Some("FileSystemNotFound"),
+                Some(404),
+                "",
+                ErrorClass::NotFound,
+            ),
             (Some("NoSuchBucket"), Some(404), "", ErrorClass::Refused),
             (
                 Some("ImageNotFoundException"),

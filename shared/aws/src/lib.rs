@@ -2,10 +2,12 @@
 
 mod clock;
 mod cloudformation;
+mod connect;
 mod destination;
 mod error;
 mod file_systems;
 mod inventory;
+mod messages;
 mod mirror;
 mod mirrors;
 mod objects;
@@ -26,6 +28,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
+pub use connect::connect;
 pub use destination::S3Destination;
 pub use secrets::Secrets;
 

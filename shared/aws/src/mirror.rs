@@ -3,28 +3,22 @@
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, Delete, MetadataDirective, ObjectIdentifier,
 };
-use aws_smithy_types::base64;
 use longshore_bottles::ports::{
     CallError, ErrorClass, ListedObject, MirrorStore, RecordVersion, StoredObject, WriteCondition,
 };
-use longshore_events::transfer::Sha256;
 
 use crate::AwsCloud;
-use crate::error::{classify, failed};
-use crate::objects::size;
+use crate::destination::{cache_control, copy_source, stored};
+use crate::error::{classify, failed, unreadable};
 
 /// DeleteObjects takes so many keys at once.
 const KEYS_ALLOWED: usize = 1000;
 
 /// S3 answers to a copy when it is made: up to a minute and more for the largest files.
 const COPY_PATIENCE: Duration = Duration::from_secs(180);
-
-/// The metadata in which an object that went up in parts keeps what its content hashes to.
-const SHA256: &str = "sha256";
 
 impl MirrorStore for AwsCloud {
     async fn read(
@@ -52,6 +46,7 @@ impl MirrorStore for AwsCloud {
     }
 
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<StoredObject>, CallError> {
+        let operation = format!("look at s3://{bucket}/{key}");
         let answer = self
             .s3()
             .head_object()
@@ -59,20 +54,14 @@ impl MirrorStore for AwsCloud {
             .key(key)
             .checksum_mode(ChecksumMode::Enabled)
             .send()
-            .await;
+            .await
+            .map_err(failed(&operation));
         match answer {
-            Ok(answer) => Ok(Some(StoredObject {
-                size: size(answer.content_length()),
-                sha256: sha256(&answer),
-            })),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(HeadObjectError::is_not_found) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed(format!("look at s3://{bucket}/{key}"))(error)),
+            Ok(answer) => stored(&answer)
+                .map(Some)
+                .map_err(|message| unreadable(operation, message)),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -91,8 +80,9 @@ impl MirrorStore for AwsCloud {
             .copy_object()
             .bucket(bucket)
             .key(to)
-            .copy_source(format!("{bucket}/{}", in_url(from)))
+            .copy_source(copy_source(bucket, from))
             .content_type(content_type)
+            .set_cache_control(cache_control(to))
             .metadata_directive(MetadataDirective::Replace)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .customize()
@@ -144,69 +134,5 @@ impl MirrorStore for AwsCloud {
             }
         }
         Ok(())
-    }
-}
-
-/// What the content hashes to. The checksum of an object that went up in parts is one of its parts'
-/// checksums, `<base64>-<parts>`, and says nothing of the content.
-fn sha256(answer: &HeadObjectOutput) -> Option<Sha256> {
-    let whole = answer.checksum_sha256().and_then(|checksum| {
-        let bytes = base64::decode(checksum).ok()?;
-        let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        hexadecimal.parse().ok()
-    });
-    whole.or_else(|| answer.metadata()?.get(SHA256)?.parse().ok())
-}
-
-/// A key as `x-amz-copy-source` wants it: a `+` that is not encoded would be read as a space.
-fn in_url(key: &str) -> String {
-    key.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head() -> aws_sdk_s3::operation::head_object::builders::HeadObjectOutputBuilder {
-        HeadObjectOutput::builder()
-    }
-
-    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    #[test]
-    fn the_checksum_of_a_whole_object_is_what_its_content_hashes_to() {
-        let answer = head()
-            .checksum_sha256("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")
-            .build();
-        assert_eq!(sha256(&answer).unwrap().as_str(), EMPTY);
-    }
-
-    #[test]
-    fn of_an_object_that_went_up_in_parts_only_the_metadata_counts() {
-        let parts = head().checksum_sha256("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=-2");
-        assert_eq!(sha256(&parts.clone().build()), None);
-        let known = parts.metadata(SHA256, EMPTY).build();
-        assert_eq!(sha256(&known).unwrap().as_str(), EMPTY);
-        let odd = head().metadata(SHA256, "yes").build();
-        assert_eq!(sha256(&odd), None);
-    }
-
-    #[test]
-    fn odd_names_are_encoded_where_they_are_copied_from() {
-        assert_eq!(
-            in_url("gtk+-2.24.33_2.arm64_sequoia.bottle.tar.gz"),
-            "gtk%2B-2.24.33_2.arm64_sequoia.bottle.tar.gz"
-        );
-        assert_eq!(
-            in_url("v2/boost/1.85/blobs/sha256:ab"),
-            "v2/boost/1.85/blobs/sha256%3Aab"
-        );
     }
 }

@@ -45,10 +45,8 @@ impl Mirrors for AwsCloud {
         let Some(described) = self.describe(stack).await? else {
             return Err(not_found(operation, "there is no such stack"));
         };
-        let Some(template) = self.template(stack).await? else {
-            return Err(not_found(operation, "there is no such stack"));
-        };
-        mirror(stack, &template, &described.outputs).map_err(|message| CallError {
+        let metadata = self.template_metadata(stack).await?.unwrap_or_default();
+        mirror(stack, &metadata, &described.outputs).map_err(|message| CallError {
             operation,
             class: ErrorClass::Refused,
             code: None,
@@ -74,16 +72,14 @@ impl Mirrors for AwsCloud {
     }
 }
 
-/// A mirror by its stack's template and outputs, or what is wrong with them.
+/// A mirror by its template's metadata and its stack's outputs, or what is wrong with them.
 fn mirror(
     stack: &str,
-    template: &str,
+    metadata: &Value,
     outputs: &BTreeMap<String, String>,
 ) -> Result<(MirrorSettings, MirrorPlace), String> {
-    let template: Value = serde_json::from_str(template)
-        .map_err(|error| format!("the template is no JSON: {error}"))?;
-    let metadata = template
-        .pointer("/Metadata/Longshore/BottleSync")
+    let metadata = metadata
+        .pointer("/Longshore/BottleSync")
         .ok_or("it has no `bottle_sync`: add one to its stack file and apply it")?;
     let unreadable = |error| format!("`bottle_sync` in the template cannot be read: {error}");
     let Metadata { settings, service } = Metadata::deserialize(metadata).map_err(unreadable)?;
@@ -135,4 +131,90 @@ fn mirror(
         tasks,
     };
     Ok((settings, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stack with a mirror renders, and what its outputs are.
+    const RENDERED: &str = include_str!("../../stack/tests/fixtures/bottle-sync.json");
+
+    fn rendered() -> (Value, BTreeMap<String, String>) {
+        let fixture: Value = serde_json::from_str(RENDERED).unwrap();
+        let outputs = serde_json::from_value(fixture["Outputs"].clone()).unwrap();
+        (
+            json!({"Longshore": {"BottleSync": fixture["Metadata"]}}),
+            outputs,
+        )
+    }
+
+    #[test]
+    fn what_stacks_render_is_read() {
+        let (metadata, outputs) = rendered();
+        let (settings, place) = mirror("bottles", &metadata, &outputs).unwrap();
+        let written = &metadata["Longshore"]["BottleSync"];
+        assert_eq!(settings.index_url, written["Settings"]["IndexUrl"]);
+        assert_eq!(settings.max_tasks, written["Settings"]["MaxTasks"]);
+        assert_eq!(place.stack, "bottles");
+        assert_eq!(place.bucket, outputs["BottleSyncBucketName"]);
+        let tasks = place.tasks.unwrap();
+        assert_eq!(tasks.cpu, written["Cpu"]);
+        assert_eq!(tasks.memory, written["Memory"]);
+        assert_eq!(
+            tasks.subnet_ids.join(","),
+            outputs["BottleSyncSubnetIds"].replace(' ', "")
+        );
+        assert_eq!(
+            tasks.capacity_provider_strategy.len(),
+            written["CapacityProviderStrategy"]
+                .as_array()
+                .unwrap()
+                .len()
+        );
+        assert_eq!(
+            tasks.file_system_id.as_ref(),
+            outputs.get("BottleSyncFileSystemId")
+        );
+    }
+
+    #[test]
+    fn a_mirror_without_a_service_has_no_tasks() {
+        let (mut metadata, outputs) = rendered();
+        let written = metadata["Longshore"]["BottleSync"].as_object_mut().unwrap();
+        written.retain(|name, _| name == "Settings");
+        let outputs = outputs
+            .into_iter()
+            .filter(|(name, _)| name == "BottleSyncBucketName")
+            .collect();
+        let (_, place) = mirror("bottles", &metadata, &outputs).unwrap();
+        assert_eq!(place.tasks, None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        let (metadata, outputs) = rendered();
+        let without = |name: &str| {
+            let mut outputs = outputs.clone();
+            outputs.remove(name);
+            mirror("bottles", &metadata, &outputs).unwrap_err()
+        };
+        assert_eq!(
+            without("BottleSyncBucketName"),
+            "it has no output BottleSyncBucketName: wait until it is at rest, or apply its stack file again"
+        );
+        assert!(without("BottleSyncClusterArn").contains("BottleSyncClusterArn"));
+        let none = mirror("shop", &json!({"Longshore": {}}), &outputs).unwrap_err();
+        assert_eq!(
+            none,
+            "it has no `bottle_sync`: add one to its stack file and apply it"
+        );
+        let mut half = metadata.clone();
+        half["Longshore"]["BottleSync"]
+            .as_object_mut()
+            .unwrap()
+            .remove("Cpu");
+        let unreadable = mirror("bottles", &half, &outputs).unwrap_err();
+        assert!(unreadable.contains("Cpu"), "{unreadable}");
+    }
 }

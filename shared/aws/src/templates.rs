@@ -57,7 +57,7 @@ impl ProvisioningStore for AwsCloud {
 
     async fn routed_repositories(&self) -> Result<Vec<String>, CallError> {
         Ok(self
-            .keys(ROUTES)
+            .state_keys(ROUTES)
             .await?
             .iter()
             .filter_map(|key| key.strip_prefix(ROUTES)?.strip_suffix(".json"))
