@@ -1,3 +1,70 @@
 //! The task that brings bottles over: wiring, nothing else.
 
-fn main() {}
+mod arguments;
+mod health;
+mod identity;
+mod list;
+mod outcome;
+mod pending;
+mod progress;
+mod shard;
+mod stopping;
+mod summary;
+mod task;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use longshore_runtime::configuration::task::{TaskConfiguration, port_from_environment};
+use longshore_runtime::logs;
+use tokio::runtime::Builder;
+
+use crate::arguments::{Command, USAGE};
+use crate::outcome::Outcome;
+use crate::task::Task;
+
+fn main() -> Result<ExitCode> {
+    match arguments::read(std::env::args().skip(1))? {
+        Command::Help => say(USAGE),
+        Command::Version => say(concat!("bottle-sync ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::AskHealth => ask_health(),
+        Command::Serve => run(|task| async move { Ok(pending::serve(&task).await) }),
+        Command::Bring(location) => run(|task| async move { task.bring(&location).await }),
+    }
+}
+
+fn run<F>(work: impl FnOnce(Task) -> F) -> Result<ExitCode>
+where
+    F: Future<Output = Result<Outcome>>,
+{
+    logs::start("bottle-sync");
+    let configuration = TaskConfiguration::from_environment()?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the threads")?;
+    let outcome = runtime.block_on(async { work(Task::start(configuration).await?).await })?;
+    // What is still on its way is not waited for: it was given up, or is asked again by the next task.
+    runtime.shutdown_background();
+    Ok(outcome.into())
+}
+
+fn ask_health() -> Result<ExitCode> {
+    let port = port_from_environment()?;
+    let (is_well, answer) = health::ask(port)
+        .with_context(|| format!("ask http://127.0.0.1:{port}/health: does the task run?"))?;
+    say(&format!("{answer}\n"))?;
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn say(text: &str) -> Result<ExitCode> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,150 @@
+//! What all the work of a task shares.
+
+use anyhow::{Context, Result};
+use longshore_aws::{AwsCloud, S3Destination, Secrets};
+use longshore_bottles::ports::Transferred;
+use longshore_events::transfer::TransferItem;
+use longshore_runtime::configuration::task::TaskConfiguration;
+use longshore_transfer::settings::CONCURRENCY;
+use longshore_transfer::{HttpClient, ProgressCounter, Settings, Stop, Transfers};
+
+use crate::arguments::Location;
+use crate::health::{self, Health, Work};
+use crate::outcome::Outcome;
+use crate::summary::Summaries;
+use crate::{identity, list, progress, shard, stopping};
+
+/// A task.
+pub struct Task {
+    /// Where files go.
+    pub bucket_name: String,
+    /// Where shards are, and where it is told that they are done.
+    pub cloud: AwsCloud,
+    /// Whether there is a bus to tell it on.
+    pub has_event_bus: bool,
+    /// Where summaries are posted, where there is no bus.
+    pub summaries: Option<Summaries>,
+    /// By which others know who works on a shard.
+    pub id: String,
+    /// Requested when the task is told to stop.
+    pub stop: Stop,
+    /// What those who ask are told.
+    pub health: Health,
+    transfers: Transfers<S3Destination>,
+}
+
+impl Task {
+    /// Reads what is around it, and serves its health.
+    ///
+    /// # Errors
+    /// When signals, TLS or the HTTP clients cannot be set up.
+    pub async fn start(configuration: TaskConfiguration) -> Result<Self> {
+        let (stop, health) = (Stop::new(), Health::new());
+        stopping::listen(&stop, &health).context("listen to signals")?;
+        match health::listen(configuration.port).await {
+            Ok(listener) => drop(tokio::spawn(health::serve(listener, health.clone()))),
+            // Nobody can ask for the health then, which is no reason to bring nothing over.
+            Err(error) => tracing::warn!(
+                port = configuration.port,
+                error = error.to_string(),
+                "serve no health"
+            ),
+        }
+        let client = HttpClient::new(Settings {
+            concurrency: configuration.concurrency.unwrap_or(CONCURRENCY),
+            bandwidth_limit: configuration.bandwidth_limit,
+            temporary: configuration.resume_directory,
+            private_hosts: configuration.private_hosts,
+            ..Settings::default()
+        })?;
+        let aws = longshore_aws::load_configuration().await;
+        let bus = configuration.event_bus_name.unwrap_or_default();
+        let summaries = match configuration.slack_webhook_secret_name {
+            Some(name) if bus.is_empty() => Some(Summaries::new(Secrets::new(&aws), name)?),
+            _ => None,
+        };
+        Ok(Self {
+            bucket_name: configuration.bucket_name,
+            // The state bucket is for those who deploy: all of a sync is in the mirror's own.
+            cloud: AwsCloud::new(&aws, "", &bus),
+            has_event_bus: !bus.is_empty(),
+            summaries,
+            id: identity::of_this_task().await,
+            stop,
+            health,
+            transfers: Transfers::new(client, S3Destination::new(&aws)),
+        })
+    }
+
+    /// Works on one list, or one shard of a sync, to its end.
+    ///
+    /// # Errors
+    /// When it cannot be read, or what became of it cannot be written down.
+    pub async fn bring(&self, location: &Location) -> Result<Outcome> {
+        match location.sync_shard() {
+            Some(shard) => shard::work(self, &shard).await,
+            None => list::work(self, location).await,
+        }
+    }
+
+    /// Brings `items` over, seen by the log and the health; soon after `stop` is requested, it returns what
+    /// is left.
+    pub async fn transfer(
+        &self,
+        shard: &str,
+        items: Vec<TransferItem>,
+        counter: &ProgressCounter,
+        stop: &Stop,
+    ) -> Transferred {
+        let work = Work {
+            shard: shard.to_owned(),
+            files: items.len() as u64,
+            bytes: items.iter().filter_map(|item| item.size).sum(),
+        };
+        tracing::info!(
+            shard,
+            files = work.files,
+            bytes = work.bytes,
+            bucket = self.bucket_name,
+            "begin to bring files over"
+        );
+        self.health.begin(work.clone());
+        let run = self.transfers.run(&self.bucket_name, items, counter, stop);
+        let transferred = tokio::select! {
+            transferred = run => transferred,
+            never = progress::watch(counter, &self.health, &work) => match never {},
+        };
+        self.health.end();
+        say(shard, &transferred);
+        transferred
+    }
+}
+
+/// One line for each file that was given up, and one for all.
+fn say(shard: &str, transferred: &Transferred) {
+    let report = &transferred.report;
+    for failure in &report.failures {
+        tracing::error!(
+            shard,
+            key = failure.key,
+            url = failure.url,
+            attempts = failure.attempts,
+            reason = failure.reason,
+            "file given up"
+        );
+    }
+    let seconds = (report.finished_at - report.started_at).as_seconds_f64();
+    tracing::info!(
+        shard,
+        files = report.files,
+        bytes = report.bytes,
+        already_there = report.already_there,
+        copies = report.copies,
+        downloaded_bytes = report.downloaded_bytes,
+        resumed_bytes = report.resumed_bytes,
+        failed = report.failed,
+        left = transferred.left.len(),
+        seconds,
+        "brought files over"
+    );
+}
