@@ -1,0 +1,85 @@
+variable "name" {
+  description = "Name of what is made in CloudFront."
+  type        = string
+  default     = "homebrew-bottles"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,48}$", var.name))
+    error_message = "The name takes 1 to 48 letters, digits, dashes and underscores."
+  }
+}
+
+variable "bucket_name" {
+  description = "Name of the mirror's bucket: the stack's output bucket_name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket_name))
+    error_message = "The bucket's name takes 3 to 63 lowercase letters, digits and dashes: give its name, not its ARN."
+  }
+}
+
+variable "bucket_region" {
+  description = "Region of the bucket."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.bucket_region))
+    error_message = "The region is one such as eu-west-1."
+  }
+}
+
+variable "internet" {
+  description = "Whether the mirror is served to everybody through CloudFront."
+  type        = bool
+  default     = true
+}
+
+variable "vpc_endpoint_ids" {
+  description = "Gateway endpoints of S3 (vpce-...) through which the mirror is served without credentials."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for id in var.vpc_endpoint_ids : can(regex("^vpce-[0-9a-f]+$", id))])
+    error_message = "The id of an endpoint is vpce- and hexadecimal digits."
+  }
+
+  validation {
+    condition     = var.internet || length(var.vpc_endpoint_ids) > 0
+    error_message = "The mirror would be served to nobody: give an endpoint, or let internet be true."
+  }
+}
+
+variable "aliases" {
+  description = "Names that the distribution answers to besides CloudFront's own, such as bottles.example.com; each needs a DNS record that points to it."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.aliases) == 0 || var.certificate_arn != null
+    error_message = "A name of one's own needs a certificate: give certificate_arn."
+  }
+}
+
+variable "certificate_arn" {
+  description = "Certificate for the aliases, of AWS Certificate Manager in us-east-1, where CloudFront looks for it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.certificate_arn == null || can(regex("^arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/", var.certificate_arn))
+    error_message = "CloudFront takes certificates of us-east-1 only, by their whole ARN."
+  }
+}
+
+variable "price_class" {
+  description = "From where CloudFront serves: PriceClass_100 (Europe and North America), PriceClass_200 or PriceClass_All."
+  type        = string
+  default     = "PriceClass_100"
+
+  validation {
+    condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.price_class)
+    error_message = "The price class must be PriceClass_100, PriceClass_200 or PriceClass_All."
+  }
+}
