@@ -151,6 +151,12 @@ impl FakeMirror {
         );
     }
 
+    /// What a server answers.
+    pub fn page(&self, url: &str) -> Option<String> {
+        let world = self.world.borrow();
+        String::from_utf8(world.pages.get(url)?.body.clone()).ok()
+    }
+
     /// A server fails when it is asked for this; nothing, and it answers again.
     pub fn fail_page(&self, url: &str, failure: Option<ErrorClass>) {
         if let Some(page) = self.world.borrow_mut().pages.get_mut(url) {
