@@ -1,4 +1,5 @@
-"""stacks/homebrew-bottles-sync.yaml: EFS, a read-only root, runs by the clock, scaling from zero."""
+"""stacks/homebrew-bottles-sync.yaml: a mirror with its bucket and its schedule, EFS, a read-only root, scaling
+from zero."""
 
 import json
 
@@ -50,6 +51,7 @@ class HomebrewBottlesSyncTest(StackCase):
             variables,
             {
                 "S3_BUCKET_NAME": f"homebrew-bottles-{CLOUD.account}",
+                "EVENT_BUS_NAME": "longshore",
                 "SLACK_WEBHOOK_SECRET_NAME": "homebrew-bottles-sync/slack_webhook",
                 "AWS_REGION": CLOUD.region,
                 "LOG_LEVEL": "INFO",
@@ -129,7 +131,10 @@ class HomebrewBottlesSyncTest(StackCase):
 
     def test_the_service_gives_tasks_five_minutes_to_become_healthy(self):
         self.assertEqual(self.service["healthCheckGracePeriodSeconds"], 300)
-        self.assertIn("http://localhost:8080/health", self.container["healthCheck"]["command"][1])
+        self.assertEqual(
+            self.container["healthCheck"]["command"], ["CMD", "/bottle-sync", "health"]
+        )
+        self.assertEqual(self.container["stopTimeout"], 60)
 
     def test_logs_are_encrypted_with_a_key_of_the_stack_and_kept_for_thirty_days(self):
         [key] = self.stack.ids("AWS::KMS::Key")
@@ -175,7 +180,7 @@ class HomebrewBottlesSyncTest(StackCase):
         outs = [alarm for alarm in alarms if alarm["AlarmActions"] == [out]]
         self.assertEqual(
             {alarm["MetricName"]: alarm["Threshold"] for alarm in outs},
-            {"CPUUtilization": 70, "MemoryUtilization": 80, "PendingBottles": 10},
+            {"CPUUtilization": 70, "MemoryUtilization": 80, "PendingShards": 0.5},
         )
         for alarm in outs:
             self.assert_holds(
@@ -198,34 +203,78 @@ class HomebrewBottlesSyncTest(StackCase):
             for one in inwards["Metrics"]
             if "MetricStat" in one
         }
-        self.assertEqual(metrics, {"CPUUtilization", "MemoryUtilization", "PendingBottles"})
+        self.assertEqual(metrics, {"CPUUtilization", "MemoryUtilization", "PendingShards"})
 
-    def test_a_run_starts_by_the_clock_with_a_role_for_exactly_that(self):
+    def test_the_function_is_woken_every_night_with_a_role_for_exactly_that(self):
         scheduler = CLOUD.client("scheduler")
         [name] = self.stack.ids("AWS::Scheduler::Schedule")
         schedule = scheduler.get_schedule(Name=name)
-        self.assert_holds(schedule, ScheduleExpression="cron(0 3 ? * SUN *)", State="ENABLED")
+        self.assert_holds(schedule, ScheduleExpression="cron(0 3 * * ? *)", State="ENABLED")
         target = schedule["Target"]
-        self.assertEqual(target["Arn"], self.stack.cluster["clusterArn"])
-        run = target["EcsParameters"]
-        self.assert_holds(run, LaunchType="FARGATE", TaskCount=1)
-        self.assertIn(":task-definition/homebrew-bottles-sync", run["TaskDefinitionArn"])
-        network = run["NetworkConfiguration"]["awsvpcConfiguration"]
+        function = f"arn:aws:lambda:{CLOUD.region}:{CLOUD.account}:function:longshore-sync"
+        self.assertEqual(target["Arn"], function)
         self.assertEqual(
-            sorted(network["SecurityGroups"]), sorted(self.stack.security_groups_of(SERVICE))
+            json.loads(target["Input"]),
+            {
+                "action": "run",
+                "stack": "homebrew-bottles-sync-prod",
+                "schedule_arn": "<aws.scheduler.schedule-arn>",
+                "scheduled_time": "<aws.scheduler.scheduled-time>",
+                "execution_id": "<aws.scheduler.execution-id>",
+                "attempt_number": "<aws.scheduler.attempt-number>",
+            },
         )
         role = Role(target["RoleArn"])
         self.assertTrue(role.trusts("scheduler.amazonaws.com"))
         self.assertEqual(role.boundary, CLOUD.settings["PERMISSIONS_BOUNDARY_ARN"])
-        cluster = self.stack.cluster["clusterArn"]
-        newest = run["TaskDefinitionArn"]
-        self.assertTrue(role.allows("ecs:RunTask", newest, ecs__cluster=cluster))
-        self.assertFalse(role.allows("ecs:RunTask", f"{newest}-other", ecs__cluster=cluster))
-        self.assertFalse(role.allows("ecs:RunTask", newest, ecs__cluster=f"{cluster}-other"))
-        passed = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
-        self.assertTrue(role.allows("iam:PassRole", self.task["taskRoleArn"], **passed))
+        self.assertTrue(role.allows("lambda:InvokeFunction", function))
         self.assertFalse(
-            role.allows("iam:PassRole", f"arn:aws:iam::{CLOUD.account}:role/other", **passed)
+            role.allows(
+                "lambda:InvokeFunction", function.replace("longshore-sync", "longshore-provision")
+            )
+        )
+        self.assertFalse(role.allows("ecs:RunTask", self.task["taskDefinitionArn"]))
+
+    def test_the_bucket_is_encrypted_private_and_without_remains_of_uploads(self):
+        s3 = CLOUD.client("s3")
+        [bucket] = self.stack.ids("AWS::S3::Bucket")
+        self.assertEqual(bucket, f"homebrew-bottles-{CLOUD.account}")
+        encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+        [rule] = encryption["Rules"]
+        self.assertEqual(rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256")
+        blocks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        self.assertEqual(set(blocks.values()), {True})
+        controls = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+        self.assertEqual(controls, [{"ObjectOwnership": "BucketOwnerEnforced"}])
+        [lifecycle] = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        self.assertEqual(lifecycle["AbortIncompleteMultipartUpload"], {"DaysAfterInitiation": 1})
+
+    def test_what_sync_reads_stands_in_the_template_and_the_outputs(self):
+        client = CLOUD.client("cloudformation")
+        summary = client.get_template_summary(StackName=self.stack.name)
+        mirror = json.loads(summary["Metadata"])["Longshore"]["BottleSync"]
+        self.assert_holds(mirror, Service="sync", Cpu=2048, Memory=8192, AssignPublicIp=False)
+        self.assertEqual(mirror["CapacityProviderStrategy"], [])
+        self.assert_holds(
+            mirror["Settings"],
+            IndexUrl="https://formulae.brew.sh/api/formula.json",
+            RegistryLayout=False,
+            MaxTasks=10,
+        )
+        self.assertNotIn("Deletion", mirror["Settings"])
+        outputs = {
+            one["OutputKey"]: one["OutputValue"] for one in self.stack.describe()["Outputs"]
+        }
+        [own] = self.stack.security_groups_of(SERVICE)
+        self.assert_holds(
+            outputs,
+            BottleSyncBucketName=f"homebrew-bottles-{CLOUD.account}",
+            BottleSyncClusterArn=self.stack.cluster["clusterArn"],
+            BottleSyncTaskDefinitionFamily=self.task["family"],
+            BottleSyncContainerName=self.container["name"],
+            BottleSyncSubnetIds=",".join(account.network().private),
+            BottleSyncSecurityGroupIds=own,
+            BottleSyncFileSystemId=self.file_system,
         )
 
     def test_the_task_role_may_use_this_file_system_this_bucket_and_this_secret_only(self):
@@ -245,6 +294,9 @@ class HomebrewBottlesSyncTest(StackCase):
         self.assertTrue(role.allows("s3:ListBucket", bucket))
         self.assertFalse(role.allows("s3:DeleteObject", f"{bucket}/bottle"))
         self.assertFalse(role.allows("s3:PutObject", "arn:aws:s3:::other/bottle"))
+        buses = f"arn:aws:events:{CLOUD.region}:{CLOUD.account}:event-bus"
+        self.assertTrue(role.allows("events:PutEvents", f"{buses}/longshore"))
+        self.assertFalse(role.allows("events:PutEvents", f"{buses}/default"))
         secrets = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret"
         self.assertTrue(
             role.allows(

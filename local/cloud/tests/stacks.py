@@ -88,7 +88,10 @@ class Stack:
         return wait_until(f"{self.name} is at rest", rests, 60)
 
     def delete(self, **options):
+        before = self.status()
         self.client.delete_stack(StackName=self.id, **options)
+        # The answer may come before the deletion has begun.
+        wait_until(f"{self.name} is being deleted", lambda: self.status() != before)
         return self.at_rest()
 
     def events(self):
