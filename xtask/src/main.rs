@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask package|local|demo|test`.
+//! The project's own commands: `cargo xtask package|image|local|demo|test|bench`.
 
+mod bench;
 mod compile;
 mod demo;
 mod image;
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every check and every test.
     Test(test::Arguments),
+    /// Measure beside others what is said to be cheap.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Local(arguments) => local::run(&workspace, &arguments),
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
     });
     match outcome {
         Ok(code) => code,

@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use longshore_events::transfer::Sha256;
 
-/// From so many bytes on a file is kept while it is brought. Below, asking for it again takes about a second
-/// at 64 MiB/s, which a task gets; keeping it would cost the file system a write of every byte and each
-/// file some round trips. Of Homebrew's bottles about one in fifty is larger, and these hold most bytes.
-pub(crate) const SMALLEST_KEPT: u64 = 64 * 1024 * 1024;
+/// From so many bytes on a file is kept while it is brought. Below, asking for all of it again takes less than
+/// a second on any line that a sync is run on, which is no more than opening, locking, writing and removing
+/// a file on a network file system takes.
+pub(crate) const SMALLEST_KEPT: u64 = 16 * 1024 * 1024;
 
 /// What nobody has gone on with for so long is thrown away.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);

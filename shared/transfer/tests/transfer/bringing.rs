@@ -5,7 +5,7 @@ use longshore_transfer::{HttpClient, ProgressCounter, Settings, Stop, Transfers}
 
 use crate::bucket::{Bucket, Fault, sha256};
 use crate::server::{Answer, Server};
-use crate::{content, item, reason, run, settings};
+use crate::setting::{content, item, reason, run, settings};
 
 const KEY: &str = "gtk+-2.24.33_2.arm64_linux.bottle.tar.gz";
 const PATH: &str = "/v2/homebrew/core/gtkx/blobs/sha256:00";
@@ -110,7 +110,7 @@ async fn what_is_there_already_is_not_asked_for_again() {
 async fn what_is_there_with_another_content_is_replaced() {
     let (server, content) = source(1000).await;
     let bucket = Bucket::default();
-    let old = crate::content(1000, 2);
+    let old = crate::setting::content(1000, 2);
     let url = server.publish("/old", &old);
     run(settings(&[&server]), &bucket, vec![item(KEY, url, &old)]).await;
     let new = vec![item(KEY, server.url(PATH), &content)];
@@ -207,14 +207,14 @@ async fn a_file_that_is_not_published_is_given_up_at_once() {
 #[tokio::test]
 async fn a_wrong_content_is_fetched_once_more_and_then_right() {
     let (server, content) = source(1000).await;
-    server.answer(PATH, &[Answer::Other(crate::content(1000, 9))]);
+    server.answer(PATH, &[Answer::Other(crate::setting::content(1000, 9))]);
     assert_eq!(arrives(&server, &content).await, (2, 2000));
 }
 
 #[tokio::test]
 async fn a_content_that_stays_wrong_is_told_with_both_digests() {
     let (server, content) = source(1000).await;
-    let other = crate::content(1000, 9);
+    let other = crate::setting::content(1000, 9);
     server.answer(PATH, &vec![Answer::Other(other.clone()); 9]);
     let reason = is_given_up(settings(&[&server]), &server, &content).await;
     let expected = format!(
@@ -229,7 +229,7 @@ async fn a_content_that_stays_wrong_is_told_with_both_digests() {
 #[tokio::test]
 async fn a_wrong_length_is_told_before_a_byte_is_sent() {
     let (server, content) = source(1000).await;
-    let other = crate::content(999, 9);
+    let other = crate::setting::content(999, 9);
     server.answer(PATH, &vec![Answer::Other(other); 9]);
     let reason = is_given_up(settings(&[&server]), &server, &content).await;
     assert_eq!(reason, "the source has 999 bytes, expected 1000");
@@ -262,7 +262,10 @@ async fn one_failure_keeps_no_other_file_back() {
         let content = content(5000, number);
         let url = server.publish(&path, &content);
         if number % 10 == 3 {
-            server.answer(&path, &vec![Answer::Other(crate::content(5000, 99)); 9]);
+            server.answer(
+                &path,
+                &vec![Answer::Other(crate::setting::content(5000, 99)); 9],
+            );
         }
         items.push(item(&format!("file-{number}"), url, &content));
     }
@@ -371,8 +374,8 @@ async fn the_retries_that_all_share_come_to_an_end() {
 
 #[tokio::test]
 async fn a_file_too_large_for_one_put_goes_up_in_parts() {
-    let (server, content) = source(101 * 1024 * 1024).await;
-    server.answer(PATH, &[Answer::Cut(40_000_000), Answer::Content]);
+    let (server, content) = source(61 * 1024 * 1024).await;
+    server.answer(PATH, &[Answer::Cut(30_000_000), Answer::Content]);
     let bucket = Bucket::default();
     bucket.fail("put_part", &[Fault::BreaksOff(10_000_000)]);
     let items = vec![item(KEY, server.url(PATH), &content)];
@@ -389,9 +392,9 @@ async fn a_file_too_large_for_one_put_goes_up_in_parts() {
 
 #[tokio::test]
 async fn a_large_file_with_a_wrong_content_never_becomes_visible() {
-    let (server, content) = source(101 * 1024 * 1024).await;
+    let (server, content) = source(61 * 1024 * 1024).await;
     let mut other = content.clone();
-    other[50_000_000] ^= 1;
+    other[40_000_000] ^= 1;
     server.answer(PATH, &vec![Answer::Other(other); 9]);
     let bucket = Bucket::default();
     let items = vec![item(KEY, server.url(PATH), &content)];

@@ -138,8 +138,8 @@ async fn read(call: &str, mut body: Body, fault: Option<Fault>) -> Result<Vec<u8
 }
 
 impl Destination for Bucket {
-    const LARGEST_PUT: u64 = 100 * 1024 * 1024;
-    const PART_SIZE: u64 = 30 * 1024 * 1024;
+    const LARGEST_PUT: u64 = 60 * 1024 * 1024;
+    const PART_SIZE: u64 = 20 * 1024 * 1024;
 
     async fn head(&self, _bucket: &str, key: &str) -> Result<Option<StoredObject>, CallError> {
         self.checked("head", key)?;

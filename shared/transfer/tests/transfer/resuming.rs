@@ -10,10 +10,10 @@ use proptest::prelude::*;
 
 use crate::bucket::{Bucket, sha256};
 use crate::server::{Answer, Server};
-use crate::{content, item, run, settings};
+use crate::setting::{content, item, run, settings};
 
 /// More than the smallest file that is kept.
-const LENGTH: usize = 66 * 1024 * 1024;
+const LENGTH: usize = 20 * 1024 * 1024;
 
 /// A directory that goes with the test.
 struct Directory(PathBuf);
@@ -85,7 +85,7 @@ impl Kept {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_was_killed_leaves_what_the_next_one_goes_on_with() {
     let kept = Kept::new("killed").await;
-    kept.server.answer("/large", &[Answer::Stall(40_000_000)]);
+    kept.server.answer("/large", &[Answer::Stall(15_000_000)]);
     let mut settings = kept.settings();
     settings.patience.stall = Duration::from_secs(60);
     let transfers = Transfers::new(HttpClient::new(settings).unwrap(), kept.bucket.clone());
@@ -94,7 +94,7 @@ async fn a_process_that_was_killed_leaves_what_the_next_one_goes_on_with() {
         let stop = Stop::new();
         let run = transfers.run("mirror", kept.items.clone(), &progress, &stop);
         let mut run = std::pin::pin!(run);
-        while progress.moved_bytes() < 40_000_000 {
+        while progress.moved_bytes() < 15_000_000 {
             tokio::select! {
                 _ = &mut run => panic!("the source stalls"),
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
@@ -106,7 +106,7 @@ async fn a_process_that_was_killed_leaves_what_the_next_one_goes_on_with() {
     let part = kept.directory.part(&kept.content);
     wait_for_lock(&part);
     let left = std::fs::metadata(part).unwrap().len();
-    assert!(left > 39_000_000, "{left}");
+    assert!(left > 14_000_000, "{left}");
     assert_eq!(kept.arrives().await, (LENGTH as u64 - left, left));
 }
 
@@ -163,18 +163,18 @@ async fn a_source_that_ignores_the_range_does_not_spoil_what_is_kept() {
     let kept = Kept::new("ignored").await;
     std::fs::write(
         kept.directory.part(&kept.content),
-        &kept.content[..30_000_000],
+        &kept.content[..10_000_000],
     )
     .unwrap();
     kept.server.answer("/large", &[Answer::Whole]);
-    assert_eq!(kept.arrives().await, (LENGTH as u64, 30_000_000));
+    assert_eq!(kept.arrives().await, (LENGTH as u64, 10_000_000));
 }
 
 #[tokio::test]
 async fn a_bucket_that_breaks_off_costs_no_byte_of_what_is_kept() {
     let kept = Kept::new("bucket").await;
     kept.bucket
-        .fail("put", &[crate::bucket::Fault::BreaksOff(60_000_000)]);
+        .fail("put", &[crate::bucket::Fault::BreaksOff(18_000_000)]);
     let (downloaded, resumed) = kept.arrives().await;
     // Pieces that were under way when the bucket broke off come again.
     assert!(downloaded < LENGTH as u64 + 2_000_000, "{downloaded}");

@@ -29,7 +29,6 @@ pub enum Answer {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
-    pub path: String,
     pub headers: HashMap<String, String>,
 }
 
@@ -127,7 +126,6 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
             _ => Answer::Content,
         };
         state.requests.push(Request {
-            path: path.clone(),
             headers: headers.clone(),
         });
         (answer, state.contents.get(&path).cloned(), state.pace)

@@ -4,7 +4,7 @@ use longshore_bottles::ports::{ErrorClass, Fetched, Source};
 use longshore_transfer::HttpClient;
 
 use crate::server::{Answer, Server};
-use crate::{content, settings};
+use crate::setting::{content, settings};
 
 /// Fetches and gives what was fed.
 async fn fetch(

@@ -9,7 +9,7 @@ use longshore_transfer::{HttpClient, ProgressCounter, Stop, Transfers};
 
 use crate::bucket::Bucket;
 use crate::server::{Answer, Server};
-use crate::{content, item, settings};
+use crate::setting::{content, item, settings};
 
 /// Files that take a second each, two at a time.
 async fn slow_files(count: u64) -> (Server, Vec<TransferItem>) {

@@ -1,0 +1,204 @@
+//! `cargo xtask bench sync`: what bringing files over costs, beside rclone.
+//!
+//! Both bring the same files from the same server, one round each in turn, so that a machine that is slower
+//! for a while is slower for both. Servers and clients share the machine: what a client costs is told as its
+//! own processor time for a gigabyte, which no server blurs.
+
+mod clients;
+mod files;
+mod measure;
+mod servers;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use longshore_local::process::check_interruption;
+use longshore_local::workspace::Workspace;
+use serde::Serialize;
+
+use crate::bench::clients::{Client, Clients};
+use crate::bench::files::Files;
+use crate::bench::measure::Cost;
+use crate::bench::servers::{Judge, Sink, Target};
+use crate::terminal::{Terminal, padded};
+
+/// Where everything of a benchmark is kept.
+const FOLDER: &str = "target/bench";
+
+#[derive(Parser)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Bringing files over, beside rclone: wall clock, processor time and memory.
+    Sync(SyncArguments),
+}
+
+#[derive(Parser)]
+struct SyncArguments {
+    /// How many files.
+    #[arg(long, default_value_t = 400)]
+    files: usize,
+    /// How many bytes in all.
+    #[arg(long, default_value_t = 3_000_000_000)]
+    bytes: u64,
+    /// How often each client brings them, after once to warm up.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How many files at once.
+    #[arg(long, default_value_t = 8)]
+    concurrency: usize,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a client cost against a target: the median of its rounds, and their highest memory.
+#[derive(Debug, Serialize)]
+struct Row {
+    client: &'static str,
+    target: &'static str,
+    wall_seconds: f64,
+    cpu_seconds_per_gigabyte: f64,
+    peak_memory_mib: f64,
+    rounds: Vec<Cost>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    files: usize,
+    bytes: u64,
+    concurrency: usize,
+    processors: usize,
+    rows: Vec<Row>,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let What::Sync(arguments) = &arguments.what;
+    ensure!(
+        arguments.files > 0 && arguments.rounds > 0,
+        "no files or no rounds: nothing is measured"
+    );
+    let mut terminal = Terminal::standard_error();
+    let mut progress = |text: &str| terminal.progress(text);
+    let clients = Clients::ensure(workspace, arguments.concurrency, &mut progress)?;
+    progress("writing the files");
+    let files = Files::ensure(&workspace.path(FOLDER), arguments.files, arguments.bytes)?;
+    let source = servers::serve_files(files.folder())?;
+    let sink = Sink::start()?;
+    let judge = Judge::start(workspace, &clients.s3s)?;
+    let targets: [&dyn Target; 2] = [&sink, &judge];
+    let mut rows: Vec<(Client, &dyn Target, Vec<Cost>)> = Vec::new();
+    for target in targets {
+        for client in Client::ALL {
+            // What was taken in without being kept cannot be read back.
+            if !client.reads_back() || target.keeps() {
+                rows.push((client, target, Vec::new()));
+            }
+        }
+    }
+    let list = files.list(&source)?;
+    for round in 0..=arguments.rounds {
+        for (client, target, costs) in &mut rows {
+            check_interruption()?;
+            progress(&match round {
+                0 => format!("warming up: {} to {}", client.name(), target.name()),
+                round => format!("round {round}: {} to {}", client.name(), target.name()),
+            });
+            target.empty()?;
+            let cost = clients
+                .measure(*client, &list, target.endpoint(), &source)
+                .with_context(|| format!("{} to {}", client.name(), target.name()))?;
+            target.check(&files)?;
+            if round > 0 {
+                costs.push(cost);
+            }
+        }
+    }
+    targets.iter().try_for_each(|target| target.empty())?;
+    let report = Report {
+        files: arguments.files,
+        bytes: files.bytes(),
+        concurrency: arguments.concurrency,
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        rows: rows
+            .into_iter()
+            .map(|(client, target, costs)| row(client, target, costs, files.bytes()))
+            .collect(),
+    };
+    let mut output = Terminal::standard_output();
+    if arguments.json {
+        output.line(&serde_json::to_string_pretty(&report).context("write the report")?);
+    } else {
+        show(&mut output, &report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(client: Client, target: &dyn Target, rounds: Vec<Cost>, bytes: u64) -> Row {
+    let gigabytes = bytes as f64 / 1e9;
+    Row {
+        client: client.name(),
+        target: target.name(),
+        wall_seconds: median(rounds.iter().map(|cost| cost.wall_seconds)),
+        cpu_seconds_per_gigabyte: median(rounds.iter().map(|cost| cost.cpu_seconds)) / gigabytes,
+        peak_memory_mib: rounds
+            .iter()
+            .map(|cost| cost.peak_memory_mib)
+            .fold(0.0, f64::max),
+        rounds,
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        length if length % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
+        _ => values[middle],
+    }
+}
+
+fn show(output: &mut Terminal, report: &Report) {
+    output.line(&format!(
+        "{} files, {:.2} GB, {} at a time, {} processors",
+        report.files,
+        report.bytes as f64 / 1e9,
+        report.concurrency,
+        report.processors
+    ));
+    let line = |client: &str, target: &str, wall: &str, cpu: &str, memory: &str| {
+        format!(
+            "{} {} {wall:>8} {cpu:>9} {memory:>9}",
+            padded(client, 32),
+            padded(target, 8)
+        )
+    };
+    output.line(&line("client", "target", "wall s", "CPU s/GB", "peak MiB"));
+    for row in &report.rows {
+        output.line(&line(
+            row.client,
+            row.target,
+            &format!("{:.2}", row.wall_seconds),
+            &format!("{:.2}", row.cpu_seconds_per_gigabyte),
+            &format!("{:.0}", row.peak_memory_mib),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_of_it() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+    }
+}
