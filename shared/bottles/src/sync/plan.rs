@@ -347,8 +347,8 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
         if self.place.tasks.is_none() || bytes < threshold && fits {
             return (RunsOn::Function, vec![items]);
         }
-        // A task is worth starting for half of what is worth tasks at all.
-        let parts = shards::split(items, self.settings.max_tasks, threshold / 2);
+        // A task is worth starting for a quarter of what is worth tasks at all.
+        let parts = shards::split(items, self.settings.max_tasks, threshold / 4);
         let tasks = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         (RunsOn::Tasks { tasks }, parts)
     }

@@ -1,1 +1,117 @@
-//! .
+//! What is deleted, and when nothing is.
+
+use chrono::Duration;
+use longshore_bottles::layout;
+use longshore_bottles::settings::DeletionSettings;
+use longshore_bottles::sync::RunOutcome;
+use longshore_events::longshore::LongshoreEvent;
+use longshore_testkit::{FakeFormula, FakeMirror};
+
+use crate::scene::{assert_is, bottles, formulae, mirrored, planned, synced};
+
+async fn deleting(grace_days: u32, count: u64) -> FakeMirror {
+    let mirror = mirrored(&formulae(count, 1)).await;
+    mirror.change_settings(|settings| {
+        settings.deletion = Some(DeletionSettings {
+            grace_days,
+            max_files: 3,
+            max_share_percent: 50,
+        });
+    });
+    mirror
+}
+
+/// `count` formulae of which the first `changed` have a new version.
+fn changed(count: u64, changed: u64) -> Vec<FakeFormula> {
+    let mut all = formulae(count, 1);
+    for (place, formula) in formulae(changed, 2).into_iter().enumerate() {
+        all[place] = formula;
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_is_gone_is_deleted_when_its_grace_time_is_over_although_the_index_is_the_same() {
+    let mirror = deleting(7, 6).await;
+    let next = changed(6, 2);
+    mirror.publish_index(&next);
+    synced(&mirror, "second").await.unwrap();
+    mirror.pass(Duration::days(6));
+    synced(&mirror, "third").await.unwrap();
+    assert_eq!(bottles(&mirror).len(), 8);
+    mirror.pass(Duration::days(1));
+    mirror.forget();
+    let outcome = synced(&mirror, "fourth").await.unwrap();
+    let RunOutcome::Completed { result, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(result.deleted, 2);
+    assert_eq!(bottles(&mirror).len(), 6);
+    assert_is(&mirror, &next);
+    let planned = mirror
+        .published()
+        .into_iter()
+        .filter_map(|event| match event {
+            LongshoreEvent::SyncPlanned(planned) => Some(planned),
+            _ => None,
+        })
+        .next_back()
+        .unwrap();
+    assert_eq!(planned.to_delete, 2);
+    assert_eq!(planned.deleted_keys.len(), 2);
+    assert_eq!(mirror.text(layout::GONE).as_deref(), Some("{}"));
+    let inventory = mirror.text(layout::INVENTORY).unwrap();
+    assert_eq!(inventory.lines().count(), 6);
+}
+
+#[tokio::test]
+async fn too_many_at_once_are_refused_and_not_cut() {
+    let mirror = deleting(0, 6).await;
+    mirror.publish_index(&changed(6, 4));
+    let plan = planned(&mirror, Default::default()).await.unwrap();
+    assert!(plan.to_delete.is_empty());
+    assert!(plan.deletion_refused.is_some());
+    synced(&mirror, "second").await.unwrap();
+    assert_eq!(bottles(&mirror).len(), 10);
+    let report = mirror.text(&layout::report("second")).unwrap();
+    assert!(report.contains("nothing is deleted"), "{report}");
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_when_a_file_could_not_be_brought_over() {
+    let mirror = deleting(0, 6).await;
+    let next = changed(6, 2);
+    mirror.publish_index(&next);
+    mirror.corrupt(&next[0], 2_001, false);
+    let outcome = synced(&mirror, "second").await.unwrap();
+    assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
+    assert_eq!(bottles(&mirror).len(), 7);
+    mirror.corrupt(&next[0], 2_001, true);
+    synced(&mirror, "third").await.unwrap();
+    assert_eq!(bottles(&mirror).len(), 6);
+    assert_is(&mirror, &next);
+}
+
+#[tokio::test]
+async fn the_second_copy_in_the_registry_layout_goes_with_its_file() {
+    let mirror = FakeMirror::new();
+    mirror.change_settings(|settings| {
+        settings.registry_layout = true;
+        settings.deletion = Some(DeletionSettings {
+            grace_days: 0,
+            max_files: 3,
+            max_share_percent: 50,
+        });
+    });
+    mirror.publish_index(&formulae(6, 1));
+    synced(&mirror, "first").await.unwrap();
+    let blobs = |mirror: &FakeMirror| {
+        let keys = mirror.keys().into_iter();
+        keys.filter(|key| key.contains("/blobs/")).count()
+    };
+    assert_eq!(blobs(&mirror), 6);
+    mirror.publish_index(&changed(6, 2));
+    synced(&mirror, "second").await.unwrap();
+    assert_eq!((bottles(&mirror).len(), blobs(&mirror)), (6, 6));
+    assert_is(&mirror, &changed(6, 2));
+}

@@ -1,1 +1,384 @@
-//! .
+//! A sync that runs in tasks.
+
+use chrono::Duration;
+use longshore_bottles::layout;
+use longshore_bottles::ports::ErrorClass;
+use longshore_bottles::settings::RunnerSettings;
+use longshore_bottles::sync::record::SyncState;
+use longshore_bottles::sync::shard::{self, Renewed, Taken, pending};
+use longshore_bottles::sync::{RunOutcome, SyncOptions, status};
+use longshore_events::longshore::{LongshoreEvent, RunsOn};
+use longshore_events::transfer::TransferProgress;
+use longshore_testkit::{FakeMirror, Fault, MIRROR_BUCKET, MIRROR_STACK};
+
+use crate::scene::{
+    INDEX, alive, assert_is, formulae, last_reason, minutes, record, runner, state,
+    synced, synced_in_tasks, synced_with, task_works, with_tasks, woken, worker,
+};
+
+#[tokio::test]
+async fn the_work_is_split_between_tasks_and_the_last_one_s_end_publishes() {
+    let mirror = with_tasks(&formulae(8, 1));
+    let outcome = synced_in_tasks(&mirror, "first").await.unwrap();
+    let RunOutcome::Running { runs_on, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(runs_on, RunsOn::Tasks { tasks: 2 });
+    let tasks = mirror.tasks();
+    assert_eq!(tasks.len(), 2);
+    assert_eq!(tasks[0].started_by, "longshore-sync/bottles/1");
+    assert!(tasks.iter().all(|task| task.client_token.len() <= 64));
+    task_works(&mirror, &tasks[0].task_arn, None).await;
+    let advanced = woken(&mirror, "wake-1").await.unwrap();
+    assert!(matches!(advanced.outcome, Some(RunOutcome::Running { .. })));
+    assert_eq!(mirror.text(INDEX), None);
+    task_works(&mirror, &tasks[1].task_arn, None).await;
+    let advanced = woken(&mirror, "wake-2").await.unwrap();
+    assert!(matches!(advanced.outcome, Some(RunOutcome::Completed { .. })));
+    assert_is(&mirror, &formulae(8, 1));
+    assert_eq!(
+        mirror.told(),
+        [
+            "Sync Planned",
+            "Sync Shard Completed",
+            "Sync Progressed",
+            "Sync Shard Completed",
+            "Sync Completed"
+        ]
+    );
+    assert_eq!(woken(&mirror, "wake-3").await.unwrap().outcome, None);
+    assert_eq!(mirror.told().len(), 5);
+}
+
+#[tokio::test]
+async fn duplicate_wake_ups_at_once_finish_once() {
+    let mirror = with_tasks(&formulae(8, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    for task in alive(&mirror) {
+        task_works(&mirror, &task, None).await;
+    }
+    let (one, two, three) = tokio::join!(
+        woken(&mirror, "one"),
+        woken(&mirror, "two"),
+        woken(&mirror, "three")
+    );
+    let closed = [one.unwrap(), two.unwrap(), three.unwrap()]
+        .into_iter()
+        .filter(|advanced| matches!(advanced.outcome, Some(RunOutcome::Completed { .. })));
+    assert_eq!(closed.count(), 1);
+    let completed = mirror.told().into_iter().filter(|told| *told == "Sync Completed");
+    assert_eq!(completed.count(), 1);
+}
+
+#[tokio::test]
+async fn a_task_that_is_killed_is_started_again_at_once_and_nothing_comes_twice() {
+    let mirror = with_tasks(&formulae(8, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let tasks = alive(&mirror);
+    task_works(&mirror, &tasks[0], Some(2)).await;
+    task_works(&mirror, &tasks[1], None).await;
+    woken(&mirror, "stopped").await.unwrap();
+    let again = alive(&mirror);
+    assert_eq!(again.len(), 1);
+    task_works(&mirror, &again[0], None).await;
+    woken(&mirror, "done").await.unwrap();
+    assert_is(&mirror, &formulae(8, 1));
+    assert_eq!(mirror.downloads().len(), 8);
+}
+
+#[tokio::test]
+async fn a_shard_whose_tasks_die_is_given_up_after_three_and_the_sync_has_failed_with_the_reason() {
+    let mirror = with_tasks(&formulae(8, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let tasks = alive(&mirror);
+    task_works(&mirror, &tasks[1], None).await;
+    task_works(&mirror, &tasks[0], Some(0)).await;
+    for wake in ["one", "two"] {
+        woken(&mirror, wake).await.unwrap();
+        let again = alive(&mirror);
+        assert_eq!(again.len(), 1, "{wake}");
+        task_works(&mirror, &again[0], Some(1)).await;
+    }
+    let advanced = woken(&mirror, "three").await.unwrap();
+    assert!(matches!(advanced.outcome, Some(RunOutcome::Failed { .. })), "{advanced:?}");
+    assert_eq!(mirror.tasks().len(), 4);
+    let reason = last_reason(&mirror);
+    assert!(reason.starts_with("3 files could not be brought over"), "{reason}");
+    assert!(
+        reason.contains("3 tasks died of it; the last one: Essential container in task exited (137)"),
+        "{reason}"
+    );
+    assert_eq!(mirror.text(INDEX), None);
+    // What is there is known: the next sync brings the rest.
+    mirror.forget();
+    let next = synced(&mirror, "next").await.unwrap();
+    assert!(matches!(next, RunOutcome::Completed { .. }), "{next:?}");
+    assert_eq!(mirror.downloads().len(), 3);
+    assert_is(&mirror, &formulae(8, 1));
+}
+
+#[tokio::test]
+async fn a_task_that_dies_before_it_takes_its_shard_counts_as_well() {
+    let mirror = with_tasks(&formulae(2, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    for _ in 0..3 {
+        for task in alive(&mirror) {
+            mirror.stop_task(&task, "CannotPullContainerError");
+        }
+        woken(&mirror, "wake").await.unwrap();
+    }
+    assert_eq!(state(&mirror), SyncState::Failed);
+    assert_eq!(mirror.tasks().len(), 6);
+    assert!(last_reason(&mirror).contains("CannotPullContainerError"));
+}
+
+#[tokio::test]
+async fn a_task_for_which_there_is_no_capacity_is_asked_for_again() {
+    let mirror = with_tasks(&formulae(8, 1));
+    mirror.set_capacity(Some(1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    assert_eq!(mirror.tasks().len(), 1);
+    woken(&mirror, "early").await.unwrap();
+    assert_eq!(mirror.tasks().len(), 1);
+    mirror.set_capacity(None);
+    woken(&mirror, "later").await.unwrap();
+    assert_eq!(mirror.tasks().len(), 2);
+    for task in alive(&mirror) {
+        task_works(&mirror, &task, None).await;
+    }
+    woken(&mirror, "done").await.unwrap();
+    assert_is(&mirror, &formulae(8, 1));
+}
+
+#[tokio::test]
+async fn a_task_that_can_never_be_started_fails_the_sync_with_the_reason() {
+    for (class, hours) in [(ErrorClass::Denied, 0), (ErrorClass::Transient, 7)] {
+        let mirror = with_tasks(&formulae(1, 1));
+        mirror.inject_at("RunTask", Fault::Fails(class));
+        mirror.set_capacity(Some(0));
+        synced_in_tasks(&mirror, "first").await.unwrap();
+        mirror.pass(Duration::hours(hours));
+        woken(&mirror, "wake").await.unwrap();
+        assert_eq!(state(&mirror), SyncState::Failed);
+        assert!(last_reason(&mirror).contains("RunTask"), "{}", last_reason(&mirror));
+        assert_eq!(mirror.text(INDEX), None);
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_is_silent_for_half_an_hour_is_replaced() {
+    let mirror = with_tasks(&formulae(1, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    mirror.pass(minutes(29));
+    woken(&mirror, "early").await.unwrap();
+    assert_eq!(mirror.tasks().len(), 1);
+    mirror.pass(minutes(2));
+    woken(&mirror, "late").await.unwrap();
+    assert_eq!(mirror.tasks().len(), 2);
+    // The one that was silent comes back: one of them does the work.
+    for task in alive(&mirror) {
+        task_works(&mirror, &task, None).await;
+    }
+    woken(&mirror, "done").await.unwrap();
+    assert_is(&mirror, &formulae(1, 1));
+    assert_eq!(mirror.downloads().len(), 1);
+}
+
+#[tokio::test]
+async fn a_shard_that_is_given_back_in_order_counts_no_death() {
+    let mirror = with_tasks(&formulae(8, 1));
+    mirror.change_settings(|settings| settings.max_tasks = 1);
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    for round in 0..5 {
+        let task = alive(&mirror).remove(0);
+        let taken = shard::take(&mirror, MIRROR_BUCKET, "first", 1, &worker(&mirror, &task))
+            .await
+            .unwrap();
+        let Taken::Leased(mut lease) = taken else {
+            panic!("{round}: {taken:?}");
+        };
+        let items = shard::items(&mirror, MIRROR_BUCKET, "first", 1).await.unwrap();
+        let (now, left) = items.split_at(1);
+        let transferred =
+            longshore_bottles::ports::Transferrer::transfer(&mirror, MIRROR_BUCKET, now.to_vec(), None)
+                .await;
+        shard::give_back(&mirror, MIRROR_BUCKET, &mut lease, &transferred.report, left)
+            .await
+            .unwrap();
+        mirror.stop_task(&task, "SpotInterruption");
+        woken(&mirror, "wake").await.unwrap();
+    }
+    let last = alive(&mirror).remove(0);
+    task_works(&mirror, &last, None).await;
+    let advanced = woken(&mirror, "done").await.unwrap();
+    let Some(RunOutcome::Completed { result, .. }) = advanced.outcome else {
+        panic!("{advanced:?}");
+    };
+    assert_eq!(result.transfer.files, 8);
+    assert_eq!(mirror.downloads().len(), 8);
+    assert_is(&mirror, &formulae(8, 1));
+}
+
+#[tokio::test]
+async fn a_worker_that_has_lost_its_shard_is_told_so() {
+    let mirror = with_tasks(&formulae(2, 1));
+    mirror.change_settings(|settings| settings.max_tasks = 1);
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let take = async |id: &str| {
+        shard::take(&mirror, MIRROR_BUCKET, "first", 1, &worker(&mirror, id))
+            .await
+            .unwrap()
+    };
+    let Taken::Leased(mut slow) = take("slow").await else {
+        panic!("nobody has it");
+    };
+    assert!(matches!(take("other").await, Taken::Busy { .. }));
+    let progress = TransferProgress {
+        files: 1,
+        bytes: 1_000,
+        failed: 0,
+    };
+    mirror.pass(Duration::seconds(50));
+    let renewed = shard::renew(&mirror, MIRROR_BUCKET, &mut slow, progress, mirror.time()).await;
+    assert_eq!(renewed.unwrap(), Renewed::Held);
+    let shown = status(&mirror, MIRROR_STACK).await.unwrap();
+    assert_eq!(shown.done, progress);
+    assert_eq!(shown.shards[0].worker_id.as_deref(), Some("slow"));
+    mirror.pass(Duration::seconds(50));
+    assert!(matches!(take("other").await, Taken::Busy { .. }));
+    mirror.pass(Duration::seconds(11));
+    let waiting = pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert!(matches!(take("other").await, Taken::Leased(_)));
+    let renewed = shard::renew(&mirror, MIRROR_BUCKET, &mut slow, progress, mirror.time()).await;
+    assert_eq!(renewed.unwrap(), Renewed::Lost);
+    let report = serde_json::from_value(serde_json::json!({
+        "files": 2, "bytes": 1, "already_there": 0, "copies": 0, "downloaded_bytes": 1,
+        "resumed_bytes": 0, "failed": 0, "failures": [],
+        "started_at": mirror.time(), "finished_at": mirror.time(),
+    }))
+    .unwrap();
+    let event = shard::finish(&mirror, MIRROR_BUCKET, &mut slow, &report).await;
+    assert_eq!(event.unwrap(), None);
+    assert!(pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_is_no_loss_of_the_shard() {
+    let mirror = with_tasks(&formulae(2, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let taken = shard::take(&mirror, MIRROR_BUCKET, "first", 1, &worker(&mirror, "task")).await;
+    let Ok(Taken::Leased(mut lease)) = taken else {
+        panic!("{taken:?}");
+    };
+    mirror.inject_at("PutObject", Fault::AnswerLost);
+    let progress = TransferProgress::default();
+    mirror.pass(Duration::seconds(20));
+    shard::renew(&mirror, MIRROR_BUCKET, &mut lease, progress, mirror.time())
+        .await
+        .unwrap_err();
+    mirror.pass(Duration::seconds(5));
+    let renewed = shard::renew(&mirror, MIRROR_BUCKET, &mut lease, progress, mirror.time()).await;
+    assert_eq!(renewed.unwrap(), Renewed::Held);
+}
+
+#[tokio::test]
+async fn what_a_function_has_no_time_for_goes_on_in_a_task() {
+    let mirror = with_tasks(&formulae(20, 1));
+    mirror.set_seconds_per_file(60);
+    let hurried = RunnerSettings {
+        time_left: Some(Duration::minutes(15)),
+        ..runner()
+    };
+    synced_with(&mirror, "first", &hurried, SyncOptions::default()).await.unwrap();
+    assert_eq!(record(&mirror).sync.runs_on, RunsOn::Tasks { tasks: 1 });
+    let task = alive(&mirror).remove(0);
+    let waiting = pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    task_works(&mirror, &task, None).await;
+    woken(&mirror, "done").await.unwrap();
+    assert_is(&mirror, &formulae(20, 1));
+    assert_eq!(mirror.downloads().len(), 20);
+}
+
+#[tokio::test]
+async fn an_estimate_that_does_not_fit_into_the_time_left_goes_to_tasks() {
+    let mirror = with_tasks(&formulae(8, 1));
+    let hurried = RunnerSettings {
+        time_left: Some(Duration::seconds(60)),
+        ..runner()
+    };
+    let outcome = synced_with(&mirror, "first", &hurried, SyncOptions::default()).await.unwrap();
+    let RunOutcome::Running { runs_on, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(matches!(runs_on, RunsOn::Tasks { .. }));
+}
+
+#[tokio::test]
+async fn a_long_sync_tells_how_far_it_is_every_five_minutes() {
+    let mirror = with_tasks(&formulae(1, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    for minute in 1..=12 {
+        mirror.pass(minutes(1));
+        woken(&mirror, &format!("minute-{minute}")).await.unwrap();
+    }
+    let told = mirror.told();
+    assert_eq!(told, ["Sync Planned", "Sync Progressed", "Sync Progressed"]);
+    let Some(LongshoreEvent::SyncProgressed(progressed)) = mirror.published().pop() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((progressed.shards_ended, progressed.shards), (0, 1));
+}
+
+#[tokio::test]
+async fn a_run_while_tasks_work_is_refused_and_one_after_their_end_finishes_the_sync_first() {
+    let mirror = with_tasks(&formulae(8, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let refused = synced(&mirror, "second").await.unwrap();
+    assert!(matches!(refused, RunOutcome::Refused { .. }), "{refused:?}");
+    for task in alive(&mirror) {
+        task_works(&mirror, &task, None).await;
+    }
+    // No event has told of their end.
+    mirror.publish_index(&formulae(8, 2));
+    let third = synced(&mirror, "third").await.unwrap();
+    assert!(matches!(third, RunOutcome::Completed { .. }), "{third:?}");
+    let completed = mirror.told().into_iter().filter(|told| *told == "Sync Completed");
+    assert_eq!(completed.count(), 2);
+    assert_is(&mirror, &formulae(8, 2));
+    let left = mirror.keys();
+    assert!(
+        !left.iter().any(|key| key.starts_with(".longshore/syncs/first/")),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_woken_by_a_stack_without_a_mirror_or_one_that_was_never_synced() {
+    let mirror = FakeMirror::new();
+    assert_eq!(woken(&mirror, "wake").await.unwrap().outcome, None);
+    assert!(mirror.keys().is_empty());
+    assert!(pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap().is_empty());
+    let worker = worker(&mirror, "other");
+    let runner = runner();
+    let engine = crate::scene::engine(&mirror, &runner, &worker);
+    let advanced = longshore_bottles::sync::advance(&engine, "another").await.unwrap();
+    assert_eq!(advanced.outcome, None);
+}
+
+#[tokio::test]
+async fn the_key_of_a_shard_names_its_sync() {
+    assert_eq!(
+        shard::of_key(&layout::shard("sync-1", 12)),
+        Some(("sync-1".to_owned(), 12))
+    );
+    for key in [
+        "lists/mine.jsonl",
+        ".longshore/syncs/sync-1/shards/12.jsonl",
+        ".longshore/syncs/sync-1/shards/0012.json",
+        ".longshore/syncs/sync-1/plan.json",
+    ] {
+        assert_eq!(shard::of_key(key), None, "{key}");
+    }
+}

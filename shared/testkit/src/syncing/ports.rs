@@ -60,7 +60,11 @@ impl MirrorStore for FakeMirror {
     }
 
     async fn list(&self, _bucket: &str, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
-        self.call("ListObjectsV2", |world| {
+        let operation = match prefix {
+            "" => "ListObjectsV2",
+            _ => "ListObjectsV2 of a prefix",
+        };
+        self.call(operation, |world| {
             Ok(world
                 .objects
                 .iter()
