@@ -201,6 +201,8 @@ def main():
         "endpoint": f"http://{HOST}:{port}",
         "control": control_address,
         "slack_webhook_url": control_address + slack.PATH,
+        "slack_api_url": control_address + slack.API_PATH,
+        "slack_bot": {"bot_token": slack.BOT_TOKEN, "channel": slack.CHANNEL},
         "homebrew": homebrew.address(),
         "region": arguments.region,
         "account_id": ACCOUNT,

@@ -119,6 +119,11 @@ class _Requests(BaseHTTPRequestHandler):
             status, headers, text = slack.post(self.path, raw)
             self._answer(status, text.encode(), headers, "text/html")
             return
+        if self.path.startswith(slack.API_PATH + "/"):
+            method = self.path.removeprefix(slack.API_PATH + "/")
+            status, headers, value = slack.call(method, self.headers.get("Authorization"), raw)
+            self._answer(status, json.dumps(value).encode(), headers)
+            return
         if self.path.startswith("/homebrew/"):
             self._answer_homebrew("POST", raw)
             return

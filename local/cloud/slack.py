@@ -1,11 +1,17 @@
-"""A stand-in for Slack's incoming webhooks: checks what Slack checks, keeps what it got, fails on request."""
+"""A stand-in for Slack, its incoming webhooks and the Web API's `chat.postMessage` and `chat.update`: checks
+what Slack checks, keeps what it got and edits it in place, fails on request."""
 
+import itertools
 import json
 import threading
+import time
 
 import events
 
 PATH = "/slack/services/T00000000/B00000000/local"
+API_PATH = "/slack/api"
+BOT_TOKEN = "xoxb-local"
+CHANNEL = "C00000000"
 _MOST_BLOCKS = 50
 _LONGEST_HEADER = 150
 _LONGEST_SECTION = 3000
@@ -30,6 +36,7 @@ _BLOCK_TYPES = {
 }
 
 _lock = threading.Lock()
+_numbers = itertools.count(1)
 _messages = []
 _refused = []
 _answers = []
@@ -55,8 +62,9 @@ def forget():
 def prepare(answer):
     """The next `times` posts get this answer; returns what is wrong with the request, or `None`."""
     status, times = answer.get("status"), answer.get("times", 1)
-    if not isinstance(status, int) or not 400 <= status <= 599:
-        return "status: expected a number from 400 to 599"
+    is_refusal = status == 200 and isinstance(answer.get("error"), str)
+    if not is_refusal and (not isinstance(status, int) or not 400 <= status <= 599):
+        return "status: expected a number from 400 to 599, or 200 with an error of the Web API"
     if not isinstance(times, int) or times < 1:
         return "times: expected a number of at least 1"
     with _lock:
@@ -69,18 +77,72 @@ def post(path, raw):
     if path != PATH:
         return 404, {}, "no_team"
     body, problem = _checked(raw)
-    received = {"received_at": events.now(), "body": body if body is not None else raw.decode("utf-8", "replace")}
+    received = _received(raw, body)
     with _lock:
-        if _answers:
-            answer = _answers.pop(0)
-            _refused.append({**received, "status": answer["status"]})
-            headers = {"Retry-After": str(answer["retry_after"])} if "retry_after" in answer else {}
-            return answer["status"], headers, "rate_limited" if answer["status"] == 429 else "rollup_error"
+        prepared = _prepared(received)
+        if prepared:
+            status, headers = prepared["status"], _headers(prepared)
+            return status, headers, "rate_limited" if status == 429 else "rollup_error"
         if problem:
             _refused.append({**received, "status": 400, "reason": problem})
             return 400, {}, problem
         _messages.append(received)
     return 200, {}, "ok"
+
+
+def call(method, authorization, raw):
+    """What the Web API answers to a call of `method`: status, headers and value. A refusal has status 200."""
+    body, problem = _checked(raw)
+    received = _received(raw, body)
+    with _lock:
+        prepared = _prepared(received)
+        if prepared:
+            error = "ratelimited" if prepared["status"] == 429 else prepared.get("error", "internal_error")
+            return prepared["status"], _headers(prepared), {"ok": False, "error": error}
+        problem = _denied(method, authorization) or problem or _misplaced(body)
+        message = None
+        if not problem and method == "chat.update":
+            message = next((known for known in _messages if known.get("ts") == body.get("ts")), None)
+            problem = None if message else "message_not_found"
+        if problem:
+            _refused.append({**received, "status": 200, "reason": problem})
+            return 200, {}, {"ok": False, "error": problem}
+        if message is None:
+            message = {**received, "channel": CHANNEL, "ts": f"{int(time.time())}.{next(_numbers):06}", "edits": []}
+            _messages.append(message)
+        else:
+            message["edits"].append({"received_at": message["received_at"], "body": message["body"]})
+            message.update(received)
+        return 200, {}, {"ok": True, "channel": CHANNEL, "ts": message["ts"], "message": body}
+
+
+def _received(raw, body):
+    return {"received_at": events.now(), "body": body if body is not None else raw.decode("utf-8", "replace")}
+
+
+def _prepared(received):
+    """The answer that was asked for, if there is one left; the lock is held."""
+    if not _answers:
+        return None
+    answer = _answers.pop(0)
+    _refused.append({**received, "status": answer["status"]})
+    return answer
+
+
+def _headers(answer):
+    return {"Retry-After": str(answer["retry_after"])} if "retry_after" in answer else {}
+
+
+def _denied(method, authorization):
+    if method not in ("chat.postMessage", "chat.update"):
+        return "unknown_method"
+    if not authorization:
+        return "not_authed"
+    return None if authorization == f"Bearer {BOT_TOKEN}" else "invalid_auth"
+
+
+def _misplaced(body):
+    return None if body.get("channel") == CHANNEL else "channel_not_found"
 
 
 def _checked(raw):

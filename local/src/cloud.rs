@@ -32,6 +32,8 @@ pub struct Cloud {
     pub control: String,
     /// The webhook of Slack's stand-in.
     pub slack_webhook_url: String,
+    /// The Web API of Slack's stand-in.
+    pub slack_api_url: String,
     /// The AWS region that it plays.
     pub region: String,
     /// The AWS account that it plays.

@@ -208,6 +208,7 @@ pub fn apply(
     .with_variable("access_key_id", &cloud.access_key_id)
     .with_variable("secret_access_key", &cloud.secret_access_key)
     .with_variable("slack_webhook_url", &cloud.slack_webhook_url)
+    .with_variable("slack_api_url", &cloud.slack_api_url)
     .with_variable(
         "package_directory",
         &workspace.path("target/packages").to_string_lossy(),

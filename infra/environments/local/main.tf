@@ -75,5 +75,8 @@ module "longshore" {
   require_tls        = local.require_tls
 
   # The functions' own calls come back to the local cloud.
-  extra_environment = { AWS_ENDPOINT_URL = var.endpoint }
+  extra_environment = {
+    AWS_ENDPOINT_URL = var.endpoint
+    SLACK_API_URL    = var.slack_api_url
+  }
 }

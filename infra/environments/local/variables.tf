@@ -40,6 +40,11 @@ variable "slack_webhook_url_version" {
   default     = 1
 }
 
+variable "slack_api_url" {
+  description = "URL of the stand-in for Slack's Web API, which is used where the secret holds a bot's token in place of a webhook's URL."
+  type        = string
+}
+
 variable "package_directory" {
   description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip, sync.zip and notify.zip."
   type        = string

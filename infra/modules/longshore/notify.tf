@@ -1,4 +1,4 @@
-# notify: every event on Longshore's bus becomes a Slack message.
+# notify: every event on Longshore's bus becomes a Slack message, or an edit of one.
 locals {
   notify_policy = jsonencode({
     Version = "2012-10-17"
@@ -11,6 +11,22 @@ locals {
         Action   = ["secretsmanager:GetSecretValue"]
         Resource = [local.slack_webhook_secret_arn]
       },
+      {
+        # Which message in Slack is about which deployment, change or sync: what
+        # a bot has posted, it edits.
+        Sid      = "KeepMessages"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject"]
+        Resource = ["${module.state_bucket.arn}/messages/*"]
+      },
+      {
+        # The first event of each has no message yet, and without this S3 answers
+        # 403 for it. No condition on the prefix, as reading an object carries none.
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [module.state_bucket.arn]
+      },
     ]
   })
 }
@@ -19,7 +35,7 @@ module "notify" {
   source = "../function"
 
   name         = "${var.prefix}-notify"
-  description  = "Tells Slack about deployments"
+  description  = "Tells Slack about deployments, stacks and bottle syncs"
   package_path = "${var.package_directory}/${var.architecture}/notify.zip"
   architecture = var.architecture
   policy       = local.notify_policy
@@ -37,9 +53,13 @@ module "deployment_told" {
   source = "../rule"
 
   name           = "${var.prefix}-deployment-told"
-  description    = "Longshore told something about a deployment"
+  description    = "Longshore told something that people are told, too"
   event_bus_name = module.event_bus.name
-  event_pattern  = jsonencode({ source = ["longshore"] })
+  # The end of a shard is between a task and sync.
+  event_pattern = jsonencode({
+    source      = ["longshore"]
+    detail-type = [{ anything-but = ["Sync Shard Completed"] }]
+  })
 
   function_name         = module.notify.name
   function_arn          = module.notify.arn

@@ -1,6 +1,9 @@
-"""The stand-in for Slack's webhook refuses what Slack refuses and fails when it is told to."""
+"""The stand-in for Slack refuses what Slack refuses, edits what it holds and fails when it is told to."""
 
+import json
 import unittest
+import urllib.error
+import urllib.request
 
 from tests.running_cloud import cloud, request
 
@@ -71,6 +74,60 @@ class Slack(unittest.TestCase):
     def test_an_unknown_webhook_is_not_found(self):
         url = self.cloud.description["control"] + "/slack/services/T1/B1/other"
         self.assertEqual(request("POST", url, {"text": "a"})[0], 404)
+
+    def _call(self, method, value=None, token=None, raw=None):
+        url = f"{self.cloud.description['slack_api_url']}/{method}"
+        if token is None:
+            token = self.cloud.description["slack_bot"]["bot_token"]
+        body = raw if raw is not None else json.dumps(value).encode()
+        call = urllib.request.Request(url, data=body, method="POST", headers={"Content-Type": "application/json"})
+        if token:
+            call.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(call) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def test_a_bot_edits_its_message_in_place_and_what_it_said_before_is_kept(self):
+        channel = self.cloud.description["slack_bot"]["channel"]
+        posted = [self._call("chat.postMessage", {"channel": channel, "text": text})[1] for text in ("one", "two")]
+        self.assertTrue(all(answer["ok"] and answer["channel"] == channel for answer in posted))
+        self.assertNotEqual(posted[0]["ts"], posted[1]["ts"])
+        for text in ("more", "done"):
+            edit = {"channel": channel, "ts": posted[0]["ts"], "text": text, "blocks": [section(text)]}
+            self.assertEqual(self._call("chat.update", edit)[1]["ts"], posted[0]["ts"])
+        first, second = self._kept()
+        self.assertEqual(first["body"]["text"], "done")
+        self.assertEqual([edit["body"]["text"] for edit in first["edits"]], ["one", "more"])
+        self.assertEqual((second["body"]["text"], second["edits"]), ("two", []))
+
+    def test_what_the_web_api_refuses_is_refused_with_status_200_and_its_code(self):
+        channel = self.cloud.description["slack_bot"]["channel"]
+        message = {"channel": channel, "text": "a"}
+        for method, value, token, code in (
+            ("chat.postMessage", message, "", "not_authed"),
+            ("chat.postMessage", message, "xoxb-other", "invalid_auth"),
+            ("chat.postMessage", {**message, "channel": "C1"}, None, "channel_not_found"),
+            ("chat.postMessage", {"channel": channel}, None, "no_text"),
+            ("chat.postMessage", {**message, "blocks": [header("a" * 151)]}, None, "invalid_blocks"),
+            ("chat.update", {**message, "ts": "1.000001"}, None, "message_not_found"),
+            ("chat.update", message, None, "message_not_found"),
+            ("chat.delete", message, None, "unknown_method"),
+        ):
+            with self.subTest(code):
+                self.assertEqual(self._call(method, value, token), (200, {"ok": False, "error": code}))
+        self.assertEqual(self._call("chat.postMessage", raw=b"not JSON")[1]["error"], "invalid_payload")
+        self.assertEqual(self._kept(), [])
+
+    def test_the_web_api_fails_as_often_as_asked(self):
+        channel = self.cloud.description["slack_bot"]["channel"]
+        self.cloud.control("POST", "/slack/answers", {"status": 429, "retry_after": "1"})
+        self.cloud.control("POST", "/slack/answers", {"status": 200, "error": "fatal_error"})
+        self.cloud.control("POST", "/slack/answers", {"status": 503})
+        answers = [self._call("chat.postMessage", {"channel": channel, "text": "again"}) for _ in range(4)]
+        self.assertEqual([status for status, _ in answers], [429, 200, 503, 200])
+        self.assertEqual([answer.get("error") for _, answer in answers], ["ratelimited", "fatal_error", "internal_error", None])
 
 
 if __name__ == "__main__":

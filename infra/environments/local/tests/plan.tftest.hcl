@@ -55,6 +55,7 @@ variables {
   access_key_id     = "AKIAEXAMPLE"
   secret_access_key = "example"
   slack_webhook_url = "http://127.0.0.1:4567/slack/services/T00000000/B00000000/local"
+  slack_api_url     = "http://127.0.0.1:4567/slack/api"
   package_directory = "tests/packages"
   task_role_arns    = ["arn:aws:iam::111122223333:role/shop-execution"]
 }

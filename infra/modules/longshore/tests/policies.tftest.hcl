@@ -328,6 +328,12 @@ run "provision_may_do_exactly_this" {
         Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
       },
       {
+        Sid      = "FindBuckets"
+        Effect   = "Allow"
+        Action   = ["s3:ListAllMyBuckets"]
+        Resource = ["*"]
+      },
+      {
         Sid      = "TellStacks"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -483,17 +489,31 @@ run "half_a_byte_is_no_threshold" {
   expect_failures = [var.sync_threshold_bytes]
 }
 
-run "notify_may_read_its_secret_and_nothing_else" {
+run "notify_may_read_its_secret_and_keep_its_messages" {
   command = plan
 
   assert {
-    condition = jsondecode(output.policies.notify.work).Statement == [{
-      Sid      = "ReadSlackWebhook"
-      Effect   = "Allow"
-      Action   = ["secretsmanager:GetSecretValue"]
-      Resource = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-??????"]
-    }]
-    error_message = "notify may do more or less than read its secret."
+    condition = jsondecode(output.policies.notify.work).Statement == [
+      {
+        Sid      = "ReadSlackWebhook"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-??????"]
+      },
+      {
+        Sid      = "KeepMessages"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/messages/*"]
+      },
+      {
+        Sid      = "TellMissingFromRefused"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
+      },
+    ]
+    error_message = "notify may do more or less than its work."
   }
 }
 
@@ -563,6 +583,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
       "ecs:DescribeTaskDefinition",
       "ecs:ListTasks",
       "ecs:RegisterTaskDefinition",
+      "s3:ListAllMyBuckets",
     ])
     error_message = "The list of calls without a resource level has grown: see that AWS really has none."
   }
@@ -657,8 +678,8 @@ run "whoever_reads_a_key_that_may_be_missing_may_list_the_bucket" {
           for statement in jsondecode(document).Statement : contains(statement.Action, "s3:GetObject")
         ]
       ]))
-    ]) == toset(["provision", "deploy", "watch", "sync"])
-    error_message = "Other functions than provision, deploy, watch and sync read the state bucket."
+    ]) == toset(["provision", "deploy", "watch", "sync", "notify"])
+    error_message = "A function does not read the state bucket at all."
   }
 }
 

@@ -162,7 +162,10 @@ run "each_rule_waits_for_exactly_its_events" {
         detail-type = ["ECS Task State Change"]
         detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }] }
       }]
-      deployment_told = ["longshore", { source = ["longshore"] }]
+      deployment_told = ["longshore", {
+        source      = ["longshore"]
+        detail-type = [{ anything-but = ["Sync Shard Completed"] }]
+      }]
       shard_completed = ["longshore", {
         source      = ["longshore"]
         detail-type = ["Sync Shard Completed"]
