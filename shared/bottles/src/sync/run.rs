@@ -186,7 +186,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         };
         let is_own = held.record.sync.id == worker.id;
         let is_planning = held.record.sync.state == SyncState::Planning;
-        if is_own && !(is_planning && !held.record.sync.is_leased(worker.now)) {
+        if is_own && (!is_planning || held.record.sync.is_leased(worker.now)) {
             return Ok(Some(Begun::GoOn(held)));
         }
         if held.record.sync.state.is_open() && !is_own {

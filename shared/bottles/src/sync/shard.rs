@@ -152,7 +152,7 @@ pub(crate) fn progress_of(report: &TransferReport) -> TransferProgress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The shard's state as last written.
-    pub state: ShardState,
+    pub state: Box<ShardState>,
     version: RecordVersion,
 }
 
@@ -274,7 +274,10 @@ pub async fn take<M: MirrorStore>(
     state.attempts += 1;
     state.progress = TransferProgress::default();
     match write(store, bucket, &state, &version).await {
-        Ok(version) => Ok(Taken::Leased(Lease { state, version })),
+        Ok(version) => Ok(Taken::Leased(Lease {
+            state: Box::new(state),
+            version,
+        })),
         Err(error) if error.class == ErrorClass::LostRace => Ok(Taken::Busy { until: lease_until }),
         Err(error) => Err(error),
     }
@@ -486,14 +489,14 @@ async fn change<M: MirrorStore>(
     let Some((current, version)) = read(store, bucket, &sync_id, shard).await? else {
         return Ok(Renewed::Lost);
     };
-    if current == state {
+    if current == *state {
         *lease = Lease { state, version };
         return Ok(Renewed::Held);
     }
     if !current.is_held_by(&lease.state) {
         return Ok(Renewed::Lost);
     }
-    let mut state = current;
+    let mut state = Box::new(current);
     change(&mut state);
     match write(store, bucket, &state, &version).await {
         Ok(version) => {

@@ -101,7 +101,12 @@ async fn a_sync_that_fails_at_any_call_is_brought_to_its_end_by_its_retry() {
             let reports = reports.filter(|key| *key == layout::report("second"));
             assert_eq!(reports.count(), 1, "{what}");
             assert!(record(&mirror).outbox.is_empty(), "{what}");
-            assert_eq!(mirror.downloads().len(), 1, "{what}: {:?}", mirror.downloads());
+            assert_eq!(
+                mirror.downloads().len(),
+                1,
+                "{what}: {:?}",
+                mirror.downloads()
+            );
         }
     }
 }
@@ -175,7 +180,10 @@ async fn a_wake_up_that_fails_at_any_call_is_followed_by_one_that_finishes() {
             assert!(second.is_ok(), "{what}");
             assert_eq!(state(&mirror), SyncState::Completed, "{what}");
             assert_is(&mirror, &formulae(4, 1));
-            assert!((1..=2).contains(&count(&mirror, "Sync Completed")), "{what}");
+            assert!(
+                (1..=2).contains(&count(&mirror, "Sync Completed")),
+                "{what}"
+            );
             assert!(record(&mirror).outbox.is_empty(), "{what}");
             assert_eq!(mirror.tasks().len(), 3, "{what}");
         }

@@ -22,7 +22,10 @@ fn provisioned() -> FakeMirror {
 }
 
 fn throughput(mirror: &FakeMirror) -> u32 {
-    mirror.file_system().provisioned_throughput_in_mibps.unwrap()
+    mirror
+        .file_system()
+        .provisioned_throughput_in_mibps
+        .unwrap()
 }
 
 async fn all_work(mirror: &FakeMirror) {
@@ -111,7 +114,10 @@ async fn throughput_that_cannot_be_raised_keeps_nobody_from_running() {
 async fn a_file_system_that_tasks_could_not_mount_fails_the_sync_before_any_starts() {
     type Change = fn(&mut longshore_bottles::ports::ObservedFileSystem);
     let changes: [(Change, &str); 3] = [
-        (|observed| observed.life_cycle_state = "creating".to_owned(), "is creating"),
+        (
+            |observed| observed.life_cycle_state = "creating".to_owned(),
+            "is creating",
+        ),
         (
             |observed| observed.mount_targets.clear(),
             "has no mount target in subnet subnet-1",

@@ -8,8 +8,8 @@ use longshore_events::longshore::{FileCount, RunsOn};
 use longshore_testkit::{FakeMirror, Fault, INDEX_URL, bottle_sha256};
 
 use crate::scene::{
-    INDEX, assert_is, bottles, formulae, index_of, last_reason, mirrored, planned, state, synced,
-    synced_with, runner, with_tasks,
+    INDEX, assert_is, bottles, formulae, index_of, last_reason, mirrored, planned, runner, state,
+    synced, synced_with, with_tasks,
 };
 
 #[tokio::test]
@@ -71,7 +71,10 @@ async fn an_index_that_is_not_to_be_trusted_is_refused_and_told_and_nothing_chan
         mirror.set_page(INDEX_URL, index);
         let bottles_before = bottles(&mirror);
         let outcome = synced(&mirror, "second").await.unwrap();
-        assert!(matches!(outcome, RunOutcome::Refused { .. }), "{name}: {outcome:?}");
+        assert!(
+            matches!(outcome, RunOutcome::Refused { .. }),
+            "{name}: {outcome:?}"
+        );
         assert_eq!(mirror.told().last(), Some(&"Sync Refused"), "{name}");
         assert_eq!(bottles(&mirror), bottles_before, "{name}");
         assert_eq!(mirror.text(INDEX).unwrap(), whole, "{name}");
@@ -159,13 +162,21 @@ async fn a_check_of_the_listing_finds_what_is_missing_and_what_is_another_conten
     mirror.remove(&all[3].manifest_key());
     mirror.forget();
     let unchecked = synced(&mirror, "second").await.unwrap();
-    assert!(matches!(unchecked, RunOutcome::Unchanged { .. }), "{unchecked:?}");
+    assert!(
+        matches!(unchecked, RunOutcome::Unchanged { .. }),
+        "{unchecked:?}"
+    );
     let options = SyncOptions {
         check_listing: true,
         ..SyncOptions::default()
     };
-    let outcome = synced_with(&mirror, "third", &runner(), options).await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Completed { .. }), "{outcome:?}");
+    let outcome = synced_with(&mirror, "third", &runner(), options)
+        .await
+        .unwrap();
+    assert!(
+        matches!(outcome, RunOutcome::Completed { .. }),
+        "{outcome:?}"
+    );
     assert_is(&mirror, &all);
     assert_eq!(mirror.downloads().len(), 3);
 }

@@ -53,7 +53,10 @@ async fn an_unchanged_index_costs_one_request() {
     let mirror = mirrored(&formulae(3, 1)).await;
     mirror.forget();
     let outcome = synced(&mirror, "second").await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Unchanged { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, RunOutcome::Unchanged { .. }),
+        "{outcome:?}"
+    );
     assert_eq!(mirror.requests(), [INDEX_URL]);
     assert_eq!(mirror.told().last(), Some(&"Sync Unchanged"));
 }
@@ -110,7 +113,10 @@ async fn the_registry_layout_is_made_of_what_is_there_without_a_download() {
     mirror.change_settings(|settings| settings.registry_layout = true);
     mirror.forget();
     let outcome = synced(&mirror, "second").await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Completed { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, RunOutcome::Completed { .. }),
+        "{outcome:?}"
+    );
     assert!(mirror.downloads().is_empty());
     let requests = mirror.requests();
     assert!(
@@ -149,7 +155,11 @@ async fn a_second_run_is_refused_while_one_runs_and_takes_over_when_its_lease_is
     synced(&mirror, "third").await.unwrap();
     assert_is(&mirror, &formulae(3, 2));
     // The one whose planning nobody ended is told of as well.
-    assert!(mirror.told().contains(&"Sync Failed"), "{:?}", mirror.told());
+    assert!(
+        mirror.told().contains(&"Sync Failed"),
+        "{:?}",
+        mirror.told()
+    );
 }
 
 #[tokio::test]
@@ -180,10 +190,23 @@ async fn the_lease_is_kept_as_long_as_a_transfer_takes() {
         synced(&mirror, "second").await
     };
     let (first, second) = tokio::join!(first, second);
-    assert!(matches!(first, Ok(RunOutcome::Completed { .. })), "{first:?}");
-    assert!(matches!(second, Ok(RunOutcome::Refused { .. })), "{second:?}");
+    assert!(
+        matches!(first, Ok(RunOutcome::Completed { .. })),
+        "{first:?}"
+    );
+    assert!(
+        matches!(second, Ok(RunOutcome::Refused { .. })),
+        "{second:?}"
+    );
     assert_eq!(mirror.downloads().len(), 60);
-    assert_eq!(mirror.told().iter().filter(|told| **told == "Sync Completed").count(), 1);
+    assert_eq!(
+        mirror
+            .told()
+            .iter()
+            .filter(|told| **told == "Sync Completed")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -275,13 +298,19 @@ async fn a_manifest_that_does_not_exist_is_a_warning_and_its_bottles_size_an_est
     mirror.publish_index(&formulae);
     mirror.fail_manifest(&formulae[1], Some(ErrorClass::NotFound));
     let outcome = synced(&mirror, "first").await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Completed { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, RunOutcome::Completed { .. }),
+        "{outcome:?}"
+    );
     let Some(LongshoreEvent::SyncPlanned(planned)) = mirror.published().into_iter().next() else {
         panic!("{:?}", mirror.told());
     };
     assert!(planned.new.estimated_bytes > 0);
     let report = mirror.text(&layout::report("first")).unwrap();
-    assert!(report.contains("manifest formula2/manifests/1.0"), "{report}");
+    assert!(
+        report.contains("manifest formula2/manifests/1.0"),
+        "{report}"
+    );
     // The inventory has the size that the bucket tells.
     let inventory = mirror.text(layout::INVENTORY).unwrap();
     assert!(!inventory.contains("estimated"), "{inventory}");

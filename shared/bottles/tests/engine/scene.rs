@@ -188,9 +188,11 @@ pub fn bottles(mirror: &FakeMirror) -> BTreeSet<String> {
 /// Whether the bottles of `formulae` are there with their manifests.
 pub fn holds(mirror: &FakeMirror, formulae: &[FakeFormula]) -> bool {
     formulae.iter().all(|formula| {
-        formula.bottles.iter().all(|(_, content, _)| {
-            mirror.sha256(&formula.key()) == Some(bottle_sha256(*content))
-        }) && mirror.text(&formula.manifest_key()).is_some()
+        formula
+            .bottles
+            .iter()
+            .all(|(_, content, _)| mirror.sha256(&formula.key()) == Some(bottle_sha256(*content)))
+            && mirror.text(&formula.manifest_key()).is_some()
     })
 }
 

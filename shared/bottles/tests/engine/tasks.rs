@@ -12,8 +12,8 @@ use longshore_events::transfer::TransferProgress;
 use longshore_testkit::{FakeMirror, Fault, MIRROR_BUCKET, MIRROR_STACK};
 
 use crate::scene::{
-    INDEX, alive, assert_is, formulae, last_reason, minutes, record, runner, state,
-    synced, synced_in_tasks, synced_with, task_works, with_tasks, woken, worker,
+    INDEX, alive, assert_is, formulae, last_reason, minutes, record, runner, state, synced,
+    synced_in_tasks, synced_with, task_works, with_tasks, woken, worker,
 };
 
 #[tokio::test]
@@ -34,7 +34,10 @@ async fn the_work_is_split_between_tasks_and_the_last_one_s_end_publishes() {
     assert_eq!(mirror.text(INDEX), None);
     task_works(&mirror, &tasks[1].task_arn, None).await;
     let advanced = woken(&mirror, "wake-2").await.unwrap();
-    assert!(matches!(advanced.outcome, Some(RunOutcome::Completed { .. })));
+    assert!(matches!(
+        advanced.outcome,
+        Some(RunOutcome::Completed { .. })
+    ));
     assert_is(&mirror, &formulae(8, 1));
     assert_eq!(
         mirror.told(),
@@ -66,7 +69,10 @@ async fn duplicate_wake_ups_at_once_finish_once() {
         .into_iter()
         .filter(|advanced| matches!(advanced.outcome, Some(RunOutcome::Completed { .. })));
     assert_eq!(closed.count(), 1);
-    let completed = mirror.told().into_iter().filter(|told| *told == "Sync Completed");
+    let completed = mirror
+        .told()
+        .into_iter()
+        .filter(|told| *told == "Sync Completed");
     assert_eq!(completed.count(), 1);
 }
 
@@ -100,12 +106,19 @@ async fn a_shard_whose_tasks_die_is_given_up_after_three_and_the_sync_has_failed
         task_works(&mirror, &again[0], Some(1)).await;
     }
     let advanced = woken(&mirror, "three").await.unwrap();
-    assert!(matches!(advanced.outcome, Some(RunOutcome::Failed { .. })), "{advanced:?}");
+    assert!(
+        matches!(advanced.outcome, Some(RunOutcome::Failed { .. })),
+        "{advanced:?}"
+    );
     assert_eq!(mirror.tasks().len(), 4);
     let reason = last_reason(&mirror);
-    assert!(reason.starts_with("3 files could not be brought over"), "{reason}");
     assert!(
-        reason.contains("3 tasks died of it; the last one: Essential container in task exited (137)"),
+        reason.starts_with("3 files could not be brought over"),
+        "{reason}"
+    );
+    assert!(
+        reason
+            .contains("3 tasks died of it; the last one: Essential container in task exited (137)"),
         "{reason}"
     );
     assert_eq!(mirror.text(INDEX), None);
@@ -160,7 +173,11 @@ async fn a_task_that_can_never_be_started_fails_the_sync_with_the_reason() {
         mirror.pass(Duration::hours(hours));
         woken(&mirror, "wake").await.unwrap();
         assert_eq!(state(&mirror), SyncState::Failed);
-        assert!(last_reason(&mirror).contains("RunTask"), "{}", last_reason(&mirror));
+        assert!(
+            last_reason(&mirror).contains("RunTask"),
+            "{}",
+            last_reason(&mirror)
+        );
         assert_eq!(mirror.text(INDEX), None);
     }
 }
@@ -197,14 +214,26 @@ async fn a_shard_that_is_given_back_in_order_counts_no_death() {
         let Taken::Leased(mut lease) = taken else {
             panic!("{round}: {taken:?}");
         };
-        let items = shard::items(&mirror, MIRROR_BUCKET, "first", 1).await.unwrap();
-        let (now, left) = items.split_at(1);
-        let transferred =
-            longshore_bottles::ports::Transferrer::transfer(&mirror, MIRROR_BUCKET, now.to_vec(), None)
-                .await;
-        shard::give_back(&mirror, MIRROR_BUCKET, &mut lease, &transferred.report, left)
+        let items = shard::items(&mirror, MIRROR_BUCKET, "first", 1)
             .await
             .unwrap();
+        let (now, left) = items.split_at(1);
+        let transferred = longshore_bottles::ports::Transferrer::transfer(
+            &mirror,
+            MIRROR_BUCKET,
+            now.to_vec(),
+            None,
+        )
+        .await;
+        shard::give_back(
+            &mirror,
+            MIRROR_BUCKET,
+            &mut lease,
+            &transferred.report,
+            left,
+        )
+        .await
+        .unwrap();
         mirror.stop_task(&task, "SpotInterruption");
         woken(&mirror, "wake").await.unwrap();
     }
@@ -247,7 +276,9 @@ async fn a_worker_that_has_lost_its_shard_is_told_so() {
     mirror.pass(Duration::seconds(50));
     assert!(matches!(take("other").await, Taken::Busy { .. }));
     mirror.pass(Duration::seconds(11));
-    let waiting = pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap();
+    let waiting = pending(&mirror, MIRROR_BUCKET, mirror.time())
+        .await
+        .unwrap();
     assert_eq!(waiting.len(), 1);
     assert!(matches!(take("other").await, Taken::Leased(_)));
     let renewed = shard::renew(&mirror, MIRROR_BUCKET, &mut slow, progress, mirror.time()).await;
@@ -260,7 +291,12 @@ async fn a_worker_that_has_lost_its_shard_is_told_so() {
     .unwrap();
     let event = shard::finish(&mirror, MIRROR_BUCKET, &mut slow, &report).await;
     assert_eq!(event.unwrap(), None);
-    assert!(pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap().is_empty());
+    assert!(
+        pending(&mirror, MIRROR_BUCKET, mirror.time())
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -290,10 +326,14 @@ async fn what_a_function_has_no_time_for_goes_on_in_a_task() {
         time_left: Some(Duration::minutes(15)),
         ..runner()
     };
-    synced_with(&mirror, "first", &hurried, SyncOptions::default()).await.unwrap();
+    synced_with(&mirror, "first", &hurried, SyncOptions::default())
+        .await
+        .unwrap();
     assert_eq!(record(&mirror).sync.runs_on, RunsOn::Tasks { tasks: 1 });
     let task = alive(&mirror).remove(0);
-    let waiting = pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap();
+    let waiting = pending(&mirror, MIRROR_BUCKET, mirror.time())
+        .await
+        .unwrap();
     assert_eq!(waiting.len(), 1);
     task_works(&mirror, &task, None).await;
     woken(&mirror, "done").await.unwrap();
@@ -308,7 +348,9 @@ async fn an_estimate_that_does_not_fit_into_the_time_left_goes_to_tasks() {
         time_left: Some(Duration::seconds(60)),
         ..runner()
     };
-    let outcome = synced_with(&mirror, "first", &hurried, SyncOptions::default()).await.unwrap();
+    let outcome = synced_with(&mirror, "first", &hurried, SyncOptions::default())
+        .await
+        .unwrap();
     let RunOutcome::Running { runs_on, .. } = outcome else {
         panic!("{outcome:?}");
     };
@@ -344,12 +386,17 @@ async fn a_run_while_tasks_work_is_refused_and_one_after_their_end_finishes_the_
     mirror.publish_index(&formulae(8, 2));
     let third = synced(&mirror, "third").await.unwrap();
     assert!(matches!(third, RunOutcome::Completed { .. }), "{third:?}");
-    let completed = mirror.told().into_iter().filter(|told| *told == "Sync Completed");
+    let completed = mirror
+        .told()
+        .into_iter()
+        .filter(|told| *told == "Sync Completed");
     assert_eq!(completed.count(), 2);
     assert_is(&mirror, &formulae(8, 2));
     let left = mirror.keys();
     assert!(
-        !left.iter().any(|key| key.starts_with(".longshore/syncs/first/")),
+        !left
+            .iter()
+            .any(|key| key.starts_with(".longshore/syncs/first/")),
         "{left:?}"
     );
 }
@@ -359,11 +406,18 @@ async fn nobody_is_woken_by_a_stack_without_a_mirror_or_one_that_was_never_synce
     let mirror = FakeMirror::new();
     assert_eq!(woken(&mirror, "wake").await.unwrap().outcome, None);
     assert!(mirror.keys().is_empty());
-    assert!(pending(&mirror, MIRROR_BUCKET, mirror.time()).await.unwrap().is_empty());
+    assert!(
+        pending(&mirror, MIRROR_BUCKET, mirror.time())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let worker = worker(&mirror, "other");
     let runner = runner();
     let engine = crate::scene::engine(&mirror, &runner, &worker);
-    let advanced = longshore_bottles::sync::advance(&engine, "another").await.unwrap();
+    let advanced = longshore_bottles::sync::advance(&engine, "another")
+        .await
+        .unwrap();
     assert_eq!(advanced.outcome, None);
 }
 
