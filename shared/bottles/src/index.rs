@@ -6,7 +6,6 @@
 mod entry;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use longshore_events::longshore::RefusedEntry;
 use longshore_events::transfer::Sha256;
@@ -96,6 +95,8 @@ struct Found {
     formulae: Vec<Formula>,
     refused: Vec<RefusedEntry>,
     bottles: u64,
+    /// Up to its path, the last plain URL that was found good: nearly all have it in common.
+    good_origin: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +205,7 @@ impl IndexReader {
             mut formulae,
             mut refused,
             bottles,
+            ..
         } = self.found;
         refuse_ambiguous(&mut formulae, &mut refused);
         if formulae.is_empty() {
@@ -255,28 +257,43 @@ impl IndexReader {
 
 /// Refuses the later of two bottles that would be one file of the mirror with two contents.
 fn refuse_ambiguous(formulae: &mut Vec<Formula>, refused: &mut Vec<RefusedEntry>) {
-    let mut contents: HashMap<String, Sha256> = HashMap::new();
-    for formula in formulae.iter_mut() {
-        let bottles = std::mem::take(&mut formula.bottles);
-        for bottle in bottles {
-            match contents.entry(names::flat_file(formula, &bottle.tag)) {
-                Entry::Vacant(entry) => {
-                    entry.insert(bottle.sha256.clone());
-                }
-                Entry::Occupied(entry) if *entry.get() == bottle.sha256 => {}
-                Entry::Occupied(entry) => {
-                    refused.push(RefusedEntry {
-                        entry: entry_name(&formula.name, &bottle.tag),
-                        reason: format!(
-                            "an earlier entry names the same file `{}` with another sha256",
-                            entry.key()
-                        ),
-                    });
-                    continue;
-                }
+    // No tag holds a dot, so that files of one name are of formulae that begin alike.
+    let mut alike: HashMap<String, Vec<usize>> = HashMap::with_capacity(formulae.len());
+    for number in 0..formulae.len() {
+        let Some((earlier, [formula, ..])) = formulae.split_at_mut_checked(number) else {
+            break;
+        };
+        let beginning = format!("{}-{}", formula.name, names::package_version(formula));
+        let numbers = alike.entry(beginning).or_default();
+        let mut contents: HashMap<String, Sha256> = HashMap::new();
+        for formula in numbers.iter().filter_map(|number| earlier.get(*number)) {
+            for bottle in &formula.bottles {
+                let file = names::flat_file(formula, &bottle.tag);
+                contents.insert(file, bottle.sha256.clone());
             }
-            formula.bottles.push(bottle);
         }
+        numbers.push(number);
+        let mut bottles: Vec<Bottle> = Vec::with_capacity(formula.bottles.len());
+        for bottle in std::mem::take(&mut formula.bottles) {
+            let same = bottles.iter().find(|earlier| earlier.tag == bottle.tag);
+            let known = match same {
+                Some(same) => Some(&same.sha256),
+                None if contents.is_empty() => None,
+                None => contents.get(&names::flat_file(formula, &bottle.tag)),
+            };
+            if known.is_none_or(|sha256| *sha256 == bottle.sha256) {
+                bottles.push(bottle);
+                continue;
+            }
+            refused.push(RefusedEntry {
+                entry: entry_name(&formula.name, &bottle.tag),
+                reason: format!(
+                    "an earlier entry names the same file `{}` with another sha256",
+                    names::flat_file(formula, &bottle.tag)
+                ),
+            });
+        }
+        formula.bottles = bottles;
     }
     formulae.retain(|formula| !formula.bottles.is_empty());
 }

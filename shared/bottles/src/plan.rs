@@ -22,21 +22,37 @@ pub struct Difference {
 
 /// Compares by key and SHA-256. A file that is there with another content is new, and not removed.
 pub fn difference(wanted: &[WantedBottle], inventory: &Inventory) -> Difference {
-    let mut named = HashSet::with_capacity(wanted.len());
-    let mut new = Vec::new();
+    let mut by_key: Vec<(&str, usize)> = wanted
+        .iter()
+        .enumerate()
+        .map(|(number, bottle)| (bottle.key.as_str(), number))
+        .collect();
+    // The index is sorted by name, so that little is left to be sorted.
+    by_key.sort();
+    let mut is_there = vec![false; wanted.len()];
     let mut unchanged = 0;
-    for bottle in wanted {
-        named.insert(bottle.key.as_str());
-        match inventory.files.get(&bottle.key) {
-            Some(file) if file.sha256 == bottle.sha256 => unchanged += 1,
-            _ => new.push(bottle.clone()),
+    let mut removed = Vec::new();
+    let mut named = by_key.into_iter().peekable();
+    for (key, file) in &inventory.files {
+        while named.next_if(|(named, _)| *named < key.as_str()).is_some() {}
+        if named.peek().is_none_or(|(named, _)| *named != key.as_str()) {
+            removed.push(key.clone());
+        }
+        while let Some((_, number)) = named.next_if(|(named, _)| *named == key.as_str()) {
+            let is_same = wanted
+                .get(number)
+                .is_some_and(|bottle| bottle.sha256 == file.sha256);
+            if let Some(is_there) = is_there.get_mut(number).filter(|_| is_same) {
+                *is_there = true;
+                unchanged += 1;
+            }
         }
     }
-    let removed = inventory
-        .files
-        .keys()
-        .filter(|key| !named.contains(key.as_str()))
-        .cloned()
+    let new = wanted
+        .iter()
+        .zip(is_there)
+        .filter(|(_, is_there)| !is_there)
+        .map(|(bottle, _)| bottle.clone())
         .collect();
     Difference {
         new,

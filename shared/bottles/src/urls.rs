@@ -35,10 +35,7 @@ pub fn check(url: &str, private_hosts: &[String]) -> Result<(), String> {
     }
     // Clients resolve what climbs before they ask, so that it is no more to be seen in what they ask for.
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    if path
-        .split('/')
-        .any(|part| part.to_ascii_lowercase().replace("%2e", ".") == "..")
-    {
+    if climbs(path) {
         return problem("climbs");
     }
     let (Some(host), Some(port)) = (parsed.host(), parsed.port_or_known_default()) else {
@@ -65,6 +62,29 @@ pub fn check(url: &str, private_hosts: &[String]) -> Result<(), String> {
         return problem("is plain HTTP, expected HTTPS");
     }
     Ok(())
+}
+
+fn climbs(path: &str) -> bool {
+    let is_dots = |part: &str| {
+        part == ".." || part.len() > 2 && part.to_ascii_lowercase().replace("%2e", ".") == ".."
+    };
+    (path.contains("..") || path.contains('%')) && path.split('/').any(is_dots)
+}
+
+/// The part of a URL up to its path, where the path is so plain that [`check`] says the same of it as of
+/// every other plain path there: for those who check many URLs of one host.
+pub(crate) fn plain_origin(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (host, path) = rest.split_once('/')?;
+    let mut last = b'/';
+    for byte in path.bytes() {
+        let is_plain = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' | b'-'..=b':' | b'_' | b'~' | b'@');
+        if !is_plain || (last == b'.' && byte == b'.') {
+            return None;
+        }
+        last = byte;
+    }
+    url.get(..url.len() - rest.len() + host.len())
 }
 
 /// Whether an address is one that nothing public is at: loopback, private, link-local, shared, multicast
@@ -204,6 +224,29 @@ mod tests {
                 let error = check(&url, &[]).unwrap_err();
                 assert!(error.contains("private"), "{url}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn only_a_plain_path_is_like_every_other_of_its_host() {
+        assert_eq!(
+            plain_origin("https://ghcr.io/v2/a@1/blobs/sha256:00"),
+            Some("https://ghcr.io")
+        );
+        assert_eq!(
+            plain_origin("https://a@ghcr.io:1/"),
+            Some("https://a@ghcr.io:1")
+        );
+        for url in [
+            "ghcr.io/a",
+            "https://ghcr.io",
+            "https://ghcr.io/a/../b",
+            "https://ghcr.io/%2e%2e/b",
+            "https://ghcr.io/a\\b",
+            "https://ghcr.io/a b",
+            "https://ghcr.io?/a?b",
+        ] {
+            assert_eq!(plain_origin(url), None, "{url}");
         }
     }
 

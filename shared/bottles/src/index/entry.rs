@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use longshore_events::longshore::RefusedEntry;
+use longshore_events::transfer::Sha256;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -159,9 +160,9 @@ impl Found {
         }
         let mut bottles = Vec::with_capacity(files.len());
         for (tag, file) in files {
-            match bottle(&tag, file.into(), private_hosts) {
+            match self.bottle(tag, file.into(), private_hosts) {
                 Ok(bottle) => bottles.push(bottle),
-                Err(reason) => self.refuse(entry_name(&name, &tag), reason),
+                Err((tag, reason)) => self.refuse(entry_name(&name, &tag), reason),
             }
         }
         if bottles.is_empty() {
@@ -179,6 +180,42 @@ impl Found {
         });
     }
 
+    /// The bottle, or its tag and why it is refused.
+    fn bottle(
+        &mut self,
+        tag: String,
+        file: AnyFile,
+        private_hosts: &[String],
+    ) -> Result<Bottle, (String, String)> {
+        match self.url_and_digest(&tag, file, private_hosts) {
+            Ok((url, sha256)) => Ok(Bottle { tag, url, sha256 }),
+            Err(reason) => Err((tag, reason)),
+        }
+    }
+
+    fn url_and_digest(
+        &mut self,
+        tag: &str,
+        file: AnyFile,
+        private_hosts: &[String],
+    ) -> Result<(String, Sha256), String> {
+        names::check_tag(tag)?;
+        let AnyFile::File(RawFile { url, sha256 }) = file else {
+            return Err("it is no object with the texts `url` and `sha256`".to_owned());
+        };
+        let url = url.ok_or_else(|| "it has no url".to_owned())?;
+        let sha256 = sha256.ok_or_else(|| "it has no sha256".to_owned())?;
+        let sha256 = sha256
+            .try_into()
+            .map_err(|error| format!("its sha256 is none: {error}"))?;
+        let origin = urls::plain_origin(&url);
+        if origin.is_none_or(|origin| origin != self.good_origin) {
+            urls::check(&url, private_hosts)?;
+            self.good_origin = origin.unwrap_or_default().to_owned();
+        }
+        Ok((url, sha256))
+    }
+
     fn refuse(&mut self, entry: String, reason: String) {
         self.refused.push(RefusedEntry {
             // It is told to people, whoever wrote it.
@@ -190,22 +227,4 @@ impl Found {
 
 fn nameless(number: u64) -> String {
     format!("entry {number}")
-}
-
-fn bottle(tag: &str, file: AnyFile, private_hosts: &[String]) -> Result<Bottle, String> {
-    names::check_tag(tag)?;
-    let AnyFile::File(RawFile { url, sha256 }) = file else {
-        return Err("it is no object with the texts `url` and `sha256`".to_owned());
-    };
-    let url = url.ok_or_else(|| "it has no url".to_owned())?;
-    let sha256 = sha256.ok_or_else(|| "it has no sha256".to_owned())?;
-    let sha256 = sha256
-        .parse()
-        .map_err(|error| format!("its sha256 is none: {error}"))?;
-    urls::check(&url, private_hosts)?;
-    Ok(Bottle {
-        tag: tag.to_owned(),
-        url,
-        sha256,
-    })
 }
