@@ -8,7 +8,7 @@ use longshore_events::image::ImageReference;
 
 use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
-use crate::sync_offline::{SyncInventoryArguments, SyncPlanArguments};
+use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::validate::ValidateArguments;
 
 /// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
@@ -69,10 +69,69 @@ pub enum OfflineCommand {
 /// `longshore sync`.
 #[derive(Debug, Subcommand)]
 pub enum SyncCommand {
-    /// Say what a sync would do to a mirror that holds what an inventory says
+    /// Say what a sync would do to a mirror, or to one that holds what an inventory says
     Plan(SyncPlanArguments),
+    /// Bring a mirror to what its index names
+    Run(SyncRunArguments),
+    /// Show how far the last sync of a mirror is
+    Status(StackArguments),
+    /// Say which files of a mirror are not what its index names
+    Verify(StackArguments),
     /// Print the inventory that a complete sync of an index would leave
     Inventory(SyncInventoryArguments),
+}
+
+/// `longshore sync plan`.
+#[derive(Debug, Args)]
+pub struct SyncPlanArguments {
+    /// The stack whose mirror is meant, with its environment, such as bottles-prod; or give two files
+    #[arg(
+        required_unless_present = "PlanFiles",
+        conflicts_with_all = ["PlanFiles", "SelectionArguments"]
+    )]
+    pub stack: Option<String>,
+    /// How it would be done.
+    #[command(flatten)]
+    pub options: SyncOptionArguments,
+    /// What says all of a mirror, so that nobody has to be asked.
+    #[command(flatten)]
+    pub files: Option<PlanFiles>,
+    /// Which bottles of the index in a file; a mirror's stack says it itself.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore sync run`.
+#[derive(Debug, Args)]
+pub struct SyncRunArguments {
+    /// The stack whose mirror is meant, with its environment, such as bottles-prod
+    pub stack: String,
+    /// Why; told in Slack
+    #[arg(long)]
+    pub note: Option<String>,
+    /// How it is done.
+    #[command(flatten)]
+    pub options: SyncOptionArguments,
+    /// Where tasks do the work, do not wait for the end, and show no progress
+    #[arg(long)]
+    pub no_follow: bool,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How a sync is done.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SyncOptionArguments {
+    /// Compare with a listing of the bucket, not with the inventory that the last sync has left
+    #[arg(long, conflicts_with = "PlanFiles")]
+    pub check_listing: bool,
+    /// From so many bytes on tasks do the work, where the mirror has some; below, this process
+    #[arg(long, value_name = "BYTES", conflicts_with = "PlanFiles")]
+    pub threshold_bytes: Option<u64>,
 }
 
 /// What asks AWS, or changes something there.

@@ -2,6 +2,7 @@
 //!
 //! It does what the functions do, with the same code, and with the permissions of whoever runs it.
 
+mod amounts;
 mod answer;
 mod arguments;
 mod cost;
@@ -12,10 +13,12 @@ mod provision;
 mod schema;
 mod stack_file;
 mod status;
+mod sync;
 mod sync_offline;
 mod validate;
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,7 +27,8 @@ use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
 
 use crate::answer::Answer;
-use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand, SyncCommand};
+use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
+use crate::sync::MirrorCommand;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -43,6 +47,12 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What asks AWS, once that is known.
+enum Online {
+    Aws(AwsCommand),
+    Mirror(MirrorCommand),
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
@@ -69,13 +79,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Offline(OfflineCommand::Schema(arguments)) => {
             return Ok(schema::run(&arguments)?.into());
         }
-        Command::Sync(SyncCommand::Plan(arguments)) => {
-            return Ok(sync_offline::run_plan(&arguments)?.into());
-        }
-        Command::Sync(SyncCommand::Inventory(arguments)) => {
-            return Ok(sync_offline::run_inventory(&arguments)?.into());
-        }
-        Command::Aws(command) => command,
+        Command::Sync(command) => match sync::run_without_aws(command)? {
+            ControlFlow::Break(answer) => return Ok(answer),
+            ControlFlow::Continue(command) => Online::Mirror(command),
+        },
+        Command::Aws(command) => Online::Aws(command),
     };
     let state_bucket = state_bucket.context(
         "the bucket that holds Longshore's state is not known: give --state-bucket, or set \
@@ -84,6 +92,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let aws = longshore_aws::load_configuration().await;
     settings.region = aws.region().map(ToString::to_string);
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
+    let command = match command {
+        Online::Mirror(command) => {
+            let connect =
+                |private_hosts: &[String]| Ok(longshore_aws::connect(&aws, None, private_hosts)?);
+            return sync::run(&cloud, connect, settings.region, command).await;
+        }
+        Online::Aws(command) => command,
+    };
     let text = match command {
         AwsCommand::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
         AwsCommand::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,

@@ -19,6 +19,7 @@ use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn};
 use longshore_events::transfer::TransferItem;
 use serde::Serialize;
 
+use crate::amounts::{in_words, usd};
 use crate::arguments::Output;
 
 /// An index is read in pieces of so many bytes.
@@ -60,21 +61,15 @@ pub struct SyncInventoryArguments {
     pub selection: SelectionArguments,
 }
 
-/// `longshore sync plan --index ... --inventory ...`.
+/// The files of `longshore sync plan --index ... --inventory ...`.
 #[derive(Debug, Args)]
-pub struct SyncPlanArguments {
+pub struct PlanFiles {
     /// The index, formula.json; `.gz` too
     #[arg(long, value_name = "FILE")]
     pub index: PathBuf,
     /// What the mirror holds: JSON lines of key, sha256 and size; `.gz` too
     #[arg(long, value_name = "FILE")]
     pub inventory: PathBuf,
-    /// Which bottles of the index.
-    #[command(flatten)]
-    pub selection: SelectionArguments,
-    /// How to print the answer
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
 }
 
 /// What a sync would do, as far as files tell.
@@ -95,8 +90,12 @@ struct Plan {
 
 /// Says what a sync of the index would do to a mirror that holds what the inventory says. Nothing is asked
 /// of AWS or of the registry.
-pub fn run_plan(arguments: &SyncPlanArguments) -> anyhow::Result<String> {
-    let path = &arguments.inventory;
+pub fn run_plan(
+    files: &PlanFiles,
+    selection: &SelectionArguments,
+    output: Output,
+) -> anyhow::Result<String> {
+    let path = &files.inventory;
     let mut text = Vec::new();
     open(path)?
         .read_to_end(&mut text)
@@ -104,16 +103,13 @@ pub fn run_plan(arguments: &SyncPlanArguments) -> anyhow::Result<String> {
     let inventory =
         Inventory::read(&text).with_context(|| format!("{} is no inventory", path.display()))?;
     drop(text);
-    let selection = Selection::from(&arguments.selection);
-    let index = read_index(&arguments.index)?;
+    let selection = Selection::from(selection);
+    let index = read_index(&files.index)?;
     if let Some(reason) = shrunk(&index, &inventory) {
-        bail!(
-            "{} is not to be trusted: {reason}",
-            arguments.index.display()
-        );
+        bail!("{} is not to be trusted: {reason}", files.index.display());
     }
     let plan = Plan::new(index, &inventory, &selection);
-    Ok(match arguments.output {
+    Ok(match output {
         Output::Text => plan.in_words(),
         Output::Json => serde_json::to_string_pretty(&plan)?,
     })
@@ -305,20 +301,4 @@ fn usual_place() -> TaskPlace {
         cpu: TASK_CPU,
         memory: TASK_MEMORY,
     }
-}
-
-fn in_words(count: &FileCount) -> String {
-    let megabytes = count.bytes.div_ceil(1_000_000);
-    let estimated = match count.estimated_bytes {
-        0 => String::new(),
-        bytes if bytes == count.bytes => " (estimated)".to_owned(),
-        bytes => format!(" ({} MB of them estimated)", bytes.div_ceil(1_000_000)),
-    };
-    format!("{} files, {megabytes} MB{estimated}", count.files)
-}
-
-/// Millionths of a USD, in cents.
-fn usd(micro_usd: u64) -> String {
-    let cents = micro_usd.div_ceil(10_000);
-    format!("{}.{:02}", cents / 100, cents % 100)
 }

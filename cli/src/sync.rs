@@ -1,0 +1,487 @@
+//! `longshore sync`, as far as it is about a mirror and not about files.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use chrono::Utc;
+use longshore_bottles::ports::{Source, SyncCloud, Transferrer};
+use longshore_bottles::settings::{RunnerSettings, THRESHOLD_BYTES};
+use longshore_bottles::sync::record::{Sync, SyncState};
+use longshore_bottles::sync::{
+    Engine, PublishedIndex, RunOutcome, RunRequest, ShardStatus, SyncOptions, SyncPlan, SyncStatus,
+    Verification, advance, plan, run as run_sync, status, verify,
+};
+use longshore_events::longshore::{RefusedEntry, RunsOn, SyncOutcome, SyncSource};
+use longshore_events::transfer::TransferFailure;
+use longshore_rollout::record::Worker;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::amounts::{in_words, megabytes, usd};
+use crate::answer::Answer;
+use crate::arguments::{
+    Output, StackArguments, SyncCommand, SyncOptionArguments, SyncPlanArguments, SyncRunArguments,
+};
+use crate::sync_offline;
+
+/// How long lies between two looks at a sync that tasks work for.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How many of something are listed for people.
+const SHOWN: usize = 20;
+
+/// What is done with a mirror.
+#[derive(Debug)]
+pub enum MirrorCommand {
+    /// Say what a sync would do.
+    Plan(MirrorPlanArguments),
+    /// Sync it.
+    Run(SyncRunArguments),
+    /// Say how far the last sync is.
+    Status(StackArguments),
+    /// Compare it with its index.
+    Verify(StackArguments),
+}
+
+/// `longshore sync plan <stack>`.
+#[derive(Debug)]
+pub struct MirrorPlanArguments {
+    stack: String,
+    options: SyncOptionArguments,
+    output: Output,
+}
+
+/// Answers what is about files alone; what is about a mirror comes back.
+pub fn run_without_aws(command: SyncCommand) -> anyhow::Result<ControlFlow<Answer, MirrorCommand>> {
+    Ok(match command {
+        SyncCommand::Inventory(arguments) => {
+            ControlFlow::Break(sync_offline::run_inventory(&arguments)?.into())
+        }
+        SyncCommand::Plan(SyncPlanArguments {
+            stack,
+            options,
+            files,
+            selection,
+            output,
+        }) => match (stack, files) {
+            (_, Some(files)) => {
+                ControlFlow::Break(sync_offline::run_plan(&files, &selection, output)?.into())
+            }
+            (Some(stack), None) => {
+                ControlFlow::Continue(MirrorCommand::Plan(MirrorPlanArguments {
+                    stack,
+                    options,
+                    output,
+                }))
+            }
+            (None, None) => anyhow::bail!("expected a stack, or --index and --inventory"),
+        },
+        SyncCommand::Run(arguments) => ControlFlow::Continue(MirrorCommand::Run(arguments)),
+        SyncCommand::Status(arguments) => ControlFlow::Continue(MirrorCommand::Status(arguments)),
+        SyncCommand::Verify(arguments) => ControlFlow::Continue(MirrorCommand::Verify(arguments)),
+    })
+}
+
+/// Does something with a mirror.
+pub async fn run<C, S, T>(
+    cloud: &C,
+    connect: impl Fn(&[String]) -> anyhow::Result<(S, T)>,
+    region: Option<String>,
+    command: MirrorCommand,
+) -> anyhow::Result<Answer>
+where
+    C: SyncCloud,
+    S: Source,
+    T: Transferrer,
+{
+    let runner = RunnerSettings {
+        threshold_bytes: THRESHOLD_BYTES,
+        time_left: None,
+        region,
+    };
+    let source = async |stack: &str| -> anyhow::Result<(S, T)> {
+        let (settings, _) = cloud.mirror(stack).await?;
+        connect(&settings.private_hosts)
+    };
+    match command {
+        MirrorCommand::Plan(arguments) => {
+            let (source, _) = source(&arguments.stack).await?;
+            let options = sync_options(arguments.options);
+            let plan = plan(cloud, &source, &runner, &arguments.stack, &options).await?;
+            answer(arguments.output, &plan, || plan_in_words(&plan), true)
+        }
+        MirrorCommand::Run(arguments) => {
+            let (source, transferrer) = source(&arguments.stack).await?;
+            let worker = Worker {
+                id: Uuid::new_v4().to_string(),
+                now: Utc::now(),
+            };
+            let engine = Engine {
+                cloud,
+                source: &source,
+                transferrer: &transferrer,
+                runner: &runner,
+                worker: &worker,
+            };
+            run_to_the_end(&engine, arguments).await
+        }
+        MirrorCommand::Status(StackArguments { stack, output }) => {
+            let status = status(cloud, &stack).await?;
+            answer(output, &status, || status_in_words(&status), true)
+        }
+        MirrorCommand::Verify(StackArguments { stack, output }) => {
+            let (source, _) = source(&stack).await?;
+            let verification = verify(cloud, &source, &stack).await?;
+            answer(
+                output,
+                &verification,
+                || verification_in_words(&verification),
+                verification.is_right(),
+            )
+        }
+    }
+}
+
+fn answer<A: Serialize>(
+    output: Output,
+    answered: &A,
+    in_words: impl FnOnce() -> String,
+    is_good: bool,
+) -> anyhow::Result<Answer> {
+    Ok(Answer {
+        text: match output {
+            Output::Text => in_words().trim_end().to_owned(),
+            Output::Json => serde_json::to_string_pretty(answered)?,
+        },
+        is_good,
+    })
+}
+
+fn sync_options(arguments: SyncOptionArguments) -> SyncOptions {
+    SyncOptions {
+        check_listing: arguments.check_listing,
+        threshold_bytes: arguments.threshold_bytes,
+    }
+}
+
+async fn run_to_the_end<C: SyncCloud, S: Source, T: Transferrer>(
+    engine: &Engine<'_, C, S, T>,
+    arguments: SyncRunArguments,
+) -> anyhow::Result<Answer> {
+    let SyncRunArguments {
+        stack,
+        note,
+        options,
+        no_follow,
+        output,
+    } = arguments;
+    let request = RunRequest {
+        source: SyncSource::Manual { note },
+        requested_at: engine.worker.now,
+        options: sync_options(options),
+    };
+    let outcome = match run_sync(engine, &stack, &request).await? {
+        RunOutcome::Running { sync_id, .. } if !no_follow => {
+            follow(engine, &stack, &sync_id).await?
+        }
+        outcome => outcome,
+    };
+    let is_good = !matches!(
+        outcome,
+        RunOutcome::Failed { .. } | RunOutcome::Refused { .. }
+    );
+    answer(
+        output,
+        &outcome,
+        || outcome_in_words(&stack, &outcome),
+        is_good,
+    )
+}
+
+/// Prints how far a sync is, until it has ended. What would wake the function wakes this process as well,
+/// so that it comes to an end where no function is.
+async fn follow<C: SyncCloud, S: Source, T: Transferrer>(
+    engine: &Engine<'_, C, S, T>,
+    stack: &str,
+    sync_id: &str,
+) -> anyhow::Result<RunOutcome> {
+    let mut last = String::new();
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        advance(engine, stack).await?;
+        let status = status(engine.cloud, stack).await?;
+        let Some(sync) = status.sync.as_ref().filter(|sync| sync.id == sync_id) else {
+            anyhow::bail!(
+                "sync {sync_id} of stack {stack} has ended and another one has begun: longshore sync \
+                 status {stack}"
+            );
+        };
+        if let Some(outcome) = ended(sync) {
+            return Ok(outcome);
+        }
+        let line = progress(&status, sync);
+        if line != last {
+            // Progress is for people; whoever reads the answer reads standard output.
+            let _ = writeln!(io::stderr(), "{line}");
+            last = line;
+        }
+    }
+}
+
+/// What a sync that is over came to.
+fn ended(sync: &Sync) -> Option<RunOutcome> {
+    let sync_id = sync.id.clone();
+    let reason = sync.reason.clone().unwrap_or_default();
+    Some(match (sync.state, sync.outcome.clone().map(Box::new)) {
+        (SyncState::Completed, Some(result)) => RunOutcome::Completed { sync_id, result },
+        (SyncState::Failed, Some(result)) => RunOutcome::Failed {
+            sync_id,
+            reason,
+            result,
+        },
+        (SyncState::Unchanged, _) => RunOutcome::Unchanged { sync_id },
+        (SyncState::Refused, _) => RunOutcome::Refused { reason },
+        _ => return None,
+    })
+}
+
+fn progress(status: &SyncStatus, sync: &Sync) -> String {
+    let ended = status.shards.iter().filter(|shard| shard.is_done).count();
+    format!(
+        "{} of {} files, {} of {}, {} failed, {ended} of {} shards ended",
+        status.done.files,
+        sync.total.files,
+        megabytes(status.done.bytes),
+        megabytes(sync.total.bytes),
+        status.done.failed,
+        status.shards.len(),
+    )
+}
+
+fn place_in_words(runs_on: RunsOn) -> String {
+    match runs_on {
+        RunsOn::Function => "in one process".to_owned(),
+        RunsOn::Tasks { tasks } => format!("in {tasks} Fargate tasks"),
+    }
+}
+
+fn plan_in_words(plan: &SyncPlan) -> String {
+    let mut text = String::new();
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    let _ = writeln!(text, "new:       {}", in_words(&plan.new));
+    for (platform, count) in &plan.by_platform {
+        let _ = writeln!(text, "  {platform:<16} {}", in_words(count));
+    }
+    let _ = writeln!(text, "removed:   {}", in_words(&plan.removed));
+    let _ = writeln!(text, "unchanged: {}", in_words(&plan.unchanged));
+    match &plan.deletion_refused {
+        Some(reason) => {
+            let _ = writeln!(text, "deleted:   none, {reason}");
+        }
+        None => {
+            let _ = writeln!(text, "deleted:   {} files", plan.to_delete.len());
+            list(&mut text, &plan.to_delete, Clone::clone);
+        }
+    }
+    let _ = writeln!(text, "refused:   {} entries", plan.refused.len());
+    list(&mut text, &plan.refused, refused_in_words);
+    let minutes = plan.estimated_seconds.div_euclid(60) + 1;
+    let _ = writeln!(
+        text,
+        "runs {}; one process would take about {minutes} minutes",
+        place_in_words(plan.runs_on)
+    );
+    let _ = writeln!(
+        text,
+        "costs about {} USD once; all files cost {} USD a month, the registry's layout {} more",
+        usd(plan.estimated_cost_in_micro_usd),
+        usd(plan.storage_in_micro_usd_a_month),
+        usd(plan.registry_layout_in_micro_usd_a_month),
+    );
+    text
+}
+
+fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
+    match outcome {
+        RunOutcome::Unchanged { .. } => {
+            format!("the mirror of stack {stack} is what its index names already")
+        }
+        RunOutcome::Refused { reason } => {
+            format!("sync of the mirror of stack {stack} refused: {reason}")
+        }
+        RunOutcome::Running {
+            sync_id,
+            runs_on,
+            total,
+        } => format!(
+            "sync {sync_id} of {} runs {}; follow it with: longshore sync status {stack}",
+            in_words(total),
+            place_in_words(*runs_on)
+        ),
+        RunOutcome::Completed { sync_id, result } => {
+            format!("sync {sync_id} completed: {}", result_in_words(result))
+        }
+        RunOutcome::Failed {
+            sync_id,
+            reason,
+            result,
+        } => {
+            let mut text = format!(
+                "sync {sync_id} failed: {reason}; the index is not published\n{}\n",
+                result_in_words(result)
+            );
+            list(&mut text, &result.transfer.failures, failure_in_words);
+            text
+        }
+    }
+}
+
+fn result_in_words(result: &SyncOutcome) -> String {
+    let transfer = &result.transfer;
+    let seconds = (transfer.finished_at - transfer.started_at).num_seconds();
+    format!(
+        "{} files brought over, {}, in {seconds} s; {} were there, {} copied, {} failed, {} deleted; \
+         about {} USD",
+        transfer.files,
+        megabytes(transfer.bytes),
+        transfer.already_there,
+        transfer.copies,
+        transfer.failed,
+        result.deleted,
+        usd(result.cost_in_micro_usd),
+    )
+}
+
+fn status_in_words(status: &SyncStatus) -> String {
+    let mut text = String::new();
+    match &status.sync {
+        None => {
+            let _ = writeln!(
+                text,
+                "the mirror of stack {} was never synced",
+                status.stack
+            );
+        }
+        Some(sync) => {
+            let _ = writeln!(
+                text,
+                "sync {}, asked for {}: {}",
+                sync.id,
+                sync.requested_at.format("%Y-%m-%d %H:%M:%S UTC"),
+                state_in_words(sync)
+            );
+            if sync.state.is_open() {
+                let _ = writeln!(text, "{}", progress(status, sync));
+            } else if let Some(result) = &sync.outcome {
+                let _ = writeln!(text, "{}", result_in_words(result));
+                list(&mut text, &result.transfer.failures, failure_in_words);
+            }
+        }
+    }
+    for shard in &status.shards {
+        let _ = writeln!(text, "  {}", shard_in_words(shard));
+    }
+    match &status.published {
+        Some(published) => {
+            let _ = writeln!(
+                text,
+                "clients see the index of {}: {} bottles",
+                published.at.format("%Y-%m-%d %H:%M:%S UTC"),
+                published.bottles
+            );
+        }
+        None => text.push_str("clients see no index yet\n"),
+    }
+    if let Some(raised) = &status.raised_throughput {
+        let _ = writeln!(
+            text,
+            "throughput of {} is raised since {}, and lowered to {} MiB/s when EFS allows it",
+            raised.file_system_id,
+            raised.raised_at.format("%Y-%m-%d %H:%M:%S UTC"),
+            raised.before_in_mibps
+        );
+    }
+    text
+}
+
+fn state_in_words(sync: &Sync) -> String {
+    let state = match sync.state {
+        SyncState::Planning => "planning",
+        SyncState::Transferring => "bringing files over",
+        SyncState::Publishing => "publishing",
+        SyncState::Completed => "completed",
+        SyncState::Unchanged => "nothing to do",
+        SyncState::Failed => "failed",
+        SyncState::Refused => "refused",
+    };
+    match &sync.reason {
+        Some(reason) => format!("{state}: {reason}"),
+        None => state.to_owned(),
+    }
+}
+
+fn shard_in_words(shard: &ShardStatus) -> String {
+    let worker = match (&shard.worker_id, shard.is_done) {
+        (_, true) => "ended".to_owned(),
+        (Some(worker), false) => format!("worked on by {worker}"),
+        (None, false) => "waits".to_owned(),
+    };
+    let problem = match &shard.problem {
+        Some(problem) => format!("; {problem}"),
+        None => String::new(),
+    };
+    format!(
+        "shard {}: {} of {} files, {} of {}; {worker}{problem}",
+        shard.shard,
+        shard.done.files,
+        shard.files,
+        megabytes(shard.done.bytes),
+        megabytes(shard.bytes),
+    )
+}
+
+fn verification_in_words(verification: &Verification) -> String {
+    let mut text = format!(
+        "{} of {} bottles are there as the index says\n",
+        verification.right, verification.wanted
+    );
+    for (what, keys) in [
+        ("missing", &verification.missing),
+        ("wrong", &verification.wrong),
+        ("not in the index", &verification.extra),
+        ("manifests missing", &verification.missing_manifests),
+    ] {
+        if !keys.is_empty() {
+            let _ = writeln!(text, "{what}: {}", keys.len());
+            list(&mut text, keys, Clone::clone);
+        }
+    }
+    text.push_str(match verification.index {
+        PublishedIndex::Same => "the index is the one that its source publishes",
+        PublishedIndex::Other => "the index is another one than its source publishes",
+        PublishedIndex::Missing => "no index is published",
+    });
+    text
+}
+
+fn refused_in_words(refused: &RefusedEntry) -> String {
+    format!("{}: {}", refused.entry, refused.reason)
+}
+
+fn failure_in_words(failure: &TransferFailure) -> String {
+    format!("{}: {}", failure.key, failure.reason)
+}
+
+/// The first ones, a line each.
+fn list<I>(text: &mut String, items: &[I], in_words: impl Fn(&I) -> String) {
+    for item in items.iter().take(SHOWN) {
+        let _ = writeln!(text, "  {}", in_words(item));
+    }
+    if items.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more", items.len() - SHOWN);
+    }
+}
