@@ -155,20 +155,17 @@ impl IndexReader {
                 (State::Before, _) => {
                     return unreadable(format!(
                         "the index begins with `{}`, expected a JSON array",
-                        beginning(rest)
+                        shown(byte)
                     ));
                 }
                 (State::After, _) => {
-                    return unreadable(format!(
-                        "after the index's end there is `{}`",
-                        beginning(rest)
-                    ));
+                    return unreadable(format!("after the index's end there is `{}`", shown(byte)));
                 }
                 _ => {
                     return unreadable(format!(
                         "after {} entries the index goes on with `{}`, expected a formula",
                         self.entries,
-                        beginning(rest)
+                        shown(byte)
                     ));
                 }
             };
@@ -303,8 +300,8 @@ fn entry_name(name: &str, tag: &str) -> String {
     format!("{name} ({tag})")
 }
 
-/// What is told of a text that is not what was expected.
-fn beginning(text: &[u8]) -> String {
-    let text = text.get(..20).unwrap_or(text);
-    text.escape_ascii().to_string()
+/// A byte that is not what was expected. Only one is told, so that the same is told in whatever pieces an
+/// index comes.
+fn shown(byte: u8) -> std::ascii::EscapeDefault {
+    std::ascii::escape_default(byte)
 }

@@ -1,0 +1,380 @@
+use longshore_bottles::index::{Index, IndexError};
+use longshore_bottles::selection::{Selection, wanted};
+use serde_json::{Value, json};
+
+use super::read;
+
+const SHA256: &str = "f6895a00c5e039d81af9950d1e22c6012e50d6b8c19b5ad576953d06194ffc41";
+const OTHER: &str = "2a959e7d521d6fd47fb598017109de310a72d25939dad660f24083b033155b13";
+
+fn file(image: &str, sha256: &str) -> Value {
+    json!({
+        "cellar": ":any",
+        "url": format!("https://ghcr.io/v2/homebrew/core/{image}/blobs/sha256:{sha256}"),
+        "sha256": sha256,
+    })
+}
+
+/// A formula as the index has them, with the fields that nobody here reads.
+fn formula(name: &str, files: Value) -> Value {
+    json!({
+        "name": name,
+        "full_name": name,
+        "desc": "Says \"}],{[\" \\ and é",
+        "versions": {"stable": "1.0", "head": null, "bottle": true},
+        "urls": {"stable": {"url": "https://example.com/a.tar.gz", "revision": null}},
+        "revision": 2,
+        "bottle": {"stable": {
+            "rebuild": 1,
+            "root_url": "https://ghcr.io/v2/homebrew/core",
+            "files": files,
+        }},
+        "deprecated": false,
+        "disabled": true,
+    })
+}
+
+fn good() -> Value {
+    formula("good", json!({"all": file("good", SHA256)}))
+}
+
+fn index_of(entries: &[Value]) -> Result<Index, IndexError> {
+    read(serde_json::to_string_pretty(entries).unwrap().as_bytes(), 7)
+}
+
+/// Reads an index of a good formula and the given ones; what is refused of it, as it is told.
+fn refused(entries: &[Value]) -> Vec<String> {
+    let mut all = vec![good()];
+    all.extend_from_slice(entries);
+    let index = index_of(&all).unwrap();
+    let names: Vec<&str> = index
+        .formulae
+        .iter()
+        .map(|formula| formula.name.as_str())
+        .collect();
+    assert!(names.contains(&"good"), "{names:?}");
+    let told = index.refused.iter();
+    told.map(|refused| format!("{}: {}", refused.entry, refused.reason))
+        .collect()
+}
+
+#[test]
+fn a_formula_is_read_as_far_as_a_mirror_needs_it() {
+    let entries = [
+        formula(
+            "boost@1.85",
+            json!({"sonoma": file("boost/1.85", SHA256), "arm64_big_sur": file("boost/1.85", OTHER)}),
+        ),
+        json!({"name": "without-bottles", "versions": {"stable": "1"}, "bottle": {}}),
+        json!({"name": "without-files", "bottle": {"stable": {"files": {}}}}),
+    ];
+    let index = index_of(&entries).unwrap();
+    assert_eq!(index.bottles, 2);
+    assert!(index.refused.is_empty(), "{:?}", index.refused);
+    let [boost] = index.formulae.as_slice() else {
+        panic!("{:?}", index.formulae);
+    };
+    assert_eq!(
+        (boost.name.as_str(), boost.version.as_str()),
+        ("boost@1.85", "1.0")
+    );
+    assert_eq!((boost.revision, boost.rebuild), (2, 1));
+    assert!(boost.disabled && !boost.deprecated);
+    let keys: Vec<String> = wanted(&index, &Selection::default())
+        .into_iter()
+        .map(|bottle| bottle.key)
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "boost@1.85-1.0_2.arm64_big_sur.bottle.1.tar.gz",
+            "boost@1.85-1.0_2.sonoma.bottle.1.tar.gz",
+        ]
+    );
+}
+
+#[test]
+fn the_order_of_the_index_is_kept_because_brew_goes_by_it() {
+    let text = format!(
+        r#"[{{"name":"a","versions":{{"stable":"1"}},"bottle":{{"stable":{{"files":{{
+            "sonoma":{},"ventura":{{"url":7}},"arm64_big_sur":{}}}}}}}}}]"#,
+        file("a", SHA256),
+        file("a", OTHER)
+    );
+    let index = read(text.as_bytes(), 64).unwrap();
+    let bottles = &index.formulae.first().unwrap().bottles;
+    let tags: Vec<&str> = bottles.iter().map(|bottle| bottle.tag.as_str()).collect();
+    assert_eq!(tags, ["sonoma", "arm64_big_sur"]);
+    assert_eq!((index.bottles, index.refused.len()), (3, 1));
+}
+
+#[test]
+fn an_index_that_is_none_is_refused_as_a_whole() {
+    let good = serde_json::to_string(&[good(), good()]).unwrap();
+    let truncated = good.get(..good.len() - 1).unwrap();
+    let half = good.get(..good.len() / 2).unwrap();
+    let too_long = format!("[{{\"name\":\"{}\"}}]", "a".repeat(5 << 20));
+    let deep = format!("[{{\"a\":{}{}}}]", "[".repeat(10_000), "]".repeat(10_000));
+    let cases = [
+        ("", "the index is empty"),
+        (" \n", "the index is empty"),
+        (
+            "[]",
+            "the index names no bottle that can be mirrored; it has 0 entries",
+        ),
+        (
+            "[{}]",
+            "the index names no bottle that can be mirrored; it has 1 entries",
+        ),
+        (
+            "<!DOCTYPE html>\n<html>",
+            "the index begins with `<`, expected a JSON array",
+        ),
+        (
+            "{\"payload\": \"[]\"}",
+            "the index begins with `{`, expected a JSON array",
+        ),
+        ("null", "the index begins with `n`"),
+        ("\u{feff}[]", "the index begins with"),
+        ("[", "the index ends early, after 0 entries"),
+        (truncated, "the index ends early, after 2 entries"),
+        (half, "the index ends early, after"),
+        (
+            "[1]",
+            "after 0 entries the index goes on with `1`, expected a formula",
+        ),
+        ("[{},]", "after 1 entries the index goes on with `]`"),
+        ("[{}{}]", "after 1 entries the index goes on with `{`"),
+        ("[,{}]", "after 0 entries the index goes on with `,`"),
+        (
+            "[{\"name\": }]",
+            "entry 1 of the index is no JSON: expected value",
+        ),
+        ("[{\"name\" \"a\"}]", "entry 1 of the index is no JSON"),
+        ("[{]}]", "entry 1 of the index is no JSON"),
+        (
+            &deep,
+            "entry 1 of the index is no JSON: recursion limit exceeded",
+        ),
+        (&too_long, "entry 1 of the index is longer than 4 MB"),
+    ];
+    for (text, expected) in cases {
+        for size in [1 << 20, 1 << 10, 13] {
+            let error = read(text.as_bytes(), size).unwrap_err().to_string();
+            assert!(
+                error.starts_with(expected),
+                "expected {expected}, found {error}"
+            );
+        }
+    }
+    for garbage in ["]", "x", "[]", "<html>"] {
+        let error = read(format!("{good} {garbage}").as_bytes(), 64)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("after the index's end there is"),
+            "{garbage}: {error}"
+        );
+    }
+    assert!(read(format!("\n {good} \r\n").as_bytes(), 64).is_ok());
+}
+
+#[test]
+fn a_bottle_that_cannot_be_trusted_is_refused_and_the_rest_goes_on() {
+    let bad = |name: &str, value: Value| {
+        let mut bottle = file("wget", SHA256);
+        bottle[name] = value;
+        formula(
+            "wget",
+            json!({"sonoma": bottle, "all": file("wget", OTHER)}),
+        )
+    };
+    for (entry, expected) in [
+        (bad("url", Value::Null), "wget (sonoma): it has no url"),
+        (
+            bad("sha256", Value::Null),
+            "wget (sonoma): it has no sha256",
+        ),
+        (
+            bad("url", json!(["a"])),
+            "wget (sonoma): it is no object with the texts `url` and `sha256`",
+        ),
+        (
+            bad("sha256", json!(7)),
+            "wget (sonoma): it is no object with the texts `url` and `sha256`",
+        ),
+        (
+            bad("sha256", json!("g".repeat(64))),
+            "wget (sonoma): its sha256 is none: found `gggg",
+        ),
+        (
+            bad("sha256", json!(SHA256.to_uppercase())),
+            "wget (sonoma): its sha256 is none",
+        ),
+        (
+            bad("sha256", json!("00")),
+            "wget (sonoma): its sha256 is none",
+        ),
+        (bad("url", json!("")), "wget (sonoma): url `` is none"),
+        (
+            bad("url", json!("https://ghcr.io/v2/../../etc/passwd")),
+            "wget (sonoma): url `https://ghcr.io/v2/../../etc/passwd` climbs",
+        ),
+        (
+            bad("url", json!("http://169.254.169.254/latest/meta-data")),
+            "wget (sonoma): url `http://169.254.169.254/latest/meta-data` points at a loopback, private or link-local address",
+        ),
+        (
+            bad("url", json!("http://10.0.0.1/a")),
+            "wget (sonoma): url `http://10.0.0.1/a` points at",
+        ),
+        (
+            bad("url", json!("http://ghcr.io/a")),
+            "wget (sonoma): url `http://ghcr.io/a` is plain HTTP",
+        ),
+        (
+            bad("url", json!("file:///etc/passwd")),
+            "wget (sonoma): url `file:///etc/passwd` has the scheme `file`",
+        ),
+    ] {
+        let told = refused(&[entry]);
+        let [told] = told.as_slice() else {
+            panic!("{expected}: {told:?}");
+        };
+        assert!(
+            told.starts_with(expected),
+            "expected {expected}, found {told}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_url_after_good_ones_of_its_host_is_refused_all_the_same() {
+    let mut climbing = file("wget", OTHER);
+    climbing["url"] = json!("https://ghcr.io/v2/%2e%2e/wget");
+    let mut other_host = file("wget", OTHER);
+    other_host["url"] = json!("https://ghcr.io@127.0.0.1/v2/wget");
+    let told = refused(&[formula(
+        "wget",
+        json!({"a": file("wget", SHA256), "b": climbing, "c": other_host}),
+    )]);
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_is_refused() {
+    let files = json!({"all": file("wget", SHA256)});
+    for name in [
+        "../wget",
+        ".longshore",
+        "api",
+        "v2",
+        "api@1",
+        "a/b",
+        "a@..",
+        "",
+        "a\nb",
+    ] {
+        let told = refused(&[formula(name, files.clone())]);
+        assert_eq!(told.len(), 1, "{name:?}: {told:?}");
+    }
+    let mut entry = formula("wget", files);
+    entry["versions"]["stable"] = json!("1/../../2");
+    assert_eq!(refused(&[entry]), ["wget: version `1/../../2` climbs"]);
+    let entry = formula(
+        "wget",
+        json!({"../../api/formula": file("wget", SHA256), "sonoma": file("wget", OTHER)}),
+    );
+    assert_eq!(
+        refused(&[entry]),
+        ["wget (../../api/formula): platform tag `../../api/formula` climbs"]
+    );
+}
+
+#[test]
+fn a_formula_whose_own_fields_are_wrong_is_refused_with_all_its_bottles_counted() {
+    let files = || json!({"all": file("wget", SHA256), "sonoma": file("wget", OTHER)});
+    let with = |name: &str, value: Value| {
+        let mut entry = formula("wget", files());
+        entry[name] = value;
+        entry
+    };
+    for (entry, expected) in [
+        (
+            with("revision", json!(-1)),
+            "wget: invalid value: integer `-1`, expected u32",
+        ),
+        (
+            with("revision", json!("1")),
+            "wget: invalid type: string \"1\", expected u32",
+        ),
+        (
+            with("versions", json!({"stable": null})),
+            "wget: it has bottles and no stable version",
+        ),
+        (
+            with("name", Value::Null),
+            "entry 2: it has bottles and no name",
+        ),
+        (with("name", json!(7)), "entry 2: invalid type: integer `7`"),
+        (
+            with("bottle", json!({"stable": {"files": ["all"]}})),
+            "wget: invalid type: sequence, expected files by their platform tags",
+        ),
+    ] {
+        let told = refused(&[entry]);
+        let [told] = told.as_slice() else {
+            panic!("{expected}: {told:?}");
+        };
+        assert!(
+            told.starts_with(expected),
+            "expected {expected}, found {told}"
+        );
+    }
+    let index = index_of(&[good(), with("revision", json!("1"))]).unwrap();
+    assert_eq!(index.bottles, 3);
+}
+
+#[test]
+fn one_file_with_two_contents_is_refused_the_second_time() {
+    let first = formula("a", json!({"all": file("a", SHA256)}));
+    let mut second = formula("a-1.0_2", json!({"all": file("a", OTHER)}));
+    assert!(refused(&[first.clone(), second.clone()]).is_empty());
+    // `a` of `b-1` is `a-b` of `1`.
+    let mut first = first;
+    first["versions"]["stable"] = json!("b-1");
+    second["name"] = json!("a-b");
+    second["versions"]["stable"] = json!("1");
+    assert_eq!(
+        refused(&[first.clone(), second.clone()]),
+        [
+            "a-b (all): an earlier entry names the same file `a-b-1_2.all.bottle.1.tar.gz` with another sha256"
+        ]
+    );
+    // The same content is no contradiction, and neither is another rebuild.
+    second["bottle"]["stable"]["files"]["all"] = file("a", SHA256);
+    assert!(refused(&[first.clone(), second.clone()]).is_empty());
+    second["bottle"]["stable"]["files"]["all"] = file("a", OTHER);
+    second["bottle"]["stable"]["rebuild"] = json!(2);
+    assert!(refused(&[first, second]).is_empty());
+    let twice = format!(
+        r#"[{{"name":"a","versions":{{"stable":"1"}},"bottle":{{"stable":{{"files":{{"all":{},"all":{}}}}}}}}}]"#,
+        file("a", SHA256),
+        file("a", OTHER)
+    );
+    let index = read(twice.as_bytes(), 64).unwrap();
+    assert_eq!(index.refused.len(), 1);
+    assert_eq!(index.formulae.first().unwrap().bottles.len(), 1);
+}
+
+#[test]
+fn an_index_of_which_nothing_is_left_is_no_empty_one() {
+    let mut bottle = file("wget", SHA256);
+    bottle["sha256"] = json!("");
+    let error = index_of(&[formula("wget", json!({"all": bottle}))]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the index names no bottle that can be mirrored; all are refused, as wget (all): its sha256 is none: \
+         found ``, expected 64 lowercase hexadecimal digits"
+    );
+}

@@ -1,0 +1,119 @@
+use longshore_bottles::selection::{Selection, wanted};
+use longshore_bottles::signed::check;
+use serde_json::{Value, json};
+
+use super::read;
+
+fn index(content: u32) -> String {
+    let formula = |number: u32| {
+        let sha256 = format!("{:064x}", number + content);
+        json!({
+            "name": format!("formula-{number}@1"),
+            "desc": "Zürich \"é\" \u{1f600} \\ /",
+            "versions": {"stable": "1.0"},
+            "bottle": {"stable": {"root_url": "https://ghcr.io/v2/homebrew/core", "files": {
+                "arm64_tahoe": {"url": format!("https://ghcr.io/v2/homebrew/core/formula-{number}/1/blobs/sha256:{sha256}"), "sha256": sha256},
+            }}},
+        })
+    };
+    Value::Array((0..300).map(formula).collect()).to_string()
+}
+
+fn signed(payload: &str) -> Vec<u8> {
+    let signature = json!({"protected": "eyJhbGciOiJQUzUxMiJ9", "header": {"kid": "homebrew-1"}, "signature": "a]}\"b"});
+    serde_json::to_vec_pretty(&json!({"payload": payload, "signatures": [signature]})).unwrap()
+}
+
+fn checked(file: &[u8]) -> Result<(), String> {
+    let index = read(index(0).as_bytes(), 1 << 16).unwrap();
+    let selection = Selection::default();
+    check(file, &selection, &[], &wanted(&index, &selection))
+}
+
+#[test]
+fn the_signed_index_of_the_same_day_is_accepted_however_it_is_written() {
+    assert_eq!(checked(&signed(&index(0))), Ok(()));
+    // Signatures first, and characters escaped that need not be.
+    let payload = serde_json::to_string(&index(0))
+        .unwrap()
+        .replace('/', "\\/")
+        .replace('é', "\\u00e9")
+        .replace('\u{1f600}', "\\ud83d\\ude00");
+    let file = format!("{{\"signatures\":[{{\"signature\":\"\"}}],\"payload\":{payload}}}\n");
+    assert_eq!(checked(file.as_bytes()), Ok(()));
+}
+
+#[test]
+fn a_signed_index_that_names_what_the_mirror_lacks_is_refused() {
+    let error = checked(&signed(&index(1))).unwrap_err();
+    let sha256 = format!("{:064x}", 1);
+    assert_eq!(
+        error,
+        format!(
+            "it is of another generation than the index: it names \
+             `formula-0@1-1.0.arm64_tahoe.bottle.tar.gz` with sha256 {sha256}"
+        )
+    );
+    // What the selection leaves out, clients of this mirror do not ask for.
+    let index_of_today = read(index(0).as_bytes(), 1 << 16).unwrap();
+    let selection = Selection {
+        platforms: vec!["x86_64_linux".to_owned()],
+        ..Selection::default()
+    };
+    let wanted = wanted(&index_of_today, &selection);
+    assert_eq!(check(&signed(&index(1)), &selection, &[], &wanted), Ok(()));
+}
+
+#[test]
+fn what_is_no_signed_index_is_refused() {
+    let whole = signed(&index(0));
+    let cut = whole.get(..whole.len() / 2).unwrap();
+    let index = index(0);
+    let cases: [(&[u8], &str); 10] = [
+        (b"", "it is no signed file: it is no JSON object"),
+        (
+            index.as_bytes(),
+            "it is no signed file: it is no JSON object",
+        ),
+        (b"<html>", "it is no signed file: it is no JSON object"),
+        (cut, "it is no signed file: it ends early"),
+        (
+            b"{\"payload\":\"[]\"}",
+            "it is no signed file: it has no signatures",
+        ),
+        (
+            b"{\"payload\":\"[]\",\"signatures\":[]}",
+            "it is no signed file: it has no signatures",
+        ),
+        (
+            b"{\"payload\":[],\"signatures\":[{}]}",
+            "it is no signed file: it has no payload",
+        ),
+        (
+            b"{\"payload\":\"\",\"signatures\":[{}]}",
+            "its payload is no index: the index is empty",
+        ),
+        (
+            b"{\"payload\":\"[{\\\"a\\\"\",\"signatures\":[{}]}",
+            "its payload is no index: the index ends early",
+        ),
+        (
+            b"{\"payload\":\"\\x\",\"signatures\":[{}]}",
+            "its payload holds an escape that is none",
+        ),
+    ];
+    for (file, expected) in cases {
+        let error = checked(file).unwrap_err();
+        assert!(
+            error.starts_with(expected),
+            "expected {expected}, found {error}"
+        );
+    }
+    let mut longer = whole;
+    longer.push(b'x');
+    assert!(
+        checked(&longer)
+            .unwrap_err()
+            .contains("does not end as an object ends")
+    );
+}
