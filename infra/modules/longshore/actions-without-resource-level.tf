@@ -8,6 +8,7 @@ locals {
     "ecs:DescribeTaskDefinition"                       = "AWS checks it against no resource: a statement that names task definitions never matches."
     "ecs:RegisterTaskDefinition"                       = "AWS has been seen to check it against \"*\" as well as against the family, and only \"*\" matches both; what a definition may do is bounded by iam:PassRole."
     "ecs:ListTasks"                                    = "Its only resource type is the container instance, and a listing by service is checked against \"*\"; the condition on ecs:cluster narrows it."
+    "s3:ListAllMyBuckets"                              = "It lists the names of the account's buckets, which are no resource of it."
   }
 
   # Of CloudFormation's role, besides descriptions and listings, which the service

@@ -92,6 +92,13 @@ locals {
         Resource = local.repository_arns
       },
       {
+        # A bucket that outlived its stack is found by its name and its tags.
+        Sid      = "FindBuckets"
+        Effect   = "Allow"
+        Action   = ["s3:ListAllMyBuckets"]
+        Resource = ["*"]
+      },
+      {
         Sid      = "TellStacks"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]

@@ -1,11 +1,11 @@
-//! What is in the account besides stacks: repositories, images, subnets, secrets, file systems and
-//! scalable targets.
+//! What is in the account besides stacks: repositories, images, subnets, secrets, file systems,
+//! buckets and scalable targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_efs::types::LifeCycleState;
 use futures_util::future::{try_join_all, try_join4};
-use longshore_provisioning::ports::{FoundFileSystem, Inventory};
+use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory};
 use longshore_rollout::ports::{CallError, ErrorClass, ImageRegistry};
 use longshore_stack::check::{Needs, Subnet, Surroundings};
 use roxmltree::Document;
@@ -15,9 +15,10 @@ use crate::AwsCloud;
 use crate::error::{failed, unreadable};
 use crate::signed::SignedCall;
 
-/// The tags by which a file system is known again after its stack is gone.
+/// The tags by which a file system or a bucket is known again after its stack is gone.
 const STACK_TAG: &str = "longshore:stack";
 const FILE_SYSTEM_TAG: &str = "longshore:file-system";
+const BUCKET_TAG: &str = "longshore:bucket";
 
 /// DescribeScalableTargets takes so many resource ids at once.
 const RESOURCE_IDS_ALLOWED: usize = 50;
@@ -74,6 +75,25 @@ impl Inventory for AwsCloud {
         Ok(found)
     }
 
+    async fn buckets(
+        &self,
+        stack: &str,
+        names: &BTreeMap<String, String>,
+    ) -> Result<Vec<FoundBucket>, CallError> {
+        let mut found = Vec::new();
+        for (name, written) in names {
+            for bucket_name in self.buckets_named(written).await? {
+                if self.is_bucket_of(&bucket_name, stack, name).await? {
+                    found.push(FoundBucket {
+                        name: name.clone(),
+                        bucket_name,
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
+
     async fn scalable_target_arns(
         &self,
         resource_ids: &[String],
@@ -106,6 +126,76 @@ impl Inventory for AwsCloud {
             }));
         }
         Ok(arns)
+    }
+}
+
+/// Whether a name is this one, whatever CloudFormation fills in for `${…}`.
+fn is_named(name: &str, written: &str) -> bool {
+    let (first, last) = fixed_parts(written);
+    match (first, last) {
+        (whole, None) => name == whole,
+        (first, Some(last)) => {
+            name.len() >= first.len() + last.len()
+                && name.starts_with(first)
+                && name.ends_with(last)
+        }
+    }
+}
+
+/// What is before the first `${…}`, and what is after the last one if there is one.
+fn fixed_parts(written: &str) -> (&str, Option<&str>) {
+    match (written.find("${"), written.rfind('}')) {
+        (Some(start), Some(end)) => (&written[..start], written.get(end + 1..)),
+        _ => (written, None),
+    }
+}
+
+impl AwsCloud {
+    /// The account's buckets of this name.
+    async fn buckets_named(&self, written: &str) -> Result<Vec<String>, CallError> {
+        let (prefix, _) = fixed_parts(written);
+        let mut pages = self
+            .s3()
+            .list_buckets()
+            .set_prefix((!prefix.is_empty()).then(|| prefix.to_owned()))
+            .into_paginator()
+            .send();
+        let mut named = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed("list S3 buckets"))?;
+            let names = page.buckets().iter().filter_map(|bucket| bucket.name());
+            let names = names.filter(|name| is_named(name, written));
+            named.extend(names.map(str::to_owned));
+        }
+        Ok(named)
+    }
+
+    /// Whether a bucket has the tags of a stack's.
+    async fn is_bucket_of(
+        &self,
+        bucket_name: &str,
+        stack: &str,
+        name: &str,
+    ) -> Result<bool, CallError> {
+        let answer = self
+            .s3()
+            .get_bucket_tagging()
+            .bucket(bucket_name)
+            .send()
+            .await
+            .map_err(failed(format!("read tags of bucket {bucket_name}")));
+        let answer = match answer {
+            // One without tags, or one that was deleted meanwhile.
+            Err(CallError {
+                code: Some(code), ..
+            }) if matches!(code.as_str(), "NoSuchTagSet" | "NoSuchBucket") => return Ok(false),
+            answer => answer?,
+        };
+        let has = |key: &str, value: &str| {
+            let mut tags = answer.tag_set().iter();
+            tags.any(|tag| tag.key() == key && tag.value() == value)
+        };
+        Ok(has(STACK_TAG, stack) && has(BUCKET_TAG, name))
     }
 }
 
@@ -290,6 +380,20 @@ mod tests {
         assert_eq!(subnets.len(), 2);
         assert_eq!(subnets["subnet-9d4a7b6c"].availability_zone, "us-east-1a");
         assert_eq!(subnets["subnet-6e7f829e"].vpc_id, "vpc-1a2b3c4d");
+    }
+
+    #[test]
+    fn buckets_are_known_by_what_is_fixed_of_their_names() {
+        let written = "bottles-${AWS::AccountId}-${AWS::Region}-x";
+        assert!(is_named("bottles-123456789012-eu-west-1-x", written));
+        assert!(!is_named("bottles-123456789012-eu-west-1", written));
+        assert!(!is_named("other-123456789012-eu-west-1-x", written));
+        assert!(is_named(
+            "bottles-123456789012",
+            "bottles-${AWS::AccountId}"
+        ));
+        assert!(is_named("bottles", "bottles") && !is_named("bottles-2", "bottles"));
+        assert!(!is_named("aba", "ab${AWS::Region}ba"));
     }
 
     #[test]

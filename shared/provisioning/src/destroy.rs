@@ -13,7 +13,7 @@ use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud};
 use crate::prepare::obstacle;
 use crate::settings::Settings;
-use crate::template::Template;
+use crate::template::{DataResource, Holder, Template};
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,7 +138,13 @@ async fn data<C: ProvisioningCloud>(
     stack: &str,
     template: Option<&Template>,
 ) -> Result<(Vec<FoundFileSystem>, Vec<FoundFileSystem>), CallError> {
-    let described = template.map(Template::file_systems).unwrap_or_default();
+    // A bucket never goes with what is in it: CloudFormation deletes empty ones only.
+    let described: Vec<DataResource> = template
+        .map(Template::data)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|data| data.holder == Holder::FileSystem)
+        .collect();
     if described.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }

@@ -96,22 +96,18 @@ async fn changes<C: ProvisioningCloud>(
     }
 }
 
-/// File systems that an earlier stack of this name has left are taken up, not made.
+/// What an earlier stack of this name has left is taken up, not made.
 fn mark_imported(changes: &mut [ResourceChange], prepared: &Prepared) {
     let Some(template) = Template::parse(&prepared.rendered.body) else {
         return;
     };
-    for file_system in template.file_systems() {
-        let retained = prepared
-            .retained
-            .iter()
-            .find(|retained| retained.name == file_system.name);
+    for data in template.data() {
         let change = changes
             .iter_mut()
-            .find(|change| change.logical_id == file_system.logical_id);
-        if let (Some(retained), Some(change)) = (retained, change) {
+            .find(|change| change.logical_id == data.logical_id);
+        if let (Some(retained), Some(change)) = (data.among(&prepared.retained), change) {
             change.action = Action::Import;
-            change.physical_id = Some(retained.file_system_id.clone());
+            change.physical_id = Some(retained.physical_id.clone());
         }
     }
 }

@@ -253,6 +253,15 @@ pub struct FoundFileSystem {
     pub size_in_bytes: u64,
 }
 
+/// A bucket that a stack made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundBucket {
+    /// Its name in the stack file.
+    pub name: String,
+    /// Its name in S3.
+    pub bucket_name: String,
+}
+
 /// CloudFormation.
 pub trait StackProvisioner {
     /// A stack, by name or id; `None` when there is none or it is deleted.
@@ -368,6 +377,14 @@ pub trait Inventory {
         &self,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<FoundFileSystem>, CallError>>;
+
+    /// The buckets that stacks of this name made, also those that outlived one. `names` are the names in S3
+    /// by those in the stack file, with `${AWS::AccountId}` and the like as CloudFormation fills them in.
+    fn buckets(
+        &self,
+        stack: &str,
+        names: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<Vec<FoundBucket>, CallError>>;
 
     /// The ARNs of scalable targets, by their resource ids `service/<cluster>/<service>`.
     fn scalable_target_arns(

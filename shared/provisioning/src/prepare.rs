@@ -9,13 +9,14 @@ use longshore_rollout::stack_record::{Carried, StackRecord};
 use longshore_stack::check;
 use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered};
+use longshore_stack::spec::Stack;
 
 use crate::carry::carried_images;
 use crate::change_set;
 use crate::error::ProvisioningError;
-use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud, TemplateSource};
+use crate::ports::{DescribedStack, ProvisioningCloud, TemplateSource};
 use crate::settings::Settings;
-use crate::template::metadata_of;
+use crate::template::{Retained, metadata_of};
 
 /// CloudFormation takes so many bytes of a template in a request; more goes through S3.
 const LARGEST_BODY: usize = 51_200;
@@ -37,7 +38,7 @@ pub(crate) struct Prepared {
     /// Whether the stack's template is the same but for carried images.
     pub same_template: bool,
     /// What an earlier stack of this name has left behind.
-    pub retained: Vec<FoundFileSystem>,
+    pub retained: Vec<Retained>,
     /// The stack's own tags.
     pub tags: BTreeMap<String, String>,
     /// Whether CloudFormation is to refuse to delete the stack.
@@ -107,10 +108,10 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         // A difference only in carried images is no change: the stack's own template is sent again.
         rendered.body = deployed;
     }
-    let retained = if exists || spec.file_systems.is_empty() {
+    let retained = if exists {
         Vec::new()
     } else {
-        cloud.file_systems(&stack).await?
+        retained(cloud, &stack, &spec).await?
     };
     Ok(Prepared {
         tags: change_set::tags(&spec),
@@ -124,6 +125,26 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         retained,
         stack,
     })
+}
+
+/// What an earlier stack of this name has left behind.
+async fn retained<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    spec: &Stack,
+) -> Result<Vec<Retained>, CallError> {
+    let mut retained = Vec::new();
+    if !spec.file_systems.is_empty() {
+        let found = cloud.file_systems(stack).await?;
+        retained.extend(found.into_iter().map(Retained::from));
+    }
+    if !spec.buckets.is_empty() {
+        let names = spec.buckets.keys();
+        let names = names.map(|name| (name.clone(), spec.bucket_name(name)));
+        let found = cloud.buckets(stack, &names.collect()).await?;
+        retained.extend(found.into_iter().map(Retained::from));
+    }
+    Ok(retained)
 }
 
 impl Prepared {

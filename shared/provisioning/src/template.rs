@@ -6,12 +6,72 @@ use longshore_rollout::ports::TemplateMetadata;
 use longshore_rollout::route::Follower;
 use serde_json::{Map, Value};
 
-use crate::ports::{FoundFileSystem, ResourceToImport};
+use crate::ports::{FoundBucket, FoundFileSystem, ResourceToImport};
 
-const FILE_SYSTEM: &str = "AWS::EFS::FileSystem";
+/// What holds data and can outlive its stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    FileSystem,
+    Bucket,
+}
 
-/// The tag that says which of a stack file's file systems a resource is.
-const FILE_SYSTEM_TAG: &str = "longshore:file-system";
+impl Holder {
+    const ALL: [Self; 2] = [Self::FileSystem, Self::Bucket];
+
+    fn resource_type(self) -> &'static str {
+        match self {
+            Self::FileSystem => "AWS::EFS::FileSystem",
+            Self::Bucket => "AWS::S3::Bucket",
+        }
+    }
+
+    /// The tag that says which of a stack file's file systems or buckets a resource is.
+    fn tag(self) -> &'static str {
+        match self {
+            Self::FileSystem => "longshore:file-system",
+            Self::Bucket => "longshore:bucket",
+        }
+    }
+
+    /// By what CloudFormation imports it.
+    fn identifier(self) -> &'static str {
+        match self {
+            Self::FileSystem => "FileSystemId",
+            Self::Bucket => "BucketName",
+        }
+    }
+}
+
+/// Something with data that an earlier stack of the same name has left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Retained {
+    /// What it is.
+    pub holder: Holder,
+    /// Its name in the stack file.
+    pub name: String,
+    /// AWS's name for it.
+    pub physical_id: String,
+}
+
+impl From<FoundFileSystem> for Retained {
+    fn from(found: FoundFileSystem) -> Self {
+        Self {
+            holder: Holder::FileSystem,
+            name: found.name,
+            physical_id: found.file_system_id,
+        }
+    }
+}
+
+impl From<FoundBucket> for Retained {
+    fn from(found: FoundBucket) -> Self {
+        Self {
+            holder: Holder::Bucket,
+            name: found.name,
+            physical_id: found.bucket_name,
+        }
+    }
+}
 
 /// A template that was rendered from a stack file.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,15 +79,25 @@ pub(crate) struct Template {
     document: Value,
 }
 
-/// A file system in a template.
+/// A resource of a template that holds data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TemplateFileSystem {
+pub(crate) struct DataResource {
+    /// What it is.
+    pub holder: Holder,
     /// Its name in the stack file.
     pub name: String,
     /// Its name in the template.
     pub logical_id: String,
     /// Whether it is deleted with the stack.
     pub deleted_with_stack: bool,
+}
+
+impl DataResource {
+    /// What an earlier stack has left of it.
+    pub fn among<'a>(&self, retained: &'a [Retained]) -> Option<&'a Retained> {
+        let mut retained = retained.iter();
+        retained.find(|retained| retained.holder == self.holder && retained.name == self.name)
+    }
 }
 
 impl Template {
@@ -44,35 +114,38 @@ impl Template {
         serde_json::from_value(metadata.clone()).ok()
     }
 
-    /// Its file systems.
-    pub fn file_systems(&self) -> Vec<TemplateFileSystem> {
-        self.resources()
-            .filter(|(_, resource)| resource["Type"] == FILE_SYSTEM)
-            .map(|(logical_id, resource)| TemplateFileSystem {
-                name: tag(resource, FILE_SYSTEM_TAG).unwrap_or_else(|| logical_id.clone()),
+    /// Its file systems and buckets.
+    pub fn data(&self) -> Vec<DataResource> {
+        let data = self.resources().filter_map(|(logical_id, resource)| {
+            let mut holders = Holder::ALL.into_iter();
+            let holder = holders.find(|holder| resource["Type"] == holder.resource_type())?;
+            Some(DataResource {
+                holder,
+                name: tag(resource, holder.tag()).unwrap_or_else(|| logical_id.clone()),
                 logical_id: logical_id.clone(),
                 deleted_with_stack: resource["DeletionPolicy"] == "Delete",
             })
-            .collect()
+        });
+        data.collect()
     }
 
-    /// The template that takes up file systems which exist, and nothing else: CloudFormation imports
-    /// only with a template that holds no resource besides (AWS CloudFormation User Guide, "Import AWS
-    /// resources into a CloudFormation stack").
-    pub fn importing(&self, found: &[FoundFileSystem]) -> Option<(String, Vec<ResourceToImport>)> {
+    /// The template that takes up what exists already, and nothing else: CloudFormation imports only with a
+    /// template that holds no resource besides (AWS CloudFormation User Guide, "Import AWS resources into a
+    /// CloudFormation stack").
+    pub fn importing(&self, retained: &[Retained]) -> Option<(String, Vec<ResourceToImport>)> {
         let mut imported = Vec::new();
         let mut resources = Map::new();
-        for file_system in self.file_systems() {
-            let Some(existing) = found.iter().find(|found| found.name == file_system.name) else {
+        for data in self.data() {
+            let Some(existing) = data.among(retained) else {
                 continue;
             };
-            let resource = &self.document["Resources"][&file_system.logical_id];
-            resources.insert(file_system.logical_id.clone(), resource.clone());
+            let resource = &self.document["Resources"][&data.logical_id];
+            resources.insert(data.logical_id.clone(), resource.clone());
             imported.push(ResourceToImport {
-                logical_id: file_system.logical_id,
-                resource_type: FILE_SYSTEM.to_owned(),
-                identifier: "FileSystemId".to_owned(),
-                value: existing.file_system_id.clone(),
+                logical_id: data.logical_id,
+                resource_type: data.holder.resource_type().to_owned(),
+                identifier: data.holder.identifier().to_owned(),
+                value: existing.physical_id.clone(),
             });
         }
         if imported.is_empty() {

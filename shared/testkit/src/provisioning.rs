@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_provisioning::ports::{
-    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundFileSystem,
-    Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent, StackProvisioner,
-    StackStatus, StoredStackFile, TemplateSource,
+    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundBucket,
+    FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent,
+    StackProvisioner, StackStatus, StoredStackFile, TemplateSource,
 };
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion, TaskDefinition};
 use longshore_rollout::route::{Follower, Route};
@@ -23,6 +23,7 @@ pub(crate) struct Provisioning {
     templates: BTreeMap<String, String>,
     missing_repositories: BTreeSet<String>,
     file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
+    buckets: BTreeMap<String, Vec<FoundBucket>>,
     drifts: BTreeMap<String, Vec<Drift>>,
 }
 
@@ -79,6 +80,17 @@ impl FakeCloud {
             .entry(stack.to_owned())
             .or_default()
             .push(file_system);
+    }
+
+    /// Makes a bucket that carries a stack's tags.
+    pub fn add_bucket(&self, stack: &str, bucket: FoundBucket) {
+        self.inner
+            .borrow_mut()
+            .provisioning
+            .buckets
+            .entry(stack.to_owned())
+            .or_default()
+            .push(bucket);
     }
 
     /// Makes CloudFormation find these differences.
@@ -592,6 +604,21 @@ impl Inventory for FakeCloud {
         self.call("DescribeFileSystems", |account| {
             let found = account.provisioning.file_systems.get(stack);
             Ok(found.cloned().unwrap_or_default())
+        })
+    }
+
+    async fn buckets(
+        &self,
+        stack: &str,
+        names: &BTreeMap<String, String>,
+    ) -> Result<Vec<FoundBucket>, CallError> {
+        self.call("ListBuckets", |account| {
+            let found = account.provisioning.buckets.get(stack);
+            let named = found
+                .into_iter()
+                .flatten()
+                .filter(|found| names.contains_key(&found.name));
+            Ok(named.cloned().collect())
         })
     }
 

@@ -330,6 +330,39 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_an_earlier_stack_left_is_taken_up_with_the_file_systems() {
+    let cloud = account();
+    let file = format!(
+        "{}buckets:\n  bottles: {{}}\n",
+        stack_file_with_data("retain")
+    );
+    cloud.add_file_system(
+        STACK,
+        longshore_provisioning::ports::FoundFileSystem {
+            name: "data".to_owned(),
+            file_system_id: "fs-0a1b2c3d4e5f60718".to_owned(),
+            size_in_bytes: 6144,
+        },
+    );
+    let bucket = |name: &str| longshore_provisioning::ports::FoundBucket {
+        name: name.to_owned(),
+        bucket_name: format!("{STACK}-{name}-123456789012"),
+    };
+    cloud.add_bucket(STACK, bucket("bottles"));
+    // One that the stack file names no more stays what it is.
+    cloud.add_bucket(STACK, bucket("other"));
+    applied(&cloud, &file, "one").await.unwrap();
+    assert_eq!(
+        cloud.stack_status(STACK).as_deref(),
+        Some("IMPORT_IN_PROGRESS")
+    );
+    let template = cloud.stack_template(STACK).unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    let resources: Vec<&str> = resources.keys().map(String::as_str).collect();
+    assert_eq!(resources, ["BucketBottles", "FileSystemData"]);
+}
+
+#[tokio::test]
 async fn services_are_followed_from_when_their_stack_is_begun_and_no_longer_when_that_fails() {
     let cloud = account();
     applied(&cloud, &stack_file(256), "one").await.unwrap();
