@@ -55,12 +55,26 @@ async fn task_arn(address: &str) -> Result<String> {
     let mut stream = TcpStream::connect(&authority)
         .await
         .with_context(|| format!("connect to {authority}"))?;
-    // HTTP/1.0, so that the answer ends with the connection and comes in no chunks.
+    // HTTP/1.0, so that the answer comes in no chunks.
     let request = format!("GET /{path}/task HTTP/1.0\r\nhost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(LARGEST_ANSWER).read_to_end(&mut answer).await?;
+    let mut stream = stream.take(LARGEST_ANSWER);
+    while !is_whole(&answer) && stream.read_buf(&mut answer).await? > 0 {}
     read_answer(&String::from_utf8_lossy(&answer))
+}
+
+/// Whether all of an answer has come that tells its length; any other ends with the connection.
+fn is_whole(answer: &[u8]) -> bool {
+    let answer = String::from_utf8_lossy(answer);
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        return false;
+    };
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, length)| length.trim().parse().ok())
+        .is_some_and(|length: usize| body.len() >= length)
 }
 
 fn read_answer(answer: &str) -> Result<String> {
@@ -93,6 +107,18 @@ mod tests {
              \"TaskARN\": \"{arn}\"}}"
         );
         assert_eq!(read_answer(&answer).unwrap(), arn);
+    }
+
+    #[test]
+    fn an_answer_is_whole_when_its_length_has_come() {
+        for (answer, expected) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{", false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", true),
+            ("HTTP/1.1 200 OK\r\n\r\n{}", false),
+        ] {
+            assert_eq!(is_whole(answer.as_bytes()), expected, "{answer}");
+        }
     }
 
     #[test]
