@@ -222,10 +222,10 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                     let mut record = held.record.clone();
                     record.start(number, dead, worker);
                     held.save(record).await?;
-                    moved = moved.max(self.start_task(held, place, number).await?);
+                    moved = moved.max(self.start_task(held, place, number, false).await?);
                 }
                 Step::AskAgain => {
-                    moved = moved.max(self.start_task(held, place, number).await?);
+                    moved = moved.max(self.start_task(held, place, number, true).await?);
                 }
             }
         }
@@ -262,12 +262,15 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             .collect())
     }
 
-    /// Starts the task that the record says is about to be started. The same token starts no second one.
+    /// Starts the task that the record says is about to be started. The same token starts no second one;
+    /// with `again` it may be known already, from a request that was another one because the task
+    /// definition has changed since, which ECS refuses.
     async fn start_task(
         &self,
         held: &mut Held<'_, C>,
         place: &MirrorPlace,
         number: u32,
+        again: bool,
     ) -> Result<Moved, CallError> {
         let sync = &held.record.sync;
         let (Some(tasks), Some(shard)) = (&place.tasks, sync.shard(number)) else {
@@ -277,7 +280,8 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             return Ok(Moved::On);
         };
         let shard_url = format!("s3://{}/{}", sync.bucket, layout::shard(&sync.id, number));
-        let token = client_token(&sync.id, number, shard.starts);
+        let starts = shard.starts;
+        let token = client_token(&sync.id, number, starts);
         let started = self
             .cloud
             .run_task(tasks, &shard_url, &started_by(&sync.stack, number), &token)
@@ -289,7 +293,11 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                 Moved::Waiting
             }
             Err(error) if is_lasting(error.class) => {
-                record.give_up(number, &error.to_string());
+                if again && starts < shard::MAX_ATTEMPTS {
+                    record.start(number, Some(error.to_string()), &self.worker_now());
+                } else {
+                    record.give_up(number, &error.to_string());
+                }
                 Moved::On
             }
             // No capacity, most likely: the next wake-up asks for the same again.
