@@ -4,3 +4,5 @@
 // functions for tests only when it is told so.
 #[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod destination;
