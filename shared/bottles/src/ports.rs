@@ -82,11 +82,7 @@ pub trait MirrorStore {
     ) -> impl Future<Output = Result<(), CallError>>;
 
     /// Deletes objects; what is not there already is no error.
-    fn delete(
-        &self,
-        bucket: &str,
-        keys: &[String],
-    ) -> impl Future<Output = Result<(), CallError>>;
+    fn delete(&self, bucket: &str, keys: &[String]) -> impl Future<Output = Result<(), CallError>>;
 }
 
 /// What an index's or a registry's server answered.
