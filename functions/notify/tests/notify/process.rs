@@ -273,15 +273,34 @@ async fn a_bot_posts_with_its_token_and_leaves_no_trace_of_it() {
     let log = notify.log();
 
     assert_eq!(answers[0].1["outcome"], "told", "{log}");
-    let writes: Vec<Value> = requests_to(&server, "/messages/deployment/")
-        .await
+    let requests = requests_to(&server, "/messages/deployment/").await;
+    let writes: Vec<(&str, &str, Value)> = requests
         .iter()
         .filter(|request| request.method == "PUT")
-        .map(|request| request.body_json().unwrap())
+        .map(|request| {
+            let (name, value) = request
+                .headers
+                .iter()
+                .find(|(name, _)| name.as_str().starts_with("if-"))
+                .unwrap();
+            let kept: Value = request.body_json().unwrap();
+            (
+                name.as_str(),
+                value.to_str().unwrap(),
+                kept["place"].clone(),
+            )
+        })
         .collect();
-    let states: Vec<_> = writes.iter().map(|kept| &kept["place"]["state"]).collect();
-    assert_eq!(states, ["claimed", "posted"]);
-    assert_eq!(writes[1]["place"]["ts"], "1700000000.000100");
+    let [first, second] = writes.as_slice() else {
+        panic!("{writes:?}");
+    };
+    assert_eq!((first.0, first.1), ("if-none-match", "*"));
+    assert_eq!(first.2["state"], "claimed");
+    assert_eq!((second.0, second.1), ("if-match", "\"1\""));
+    assert_eq!(
+        second.2,
+        json!({"state": "posted", "channel": "C0123456789", "ts": "1700000000.000100"})
+    );
     assert!(!log.contains("hunter2"), "{log}");
 }
 
