@@ -127,7 +127,8 @@ class Slack(unittest.TestCase):
         self.cloud.control("POST", "/slack/answers", {"status": 503})
         answers = [self._call("chat.postMessage", {"channel": channel, "text": "again"}) for _ in range(4)]
         self.assertEqual([status for status, _ in answers], [429, 200, 503, 200])
-        self.assertEqual([answer.get("error") for _, answer in answers], ["ratelimited", "fatal_error", "internal_error", None])
+        errors = [answer.get("error") for _, answer in answers]
+        self.assertEqual(errors, ["ratelimited", "fatal_error", "internal_error", None])
 
 
 if __name__ == "__main__":
