@@ -70,6 +70,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # Nothing that ended so long ago is edited in Slack any more.
+  rule {
+    id     = "expire-messages"
+    status = "Enabled"
+
+    filter {
+      prefix = "messages/"
+    }
+
+    expiration {
+      days = 90
+    }
+  }
+
   # AWS refuses rules for noncurrent versions while versioning is not yet on.
   depends_on = [aws_s3_bucket_versioning.this]
 }

@@ -32,6 +32,14 @@ run "every_object_is_encrypted_and_keeps_its_versions" {
     condition     = aws_s3_bucket_lifecycle_configuration.this[0].rule[0].noncurrent_version_expiration[0].noncurrent_days == 90
     error_message = "Old versions do not expire after 90 days."
   }
+
+  assert {
+    condition = (
+      aws_s3_bucket_lifecycle_configuration.this[0].rule[1].filter[0].prefix == "messages/" &&
+      aws_s3_bucket_lifecycle_configuration.this[0].rule[1].expiration[0].days == 90
+    )
+    error_message = "What was told in Slack long ago is kept for ever, or something else is not."
+  }
 }
 
 run "eventbridge_is_told_of_every_object" {
