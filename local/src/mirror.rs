@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use crate::client::Client;
+use crate::client::{Client, percent_encoded};
+use crate::control::Container;
 use crate::environment::Environment;
 use crate::homebrew::{Bottle, Published};
 use crate::scene::{Network, push_program};
@@ -88,7 +89,7 @@ impl Mirror {
 
     fn service(&self) -> Vec<String> {
         let Some(tasks) = self.tasks else {
-            return Vec::new();
+            return vec!["services: {}".to_owned()];
         };
         let mut text = format!(
             "\
@@ -100,10 +101,7 @@ services:
     memory: 512
     readonly_root_filesystem: true
     user: \"1000:1000\"
-    environment:
-      DOWNLOAD_CONCURRENCY: 4
-      # Tasks share the ports of this machine: each takes one that is free.
-      PORT: 0
+    environment: {{DOWNLOAD_CONCURRENCY: 4}}
     scaling: {{min_capacity: 0, max_capacity: {tasks}, target_cpu_utilization: 70}}
 "
         );
@@ -133,12 +131,29 @@ file_systems:
         push_program(&environment.client(), REPOSITORY, "latest", program)
     }
 
-    /// What `sync` answers to a payload with this action and these members beside the stack's name: its answer, or the
-    /// error that it failed with.
+    /// What comes of a sync that is asked for by hand, with these members of the payload beside the stack's name: its
+    /// outcome in a word (`completed`, `unchanged`, `running`, `failed`, `refused`), and what `sync` answered.
     ///
     /// # Errors
-    /// When the call is refused.
-    pub fn ask(
+    /// When the call is refused, or `sync` failed for another reason than the mirror's.
+    pub fn run(&self, environment: &Environment, members: &Value) -> Result<(String, Value)> {
+        match self.ask(environment, "run", members)? {
+            Ok(answer) => {
+                let outcome = answer["outcome"].as_str().unwrap_or_default();
+                Ok((outcome.to_owned(), answer))
+            }
+            // Who asks by hand and does not get what he asked for is answered with an error of the invocation.
+            Err(error) => match error["errorType"].as_str() {
+                Some("SyncFailed") => Ok(("failed".to_owned(), error)),
+                Some("Refused") => Ok(("refused".to_owned(), error)),
+                _ => bail!("sync failed: {error}"),
+            },
+        }
+    }
+
+    /// What `sync` answers to a payload with this action and these members beside the stack's name: its answer, or the
+    /// error that it failed with.
+    fn ask(
         &self,
         environment: &Environment,
         action: &str,
@@ -167,6 +182,25 @@ file_systems:
             Ok(answer) => Ok(answer),
             Err(error) => bail!("sync answered to {action} with an error: {error}"),
         }
+    }
+
+    /// The containers that work on a shard of the sync that runs: of tasks which `sync` has started, or of the stack's
+    /// service, whose tasks take shards as well.
+    ///
+    /// # Errors
+    /// When the cloud or `sync` refuses to say.
+    pub fn workers(&self, environment: &Environment) -> Result<Vec<Container>> {
+        let status = self.answer(environment, "status", &json!({}))?;
+        let shards = status["shards"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut containers = environment.control().containers()?;
+        containers.retain(|container| {
+            container.task.as_deref().is_some_and(|task| {
+                shards
+                    .iter()
+                    .any(|shard| shard["is_done"] != true && shard["worker_id"] == task)
+            })
+        });
+        Ok(containers)
     }
 
     /// The keys that clients see and their bytes.
@@ -213,12 +247,7 @@ file_systems:
             "the mirror has {flat:#?}, the index names {named:#?}"
         );
         for bottle in &published.bottles {
-            check_bottle(
-                client,
-                &bucket,
-                &crate::client::percent_encoded(&bottle.key, true),
-                bottle,
-            )?;
+            check_bottle(client, &bucket, &percent_encoded(&bottle.key, true), bottle)?;
             check_manifest(
                 client,
                 &bucket,

@@ -1,11 +1,10 @@
 //! A mirror of a source of its own.
 
-use anyhow::{Context, Result, ensure};
-use longshore_local::control::{Container, SlackMessage};
+use anyhow::{Result, ensure};
+use longshore_local::control::SlackMessage;
 use longshore_local::environment::Environment;
 use longshore_local::homebrew::{Formula, Homebrew, Published, Request};
 use longshore_local::mirror::Mirror;
-use longshore_local::process::kill;
 use longshore_local::scene::{Network, put_stack_file};
 use serde_json::{Value, json};
 
@@ -64,14 +63,10 @@ impl MirrorScene {
     /// # Errors
     /// When the call is refused, or its outcome is another one.
     pub fn run(&self, members: &Value, outcome: &str) -> Result<Value> {
-        // An outcome that is not what was asked for is an answer to a person as well as an error of the invocation.
-        let answer = match self.mirror.ask(&self.environment, "run", members)? {
-            Ok(answer) | Err(answer) => answer,
-        };
-        let found = answer.to_string();
+        let (found, answer) = self.mirror.run(&self.environment, members)?;
         ensure!(
-            answer["outcome"] == outcome || found.contains(&format!("\"outcome\":\"{outcome}\"")),
-            "the outcome should be {outcome}: {found}"
+            found == outcome,
+            "the outcome should be {outcome}: {answer}"
         );
         Ok(answer)
     }
@@ -123,22 +118,6 @@ impl MirrorScene {
         wait_until_told(&self.environment, &self.mirror.stack, words)
     }
 
-    /// The containers of the stack's tasks that run now.
-    ///
-    /// # Errors
-    /// When the control server does not answer.
-    pub fn containers(&self) -> Result<Vec<Container>> {
-        let cluster = format!("/{}/", self.mirror.stack);
-        let mut containers = self.environment.control().containers()?;
-        containers.retain(|container| {
-            container
-                .task
-                .as_deref()
-                .is_some_and(|task| task.contains(&cluster))
-        });
-        Ok(containers)
-    }
-
     /// The requests for a bottle's content that were answered with bytes of it, in order.
     ///
     /// # Errors
@@ -160,13 +139,5 @@ impl MirrorScene {
     /// When there is no such bottle.
     pub fn store_path(&self, key: &str) -> Result<String> {
         Ok(format!("/store/{}", self.published.bottle(key)?.sha256))
-    }
-
-    /// Kills the process of a container, which can do nothing about it.
-    ///
-    /// # Errors
-    /// When it has none.
-    pub fn kill(&self, container: &Container) -> Result<()> {
-        kill(container.pid.context("the container has no process")?)
     }
 }

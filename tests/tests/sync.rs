@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use longshore_local::homebrew::Formula;
 use longshore_local::mirror::Mirror;
+use longshore_local::process::kill;
 use longshore_local::wait::{Seen, stays_so, wait_until};
 use longshore_tests::{MirrorScene, PATIENCE, QUIET};
 use serde_json::{Value, json};
@@ -171,7 +172,7 @@ fn two_tasks_bring_what_is_large_and_a_killed_one_is_gone_on_with_where_it_was()
 
     // Both have begun with their large files, and one is far enough to have kept something of it.
     wait_until("two tasks that are half way", PATIENCE, || {
-        let containers = scene.containers()?.len();
+        let workers = scene.mirror.workers(&scene.environment)?.len();
         let mut sent = Vec::new();
         for key in &large {
             sent.push(
@@ -182,16 +183,16 @@ fn two_tasks_bring_what_is_large_and_a_killed_one_is_gone_on_with_where_it_was()
             );
         }
         Ok(
-            if containers == 2 && sent.iter().all(|sent| *sent > 30 * MEGABYTE) {
+            if workers == 2 && sent.iter().all(|sent| *sent > 30 * MEGABYTE) {
                 Seen::Yes(())
             } else {
-                Seen::NotYet(format!("{containers} containers, {sent:?} bytes sent"))
+                Seen::NotYet(format!("{workers} tasks, {sent:?} bytes sent"))
             },
         )
     })?;
-    let containers = scene.containers()?;
-    let killed = containers.first().context("no container runs")?;
-    scene.kill(killed)?;
+    let killed = scene.mirror.workers(&scene.environment)?;
+    let killed = killed.first().and_then(|container| container.pid);
+    kill(killed.context("no task has a process")?)?;
     let at_kill = scene.source.requests()?;
     scene.source.heal()?;
 
@@ -469,7 +470,7 @@ fn the_dry_run_says_what_a_sync_would_do_and_changes_nothing() -> Result<()> {
     let contents = scene.mirror.contents(&scene.environment.client())?;
     ensure!(contents.is_empty(), "something was written: {contents:#?}");
     stays_so("nothing is told", Duration::from_secs(2), || {
-        let told = scene.count_told(&["sync"])?;
+        let told = scene.count_told(&["sync planned"])? + scene.count_told(&["sync completed"])?;
         Ok(if told == 0 {
             Seen::Yes(())
         } else {

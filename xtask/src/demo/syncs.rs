@@ -1,7 +1,6 @@
 //! The scenes of a mirror of Homebrew's bottles.
 
-use anyhow::{Context, Result, bail, ensure};
-use longshore_local::control::Container;
+use anyhow::{Context, Result, ensure};
 use longshore_local::homebrew::{Formula, Homebrew, Published};
 use longshore_local::mirror::{Mirror, check_bottle, check_manifest};
 use longshore_local::process::kill;
@@ -55,12 +54,14 @@ fn source(stage: &Stage) -> Homebrew {
     stage.environment.control().homebrew(NAME)
 }
 
-/// What `sync` answers to a run, whatever comes of it.
-fn run(stage: &Stage, members: &Value) -> Result<Value> {
-    match mirror().ask(&stage.environment, "run", members)? {
-        Ok(answer) => Ok(answer),
-        Err(error) => bail!("sync answered an error: {error}"),
-    }
+/// Syncs by hand; the outcome must be this one.
+fn run(stage: &Stage, members: &Value, outcome: &str) -> Result<()> {
+    let (found, answer) = mirror().run(&stage.environment, members)?;
+    ensure!(
+        found == outcome,
+        "the outcome should be {outcome}: {answer}"
+    );
+    Ok(())
 }
 
 pub fn mirrors(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> Result<String> {
@@ -78,14 +79,12 @@ pub fn mirrors(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) ->
         "thirty files should be new: {plan}"
     );
     terminal.progress("invoking sync with action run");
-    let answer = run(stage, &json!({}))?;
-    ensure!(answer["outcome"] == "completed", "{answer}");
+    run(stage, &json!({}), "completed")?;
     slack.wait_for(terminal, &["sync planned", NAME, "30"])?;
     slack.wait_for(terminal, &["sync completed", NAME])?;
     mirror.check_identical(&stage.environment.client(), &published)?;
     let requests = source(stage).requests()?.len();
-    let unchanged = run(stage, &json!({}))?;
-    ensure!(unchanged["outcome"] == "unchanged", "{unchanged}");
+    run(stage, &json!({}), "unchanged")?;
     let again = source(stage).requests()?.len() - requests;
     ensure!(again == 1, "{again} requests for an unchanged index");
     Ok(format!(
@@ -106,11 +105,10 @@ pub fn goes_on_after_a_kill(
         source.fail(&json!({"path": path, "bytes_per_second": SLOW}))?;
     }
     terminal.progress("invoking sync with a threshold of one byte");
-    let answer = run(stage, &json!({"threshold_bytes": 1}))?;
-    ensure!(answer["outcome"] == "running", "{answer}");
+    run(stage, &json!({"threshold_bytes": 1}), "running")?;
     slack.wait_for(terminal, &["sync planned", NAME, "2 fargate tasks"])?;
     let containers = wait_until("two tasks that are half way", PATIENCE, || {
-        let containers = tasks(stage)?;
+        let containers = mirror().workers(&stage.environment)?;
         let sent = sent(&source, &published)?;
         let is_half_way = sent.iter().all(|sent| *sent >= HALF_WAY);
         Ok(if containers.len() == 2 && is_half_way {
@@ -183,19 +181,6 @@ pub fn serves_clients(terminal: &mut Terminal, stage: &mut Stage, _: &Slack<'_>)
 
 fn key(formula: &str) -> String {
     format!("{formula}-1.0.arm64_sequoia.bottle.tar.gz")
-}
-
-/// The containers of the stack's tasks that run now.
-fn tasks(stage: &Stage) -> Result<Vec<Container>> {
-    let cluster = format!("/{NAME}/");
-    let mut containers = stage.environment.control().containers()?;
-    containers.retain(|container| {
-        container
-            .task
-            .as_deref()
-            .is_some_and(|task| task.contains(&cluster))
-    });
-    Ok(containers)
 }
 
 /// How many bytes the source sent of each large file.
