@@ -8,6 +8,8 @@ mod arguments;
 mod on_the_local_cloud;
 #[cfg(test)]
 mod stack_files;
+#[cfg(test)]
+mod sync_files;
 
 /// The program, as it was built with these tests.
 #[cfg(test)]

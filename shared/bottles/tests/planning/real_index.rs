@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
@@ -24,7 +24,9 @@ fn index_of(day: &str) -> Option<Vec<u8>> {
     );
     let path = directory.join(format!("formula-{day}.json.gz"));
     let Ok(file) = File::open(&path) else {
-        println!(
+        // Said past the test's captured output: it shall be seen that nothing was tested.
+        let _ = writeln!(
+            io::stderr(),
             "skipped: there is no {}; {DIRECTORY} says where it is",
             path.display()
         );
