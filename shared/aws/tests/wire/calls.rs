@@ -1,20 +1,8 @@
 //! What goes over the wire: which calls, how many, and with what in them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector, http_client_fn,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
 use chrono::{DateTime, Utc};
-use longshore_aws::AwsCloud;
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
@@ -26,122 +14,13 @@ use longshore_rollout::record::{Record, Worker};
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use serde_json::{Value, json};
 
+use crate::support::{Answer, Call, NO_SUCH_KEY, Wire, ok};
+
 /// Every field of a task definition, as DescribeTaskDefinition gives it.
 const EVERY_FIELD: &str =
     include_str!("../../../rollout/tests/engine/fixtures/task-definition-with-every-field.json");
 
-const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
-
 const DIGEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
-
-/// A request as AWS would have got it.
-#[derive(Debug, Clone)]
-struct Call {
-    /// `GET /routes/...`, or the operation of ECS, ECR or EventBridge.
-    name: String,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Call {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
-type Answer = (u16, String);
-
-/// Answers requests from a function, and keeps them.
-#[derive(Clone)]
-struct Wire {
-    calls: Arc<Mutex<Vec<Call>>>,
-    answer: Arc<dyn Fn(&Call) -> Answer + Send + Sync>,
-}
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Wire")
-    }
-}
-
-impl HttpConnector for Wire {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let uri = request.uri().to_owned();
-        let path = uri
-            .split_once("://")
-            .and_then(|(_, rest)| rest.split_once('/'))
-            .map_or("", |(_, path)| path)
-            .split('?')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let name = match request.headers().get("x-amz-target") {
-            Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
-            None => format!("{} /{path}", request.method()),
-        };
-        let call = Call {
-            name,
-            headers: request
-                .headers()
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
-        };
-        let (status, body) = (self.answer)(&call);
-        self.calls.lock().unwrap().push(call);
-        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-        response.headers_mut().insert("etag", "\"e1\"");
-        HttpConnectorFuture::ready(Ok(response))
-    }
-}
-
-impl Wire {
-    fn new(answer: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
-        Self {
-            calls: Arc::default(),
-            answer: Arc::new(answer),
-        }
-    }
-
-    fn cloud(&self) -> AwsCloud {
-        let wire = self.clone();
-        let client: SharedHttpClient =
-            http_client_fn(move |_: &HttpConnectorSettings, _: &RuntimeComponents| {
-                SharedHttpConnector::new(wire.clone())
-            });
-        let configuration = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "AKIDEXAMPLE",
-                "secret",
-                None,
-                None,
-                "test",
-            )))
-            .endpoint_url("http://127.0.0.1:1")
-            .http_client(client)
-            .retry_config(aws_config::retry::RetryConfig::disabled())
-            .build();
-        AwsCloud::new(&configuration, "state", "longshore")
-    }
-
-    fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.calls().into_iter().map(|call| call.name).collect()
-    }
-}
 
 fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap()
@@ -164,10 +43,6 @@ fn worker() -> Worker {
         id: "invocation-1".to_owned(),
         now: noon(),
     }
-}
-
-fn ok(answer: &Value) -> Answer {
-    (200, answer.to_string())
 }
 
 /// A record of an earlier deployment, as `deploy` wrote it.

@@ -6,3 +6,7 @@
 mod calls;
 #[cfg(test)]
 mod destination;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod syncs;

@@ -1,0 +1,141 @@
+//! AWS as the SDK's HTTP client meets it: answers from a function, requests kept.
+
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use longshore_aws::AwsCloud;
+use serde_json::Value;
+
+pub const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+
+/// A request as AWS would have got it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// `GET /routes/...`, or the operation of ECS, ECR or EventBridge.
+    pub name: String,
+    /// What follows the path.
+    pub query: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Call {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+pub type Answer = (u16, String);
+
+/// Answers requests from a function, and keeps them.
+#[derive(Clone)]
+pub struct Wire {
+    calls: Arc<Mutex<Vec<Call>>>,
+    answer: Arc<dyn Fn(&Call) -> Answer + Send + Sync>,
+    headers: Vec<(&'static str, &'static str)>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Wire")
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let uri = request.uri().to_owned();
+        let resource = uri
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map_or("", |(_, path)| path);
+        let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
+        let name = match request.headers().get("x-amz-target") {
+            Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
+            None => format!("{} /{path}", request.method()),
+        };
+        let call = Call {
+            name,
+            query: query.to_owned(),
+            headers: request
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
+        };
+        let (status, body) = (self.answer)(&call);
+        self.calls.lock().unwrap().push(call);
+        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(*name, *value);
+        }
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
+impl Wire {
+    pub fn new(answer: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
+        Self {
+            calls: Arc::default(),
+            answer: Arc::new(answer),
+            headers: vec![("etag", "\"e1\"")],
+        }
+    }
+
+    /// With a header in every answer.
+    pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub fn cloud(&self) -> AwsCloud {
+        let wire = self.clone();
+        let client: SharedHttpClient =
+            http_client_fn(move |_: &HttpConnectorSettings, _: &RuntimeComponents| {
+                SharedHttpConnector::new(wire.clone())
+            });
+        let configuration = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKIDEXAMPLE",
+                "secret",
+                None,
+                None,
+                "test",
+            )))
+            .endpoint_url("http://127.0.0.1:1")
+            .http_client(client)
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .build();
+        AwsCloud::new(&configuration, "state", "longshore")
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.calls().into_iter().map(|call| call.name).collect()
+    }
+}
+
+pub fn ok(answer: &Value) -> Answer {
+    (200, answer.to_string())
+}
