@@ -4,6 +4,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::Utc;
+use longshore_bottles::layout::RECORD;
+use longshore_bottles::ports::{CallError, MirrorStore};
+use longshore_bottles::sync::record::{Sync, SyncRecord};
 use longshore_bottles::sync::shard::{self, PendingShard, Taken};
 use longshore_runtime::metrics::{self, Metric};
 
@@ -92,16 +95,24 @@ async fn look(task: &Task) -> Vec<PendingShard> {
     }
 }
 
-/// Measures the shards that wait, and once that there are none any more.
+/// Measures the shards that wait, for as long as a sync runs.
 async fn measure(task: &Task) -> Infallible {
-    let mut before: Option<String> = None;
     loop {
-        let shards = look(task).await;
-        let stack = shards.first().map(|shard| shard.stack.clone());
-        let before = std::mem::replace(&mut before, stack.clone());
-        if let Some(stack) = stack.or(before) {
-            metrics::measure(&stack, &[(Metric::PendingShards, shards.len() as u64)]);
+        let shards = look(task).await.len() as u64;
+        match open_sync(task).await {
+            Ok(Some(sync)) => metrics::measure(&sync.stack, &[(Metric::PendingShards, shards)]),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error = error.to_string(), "look for a sync that runs"),
         }
         tokio::time::sleep(MEASURE).await;
     }
+}
+
+async fn open_sync(task: &Task) -> Result<Option<Sync>, CallError> {
+    let record = task.cloud.read(&task.bucket_name, RECORD).await?;
+    // A record that cannot be read is told by those who write it.
+    Ok(record
+        .and_then(|(body, _)| serde_json::from_slice::<SyncRecord>(&body).ok())
+        .map(|record| record.sync)
+        .filter(|sync| sync.state.is_open()))
 }

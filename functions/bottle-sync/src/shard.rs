@@ -159,6 +159,14 @@ async fn close(
 ) -> Result<Outcome> {
     let was_stopped = task.stop.is_requested();
     let Transferred { report, left } = transferred;
+    // A shard that breaks its workers is not given back to break the next one: its attempts are counted.
+    if !left.is_empty() && !was_stopped {
+        bail!(
+            "work on {}: {} files were neither brought nor given up",
+            location(shard),
+            left.len()
+        );
+    }
     let (cloud, bucket) = (&task.cloud, &shard.bucket);
     let mut attempt = 1;
     loop {

@@ -120,19 +120,9 @@ impl Task {
     }
 }
 
-/// One line for each file that was given up, and one for all.
+/// What became of all files together; each that was given up is logged where that is decided.
 fn say(shard: &str, transferred: &Transferred) {
     let report = &transferred.report;
-    for failure in &report.failures {
-        tracing::error!(
-            shard,
-            key = failure.key,
-            url = failure.url,
-            attempts = failure.attempts,
-            reason = failure.reason,
-            "file given up"
-        );
-    }
     let seconds = (report.finished_at - report.started_at).as_seconds_f64();
     tracing::info!(
         shard,

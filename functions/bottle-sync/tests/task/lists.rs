@@ -79,7 +79,7 @@ fn a_corrupted_file_is_given_up_and_named_and_the_others_arrive() {
     assert_eq!(world.object("corrupted"), None);
     assert_eq!(world.asked("corrupted").len(), 2, "tried once more");
     assert_eq!(last_line(&log)["failed"], 1);
-    let given_up = log.lines().filter(|line| line.contains("file given up"));
+    let given_up = log.lines().filter(|line| line.contains("file is given up"));
     let given_up: Vec<&str> = given_up.collect();
     assert_eq!(given_up.len(), 1, "{log}");
     assert!(given_up[0].contains(r#""key":"corrupted""#), "{log}");

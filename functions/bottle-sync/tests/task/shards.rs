@@ -198,3 +198,29 @@ fn a_task_without_a_shard_waits_in_good_health_and_ends_when_it_is_told() {
     let (status, log) = task.end();
     assert_eq!(status.code(), Some(0), "{log}");
 }
+
+#[test]
+fn a_task_without_a_shard_takes_one_that_waits_and_measures_how_many_do() {
+    let world = World::new();
+    let item = world.publish("a", content(100_000, 1));
+    world.hold("a", 50_000);
+    world.begin_shard(&[item]);
+    world.begin_sync();
+    let task = with_ecs(&world).start();
+    let metric = wait_until("its metric", || {
+        let log = task.log();
+        let line = log.lines().find(|line| line.contains("_aws"))?;
+        serde_json::from_str::<Value>(line).ok()
+    });
+    assert_eq!(metric["Stack"], STACK);
+    assert!(metric["PendingShards"].is_u64(), "{metric}");
+    world.release("a");
+    wait_until("the shard", || world.shard().is_done().then_some(()));
+    wait_until("its event", || (!world.events().is_empty()).then_some(()));
+    wait_until("its health", || {
+        (task.health()?.1["status"] == "idle").then_some(())
+    });
+    task.terminate();
+    let (status, log) = task.end();
+    assert_eq!(status.code(), Some(0), "{log}");
+}

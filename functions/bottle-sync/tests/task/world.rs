@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::Utc;
 use longshore_bottles::layout;
 use longshore_bottles::shards;
+use longshore_bottles::sync::record::{ShardRecord, Sync, SyncRecord, SyncState};
 use longshore_bottles::sync::shard::{ShardPhase, ShardState};
+use longshore_events::longshore::{FileCount, RunsOn, SyncSource};
 use longshore_events::transfer::TransferItem;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -163,6 +166,36 @@ impl World {
         let key = layout::shard(SYNC, 1);
         self.put(&key, shards::write(items));
         format!("s3://{BUCKET}/{key}")
+    }
+
+    /// The record of that sync, by which a task that was told no shard finds it.
+    pub fn begin_sync(&self) {
+        let sync = Sync {
+            id: SYNC.to_owned(),
+            stack: STACK.to_owned(),
+            bucket: BUCKET.to_owned(),
+            source: SyncSource::Schedule,
+            requested_at: Utc::now(),
+            state: SyncState::Transferring,
+            worker_id: "invocation".to_owned(),
+            lease_until: Utc::now(),
+            planned_at: Some(Utc::now()),
+            runs_on: RunsOn::Tasks { tasks: 1 },
+            total: FileCount::default(),
+            shards: vec![ShardRecord::new(1)],
+            told_at: None,
+            told_shards: 0,
+            finished_at: None,
+            reason: None,
+            outcome: None,
+        };
+        let record = SyncRecord {
+            sync,
+            published: None,
+            raised_throughput: None,
+            outbox: Vec::new(),
+        };
+        self.put(layout::RECORD, serde_json::to_vec(&record).unwrap());
     }
 
     /// The state of that shard.
