@@ -1,4 +1,4 @@
-"""What a task finds around it: the credentials of its role, and folders in place of its file systems.
+"""What a task finds around it: its region, the credentials of its role, and folders in place of its file systems.
 
 A process can mount nothing. So a file system is a folder of the cloud's directory, an access point a folder in it,
 and where a task's environment names a path of a mount, it names that folder instead.
@@ -8,6 +8,7 @@ import secrets
 import time
 from pathlib import Path
 
+from ministack.core.responses import get_region
 from ministack.services import ecs, efs
 
 import containers
@@ -65,6 +66,13 @@ def _give_credentials(environment, definition):
     environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = token
 
 
+def _tell_region(environment, definition):
+    # Only Fargate does.
+    if "FARGATE" in (definition.get("requiresCompatibilities") or []):
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            environment.setdefault(name, get_region())
+
+
 def folder_of(volume):
     """The folder in place of an EFS volume of a task definition; `None` for another kind of volume."""
     configuration = volume.get("efsVolumeConfiguration")
@@ -95,6 +103,7 @@ def _replace_mounts(environment, container, definition):
 
 
 def _options(container, definition, environment, *rest):
+    _tell_region(environment, definition)
     _give_credentials(environment, definition)
     _replace_mounts(environment, container, definition)
     return _build_run_kwargs(container, definition, environment, *rest)

@@ -249,7 +249,7 @@ fn a_corrupted_bottle_is_refused_and_the_others_arrive() -> Result<()> {
         .source
         .fail(&json!({"path": scene.store_path(&bad)?, "corrupt_at": 50_000}))?;
     scene.run(&json!({}), "failed")?;
-    scene.wait_until_told(&["sync failed", &bad, "sha256"])?;
+    scene.wait_until_told(&["sync failed", &bad, "hashes to"])?;
     let client = scene.environment.client();
     let flat = scene.mirror.flat_files(&client)?;
     ensure!(
@@ -459,7 +459,7 @@ fn bad_entries_are_told_and_the_rest_of_the_index_goes_on() -> Result<()> {
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
 fn the_dry_run_says_what_a_sync_would_do_and_changes_nothing() -> Result<()> {
-    let scene = MirrorScene::new(Mirror::new("planned"), &small_formulae(4))?;
+    let scene = MirrorScene::new(Mirror::new("dry-run"), &small_formulae(4))?;
     let plan = scene
         .mirror
         .answer(&scene.environment, "plan", &json!({}))?;

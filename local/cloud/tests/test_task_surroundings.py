@@ -11,7 +11,8 @@ import json, os, sys, urllib.request
 call = urllib.request.Request(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
 call.add_header("Authorization", os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
 keys = json.load(urllib.request.urlopen(call))
-print(json.dumps({"keys": keys, "uri": call.full_url, "directory": os.environ.get("EFS_MOUNT_PATH")}), flush=True)
+names = ("AWS_REGION", "EFS_MOUNT_PATH")
+print(json.dumps({"keys": keys, "uri": call.full_url, **{name: os.environ.get(name) for name in names}}), flush=True)
 folder = os.environ.get("TEMP_STORAGE_PATH")
 if folder:
     os.makedirs(folder, exist_ok=True)
@@ -63,7 +64,7 @@ class Tasks(unittest.TestCase):
                     return json.loads(line)
         raise AssertionError(f"no task said {key}")
 
-    def test_a_task_has_the_keys_of_its_role(self):
+    def test_a_task_has_the_keys_of_its_role_and_knows_its_region(self):
         bucket = unique("bucket")
         self.cloud.client("s3").create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
@@ -79,6 +80,7 @@ class Tasks(unittest.TestCase):
             client.get_object(Bucket=bucket, Key="a")
         self.assertEqual(refused.exception.response["Error"]["Code"], "AccessDenied")
         self.assertEqual(request("GET", said["uri"])[0], 403)
+        self.assertEqual(said["AWS_REGION"], self.cloud.region)
 
     def test_a_task_without_a_role_has_no_keys(self):
         task = self._run()
@@ -113,7 +115,7 @@ class Tasks(unittest.TestCase):
             self.assertEqual(self._run(role, [volume], **options)["containers"][0]["exitCode"], 0)
         folder = self.cloud.directory.resolve() / "file-systems" / system / "bottles"
         self.assertEqual((folder / "parts" / "part").read_text(), "xx")
-        self.assertEqual(self._said(role)["directory"], str(folder))
+        self.assertEqual(self._said(role)["EFS_MOUNT_PATH"], str(folder))
 
     def test_a_file_system_that_does_not_exist_fails_the_task(self):
         volume = {"name": "bottles", "efsVolumeConfiguration": {"fileSystemId": "fs-0"}}
