@@ -127,10 +127,10 @@ pub struct SyncRunArguments {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct SyncOptionArguments {
     /// Compare with a listing of the bucket, not with the inventory that the last sync has left
-    #[arg(long, conflicts_with = "PlanFiles")]
+    #[arg(long)]
     pub check_listing: bool,
     /// From so many bytes on tasks do the work, where the mirror has some; below, this process
-    #[arg(long, value_name = "BYTES", conflicts_with = "PlanFiles")]
+    #[arg(long, value_name = "BYTES")]
     pub threshold_bytes: Option<u64>,
 }
 

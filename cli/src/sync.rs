@@ -485,3 +485,177 @@ fn list<I>(text: &mut String, items: &[I], in_words: impl Fn(&I) -> String) {
         let _ = writeln!(text, "  and {} more", items.len() - SHOWN);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use longshore_testkit::{FakeFormula, FakeMirror, MIRROR_STACK};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn formulae(count: u64) -> Vec<FakeFormula> {
+        (1..=count)
+            .map(|number| FakeFormula::new(&format!("formula{number}"), "1.0", number))
+            .collect()
+    }
+
+    async fn done(mirror: &FakeMirror, command: MirrorCommand) -> Answer {
+        run(mirror, |_: &[String]| Ok((mirror, mirror)), None, command)
+            .await
+            .unwrap()
+    }
+
+    fn run_of(output: Output) -> MirrorCommand {
+        MirrorCommand::Run(SyncRunArguments {
+            stack: MIRROR_STACK.to_owned(),
+            note: None,
+            options: OPTIONS,
+            no_follow: false,
+            output,
+        })
+    }
+
+    const OPTIONS: SyncOptionArguments = SyncOptionArguments {
+        check_listing: false,
+        threshold_bytes: None,
+    };
+
+    fn of_stack(output: Output) -> StackArguments {
+        StackArguments {
+            stack: MIRROR_STACK.to_owned(),
+            output,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sync_ends_in_words_and_the_next_finds_nothing_to_do() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(3));
+        let answer = done(&mirror, run_of(Output::Text)).await;
+        assert!(answer.is_good);
+        assert!(
+            answer
+                .text
+                .contains("completed: 3 files brought over, 1 MB"),
+            "{}",
+            answer.text
+        );
+        let answer = done(&mirror, run_of(Output::Text)).await;
+        assert!(answer.is_good);
+        assert_eq!(
+            answer.text,
+            "the mirror of stack bottles is what its index names already"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_failed_is_named_and_the_exit_status_tells_of_it() {
+        for output in [Output::Text, Output::Json] {
+            let mirror = FakeMirror::new();
+            mirror.publish_index(&formulae(3));
+            mirror.corrupt(&formulae(3)[1], 2, false);
+            let answer = done(&mirror, run_of(output)).await;
+            assert!(!answer.is_good);
+            assert!(answer.text.contains("formula2"), "{}", answer.text);
+            if output == Output::Json {
+                let outcome: Value = serde_json::from_str(&answer.text).unwrap();
+                assert_eq!(outcome["outcome"], "failed");
+                assert_eq!(outcome["result"]["transfer"]["failed"], 1);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plan_says_what_is_new_and_where_it_would_run() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(3));
+        let plan = |output| {
+            MirrorCommand::Plan(MirrorPlanArguments {
+                stack: MIRROR_STACK.to_owned(),
+                options: OPTIONS,
+                output,
+            })
+        };
+        let text = done(&mirror, plan(Output::Text)).await.text;
+        for words in [
+            "new:       3 files",
+            "deleted:   0 files",
+            "runs in one process",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+        let json: Value =
+            serde_json::from_str(&done(&mirror, plan(Output::Json)).await.text).unwrap();
+        assert_eq!(json["new"]["files"], 3);
+        assert!(mirror.written().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_verification_is_good_only_when_all_is_there() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(2));
+        let before = done(&mirror, MirrorCommand::Verify(of_stack(Output::Text))).await;
+        assert!(!before.is_good);
+        assert!(
+            before
+                .text
+                .starts_with("0 of 2 bottles are there as the index says\nmissing: 2\n"),
+            "{}",
+            before.text
+        );
+        done(&mirror, run_of(Output::Text)).await;
+        let after = done(&mirror, MirrorCommand::Verify(of_stack(Output::Text))).await;
+        assert!(after.is_good, "{}", after.text);
+    }
+
+    #[tokio::test]
+    async fn the_status_tells_of_the_last_sync_and_of_what_clients_see() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(2));
+        let status = || MirrorCommand::Status(of_stack(Output::Text));
+        let before = done(&mirror, status()).await.text;
+        assert_eq!(
+            before,
+            "the mirror of stack bottles was never synced\nclients see no index yet"
+        );
+        done(&mirror, run_of(Output::Text)).await;
+        let after = done(&mirror, status()).await.text;
+        for words in [": completed", "2 files brought over", "2 bottles"] {
+            assert!(after.contains(words), "{after}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sync_in_tasks_that_is_not_followed_says_how_to_follow_it() {
+        let mirror = FakeMirror::with_tasks();
+        mirror.publish_index(&formulae(4));
+        let command = MirrorCommand::Run(SyncRunArguments {
+            stack: MIRROR_STACK.to_owned(),
+            note: None,
+            options: SyncOptionArguments {
+                threshold_bytes: Some(2),
+                ..OPTIONS
+            },
+            no_follow: true,
+            output: Output::Text,
+        });
+        let answer = done(&mirror, command).await;
+        assert!(answer.is_good);
+        assert!(
+            answer
+                .text
+                .ends_with("Fargate tasks; follow it with: longshore sync status bottles"),
+            "{}",
+            answer.text
+        );
+        // Another one is refused while it runs.
+        let second = done(&mirror, run_of(Output::Text)).await;
+        assert!(!second.is_good, "{}", second.text);
+        let shown = done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
+        assert!(
+            shown.text.contains("shard 1: 0 of 1 files"),
+            "{}",
+            shown.text
+        );
+    }
+}

@@ -63,6 +63,7 @@ pub struct SyncInventoryArguments {
 
 /// The files of `longshore sync plan --index ... --inventory ...`.
 #[derive(Debug, Args)]
+#[group(conflicts_with = "SyncOptionArguments")]
 pub struct PlanFiles {
     /// The index, formula.json; `.gz` too
     #[arg(long, value_name = "FILE")]

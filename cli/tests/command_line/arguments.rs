@@ -11,7 +11,7 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn wrong_arguments_are_refused_with_what_is_expected() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 14] = [
         (
             &["deploy", "shop", "--image", "shop/api:v2"],
             "expected <stack>/<service>, such as shop/api",
@@ -23,6 +23,43 @@ fn wrong_arguments_are_refused_with_what_is_expected() {
         (&["deploy", "shop/api"], "--image"),
         (&["status", "--output", "yaml"], "text, json"),
         (&["deplyo"], "deploy"),
+        (&["sync", "plan"], "<STACK>"),
+        (
+            &[
+                "sync",
+                "plan",
+                "bottles",
+                "--index",
+                "i",
+                "--inventory",
+                "j",
+            ],
+            "cannot be used with",
+        ),
+        (&["sync", "plan", "--index", "i"], "--inventory <FILE>"),
+        (
+            &["sync", "plan", "bottles", "--platform", "arm64_tahoe"],
+            "cannot be used with",
+        ),
+        (
+            &[
+                "sync",
+                "plan",
+                "--index",
+                "i",
+                "--inventory",
+                "j",
+                "--check-listing",
+            ],
+            "cannot be used with",
+        ),
+        (&["sync", "run"], "<STACK>"),
+        (
+            &["sync", "run", "bottles", "--threshold-bytes", "20GB"],
+            "invalid value '20GB' for '--threshold-bytes <BYTES>'",
+        ),
+        (&["sync", "status"], "<STACK>"),
+        (&["sync", "verify", "bottles", "--note", "x"], "--note"),
     ];
     for (arguments, expected) in cases {
         let mut all = vec!["--state-bucket", "state"];
@@ -34,6 +71,16 @@ fn wrong_arguments_are_refused_with_what_is_expected() {
 
 #[test]
 fn a_missing_state_bucket_is_named_with_its_variable() {
-    let said = refused(&["status"]);
-    assert!(said.contains("--state-bucket"), "{said}");
+    let commands: [&[&str]; 6] = [
+        &["status"],
+        &["sync", "plan", "bottles"],
+        &["sync", "plan", "bottles", "--check-listing"],
+        &["sync", "run", "bottles", "--threshold-bytes", "1"],
+        &["sync", "status", "bottles"],
+        &["sync", "verify", "bottles"],
+    ];
+    for arguments in commands {
+        let said = refused(arguments);
+        assert!(said.contains("--state-bucket"), "{arguments:?}: {said}");
+    }
 }

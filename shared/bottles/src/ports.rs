@@ -122,6 +122,29 @@ pub trait Transferrer {
     ) -> impl Future<Output = Transferred>;
 }
 
+impl<S: Source> Source for &S {
+    async fn fetch(
+        &self,
+        url: &str,
+        accept: Option<&str>,
+        etag: Option<&str>,
+        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<Fetched, CallError> {
+        (**self).fetch(url, accept, etag, feed).await
+    }
+}
+
+impl<T: Transferrer> Transferrer for &T {
+    async fn transfer(
+        &self,
+        bucket: &str,
+        items: Vec<TransferItem>,
+        deadline: Option<DateTime<Utc>>,
+    ) -> Transferred {
+        (**self).transfer(bucket, items, deadline).await
+    }
+}
+
 /// What a transfer has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transferred {

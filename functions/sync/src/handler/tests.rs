@@ -1,38 +1,10 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use longshore_bottles::ports::{Fetched, Transferred};
 use longshore_events::longshore::LongshoreEvent;
-use longshore_events::transfer::TransferItem;
 use longshore_testkit::{FakeFormula, FakeMirror, Fault, MIRROR_STACK, noon};
 
 use super::*;
-
-/// What is asked and what brings files over, in memory.
-struct Borrowed<'a>(&'a FakeMirror);
-
-impl Source for Borrowed<'_> {
-    async fn fetch(
-        &self,
-        url: &str,
-        accept: Option<&str>,
-        etag: Option<&str>,
-        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
-    ) -> Result<Fetched, CallError> {
-        self.0.fetch(url, accept, etag, feed).await
-    }
-}
-
-impl Transferrer for Borrowed<'_> {
-    async fn transfer(
-        &self,
-        bucket: &str,
-        items: Vec<TransferItem>,
-        deadline: Option<DateTime<Utc>>,
-    ) -> Transferred {
-        self.0.transfer(bucket, items, deadline).await
-    }
-}
 
 /// A sample of `events/sync`, about the mirror of these tests.
 fn sample(name: &str) -> Value {
@@ -53,7 +25,7 @@ fn invocation(id: &str) -> Invocation {
 async fn send(mirror: &FakeMirror, id: &str, payload: &Value) -> Result<Value, Failure> {
     let function = Function {
         cloud: mirror,
-        connect: |_: &[String]| Ok((Borrowed(mirror), Borrowed(mirror))),
+        connect: |_: &[String]| Ok((mirror, mirror)),
         threshold_bytes: 1_000_000_000,
         region: None,
     };
@@ -198,7 +170,7 @@ async fn a_second_sync_is_an_error_to_who_asked_and_an_answer_to_the_schedule() 
 async fn a_sync_that_fails_is_an_error_to_who_asked_and_an_answer_to_the_schedule() {
     for is_schedule in [false, true] {
         let mirror = mirror(3);
-        mirror.corrupt(&formulae(3)[1], 999, false);
+        mirror.corrupt(&formulae(3)[1], 2, false);
         let payload = if is_schedule {
             sample("schedule-run.json")
         } else {
@@ -331,7 +303,7 @@ async fn each_mirror_may_reach_its_own_private_hosts_and_no_others() {
         cloud: &mirror,
         connect: |hosts: &[String]| {
             asked.borrow_mut().push(hosts.to_vec());
-            Ok((Borrowed(&mirror), Borrowed(&mirror)))
+            Ok((&mirror, &mirror))
         },
         threshold_bytes: 1_000_000_000,
         region: None,
