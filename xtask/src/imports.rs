@@ -148,7 +148,8 @@ const RULES: [Rule; 20] = [
         &[],
         &["aws-credential-types", "aws-sigv4", "ureq"],
     ),
-    rule("longshore-tests", &["longshore-local"], &[]),
+    // It asks a mirror as brew does.
+    rule("longshore-tests", &["longshore-local"], &["ureq"]),
     // It pushes images to their registry.
     rule("xtask", &["longshore-local", "longshore-stack"], &["ureq"]),
 ];
