@@ -19,6 +19,7 @@ mod status;
 mod verify;
 
 use chrono::{DateTime, Utc};
+use longshore_events::ecs::SYNC_TASKS;
 use longshore_events::longshore::SyncSource;
 use longshore_rollout::record::Worker;
 
@@ -32,7 +33,7 @@ use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
 
 /// `startedBy` of a sync's tasks: by it an event of a task that stopped finds its mirror and its shard.
 pub fn started_by(stack: &str, shard: u32) -> String {
-    format!("longshore-sync/{stack}/{shard}")
+    format!("{SYNC_TASKS}{stack}/{shard}")
 }
 
 /// What carries a sync out.
