@@ -135,6 +135,28 @@ fn only_what_is_new_is_brought_and_nothing_is_deleted_unless_that_is_asked() -> 
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
+fn what_the_index_names_no_more_is_deleted_where_that_is_asked_and_never_too_much() -> Result<()> {
+    let mirror = Mirror {
+        further: vec!["deletion: {grace_days: 0, max_files: 1, max_share_percent: 50}".to_owned()],
+        ..Mirror::new("forgetful")
+    };
+    let mut scene = MirrorScene::new(mirror, &small_formulae(6))?;
+    scene.complete()?;
+    // More than it may delete: nothing is deleted.
+    scene.publish(&small_formulae(4))?;
+    scene.run(&json!({}), "completed")?;
+    let client = scene.environment.client();
+    let flat = scene.mirror.flat_files(&client)?;
+    ensure!(flat.len() == 6, "something was deleted: {flat:#?}");
+    // One, which is told before.
+    scene.publish(&small_formulae(5))?;
+    scene.run(&json!({}), "completed")?;
+    scene.wait_until_told(&["sync planned", "to delete", &key("small-5")])?;
+    scene.check_identical()
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
 fn two_tasks_bring_what_is_large_and_a_killed_one_is_gone_on_with_where_it_was() -> Result<()> {
     let mirror = Mirror {
         tasks: Some(2),
