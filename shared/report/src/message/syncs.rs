@@ -135,9 +135,14 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
         0 => String::new(),
         count => format!("; {} of the index refused", entries(count)),
     };
+    // An interrupted task's files are there when the next one looks.
+    let already_there = match outcome.transfer.already_there {
+        0 => String::new(),
+        count => format!(", {count} more were there already"),
+    };
     Message::new(
         format!(
-            "{headline}: {} and {} brought over in {took}{refused}",
+            "{headline}: {} and {} brought over in {took}{already_there}{refused}",
             counted(outcome.transfer.files, "file"),
             bytes(outcome.transfer.bytes)
         ),
