@@ -32,12 +32,22 @@ pub struct Environment {
     pub task_roles: TaskRoles,
     /// What Terraform made.
     pub applied: Applied,
-    /// The program of the task that brings bottles over.
+    /// The program of the task that brings bottles over; the cloud's own copy.
     pub bottle_sync: PathBuf,
 }
 
 fn path(directory: &Path) -> PathBuf {
     directory.join("environment.json")
+}
+
+/// A copy of a program in the cloud's directory: a program that runs cannot be built anew.
+fn own_copy(program: &Path, directory: &Path) -> Result<PathBuf> {
+    let copy = directory.join("bottle-sync");
+    let unfinished = directory.join("bottle-sync.unfinished");
+    std::fs::copy(program, &unfinished)
+        .and_then(|_| std::fs::rename(&unfinished, &copy))
+        .with_context(|| format!("copy {} to {}", program.display(), copy.display()))?;
+    Ok(copy)
 }
 
 impl Environment {
@@ -65,7 +75,7 @@ impl Environment {
             cluster: CLUSTER.to_owned(),
             task_roles,
             applied,
-            bottle_sync: workspace.bottle_sync(architecture),
+            bottle_sync: own_copy(&workspace.bottle_sync(architecture), directory)?,
         };
         environment.write(directory)?;
         Ok(environment)

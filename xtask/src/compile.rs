@@ -46,10 +46,23 @@ impl Build<'_> {
         guard
             .lock()
             .context("wait for another command that builds the packages")?;
+        for program in self.programs {
+            remove_if_there(&self.directory.join(program).join("bootstrap"))?;
+        }
         let log = workspace.path("target/package.log");
         run_logged(&mut cargo_lambda(workspace, python, self)?, &log)
             .with_context(|| format!("build {programs} for {}", self.target))?;
         Ok(guard)
+    }
+}
+
+/// What runs cannot be written, but removed: a task of a local cloud may run it.
+fn remove_if_there(program: &Path) -> Result<()> {
+    match std::fs::remove_file(program) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", program.display()))
+        }
+        _ => Ok(()),
     }
 }
 
