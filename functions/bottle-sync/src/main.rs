@@ -44,9 +44,13 @@ where
         .enable_all()
         .build()
         .context("start the threads")?;
-    let outcome = runtime.block_on(async { work(Task::start(configuration).await?).await })?;
+    let outcome = runtime.block_on(async { work(Task::start(configuration).await?).await });
     // What is still on its way is not waited for: it was given up, or is asked again by the next task.
     runtime.shutdown_background();
+    let outcome = outcome.unwrap_or_else(|error| {
+        tracing::error!(error = format!("{error:#}"), "the task failed");
+        Outcome::Failed
+    });
     Ok(outcome.into())
 }
 
