@@ -50,7 +50,7 @@ struct SyncArguments {
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How many files at once.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 16)]
     concurrency: usize,
     /// Print the figures as JSON.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! Files that are brought, refused, tried again and given up.
 
 use longshore_events::transfer::TransferProgress;
+use longshore_transfer::settings::CONCURRENCY;
 use longshore_transfer::{HttpClient, ProgressCounter, Settings, Stop, Transfers};
 
 use crate::bucket::{Bucket, Fault, sha256};
@@ -351,7 +352,11 @@ async fn a_bucket_that_is_not_open_ends_all_at_once() {
     let transferred = run(settings(&[&server]), &bucket, items).await;
     assert_eq!(transferred.report.failed, 50);
     assert!(transferred.left.is_empty());
-    assert!(bucket.calls().len() <= 3 * 8, "{:?}", bucket.calls());
+    assert!(
+        bucket.calls().len() <= 3 * CONCURRENCY,
+        "{:?}",
+        bucket.calls()
+    );
 }
 
 #[tokio::test]
