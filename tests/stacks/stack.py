@@ -340,6 +340,9 @@ _TAGS = {
         CLOUD.client("iam").list_role_tags(RoleName=name)["Tags"]
     ),
     "AWS::KMS::Key": _key_tags,
+    "AWS::S3::Bucket": lambda name: pairs(
+        CLOUD.client("s3").get_bucket_tagging(Bucket=name)["TagSet"]
+    ),
     "AWS::Logs::LogGroup": _log_group_tags,
     "AWS::ServiceDiscovery::PrivateDnsNamespace": _discovery_tags,
     "AWS::ServiceDiscovery::Service": _discovery_tags,
