@@ -612,7 +612,7 @@ pub fn put_route(
                 "cluster": environment.cluster,
                 "ecs_service": service.ecs_name(),
                 "container": service.name,
-                "tags": service.tags,
+                "image_policy": {"tags": service.tags},
             })
         })
         .collect();

@@ -183,7 +183,7 @@ class ClasslaTest(StackCase):
                     "cluster": "classla-prod",
                     "ecs_service": "classla-prod-backend",
                     "container": "backend",
-                    "tags": ["*"],
+                    "image_policy": {"tags": ["*"]},
                 }
             ],
         )

@@ -45,6 +45,12 @@ pub async fn handle<C: Cloud>(
             stack,
             operation_id,
         }) => handle_stack_at_rest(cloud, &stack, &operation_id, &worker).await,
+        Ok(
+            DeployEvent::Request(_)
+            | DeployEvent::DeploymentChanged { .. }
+            | DeployEvent::TaskStopped(_)
+            | DeployEvent::ReconcileShard(_),
+        ) => unimplemented!("rollouts"),
         Ok(DeployEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
             Ok(json!({"outcome": "ignored", "reason": reason}))

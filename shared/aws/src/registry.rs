@@ -2,12 +2,29 @@
 
 use aws_sdk_ecr::types::ImageIdentifier;
 use longshore_events::image::{Image, ImageReference, Selector};
-use longshore_rollout::ports::{CallError, ImageRegistry};
+use longshore_rollout::policy::RegistryImage;
+use longshore_rollout::ports::{CallError, ImageContents, ImageRegistry};
 
 use crate::AwsCloud;
 use crate::error::{failed, not_found, unreadable};
 
 impl ImageRegistry for AwsCloud {
+    async fn tagged(
+        &self,
+        _repository: &str,
+        _tag: &str,
+    ) -> Result<Option<RegistryImage>, CallError> {
+        unimplemented!("DescribeImages of a tag")
+    }
+
+    async fn images(&self, _repository: &str) -> Result<Vec<RegistryImage>, CallError> {
+        unimplemented!("DescribeImages")
+    }
+
+    async fn inspect(&self, _image: &Image) -> Result<ImageContents, CallError> {
+        unimplemented!("BatchGetImage")
+    }
+
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
         let operation = format!("find image {reference} in ECR");
         let (tag, identifier) = match &reference.selector {

@@ -7,6 +7,7 @@ use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_rollout::ports::{
     CallError, EcsDeployment, EcsService, RolloutState, ServiceDeployer, TaskDefinition,
+    TaskRequest, TaskState,
 };
 use longshore_rollout::watch::is_death;
 use serde_json::Value;
@@ -18,6 +19,26 @@ use crate::{AwsCloud, task_definitions};
 const TASKS_ALLOWED: i32 = 100;
 
 impl ServiceDeployer for AwsCloud {
+    async fn describe_services(
+        &self,
+        _cluster: &str,
+        _ecs_services: &[String],
+    ) -> Result<Vec<(ServiceName, EcsService)>, CallError> {
+        unimplemented!("DescribeServices of many")
+    }
+
+    async fn run_task(&self, _request: &TaskRequest) -> Result<String, CallError> {
+        unimplemented!("RunTask")
+    }
+
+    async fn describe_task(
+        &self,
+        _cluster: &str,
+        _task: &str,
+    ) -> Result<Option<TaskState>, CallError> {
+        unimplemented!("DescribeTasks")
+    }
+
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
         let operation = format!("describe {}", in_words(service));
         let answer = self

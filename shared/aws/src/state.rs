@@ -4,9 +4,9 @@ use longshore_bottles::ports::WriteCondition;
 use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::{
-    CallError, RecordStore, RecordVersion, ReleaseStore, RouteStore, StackRecordStore,
+    CallError, HistoryStore, RecordStore, RecordVersion, ReleaseStore, RouteStore, StackRecordStore,
 };
-use longshore_rollout::record::Record;
+use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Owner, Route};
 use longshore_rollout::stack_record::StackRecord;
 use serde::Serialize;
@@ -21,9 +21,39 @@ const LARGEST_RELEASE: usize = 64 * 1024;
 
 const OWNERS: &str = "services/";
 
+const ROUTES: &str = "routes/";
+
 const STACK_RECORDS: &str = "provisions/";
 
+impl HistoryStore for AwsCloud {
+    async fn archive(&self, _deployment: &Deployment) -> Result<(), CallError> {
+        unimplemented!("PutObject history")
+    }
+
+    async fn archived(&self, _owner: &Owner) -> Result<Vec<u32>, CallError> {
+        unimplemented!("ListObjectsV2 history")
+    }
+
+    async fn archived_deployment(
+        &self,
+        _owner: &Owner,
+        _number: u32,
+    ) -> Result<Option<Deployment>, CallError> {
+        unimplemented!("GetObject history")
+    }
+}
+
 impl RouteStore for AwsCloud {
+    async fn repositories(&self) -> Result<Vec<String>, CallError> {
+        Ok(self
+            .state_keys(ROUTES)
+            .await?
+            .iter()
+            .filter_map(|key| key.strip_prefix(ROUTES)?.strip_suffix(".json"))
+            .map(str::to_owned)
+            .collect())
+    }
+
     async fn route(&self, repository: &str) -> Result<Option<Route>, CallError> {
         Ok(self
             .read_state(&format!("routes/{repository}.json"))

@@ -17,6 +17,10 @@ pub const TASK_STATE_CHANGE: &str = "ECS Task State Change";
 /// the shard's number follow, as in `longshore-sync/homebrew-bottles-sync-prod/1`.
 pub const SYNC_TASKS: &str = "longshore-sync/";
 
+/// What `startedBy` of a deployment's one-off task begins with; the stack's name and the service's follow, as
+/// in `longshore-deploy/shop-prod/api`.
+pub const DEPLOY_TASKS: &str = "longshore-deploy/";
+
 /// The detail of an `ECS Deployment State Change` event. The service is the event's first resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,9 @@ use crate::ecs::{
     DEPLOYMENT_STATE_CHANGE, DeploymentStateChange, TASK_STATE_CHANGE, TaskStateChange, why_stopped,
 };
 use crate::image::{Digest, Image};
-use crate::longshore::{LongshoreEvent, SOURCE, StackSummary, SyncShardCompleted};
+use crate::longshore::{
+    LongshoreEvent, ReconcileShard, SOURCE, StackSummary, SyncShardCompleted, TaskFailure,
+};
 use crate::manual::{self, DeployRequest, ProvisionRequest, SyncRequest};
 use crate::s3::{OBJECT_CREATED, ObjectCreated};
 use crate::{EventBridgeEvent, Malformed, parse};
@@ -31,8 +33,32 @@ pub enum DeployEvent {
         /// The change that is over.
         operation_id: String,
     },
+    /// A deployment of a service ended, or waits for its tasks: what waited for that may go on.
+    DeploymentChanged {
+        /// The stack.
+        stack: String,
+        /// The service.
+        service: String,
+    },
+    /// A one-off task of a deployment has stopped.
+    TaskStopped(DeployTaskStopped),
+    /// A part of a reconcile.
+    ReconcileShard(ReconcileShard),
     /// Nothing that could be deployed, and why.
     Nothing(&'static str),
+}
+
+/// A one-off task of a deployment has stopped. How it ended, ECS is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployTaskStopped {
+    /// The stack.
+    pub stack: String,
+    /// The service.
+    pub service: String,
+    /// The task's ARN.
+    pub task: String,
+    /// Why it failed; `None` when all its containers exited with 0.
+    pub failure: Option<TaskFailure>,
 }
 
 /// An image with a tag was pushed.

@@ -45,6 +45,16 @@ pub enum LongshoreEvent {
     /// Another deployment took this one's place before it ended.
     #[serde(rename = "Deployment Superseded")]
     DeploymentSuperseded(DeploymentSuperseded),
+    /// A deployment is asked for and may not begin yet.
+    #[serde(rename = "Deployment Waiting")]
+    DeploymentWaiting(DeploymentWaiting),
+    /// The service is stable on what was deployed, and tasks are to run before that counts as a success.
+    /// `deploy` wakes on it; nobody is told.
+    #[serde(rename = "Deployment Stabilized")]
+    DeploymentStabilized(DeploymentStabilized),
+    /// A part of a reconcile of more services than one invocation can look at; `deploy` wakes on it.
+    #[serde(rename = "Reconcile Shard")]
+    ReconcileShard(ReconcileShard),
     /// A release file was refused; its writer has no other way to hear of it.
     #[serde(rename = "Release Refused")]
     ReleaseRefused(ReleaseRefused),
@@ -96,6 +106,9 @@ impl LongshoreEvent {
             Self::DeploymentFailed(_) => "Deployment Failed",
             Self::DeploymentRolledBack(_) => "Deployment Rolled Back",
             Self::DeploymentSuperseded(_) => "Deployment Superseded",
+            Self::DeploymentWaiting(_) => "Deployment Waiting",
+            Self::DeploymentStabilized(_) => "Deployment Stabilized",
+            Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
             Self::StackReady(_) => "Stack Ready",
@@ -124,6 +137,9 @@ impl LongshoreEvent {
             Self::DeploymentFailed(detail) => serde_json::to_string(detail),
             Self::DeploymentRolledBack(detail) => serde_json::to_string(detail),
             Self::DeploymentSuperseded(detail) => serde_json::to_string(detail),
+            Self::DeploymentWaiting(detail) => serde_json::to_string(detail),
+            Self::DeploymentStabilized(detail) => serde_json::to_string(detail),
+            Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
             Self::StackReady(detail) => serde_json::to_string(detail),
@@ -196,6 +212,16 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+    /// No event told of the image; the reconcile found it.
+    Reconcile,
+    /// Somebody went back to an earlier deployment.
+    Rollback {
+        /// The number of that deployment.
+        to: u32,
+        /// What they say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// The service's stack was changed.
     Stack {
         /// The id of the change.
@@ -246,8 +272,14 @@ pub enum SkipReason {
     AlreadyDeploying,
     /// Something newer was asked for since.
     NewerRequested,
-    /// This digest failed here and was taken back.
+    /// This digest failed here and was taken back, or somebody went back from it.
     FailedBefore,
+    /// The image cannot run on the service's processor architecture.
+    ArchitectureMissing,
+    /// Nobody approved it in time.
+    ApprovalExpired,
+    /// A service that comes first did not get this image to run.
+    PredecessorFailed,
 }
 
 /// `Deployment Succeeded`.
@@ -301,6 +333,65 @@ pub struct DeploymentSuperseded {
     pub finished_at: DateTime<Utc>,
     /// What took its place.
     pub superseded_by: String,
+}
+
+/// `Deployment Waiting`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentWaiting {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The id of the request; the deployment will have it, too.
+    pub deployment_id: String,
+    /// What was asked for.
+    pub image: Image,
+    /// Who or what asked.
+    pub source: Source,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// What it waits for.
+    pub reason: WaitReason,
+    /// When that ends, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// What a deployment waits for before it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum WaitReason {
+    /// Somebody holds the service's deployments.
+    Held {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// A freeze window is open.
+    Frozen,
+    /// Somebody must approve it.
+    Approval,
+    /// Other services of the stack get the image first.
+    Predecessors {
+        /// Those that do not run it yet.
+        services: Vec<String>,
+    },
+}
+
+/// `Deployment Stabilized`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentStabilized {
+    /// The deployment.
+    pub deployment: DeploymentSummary,
+}
+
+/// `Reconcile Shard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcileShard {
+    /// Which part, from 0.
+    pub shard: u32,
+    /// Of how many.
+    pub shards: u32,
 }
 
 /// `Release Refused`.

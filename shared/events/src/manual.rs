@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Malformed;
-use crate::image::ImageReference;
+use crate::image::{Digest, ImageReference};
 use crate::malformed::parse;
 use crate::scheduler::ScheduledRun;
 
@@ -16,6 +16,14 @@ use crate::scheduler::ScheduledRun;
 pub enum DeployRequest {
     /// Deploy an image to a service.
     Deploy(DeployPayload),
+    /// Go back to an earlier deployment.
+    Rollback(RollbackPayload),
+    /// Let no deployment begin.
+    Hold(HoldPayload),
+    /// Let deployments begin again.
+    Resume(ResumePayload),
+    /// Let the deployment begin that waits for it.
+    Approve(ApprovePayload),
     /// Close what events failed to close, and tell what was not told: by hand.
     Reconcile,
     /// The same, by a schedule.
@@ -42,6 +50,63 @@ pub struct DeployPayload {
 #[serde(rename_all = "snake_case")]
 enum DeployAction {
     Deploy,
+}
+
+/// `{"action": "rollback", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackPayload {
+    /// The stack that the service belongs to.
+    pub stack: String,
+    /// The service.
+    pub service: String,
+    /// The number of the deployment to go back to. Default: the last that succeeded with another image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// Why, for people; told in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// `{"action": "hold", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldPayload {
+    /// The stack.
+    pub stack: String,
+    /// The service. Default: all services of the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Until when. Default: until somebody resumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// Why, for people; told in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// `{"action": "resume", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumePayload {
+    /// The stack.
+    pub stack: String,
+    /// The service. Default: all services of the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
+/// `{"action": "approve", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovePayload {
+    /// The stack that the service belongs to.
+    pub stack: String,
+    /// The service.
+    pub service: String,
+    /// The image's digest. Default: whatever waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// `{"action": "reconcile"}`.

@@ -219,7 +219,10 @@ mod tests {
             cluster: "shop".to_owned(),
             ecs_service: "shop-api".to_owned(),
             container: "api".to_owned(),
-            tags: vec!["*".to_owned()],
+            other_containers: Vec::new(),
+            image_policy: None,
+            cpu_architecture: None,
+            rollout: longshore_rollout::settings::RolloutSettings::default(),
             image: image.to_owned(),
         }
     }

@@ -206,7 +206,7 @@ pub(crate) fn followers(metadata: &TemplateMetadata) -> BTreeMap<String, Vec<Fol
         let Some(repository) = &described.repository else {
             continue;
         };
-        if described.tags.is_empty() {
+        if described.image_policy.is_none() {
             continue;
         }
         followers

@@ -43,6 +43,9 @@ pub fn message(event: &LongshoreEvent) -> Option<Message> {
         LongshoreEvent::DeploymentFailed(event) => failed(event),
         LongshoreEvent::DeploymentRolledBack(event) => rolled_back(event),
         LongshoreEvent::DeploymentSuperseded(event) => superseded(event),
+        LongshoreEvent::DeploymentWaiting(_)
+        | LongshoreEvent::DeploymentStabilized(_)
+        | LongshoreEvent::ReconcileShard(_) => return None,
         LongshoreEvent::ReleaseRefused(event) => release_refused(event),
         LongshoreEvent::StackApplying(event) => stacks::applying(event),
         LongshoreEvent::StackReady(event) => stacks::ready(event),
@@ -208,6 +211,11 @@ fn skipped(event: &DeploymentSkipped) -> Message {
             "this image failed here before; to try it again, ask for it by a release file or a \
              manual payload"
         }
+        SkipReason::ArchitectureMissing => {
+            "the image cannot run on the service's processor architecture"
+        }
+        SkipReason::ApprovalExpired => "nobody approved it in time",
+        SkipReason::PredecessorFailed => "a service that comes first did not get it to run",
     };
     let facts = [
         format!("*{headline}*"),
@@ -297,6 +305,8 @@ fn asked_for_by(source: &Source, image: &Image) -> String {
         ),
         Source::Release { key, .. } => format!("release file {}", code(key, KEY)),
         Source::Manual { .. } => "a manual payload".to_owned(),
+        Source::Reconcile => format!("the reconcile of {}", code(&image.repository, NAME)),
+        Source::Rollback { to, .. } => format!("a rollback to deployment {to}"),
         Source::Stack {
             operation_id,
             restored: true,
@@ -314,8 +324,10 @@ fn asked_for_by(source: &Source, image: &Image) -> String {
 /// What the one who asked says of it, as a quotation.
 fn note(source: &Source) -> Option<Block> {
     let note = match source {
-        Source::Push | Source::Stack { .. } => None,
-        Source::Release { note, .. } | Source::Manual { note } => note.as_deref(),
+        Source::Push | Source::Reconcile | Source::Stack { .. } => None,
+        Source::Release { note, .. } | Source::Manual { note } | Source::Rollback { note, .. } => {
+            note.as_deref()
+        }
     };
     note.filter(|note| !note.trim().is_empty())
         .map(|note| Block::section(quote(note, NOTE, NOTE_LINES)))

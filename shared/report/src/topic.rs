@@ -110,7 +110,10 @@ impl Topic {
                 let at = event.outcome.finished_at;
                 Some(Self::of_sync(&event.sync, Rank::Ended, at))
             }
-            LongshoreEvent::DeploymentSkipped(_)
+            LongshoreEvent::DeploymentWaiting(_)
+            | LongshoreEvent::DeploymentStabilized(_)
+            | LongshoreEvent::ReconcileShard(_)
+            | LongshoreEvent::DeploymentSkipped(_)
             | LongshoreEvent::ReleaseRefused(_)
             | LongshoreEvent::StackUnchanged(_)
             | LongshoreEvent::StackFileRefused(_)

@@ -7,11 +7,13 @@
 pub mod at_rest;
 pub mod decide;
 pub mod deploy;
+pub mod policy;
 pub mod ports;
 pub mod record;
 pub mod release;
 pub mod route;
 pub mod sequence;
+pub mod settings;
 pub mod stack_record;
 pub mod stacks;
 pub mod status;

@@ -1,6 +1,6 @@
 //! What the engine needs of the world, as traits. `longshore-aws` carries them out on AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 
@@ -12,8 +12,10 @@ use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::record::Record;
-use crate::route::{Follower, Owner, Route};
+use crate::policy::{ImagePolicy, RegistryImage};
+use crate::record::{Deployment, Record};
+use crate::route::{Architecture, Follower, Owner, Route};
+use crate::settings::RolloutSettings;
 use crate::stack_record::StackRecord;
 
 /// A call to the world that failed.
@@ -136,11 +138,69 @@ pub struct Tag {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordVersion(pub String);
 
+/// What an image says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageContents {
+    /// The processor architectures that it can run on; others than ECS's are left out.
+    pub architectures: BTreeSet<Architecture>,
+    /// The commit that it was built from: the label `org.opencontainers.image.revision`.
+    pub commit: Option<String>,
+}
+
+/// A one-off task to be run with a service's network, capacity and security groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRequest {
+    /// The service.
+    pub service: ServiceName,
+    /// The ARN of the task definition.
+    pub task_definition: String,
+    /// The container whose command is replaced.
+    pub container: String,
+    /// The command.
+    pub command: Vec<String>,
+    /// Environment variables besides the container's own.
+    pub environment: BTreeMap<String, String>,
+    /// Makes a second call start no second task: at most 64 characters (the Amazon ECS API Reference,
+    /// RunTask).
+    pub client_token: String,
+    /// By which the task's events are found; at most 128 characters.
+    pub started_by: String,
+}
+
+/// A one-off task as ECS shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskState {
+    /// It has not ended.
+    Running,
+    /// All its containers ended well.
+    Succeeded,
+    /// It ended otherwise.
+    Failed(TaskFailure),
+}
+
 /// Where images are kept.
 pub trait ImageRegistry {
     /// Pins the image that `reference` means now. [`ErrorClass::NotFound`] when there is none.
     fn resolve(&self, reference: &ImageReference)
     -> impl Future<Output = Result<Image, CallError>>;
+
+    /// What a tag holds now; `None` when the repository has no such tag, or it names nothing that a
+    /// container can be started from.
+    fn tagged(
+        &self,
+        repository: &str,
+        tag: &str,
+    ) -> impl Future<Output = Result<Option<RegistryImage>, CallError>>;
+
+    /// All tags of a repository under which there is something that a container can be started from.
+    /// [`ErrorClass::NotFound`] when there is no such repository.
+    fn images(
+        &self,
+        repository: &str,
+    ) -> impl Future<Output = Result<Vec<RegistryImage>, CallError>>;
+
+    /// What an image says of itself. [`ErrorClass::NotFound`] when it is not there any more.
+    fn inspect(&self, image: &Image) -> impl Future<Output = Result<ImageContents, CallError>>;
 }
 
 /// What runs services.
@@ -171,6 +231,23 @@ pub trait ServiceDeployer {
         task_definition: &str,
     ) -> impl Future<Output = Result<String, CallError>>;
 
+    /// The services of one cluster that are there and active, however many are asked for.
+    fn describe_services(
+        &self,
+        cluster: &str,
+        ecs_services: &[String],
+    ) -> impl Future<Output = Result<Vec<(ServiceName, EcsService)>, CallError>>;
+
+    /// Starts a one-off task, or finds the one that the same request has started, and gives its ARN.
+    fn run_task(&self, request: &TaskRequest) -> impl Future<Output = Result<String, CallError>>;
+
+    /// How a one-off task is; `None` when ECS does not remember it, about an hour after its end.
+    fn describe_task(
+        &self,
+        cluster: &str,
+        task: &str,
+    ) -> impl Future<Output = Result<Option<TaskState>, CallError>>;
+
     /// The tasks of a deployment that stopped lately; ECS remembers them for about an hour.
     fn stopped_tasks(
         &self,
@@ -183,6 +260,9 @@ pub trait ServiceDeployer {
 pub trait RouteStore {
     /// Who follows a repository.
     fn route(&self, repository: &str) -> impl Future<Output = Result<Option<Route>, CallError>>;
+
+    /// The names of all repositories that have a route.
+    fn repositories(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
 
     /// Whose an ECS service is.
     fn owner(
@@ -216,6 +296,42 @@ pub trait RecordStore {
         record: &Record,
         version: Option<&RecordVersion>,
     ) -> impl Future<Output = Result<RecordVersion, CallError>>;
+}
+
+/// Where deployments that ended are kept, for ever.
+pub trait HistoryStore {
+    /// Keeps a deployment that ended; nothing happens when it is kept already.
+    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<(), CallError>>;
+
+    /// The numbers of a service's deployments that ended, ascending.
+    fn archived(&self, owner: &Owner) -> impl Future<Output = Result<Vec<u32>, CallError>>;
+
+    /// A deployment that ended, by its number.
+    fn archived_deployment(
+        &self,
+        owner: &Owner,
+        number: u32,
+    ) -> impl Future<Output = Result<Option<Deployment>, CallError>>;
+}
+
+/// Where containers' output is kept.
+pub trait TaskLogs {
+    /// The last `lines` lines of a log stream, oldest first; `None` when there is no such stream.
+    fn log_lines(
+        &self,
+        log_group: &str,
+        log_stream: &str,
+        lines: u32,
+    ) -> impl Future<Output = Result<Option<Vec<LogLine>>, CallError>>;
+}
+
+/// A line that a container wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub message: String,
 }
 
 /// Where the records of stacks are kept.
@@ -281,9 +397,18 @@ pub struct TemplateService {
     pub ecs_service: String,
     /// The container whose image is replaced.
     pub container: String,
-    /// The tags whose pushes are deployed.
+    /// More containers that run the same image.
     #[serde(default)]
-    pub tags: Vec<String>,
+    pub other_containers: Vec<String>,
+    /// Which images are deployed, in the words of a route; `None`: none.
+    #[serde(default)]
+    pub image_policy: Option<ImagePolicy>,
+    /// The processor architecture of the service's tasks.
+    #[serde(default)]
+    pub cpu_architecture: Option<Architecture>,
+    /// How its deployments go, in the words of a route.
+    #[serde(default)]
+    pub rollout: RolloutSettings,
     /// The image as the stack file names it.
     pub image: String,
 }
@@ -297,7 +422,10 @@ impl TemplateService {
             cluster: self.cluster.clone(),
             ecs_service: self.ecs_service.clone(),
             container: self.container.clone(),
-            tags: self.tags.clone(),
+            other_containers: self.other_containers.clone(),
+            image_policy: self.image_policy.clone().unwrap_or_default(),
+            cpu_architecture: self.cpu_architecture,
+            rollout: self.rollout.clone(),
         }
     }
 }
@@ -337,6 +465,7 @@ pub trait Cloud:
     + ServiceDeployer
     + RouteStore
     + RecordStore
+    + HistoryStore
     + StackRecordStore
     + ReleaseStore
     + EventPublisher
@@ -348,6 +477,7 @@ impl<T> Cloud for T where
         + ServiceDeployer
         + RouteStore
         + RecordStore
+        + HistoryStore
         + StackRecordStore
         + ReleaseStore
         + EventPublisher

@@ -4,16 +4,20 @@
 //! into the record's outbox in the same write, so that none is lost when a function dies.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_events::image::Image;
+use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
     DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, LongshoreEvent, Source, TaskFailure,
+    DeploymentSummary, DeploymentSuperseded, LongshoreEvent, Source, TaskFailure, WaitReason,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::settings::RolloutSettings;
+
+use crate::policy::RegistryImage;
 use crate::route::{Follower, Owner};
 use crate::sequence::Sequence;
 
@@ -29,9 +33,54 @@ const FAILURES_KEPT: usize = 10;
 pub struct Record {
     /// The last deployment.
     pub deployment: Deployment,
+    /// What the image policy asked for last, by container, whatever became of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub followed: BTreeMap<String, RegistryImage>,
+    /// Digests that were rolled back here, oldest first: no policy deploys them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<Digest>,
+    /// Somebody holds all deployments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The newest request that may not go out yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// Deployments that ended and are not known to be written to the history.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finished: Vec<Deployment>,
     /// Events that are not known to have been published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbox: Vec<Unpublished>,
+}
+
+/// Somebody holds all deployments of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when; without it, until somebody resumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A request that may not go out yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The request.
+    pub request: Request,
+    /// The container whose image it replaces.
+    pub container: String,
+    /// What it waits for.
+    pub why: WaitReason,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When that ends, where it is known: the hold, the freeze window, or the time in which it can be
+    /// approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// An event that is not known to have been published.
@@ -77,6 +126,25 @@ pub struct Deployment {
     pub ecs_service: String,
     /// The container whose image is replaced.
     pub container: String,
+    /// Which of the service's deployments it is, from 1.
+    #[serde(default)]
+    pub number: u32,
+    /// More containers that run the same image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_containers: Vec<String>,
+    /// Images of other containers that go out with it: those that the open deployment whose place it took
+    /// was bringing, and those of the deployment that a rollback goes back to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub also: BTreeMap<String, Image>,
+    /// The commit that the image was built from, where the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// How it goes.
+    #[serde(default)]
+    pub settings: RolloutSettings,
+    /// The one-off task that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<RunningTask>,
     /// What is deployed.
     pub image: Image,
     /// Who or what asked.
@@ -120,14 +188,29 @@ pub struct Deployment {
     pub failures: Vec<TaskFailure>,
 }
 
+/// A one-off task of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningTask {
+    /// Its name in the deployment's settings.
+    pub name: String,
+    /// Its ARN.
+    pub task: String,
+    /// When it was started.
+    pub started_at: DateTime<Utc>,
+}
+
 /// How far a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// An invocation took it up; the service may or may not be updated already.
     Claimed,
+    /// Tasks run that come before the service is updated.
+    Preparing,
     /// The service was updated; ECS is rolling it out.
     Deploying,
+    /// The service is stable on it; tasks run that come afterwards.
+    Verifying,
     /// It failed, and that was told; ECS is bringing back what ran before.
     RollingBack,
     /// The service is stable on it.
@@ -143,7 +226,10 @@ pub enum State {
 impl State {
     /// Whether an outcome is still to come.
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Claimed | Self::Deploying | Self::RollingBack)
+        matches!(
+            self,
+            Self::Claimed | Self::Preparing | Self::Deploying | Self::Verifying | Self::RollingBack
+        )
     }
 }
 
@@ -272,6 +358,12 @@ impl Deployment {
             cluster: follower.cluster.clone(),
             ecs_service: follower.ecs_service.clone(),
             container: follower.container.clone(),
+            number: last.map_or(0, |last| last.number) + 1,
+            other_containers: follower.other_containers.clone(),
+            also: BTreeMap::new(),
+            commit: None,
+            settings: follower.rollout.clone(),
+            task: None,
             image: request.image,
             source: request.source,
             requested_at: request.at,
@@ -343,6 +435,11 @@ impl Record {
         let image = deployment.image.to_string();
         let mut record = Self {
             deployment,
+            followed: before.map_or_else(BTreeMap::new, |record| record.followed.clone()),
+            blocked: before.map_or_else(Vec::new, |record| record.blocked.clone()),
+            hold: before.and_then(|record| record.hold.clone()),
+            waiting: before.and_then(|record| record.waiting.clone()),
+            finished: before.map_or_else(Vec::new, |record| record.finished.clone()),
             outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
         };
         if let Some(previous) = before.map(|record| &record.deployment)

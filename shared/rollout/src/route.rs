@@ -2,7 +2,9 @@
 
 use longshore_events::arn::ServiceName;
 use serde::{Deserialize, Serialize};
-use wildmatch::WildMatch;
+
+use crate::policy::ImagePolicy;
+use crate::settings::RolloutSettings;
 
 /// `routes/<repository>.json` in the state bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +30,28 @@ pub struct Follower {
     pub ecs_service: String,
     /// The container whose image is replaced.
     pub container: String,
-    /// The tags whose pushes are deployed: names, or patterns with `*` and `?`.
-    pub tags: Vec<String>,
+    /// More containers of the task that run the same image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_containers: Vec<String>,
+    /// Which images are deployed.
+    pub image_policy: ImagePolicy,
+    /// The processor architecture of the service's tasks, `X86_64` or `ARM64`, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_architecture: Option<Architecture>,
+    /// How its deployments go.
+    #[serde(default)]
+    pub rollout: RolloutSettings,
+}
+
+/// A processor architecture, as ECS names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Architecture {
+    /// Intel and AMD: `amd64` in images.
+    #[serde(rename = "X86_64")]
+    X86,
+    /// Graviton: `arm64` in images.
+    #[serde(rename = "ARM64")]
+    Arm,
 }
 
 /// Whose an ECS service is: `services/<cluster>/<ECS service>.json` in the state bucket.
@@ -46,9 +68,10 @@ impl Route {
     pub fn followers_of<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = &'a Follower> {
         self.followers.iter().filter(move |follower| {
             follower
+                .image_policy
                 .tags
                 .iter()
-                .any(|pattern| WildMatch::new(pattern).matches(tag))
+                .any(|pattern| wildmatch::WildMatch::new(pattern).matches(tag))
         })
     }
 

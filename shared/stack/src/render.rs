@@ -158,8 +158,15 @@ struct ServiceMetadata<'a> {
     cluster: &'a str,
     ecs_service: String,
     container: &'a str,
-    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_policy: Option<ImagePolicyMetadata<'a>>,
     image: &'a str,
+}
+
+/// In the words of a route.
+#[derive(Serialize)]
+struct ImagePolicyMetadata<'a> {
+    tags: &'a [String],
 }
 
 impl<'a> Metadata<'a> {
@@ -173,7 +180,11 @@ impl<'a> Metadata<'a> {
                 cluster: &frame.cluster_name,
                 ecs_service: frame.ecs_service_name(member),
                 container: member.container_name(),
-                tags: &member.spec.follow_tags,
+                image_policy: (!member.spec.follow_tags.is_empty()).then_some(
+                    ImagePolicyMetadata {
+                        tags: &member.spec.follow_tags,
+                    },
+                ),
                 image: &member.spec.image,
             };
             (member.name, metadata)

@@ -1,8 +1,10 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::Push;
+use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::record::Worker;
 use longshore_rollout::route::Follower;
+use longshore_rollout::settings::RolloutSettings;
 use serde_json::{Value, json};
 
 /// A digest that holds the same digit 64 times.
@@ -28,7 +30,13 @@ pub fn follower(service: &str) -> Follower {
         cluster: "shop".to_owned(),
         ecs_service: service.to_owned(),
         container: "app".to_owned(),
-        tags: vec!["v*".to_owned()],
+        other_containers: Vec::new(),
+        image_policy: ImagePolicy {
+            tags: vec!["v*".to_owned()],
+            ..ImagePolicy::default()
+        },
+        cpu_architecture: None,
+        rollout: RolloutSettings::default(),
     }
 }
 

@@ -2,12 +2,13 @@ use longshore_events::arn::ServiceName;
 use longshore_events::image::{Image, ImageReference, Selector};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_rollout::policy::RegistryImage;
 use longshore_rollout::ports::{
-    CallError, EcsService, ErrorClass, EventPublisher, ImageRegistry, ObservedStack, RecordStore,
-    RecordVersion, ReleaseStore, RouteStore, ServiceDeployer, StackObserver, StackRecordStore, Tag,
-    TaskDefinition,
+    CallError, EcsService, ErrorClass, EventPublisher, HistoryStore, ImageContents, ImageRegistry,
+    ObservedStack, RecordStore, RecordVersion, ReleaseStore, RouteStore, ServiceDeployer,
+    StackObserver, StackRecordStore, Tag, TaskDefinition, TaskRequest, TaskState,
 };
-use longshore_rollout::record::Record;
+use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Owner, Route};
 use longshore_rollout::stack_record::StackRecord;
 use serde_json::Value;
@@ -34,6 +35,22 @@ impl FakeCloud {
 }
 
 impl ImageRegistry for FakeCloud {
+    async fn tagged(
+        &self,
+        _repository: &str,
+        _tag: &str,
+    ) -> Result<Option<RegistryImage>, CallError> {
+        unimplemented!("DescribeImages of a tag")
+    }
+
+    async fn images(&self, _repository: &str) -> Result<Vec<RegistryImage>, CallError> {
+        unimplemented!("DescribeImages")
+    }
+
+    async fn inspect(&self, _image: &Image) -> Result<ImageContents, CallError> {
+        unimplemented!("BatchGetImage")
+    }
+
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
         self.give_way().await;
         self.call("DescribeImages", |account| {
@@ -59,6 +76,26 @@ impl ImageRegistry for FakeCloud {
 }
 
 impl ServiceDeployer for FakeCloud {
+    async fn describe_services(
+        &self,
+        _cluster: &str,
+        _ecs_services: &[String],
+    ) -> Result<Vec<(ServiceName, EcsService)>, CallError> {
+        unimplemented!("DescribeServices of many")
+    }
+
+    async fn run_task(&self, _request: &TaskRequest) -> Result<String, CallError> {
+        unimplemented!("RunTask")
+    }
+
+    async fn describe_task(
+        &self,
+        _cluster: &str,
+        _task: &str,
+    ) -> Result<Option<TaskState>, CallError> {
+        unimplemented!("DescribeTasks")
+    }
+
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
         self.give_way().await;
         self.call("DescribeServices", |account| {
@@ -132,7 +169,32 @@ impl ServiceDeployer for FakeCloud {
     }
 }
 
+impl HistoryStore for FakeCloud {
+    async fn archive(&self, _deployment: &Deployment) -> Result<(), CallError> {
+        unimplemented!("PutObject history")
+    }
+
+    async fn archived(&self, _owner: &Owner) -> Result<Vec<u32>, CallError> {
+        unimplemented!("ListObjectsV2 history")
+    }
+
+    async fn archived_deployment(
+        &self,
+        _owner: &Owner,
+        _number: u32,
+    ) -> Result<Option<Deployment>, CallError> {
+        unimplemented!("GetObject history")
+    }
+}
+
 impl RouteStore for FakeCloud {
+    async fn repositories(&self) -> Result<Vec<String>, CallError> {
+        self.give_way().await;
+        self.call("ListObjectsV2 routes", |account| {
+            Ok(account.routes.keys().cloned().collect())
+        })
+    }
+
     async fn route(&self, repository: &str) -> Result<Option<Route>, CallError> {
         self.give_way().await;
         self.call("GetObject routes", |account| {

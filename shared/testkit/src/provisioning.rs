@@ -5,8 +5,10 @@ use longshore_provisioning::ports::{
     FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent,
     StackProvisioner, StackStatus, StoredStackFile, TemplateSource,
 };
+use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion, TaskDefinition};
 use longshore_rollout::route::{Follower, Route};
+use longshore_rollout::settings::RolloutSettings;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
 use serde_json::Value;
 
@@ -213,7 +215,10 @@ impl Account {
                 cluster: text("Cluster"),
                 ecs_service: text("EcsService"),
                 container: text("Container"),
-                tags: Vec::new(),
+                other_containers: Vec::new(),
+                image_policy: ImagePolicy::default(),
+                cpu_architecture: None,
+                rollout: RolloutSettings::default(),
             };
             let Some(image) = image_in(&template, &follower.container) else {
                 continue;

@@ -68,7 +68,7 @@ fn aws(call: &Call) -> Answer {
         "GET /state/routes/shop/api.json" => ok(&json!({
             "repository": "shop/api",
             "followers": [{"stack": "shop", "service": "api", "cluster": "shop",
-                           "ecs_service": "api", "container": "app", "tags": ["v*"]}],
+                           "ecs_service": "api", "container": "app", "image_policy": {"tags": ["v*"]}}],
         })),
         "GET /state/deployments/shop/api/current.json" => ok(&record()),
         "GET /state/provisions/shop/current.json" => (404, NO_SUCH_KEY.to_owned()),

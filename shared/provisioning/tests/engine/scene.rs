@@ -5,8 +5,10 @@ use longshore_provisioning::apply::{Applied, StackRequest, apply};
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::file::{FileOutcome, apply_file};
 use longshore_provisioning::settings::Settings;
+use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::{RecordStore, StackRecordStore};
 use longshore_rollout::route::Follower;
+use longshore_rollout::settings::RolloutSettings;
 use longshore_rollout::stack_record::StackRecord;
 use longshore_stack::read::{Reading, Selection, read};
 use longshore_testkit::{FakeCloud, digest, noon, worker};
@@ -57,7 +59,13 @@ pub fn follower() -> Follower {
         cluster: "shop".to_owned(),
         ecs_service: "shop-api".to_owned(),
         container: "api".to_owned(),
-        tags: vec!["*".to_owned()],
+        other_containers: Vec::new(),
+        image_policy: ImagePolicy {
+            tags: vec!["*".to_owned()],
+            ..ImagePolicy::default()
+        },
+        cpu_architecture: None,
+        rollout: RolloutSettings::default(),
     }
 }
 

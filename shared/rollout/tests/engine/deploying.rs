@@ -4,6 +4,7 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly, deploy_push};
+use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
@@ -108,7 +109,10 @@ async fn a_push_takes_eight_calls_to_update_a_service_with_a_record() {
 #[tokio::test]
 async fn every_follower_of_the_tag_is_deployed_and_no_other() {
     let other = Follower {
-        tags: vec!["main".to_owned()],
+        image_policy: ImagePolicy {
+            tags: vec!["main".to_owned()],
+            ..ImagePolicy::default()
+        },
         ..follower("other")
     };
     let followers = [follower("api"), follower("worker"), other.clone()];

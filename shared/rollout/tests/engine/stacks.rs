@@ -98,7 +98,10 @@ fn observed(status: &str, changed: i64) -> ObservedStack {
         cluster: "shop".to_owned(),
         ecs_service: "api".to_owned(),
         container: "app".to_owned(),
-        tags: vec!["v*".to_owned()],
+        other_containers: Vec::new(),
+        image_policy: None,
+        cpu_architecture: None,
+        rollout: longshore_rollout::settings::RolloutSettings::default(),
         image: "shop/api:v1".to_owned(),
     };
     ObservedStack {

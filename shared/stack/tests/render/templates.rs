@@ -234,7 +234,7 @@ fn the_metadata_says_what_routes_are_made_from() {
             "Cluster": "shop-cluster",
             "EcsService": "the-api",
             "Container": "server",
-            "Tags": ["v*"],
+            "ImagePolicy": {"tags": ["v*"]},
             "Image": "shop/api:v1",
         })
     );
