@@ -54,5 +54,10 @@ fn why(reason: SkipReason, image: &impl std::fmt::Display) -> String {
         SkipReason::AlreadyDeploying => format!("is already being deployed with {image}"),
         SkipReason::NewerRequested => format!("was asked for something newer than {image}"),
         SkipReason::FailedBefore => format!("failed with {image} before"),
+        SkipReason::ArchitectureMissing => format!("cannot run {image} on its processors"),
+        SkipReason::ApprovalExpired => format!("was not approved for {image} in time"),
+        SkipReason::PredecessorFailed => {
+            format!("waited for a service that did not get {image} to run")
+        }
     }
 }

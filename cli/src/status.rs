@@ -74,6 +74,8 @@ fn table(statuses: &[ServiceStatus]) -> String {
 fn in_words(state: State) -> &'static str {
     match state {
         State::Claimed => "starting",
+        State::Preparing => "preparing",
+        State::Verifying => "verifying",
         State::Deploying => "deploying",
         State::RollingBack => "rolling back",
         State::Succeeded => "succeeded",
