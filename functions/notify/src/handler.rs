@@ -123,6 +123,14 @@ impl<'a> Subject<'a> {
                 service: Some(&event.service),
                 ..Self::default()
             },
+            LongshoreEvent::DeploymentStabilized(event) => Self::of_deployment(&event.deployment),
+            LongshoreEvent::DeploymentWaiting(event) => Self {
+                stack: Some(&event.stack),
+                service: Some(&event.service),
+                deployment_id: Some(&event.deployment_id),
+                ..Self::default()
+            },
+            LongshoreEvent::ReconcileShard(_) => Self::default(),
             LongshoreEvent::ReleaseRefused(event) => Self {
                 key: Some(&event.key),
                 ..Self::default()
