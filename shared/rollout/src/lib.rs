@@ -20,4 +20,5 @@ pub mod status;
 pub mod task_definition;
 pub mod watch;
 
+mod course;
 mod outbox;

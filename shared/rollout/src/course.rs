@@ -1,0 +1,156 @@
+//! A deployment's course, from the written claim on.
+
+use serde_json::Value;
+
+use crate::deploy::{Engine, Outcome, Stop};
+use crate::outbox::{RACES, flush, lost_races};
+use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
+use crate::record::{Record, Running, State};
+
+impl<C: Cloud> Engine<'_, C> {
+    pub(crate) async fn carry_out(
+        &self,
+        mut record: Record,
+        version: RecordVersion,
+        running: &Running,
+        revision: &Value,
+        raced: Option<&str>,
+    ) -> Result<Outcome, Stop> {
+        let is_updated = running.deployment_id.as_deref() == Some(record.deployment.id.as_str());
+        let updated = match (is_updated, &running.ecs_deployment_id) {
+            (true, Some(ecs_deployment_id)) => {
+                Ok((running.task_definition.clone(), ecs_deployment_id.clone()))
+            }
+            _ => self.update(revision).await,
+        };
+        let (task_definition, ecs_deployment_id) = match updated {
+            Ok(updated) => updated,
+            Err(error) => return self.give_up(record, version, error).await,
+        };
+        let deployment_id = record.deployment.id.clone();
+        record.started(
+            &task_definition,
+            &ecs_deployment_id,
+            self.worker.now,
+            self.worker,
+        );
+        self.write_started(record, version, &task_definition, &ecs_deployment_id)
+            .await?;
+        if let Some(raced) = raced {
+            self.restore(raced).await?;
+        }
+        Ok(Outcome::Started {
+            deployment_id,
+            task_definition,
+        })
+    }
+
+    async fn update(&self, revision: &Value) -> Result<(String, String), CallError> {
+        let task_definition = self.cloud.register_task_definition(revision).await?;
+        let ecs_deployment_id = self
+            .cloud
+            .update_service(&self.follower.service_name(), &task_definition)
+            .await?;
+        Ok((task_definition, ecs_deployment_id))
+    }
+
+    /// Writes that the service was updated. `watch` may have been woken by ECS meanwhile and have
+    /// written it already; another deployment may have been claimed over ours.
+    async fn write_started(
+        &self,
+        mut record: Record,
+        mut version: RecordVersion,
+        task_definition: &str,
+        ecs_deployment_id: &str,
+    ) -> Result<(), CallError> {
+        let ours = record.deployment.id.clone();
+        for _ in 0..RACES {
+            match self.cloud.save(&record, Some(&version)).await {
+                Ok(version) => return flush(self.cloud, record, version, self.worker).await,
+                Err(error) if error.class == ErrorClass::LostRace => {}
+                Err(error) => return Err(error),
+            }
+            let Some((current, current_version)) = self.cloud.load(self.owner).await? else {
+                return Ok(());
+            };
+            if current.deployment.id != ours {
+                flush(self.cloud, current, current_version, self.worker).await?;
+                return self.restore(&ours).await;
+            }
+            if current.deployment.state != State::Claimed {
+                return flush(self.cloud, current, current_version, self.worker).await;
+            }
+            (record, version) = (current, current_version);
+            record.started(
+                task_definition,
+                ecs_deployment_id,
+                self.worker.now,
+                self.worker,
+            );
+        }
+        Err(lost_races(self.owner))
+    }
+
+    /// Two invocations claimed one after the other, and nobody knows whose UpdateService came last.
+    /// When the superseded deployment's did, the service is pointed again at what the record says.
+    async fn restore(&self, superseded: &str) -> Result<(), CallError> {
+        let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
+            return Ok(());
+        };
+        let (State::Deploying, Some(task_definition)) = (
+            record.deployment.state,
+            record.deployment.task_definition.clone(),
+        ) else {
+            // Its own invocation has not updated the service yet, or it is over.
+            return Ok(());
+        };
+        let service_name = self.follower.service_name();
+        let service = self.cloud.describe_service(&service_name).await?;
+        if service.task_definition == task_definition {
+            return Ok(());
+        }
+        let shown = self
+            .cloud
+            .describe_task_definition(&service.task_definition)
+            .await?;
+        if shown.deployment_id() != Some(superseded) {
+            return Ok(());
+        }
+        let ecs_deployment_id = self
+            .cloud
+            .update_service(&service_name, &task_definition)
+            .await?;
+        record.deployment.ecs_deployment_id = Some(ecs_deployment_id);
+        match self.cloud.save(&record, Some(&version)).await {
+            // Whoever wrote first sees the new id in ECS as soon as it looks.
+            Err(error) if error.class == ErrorClass::LostRace => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Closes what ECS refused; frees what may work later.
+    async fn give_up(
+        &self,
+        mut record: Record,
+        version: RecordVersion,
+        error: CallError,
+    ) -> Result<Outcome, Stop> {
+        if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) {
+            let reason = error.to_string();
+            record.failed(&reason, false, self.worker);
+            let version = self.cloud.save(&record, Some(&version)).await?;
+            flush(self.cloud, record, version, self.worker).await?;
+            return Ok(Outcome::Failed { reason });
+        }
+        record.deployment.lease_until = self.worker.now;
+        if let Err(lease_error) = self.cloud.save(&record, Some(&version)).await {
+            tracing::warn!(
+                stack = self.owner.stack,
+                service = self.owner.service,
+                error = %lease_error,
+                "the claim could not be freed and ends by itself"
+            );
+        }
+        Err(Stop::Call(error))
+    }
+}
