@@ -7,6 +7,7 @@
 pub mod at_rest;
 pub mod decide;
 pub mod deploy;
+pub mod freeze;
 pub mod policy;
 pub mod ports;
 pub mod record;

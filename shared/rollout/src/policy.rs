@@ -1,8 +1,21 @@
 //! The image policy: which of the images that a registry holds a service is to run.
 
-use chrono::{DateTime, Utc};
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Duration, Utc};
 use longshore_events::image::Digest;
+use regex_lite::{Regex, RegexBuilder};
+use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
+
+use crate::sequence::Sequence;
+
+/// How long a regular expression may be, in bytes of its text.
+const PATTERN_LENGTH: usize = 512;
+
+/// How large a regular expression may become when it is compiled, in bytes: `(a{1000}){1000}` is short.
+const PATTERN_SIZE: usize = 256 * 1024;
 
 /// Which images a service follows. Exactly one of `tags`, `semver` and `tag_pattern` chooses; `tag_pattern`
 /// may stand beside `semver` to say where in the tag the version is.
@@ -17,14 +30,17 @@ pub struct ImagePolicy {
     /// first group, is the version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag_pattern: Option<String>,
-    /// A range of semantic versions, as Cargo writes them: `>=1.2, <2`. The highest version is deployed.
+    /// A range of semantic versions, as Cargo writes them: `>=1.2, <2`. The highest version is deployed; a
+    /// pre-release only where the range names one. Without `tag_pattern` the whole tag is the version, with
+    /// or without a `v` before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub semver: Option<String>,
     /// Whether an image is deployed that comes under the tag of the one followed last. Default: yes, but
     /// for `semver`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_tags: Option<bool>,
-    /// How many minutes ago an image must have been pushed.
+    /// How many minutes ago an image must have been pushed. Moving a tag onto an older image makes that
+    /// image no younger.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub minimum_age_minutes: u32,
 }
@@ -46,4 +62,245 @@ pub struct RegistryImage {
     pub digest: Digest,
     /// When the image was first pushed. Moving a tag onto it does not change that.
     pub pushed_at: DateTime<Utc>,
+}
+
+/// A policy that cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("image_policy.{field}: {reason}")]
+pub struct InvalidPolicy {
+    /// The field of [`ImagePolicy`] that is wrong.
+    pub field: &'static str,
+    /// What is wrong with it, and what was expected.
+    pub reason: String,
+}
+
+/// A policy that was checked and is ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    choice: Choice,
+    moved_tags: bool,
+    minimum_age: Duration,
+}
+
+/// What chooses.
+#[derive(Debug, Clone)]
+enum Choice {
+    /// No image at all: a service that is deployed to by name only.
+    Nothing,
+    /// What this tag holds.
+    Exact(String),
+    /// Names or patterns of tags; the image pushed last.
+    Names(Vec<WildMatch>),
+    /// A regular expression; the image pushed last.
+    Pattern(Regex),
+    /// The highest version of a range.
+    Versions {
+        range: VersionReq,
+        /// Says where in the tag the version is.
+        pattern: Option<Regex>,
+    },
+}
+
+impl ImagePolicy {
+    /// Checks the policy and makes it ready to be asked. One without `tags`, `tag_pattern` and `semver`
+    /// allows nothing.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] for the first field that is wrong.
+    pub fn compile(&self) -> Result<Policy, InvalidPolicy> {
+        let choice = self.choice()?;
+        if matches!(choice, Choice::Exact(_)) && self.moved_tags == Some(false) {
+            return Err(invalid(
+                "moved_tags",
+                "one exact tag is followed wherever it moves: leave this out, or write the tag as a \
+                 pattern",
+            ));
+        }
+        let follows_moved_tags = !matches!(choice, Choice::Versions { .. });
+        Ok(Policy {
+            choice,
+            moved_tags: self.moved_tags.unwrap_or(follows_moved_tags),
+            minimum_age: Duration::minutes(i64::from(self.minimum_age_minutes)),
+        })
+    }
+
+    fn choice(&self) -> Result<Choice, InvalidPolicy> {
+        if !self.tags.is_empty() {
+            for (field, is_given) in [
+                ("tag_pattern", self.tag_pattern.is_some()),
+                ("semver", self.semver.is_some()),
+            ] {
+                if is_given {
+                    return Err(invalid(field, "`tags` is given, too: keep one of both"));
+                }
+            }
+            return by_name(&self.tags);
+        }
+        let pattern = self.tag_pattern.as_deref().map(whole_tag).transpose()?;
+        let Some(range) = &self.semver else {
+            return Ok(pattern.map_or(Choice::Nothing, Choice::Pattern));
+        };
+        let range = VersionReq::parse(range).map_err(|error| {
+            invalid(
+                "semver",
+                format!("`{range}`: {error}; expected a range such as `>=1.2, <2`"),
+            )
+        })?;
+        if pattern
+            .as_ref()
+            .is_some_and(|regex| regex.captures_len() < 2)
+        {
+            return Err(invalid(
+                "tag_pattern",
+                "no group: beside `semver`, a group says where in the tag the version is, such as \
+                 `api-(?P<version>.+)`",
+            ));
+        }
+        Ok(Choice::Versions { range, pattern })
+    }
+}
+
+fn by_name(tags: &[String]) -> Result<Choice, InvalidPolicy> {
+    if let Some(tag) = tags.iter().find(|tag| !is_name_or_pattern(tag)) {
+        return Err(invalid(
+            "tags",
+            format!(
+                "`{tag}`, expected 1 to 128 letters, digits, `_`, `.` or `-`, with `*` for any part and \
+                 `?` for any character"
+            ),
+        ));
+    }
+    Ok(match tags {
+        [tag] if !tag.contains(['*', '?']) => Choice::Exact(tag.clone()),
+        _ => Choice::Names(tags.iter().map(|tag| WildMatch::new(tag)).collect()),
+    })
+}
+
+fn is_name_or_pattern(tag: &str) -> bool {
+    (1..=128).contains(&tag.len())
+        && tag.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'*' | b'?')
+        })
+}
+
+/// `pattern` as a regular expression that only a whole tag matches.
+fn whole_tag(pattern: &str) -> Result<Regex, InvalidPolicy> {
+    let refused = |reason: String| invalid("tag_pattern", format!("`{pattern}`: {reason}"));
+    if pattern.len() > PATTERN_LENGTH {
+        return Err(invalid(
+            "tag_pattern",
+            format!("longer than {PATTERN_LENGTH} characters"),
+        ));
+    }
+    let compile = |text: &str| {
+        RegexBuilder::new(text)
+            .size_limit(PATTERN_SIZE)
+            .build()
+            .map_err(|error| refused(error.to_string()))
+    };
+    // By itself, too: `a)|(b` is none, but would become one between the parentheses.
+    compile(pattern)?;
+    compile(&format!("^(?:{pattern})$"))
+}
+
+fn invalid(field: &'static str, reason: impl Into<String>) -> InvalidPolicy {
+    InvalidPolicy {
+        field,
+        reason: reason.into(),
+    }
+}
+
+impl Policy {
+    /// Whether an image may be deployed because it has this tag.
+    pub fn allows(&self, tag: &str) -> bool {
+        match &self.choice {
+            Choice::Nothing => false,
+            Choice::Exact(name) => name == tag,
+            Choice::Names(names) => names.iter().any(|name| name.matches(tag)),
+            Choice::Pattern(pattern) => pattern.is_match(tag),
+            Choice::Versions { .. } => self.version(tag).is_some(),
+        }
+    }
+
+    /// The one tag that is followed wherever it moves.
+    pub fn exact_tag(&self) -> Option<&str> {
+        match &self.choice {
+            Choice::Exact(tag) => Some(tag),
+            _ => None,
+        }
+    }
+
+    /// Of the images that the registry holds, in any order, the one that the policy names.
+    pub fn newest<'a>(
+        &self,
+        images: &'a [RegistryImage],
+        now: DateTime<Utc>,
+    ) -> Option<&'a RegistryImage> {
+        images
+            .iter()
+            .filter(|image| self.is_old_enough(image, now) && self.allows(&image.tag))
+            .max_by(|one, other| self.order(one, other))
+    }
+
+    /// Whether `image`, the one that the policy names, is to be deployed after `followed`, the one that it
+    /// named last.
+    pub fn is_news(&self, image: &RegistryImage, followed: Option<&RegistryImage>) -> bool {
+        let Some(followed) = followed else {
+            return true;
+        };
+        if image.digest == followed.digest {
+            return false;
+        }
+        if self.exact_tag().is_some() || !self.allows(&followed.tag) {
+            return true;
+        }
+        if image.tag == followed.tag {
+            return self.moved_tags;
+        }
+        self.order(image, followed).is_gt()
+    }
+
+    fn is_old_enough(&self, image: &RegistryImage, now: DateTime<Utc>) -> bool {
+        // Without a minimum, an image may be from the future: clocks differ.
+        self.minimum_age.is_zero() || now.signed_duration_since(image.pushed_at) >= self.minimum_age
+    }
+
+    /// The order of images that are allowed. It is total: two that are equal in it are the same.
+    fn order(&self, one: &RegistryImage, other: &RegistryImage) -> Ordering {
+        let versions = match (self.version(&one.tag), self.version(&other.tag)) {
+            (Some(one), Some(other)) => one.cmp_precedence(&other),
+            _ => Ordering::Equal,
+        };
+        versions.then_with(|| by_time(one, other))
+    }
+
+    /// The version in a tag, if the policy goes by versions and this one is in its range.
+    fn version(&self, tag: &str) -> Option<Version> {
+        let Choice::Versions { range, pattern } = &self.choice else {
+            return None;
+        };
+        let text = match pattern {
+            None => tag.strip_prefix('v').unwrap_or(tag),
+            Some(pattern) => {
+                let groups = pattern.captures(tag)?;
+                groups.name("version").or_else(|| groups.get(1))?.as_str()
+            }
+        };
+        Version::parse(text)
+            .ok()
+            .filter(|version| range.matches(version))
+    }
+}
+
+/// By the time of the push; ECR gives whole seconds, within which the numbers in the tag decide.
+fn by_time(one: &RegistryImage, other: &RegistryImage) -> Ordering {
+    let key = |image: &RegistryImage| {
+        let Sequence { series, position } = Sequence::of_tag(&image.tag);
+        (series, position)
+    };
+    one.pushed_at
+        .cmp(&other.pushed_at)
+        .then_with(|| key(one).cmp(&key(other)))
+        .then_with(|| one.tag.cmp(&other.tag))
+        .then_with(|| one.digest.as_str().cmp(other.digest.as_str()))
 }
