@@ -86,6 +86,7 @@ def install_what_the_emulator_lacks(arguments):
     import containers
     import delivery
     import events
+    import faults
     import file_systems
     import function_logs
     import invocations
@@ -94,9 +95,11 @@ def install_what_the_emulator_lacks(arguments):
     import permissions
     import processes
     import provisioning
+    import registry_contents
     import registry_events
     import roles
     import services
+    import single_tasks
     import targets
     import task_definitions
     import task_surroundings
@@ -112,12 +115,14 @@ def install_what_the_emulator_lacks(arguments):
     lambda_runtime.subprocess = processes.subprocess_module()
     events.install()
     objects.install()
+    registry_contents.install()
     registry_events.install()
     delivery.install()
     invocations.install(arguments.asynchronous_retry_seconds)
     function_logs.install()
     task_definitions.install()
     tasks.install()
+    single_tasks.install()
     task_surroundings.install()
     services.install()
     permissions.install()
@@ -128,6 +133,7 @@ def install_what_the_emulator_lacks(arguments):
     targets.install()
     application_auto_scaling.install()
     provisioning.install()
+    faults.install()
 
 
 def write_description(directory, description):
@@ -191,10 +197,12 @@ def main():
     import control
     import homebrew
     import processes
+    import registry_contents
     import slack
     import task_surroundings
 
     control_address = control.serve(HOST)
+    registry_contents.set_address(control_address)
     task_surroundings.set_address(control_address)
     description = {
         "pid": os.getpid(),

@@ -6,8 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import containers
 import events
+import faults
 import file_systems
 import homebrew
+import registry_contents
 import slack
 import task_surroundings
 
@@ -53,7 +55,9 @@ _READ = {
     "/slack/refused": slack.refused,
     "/events": events.recorded,
     "/containers": _running_containers,
+    "/faults": faults.prepared,
 }
+_FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget}
 
 
 class _Requests(BaseHTTPRequestHandler):
@@ -96,6 +100,10 @@ class _Requests(BaseHTTPRequestHandler):
             keys = task_surroundings.credentials(self.path, self.headers.get("Authorization"))
             self._answer_json(200 if keys else 403, keys or {"message": "these credentials are another task's"})
             return
+        if self.path.startswith(registry_contents.LAYERS_PATH):
+            status, content = registry_contents.layer(self.path, self.headers.get("Authorization"))
+            self._answer(status, content, content_type="application/octet-stream")
+            return
         read = _READ.get(self.path)
         if read is None:
             self._answer_json(404, {"error": f"nothing at {self.path}", "known": sorted(_READ)})
@@ -107,10 +115,11 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path.startswith("/homebrew/"):
             self._answer_homebrew("DELETE")
             return
-        if self.path != "/slack/messages":
+        forget = _FORGOTTEN.get(self.path)
+        if forget is None:
             self._answer_json(404, {"error": f"nothing to delete at {self.path}"})
             return
-        slack.forget()
+        forget()
         self._answer_json(200, {})
 
     def do_POST(self):
@@ -127,7 +136,7 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path.startswith("/homebrew/"):
             self._answer_homebrew("POST", raw)
             return
-        if self.path not in ("/slack/answers", "/events", "/file-systems/age"):
+        if self.path not in ("/slack/answers", "/events", "/faults", "/file-systems/age"):
             self._answer_json(404, {"error": f"nothing takes a post at {self.path}"})
             return
         try:
@@ -137,6 +146,8 @@ class _Requests(BaseHTTPRequestHandler):
             return
         if self.path == "/slack/answers":
             problem = slack.prepare(value) if isinstance(value, dict) else "expected an object"
+        elif self.path == "/faults":
+            problem = faults.prepare(value)
         elif self.path == "/file-systems/age":
             problem = _aged(value)
         else:

@@ -199,6 +199,11 @@ def _additional_checks(action, data):
     for role in roles if action in ("RegisterTaskDefinition", "RunTask") else []:
         if role:
             yield "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    # The infrastructure role, with which ECS shifts the traffic of a blue/green deployment.
+    for balancer in data.get("loadBalancers") or [] if action in ("CreateService", "UpdateService") else []:
+        role = (balancer.get("advancedConfiguration") or {}).get("roleArn")
+        if role:
+            yield "iam:PassRole", role, {"iam:PassedToService": "ecs.amazonaws.com"}
 
 
 def _denied(service, action, resource, refusal, headers):

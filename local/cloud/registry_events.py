@@ -114,41 +114,8 @@ def _delete(data):
     return ecr.json_response({"imageIds": deleted, "failures": failures})
 
 
-_describe_images = ecr._describe_images
-
-
-def _describe(data):
-    """A named image that is missing is an error in ECR, and the artifact's type is not the manifest's."""
-    repository = data.get("repositoryName", "")
-    if repository in ecr._repositories:
-        for identifier in data.get("imageIds") or []:
-            if ecr._find_image(repository, identifier) is None:
-                named = ", ".join(f"{field}:'{identifier.get(field, 'null')}'" for field in ("imageDigest", "imageTag"))
-                return ecr.error_response_json(
-                    "ImageNotFoundException",
-                    f"The image with imageId {{{named}}} does not exist within the repository with name "
-                    f"'{repository}' in the registry with id '{ecr.get_account_id()}'",
-                    400,
-                )
-    status, headers, body = _describe_images(data)
-    if status != 200:
-        return status, headers, body
-    details = json.loads(body)
-    for detail in details["imageDetails"]:
-        record = _stored(repository, detail["imageDigest"])
-        detail["imageManifestMediaType"] = images.media_type(record)
-        artifact = images.artifact_media_type(record)
-        detail.pop("artifactMediaType", None)
-        if artifact:
-            detail["artifactMediaType"] = artifact
-        if not detail["imageTags"]:
-            del detail["imageTags"]
-    return ecr.json_response(details)
-
-
 def install():
     # The emulator's dispatch tables look these names up when a call comes in.
     ecr._put_image = _put
     ecr._batch_delete_image = _delete
-    ecr._describe_images = _describe
     ecr._v2_put_manifest = _put_by_registry_protocol

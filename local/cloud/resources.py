@@ -119,6 +119,17 @@ def _keys(action, _params, data, _path):
     return None
 
 
+def _logs(action, _params, data, _path):
+    """Events are read and written stream by stream; a group may be named by its ARN."""
+    group, stream = data.get("logGroupName") or data.get("logGroupIdentifier"), data.get("logStreamName")
+    if not group:
+        return None
+    group = str(group).rsplit(":log-group:", 1)[-1].removesuffix(":*")
+    if action in ("GetLogEvents", "PutLogEvents"):
+        return _arn("logs", f"log-group:{group}:log-stream:{stream or '*'}")
+    return _arn("logs", f"log-group:{group}")
+
+
 def _metrics(action, params, data, _path):
     given = data.get("ResourceARN") or _first(params, "ResourceARN")
     if given:
@@ -171,6 +182,7 @@ _RESOURCES = {
     "events": _rules,
     "iam": _identity,
     "kms": _keys,
+    "logs": _logs,
     "monitoring": _metrics,
     "ssm": _parameters,
 }

@@ -1,4 +1,4 @@
-"""The ECS service scheduler: rolling deployments, their circuit breaker, and their events.
+"""The ECS service scheduler: rolling deployments, their circuit breaker and alarms, and their events.
 
 The emulator keeps the records of services and answers the API; which tasks start and stop, and what
 becomes of a deployment, is decided here, in one step that looks at a service and its tasks and is run
@@ -16,6 +16,7 @@ import time
 from ministack.core.responses import request_scope
 from ministack.services import ecs
 
+import deployment_alarms
 import events
 import tasks
 
@@ -25,6 +26,7 @@ STEADY_SECONDS = 1.0
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 15.0
 _FAILURES = ("EssentialContainerExited", "TaskFailedToStart")
+_MOST_DESCRIBED = 10
 
 # Held while a service's record is read and changed: by the scheduler, and by the calls that change it.
 _lock = threading.RLock()
@@ -152,23 +154,34 @@ def _count_failures(service, primary, all_tasks, now):
 
 
 def _open_breaker(service, failed, all_tasks):
-    # Who waits for a deployment may look when it is not listed any more.
-    service.setdefault("_failed_deployments", []).append(failed["id"])
-    _set_state(failed, "FAILED", "ECS deployment circuit breaker: tasks failed to start.")
-    failed["desiredCount"] = 0
-    _tell(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
-    _announce(service, failed, "ERROR", "SERVICE_DEPLOYMENT_FAILED")
-    completed = service.get("_last_completed")
-    if not _breaker(service).get("rollback") or completed is None:
+    rolls_back = _breaker(service).get("rollback")
+    _fail(service, failed, all_tasks, "ECS deployment circuit breaker", "tasks failed to start", rolls_back)
+    if failed["status"] == "PRIMARY":
         for task in all_tasks:
             if task.get("_deployment_id") == failed["id"] and _is_live(task):
                 _stop(task, failed)
+
+
+def _fail(service, failed, all_tasks, method, reason, rolls_back):
+    """Ends a deployment, and where it is asked for begins the one that goes back to the last that completed.
+
+    The words of the circuit breaker are AWS's. Of alarms, AWS was seen to write the message `deployment failed: alarm
+    detected.`; that the reason is made like the circuit breaker's is an assumption.
+    """
+    # Who waits for a deployment may look when it is not listed any more.
+    service.setdefault("_failed_deployments", {})[failed["id"]] = method
+    _set_state(failed, "FAILED", f"{method}: {reason}.")
+    failed["desiredCount"] = 0
+    _tell(service, f"(deployment {failed['id']}) deployment failed: {reason}.")
+    _announce(service, failed, "ERROR", "SERVICE_DEPLOYMENT_FAILED")
+    completed = service.get("_last_completed")
+    if not rolls_back or completed is None:
         return
     failed["status"] = "ACTIVE"
     rollback = _new_deployment(completed["taskDefinition"], service["desiredCount"])
     for member in ("launchType", "capacityProviderStrategy"):
         rollback[member] = failed.get(member)
-    rollback["rolloutStateReason"] = f"ECS deployment circuit breaker: rolling back to deploymentId {completed['id']}."
+    rollback["rolloutStateReason"] = f"{method}: rolling back to deploymentId {completed['id']}."
     # The tasks of the last completed deployment still run: the rollback takes them over as they are.
     for task in all_tasks:
         if task.get("_deployment_id") == completed["id"] and _is_live(task):
@@ -181,6 +194,7 @@ def _open_breaker(service, failed, all_tasks):
     service["_failures"] = 0
     service["_start_not_before"] = 0
     rollback["_announced"] = True
+    deployment_alarms.begin(service, rollback)
     _tell(service, f"rolling back to deployment {completed['id']}.")
     _announce(service, rollback, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
 
@@ -248,6 +262,14 @@ def _complete(service, primary):
     _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_COMPLETED")
 
 
+def _alarm_ends(service, primary, all_tasks):
+    """Alarms count from the first task of a deployment that runs."""
+    if primary["rolloutState"] != "IN_PROGRESS" or not deployment_alarms.stop(service, primary):
+        return False
+    own = [task for task in all_tasks if task.get("_deployment_id") == primary["id"]]
+    return any(task.get("lastStatus") == "RUNNING" for task in own)
+
+
 def _step(cluster_name, service):
     primary = _primary(service)
     if primary is None:
@@ -262,12 +284,16 @@ def _step(cluster_name, service):
     if _count_failures(service, primary, all_tasks, now):
         _open_breaker(service, primary, all_tasks)
         primary = _primary(service)
+    if _alarm_ends(service, primary, all_tasks):
+        rolls_back = deployment_alarms.of(service).get("rollback")
+        _fail(service, primary, all_tasks, "ECS deployment alarm", "alarm detected", rolls_back)
+        primary = _primary(service)
     if any(_is_steady(task, now) for task in all_tasks if task.get("_deployment_id") == primary["id"]):
         service["_failures"] = 0
         if _breaker(service).get("resetOnHealthyTask", True) and primary["rolloutState"] == "IN_PROGRESS":
             primary["failedTasks"] = 0
     settled = _balance(cluster_name, service, primary, all_tasks, now)
-    if settled and primary["rolloutState"] == "IN_PROGRESS":
+    if settled and primary["rolloutState"] == "IN_PROGRESS" and deployment_alarms.baked(primary, now):
         _complete(service, primary)
     _count(service, _tasks_of(service))
 
@@ -331,19 +357,33 @@ def _created(data):
     for member in ("roleArn", "platformFamily"):
         if not service[member]:
             del service[member]
+    deployment_alarms.begin(service, _primary(service))
     return _answer(service)
 
 
 def _updated(data):
     service = _record_of(data, "service") or {}
     deploys = any(member in data and data[member] != service.get(member) for member in _DEPLOYING)
+    before = _primary(service) if service else None
     answer = _update_service({**data, "forceNewDeployment": True} if deploys else data)
     if answer[0] != 200:
         return answer
     for member in _KEPT:
         if member in data:
             service[member] = data[member]
+    primary = _primary(service)
+    if primary is not before:
+        deployment_alarms.begin(service, primary)
     return _answer(service)
+
+
+def _described(data):
+    """Ten services a call at most."""
+    named = len(data.get("services") or [])
+    if not 1 <= named <= _MOST_DESCRIBED:
+        message = "Services cannot be empty." if not named else f"Services cannot have more than {_MOST_DESCRIBED}."
+        return ecs.error_response_json("InvalidParameterException", message, 400)
+    return _describe_services(data)
 
 
 def _locked(call):
@@ -379,7 +419,7 @@ def install():
         ("CreateService", _created),
         ("UpdateService", _updated),
         ("DeleteService", _delete_service),
-        ("DescribeServices", _describe_services),
+        ("DescribeServices", _described),
     ):
         ecs._ACTION_MAP[action] = _locked(call)
     ecs._create_service = ecs._ACTION_MAP["CreateService"]

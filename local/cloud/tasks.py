@@ -253,7 +253,7 @@ def install():
     ecs._mark_task_running = _running
     ecs._mark_task_stopped = _mark_stopped
     ecs._maybe_mark_stopped = _stopped_by_the_watcher_only
-    ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run
+    ecs._run_task = _run
     ecs._stop_task = ecs._ACTION_MAP["StopTask"] = _stop_task
     ecs._build_run_kwargs = _container_options
     ecs._run_docker_container = _container_or_reason

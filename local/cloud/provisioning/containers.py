@@ -314,11 +314,11 @@ class Service(_Containers):
         return next((one for one in found["services"] if one["status"] != "INACTIVE"), None)
 
     def _failed(self, arn):
-        """The deployments that the circuit breaker ended; AWS lists them for ever, the emulator does not."""
+        """What ended the deployments that failed; AWS lists them for ever, the emulator does not."""
         for service in list(emulated._services.values()):
             if service.get("serviceArn") == arn:
-                return service.get("_failed_deployments") or []
-        return []
+                return service.get("_failed_deployments") or {}
+        return {}
 
     def _wait(self, work, properties, arn, deployment_id):
         """Until the deployment is complete and the only one; a failed one fails the resource."""
@@ -328,9 +328,11 @@ class Service(_Containers):
             if service is None:
                 raise Refused(f"Service {arn} was deleted while it was waited for.", "NotStabilized")
             # One that another took the place of is over, too: then that other one is waited for.
-            if deployment_id in self._failed(arn):
+            ended_by = self._failed(arn).get(deployment_id)
+            if ended_by:
+                method = "Alarm" if ended_by.endswith("alarm") else "Circuit Breaker"
                 raise Refused(
-                    "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.",
+                    f"Error occurred during operation 'ECS Deployment {method} was triggered'.",
                     "GeneralServiceException",
                 )
             first = service["deployments"][0]

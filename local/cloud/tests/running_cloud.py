@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 
 CLOUD = Path(__file__).parent.parent
 WAIT_SECONDS = 30
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 
 # A function in a custom runtime, as small as one can be: it writes down each event under its log's name
 # and fails, or takes its time, when the event says so.
@@ -128,7 +129,7 @@ class Cloud:
         )
         return answer["taskDefinition"]["taskDefinitionArn"]
 
-    def create_service(self, cluster, name, task_definition, count=2, rollback=True):
+    def create_service(self, cluster, name, task_definition, count=2, rollback=True, **deployment):
         client = self.client("ecs")
         client.create_cluster(clusterName=cluster)
         answer = client.create_service(
@@ -137,11 +138,12 @@ class Cloud:
             taskDefinition=task_definition,
             desiredCount=count,
             launchType="FARGATE",
-            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+            networkConfiguration=NETWORK,
             deploymentConfiguration={
                 "deploymentCircuitBreaker": {"enable": True, "rollback": rollback},
                 "maximumPercent": 200,
                 "minimumHealthyPercent": 100,
+                **deployment,
             },
         )
         return answer["service"]

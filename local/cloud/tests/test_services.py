@@ -5,7 +5,7 @@ import platform
 import time
 import unittest
 
-from tests.running_cloud import SERVE, alive, cloud, fail, python, unique, wait_until
+from tests.running_cloud import NETWORK, SERVE, alive, cloud, error_code, fail, python, unique, wait_until
 
 
 class Services(unittest.TestCase):
@@ -201,7 +201,7 @@ class Services(unittest.TestCase):
         ecr.put_image(repositoryName=self.repository, imageManifest=json.dumps(index), imageTag="v1")
         definition = self.cloud.register("index", self.cloud.image(self.repository, "v1"))
         ecs.create_cluster(clusterName=self.cluster)
-        arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+        arn = self._run(ecs, definition)
         task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
         self.assertEqual(task["containers"][0]["exitCode"], 8)
 
@@ -270,7 +270,7 @@ class Services(unittest.TestCase):
         )
         ecs = self.cloud.client("ecs")
         ecs.create_cluster(clusterName=self.cluster)
-        arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition, launchType="FARGATE")["tasks"][0]["taskArn"]
+        arn = self._run(ecs, definition)
 
         def lines():
             found = logs.filter_log_events(logGroupName=f"/{self.cluster}")["events"]
@@ -285,6 +285,12 @@ class Services(unittest.TestCase):
         self.assertEqual((task["stopCode"], task["stoppedReason"]), ("UserInitiated", "enough"))
         self.assertEqual(task["containers"][0]["exitCode"], 137)
         self.assertFalse(alive(pid))
+
+    def _run(self, ecs, definition):
+        answer = ecs.run_task(
+            cluster=self.cluster, taskDefinition=definition, launchType="FARGATE", networkConfiguration=NETWORK
+        )
+        return answer["tasks"][0]["taskArn"]
 
     def _stopped(self, ecs, arn):
         task = ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
@@ -301,7 +307,7 @@ class Services(unittest.TestCase):
             (unknown_program, "CannotStartContainerError: "),
         ):
             definition = self.cloud.register("single", self.cloud.image(self.repository, reference))
-            arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+            arn = self._run(ecs, definition)
             task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
             self.assertEqual(task["stopCode"], "TaskFailedToStart")
             self.assertTrue(task["stoppedReason"].startswith(reason), task["stoppedReason"])
@@ -318,7 +324,7 @@ class Services(unittest.TestCase):
             ({"entryPoint": fail(6)[:1], "command": fail(6)[1:]}, 6),
         ):
             definition = self.cloud.register("override", image, **container)
-            arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+            arn = self._run(ecs, definition)
             task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
             self.assertEqual(task["containers"][0]["exitCode"], expected)
             self.assertEqual(task["containers"][0]["imageDigest"], digest)
@@ -331,9 +337,21 @@ class Services(unittest.TestCase):
         ecs.create_cluster(clusterName=self.cluster)
         for container, expected in (({}, 3), ({"command": ["4"]}, 4), ({"entryPoint": fail(5)}, 5)):
             definition = self.cloud.register("entry", image, **container)
-            arn = ecs.run_task(cluster=self.cluster, taskDefinition=definition)["tasks"][0]["taskArn"]
+            arn = self._run(ecs, definition)
             task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
             self.assertEqual(task["containers"][0]["exitCode"], expected)
+
+    def test_ten_services_are_described_at_once_and_those_that_are_missing_are_named(self):
+        service, _, _ = self._first_deployment()
+        ecs = self.cloud.client("ecs")
+        others = [f"other-{number}" for number in range(9)]
+        answer = ecs.describe_services(cluster=self.cluster, services=["api", *others])
+        self.assertEqual([one["serviceArn"] for one in answer["services"]], [service["serviceArn"]])
+        base = service["serviceArn"].removesuffix("api")
+        self.assertEqual(answer["failures"], [{"arn": base + name, "reason": "MISSING"} for name in others])
+        for named in ([], ["api", *others, "other-9"]):
+            code, _ = error_code(ecs.describe_services, cluster=self.cluster, services=named)
+            self.assertEqual(code, "InvalidParameterException")
 
 
 if __name__ == "__main__":

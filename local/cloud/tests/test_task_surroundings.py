@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from tests.running_cloud import allow, cloud, python, request, unique, wait_until
+from tests.running_cloud import NETWORK, allow, cloud, python, request, unique, wait_until
 
 # What a task does with its credentials, as any SDK: it writes an object and what it was told.
 WRITER = """
@@ -47,7 +47,7 @@ class Tasks(unittest.TestCase):
             cluster=self.cluster,
             taskDefinition=definition,
             launchType="FARGATE",
-            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+            networkConfiguration=NETWORK,
         )
         arn = answer["tasks"][0]["taskArn"]
 
