@@ -7,6 +7,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::longshore::{ContainerFailure, TaskFailure};
+
 /// The detail-type of [`DeploymentStateChange`].
 pub const DEPLOYMENT_STATE_CHANGE: &str = "ECS Deployment State Change";
 
@@ -86,6 +88,9 @@ pub struct TaskStateChange {
     /// Its containers.
     #[serde(default)]
     pub containers: Vec<Container>,
+    /// What the one who started it changed of its task definition.
+    #[serde(default)]
+    pub overrides: TaskOverrides,
     /// Grows with each change of the task; duplicates of an event share it.
     #[serde(default)]
     pub version: u64,
@@ -105,11 +110,76 @@ pub struct Container {
     pub reason: Option<String>,
 }
 
+/// What the one who started a task changed of its task definition: what Longshore reads of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskOverrides {
+    /// By container; containers of which nothing was changed may be there as well.
+    pub container_overrides: Vec<ContainerOverride>,
+}
+
+/// What was changed of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerOverride {
+    /// Its name in the task definition.
+    pub name: String,
+    /// Takes the place of its command; empty where it keeps that.
+    pub command: Vec<String>,
+}
+
 impl TaskStateChange {
     /// The name of the service that the task belongs to, if it belongs to one.
     pub fn ecs_service(&self) -> Option<&str> {
         self.group.strip_prefix("service:")
     }
+
+    /// The stack and the service of the deployment that the task was started for, if it is a one-off task.
+    pub fn deploy_task(&self) -> Option<(&str, &str)> {
+        self.started_by
+            .as_deref()?
+            .strip_prefix(DEPLOY_TASKS)?
+            .split_once('/')
+            .filter(|(stack, service)| {
+                !stack.is_empty() && !service.is_empty() && !service.contains('/')
+            })
+    }
+
+    /// Why a one-off task that has stopped has failed; `None` when it has not: see [`has_ended_well`].
+    pub fn one_off_failure(&self) -> Option<TaskFailure> {
+        let commanded: Vec<&str> = self
+            .overrides
+            .container_overrides
+            .iter()
+            .filter(|container| !container.command.is_empty())
+            .map(|container| container.name.as_str())
+            .collect();
+        (!has_ended_well(self.stop_code.as_deref(), &self.containers, &commanded))
+            .then(|| self.failure())
+    }
+
+    /// How the task ended: as ECS says, with the containers that say something of it.
+    pub fn failure(&self) -> TaskFailure {
+        TaskFailure {
+            task: self.task_arn.clone(),
+            stop_code: self.stop_code.clone(),
+            stopped_reason: self.stopped_reason.clone(),
+            containers: self
+                .containers
+                .iter()
+                .filter(|container| {
+                    container.reason.is_some() || container.exit_code.is_some_and(|code| code != 0)
+                })
+                .map(|container| ContainerFailure {
+                    name: container.name.clone(),
+                    exit_code: container.exit_code,
+                    reason: container.reason.clone(),
+                })
+                .collect(),
+            stopped_at: self.stopped_at,
+        }
+    }
+
     /// The stack and the number of the shard that the task works on, if it works on one of a bottle sync.
     pub fn sync_shard(&self) -> Option<(&str, u32)> {
         let (stack, shard) = self
@@ -119,6 +189,26 @@ impl TaskStateChange {
             .rsplit_once('/')?;
         Some((stack, shard.parse().ok()?)).filter(|(stack, _)| !stack.is_empty())
     }
+}
+
+/// Whether a one-off task that has stopped did what it was started for: it ended by itself, and the
+/// containers that were given a command, `commanded`, exited with 0; without any, all of its containers.
+///
+/// Of other containers nothing is asked: ECS kills them when an essential one has ended. Exiting with 0 after
+/// somebody, ECS or Fargate Spot has stopped the task is no end of the work. Stop codes: the Amazon ECS
+/// API Reference, "Task".
+pub fn has_ended_well(
+    stop_code: Option<&str>,
+    containers: &[Container],
+    commanded: &[&str],
+) -> bool {
+    let mut deciding = containers
+        .iter()
+        .filter(|container| commanded.is_empty() || commanded.contains(&container.name.as_str()))
+        .peekable();
+    stop_code.is_none_or(|code| code == "EssentialContainerExited")
+        && deciding.peek().is_some()
+        && deciding.all(|container| container.exit_code == Some(0))
 }
 
 /// Why a task stopped, in ECS's words, with what its containers exited with; `None` where ECS says

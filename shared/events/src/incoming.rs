@@ -11,7 +11,8 @@ use crate::ecs::{
 };
 use crate::image::{Digest, Image};
 use crate::longshore::{
-    LongshoreEvent, ReconcileShard, SOURCE, StackSummary, SyncShardCompleted, TaskFailure,
+    LongshoreEvent, ReconcileShard, SOURCE, StackFailed, StackReady, StackSummary,
+    SyncShardCompleted, TaskFailure,
 };
 use crate::manual::{self, DeployRequest, ProvisionRequest, SyncRequest};
 use crate::s3::{OBJECT_CREATED, ObjectCreated};
@@ -48,7 +49,7 @@ pub enum DeployEvent {
     Nothing(&'static str),
 }
 
-/// A one-off task of a deployment has stopped. How it ended, ECS is asked.
+/// A one-off task of a deployment has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeployTaskStopped {
     /// The stack.
@@ -57,7 +58,7 @@ pub struct DeployTaskStopped {
     pub service: String,
     /// The task's ARN.
     pub task: String,
-    /// Why it failed; `None` when all its containers exited with 0.
+    /// Why it failed; `None` when it did what it was started for: see [`crate::ecs::has_ended_well`].
     pub failure: Option<TaskFailure>,
 }
 
@@ -206,18 +207,56 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         ("aws.ecr", IMAGE_ACTION) => push(&envelope),
         ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
-        (SOURCE, _) => Ok(stack_at_rest(&envelope)?.map_or(
-            DeployEvent::Nothing("it does not end a change of a stack"),
-            |stack| DeployEvent::StackAtRest {
-                stack: stack.stack,
-                operation_id: stack.operation_id,
-            },
-        )),
+        ("aws.ecs", TASK_STATE_CHANGE) => deploy_task(&envelope),
+        (SOURCE, _) => Ok(told_to_deploy(LongshoreEvent::from_envelope(
+            &envelope.detail_type,
+            &envelope.detail,
+        )?)),
         _ => Err(unexpected(
             &envelope,
-            "ECR Image Action, Object Created, Stack Ready or Stack Failed",
+            "ECR Image Action, Object Created, ECS Task State Change or an event of Longshore's own",
         )),
     }
+}
+
+/// What one of our own events is to `deploy`.
+fn told_to_deploy(event: LongshoreEvent) -> DeployEvent {
+    let deployment = match event {
+        LongshoreEvent::StackReady(StackReady { stack, .. })
+        | LongshoreEvent::StackFailed(StackFailed { stack, .. }) => {
+            return DeployEvent::StackAtRest {
+                stack: stack.stack,
+                operation_id: stack.operation_id,
+            };
+        }
+        LongshoreEvent::ReconcileShard(shard) => return DeployEvent::ReconcileShard(shard),
+        LongshoreEvent::DeploymentStabilized(event) => event.deployment,
+        LongshoreEvent::DeploymentSucceeded(event) => event.deployment,
+        LongshoreEvent::DeploymentFailed(event) => event.deployment,
+        LongshoreEvent::DeploymentRolledBack(event) => event.deployment,
+        LongshoreEvent::DeploymentSuperseded(event) => event.deployment,
+        _ => return DeployEvent::Nothing("nothing waits for such an event"),
+    };
+    DeployEvent::DeploymentChanged {
+        stack: deployment.stack,
+        service: deployment.service,
+    }
+}
+
+fn deploy_task(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
+    let change: TaskStateChange = parse("ECS Task State Change event", &envelope.detail)?;
+    if change.last_status != "STOPPED" {
+        return Ok(DeployEvent::Nothing("the task has not stopped"));
+    }
+    let Some((stack, service)) = change.deploy_task() else {
+        return Ok(DeployEvent::Nothing("the task belongs to no deployment"));
+    };
+    Ok(DeployEvent::TaskStopped(DeployTaskStopped {
+        stack: stack.to_owned(),
+        service: service.to_owned(),
+        failure: change.one_off_failure(),
+        task: change.task_arn,
+    }))
 }
 
 /// Reads what woke `provision`.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Malformed;
@@ -30,11 +31,10 @@ pub enum DeployRequest {
     ScheduledReconcile(ScheduledRun),
 }
 
-/// `{"action": "deploy", ...}`.
+/// `{"action": "deploy", ...}`, without the action, as all of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPayload {
-    action: DeployAction,
     /// The stack that the service belongs to.
     pub stack: String,
     /// The service.
@@ -44,12 +44,6 @@ pub struct DeployPayload {
     /// Why, for people; told in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum DeployAction {
-    Deploy,
 }
 
 /// `{"action": "rollback", ...}`.
@@ -78,7 +72,11 @@ pub struct HoldPayload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Until when. Default: until somebody resumes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "time",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub until: Option<DateTime<Utc>>,
     /// Why, for people; told in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +119,6 @@ impl DeployPayload {
     /// Asks for `image` to be deployed to `service` of `stack`.
     pub fn new(stack: &str, service: &str, image: ImageReference, note: Option<String>) -> Self {
         Self {
-            action: DeployAction::Deploy,
             stack: stack.to_owned(),
             service: service.to_owned(),
             image,
@@ -140,7 +137,37 @@ const SCHEDULE: &str = "schedule's input";
 /// [`Malformed`], naming the field and what is expected there.
 pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
     match value.get("action").and_then(Value::as_str) {
-        Some("deploy") => parse(WHAT, value).map(DeployRequest::Deploy),
+        Some("deploy") => {
+            let payload: DeployPayload = without_action(value)?;
+            check_names(&payload.stack, Some(&payload.service))?;
+            Ok(DeployRequest::Deploy(payload))
+        }
+        Some("rollback") => {
+            let payload: RollbackPayload = without_action(value)?;
+            check_names(&payload.stack, Some(&payload.service))?;
+            if payload.to == Some(0) {
+                return Err(Malformed::new(
+                    WHAT,
+                    "field `to`: found `0`, expected the number of a deployment, from 1",
+                ));
+            }
+            Ok(DeployRequest::Rollback(payload))
+        }
+        Some("hold") => {
+            let payload: HoldPayload = without_action(value)?;
+            check_names(&payload.stack, payload.service.as_deref())?;
+            Ok(DeployRequest::Hold(payload))
+        }
+        Some("resume") => {
+            let payload: ResumePayload = without_action(value)?;
+            check_names(&payload.stack, payload.service.as_deref())?;
+            Ok(DeployRequest::Resume(payload))
+        }
+        Some("approve") => {
+            let payload: ApprovePayload = without_action(value)?;
+            check_names(&payload.stack, Some(&payload.service))?;
+            Ok(DeployRequest::Approve(payload))
+        }
         Some("reconcile") if value.get("schedule_arn").is_some() => {
             parse(SCHEDULE, value).map(DeployRequest::ScheduledReconcile)
         }
@@ -153,9 +180,50 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
                 .map_or_else(|| "nothing".to_owned(), |found| format!("`{found}`"));
             Err(Malformed::new(
                 WHAT,
-                format!("field `action`: found {found}, expected `deploy` or `reconcile`"),
+                format!(
+                    "field `action`: found {found}, expected `deploy`, `rollback`, `hold`, `resume`, \
+                     `approve` or `reconcile`"
+                ),
             ))
         }
+    }
+}
+
+/// Reads the fields beside `action`, which has said what they are.
+fn without_action<T: DeserializeOwned>(value: &Value) -> Result<T, Malformed> {
+    let mut value = value.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("action");
+    }
+    parse(WHAT, &value)
+}
+
+/// The names become a part of keys: one that is none must not name another object.
+fn check_names(stack: &str, service: Option<&str>) -> Result<(), Malformed> {
+    for (field, name) in [("stack", Some(stack)), ("service", service)] {
+        let Some(name) = name else { continue };
+        if name.is_empty() || name.contains('/') || name.chars().any(char::is_control) {
+            return Err(Malformed::new(
+                WHAT,
+                format!(
+                    "field `{field}`: found `{name}`, expected the name of a {field}, without a slash"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a time that a person wrote.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(time) => Ok(Some(time.to_utc())),
+        Err(_) => Err(D::Error::custom(format!(
+            "found `{text}`, expected a time such as 2026-12-24T18:00:00+01:00"
+        ))),
     }
 }
 

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
     ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
-    DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
-    FailedResource, LongshoreEvent, OperationKind, Problem, ReleaseRefused, Severity, SkipReason,
-    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
-    StackUnchanged, TaskFailure,
+    DeploymentStabilized, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
+    DeploymentSuperseded, DeploymentWaiting, FailedResource, LongshoreEvent, OperationKind,
+    Problem, ReconcileShard, ReleaseRefused, Severity, SkipReason, Source, StackApplying,
+    StackFailed, StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
+    TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -55,6 +56,9 @@ fn source() -> impl Strategy<Value = Source> {
             }
         ),
         any::<Option<String>>().prop_map(|note| Source::Manual { note }),
+        Just(Source::Reconcile),
+        (any::<u32>(), any::<Option<String>>())
+            .prop_map(|(to, note)| Source::Rollback { to, note }),
         (text(), any::<bool>()).prop_map(|(operation_id, restored)| Source::Stack {
             operation_id,
             restored,
@@ -239,6 +243,55 @@ fn skip_reason() -> impl Strategy<Value = SkipReason> {
         Just(SkipReason::AlreadyDeploying),
         Just(SkipReason::NewerRequested),
         Just(SkipReason::FailedBefore),
+        Just(SkipReason::ArchitectureMissing),
+        Just(SkipReason::ApprovalExpired),
+        Just(SkipReason::PredecessorFailed),
+    ]
+}
+
+fn wait_reason() -> impl Strategy<Value = WaitReason> {
+    prop_oneof![
+        any::<Option<String>>().prop_map(|note| WaitReason::Held { note }),
+        Just(WaitReason::Frozen),
+        Just(WaitReason::Approval),
+        prop::collection::vec(text(), 0..3)
+            .prop_map(|services| WaitReason::Predecessors { services }),
+    ]
+}
+
+/// Events that say why a deployment does not begin, or wake only Longshore itself.
+fn waiting_event() -> impl Strategy<Value = LongshoreEvent> {
+    prop_oneof![
+        (
+            text(),
+            text(),
+            text(),
+            image(),
+            source(),
+            time(),
+            wait_reason(),
+            prop::option::of(time())
+        )
+            .prop_map(
+                |(stack, service, deployment_id, image, source, requested_at, reason, until)| {
+                    LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
+                        stack,
+                        service,
+                        deployment_id,
+                        image,
+                        source,
+                        requested_at,
+                        reason,
+                        until,
+                    })
+                }
+            ),
+        deployment().prop_map(|deployment| {
+            LongshoreEvent::DeploymentStabilized(DeploymentStabilized { deployment })
+        }),
+        any::<[u32; 2]>().prop_map(|[shard, shards]| {
+            LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards })
+        }),
     ]
 }
 
@@ -437,6 +490,7 @@ fn event() -> impl Strategy<Value = LongshoreEvent> {
         3 => stack_event().boxed(),
         3 => sync_event().boxed(),
         7 => deployment_event().boxed(),
+        3 => waiting_event().boxed(),
     ]
 }
 

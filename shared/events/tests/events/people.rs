@@ -2,20 +2,24 @@
 //! told with the field's name and what is expected there.
 
 use longshore_events::incoming::{
-    DeployEvent, ProvisionEvent, SyncEvent, parse_deploy, parse_provision, parse_sync,
+    ProvisionEvent, SyncEvent, parse_deploy, parse_provision, parse_sync,
 };
 use longshore_events::manual::{
-    DeployPayload, DeployRequest, ProvisionRequest, StackAction, StackArgument, StackPayload,
-    SyncAction, SyncPayload, SyncRequest,
+    ProvisionRequest, StackAction, StackArgument, StackPayload, SyncAction, SyncPayload,
+    SyncRequest,
 };
 use longshore_events::release::{ReleaseKey, parse_body, parse_key};
 use serde_json::{Value, json};
 
 use crate::support::{UNKNOWN_FIELD, bytes, sample, with_unknown_field};
 
-const PAYLOADS: [&str; 4] = [
+const PAYLOADS: [&str; 8] = [
     "deploy/request-by-tag.json",
     "deploy/request-by-digest.json",
+    "deploy/request-rollback.json",
+    "deploy/request-hold.json",
+    "deploy/request-resume.json",
+    "deploy/request-approve.json",
     "deploy/request-reconcile.json",
     "deploy/schedule-reconcile.json",
 ];
@@ -70,6 +74,10 @@ fn every_field_refuses_every_wrong_type_by_its_name() {
         let payload = sample(path);
         for field in payload.as_object().unwrap().keys() {
             for value in &wrong {
+                // A number is what is expected there.
+                if field == "to" && value == &json!(1) {
+                    continue;
+                }
                 let mut changed = payload.clone();
                 changed[field] = value.clone();
                 let refusal = refusal_of_payload(&changed);
@@ -97,7 +105,11 @@ fn every_field_refuses_every_wrong_type_by_its_name() {
 }
 
 #[test]
-fn only_the_note_may_be_null_or_left_out() {
+fn only_what_may_be_left_out_may_be_null() {
+    let may_be_left_out = |path: &str, field: &str| {
+        matches!(field, "note" | "to" | "until" | "digest")
+            || field == "service" && (path.contains("hold") || path.contains("resume"))
+    };
     for path in PAYLOADS {
         let payload = sample(path);
         for field in payload.as_object().unwrap().keys() {
@@ -105,9 +117,10 @@ fn only_the_note_may_be_null_or_left_out() {
             null[field] = Value::Null;
             let mut absent = payload.clone();
             absent.as_object_mut().unwrap().remove(field);
-            if field == "note" {
-                assert_eq!(note(&null), None);
-                assert_eq!(note(&absent), None);
+            if may_be_left_out(path, field) {
+                let read = parse_deploy(&absent);
+                assert!(read.is_ok(), "{absent}: {read:?}");
+                assert_eq!(read, parse_deploy(&null), "{null}");
                 continue;
             }
             let refusal = refusal_of_payload(&null);
@@ -124,20 +137,13 @@ fn only_the_note_may_be_null_or_left_out() {
     }
 }
 
-fn note(payload: &Value) -> Option<String> {
-    match parse_deploy(payload) {
-        Ok(DeployEvent::Request(DeployRequest::Deploy(payload))) => payload.note,
-        other => panic!("{payload} was read as {other:?}"),
-    }
-}
-
 #[test]
 fn a_payload_reads_well_in_an_error() {
     let cases = [
         (
             json!({"action": "deploy", "stack": "shop", "service": "api", "imgae": "shop/api:v3"}),
             "manual payload is malformed: field `imgae`: unknown field `imgae`, expected one of \
-             `action`, `stack`, `service`, `image`, `note`",
+             `stack`, `service`, `image`, `note`",
         ),
         (
             json!({"action": "deploy", "stack": "shop", "service": "api"}),
@@ -155,22 +161,56 @@ fn a_payload_reads_well_in_an_error() {
         ),
         (
             json!({"action": "ship"}),
-            "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy` or \
-             `reconcile`",
+            "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy`, \
+             `rollback`, `hold`, `resume`, `approve` or `reconcile`",
         ),
         (
             json!({}),
-            "manual payload is malformed: field `action`: found nothing, expected `deploy` or \
-             `reconcile`",
+            "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
+             `rollback`, `hold`, `resume`, `approve` or `reconcile`",
         ),
         (
             json!(["deploy"]),
-            "manual payload is malformed: field `action`: found nothing, expected `deploy` or \
-             `reconcile`",
+            "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
+             `rollback`, `hold`, `resume`, `approve` or `reconcile`",
         ),
         (
             json!({"action": "reconcile", "stack": "shop"}),
             "manual payload is malformed: field `stack`: unknown field `stack`, expected `action`",
+        ),
+        (
+            json!({"action": "rollback", "stack": "shop", "service": "api", "image": "shop/api:v2"}),
+            "manual payload is malformed: field `image`: unknown field `image`, expected one of \
+             `stack`, `service`, `to`, `note`",
+        ),
+        (
+            json!({"action": "rollback", "stack": "shop", "service": "api", "to": 0}),
+            "manual payload is malformed: field `to`: found `0`, expected the number of a \
+             deployment, from 1",
+        ),
+        (
+            json!({"action": "rollback", "stack": "shop"}),
+            "manual payload is malformed: missing field `service`",
+        ),
+        (
+            json!({"action": "hold", "stack": "shop", "until": "tomorrow"}),
+            "manual payload is malformed: field `until`: found `tomorrow`, expected a time such as \
+             2026-12-24T18:00:00+01:00",
+        ),
+        (
+            json!({"action": "hold", "stack": "shop/api"}),
+            "manual payload is malformed: field `stack`: found `shop/api`, expected the name of a \
+             stack, without a slash",
+        ),
+        (
+            json!({"action": "resume", "stack": "shop", "service": ""}),
+            "manual payload is malformed: field `service`: found ``, expected the name of a service, \
+             without a slash",
+        ),
+        (
+            json!({"action": "approve", "stack": "shop", "service": "api", "digest": "v2"}),
+            "manual payload is malformed: field `digest`: digest `v2`, expected sha256: and 64 \
+             lowercase hexadecimal digits",
         ),
     ];
     for (payload, expected) in cases {
@@ -278,31 +318,6 @@ fn any_other_key_is_refused_with_what_is_expected() {
             )
         );
     }
-}
-
-#[test]
-fn a_payload_made_by_the_command_line_is_read_as_it_was_meant() {
-    let payload = DeployPayload::new(
-        "shop",
-        "api",
-        "shop/api:v3".parse().unwrap(),
-        Some("by hand".to_owned()),
-    );
-    let sent = serde_json::to_value(&payload).unwrap();
-    assert_eq!(
-        sent,
-        json!({
-            "action": "deploy",
-            "stack": "shop",
-            "service": "api",
-            "image": "shop/api:v3",
-            "note": "by hand"
-        })
-    );
-    assert_eq!(
-        parse_deploy(&sent),
-        Ok(DeployEvent::Request(DeployRequest::Deploy(payload)))
-    );
 }
 
 fn refusal_of_stack_payload(payload: &Value) -> String {

@@ -7,13 +7,16 @@ use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{Container, DeploymentEventName, why_stopped};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::{
-    DeployEvent, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile, SyncEvent,
-    SyncTaskStopped, WatchEvent, parse_deploy, parse_provision, parse_sync, parse_watch,
+    DeployEvent, DeployTaskStopped, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile,
+    SyncEvent, SyncTaskStopped, WatchEvent, parse_deploy, parse_provision, parse_sync, parse_watch,
 };
-use longshore_events::longshore::{LongshoreEvent, SOURCE, SyncShardCompleted};
+use longshore_events::longshore::{
+    ContainerFailure, LongshoreEvent, ReconcileShard, SOURCE, SyncShardCompleted, TaskFailure,
+};
 use longshore_events::manual::{
-    DeployPayload, DeployRequest, ProvisionRequest, ScheduledSync, StackAction, StackArgument,
-    StackPayload, SyncAction, SyncPayload, SyncRequest,
+    ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ProvisionRequest, ResumePayload,
+    RollbackPayload, ScheduledSync, StackAction, StackArgument, StackPayload, SyncAction,
+    SyncPayload, SyncRequest,
 };
 use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
 use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
@@ -31,6 +34,9 @@ const FILE_CHANGE: &str = "file-9b1f4c02d7a85e36f0c4b1aa";
 
 /// The id of a change that a payload asked for.
 const PAYLOAD_CHANGE: &str = "4a0f6c1d-8e2b-4d97-a5c3-7b9e1f2d3c4b";
+
+const ONE_OFF_TASK: &str =
+    "arn:aws:ecs:eu-west-1:111122223333:task/shop/9f4d20c7b81e4c6fa35d7e0812c6b94a";
 
 const CIRCUIT_BREAKER: &str = "ECS deployment circuit breaker: tasks failed to start.";
 
@@ -55,6 +61,18 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             image.parse().unwrap(),
             note.map(str::to_owned),
         )))
+    };
+    let task_stopped = |failure| {
+        DeployEvent::TaskStopped(DeployTaskStopped {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+            task: ONE_OFF_TASK.to_owned(),
+            failure,
+        })
+    };
+    let changed = DeployEvent::DeploymentChanged {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
     };
     let no_push = DeployEvent::Nothing("not a push that succeeded");
     let no_tag = DeployEvent::Nothing("pushed without a tag");
@@ -113,8 +131,75 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             ),
         ),
         (
+            "deploy/request-rollback.json",
+            DeployEvent::Request(DeployRequest::Rollback(RollbackPayload {
+                stack: "shop".to_owned(),
+                service: "api".to_owned(),
+                to: Some(41),
+                note: Some("the checkout is broken since 42".to_owned()),
+            })),
+        ),
+        (
+            "deploy/request-hold.json",
+            DeployEvent::Request(DeployRequest::Hold(HoldPayload {
+                stack: "shop".to_owned(),
+                service: Some("api".to_owned()),
+                until: Some(time("2026-11-30T08:00:00Z")),
+                note: Some("the sale".to_owned()),
+            })),
+        ),
+        (
+            "deploy/request-resume.json",
+            DeployEvent::Request(DeployRequest::Resume(ResumePayload {
+                stack: "shop".to_owned(),
+                service: Some("api".to_owned()),
+            })),
+        ),
+        (
+            "deploy/request-approve.json",
+            DeployEvent::Request(DeployRequest::Approve(ApprovePayload {
+                stack: "shop".to_owned(),
+                service: "api".to_owned(),
+                digest: Some(digest(&text(
+                    &sample("deploy/push-tag.json"),
+                    "/detail/image-digest",
+                ))),
+            })),
+        ),
+        (
             "deploy/request-reconcile.json",
             DeployEvent::Request(DeployRequest::Reconcile),
+        ),
+        ("deploy/task-succeeded.json", task_stopped(None)),
+        (
+            "deploy/task-failed.json",
+            task_stopped(Some(TaskFailure {
+                task: ONE_OFF_TASK.to_owned(),
+                stop_code: Some("EssentialContainerExited".to_owned()),
+                stopped_reason: Some("Essential container in task exited".to_owned()),
+                containers: vec![ContainerFailure {
+                    name: "api".to_owned(),
+                    exit_code: Some(1),
+                    reason: None,
+                }],
+                stopped_at: Some(time("2026-11-20T09:35:05.226Z")),
+            })),
+        ),
+        (
+            "deploy/task-stopping.json",
+            DeployEvent::Nothing("the task has not stopped"),
+        ),
+        ("deploy/deployment-stabilized.json", changed.clone()),
+        ("deploy/deployment-succeeded.json", changed.clone()),
+        ("deploy/deployment-failed.json", changed.clone()),
+        ("deploy/deployment-rolled-back.json", changed.clone()),
+        ("deploy/deployment-superseded.json", changed),
+        (
+            "deploy/reconcile-shard.json",
+            DeployEvent::ReconcileShard(ReconcileShard {
+                shard: 1,
+                shards: 3,
+            }),
         ),
         (
             "deploy/stack-ready.json",
@@ -377,7 +462,8 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 18] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 19] = [
+    ("notify/deployment-waiting.json", "Deployment Waiting"),
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
     ("notify/deployment-succeeded.json", "Deployment Succeeded"),
@@ -620,6 +706,125 @@ fn the_end_of_a_change_is_the_same_sample_for_all_who_hear_of_it() {
         assert_eq!(bytes(&format!("deploy/{name}")), told, "{name}");
         assert_eq!(bytes(&format!("provision/{name}")), told, "{name}");
     }
+    for name in ["succeeded", "failed", "rolled-back", "superseded"] {
+        let told = bytes(&format!("notify/deployment-{name}.json"));
+        assert_eq!(
+            bytes(&format!("deploy/deployment-{name}.json")),
+            told,
+            "{name}"
+        );
+    }
+}
+
+/// The sample of a one-off task that did its work, with other containers and another stop code.
+fn one_off_task(stop_code: &str, containers: &[(&str, Option<i64>)]) -> Value {
+    let mut event = sample("deploy/task-succeeded.json");
+    event["detail"]["stopCode"] = Value::from(stop_code);
+    event["detail"]["containers"] = containers
+        .iter()
+        .map(|(name, exit_code)| serde_json::json!({"name": name, "exitCode": exit_code}))
+        .collect();
+    event
+}
+
+#[test]
+fn a_one_off_task_did_its_work_when_the_container_that_was_told_to_exited_with_0() {
+    let exited = "EssentialContainerExited";
+    for (stop_code, containers, did_its_work) in [
+        (exited, vec![("api", Some(0))], true),
+        // ECS kills what does not end with the essential container.
+        (exited, vec![("api", Some(0)), ("envoy", Some(137))], true),
+        (exited, vec![("envoy", Some(0)), ("api", Some(1))], false),
+        // The sidecar ended first, and took the migration with it.
+        (exited, vec![("envoy", Some(0)), ("api", None)], false),
+        (exited, vec![("envoy", Some(0))], false),
+        (exited, vec![], false),
+        ("TaskFailedToStart", vec![("api", None)], false),
+        // It was told to stop, and did so politely.
+        ("UserInitiated", vec![("api", Some(0))], false),
+        ("SpotInterruption", vec![("api", Some(0))], false),
+    ] {
+        let event = one_off_task(stop_code, &containers);
+        let Ok(DeployEvent::TaskStopped(stopped)) = parse_deploy(&event) else {
+            panic!("{stop_code} {containers:?}");
+        };
+        assert_eq!(
+            stopped.failure.is_none(),
+            did_its_work,
+            "{stop_code} {containers:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_container_that_was_told_something_all_of_a_task_must_have_ended_well() {
+    for (containers, did_its_work) in [
+        (vec![("api", Some(0)), ("envoy", Some(0))], true),
+        (vec![("api", Some(0)), ("envoy", Some(137))], false),
+    ] {
+        let mut event = one_off_task("EssentialContainerExited", &containers);
+        event["detail"]["overrides"] = serde_json::json!({
+            "containerOverrides": [{"name": "api"}, {"name": "envoy"}]
+        });
+        assert!(
+            matches!(
+                parse_deploy(&event),
+                Ok(DeployEvent::TaskStopped(stopped)) if stopped.failure.is_none() == did_its_work
+            ),
+            "{containers:?}"
+        );
+    }
+}
+
+#[test]
+fn a_task_that_no_deployment_started_does_not_concern_deploy() {
+    let nothing = Ok(DeployEvent::Nothing("the task belongs to no deployment"));
+    for path in [
+        "watch/task-of-no-service.json",
+        "watch/task-container-exited.json",
+        "sync/task-stopped.json",
+    ] {
+        assert_eq!(parse_deploy(&sample(path)), nothing, "{path}");
+    }
+    for started_by in [
+        "longshore-deploy/",
+        "longshore-deploy/shop",
+        "longshore-deploy/shop/",
+        "longshore-deploy//api",
+        "longshore-deploy/shop/api/1",
+        "longshore-deploys/shop/api",
+    ] {
+        let mut event = sample("deploy/task-succeeded.json");
+        event["detail"]["startedBy"] = Value::from(started_by);
+        assert_eq!(parse_deploy(&event), nothing, "{started_by}");
+    }
+}
+
+#[test]
+fn a_one_off_task_does_not_concern_watch() {
+    for path in ["deploy/task-succeeded.json", "deploy/task-failed.json"] {
+        assert_eq!(
+            parse_watch(&sample(path)),
+            Ok(WatchEvent::Nothing("the task belongs to no service")),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn an_event_of_ours_that_nothing_waits_for_does_not_concern_deploy() {
+    for path in [
+        "notify/deployment-started.json",
+        "notify/deployment-waiting.json",
+        "notify/deployment-skipped.json",
+        "notify/sync-completed.json",
+    ] {
+        assert_eq!(
+            parse_deploy(&sample(path)),
+            Ok(DeployEvent::Nothing("nothing waits for such an event")),
+            "{path}"
+        );
+    }
 }
 
 #[test]
@@ -775,15 +980,25 @@ fn a_field_that_longshore_adds_anywhere_is_passed_over_by_an_older_notify() {
 
 #[test]
 fn a_sample_of_one_function_is_refused_by_the_other_with_what_it_expects() {
+    // Tasks stop for both.
+    let is_of_both = |path: &str| path.contains("/task-");
     for path in samples_in("watch") {
+        if is_of_both(&path) {
+            continue;
+        }
         let refusal = parse_deploy(&sample(&path)).unwrap_err().to_string();
         assert!(
-            refusal
-                .contains("expected ECR Image Action, Object Created, Stack Ready or Stack Failed"),
+            refusal.ends_with(
+                "expected ECR Image Action, Object Created, ECS Task State Change or an event of \
+                 Longshore's own"
+            ),
             "{path}: {refusal}"
         );
     }
     for path in samples_in("deploy") {
+        if is_of_both(&path) {
+            continue;
+        }
         let refusal = parse_watch(&sample(&path)).unwrap_err().to_string();
         assert!(
             refusal.starts_with("EventBridge event is malformed: "),
@@ -793,17 +1008,22 @@ fn a_sample_of_one_function_is_refused_by_the_other_with_what_it_expects() {
 }
 
 #[test]
-fn of_our_own_events_only_the_end_of_a_change_wakes_anybody_but_notify() {
+fn of_our_own_events_only_the_end_of_a_stacks_change_wakes_provision() {
     for (path, detail_type) in NOTIFY_EXPECTATIONS {
         let wakes = matches!(detail_type, "Stack Ready" | "Stack Failed");
-        let (deployed, provisioned) = (parse_deploy(&sample(path)), parse_provision(&sample(path)));
         assert_eq!(
-            matches!(deployed, Ok(DeployEvent::StackAtRest { .. })),
+            matches!(
+                parse_deploy(&sample(path)),
+                Ok(DeployEvent::StackAtRest { .. })
+            ),
             wakes,
             "{path}"
         );
         assert_eq!(
-            matches!(provisioned, Ok(ProvisionEvent::StackAtRest { .. })),
+            matches!(
+                parse_provision(&sample(path)),
+                Ok(ProvisionEvent::StackAtRest { .. })
+            ),
             wakes,
             "{path}"
         );
@@ -823,7 +1043,7 @@ fn of_our_own_events_only_the_end_of_a_shard_wakes_sync() {
     let ended = sample("sync/shard-completed.json");
     assert_eq!(
         parse_deploy(&ended),
-        Ok(DeployEvent::Nothing("it does not end a change of a stack"))
+        Ok(DeployEvent::Nothing("nothing waits for such an event"))
     );
     assert_eq!(
         parse_provision(&ended),

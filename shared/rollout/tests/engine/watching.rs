@@ -1,7 +1,7 @@
 //! From what ECS says to an outcome. A stable service is not a deployment that succeeded.
 
 use longshore_events::ecs::{
-    Container, DeploymentEventName, DeploymentStateChange, TaskStateChange,
+    Container, DeploymentEventName, DeploymentStateChange, TaskOverrides, TaskStateChange,
 };
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
 use longshore_rollout::deploy::deploy_push;
@@ -77,6 +77,7 @@ fn stopped(
             exit_code: Some(1),
             reason: None,
         }],
+        overrides: TaskOverrides::default(),
         version: 5,
     }
 }
