@@ -260,6 +260,9 @@ pub struct DeploymentSkipped {
     pub requested_at: DateTime<Utc>,
     /// Why nothing was done.
     pub reason: SkipReason,
+    /// The id of the deployment, where it was told before that it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
 }
 
 /// Why a deployment was not started.
@@ -304,6 +307,22 @@ pub struct DeploymentFailed {
     pub failures: Vec<TaskFailure>,
     /// Whether ECS is bringing back what ran before.
     pub rolling_back: bool,
+    /// When in its course it failed, and so what the service runs.
+    #[serde(default)]
+    pub phase: FailedPhase,
+}
+
+/// When in its course a deployment failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedPhase {
+    /// Before the service was updated: it runs what it ran before.
+    Before,
+    /// While ECS rolled it out.
+    #[default]
+    Rollout,
+    /// When the service was stable on it already, which it still is.
+    After,
 }
 
 /// `Deployment Rolled Back`.
@@ -352,6 +371,8 @@ pub struct DeploymentWaiting {
     pub requested_at: DateTime<Utc>,
     /// What it waits for.
     pub reason: WaitReason,
+    /// Since when it waits for that.
+    pub since: DateTime<Utc>,
     /// When that ends, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,

@@ -5,10 +5,10 @@ use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
     ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
     DeploymentStabilized, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
-    DeploymentSuperseded, DeploymentWaiting, FailedResource, LongshoreEvent, OperationKind,
-    Problem, ReconcileShard, ReleaseRefused, Severity, SkipReason, Source, StackApplying,
-    StackFailed, StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
-    TaskFailure, WaitReason,
+    DeploymentSuperseded, DeploymentWaiting, FailedPhase, FailedResource, LongshoreEvent,
+    OperationKind, Problem, ReconcileShard, ReleaseRefused, Severity, SkipReason, Source,
+    StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    StackUnchanged, TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -249,6 +249,14 @@ fn skip_reason() -> impl Strategy<Value = SkipReason> {
     ]
 }
 
+fn failed_phase() -> impl Strategy<Value = FailedPhase> {
+    prop_oneof![
+        Just(FailedPhase::Before),
+        Just(FailedPhase::Rollout),
+        Just(FailedPhase::After),
+    ]
+}
+
 fn wait_reason() -> impl Strategy<Value = WaitReason> {
     prop_oneof![
         any::<Option<String>>().prop_map(|note| WaitReason::Held { note }),
@@ -270,10 +278,21 @@ fn waiting_event() -> impl Strategy<Value = LongshoreEvent> {
             source(),
             time(),
             wait_reason(),
+            time(),
             prop::option::of(time())
         )
             .prop_map(
-                |(stack, service, deployment_id, image, source, requested_at, reason, until)| {
+                |(
+                    stack,
+                    service,
+                    deployment_id,
+                    image,
+                    source,
+                    requested_at,
+                    reason,
+                    since,
+                    until,
+                )| {
                     LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
                         stack,
                         service,
@@ -282,6 +301,7 @@ fn waiting_event() -> impl Strategy<Value = LongshoreEvent> {
                         source,
                         requested_at,
                         reason,
+                        since,
                         until,
                     })
                 }
@@ -506,35 +526,54 @@ fn deployment_event() -> impl Strategy<Value = LongshoreEvent> {
                 })
             }
         ),
-        (text(), text(), image(), source(), time(), skip_reason()).prop_map(
-            |(stack, service, image, source, requested_at, reason)| {
-                LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
-                    stack,
-                    service,
-                    image,
-                    source,
-                    requested_at,
-                    reason,
-                })
-            }
-        ),
+        (
+            text(),
+            text(),
+            image(),
+            source(),
+            time(),
+            skip_reason(),
+            prop::option::of(text())
+        )
+            .prop_map(
+                |(stack, service, image, source, requested_at, reason, deployment_id)| {
+                    LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
+                        stack,
+                        service,
+                        image,
+                        source,
+                        requested_at,
+                        reason,
+                        deployment_id,
+                    })
+                }
+            ),
         (deployment(), time()).prop_map(|(deployment, finished_at)| {
             LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
                 deployment,
                 finished_at,
             })
         }),
-        (deployment(), time(), text(), failures(), any::<bool>()).prop_map(
-            |(deployment, finished_at, reason, failures, rolling_back)| {
-                LongshoreEvent::DeploymentFailed(DeploymentFailed {
-                    deployment,
-                    finished_at,
-                    reason,
-                    failures,
-                    rolling_back,
-                })
-            }
-        ),
+        (
+            deployment(),
+            time(),
+            text(),
+            failures(),
+            any::<bool>(),
+            failed_phase()
+        )
+            .prop_map(
+                |(deployment, finished_at, reason, failures, rolling_back, phase)| {
+                    LongshoreEvent::DeploymentFailed(DeploymentFailed {
+                        deployment,
+                        finished_at,
+                        reason,
+                        failures,
+                        rolling_back,
+                        phase,
+                    })
+                }
+            ),
         (
             deployment(),
             time(),
