@@ -117,6 +117,34 @@ locals {
           Condition = { StringEquals = { "ecs:CreateAction" = ["RegisterContainerInstance", "RunTask"] } }
         },
         {
+          # ECS shifts the traffic of a blue/green deployment with a role of the
+          # stack: what AmazonECSInfrastructureRolePolicyForLoadBalancers allows.
+          Sid    = "ReadTraffic"
+          Effect = "Allow"
+          Action = [
+            "elasticloadbalancing:DescribeListeners",
+            "elasticloadbalancing:DescribeRules",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth",
+          ]
+          Resource = ["*"]
+        },
+        {
+          Sid    = "ShiftTraffic"
+          Effect = "Allow"
+          Action = [
+            "elasticloadbalancing:DeregisterTargets",
+            "elasticloadbalancing:ModifyListener",
+            "elasticloadbalancing:ModifyRule",
+            "elasticloadbalancing:RegisterTargets",
+          ]
+          Resource = [
+            "${local.load_balancing_arn}:listener-rule/app/*",
+            "${local.load_balancing_arn}:listener/app/*",
+            "${local.load_balancing_arn}:targetgroup/*",
+          ]
+        },
+        {
           # A schedule wakes sync for a mirror, and the mirror's tasks tell what
           # they have done.
           Sid      = "WakeSync"

@@ -600,7 +600,8 @@ locals {
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
-        # Instances, schedules and flow logs take roles of the stack only.
+        # Instances, schedules, flow logs and services whose traffic ECS shifts
+        # take roles of the stack only.
         Sid      = "PassRolesOfStacks"
         Effect   = "Allow"
         Action   = ["iam:PassRole"]
@@ -609,6 +610,7 @@ locals {
           StringEquals = {
             "iam:PassedToService" = [
               "ec2.amazonaws.com",
+              "ecs.amazonaws.com",
               "scheduler.amazonaws.com",
               "vpc-flow-logs.amazonaws.com",
             ]

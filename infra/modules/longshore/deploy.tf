@@ -1,6 +1,6 @@
 # deploy: a push, a release file or a manual payload becomes an ECS deployment; on
-# a schedule it closes what events failed to close. What was pushed while a stack
-# changed goes out when the stack is at rest.
+# a schedule it deploys what events failed to tell and closes what they failed to
+# close. What was pushed while a stack changed goes out when the stack is at rest.
 locals {
   deploy_policy = jsonencode({
     Version = "2012-10-17"
@@ -44,9 +44,15 @@ locals {
         Resource = [module.state_bucket.arn]
       },
       {
-        Sid      = "ResolveImages"
-        Effect   = "Allow"
-        Action   = ["ecr:DescribeImages"]
+        # The manifest and the configuration say for which architectures an image
+        # is, and of which commit. That configuration is a layer to ECR.
+        Sid    = "ReadImages"
+        Effect = "Allow"
+        Action = [
+          "ecr:BatchGetImage",
+          "ecr:DescribeImages",
+          "ecr:GetDownloadUrlForLayer",
+        ]
         Resource = local.repository_arns
       },
       {
@@ -69,6 +75,14 @@ locals {
         Action    = ["ecs:TagResource"]
         Resource  = [local.task_definition_pattern]
         Condition = { StringEquals = { "ecs:CreateAction" = "RegisterTaskDefinition" } }
+      },
+      {
+        # The tasks before and after a rollout, such as a migration.
+        Sid       = "RunTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:RunTask"]
+        Resource  = [local.task_definition_pattern]
+        Condition = { ArnLike = { "ecs:cluster" = local.cluster_arns } }
       },
       {
         # Whoever can register a task definition can run code as every role that
@@ -113,7 +127,13 @@ module "deploy" {
   architecture = var.architecture
   policy       = local.deploy_policy
   environment  = local.environment
-  rule_arns    = [module.image_pushed.arn, module.release_written.arn, module.stack_at_rest_for_deploy.arn]
+  rule_arns = [
+    module.image_pushed.arn,
+    module.release_written.arn,
+    module.stack_at_rest_for_deploy.arn,
+    module.deploy_task_stopped.arn,
+    module.rollout_continued.arn,
+  ]
 
   # Less than the lease of a claim (`LEASE` in shared/rollout): an invocation that
   # still runs must not find that another one has taken its claim up.
@@ -176,11 +196,56 @@ module "stack_at_rest_for_deploy" {
   dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
 }
 
+module "deploy_task_stopped" {
+  source = "../rule"
+
+  name        = "${var.prefix}-deploy-task-stopped"
+  description = "A task that deploy has started stopped"
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Task State Change"]
+    detail = {
+      lastStatus = ["STOPPED"]
+      startedBy  = [{ prefix = "longshore-deploy/" }]
+    }
+  })
+
+  function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}
+
+# Nothing in deploy waits. The end of a deployment lets those go that come after
+# it, a stable service its tasks begin, and a reconcile that is too much for one
+# invocation comes back in parts.
+module "rollout_continued" {
+  source = "../rule"
+
+  name           = "${var.prefix}-rollout-continued"
+  description    = "Longshore told what a rollout or a reconcile goes on with"
+  event_bus_name = module.event_bus.name
+  event_pattern = jsonencode({
+    source = ["longshore"]
+    detail-type = [
+      "Deployment Stabilized",
+      "Deployment Succeeded",
+      "Deployment Failed",
+      "Deployment Rolled Back",
+      "Deployment Superseded",
+      "Reconcile Shard",
+    ]
+  })
+
+  function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}
+
 module "reconcile" {
   source = "../schedule"
 
   name                = "${var.prefix}-reconcile"
-  description         = "Closes deployments whose events were lost and tells what was not told"
+  description         = "Deploys and closes what events failed to tell"
   account_id          = local.account_id
   schedule_expression = "rate(15 minutes)"
   action              = "reconcile"

@@ -55,10 +55,17 @@ module "deployment_told" {
   name           = "${var.prefix}-deployment-told"
   description    = "Longshore told something that people are told, too"
   event_bus_name = module.event_bus.name
-  # The end of a shard is between a task and sync.
+  # The end of a shard is between a task and sync, and what deploy goes on with
+  # between watch and deploy, or deploy and itself.
   event_pattern = jsonencode({
-    source      = ["longshore"]
-    detail-type = [{ anything-but = ["Sync Shard Completed"] }]
+    source = ["longshore"]
+    detail-type = [{
+      anything-but = [
+        "Deployment Stabilized",
+        "Reconcile Shard",
+        "Sync Shard Completed",
+      ]
+    }]
   })
 
   function_name         = module.notify.name

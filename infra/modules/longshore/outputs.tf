@@ -14,6 +14,8 @@ locals {
     image_pushed                = module.image_pushed
     release_written             = module.release_written
     stack_at_rest_for_deploy    = module.stack_at_rest_for_deploy
+    deploy_task_stopped         = module.deploy_task_stopped
+    rollout_continued           = module.rollout_continued
     deployment_changed          = module.deployment_changed
     task_stopped                = module.task_stopped
     stack_changed               = module.stack_changed

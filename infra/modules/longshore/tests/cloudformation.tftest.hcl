@@ -211,6 +211,7 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           resource = ["arn:aws:iam::111122223333:role/longshore/*"]
           condition = { StringEquals = { "iam:PassedToService" = [
             "ec2.amazonaws.com",
+            "ecs.amazonaws.com",
             "scheduler.amazonaws.com",
             "vpc-flow-logs.amazonaws.com",
           ] } }
@@ -373,6 +374,14 @@ run "roles_of_templates_may_at_most_do_this" {
       "ecs:UpdateContainerInstancesState",
       "elasticfilesystem:ClientMount",
       "elasticfilesystem:ClientWrite",
+      "elasticloadbalancing:DeregisterTargets",
+      "elasticloadbalancing:DescribeListeners",
+      "elasticloadbalancing:DescribeRules",
+      "elasticloadbalancing:DescribeTargetGroups",
+      "elasticloadbalancing:DescribeTargetHealth",
+      "elasticloadbalancing:ModifyListener",
+      "elasticloadbalancing:ModifyRule",
+      "elasticloadbalancing:RegisterTargets",
       "events:PutEvents",
       "iam:PassRole",
       "kms:Decrypt",
@@ -416,6 +425,11 @@ run "roles_of_templates_may_at_most_do_this" {
           { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } },
         ]) :
         statement.Sid == "WakeSync" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:lambda:ap-southeast-1:111122223333:function:longshore-sync"]) :
+        statement.Sid == "ShiftTraffic" ? jsonencode(statement.Resource) == jsonencode([
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener-rule/app/*",
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/app/*",
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:targetgroup/*",
+        ]) :
         statement.Sid == "TellShards" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"]) :
         statement.Sid == "UseKeysThroughServices" ? jsonencode(statement.Condition) == jsonencode({ StringLike = { "kms:ViaService" = [
           "elasticfilesystem.*.amazonaws.com",
@@ -426,7 +440,7 @@ run "roles_of_templates_may_at_most_do_this" {
         true
       )
     ])
-    error_message = "Within the boundary other roles are passed, other functions woken, or keys used directly."
+    error_message = "Within the boundary other roles are passed, other functions woken, other traffic shifted, or keys used directly."
   }
 }
 

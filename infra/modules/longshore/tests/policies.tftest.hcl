@@ -109,9 +109,9 @@ run "deploy_may_do_exactly_this" {
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
       },
       {
-        Sid      = "ResolveImages"
+        Sid      = "ReadImages"
         Effect   = "Allow"
-        Action   = ["ecr:DescribeImages"]
+        Action   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"]
         Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
       },
       {
@@ -132,6 +132,13 @@ run "deploy_may_do_exactly_this" {
         Action    = ["ecs:TagResource"]
         Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task-definition/*"]
         Condition = { StringEquals = { "ecs:CreateAction" = "RegisterTaskDefinition" } }
+      },
+      {
+        Sid       = "RunTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:RunTask"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task-definition/*"]
+        Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
       },
       {
         Sid    = "PassTaskRoles"
@@ -716,10 +723,18 @@ run "narrow_clusters_and_repositories_reach_every_statement" {
   }
 
   assert {
+    condition = [
+      for statement in jsondecode(output.policies.deploy.work).Statement : statement.Condition
+      if contains(statement.Action, "ecs:RunTask")
+    ] == [{ ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/shop", "arn:aws:ecs:eu-west-1:111122223333:cluster/billing"] } }]
+    error_message = "deploy may run tasks in other clusters."
+  }
+
+  assert {
     condition = alltrue([
       for statement in jsondecode(output.policies.deploy.work).Statement :
       statement.Resource == ["arn:aws:ecr:eu-west-1:111122223333:repository/shop/*"]
-      if statement.Sid == "ResolveImages"
+      if statement.Sid == "ReadImages"
     ])
     error_message = "deploy may read images of other repositories."
   }

@@ -116,6 +116,18 @@ override_resource {
 
 override_resource {
   override_during = plan
+  target          = module.deploy_task_stopped.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-deploy-task-stopped" }
+}
+
+override_resource {
+  override_during = plan
+  target          = module.rollout_continued.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-rollout-continued" }
+}
+
+override_resource {
+  override_during = plan
   target          = aws_iam_role.cloudformation
   values          = { arn = "arn:aws:iam::111122223333:role/longshore-cloudformation" }
 }
@@ -164,7 +176,23 @@ run "each_rule_waits_for_exactly_its_events" {
       }]
       deployment_told = ["longshore", {
         source      = ["longshore"]
-        detail-type = [{ anything-but = ["Sync Shard Completed"] }]
+        detail-type = [{ anything-but = ["Deployment Stabilized", "Reconcile Shard", "Sync Shard Completed"] }]
+      }]
+      deploy_task_stopped = ["default", {
+        source      = ["aws.ecs"]
+        detail-type = ["ECS Task State Change"]
+        detail      = { lastStatus = ["STOPPED"], startedBy = [{ prefix = "longshore-deploy/" }] }
+      }]
+      rollout_continued = ["longshore", {
+        source = ["longshore"]
+        detail-type = [
+          "Deployment Stabilized",
+          "Deployment Succeeded",
+          "Deployment Failed",
+          "Deployment Rolled Back",
+          "Deployment Superseded",
+          "Reconcile Shard",
+        ]
       }]
       shard_completed = ["longshore", {
         source      = ["longshore"]
@@ -248,6 +276,8 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
         output.rules.image_pushed.arn,
         output.rules.release_written.arn,
         output.rules.stack_at_rest_for_deploy.arn,
+        output.rules.deploy_task_stopped.arn,
+        output.rules.rollout_continued.arn,
       ])
       watch = sort([
         output.rules.deployment_changed.arn,
@@ -264,7 +294,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
   }
 
   assert {
-    condition     = length(distinct([for rule in output.rules : rule.arn])) == 12
+    condition     = length(distinct([for rule in output.rules : rule.arn])) == 14
     error_message = "The rules are not told apart here."
   }
 
