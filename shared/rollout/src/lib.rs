@@ -23,3 +23,4 @@ pub mod watch;
 
 mod course;
 mod outbox;
+mod transitions;

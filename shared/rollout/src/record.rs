@@ -10,8 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, LongshoreEvent, Source, TaskFailure, WaitReason,
+    DeploymentSummary, LongshoreEvent, Source, TaskFailure, WaitReason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +23,6 @@ use crate::sequence::Sequence;
 /// How long a claim keeps others away. Longer than `deploy` may run (40 seconds, in Terraform), shorter
 /// than the minute after which Lambda tries a failed asynchronous invocation again.
 pub const LEASE: Duration = Duration::seconds(50);
-
-/// How many dead tasks a record keeps; a service that cannot start makes hundreds.
-const FAILURES_KEPT: usize = 10;
 
 /// A service's record: its last deployment, and what is still to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -425,157 +421,5 @@ impl Deployment {
                 _ => self.requested_at,
             },
         }
-    }
-}
-
-impl Record {
-    /// The record after `deployment` was claimed: what was under way before is superseded, what was
-    /// not yet told stays to be told.
-    pub fn claim(before: Option<&Self>, deployment: Deployment, worker: &Worker) -> Self {
-        let image = deployment.image.to_string();
-        let mut record = Self {
-            deployment,
-            followed: before.map_or_else(BTreeMap::new, |record| record.followed.clone()),
-            blocked: before.map_or_else(Vec::new, |record| record.blocked.clone()),
-            hold: before.and_then(|record| record.hold.clone()),
-            waiting: before.and_then(|record| record.waiting.clone()),
-            finished: before.map_or_else(Vec::new, |record| record.finished.clone()),
-            outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
-        };
-        if let Some(previous) = before.map(|record| &record.deployment)
-            && previous.state == State::Deploying
-        {
-            record.tell(
-                LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
-                    deployment: previous.summary(),
-                    finished_at: worker.now,
-                    superseded_by: image,
-                }),
-                worker,
-            );
-        }
-        record
-    }
-
-    /// The service was updated `at` that time.
-    pub fn started(
-        &mut self,
-        task_definition: &str,
-        ecs_deployment_id: &str,
-        at: DateTime<Utc>,
-        worker: &Worker,
-    ) {
-        let deployment = &mut self.deployment;
-        deployment.state = State::Deploying;
-        deployment.task_definition = Some(task_definition.to_owned());
-        deployment.ecs_deployment_id = Some(ecs_deployment_id.to_owned());
-        deployment.started_at = Some(at);
-        let started = DeploymentStarted {
-            deployment: deployment.summary(),
-            task_definition: task_definition.to_owned(),
-            previous_task_definition: deployment.previous_task_definition.clone(),
-            previous_image: deployment.previous_image.clone(),
-        };
-        self.tell(LongshoreEvent::DeploymentStarted(started), worker);
-    }
-
-    /// The service is stable on the deployment.
-    pub fn succeeded(&mut self, worker: &Worker) {
-        self.finish(State::Succeeded, worker);
-        let succeeded = DeploymentSucceeded {
-            deployment: self.deployment.summary(),
-            finished_at: worker.now,
-        };
-        self.tell(LongshoreEvent::DeploymentSucceeded(succeeded), worker);
-    }
-
-    /// The deployment failed; with `rolling_back`, ECS is bringing back what ran before.
-    pub fn failed(&mut self, reason: &str, rolling_back: bool, worker: &Worker) {
-        let state = if rolling_back {
-            State::RollingBack
-        } else {
-            State::Failed
-        };
-        self.finish(state, worker);
-        self.deployment.reason = Some(reason.to_owned());
-        let failed = DeploymentFailed {
-            deployment: self.deployment.summary(),
-            finished_at: worker.now,
-            reason: reason.to_owned(),
-            failures: self.deployment.failures.clone(),
-            rolling_back,
-        };
-        self.tell(LongshoreEvent::DeploymentFailed(failed), worker);
-    }
-
-    /// The deployment failed and the service is stable again on `running_task_definition`.
-    pub fn rolled_back(&mut self, reason: &str, running_task_definition: &str, worker: &Worker) {
-        self.finish(State::RolledBack, worker);
-        let deployment = &mut self.deployment;
-        let reason = deployment
-            .reason
-            .get_or_insert_with(|| reason.to_owned())
-            .clone();
-        let is_previous = running_task_definition == deployment.previous_task_definition;
-        let rolled_back = DeploymentRolledBack {
-            deployment: deployment.summary(),
-            finished_at: worker.now,
-            reason,
-            failures: deployment.failures.clone(),
-            running_task_definition: running_task_definition.to_owned(),
-            running_image: is_previous.then(|| deployment.previous_image.clone()),
-        };
-        self.tell(LongshoreEvent::DeploymentRolledBack(rolled_back), worker);
-    }
-
-    /// Somebody else deployed over it.
-    pub fn superseded(&mut self, superseded_by: &str, worker: &Worker) {
-        self.finish(State::Superseded, worker);
-        let superseded = DeploymentSuperseded {
-            deployment: self.deployment.summary(),
-            finished_at: worker.now,
-            superseded_by: superseded_by.to_owned(),
-        };
-        self.tell(LongshoreEvent::DeploymentSuperseded(superseded), worker);
-    }
-
-    /// CloudFormation's deployment took the place of the record's own one, with the same image: that is
-    /// the one whose outcome counts.
-    pub(crate) fn follow(
-        &mut self,
-        task_definition: &str,
-        ecs_deployment_id: Option<&str>,
-        at: DateTime<Utc>,
-    ) {
-        let deployment = &mut self.deployment;
-        deployment.task_definition = Some(task_definition.to_owned());
-        deployment.ecs_deployment_id = ecs_deployment_id.map(str::to_owned);
-        deployment.started_at = Some(at);
-    }
-
-    /// Keeps why a task died; whether that was news.
-    pub fn add_failure(&mut self, failure: TaskFailure) -> bool {
-        let failures = &mut self.deployment.failures;
-        if failures.len() >= FAILURES_KEPT
-            || failures.iter().any(|known| known.task == failure.task)
-        {
-            return false;
-        }
-        let place = failures.partition_point(|known| known.stopped_at <= failure.stopped_at);
-        failures.insert(place, failure);
-        true
-    }
-
-    fn finish(&mut self, state: State, worker: &Worker) {
-        self.deployment.state = state;
-        self.deployment.finished_at = Some(worker.now);
-    }
-
-    fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
-        self.outbox.push(Unpublished {
-            event,
-            worker_id: worker.id.clone(),
-            lease_until: worker.now + LEASE,
-        });
     }
 }
