@@ -68,6 +68,18 @@ pub struct Container {
     pub task: Option<String>,
 }
 
+/// How a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Refused because there were too many; nothing is done.
+    Throttled,
+    /// An error of the service; nothing is done.
+    Failed,
+    /// The same error, though everything was done.
+    AnswerLost,
+}
+
 /// The control server.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -122,6 +134,35 @@ impl Control {
             answers["retry_after"] = json!(retry_after);
         }
         self.post::<Value>("/slack/answers", &answers).map(drop)
+    }
+
+    /// The next `times` calls of an action, as policies name it (`ecs:UpdateService`), go wrong; with `containing`,
+    /// only those with this text in their path or body. SDKs try again by themselves, which counts.
+    ///
+    /// # Errors
+    /// When the control server does not answer, or knows no such action.
+    pub fn fail_calls(
+        &self,
+        action: &str,
+        fault: Fault,
+        times: u32,
+        containing: Option<&str>,
+    ) -> Result<()> {
+        let request = json!({
+            "action": action,
+            "fault": fault,
+            "times": times,
+            "containing": containing.unwrap_or_default(),
+        });
+        self.post::<Value>("/faults", &request).map(drop)
+    }
+
+    /// What was to go wrong does not, from now on.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn forget_faults(&self) -> Result<()> {
+        self.delete("/faults")
     }
 
     /// Puts an event on the default bus as AWS itself would.

@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod control;
 pub mod environment;
 pub mod homebrew;
+pub mod images;
 pub mod mirror;
 pub mod process;
 pub mod python;

@@ -1,26 +1,16 @@
 //! What the demo and the end-to-end tests put into the cloud and look for in it: images, services, routes, tasks.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use ureq::http::Method;
 
 use crate::archive;
 use crate::client::{CallError, Client, Credentials, JsonService, QueryService, element};
 use crate::environment::Environment;
-use crate::python::hexadecimal;
+pub use crate::images::{fails, push_image, push_index, push_program, repository_address, serves};
 use crate::wait::Seen;
-
-/// The media type of an image's manifest.
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The media type of an index, which names a manifest for each architecture.
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// The annotation in which the local cloud looks for an image's command.
-const COMMAND_ANNOTATION: &str = "dev.longshore.local.command";
-/// The annotation in which it looks for an image's entry point.
-const ENTRY_POINT_ANNOTATION: &str = "dev.longshore.local.entry-point";
 
 /// The tag of the image that a service is created with. Nobody follows it: its push is no deployment.
 pub const FIRST_TAG: &str = "initial";
@@ -100,170 +90,6 @@ pub fn ensure_cluster(client: &Client, name: &str) -> Result<()> {
         )
         .with_context(|| format!("create cluster {name}"))?;
     Ok(())
-}
-
-/// A command for images: says a line, then runs until it is stopped.
-#[must_use]
-pub fn serves(line: &str) -> Vec<String> {
-    shell(&format!("echo '{line}'; exec sleep 86400"))
-}
-
-/// A command for images: says a line on standard error, then ends with exit code 1.
-#[must_use]
-pub fn fails(line: &str) -> Vec<String> {
-    shell(&format!("echo '{line}' >&2; exit 1"))
-}
-
-fn shell(script: &str) -> Vec<String> {
-    ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
-}
-
-/// Pushes an image whose container runs `command`; makes the repository when it is missing. Answers the digest.
-///
-/// # Errors
-/// When ECR refuses, or stores something else than what was pushed.
-pub fn push_image(
-    client: &Client,
-    repository: &str,
-    tag: &str,
-    command: &[String],
-) -> Result<String> {
-    repository_address(client, repository)?;
-    put_image(
-        client,
-        repository,
-        Some(tag),
-        MANIFEST,
-        &manifest(
-            repository,
-            tag,
-            "amd64",
-            &json!({COMMAND_ANNOTATION: Value::from(command).to_string()}),
-        ),
-    )
-}
-
-/// Pushes an image whose entry point is a program of this machine, and which has no command; makes the repository when
-/// it is missing. Answers the digest.
-///
-/// # Errors
-/// When ECR refuses, or stores something else than what was pushed.
-pub fn push_program(client: &Client, repository: &str, tag: &str, program: &str) -> Result<String> {
-    repository_address(client, repository)?;
-    let annotations = json!({ENTRY_POINT_ANNOTATION: json!([program]).to_string()});
-    let manifest = manifest(repository, tag, "amd64", &annotations);
-    put_image(client, repository, Some(tag), MANIFEST, &manifest)
-}
-
-/// Pushes an image for two architectures, as `docker buildx` does: a manifest of each without a tag, then the index
-/// with the tag. Answers the index's digest.
-///
-/// # Errors
-/// When ECR refuses, or stores something else than what was pushed.
-pub fn push_index(
-    client: &Client,
-    repository: &str,
-    tag: &str,
-    command: &[String],
-) -> Result<String> {
-    repository_address(client, repository)?;
-    let mut children = Vec::new();
-    for architecture in ["amd64", "arm64"] {
-        let annotations = json!({COMMAND_ANNOTATION: Value::from(command).to_string()});
-        let manifest = manifest(repository, tag, architecture, &annotations);
-        children.push(json!({
-            "mediaType": MANIFEST,
-            "digest": put_image(client, repository, None, MANIFEST, &manifest)?,
-            "size": manifest.len(),
-            "platform": {"os": "linux", "architecture": architecture},
-        }));
-    }
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).to_string();
-    put_image(client, repository, Some(tag), INDEX, &index)
-}
-
-fn manifest(repository: &str, tag: &str, architecture: &str, annotations: &Value) -> String {
-    let config =
-        json!({"repository": repository, "tag": tag, "architecture": architecture}).to_string();
-    json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json",
-            "digest": digest(&config),
-            "size": config.len(),
-        },
-        "layers": [],
-        "annotations": annotations,
-    })
-    .to_string()
-}
-
-fn put_image(
-    client: &Client,
-    repository: &str,
-    tag: Option<&str>,
-    media_type: &str,
-    manifest: &str,
-) -> Result<String> {
-    let digest = digest(manifest);
-    let mut request = json!({
-        "repositoryName": repository,
-        "imageManifest": manifest,
-        "imageManifestMediaType": media_type,
-    });
-    let image = match tag {
-        Some(tag) => {
-            request["imageTag"] = json!(tag);
-            format!("{repository}:{tag}")
-        }
-        None => {
-            request["imageDigest"] = json!(digest);
-            format!("{repository}@{digest}")
-        }
-    };
-    let answer = match client.json(JsonService::Ecr, "PutImage", &request) {
-        // Another test has pushed the same.
-        Err(error) if error.code() == Some("ImageAlreadyExistsException") => return Ok(digest),
-        answer => answer.with_context(|| format!("push {image}"))?,
-    };
-    let stored = &answer["image"]["imageId"]["imageDigest"];
-    ensure!(
-        stored == digest.as_str(),
-        "push {image}: pushed {digest}, ECR stored {stored}"
-    );
-    Ok(digest)
-}
-
-fn digest(content: &str) -> String {
-    format!("sha256:{}", hexadecimal(&Sha256::digest(content)))
-}
-
-/// The address of a repository (`ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME`), which is made when it is missing.
-///
-/// # Errors
-/// When ECR refuses.
-pub fn repository_address(client: &Client, repository: &str) -> Result<String> {
-    let created = client.json(
-        JsonService::Ecr,
-        "CreateRepository",
-        &json!({"repositoryName": repository}),
-    );
-    let described = match created {
-        Ok(answer) => answer["repository"].clone(),
-        Err(error) if error.code() == Some("RepositoryAlreadyExistsException") => {
-            let names = json!({"repositoryNames": [repository]});
-            let answer = client
-                .json(JsonService::Ecr, "DescribeRepositories", &names)
-                .with_context(|| format!("describe repository {repository}"))?;
-            answer["repositories"][0].clone()
-        }
-        Err(error) => return Err(error).with_context(|| format!("create repository {repository}")),
-    };
-    described["repositoryUri"]
-        .as_str()
-        .map(str::to_owned)
-        .with_context(|| format!("repository {repository} has no address"))
 }
 
 /// What stack files take for granted: a VPC with a subnet in each of two zones.
