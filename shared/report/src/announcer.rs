@@ -14,7 +14,7 @@ use crate::message::message;
 use crate::slack::PostError;
 use crate::topic::{
     KeptMessage, MessageStore, MessageVersion, Place, PostedMessage, Step, StoreError, Telling,
-    Topic, is_only_an_edit, step,
+    Topic, asks_somebody, is_only_an_edit, step,
 };
 use crate::webhook::WebhookUrl;
 
@@ -212,6 +212,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             stage,
             message: message.clone(),
             only_as_edit,
+            asks_somebody: asks_somebody(event),
         });
         let tell = async |destination: &Destination| match (destination, &telling) {
             (Destination::Bot(bot), Some(telling)) => {

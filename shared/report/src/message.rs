@@ -3,13 +3,13 @@
 mod amounts;
 mod stacks;
 mod syncs;
+mod waiting;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, LongshoreEvent, ReleaseRefused,
-    SkipReason, Source,
+    DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
+    DeploymentSummary, DeploymentSuperseded, FailedPhase, LongshoreEvent, ReleaseRefused, Source,
 };
 
 use crate::blocks::{Block, Message};
@@ -38,14 +38,13 @@ const NOTE_LINES: usize = 10;
 pub fn message(event: &LongshoreEvent) -> Option<Message> {
     Some(match event {
         LongshoreEvent::DeploymentStarted(event) => started(event),
-        LongshoreEvent::DeploymentSkipped(event) => skipped(event),
+        LongshoreEvent::DeploymentSkipped(event) => waiting::skipped(event),
         LongshoreEvent::DeploymentSucceeded(event) => succeeded(event),
         LongshoreEvent::DeploymentFailed(event) => failed(event),
         LongshoreEvent::DeploymentRolledBack(event) => rolled_back(event),
         LongshoreEvent::DeploymentSuperseded(event) => superseded(event),
-        LongshoreEvent::DeploymentWaiting(_)
-        | LongshoreEvent::DeploymentStabilized(_)
-        | LongshoreEvent::ReconcileShard(_) => return None,
+        LongshoreEvent::DeploymentWaiting(event) => waiting::waiting(event),
+        LongshoreEvent::DeploymentStabilized(_) | LongshoreEvent::ReconcileShard(_) => return None,
         LongshoreEvent::ReleaseRefused(event) => release_refused(event),
         LongshoreEvent::StackApplying(event) => stacks::applying(event),
         LongshoreEvent::StackReady(event) => stacks::ready(event),
@@ -64,7 +63,14 @@ pub fn message(event: &LongshoreEvent) -> Option<Message> {
 
 fn started(event: &DeploymentStarted) -> Message {
     let deployment = &event.deployment;
-    let headline = headline("🚀 Deployment started", deployment);
+    let headline = headline(
+        if is_rollback(deployment) {
+            "⏪ Rollback started"
+        } else {
+            "🚀 Deployment started"
+        },
+        deployment,
+    );
     let facts = [
         fact("Image", &image(&deployment.image)),
         fact("Replaces", &code(&short_name(&event.previous_image), NAME)),
@@ -87,7 +93,14 @@ fn started(event: &DeploymentStarted) -> Message {
 
 fn succeeded(event: &DeploymentSucceeded) -> Message {
     let deployment = &event.deployment;
-    let headline = headline("✅ Deployment succeeded", deployment);
+    let headline = headline(
+        if is_rollback(deployment) {
+            "✅ Rollback succeeded"
+        } else {
+            "✅ Deployment succeeded"
+        },
+        deployment,
+    );
     let took = duration(deployment.requested_at, event.finished_at);
     let facts = [
         fact("Runs now", &image(&deployment.image)),
@@ -103,10 +116,15 @@ fn succeeded(event: &DeploymentSucceeded) -> Message {
 fn failed(event: &DeploymentFailed) -> Message {
     let deployment = &event.deployment;
     let headline = headline("❌ Deployment failed", deployment);
-    let now = if event.rolling_back {
-        "ECS is bringing back what ran before"
-    } else {
-        "nothing is being brought back, so the service needs somebody to look at it"
+    let now = match event.phase {
+        _ if event.rolling_back => "ECS is bringing back what ran before",
+        FailedPhase::Before => "the service was not touched and runs what it ran before",
+        FailedPhase::Rollout => {
+            "nothing is being brought back, so the service needs somebody to look at it"
+        }
+        FailedPhase::After => {
+            "the service runs this image and is stable, so somebody must look whether it may"
+        }
     };
     let facts = [
         fact("Failed", &image(&deployment.image)),
@@ -198,37 +216,6 @@ fn superseded(event: &DeploymentSuperseded) -> Message {
     )
 }
 
-fn skipped(event: &DeploymentSkipped) -> Message {
-    let headline = format!(
-        "⏭️ Deployment skipped: {}",
-        subject(&event.stack, &event.service, &event.image)
-    );
-    let why = match event.reason {
-        SkipReason::AlreadyRunning => "the service runs this image already",
-        SkipReason::AlreadyDeploying => "a deployment of this image is under way already",
-        SkipReason::NewerRequested => "something newer was asked for since",
-        SkipReason::FailedBefore => {
-            "this image failed here before; to try it again, ask for it by a release file or a \
-             manual payload"
-        }
-        SkipReason::ArchitectureMissing => {
-            "the image cannot run on the service's processor architecture"
-        }
-        SkipReason::ApprovalExpired => "nobody approved it in time",
-        SkipReason::PredecessorFailed => "a service that comes first did not get it to run",
-    };
-    let facts = [
-        format!("*{headline}*"),
-        fact("Why", why),
-        fact("Image", &image(&event.image)),
-        asked_for_by(&event.source, &event.image),
-    ];
-    let mut blocks = vec![lines(&facts)];
-    blocks.extend(note(&event.source));
-    blocks.push(Block::context(asked_at(event.requested_at)));
-    Message::new(format!("{headline}: {why}"), blocks)
-}
-
 fn release_refused(event: &ReleaseRefused) -> Message {
     let headline = format!("🚫 Release refused: {}", line(&event.key, SUBJECT));
     let mut facts = vec![fact("File", &code(&event.key, KEY))];
@@ -263,6 +250,10 @@ fn headline(what: &str, deployment: &DeploymentSummary) -> String {
         "{what}: {}",
         subject(&deployment.stack, &deployment.service, &deployment.image)
     )
+}
+
+fn is_rollback(deployment: &DeploymentSummary) -> bool {
+    matches!(deployment.source, Source::Rollback { .. })
 }
 
 fn subject(stack: &str, service: &str, image: &Image) -> String {
@@ -305,7 +296,10 @@ fn asked_for_by(source: &Source, image: &Image) -> String {
         ),
         Source::Release { key, .. } => format!("release file {}", code(key, KEY)),
         Source::Manual { .. } => "a manual payload".to_owned(),
-        Source::Reconcile => format!("the reconcile of {}", code(&image.repository, NAME)),
+        Source::Reconcile => format!(
+            "the reconcile, which found it in {}",
+            code(&image.repository, NAME)
+        ),
         Source::Rollback { to, .. } => format!("a rollback to deployment {to}"),
         Source::Stack {
             operation_id,

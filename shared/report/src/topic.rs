@@ -5,7 +5,10 @@ use std::fmt;
 use std::future::Future;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use longshore_events::longshore::{DeploymentSummary, LongshoreEvent, StackSummary, SyncSummary};
+use longshore_events::longshore::{
+    DeploymentSummary, DeploymentWaiting, LongshoreEvent, SkipReason, StackSummary, SyncSummary,
+    WaitReason,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::Message;
@@ -19,7 +22,8 @@ const CLAIM: TimeDelta = TimeDelta::seconds(90);
 pub struct Topic {
     /// `deployment`, `stack` or `sync`.
     pub kind: &'static str,
-    /// Its id: a deployment's, a sync's, or the stack and the id of its change with a slash between them.
+    /// Its id: a sync's; the stack and the id of its change with a slash between them; or stack, service and
+    /// the deployment's id, which the deployments of one push share.
     pub id: String,
 }
 
@@ -42,6 +46,8 @@ pub struct Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rank {
+    /// It may not begin yet.
+    Waits,
     /// It began.
     Began,
     /// It goes on.
@@ -58,6 +64,24 @@ impl Topic {
                 let at = event.deployment.requested_at;
                 Some(Self::of_deployment(&event.deployment, Rank::Began, at))
             }
+            LongshoreEvent::DeploymentWaiting(event) => Some((
+                Self::of_service(&event.stack, &event.service, &event.deployment_id),
+                Stage {
+                    rank: Rank::Waits,
+                    at: event.since,
+                },
+            )),
+            LongshoreEvent::DeploymentSkipped(event) => Some((
+                Self::of_service(
+                    &event.stack,
+                    &event.service,
+                    event.deployment_id.as_deref()?,
+                ),
+                Stage {
+                    rank: Rank::Ended,
+                    at: event.requested_at,
+                },
+            )),
             LongshoreEvent::DeploymentFailed(event) => {
                 let rank = if event.rolling_back {
                     Rank::GoesOn
@@ -110,10 +134,8 @@ impl Topic {
                 let at = event.outcome.finished_at;
                 Some(Self::of_sync(&event.sync, Rank::Ended, at))
             }
-            LongshoreEvent::DeploymentWaiting(_)
-            | LongshoreEvent::DeploymentStabilized(_)
+            LongshoreEvent::DeploymentStabilized(_)
             | LongshoreEvent::ReconcileShard(_)
-            | LongshoreEvent::DeploymentSkipped(_)
             | LongshoreEvent::ReleaseRefused(_)
             | LongshoreEvent::StackUnchanged(_)
             | LongshoreEvent::StackFileRefused(_)
@@ -128,11 +150,19 @@ impl Topic {
         rank: Rank,
         at: DateTime<Utc>,
     ) -> (Self, Stage) {
-        let topic = Self {
-            kind: "deployment",
-            id: deployment.deployment_id.clone(),
-        };
+        let topic = Self::of_service(
+            &deployment.stack,
+            &deployment.service,
+            &deployment.deployment_id,
+        );
         (topic, Stage { rank, at })
+    }
+
+    fn of_service(stack: &str, service: &str, deployment_id: &str) -> Self {
+        Self {
+            kind: "deployment",
+            id: format!("{stack}/{service}/{deployment_id}"),
+        }
     }
 
     fn of_stack(stack: &StackSummary, rank: Rank, at: DateTime<Utc>) -> (Self, Stage) {
@@ -153,9 +183,27 @@ impl Topic {
 }
 
 /// Whether an event is told only by an edit of a message that is there: one of many steps, each of which
-/// says more than the one before.
+/// says more than the one before; or that what waits was replaced by what waits now, which is told itself.
 pub(crate) fn is_only_an_edit(event: &LongshoreEvent) -> bool {
-    matches!(event, LongshoreEvent::SyncProgressed(_))
+    match event {
+        LongshoreEvent::SyncProgressed(_) => true,
+        LongshoreEvent::DeploymentSkipped(event) => {
+            event.reason == SkipReason::NewerRequested && event.deployment_id.is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether an event asks somebody to do something: then it is a new message, because nobody is notified of
+/// an edit.
+pub(crate) fn asks_somebody(event: &LongshoreEvent) -> bool {
+    matches!(
+        event,
+        LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
+            reason: WaitReason::Approval,
+            ..
+        })
+    )
 }
 
 /// What is kept of a topic's message.
@@ -256,6 +304,7 @@ pub(crate) struct Telling {
     pub(crate) stage: Stage,
     pub(crate) message: Message,
     pub(crate) only_as_edit: bool,
+    pub(crate) asks_somebody: bool,
 }
 
 /// What to do about a message.
@@ -298,6 +347,7 @@ pub(crate) fn step(kept: Option<&KeptMessage>, telling: &Telling, now: DateTime<
         Place::Claimed { until } if now < *until => Step::Wait,
         Place::Claimed { .. } if is_new => Step::Post(told.claimed(now)),
         Place::Claimed { .. } => Step::Post(kept.clone().claimed(now)),
+        Place::Posted(_) if is_new && telling.asks_somebody => Step::Post(told.claimed(now)),
         Place::Posted(posted) => Step::Edit {
             kept: if is_new {
                 KeptMessage {
@@ -340,6 +390,7 @@ mod tests {
             },
             message: message("told"),
             only_as_edit: false,
+            asks_somebody: false,
         }
     }
 

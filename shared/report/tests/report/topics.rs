@@ -7,9 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, FileCount, LongshoreEvent, ReleaseRefused, RunsOn, Source, SyncPlanned,
-    SyncProgressed, SyncShardCompleted, SyncSource, SyncSummary,
+    DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentWaiting, FailedPhase, FileCount,
+    LongshoreEvent, ReleaseRefused, RunsOn, SkipReason, Source, SyncPlanned, SyncProgressed,
+    SyncShardCompleted, SyncSource, SyncSummary, WaitReason,
 };
 use longshore_events::transfer::{TransferProgress, TransferReport};
 use longshore_report::{
@@ -214,6 +215,35 @@ fn failed() -> LongshoreEvent {
         reason: "tasks failed to start".to_owned(),
         failures: Vec::new(),
         rolling_back: true,
+        phase: FailedPhase::Rollout,
+    })
+}
+
+fn waiting(reason: WaitReason, seconds: i64) -> LongshoreEvent {
+    let deployment = deployment();
+    LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
+        stack: deployment.stack,
+        service: deployment.service,
+        deployment_id: deployment.deployment_id,
+        image: deployment.image,
+        source: deployment.source,
+        requested_at: deployment.requested_at,
+        reason,
+        since: after(seconds),
+        until: None,
+    })
+}
+
+fn skipped(reason: SkipReason, deployment_id: Option<String>) -> LongshoreEvent {
+    let deployment = deployment();
+    LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
+        stack: deployment.stack,
+        service: deployment.service,
+        image: deployment.image,
+        source: deployment.source,
+        requested_at: deployment.requested_at,
+        reason,
+        deployment_id,
     })
 }
 
@@ -318,6 +348,84 @@ impl Scene {
         }
         told
     }
+}
+
+#[tokio::test]
+async fn a_bot_tells_what_waits_and_then_goes_out_in_one_message() {
+    let scene = Scene::with(BOT);
+    let held = waiting(WaitReason::Held { note: None }, 0);
+    let frozen = waiting(WaitReason::Frozen, 5);
+    let told = scene
+        .tell_all(&[held, frozen, started(), succeeded()])
+        .await;
+    assert_eq!(
+        told,
+        [Told::Posted, Told::Edited, Told::Edited, Told::Edited]
+    );
+    assert_eq!(scene.channel.texts(), [text(&succeeded())]);
+}
+
+#[tokio::test]
+async fn what_waited_longer_never_replaces_what_went_on() {
+    let scene = Scene::with(BOT);
+    let frozen = waiting(WaitReason::Frozen, 5);
+    scene.tell_all(&[started(), frozen]).await;
+    assert_eq!(scene.channel.texts(), [text(&started())]);
+}
+
+/// Slack notifies nobody of an edit.
+#[tokio::test]
+async fn an_approval_is_asked_for_by_a_message_of_its_own_which_then_tells_the_deployment() {
+    let scene = Scene::with(BOT);
+    let frozen = waiting(WaitReason::Frozen, 0);
+    let approval = waiting(WaitReason::Approval, 5);
+    let told = scene
+        .tell_all(&[frozen.clone(), approval.clone(), approval, started()])
+        .await;
+    assert_eq!(
+        told,
+        [Told::Posted, Told::Posted, Told::Edited, Told::Edited]
+    );
+    assert_eq!(scene.channel.texts(), [text(&frozen), text(&started())]);
+}
+
+#[tokio::test]
+async fn what_waited_in_vain_is_told_in_the_message_that_said_that_it_waits() {
+    let scene = Scene::with(BOT);
+    let approval = waiting(WaitReason::Approval, 0);
+    let expired = skipped(
+        SkipReason::ApprovalExpired,
+        Some(deployment().deployment_id),
+    );
+    scene.tell_all(&[approval, expired.clone()]).await;
+    assert_eq!(scene.channel.texts(), [text(&expired)]);
+}
+
+#[tokio::test]
+async fn what_waited_and_was_replaced_is_only_an_edit() {
+    let replaced = skipped(SkipReason::NewerRequested, Some(deployment().deployment_id));
+    let scene = Scene::with(BOT);
+    let told = scene
+        .tell_all(&[waiting(WaitReason::Frozen, 0), replaced.clone()])
+        .await;
+    assert_eq!(told, [Told::Posted, Told::Edited]);
+    let webhook = Scene::with(WEBHOOK);
+    assert_eq!(webhook.tell_all(&[replaced]).await, [Told::Ignored]);
+    let older = skipped(SkipReason::NewerRequested, None);
+    assert_eq!(webhook.tell_all(&[older]).await, [Told::Posted]);
+}
+
+#[tokio::test]
+async fn the_services_that_one_push_is_deployed_to_have_a_message_each() {
+    let scene = Scene::with(BOT);
+    let mut other = deployment();
+    other.service = "worker".to_owned();
+    let other = LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
+        deployment: other,
+        finished_at: after(60),
+    });
+    scene.tell_all(&[started(), other.clone()]).await;
+    assert_eq!(scene.channel.texts(), [text(&started()), text(&other)]);
 }
 
 #[tokio::test]
@@ -458,7 +566,7 @@ async fn who_waits_for_another_to_post_gives_up_in_time() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "find the message of deployment 5f1e7c1e in slack: somebody else works on it, and there is \
+        "find the message of deployment shop/api/5f1e7c1e in slack: somebody else works on it, and there is \
          no time left"
     );
     // The one who claimed it died; the retry comes when the claim is over.
@@ -544,7 +652,7 @@ async fn what_cannot_be_kept_is_an_error_that_says_of_what() {
     let error = scene.tell(&started()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "find the message of deployment 5f1e7c1e in slack: SlowDown"
+        "find the message of deployment shop/api/5f1e7c1e in slack: SlowDown"
     );
     assert!(scene.channel.texts().is_empty());
 }
