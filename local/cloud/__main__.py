@@ -83,6 +83,7 @@ def install_what_the_emulator_lacks(arguments):
     """Changes the emulator before it serves. Imported here: its modules read the environment set above."""
     import alarms
     import application_auto_scaling
+    import call_counts
     import containers
     import delivery
     import events
@@ -134,6 +135,7 @@ def install_what_the_emulator_lacks(arguments):
     application_auto_scaling.install()
     provisioning.install()
     faults.install()
+    call_counts.install()
 
 
 def write_description(directory, description):

@@ -4,6 +4,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import call_counts
 import containers
 import events
 import faults
@@ -55,6 +56,7 @@ _READ = {
     "/slack/refused": slack.refused,
     "/events": events.recorded,
     "/containers": _running_containers,
+    "/calls": call_counts.counts,
     "/faults": faults.prepared,
 }
 _FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget}

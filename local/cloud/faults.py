@@ -85,6 +85,6 @@ def _checked(service, handler):
 
 
 def install():
-    """Last of all, around everything that answers a call that was allowed."""
+    """Around everything that answers a call that was allowed."""
     for service, handler in list(app.SERVICE_HANDLERS.items()):
         app.SERVICE_HANDLERS[service] = _checked(service, handler)

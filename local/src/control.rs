@@ -1,5 +1,6 @@
 //! The control server of the local cloud: what Slack's stand-in received, the events, the running processes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -165,6 +166,15 @@ impl Control {
         self.delete("/faults")
     }
 
+    /// How often each action, as policies name it (`ecs:UpdateService`), was called since the cloud started: by
+    /// anybody, and with whatever answer but that it is not allowed.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn calls(&self) -> Result<BTreeMap<String, u64>> {
+        self.get("/calls")
+    }
+
     /// Puts an event on the default bus as AWS itself would.
     ///
     /// # Errors
@@ -289,5 +299,14 @@ mod tests {
         };
         assert!(message.says(&["API", "rolled back", "exit code 1"]));
         assert!(!message.says(&["api", "mrkdwn"]));
+    }
+
+    #[test]
+    fn faults_are_named_as_the_control_server_knows_them() {
+        let named = [Fault::Throttled, Fault::Failed, Fault::AnswerLost].map(|fault| json!(fault));
+        assert_eq!(
+            named,
+            ["throttled", "failed", "answer_lost"].map(|name| json!(name))
+        );
     }
 }

@@ -1,8 +1,8 @@
-"""Calls that go wrong on request, and how often."""
+"""Calls that go wrong on request, and how many calls there were."""
 
 import unittest
 
-from tests.running_cloud import cloud, error_code, unique
+from tests.running_cloud import allow, cloud, error_code, unique
 
 
 class Faults(unittest.TestCase):
@@ -45,6 +45,17 @@ class Faults(unittest.TestCase):
         cloudformation = self.cloud.client("cloudformation")
         self._prepare(action="cloudformation:DescribeStacks", fault="throttled")
         self.assertEqual(error_code(cloudformation.describe_stacks)[0], "ThrottlingException")
+
+    def test_calls_are_counted_with_those_that_went_wrong_and_without_those_that_were_refused(self):
+        def counted():
+            return self.cloud.control("GET", "/calls")[2].get("ecs:ListClusters", 0)
+
+        ecs, before = self.cloud.client("ecs"), counted()
+        ecs.list_clusters()
+        self._prepare(action="ecs:ListClusters", fault="throttled")
+        error_code(ecs.list_clusters)
+        error_code(self.cloud.limited_client("ecs", [allow("ecs:ListTasks")]).list_clusters)
+        self.assertEqual(counted() - before, 2)
 
     def test_faults_are_forgotten(self):
         self._prepare(action="ecs:ListClusters", fault="failed", times=9)

@@ -429,6 +429,33 @@ class Services(unittest.TestCase):
         stack.apply(service_template(self.cluster, image, DesiredCount=2))
         self.assertEqual(self._service()["desiredCount"], 2)
 
+    def test_metadata_of_a_service_changes_the_stack_and_deploys_nothing(self):
+        stack, image = Stack(), self._image(SERVE)
+
+        def body(of_template, of_service):
+            given = service_template(self.cluster, image)
+            given["Metadata"] = {"followed": of_template}
+            given["Resources"]["Service"]["Metadata"] = {"followed": of_service}
+            return given
+
+        stack.create(body("v1", "v1"))
+        deployments = self._service()["deployments"]
+        # Of the template's own metadata AWS says that it cannot be updated by itself.
+        unchanged = stack.described(stack.change_set(body("v2", "v1")))
+        self.assertEqual(unchanged["Status"], "FAILED")
+        self.assertIn("didn't contain changes", unchanged["StatusReason"])
+        name = stack.change_set(body("v2", "v2"))
+        (change,) = [one["ResourceChange"] for one in stack.described(name)["Changes"]]
+        self.assertEqual(
+            (change["LogicalResourceId"], change["Action"], change["Scope"], change["Replacement"]),
+            ("Service", "Modify", ["Metadata"], "False"),
+        )
+        stack.client.execute_change_set(StackName=stack.name, ChangeSetName=name)
+        self.assertEqual(stack.at_rest(), "UPDATE_COMPLETE")
+        summary = stack.client.get_template_summary(StackName=stack.name)
+        self.assertEqual(json.loads(summary["Metadata"]), {"followed": "v2"})
+        self.assertEqual(self._service()["deployments"], deployments)
+
     def test_a_service_changed_behind_the_stacks_back_is_drift(self):
         stack = Stack()
         stack.create(service_template(self.cluster, self._image(SERVE), DesiredCount=1))

@@ -1,0 +1,33 @@
+"""How often each action was called, by whomever and with whatever answer. Calls that IAM refused do not count."""
+
+import collections
+import threading
+
+from ministack import app
+from ministack.core import iam_actions
+
+_lock = threading.Lock()
+_counts = collections.Counter()
+
+
+def counts():
+    """By action, as policies name it."""
+    with _lock:
+        return dict(sorted(_counts.items()))
+
+
+def _counted(service, handler):
+    async def answer(method, path, headers, body, query_params):
+        action = iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
+        if action:
+            with _lock:
+                _counts[action] += 1
+        return await handler(method, path, headers, body, query_params)
+
+    return answer
+
+
+def install():
+    """Around everything else that answers calls."""
+    for service, handler in list(app.SERVICE_HANDLERS.items()):
+        app.SERVICE_HANDLERS[service] = _counted(service, handler)
