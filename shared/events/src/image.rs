@@ -16,6 +16,12 @@ impl Digest {
         &self.0
     }
 
+    /// Stands for a digest that nobody knows, as of an image that only a tag names: zeros, which no content
+    /// is known to have.
+    pub fn unknown() -> Self {
+        Self(format!("sha256:{}", "0".repeat(64)))
+    }
+
     /// The first twelve hexadecimal digits: enough for a person to tell two images apart.
     pub fn short(&self) -> &str {
         &self.0["sha256:".len().."sha256:".len() + 12]

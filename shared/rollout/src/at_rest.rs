@@ -1,6 +1,8 @@
 //! What becomes of the services of a stack that is at rest again: what waited goes out, and what
 //! CloudFormation took back is put back.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
@@ -9,8 +11,9 @@ use serde::Serialize;
 
 use crate::decide::{AtRest, at_rest};
 use crate::deploy::{
-    DeployError, Engine, Outcome, Shown, Stop, Written, deploy_followed, tell_refusal,
+    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, deploy, tell_refusal,
 };
+use crate::follow::{Wake, baseline, follow as follow_policy};
 use crate::outbox::{self, RACES, lost_races};
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, RolloutState};
 use crate::record::{Deployment, Record, Request, State, Worker};
@@ -35,9 +38,9 @@ pub struct StackAtRest {
 pub struct ServiceAtRest {
     /// The service.
     pub service: String,
-    /// What came of the request that waited, if one did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waited: Option<Outcome>,
+    /// What came of the requests that waited: of one for each container at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Outcome>,
     /// What was done besides.
     #[serde(flatten)]
     pub done: Done,
@@ -151,20 +154,27 @@ fn needs_looking_after(record: &StackRecord) -> bool {
 }
 
 /// The services of the stack's last change, and those that something waits for, each with what waits.
-fn services(record: &StackRecord) -> impl Iterator<Item = (Carried, Option<&PendingPush>)> {
+fn services(record: &StackRecord) -> impl Iterator<Item = (Carried, Vec<&PendingPush>)> {
     let carried = &record.operation.services;
-    let others = record.pending_pushes.values().filter(|pending| {
-        !carried
-            .iter()
-            .any(|carried| carried.follower.service == pending.follower.service)
-    });
-    let others = others.map(|pending| Carried {
-        follower: pending.follower.clone(),
-        image: None,
-        is_named: false,
-    });
+    let mut others: Vec<Carried> = Vec::new();
+    for pending in record.pending_pushes.values() {
+        let is_of = |carried: &Carried| carried.follower.service == pending.follower.service;
+        if !carried.iter().any(is_of) && !others.iter().any(is_of) {
+            others.push(Carried {
+                follower: pending.follower.clone(),
+                image: None,
+                also: BTreeMap::new(),
+                is_named: false,
+            });
+        }
+    }
     carried.iter().cloned().chain(others).map(|carried| {
-        let pending = record.pending_pushes.get(&carried.follower.service);
+        let service = &carried.follower.service;
+        let pending = record
+            .pending_pushes
+            .values()
+            .filter(|pending| pending.follower.service == *service);
+        let pending = pending.collect();
         (carried, pending)
     })
 }
@@ -173,39 +183,38 @@ async fn look_after<C: Cloud>(
     cloud: &C,
     operation: &Operation,
     carried: &Carried,
-    pending: Option<&PendingPush>,
+    pending: Vec<&PendingPush>,
     worker: &Worker,
 ) -> Result<ServiceAtRest, DeployError> {
     let follower = &carried.follower;
-    let waited = match pending {
-        Some(pending) => {
-            let outcome =
-                deploy_followed(cloud, &pending.follower, &pending.request, worker).await?;
-            Some(outcome.outcome)
-        }
-        None => None,
-    };
-    let done = match waited {
-        // It takes the place of whatever ECS runs.
-        Some(Outcome::Started { .. }) => Done::Nothing,
-        Some(Outcome::Pending) => Done::Changing,
-        Some(Outcome::Skipped { .. } | Outcome::Failed { .. }) | None => {
-            let owner = follower.owner();
-            let engine = Engine {
-                cloud,
-                follower,
-                owner: &owner,
-                worker,
-            };
-            match settle(&engine, operation, carried).await {
-                Ok(done) => done,
-                Err(Stop::Refused(reason)) => Done::NotPutBack { reason },
-                Err(Stop::Call(error)) => {
-                    return Err(DeployError::AtRest {
-                        owner,
-                        source: error,
-                    });
-                }
+    let mut waited = Vec::new();
+    for pending in pending {
+        waited.push(pursue(cloud, pending, worker).await?);
+    }
+    // What was started takes the place of whatever ECS runs.
+    let is_started = waited
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Started { .. }));
+    let done = if waited.contains(&Outcome::Pending) {
+        Done::Changing
+    } else if is_started {
+        Done::Nothing
+    } else {
+        let owner = follower.owner();
+        let engine = Engine {
+            cloud,
+            follower,
+            owner: &owner,
+            worker,
+        };
+        match settle(&engine, operation, carried).await {
+            Ok(done) => done,
+            Err(Stop::Refused(reason)) => Done::NotPutBack { reason },
+            Err(Stop::Call(error)) => {
+                return Err(DeployError::AtRest {
+                    owner,
+                    source: error,
+                });
             }
         }
     };
@@ -214,6 +223,32 @@ async fn look_after<C: Cloud>(
         waited,
         done,
     })
+}
+
+/// Does what waited for the end of the change. Of what an image policy named, only the wake-up has waited:
+/// the policy is asked again. Nobody waits for an answer, so a refusal is told as a failure.
+async fn pursue<C: Cloud>(
+    cloud: &C,
+    pending: &PendingPush,
+    worker: &Worker,
+) -> Result<Outcome, DeployError> {
+    let PendingPush { request, follower } = pending;
+    let outcome = if request.is_explicit() {
+        deploy(cloud, follower, &[follower], request, worker).await
+    } else {
+        let repository = &request.image.repository;
+        follow_policy(cloud, repository, follower, Wake::AtRest(request), worker).await
+    };
+    match outcome {
+        Ok(outcome) => Ok(outcome.outcome),
+        Err(DeployError::Refused { reason, .. }) => {
+            tell_refusal(cloud, request.summary(follower), &reason, worker)
+                .await
+                .map_err(|error| call_failed(&follower.owner(), &request.image, error))?;
+            Ok(Outcome::Failed { reason })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Brings together what the record says of a service and what ECS runs.
@@ -268,17 +303,18 @@ async fn settle_shown<C: Cloud>(
         AtRest::Follow => follow(engine, written, shown).await,
         AtRest::Adopt(image) => {
             let request = request(operation, carried, written.last(), image, false);
-            adopt(engine, &written, shown, &request).await
+            adopt(engine, operation, carried, &written, shown, &request).await
         }
         AtRest::PutBack(image) => {
             let request = request(operation, carried, written.last(), image, true);
-            let deployment = Deployment::claim(
+            let mut deployment = Deployment::claim(
                 written.last(),
                 engine.follower,
                 &request,
                 &shown.running,
                 worker,
             );
+            deployment.also.extend(carried.also.clone());
             put_back(engine, &written, shown, deployment).await
         }
     }
@@ -323,7 +359,7 @@ async fn put_back<C: Cloud>(
     deployment: Deployment,
 ) -> Result<Option<Done>, Stop> {
     let summary = deployment.summary();
-    let taken = engine.take(written, shown, deployment).await;
+    let taken = engine.take(written, shown, deployment, |_| ()).await;
     Ok(match taken {
         Err(Stop::Refused(reason)) => {
             // Nobody waits for an answer.
@@ -333,7 +369,7 @@ async fn put_back<C: Cloud>(
         taken => taken?.map(|outcome| match outcome {
             Outcome::Started { deployment_id, .. } => Done::PutBack { deployment_id },
             Outcome::Failed { reason } => Done::NotPutBack { reason },
-            Outcome::Skipped { .. } => Done::Nothing,
+            Outcome::Nothing | Outcome::Skipped { .. } | Outcome::Waiting { .. } => Done::Nothing,
             Outcome::Pending => Done::Changing,
         }),
     })
@@ -363,15 +399,36 @@ async fn follow<C: Cloud>(
 }
 
 /// Writes down what CloudFormation deployed. That the stack is ready is told; its deployments are not
-/// told one by one.
+/// told one by one. Where the stack file asked for the image, or made the service, the image policy has
+/// nothing to say until something newer is pushed.
 async fn adopt<C: Cloud>(
     engine: &Engine<'_, C>,
+    operation: &Operation,
+    carried: &Carried,
     written: &Written,
     shown: &Shown,
     request: &Request,
 ) -> Result<Option<Done>, Stop> {
     let worker = engine.worker;
     let running = &shown.running;
+    let is_named = carried.is_named && carried.image.as_ref() == Some(&request.image);
+    let was_followed = written
+        .record()
+        .is_some_and(|record| record.followed.contains_key(&engine.follower.container));
+    let followed = if is_named || !was_followed {
+        let repository = &request.image.repository;
+        let at = operation.requested_at;
+        baseline(engine.cloud, repository, &[engine.follower], at, worker).await?
+    } else {
+        BTreeMap::new()
+    };
+    let change = |record: &mut Record| {
+        if is_named {
+            record.goes_out(request, &followed, worker);
+        } else {
+            record.followed.extend(followed);
+        }
+    };
     let created_at = shown
         .service
         .primary()
@@ -396,7 +453,7 @@ async fn adopt<C: Cloud>(
         finished_at: Some(worker.now),
         ..Deployment::claim(written.last(), engine.follower, request, running, worker)
     };
-    match engine.claim(written, deployment).await {
+    match engine.claim(written, deployment, change).await {
         Err(error) if error.class == ErrorClass::LostRace => Ok(None),
         claimed => {
             let (record, version) = claimed?;
@@ -417,10 +474,8 @@ async fn close_gone<C: Cloud>(
     let Some((mut record, version)) = written.stored else {
         return Ok(Some(Done::Gone));
     };
-    let is_open = matches!(
-        record.deployment.state,
-        State::Deploying | State::RollingBack
-    );
+    let state = record.deployment.state;
+    let is_open = state.is_open() && state != State::Claimed;
     if operation.kind != OperationKind::Destroy || !is_open {
         outbox::flush(engine.cloud, record, version, engine.worker).await?;
         return Ok(Some(Done::Gone));
@@ -462,13 +517,12 @@ async fn write_down<C: Cloud>(
             return Ok(());
         };
         let mut record = before.clone();
-        for service in &done {
-            if record.pending_pushes.get(&service.service)
-                == handled.pending_pushes.get(&service.service)
-            {
-                record.pending_pushes.remove(&service.service);
-            }
-        }
+        record.pending_pushes.retain(|key, pending| {
+            let is_done = done
+                .iter()
+                .any(|service| service.service == pending.follower.service);
+            !is_done || handled.pending_pushes.get(key) != Some(pending)
+        });
         if is_settled && record.operation.id == handled.operation.id {
             record.operation.settled = true;
         }

@@ -1,58 +1,200 @@
 //! Every decision, as pure functions of what the record says and what ECS shows.
 
+use chrono::{DateTime, Duration, Utc};
 use longshore_events::ecs::DeploymentEventName;
-use longshore_events::image::Image;
-use longshore_events::longshore::{SkipReason, Source};
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::{SkipReason, Source, WaitReason};
 
+use crate::policy::{Policy, RegistryImage};
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
-use crate::record::{Deployment, Request, Running, State, Worker};
+use crate::record::{Deployment, Record, Request, Running, State, Waiting, Worker};
+use crate::settings::RolloutSettings;
 use crate::stack_record::{Carried, Operation, OperationState};
 use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
 
-/// What to do about a request for a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a wake-up of a follower is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due<'a> {
+    /// Nothing: what the policy names was followed already, and nothing waits.
+    Nothing,
+    /// The policy names an image that was not followed yet.
+    News(&'a RegistryImage),
+    /// A request waits: whether it may go out is decided anew.
+    Waiting(&'a Waiting),
+    /// The invocation that had claimed the record's deployment died before it had done its work: take that
+    /// up.
+    Resume,
+    /// An attempt of this very invocation has the claim and may still run: come again.
+    ComeAgain,
+}
+
+/// Decides what there is to do for a follower by `container`: `record` was loaded before the registry was
+/// asked, and `newest` is what the policy then named.
+pub fn due<'a>(
+    record: Option<&'a Record>,
+    container: &str,
+    policy: &Policy,
+    newest: Option<&'a RegistryImage>,
+    worker: &Worker,
+) -> Due<'a> {
+    let followed = record.and_then(|record| record.followed.get(container));
+    if let Some(newest) = newest.filter(|newest| policy.is_news(newest, followed)) {
+        return Due::News(newest);
+    }
+    let Some(record) = record else {
+        return Due::Nothing;
+    };
+    let last = &record.deployment;
+    if last.is_taken_up() && last.lease_until <= worker.now {
+        return Due::Resume;
+    }
+    if last.is_taken_up() && last.claimed_by == worker.id {
+        return Due::ComeAgain;
+    }
+    let waiting = record.waiting.as_ref();
+    waiting
+        .filter(|waiting| waiting.container == container)
+        .map_or(Due::Nothing, Due::Waiting)
+}
+
+/// All that decides about a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The service's record.
+    pub record: Option<&'a Record>,
+    /// What is asked for.
+    pub request: &'a Request,
+    /// What ECS runs.
+    pub running: &'a Running,
+    /// How the service's deployments go.
+    pub rollout: &'a RolloutSettings,
+    /// When the freeze window ends that is open now.
+    pub frozen_until: Option<DateTime<Utc>>,
+    /// The services that get the image first, and how far they are with it.
+    pub predecessors: &'a [(String, Progress)],
+    /// Who works on it, and when.
+    pub worker: &'a Worker,
+}
+
+/// What to do about a request for a deployment of a service whose stack is at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Claim it and deploy.
     Deploy,
     /// Take up the record's own deployment, whose invocation died before it had done its work.
     Resume,
-    /// Do nothing.
+    /// Write down that it waits, and tell that unless it was told for the same reason before.
+    Wait(Wait),
+    /// Do nothing, now and later.
     Skip(SkipReason),
     /// An attempt of this very invocation has the claim and may still run: come again.
-    Wait,
+    ComeAgain,
 }
 
-/// Decides about `request` for a service whose record tells of `last` and which runs `running`.
-pub fn decide(
-    last: Option<&Deployment>,
-    request: &Request,
-    running: &Running,
-    worker: &Worker,
-) -> Decision {
+/// Why and how long a request waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What it waits for.
+    pub why: WaitReason,
+    /// Since when it has waited for that.
+    pub since: DateTime<Utc>,
+    /// When that ends, where it is known.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// How far a service is with an image that it gets before others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It runs it.
+    Done,
+    /// It is still to come, or under way.
+    Pending,
+    /// It did not get it to run, or does not run it any more.
+    Failed,
+}
+
+/// How far the service of this record is with the image of this digest.
+pub fn progress(record: Option<&Record>, digest: &Digest) -> Progress {
+    let Some(record) = record else {
+        return Progress::Pending;
+    };
+    let waits = record
+        .waiting
+        .as_ref()
+        .is_some_and(|waiting| waiting.request.image.digest == *digest);
+    let last = &record.deployment;
+    if last.images().any(|(_, image)| image.digest == *digest) {
+        return match last.state {
+            State::Succeeded => Progress::Done,
+            State::RollingBack | State::RolledBack | State::Failed | State::Superseded
+                if !waits =>
+            {
+                Progress::Failed
+            }
+            _ => Progress::Pending,
+        };
+    }
+    let was_followed = record
+        .followed
+        .values()
+        .any(|followed| followed.digest == *digest);
+    if !waits && (was_followed || record.blocked.contains(digest)) {
+        return Progress::Failed;
+    }
+    Progress::Pending
+}
+
+/// Decides about a request.
+pub fn decide(situation: &Situation<'_>) -> Decision {
+    match about_last(situation) {
+        Decision::Deploy => whether_now(situation),
+        decision => decision,
+    }
+}
+
+/// Decides by what was asked for before and by what runs.
+fn about_last(situation: &Situation<'_>) -> Decision {
+    let Situation {
+        record,
+        request,
+        running,
+        worker,
+        ..
+    } = *situation;
     let runs_it = is_pinned_to(&running.image, &request.image);
-    let Some(last) = last else {
+    let Some(record) = record else {
         return if runs_it {
             Decision::Skip(SkipReason::AlreadyRunning)
         } else {
             Decision::Deploy
         };
     };
+    let last = &record.deployment;
+    if !request.is_explicit() && record.blocked.contains(&request.image.digest) {
+        return Decision::Skip(SkipReason::FailedBefore);
+    }
     let same_image = last.image.digest == request.image.digest
         && last.image.repository == request.image.repository;
-    // A retry or a late delivery may bring an older request after a newer one, a person's as well.
-    let is_newer_than_request = request.is_before(last);
+    // What a policy names has an order of its own. Of what people ask for, a retry or a late delivery may
+    // bring the older after the newer.
+    let is_outdated = request.is_explicit()
+        && (request.is_before(last)
+            || record.waiting.as_ref().is_some_and(|waiting| {
+                waiting.request.id != request.id && request.is_before_request(&waiting.request)
+            }));
     match last.state {
-        State::Claimed if same_image => {
+        State::Claimed | State::Preparing if same_image && last.is_taken_up() => {
             if last.lease_until <= worker.now {
                 Decision::Resume
             } else if last.claimed_by == worker.id {
-                Decision::Wait
+                Decision::ComeAgain
             } else {
                 // If that invocation dies, Lambda's retry of it takes its claim up.
                 Decision::Skip(SkipReason::AlreadyDeploying)
             }
         }
-        State::Deploying if same_image => {
+        State::Preparing if same_image => Decision::Skip(SkipReason::AlreadyDeploying),
+        State::Deploying | State::Verifying if same_image => {
             let ecs_shows_it = running.ecs_deployment_id == last.ecs_deployment_id;
             if ecs_shows_it || !request.is_explicit() || last.id == request.id {
                 Decision::Skip(SkipReason::AlreadyDeploying)
@@ -60,10 +202,13 @@ pub fn decide(
                 Decision::Deploy
             }
         }
-        State::Claimed | State::Deploying if is_newer_than_request => {
-            Decision::Skip(SkipReason::NewerRequested)
+        State::Claimed | State::Preparing | State::Deploying | State::Verifying => {
+            if is_outdated {
+                Decision::Skip(SkipReason::NewerRequested)
+            } else {
+                Decision::Deploy
+            }
         }
-        State::Claimed | State::Deploying => Decision::Deploy,
         // The failed revision may still be what the service points at while ECS takes it back.
         State::RollingBack | State::RolledBack | State::Failed
             if same_image && (!request.is_explicit() || last.id == request.id) =>
@@ -72,11 +217,71 @@ pub fn decide(
         }
         State::RollingBack if same_image => Decision::Deploy,
         _ if runs_it => Decision::Skip(SkipReason::AlreadyRunning),
-        _ if is_newer_than_request || last.id == request.id => {
-            Decision::Skip(SkipReason::NewerRequested)
-        }
+        _ if is_outdated || last.id == request.id => Decision::Skip(SkipReason::NewerRequested),
         _ => Decision::Deploy,
     }
+}
+
+/// Decides whether what is to be deployed may go out now.
+fn whether_now(situation: &Situation<'_>) -> Decision {
+    let Situation {
+        record,
+        request,
+        rollout,
+        worker,
+        ..
+    } = *situation;
+    let now = worker.now;
+    let waiting = record
+        .and_then(|record| record.waiting.as_ref())
+        .filter(|waiting| waiting.request.id == request.id);
+    let wait = |why: WaitReason, until: Option<DateTime<Utc>>| {
+        let before = waiting.filter(|waiting| is_same_kind(&waiting.why, &why));
+        Decision::Wait(Wait {
+            why,
+            since: before.map_or(now, |waiting| waiting.since),
+            until,
+        })
+    };
+    if let Some(hold) = record.and_then(|record| record.holds(now)) {
+        let note = hold.note.clone();
+        return wait(WaitReason::Held { note }, hold.until);
+    }
+    if let Some(until) = situation.frozen_until {
+        return wait(WaitReason::Frozen, Some(until));
+    }
+    let is = |progress: Progress| move |(_, other): &&(String, Progress)| *other == progress;
+    let predecessors = situation.predecessors;
+    if predecessors.iter().any(|one| is(Progress::Failed)(&one)) {
+        return Decision::Skip(SkipReason::PredecessorFailed);
+    }
+    let pending: Vec<String> = predecessors
+        .iter()
+        .filter(is(Progress::Pending))
+        .map(|(service, _)| service.clone())
+        .collect();
+    if !pending.is_empty() {
+        return wait(WaitReason::Predecessors { services: pending }, None);
+    }
+    let Some(approval) = &rollout.approval else {
+        return Decision::Deploy;
+    };
+    match waiting {
+        Some(waiting) if waiting.approved => Decision::Deploy,
+        Some(waiting) if waiting.why == WaitReason::Approval => match waiting.until {
+            Some(until) if until <= now => Decision::Skip(SkipReason::ApprovalExpired),
+            until => wait(WaitReason::Approval, until),
+        },
+        _ => {
+            let expires_after = Duration::minutes(i64::from(approval.expires_after_minutes));
+            wait(WaitReason::Approval, Some(now + expires_after))
+        }
+    }
+}
+
+/// Whether a wait for `one` is told by having told of the wait for `other`.
+pub(crate) fn is_same_kind(one: &WaitReason, other: &WaitReason) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
 /// What to do about a service whose stack is at rest.
@@ -119,8 +324,8 @@ pub fn at_rest(
     let runs = |image: &Image| is_pinned_to(&running.image, image);
     let is_ready = operation.state == OperationState::Ready;
     let alive = last.filter(|last| matches!(last.state, State::Deploying | State::Succeeded));
-    if let Some(due) = due(operation, carried, last, alive, running).filter(|due| !runs(due)) {
-        return AtRest::PutBack(due.clone());
+    if let Some(owed) = owed(operation, carried, last, alive, running).filter(|owed| !runs(owed)) {
+        return AtRest::PutBack(owed.clone());
     }
     let is_told =
         |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
@@ -152,7 +357,7 @@ pub fn at_rest(
 
 /// The image that the service must run for nobody's request to be lost; `None` when what CloudFormation
 /// made of it is right.
-fn due<'a>(
+fn owed<'a>(
     operation: &Operation,
     carried: &'a Carried,
     last: Option<&'a Deployment>,

@@ -1,18 +1,24 @@
 //! Deploying: from a request to an updated service.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use futures_util::future::{join, join_all, try_join};
-use longshore_events::incoming::Push;
+use futures_util::future::{join, join3, try_join};
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentSkipped, DeploymentSummary, LongshoreEvent, OperationKind,
-    SkipReason, Source,
+    DeploymentFailed, DeploymentSummary, FailedPhase, LongshoreEvent, OperationKind, SkipReason,
+    Source, WaitReason,
 };
 use longshore_events::manual::DeployPayload;
 use serde::Serialize;
 
-use crate::decide::{Decision, decide};
-use crate::outbox::{RACES, flush, lost_races};
-use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion, TaskDefinition};
+use crate::decide::{Decision, Situation, decide};
+use crate::follow::baseline;
+use crate::outbox::RACES;
+use crate::outbox::lost_races;
+use crate::policy::RegistryImage;
+use crate::ports::{
+    CallError, Cloud, EcsService, ErrorClass, ImageContents, RecordVersion, TaskDefinition,
+};
 use crate::record::{Deployment, Record, Request, Running, State, Worker};
 use crate::route::{Follower, Owner};
 use crate::sequence::Sequence;
@@ -42,10 +48,20 @@ pub enum Outcome {
         /// The ARN of the task definition that is rolled out.
         task_definition: String,
     },
-    /// Nothing was done.
+    /// There was nothing to do: what the image policy names was asked for before.
+    Nothing,
+    /// Nothing was done about what was asked for, and nothing will be.
     Skipped {
         /// Why.
         reason: SkipReason,
+    },
+    /// It may not go out yet. That is written down, and it goes out as soon as it may.
+    Waiting {
+        /// What it waits for.
+        reason: WaitReason,
+        /// When that ends, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
     },
     /// The service's stack is being changed. The request is remembered, and carried out when the stack is
     /// at rest.
@@ -55,6 +71,17 @@ pub enum Outcome {
         /// In the words of what refused it.
         reason: String,
     },
+}
+
+impl Follower {
+    /// What came of a request for its service.
+    pub(crate) fn outcome(&self, outcome: Outcome) -> ServiceOutcome {
+        ServiceOutcome {
+            stack: self.stack.clone(),
+            service: self.service.clone(),
+            outcome,
+        }
+    }
 }
 
 /// Why a request for a service led to nothing.
@@ -90,74 +117,6 @@ pub enum DeployError {
     },
 }
 
-/// Deploys a pushed image to every service that follows its repository and tag, side by side.
-///
-/// # Errors
-/// When the route cannot be read. What fails for one service is in its own result and does not keep
-/// the others back.
-pub async fn deploy_push<C: Cloud>(
-    cloud: &C,
-    push: &Push,
-    worker: &Worker,
-) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
-    let Some(route) = cloud.route(&push.image.repository).await? else {
-        tracing::debug!(
-            repository = push.image.repository,
-            "no route: nobody follows this repository"
-        );
-        return Ok(Vec::new());
-    };
-    let tag = push.image.tag.as_deref().unwrap_or_default();
-    let request = Request {
-        id: push.event_id.clone(),
-        at: push.at,
-        sequence: Sequence::of_tag(tag),
-        image: push.image.clone(),
-        source: Source::Push,
-        replaced_requests: Vec::new(),
-    };
-    let followers: Vec<&Follower> = route.followers_of(tag).collect();
-    if followers.is_empty() {
-        tracing::debug!(
-            repository = push.image.repository,
-            tag,
-            "nobody follows this tag"
-        );
-    }
-    let deployments = followers
-        .into_iter()
-        .map(|follower| deploy_followed(cloud, follower, &request, worker));
-    Ok(join_all(deployments).await)
-}
-
-/// Deploys to a follower. Nobody waits for an answer to a push, so a refusal is told as a failure.
-pub(crate) async fn deploy_followed<C: Cloud>(
-    cloud: &C,
-    follower: &Follower,
-    request: &Request,
-    worker: &Worker,
-) -> Result<ServiceOutcome, DeployError> {
-    match deploy(cloud, follower, request, worker).await {
-        Err(DeployError::Refused {
-            owner,
-            image,
-            reason,
-        }) => match tell_refusal(cloud, request.summary(follower), &reason, worker).await {
-            Ok(()) => Ok(ServiceOutcome {
-                stack: owner.stack,
-                service: owner.service,
-                outcome: Outcome::Failed { reason },
-            }),
-            Err(source) => Err(DeployError::Call {
-                owner,
-                image,
-                source,
-            }),
-        },
-        other => other,
-    }
-}
-
 /// Tells that a deployment was refused before anything was written down.
 pub(crate) async fn tell_refusal<C: Cloud>(
     cloud: &C,
@@ -171,6 +130,7 @@ pub(crate) async fn tell_refusal<C: Cloud>(
         reason: reason.to_owned(),
         failures: Vec::new(),
         rolling_back: false,
+        phase: FailedPhase::Before,
     });
     cloud.publish(&[failed]).await
 }
@@ -208,17 +168,21 @@ pub async fn deploy_explicitly<C: Cloud>(
     let (route, image) = try_join(cloud.route(repository), cloud.resolve(&payload.image))
         .await
         .map_err(|error| call_failed(&owner, &payload.image, error))?;
-    let follower = route
-        .as_ref()
-        .and_then(|route| route.follower(&owner.stack, &owner.service))
-        .ok_or_else(|| DeployError::Refused {
+    let followers: Vec<&Follower> = route
+        .iter()
+        .flat_map(|route| &route.followers)
+        .filter(|follower| follower.owner() == owner)
+        .collect();
+    let Some(follower) = together(&followers) else {
+        return Err(DeployError::Refused {
             image: payload.image.to_string(),
             reason: format!(
                 "routes/{repository}.json names no such service: add it there, or name an image of a \
                  repository that the service follows"
             ),
             owner,
-        })?;
+        });
+    };
     let request = Request {
         id: asked.id,
         at: asked.at,
@@ -227,13 +191,29 @@ pub async fn deploy_explicitly<C: Cloud>(
         source: asked.source,
         replaced_requests: Vec::new(),
     };
-    deploy(cloud, follower, &request, worker).await
+    deploy(cloud, &follower, &followers, &request, worker).await
 }
 
-/// Deploys to one service.
-async fn deploy<C: Cloud>(
+/// The followers of one service in one route, as one that brings an image to the containers of all.
+fn together(followers: &[&Follower]) -> Option<Follower> {
+    let (first, others) = followers.split_first()?;
+    let mut together = (*first).clone();
+    for other in others {
+        for container in other.containers() {
+            if !together.containers().any(|known| known == container) {
+                together.other_containers.push(container.to_owned());
+            }
+        }
+    }
+    Some(together)
+}
+
+/// Deploys what a person or a pipeline chose to one service; `followers` are those whose policies are not to
+/// undo that.
+pub(crate) async fn deploy<C: Cloud>(
     cloud: &C,
     follower: &Follower,
+    followers: &[&Follower],
     request: &Request,
     worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
@@ -244,22 +224,25 @@ async fn deploy<C: Cloud>(
         owner: &owner,
         worker,
     };
-    match engine.run(request).await {
-        Ok(outcome) => Ok(ServiceOutcome {
-            stack: owner.stack,
-            service: owner.service,
-            outcome,
-        }),
-        Err(Stop::Refused(reason)) => Err(DeployError::Refused {
-            owner,
-            image: request.image.to_string(),
+    engine
+        .ask(request, followers)
+        .await
+        .map(|outcome| follower.outcome(outcome))
+        .map_err(|stop| refused_or_failed(&owner, &request.image, stop))
+}
+
+pub(crate) fn refused_or_failed(owner: &Owner, image: &impl ToString, stop: Stop) -> DeployError {
+    match stop {
+        Stop::Refused(reason) => DeployError::Refused {
+            owner: owner.clone(),
+            image: image.to_string(),
             reason,
-        }),
-        Err(Stop::Call(error)) => Err(call_failed(&owner, &request.image, error)),
+        },
+        Stop::Call(error) => call_failed(owner, image, error),
     }
 }
 
-fn call_failed(owner: &Owner, image: &impl ToString, error: CallError) -> DeployError {
+pub(crate) fn call_failed(owner: &Owner, image: &impl ToString, error: CallError) -> DeployError {
     let owner = owner.clone();
     let image = image.to_string();
     match error.class {
@@ -316,8 +299,12 @@ pub(crate) struct Shown {
 }
 
 impl Written {
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.stored.as_ref().map(|(record, _)| record)
+    }
+
     pub(crate) fn last(&self) -> Option<&Deployment> {
-        self.stored.as_ref().map(|(record, _)| &record.deployment)
+        self.record().map(|record| &record.deployment)
     }
 
     pub(crate) fn is_changing(&self) -> bool {
@@ -328,54 +315,142 @@ impl Written {
 }
 
 impl<C: Cloud> Engine<'_, C> {
-    async fn run(&self, request: &Request) -> Result<Outcome, Stop> {
+    /// Does what a person or a pipeline asks for.
+    async fn ask(&self, request: &Request, followers: &[&Follower]) -> Result<Outcome, Stop> {
         for _ in 0..RACES {
-            let (written, shown) = self.look().await?;
-            if written.is_changing() {
-                match self.remember(request, written).await? {
-                    Some(outcome) => return Ok(outcome),
-                    None => continue,
-                }
-            }
-            let shown = shown.map_err(|stop| explain(stop, &written))?;
-            let last = written.last();
-            let deployment = match decide(last, request, &shown.running, self.worker) {
-                Decision::Skip(reason) => {
-                    return self.skip(request, reason, written.stored).await;
-                }
-                Decision::Wait => return Err(Stop::Call(self.claimed_already())),
-                Decision::Resume => last.map(|last| last.resumed(self.worker)),
-                Decision::Deploy => None,
-            }
-            .unwrap_or_else(|| {
-                Deployment::claim(last, self.follower, request, &shown.running, self.worker)
-            });
-            if let Some(outcome) = self.take(&written, &shown, deployment).await? {
+            let stored = self.cloud.load(self.owner).await?;
+            let repository = &request.image.repository;
+            let followed =
+                baseline(self.cloud, repository, followers, request.at, self.worker).await?;
+            if let Some(outcome) = self.pursue(stored, request, &followed).await? {
                 return Ok(outcome);
             }
         }
         Err(Stop::Call(lost_races(self.owner)))
     }
 
+    /// Decides about `request` and does what is decided; `None` when somebody else wrote the record first.
+    /// `followed` is what the policies of these containers are to count as followed with that.
+    pub(crate) async fn pursue(
+        &self,
+        stored: Option<(Record, RecordVersion)>,
+        request: &Request,
+        followed: &BTreeMap<String, RegistryImage>,
+    ) -> Result<Option<Outcome>, Stop> {
+        let (stack, predecessors, shown) = join3(
+            self.cloud.load_stack(&self.owner.stack),
+            self.predecessors(request),
+            self.look_at_service(),
+        )
+        .await;
+        let written = Written {
+            stored,
+            stack: stack?,
+        };
+        if written.is_changing() {
+            return self.remember(request, written).await;
+        }
+        let shown = shown.map_err(|stop| explain(stop, &written))?;
+        let rollout = &self.follower.rollout;
+        let decision = decide(&Situation {
+            record: written.record(),
+            request,
+            running: &shown.running,
+            rollout,
+            frozen_until: rollout
+                .frozen_until(self.worker.now)
+                .map_err(|invalid| Stop::Refused(invalid.to_string()))?,
+            predecessors: &predecessors?,
+            worker: self.worker,
+        });
+        match decision {
+            Decision::Skip(reason) => self.skip(written, &shown, request, followed, reason).await,
+            Decision::ComeAgain => Err(Stop::Call(self.claimed_already())),
+            Decision::Resume => self.resume(&written, &shown).await,
+            Decision::Wait(wait) => self.wait(written, &shown, request, followed, wait).await,
+            Decision::Deploy => {
+                let Some(contents) = self.inspect(request).await? else {
+                    let reason = SkipReason::ArchitectureMissing;
+                    return self.skip(written, &shown, request, followed, reason).await;
+                };
+                let last = written.last();
+                let claim =
+                    Deployment::claim(last, self.follower, request, &shown.running, self.worker);
+                let deployment = Deployment {
+                    commit: contents.commit,
+                    ..claim
+                };
+                let change = |record: &mut Record| {
+                    record.goes_out(request, followed, self.worker);
+                };
+                self.take(&written, &shown, deployment, change).await
+            }
+        }
+    }
+
+    /// Takes up the record's own deployment; `None` when somebody else wrote the record first.
+    pub(crate) async fn resume(
+        &self,
+        written: &Written,
+        shown: &Shown,
+    ) -> Result<Option<Outcome>, Stop> {
+        match written.last() {
+            Some(last) => {
+                let resumed = last.resumed(self.worker);
+                self.take(written, shown, resumed, |_| ()).await
+            }
+            None => Ok(Some(Outcome::Nothing)),
+        }
+    }
+
+    /// What the image says of itself; `None` when it lacks the service's architecture and nobody waits for
+    /// an answer.
+    pub(crate) async fn inspect(&self, request: &Request) -> Result<Option<ImageContents>, Stop> {
+        let contents =
+            self.cloud
+                .inspect(&request.image)
+                .await
+                .map_err(|error| match error.class {
+                    ErrorClass::NotFound => Stop::Refused(error.to_string()),
+                    _ => Stop::Call(error),
+                })?;
+        let needed = match self.follower.cpu_architecture {
+            Some(needed) if !contents.architectures.contains(&needed) => needed,
+            _ => return Ok(Some(contents)),
+        };
+        if !request.is_explicit() {
+            return Ok(None);
+        }
+        let found: Vec<String> = contents
+            .architectures
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let found = match found.as_slice() {
+            [] => "nothing that ECS has".to_owned(),
+            found => found.join(" and "),
+        };
+        Err(Stop::Refused(format!(
+            "the image was built for {found}, and the service's tasks run on {needed}: build it for that"
+        )))
+    }
+
     /// Claims the record for `deployment` and carries it out; `None` when somebody else wrote the record
-    /// first.
+    /// first. What the record is to say besides, `change` puts into the same write.
     pub(crate) async fn take(
         &self,
         written: &Written,
         shown: &Shown,
         deployment: Deployment,
+        change: impl FnOnce(&mut Record),
     ) -> Result<Option<Outcome>, Stop> {
         // Made before the claim: what cannot be deployed is refused with nothing changed.
-        let revision = shown.task_definition.next_revision(
-            &deployment.container,
-            &deployment.image,
-            &deployment.id,
-        )?;
+        let revision = shown.task_definition.next_revision_of(&deployment)?;
         let raced = written
             .last()
             .filter(|last| last.state == State::Claimed && last.id != deployment.id)
             .map(|last| last.id.clone());
-        let (record, version) = match self.claim(written, deployment).await {
+        let (record, version) = match self.claim(written, deployment, change).await {
             Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
             claimed => claimed?,
         };
@@ -400,7 +475,7 @@ impl<C: Cloud> Engine<'_, C> {
         Ok((Written { stored, stack }, shown))
     }
 
-    async fn look_at_service(&self) -> Result<Shown, Stop> {
+    pub(crate) async fn look_at_service(&self) -> Result<Shown, Stop> {
         let service = self
             .cloud
             .describe_service(&self.follower.service_name())
@@ -425,16 +500,16 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// Writes down that the request waits for the end of the stack's change; `None` when somebody else
-    /// wrote the stack's record first.
+    /// wrote the stack's record first. Of what a policy names only the wake-up waits: the policy is asked
+    /// again.
     async fn remember(&self, request: &Request, written: Written) -> Result<Option<Outcome>, Stop> {
+        let last = written.last();
         // Decided as at rest, and for good: the record only ever moves on to newer requests.
-        if written.last().is_some_and(|last| request.is_before(last)) {
-            return self
-                .skip(request, SkipReason::NewerRequested, written.stored)
-                .await
-                .map(Some);
+        if request.is_explicit() && last.is_some_and(|last| request.is_before(last)) {
+            let reason = SkipReason::NewerRequested;
+            return self.tell_skipped(written, request, reason).await;
         }
-        let last = written.last().cloned();
+        let last = last.cloned();
         if let Some((mut record, version)) = written.stack
             && record.remember(self.follower, request, last.as_ref())
         {
@@ -451,6 +526,7 @@ impl<C: Cloud> Engine<'_, C> {
         &self,
         written: &Written,
         deployment: Deployment,
+        change: impl FnOnce(&mut Record),
     ) -> Result<(Record, RecordVersion), CallError> {
         let before = written.stored.as_ref();
         if before.is_none() {
@@ -459,37 +535,13 @@ impl<C: Cloud> Engine<'_, C> {
                 .set_owner(&self.follower.service_name(), self.owner)
                 .await?;
         }
-        let record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
+        let mut record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
+        change(&mut record);
         let version = self
             .cloud
             .save(&record, before.map(|(_, version)| version))
             .await?;
         Ok((record, version))
-    }
-
-    async fn skip(
-        &self,
-        request: &Request,
-        reason: SkipReason,
-        stored: Option<(Record, RecordVersion)>,
-    ) -> Result<Outcome, Stop> {
-        if let Some((record, version)) = stored {
-            flush(self.cloud, record, version, self.worker).await?;
-        }
-        // Of a deployment that is under way everybody has heard already.
-        if reason != SkipReason::AlreadyDeploying {
-            self.cloud
-                .publish(&[LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
-                    stack: self.owner.stack.clone(),
-                    service: self.owner.service.clone(),
-                    image: request.image.clone(),
-                    source: request.source.clone(),
-                    requested_at: request.at,
-                    reason,
-                })])
-                .await?;
-        }
-        Ok(Outcome::Skipped { reason })
     }
 
     pub(crate) fn claimed_already(&self) -> CallError {

@@ -77,6 +77,9 @@ pub struct Waiting {
     /// approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
+    /// Whether somebody has approved it, whatever else it waits for.
+    #[serde(default)]
+    pub approved: bool,
 }
 
 /// An event that is not known to have been published.
@@ -248,9 +251,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether a person or a pipeline chose this image, rather than a push having told of it.
+    /// Whether a person or a pipeline chose this image, rather than the image policy.
     pub fn is_explicit(&self) -> bool {
-        !matches!(self.source, Source::Push)
+        !matches!(self.source, Source::Push | Source::Reconcile)
     }
 
     /// Whether it was made before the one that `last` was asked for by.
@@ -263,7 +266,7 @@ impl Request {
         )
     }
 
-    /// Whether it was made before `other`, which waits for the end of a change of the stack.
+    /// Whether it was made before `other`, which waits.
     pub fn is_before_request(&self, other: &Self) -> bool {
         self.comes_before(
             other.at,
@@ -334,6 +337,15 @@ pub struct Running {
     pub ecs_deployment_id: Option<String>,
 }
 
+impl Record {
+    /// The hold that keeps deployments back at `now`.
+    pub fn holds(&self, now: DateTime<Utc>) -> Option<&Hold> {
+        self.hold
+            .as_ref()
+            .filter(|hold| hold.until.is_none_or(|until| until > now))
+    }
+}
+
 impl Deployment {
     /// A deployment that has just been claimed for `request` and takes the place of `last`.
     pub fn claim(
@@ -344,8 +356,22 @@ impl Deployment {
         worker: &Worker,
     ) -> Self {
         let mut request = request.clone();
+        let mut also = BTreeMap::new();
         if let Some(last) = last {
             request.replace(last.requested_at, &last.id, &last.replaced_requests);
+            also = last.unfinished_images();
+            also.retain(|container, _| {
+                *container != follower.container && !follower.other_containers.contains(container)
+            });
+        }
+        let mut settings = follower.rollout.clone();
+        if matches!(
+            request.source,
+            Source::Rollback { .. } | Source::Stack { .. }
+        ) {
+            // What ran already is put back as it is; migrations are for what is new.
+            settings.before_tasks.clear();
+            settings.after_tasks.clear();
         }
         Self {
             id: request.id,
@@ -356,9 +382,9 @@ impl Deployment {
             container: follower.container.clone(),
             number: last.map_or(0, |last| last.number) + 1,
             other_containers: follower.other_containers.clone(),
-            also: BTreeMap::new(),
+            also,
             commit: None,
-            settings: follower.rollout.clone(),
+            settings,
             task: None,
             image: request.image,
             source: request.source,
@@ -387,6 +413,35 @@ impl Deployment {
             lease_until: worker.now + LEASE,
             ..self.clone()
         }
+    }
+
+    /// Whether an invocation is to go on with it, rather than ECS.
+    pub fn is_taken_up(&self) -> bool {
+        match self.state {
+            State::Claimed => true,
+            State::Preparing => self.task.is_none(),
+            _ => false,
+        }
+    }
+
+    /// What goes out with it, by container; first the image that was asked for.
+    pub fn images(&self) -> impl Iterator<Item = (&str, &Image)> {
+        let asked_for = std::iter::once(&self.container)
+            .chain(&self.other_containers)
+            .map(|container| (container, &self.image));
+        asked_for
+            .chain(&self.also)
+            .map(|(container, image)| (container.as_str(), image))
+    }
+
+    /// What it was bringing, when another takes its place before its outcome is known.
+    fn unfinished_images(&self) -> BTreeMap<String, Image> {
+        if !self.state.is_open() || self.state == State::RollingBack {
+            return BTreeMap::new();
+        }
+        self.images()
+            .map(|(container, image)| (container.to_owned(), image.clone()))
+            .collect()
     }
 
     /// Whose it is.

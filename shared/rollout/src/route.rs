@@ -64,17 +64,6 @@ pub struct Owner {
 }
 
 impl Route {
-    /// The services that a push of `tag` is deployed to.
-    pub fn followers_of<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = &'a Follower> {
-        self.followers.iter().filter(move |follower| {
-            follower
-                .image_policy
-                .tags
-                .iter()
-                .any(|pattern| wildmatch::WildMatch::new(pattern).matches(tag))
-        })
-    }
-
     /// The follower that is `service` of `stack`.
     pub fn follower(&self, stack: &str, service: &str) -> Option<&Follower> {
         self.followers
@@ -92,12 +81,28 @@ impl Follower {
         }
     }
 
+    /// The containers whose image is replaced.
+    pub fn containers(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.container)
+            .chain(&self.other_containers)
+            .map(String::as_str)
+    }
+
     /// The service's names in Longshore.
     pub fn owner(&self) -> Owner {
         Owner {
             stack: self.stack.clone(),
             service: self.service.clone(),
         }
+    }
+}
+
+impl std::fmt::Display for Architecture {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::X86 => "X86_64",
+            Self::Arm => "ARM64",
+        })
     }
 }
 

@@ -29,7 +29,8 @@ pub struct StackRecord {
     pub stack: String,
     /// The last change.
     pub operation: Operation,
-    /// What was asked for while the stack was changing, the newest for each service.
+    /// What was asked for while the stack was changing, the newest for each container: by service and
+    /// container, `api/app`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending_pushes: BTreeMap<String, PendingPush>,
     /// A stack file was written while the stack was changing: the newest.
@@ -128,6 +129,10 @@ pub struct Carried {
     /// The image, where it is one of ECR's and pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// The images of its other containers, by their names, where they are ECR's, pinned, and not asked for
+    /// anew: they are put back together with `image`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub also: BTreeMap<String, Image>,
     /// Whether the stack file asks for this image anew; else it is the one that ran, or was being rolled
     /// out, when the change began, and it is put back when the change fails.
     #[serde(default)]
@@ -330,9 +335,10 @@ impl StackRecord {
         request: &Request,
         last: Option<&Deployment>,
     ) -> bool {
+        let key = format!("{}/{}", follower.service, follower.container);
         let waiting = self
             .pending_pushes
-            .get(&follower.service)
+            .get(&key)
             .map(|pending| &pending.request);
         if waiting
             .is_some_and(|waiting| waiting.id == request.id || request.is_before_request(waiting))
@@ -350,8 +356,7 @@ impl StackRecord {
             request,
             follower: follower.clone(),
         };
-        self.pending_pushes
-            .insert(follower.service.clone(), pending);
+        self.pending_pushes.insert(key, pending);
         true
     }
 

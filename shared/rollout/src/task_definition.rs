@@ -1,4 +1,4 @@
-//! The next revision of a task definition: the running one, with one image replaced.
+//! The next revision of a task definition: the running one, with images replaced.
 //!
 //! Works on the JSON that ECS gave, so that a field which AWS adds tomorrow is kept as well.
 
@@ -8,6 +8,7 @@ use longshore_events::image::{Digest, Image};
 use serde_json::{Value, json};
 
 use crate::ports::{Tag, TaskDefinition};
+use crate::record::Deployment;
 
 /// The tag that names the Longshore deployment which registered a task definition.
 pub const DEPLOYMENT_TAG: &str = "longshore:deployment";
@@ -90,8 +91,8 @@ impl TaskDefinition {
             .ok_or_else(|| self.no_such_container(container))
     }
 
-    /// The body of the RegisterTaskDefinition call for the next revision: the same in all but the
-    /// image of `container`, and with tags that name the deployment and the image.
+    /// The body of the RegisterTaskDefinition call for the next revision: the same in all but the images of
+    /// the containers that `images` names, and with tags that name the deployment and the first image.
     ///
     /// Tags whose key begins with `aws:` are AWS's own and cannot be set by anybody else.
     ///
@@ -99,34 +100,52 @@ impl TaskDefinition {
     /// [`NextRevisionError`].
     pub fn next_revision(
         &self,
-        container: &str,
-        image: &Image,
+        images: &[(&str, &Image)],
         deployment_id: &str,
     ) -> Result<Value, NextRevisionError> {
-        let uri = image_uri(
-            self.image_of(container)?,
-            &image.repository,
-            &image.digest,
-            &arn::place(self.arn())?,
-        );
+        let place = arn::place(self.arn())?;
         let mut document = self.document.clone();
         if let Some(fields) = document.as_object_mut() {
             fields.retain(|name, _| !OUTPUT_ONLY.contains(&name.as_str()));
         }
-        let definition = document
-            .get_mut("containerDefinitions")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-            .find(|definition| name_of(definition) == container);
-        if let Some(definition) = definition {
-            definition["image"] = Value::String(uri);
+        for (container, image) in images {
+            let current = self.image_of(container)?;
+            let uri = image_uri(current, &image.repository, &image.digest, &place);
+            let definition = document
+                .get_mut("containerDefinitions")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+                .find(|definition| name_of(definition) == *container);
+            if let Some(definition) = definition {
+                definition["image"] = Value::String(uri);
+            }
         }
+        let image = images.first().map(|(_, image)| *image);
         document["tags"] = json!(self.next_tags(image, deployment_id)?);
         Ok(document)
     }
 
-    fn next_tags(&self, image: &Image, deployment_id: &str) -> Result<Vec<Tag>, NextRevisionError> {
+    /// The next revision for a deployment: see [`Self::next_revision`]. A container that it brings an image
+    /// for besides may be gone by now.
+    pub(crate) fn next_revision_of(
+        &self,
+        deployment: &Deployment,
+    ) -> Result<Value, NextRevisionError> {
+        let images: Vec<_> = deployment
+            .images()
+            .filter(|(container, _)| {
+                !deployment.also.contains_key(*container) || self.image_of(container).is_ok()
+            })
+            .collect();
+        self.next_revision(&images, &deployment.id)
+    }
+
+    fn next_tags(
+        &self,
+        image: Option<&Image>,
+        deployment_id: &str,
+    ) -> Result<Vec<Tag>, NextRevisionError> {
         let tag = |key: &str, value: &str| Tag {
             key: key.to_owned(),
             value: value.to_owned(),
@@ -138,10 +157,12 @@ impl TaskDefinition {
             .cloned()
             .collect();
         tags.push(tag(DEPLOYMENT_TAG, deployment_id));
-        tags.push(tag("longshore:repository", &image.repository));
-        tags.push(tag("longshore:digest", image.digest.as_str()));
-        if let Some(name) = &image.tag {
-            tags.push(tag("longshore:tag", name));
+        if let Some(image) = image {
+            tags.push(tag("longshore:repository", &image.repository));
+            tags.push(tag("longshore:digest", image.digest.as_str()));
+            if let Some(name) = &image.tag {
+                tags.push(tag("longshore:tag", name));
+            }
         }
         if tags.len() > TAGS_ALLOWED {
             return Err(NextRevisionError::TooManyTags {
@@ -191,6 +212,20 @@ pub fn pinned_image(current: &str) -> Option<Image> {
         digest: digest.parse().ok()?,
     })
     .filter(|_| registry.contains(".dkr.ecr"))
+}
+
+/// The repository and the tag of `current`, an image as a task definition names it. The repository of a
+/// registry that is not ECR keeps the registry's name.
+pub fn named_image(current: &str) -> (String, Option<String>) {
+    let name = without_selector(current);
+    let tag = current[name.len()..]
+        .strip_prefix(':')
+        .map(|tag| tag.split_once('@').map_or(tag, |(tag, _)| tag).to_owned());
+    let repository = match name.split_once('/') {
+        Some((registry, repository)) if registry.contains(".dkr.ecr") => repository,
+        _ => name,
+    };
+    (repository.to_owned(), tag)
 }
 
 /// The image's full name. The registry is kept where the container already ran an image of the same

@@ -3,18 +3,20 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_events::image::Digest;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_provisioning::ports::ServiceSettings;
 use longshore_rollout::ports::{
     CallError, EcsDeployment, EcsService, ErrorClass, ObservedStack, RolloutState, TaskDefinition,
 };
-use longshore_rollout::record::Record;
+use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Follower, Owner, Route};
 use longshore_rollout::stack_record::StackRecord;
 
 use crate::builders::{noon, task_definition_document};
 use crate::faults::{Fault, error};
+use crate::one_off_tasks::OneOffTask;
 use crate::provisioning::Provisioning;
+use crate::registry::Registry;
 
 /// An account with ECR, ECS, a state bucket and a bus, in memory.
 ///
@@ -36,10 +38,13 @@ pub(crate) struct Account {
     pub(crate) observed_stacks: BTreeMap<String, ObservedStack>,
     pub(crate) first_failures: BTreeMap<String, FailedResource>,
     pub(crate) releases: BTreeMap<String, Vec<u8>>,
-    pub(crate) images: BTreeMap<(String, String), Digest>,
+    pub(crate) registry: Registry,
     pub(crate) services: BTreeMap<ServiceName, EcsService>,
+    pub(crate) service_settings: BTreeMap<ServiceName, ServiceSettings>,
     pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
     pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
+    pub(crate) one_off_tasks: Vec<OneOffTask>,
+    pub(crate) history: BTreeMap<(Owner, u32), Deployment>,
     pub(crate) published: Vec<LongshoreEvent>,
     pub(crate) calls: Vec<String>,
     pub(crate) updates: Vec<(String, String)>,
@@ -110,14 +115,6 @@ impl FakeCloud {
                 running_count: 2,
             },
         );
-    }
-
-    /// Adds an image to ECR.
-    pub fn add_image(&self, repository: &str, tag: &str, digest: Digest) {
-        self.inner
-            .borrow_mut()
-            .images
-            .insert((repository.to_owned(), tag.to_owned()), digest);
     }
 
     /// Puts a release file into the state bucket.
@@ -240,6 +237,16 @@ impl FakeCloud {
             .borrow_mut()
             .first_failures
             .insert(stack_id.to_owned(), failure);
+    }
+
+    /// The deployments of a service that are in the history, in the order of their numbers.
+    pub fn history(&self, follower: &Follower) -> Vec<Deployment> {
+        let owner = follower.owner();
+        let account = self.inner.borrow();
+        let kept = account.history.iter();
+        kept.filter(|((of, _), _)| *of == owner)
+            .map(|(_, deployment)| deployment.clone())
+            .collect()
     }
 
     /// A service as ECS shows it.

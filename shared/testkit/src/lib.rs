@@ -1,10 +1,13 @@
 //! Fakes, builders and fault injection for tests.
 
+mod adopting;
 mod builders;
 mod fake_cloud;
 mod faults;
+mod one_off_tasks;
 mod ports;
 mod provisioning;
+mod registry;
 mod syncing;
 
 pub use builders::{digest, follower, noon, push, task_definition_document, worker};

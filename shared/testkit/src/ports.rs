@@ -1,12 +1,10 @@
 use longshore_events::arn::ServiceName;
-use longshore_events::image::{Image, ImageReference, Selector};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
-use longshore_rollout::policy::RegistryImage;
 use longshore_rollout::ports::{
-    CallError, EcsService, ErrorClass, EventPublisher, HistoryStore, ImageContents, ImageRegistry,
-    ObservedStack, RecordStore, RecordVersion, ReleaseStore, RouteStore, ServiceDeployer,
-    StackObserver, StackRecordStore, Tag, TaskDefinition, TaskRequest, TaskState,
+    CallError, EcsService, ErrorClass, EventPublisher, HistoryStore, ObservedStack, RecordStore,
+    RecordVersion, ReleaseStore, RouteStore, ServiceDeployer, StackObserver, StackRecordStore, Tag,
+    TaskDefinition, TaskRequest, TaskState,
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Owner, Route};
@@ -34,66 +32,45 @@ impl FakeCloud {
     }
 }
 
-impl ImageRegistry for FakeCloud {
-    async fn tagged(
-        &self,
-        _repository: &str,
-        _tag: &str,
-    ) -> Result<Option<RegistryImage>, CallError> {
-        unimplemented!("DescribeImages of a tag")
-    }
-
-    async fn images(&self, _repository: &str) -> Result<Vec<RegistryImage>, CallError> {
-        unimplemented!("DescribeImages")
-    }
-
-    async fn inspect(&self, _image: &Image) -> Result<ImageContents, CallError> {
-        unimplemented!("BatchGetImage")
-    }
-
-    async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
-        self.give_way().await;
-        self.call("DescribeImages", |account| {
-            let (tag, digest) = match &reference.selector {
-                Selector::Tag(tag) => (
-                    Some(tag.clone()),
-                    account
-                        .images
-                        .get(&(reference.repository.clone(), tag.clone())),
-                ),
-                Selector::Digest(digest) => {
-                    (None, account.images.values().find(|known| *known == digest))
-                }
-            };
-            let digest = digest.ok_or_else(|| error("find image", ErrorClass::NotFound))?;
-            Ok(Image {
-                repository: reference.repository.clone(),
-                tag,
-                digest: digest.clone(),
-            })
-        })
-    }
-}
-
 impl ServiceDeployer for FakeCloud {
     async fn describe_services(
         &self,
-        _cluster: &str,
-        _ecs_services: &[String],
+        cluster: &str,
+        ecs_services: &[String],
     ) -> Result<Vec<(ServiceName, EcsService)>, CallError> {
-        unimplemented!("DescribeServices of many")
+        let mut found = Vec::new();
+        // DescribeServices takes ten services.
+        for names in ecs_services.chunks(10) {
+            self.give_way().await;
+            let described = self.call("DescribeServices", |account| {
+                let names = names.iter().map(|ecs_service| ServiceName {
+                    cluster: cluster.to_owned(),
+                    ecs_service: ecs_service.clone(),
+                });
+                Ok(names
+                    .filter_map(|name| {
+                        let service = account.services.get(&name)?.clone();
+                        Some((name, service))
+                    })
+                    .collect::<Vec<_>>())
+            })?;
+            found.extend(described);
+        }
+        Ok(found)
     }
 
-    async fn run_task(&self, _request: &TaskRequest) -> Result<String, CallError> {
-        unimplemented!("RunTask")
+    async fn run_task(&self, request: &TaskRequest) -> Result<String, CallError> {
+        self.give_way().await;
+        self.call("RunTask", |account| account.run_task(request))
     }
 
     async fn describe_task(
         &self,
         _cluster: &str,
-        _task: &str,
+        task: &str,
     ) -> Result<Option<TaskState>, CallError> {
-        unimplemented!("DescribeTasks")
+        self.give_way().await;
+        self.call("DescribeTasks", |account| Ok(account.one_off_task(task)))
     }
 
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
@@ -170,20 +147,37 @@ impl ServiceDeployer for FakeCloud {
 }
 
 impl HistoryStore for FakeCloud {
-    async fn archive(&self, _deployment: &Deployment) -> Result<(), CallError> {
-        unimplemented!("PutObject history")
+    async fn archive(&self, deployment: &Deployment) -> Result<(), CallError> {
+        self.give_way().await;
+        self.call("PutObject history", |account| {
+            account
+                .history
+                .entry((deployment.owner(), deployment.number))
+                .or_insert_with(|| deployment.clone());
+            Ok(())
+        })
     }
 
-    async fn archived(&self, _owner: &Owner) -> Result<Vec<u32>, CallError> {
-        unimplemented!("ListObjectsV2 history")
+    async fn archived(&self, owner: &Owner) -> Result<Vec<u32>, CallError> {
+        self.give_way().await;
+        self.call("ListObjectsV2 history", |account| {
+            let kept = account.history.keys();
+            Ok(kept
+                .filter(|(of, _)| of == owner)
+                .map(|(_, number)| *number)
+                .collect())
+        })
     }
 
     async fn archived_deployment(
         &self,
-        _owner: &Owner,
-        _number: u32,
+        owner: &Owner,
+        number: u32,
     ) -> Result<Option<Deployment>, CallError> {
-        unimplemented!("GetObject history")
+        self.give_way().await;
+        self.call("GetObject history", |account| {
+            Ok(account.history.get(&(owner.clone(), number)).cloned())
+        })
     }
 }
 

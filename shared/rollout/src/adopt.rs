@@ -1,0 +1,107 @@
+//! Adopting: a service that somebody else made gets a record of what it runs.
+
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::Source;
+
+use crate::deploy::{DeployError, Engine, Shown, Stop, refused_or_failed};
+use crate::follow::baseline;
+use crate::outbox::{RACES, lost_races};
+use crate::ports::{CallError, Cloud, ErrorClass};
+use crate::record::{Deployment, Record, Request, State, Worker};
+use crate::route::Follower;
+use crate::sequence::Sequence;
+use crate::task_definition::{named_image, pinned_image};
+
+/// Writes down what a service runs that has no record yet, and that its follower of `repository` is to deploy
+/// only what its policy names after this. Gives the record.
+///
+/// # Errors
+/// [`DeployError`].
+pub async fn adopt<C: Cloud>(
+    cloud: &C,
+    repository: &str,
+    follower: &Follower,
+    worker: &Worker,
+) -> Result<Record, DeployError> {
+    let owner = follower.owner();
+    let engine = Engine {
+        cloud,
+        follower,
+        owner: &owner,
+        worker,
+    };
+    engine
+        .adopt(repository)
+        .await
+        .map_err(|stop| refused_or_failed(&owner, &repository, stop))
+}
+
+impl<C: Cloud> Engine<'_, C> {
+    async fn adopt(&self, repository: &str) -> Result<Record, Stop> {
+        for _ in 0..RACES {
+            if let Some((record, _)) = self.cloud.load(self.owner).await? {
+                return Ok(record);
+            }
+            let now = self.worker.now;
+            let followed =
+                baseline(self.cloud, repository, &[self.follower], now, self.worker).await?;
+            let shown = self.look_at_service().await?;
+            let change = |record: &mut Record| record.followed.extend(followed);
+            self.note(None, &shown, change).await?;
+        }
+        Err(Stop::Call(lost_races(self.owner)))
+    }
+
+    /// A record of what ECS runs, as if that had been deployed.
+    pub(crate) async fn adopted(&self, shown: &Shown) -> Result<Record, CallError> {
+        let running = &shown.running;
+        let created_at = shown
+            .service
+            .primary()
+            .and_then(|primary| primary.created_at);
+        let at = created_at.unwrap_or(self.worker.now);
+        let request = Request {
+            id: format!("adopted-{}", self.worker.id),
+            at,
+            sequence: Sequence::of_time(at),
+            image: self.running_image(&running.image).await?,
+            source: Source::Manual {
+                note: Some("ran already when it was adopted".to_owned()),
+            },
+            replaced_requests: Vec::new(),
+        };
+        let deployment = Deployment {
+            state: State::Succeeded,
+            lease_until: self.worker.now,
+            task_definition: Some(running.task_definition.clone()),
+            ecs_deployment_id: running.ecs_deployment_id.clone(),
+            started_at: created_at,
+            finished_at: Some(self.worker.now),
+            ..Deployment::claim(None, self.follower, &request, running, self.worker)
+        };
+        Ok(Record::claim(None, deployment, self.worker))
+    }
+
+    /// The image that runs, as far as its name in the task definition says. Of one that only a tag names, that
+    /// is what the tag holds now, or an unknown digest where the registry does not say.
+    async fn running_image(&self, running: &str) -> Result<Image, CallError> {
+        if let Some(image) = pinned_image(running) {
+            return Ok(image);
+        }
+        let (repository, tag) = named_image(running);
+        let held = match &tag {
+            Some(tag) if running.contains(".dkr.ecr") => {
+                match self.cloud.tagged(&repository, tag).await {
+                    Err(error) if error.class == ErrorClass::NotFound => None,
+                    held => held?,
+                }
+            }
+            _ => None,
+        };
+        Ok(Image {
+            repository,
+            tag,
+            digest: held.map_or_else(Digest::unknown, |held| held.digest),
+        })
+    }
+}

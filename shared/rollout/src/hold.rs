@@ -1,0 +1,492 @@
+//! What people say about requests that wait: that none may go out, that they may again, and that one may.
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_events::longshore::WaitReason;
+use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use serde::Serialize;
+
+use crate::deploy::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
+use crate::follow::{Wake, follow};
+use crate::outbox::{RACES, flush, lost_races};
+use crate::ports::{CallError, Cloud, ErrorClass};
+use crate::record::{Hold, Record, Waiting, Worker};
+use crate::route::{Follower, Owner};
+
+/// How many routes or services are looked at side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+/// What came of holding or resuming a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldOutcome {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The hold that is on it now.
+    pub hold: Option<Hold>,
+    /// What came of the request that had waited, when the service was resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Outcome>,
+}
+
+/// Why what a person said about a service led to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// It cannot be done. Trying again does not help.
+    #[error("{action} {subject}: {reason}")]
+    Refused {
+        /// `hold`, `resume` or `approve`.
+        action: &'static str,
+        /// The service or the stack.
+        subject: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A call failed. Trying again may help.
+    #[error("{action} {subject}: {source}")]
+    Call {
+        /// `hold`, `resume` or `approve`.
+        action: &'static str,
+        /// The service or the stack.
+        subject: String,
+        /// The call.
+        source: CallError,
+    },
+    /// What had waited met an error.
+    #[error(transparent)]
+    Deploy(DeployError),
+}
+
+/// Lets no deployment of a service, or of any service of a stack, begin until somebody resumes it. A hold that
+/// is there already is replaced.
+///
+/// # Errors
+/// [`HoldError`] when nobody knows the service, or none of the stack's, and when these cannot be found out.
+/// What fails for one service is in its own result.
+pub async fn hold<C: Cloud>(
+    cloud: &C,
+    payload: &HoldPayload,
+    worker: &Worker,
+) -> Result<Vec<Result<HoldOutcome, HoldError>>, HoldError> {
+    let hold = Hold {
+        note: payload.note.clone(),
+        since: worker.now,
+        until: payload.until,
+    };
+    if hold.until.is_some_and(|until| until <= worker.now) {
+        return Err(HoldError::Refused {
+            action: "hold",
+            subject: subject(&payload.stack, payload.service.as_deref()),
+            reason: "field `until` is over already: give a time to come, or none".to_owned(),
+        });
+    }
+    let said = Said {
+        cloud,
+        action: "hold",
+        worker,
+    };
+    let services = said
+        .services(&payload.stack, payload.service.as_deref())
+        .await?;
+    let held = services.iter().map(|service| async {
+        said.change(service, |record| record.hold = Some(hold.clone()))
+            .await?;
+        Ok(HoldOutcome {
+            stack: service.owner.stack.clone(),
+            service: service.owner.service.clone(),
+            hold: Some(hold.clone()),
+            waited: None,
+        })
+    });
+    Ok(join_all(held).await)
+}
+
+/// Lets deployments of a service, or of every service of a stack, begin again. What waited goes out, unless
+/// something else keeps it back.
+///
+/// # Errors
+/// As [`hold`].
+pub async fn resume<C: Cloud>(
+    cloud: &C,
+    payload: &ResumePayload,
+    worker: &Worker,
+) -> Result<Vec<Result<HoldOutcome, HoldError>>, HoldError> {
+    let said = Said {
+        cloud,
+        action: "resume",
+        worker,
+    };
+    let services = said
+        .services(&payload.stack, payload.service.as_deref())
+        .await?;
+    let resumed = services.iter().map(|service| async {
+        let owner = &service.owner;
+        let record = match said.stored(owner).await? {
+            // Nothing of it was ever held.
+            None => None,
+            Some(_) => {
+                said.change(service, |record| record.hold = None).await?;
+                said.stored(owner).await?
+            }
+        };
+        let waited = match record.and_then(|record| record.waiting) {
+            None => None,
+            Some(waiting) => Some(said.look_again(owner, &waiting).await?.outcome),
+        };
+        Ok(HoldOutcome {
+            stack: owner.stack.clone(),
+            service: owner.service.clone(),
+            hold: None,
+            waited,
+        })
+    });
+    Ok(join_all(resumed).await)
+}
+
+/// Lets the request go out that waits to be approved; with a digest, only if that is what waits.
+///
+/// # Errors
+/// [`HoldError`]; when nothing waits for that, with what the record holds.
+pub async fn approve<C: Cloud>(
+    cloud: &C,
+    payload: &ApprovePayload,
+    worker: &Worker,
+) -> Result<ServiceOutcome, HoldError> {
+    let said = Said {
+        cloud,
+        action: "approve",
+        worker,
+    };
+    let owner = Owner {
+        stack: payload.stack.clone(),
+        service: payload.service.clone(),
+    };
+    for _ in 0..RACES {
+        let stored = cloud.load(&owner).await;
+        let stored = stored.map_err(|error| said.failed(&owner, error))?;
+        let Some((mut record, version)) = stored else {
+            return Err(said.refused(&owner, "it has no record: nothing waits".to_owned()));
+        };
+        let waiting = match to_be_approved(&record, payload) {
+            Ok(waiting) => waiting.clone(),
+            Err(reason) => return Err(said.refused(&owner, reason)),
+        };
+        let (_, follower) = said.follower(&owner, &waiting).await?;
+        let engine = Engine {
+            cloud,
+            follower: &follower,
+            owner: &owner,
+            worker,
+        };
+        let is_over = waiting.until.is_some_and(|until| until <= worker.now);
+        let version = match record.waiting.as_mut().filter(|_| !is_over) {
+            None => version,
+            Some(waiting) => {
+                waiting.approved = true;
+                match cloud.save(&record, Some(&version)).await {
+                    Err(error) if error.class == ErrorClass::LostRace => continue,
+                    saved => saved.map_err(|error| said.failed(&owner, error))?,
+                }
+            }
+        };
+        let stored = Some((record, version));
+        match engine.pursue_waiting(stored, &waiting.request).await {
+            Ok(Some(outcome)) => return Ok(follower.outcome(outcome)),
+            // It is approved already: whoever won the race, or comes next, sees that.
+            Ok(None) => return said.look_again(&owner, &waiting).await,
+            Err(Stop::Refused(reason)) => return Err(said.refused(&owner, reason)),
+            Err(Stop::Call(error)) => return Err(said.failed(&owner, error)),
+        }
+    }
+    Err(said.failed(&owner, lost_races(&owner)))
+}
+
+/// What waits to be approved, or why there is nothing.
+fn to_be_approved<'a>(record: &'a Record, payload: &ApprovePayload) -> Result<&'a Waiting, String> {
+    let Some(waiting) = &record.waiting else {
+        let last = &record.deployment;
+        return Err(format!(
+            "nothing waits; the last deployment is of {}",
+            last.image
+        ));
+    };
+    let image = &waiting.request.image;
+    if waiting.why != WaitReason::Approval {
+        let why = match &waiting.why {
+            WaitReason::Held { .. } => "until the service is resumed".to_owned(),
+            WaitReason::Frozen => "for the end of a freeze window".to_owned(),
+            WaitReason::Predecessors { services } => format!("for {}", services.join(", ")),
+            WaitReason::Approval => "for approval".to_owned(),
+        };
+        return Err(format!(
+            "{image} does not wait for approval, it waits {why}"
+        ));
+    }
+    match &payload.digest {
+        Some(digest) if *digest != image.digest => Err(format!(
+            "{image} waits for approval, and not {digest}: look at it and approve that, or leave the \
+             digest out"
+        )),
+        _ => Ok(waiting),
+    }
+}
+
+/// A deployment of `service` ended: what waits for that in other services of the stack may go on.
+///
+/// # Errors
+/// When the record or a route cannot be read. What fails for one service is in its own result.
+pub async fn predecessor_ended<C: Cloud>(
+    cloud: &C,
+    stack: &str,
+    service: &str,
+    worker: &Worker,
+) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
+    let owner = Owner {
+        stack: stack.to_owned(),
+        service: service.to_owned(),
+    };
+    let Some((record, _)) = cloud.load(&owner).await? else {
+        return Ok(Vec::new());
+    };
+    let mut repositories: Vec<&str> = record
+        .deployment
+        .images()
+        .map(|(_, image)| image.repository.as_str())
+        .collect();
+    repositories.sort_unstable();
+    repositories.dedup();
+    let mut outcomes = Vec::new();
+    for repository in repositories {
+        let Some(route) = cloud.route(repository).await? else {
+            continue;
+        };
+        let followers = route.followers.iter().filter(|follower| {
+            follower.stack == stack && follower.rollout.after.iter().any(|after| after == service)
+        });
+        let followed =
+            followers.map(|follower| follow(cloud, repository, follower, Wake::Look, worker));
+        outcomes.extend(join_all(followed).await);
+    }
+    Ok(outcomes)
+}
+
+/// A service that something is said about.
+struct Service {
+    owner: Owner,
+    /// Where a route names it; a service that has a record needs none.
+    follower: Option<Follower>,
+}
+
+/// What a person says.
+struct Said<'a, C> {
+    cloud: &'a C,
+    action: &'static str,
+    worker: &'a Worker,
+}
+
+impl<C: Cloud> Said<'_, C> {
+    /// The services of a stack that have a record or a route, or the one that is named.
+    async fn services(
+        &self,
+        stack: &str,
+        service: Option<&str>,
+    ) -> Result<Vec<Service>, HoldError> {
+        let is_meant = |owner: &Owner| {
+            owner.stack == stack && service.is_none_or(|service| owner.service == service)
+        };
+        let found = async {
+            if let Some(service) = service {
+                let owner = Owner {
+                    stack: stack.to_owned(),
+                    service: service.to_owned(),
+                };
+                if self.cloud.load(&owner).await?.is_some() {
+                    return Ok(vec![Service {
+                        owner,
+                        follower: None,
+                    }]);
+                }
+            }
+            let mut services: Vec<Service> = self
+                .followers()
+                .await?
+                .into_iter()
+                .map(|(_, follower)| Service {
+                    owner: follower.owner(),
+                    follower: Some(follower),
+                })
+                .collect();
+            let owners = self.cloud.owners().await?;
+            services.extend(owners.into_iter().map(|(_, owner)| Service {
+                owner,
+                follower: None,
+            }));
+            services.retain(|service| is_meant(&service.owner));
+            services.sort_by(|one, other| one.owner.cmp(&other.owner));
+            services.dedup_by(|one, other| one.owner == other.owner);
+            Ok(services)
+        };
+        let services = found
+            .await
+            .map_err(|source| self.call_failed(subject(stack, service), source))?;
+        if services.is_empty() {
+            return Err(HoldError::Refused {
+                action: self.action,
+                subject: subject(stack, service),
+                reason: "no route names it, and nothing was ever deployed to it: look whether the name is \
+                         right"
+                    .to_owned(),
+            });
+        }
+        Ok(services)
+    }
+
+    /// Everybody who follows a repository, with the repository.
+    async fn followers(&self) -> Result<Vec<(String, Follower)>, CallError> {
+        let repositories = self.cloud.repositories().await?;
+        let routes: Vec<_> = stream::iter(repositories)
+            .map(|repository| async move { self.cloud.route(&repository).await })
+            .buffered(SIDE_BY_SIDE)
+            .try_collect()
+            .await?;
+        let followers = routes.into_iter().flatten().flat_map(|route| {
+            let repository = route.repository;
+            route
+                .followers
+                .into_iter()
+                .map(move |follower| (repository.clone(), follower))
+        });
+        Ok(followers.collect())
+    }
+
+    /// The follower whose request waits.
+    async fn follower(
+        &self,
+        owner: &Owner,
+        waiting: &Waiting,
+    ) -> Result<(String, Follower), HoldError> {
+        let repository = &waiting.request.image.repository;
+        let route = self
+            .cloud
+            .route(repository)
+            .await
+            .map_err(|error| self.failed(owner, error))?;
+        route
+            .into_iter()
+            .flat_map(|route| route.followers)
+            .find(|follower| follower.owner() == *owner && follower.container == waiting.container)
+            .map(|follower| (repository.clone(), follower))
+            .ok_or_else(|| {
+                self.refused(
+                    owner,
+                    format!(
+                        "{} waits, and routes/{repository}.json does not name the service any more: \
+                         deploy it by its name instead",
+                        waiting.request.image
+                    ),
+                )
+            })
+    }
+
+    /// Decides anew about what waits.
+    async fn look_again(
+        &self,
+        owner: &Owner,
+        waiting: &Waiting,
+    ) -> Result<ServiceOutcome, HoldError> {
+        let (repository, follower) = self.follower(owner, waiting).await?;
+        follow(self.cloud, &repository, &follower, Wake::Look, self.worker)
+            .await
+            .map_err(HoldError::Deploy)
+    }
+
+    async fn stored(&self, owner: &Owner) -> Result<Option<Record>, HoldError> {
+        let stored = self.cloud.load(owner).await;
+        let stored = stored.map_err(|error| self.failed(owner, error))?;
+        Ok(stored.map(|(record, _)| record))
+    }
+
+    /// Changes the record; a service that has none gets one of what it runs.
+    async fn change(
+        &self,
+        service: &Service,
+        change: impl Fn(&mut Record),
+    ) -> Result<(), HoldError> {
+        let owner = &service.owner;
+        let changed = async {
+            for _ in 0..RACES {
+                match (self.cloud.load(owner).await?, &service.follower) {
+                    (Some((before, version)), _) => {
+                        let mut record = before.clone();
+                        change(&mut record);
+                        if record == before {
+                            return Ok(());
+                        }
+                        match self.cloud.save(&record, Some(&version)).await {
+                            Err(error) if error.class == ErrorClass::LostRace => {}
+                            saved => {
+                                let version = saved?;
+                                return Ok(flush(self.cloud, record, version, self.worker).await?);
+                            }
+                        }
+                    }
+                    (None, Some(follower)) => {
+                        let engine = Engine {
+                            cloud: self.cloud,
+                            follower,
+                            owner,
+                            worker: self.worker,
+                        };
+                        let shown = engine.look_at_service().await?;
+                        if engine.note(None, &shown, &change).await? {
+                            return Ok(());
+                        }
+                    }
+                    // It was never deployed to, and nobody follows anything for it any more.
+                    (None, None) => return Ok(()),
+                }
+            }
+            Err(Stop::Call(lost_races(owner)))
+        };
+        changed.await.map_err(|stop| match stop {
+            Stop::Refused(reason) => self.refused(owner, reason),
+            Stop::Call(error) => self.failed(owner, error),
+        })
+    }
+
+    fn refused(&self, owner: &Owner, reason: String) -> HoldError {
+        HoldError::Refused {
+            action: self.action,
+            subject: owner.to_string(),
+            reason,
+        }
+    }
+
+    fn failed(&self, owner: &Owner, error: CallError) -> HoldError {
+        self.call_failed(owner.to_string(), error)
+    }
+
+    fn call_failed(&self, subject: String, source: CallError) -> HoldError {
+        let action = self.action;
+        match source.class {
+            ErrorClass::NotFound | ErrorClass::Refused => HoldError::Refused {
+                action,
+                subject,
+                reason: source.to_string(),
+            },
+            ErrorClass::LostRace | ErrorClass::Denied | ErrorClass::Transient => HoldError::Call {
+                action,
+                subject,
+                source,
+            },
+        }
+    }
+}
+
+fn subject(stack: &str, service: Option<&str>) -> String {
+    match service {
+        Some(service) => format!("service {service} of stack {stack}"),
+        None => format!("stack {stack}"),
+    }
+}

@@ -1,0 +1,291 @@
+//! What becomes of a request that does not go out: it waits, or nothing is done about it. Both are written
+//! down in the record, with the event that tells of it.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use longshore_events::longshore::{
+    DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent, SkipReason,
+};
+
+use crate::decide::{Progress, Wait, is_same_kind, progress};
+use crate::deploy::{Engine, Outcome, Shown, Stop, Written};
+use crate::outbox::{RACES, flush, lost_races};
+use crate::policy::RegistryImage;
+use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
+use crate::record::{Record, Request, Waiting, Worker};
+use crate::route::Owner;
+
+impl Record {
+    /// `request` goes out. What waited before gives way to it.
+    pub(crate) fn goes_out(
+        &mut self,
+        request: &Request,
+        followed: &BTreeMap<String, RegistryImage>,
+        worker: &Worker,
+    ) {
+        self.followed.extend(followed.clone());
+        if request.is_explicit() {
+            self.blocked
+                .retain(|digest| *digest != request.image.digest);
+        }
+        self.replace_waiting(request, worker);
+    }
+
+    /// `request` waits. What waited before gives way to it.
+    fn waits(&mut self, request: &Request, container: &str, wait: &Wait, worker: &Worker) {
+        let last = &self.deployment;
+        let mut request = request.clone();
+        request.replace(last.requested_at, &last.id, &last.replaced_requests);
+        let before = self
+            .waiting
+            .clone()
+            .filter(|waiting| waiting.request.id == request.id);
+        if before.is_none()
+            && let Some(waiting) = &self.waiting
+        {
+            let waiting = &waiting.request;
+            request.replace(waiting.at, &waiting.id, &waiting.replaced_requests);
+        }
+        self.replace_waiting(&request, worker);
+        if before
+            .as_ref()
+            .is_none_or(|before| !is_same_kind(&before.why, &wait.why))
+        {
+            let told = DeploymentWaiting {
+                stack: self.deployment.stack.clone(),
+                service: self.deployment.service.clone(),
+                deployment_id: request.id.clone(),
+                image: request.image.clone(),
+                source: request.source.clone(),
+                requested_at: request.at,
+                reason: wait.why.clone(),
+                since: wait.since,
+                until: wait.until,
+            };
+            self.tell(LongshoreEvent::DeploymentWaiting(told), worker);
+        }
+        self.waiting = Some(Waiting {
+            request,
+            container: container.to_owned(),
+            why: wait.why.clone(),
+            since: wait.since,
+            until: wait.until,
+            approved: before.is_some_and(|before| before.approved),
+        });
+    }
+
+    /// Nothing is done about `request`, and that is told.
+    fn skipped(&mut self, request: &Request, reason: SkipReason, worker: &Worker) {
+        let is_told = self
+            .waiting
+            .as_ref()
+            .is_some_and(|waiting| waiting.request.id == request.id);
+        let told = DeploymentSkipped {
+            stack: self.deployment.stack.clone(),
+            service: self.deployment.service.clone(),
+            image: request.image.clone(),
+            source: request.source.clone(),
+            requested_at: request.at,
+            reason,
+            deployment_id: is_told.then(|| request.id.clone()),
+        };
+        self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
+    }
+
+    /// Nothing waits any more, because `request` takes its place or is what has waited.
+    pub(crate) fn replace_waiting(&mut self, request: &Request, worker: &Worker) {
+        let Some(waiting) = &self.waiting else {
+            return;
+        };
+        if waiting.request.id != request.id {
+            let replaced = waiting.request.clone();
+            self.skipped(&replaced, SkipReason::NewerRequested, worker);
+        }
+        self.waiting = None;
+    }
+}
+
+impl<C: Cloud> Engine<'_, C> {
+    /// Writes down that the request waits; `None` when somebody else wrote the record first.
+    pub(crate) async fn wait(
+        &self,
+        written: Written,
+        shown: &Shown,
+        request: &Request,
+        followed: &BTreeMap<String, RegistryImage>,
+        wait: Wait,
+    ) -> Result<Option<Outcome>, Stop> {
+        let has_waited = written
+            .record()
+            .and_then(|record| record.waiting.as_ref())
+            .is_some_and(|waiting| waiting.request.id == request.id);
+        // Nobody is to be asked about an image that cannot be deployed.
+        if !has_waited && self.inspect(request).await?.is_none() {
+            let reason = SkipReason::ArchitectureMissing;
+            return self.skip(written, shown, request, followed, reason).await;
+        }
+        let container = &self.follower.container;
+        let change = |record: &mut Record| {
+            record.followed.extend(followed.clone());
+            if request.is_explicit() {
+                record
+                    .blocked
+                    .retain(|digest| *digest != request.image.digest);
+            }
+            record.waits(request, container, &wait, self.worker);
+        };
+        let is_written = self.note(written.stored, shown, change).await?;
+        Ok(is_written.then_some(Outcome::Waiting {
+            reason: wait.why,
+            until: wait.until,
+        }))
+    }
+
+    /// Writes down that nothing is done about the request; `None` when somebody else wrote the record first.
+    pub(crate) async fn skip(
+        &self,
+        written: Written,
+        shown: &Shown,
+        request: &Request,
+        followed: &BTreeMap<String, RegistryImage>,
+        reason: SkipReason,
+    ) -> Result<Option<Outcome>, Stop> {
+        let is_outdated = request.is_explicit()
+            && written
+                .last()
+                .is_some_and(|last| last.id == request.id || request.is_before(last));
+        // What the policy names takes the place of what waits, whatever becomes of it; so does what a
+        // person asked for and has.
+        let takes_place =
+            !request.is_explicit() || reason == SkipReason::AlreadyRunning && !is_outdated;
+        let change = |record: &mut Record| {
+            let has_waited = record
+                .waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.request.id == request.id);
+            // Of a deployment that is under way everybody has heard already.
+            if reason != SkipReason::AlreadyDeploying || has_waited {
+                record.skipped(request, reason, self.worker);
+            }
+            if takes_place {
+                record.followed.extend(followed.clone());
+            }
+            if takes_place || has_waited {
+                record.replace_waiting(request, self.worker);
+            }
+        };
+        let is_written = self.note(written.stored, shown, change).await?;
+        Ok(is_written.then_some(Outcome::Skipped { reason }))
+    }
+
+    /// The same where nothing but the telling is to be written down, and ECS may show nothing.
+    pub(crate) async fn tell_skipped(
+        &self,
+        written: Written,
+        request: &Request,
+        reason: SkipReason,
+    ) -> Result<Option<Outcome>, Stop> {
+        if let Some((mut record, version)) = written.stored {
+            record.skipped(request, reason, self.worker);
+            match self.cloud.save(&record, Some(&version)).await {
+                Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
+                saved => flush(self.cloud, record, saved?, self.worker).await?,
+            }
+        }
+        Ok(Some(Outcome::Skipped { reason }))
+    }
+
+    /// Decides anew about the request that waits; `None` when somebody else wrote the record first. One that
+    /// cannot be deployed any more is given up, and that is told.
+    pub(crate) async fn pursue_waiting(
+        &self,
+        stored: Option<(Record, RecordVersion)>,
+        request: &Request,
+    ) -> Result<Option<Outcome>, Stop> {
+        match self.pursue(stored, request, &BTreeMap::new()).await {
+            Err(Stop::Refused(reason)) => self.give_up_waiting(request, reason).await.map(Some),
+            other => other,
+        }
+    }
+
+    async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
+        for _ in 0..RACES {
+            let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
+                return Ok(Outcome::Failed { reason });
+            };
+            let waits = record
+                .waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.request.id == request.id);
+            if !waits {
+                return Ok(Outcome::Failed { reason });
+            }
+            record.waiting = None;
+            let failed = DeploymentFailed {
+                deployment: request.summary(self.follower),
+                finished_at: self.worker.now,
+                reason: reason.clone(),
+                failures: Vec::new(),
+                rolling_back: false,
+                phase: FailedPhase::Before,
+            };
+            record.tell(LongshoreEvent::DeploymentFailed(failed), self.worker);
+            match self.cloud.save(&record, Some(&version)).await {
+                Err(error) if error.class == ErrorClass::LostRace => {}
+                saved => {
+                    flush(self.cloud, record, saved?, self.worker).await?;
+                    return Ok(Outcome::Failed { reason });
+                }
+            }
+        }
+        Err(Stop::Call(lost_races(self.owner)))
+    }
+
+    /// Writes the record with `change` and tells what it holds; whether nobody else wrote it first. A
+    /// service that has no record gets one of what it runs.
+    pub(crate) async fn note(
+        &self,
+        stored: Option<(Record, RecordVersion)>,
+        shown: &Shown,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<bool, CallError> {
+        let (before, version) = match stored {
+            Some((record, version)) => (record, Some(version)),
+            None => {
+                self.cloud
+                    .set_owner(&self.follower.service_name(), self.owner)
+                    .await?;
+                (self.adopted(shown).await?, None)
+            }
+        };
+        let mut record = before.clone();
+        change(&mut record);
+        let version = match version {
+            Some(version) if record == before => version,
+            version => match self.cloud.save(&record, version.as_ref()).await {
+                Err(error) if error.class == ErrorClass::LostRace => return Ok(false),
+                saved => saved?,
+            },
+        };
+        flush(self.cloud, record, version, self.worker).await?;
+        Ok(true)
+    }
+
+    /// How far the services are that get the image before this one.
+    pub(crate) async fn predecessors(
+        &self,
+        request: &Request,
+    ) -> Result<Vec<(String, Progress)>, CallError> {
+        try_join_all(self.follower.rollout.after.iter().map(|service| async {
+            let owner = Owner {
+                stack: self.owner.stack.clone(),
+                service: service.clone(),
+            };
+            let stored = self.cloud.load(&owner).await?;
+            let record = stored.as_ref().map(|(record, _)| record);
+            Ok((service.clone(), progress(record, &request.image.digest)))
+        }))
+        .await
+    }
+}
