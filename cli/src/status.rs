@@ -1,5 +1,6 @@
 //! `longshore status`.
 
+use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_rollout::ports::Cloud;
@@ -12,7 +13,7 @@ use crate::arguments::{Output, StatusArguments};
 /// Shows the last deployment of every service that the filter lets through.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Result<String> {
     let filter = arguments.filter.as_deref();
-    let statuses = status(cloud, |owner| is_wanted(owner, filter)).await?;
+    let statuses = status(cloud, |owner| is_wanted(owner, filter), Utc::now()).await?;
     if arguments.output == Output::Json {
         return Ok(serde_json::to_string_pretty(&statuses)?);
     }
@@ -46,6 +47,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
     for ServiceStatus {
         deployment,
         running,
+        ..
     } in statuses
     {
         let mut state = in_words(deployment.state).to_owned();

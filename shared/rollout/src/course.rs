@@ -1,4 +1,7 @@
 //! A deployment's course, from the written claim on.
+//!
+//! `claimed -> [preparing] -> deploying -> [verifying] -> succeeded`. What the tasks of a deployment do in it
+//! is in [`crate::tasks`], and how its end is seen in [`crate::watch`].
 
 use serde_json::Value;
 
@@ -6,8 +9,11 @@ use crate::deploy::{Engine, Outcome, Stop};
 use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
 use crate::record::{Record, Running, State};
+use crate::tasks;
 
 impl<C: Cloud> Engine<'_, C> {
+    /// Carries out the deployment that has just been claimed, or was taken up again: `revision` is what to
+    /// register for it, made from what is `running`, and `raced` a deployment whose claim it took over.
     pub(crate) async fn carry_out(
         &self,
         mut record: Record,
@@ -16,12 +22,28 @@ impl<C: Cloud> Engine<'_, C> {
         revision: &Value,
         raced: Option<&str>,
     ) -> Result<Outcome, Stop> {
+        if record.deployment.must_prepare() {
+            return self.prepare(record, version, revision).await;
+        }
         let is_updated = running.deployment_id.as_deref() == Some(record.deployment.id.as_str());
         let updated = match (is_updated, &running.ecs_deployment_id) {
             (true, Some(ecs_deployment_id)) => {
                 Ok((running.task_definition.clone(), ecs_deployment_id.clone()))
             }
-            _ => self.update(revision).await,
+            _ => {
+                let mut registered = record.deployment.task_definition.clone();
+                let deployment = &mut record.deployment;
+                if registered.is_some()
+                    && deployment.previous_task_definition != running.task_definition
+                {
+                    // While its tasks ran, the service was changed past Longshore. What a revision made
+                    // before that would bring back is not what anybody asked for.
+                    deployment.previous_task_definition = running.task_definition.clone();
+                    deployment.previous_image = running.image.clone();
+                    registered = None;
+                }
+                self.update(registered, revision).await
+            }
         };
         let (task_definition, ecs_deployment_id) = match updated {
             Ok(updated) => updated,
@@ -45,8 +67,62 @@ impl<C: Cloud> Engine<'_, C> {
         })
     }
 
-    async fn update(&self, revision: &Value) -> Result<(String, String), CallError> {
-        let task_definition = self.cloud.register_task_definition(revision).await?;
+    /// Registers the revision that the tasks before the update run with, writes that down, and starts the
+    /// first of them. The service is not touched.
+    async fn prepare(
+        &self,
+        mut record: Record,
+        mut version: RecordVersion,
+        revision: &Value,
+    ) -> Result<Outcome, Stop> {
+        let ours = record.deployment.number;
+        let task_definition = match record.deployment.task_definition.clone() {
+            Some(task_definition) => task_definition,
+            None => match self.cloud.register_task_definition(revision).await {
+                Ok(task_definition) => task_definition,
+                Err(error) => return self.give_up(record, version, error).await,
+            },
+        };
+        let started = Outcome::Started {
+            deployment_id: record.deployment.id.clone(),
+            task_definition: task_definition.clone(),
+        };
+        for _ in 0..RACES {
+            if record.deployment.state == State::Claimed {
+                record.preparing(&task_definition, self.worker);
+                match self.cloud.save(&record, Some(&version)).await {
+                    Ok(_) => {}
+                    Err(error) if error.class == ErrorClass::LostRace => {
+                        match self.cloud.load(self.owner).await? {
+                            Some((current, current_version))
+                                if current.deployment.number == ours =>
+                            {
+                                (record, version) = (current, current_version);
+                                continue;
+                            }
+                            // Another deployment has taken its place, and nothing was done yet.
+                            _ => return Ok(started),
+                        }
+                    }
+                    Err(error) => return Err(Stop::Call(error)),
+                }
+            }
+            tasks::begin(self.cloud, self.owner, self.worker).await?;
+            return Ok(started);
+        }
+        Err(Stop::Call(lost_races(self.owner)))
+    }
+
+    /// Points the service at the revision `registered` for the deployment, or registers `revision` first.
+    async fn update(
+        &self,
+        registered: Option<String>,
+        revision: &Value,
+    ) -> Result<(String, String), CallError> {
+        let task_definition = match registered {
+            Some(task_definition) => task_definition,
+            None => self.cloud.register_task_definition(revision).await?,
+        };
         let ecs_deployment_id = self
             .cloud
             .update_service(&self.follower.service_name(), &task_definition)
@@ -97,12 +173,13 @@ impl<C: Cloud> Engine<'_, C> {
         let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
             return Ok(());
         };
-        let (State::Deploying, Some(task_definition)) = (
-            record.deployment.state,
-            record.deployment.task_definition.clone(),
-        ) else {
+        let is_deploying = record.deployment.state == State::Deploying;
+        let task_definition = match (record.deployment.state, &record.deployment.task_definition) {
+            (State::Deploying, Some(task_definition)) => task_definition.clone(),
+            // Its tasks still run: until they have ended, the service runs what it ran.
+            (State::Preparing, _) => record.deployment.previous_task_definition.clone(),
             // Its own invocation has not updated the service yet, or it is over.
-            return Ok(());
+            _ => return Ok(()),
         };
         let service_name = self.follower.service_name();
         let service = self.cloud.describe_service(&service_name).await?;
@@ -120,6 +197,9 @@ impl<C: Cloud> Engine<'_, C> {
             .cloud
             .update_service(&service_name, &task_definition)
             .await?;
+        if !is_deploying {
+            return Ok(());
+        }
         record.deployment.ecs_deployment_id = Some(ecs_deployment_id);
         match self.cloud.save(&record, Some(&version)).await {
             // Whoever wrote first sees the new id in ECS as soon as it looks.

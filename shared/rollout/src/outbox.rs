@@ -1,14 +1,20 @@
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
-use crate::record::{Record, Unpublished, Worker};
+use crate::record::{Deployment, Record, Unpublished, Worker};
 use crate::stack_record::StackRecord;
 
 /// How often a record is loaded again after a lost race before the call is handed back to be retried.
 pub(crate) const RACES: usize = 8;
 
-/// A record that keeps events until they are published.
+/// A record that keeps events until they are published, and deployments that ended until they are in the
+/// history.
 pub(crate) trait Outbox: Sized {
     fn outbox(&self) -> &[Unpublished];
     fn outbox_mut(&mut self) -> &mut Vec<Unpublished>;
+    /// Deployments that ended.
+    fn finished(&self) -> &[Deployment] {
+        &[]
+    }
+    fn forget_finished(&mut self, _archived: &[Deployment]) {}
     /// What the record is of, for an error: "service api of stack shop".
     fn subject(&self) -> String;
     async fn load_again<C: Cloud>(
@@ -29,6 +35,15 @@ impl Outbox for Record {
 
     fn outbox_mut(&mut self) -> &mut Vec<Unpublished> {
         &mut self.outbox
+    }
+
+    fn finished(&self) -> &[Deployment] {
+        &self.finished
+    }
+
+    fn forget_finished(&mut self, archived: &[Deployment]) {
+        self.finished
+            .retain(|deployment| !archived.contains(deployment));
     }
 
     fn subject(&self) -> String {
@@ -80,35 +95,73 @@ impl Outbox for StackRecord {
     }
 }
 
-/// Publishes what the record holds for this worker and takes it out. An event is published at least
-/// once: when this dies in between, the worker's retry or, after the lease, the next one who opens the
-/// record publishes it again.
+/// What was done with the contents of a record, and is to be taken out of it.
+struct Done {
+    published: Vec<Unpublished>,
+    archived: Vec<Deployment>,
+}
+
+impl Done {
+    fn is_nothing(&self) -> bool {
+        self.published.is_empty() && self.archived.is_empty()
+    }
+
+    fn is_in<R: Outbox>(&self, record: &R) -> bool {
+        let outbox = record.outbox();
+        let finished = record.finished();
+        outbox.iter().any(|event| self.published.contains(event))
+            || finished
+                .iter()
+                .any(|deployment| self.archived.contains(deployment))
+    }
+}
+
+/// Publishes what the record holds for this worker, writes the deployments that ended into the history, and
+/// takes both out. An event is published at least once: when this dies in between, the worker's retry or,
+/// after the lease, the next one who opens the record publishes it again. A deployment is kept once.
 pub(crate) async fn flush<C: Cloud, R: Outbox>(
     cloud: &C,
     record: R,
     version: RecordVersion,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let published: Vec<Unpublished> = record
-        .outbox()
+    let outbox = record.outbox();
+    let published: Vec<Unpublished> = outbox
         .iter()
         .filter(|unpublished| unpublished.is_for(worker))
         .cloned()
         .collect();
-    if published.is_empty() {
-        return Ok(());
+    // Whoever still has events there to publish ended the deployment, and keeps it as well.
+    let is_others = published.len() < outbox.len();
+    if !published.is_empty() {
+        let events: Vec<_> = published
+            .iter()
+            .map(|unpublished| unpublished.event.clone())
+            .collect();
+        cloud.publish(&events).await?;
     }
-    let events: Vec<_> = published
-        .iter()
-        .map(|unpublished| unpublished.event.clone())
-        .collect();
-    cloud.publish(&events).await?;
-    remove(cloud, &published, record, version).await
+    let mut archived = Vec::new();
+    let mut failed = None;
+    for deployment in record.finished().iter().filter(|_| !is_others) {
+        match cloud.archive(deployment).await {
+            Ok(()) => archived.push(deployment.clone()),
+            // What was told is not told again because of it.
+            Err(error) => failed = Some(error),
+        }
+    }
+    let done = Done {
+        published,
+        archived,
+    };
+    if !done.is_nothing() {
+        remove(cloud, &done, record, version).await?;
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 async fn remove<C: Cloud, R: Outbox>(
     cloud: &C,
-    published: &[Unpublished],
+    done: &Done,
     mut record: R,
     mut version: RecordVersion,
 ) -> Result<(), CallError> {
@@ -116,7 +169,8 @@ async fn remove<C: Cloud, R: Outbox>(
     for _ in 0..RACES {
         record
             .outbox_mut()
-            .retain(|event| !published.contains(event));
+            .retain(|event| !done.published.contains(event));
+        record.forget_finished(&done.archived);
         match record.save(cloud, &version).await {
             Err(error) if error.class == ErrorClass::LostRace => {}
             other => return other.map(drop),
@@ -125,11 +179,7 @@ async fn remove<C: Cloud, R: Outbox>(
             Some((current, current_version)) => (record, version) = (current, current_version),
             None => return Ok(()),
         }
-        if !record
-            .outbox()
-            .iter()
-            .any(|event| published.contains(event))
-        {
+        if !done.is_in(&record) {
             return Ok(());
         }
     }

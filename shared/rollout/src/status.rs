@@ -1,21 +1,29 @@
 //! What a person asks first: what was deployed last, and what runs now.
 
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
+use longshore_events::image::Digest;
 use serde::Serialize;
 
 use crate::ports::{CallError, Cloud, ErrorClass};
-use crate::record::Deployment;
+use crate::record::{Deployment, Hold, Waiting};
 use crate::route::Owner;
 
 /// How many services are asked for side by side.
 const SIDE_BY_SIDE: usize = 8;
 
-/// A service's last deployment, and what ECS runs.
+/// A service's last deployment, what it waits for, and what ECS runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
     /// The last deployment.
     pub deployment: Deployment,
+    /// The hold that keeps its deployments back.
+    pub hold: Option<Hold>,
+    /// The request that waits.
+    pub waiting: Option<Waiting>,
+    /// Digests that were rolled back, oldest first: no image policy deploys them again.
+    pub blocked: Vec<Digest>,
     /// What ECS runs; nothing when the service is gone.
     pub running: Option<RunningTasks>,
 }
@@ -31,25 +39,25 @@ pub struct RunningTasks {
     pub running_count: i32,
 }
 
-/// The status of every service that was ever deployed to and that `wanted` lets through, by name.
+/// The status at `now` of every service that was ever deployed to and that `wanted` lets through, by name.
 ///
 /// # Errors
 /// [`CallError`].
 pub async fn status<C: Cloud>(
     cloud: &C,
     wanted: impl Fn(&Owner) -> bool,
+    now: DateTime<Utc>,
 ) -> Result<Vec<ServiceStatus>, CallError> {
     let mut owners = cloud.owners().await?;
     owners.retain(|(_, owner)| wanted(owner));
     owners.sort_by(|(_, one), (_, other)| one.cmp(other));
-    let statuses: Vec<Option<ServiceStatus>> =
-        stream::iter(owners)
-            .map(|(service_name, owner)| async move {
-                service_status(cloud, &service_name, &owner).await
-            })
-            .buffered(SIDE_BY_SIDE)
-            .try_collect()
-            .await?;
+    let statuses: Vec<Option<ServiceStatus>> = stream::iter(owners)
+        .map(|(service_name, owner)| async move {
+            service_status(cloud, &service_name, &owner, now).await
+        })
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
     Ok(statuses.into_iter().flatten().collect())
 }
 
@@ -57,6 +65,7 @@ async fn service_status<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     owner: &Owner,
+    now: DateTime<Utc>,
 ) -> Result<Option<ServiceStatus>, CallError> {
     let Some((record, _)) = cloud.load(owner).await? else {
         return Ok(None);
@@ -71,6 +80,9 @@ async fn service_status<C: Cloud>(
         Err(error) => return Err(error),
     };
     Ok(Some(ServiceStatus {
+        hold: record.holds(now).cloned(),
+        waiting: record.waiting,
+        blocked: record.blocked,
         deployment: record.deployment,
         running,
     }))

@@ -18,6 +18,12 @@ const FAILURES_KEPT: usize = 10;
 const BLOCKED_KEPT: usize = 50;
 
 impl Deployment {
+    /// Whether tasks are still to run before the service is updated.
+    pub(crate) fn must_prepare(&self) -> bool {
+        let is_prepared = self.task_definition.is_some() || self.settings.before_tasks.is_empty();
+        self.state == State::Preparing || self.state == State::Claimed && !is_prepared
+    }
+
     /// Whether its beginning was told.
     fn is_told(&self) -> bool {
         self.task_definition.is_some()
@@ -118,8 +124,16 @@ impl Record {
         self.tell(LongshoreEvent::DeploymentStarted(started), worker);
     }
 
-    /// The service is stable on the deployment, and the tasks that come afterwards are to run.
-    pub(crate) fn stabilized(&mut self, worker: &Worker) {
+    /// The service is stable on the deployment: it has succeeded, unless tasks come afterwards.
+    pub(crate) fn completed(&mut self, worker: &Worker) {
+        if self.deployment.settings.after_tasks.is_empty() {
+            self.succeeded(worker);
+        } else {
+            self.stabilized(worker);
+        }
+    }
+
+    fn stabilized(&mut self, worker: &Worker) {
         self.deployment.state = State::Verifying;
         let stabilized = DeploymentStabilized {
             deployment: self.deployment.summary(),
@@ -127,7 +141,7 @@ impl Record {
         self.tell(LongshoreEvent::DeploymentStabilized(stabilized), worker);
     }
 
-    /// The service is stable on the deployment.
+    /// The service is stable on the deployment, and the tasks that come afterwards have done their work.
     pub fn succeeded(&mut self, worker: &Worker) {
         self.finish(State::Succeeded, worker);
         let succeeded = DeploymentSucceeded {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
-use longshore_events::longshore::{ContainerFailure, TaskFailure};
+use longshore_events::longshore::TaskFailure;
 use serde::Serialize;
 
 use crate::decide::{Fact, Settlement, is_replaced, settle};
@@ -15,10 +15,7 @@ use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
 use crate::record::{Record, State, Worker};
 use crate::route::Owner;
-
-/// How long a deployment may take before it is called failed. ECS gives up by itself only where the
-/// circuit breaker or an alarm is on.
-pub const DEADLINE: Duration = Duration::minutes(30);
+use crate::tasks;
 
 /// How many services a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -31,6 +28,8 @@ pub enum WatchOutcome {
     Ignored,
     /// Something was learned; the outcome is still open.
     Noted,
+    /// The service is stable on the deployment, whose tasks are still to run.
+    Verifying,
     /// The deployment succeeded.
     Succeeded,
     /// The deployment failed.
@@ -170,7 +169,7 @@ pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconcile
     let mut results = stream::iter(owners)
         .map(|(service_name, owner)| async move {
             (
-                reconcile_service(cloud, &service_name, &owner, worker).await,
+                look_after(cloud, &service_name, &owner, None, worker).await,
                 owner,
             )
         })
@@ -185,46 +184,104 @@ pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconcile
     Ok(answer)
 }
 
-async fn reconcile_service<C: Cloud>(
+/// What was loaded of a service, and what ECS showed then, if it has such a service.
+pub(crate) struct Seen {
+    pub(crate) stored: (Record, RecordVersion),
+    pub(crate) service: Option<EcsService>,
+}
+
+/// Whether the reconcile must ask ECS about the service to look after its deployment.
+pub(crate) fn needs_service(record: &Record, worker: &Worker) -> bool {
+    let deployment = &record.deployment;
+    match deployment.state {
+        State::Claimed => deployment.lease_until <= worker.now,
+        State::Deploying | State::RollingBack => true,
+        _ => false,
+    }
+}
+
+/// Looks after the open deployment of a service: goes on with it or closes it, where its events were lost or
+/// its time is over, and tells what is still to be told. `seen` spares the calls for what is known already.
+///
+/// # Errors
+/// [`CallError`]; trying again may help.
+pub(crate) async fn look_after<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     owner: &Owner,
+    mut seen: Option<Seen>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     for _ in 0..RACES {
-        let Some((mut record, version)) = cloud.load(owner).await? else {
+        let seen = seen.take();
+        let (stored, service) = match seen {
+            Some(seen) => (Some(seen.stored), Some(seen.service)),
+            None => (cloud.load(owner).await?, None),
+        };
+        let Some((record, version)) = stored else {
             return Ok(WatchOutcome::Ignored);
         };
         let deployment = &record.deployment;
-        let is_claimed = deployment.state == State::Claimed;
-        if !deployment.state.is_open() || is_claimed && deployment.lease_until > worker.now {
-            flush(cloud, record, version, worker).await?;
-            return Ok(WatchOutcome::Ignored);
+        if tasks::over_at(deployment).is_some_and(|over_at| over_at > worker.now) {
+            return tasks::go_on(cloud, owner, worker).await;
         }
-        let service = match cloud.describe_service(service_name).await {
-            Ok(service) => service,
-            Err(error) if error.class == ErrorClass::NotFound => {
-                if is_unsettled(cloud, owner).await? {
-                    return Ok(WatchOutcome::Noted);
-                }
-                record.failed(&error.to_string(), false, worker);
-                let version = cloud.save(&record, Some(&version)).await?;
-                flush(cloud, record, version, worker).await?;
-                return Ok(WatchOutcome::Failed);
-            }
-            Err(error) => return Err(error),
+        let service = match service {
+            _ if !needs_service(&record, worker) => None,
+            Some(service) => service,
+            None => match cloud.describe_service(service_name).await {
+                Ok(service) => Some(service),
+                Err(error) if error.class == ErrorClass::NotFound => None,
+                Err(error) => return Err(error),
+            },
         };
-        let before = record.clone();
-        if is_claimed && let Some(primary) = service.primary() {
-            let id = primary.id.clone();
-            adopt(cloud, &mut record, &service, &id, worker).await?;
-        }
-        match close(cloud, &before, record, version, &service, None, worker).await {
+        match look_at(cloud, record, version, service, worker).await {
             Err(error) if error.class == ErrorClass::LostRace => {}
             other => return other,
         }
     }
     Err(lost_races(owner))
+}
+
+async fn look_at<C: Cloud>(
+    cloud: &C,
+    mut record: Record,
+    version: RecordVersion,
+    service: Option<EcsService>,
+    worker: &Worker,
+) -> Result<WatchOutcome, CallError> {
+    let fail = async |mut record: Record, reason: &str| {
+        record.failed(reason, false, worker);
+        let version = cloud.save(&record, Some(&version)).await?;
+        flush(cloud, record, version, worker).await?;
+        Ok(WatchOutcome::Failed)
+    };
+    if tasks::over_at(&record.deployment).is_some() {
+        let reason = "the tasks of the deployment have not ended in the time that they may take";
+        return fail(record, reason).await;
+    }
+    if !needs_service(&record, worker) {
+        flush(cloud, record, version, worker).await?;
+        return Ok(WatchOutcome::Ignored);
+    }
+    let Some(service) = service else {
+        if is_unsettled(cloud, &record.deployment.owner()).await? {
+            return Ok(WatchOutcome::Noted);
+        }
+        let deployment = &record.deployment;
+        let reason = format!(
+            "service {} of cluster {} is not there or not active",
+            deployment.ecs_service, deployment.cluster
+        );
+        return fail(record, &reason).await;
+    };
+    let before = record.clone();
+    if record.deployment.state == State::Claimed
+        && let Some(primary) = service.primary()
+    {
+        let id = primary.id.clone();
+        adopt(cloud, &mut record, &service, &id, worker).await?;
+    }
+    close(cloud, &before, record, version, &service, None, worker).await
 }
 
 /// Whether ECS dates something before the record's deployment was claimed: then it is of another one.
@@ -283,9 +340,11 @@ async fn close<C: Cloud>(
     let mut settlement = settle(&record.deployment, service, fact);
     let mut is_doubtful =
         settlement != Settlement::Open && is_replaced(&record.deployment, service, fact);
+    let mut is_overdue = false;
     if settlement == Settlement::Open
         && let Some(reason) = overdue(&record, worker.now)
     {
+        is_overdue = true;
         is_doubtful = true;
         settlement = Settlement::Failed {
             reason,
@@ -300,12 +359,19 @@ async fn close<C: Cloud>(
         Settlement::Failed { .. } | Settlement::RolledBack { .. }
     ) {
         add_stopped_tasks(cloud, &mut record).await?;
+        if !is_overdue {
+            let digest = record.deployment.image.digest.clone();
+            record.block(&digest);
+        }
     }
     let outcome = match settlement {
         Settlement::Open => WatchOutcome::Noted,
         Settlement::Succeeded => {
-            record.succeeded(worker);
-            WatchOutcome::Succeeded
+            record.completed(worker);
+            match record.deployment.state {
+                State::Verifying => WatchOutcome::Verifying,
+                _ => WatchOutcome::Succeeded,
+            }
         }
         Settlement::Failed {
             reason,
@@ -369,12 +435,11 @@ fn overdue(record: &Record, now: DateTime<Utc>) -> Option<String> {
         State::RollingBack => (deployment.finished_at, "failed and was not brought back"),
         _ => (None, ""),
     };
-    since.filter(|since| *since + DEADLINE < now).map(|_| {
-        format!(
-            "the deployment {missing} within {} minutes",
-            DEADLINE.num_minutes()
-        )
-    })
+    let minutes = deployment.settings.deadline_minutes;
+    let deadline = Duration::minutes(i64::from(minutes));
+    since
+        .filter(|since| *since + deadline < now)
+        .map(|_| format!("the deployment {missing} within {minutes} minutes"))
 }
 
 /// The events of the tasks that died may come later than the failure that they caused, or never.
@@ -394,25 +459,7 @@ async fn add_stopped_tasks<C: Cloud>(cloud: &C, record: &mut Record) -> Result<(
 
 /// Why a task died, unless it was stopped because somebody wanted fewer or other tasks.
 fn failure_of(change: &TaskStateChange) -> Option<TaskFailure> {
-    let failure = TaskFailure {
-        task: change.task_arn.clone(),
-        stop_code: change.stop_code.clone(),
-        stopped_reason: change.stopped_reason.clone(),
-        containers: change
-            .containers
-            .iter()
-            .filter(|container| {
-                container.reason.is_some() || container.exit_code.is_some_and(|code| code != 0)
-            })
-            .map(|container| ContainerFailure {
-                name: container.name.clone(),
-                exit_code: container.exit_code,
-                reason: container.reason.clone(),
-            })
-            .collect(),
-        stopped_at: change.stopped_at,
-    };
-    is_death(&failure).then_some(failure)
+    Some(change.failure()).filter(is_death)
 }
 
 /// Whether a stopped task died rather than was stopped on purpose.

@@ -4,16 +4,17 @@ use longshore_events::ecs::{
     Container, DeploymentEventName, DeploymentStateChange, TaskOverrides, TaskStateChange,
 };
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
-use longshore_rollout::deploy::deploy_push;
+use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::route::Follower;
-use longshore_rollout::watch::{
-    DEADLINE, WatchOutcome, deployment_changed, reconcile, task_stopped,
-};
+use longshore_rollout::watch::{WatchOutcome, deployment_changed, reconcile, task_stopped};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 const BROKEN: &str = "ECS deployment circuit breaker: tasks failed to start.";
+
+/// By default a deployment must have an outcome within half an hour.
+const DEADLINE: i64 = 30 * 60;
 
 async fn deployed(api: &Follower) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
@@ -573,14 +574,14 @@ async fn a_lost_outcome_is_found_by_the_reconcile() {
 async fn a_deployment_without_an_outcome_is_failed_when_its_deadline_has_passed() {
     let api = follower("api");
     let cloud = deployed(&api).await;
-    reconcile(&cloud, &worker("reconcile", DEADLINE.num_seconds()))
+    reconcile(&cloud, &worker("reconcile", DEADLINE))
         .await
         .unwrap();
     assert_eq!(
         cloud.record(&api).unwrap().deployment.state,
         State::Deploying
     );
-    reconcile(&cloud, &worker("reconcile", DEADLINE.num_seconds() + 1))
+    reconcile(&cloud, &worker("reconcile", DEADLINE + 1))
         .await
         .unwrap();
     let record = cloud.record(&api).unwrap();

@@ -1,0 +1,210 @@
+//! What became of a service's deployments: the history, and what the tasks wrote that died.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use longshore_events::longshore::TaskFailure;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::ports::{CallError, Cloud, LogLine, TaskDefinition, TaskLogs};
+use crate::record::{Deployment, Record, State};
+use crate::route::Owner;
+
+/// How many deployments are read side by side.
+const SIDE_BY_SIDE: usize = 16;
+
+/// The last `limit` deployments of a service, newest first, the one that is open included. Empty for a service
+/// that nothing was deployed to.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn history<C: Cloud>(
+    cloud: &C,
+    owner: &Owner,
+    limit: usize,
+) -> Result<Vec<Deployment>, CallError> {
+    let stored = cloud.load(owner).await?;
+    let past = Past::of(cloud, owner, stored.as_ref().map(|(record, _)| record)).await?;
+    let wanted: Vec<u32> = past.numbers().take(limit).collect();
+    let mut deployments = Vec::new();
+    for numbers in wanted.chunks(SIDE_BY_SIDE) {
+        deployments.extend(past.deployments(numbers).await?);
+    }
+    Ok(deployments)
+}
+
+/// What is written of a service's deployments: those of the record, and those of the history.
+pub(crate) struct Past<'a, C> {
+    cloud: &'a C,
+    owner: &'a Owner,
+    /// By number; `None` for one that is in the history only.
+    deployments: BTreeMap<u32, Option<Deployment>>,
+}
+
+impl<'a, C: Cloud> Past<'a, C> {
+    pub(crate) async fn of(
+        cloud: &'a C,
+        owner: &'a Owner,
+        record: Option<&Record>,
+    ) -> Result<Self, CallError> {
+        let archived = cloud.archived(owner).await?;
+        let mut deployments: BTreeMap<u32, Option<Deployment>> =
+            archived.into_iter().map(|number| (number, None)).collect();
+        let written = record
+            .into_iter()
+            .flat_map(|record| record.finished.iter().chain([&record.deployment]));
+        for deployment in written {
+            deployments.insert(deployment.number, Some(deployment.clone()));
+        }
+        Ok(Self {
+            cloud,
+            owner,
+            deployments,
+        })
+    }
+
+    /// The numbers of all deployments, the newest first.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.deployments.keys().rev().copied()
+    }
+
+    /// The deployments of these numbers, in this order.
+    pub(crate) async fn deployments(&self, numbers: &[u32]) -> Result<Vec<Deployment>, CallError> {
+        let deployments = numbers.iter().map(|number| async move {
+            match self.deployments.get(number) {
+                Some(Some(deployment)) => Ok(Some(deployment.clone())),
+                _ => self.cloud.archived_deployment(self.owner, *number).await,
+            }
+        });
+        let deployments: Vec<Option<Deployment>> = try_join_all(deployments).await?;
+        Ok(deployments.into_iter().flatten().collect())
+    }
+}
+
+/// What the tasks wrote that died of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeploymentLogs {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// What each container of each task wrote that can be read.
+    pub logs: Vec<ContainerLog>,
+}
+
+/// What a container wrote before its task died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerLog {
+    /// Where it wrote.
+    #[serde(flatten)]
+    pub stream: LogStream,
+    /// The last lines, oldest first; `None` when there is no such stream: the container wrote nothing, or its
+    /// log is gone.
+    pub lines: Option<Vec<LogLine>>,
+}
+
+/// Where a container wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogStream {
+    /// The task's ARN.
+    pub task: String,
+    /// The container.
+    pub container: String,
+    /// The log group of CloudWatch Logs.
+    pub log_group: String,
+    /// The log stream in it.
+    pub log_stream: String,
+}
+
+/// The last `lines` lines of each container of the tasks that died of the deployment `number`, or of the newest
+/// one that failed. `None` when there is no such deployment.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn logs<C: Cloud + TaskLogs>(
+    cloud: &C,
+    owner: &Owner,
+    number: Option<u32>,
+    lines: u32,
+) -> Result<Option<DeploymentLogs>, CallError> {
+    let stored = cloud.load(owner).await?;
+    let past = Past::of(cloud, owner, stored.as_ref().map(|(record, _)| record)).await?;
+    let Some(deployment) = told_of(&past, number).await? else {
+        return Ok(None);
+    };
+    let mut logs = Vec::new();
+    if let Some(task_definition) = &deployment.task_definition
+        && !deployment.failures.is_empty()
+    {
+        let task_definition = cloud.describe_task_definition(task_definition).await?;
+        let streams = deployment
+            .failures
+            .iter()
+            .flat_map(|failure| log_streams(&task_definition, failure));
+        logs = try_join_all(streams.map(|stream| async move {
+            let lines = cloud
+                .log_lines(&stream.log_group, &stream.log_stream, lines)
+                .await?;
+            Ok(ContainerLog { stream, lines })
+        }))
+        .await?;
+    }
+    Ok(Some(DeploymentLogs { deployment, logs }))
+}
+
+async fn told_of<C: Cloud>(
+    past: &Past<'_, C>,
+    number: Option<u32>,
+) -> Result<Option<Deployment>, CallError> {
+    if let Some(number) = number {
+        return Ok(past.deployments(&[number]).await?.pop());
+    }
+    let numbers: Vec<u32> = past.numbers().collect();
+    for numbers in numbers.chunks(SIDE_BY_SIDE) {
+        let failed = past.deployments(numbers).await?.into_iter().find(|past| {
+            matches!(
+                past.state,
+                State::Failed | State::RollingBack | State::RolledBack
+            ) || !past.failures.is_empty()
+        });
+        if failed.is_some() {
+            return Ok(failed);
+        }
+    }
+    Ok(None)
+}
+
+/// Where the containers of a task wrote that died: those that ECS says something of, or else all. Only containers
+/// with the log driver `awslogs` and a prefix have a stream whose name is known: `<prefix>/<container>/<task id>`
+/// (the Amazon ECS Developer Guide, "Send Amazon ECS logs to CloudWatch").
+pub fn log_streams(task_definition: &TaskDefinition, failure: &TaskFailure) -> Vec<LogStream> {
+    let task_id = failure.task.rsplit('/').next().unwrap_or_default();
+    let definitions = task_definition
+        .document
+        .get("containerDefinitions")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let streams = definitions.iter().filter_map(|definition| {
+        let container = definition.get("name")?.as_str()?;
+        let configuration = definition.get("logConfiguration")?;
+        let option = |name: &str| configuration.pointer(&format!("/options/{name}"))?.as_str();
+        if configuration.get("logDriver")?.as_str()? != "awslogs" {
+            return None;
+        }
+        Some(LogStream {
+            task: failure.task.clone(),
+            container: container.to_owned(),
+            log_group: option("awslogs-group")?.to_owned(),
+            log_stream: format!("{}/{container}/{task_id}", option("awslogs-stream-prefix")?),
+        })
+    });
+    let is_told = |container: &str| failure.containers.iter().any(|told| told.name == container);
+    let streams: Vec<LogStream> = streams.collect();
+    if streams.iter().any(|stream| is_told(&stream.container)) {
+        streams
+            .into_iter()
+            .filter(|stream| is_told(&stream.container))
+            .collect()
+    } else {
+        streams
+    }
+}

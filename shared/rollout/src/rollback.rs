@@ -1,0 +1,420 @@
+//! Rolling back by hand: the images of an earlier deployment go out once more.
+//!
+//! Only images go back. The rest of the task definition stays what it is now: that belongs to the stack file,
+//! or to whoever else makes the service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longshore_events::image::{Digest, Image, ImageReference, Selector};
+use longshore_events::longshore::{SkipReason, Source};
+use longshore_events::manual::RollbackPayload;
+
+use crate::deploy::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
+use crate::follow::baseline;
+use crate::history::Past;
+use crate::outbox::{RACES, lost_races};
+use crate::policy::RegistryImage;
+use crate::ports::{CallError, Cloud, ErrorClass};
+use crate::record::{Deployment, Record, Request, Running, State, Worker};
+use crate::route::{Follower, Owner};
+use crate::sequence::Sequence;
+use crate::task_definition::{is_pinned_to, pinned_image};
+use crate::tasks::follower;
+
+/// How many deployments are looked through, newest first, for one to go back to.
+const LOOKED_THROUGH: usize = 200;
+
+/// How many deployments are read side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Why nothing was rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum RollbackError {
+    /// There is nothing to go back to, or it cannot be done. Trying again does not help.
+    #[error("roll {owner} back: {reason}")]
+    Refused {
+        /// The service.
+        owner: Owner,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A call failed. Trying again may help.
+    #[error("roll {owner} back: {source}")]
+    Call {
+        /// The service.
+        owner: Owner,
+        /// The call.
+        source: CallError,
+    },
+}
+
+/// Goes back to an earlier deployment of a service: the one that is named, or the last that succeeded with other
+/// images than those that run, or are being rolled out, and that nobody went back from. It waits for nothing, runs
+/// no tasks, and takes the place of a deployment that is open. What it goes back from is deployed by no image
+/// policy any more.
+///
+/// # Errors
+/// [`RollbackError`].
+pub async fn rollback<C: Cloud>(
+    cloud: &C,
+    payload: &RollbackPayload,
+    worker: &Worker,
+) -> Result<ServiceOutcome, RollbackError> {
+    let owner = Owner {
+        stack: payload.stack.clone(),
+        service: payload.service.clone(),
+    };
+    match roll_back(cloud, &owner, payload, worker).await {
+        Ok(outcome) => Ok(ServiceOutcome {
+            stack: owner.stack,
+            service: owner.service,
+            outcome,
+        }),
+        Err(Stop::Refused(reason)) => Err(RollbackError::Refused { owner, reason }),
+        Err(Stop::Call(error))
+            if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) =>
+        {
+            let reason = error.to_string();
+            Err(RollbackError::Refused { owner, reason })
+        }
+        Err(Stop::Call(source)) => Err(RollbackError::Call { owner, source }),
+    }
+}
+
+async fn roll_back<C: Cloud>(
+    cloud: &C,
+    owner: &Owner,
+    payload: &RollbackPayload,
+    worker: &Worker,
+) -> Result<Outcome, Stop> {
+    for _ in 0..RACES {
+        let Some((record, _)) = cloud.load(owner).await? else {
+            return Err(Stop::Refused(
+                "Longshore has deployed nothing to it yet".to_owned(),
+            ));
+        };
+        let known = follower(&record.deployment);
+        let engine = Engine {
+            cloud,
+            follower: &known,
+            owner,
+            worker,
+        };
+        let (written, shown) = engine.look().await?;
+        let Some(record) = written.record() else {
+            continue;
+        };
+        if written.is_changing() {
+            return Err(Stop::Refused(
+                "its stack is being changed: roll back when that is over".to_owned(),
+            ));
+        }
+        let shown = shown?;
+        if record.deployment.id == worker.id {
+            match again(&engine, &written, &shown).await? {
+                Some(outcome) => return Ok(outcome),
+                None => continue,
+            }
+        }
+        let target = match choose(cloud, record, &shown, payload.to).await? {
+            Choice::Target(target) => target,
+            Choice::Current(reason) => return Ok(Outcome::Skipped { reason }),
+        };
+        if let Some(outcome) = go_back(&engine, &written, &shown, target, payload).await? {
+            return Ok(outcome);
+        }
+    }
+    Err(Stop::Call(lost_races(owner)))
+}
+
+/// An attempt before this one has claimed the rollback; `None` when somebody else wrote the record first.
+async fn again<C: Cloud>(
+    engine: &Engine<'_, C>,
+    written: &Written,
+    shown: &Shown,
+) -> Result<Option<Outcome>, Stop> {
+    match written.last() {
+        Some(last) if !last.is_taken_up() => Ok(Some(Outcome::Started {
+            deployment_id: last.id.clone(),
+            task_definition: last.task_definition.clone().unwrap_or_default(),
+        })),
+        Some(last) if last.lease_until > engine.worker.now => {
+            Err(Stop::Call(engine.claimed_already()))
+        }
+        _ => engine.resume(written, shown).await,
+    }
+}
+
+/// A deployment to go back to.
+struct Target {
+    deployment: Deployment,
+    /// What ran with it, by container.
+    images: BTreeMap<String, Image>,
+    /// What it goes back from: what runs or is being rolled out now, as far as it is other images.
+    from: Vec<Image>,
+}
+
+enum Choice {
+    Target(Box<Target>),
+    /// What is named runs, or is being rolled out.
+    Current(SkipReason),
+}
+
+async fn go_back<C: Cloud>(
+    engine: &Engine<'_, C>,
+    written: &Written,
+    shown: &Shown,
+    target: Box<Target>,
+    payload: &RollbackPayload,
+) -> Result<Option<Outcome>, Stop> {
+    let worker = engine.worker;
+    let follower = Follower {
+        container: target.deployment.container.clone(),
+        other_containers: target.deployment.other_containers.clone(),
+        ..engine.follower.clone()
+    };
+    let request = Request {
+        id: worker.id.clone(),
+        at: worker.now,
+        sequence: Sequence::of_time(worker.now),
+        image: target.deployment.image.clone(),
+        source: Source::Rollback {
+            to: target.deployment.number,
+            note: payload.note.clone(),
+        },
+        replaced_requests: Vec::new(),
+    };
+    let running = Running {
+        image: shown
+            .task_definition
+            .image_of(&follower.container)?
+            .to_owned(),
+        ..shown.running.clone()
+    };
+    let mut also = target.images.clone();
+    also.retain(|container, _| {
+        *container != follower.container && !follower.other_containers.contains(container)
+    });
+    let deployment = Deployment {
+        also,
+        commit: target.deployment.commit.clone(),
+        ..Deployment::claim(written.last(), &follower, &request, &running, worker)
+    };
+    let followed = followed(engine, &target.images).await?;
+    let change = |record: &mut Record| {
+        record.goes_out(&request, &followed, worker);
+        for image in &target.from {
+            record.block(&image.digest);
+        }
+        let is_wanted =
+            |digest: &Digest| target.images.values().any(|image| image.digest == *digest);
+        record.blocked.retain(|digest| !is_wanted(digest));
+    };
+    engine.take(written, shown, deployment, change).await
+}
+
+/// What the policies of the service name now: that is not to undo what a person has asked for.
+async fn followed<C: Cloud>(
+    engine: &Engine<'_, C>,
+    images: &BTreeMap<String, Image>,
+) -> Result<BTreeMap<String, RegistryImage>, CallError> {
+    let repositories: BTreeSet<&str> = images
+        .values()
+        .map(|image| image.repository.as_str())
+        .collect();
+    let mut followed = BTreeMap::new();
+    for repository in repositories {
+        let Some(route) = engine.cloud.route(repository).await? else {
+            continue;
+        };
+        let followers: Vec<&Follower> = route
+            .followers
+            .iter()
+            .filter(|follower| follower.owner() == *engine.owner)
+            .collect();
+        let now = engine.worker.now;
+        followed.extend(baseline(engine.cloud, repository, &followers, now, engine.worker).await?);
+    }
+    Ok(followed)
+}
+
+/// Chooses where to go back to.
+async fn choose<C: Cloud>(
+    cloud: &C,
+    record: &Record,
+    shown: &Shown,
+    to: Option<u32>,
+) -> Result<Choice, Stop> {
+    let last = &record.deployment;
+    let owner = last.owner();
+    let past = Past::of(cloud, &owner, Some(record)).await?;
+    let numbers: Vec<u32> = past.numbers().collect();
+    if let Some(to) = to.filter(|to| !numbers.contains(to)) {
+        let first = numbers.last().copied().unwrap_or_default();
+        return Err(Stop::Refused(format!(
+            "it has no deployment {to}: its history goes from {first} to {}",
+            last.number
+        )));
+    }
+    // The containers that got other images since the deployment in question.
+    let mut changed: BTreeSet<String> = BTreeSet::new();
+    let mut gone: Option<Deployment> = None;
+    for numbers in numbers
+        .chunks(SIDE_BY_SIDE)
+        .take(LOOKED_THROUGH / SIDE_BY_SIDE)
+    {
+        for deployment in past.deployments(numbers).await? {
+            changed.extend(
+                deployment
+                    .images()
+                    .map(|(container, _)| container.to_owned()),
+            );
+            let is_named = gone.is_none() && to == Some(deployment.number);
+            if is_named && deployment.state != State::Succeeded {
+                return Err(Stop::Refused(format!(
+                    "deployment {} did not succeed: deploy its image {} by name, if it is that you want",
+                    deployment.number, deployment.image
+                )));
+            }
+            if deployment.state != State::Succeeded
+                || to.is_some_and(|to| deployment.number > to)
+                || !is_named && record.blocked.contains(&deployment.image.digest)
+            {
+                continue;
+            }
+            let Some(images) = images_at(cloud, &deployment, &changed).await? else {
+                if is_named {
+                    gone = Some(deployment);
+                }
+                continue;
+            };
+            let Some(from) = others(last, shown, &images) else {
+                if is_named {
+                    return Ok(Choice::Current(if last.state.is_open() {
+                        SkipReason::AlreadyDeploying
+                    } else {
+                        SkipReason::AlreadyRunning
+                    }));
+                }
+                continue;
+            };
+            if !are_there(cloud, &images).await? {
+                gone.get_or_insert(deployment);
+                continue;
+            }
+            return match gone {
+                None => Ok(Choice::Target(Box::new(Target {
+                    deployment,
+                    images,
+                    from,
+                }))),
+                Some(gone) => Err(Stop::Refused(format!(
+                    "{}; the next that can take its place is deployment {} with {}: name it in `to`",
+                    is_gone(&gone),
+                    deployment.number,
+                    deployment.image
+                ))),
+            };
+        }
+    }
+    Err(Stop::Refused(match gone {
+        Some(gone) => format!("{}, and no other can take its place", is_gone(&gone)),
+        None => format!(
+            "no deployment before this one succeeded with another image; deployment {} took the place of {}",
+            last.number, last.previous_image
+        ),
+    }))
+}
+
+fn is_gone(deployment: &Deployment) -> String {
+    format!(
+        "what deployment {} brought is not there any more, {}",
+        deployment.number, deployment.image
+    )
+}
+
+/// What ran with a deployment in these containers; `None` when that cannot be found out any more. Of others than its
+/// own ECS is asked, which keeps every revision.
+async fn images_at<C: Cloud>(
+    cloud: &C,
+    deployment: &Deployment,
+    containers: &BTreeSet<String>,
+) -> Result<Option<BTreeMap<String, Image>>, CallError> {
+    let mut images: BTreeMap<String, Image> = deployment
+        .images()
+        .map(|(container, image)| (container.to_owned(), image.clone()))
+        .collect();
+    let mut others = containers
+        .iter()
+        .filter(|container| !images.contains_key(*container))
+        .peekable();
+    if others.peek().is_none() {
+        return Ok(Some(images));
+    }
+    let Some(task_definition) = &deployment.task_definition else {
+        return Ok(None);
+    };
+    let task_definition = match cloud.describe_task_definition(task_definition).await {
+        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+            return Ok(None);
+        }
+        described => described?,
+    };
+    let others: Vec<(String, Image)> = others
+        .filter_map(|container| {
+            let image = pinned_image(task_definition.image_of(container).ok()?)?;
+            Some((container.clone(), image))
+        })
+        .collect();
+    images.extend(others);
+    Ok(Some(images))
+}
+
+/// What runs now, or is being rolled out, where that is another image than in `images`; `None` when it is
+/// the same everywhere. An image that only a tag names is another one, and has no digest to tell.
+fn others(
+    last: &Deployment,
+    shown: &Shown,
+    images: &BTreeMap<String, Image>,
+) -> Option<Vec<Image>> {
+    let is_open = last.state.is_open();
+    let coming: BTreeMap<&str, &Image> = last.images().filter(|_| is_open).collect();
+    let mut is_same = true;
+    let mut others = Vec::new();
+    for (container, image) in images {
+        if let Some(coming) = coming.get(container.as_str()) {
+            if coming.digest != image.digest {
+                is_same = false;
+                others.push((*coming).clone());
+            }
+        } else if let Ok(running) = shown.task_definition.image_of(container)
+            && !is_pinned_to(running, image)
+        {
+            is_same = false;
+            others.extend(pinned_image(running));
+        }
+    }
+    (!is_same).then_some(others)
+}
+
+/// Whether the registry still has all of these images.
+async fn are_there<C: Cloud>(
+    cloud: &C,
+    images: &BTreeMap<String, Image>,
+) -> Result<bool, CallError> {
+    let distinct: BTreeMap<&str, &Image> = images
+        .values()
+        .map(|image| (image.digest.as_str(), image))
+        .collect();
+    for image in distinct.values() {
+        let reference = ImageReference {
+            repository: image.repository.clone(),
+            selector: Selector::Digest(image.digest.clone()),
+        };
+        match cloud.resolve(&reference).await {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(false),
+            resolved => resolved.map(drop)?,
+        }
+    }
+    Ok(true)
+}
