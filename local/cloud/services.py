@@ -8,6 +8,7 @@ tasks have run for a while and those of its predecessor are gone, and failing ta
 ever more slowly.
 """
 
+import collections
 import math
 import random
 import threading
@@ -270,7 +271,7 @@ def _alarm_ends(service, primary, all_tasks):
     return any(task.get("lastStatus") == "RUNNING" for task in own)
 
 
-def _step(cluster_name, service):
+def _step(cluster_name, service, all_tasks):
     primary = _primary(service)
     if primary is None:
         return
@@ -280,7 +281,6 @@ def _step(cluster_name, service):
         service["_failures"] = 0
         service["_start_not_before"] = 0
         _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
-    all_tasks = _tasks_of(service)
     if _count_failures(service, primary, all_tasks, now):
         _open_breaker(service, primary, all_tasks)
         primary = _primary(service)
@@ -295,13 +295,24 @@ def _step(cluster_name, service):
     settled = _balance(cluster_name, service, primary, all_tasks, now)
     if settled and primary["rolloutState"] == "IN_PROGRESS" and deployment_alarms.baked(primary, now):
         _complete(service, primary)
-    _count(service, _tasks_of(service))
+    # Those that were started just now are counted when their state changes.
+    _count(service, all_tasks)
+
+
+def _tasks_by_service():
+    """All tasks that a step may have to do with, looked for once for all services: most have stopped long ago."""
+    found = collections.defaultdict(list)
+    for task in ecs._tasks.all_values():
+        if not task.get("_counted"):
+            found[task.get("clusterArn"), task.get("group")].append(task)
+    return found
 
 
 def _schedule_for_ever():
     while True:
         _wake.wait(TICK_SECONDS)
         _wake.clear()
+        all_tasks = _tasks_by_service()
         for (account, region, key), service in list(ecs._services.all_items()):
             if service.get("status") != "ACTIVE":
                 continue
@@ -309,7 +320,8 @@ def _schedule_for_ever():
                 continue
             try:
                 with request_scope(account, region), _lock:
-                    _step(key.split("/", 1)[0], service)
+                    own = all_tasks[service["clusterArn"], f"service:{service['serviceName']}"]
+                    _step(key.split("/", 1)[0], service, own)
             except Exception:
                 ecs.logger.exception("service scheduler: step for %s failed", key)
 
