@@ -66,6 +66,7 @@ def _shown(repository, record):
         "imageSizeInBytes": len(record.get("imageManifest", "")),
         "imagePushedAt": record["imagePushedAt"],
         "imageManifestMediaType": images.media_type(record),
+        "imageStatus": "ACTIVE",
     }
     if record.get("imageTags"):
         detail["imageTags"] = list(record["imageTags"])

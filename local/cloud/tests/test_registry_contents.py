@@ -61,6 +61,7 @@ class Contents(unittest.TestCase):
             shown = self._images(filter={"tagStatus": status})["imageDetails"]
             self.assertEqual({image["imageDigest"] for image in shown}, expected)
             self.assertEqual([image for image in shown if image.get("imageTags") == []], [])
+            self.assertEqual({image["imageStatus"] for image in shown}, {"ACTIVE"})
 
     def test_a_moved_tag_leaves_the_time_of_the_push_and_is_told_as_one(self):
         old, new = manifest(SERVE), manifest(SERVE)
