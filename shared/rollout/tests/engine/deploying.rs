@@ -3,19 +3,20 @@
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
-use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly, deploy_push};
+use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
+use longshore_rollout::follow::deploy_push;
 use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::route::Follower;
 use longshore_rollout::sequence::Sequence;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 async fn deploy(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<Outcome> {
     deploy_push(
         cloud,
-        &push(tag, digest(digit), noon(seconds)),
+        &cloud.push(tag, digest(digit), noon(seconds)),
         &worker("invocation", seconds),
     )
     .await
@@ -70,7 +71,7 @@ async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
 }
 
 #[tokio::test]
-async fn a_push_takes_eight_calls_to_update_a_service_with_a_record() {
+async fn a_push_takes_ten_calls_to_update_a_service_with_a_record() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
@@ -86,6 +87,8 @@ async fn a_push_takes_eight_calls_to_update_a_service_with_a_record() {
     assert_eq!(
         until_update,
         [
+            "BatchGetImage",
+            "DescribeImages",
             "DescribeServices",
             "DescribeTaskDefinition",
             "GetObject deployments",
@@ -101,6 +104,7 @@ async fn a_push_takes_eight_calls_to_update_a_service_with_a_record() {
         [
             "PutObject deployments",
             "PutEvents",
+            "PutObject history",
             "PutObject deployments"
         ]
     );
@@ -170,37 +174,25 @@ async fn a_push_that_nobody_follows_does_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_event_again_while_it_is_rolled_out_is_skipped_quietly() {
+async fn the_same_event_again_is_no_news_and_takes_three_calls() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
-    assert_eq!(
-        deploy(&cloud, "v2", '2', 0).await,
-        skipped(SkipReason::AlreadyDeploying)
-    );
+    for seconds in [0, 60] {
+        cloud.forget_calls();
+        assert_eq!(deploy(&cloud, "v2", '2', 0).await, [Outcome::Nothing]);
+        assert_eq!(
+            cloud.calls(),
+            [
+                "GetObject routes",
+                "GetObject deployments",
+                "DescribeImages"
+            ]
+        );
+        settle(&cloud, &api, seconds + 30).await;
+    }
     assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(cloud.told(), ["Deployment Started"]);
-}
-
-#[tokio::test]
-async fn the_same_event_again_after_the_rollout_is_skipped_and_told() {
-    let api = follower("api");
-    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    deploy(&cloud, "v2", '2', 0).await;
-    settle(&cloud, &api, 60).await;
-    assert_eq!(
-        deploy(&cloud, "v2", '2', 0).await,
-        skipped(SkipReason::AlreadyRunning)
-    );
-    assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(
-        cloud.told(),
-        [
-            "Deployment Started",
-            "Deployment Succeeded",
-            "Deployment Skipped"
-        ]
-    );
+    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
 }
 
 #[tokio::test]
@@ -208,16 +200,29 @@ async fn an_older_push_that_comes_late_does_not_replace_a_newer_one() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v3", '3', 10).await;
-    assert_eq!(
-        deploy(&cloud, "v2", '2', 0).await,
-        skipped(SkipReason::NewerRequested)
-    );
+    assert_eq!(deploy(&cloud, "v2", '2', 0).await, [Outcome::Nothing]);
     settle(&cloud, &api, 60).await;
-    assert_eq!(
-        deploy(&cloud, "v2", '2', 0).await,
-        skipped(SkipReason::NewerRequested)
-    );
+    assert_eq!(deploy(&cloud, "v2", '2', 0).await, [Outcome::Nothing]);
     assert_eq!(cloud.running_image(&api), pinned('3'));
+}
+
+#[tokio::test]
+async fn a_push_whose_event_comes_before_that_of_a_newer_one_deploys_the_newer_one_at_once() {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let (older, newer) = (
+        cloud.push("v2", digest('2'), noon(0)),
+        cloud.push("v3", digest('3'), noon(1)),
+    );
+    for event in [older, newer] {
+        deploy_push(&cloud, &event, &worker(&event.event_id, 5))
+            .await
+            .unwrap()
+            .remove(0)
+            .unwrap();
+    }
+    assert_eq!(cloud.running_image(&api), pinned('3'));
+    assert_eq!(cloud.updates(&api), 1);
 }
 
 #[tokio::test]
@@ -241,10 +246,7 @@ async fn of_pushes_of_the_same_second_the_highest_tag_wins_in_whatever_order_the
         settle(&cloud, &api, 60).await;
         for (tag, digit) in tags {
             let outcomes = deploy(&cloud, tag, digit, 0).await;
-            assert!(
-                matches!(outcomes.as_slice(), [Outcome::Skipped { .. }]),
-                "{order:?} {tag}: {outcomes:?}"
-            );
+            assert_eq!(outcomes, [Outcome::Nothing], "{order:?} {tag}");
         }
         assert_eq!(cloud.running_image(&api), pinned('4'), "{order:?}");
         assert!(cloud.updates(&api) <= 3, "{order:?}");
@@ -252,27 +254,26 @@ async fn of_pushes_of_the_same_second_the_highest_tag_wins_in_whatever_order_the
 }
 
 #[tokio::test]
-async fn of_requests_of_the_same_second_that_have_no_order_the_later_to_come_wins_for_good() {
+async fn of_a_push_and_a_release_file_of_the_same_second_the_later_to_come_wins_for_good() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "hotfix", digest('4'));
     cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:hotfix"}"#);
     deploy(&cloud, "v3", '3', 0).await;
-    deploy(&cloud, "v-beta", '2', 0).await;
-    assert_eq!(cloud.running_image(&api), pinned('2'));
-    deploy_release(
-        &cloud,
-        &release_file("releases/shop/api.json"),
-        &worker("release", 0),
-    )
-    .await
-    .unwrap();
-    assert_eq!(cloud.running_image(&api), pinned('4'));
-    // Duplicates bring nothing back.
-    deploy(&cloud, "v3", '3', 0).await;
-    deploy(&cloud, "v-beta", '2', 0).await;
-    assert_eq!(cloud.running_image(&api), pinned('4'));
-    assert_eq!(cloud.updates(&api), 3);
+    for seconds in [0, 1] {
+        deploy_release(
+            &cloud,
+            &release_file("releases/shop/api.json"),
+            &worker("release", seconds),
+        )
+        .await
+        .unwrap();
+        assert_eq!(cloud.running_image(&api), pinned('4'));
+        // Duplicates bring nothing back.
+        deploy(&cloud, "v3", '3', 0).await;
+        assert_eq!(cloud.running_image(&api), pinned('4'));
+    }
+    assert_eq!(cloud.updates(&api), 2);
 }
 
 #[tokio::test]
@@ -300,10 +301,10 @@ async fn of_two_writes_of_a_release_file_in_the_same_second_the_later_one_wins()
 }
 
 #[tokio::test]
-async fn a_duplicate_that_comes_while_the_first_is_worked_on_is_skipped_quietly() {
+async fn a_duplicate_that_comes_while_the_first_is_worked_on_does_nothing() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    let event = push("v2", digest('2'), noon(0));
+    let event = cloud.push("v2", digest('2'), noon(0));
     let (one, other) = futures_util::future::join(
         deploy_push(&cloud, &event, &worker("one", 0)),
         deploy_push(&cloud, &event, &worker("other", 0)),
@@ -313,12 +314,7 @@ async fn a_duplicate_that_comes_while_the_first_is_worked_on_is_skipped_quietly(
         one.unwrap().remove(0).unwrap().outcome,
         other.unwrap().remove(0).unwrap().outcome,
     ];
-    assert!(
-        outcomes.contains(&Outcome::Skipped {
-            reason: SkipReason::AlreadyDeploying
-        }),
-        "{outcomes:?}"
-    );
+    assert!(outcomes.contains(&Outcome::Nothing), "{outcomes:?}");
     assert_eq!(cloud.updates(&api), 1);
     assert_eq!(cloud.told(), ["Deployment Started"]);
 }
@@ -353,9 +349,14 @@ async fn an_image_that_was_rolled_back_is_not_deployed_again_by_a_push_but_by_a_
         cloud.record(&api).unwrap().deployment.state,
         State::RolledBack
     );
+    assert_eq!(deploy(&cloud, "v2", '2', 120).await, [Outcome::Nothing]);
+    // Under another tag it is news, and the same image.
+    deploy(&cloud, "v3", '3', 121).await;
+    settle(&cloud, &api, 122).await;
     assert_eq!(
-        deploy(&cloud, "v2", '2', 120).await,
-        skipped(SkipReason::FailedBefore)
+        deploy(&cloud, "v4", '2', 123).await,
+        [Outcome::Nothing],
+        "pushed before v3"
     );
     let again = deploy_explicitly(
         &cloud,
@@ -377,8 +378,8 @@ async fn two_events_at_once_act_once() {
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let (one, other) = (
-        push("v2", digest('2'), noon(0)),
-        push("v2.0", digest('2'), noon(0)),
+        cloud.push("v2", digest('2'), noon(0)),
+        cloud.push("v2.0", digest('2'), noon(0)),
     );
     let (one, other) = futures_util::future::join(
         deploy_push(&cloud, &one, &worker("one", 0)),
@@ -402,8 +403,8 @@ async fn of_two_images_at_once_the_service_ends_with_the_one_that_the_record_nam
     let api = follower("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let (older, newer) = (
-        push("v2", digest('2'), noon(0)),
-        push("v3", digest('3'), noon(1)),
+        cloud.push("v2", digest('2'), noon(0)),
+        cloud.push("v3", digest('3'), noon(1)),
     );
     for _ in 0..2 {
         let results = futures_util::future::join(

@@ -53,7 +53,7 @@ fn differences(before: &Value, after: &Value, place: &str, found: &mut Vec<Strin
 fn the_next_revision_differs_only_in_the_image_whatever_fields_there_are() {
     let before = every_field();
     let after = before
-        .next_revision("app", &image("shop/api"), "d-1")
+        .next_revision(&[("app", &image("shop/api"))], "d-1")
         .unwrap();
     let mut found = Vec::new();
     differences(&before.document, &after, "", &mut found);
@@ -86,7 +86,7 @@ fn the_next_revision_differs_only_in_the_image_whatever_fields_there_are() {
 #[test]
 fn the_next_revision_keeps_its_own_tags_and_names_the_push() {
     let after = every_field()
-        .next_revision("app", &image("shop/api"), "d-1")
+        .next_revision(&[("app", &image("shop/api"))], "d-1")
         .unwrap();
     assert_eq!(
         after["tags"],
@@ -144,7 +144,7 @@ fn the_registry_is_kept_where_the_repository_is_the_same_and_is_the_accounts_own
             tags: Vec::new(),
         };
         let after = before
-            .next_revision("app", &image("shop/api"), "d-1")
+            .next_revision(&[("app", &image("shop/api"))], "d-1")
             .unwrap();
         assert_eq!(
             after["containerDefinitions"][0]["image"], **expected,
@@ -161,7 +161,7 @@ fn in_china_the_registry_has_chinas_domain() {
         tags: Vec::new(),
     };
     let after = before
-        .next_revision("app", &image("shop/api"), "d-1")
+        .next_revision(&[("app", &image("shop/api"))], "d-1")
         .unwrap();
     assert_eq!(
         after["containerDefinitions"][0]["image"],
@@ -175,7 +175,7 @@ fn in_china_the_registry_has_chinas_domain() {
 #[test]
 fn a_container_that_is_not_there_is_refused_with_the_names_that_are() {
     let error = every_field()
-        .next_revision("web", &image("shop/api"), "d-1")
+        .next_revision(&[("web", &image("shop/api"))], "d-1")
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -194,7 +194,7 @@ fn a_task_definition_with_fifty_tags_of_its_own_is_refused_rather_than_stripped(
         })
         .collect();
     let error = before
-        .next_revision("app", &image("shop/api"), "d-1")
+        .next_revision(&[("app", &image("shop/api"))], "d-1")
         .unwrap_err();
     assert!(
         matches!(error, NextRevisionError::TooManyTags { count: 54, .. }),

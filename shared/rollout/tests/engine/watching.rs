@@ -9,7 +9,7 @@ use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::route::Follower;
 use longshore_rollout::watch::{WatchOutcome, deployment_changed, reconcile, task_stopped};
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 const BROKEN: &str = "ECS deployment circuit breaker: tasks failed to start.";
 
@@ -20,7 +20,7 @@ async fn deployed(api: &Follower) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     let results = deploy_push(
         &cloud,
-        &push("v2", digest('2'), noon(0)),
+        &cloud.push("v2", digest('2'), noon(0)),
         &worker("deploy", 0),
     )
     .await
@@ -283,7 +283,7 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
     cloud.inject_at("UpdateService", Fault::DiesAfter);
     let _ = deploy_push(
         &cloud,
-        &push("v2", digest('2'), noon(0)),
+        &cloud.push("v2", digest('2'), noon(0)),
         &worker("deploy", 0),
     )
     .await;
@@ -326,7 +326,7 @@ async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dro
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     let _ = deploy_push(
         &cloud,
-        &push("v2", digest('2'), noon(0)),
+        &cloud.push("v2", digest('2'), noon(0)),
         &worker("deploy", 0),
     )
     .await;
@@ -345,7 +345,7 @@ async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     let _ = deploy_push(
         &cloud,
-        &push("v2", digest('2'), noon(0)),
+        &cloud.push("v2", digest('2'), noon(0)),
         &worker("deploy", 0),
     )
     .await;
@@ -390,7 +390,7 @@ async fn a_late_event_of_the_deployment_before_changes_nothing() {
     let before = cloud.primary_id(&api);
     deploy_push(
         &cloud,
-        &push("v2", digest('2'), noon(0)),
+        &cloud.push("v2", digest('2'), noon(0)),
         &worker("deploy", 0),
     )
     .await
