@@ -1,5 +1,5 @@
 //! Who may import whom. The directions are those of `ARCHITECTURE.md`:
-//! functions, cli -> runtime -> aws -> provisioning -> (rollout, stack) -> events,
+//! functions, cli -> runtime -> aws -> provisioning -> stack -> rollout -> events,
 //! aws -> transfer -> bottles -> rollout, report -> events.
 
 use std::collections::BTreeSet;
@@ -71,7 +71,11 @@ const BELOW_FUNCTIONS: [&str; 9] = [
 const RULES: [Rule; 20] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-rollout", &["longshore-events"], &[]),
-    rule("longshore-stack", &["longshore-events"], &[]),
+    rule(
+        "longshore-stack",
+        &["longshore-events", "longshore-rollout"],
+        &[],
+    ),
     rule(
         "longshore-provisioning",
         &["longshore-events", "longshore-rollout", "longshore-stack"],

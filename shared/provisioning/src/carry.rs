@@ -1,17 +1,19 @@
-//! Which image a template carries for each service: the one that runs, not the one of the first day.
+//! Which image a template carries for each container: the one that runs, not the one of the first day.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use longshore_events::image::{Image, ImageReference};
-use longshore_rollout::ports::{CallError, ErrorClass, TemplateMetadata, TemplateService};
+use longshore_rollout::ports::{
+    CallError, ErrorClass, TaskDefinition, TemplateMetadata, TemplateService,
+};
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState};
 
 use crate::ports::ProvisioningCloud;
 
-/// Which image a template is to carry for a service.
+/// Which image a template is to carry for a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Choice {
     /// The one that the stack file names.
@@ -22,40 +24,94 @@ enum Choice {
     Running,
 }
 
-/// Decides which image the template carries for a service.
+/// A container of a service in a template, with those that run the same image.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// The container.
+    name: &'a str,
+    /// The others.
+    others: &'a [String],
+    /// The ECR repository of its image; `None` for an image of another registry.
+    repository: Option<&'a str>,
+    /// Its image as the stack file names it.
+    image: &'a str,
+}
+
+/// The containers of a service that run different images, its own first.
+fn parts(service: &TemplateService) -> impl Iterator<Item = Part<'_>> {
+    let own = Part {
+        name: &service.container,
+        others: &service.other_containers,
+        repository: service.repository.as_deref(),
+        image: &service.image,
+    };
+    let sidecars = service.sidecars.iter().map(|(name, sidecar)| Part {
+        name,
+        others: &sidecar.other_containers,
+        repository: sidecar.repository.as_deref(),
+        image: &sidecar.image,
+    });
+    std::iter::once(own).chain(sidecars)
+}
+
+/// The part of a service in an older template that has this container.
+fn part_with<'a>(service: &'a TemplateService, container: &str) -> Option<Part<'a>> {
+    parts(service)
+        .find(|part| part.name == container || part.others.iter().any(|other| other == container))
+}
+
+/// The image that a deployment brings into a container, if it brings one.
+fn image_in<'a>(deployment: &'a Deployment, container: &str) -> Option<&'a Image> {
+    if deployment.container == container
+        || deployment
+            .other_containers
+            .iter()
+            .any(|other| other == container)
+    {
+        Some(&deployment.image)
+    } else {
+        deployment.also.get(container)
+    }
+}
+
+/// Whether the service runs what a deployment brings, or is about to. While tasks run that come before it,
+/// it is not sure to.
+fn holds(deployment: &Deployment) -> bool {
+    match deployment.state {
+        State::Claimed => deployment.settings.before_tasks.is_empty(),
+        State::Deploying | State::Verifying | State::Succeeded => true,
+        _ => false,
+    }
+}
+
+/// Decides which image the template carries for a container.
 ///
-/// `deployed` is the service as the stack's present template has it, `record` its last deployment,
-/// `last` what was carried the last time if that failed.
+/// `deployed` is the container's image as the stack's present template names it, `record` the service's last
+/// deployment, `failed` what was carried the last time if that failed.
 fn choose(
-    service: &TemplateService,
-    deployed: Option<&TemplateService>,
+    part: Part<'_>,
+    deployed: Option<&str>,
     record: Option<&Deployment>,
     failed: Option<&Image>,
 ) -> Choice {
     // A stack file that names another image than before asks for it.
-    if deployed.is_none_or(|deployed| deployed.image != service.image) {
+    if deployed != Some(part.image) {
         return Choice::Named;
     }
-    match (record, failed) {
-        (Some(record), _)
-            if matches!(
-                record.state,
-                State::Claimed | State::Deploying | State::Succeeded
-            ) =>
-        {
-            Choice::Pinned(record.image.clone())
-        }
+    match (record.filter(|record| holds(record)), failed) {
+        (Some(record), _) => image_in(record, part.name)
+            .map_or(Choice::Running, |image| Choice::Pinned(image.clone())),
         // CloudFormation went back to an older template, and nobody has put the image back yet.
-        (_, Some(image)) => Choice::Pinned(image.clone()),
-        _ => Choice::Running,
+        (None, Some(image)) => Choice::Pinned(image.clone()),
+        (None, None) => Choice::Running,
     }
 }
 
 /// What the services of a template carry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CarriedImages {
-    /// By service: the image, as the renderer takes it.
-    pub images: BTreeMap<String, String>,
+    /// By service and container: the image, as the renderer takes it.
+    pub images: BTreeMap<String, BTreeMap<String, String>>,
     /// The same for the stack record.
     pub services: Vec<Carried>,
 }
@@ -69,30 +125,24 @@ pub(crate) async fn carried_images<C: ProvisioningCloud>(
 ) -> Result<CarriedImages, CallError> {
     let failed = last.filter(|operation| operation.state == OperationState::Failed);
     let services = metadata.services.iter().map(|(name, service)| {
-        let deployed = deployed.and_then(|deployed| deployed.services.get(name));
-        let failed = failed.and_then(|operation| {
-            operation
-                .services
-                .iter()
-                // An image that the stack file asked for and that failed is nothing to hold on to.
-                .find(|carried| carried.follower.service == *name && !carried.is_named)
-                .and_then(|carried| carried.image.as_ref())
-        });
-        let follower = service.follower(&metadata.stack, name);
+        let service = Service {
+            described: service,
+            follower: service.follower(&metadata.stack, name),
+            deployed: deployed.and_then(|deployed| deployed.services.get(name)),
+            failed: failed.and_then(|operation| {
+                let mut services = operation.services.iter();
+                services.find(|carried| carried.follower.service == *name)
+            }),
+        };
         async move {
-            let image = carried_image(cloud, service, &follower, deployed, failed).await?;
-            let carried = Carried {
-                follower,
-                image: image.pinned,
-                is_named: image.is_named,
-            };
-            Ok::<_, CallError>((name.clone(), image.text, carried))
+            let (images, carried) = service.carried(cloud).await?;
+            Ok::<_, CallError>((name.clone(), images, carried))
         }
     });
     let mut carried = CarriedImages::default();
-    for (name, text, service) in try_join_all(services).await? {
-        if let Some(text) = text {
-            carried.images.insert(name, text);
+    for (name, images, service) in try_join_all(services).await? {
+        if !images.is_empty() {
+            carried.images.insert(name, images);
         }
         carried.services.push(service);
     }
@@ -110,50 +160,128 @@ struct CarriedImage {
     is_named: bool,
 }
 
-async fn carried_image<C: ProvisioningCloud>(
-    cloud: &C,
-    service: &TemplateService,
-    follower: &Follower,
-    deployed: Option<&TemplateService>,
-    failed: Option<&Image>,
-) -> Result<CarriedImage, CallError> {
-    if service.repository.is_none() {
-        // An image of somebody else's registry is nobody's to pin. Where one of ours ran before, the
-        // stack file asks for it anew.
-        return Ok(CarriedImage {
-            is_named: deployed.is_some_and(|deployed| deployed.repository.is_some()),
-            ..CarriedImage::default()
-        });
-    }
-    let stored = match deployed {
-        Some(_) => cloud.load(&follower.owner()).await?,
-        None => None,
-    };
-    let record = stored.as_ref().map(|(record, _)| &record.deployment);
-    match choose(service, deployed, record, failed) {
-        Choice::Pinned(image) => Ok(CarriedImage {
-            text: Some(text(&image)),
-            pinned: Some(image),
+/// A service whose images are looked up.
+struct Service<'a> {
+    described: &'a TemplateService,
+    follower: Follower,
+    /// The service as the stack's present template has it.
+    deployed: Option<&'a TemplateService>,
+    /// What was carried the last time, if that failed.
+    failed: Option<&'a Carried>,
+}
+
+impl Service<'_> {
+    /// The images by container, and what the stack record is told of them.
+    async fn carried<C: ProvisioningCloud>(
+        &self,
+        cloud: &C,
+    ) -> Result<(BTreeMap<String, String>, Carried), CallError> {
+        let stored = match self.deployed {
+            Some(_) => cloud.load(&self.follower.owner()).await?,
+            None => None,
+        };
+        let record = stored.as_ref().map(|(record, _)| &record.deployment);
+        let mut images = BTreeMap::new();
+        let mut carried = Carried {
+            follower: self.follower.clone(),
+            image: None,
+            also: BTreeMap::new(),
             is_named: false,
-        }),
-        Choice::Running => match running(cloud, follower).await? {
-            Some(image) => Ok(CarriedImage {
-                pinned: pinned(&image),
-                text: Some(in_repository(&image, service.repository.as_deref()).to_owned()),
+        };
+        // Of a service of several containers, what runs is asked for once.
+        let mut running = None;
+        for part in parts(self.described) {
+            let choice = choose(
+                part,
+                self.deployed_image(part),
+                record,
+                self.failed_image(part),
+            );
+            if running.is_none() && part.repository.is_some() && choice == Choice::Running {
+                running = Some(running_task_definition(cloud, &self.follower).await?);
+            }
+            let task_definition = running.iter().flatten().next();
+            let image = self
+                .carried_image(cloud, part, choice, task_definition)
+                .await?;
+            let containers =
+                std::iter::once(part.name).chain(part.others.iter().map(String::as_str));
+            for container in containers {
+                if let Some(text) = &image.text {
+                    images.insert(container.to_owned(), text.clone());
+                }
+                if part.name == self.described.container || image.is_named {
+                    continue;
+                }
+                if let Some(pinned) = &image.pinned {
+                    carried.also.insert(container.to_owned(), pinned.clone());
+                }
+            }
+            if part.name == self.described.container {
+                carried.image = image.pinned;
+                carried.is_named = image.is_named;
+            }
+        }
+        Ok((images, carried))
+    }
+
+    /// The image of a container as the stack's present template names it.
+    fn deployed_image(&self, part: Part<'_>) -> Option<&str> {
+        let deployed = part_with(self.deployed?, part.name)?;
+        Some(deployed.image)
+    }
+
+    /// What was carried for a container the last time, if that failed. An image that the stack file asked
+    /// for and that failed is nothing to hold on to.
+    fn failed_image(&self, part: Part<'_>) -> Option<&Image> {
+        let failed = self.failed?;
+        if part.name == self.described.container {
+            failed.image.as_ref().filter(|_| !failed.is_named)
+        } else {
+            failed.also.get(part.name)
+        }
+    }
+
+    async fn carried_image<C: ProvisioningCloud>(
+        &self,
+        cloud: &C,
+        part: Part<'_>,
+        choice: Choice,
+        running: Option<&TaskDefinition>,
+    ) -> Result<CarriedImage, CallError> {
+        if part.repository.is_none() {
+            // An image of somebody else's registry is nobody's to pin. Where one of ours ran before, the
+            // stack file asks for it anew.
+            let deployed = self
+                .deployed
+                .and_then(|service| part_with(service, part.name));
+            return Ok(CarriedImage {
+                is_named: deployed.is_some_and(|deployed| deployed.repository.is_some()),
+                ..CarriedImage::default()
+            });
+        }
+        match choice {
+            Choice::Pinned(image) => Ok(CarriedImage {
+                text: Some(text(&image)),
+                pinned: Some(image),
                 is_named: false,
             }),
-            None => named(cloud, service).await,
-        },
-        Choice::Named => named(cloud, service).await,
+            Choice::Running => match running.and_then(|running| running.image_of(part.name).ok()) {
+                Some(image) => Ok(CarriedImage {
+                    pinned: pinned(image),
+                    text: Some(in_repository(image, part.repository).to_owned()),
+                    is_named: false,
+                }),
+                None => named(cloud, part).await,
+            },
+            Choice::Named => named(cloud, part).await,
+        }
     }
 }
 
 /// The image that the stack file names, as its registry has it now.
-async fn named<C: ProvisioningCloud>(
-    cloud: &C,
-    service: &TemplateService,
-) -> Result<CarriedImage, CallError> {
-    let Ok(reference) = service.image.parse::<ImageReference>() else {
+async fn named<C: ProvisioningCloud>(cloud: &C, part: Part<'_>) -> Result<CarriedImage, CallError> {
+    let Ok(reference) = part.image.parse::<ImageReference>() else {
         return Ok(CarriedImage::default());
     };
     let image = cloud.resolve(&reference).await?;
@@ -164,22 +292,19 @@ async fn named<C: ProvisioningCloud>(
     })
 }
 
-/// The image of the task definition that ECS works towards; `None` when there is no such service.
-async fn running<C: ProvisioningCloud>(
+/// The task definition that ECS works towards; `None` when there is no such service.
+async fn running_task_definition<C: ProvisioningCloud>(
     cloud: &C,
     follower: &Follower,
-) -> Result<Option<String>, CallError> {
+) -> Result<Option<TaskDefinition>, CallError> {
     let service = match cloud.describe_service(&follower.service_name()).await {
         Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
         service => service?,
     };
-    let task_definition = cloud
+    cloud
         .describe_task_definition(&service.task_definition)
-        .await?;
-    Ok(task_definition
-        .image_of(&follower.container)
-        .ok()
-        .map(str::to_owned))
+        .await
+        .map(Some)
 }
 
 fn text(image: &Image) -> String {
@@ -213,17 +338,12 @@ fn pinned(text: &str) -> Option<Image> {
 mod tests {
     use super::*;
 
-    fn service(image: &str) -> TemplateService {
-        TemplateService {
-            repository: Some("shop/api".to_owned()),
-            cluster: "shop".to_owned(),
-            ecs_service: "shop-api".to_owned(),
-            container: "api".to_owned(),
-            other_containers: Vec::new(),
-            image_policy: None,
-            cpu_architecture: None,
-            rollout: longshore_rollout::settings::RolloutSettings::default(),
-            image: image.to_owned(),
+    fn part(image: &str) -> Part<'_> {
+        Part {
+            name: "api",
+            others: &[],
+            repository: Some("shop/api"),
+            image,
         }
     }
 
@@ -236,30 +356,32 @@ mod tests {
     }
 
     #[test]
-    fn a_new_service_and_a_changed_stack_file_get_the_image_that_is_named() {
-        let service_now = service("shop/api:v2");
-        assert_eq!(choose(&service_now, None, None, None), Choice::Named);
-        let before = service("shop/api:v1");
+    fn a_new_container_and_a_changed_stack_file_get_the_image_that_is_named() {
+        let now = part("shop/api:v2");
+        assert_eq!(choose(now, None, None, None), Choice::Named);
         assert_eq!(
-            choose(&service_now, Some(&before), None, Some(&image("a"))),
+            choose(now, Some("shop/api:v1"), None, Some(&image("a"))),
             Choice::Named
         );
     }
 
     #[test]
     fn after_a_failed_change_the_image_that_was_carried_is_carried_again() {
-        let service = service("shop/api:v1");
         assert_eq!(
-            choose(&service, Some(&service), None, Some(&image("a"))),
+            choose(
+                part("shop/api:v1"),
+                Some("shop/api:v1"),
+                None,
+                Some(&image("a"))
+            ),
             Choice::Pinned(image("a"))
         );
     }
 
     #[test]
     fn without_a_record_the_image_that_runs_is_carried() {
-        let service = service("shop/api:v1");
         assert_eq!(
-            choose(&service, Some(&service), None, None),
+            choose(part("shop/api:v1"), Some("shop/api:v1"), None, None),
             Choice::Running
         );
     }

@@ -1,6 +1,8 @@
 //! Destroying a stack. Data stays unless the stack file says that it goes, and a stack with data must be
 //! named twice.
 
+use std::collections::BTreeMap;
+
 use longshore_events::longshore::{ChangeCounts, OperationKind};
 use longshore_rollout::ports::{CallError, ErrorClass};
 use longshore_rollout::record::Worker;
@@ -209,6 +211,7 @@ fn services(template: Option<&Template>) -> Vec<Carried> {
                 .map(|(service, described)| Carried {
                     follower: described.follower(&metadata.stack, service),
                     image: None,
+                    also: BTreeMap::new(),
                     is_named: false,
                 })
                 .collect()

@@ -1,11 +1,13 @@
 //! What is not as the template says, except where that is on purpose.
 
+use std::collections::BTreeSet;
+
 use longshore_rollout::ports::TemplateMetadata;
 use serde::Serialize;
 
 use crate::error::ProvisioningError;
 use crate::ports::{Drift, ProvisioningCloud};
-use crate::template::metadata_of;
+use crate::template::Template;
 
 /// The result of comparing a stack with its template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,17 +33,24 @@ pub async fn drift<C: ProvisioningCloud>(
             reason: "there is no such stack".to_owned(),
         });
     };
-    let metadata = metadata_of(&template);
+    let template = Template::parse(&template);
+    let metadata = template.as_ref().and_then(Template::metadata);
+    let shifting = template.map(|template| template.shifting_rules());
     let drifted = cloud.drift(stack).await?;
     Ok(DriftReport {
         stack: stack.to_owned(),
-        drifted: unintended(drifted, metadata.as_ref()),
+        drifted: unintended(drifted, metadata.as_ref(), &shifting.unwrap_or_default()),
     })
 }
 
-/// Without what `deploy` changes by design: which task definition a service runs. How many tasks an
-/// autoscaler has set is not in the template, so CloudFormation does not compare it.
-fn unintended(drifts: Vec<Drift>, metadata: Option<&TemplateMetadata>) -> Vec<Drift> {
+/// Without what is changed by design: `deploy` changes which task definition a service runs, and ECS to
+/// which of two target groups a rule sends the requests, those of `shifting`. How many tasks an autoscaler
+/// has set is not in the template, so CloudFormation does not compare it.
+fn unintended(
+    drifts: Vec<Drift>,
+    metadata: Option<&TemplateMetadata>,
+    shifting: &BTreeSet<String>,
+) -> Vec<Drift> {
     let is_ours = |drift: &Drift| {
         metadata.is_some_and(|metadata| {
             drift.resource_type == "AWS::ECS::Service"
@@ -54,10 +63,18 @@ fn unintended(drifts: Vec<Drift>, metadata: Option<&TemplateMetadata>) -> Vec<Dr
     drifts
         .into_iter()
         .filter_map(|mut drift| {
-            if !drift.deleted && is_ours(&drift) {
-                drift
-                    .properties
-                    .retain(|property| property.path != "/TaskDefinition");
+            let by_design = if drift.deleted {
+                None
+            } else if is_ours(&drift) {
+                Some("/TaskDefinition")
+            } else {
+                shifting.contains(&drift.logical_id).then_some("/Actions")
+            };
+            if let Some(place) = by_design {
+                drift.properties.retain(|property| {
+                    let rest = property.path.strip_prefix(place);
+                    !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                });
                 if drift.properties.is_empty() {
                     return None;
                 }
@@ -92,6 +109,7 @@ mod tests {
                     cpu_architecture: None,
                     rollout: longshore_rollout::settings::RolloutSettings::default(),
                     image: "shop/api:v1".to_owned(),
+                    sidecars: BTreeMap::new(),
                 },
             )]),
         }
@@ -119,14 +137,42 @@ mod tests {
     #[test]
     fn a_pushed_image_is_no_drift() {
         let drifts = vec![service_drift(&["/TaskDefinition"])];
-        assert_eq!(unintended(drifts, Some(&metadata())), Vec::new());
+        assert_eq!(
+            unintended(drifts, Some(&metadata()), &BTreeSet::new()),
+            Vec::new()
+        );
     }
 
     #[test]
     fn what_nobody_meant_to_change_stays_beside_what_was_meant() {
         let drifts = vec![service_drift(&["/TaskDefinition", "/EnableExecuteCommand"])];
-        let left = unintended(drifts, Some(&metadata()));
+        let left = unintended(drifts, Some(&metadata()), &BTreeSet::new());
         assert_eq!(left, vec![service_drift(&["/EnableExecuteCommand"])]);
+    }
+
+    #[test]
+    fn where_ecs_has_moved_requests_is_no_drift() {
+        let rule = |paths: &[&str]| Drift {
+            logical_id: "ListenerRuleApi".to_owned(),
+            physical_id: Some("arn:aws:elasticloadbalancing:…:listener-rule/app/…".to_owned()),
+            resource_type: "AWS::ElasticLoadBalancingV2::ListenerRule".to_owned(),
+            ..service_drift(paths)
+        };
+        let moved = rule(&["/Actions/0/ForwardConfig/TargetGroups/0/Weight"]);
+        let shifting = BTreeSet::from(["ListenerRuleApi".to_owned()]);
+        assert_eq!(
+            unintended(vec![moved.clone()], Some(&metadata()), &shifting),
+            Vec::new()
+        );
+        assert_eq!(
+            unintended(vec![moved.clone()], Some(&metadata()), &BTreeSet::new()),
+            vec![moved]
+        );
+        let other = rule(&["/Actions/0/Order", "/Priority"]);
+        assert_eq!(
+            unintended(vec![other], Some(&metadata()), &shifting),
+            vec![rule(&["/Priority"])]
+        );
     }
 
     #[test]
@@ -136,7 +182,7 @@ mod tests {
             ..service_drift(&[])
         };
         assert_eq!(
-            unintended(vec![gone.clone()], Some(&metadata())),
+            unintended(vec![gone.clone()], Some(&metadata()), &BTreeSet::new()),
             vec![gone]
         );
     }

@@ -19,14 +19,17 @@ impl Settings {
     pub(crate) fn with_own_images(&self, stack: &Stack) -> Stack {
         let mut stack = stack.clone();
         if let Some(registry) = self.registry() {
-            for service in stack.services.values_mut() {
-                let name = service
-                    .image
+            let images = stack.services.values_mut().flat_map(|service| {
+                let sidecars = service.sidecars.values_mut();
+                std::iter::once(&mut service.image).chain(sidecars.map(|one| &mut one.image))
+            });
+            for image in images {
+                let name = image
                     .strip_prefix(&registry)
                     .and_then(|rest| rest.split_once('/'))
                     .filter(|(suffix, _)| matches!(*suffix, "amazonaws.com" | "amazonaws.com.cn"));
                 if let Some((_, name)) = name {
-                    service.image = name.to_owned();
+                    *image = name.to_owned();
                 }
             }
         }

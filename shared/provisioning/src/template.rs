@@ -1,6 +1,6 @@
 //! What the engine reads out of templates: who is served, and which resources hold data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_rollout::ports::TemplateMetadata;
 use longshore_rollout::route::Follower;
@@ -158,6 +158,17 @@ impl Template {
         Some((document.to_string(), imported))
     }
 
+    /// The logical ids of the listener rules in which ECS says to which of two target groups requests go.
+    pub fn shifting_rules(&self) -> BTreeSet<String> {
+        let rules = self.resources().filter(|(_, resource)| {
+            resource["Type"] == "AWS::ElasticLoadBalancingV2::ListenerRule"
+                && resource
+                    .pointer("/Properties/Actions/0/ForwardConfig/TargetGroups/1")
+                    .is_some()
+        });
+        rules.map(|(logical_id, _)| logical_id.clone()).collect()
+    }
+
     /// The names of its parameters.
     pub fn parameters(&self) -> Vec<String> {
         let parameters = self.document["Parameters"].as_object();
@@ -203,16 +214,12 @@ pub(crate) fn metadata_of(body: &str) -> Option<TemplateMetadata> {
 pub(crate) fn followers(metadata: &TemplateMetadata) -> BTreeMap<String, Vec<Follower>> {
     let mut followers: BTreeMap<String, Vec<Follower>> = BTreeMap::new();
     for (service, described) in &metadata.services {
-        let Some(repository) = &described.repository else {
-            continue;
-        };
-        if described.image_policy.is_none() {
-            continue;
+        for (repository, follower) in described.followers(&metadata.stack, service) {
+            followers
+                .entry(repository.to_owned())
+                .or_default()
+                .push(follower);
         }
-        followers
-            .entry(repository.clone())
-            .or_default()
-            .push(described.follower(&metadata.stack, service));
     }
     followers
 }

@@ -398,7 +398,7 @@ pub struct TemplateService {
     /// The container whose image is replaced.
     pub container: String,
     /// More containers that run the same image.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_containers: Vec<String>,
     /// Which images are deployed, in the words of a route; `None`: none.
     #[serde(default)]
@@ -411,10 +411,30 @@ pub struct TemplateService {
     pub rollout: RolloutSettings,
     /// The image as the stack file names it.
     pub image: String,
+    /// The containers that run other images, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sidecars: BTreeMap<String, TemplateContainer>,
+}
+
+/// A container of a template that runs another image than the service's own container does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TemplateContainer {
+    /// The ECR repository of its image; `None` for an image of another registry.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// More containers that run the same image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_containers: Vec<String>,
+    /// Which images are deployed, in the words of a route; `None`: none.
+    #[serde(default)]
+    pub image_policy: Option<ImagePolicy>,
+    /// The image as the stack file names it.
+    pub image: String,
 }
 
 impl TemplateService {
-    /// It as a follower of its repository.
+    /// Its own container as a follower of its repository.
     pub fn follower(&self, stack: &str, service: &str) -> Follower {
         Follower {
             stack: stack.to_owned(),
@@ -427,6 +447,36 @@ impl TemplateService {
             cpu_architecture: self.cpu_architecture,
             rollout: self.rollout.clone(),
         }
+    }
+
+    /// The followers that it asks for, each with its repository: one at most for each repository.
+    pub fn followers(&self, stack: &str, service: &str) -> impl Iterator<Item = (&str, Follower)> {
+        let own = self.follower(stack, service);
+        let sidecars = self.sidecars.iter().map({
+            let own = own.clone();
+            move |(name, sidecar)| {
+                let follower = Follower {
+                    container: name.clone(),
+                    other_containers: sidecar.other_containers.clone(),
+                    image_policy: sidecar.image_policy.clone().unwrap_or_default(),
+                    rollout: RolloutSettings {
+                        // What comes before and after concerns the service's own image.
+                        after: Vec::new(),
+                        before_tasks: Vec::new(),
+                        after_tasks: Vec::new(),
+                        ..own.rollout.clone()
+                    },
+                    ..own.clone()
+                };
+                (&sidecar.repository, &sidecar.image_policy, follower)
+            }
+        });
+        std::iter::once((&self.repository, &self.image_policy, own))
+            .chain(sidecars)
+            .filter_map(|(repository, policy, follower)| {
+                policy.as_ref()?;
+                Some((repository.as_deref()?, follower))
+            })
     }
 }
 

@@ -3,6 +3,8 @@
 //! An event is a wake-up. Where it alone does not say what has become of a change, CloudFormation is
 //! asked how the stack is now.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt};
@@ -340,6 +342,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             Ok::<_, CallError>(Carried {
                 follower,
                 image,
+                also: BTreeMap::new(),
                 is_named: false,
             })
         }))

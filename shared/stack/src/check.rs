@@ -2,6 +2,7 @@
 
 mod capacity;
 mod container;
+mod deployment;
 mod forms;
 mod image;
 mod limits;
@@ -10,9 +11,12 @@ mod names;
 mod network;
 mod observation;
 mod plain_secrets;
+mod policy;
+mod rollout;
 mod routing;
 mod scaling;
 mod schedule;
+mod sidecars;
 mod storage;
 mod surroundings;
 mod task;
@@ -20,7 +24,7 @@ mod task;
 use longshore_events::longshore::Severity;
 
 use crate::read::{Path, shown};
-use crate::spec::{Service, Stack};
+use crate::spec::{Container, Service, Stack};
 
 pub use surroundings::{Needs, Subnet, Surroundings, check_surroundings, needs};
 
@@ -50,10 +54,15 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     for (name, spec) in &stack.services {
         let service = Checked {
             stack,
+            name,
             spec,
             path: Path::default().key("services").key(name),
         };
         task::check(&service, &mut findings);
+        policy::check(&service, &mut findings);
+        deployment::check(&service, &mut findings);
+        rollout::check(&service, &mut findings);
+        sidecars::check(&service, &mut findings);
         container::check(&service, &mut findings);
         plain_secrets::check(&service, &mut findings);
         capacity::check_strategy(&service, &mut findings);
@@ -72,6 +81,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
 /// A service with its surroundings.
 struct Checked<'a> {
     stack: &'a Stack,
+    name: &'a str,
     spec: &'a Service,
     path: Path,
 }
@@ -83,6 +93,19 @@ impl Checked<'_> {
             .capacity_provider_strategy
             .iter()
             .all(|share| capacity::is_fargate(&share.capacity_provider))
+    }
+
+    /// The containers of its tasks, its own first, with their paths.
+    fn containers(&self) -> impl Iterator<Item = (Path, Container<'_>)> {
+        let containers = self.spec.containers(self.name);
+        containers.map(|container| (self.path_of(&container), container))
+    }
+
+    fn path_of(&self, container: &Container<'_>) -> Path {
+        match container.sidecar {
+            Some(name) => self.at("sidecars").key(name),
+            None => self.path.clone(),
+        }
     }
 
     /// The path of a field.

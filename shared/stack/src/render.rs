@@ -10,6 +10,7 @@ mod cluster;
 mod dashboard;
 mod discovery;
 mod events;
+mod follow;
 mod frame;
 mod image;
 mod load_balancing;
@@ -30,15 +31,17 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use longshore_rollout::ports::TemplateService;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::spec::{Sensitive, Stack};
 
 use frame::Frame;
-use image::Image;
 use template::Template;
 
+pub use follow::{policy, settings};
+pub(crate) use load_balancing::LAST_PRIORITY;
 pub use names::logical_id;
 
 /// What a template depends on besides the stack file.
@@ -46,8 +49,8 @@ pub use names::logical_id;
 pub struct Context {
     /// The ARN of the policy that limits all roles of the template.
     pub permissions_boundary_arn: Option<String>,
-    /// By service, the image to put in place of the stack file's, in the same forms.
-    pub images: BTreeMap<String, String>,
+    /// By service and container, the image to put in place of the stack file's, in the same forms.
+    pub images: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// A template and what it is applied with.
@@ -145,55 +148,21 @@ struct Metadata<'a> {
     stack: &'a str,
     /// None where the stack file has no environments.
     environment: Option<&'a str>,
-    services: BTreeMap<&'a str, ServiceMetadata<'a>>,
+    services: BTreeMap<&'a str, TemplateService>,
     /// None where the stack has no mirror.
     bottle_sync: Option<mirror::Metadata<'a>>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ServiceMetadata<'a> {
-    /// None where pushes cannot be followed.
-    repository: Option<String>,
-    cluster: &'a str,
-    ecs_service: String,
-    container: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image_policy: Option<ImagePolicyMetadata<'a>>,
-    image: &'a str,
-}
-
-/// In the words of a route.
-#[derive(Serialize)]
-struct ImagePolicyMetadata<'a> {
-    tags: &'a [String],
-}
-
 impl<'a> Metadata<'a> {
     fn of(frame: &'a Frame) -> Self {
-        let services = frame.members().map(|member| {
-            let metadata = ServiceMetadata {
-                repository: match Image::of(&member.spec.image) {
-                    Image::Own(image) => Some(image.repository),
-                    Image::OtherEcr(_) | Image::Public => None,
-                },
-                cluster: &frame.cluster_name,
-                ecs_service: frame.ecs_service_name(member),
-                container: member.container_name(),
-                image_policy: (!member.spec.follow_tags.is_empty()).then_some(
-                    ImagePolicyMetadata {
-                        tags: &member.spec.follow_tags,
-                    },
-                ),
-                image: &member.spec.image,
-            };
-            (member.name, metadata)
-        });
+        let services = frame.members();
         Self {
             version: 1,
             stack: &frame.stack_name,
             environment: frame.stack.environment.as_deref(),
-            services: services.collect(),
+            services: services
+                .map(|member| (member.name, follow::metadata(frame, member)))
+                .collect(),
             bottle_sync: mirror::Metadata::of(frame),
         }
     }

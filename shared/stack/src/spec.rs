@@ -5,10 +5,14 @@
 
 mod capacity;
 mod cluster;
+mod container;
+mod deployment;
 mod load_balancer;
 mod mirror;
 mod network;
 mod observation;
+mod policy;
+mod rollout;
 mod scaling;
 mod service;
 mod storage;
@@ -21,14 +25,18 @@ use serde::Deserialize;
 
 pub use capacity::Capacity;
 pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
+pub use container::{Container, ContainerCondition, ContainerDependency, Sidecar};
+pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
 pub use mirror::{BottleDeletion, BottleSync, Bucket};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
+pub use policy::ImagePolicy;
+pub use rollout::{Approval, FreezeWindow, OneOffTask, Rollout};
 pub use scaling::{CustomMetric, Scaling, Statistic};
 pub use service::{
-    CapacityProvider, ContainerHealthCheck, CpuArchitecture, DeploymentConfiguration, Effect,
-    MountPoint, PolicyStatement, Schedule, Secret, Service, Vault,
+    CapacityProvider, ContainerHealthCheck, CpuArchitecture, Effect, MountPoint, PolicyStatement,
+    Schedule, Secret, Service, Vault,
 };
 pub use storage::{
     AccessPoint, DataDeletion, FileSystem, PerformanceMode, PosixUser, RootDirectory,

@@ -234,16 +234,418 @@ fn images_are_named_with_a_version_that_stays() {
             "{services: {api: {image: \"ghcr.io/shop/api@sha256:0000000000000000000000000000000000000000000000000000000000000000\"}}}",
         ),
         error(
-            "services.api.follow_tags[1]",
+            "services.api.image_policy.tags[1]",
             "no tag can be like this",
-            "{services: {api: {follow_tags: [v*, \"a b\"]}}}",
-            "{services: {api: {follow_tags: [\"v*\", \"release-?\"]}}}",
+            "{services: {api: {image_policy: {tags: [v*, \"a b\"]}}}}",
+            "{services: {api: {image_policy: {tags: [\"v*\", \"release-?\"]}}}}",
         ),
         warning(
-            "services.api.follow_tags",
+            "services.api.image_policy",
             "pushes to other registries are not heard of",
-            "{services: {api: {image: \"ghcr.io/shop/api:v1\", follow_tags: [\"v*\"]}}}",
-            "{services: {api: {image: \"ghcr.io/shop/api:v1\", follow_tags: []}}}",
+            "{services: {api: {image: \"ghcr.io/shop/api:v1\", image_policy: {tags: [\"v*\"]}}}}",
+            "{services: {api: {image: \"ghcr.io/shop/api:v1\", image_policy: {tags: []}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn an_image_policy_says_one_thing_and_what_can_be_followed() {
+    hold(&[
+        error(
+            "services.api.image_policy.semver",
+            "`tags` say already which images are deployed",
+            "{services: {api: {image_policy: {tags: [\"v*\"], semver: \">=1\"}}}}",
+            "{services: {api: {image_policy: {semver: \">=1, <2\"}}}}",
+        ),
+        error(
+            "services.api.image_policy.tag_pattern",
+            "`tags` say already which images are deployed",
+            "{services: {api: {image_policy: {tags: [], tag_pattern: \"v.+\"}}}}",
+            "{services: {api: {image_policy: {tag_pattern: \"main-[0-9a-f]{7}\"}}}}",
+        ),
+        error(
+            "services.api.image_policy.semver",
+            "expected a range such as `>=1.2, <2`",
+            "{services: {api: {image_policy: {semver: newest}}}}",
+            "{services: {api: {image_policy: {semver: \"^1.2\", minimum_age_minutes: 10}}}}",
+        ),
+        error(
+            "services.api.image_policy.tag_pattern",
+            "`v(`: ",
+            "{services: {api: {image_policy: {tag_pattern: \"v(\"}}}}",
+            "{services: {api: {image_policy: {tag_pattern: \"v()\"}}}}",
+        ),
+        error(
+            "services.api.image_policy.tag_pattern",
+            "a group says where in the tag the version is",
+            "{services: {api: {image_policy: {semver: \"1\", tag_pattern: \"api-.+\"}}}}",
+            "{services: {api: {image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
+        ),
+        error(
+            "services.api.image_policy.moved_tags",
+            "one exact tag is followed wherever it moves",
+            "{services: {api: {image_policy: {tags: [release], moved_tags: false}}}}",
+            "{services: {api: {image_policy: {tags: [\"release-*\"], moved_tags: false}}}}",
+        ),
+        error(
+            "services.api.sidecars.proxy.image_policy",
+            "it has the very image of the service",
+            "{services: {api: {sidecars: {proxy: {image: \"shop/api:v1\", image_policy: {}}}}}}",
+            "{services: {api: {sidecars: {proxy: {image: \"shop/api:v1\"}}}}}",
+        ),
+        error(
+            "services.api.sidecars.proxy.image_policy",
+            "container `api` follows repository shop/api already",
+            "{services: {api: {sidecars: {proxy: {image: \"shop/api:proxy\", image_policy: {tags: [proxy]}}}}}}",
+            "{services: {api: {sidecars: {proxy: {image: \"shop/proxy:v1\", image_policy: {tags: [proxy]}}}}}}",
+        ),
+        error(
+            "services.api.sidecars.two.image_policy",
+            "container `one` follows repository shop/proxy already",
+            "{services: {api: {sidecars: {one: {image: \"shop/proxy:v1\", image_policy: {}}, two: {image: \"shop/proxy:v1\", image_policy: {tags: [v2]}}}}}}",
+            "{services: {api: {sidecars: {one: {image: \"shop/proxy:v1\", image_policy: {}}, two: {image: \"shop/proxy:v1\", image_policy: {}}}}}}",
+        ),
+        warning(
+            "services.api.sidecars.proxy.image_policy",
+            "pushes to other registries are not heard of",
+            "{services: {api: {sidecars: {proxy: {image: \"ghcr.io/shop/proxy:v1\", image_policy: {}}}}}}",
+            "{services: {api: {sidecars: {proxy: {image: \"ghcr.io/shop/proxy:v1\"}}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn deployments_can_go_as_the_rollout_says() {
+    hold(&[
+        error(
+            "services.api.rollout.deadline_minutes",
+            "expected 1 to 10080",
+            "{services: {api: {rollout: {deadline_minutes: 0}}}}",
+            "{services: {api: {rollout: {deadline_minutes: 1}}}}",
+        ),
+        error(
+            "services.api.rollout.deadline_minutes",
+            "the bake times alone take 59 minutes",
+            "{services: {api: {rollout: {deadline_minutes: 59}, deployment_configuration: {strategy: LINEAR}}}}",
+            "{services: {api: {rollout: {deadline_minutes: 60}, deployment_configuration: {strategy: LINEAR}}}}",
+        ),
+        error(
+            "services.api.rollout.after[0]",
+            "did you mean `batch`?",
+            "{services: {api: {rollout: {after: [bacth]}}}}",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\"}}}",
+        ),
+        error(
+            "services.api.rollout.after[0]",
+            "cannot come after itself",
+            "{services: {api: {rollout: {after: [api]}}}}",
+            "{services: {api: {rollout: {after: []}}}}",
+        ),
+        error(
+            "services.api.rollout.after[1]",
+            "in the list twice",
+            "{services: {api: {rollout: {after: [batch, batch]}}, batch: {image: \"shop/api:v1\"}}}",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v2\"}}}",
+        ),
+        error(
+            "services.api.rollout.after[0]",
+            "not deployed by the same pushes",
+            "{services: {api: {rollout: {after: [batch]}}}}",
+            "{services: {api: {image: \"shop/batch:v1\", rollout: {after: [batch]}}}}",
+        ),
+        error(
+            "services.api.rollout.after[0]",
+            "would wait for ever",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {tags: []}}}}",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {}}}}",
+        ),
+        warning(
+            "services.api.rollout.after[0]",
+            "has another `image_policy`",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {semver: \"1\"}}}}",
+            "{services: {api: {image_policy: {semver: \"1\"}, rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {semver: \"1\"}}}}",
+        ),
+        error(
+            "services.batch.rollout.after[0]",
+            "comes after this service itself",
+            "{services: {api: {rollout: {after: [web]}}, web: {image: \"shop/api:v1\", rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", rollout: {after: [api]}}}}",
+            "{services: {api: {rollout: {after: [web]}}, web: {image: \"shop/api:v1\", rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\"}}}",
+        ),
+        error(
+            "services.api.rollout.before_tasks[0].name",
+            "no name of a task",
+            "{services: {api: {rollout: {before_tasks: [{name: Migrate, command: [m]}]}}}}",
+            "{services: {api: {rollout: {before_tasks: [{name: migrate-2, command: [m]}]}}}}",
+        ),
+        error(
+            "services.api.rollout.after_tasks[0].name",
+            "another task of this service has this name",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m]}], after_tasks: [{name: a, command: [m]}]}}}}",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m]}], after_tasks: [{name: b, command: [m]}]}}}}",
+        ),
+        error(
+            "services.api.rollout.after_tasks[0].command",
+            "expected a command",
+            "{services: {api: {rollout: {after_tasks: [{name: a, command: []}]}}}}",
+            "{services: {api: {rollout: {after_tasks: [{name: a, command: [run]}]}}}}",
+        ),
+        error(
+            "services.api.rollout.before_tasks[0].timeout_minutes",
+            "expected 1 to 1440",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], timeout_minutes: 0}]}}}}",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], timeout_minutes: 1440}]}}}}",
+        ),
+        error(
+            "services.api.rollout.before_tasks[0].environment.A",
+            "CloudFormation does not see tasks of deployments",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], environment: {A: \"${AWS::Region}\"}}]}}}}",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], environment: {A: \"$${B} ${stack}\"}}]}}}}",
+        ),
+        error(
+            "services.api.rollout.before_tasks[0].environment[\"A B\"]",
+            "no environment variable can be named so",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], environment: {\"A B\": c}}]}}}}",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], environment: {A_B: 1}}]}}}}",
+        ),
+        warning(
+            "services.api.rollout.before_tasks[0].environment.DATABASE",
+            "a URL with a password",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], environment: {DATABASE: \"postgres://a:b@c/d\"}}]}}}}",
+            "{services: {api: {rollout: {before_tasks: [{name: a, command: [m], environment: {DATABASE: \"postgres://c/d\"}}]}}}}",
+        ),
+        error(
+            "services.api.rollout.freeze_windows[1].cron",
+            "expected five fields",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 18 * * FRI, duration_minutes: 60}, {cron: 0 18 * * ? *, duration_minutes: 60}]}}}}",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 18 * * FRI, duration_minutes: 60}, {cron: 0 18 24 12 *, duration_minutes: 60}]}}}}",
+        ),
+        error(
+            "services.api.rollout.freeze_windows[0].time_zone",
+            "expected a name of the IANA's",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 18 * * FRI, time_zone: Europe/Entenhausen, duration_minutes: 60}]}}}}",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 18 * * FRI, time_zone: Europe/Berlin, duration_minutes: 60}]}}}}",
+        ),
+        error(
+            "services.api.rollout.freeze_windows[0].duration_minutes",
+            "hold the service for longer",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 18 * * FRI, duration_minutes: 50000}]}}}}",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 18 * * FRI, duration_minutes: 3600}]}}}}",
+        ),
+        error(
+            "services.api.rollout.freeze_windows",
+            "leave no pause",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 0 * * *, duration_minutes: 720}, {cron: 0 12 * * *, duration_minutes: 720}]}}}}",
+            "{services: {api: {rollout: {freeze_windows: [{cron: 0 0 * * *, duration_minutes: 720}, {cron: 0 12 * * *, duration_minutes: 719}]}}}}",
+        ),
+        error(
+            "services.api.rollout.approval.expires_after_minutes",
+            "expected 1 to 43200",
+            "{services: {api: {rollout: {approval: {expires_after_minutes: 0}}}}}",
+            "{services: {api: {rollout: {approval: {}}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn tasks_are_replaced_by_a_strategy_that_ecs_has_and_with_what_it_needs() {
+    hold(&[
+        error(
+            "services.api.deployment_configuration.bake_time_in_minutes",
+            "a rolling deployment keeps no old tasks",
+            "{services: {api: {deployment_configuration: {bake_time_in_minutes: 5}}}}",
+            "{services: {api: {deployment_configuration: {strategy: BLUE_GREEN, bake_time_in_minutes: 5}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.bake_time_in_minutes",
+            "expected 0 to 1440",
+            "{services: {api: {deployment_configuration: {strategy: BLUE_GREEN, bake_time_in_minutes: 1441}}}}",
+            "{services: {api: {deployment_configuration: {strategy: BLUE_GREEN, bake_time_in_minutes: 0}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.maximum_percent",
+            "all new tasks are started beside the old ones",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, maximum_percent: 150}}}}",
+            "{services: {api: {deployment_configuration: {strategy: CANARY}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.linear",
+            "the steps of `strategy: LINEAR`, but it is CANARY",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, linear: {}}}}}",
+            "{services: {api: {deployment_configuration: {strategy: LINEAR, linear: {}}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.canary",
+            "the steps of `strategy: CANARY`, but it is ROLLING",
+            "{services: {api: {deployment_configuration: {canary: {}}}}}",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, canary: {percent: 0.1}}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.linear.step_percent",
+            "expected 3.0 to 100.0 in steps of 0.1",
+            "{services: {api: {deployment_configuration: {strategy: LINEAR, linear: {step_percent: 2.9}}}}}",
+            "{services: {api: {deployment_configuration: {strategy: LINEAR, linear: {step_percent: 3.3}}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.canary.percent",
+            "expected 0.1 to 100.0 in steps of 0.1",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, canary: {percent: 0.25}}}}}",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, canary: {percent: 0.3}}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.canary.bake_time_in_minutes",
+            "expected 0 to 1440",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, canary: {bake_time_in_minutes: 1500}}}}}",
+            "{services: {api: {deployment_configuration: {strategy: CANARY, canary: {bake_time_in_minutes: 1440}}}}}",
+        ),
+        error(
+            "services.batch.deployment_configuration.strategy",
+            "none come through a load balancer",
+            "{services: {batch: {deployment_configuration: {strategy: LINEAR}}}}",
+            "{services: {batch: {deployment_configuration: {strategy: BLUE_GREEN}}}}",
+        ),
+        error(
+            "services.batch.target_group.target_group_arn",
+            "BLUE_GREEN needs a second target group",
+            "{services: {batch: {container_port: 80, target_group: {target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/a/b\"}, deployment_configuration: {strategy: BLUE_GREEN}}}}",
+            "{services: {batch: {container_port: 80, target_group: {target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/a/b\"}}}}",
+        ),
+        error(
+            "services.api.scaling.target_requests_per_task",
+            "they go to two by turns",
+            "{services: {api: {scaling: {max_capacity: 2, target_requests_per_task: 5}, deployment_configuration: {strategy: BLUE_GREEN}}}}",
+            "{services: {api: {scaling: {max_capacity: 2, target_requests_per_task: 5}}}}",
+        ),
+        error(
+            "services.batch.target_group.priority",
+            "service `api` has this place among the rules",
+            "{services: {api: {deployment_configuration: {strategy: BLUE_GREEN}}, batch: {container_port: 80, target_group: {path_patterns: [/b], priority: 50000}}}}",
+            "{services: {api: {deployment_configuration: {strategy: BLUE_GREEN}}, batch: {container_port: 80, target_group: {path_patterns: [/b], priority: 49999}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.alarms[0]",
+            "it is not made; add `alarms` to the stack",
+            "{services: {api: {deployment_configuration: {alarms: [target_5xx_count]}}}}",
+            "{alarms: {}, services: {api: {deployment_configuration: {alarms: [target_5xx_count]}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.alarms[1]",
+            "in the list twice",
+            "{services: {api: {deployment_configuration: {alarms: [a, a]}}}}",
+            "{services: {api: {deployment_configuration: {alarms: [a, b]}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.alarms[0]",
+            "expected its name, not its ARN",
+            "{services: {api: {deployment_configuration: {alarms: [\"arn:aws:cloudwatch:eu-west-1:111122223333:alarm:a\"]}}}}",
+            "{services: {api: {deployment_configuration: {alarms: [\"shop/${stack} errors\"]}}}}",
+        ),
+    ]);
+}
+
+#[test]
+fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
+    hold(&[
+        error(
+            "services.api.sidecars[\"a b\"]",
+            "no name of a container",
+            "{services: {api: {sidecars: {\"a b\": {image: \"shop/x:v1\"}}}}}",
+            "{services: {api: {sidecars: {a-b: {image: \"shop/x:v1\"}}}}}",
+        ),
+        error(
+            "services.api.sidecars.api",
+            "the name of the service's own container",
+            "{services: {api: {sidecars: {api: {image: \"shop/x:v1\"}}}}}",
+            "{services: {api: {container_name: app, sidecars: {api: {image: \"shop/x:v1\"}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.image",
+            "expected <repository>:<tag>",
+            "{services: {api: {sidecars: {a: {image: shop/x}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\"}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.container_port",
+            "container `api` listens there",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", container_port: 8080}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", container_port: 8081}}}}}",
+        ),
+        error(
+            "services.api.cpu",
+            "256 CPU units are reserved for the sidecars",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", cpu: 128}, b: {image: \"shop/x:v1\", cpu: 128}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", cpu: 128}, b: {image: \"shop/x:v1\", cpu: 64}}}}}",
+        ),
+        error(
+            "services.api.memory",
+            "512 MiB are reserved for the sidecars",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", memory: 512}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", memory: 512, memory_reservation: 64}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.memory_reservation",
+            "expected less than `memory`, 64",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", memory: 64, memory_reservation: 64}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", memory: 65, memory_reservation: 64}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.memory",
+            "the whole task has less",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", memory: 513, memory_reservation: 9}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", memory: 511}}}}}",
+        ),
+        error(
+            "services.api.depends_on[0].container_name",
+            "expected one of `api`, `a`",
+            "{services: {api: {depends_on: [{container_name: b, condition: START}], sidecars: {a: {image: \"shop/x:v1\"}}}}}",
+            "{services: {api: {depends_on: [{container_name: a, condition: START}], sidecars: {a: {image: \"shop/x:v1\"}}}}}",
+        ),
+        error(
+            "services.api.depends_on[0].condition",
+            "nothing says when `a` is healthy",
+            "{services: {api: {depends_on: [{container_name: a, condition: HEALTHY}], sidecars: {a: {image: \"shop/x:v1\"}}}}}",
+            "{services: {api: {depends_on: [{container_name: a, condition: HEALTHY}], sidecars: {a: {image: \"shop/x:v1\", health_check: {command: [CMD, x]}}}}}}",
+        ),
+        error(
+            "services.api.depends_on[0].condition",
+            "let it be `essential: false`",
+            "{services: {api: {depends_on: [{container_name: a, condition: SUCCESS}], sidecars: {a: {image: \"shop/x:v1\"}}}}}",
+            "{services: {api: {depends_on: [{container_name: a, condition: SUCCESS}], sidecars: {a: {image: \"shop/x:v1\", essential: false}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.depends_on[0].container_name",
+            "would wait for each other",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", depends_on: [{container_name: a, condition: START}]}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", depends_on: [{container_name: api, condition: START}]}}}}}",
+        ),
+        error(
+            "services.api.target_group.container_name",
+            "the task has no container `proxy`",
+            "{services: {api: {target_group: {container_name: proxy}}}}",
+            "{services: {api: {target_group: {container_name: proxy}, sidecars: {proxy: {image: \"shop/x:v1\", container_port: 80}}}}}",
+        ),
+        error(
+            "services.api.target_group.container_name",
+            "add `container_port` to this container",
+            "{services: {api: {target_group: {container_name: proxy}, sidecars: {proxy: {image: \"shop/x:v1\"}}}}}",
+            "{services: {api: {target_group: {container_name: api}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.secrets.KEY",
+            "`KEY` is in `environment` too",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", environment: {KEY: x}, secrets: {KEY: {value: y}}}}}}}",
+            "{services: {api: {environment: {KEY: x}, sidecars: {a: {image: \"shop/x:v1\", secrets: {KEY: {value: y}}}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.stop_timeout",
+            "Fargate does not wait so many seconds",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", stop_timeout: 121}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", stop_timeout: 120}}}}}",
+        ),
+        warning(
+            "services.api.sidecars.a.environment.PASSWORD",
+            "is the name of a secret",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", environment: {PASSWORD: hunter2}}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", secrets: {PASSWORD: {value: hunter2}}}}}}}",
         ),
     ]);
 }
@@ -1825,7 +2227,7 @@ fn what_must_be_there_is_asked_for() {
             .iter()
             .map(|(name, image)| format!("{name} {image}"))
             .collect::<Vec<_>>(),
-        ["api shop/api:v1", "batch shop/batch:v1"]
+        ["services.api shop/api:v1", "services.batch shop/batch:v1"]
     );
     assert_eq!(needs.secrets, BTreeSet::from(["a".to_owned()]));
     assert_eq!(needs.subnets.len(), 5);
@@ -1836,7 +2238,7 @@ fn what_must_be_there_is_asked_for() {
 fn what_is_not_there_is_told_at_its_place() {
     let mut missing = surroundings();
     missing.missing_repositories.insert("shop/api".to_owned());
-    missing.missing_images = ["api".to_owned(), "batch".to_owned()].into();
+    missing.missing_images = ["services.api".to_owned(), "services.batch".to_owned()].into();
     missing.missing_secrets.insert("a".to_owned());
     missing.subnets.remove("subnet-1a1b2c3d");
     missing

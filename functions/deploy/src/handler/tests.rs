@@ -205,6 +205,7 @@ fn begin_change(cloud: &FakeCloud) {
         services: vec![Carried {
             follower: follower("api"),
             image: None,
+            also: std::collections::BTreeMap::new(),
             is_named: false,
         }],
         ..Operation::begin(

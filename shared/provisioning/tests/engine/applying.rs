@@ -275,7 +275,7 @@ async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
     assert_eq!(route.followers, [other.clone(), follower()]);
     let file = stack_file(256).replace(
         "image: shop/api:v1",
-        "image: shop/api:v1\n    follow_tags: []",
+        "image: shop/api:v1\n    image_policy: {tags: []}",
     );
     applied(&cloud, &file, "two").await.unwrap();
     ended(&cloud, "UPDATE_COMPLETE").await;

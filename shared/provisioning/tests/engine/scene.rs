@@ -7,7 +7,7 @@ use longshore_provisioning::file::{FileOutcome, apply_file};
 use longshore_provisioning::settings::Settings;
 use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::{RecordStore, StackRecordStore};
-use longshore_rollout::route::Follower;
+use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::settings::RolloutSettings;
 use longshore_rollout::stack_record::StackRecord;
 use longshore_stack::read::{Reading, Selection, read};
@@ -64,7 +64,7 @@ pub fn follower() -> Follower {
             tags: vec!["*".to_owned()],
             ..ImagePolicy::default()
         },
-        cpu_architecture: None,
+        cpu_architecture: Some(Architecture::X86),
         rollout: RolloutSettings::default(),
     }
 }
@@ -168,7 +168,7 @@ pub async fn record(cloud: &FakeCloud) -> StackRecord {
 /// A push of `v2` went through before.
 pub async fn pushed(cloud: &FakeCloud) {
     let push = longshore_testkit::push("v2", image(2), noon(120));
-    let results = longshore_rollout::deploy::deploy_push(cloud, &push, &worker("push", 120))
+    let results = longshore_rollout::follow::deploy_push(cloud, &push, &worker("push", 120))
         .await
         .unwrap();
     assert_eq!(results.len(), 1, "the push finds its service by the route");

@@ -1,9 +1,9 @@
-//! The container: its environment, its secrets, its health check.
+//! Containers: their environments, their secrets, their health checks.
 
 use super::forms::{is_arn, is_open};
 use super::{Checked, Findings};
 use crate::read::Path;
-use crate::spec::{Secret, TargetGroup};
+use crate::spec::{Container, Secret, TargetGroup};
 
 /// Set by ECS in every container.
 const OF_ECS: [&str; 5] = [
@@ -15,32 +15,32 @@ const OF_ECS: [&str; 5] = [
 ];
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
-    check_variables(service, findings);
-    for (name, secret) in &service.spec.secrets {
-        check_secret(&service.at("secrets").key(name), secret, findings);
+    for (path, container) in service.containers() {
+        check_container(&path, &container, findings);
     }
+    check_what_is_made(service, findings);
     check_vault(service, findings);
-    check_health(service, findings);
+    check_grace_period(service, findings);
     check_shell(service, findings);
-    let spec = service.spec;
-    if spec.container_port == Some(0) {
-        findings.error(
-            service.at("container_port"),
-            0,
-            "no container listens there, expected 1 to 65535",
-        );
+}
+
+fn check_container(path: &Path, container: &Container<'_>, findings: &mut Findings) {
+    check_variables(path, container, findings);
+    for (name, secret) in container.secrets {
+        check_secret(&path.key("secrets").key(name), secret, findings);
     }
-    if let Some(directory) = &spec.working_directory
+    check_health(path, container, findings);
+    if let Some(directory) = container.working_directory
         && !directory.starts_with('/')
         && !is_open(directory)
     {
         findings.error(
-            service.at("working_directory"),
+            path.key("working_directory"),
             directory,
             "this is no absolute path, expected one that begins with /",
         );
     }
-    if let Some(user) = &spec.user {
+    if let Some(user) = container.user {
         let is_part = |part: &str| {
             !part.is_empty()
                 && part
@@ -49,7 +49,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
         };
         if user.split(':').count() > 2 || !user.split(':').all(is_part) {
             findings.error(
-                service.at("user"),
+                path.key("user"),
                 user,
                 "this is no user, expected <uid> or <uid>:<gid>, such as 1000:1000",
             );
@@ -57,12 +57,12 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     }
 }
 
-fn check_variables(service: &Checked<'_>, findings: &mut Findings) {
-    let spec = service.spec;
-    for (field, name) in (spec.environment.keys().map(|name| ("environment", name)))
-        .chain(spec.secrets.keys().map(|name| ("secrets", name)))
+fn check_variables(path: &Path, container: &Container<'_>, findings: &mut Findings) {
+    let (environment, secrets) = (container.environment, container.secrets);
+    for (field, name) in (environment.keys().map(|name| ("environment", name)))
+        .chain(secrets.keys().map(|name| ("secrets", name)))
     {
-        let path = service.at(field).key(name);
+        let path = path.key(field).key(name);
         if name.is_empty() || name.contains(['=', '\0']) || name.contains(char::is_whitespace) {
             findings.error(
                 &path,
@@ -82,7 +82,7 @@ fn check_variables(service: &Checked<'_>, findings: &mut Findings) {
                 "ECS sets this variable itself, and the AWS SDKs read it; leave it out",
             );
         }
-        if field == "secrets" && spec.environment.contains_key(name) {
+        if field == "secrets" && environment.contains_key(name) {
             findings.error(
                 &path,
                 name,
@@ -90,6 +90,23 @@ fn check_variables(service: &Checked<'_>, findings: &mut Findings) {
             );
         }
     }
+    if let (Some(port), Some(written)) = (container.container_port, environment.get("PORT"))
+        && written
+            .as_str()
+            .parse()
+            .is_ok_and(|written: u16| written != port)
+    {
+        findings.warning(
+            path.key("environment").key("PORT"),
+            written.as_str(),
+            format!("requests come to `container_port`, {port}; the container is told to listen elsewhere"),
+        );
+    }
+}
+
+/// Variables of the service's own container that follow from the rest of the file.
+fn check_what_is_made(service: &Checked<'_>, findings: &mut Findings) {
+    let spec = service.spec;
     let said_twice = [("LOG_LEVEL", spec.log_level.as_deref(), "log_level")]
         .into_iter()
         .chain(spec.vault.iter().flat_map(|vault| {
@@ -124,18 +141,6 @@ fn check_variables(service: &Checked<'_>, findings: &mut Findings) {
                 format!("`{field}` sets this variable too; say it in one place"),
             );
         }
-    }
-    if let (Some(port), Some(written)) = (spec.container_port, spec.environment.get("PORT"))
-        && written
-            .as_str()
-            .parse()
-            .is_ok_and(|written: u16| written != port)
-    {
-        findings.warning(
-            service.at("environment").key("PORT"),
-            written.as_str(),
-            format!("requests come to `container_port`, {port}; the container is told to listen elsewhere"),
-        );
     }
 }
 
@@ -261,11 +266,11 @@ fn check_vault(service: &Checked<'_>, findings: &mut Findings) {
     }
 }
 
-fn check_health(service: &Checked<'_>, findings: &mut Findings) {
-    let Some(health) = &service.spec.health_check else {
+fn check_health(path: &Path, container: &Container<'_>, findings: &mut Findings) {
+    let Some(health) = container.health_check else {
         return;
     };
-    let path = service.at("health_check");
+    let path = path.key("health_check");
     let command: Vec<&str> = health.command.iter().map(String::as_str).collect();
     match command.as_slice() {
         ["NONE"] | ["CMD", _, ..] | ["CMD-SHELL", _] => {}
@@ -312,7 +317,7 @@ fn check_health(service: &Checked<'_>, findings: &mut Findings) {
         );
     }
     let asked = port_asked_for(&command.join(" "));
-    if let (Some(asked), Some(port)) = (asked, service.spec.container_port)
+    if let (Some(asked), Some(port)) = (asked, container.container_port)
         && asked != port
     {
         findings.warning(
@@ -323,6 +328,12 @@ fn check_health(service: &Checked<'_>, findings: &mut Findings) {
             ),
         );
     }
+}
+
+fn check_grace_period(service: &Checked<'_>, findings: &mut Findings) {
+    let Some(health) = &service.spec.health_check else {
+        return;
+    };
     if let Some(grace) = service.spec.health_check_grace_period_seconds
         && let Some(TargetGroup { .. }) = &service.spec.target_group
         && health.start_period.is_some_and(|start| start > grace)
@@ -350,7 +361,10 @@ fn port_asked_for(command: &str) -> Option<u16> {
 
 /// ECS Exec writes into the container's root.
 fn check_shell(service: &Checked<'_>, findings: &mut Findings) {
-    if service.spec.readonly_root_filesystem && service.spec.enable_execute_command {
+    let mut containers = service.spec.containers(service.name);
+    if service.spec.enable_execute_command
+        && containers.all(|container| container.readonly_root_filesystem)
+    {
         findings.error(
             service.at("enable_execute_command"),
             true,

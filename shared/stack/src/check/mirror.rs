@@ -121,6 +121,7 @@ fn check_worker(
     let path = Path::default().key("services").key(name);
     let checked = Checked {
         stack,
+        name,
         spec: service,
         path: path.clone(),
     };

@@ -1,12 +1,35 @@
 //! Secrets that stand in plain text where they do not belong.
 
+use std::collections::BTreeMap;
+
 use super::{Checked, Findings};
+use crate::read::Path;
+use crate::spec::Text;
 
 /// Shown in place of what may be a secret.
 const MASK: &str = "***";
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
-    for (name, value) in &service.spec.environment {
+    for (path, container) in service.containers() {
+        check_variables(&path.key("environment"), container.environment, findings);
+        check_words(&path.key("command"), container.command, findings);
+        check_words(&path.key("entry_point"), container.entry_point, findings);
+    }
+    let rollout = &service.spec.rollout;
+    for (field, tasks) in [
+        ("before_tasks", &rollout.before_tasks),
+        ("after_tasks", &rollout.after_tasks),
+    ] {
+        for (index, task) in tasks.iter().enumerate() {
+            let path = service.at("rollout").key(field).index(index);
+            check_variables(&path.key("environment"), &task.environment, findings);
+            check_words(&path.key("command"), &task.command, findings);
+        }
+    }
+}
+
+fn check_variables(path: &Path, environment: &BTreeMap<String, Text>, findings: &mut Findings) {
+    for (name, value) in environment {
         let why = match kind_of_secret(value.as_str()) {
             Some(kind) => format!("the value of `{name}` is {kind}"),
             None if is_named_as_secret(name) && is_worth_hiding(value.as_str()) => {
@@ -15,7 +38,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             None => continue,
         };
         findings.warning(
-            service.at("environment").key(name),
+            path.key(name),
             MASK,
             format!(
                 "{why}, and here everybody can read it who may see the task definition; move it to \
@@ -23,22 +46,20 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             ),
         );
     }
-    for (field, words) in [
-        ("command", &service.spec.command),
-        ("entry_point", &service.spec.entry_point),
-    ] {
-        for (index, word) in words.iter().enumerate() {
-            if let Some(kind) = kind_of_secret(word) {
-                findings.warning(
-                    service.at(field).index(index),
-                    MASK,
-                    format!(
-                        "this holds {kind}, and everybody can read it who may see the task definition; \
-                         let the container take it from a variable of `secrets`, which come from Secrets \
-                         Manager"
-                    ),
-                );
-            }
+}
+
+fn check_words(path: &Path, words: &[String], findings: &mut Findings) {
+    for (index, word) in words.iter().enumerate() {
+        if let Some(kind) = kind_of_secret(word) {
+            findings.warning(
+                path.index(index),
+                MASK,
+                format!(
+                    "this holds {kind}, and everybody can read it who may see the task definition; \
+                     let the container take it from a variable of `secrets`, which come from Secrets \
+                     Manager"
+                ),
+            );
         }
     }
 }

@@ -185,7 +185,7 @@ pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings)
         return;
     };
     let path = service.at("target_group");
-    if service.spec.container_port.is_none() {
+    if group.container_name.is_none() && service.spec.container_port.is_none() {
         findings.error_without_value(
             &path,
             "requests need a port to go to; add `container_port` to the service",

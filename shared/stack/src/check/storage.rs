@@ -17,7 +17,9 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         let path = Path::default().key("file_systems").key(name);
         check_file_system(&path, file_system, findings);
         let is_mounted = stack.services.values().any(|service| {
-            let mut mounts = service.mount_points.iter();
+            let mut mounts = service
+                .containers("")
+                .flat_map(|container| container.mount_points);
             mounts.any(|mount| mount.file_system.as_deref() == Some(name.as_str()))
         });
         if !is_mounted {
@@ -137,26 +139,34 @@ fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Fi
 }
 
 pub(super) fn check_mounts(service: &Checked<'_>, findings: &mut Findings) {
-    let mounts = &service.spec.mount_points;
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, mount) in mounts.iter().enumerate() {
-        let path = service.at("mount_points").index(index);
-        check_mount(service, &path, mount, findings);
-        let container_path = mount.container_path.trim_end_matches('/');
-        if let Some(first) = seen.insert(container_path, index) {
-            findings.error(
-                path.key("container_path"),
-                &mount.container_path,
-                format!(
-                    "mount_points[{first}] is at this path already, expected paths that differ"
-                ),
-            );
+    for (path, container) in service.containers() {
+        let path = path.key("mount_points");
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        for (index, mount) in container.mount_points.iter().enumerate() {
+            let path = path.index(index);
+            check_mount(service, &path, container.user, mount, findings);
+            let container_path = mount.container_path.trim_end_matches('/');
+            if let Some(first) = seen.insert(container_path, index) {
+                findings.error(
+                    path.key("container_path"),
+                    &mount.container_path,
+                    format!(
+                        "mount_points[{first}] is at this path already, expected paths that differ"
+                    ),
+                );
+            }
         }
     }
     check_temporary_storage(service, findings);
 }
 
-fn check_mount(service: &Checked<'_>, path: &Path, mount: &MountPoint, findings: &mut Findings) {
+fn check_mount(
+    service: &Checked<'_>,
+    path: &Path,
+    user: Option<&str>,
+    mount: &MountPoint,
+    findings: &mut Findings,
+) {
     let container_path = &mount.container_path;
     let is_path = container_path.starts_with('/')
         && container_path.trim_end_matches('/').len() > 1
@@ -209,14 +219,14 @@ fn check_mount(service: &Checked<'_>, path: &Path, mount: &MountPoint, findings:
                 ),
             );
         }
-    } else if !mount.read_only && is_not_root(service) {
+    } else if !mount.read_only && is_not_root(user) {
         findings.warning(
             path,
             container_path,
             format!(
                 "the root of a new file system is root's, so user {} cannot write there; name an \
                  `access_point` whose `posix_user` may",
-                service.spec.user.as_deref().unwrap_or_default()
+                user.unwrap_or_default()
             ),
         );
     }
@@ -241,8 +251,8 @@ pub(super) fn meant<'a>(
 }
 
 /// Whether the container certainly runs as another user than root.
-fn is_not_root(service: &Checked<'_>) -> bool {
-    service.spec.user.as_deref().is_some_and(|user| {
+fn is_not_root(user: Option<&str>) -> bool {
+    user.is_some_and(|user| {
         let user = user.split(':').next().unwrap_or_default();
         user != "0" && user != "root"
     })
@@ -287,7 +297,7 @@ fn check_temporary_storage(service: &Checked<'_>, findings: &mut Findings) {
                 mount.container_path
             ),
         ),
-        Some(mount) if mount.file_system.is_none() && is_not_root(service) => findings.warning(
+        Some(mount) if mount.file_system.is_none() && is_not_root(spec.user.as_deref()) => findings.warning(
             path,
             directory,
             format!(

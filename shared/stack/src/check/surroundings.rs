@@ -7,14 +7,14 @@ use longshore_events::image::ImageReference;
 use super::image::{Origin, origin};
 use super::{Finding, Findings};
 use crate::read::Path;
-use crate::spec::{Secret, Stack};
+use crate::spec::{Container, Secret, Service, Stack};
 
 /// What must be looked up in AWS before anything is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Repositories of this account's ECR.
     pub repositories: BTreeSet<String>,
-    /// Images of this account's ECR, by service.
+    /// Images of this account's ECR, by the paths of their containers: `services.api`.
     pub images: BTreeMap<String, ImageReference>,
     /// Ids of subnets.
     pub subnets: BTreeSet<String>,
@@ -27,7 +27,7 @@ pub struct Needs {
 pub struct Surroundings {
     /// Repositories that this account's ECR does not have.
     pub missing_repositories: BTreeSet<String>,
-    /// Services whose images this account's ECR does not hold.
+    /// The paths of containers whose images this account's ECR does not hold.
     pub missing_images: BTreeSet<String>,
     /// By their ids, the subnets that exist.
     pub subnets: BTreeMap<String, Subnet>,
@@ -48,12 +48,14 @@ pub struct Subnet {
 pub fn needs(stack: &Stack) -> Needs {
     let mut needs = Needs::default();
     for (name, service) in &stack.services {
-        if let Ok(Origin::Own(image)) = origin(&service.image) {
-            needs.repositories.insert(image.repository.clone());
-            needs.images.insert(name.clone(), image);
+        for (path, container) in containers(name, service) {
+            if let Ok(Origin::Own(image)) = origin(container.image) {
+                needs.repositories.insert(image.repository.clone());
+                needs.images.insert(path.to_string(), image);
+            }
+            let secrets = container.secrets.values().filter_map(looked_up);
+            needs.secrets.extend(secrets.map(str::to_owned));
         }
-        let secrets = service.secrets.values().filter_map(looked_up);
-        needs.secrets.extend(secrets.map(str::to_owned));
     }
     for (_, subnets) in subnet_lists(stack) {
         let known = subnets.iter().filter(|subnet| !subnet.contains("${"));
@@ -65,19 +67,19 @@ pub fn needs(stack: &Stack) -> Needs {
 /// Checks the stack against what is there in AWS.
 pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let services = Path::default().key("services");
-    for (name, service) in &stack.services {
-        let path = services.key(name);
-        if let Ok(Origin::Own(image)) = origin(&service.image) {
+    let all = stack.services.iter();
+    for (path, container) in all.flat_map(|(name, service)| containers(name, service)) {
+        if let Ok(Origin::Own(image)) = origin(container.image) {
+            let is_missing = surroundings.missing_images.contains(&path.to_string());
             check_image(
-                name,
                 &image,
+                is_missing,
                 &path.key("image"),
                 surroundings,
                 &mut findings,
             );
         }
-        for (variable, secret) in &service.secrets {
+        for (variable, secret) in container.secrets {
             let missing =
                 looked_up(secret).filter(|secret| surroundings.missing_secrets.contains(*secret));
             if let Some(secret) = missing {
@@ -96,9 +98,24 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
     findings.0
 }
 
+/// The containers of a service, with their paths.
+fn containers<'a>(
+    name: &'a str,
+    service: &'a Service,
+) -> impl Iterator<Item = (Path, Container<'a>)> {
+    let path = Path::default().key("services").key(name);
+    service.containers(name).map(move |container| {
+        let path = match container.sidecar {
+            Some(sidecar) => path.key("sidecars").key(sidecar),
+            None => path.clone(),
+        };
+        (path, container)
+    })
+}
+
 fn check_image(
-    service: &str,
     image: &ImageReference,
+    is_missing: bool,
     path: &Path,
     surroundings: &Surroundings,
     findings: &mut Findings,
@@ -112,7 +129,7 @@ fn check_image(
                 "no ECR repository {repository} in this account and region: create it, or correct {path}"
             ),
         );
-    } else if surroundings.missing_images.contains(service) {
+    } else if is_missing {
         findings.error(
             path,
             image,

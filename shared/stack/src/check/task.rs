@@ -1,4 +1,4 @@
-//! The task: its size, its image, its roles, and how it is replaced.
+//! The task: its size, its images and its roles.
 
 use longshore_events::image::Selector;
 
@@ -27,10 +27,10 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     } else {
         check_ec2_size(service, findings);
     }
-    check_image(service, findings);
-    check_follow_tags(service, findings);
+    for (path, container) in service.containers() {
+        check_image(&path.key("image"), container.image, findings);
+    }
     check_roles(service, findings);
-    check_deployment(service, findings);
     expected(
         &service.at("expected_task_count"),
         service.spec.expected_task_count,
@@ -81,13 +81,15 @@ fn findings_of_fargate(service: &Checked<'_>, findings: &mut Findings) {
             "Fargate has no such storage; 20 GiB are free when it is left out",
         );
     }
-    findings.range(
-        service.at("stop_timeout"),
-        spec.stop_timeout,
-        0,
-        120,
-        "Fargate does not wait so many seconds",
-    );
+    for (path, container) in service.containers() {
+        findings.range(
+            path.key("stop_timeout"),
+            container.stop_timeout,
+            0,
+            120,
+            "Fargate does not wait so many seconds",
+        );
+    }
 }
 
 fn check_ec2_size(service: &Checked<'_>, findings: &mut Findings) {
@@ -115,9 +117,7 @@ fn check_ec2_size(service: &Checked<'_>, findings: &mut Findings) {
     }
 }
 
-fn check_image(service: &Checked<'_>, findings: &mut Findings) {
-    let image = service.spec.image.as_str();
-    let path = service.at("image");
+fn check_image(path: &Path, image: &str, findings: &mut Findings) {
     let tag = match origin(image) {
         Err(error) => {
             let note = match image.rsplit_once('/').map_or(image, |(_, last)| last) {
@@ -126,7 +126,7 @@ fn check_image(service: &Checked<'_>, findings: &mut Findings) {
                 }
                 _ => "",
             };
-            findings.error(&path, image, format!("{error}{note}"));
+            findings.error(path, image, format!("{error}{note}"));
             return;
         }
         Ok(Origin::Own(reference)) => match reference.selector {
@@ -135,7 +135,7 @@ fn check_image(service: &Checked<'_>, findings: &mut Findings) {
         },
         Ok(Origin::Elsewhere) if !is_image(image) => {
             findings.error(
-                &path,
+                path,
                 image,
                 "this is no image, expected <registry>/<repository>:<tag> or \
                  <registry>/<repository>@sha256:<digest>",
@@ -149,43 +149,12 @@ fn check_image(service: &Checked<'_>, findings: &mut Findings) {
                  rollback of the stack file brings nothing back; name a version";
     match tag.as_deref() {
         None => findings.warning(
-            &path,
+            path,
             image,
             format!("no tag means `latest`, which is {moves}"),
         ),
-        Some("latest") => findings.warning(&path, image, format!("`latest` is {moves}")),
+        Some("latest") => findings.warning(path, image, format!("`latest` is {moves}")),
         Some(_) => {}
-    }
-}
-
-fn check_follow_tags(service: &Checked<'_>, findings: &mut Findings) {
-    let patterns = &service.spec.follow_tags;
-    let path = service.at("follow_tags");
-    for (index, pattern) in patterns.iter().enumerate() {
-        let is_pattern = (1..=128).contains(&pattern.len())
-            && pattern
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-*?".contains(&byte));
-        if !is_pattern {
-            findings.error(
-                path.index(index),
-                pattern,
-                "no tag can be like this, expected letters, digits and `_.-`, with `*` for any of them \
-                 and `?` for one",
-            );
-        }
-    }
-    let is_default = matches!(patterns.as_slice(), [all] if all == "*");
-    if matches!(origin(&service.spec.image), Ok(Origin::Elsewhere))
-        && !patterns.is_empty()
-        && !is_default
-    {
-        findings.warning(
-            &path,
-            patterns.join(", "),
-            "pushes to other registries are not heard of, so no tag is followed; the image must be in this \
-             account's ECR, named without its registry",
-        );
     }
 }
 
@@ -296,63 +265,6 @@ fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Find
         findings.warning_without_value(
             path,
             "the container may do everything with everything; name actions and resources",
-        );
-    }
-}
-
-fn check_deployment(service: &Checked<'_>, findings: &mut Findings) {
-    let spec = service.spec;
-    let deployment = &spec.deployment_configuration;
-    let path = service.at("deployment_configuration");
-    let (least, most) = (
-        deployment.minimum_healthy_percent,
-        deployment.maximum_percent,
-    );
-    let before = findings.0.len();
-    findings.range(
-        path.key("minimum_healthy_percent"),
-        least,
-        0,
-        100,
-        "this is no share of the wanted tasks",
-    );
-    findings.range(
-        path.key("maximum_percent"),
-        most,
-        100,
-        200,
-        "ECS has no such share of the wanted tasks",
-    );
-    if findings.0.len() > before {
-        return;
-    }
-    if least >= most {
-        findings.error(
-            path.key("maximum_percent"),
-            most,
-            format!(
-                "no task could be stopped before its successor runs, and none started before, expected \
-                 more than `minimum_healthy_percent`, {least}"
-            ),
-        );
-        return;
-    }
-    let tasks = match &spec.scaling {
-        Some(scaling) => scaling.min_capacity,
-        None => spec.desired_count,
-    };
-    // ECS rounds the least up and the most down.
-    let running = u64::from(tasks.max(1));
-    let at_least = (running * u64::from(least)).div_ceil(100);
-    let at_most = running * u64::from(most) / 100;
-    if at_most <= at_least {
-        findings.warning(
-            &path,
-            format!("{least} to {most} percent"),
-            format!(
-                "with {running} tasks this means at least {at_least} and at most {at_most}, so that none \
-                 can be replaced; let `maximum_percent` be larger or `minimum_healthy_percent` smaller"
-            ),
         );
     }
 }

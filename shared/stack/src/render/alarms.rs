@@ -67,11 +67,7 @@ fn add_of_service(frame: &Frame, template: &mut Template, alarms: &Alarms, membe
         add(
             Kind::TargetErrorsAlarm,
             format!("{service} answers with errors"),
-            Watched::One(Metric::of_targets(
-                "HTTPCode_Target_5XX_Count",
-                "Sum",
-                member,
-            )),
+            Watched::targets(frame, "HTTPCode_Target_5XX_Count", "Sum", "errors", member),
             Threshold::Above(alarms.target_5xx_count),
             (1, 300),
         );
@@ -86,7 +82,13 @@ fn add_of_target_health(frame: &Frame, template: &mut Template, member: Member) 
     let alarm = Alarm::new(
         frame,
         format!("{service} has tasks that the load balancer finds unhealthy"),
-        Watched::One(Metric::of_targets("UnHealthyHostCount", "Maximum", member)),
+        Watched::targets(
+            frame,
+            "UnHealthyHostCount",
+            "Maximum",
+            "unhealthy tasks",
+            member,
+        ),
         Threshold::Above(0.0),
         (3, 60),
     );

@@ -144,25 +144,24 @@ fn service_row(frame: &Frame, member: Member) -> Vec<Graph> {
                 .map(|name| line("ECS/ContainerInsights", name, &dimensions)),
         ),
     ];
-    if frame.own_target_group(member).is_some() {
-        let targets = format!(
-            "${{{}.TargetGroupFullName}}",
-            Kind::TargetGroup.id(&[member.name])
-        );
-        let dimensions = [
-            ("LoadBalancer", "${LoadBalancer.LoadBalancerFullName}"),
-            ("TargetGroup", targets.as_str()),
-        ];
-        row.push(graph(
-            format!("{}: requests", member.name),
-            "Sum",
+    let groups = frame.own_target_groups(member);
+    if !groups.is_empty() {
+        let lines = groups.iter().flat_map(|group| {
+            let targets = format!("${{{}.TargetGroupFullName}}", group.id(&[member.name]));
             [
                 "RequestCount",
                 "HTTPCode_Target_4XX_Count",
                 "HTTPCode_Target_5XX_Count",
             ]
-            .map(|name| line("AWS/ApplicationELB", name, &dimensions)),
-        ));
+            .map(|name| {
+                let dimensions = [
+                    ("LoadBalancer", "${LoadBalancer.LoadBalancerFullName}"),
+                    ("TargetGroup", targets.as_str()),
+                ];
+                line("AWS/ApplicationELB", name, &dimensions)
+            })
+        });
+        row.push(graph(format!("{}: requests", member.name), "Sum", lines));
     }
     row
 }

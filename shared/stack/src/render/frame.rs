@@ -1,6 +1,6 @@
 //! What every part of a template is rendered from.
 
-use crate::spec::{Scaling, Service, Stack, TargetGroup};
+use crate::spec::{Container, DeploymentStrategy, Scaling, Service, Stack, TargetGroup};
 
 use super::Context;
 use super::names::{Kind, Singleton};
@@ -35,6 +35,12 @@ impl<'a> Frame<'a> {
             cluster_name: stack.cluster_name(),
             tags: tags.collect(),
         }
+    }
+
+    /// The image that takes the place of the stack file's.
+    pub(super) fn carried(&self, member: Member, container: Container) -> Option<&'a str> {
+        let images = self.context.images.get(member.name)?;
+        images.get(container.name).map(String::as_str)
     }
 
     /// The tags of a resource.
@@ -95,6 +101,20 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Whether ECS moves the service's requests from one target group to another.
+    pub(super) fn has_two_target_groups(&self, member: Member<'a>) -> bool {
+        member.shifts_requests() && self.own_target_group(member).is_some()
+    }
+
+    /// The kinds of its own target groups.
+    pub(super) fn own_target_groups(&self, member: Member<'a>) -> &'static [Kind] {
+        match self.own_target_group(member) {
+            None => &[],
+            Some(_) if member.shifts_requests() => &[Kind::TargetGroup, Kind::AlternateTargetGroup],
+            Some(_) => &[Kind::TargetGroup],
+        }
+    }
+
     /// Whether the load balancer has a security group of its own, and what it is called.
     pub(super) fn load_balancer_security_group(&self) -> Option<Value> {
         let load_balancer = self.stack.load_balancer.as_ref()?;
@@ -118,6 +138,16 @@ impl<'a> Frame<'a> {
 impl<'a> Member<'a> {
     pub(super) fn container_name(self) -> &'a str {
         self.spec.container_name.as_deref().unwrap_or(self.name)
+    }
+
+    /// The containers of its tasks, its own first.
+    pub(super) fn containers(self) -> impl Iterator<Item = Container<'a>> + Clone {
+        self.spec.containers(self.name)
+    }
+
+    /// Whether ECS starts all new tasks first and then lets requests go to them.
+    pub(super) fn shifts_requests(self) -> bool {
+        self.spec.deployment_configuration.strategy != DeploymentStrategy::Rolling
     }
 
     /// Whether its tasks run on Fargate, and not on instances.
@@ -165,10 +195,16 @@ impl<'a> Member<'a> {
         )
     }
 
+    /// The container and the port that requests come to.
+    pub(super) fn target(self) -> (&'a str, u16) {
+        // A service without a port and behind a load balancer is refused when its file is checked.
+        let target = self.spec.target(self.name);
+        target.unwrap_or((self.container_name(), 80))
+    }
+
     /// The port that requests come to.
     pub(super) fn port(self) -> u16 {
-        // A service without a port and behind a load balancer is refused when its file is checked.
-        self.spec.container_port.unwrap_or(80)
+        self.target().1
     }
 }
 

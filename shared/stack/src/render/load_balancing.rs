@@ -90,8 +90,22 @@ impl Properties for ListenerRule {
 struct Action {
     r#type: &'static str,
     target_group_arn: Option<Value>,
+    forward_config: Option<Forward>,
     redirect_config: Option<Redirect>,
     fixed_response_config: Option<FixedResponse>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Forward {
+    target_groups: [WeightedTargets; 2],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WeightedTargets {
+    target_group_arn: Value,
+    weight: u32,
 }
 
 #[derive(Serialize)]
@@ -164,7 +178,9 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
     add_listeners(frame, template, load_balancer);
     for member in frame.members() {
         if let Some(target_group) = frame.own_target_group(member) {
-            add_target_group(frame, template, load_balancer, member, target_group);
+            for kind in frame.own_target_groups(member) {
+                add_target_group(frame, template, load_balancer, member, target_group, *kind);
+            }
             add_rule(frame, template, member, target_group);
             add_egress(frame, template, member);
         }
@@ -327,12 +343,28 @@ fn forward(member: Member) -> Action {
     }
 }
 
+/// To the first target group; from then on ECS says to which.
+fn forward_to_one_of_two(member: Member) -> Action {
+    let to = |kind: Kind, weight| WeightedTargets {
+        target_group_arn: Value::Ref(kind.id(&[member.name])),
+        weight,
+    };
+    Action {
+        r#type: "forward",
+        forward_config: Some(Forward {
+            target_groups: [to(Kind::TargetGroup, 1), to(Kind::AlternateTargetGroup, 0)],
+        }),
+        ..Action::default()
+    }
+}
+
 fn add_target_group(
     frame: &Frame,
     template: &mut Template,
     load_balancer: &LoadBalancer,
     member: Member,
     spec: &TargetGroup,
+    kind: Kind,
 ) {
     let check = &spec.health_check;
     let mut attributes = vec![
@@ -368,15 +400,28 @@ fn add_target_group(
         target_group_attributes: attributes,
         tags: frame.tags(),
     };
-    template.add(Kind::TargetGroup, &[member.name], &targets);
+    template.add(kind, &[member.name], &targets);
+}
+
+/// The last place among a listener's rules.
+pub(crate) const LAST_PRIORITY: u32 = 50_000;
+
+/// Whether the service's requests come by a rule. Where ECS moves requests, it changes a rule, and the
+/// listener's default is none that it takes: what no other service gets comes by the last rule, then.
+fn has_rule(member: Member, spec: &TargetGroup) -> bool {
+    is_conditional(spec) || member.shifts_requests()
 }
 
 fn add_rule(frame: &Frame, template: &mut Template, member: Member, spec: &TargetGroup) {
-    let Some(listener) = frame.listener().filter(|_| is_conditional(spec)) else {
+    let Some(listener) = frame.listener().filter(|_| has_rule(member, spec)) else {
         return;
     };
+    let everything = Values {
+        values: vec!["/*".into()],
+    };
     let values = |texts: &[String]| Value::all_written(texts).map(|values| Values { values });
-    let paths = values(&spec.path_patterns).map(|values| Condition {
+    let paths = values(&spec.path_patterns).or((!is_conditional(spec)).then_some(everything));
+    let paths = paths.map(|values| Condition {
         field: "path-pattern",
         path_pattern_config: Some(values),
         host_header_config: None,
@@ -388,9 +433,13 @@ fn add_rule(frame: &Frame, template: &mut Template, member: Member, spec: &Targe
     });
     let rule = ListenerRule {
         listener_arn: Value::Ref(listener.as_str().to_owned()),
-        priority: spec.priority,
+        priority: spec.priority.or(Some(LAST_PRIORITY)),
         conditions: paths.into_iter().chain(hosts).collect(),
-        actions: [forward(member)],
+        actions: [if member.shifts_requests() {
+            forward_to_one_of_two(member)
+        } else {
+            forward(member)
+        }],
         tags: frame.tags(),
     };
     template.add(Kind::ListenerRule, &[member.name], &rule);
@@ -428,7 +477,8 @@ pub(super) fn dependencies(frame: &Frame, member: Member) -> Vec<String> {
     };
     // A target group can be used only once a listener sends to it.
     let mut ids = vec![listener.as_str().to_owned()];
-    if is_conditional(target_group) {
+    // Where ECS changes the rule, the service itself names it.
+    if is_conditional(target_group) && !member.shifts_requests() {
         ids.push(Kind::ListenerRule.id(&[member.name]));
     }
     if frame.load_balancer_security_group().is_some() {

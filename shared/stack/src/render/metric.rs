@@ -57,10 +57,15 @@ impl Metric {
         Self::new("ECS/ContainerInsights", name, "Average", dimensions)
     }
 
-    /// One that the load balancer has of each target group.
-    pub(super) fn of_targets(name: &str, statistic: &'static str, member: Member) -> Self {
+    /// One that the load balancer has of each target group, of one of this kind.
+    pub(super) fn of_targets(
+        name: &str,
+        statistic: &'static str,
+        member: Member,
+        target_group: Kind,
+    ) -> Self {
         let balancer = Singleton::LoadBalancer.as_str().to_owned();
-        let targets = Kind::TargetGroup.id(&[member.name]);
+        let targets = target_group.id(&[member.name]);
         let dimensions = vec![
             Dimension::new(
                 "LoadBalancer",
@@ -181,6 +186,36 @@ pub(super) struct Expression {
     pub(super) parts: Vec<(String, String)>,
     /// Metrics by their ids.
     pub(super) metrics: Vec<(String, Metric)>,
+}
+
+impl Watched {
+    /// A metric that the load balancer has of each target group, over all of a service's own: ECS may move
+    /// requests from one to the other.
+    pub(super) fn targets(
+        frame: &Frame,
+        name: &str,
+        statistic: &'static str,
+        label: &'static str,
+        member: Member,
+    ) -> Self {
+        let metric = |group| Metric::of_targets(name, statistic, member, group);
+        if !frame.has_two_target_groups(member) {
+            return Self::One(metric(Kind::TargetGroup));
+        }
+        let metrics = [
+            ("one", Kind::TargetGroup),
+            ("other", Kind::AlternateTargetGroup),
+        ];
+        Self::Expression(Expression {
+            // A group without tasks has no values.
+            result: "FILL(one, 0) + FILL(other, 0)".to_owned(),
+            label,
+            parts: Vec::new(),
+            metrics: metrics
+                .map(|(id, group)| (id.to_owned(), metric(group)))
+                .into(),
+        })
+    }
 }
 
 impl Alarm {

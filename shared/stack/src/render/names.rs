@@ -45,6 +45,7 @@ spelt! {
     /// id. None begins with another one, so that no two ids of different kinds are the same.
     Kind {
         AccessPoint,
+        AlternateTargetGroup,
         AutoScalingGroup,
         Bucket,
         CapacityAlarm,
@@ -112,6 +113,7 @@ spelt! {
         HttpListener,
         HttpsListener,
         HttpsListenerCertificates,
+        InfrastructureRole,
         LoadBalancer,
         LoadBalancerSecurityGroup,
         LogsKey,

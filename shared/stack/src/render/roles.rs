@@ -8,7 +8,7 @@ use crate::spec::{Effect, Service};
 
 use super::frame::{Frame, Member};
 use super::image::Image;
-use super::names::Kind;
+use super::names::{Kind, Singleton};
 use super::policy::{Document, InlinePolicy, Principal, Statement};
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
 use super::{mirror, secrets, storage};
@@ -45,11 +45,12 @@ impl Role {
     }
 }
 
-/// Instances do not say for which account they ask, everybody else does.
+/// Instances do not say for which account they ask, and of ECS it is not known (the Amazon ECS Developer
+/// Guide, "Amazon ECS infrastructure IAM role for load balancers", has no condition); everybody else does.
 fn trust(services: &[&str]) -> Statement {
     let names = services.iter().map(|name| Value::from(*name)).collect();
     let trust = Statement::of_principal("Allow", Principal::Service(names), ["sts:AssumeRole"]);
-    if services == ["ec2.amazonaws.com"] {
+    if services == ["ec2.amazonaws.com"] || services == ["ecs.amazonaws.com"] {
         trust
     } else {
         trust.when(
@@ -61,6 +62,17 @@ fn trust(services: &[&str]) -> Statement {
 }
 
 pub(super) fn render(frame: &Frame, template: &mut Template) {
+    if frame
+        .members()
+        .any(|member| frame.has_two_target_groups(member))
+    {
+        let policy = "arn:${AWS::Partition}:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers";
+        let role = Role {
+            managed_policy_arns: Some(vec![Value::sub(policy)]),
+            ..Role::new(frame, &["ecs.amazonaws.com"])
+        };
+        template.add_one(Singleton::InfrastructureRole, &role);
+    }
     for member in frame.members() {
         if member.spec.execution_role_arn.is_none() {
             let role = Role {
@@ -97,13 +109,10 @@ fn execution_statements(frame: &Frame, member: Member) -> Vec<Statement> {
 }
 
 fn pull_statements(frame: &Frame, member: Member) -> Vec<Statement> {
-    // The repository of the stack file too, because the next push comes from there.
-    let images = [
-        Some(&member.spec.image),
-        frame.context.images.get(member.name),
-    ];
-    let repositories: BTreeSet<String> = images
-        .into_iter()
+    // The repositories of the stack file too, because the next push comes from there.
+    let repositories: BTreeSet<String> = member
+        .containers()
+        .flat_map(|container| [Some(container.image), frame.carried(member, container)])
         .flatten()
         .filter_map(|image| Image::of(image).repository_arn())
         .collect();

@@ -171,7 +171,7 @@ fn targets<'a>(frame: &Frame, member: Member<'a>, scaling: &'a Scaling) -> Vec<T
     let requests = predefined(
         scaling.target_requests_per_task.filter(|_| behind_own),
         "requests",
-        Metric::of_targets("RequestCountPerTarget", "Sum", member),
+        Metric::of_targets("RequestCountPerTarget", "Sum", member, Kind::TargetGroup),
         Tracking::Predefined(
             Kind::RequestTracking,
             "ALBRequestCountPerTarget",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::spec::{Secret, Sensitive, Stack};
+use crate::spec::{Container, Secret, Sensitive, Service, Stack};
 
 use super::frame::{Frame, Member};
 use super::names::Kind;
@@ -29,23 +29,24 @@ impl Properties for StackSecret {
 pub(super) fn render(frame: &Frame, template: &mut Template) -> BTreeMap<String, Sensitive> {
     let mut values = BTreeMap::new();
     for member in frame.members() {
-        for (variable, secret) in &member.spec.secrets {
+        for (container, variable, secret) in of_service(member.name, member.spec) {
             let Some(value) = &secret.value else {
                 continue;
             };
-            let parameter = Kind::SensitiveValue.id(&[member.name, variable]);
+            let names = names(member.name, container, variable);
+            let parameter = Kind::SensitiveValue.id(&names);
             template.add_sensitive(
                 parameter.clone(),
-                format!("Value of services.{}.secrets.{variable}", member.name),
+                format!("Value of {}", path(member.name, container, variable)),
             );
             let properties = StackSecret {
-                name: format!("{}/{}/{variable}", frame.stack_name, member.name),
+                name: format!("{}/{}", frame.stack_name, names.join("/")),
                 description: format!("{variable} of {} of {}", member.name, frame.stack_name),
                 secret_string: Value::Ref(parameter.clone()),
                 kms_key_id: secret.kms_key_arn.as_deref().map(Value::written),
                 tags: frame.tags(),
             };
-            let resource = template.add(Kind::Secret, &[member.name, variable], &properties);
+            let resource = template.add(Kind::Secret, &names, &properties);
             // Its value is in the stack file.
             resource.policies(Policy::Delete, Policy::Delete);
             if properties.kms_key_id.is_none() {
@@ -64,11 +65,11 @@ pub(super) fn render(frame: &Frame, template: &mut Template) -> BTreeMap<String,
 pub(super) fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     for (service, spec) in &stack.services {
-        for (variable, secret) in &spec.secrets {
+        for (container, variable, secret) in of_service(service, spec) {
             if secret.value.is_some() {
                 sources.insert(
-                    Kind::SensitiveValue.id(&[service, variable]),
-                    format!("services.{service}.secrets.{variable}.value"),
+                    Kind::SensitiveValue.id(&names(service, container, variable)),
+                    format!("{}.value", path(service, container, variable)),
                 );
             }
         }
@@ -76,10 +77,42 @@ pub(super) fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
     sources
 }
 
+/// The secrets of a service's containers, with the names of their variables.
+fn of_service<'a>(
+    name: &'a str,
+    spec: &'a Service,
+) -> impl Iterator<Item = (Container<'a>, &'a str, &'a Secret)> {
+    spec.containers(name).flat_map(|container| {
+        let secrets = container.secrets.iter();
+        secrets.map(move |(variable, secret)| (container, variable.as_str(), secret))
+    })
+}
+
+/// By what a secret of the stack's own is told from others.
+fn names<'a>(service: &'a str, container: Container<'a>, variable: &'a str) -> Vec<&'a str> {
+    let mut names = vec![service];
+    names.extend(container.sidecar);
+    names.push(variable);
+    names
+}
+
+/// Where a secret is in the stack file.
+fn path(service: &str, container: Container, variable: &str) -> String {
+    match container.sidecar {
+        Some(sidecar) => format!("services.{service}.sidecars.{sidecar}.secrets.{variable}"),
+        None => format!("services.{service}.secrets.{variable}"),
+    }
+}
+
 /// Where the value of a variable comes from, as ECS is told.
-pub(super) fn value_from(member: Member, variable: &str, secret: &Secret) -> Value {
+pub(super) fn value_from(
+    member: Member,
+    container: Container,
+    variable: &str,
+    secret: &Secret,
+) -> Value {
     let Some(written) = &secret.value_from else {
-        return Value::Ref(Kind::Secret.id(&[member.name, variable]));
+        return Value::Ref(Kind::Secret.id(&names(member.name, container, variable)));
     };
     let source = Source::of(written);
     match (&source, &secret.json_key) {
@@ -97,10 +130,14 @@ pub(super) fn statements(member: Member) -> Vec<Statement> {
     let mut own = Vec::new();
     let mut parameters = BTreeSet::new();
     let mut keys = BTreeSet::new();
-    for (variable, secret) in &member.spec.secrets {
+    for (container, variable, secret) in of_service(member.name, member.spec) {
         keys.extend(secret.kms_key_arn.as_deref());
         let Some(written) = &secret.value_from else {
-            own.push(Value::Ref(Kind::Secret.id(&[member.name, variable])));
+            own.push(Value::Ref(Kind::Secret.id(&names(
+                member.name,
+                container,
+                variable,
+            ))));
             continue;
         };
         match Source::of(written) {

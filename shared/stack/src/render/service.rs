@@ -1,15 +1,15 @@
 //! Services and their task definitions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::spec::{ContainerHealthCheck, DeploymentConfiguration, MountPoint};
+use crate::spec::{Container, ContainerHealthCheck, DeploymentConfiguration, MountPoint, Text};
 
 use super::frame::{Frame, Member, is_fargate};
 use super::names::{Kind, Singleton};
-use super::template::{Policy, Properties, Tag, Template, Value};
-use super::{discovery, image, load_balancing, mirror, secrets, storage};
+use super::template::{Number, Policy, Properties, Tag, Template, Value};
+use super::{discovery, follow, image, load_balancing, mirror, secrets, storage};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -25,7 +25,7 @@ struct TaskDefinition {
     execution_role_arn: Value,
     task_role_arn: Value,
     volumes: Option<Vec<Volume>>,
-    container_definitions: [Container; 1],
+    container_definitions: Vec<ContainerDefinition>,
     tags: Option<Vec<Tag>>,
 }
 
@@ -73,10 +73,14 @@ struct Authorization {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Container {
+struct ContainerDefinition {
     name: Value,
     image: Value,
     essential: bool,
+    cpu: Option<u32>,
+    memory: Option<u32>,
+    memory_reservation: Option<u32>,
+    depends_on: Option<Vec<Dependency>>,
     privileged: bool,
     readonly_root_filesystem: bool,
     user: Option<Value>,
@@ -91,6 +95,13 @@ struct Container {
     stop_timeout: u32,
     mount_points: Option<Vec<Mount>>,
     log_configuration: LogConfiguration,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Dependency {
+    container_name: Value,
+    condition: &'static str,
 }
 
 #[derive(Serialize)]
@@ -208,14 +219,51 @@ struct Target {
     container_name: Value,
     container_port: u16,
     target_group_arn: Value,
+    advanced_configuration: Option<TwoTargetGroups>,
+}
+
+/// What ECS needs to move requests from one target group to another.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TwoTargetGroups {
+    alternate_target_group_arn: Value,
+    production_listener_rule: Value,
+    role_arn: Value,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Deployment {
+    strategy: &'static str,
+    bake_time_in_minutes: Option<u32>,
+    linear_configuration: Option<LinearConfiguration>,
+    canary_configuration: Option<CanaryConfiguration>,
     minimum_healthy_percent: u32,
     maximum_percent: u32,
     deployment_circuit_breaker: CircuitBreaker,
+    alarms: Option<Alarms>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LinearConfiguration {
+    step_percent: Number,
+    step_bake_time_in_minutes: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CanaryConfiguration {
+    canary_percent: Number,
+    canary_bake_time_in_minutes: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Alarms {
+    alarm_names: Vec<Value>,
+    enable: bool,
+    rollback: bool,
 }
 
 #[derive(Serialize)]
@@ -260,7 +308,10 @@ fn add_task_definition(frame: &Frame, template: &mut Template, member: Member) {
         execution_role_arn: member.execution_role_arn(),
         task_role_arn: member.task_role_arn(),
         volumes: volumes(member),
-        container_definitions: [container(frame, member)],
+        container_definitions: member
+            .containers()
+            .map(|one| container(frame, member, one))
+            .collect(),
         tags: frame.tags(),
     };
     let resource = template.add(Kind::TaskDefinition, &[member.name], &task_definition);
@@ -285,18 +336,16 @@ fn volumes(member: Member) -> Option<Vec<Volume>> {
     // Two mount points may show the same volume.
     let mut seen = BTreeSet::new();
     let volumes: Vec<Volume> = member
-        .spec
-        .mount_points
-        .iter()
+        .containers()
+        .flat_map(|container| container.mount_points)
         .map(volume)
         .filter(|volume| seen.insert(volume.name.clone()))
         .collect();
     (!volumes.is_empty()).then_some(volumes)
 }
 
-fn container(frame: &Frame, member: Member) -> Container {
-    let spec = member.spec;
-    let carried = frame.context.images.get(member.name);
+fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinition {
+    let sidecar = spec.sidecar.and_then(|name| member.spec.sidecars.get(name));
     let mounts: Vec<Mount> = spec
         .mount_points
         .iter()
@@ -311,32 +360,46 @@ fn container(frame: &Frame, member: Member) -> Container {
         .iter()
         .map(|(variable, secret)| SecretVariable {
             name: variable.clone(),
-            value_from: secrets::value_from(member, variable, secret),
+            value_from: secrets::value_from(member, spec, variable, secret),
         })
         .collect();
-    Container {
-        name: Value::written(member.container_name()),
-        image: image::full_name(carried.unwrap_or(&spec.image)),
-        essential: true,
+    let depends_on = spec.depends_on.iter().map(|dependency| Dependency {
+        container_name: Value::written(&dependency.container_name),
+        condition: dependency.condition.as_str(),
+    });
+    ContainerDefinition {
+        name: Value::written(spec.name),
+        image: image::full_name(frame.carried(member, spec).unwrap_or(spec.image)),
+        essential: spec.essential,
+        cpu: sidecar.and_then(|sidecar| sidecar.cpu),
+        memory: sidecar.and_then(|sidecar| sidecar.memory),
+        memory_reservation: sidecar.and_then(|sidecar| sidecar.memory_reservation),
+        depends_on: (!spec.depends_on.is_empty()).then(|| depends_on.collect()),
         privileged: false,
         readonly_root_filesystem: spec.readonly_root_filesystem,
-        user: spec.user.as_deref().map(Value::written),
-        entry_point: Value::all_written(&spec.entry_point),
-        command: Value::all_written(&spec.command),
-        working_directory: spec.working_directory.as_deref().map(Value::written),
+        user: spec.user.map(Value::written),
+        entry_point: Value::all_written(spec.entry_point),
+        command: Value::all_written(spec.command),
+        working_directory: spec.working_directory.map(Value::written),
         port_mappings: spec.container_port.map(|container_port| {
             [PortMapping {
                 container_port,
                 protocol: "tcp",
             }]
         }),
-        environment: environment(frame, member),
+        environment: match spec.sidecar {
+            Some(_) => as_written(spec.environment),
+            None => environment(frame, member),
+        },
         secrets: (!secrets.is_empty()).then_some(secrets),
-        health_check: spec.health_check.as_ref().map(health_check),
+        health_check: spec.health_check.map(health_check),
         // The shells of ECS Exec leave processes that somebody has to wait for.
-        linux_parameters: spec.enable_execute_command.then_some(LinuxParameters {
-            init_process_enabled: true,
-        }),
+        linux_parameters: member
+            .spec
+            .enable_execute_command
+            .then_some(LinuxParameters {
+                init_process_enabled: true,
+            }),
         stop_timeout: spec.stop_timeout,
         mount_points: (!mounts.is_empty()).then_some(mounts),
         log_configuration: LogConfiguration {
@@ -350,7 +413,16 @@ fn container(frame: &Frame, member: Member) -> Container {
     }
 }
 
-/// The environment as the stack file has it, and what follows from the rest of it where it is not
+/// The environment as the stack file has it.
+fn as_written(environment: &BTreeMap<String, Text>) -> Option<Vec<Variable>> {
+    let variables = environment.iter().map(|(name, value)| Variable {
+        name: name.clone(),
+        value: Value::written(value.as_str()),
+    });
+    (!environment.is_empty()).then(|| variables.collect())
+}
+
+/// The environment of the service's own container as the stack file has it, and what follows from the rest of it where it is not
 /// there already.
 fn environment(frame: &Frame, member: Member) -> Option<Vec<Variable>> {
     let spec = member.spec;
@@ -404,11 +476,6 @@ fn add_service(frame: &Frame, template: &mut Template, member: Member) {
     let target_group_arn = frame.target_group_arn(member);
     let grace_period = spec.health_check_grace_period_seconds;
     let strategy = shares(member);
-    let DeploymentConfiguration {
-        minimum_healthy_percent,
-        maximum_percent,
-        deployment_circuit_breaker,
-    } = spec.deployment_configuration;
     let service = Service {
         service_name: Value::written(&frame.ecs_service_name(member)),
         cluster: Value::Ref(Singleton::Cluster.as_str().to_owned()),
@@ -423,20 +490,15 @@ fn add_service(frame: &Frame, template: &mut Template, member: Member) {
         health_check_grace_period_seconds: grace_period
             .or_else(|| target_group_arn.is_some().then_some(60)),
         load_balancers: target_group_arn.map(|target_group_arn| {
+            let (container_name, container_port) = member.target();
             [Target {
-                container_name: Value::written(member.container_name()),
-                container_port: member.port(),
+                container_name: Value::written(container_name),
+                container_port,
                 target_group_arn,
+                advanced_configuration: two_target_groups(frame, member),
             }]
         }),
-        deployment_configuration: Deployment {
-            minimum_healthy_percent,
-            maximum_percent,
-            deployment_circuit_breaker: CircuitBreaker {
-                enable: deployment_circuit_breaker,
-                rollback: deployment_circuit_breaker,
-            },
-        },
+        deployment_configuration: deployment(member),
         service_registries: discovery::registry_arn(frame, member)
             .map(|registry_arn| [Registry { registry_arn }]),
         enable_execute_command: spec.enable_execute_command,
@@ -451,6 +513,52 @@ fn add_service(frame: &Frame, template: &mut Template, member: Member) {
     }
     let resource = template.add(Kind::Service, &[member.name], &service);
     resource.depends_on(before);
+    resource.says(&follow::metadata(frame, member));
+}
+
+fn deployment(member: Member) -> Deployment {
+    let spec = &member.spec.deployment_configuration;
+    let alarms = spec.alarms.iter().map(|name| {
+        if name == DeploymentConfiguration::TARGET_ERRORS {
+            Value::Ref(Kind::TargetErrorsAlarm.id(&[member.name]))
+        } else {
+            Value::written(name)
+        }
+    });
+    Deployment {
+        // Said of rolling deployments, too: what is left out stays as it was.
+        strategy: spec.strategy.as_str(),
+        bake_time_in_minutes: spec.bake_time(),
+        linear_configuration: spec.steps().map(|linear| LinearConfiguration {
+            step_percent: Number(linear.step_percent),
+            step_bake_time_in_minutes: linear.step_bake_time_in_minutes,
+        }),
+        canary_configuration: spec.first_step().map(|canary| CanaryConfiguration {
+            canary_percent: Number(canary.percent),
+            canary_bake_time_in_minutes: canary.bake_time_in_minutes,
+        }),
+        minimum_healthy_percent: spec.minimum_healthy_percent,
+        maximum_percent: spec.maximum_percent,
+        deployment_circuit_breaker: CircuitBreaker {
+            enable: spec.deployment_circuit_breaker,
+            rollback: spec.deployment_circuit_breaker,
+        },
+        alarms: (!spec.alarms.is_empty()).then(|| Alarms {
+            alarm_names: alarms.collect(),
+            enable: true,
+            rollback: true,
+        }),
+    }
+}
+
+fn two_target_groups(frame: &Frame, member: Member) -> Option<TwoTargetGroups> {
+    frame
+        .has_two_target_groups(member)
+        .then(|| TwoTargetGroups {
+            alternate_target_group_arn: Value::Ref(Kind::AlternateTargetGroup.id(&[member.name])),
+            production_listener_rule: Value::Ref(Kind::ListenerRule.id(&[member.name])),
+            role_arn: Value::GetAtt(Singleton::InfrastructureRole.as_str().to_owned(), "Arn"),
+        })
 }
 
 /// The service's capacity provider strategy, if it has one.

@@ -224,8 +224,9 @@ fn open(template: &mut Template, file_system: &str, member: Member) {
 
 /// The file systems that a service mounts.
 fn mounted(member: Member<'_>) -> BTreeSet<&str> {
-    let mounts = member.spec.mount_points.iter();
-    mounts
+    member
+        .containers()
+        .flat_map(|container| container.mount_points)
         .filter_map(|mount| mount.file_system.as_deref())
         .collect()
 }
@@ -252,11 +253,14 @@ pub(super) fn dependencies(frame: &Frame, member: Member) -> Vec<String> {
     ids
 }
 
-/// What the container may do with the file systems that it mounts, through these access points only.
+/// What the containers may do with the file systems that they mount, through these access points only.
 pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
     // By file system and access point, and whether it may write.
     let mut mounts: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
-    for mount in &member.spec.mount_points {
+    for mount in member
+        .containers()
+        .flat_map(|container| container.mount_points)
+    {
         let Some(file_system) = mount.file_system.as_deref() else {
             continue;
         };

@@ -178,6 +178,8 @@ pub(super) struct Resource {
 
 #[derive(Debug, Default, Serialize)]
 struct Metadata {
+    #[serde(rename = "Longshore", skip_serializing_if = "Option::is_none")]
+    longshore: Option<Json>,
     #[serde(skip_serializing_if = "Checkov::is_empty")]
     checkov: Checkov,
 }
@@ -195,7 +197,7 @@ struct Skip {
 
 impl Metadata {
     fn is_empty(&self) -> bool {
-        self.checkov.is_empty()
+        self.checkov.is_empty() && self.longshore.is_none()
     }
 }
 
@@ -221,6 +223,14 @@ impl Resource {
 
     pub(super) fn update_policy(&mut self, policy: &impl Serialize) -> &mut Self {
         self.update_policy = Some(json(policy));
+        self
+    }
+
+    /// Says something of it that is no property, so that a change of that is a change of the stack:
+    /// CloudFormation takes no change of a template's own metadata alone (AWS CloudFormation User Guide,
+    /// "CloudFormation template Metadata syntax").
+    pub(super) fn says(&mut self, metadata: &impl Serialize) -> &mut Self {
+        self.metadata.longshore = Some(json(metadata));
         self
     }
 

@@ -56,8 +56,11 @@ pub enum Scheme {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetGroup {
-    /// A target group that exists. Nothing else may be said then.
+    /// A target group that exists. Nothing but `container_name` may be said then.
     pub target_group_arn: Option<String>,
+    /// Which of the task's containers requests come to, at its `container_port`. Default: the service's
+    /// own.
+    pub container_name: Option<String>,
     /// Paths that are sent to the service, with `*` and `?`. Without paths and hosts the service gets
     /// what no other service gets.
     #[serde(default)]

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Scaling, SecurityGroup, Sensitive, TargetGroup, Text};
+use super::{
+    ContainerDependency, DeploymentConfiguration, ImagePolicy, Rollout, Scaling, SecurityGroup,
+    Sensitive, Sidecar, TargetGroup, Text,
+};
 
-/// An ECS service with one container.
+/// An ECS service: its container, and what runs beside it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
@@ -15,9 +18,9 @@ pub struct Service {
     /// account's ECR, or a name that begins with a registry. After that, pushes decide; a different
     /// `image` here is deployed when the stack is applied.
     pub image: String,
-    /// Which pushed tags are deployed, with `*` and `?`. Default: all. An empty list: none.
-    #[serde(default = "every_tag")]
-    pub follow_tags: Vec<String>,
+    /// Which pushed images are deployed. Default: every tag, the one pushed last. `tags: []`: none.
+    #[serde(default)]
+    pub image_policy: ImagePolicy,
     /// The ECS service's name. Default: `<stack>-<service>`.
     pub service_name: Option<String>,
     /// The container's name. Default: the service's.
@@ -93,9 +96,18 @@ pub struct Service {
     /// For how many seconds after the start of a task its failing health checks do not count. Default:
     /// 60 behind a load balancer.
     pub health_check_grace_period_seconds: Option<u32>,
+    /// Which other containers of the task must be started, healthy or done before this one starts.
+    #[serde(default)]
+    pub depends_on: Vec<ContainerDependency>,
+    /// Containers that run beside this one in each task, by name: a proxy, an agent.
+    #[serde(default)]
+    pub sidecars: BTreeMap<String, Sidecar>,
     /// How deployments replace tasks.
     #[serde(default)]
     pub deployment_configuration: DeploymentConfiguration,
+    /// How deployments go: their order, tasks before and after them, when none begins, who approves them.
+    #[serde(default)]
+    pub rollout: Rollout,
     /// How the number of tasks follows the load.
     pub scaling: Option<Scaling>,
     /// Runs of the task by the clock, by name.
@@ -225,31 +237,6 @@ pub struct CapacityProvider {
     pub base: u32,
 }
 
-/// How deployments replace tasks.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DeploymentConfiguration {
-    /// Percent of the wanted tasks that stay healthy. Default: 100.
-    #[serde(default = "hundred")]
-    pub minimum_healthy_percent: u32,
-    /// Percent of the wanted tasks that may run at once. Default: 200.
-    #[serde(default = "two_hundred")]
-    pub maximum_percent: u32,
-    /// Whether a deployment whose tasks keep failing is given up and rolled back. Default: true.
-    #[serde(default = "yes")]
-    pub deployment_circuit_breaker: bool,
-}
-
-impl Default for DeploymentConfiguration {
-    fn default() -> Self {
-        Self {
-            minimum_healthy_percent: hundred(),
-            maximum_percent: two_hundred(),
-            deployment_circuit_breaker: yes(),
-        }
-    }
-}
-
 /// Runs of the service's task by the clock, beside the service, always with its newest revision.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -292,10 +279,6 @@ pub enum Effect {
     Deny,
 }
 
-fn every_tag() -> Vec<String> {
-    vec!["*".to_owned()]
-}
-
 fn quarter() -> u32 {
     256
 }
@@ -318,18 +301,6 @@ fn three() -> u32 {
 
 fn one() -> u32 {
     1
-}
-
-fn hundred() -> u32 {
-    100
-}
-
-fn two_hundred() -> u32 {
-    200
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn utc() -> String {

@@ -403,7 +403,7 @@ fn paperwurks_balances_load_between_services_and_keeps_workers_on_spot() {
             assert_eq!(
                 template.properties(&format!("Service{service}"))["DeploymentConfiguration"],
                 json!({
-                    "MaximumPercent": 200, "MinimumHealthyPercent": 100,
+                    "Strategy": "ROLLING", "MaximumPercent": 200, "MinimumHealthyPercent": 100,
                     "DeploymentCircuitBreaker": {"Enable": true, "Rollback": true},
                 })
             );
@@ -462,6 +462,9 @@ fn paperwurks_environments_differ_as_they_are_said_to_and_in_nothing_else() {
         for log_group in template.ids("AWS::Logs::LogGroup") {
             assert_eq!(template.properties(log_group)["RetentionInDays"], retention);
         }
+        let rollout = &template.0["Metadata"]["Longshore"]["Services"]["webhooks"]["Rollout"];
+        assert_eq!(rollout["after"], json!(["backend"]));
+        assert_eq!(rollout["freeze_windows"].is_array(), environment == "prod");
     }
 
     let mut dev = Template::of("paperwurks", "dev").0;
@@ -482,6 +485,8 @@ fn paperwurks_environments_differ_as_they_are_said_to_and_in_nothing_else() {
 fn blank_differences(value: &mut Value) {
     match value {
         Value::Object(map) => {
+            // Only in production nothing is deployed at weekends.
+            map.remove("freeze_windows");
             for (key, value) in map {
                 let differs = [
                     "MinSize",

@@ -174,7 +174,10 @@ fn the_image_that_runs_takes_the_place_of_the_stack_files_and_nothing_else_chang
     let stack = of(&document());
     let digest = format!("shop/api@sha256:{}", "0".repeat(64));
     let carrying = Context {
-        images: BTreeMap::from([("api".to_owned(), digest.clone())]),
+        images: BTreeMap::from([(
+            "api".to_owned(),
+            BTreeMap::from([("server".to_owned(), digest.clone())]),
+        )]),
         ..context()
     };
     let (before, after) = (render(&stack, &context()), render(&stack, &carrying));
@@ -234,8 +237,37 @@ fn the_metadata_says_what_routes_are_made_from() {
             "Cluster": "shop-cluster",
             "EcsService": "the-api",
             "Container": "server",
-            "ImagePolicy": {"tags": ["v*"]},
+            "OtherContainers": ["setup"],
+            "ImagePolicy": {
+                "tag_pattern": "v(?P<version>.+)",
+                "semver": ">=1, <3",
+                "moved_tags": true,
+                "minimum_age_minutes": 5,
+            },
+            "CpuArchitecture": "ARM64",
+            "Rollout": {
+                "deadline_minutes": 45,
+                "before_tasks": [{
+                    "name": "migrate",
+                    "command": ["migrate", "--to", "${LATEST}"],
+                    "environment": {"STEPS": "3"},
+                    "timeout_minutes": 20,
+                }],
+                "after_tasks": [{"name": "warm-up", "command": ["warm-up"], "timeout_minutes": 15}],
+                "freeze_windows": [
+                    {"cron": "0 18 * * FRI", "time_zone": "Europe/London", "duration_minutes": 3600},
+                ],
+                "approval": {"expires_after_minutes": 120},
+            },
             "Image": "shop/api:v1",
+            "Sidecars": {
+                "agent": {"Image": "public.ecr.aws/agents/agent:2"},
+                "proxy": {
+                    "Repository": "shop/proxy",
+                    "ImagePolicy": {"tags": ["stable"]},
+                    "Image": "shop/proxy:v1",
+                },
+            },
         })
     );
 }

@@ -1,0 +1,287 @@
+//! How ECS replaces tasks.
+
+use super::forms::is_open;
+use super::{Checked, Findings};
+use crate::read::Path;
+use crate::render::LAST_PRIORITY;
+use crate::spec::{DeploymentConfiguration, DeploymentStrategy, TargetGroup};
+
+/// ECS waits so long at most at one step: the Amazon ECS API Reference, CanaryConfiguration.
+const LONGEST_BAKE_TIME: u32 = 1440;
+
+pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
+    let deployment = &service.spec.deployment_configuration;
+    let path = service.at("deployment_configuration");
+    if deployment.strategy == DeploymentStrategy::Rolling {
+        check_limits(service, &path, findings);
+    } else {
+        check_shift(service, &path, findings);
+    }
+    check_steps(deployment, &path, findings);
+    check_alarms(service, &path, findings);
+}
+
+/// How many tasks a rolling deployment keeps and starts.
+fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let spec = service.spec;
+    let deployment = &spec.deployment_configuration;
+    let (least, most) = (
+        deployment.minimum_healthy_percent,
+        deployment.maximum_percent,
+    );
+    let before = findings.0.len();
+    findings.range(
+        path.key("minimum_healthy_percent"),
+        least,
+        0,
+        100,
+        "this is no share of the wanted tasks",
+    );
+    findings.range(
+        path.key("maximum_percent"),
+        most,
+        100,
+        200,
+        "ECS has no such share of the wanted tasks",
+    );
+    if findings.0.len() > before {
+        return;
+    }
+    if least >= most {
+        findings.error(
+            path.key("maximum_percent"),
+            most,
+            format!(
+                "no task could be stopped before its successor runs, and none started before, expected \
+                 more than `minimum_healthy_percent`, {least}"
+            ),
+        );
+        return;
+    }
+    let tasks = match &spec.scaling {
+        Some(scaling) => scaling.min_capacity,
+        None => spec.desired_count,
+    };
+    // ECS rounds the least up and the most down.
+    let running = u64::from(tasks.max(1));
+    let at_least = (running * u64::from(least)).div_ceil(100);
+    let at_most = running * u64::from(most) / 100;
+    if at_most <= at_least {
+        findings.warning(
+            path,
+            format!("{least} to {most} percent"),
+            format!(
+                "with {running} tasks this means at least {at_least} and at most {at_most}, so that none \
+                 can be replaced; let `maximum_percent` be larger or `minimum_healthy_percent` smaller"
+            ),
+        );
+    }
+}
+
+/// What ECS needs to start all new tasks beside the old ones and move the requests.
+fn check_shift(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let spec = service.spec;
+    let deployment = &spec.deployment_configuration;
+    let strategy = deployment.strategy.as_str();
+    let rolling = DeploymentConfiguration::default();
+    for (field, percent, default) in [
+        (
+            "minimum_healthy_percent",
+            deployment.minimum_healthy_percent,
+            rolling.minimum_healthy_percent,
+        ),
+        (
+            "maximum_percent",
+            deployment.maximum_percent,
+            rolling.maximum_percent,
+        ),
+    ] {
+        if percent != default {
+            findings.error(
+                path.key(field),
+                percent,
+                format!(
+                    "with {strategy} all new tasks are started beside the old ones; leave it out, or let \
+                     `strategy` be ROLLING"
+                ),
+            );
+        }
+    }
+    match &spec.target_group {
+        None if deployment.strategy != DeploymentStrategy::BlueGreen => findings.error(
+            path.key("strategy"),
+            strategy,
+            "requests go to the new tasks step by step, but none come through a load balancer; add \
+             `target_group`, or let `strategy` be BLUE_GREEN or ROLLING",
+        ),
+        None => {}
+        Some(TargetGroup {
+            target_group_arn: Some(arn),
+            ..
+        }) => findings.error(
+            service.at("target_group").key("target_group_arn"),
+            arn,
+            format!(
+                "{strategy} needs a second target group and a rule of the listener that ECS changes, which \
+                 are not this stack's; use the stack's own `load_balancer`, or let `strategy` be ROLLING"
+            ),
+        ),
+        Some(group) => check_last_rule(service, group, findings),
+    }
+    if let Some(requests) = spec
+        .scaling
+        .as_ref()
+        .and_then(|scaling| scaling.target_requests_per_task)
+    {
+        findings.error(
+            service.at("scaling").key("target_requests_per_task"),
+            requests,
+            format!(
+                "requests are counted for one target group, and with {strategy} they go to two by turns; \
+                 use another metric, or let `strategy` be ROLLING"
+            ),
+        );
+    }
+}
+
+/// A service that gets what no other service gets has the last rule, since ECS cannot change a default.
+fn check_last_rule(service: &Checked<'_>, group: &TargetGroup, findings: &mut Findings) {
+    if !group.path_patterns.is_empty() || !group.host_headers.is_empty() {
+        return;
+    }
+    for (name, other) in &service.stack.services {
+        let other = other.target_group.as_ref();
+        if other.is_some_and(|other| other.priority == Some(LAST_PRIORITY)) {
+            let path = Path::default().key("services").key(name);
+            findings.error(
+                path.key("target_group").key("priority"),
+                LAST_PRIORITY,
+                format!(
+                    "service `{}` has this place among the rules, since it gets what no other service \
+                     gets and ECS moves its requests; expected less",
+                    service.name
+                ),
+            );
+        }
+    }
+}
+
+fn check_steps(deployment: &DeploymentConfiguration, path: &Path, findings: &mut Findings) {
+    if let Some(minutes) = deployment.bake_time_in_minutes {
+        let path = path.key("bake_time_in_minutes");
+        if deployment.strategy == DeploymentStrategy::Rolling {
+            findings.error(
+                path,
+                minutes,
+                "a rolling deployment keeps no old tasks; leave it out, or let `strategy` be BLUE_GREEN, \
+                 LINEAR or CANARY",
+            );
+        } else {
+            bake_time(path, minutes, findings);
+        }
+    }
+    for (field, is_said, strategy) in [
+        (
+            "linear",
+            deployment.linear.is_some(),
+            DeploymentStrategy::Linear,
+        ),
+        (
+            "canary",
+            deployment.canary.is_some(),
+            DeploymentStrategy::Canary,
+        ),
+    ] {
+        if is_said && deployment.strategy != strategy {
+            findings.error_without_value(
+                path.key(field),
+                format!(
+                    "these are the steps of `strategy: {}`, but it is {}; leave them out, or change it",
+                    strategy.as_str(),
+                    deployment.strategy.as_str()
+                ),
+            );
+        }
+    }
+    if let Some(linear) = &deployment.linear {
+        let path = path.key("linear");
+        share(path.key("step_percent"), linear.step_percent, 3.0, findings);
+        bake_time(
+            path.key("step_bake_time_in_minutes"),
+            linear.step_bake_time_in_minutes,
+            findings,
+        );
+    }
+    if let Some(canary) = &deployment.canary {
+        let path = path.key("canary");
+        share(path.key("percent"), canary.percent, 0.1, findings);
+        bake_time(
+            path.key("bake_time_in_minutes"),
+            canary.bake_time_in_minutes,
+            findings,
+        );
+    }
+}
+
+fn bake_time(path: Path, minutes: u32, findings: &mut Findings) {
+    findings.range(
+        path,
+        minutes,
+        0,
+        LONGEST_BAKE_TIME,
+        "ECS does not wait so many minutes",
+    );
+}
+
+/// A share of the requests: the Amazon ECS API Reference, LinearConfiguration and CanaryConfiguration.
+fn share(path: Path, percent: f64, least: f64, findings: &mut Findings) {
+    let tenths = percent * 10.0;
+    if !(least..=100.0).contains(&percent) || (tenths - tenths.round()).abs() > 1e-6 {
+        findings.error(
+            path,
+            percent,
+            format!("ECS moves no such share, expected {least:.1} to 100.0 in steps of 0.1"),
+        );
+    }
+}
+
+fn check_alarms(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let alarms = &service.spec.deployment_configuration.alarms;
+    for (index, alarm) in alarms.iter().enumerate() {
+        let path = path.key("alarms").index(index);
+        if alarms[..index].contains(alarm) {
+            findings.error(
+                &path,
+                alarm,
+                "this alarm is in the list twice; keep one of them",
+            );
+        }
+        if alarm == DeploymentConfiguration::TARGET_ERRORS {
+            let is_behind_own = service.stack.load_balancer.is_some()
+                && service
+                    .spec
+                    .target_group
+                    .as_ref()
+                    .is_some_and(|group| group.target_group_arn.is_none());
+            if service.stack.alarms.is_none() || !is_behind_own {
+                findings.error(
+                    &path,
+                    alarm,
+                    "this is the stack's own alarm for errors behind its load balancer, and it is not \
+                     made; add `alarms` to the stack and `target_group` to the service",
+                );
+            }
+        } else if alarm.is_empty()
+            || alarm.len() > 255
+            || alarm.chars().any(char::is_control)
+            || (alarm.starts_with("arn:") && !is_open(alarm))
+        {
+            findings.error(
+                &path,
+                alarm,
+                "this is no name of a CloudWatch alarm, expected its name, not its ARN, at most 255 \
+                 characters",
+            );
+        }
+    }
+}

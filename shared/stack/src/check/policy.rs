@@ -1,0 +1,125 @@
+//! Which images are deployed.
+
+use std::collections::BTreeMap;
+
+use super::image::{Origin, origin};
+use super::{Checked, Findings};
+use crate::read::Path;
+use crate::render::policy;
+use crate::spec::{Container, ImagePolicy};
+
+pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
+    let spec = service.spec;
+    check_policy(&service.at("image_policy"), &spec.image_policy, findings);
+    if spec.image_policy != ImagePolicy::default() {
+        check_registry(
+            &service.at("image_policy"),
+            &spec.image,
+            &spec.image_policy,
+            findings,
+        );
+    }
+    // By repository, who follows it: its image and its policy.
+    let mut followed: BTreeMap<String, (String, &str, &ImagePolicy)> = BTreeMap::new();
+    for (path, container) in service.containers() {
+        let own = container
+            .sidecar
+            .and_then(|name| spec.sidecars.get(name)?.image_policy.as_ref());
+        let policy = match (container.sidecar, own) {
+            (None, _) => &spec.image_policy,
+            (Some(_), Some(policy)) => policy,
+            (Some(_), None) => continue,
+        };
+        let at = path.key("image_policy");
+        if container.sidecar.is_some() {
+            check_policy(&at, policy, findings);
+            check_registry(&at, container.image, policy, findings);
+            if container.image == spec.image {
+                findings.error_without_value(
+                    at,
+                    "it has the very image of the service and is replaced together with it; leave this out",
+                );
+                continue;
+            }
+        }
+        check_repository(&at, &container, policy, &mut followed, findings);
+    }
+}
+
+fn check_policy(path: &Path, spec: &ImagePolicy, findings: &mut Findings) {
+    let before = findings.0.len();
+    if spec.tags.is_some() {
+        for (field, is_said) in [
+            ("semver", spec.semver.is_some()),
+            ("tag_pattern", spec.tag_pattern.is_some()),
+        ] {
+            if is_said {
+                findings.error_without_value(
+                    path.key(field),
+                    "`tags` say already which images are deployed; keep one of the two",
+                );
+            }
+        }
+    }
+    for (index, tag) in spec.tags.iter().flatten().enumerate() {
+        let is_tag = (1..=128).contains(&tag.len())
+            && tag
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-*?".contains(&byte));
+        if !is_tag {
+            findings.error(
+                path.key("tags").index(index),
+                tag,
+                "no tag can be like this, expected letters, digits and `_.-`, with `*` for any of them \
+                 and `?` for one",
+            );
+        }
+    }
+    if findings.0.len() > before {
+        return;
+    }
+    if let Err(invalid) = policy(spec).compile() {
+        findings.error_without_value(path.key(invalid.field), invalid.reason);
+    }
+}
+
+fn check_registry(path: &Path, image: &str, policy: &ImagePolicy, findings: &mut Findings) {
+    if matches!(origin(image), Ok(Origin::Elsewhere)) && policy.follows() {
+        findings.warning_without_value(
+            path,
+            "pushes to other registries are not heard of, so no image is followed; the image must be in \
+             this account's ECR, named without its registry",
+        );
+    }
+}
+
+/// A service follows a repository once: what is pushed there is one image.
+fn check_repository<'a>(
+    path: &Path,
+    container: &Container<'a>,
+    policy: &'a ImagePolicy,
+    followed: &mut BTreeMap<String, (String, &'a str, &'a ImagePolicy)>,
+    findings: &mut Findings,
+) {
+    let Ok(Origin::Own(reference)) = origin(container.image) else {
+        return;
+    };
+    if !policy.follows() {
+        return;
+    }
+    let repository = reference.repository;
+    match followed.get(&repository) {
+        None => {
+            let name = container.name.to_owned();
+            followed.insert(repository, (name, container.image, policy));
+        }
+        Some((_, image, same)) if *image == container.image && *same == policy => {}
+        Some((other, ..)) => findings.error_without_value(
+            path,
+            format!(
+                "container `{other}` follows repository {repository} already, with another image or \
+                 another policy; let both be the same, leave this out, or use another repository"
+            ),
+        ),
+    }
+}

@@ -1,0 +1,239 @@
+//! How deployments go: their order, tasks before and after them, when none begins.
+
+use std::collections::BTreeSet;
+
+use chrono::DateTime;
+
+use super::forms::{is_label, is_open};
+use super::image::{Origin, origin};
+use super::storage::meant;
+use super::{Checked, Findings};
+use crate::read::Path;
+use crate::render::settings;
+use crate::spec::{OneOffTask, Stack};
+
+/// A week.
+const LONGEST_DEADLINE: u32 = 7 * 24 * 60;
+
+/// A day.
+const LONGEST_TASK: u32 = 24 * 60;
+
+/// Thirty days.
+const LONGEST_APPROVAL: u32 = 30 * 24 * 60;
+
+pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
+    let rollout = &service.spec.rollout;
+    let path = service.at("rollout");
+    if let Some(deadline) = rollout.deadline_minutes {
+        let path = path.key("deadline_minutes");
+        let waiting = service.spec.deployment_configuration.waiting_minutes();
+        if !(1..=LONGEST_DEADLINE).contains(&deadline) {
+            findings.range(
+                path,
+                deadline,
+                1,
+                LONGEST_DEADLINE,
+                "this is no time for a deployment",
+            );
+        } else if deadline <= waiting {
+            findings.error(
+                path,
+                deadline,
+                format!(
+                    "the bake times alone take {waiting} minutes, so that no deployment would succeed; \
+                     expected more"
+                ),
+            );
+        }
+    }
+    check_after(service, &path.key("after"), findings);
+    check_tasks(service, &path, findings);
+    check_windows(service, &path, findings);
+    if let Some(approval) = &rollout.approval {
+        findings.range(
+            path.key("approval").key("expires_after_minutes"),
+            approval.expires_after_minutes,
+            1,
+            LONGEST_APPROVAL,
+            "this is no time in which somebody could approve",
+        );
+    }
+}
+
+fn check_after(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let after = &service.spec.rollout.after;
+    let own = repository(&service.spec.image);
+    for (index, name) in after.iter().enumerate() {
+        let path = path.index(index);
+        if after[..index].contains(name) {
+            findings.error(
+                &path,
+                name,
+                "this service is in the list twice; keep one of them",
+            );
+        }
+        if name == service.name {
+            findings.error(&path, name, "a service cannot come after itself");
+            continue;
+        }
+        let Some(other) = service.stack.services.get(name) else {
+            findings.error(
+                &path,
+                name,
+                format!(
+                    "the stack has no service `{name}`; {}",
+                    meant(name, service.stack.services.keys(), "add it")
+                ),
+            );
+            continue;
+        };
+        if own.is_none() || repository(&other.image) != own {
+            findings.error(
+                &path,
+                name,
+                format!(
+                    "`{name}` and this service are not deployed by the same pushes, expected images of one \
+                     repository of this account's ECR"
+                ),
+            );
+        } else if !other.image_policy.follows() {
+            findings.error(
+                &path,
+                name,
+                format!(
+                    "`{name}` follows no pushes, so this service would wait for ever; leave one of the two out"
+                ),
+            );
+        } else if other.image_policy != service.spec.image_policy {
+            findings.warning(
+                &path,
+                name,
+                format!(
+                    "`{name}` has another `image_policy`, and for an image that it does not follow this \
+                     service waits in vain; let both be the same"
+                ),
+            );
+        } else if comes_after(service.stack, name, service.name) {
+            findings.error(
+                &path,
+                name,
+                format!(
+                    "`{name}` comes after this service itself, so neither would ever be deployed"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether the service `name` waits for `other`, or for one that does.
+fn comes_after(stack: &Stack, name: &str, other: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(name) = open.pop() {
+        let Some(service) = stack.services.get(name).filter(|_| seen.insert(name)) else {
+            continue;
+        };
+        if service.rollout.after.iter().any(|before| before == other) {
+            return true;
+        }
+        open.extend(service.rollout.after.iter().map(String::as_str));
+    }
+    false
+}
+
+fn repository(image: &str) -> Option<String> {
+    match origin(image) {
+        Ok(Origin::Own(reference)) => Some(reference.repository),
+        _ => None,
+    }
+}
+
+fn check_tasks(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let rollout = &service.spec.rollout;
+    let mut names = BTreeSet::new();
+    for (field, tasks) in [
+        ("before_tasks", &rollout.before_tasks),
+        ("after_tasks", &rollout.after_tasks),
+    ] {
+        for (index, task) in tasks.iter().enumerate() {
+            let path = path.key(field).index(index);
+            check_task(&path, task, findings);
+            if !names.insert(task.name.as_str()) {
+                findings.error(
+                    path.key("name"),
+                    &task.name,
+                    "another task of this service has this name, expected names that differ",
+                );
+            }
+        }
+    }
+}
+
+fn check_task(path: &Path, task: &OneOffTask, findings: &mut Findings) {
+    let is_name = is_label(&task.name)
+        && !task
+            .name
+            .contains(|character: char| character.is_ascii_uppercase());
+    if !is_name {
+        findings.error(
+            path.key("name"),
+            &task.name,
+            "this is no name of a task, expected lowercase letters, digits and hyphens between them, at most 63",
+        );
+    }
+    if task.command.is_empty() {
+        findings.error_without_value(
+            path.key("command"),
+            "the task would do what the service does, and not end; expected a command",
+        );
+    }
+    findings.range(
+        path.key("timeout_minutes"),
+        task.timeout_minutes,
+        1,
+        LONGEST_TASK,
+        "no task is given so many minutes",
+    );
+    let words = task.command.iter().enumerate();
+    let words = words.map(|(index, word)| (path.key("command").index(index), word.as_str()));
+    let values = task.environment.iter();
+    let values = values.map(|(name, value)| (path.key("environment").key(name), value.as_str()));
+    for (path, text) in words.chain(values) {
+        if is_open(text) {
+            findings.error(
+                path,
+                text,
+                "CloudFormation does not see tasks of deployments, so it fills nothing in; write it out, or \
+                 let the container have it in its `environment`",
+            );
+        }
+    }
+    for name in task.environment.keys() {
+        if name.is_empty() || name.contains(['=', '\0']) || name.contains(char::is_whitespace) {
+            findings.error(
+                path.key("environment").key(name),
+                name,
+                "no environment variable can be named so, expected a name without spaces and `=`",
+            );
+        }
+    }
+}
+
+/// The windows as the engine reads them.
+fn check_windows(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let path = path.key("freeze_windows");
+    // One after the other, so that all that is wrong is told, and then together.
+    let settings = settings(service.spec);
+    let mut is_each_right = true;
+    for (index, window) in settings.freeze_windows.iter().enumerate() {
+        let mut alone = settings.clone();
+        alone.freeze_windows = vec![window.clone()];
+        if let Err(invalid) = alone.frozen_until(DateTime::UNIX_EPOCH) {
+            is_each_right = false;
+            findings.error_without_value(path.index(index).key(invalid.field), invalid.reason);
+        }
+    }
+    if is_each_right && let Err(invalid) = settings.frozen_until(DateTime::UNIX_EPOCH) {
+        findings.error_without_value(path, invalid.reason);
+    }
+}

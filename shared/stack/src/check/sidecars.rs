@@ -1,0 +1,224 @@
+//! Containers that run beside a service's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::forms::is_name;
+use super::{Checked, Findings};
+use crate::spec::{Container, ContainerCondition};
+
+/// ECS's limit for names of containers.
+const LONGEST_NAME: usize = 255;
+
+/// ECS's limit: the Amazon ECS Developer Guide, "Amazon ECS service quotas".
+const MOST_CONTAINERS: usize = 10;
+
+pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
+    check_names(service, findings);
+    check_ports(service, findings);
+    check_shares(service, findings);
+    check_dependencies(service, findings);
+    if let Some(group) = &service.spec.target_group
+        && let Some(name) = &group.container_name
+    {
+        let path = service.at("target_group").key("container_name");
+        match container(service, name) {
+            None => findings.error(path, name, no_such(service, name)),
+            Some(container) if container.container_port.is_none() => findings.error(
+                path,
+                name,
+                "requests need a port to go to; add `container_port` to this container",
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+fn container<'a>(service: &'a Checked<'_>, name: &str) -> Option<Container<'a>> {
+    let mut containers = service.spec.containers(service.name);
+    containers.find(|container| container.name == name)
+}
+
+fn no_such(service: &Checked<'_>, name: &str) -> String {
+    let names = service.spec.containers(service.name);
+    let names: Vec<&str> = names.map(|container| container.name).collect();
+    format!(
+        "the task has no container `{name}`, expected one of `{}`",
+        names.join("`, `")
+    )
+}
+
+fn check_names(service: &Checked<'_>, findings: &mut Findings) {
+    let sidecars = &service.spec.sidecars;
+    if sidecars.len() >= MOST_CONTAINERS {
+        findings.error(
+            service.at("sidecars"),
+            sidecars.len(),
+            format!("a task has at most {MOST_CONTAINERS} containers, with the service's own"),
+        );
+    }
+    let own = service.spec.container_name.as_deref();
+    let own = own.unwrap_or(service.name);
+    for name in sidecars.keys() {
+        let path = service.at("sidecars").key(name);
+        if !is_name(name) || name.len() > LONGEST_NAME {
+            findings.error(
+                &path,
+                name,
+                format!(
+                    "this is no name of a container, expected letters, digits, hyphens and underscores, at \
+                     most {LONGEST_NAME}"
+                ),
+            );
+        }
+        if name == own {
+            findings.error(
+                &path,
+                name,
+                "this is the name of the service's own container; choose another one, or set \
+                 `container_name`",
+            );
+        }
+    }
+}
+
+/// Containers of a task share its network.
+fn check_ports(service: &Checked<'_>, findings: &mut Findings) {
+    let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
+    for (path, container) in service.containers() {
+        let Some(port) = container.container_port else {
+            continue;
+        };
+        let path = path.key("container_port");
+        if port == 0 {
+            findings.error(&path, 0, "no container listens there, expected 1 to 65535");
+        }
+        if let Some(other) = ports.insert(port, container.name) {
+            findings.error(
+                &path,
+                port,
+                format!(
+                    "container `{other}` listens there, and the containers of a task share their ports; \
+                     expected ports that differ"
+                ),
+            );
+        }
+    }
+}
+
+/// What is reserved for sidecars is the task's.
+fn check_shares(service: &Checked<'_>, findings: &mut Findings) {
+    let spec = service.spec;
+    let (mut cpu, mut memory) = (0_u64, 0_u64);
+    for (name, sidecar) in &spec.sidecars {
+        let path = service.at("sidecars").key(name);
+        cpu += u64::from(sidecar.cpu.unwrap_or(0));
+        let reserved = sidecar.memory_reservation.or(sidecar.memory);
+        memory += u64::from(reserved.unwrap_or(0));
+        for (field, mebibytes) in [
+            ("memory", sidecar.memory),
+            ("memory_reservation", sidecar.memory_reservation),
+        ] {
+            if let Some(mebibytes) = mebibytes.filter(|mebibytes| *mebibytes < 6) {
+                findings.error(
+                    path.key(field),
+                    mebibytes,
+                    "Docker starts nothing with less, expected 6 or more",
+                );
+            }
+        }
+        if let (Some(reserved), Some(most)) = (sidecar.memory_reservation, sidecar.memory)
+            && reserved >= most
+        {
+            findings.error(
+                path.key("memory_reservation"),
+                reserved,
+                format!("more is reserved than it may use, expected less than `memory`, {most}"),
+            );
+        }
+        if let Some(most) = sidecar.memory.filter(|most| *most > spec.memory) {
+            findings.error(
+                path.key("memory"),
+                most,
+                format!(
+                    "the whole task has less, expected at most `memory` of the service, {}",
+                    spec.memory
+                ),
+            );
+        }
+    }
+    for (field, reserved, all, unit) in [
+        ("cpu", cpu, spec.cpu, "CPU units"),
+        ("memory", memory, spec.memory, "MiB"),
+    ] {
+        if reserved >= u64::from(all) && reserved > 0 {
+            findings.error(
+                service.at(field),
+                all,
+                format!(
+                    "{reserved} {unit} are reserved for the sidecars, so that nothing is left for the service's own \
+                     container; expected more"
+                ),
+            );
+        }
+    }
+}
+
+fn check_dependencies(service: &Checked<'_>, findings: &mut Findings) {
+    for (path, container_of) in service.containers() {
+        for (index, dependency) in container_of.depends_on.iter().enumerate() {
+            let path = path.key("depends_on").index(index);
+            let name = &dependency.container_name;
+            let Some(other) = container(service, name) else {
+                findings.error(path.key("container_name"), name, no_such(service, name));
+                continue;
+            };
+            let condition = dependency.condition;
+            let is_circular = reaches(service, name, container_of.name);
+            if other.name == container_of.name || is_circular {
+                findings.error(
+                    path.key("container_name"),
+                    name,
+                    "the two would wait for each other, so neither would ever start",
+                );
+            } else if condition == ContainerCondition::Healthy && other.health_check.is_none() {
+                findings.error(
+                    path.key("condition"),
+                    condition.as_str(),
+                    format!("nothing says when `{name}` is healthy; add a `health_check` to it"),
+                );
+            } else if matches!(
+                condition,
+                ContainerCondition::Complete | ContainerCondition::Success
+            ) && other.essential
+            {
+                findings.error(
+                    path.key("condition"),
+                    condition.as_str(),
+                    format!(
+                        "the task ends with `{name}`, so nothing can start after that; let it be `essential: \
+                         false`"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Whether the container `from` waits for `to`, or for one that does.
+fn reaches(service: &Checked<'_>, from: &str, to: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(name) = open.pop() {
+        let Some(container) = container(service, &name).filter(|_| seen.insert(name.clone()))
+        else {
+            continue;
+        };
+        for dependency in container.depends_on {
+            if dependency.container_name == to {
+                return true;
+            }
+            open.push(dependency.container_name.clone());
+        }
+    }
+    false
+}
