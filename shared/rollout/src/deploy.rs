@@ -545,12 +545,17 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     pub(crate) fn claimed_already(&self) -> CallError {
-        CallError {
-            operation: format!("claim the deployment record of {}", self.owner),
-            class: ErrorClass::Transient,
-            code: None,
-            message: "an earlier attempt has the claim and may still run".to_owned(),
-        }
+        claimed_already(self.owner)
+    }
+}
+
+/// An earlier attempt of the same invocation is at work, or has died: come again.
+pub(crate) fn claimed_already(owner: &Owner) -> CallError {
+    CallError {
+        operation: format!("claim the deployment record of {owner}"),
+        class: ErrorClass::Transient,
+        code: None,
+        message: "an earlier attempt has the claim and may still run".to_owned(),
     }
 }
 

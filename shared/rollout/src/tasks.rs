@@ -11,7 +11,7 @@ use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
 use sha2::{Digest, Sha256};
 
-use crate::deploy::{Engine, Outcome, Stop};
+use crate::deploy::{Engine, Outcome, Stop, claimed_already};
 use crate::outbox::{RACES, flush, lost_races};
 use crate::policy::ImagePolicy;
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, TaskRequest, TaskState};
@@ -156,6 +156,15 @@ impl<C: Cloud> Tasks<'_, C> {
         version: RecordVersion,
     ) -> Result<Option<WatchOutcome>, CallError> {
         let deployment = &record.deployment;
+        if let Some(ended) = prepared(deployment).cloned() {
+            if deployment.lease_until <= self.worker.now {
+                return self.update_service(&ended).await;
+            }
+            if deployment.claimed_by == self.worker.id {
+                // An earlier attempt of this very invocation may still run.
+                return Err(claimed_already(self.owner));
+            }
+        }
         let Some(phase) = Phase::of(deployment) else {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(Some(WatchOutcome::Ignored));
@@ -282,10 +291,15 @@ impl<C: Cloud> Tasks<'_, C> {
         let Some((mut record, version)) = written.stored.clone() else {
             return Ok(Some(WatchOutcome::Ignored));
         };
-        if record.deployment.state != State::Preparing
-            || record.deployment.task.as_ref() != Some(ended)
-        {
+        let is_prepared = prepared(&record.deployment).is_some();
+        let is_due = is_prepared && record.deployment.lease_until <= self.worker.now
+            || record.deployment.state == State::Preparing;
+        if !is_due || record.deployment.task.as_ref() != Some(ended) {
             return Ok(None);
+        }
+        if is_prepared && written.is_changing() {
+            flush(self.cloud, record, version, self.worker).await?;
+            return Ok(Some(WatchOutcome::Noted));
         }
         // From here on others must reckon with an update: it is claimed again.
         let claimed = Deployment {
@@ -328,6 +342,23 @@ impl<C: Cloud> Tasks<'_, C> {
         let version = self.cloud.save(&record, Some(&version)).await?;
         flush(self.cloud, record, version, self.worker).await?;
         Ok(Some(WatchOutcome::Failed))
+    }
+}
+
+/// The last of the tasks before the update, when these have done their work and the service is about to be
+/// updated. Whoever was to do that may have died.
+fn prepared(deployment: &Deployment) -> Option<&RunningTask> {
+    deployment
+        .task
+        .as_ref()
+        .filter(|_| deployment.state == State::Claimed)
+}
+
+/// Whether the deployment waits for its tasks, or for whoever takes it up after them.
+pub(crate) fn goes_on(deployment: &Deployment, worker: &Worker) -> bool {
+    match over_at(deployment) {
+        Some(over_at) => over_at > worker.now,
+        None => prepared(deployment).is_some() && deployment.lease_until <= worker.now,
     }
 }
 

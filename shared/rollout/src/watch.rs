@@ -222,7 +222,7 @@ pub(crate) async fn look_after<C: Cloud>(
             return Ok(WatchOutcome::Ignored);
         };
         let deployment = &record.deployment;
-        if tasks::over_at(deployment).is_some_and(|over_at| over_at > worker.now) {
+        if tasks::goes_on(deployment, worker) && overdue(&record, worker.now).is_none() {
             return tasks::go_on(cloud, owner, worker).await;
         }
         let service = match service {

@@ -1,0 +1,582 @@
+//! A deployment's course: the tasks before the update, the update, and the tasks after it. Whatever fails or comes
+//! twice, a task is started once, and the service is updated once, after the tasks that come before.
+
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_events::incoming::DeployTaskStopped;
+use longshore_events::longshore::{FailedPhase, LongshoreEvent};
+use longshore_rollout::follow::deploy_push;
+use longshore_rollout::ports::{ErrorClass, ServiceDeployer};
+use longshore_rollout::record::{Deployment, State};
+use longshore_rollout::route::Follower;
+use longshore_rollout::settings::OneOffTask;
+use longshore_rollout::stack_record::StackRecord;
+use longshore_rollout::tasks::{go_on, task_stopped};
+use longshore_rollout::watch::{WatchOutcome, deployment_changed, reconcile};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+
+const FAULTS: [Fault; 6] = [
+    Fault::Fails(ErrorClass::Transient),
+    Fault::Fails(ErrorClass::Denied),
+    Fault::Fails(ErrorClass::LostRace),
+    Fault::AnswerLost,
+    Fault::Dies,
+    Fault::DiesAfter,
+];
+
+fn task(name: &str) -> OneOffTask {
+    OneOffTask {
+        name: name.to_owned(),
+        command: vec!["bin/run".to_owned(), name.to_owned()],
+        environment: [("TASK".to_owned(), name.to_owned())].into(),
+        timeout_minutes: 15,
+    }
+}
+
+/// A service whose deployments run these tasks.
+fn service(before: &[&str], after: &[&str]) -> Follower {
+    let mut api = follower("api");
+    api.rollout.before_tasks = before.iter().map(|name| task(name)).collect();
+    api.rollout.after_tasks = after.iter().map(|name| task(name)).collect();
+    api
+}
+
+fn cloud(api: &Follower) -> FakeCloud {
+    let cloud = FakeCloud::with_services(std::slice::from_ref(api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    cloud
+}
+
+async fn deployed(api: &Follower) -> FakeCloud {
+    let cloud = cloud(api);
+    assert!(pushed(&cloud, "v2", '2', 0).await);
+    cloud
+}
+
+async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> bool {
+    let push = push(tag, digest(digit), noon(0));
+    deploy_push(cloud, &push, &worker("deploy", seconds))
+        .await
+        .is_ok_and(|results| results.iter().all(Result::is_ok))
+}
+
+fn now(cloud: &FakeCloud, api: &Follower) -> Deployment {
+    cloud.record(api).unwrap().deployment
+}
+
+fn state(cloud: &FakeCloud, api: &Follower) -> State {
+    now(cloud, api).state
+}
+
+/// The tasks that were started, by what their command is to run.
+fn started(cloud: &FakeCloud) -> Vec<String> {
+    let tasks = cloud.one_off_tasks();
+    tasks.iter().map(|task| task.command[1].clone()).collect()
+}
+
+async fn stop(cloud: &FakeCloud, exit_code: i64, seconds: i64) -> WatchOutcome {
+    let stopped = cloud.stop_task(exit_code).unwrap();
+    task_stopped(cloud, &stopped, &worker("stopped", seconds))
+        .await
+        .unwrap()
+}
+
+async fn completed(cloud: &FakeCloud, api: &Follower, seconds: i64) -> WatchOutcome {
+    cloud.complete(api);
+    let change = DeploymentStateChange {
+        event_name: DeploymentEventName::Completed,
+        deployment_id: cloud.primary_id(api),
+        updated_at: noon(seconds),
+        reason: String::new(),
+    };
+    deployment_changed(
+        cloud,
+        &api.service_name(),
+        &change,
+        &worker("watch", seconds),
+    )
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_service_is_updated_when_the_tasks_before_that_have_exited_with_0() {
+    let api = service(&["migrate", "warm-up"], &[]);
+    let cloud = deployed(&api).await;
+    assert_eq!(state(&cloud, &api), State::Preparing);
+    assert_eq!(started(&cloud), ["migrate"]);
+    assert_eq!(cloud.updates(&api), 0);
+
+    assert_eq!(stop(&cloud, 0, 60).await, WatchOutcome::Noted);
+    assert_eq!(started(&cloud), ["migrate", "warm-up"]);
+    assert_eq!(cloud.updates(&api), 0);
+
+    assert_eq!(stop(&cloud, 0, 120).await, WatchOutcome::Noted);
+    assert_eq!(state(&cloud, &api), State::Deploying);
+    assert_eq!(cloud.updates(&api), 1);
+    assert_eq!(completed(&cloud, &api, 180).await, WatchOutcome::Succeeded);
+    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+}
+
+#[tokio::test]
+async fn a_task_runs_the_revision_that_the_service_is_updated_to() {
+    let api = service(&["migrate"], &["smoke"]);
+    let cloud = deployed(&api).await;
+    stop(&cloud, 0, 60).await;
+    completed(&cloud, &api, 120).await;
+    go_on(&cloud, &api.owner(), &worker("deploy", 121))
+        .await
+        .unwrap();
+    let running = cloud.service(&api).unwrap().task_definition;
+    let tasks = cloud.one_off_tasks();
+    let [migrate, smoke] = tasks.as_slice() else {
+        panic!("{tasks:?}");
+    };
+    for task in [migrate, smoke] {
+        assert_eq!(task.task_definition, running);
+        assert_eq!(task.service, api.service_name());
+        assert_eq!(task.container, "app");
+        assert_eq!(task.started_by, "longshore-deploy/shop/api");
+        assert_eq!(task.client_token.len(), 64);
+    }
+    assert_eq!(migrate.command, ["bin/run", "migrate"]);
+    assert_eq!(migrate.environment["TASK"], "migrate");
+    assert_ne!(migrate.client_token, smoke.client_token);
+    assert!(
+        cloud
+            .describe_task_definition(&running)
+            .await
+            .unwrap()
+            .image_of("app")
+            .unwrap()
+            .ends_with(digest('2').as_str())
+    );
+}
+
+#[tokio::test]
+async fn services_that_one_push_is_deployed_to_have_tasks_of_their_own() {
+    let mut worker_service = service(&["migrate"], &[]);
+    "worker".clone_into(&mut worker_service.service);
+    "worker".clone_into(&mut worker_service.ecs_service);
+    let api = service(&["migrate"], &[]);
+    let cloud = FakeCloud::with_services(&[api.clone(), worker_service.clone()]);
+    cloud.add_image("shop/api", "v2", digest('2'));
+    assert!(pushed(&cloud, "v2", '2', 0).await);
+    assert_eq!(started(&cloud), ["migrate", "migrate"]);
+    for service in [&api, &worker_service] {
+        assert_eq!(state(&cloud, service), State::Preparing);
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_whose_task_before_the_update_fails_has_failed_and_the_service_was_not_touched()
+ {
+    let api = service(&["migrate", "warm-up"], &[]);
+    let cloud = deployed(&api).await;
+    let before = cloud.service(&api).unwrap();
+    assert_eq!(stop(&cloud, 3, 60).await, WatchOutcome::Failed);
+    assert_eq!(started(&cloud), ["migrate"]);
+    assert_eq!(cloud.service(&api).unwrap(), before);
+    let failed = now(&cloud, &api);
+    assert_eq!(failed.state, State::Failed);
+    let reason = failed.reason.unwrap();
+    for words in [
+        "`migrate`",
+        "EssentialContainerExited",
+        "container app exited with 3",
+        "was not updated",
+    ] {
+        assert!(reason.contains(words), "{reason}");
+    }
+    let published = cloud.published();
+    let Some(LongshoreEvent::DeploymentFailed(told)) = published.last() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(told.phase, FailedPhase::Before);
+    assert_eq!(told.failures[0].containers[0].exit_code, Some(3));
+    assert!(!told.rolling_back);
+    // The same again changes nothing.
+    assert_eq!(stop(&cloud, 3, 61).await, WatchOutcome::Ignored);
+    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Failed"]);
+}
+
+#[tokio::test]
+async fn a_deployment_with_tasks_after_the_update_has_succeeded_when_they_have() {
+    let api = service(&[], &["smoke", "tell"]);
+    let cloud = deployed(&api).await;
+    assert_eq!(state(&cloud, &api), State::Deploying);
+    assert_eq!(completed(&cloud, &api, 60).await, WatchOutcome::Verifying);
+    assert_eq!(state(&cloud, &api), State::Verifying);
+    assert_eq!(
+        cloud.told(),
+        ["Deployment Started", "Deployment Stabilized"]
+    );
+    assert!(started(&cloud).is_empty());
+
+    // The event of that wakes `deploy`, and may come twice.
+    for _ in 0..2 {
+        let outcome = go_on(&cloud, &api.owner(), &worker("deploy", 61)).await;
+        assert_eq!(outcome.unwrap(), WatchOutcome::Noted);
+    }
+    assert_eq!(started(&cloud), ["smoke"]);
+    assert_eq!(stop(&cloud, 0, 90).await, WatchOutcome::Noted);
+    assert_eq!(started(&cloud), ["smoke", "tell"]);
+    assert_eq!(stop(&cloud, 0, 120).await, WatchOutcome::Succeeded);
+    assert_eq!(
+        cloud.told(),
+        [
+            "Deployment Started",
+            "Deployment Stabilized",
+            "Deployment Succeeded"
+        ]
+    );
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
+async fn a_deployment_whose_task_after_the_update_fails_has_failed_and_runs() {
+    let api = service(&[], &["smoke"]);
+    let cloud = deployed(&api).await;
+    completed(&cloud, &api, 60).await;
+    let running = cloud.service(&api).unwrap();
+    go_on(&cloud, &api.owner(), &worker("deploy", 61))
+        .await
+        .unwrap();
+    assert_eq!(stop(&cloud, 1, 90).await, WatchOutcome::Failed);
+    let failed = now(&cloud, &api);
+    assert_eq!(failed.state, State::Failed);
+    let reason = failed.reason.unwrap();
+    assert!(reason.contains("`smoke`"), "{reason}");
+    assert!(reason.contains("runs the new image"), "{reason}");
+    assert_eq!(cloud.service(&api).unwrap(), running);
+    let published = cloud.published();
+    let Some(LongshoreEvent::DeploymentFailed(told)) = published.last() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(told.phase, FailedPhase::After);
+}
+
+#[tokio::test]
+async fn a_superseded_deployment_never_updates_the_service() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    let old = cloud.stop_task(0).unwrap();
+    cloud.add_image("shop/api", "v3", digest('3'));
+    let newer = push("v3", digest('3'), noon(30));
+    deploy_push(&cloud, &newer, &worker("newer", 30))
+        .await
+        .unwrap();
+    assert_eq!(started(&cloud), ["migrate", "migrate"]);
+    assert_eq!(
+        cloud.told(),
+        [
+            "Deployment Started",
+            "Deployment Superseded",
+            "Deployment Started"
+        ]
+    );
+    // The end of the task of the old one says nothing about the new one.
+    let outcome = task_stopped(&cloud, &old, &worker("stopped", 60))
+        .await
+        .unwrap();
+    assert_eq!(outcome, WatchOutcome::Noted);
+    assert_eq!(cloud.updates(&api), 0);
+    assert_eq!(stop(&cloud, 0, 90).await, WatchOutcome::Noted);
+    assert_eq!(cloud.updates(&api), 1);
+    assert!(
+        cloud
+            .running_image(&api)
+            .unwrap()
+            .ends_with(digest('3').as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_stops_before_its_start_is_written_down_is_taken_in() {
+    let api = service(&["migrate"], &[]);
+    let cloud = cloud(&api);
+    // RunTask had its effect, and the process died.
+    cloud.inject_at("RunTask", Fault::DiesAfter);
+    assert!(!pushed(&cloud, "v2", '2', 0).await);
+    cloud.recover();
+    assert_eq!(now(&cloud, &api).task, None);
+    assert_eq!(stop(&cloud, 0, 30).await, WatchOutcome::Noted);
+    assert_eq!(started(&cloud), ["migrate"]);
+    assert_eq!(state(&cloud, &api), State::Deploying);
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
+async fn a_task_whose_events_were_lost_is_asked_for_by_the_reconcile() {
+    let api = service(&["migrate"], &["smoke"]);
+    let cloud = deployed(&api).await;
+    cloud.stop_task(0).unwrap();
+    let reconciled = reconcile(&cloud, &worker("reconcile", 300)).await.unwrap();
+    assert!(reconciled.failures.is_empty(), "{reconciled:?}");
+    assert_eq!(state(&cloud, &api), State::Deploying);
+    completed(&cloud, &api, 400).await;
+    reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
+    assert_eq!(started(&cloud), ["migrate", "smoke"]);
+    cloud.stop_task(0).unwrap();
+    reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
+    assert_eq!(state(&cloud, &api), State::Succeeded);
+}
+
+#[tokio::test]
+async fn a_task_that_ecs_does_not_remember_has_failed() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    cloud.forget_tasks();
+    reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
+    let failed = now(&cloud, &api);
+    assert_eq!(failed.state, State::Failed);
+    let reason = failed.reason.unwrap();
+    assert!(reason.contains("does not know"), "{reason}");
+    assert!(reason.contains("one-off-1"), "{reason}");
+    assert_eq!(cloud.updates(&api), 0);
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_end_in_its_time_has_failed() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    reconcile(&cloud, &worker("reconcile", 15 * 60 - 1))
+        .await
+        .unwrap();
+    assert_eq!(state(&cloud, &api), State::Preparing);
+    reconcile(&cloud, &worker("reconcile", 15 * 60))
+        .await
+        .unwrap();
+    let failed = now(&cloud, &api);
+    assert_eq!(failed.state, State::Failed);
+    let reason = failed.reason.unwrap();
+    assert!(reason.contains("within 15 minutes"), "{reason}");
+    assert!(reason.contains("one-off-1"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_task_that_could_never_be_started_is_given_up() {
+    let api = service(&["migrate"], &[]);
+    let cloud = cloud(&api);
+    cloud.inject_at("RunTask", Fault::Fails(ErrorClass::Denied));
+    assert!(!pushed(&cloud, "v2", '2', 0).await);
+    assert_eq!(state(&cloud, &api), State::Preparing);
+    cloud.inject_at("RunTask", Fault::Fails(ErrorClass::Denied));
+    let reconciled = reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
+    assert_eq!(reconciled.failures.len(), 1);
+    // A task's quarter of an hour, and the deployment's half.
+    reconcile(&cloud, &worker("reconcile", 45 * 60))
+        .await
+        .unwrap();
+    assert_eq!(state(&cloud, &api), State::Failed);
+    assert!(started(&cloud).is_empty());
+}
+
+#[tokio::test]
+async fn a_task_that_ecs_refuses_fails_the_deployment_with_its_words() {
+    let api = service(&["migrate"], &[]);
+    let cloud = cloud(&api);
+    cloud.inject_at("RunTask", Fault::Fails(ErrorClass::Refused));
+    assert!(pushed(&cloud, "v2", '2', 0).await);
+    let failed = now(&cloud, &api);
+    assert_eq!(failed.state, State::Failed);
+    let reason = failed.reason.unwrap();
+    assert!(reason.contains("could not be started: RunTask"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_service_that_was_changed_while_a_task_ran_keeps_that_change() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    cloud.deploy_outside(
+        &api,
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1-hotfix",
+        20,
+    );
+    let changed = cloud.service(&api).unwrap().task_definition;
+    stop(&cloud, 0, 60).await;
+    let deployment = now(&cloud, &api);
+    assert_eq!(deployment.state, State::Deploying);
+    assert_eq!(deployment.previous_task_definition, changed);
+    let running = cloud.service(&api).unwrap().task_definition;
+    // Not the one that the task ran with: that was made before the change.
+    assert_ne!(running, cloud.one_off_tasks()[0].task_definition);
+    assert_eq!(deployment.task_definition, Some(running));
+    assert!(
+        cloud
+            .running_image(&api)
+            .unwrap()
+            .ends_with(digest('2').as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_service_whose_stack_is_being_changed_is_updated_when_that_is_over() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    cloud.set_stack_record(changing_stack());
+    assert_eq!(stop(&cloud, 0, 60).await, WatchOutcome::Noted);
+    assert_eq!(cloud.updates(&api), 0);
+    let claimed = now(&cloud, &api);
+    assert_eq!(claimed.state, State::Claimed);
+    // Free at once for whoever sees that the stack is at rest.
+    assert_eq!(claimed.lease_until, noon(60));
+    // Until then not even the reconcile gives it up.
+    reconcile(&cloud, &worker("reconcile", 7200)).await.unwrap();
+    assert_eq!(state(&cloud, &api), State::Claimed);
+}
+
+fn changing_stack() -> StackRecord {
+    let operation = serde_json::json!({
+        "id": "operation-1",
+        "kind": "apply",
+        "state": "changing",
+        "source": {"kind": "manual"},
+        "requested_at": noon(10),
+        "started_at": noon(10),
+        "services": [],
+    });
+    serde_json::from_value(serde_json::json!({"stack": "shop", "operation": operation})).unwrap()
+}
+
+/// What wakes Longshore during a deployment with a task before and one after the update, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    Pushed,
+    Migrated,
+    Completed,
+    Stabilized,
+    Verified,
+}
+
+const COURSE: [Wake; 5] = [
+    Wake::Pushed,
+    Wake::Migrated,
+    Wake::Completed,
+    Wake::Stabilized,
+    Wake::Verified,
+];
+
+/// One attempt of Lambda's; whether it succeeded.
+async fn attempt(
+    cloud: &FakeCloud,
+    api: &Follower,
+    wake: Wake,
+    stopped: Option<&DeployTaskStopped>,
+    seconds: i64,
+) -> bool {
+    let invocation = worker(&format!("{wake:?}"), seconds);
+    match wake {
+        Wake::Pushed => deploy_push(cloud, &push("v2", digest('2'), noon(0)), &invocation)
+            .await
+            .is_ok_and(|results| results.iter().all(Result::is_ok)),
+        Wake::Migrated | Wake::Verified => task_stopped(cloud, stopped.unwrap(), &invocation)
+            .await
+            .is_ok(),
+        Wake::Completed => {
+            let change = DeploymentStateChange {
+                event_name: DeploymentEventName::Completed,
+                deployment_id: cloud.primary_id(api),
+                updated_at: noon(seconds),
+                reason: String::new(),
+            };
+            deployment_changed(cloud, &api.service_name(), &change, &invocation)
+                .await
+                .is_ok()
+        }
+        Wake::Stabilized => go_on(cloud, &api.owner(), &invocation).await.is_ok(),
+    }
+}
+
+/// What happens in ECS before that wakes Longshore.
+fn happens(cloud: &FakeCloud, api: &Follower, wake: Wake) -> Option<DeployTaskStopped> {
+    match wake {
+        Wake::Migrated | Wake::Verified => cloud.stop_task(0),
+        Wake::Completed => {
+            cloud.complete(api);
+            None
+        }
+        Wake::Pushed | Wake::Stabilized => None,
+    }
+}
+
+/// Attempts as Lambda does until one succeeds: after one minute, and after two more.
+async fn wake(
+    cloud: &FakeCloud,
+    api: &Follower,
+    wake: Wake,
+    stopped: Option<&DeployTaskStopped>,
+    at: i64,
+) -> bool {
+    for seconds in [0, 60, 180] {
+        cloud.set_now(noon(at + seconds));
+        let succeeded = attempt(cloud, api, wake, stopped, at + seconds).await && !cloud.is_dead();
+        cloud.recover();
+        if succeeded {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_course_with_tasks_survives_any_failure_of_any_call_and_takes_each_step_once() {
+    let api = service(&["migrate"], &["smoke"]);
+    let mut cases = 0;
+    for broken in COURSE {
+        let calls = {
+            let undisturbed = cloud(&api);
+            let mut calls = Vec::new();
+            for (step, at) in COURSE.into_iter().zip((0..).step_by(300)) {
+                undisturbed.forget_calls();
+                let stopped = happens(&undisturbed, &api, step);
+                assert!(wake(&undisturbed, &api, step, stopped.as_ref(), at).await);
+                if step == broken {
+                    calls = undisturbed.calls();
+                }
+            }
+            assert_eq!(state(&undisturbed, &api), State::Succeeded);
+            calls
+        };
+        for (call, operation) in calls.iter().enumerate() {
+            for fault in FAULTS {
+                let case = format!("{broken:?}, call {call} {operation}, {fault:?}");
+                let cloud = cloud(&api);
+                for (step, at) in COURSE.into_iter().zip((0..).step_by(300)) {
+                    if step == broken {
+                        cloud.inject(call, fault);
+                    }
+                    let stopped = happens(&cloud, &api, step);
+                    let succeeded = wake(&cloud, &api, step, stopped.as_ref(), at).await;
+                    assert!(succeeded, "{case}: never succeeded");
+                    // Every step is taken twice: a duplicate changes nothing.
+                    let written = now(&cloud, &api).state;
+                    let again = attempt(&cloud, &api, step, stopped.as_ref(), at + 200).await;
+                    assert!(again, "{case}: the duplicate of {step:?} failed");
+                    assert_eq!(now(&cloud, &api).state, written, "{case}: {step:?}");
+                }
+                let record = cloud.record(&api).unwrap();
+                assert_eq!(record.deployment.state, State::Succeeded, "{case}");
+                assert!(record.outbox.is_empty(), "{case}");
+                assert!(record.finished.is_empty(), "{case}");
+                assert_eq!(started(&cloud), ["migrate", "smoke"], "{case}");
+                assert_eq!(cloud.updates(&api), 1, "{case}");
+                let history = cloud.history(&api);
+                assert_eq!(history.len(), 1, "{case}");
+                assert_eq!(history[0].state, State::Succeeded, "{case}");
+                let mut told = cloud.told();
+                told.dedup();
+                assert_eq!(
+                    told,
+                    [
+                        "Deployment Started",
+                        "Deployment Stabilized",
+                        "Deployment Succeeded"
+                    ],
+                    "{case}"
+                );
+                cases += 1;
+            }
+        }
+    }
+    assert!(cases > 150, "only {cases} cases were run");
+}
