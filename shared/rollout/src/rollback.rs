@@ -12,7 +12,7 @@ use longshore_events::manual::RollbackPayload;
 use crate::deploy::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
 use crate::follow::baseline;
 use crate::history::Past;
-use crate::outbox::{RACES, lost_races};
+use crate::outbox::{RACES, flush, lost_races};
 use crate::policy::RegistryImage;
 use crate::ports::{CallError, Cloud, ErrorClass};
 use crate::record::{Deployment, Record, Request, Running, State, Worker};
@@ -133,16 +133,23 @@ async fn again<C: Cloud>(
     written: &Written,
     shown: &Shown,
 ) -> Result<Option<Outcome>, Stop> {
-    match written.last() {
-        Some(last) if !last.is_taken_up() => Ok(Some(Outcome::Started {
+    let Some((record, version)) = &written.stored else {
+        return Ok(None);
+    };
+    let last = &record.deployment;
+    if !last.is_taken_up() {
+        let started = Outcome::Started {
             deployment_id: last.id.clone(),
             task_definition: last.task_definition.clone().unwrap_or_default(),
-        })),
-        Some(last) if last.lease_until > engine.worker.now => {
-            Err(Stop::Call(engine.claimed_already()))
-        }
-        _ => engine.resume(written, shown).await,
+        };
+        let (record, version) = (record.clone(), version.clone());
+        flush(engine.cloud, record, version, engine.worker).await?;
+        return Ok(Some(started));
     }
+    if last.lease_until > engine.worker.now {
+        return Err(Stop::Call(engine.claimed_already()));
+    }
+    engine.resume(written, shown).await
 }
 
 /// A deployment to go back to.

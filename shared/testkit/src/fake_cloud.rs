@@ -6,7 +6,8 @@ use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_provisioning::ports::ServiceSettings;
 use longshore_rollout::ports::{
-    CallError, EcsDeployment, EcsService, ErrorClass, ObservedStack, RolloutState, TaskDefinition,
+    CallError, EcsDeployment, EcsService, ErrorClass, LogLine, ObservedStack, RolloutState,
+    TaskDefinition,
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Follower, Owner, Route};
@@ -45,9 +46,11 @@ pub(crate) struct Account {
     pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
     pub(crate) one_off_tasks: Vec<OneOffTask>,
     pub(crate) history: BTreeMap<(Owner, u32), Deployment>,
+    pub(crate) logs: BTreeMap<(String, String), Vec<LogLine>>,
     pub(crate) published: Vec<LongshoreEvent>,
     pub(crate) calls: Vec<String>,
-    pub(crate) updates: Vec<(String, String)>,
+    /// What UpdateService was asked for: the service, the task definition, and the deployment that it led to.
+    pub(crate) updates: Vec<(String, String, String)>,
     pub(crate) faults: BTreeMap<usize, Fault>,
     pub(crate) faults_of_operations: BTreeMap<String, Fault>,
     pub(crate) delays: VecDeque<u8>,
@@ -249,6 +252,16 @@ impl FakeCloud {
             .collect()
     }
 
+    /// Adds a line to a log stream.
+    pub fn add_log_line(&self, log_group: &str, log_stream: &str, line: LogLine) {
+        self.inner
+            .borrow_mut()
+            .logs
+            .entry((log_group.to_owned(), log_stream.to_owned()))
+            .or_default()
+            .push(line);
+    }
+
     /// A service as ECS shows it.
     pub fn service(&self, follower: &Follower) -> Option<EcsService> {
         self.inner
@@ -276,8 +289,29 @@ impl FakeCloud {
             .borrow()
             .updates
             .iter()
-            .filter(|(service, _)| *service == follower.ecs_service)
+            .filter(|(service, _, _)| *service == follower.ecs_service)
             .count()
+    }
+
+    /// The task definitions of the deployments that UpdateService has begun, one for each.
+    pub fn begun(&self) -> Vec<String> {
+        let account = self.inner.borrow();
+        let mut begun: Vec<_> = account
+            .updates
+            .iter()
+            .map(|(_, task_definition, id)| (id, task_definition))
+            .collect();
+        begun.sort();
+        begun.dedup();
+        begun
+            .into_iter()
+            .map(|(_, task_definition)| task_definition.clone())
+            .collect()
+    }
+
+    /// A task definition as it was registered.
+    pub fn task_definition(&self, arn: &str) -> Option<TaskDefinition> {
+        self.inner.borrow().task_definitions.get(arn).cloned()
     }
 
     /// The id of the deployment that ECS works towards.

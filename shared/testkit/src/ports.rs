@@ -2,9 +2,9 @@ use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_rollout::ports::{
-    CallError, EcsService, ErrorClass, EventPublisher, HistoryStore, ObservedStack, RecordStore,
-    RecordVersion, ReleaseStore, RouteStore, ServiceDeployer, StackObserver, StackRecordStore, Tag,
-    TaskDefinition, TaskRequest, TaskState,
+    CallError, EcsService, ErrorClass, EventPublisher, HistoryStore, LogLine, ObservedStack,
+    RecordStore, RecordVersion, ReleaseStore, RouteStore, ServiceDeployer, StackObserver,
+    StackRecordStore, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskState,
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Owner, Route};
@@ -122,9 +122,11 @@ impl ServiceDeployer for FakeCloud {
             let id = account
                 .begin(service, task_definition, at)
                 .ok_or_else(|| error("update service", ErrorClass::NotFound))?;
-            account
-                .updates
-                .push((service.ecs_service.clone(), id.clone()));
+            account.updates.push((
+                service.ecs_service.clone(),
+                task_definition.to_owned(),
+                id.clone(),
+            ));
             Ok(id)
         })
     }
@@ -177,6 +179,24 @@ impl HistoryStore for FakeCloud {
         self.give_way().await;
         self.call("GetObject history", |account| {
             Ok(account.history.get(&(owner.clone(), number)).cloned())
+        })
+    }
+}
+
+impl TaskLogs for FakeCloud {
+    async fn log_lines(
+        &self,
+        log_group: &str,
+        log_stream: &str,
+        lines: u32,
+    ) -> Result<Option<Vec<LogLine>>, CallError> {
+        self.give_way().await;
+        self.call("GetLogEvents", |account| {
+            let stream = (log_group.to_owned(), log_stream.to_owned());
+            Ok(account.logs.get(&stream).map(|written| {
+                let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+                written[written.len().saturating_sub(lines)..].to_vec()
+            }))
         })
     }
 }

@@ -3,11 +3,15 @@
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
 // functions for tests only when it is told so.
 #[cfg(test)]
+mod course;
+#[cfg(test)]
 mod deploying;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
-mod ordering;
+mod history;
+#[cfg(test)]
+mod rollback;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
