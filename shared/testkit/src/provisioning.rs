@@ -220,19 +220,28 @@ impl Account {
                 cpu_architecture: None,
                 rollout: RolloutSettings::default(),
             };
-            let Some(image) = image_in(&template, &follower.container) else {
+            let containers = containers_with(&template, &follower.container);
+            let Some((_, image)) = containers.first() else {
                 continue;
             };
             let family = follower.ecs_service.clone();
             let arn = self.next_arn(&family);
-            let mut document = task_definition_document(&arn, &family, &image);
-            document["containerDefinitions"][0]["name"] = follower.container.clone().into();
-            let is_same = self
+            let mut document = task_definition_document(&arn, &family, image);
+            let definition = document["containerDefinitions"][0].clone();
+            let definitions = containers.iter().map(|(name, image)| {
+                let mut definition = definition.clone();
+                definition["name"] = name.clone().into();
+                definition["image"] = image.clone().into();
+                definition
+            });
+            document["containerDefinitions"] = definitions.collect();
+            let running = self
                 .services
                 .get(&follower.service_name())
-                .and_then(|service| self.task_definitions.get(&service.task_definition))
-                .and_then(|running| running.image_of(&follower.container).ok())
-                == Some(image.as_str());
+                .and_then(|service| self.task_definitions.get(&service.task_definition));
+            let is_same = running.is_some_and(|running| {
+                running.document["containerDefinitions"] == document["containerDefinitions"]
+            });
             if is_same {
                 continue;
             }
@@ -265,15 +274,19 @@ impl Account {
     }
 }
 
-/// The image that a template's task definition gives a container.
-fn image_in(template: &Value, container: &str) -> Option<String> {
-    let resources = template["Resources"].as_object()?;
-    resources
-        .values()
-        .filter_map(|resource| resource["Properties"]["ContainerDefinitions"].as_array())
-        .flatten()
-        .find(|definition| definition["Name"] == container)
-        .map(|definition| match &definition["Image"] {
+/// The containers, with their images, of the task definition of a template that has this one.
+fn containers_with(template: &Value, container: &str) -> Vec<(String, String)> {
+    let resources = template["Resources"].as_object();
+    let mut task_definitions = resources
+        .into_iter()
+        .flat_map(|resources| resources.values())
+        .filter_map(|resource| resource["Properties"]["ContainerDefinitions"].as_array());
+    let found = task_definitions.find(|definitions| {
+        let mut names = definitions.iter().map(|definition| &definition["Name"]);
+        names.any(|name| name == container)
+    });
+    let containers = found.into_iter().flatten().map(|definition| {
+        let image = match &definition["Image"] {
             Value::String(image) => image.clone(),
             substituted => substituted["Fn::Sub"]
                 .as_str()
@@ -281,7 +294,11 @@ fn image_in(template: &Value, container: &str) -> Option<String> {
                 .replace("${AWS::AccountId}", "111122223333")
                 .replace("${AWS::Region}", "eu-west-1")
                 .replace("${AWS::URLSuffix}", "amazonaws.com"),
-        })
+        };
+        let name = definition["Name"].as_str().unwrap_or_default();
+        (name.to_owned(), image)
+    });
+    containers.collect()
 }
 
 impl StackProvisioner for FakeCloud {
@@ -362,10 +379,10 @@ impl StackProvisioner for FakeCloud {
                     (key.clone(), value)
                 })
                 .collect();
-            let same = stack.template.as_ref().is_some_and(|template| {
-                serde_json::from_str::<Value>(template).ok()
-                    == serde_json::from_str::<Value>(&body).ok()
-            });
+            let same = stack
+                .template
+                .as_ref()
+                .is_some_and(|template| substance(template) == substance(&body));
             let answer = if same && stack.parameters == parameters {
                 ChangeSet::Empty
             } else {
@@ -479,6 +496,16 @@ impl StackProvisioner for FakeCloud {
             Ok(drifts.cloned().unwrap_or_default())
         })
     }
+}
+
+/// What of a template makes a change: its own metadata and its description do not (AWS CloudFormation User
+/// Guide, "CloudFormation template Metadata syntax"), those of its resources do.
+fn substance(template: &str) -> Option<Value> {
+    let mut template: Value = serde_json::from_str(template).ok()?;
+    let parts = template.as_object_mut()?;
+    parts.remove("Metadata");
+    parts.remove("Description");
+    Some(template)
 }
 
 /// What changes between two templates, resource by resource.

@@ -285,6 +285,151 @@ async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_policy_alone_is_a_change_of_the_stack_and_of_its_route() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let file = stack_file(256).replace(
+        "image: shop/api:v1",
+        "image: shop/api:v1\n    image_policy: {semver: \"1\"}\n    rollout: {deadline_minutes: 20}",
+    );
+    let applied = applied(&cloud, &file, "two").await.unwrap();
+    let ApplyOutcome::Applying { changes, .. } = applied.outcome else {
+        panic!("{applied:?}");
+    };
+    assert_eq!(
+        changes,
+        ChangeCounts {
+            change: 1,
+            ..ChangeCounts::default()
+        },
+        "only the service"
+    );
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    write_routes(&cloud, STACK).await.unwrap();
+    let route = cloud.route("shop/api").await.unwrap().unwrap();
+    let [follower] = route.followers.as_slice() else {
+        panic!("{route:?}");
+    };
+    assert_eq!(follower.image_policy.semver.as_deref(), Some("1"));
+    assert_eq!(follower.rollout.deadline_minutes, 20);
+}
+
+/// A proxy of another repository, whose pushes it follows, and a worker with the service's image.
+fn stack_file_with_sidecars(cpu: u32) -> String {
+    format!(
+        "{}
+    sidecars:
+      proxy:
+        image: shop/proxy:v1
+        image_policy: {{tags: [\"v*\"]}}
+      worker:
+        image: shop/api:v1
+        command: [work]
+",
+        stack_file(cpu).trim_end()
+    )
+}
+
+/// By container, the end of the image that the stack's template has.
+fn images(cloud: &longshore_testkit::FakeCloud) -> Vec<(String, String)> {
+    let template = cloud.stack_template(STACK).unwrap();
+    let properties = &template["Resources"]["TaskDefinitionApi"]["Properties"];
+    let containers = properties["ContainerDefinitions"].as_array().unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    containers
+        .iter()
+        .map(|container| {
+            let image = text(&container["Image"]["Fn::Sub"]);
+            let (_, image) = image.split_once("URLSuffix}/").unwrap();
+            (text(&container["Name"]), image.to_owned())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_repository_of_a_service_has_a_route_and_one_image_is_replaced_everywhere() {
+    let cloud = account();
+    cloud.add_image("shop/proxy", "v1", image(5));
+    built(&cloud, &stack_file_with_sidecars(256)).await;
+    assert_eq!(
+        images(&cloud),
+        [
+            ("api".to_owned(), format!("shop/api@{}", image(1))),
+            ("proxy".to_owned(), format!("shop/proxy@{}", image(5))),
+            ("worker".to_owned(), format!("shop/api@{}", image(1))),
+        ]
+    );
+    write_routes(&cloud, STACK).await.unwrap();
+    let containers = async |repository: &str| {
+        let route = cloud.route(repository).await.unwrap().unwrap();
+        let followers = route.followers.into_iter();
+        let containers = followers.map(|one| (one.service, one.container, one.other_containers));
+        containers.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        containers("shop/api").await,
+        [(
+            "api".to_owned(),
+            "api".to_owned(),
+            vec!["worker".to_owned()]
+        )]
+    );
+    assert_eq!(
+        containers("shop/proxy").await,
+        [("api".to_owned(), "proxy".to_owned(), Vec::new())]
+    );
+    // Without the sidecar its route goes, too.
+    applied(&cloud, &stack_file(256), "two").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    write_routes(&cloud, STACK).await.unwrap();
+    assert_eq!(containers("shop/proxy").await, []);
+}
+
+#[tokio::test]
+async fn an_update_carries_the_images_that_run_in_every_container() {
+    let cloud = account();
+    cloud.add_image("shop/proxy", "v1", image(5));
+    built(&cloud, &stack_file_with_sidecars(256)).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    pushed(&cloud).await;
+    // Its tag was moved, but nobody asked for it anew.
+    cloud.add_image("shop/proxy", "v1", image(6));
+    applied(&cloud, &stack_file_with_sidecars(512), "two")
+        .await
+        .unwrap();
+    assert_eq!(
+        images(&cloud),
+        [
+            ("api".to_owned(), format!("shop/api@{}", image(2))),
+            ("proxy".to_owned(), format!("shop/proxy@{}", image(5))),
+            ("worker".to_owned(), format!("shop/api@{}", image(2))),
+        ]
+    );
+    let carried = &record(&cloud).await.operation.services[0];
+    assert!(!carried.is_named);
+    let also: Vec<(&str, &longshore_events::image::Digest)> = carried
+        .also
+        .iter()
+        .map(|(container, image)| (container.as_str(), &image.digest))
+        .collect();
+    assert_eq!(also, [("proxy", &image(5))]);
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    // Another image in the file is deployed, and nothing else is.
+    let file = stack_file_with_sidecars(512).replace("shop/proxy:v1", "shop/proxy:v2");
+    cloud.add_image("shop/proxy", "v2", image(7));
+    applied(&cloud, &file, "three").await.unwrap();
+    assert_eq!(
+        images(&cloud),
+        [
+            ("api".to_owned(), format!("shop/api@{}", image(2))),
+            ("proxy".to_owned(), format!("shop/proxy@{}", image(7))),
+            ("worker".to_owned(), format!("shop/api@{}", image(2))),
+        ]
+    );
+    assert!(record(&cloud).await.operation.services[0].also.is_empty());
+}
+
+#[tokio::test]
 async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
     let cloud = account();
     cloud.add_file_system(
