@@ -1,5 +1,6 @@
 //! The provisioning engine: stacks are planned, applied and destroyed through CloudFormation.
 
+pub mod adopt;
 pub mod apply;
 mod carry;
 mod change_set;

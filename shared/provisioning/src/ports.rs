@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use chrono::{DateTime, Utc};
+use longshore_events::arn::ServiceName;
 use longshore_rollout::ports::{CallError, Cloud, RecordVersion};
 use longshore_rollout::route::Route;
 use longshore_stack::check::{Needs, Surroundings};
@@ -354,6 +355,29 @@ pub trait ProvisioningStore {
         route: &Route,
         version: Option<&RecordVersion>,
     ) -> impl Future<Output = Result<(), CallError>>;
+}
+
+/// What of a service's settings decides how its deployments go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// The ARN of the task definition that it points at.
+    pub task_definition: String,
+    /// The type of its deployment controller: `ECS`, `CODE_DEPLOY` or `EXTERNAL`.
+    pub controller: String,
+    /// Whether its deployment circuit breaker is on.
+    pub circuit_breaker: bool,
+    /// Whether that brings back what ran before.
+    pub rolls_back: bool,
+}
+
+/// What ECS shows of a service's settings.
+pub trait ServiceInspector {
+    /// The settings of a service. [`longshore_rollout::ports::ErrorClass::NotFound`] when there is none that
+    /// is active.
+    fn service_settings(
+        &self,
+        service: &ServiceName,
+    ) -> impl Future<Output = Result<ServiceSettings, CallError>>;
 }
 
 /// A stack file that is stored.

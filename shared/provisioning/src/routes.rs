@@ -10,7 +10,7 @@ use crate::ports::ProvisioningCloud;
 use crate::template::{followers, metadata_of};
 
 /// How many routes are read and written side by side.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// How often a route is read again after a lost race before the call is handed back.
 const RACES: usize = 8;
@@ -62,6 +62,18 @@ pub(crate) async fn add_routes<C: ProvisioningCloud>(
             write_route(cloud, repository, |before| with(before, wanted)).await
         })
         .await
+}
+
+/// Adds followers of a repository, or replaces those of the same stacks and services.
+///
+/// # Errors
+/// [`CallError`].
+pub(crate) async fn add_followers<C: ProvisioningCloud>(
+    cloud: &C,
+    repository: &str,
+    wanted: &[Follower],
+) -> Result<(), CallError> {
+    write_route(cloud, repository, |before| with(before, wanted)).await
 }
 
 async fn write_route<C: ProvisioningCloud>(
