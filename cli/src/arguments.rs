@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use chrono::{DateTime, FixedOffset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use longshore_events::image::ImageReference;
+use longshore_events::arn::ServiceName;
+use longshore_events::image::{Digest, ImageReference};
 
 use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
@@ -149,8 +151,22 @@ pub enum AwsCommand {
     Outputs(StackArguments),
     /// Start a rolling deployment of an image to a service
     Deploy(DeployArguments),
-    /// Show the last deployment of services and what runs now
+    /// Go back to an earlier deployment of a service
+    Rollback(RollbackArguments),
+    /// Let no deployment of a service or a stack begin
+    Hold(HoldArguments),
+    /// Let deployments begin again, first what has waited
+    Resume(ResumeArguments),
+    /// Let the deployment begin that waits to be approved
+    Approve(ApproveArguments),
+    /// Show the last deployment of services, what keeps the next one back, and what runs now
     Status(StatusArguments),
+    /// Show the deployments of a service that ended, newest first
+    History(HistoryArguments),
+    /// Show what the tasks wrote that failed in a deployment
+    Logs(LogsArguments),
+    /// Deploy from now on to a service that another tool has made
+    Adopt(AdoptArguments),
 }
 
 /// `longshore deploy`.
@@ -167,6 +183,130 @@ pub struct DeployArguments {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `longshore rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// The number of the deployment to go back to, as `history` shows it; without it, the last that succeeded
+    /// with another image
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub to: Option<u32>,
+    /// Why; told in Slack
+    #[arg(long)]
+    pub note: Option<String>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore hold`.
+#[derive(Debug, Args)]
+pub struct HoldArguments {
+    /// The stack, or the service as <stack>/<service>
+    pub subject: SubjectArgument,
+    /// Until when, such as 2026-12-24T18:00:00+01:00; without it, until somebody resumes
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<DateTime<FixedOffset>>,
+    /// Why; told in Slack with what waits
+    #[arg(long)]
+    pub note: Option<String>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// The stack, or the service as <stack>/<service>
+    pub subject: SubjectArgument,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore approve`.
+#[derive(Debug, Args)]
+pub struct ApproveArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// Only if this is what waits: the image's digest, sha256:<hex>
+    #[arg(long)]
+    pub digest: Option<Digest>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// How many deployments at most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore logs`.
+#[derive(Debug, Args)]
+pub struct LogsArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// The deployment's number, as `history` shows it; without it, the newest of which tasks failed
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub deployment: Option<u32>,
+    /// How many lines of each container, the last ones
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub lines: u32,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArguments {
+    /// The service in ECS, as <cluster>/<service>
+    pub service: EcsServiceArgument,
+    /// The stack that people are to know it by; without it, the cluster's name
+    #[arg(long)]
+    pub stack: Option<String>,
+    /// The service that people are to know it by; without it, its name in ECS
+    #[arg(long = "service", value_name = "SERVICE")]
+    pub known_as: Option<String>,
+    /// The container whose image is replaced; needed where several have an image of ECR
+    #[arg(long)]
+    pub container: Option<String>,
+    /// The repository to follow; without it, that of the container's image
+    #[arg(long)]
+    pub repository: Option<String>,
+    /// Which images it follows.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Which images a service follows; without any of them, the tag that the container's image is named by.
+#[derive(Debug, Args)]
+pub struct PolicyArguments {
+    /// Tags, or patterns with `*` and `?`; may be given several times, or with commas
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["semver", "tag_pattern"])]
+    pub tags: Vec<String>,
+    /// A range of semantic versions, such as `>=1.2, <2`
+    #[arg(long)]
+    pub semver: Option<String>,
+    /// A regular expression for the whole tag; with --semver, its group `version` is the version
+    #[arg(long)]
+    pub tag_pattern: Option<String>,
 }
 
 /// `longshore status`.
@@ -253,6 +393,53 @@ pub enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// `<stack>`, or `<stack>/<service>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectArgument {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service; without one, all of them are meant.
+    pub service: Option<String>,
+}
+
+impl FromStr for SubjectArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.is_empty() && !text.contains('/') {
+            return Ok(Self {
+                stack: text.to_owned(),
+                service: None,
+            });
+        }
+        match text.parse() {
+            Ok(ServiceArgument { stack, service }) => Ok(Self {
+                stack,
+                service: Some(service),
+            }),
+            Err(_) => Err("expected <stack> or <stack>/<service>, such as shop/api".to_owned()),
+        }
+    }
+}
+
+/// `<cluster>/<service>`, both by their names in ECS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EcsServiceArgument(pub ServiceName);
+
+impl FromStr for EcsServiceArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(ServiceArgument { stack, service }) => Ok(Self(ServiceName {
+                cluster: stack,
+                ecs_service: service,
+            })),
+            Err(_) => Err("expected <cluster>/<service>, such as shop/api".to_owned()),
+        }
+    }
 }
 
 /// `<stack>/<service>`.

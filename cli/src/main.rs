@@ -2,14 +2,20 @@
 //!
 //! It does what the functions do, with the same code, and with the permissions of whoever runs it.
 
+mod adopt;
 mod amounts;
 mod answer;
 mod arguments;
 mod cost;
 mod deploy;
 mod follow;
+mod history;
+mod hold;
+mod logs;
+mod outcome;
 mod plan;
 mod provision;
+mod rollback;
 mod schema;
 mod stack_file;
 mod status;
@@ -108,8 +114,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         }
         AwsCommand::Drift(arguments) => provision::run_drift(&cloud, &arguments).await,
         AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
-        AwsCommand::Deploy(arguments) => deploy::run(&cloud, arguments).await,
+        AwsCommand::Deploy(arguments) => return deploy::run(&cloud, arguments).await,
+        AwsCommand::Rollback(arguments) => return rollback::run(&cloud, arguments).await,
+        AwsCommand::Hold(arguments) => return hold::run_hold(&cloud, arguments).await,
+        AwsCommand::Resume(arguments) => return hold::run_resume(&cloud, arguments).await,
+        AwsCommand::Approve(arguments) => return hold::run_approve(&cloud, arguments).await,
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
+        AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
+        AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
+        AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
     }?;
     Ok(text.into())
 }

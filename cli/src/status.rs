@@ -3,12 +3,14 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use longshore_events::image::Image;
 use longshore_rollout::ports::Cloud;
-use longshore_rollout::record::State;
+use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Owner;
 use longshore_rollout::status::{ServiceStatus, status};
 
 use crate::arguments::{Output, StatusArguments};
+use crate::outcome::{minute, second, waits_for, with_note};
 
 /// Shows the last deployment of every service that the filter lets through.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Result<String> {
@@ -38,39 +40,79 @@ fn table(statuses: &[ServiceStatus]) -> String {
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header([
         "service",
+        "number",
         "deployment",
         "image",
         "digest",
         "asked for",
         "tasks",
+        "next",
     ]);
-    for ServiceStatus {
-        deployment,
-        running,
-        ..
-    } in statuses
-    {
-        let mut state = in_words(deployment.state).to_owned();
-        if let Some(reason) = &deployment.reason {
-            state = format!("{state}: {reason}");
-        }
-        let tag = deployment.image.tag.as_deref().unwrap_or("-");
+    for status in statuses {
+        let deployment = &status.deployment;
         table.add_row([
             format!("{}/{}", deployment.stack, deployment.service),
-            state,
-            format!("{}:{tag}", deployment.image.repository),
+            deployment.number.to_string(),
+            state_of(deployment),
+            image_name(&deployment.image),
             deployment.image.digest.short().to_owned(),
-            deployment
-                .requested_at
-                .format("%Y-%m-%d %H:%M:%S UTC")
-                .to_string(),
-            running.as_ref().map_or_else(
+            second(deployment.requested_at),
+            status.running.as_ref().map_or_else(
                 || "service is gone".to_owned(),
                 |running| format!("{}/{}", running.running_count, running.desired_count),
             ),
+            next(status),
         ]);
     }
     table.to_string()
+}
+
+/// What comes next, and what keeps it back.
+fn next(status: &ServiceStatus) -> String {
+    let hold = status.hold.as_ref().map(|hold| {
+        let until = hold.until.map(|until| format!(" until {}", minute(until)));
+        format!(
+            "held{}{}",
+            until.unwrap_or_default(),
+            with_note(hold.note.as_deref())
+        )
+    });
+    let waiting = status.waiting.as_ref().map(|waiting| {
+        format!(
+            "{} {} waits for {}",
+            image_name(&waiting.request.image),
+            waiting.request.image.digest.short(),
+            waits_for(&waiting.why, waiting.until)
+        )
+    });
+    let next: Vec<String> = hold.into_iter().chain(waiting).collect();
+    if next.is_empty() {
+        "-".to_owned()
+    } else {
+        next.join("; ")
+    }
+}
+
+/// `shop/api:v3`; of an image that no tag names, its repository.
+pub fn image_name(image: &Image) -> String {
+    match &image.tag {
+        Some(tag) => format!("{}:{tag}", image.repository),
+        None => image.repository.clone(),
+    }
+}
+
+/// How far a deployment is, and why it failed.
+pub fn state_of(deployment: &Deployment) -> String {
+    let state = match (deployment.state, &deployment.task) {
+        (State::Preparing | State::Verifying, Some(task)) => {
+            format!("{}: task {}", in_words(deployment.state), task.name)
+        }
+        (state, _) => in_words(state).to_owned(),
+    };
+    match &deployment.reason {
+        Some(reason) => format!("{state}: {reason}"),
+        None => state,
+    }
 }
 
 fn in_words(state: State) -> &'static str {
@@ -84,5 +126,124 @@ fn in_words(state: State) -> &'static str {
         State::Failed => "failed",
         State::RolledBack => "rolled back",
         State::Superseded => "superseded",
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use longshore_events::longshore::{Source, WaitReason};
+    use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting, Worker};
+    use longshore_rollout::sequence::Sequence;
+    use longshore_rollout::status::RunningTasks;
+    use longshore_testkit::{digest, follower};
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        let noon: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
+        noon + TimeDelta::seconds(seconds)
+    }
+
+    fn request(tag: &str) -> Request {
+        Request {
+            id: format!("push-{tag}"),
+            at: at(0),
+            sequence: Sequence::of_tag(tag),
+            image: Image {
+                repository: "shop/api".to_owned(),
+                tag: Some(tag.to_owned()),
+                digest: digest('3'),
+            },
+            source: Source::Push,
+            replaced_requests: Vec::new(),
+        }
+    }
+
+    /// A deployment of `v3` that took a minute and a half.
+    pub fn deployment(number: u32, state: State) -> Deployment {
+        let running = Running {
+            task_definition: "shop-api:41".to_owned(),
+            image: "shop/api:v2".to_owned(),
+            deployment_id: None,
+            ecs_deployment_id: None,
+        };
+        let worker = Worker {
+            id: "one".to_owned(),
+            now: at(10),
+        };
+        Deployment {
+            number,
+            state,
+            finished_at: (!state.is_open()).then(|| at(100)),
+            ..Deployment::claim(None, &follower("api"), &request("v3"), &running, &worker)
+        }
+    }
+
+    fn status(deployment: Deployment) -> ServiceStatus {
+        ServiceStatus {
+            deployment,
+            hold: None,
+            waiting: None,
+            blocked: Vec::new(),
+            running: Some(RunningTasks {
+                task_definition: "shop-api:42".to_owned(),
+                desired_count: 2,
+                running_count: 1,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_service_is_shown_with_its_deployment_and_its_tasks() {
+        let table = table(&[status(deployment(42, State::Deploying))]);
+        let row = table.lines().nth(3).unwrap();
+        for expected in [
+            "shop/api",
+            "42",
+            "deploying",
+            "shop/api:v3",
+            "333333333333",
+            "1/2",
+        ] {
+            assert!(row.contains(expected), "{table}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_and_what_waits_are_shown() {
+        let mut held = status(deployment(42, State::Succeeded));
+        held.hold = Some(Hold {
+            note: Some("the sale".to_owned()),
+            since: at(0),
+            until: Some(at(7_200)),
+        });
+        held.waiting = Some(Waiting {
+            request: request("v4"),
+            container: "app".to_owned(),
+            why: WaitReason::Held {
+                note: Some("the sale".to_owned()),
+            },
+            since: at(0),
+            until: Some(at(7_200)),
+            approved: false,
+        });
+        assert_eq!(
+            next(&held),
+            "held until 2026-11-21 14:00 UTC (the sale); shop/api:v4 333333333333 waits for the end of a \
+             hold, until 2026-11-21 14:00 UTC (the sale)"
+        );
+        assert_eq!(next(&status(deployment(42, State::Succeeded))), "-");
+    }
+
+    #[test]
+    fn a_deployment_that_waits_for_a_task_names_it() {
+        let mut preparing = deployment(42, State::Preparing);
+        preparing.task = Some(RunningTask {
+            name: "migrate".to_owned(),
+            task: "arn:aws:ecs:eu-west-1:111122223333:task/shop/0f3c1".to_owned(),
+            started_at: at(10),
+        });
+        assert_eq!(state_of(&preparing), "preparing: task migrate");
     }
 }

@@ -1,0 +1,135 @@
+//! `longshore history`.
+
+use comfy_table::Table;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use longshore_events::longshore::Source;
+use longshore_rollout::history::history;
+use longshore_rollout::ports::Cloud;
+use longshore_rollout::record::Deployment;
+use longshore_rollout::route::Owner;
+
+use crate::arguments::{HistoryArguments, Output};
+use crate::outcome::second;
+use crate::status::{image_name, state_of};
+
+/// Shows the deployments of a service, the newest first.
+pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::Result<String> {
+    let owner = Owner {
+        stack: arguments.service.stack.clone(),
+        service: arguments.service.service.clone(),
+    };
+    let limit = usize::try_from(arguments.limit)?;
+    let deployments = history(cloud, &owner, limit).await?;
+    if arguments.output == Output::Json {
+        return Ok(serde_json::to_string_pretty(&deployments)?);
+    }
+    if deployments.is_empty() {
+        return Ok(format!(
+            "nothing was deployed to {}/{} yet",
+            owner.stack, owner.service
+        ));
+    }
+    Ok(table(&deployments))
+}
+
+fn table(deployments: &[Deployment]) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header([
+        "number",
+        "outcome",
+        "image",
+        "digest",
+        "commit",
+        "asked for by",
+        "asked for",
+        "took",
+    ]);
+    for deployment in deployments {
+        let commit = deployment.commit.as_deref().unwrap_or("-");
+        table.add_row([
+            deployment.number.to_string(),
+            state_of(deployment),
+            image_name(&deployment.image),
+            deployment.image.digest.short().to_owned(),
+            commit.chars().take(12).collect(),
+            asked_by(&deployment.source),
+            second(deployment.requested_at),
+            deployment.finished_at.map_or_else(
+                || "-".to_owned(),
+                |end| took((end - deployment.claimed_at).num_seconds()),
+            ),
+        ]);
+    }
+    table.to_string()
+}
+
+fn asked_by(source: &Source) -> String {
+    let (who, note) = match source {
+        Source::Push => ("a push".to_owned(), None),
+        Source::Reconcile => ("the reconcile".to_owned(), None),
+        Source::Release { key, note, .. } => (key.clone(), note.as_deref()),
+        Source::Manual { note } => ("a person".to_owned(), note.as_deref()),
+        Source::Rollback { to, note } => (format!("a rollback to {to}"), note.as_deref()),
+        Source::Stack {
+            operation_id,
+            restored: true,
+        } => (format!("put back after change {operation_id}"), None),
+        Source::Stack { operation_id, .. } => (format!("change {operation_id}"), None),
+    };
+    match note {
+        Some(note) => format!("{who}: {note}"),
+        None => who,
+    }
+}
+
+fn took(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_rollout::record::State;
+
+    use super::*;
+    use crate::status::tests::deployment;
+
+    #[test]
+    fn each_deployment_is_a_row_that_says_who_asked_and_what_became_of_it() {
+        let mut rolled_back = deployment(43, State::RolledBack);
+        rolled_back.reason = Some("tasks failed to start".to_owned());
+        rolled_back.commit = Some("3f9a1c2b4d5e6f708192a3b4c5d6e7f8091a2b3c".to_owned());
+        let mut by_hand = deployment(44, State::Succeeded);
+        by_hand.source = Source::Rollback {
+            to: 42,
+            note: Some("the checkout".to_owned()),
+        };
+        by_hand.image.tag = None;
+        let table = table(&[by_hand, rolled_back]);
+        let rows: Vec<&str> = table.lines().filter(|line| line.contains('┆')).collect();
+        assert_eq!(rows.len(), 3, "{table}");
+        for expected in [
+            "44",
+            "succeeded",
+            "shop/api",
+            "a rollback to 42: the checkout",
+            "1 min 30 s",
+        ] {
+            assert!(rows[1].contains(expected), "{table}");
+        }
+        for expected in [
+            "43",
+            "rolled back: tasks failed to start",
+            "shop/api:v3",
+            "3f9a1c2b4d5e",
+            "a push",
+        ] {
+            assert!(rows[2].contains(expected), "{table}");
+        }
+        assert!(!rows[2].contains("3f9a1c2b4d5e6"), "{table}");
+    }
+}

@@ -1,0 +1,186 @@
+//! `longshore hold`, `resume` and `approve`.
+
+use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::ports::Cloud;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
+use crate::outcome::{answer, in_words, minute, with_note, worker};
+
+/// Lets no deployment of the service or the stack begin.
+pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::Result<Answer> {
+    let HoldArguments {
+        subject,
+        until,
+        note,
+        output,
+    } = arguments;
+    let payload = HoldPayload {
+        stack: subject.stack,
+        service: subject.service,
+        until: until.map(|until| until.to_utc()),
+        note,
+    };
+    told(hold(cloud, &payload, &worker()).await?, output)
+}
+
+/// Lets deployments of the service or the stack begin again.
+pub async fn run_resume<C: Cloud>(cloud: &C, arguments: ResumeArguments) -> anyhow::Result<Answer> {
+    let ResumeArguments { subject, output } = arguments;
+    let payload = ResumePayload {
+        stack: subject.stack,
+        service: subject.service,
+    };
+    told(resume(cloud, &payload, &worker()).await?, output)
+}
+
+/// Lets go out what waits to be approved.
+pub async fn run_approve<C: Cloud>(
+    cloud: &C,
+    arguments: ApproveArguments,
+) -> anyhow::Result<Answer> {
+    let ApproveArguments {
+        service,
+        digest,
+        output,
+    } = arguments;
+    let payload = ApprovePayload {
+        stack: service.stack,
+        service: service.service,
+        digest,
+    };
+    let outcome = approve(cloud, &payload, &worker()).await?;
+    answer(&outcome, &"what waited", output)
+}
+
+/// What came of it for each service; not good when it went wrong for one.
+fn told(outcomes: Vec<Result<HoldOutcome, HoldError>>, output: Output) -> anyhow::Result<Answer> {
+    let is_good = outcomes.iter().all(Result::is_ok);
+    let text = match output {
+        Output::Json => {
+            let outcomes = outcomes
+                .iter()
+                .map(|outcome| match outcome {
+                    Ok(outcome) => serde_json::to_value(outcome),
+                    Err(error) => Ok(json!({"error": error.to_string()})),
+                })
+                .collect::<Result<Vec<Value>, _>>()?;
+            serde_json::to_string_pretty(&outcomes)?
+        }
+        Output::Text => {
+            let lines: Vec<String> = outcomes.iter().map(line).collect();
+            lines.join("\n")
+        }
+    };
+    Ok(Answer { text, is_good })
+}
+
+fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return format!("error: {error}"),
+    };
+    let name = format!("{}/{}", outcome.stack, outcome.service);
+    match (&outcome.hold, &outcome.waited) {
+        (Some(hold), _) => {
+            let end = hold.until.map_or_else(
+                || format!("until somebody says: longshore resume {name}"),
+                |until| format!("until {}", minute(until)),
+            );
+            format!("{name} is held {end}{}", with_note(hold.note.as_deref()))
+        }
+        (None, Some(waited)) => {
+            format!(
+                "{name} is resumed: {}",
+                in_words(waited, &name, &"what waited")
+            )
+        }
+        (None, None) => format!("{name} is resumed; nothing waited"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use longshore_events::longshore::WaitReason;
+    use longshore_rollout::deploy::Outcome;
+    use longshore_rollout::record::Hold;
+
+    use super::*;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-12-24T12:00:00Z".parse().unwrap()
+    }
+
+    fn held(service: &str, until: Option<DateTime<Utc>>) -> Result<HoldOutcome, HoldError> {
+        Ok(HoldOutcome {
+            stack: "shop".to_owned(),
+            service: service.to_owned(),
+            hold: Some(Hold {
+                note: Some("the sale".to_owned()),
+                since: noon(),
+                until,
+            }),
+            waited: None,
+        })
+    }
+
+    fn resumed(waited: Option<Outcome>) -> Result<HoldOutcome, HoldError> {
+        Ok(HoldOutcome {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+            hold: None,
+            waited,
+        })
+    }
+
+    fn refused() -> Result<HoldOutcome, HoldError> {
+        Err(HoldError::Refused {
+            action: "hold",
+            subject: "service worker of stack shop".to_owned(),
+            reason: "the cluster has no such service".to_owned(),
+        })
+    }
+
+    #[test]
+    fn each_service_that_is_held_or_resumed_is_a_line() {
+        let waiting = Outcome::Waiting {
+            reason: WaitReason::Approval,
+            until: Some(noon()),
+        };
+        let answer = told(
+            vec![
+                held("api", None),
+                held("web", Some(noon())),
+                resumed(None),
+                resumed(Some(waiting)),
+            ],
+            Output::Text,
+        )
+        .unwrap();
+        assert!(answer.is_good);
+        assert_eq!(
+            answer.text.lines().collect::<Vec<_>>(),
+            [
+                "shop/api is held until somebody says: longshore resume shop/api (the sale)",
+                "shop/web is held until 2026-12-24 12:00 UTC (the sale)",
+                "shop/api is resumed; nothing waited",
+                "shop/api is resumed: what waited waits to go to shop/api: for approval, until \
+                 2026-12-24 12:00 UTC",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_goes_wrong_for_one_service_is_told_beside_the_others_and_by_the_exit_status() {
+        for output in [Output::Text, Output::Json] {
+            let answer = told(vec![held("api", None), refused()], output).unwrap();
+            assert!(!answer.is_good);
+            for expected in ["the sale", "hold service worker of stack shop: the cluster"] {
+                assert!(answer.text.contains(expected), "{}", answer.text);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `longshore logs`.
+
+use anyhow::bail;
+use longshore_rollout::history::{ContainerLog, DeploymentLogs, logs};
+use longshore_rollout::ports::{Cloud, TaskLogs};
+use longshore_rollout::route::Owner;
+
+use crate::arguments::{LogsArguments, Output};
+use crate::status::{image_name, state_of};
+
+/// Shows what the tasks wrote that failed in a deployment.
+pub async fn run<C: Cloud + TaskLogs>(
+    cloud: &C,
+    arguments: &LogsArguments,
+) -> anyhow::Result<String> {
+    let LogsArguments {
+        service,
+        deployment,
+        lines,
+        output,
+    } = arguments;
+    let name = format!("{}/{}", service.stack, service.service);
+    let owner = Owner {
+        stack: service.stack.clone(),
+        service: service.service.clone(),
+    };
+    let found = logs(cloud, &owner, *deployment, *lines).await?;
+    match (found, deployment, output) {
+        (None, Some(number), _) => bail!(
+            "{name} has no deployment {number}; those that it has are shown by: longshore history {name}"
+        ),
+        (found, _, Output::Json) => Ok(serde_json::to_string_pretty(&found)?),
+        (None, None, Output::Text) => Ok(format!("no deployment of {name} failed")),
+        (Some(found), _, Output::Text) => Ok(text(&found)),
+    }
+}
+
+fn text(found: &DeploymentLogs) -> String {
+    let DeploymentLogs { deployment, logs } = found;
+    let mut text = format!(
+        "deployment {} of {} to {}/{}: {}",
+        deployment.number,
+        image_name(&deployment.image),
+        deployment.stack,
+        deployment.service,
+        state_of(deployment)
+    );
+    if deployment.failures.is_empty() {
+        text.push_str("\nno task of it failed");
+    } else if logs.is_empty() {
+        text.push_str(
+            "\nits tasks that failed left no log that can be found: their containers need the log driver awslogs \
+             with awslogs-group and awslogs-stream-prefix",
+        );
+    }
+    for ContainerLog { stream, lines } in logs {
+        let task = stream.task.rsplit('/').next().unwrap_or_default();
+        text.push_str(&format!(
+            "\n\ncontainer {} of task {task} ({} in {}):",
+            stream.container, stream.log_stream, stream.log_group
+        ));
+        match lines {
+            None => {
+                text.push_str("\n  there is no such stream: it wrote nothing, or its log is gone")
+            }
+            Some(lines) if lines.is_empty() => text.push_str("\n  it wrote nothing"),
+            Some(lines) => {
+                for line in lines {
+                    let at = line.at.format("%Y-%m-%d %H:%M:%S%.3f");
+                    text.push_str(&format!("\n  {at}  {}", line.message.trim_end()));
+                }
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_events::longshore::TaskFailure;
+    use longshore_rollout::history::LogStream;
+    use longshore_rollout::ports::LogLine;
+    use longshore_rollout::record::State;
+
+    use super::*;
+    use crate::status::tests::deployment;
+
+    const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/shop/0f3c1";
+
+    fn failed(logs: Vec<ContainerLog>) -> DeploymentLogs {
+        let mut deployment = deployment(43, State::RolledBack);
+        deployment.failures = vec![TaskFailure {
+            task: TASK.to_owned(),
+            stop_code: None,
+            stopped_reason: None,
+            containers: Vec::new(),
+            stopped_at: None,
+        }];
+        DeploymentLogs { deployment, logs }
+    }
+
+    fn log(lines: Option<Vec<LogLine>>) -> ContainerLog {
+        ContainerLog {
+            stream: LogStream {
+                task: TASK.to_owned(),
+                container: "api".to_owned(),
+                log_group: "/shop/api".to_owned(),
+                log_stream: "api/api/0f3c1".to_owned(),
+            },
+            lines,
+        }
+    }
+
+    #[test]
+    fn the_last_lines_of_each_container_stand_below_its_name() {
+        let line = LogLine {
+            at: "2026-11-21T09:30:01.250Z".parse().unwrap(),
+            message: "panicked at src/main.rs\n".to_owned(),
+        };
+        assert_eq!(
+            text(&failed(vec![log(Some(vec![line])), log(None)])),
+            "deployment 43 of shop/api:v3 to shop/api: rolled back\n\n\
+             container api of task 0f3c1 (api/api/0f3c1 in /shop/api):\n  \
+             2026-11-21 09:30:01.250  panicked at src/main.rs\n\n\
+             container api of task 0f3c1 (api/api/0f3c1 in /shop/api):\n  \
+             there is no such stream: it wrote nothing, or its log is gone"
+        );
+    }
+
+    #[test]
+    fn where_there_is_no_log_the_reason_is_told() {
+        let mut found = failed(Vec::new());
+        assert!(text(&found).contains("need the log driver awslogs"));
+        found.deployment.failures.clear();
+        assert!(text(&found).ends_with("\nno task of it failed"));
+    }
+}
