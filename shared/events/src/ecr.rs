@@ -34,7 +34,7 @@ pub struct ImageAction {
 }
 
 /// Media types of manifests and indexes that a container can be started from.
-const IMAGE_MEDIA_TYPES: [&str; 4] = [
+pub const IMAGE_MEDIA_TYPES: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -53,24 +53,29 @@ impl ImageAction {
         self.action_type == "PUSH" && self.result == "SUCCESS"
     }
 
-    /// Whether a container can be started from what was pushed. Signatures, attestations and SOCI
-    /// indexes are pushed to the same repositories and must never be deployed.
+    /// Whether a container can be started from what was pushed.
     pub fn is_container_image(&self) -> bool {
-        if refers_to_another_image(&self.image_tag) {
-            return false;
-        }
-        let manifest_is_image = self
-            .manifest_media_type
-            .as_deref()
-            .is_none_or(|media_type| IMAGE_MEDIA_TYPES.contains(&media_type));
-        let artifact_is_image = self
-            .artifact_media_type
-            .as_deref()
-            .is_none_or(|media_type| {
-                media_type.is_empty() || IMAGE_CONFIGURATION_MEDIA_TYPES.contains(&media_type)
-            });
-        manifest_is_image && artifact_is_image
+        is_container_image(
+            &self.image_tag,
+            self.manifest_media_type.as_deref(),
+            self.artifact_media_type.as_deref(),
+        )
     }
+}
+
+/// Whether a container can be started from what has this tag, as the media types that ECR gives of it say:
+/// of its manifest or index, and of what that describes. Signatures, attestations and SOCI indexes are
+/// pushed to the same repositories and must never be deployed.
+pub fn is_container_image(
+    tag: &str,
+    manifest_media_type: Option<&str>,
+    artifact_media_type: Option<&str>,
+) -> bool {
+    !refers_to_another_image(tag)
+        && manifest_media_type.is_none_or(|media_type| IMAGE_MEDIA_TYPES.contains(&media_type))
+        && artifact_media_type.is_none_or(|media_type| {
+            media_type.is_empty() || IMAGE_CONFIGURATION_MEDIA_TYPES.contains(&media_type)
+        })
 }
 
 /// Whether `tag` is one that clients derive from an image's digest to keep something beside that image:
