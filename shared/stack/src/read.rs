@@ -349,21 +349,24 @@ fn not_following_from(faulty: &[Path], findings: Vec<Finding>) -> Vec<Finding> {
 
 /// Fields of a service that rules look at together, so that what is wrong with one of them may make
 /// another one seem wrong.
-const LOOKED_AT_TOGETHER: [&[&str]; 8] = [
+const LOOKED_AT_TOGETHER: [&[&str]; 10] = [
     &[
         "capacity_provider_strategy",
         "cpu",
         "cpu_architecture",
         "ephemeral_storage_size_in_gib",
         "memory",
+        "sidecars",
         "stop_timeout",
     ],
     &[
         "container_port",
+        "deployment_configuration",
         "health_check_grace_period_seconds",
         "scaling",
         "security_group",
         "service_discovery",
+        "sidecars",
         "target_group",
     ],
     &["environment", "log_level", "secrets", "vault"],
@@ -378,6 +381,7 @@ const LOOKED_AT_TOGETHER: [&[&str]; 8] = [
         "deployment_configuration",
         "desired_count",
         "expected_task_count",
+        "rollout",
         "scaling",
     ],
     &[
@@ -396,6 +400,14 @@ const LOOKED_AT_TOGETHER: [&[&str]; 8] = [
         "subnet_ids",
     ],
     &["container_name", "family", "service_name"],
+    &[
+        "container_name",
+        "depends_on",
+        "health_check",
+        "sidecars",
+        "target_group",
+    ],
+    &["image", "image_policy", "rollout", "sidecars"],
 ];
 
 /// Whether a finding may be there only because something else is not as it is meant: in the same part of
