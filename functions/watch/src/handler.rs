@@ -50,6 +50,9 @@ pub async fn handle<C: Cloud + StackObserver>(
         WatchOutcome::Ignored | WatchOutcome::Noted => {
             tracing::debug!(cluster, ecs_service, ?outcome, "no outcome yet");
         }
+        WatchOutcome::Verifying => {
+            tracing::info!(cluster, ecs_service, "service stable, tasks are to follow");
+        }
         _ => tracing::info!(cluster, ecs_service, ?outcome, "deployment closed"),
     }
     Ok(json!({"outcome": outcome}))

@@ -393,7 +393,7 @@ async fn follow<C: Cloud>(
             .unwrap_or(engine.worker.now),
     );
     if primary.is_some_and(|primary| primary.rollout_state == RolloutState::Completed) {
-        record.succeeded(engine.worker);
+        record.completed(engine.worker);
     }
     save(engine, record, version, Done::Followed).await
 }
@@ -412,10 +412,7 @@ async fn adopt<C: Cloud>(
     let worker = engine.worker;
     let running = &shown.running;
     let is_named = carried.is_named && carried.image.as_ref() == Some(&request.image);
-    let was_followed = written
-        .record()
-        .is_some_and(|record| record.followed.contains_key(&engine.follower.container));
-    let followed = if is_named || !was_followed {
+    let followed = if is_named || written.record().is_none() {
         let repository = &request.image.repository;
         let at = operation.requested_at;
         baseline(engine.cloud, repository, &[engine.follower], at, worker).await?

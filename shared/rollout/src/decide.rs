@@ -311,7 +311,7 @@ pub fn at_rest(
     running: &Running,
     worker: &Worker,
 ) -> AtRest {
-    if let Some(last) = last.filter(|last| last.state == State::Claimed) {
+    if let Some(last) = last.filter(|last| last.is_taken_up()) {
         let is_put_back = matches!(last.source, Source::Stack { restored: true, .. });
         return match (last.lease_until <= worker.now, is_put_back) {
             (true, _) => AtRest::Resume,
@@ -321,9 +321,18 @@ pub fn at_rest(
             (false, false) => AtRest::Nothing,
         };
     }
+    if last.is_some_and(|last| last.state == State::Preparing) {
+        // Its tasks still run. When they have ended it updates what is there then.
+        return AtRest::Nothing;
+    }
     let runs = |image: &Image| is_pinned_to(&running.image, image);
     let is_ready = operation.state == OperationState::Ready;
-    let alive = last.filter(|last| matches!(last.state, State::Deploying | State::Succeeded));
+    let alive = last.filter(|last| {
+        matches!(
+            last.state,
+            State::Deploying | State::Verifying | State::Succeeded
+        )
+    });
     if let Some(owed) = owed(operation, carried, last, alive, running).filter(|owed| !runs(owed)) {
         return AtRest::PutBack(owed.clone());
     }
@@ -382,7 +391,9 @@ fn owed<'a>(
             None => !is_of_repository(&running.image, &alive.image.repository),
         };
     let is_newer = alive.claimed_at >= operation.requested_at;
-    (is_newer || !is_ready || !is_in_template).then_some(&alive.image)
+    // What ran by its tag alone when it was adopted cannot be put back.
+    let is_known = alive.image.digest != Digest::unknown();
+    (is_known && (is_newer || !is_ready || !is_in_template)).then_some(&alive.image)
 }
 
 /// What an `ECS Deployment State Change` event says, if it was one that woke us.
@@ -516,15 +527,16 @@ fn replaced(
     primary: &EcsDeployment,
     ours: &str,
 ) -> Settlement {
-    let reason = || {
-        service
-            .messages
-            .iter()
-            .find_map(|message| message_of_failure(message, ours))
-            .unwrap_or_else(|| format!("ECS replaced deployment {ours} by what ran before"))
-    };
-    let is_rollback = primary.rollout_state_reason.contains("rolling back")
+    // What ECS goes back to is what was completed last, which may be older than what ran before ours.
+    let message = service
+        .messages
+        .iter()
+        .find_map(|message| message_of_failure(message, ours));
+    let is_rollback = message.is_some()
+        || primary.rollout_state_reason.contains("rolling back")
         || primary.task_definition == deployment.previous_task_definition;
+    let reason =
+        || message.unwrap_or_else(|| format!("ECS replaced deployment {ours} by what ran before"));
     match (is_rollback, primary.rollout_state) {
         (false, _) => Settlement::Superseded {
             by: primary.task_definition.clone(),

@@ -335,7 +335,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
                 .filter(|last| {
                     matches!(
                         last.state,
-                        State::Claimed | State::Deploying | State::Succeeded
+                        State::Claimed | State::Deploying | State::Verifying | State::Succeeded
                     )
                 })
                 .map(|last| last.image);

@@ -1,15 +1,20 @@
 //! A deployment's course: the tasks before the update, the update, and the tasks after it. Whatever fails or comes
 //! twice, a task is started once, and the service is updated once, after the tasks that come before.
 
+use std::collections::BTreeMap;
+
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::incoming::DeployTaskStopped;
-use longshore_events::longshore::{FailedPhase, LongshoreEvent};
+use longshore_events::longshore::{
+    ChangeCounts, FailedPhase, LongshoreEvent, OperationKind, StackSource,
+};
+use longshore_rollout::at_rest::stack_at_rest;
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::{ErrorClass, ServiceDeployer};
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Follower;
 use longshore_rollout::settings::OneOffTask;
-use longshore_rollout::stack_record::StackRecord;
+use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
 use longshore_rollout::tasks::{go_on, task_stopped};
 use longshore_rollout::watch::{WatchOutcome, deployment_changed, reconcile};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
@@ -413,7 +418,7 @@ async fn a_service_that_was_changed_while_a_task_ran_keeps_that_change() {
 async fn a_service_whose_stack_is_being_changed_is_updated_when_that_is_over() {
     let api = service(&["migrate"], &[]);
     let cloud = deployed(&api).await;
-    cloud.set_stack_record(changing_stack());
+    cloud.set_stack_record(stack(&api, OperationState::Changing));
     assert_eq!(stop(&cloud, 0, 60).await, WatchOutcome::Noted);
     assert_eq!(cloud.updates(&api), 0);
     let claimed = now(&cloud, &api);
@@ -425,17 +430,70 @@ async fn a_service_whose_stack_is_being_changed_is_updated_when_that_is_over() {
     assert_eq!(state(&cloud, &api), State::Claimed);
 }
 
-fn changing_stack() -> StackRecord {
-    let operation = serde_json::json!({
-        "id": "operation-1",
-        "kind": "apply",
-        "state": "changing",
-        "source": {"kind": "manual"},
-        "requested_at": noon(10),
-        "started_at": noon(10),
-        "services": [],
-    });
-    serde_json::from_value(serde_json::json!({"stack": "shop", "operation": operation})).unwrap()
+#[tokio::test]
+async fn a_claim_that_waited_for_its_stack_is_taken_up_when_that_is_at_rest() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    cloud.set_stack_record(stack(&api, OperationState::Changing));
+    stop(&cloud, 0, 60).await;
+    // CloudFormation gave the service more CPU.
+    let more = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1";
+    cloud.deploy_outside(&api, more, 70);
+    cloud.complete(&api);
+    cloud.set_stack_record(stack(&api, OperationState::Ready));
+    let at_rest = stack_at_rest(&cloud, "shop", &worker("at-rest", 80))
+        .await
+        .unwrap();
+    assert!(at_rest.services.iter().all(Result::is_ok), "{at_rest:?}");
+    let deployment = now(&cloud, &api);
+    assert_eq!(deployment.state, State::Deploying);
+    assert_eq!(deployment.number, 1);
+    assert!(
+        cloud
+            .running_image(&api)
+            .unwrap()
+            .ends_with(digest('2').as_str())
+    );
+    // The migration is not run again.
+    assert_eq!(started(&cloud), ["migrate"]);
+}
+
+#[tokio::test]
+async fn a_stack_at_rest_leaves_a_deployment_alone_whose_task_runs() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    cloud.deploy_outside(
+        &api,
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
+        20,
+    );
+    cloud.complete(&api);
+    for state in [OperationState::Ready, OperationState::Failed] {
+        cloud.set_stack_record(stack(&api, state));
+        stack_at_rest(&cloud, "shop", &worker("at-rest", 30))
+            .await
+            .unwrap();
+        assert_eq!(now(&cloud, &api).state, State::Preparing);
+    }
+    stop(&cloud, 0, 60).await;
+    assert_eq!(state(&cloud, &api), State::Deploying);
+}
+
+/// The record of a stack whose last change is that far.
+fn stack(api: &Follower, state: OperationState) -> StackRecord {
+    let source = StackSource::Manual { note: None };
+    let operation = Operation {
+        state,
+        services: vec![Carried {
+            follower: api.clone(),
+            image: None,
+            also: BTreeMap::new(),
+            is_named: false,
+        }],
+        ..Operation::begin("operation-1", OperationKind::Apply, source, noon(10))
+    };
+    let changes = ChangeCounts::default();
+    StackRecord::begin("shop", None, operation, changes, &worker("provision", 10))
 }
 
 /// What wakes Longshore during a deployment with a task before and one after the update, in its order.
@@ -469,9 +527,10 @@ async fn attempt(
         Wake::Pushed => deploy_push(cloud, &push("v2", digest('2'), noon(0)), &invocation)
             .await
             .is_ok_and(|results| results.iter().all(Result::is_ok)),
-        Wake::Migrated | Wake::Verified => task_stopped(cloud, stopped.unwrap(), &invocation)
-            .await
-            .is_ok(),
+        Wake::Migrated | Wake::Verified => match stopped {
+            Some(stopped) => task_stopped(cloud, stopped, &invocation).await.is_ok(),
+            None => true,
+        },
         Wake::Completed => {
             let change = DeploymentStateChange {
                 event_name: DeploymentEventName::Completed,
@@ -579,4 +638,50 @@ async fn a_course_with_tasks_survives_any_failure_of_any_call_and_takes_each_ste
         }
     }
     assert!(cases > 150, "only {cases} cases were run");
+}
+
+/// Lambda gives up after the first attempt, so that only the reconcile is left.
+#[tokio::test]
+async fn a_course_that_a_process_died_in_for_good_is_ended_by_the_reconcile() {
+    let api = service(&["migrate"], &["smoke"]);
+    for broken in COURSE {
+        for call in 0..16 {
+            for fault in [Fault::Dies, Fault::DiesAfter] {
+                let case = format!("{broken:?}, call {call}, {fault:?}");
+                let cloud = cloud(&api);
+                for (step, at) in COURSE.into_iter().zip((0..).step_by(600)) {
+                    let stopped = happens(&cloud, &api, step);
+                    if step == broken {
+                        cloud.inject(call, fault);
+                    }
+                    cloud.set_now(noon(at));
+                    attempt(&cloud, &api, step, stopped.as_ref(), at).await;
+                    cloud.recover();
+                    cloud.set_now(noon(at + 500));
+                    reconcile(&cloud, &worker("reconcile", at + 500))
+                        .await
+                        .unwrap();
+                }
+                let record = cloud.record(&api);
+                let Some(record) = record else {
+                    // It died before anything was written: nobody knows of it.
+                    assert_eq!(broken, Wake::Pushed, "{case}");
+                    continue;
+                };
+                let deployment = record.deployment;
+                if deployment.state == State::Failed {
+                    // A claim that was never carried out has no outcome in its time.
+                    assert_eq!(broken, Wake::Pushed, "{case}");
+                    let reason = deployment.reason;
+                    assert_eq!(cloud.updates(&api), 0, "{case}: {reason:?}");
+                } else {
+                    assert_eq!(deployment.state, State::Succeeded, "{case}");
+                    assert_eq!(started(&cloud), ["migrate", "smoke"], "{case}");
+                    assert_eq!(cloud.updates(&api), 1, "{case}");
+                }
+                assert!(record.outbox.is_empty(), "{case}");
+                assert_eq!(cloud.history(&api).len(), 1, "{case}");
+            }
+        }
+    }
 }
