@@ -10,6 +10,7 @@ use crate::outbox::{RACES, flush, lost_races};
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
 use crate::record::{Record, Running, State};
 use crate::tasks;
+use crate::watch::WatchOutcome;
 
 impl<C: Cloud> Engine<'_, C> {
     /// Carries out the deployment that has just been claimed, or was taken up again: `revision` is what to
@@ -107,7 +108,12 @@ impl<C: Cloud> Engine<'_, C> {
                     Err(error) => return Err(Stop::Call(error)),
                 }
             }
-            tasks::begin(self.cloud, self.owner, self.worker).await?;
+            if tasks::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
+                && let Some((current, _)) = self.cloud.load(self.owner).await?
+                && let Some(reason) = current.deployment.reason
+            {
+                return Ok(Outcome::Failed { reason });
+            }
             return Ok(started);
         }
         Err(Stop::Call(lost_races(self.owner)))

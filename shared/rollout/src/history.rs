@@ -116,7 +116,7 @@ pub struct LogStream {
 }
 
 /// The last `lines` lines of each container of the tasks that died of the deployment `number`, or of the newest
-/// one that failed. `None` when there is no such deployment.
+/// one that failed or is about to. `None` when there is no such deployment.
 ///
 /// # Errors
 /// [`CallError`].
@@ -161,10 +161,12 @@ async fn told_of<C: Cloud>(
     let numbers: Vec<u32> = past.numbers().collect();
     for numbers in numbers.chunks(SIDE_BY_SIDE) {
         let failed = past.deployments(numbers).await?.into_iter().find(|past| {
-            matches!(
+            let has_failed = matches!(
                 past.state,
                 State::Failed | State::RollingBack | State::RolledBack
-            ) || !past.failures.is_empty()
+            );
+            // Tasks of one that is under way may die again and again before ECS gives it up.
+            has_failed || past.state.is_open() && !past.failures.is_empty()
         });
         if failed.is_some() {
             return Ok(failed);

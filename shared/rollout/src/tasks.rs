@@ -102,7 +102,7 @@ pub(crate) async fn begin<C: Cloud>(
     cloud: &C,
     owner: &Owner,
     worker: &Worker,
-) -> Result<(), CallError> {
+) -> Result<WatchOutcome, CallError> {
     let tasks = Tasks {
         cloud,
         owner,
@@ -111,15 +111,18 @@ pub(crate) async fn begin<C: Cloud>(
     };
     for _ in 0..RACES {
         let Some((record, version)) = cloud.load(owner).await? else {
-            return Ok(());
+            return Ok(WatchOutcome::Ignored);
         };
         let phase = match Phase::of(&record.deployment) {
             Some(phase) if record.deployment.task.is_none() => phase,
-            _ => return flush(cloud, record, version, worker).await,
+            _ => {
+                flush(cloud, record, version, worker).await?;
+                return Ok(WatchOutcome::Ignored);
+            }
         };
         match tasks.start(record, version, phase, 0).await {
             Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other.map(drop),
+            other => return other.map(|outcome| outcome.unwrap_or(WatchOutcome::Noted)),
         }
     }
     Err(lost_races(owner))

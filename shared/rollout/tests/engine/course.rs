@@ -9,6 +9,7 @@ use longshore_events::longshore::{
     ChangeCounts, FailedPhase, LongshoreEvent, OperationKind, StackSource,
 };
 use longshore_rollout::at_rest::stack_at_rest;
+use longshore_rollout::deploy::Outcome;
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::{ErrorClass, ServiceDeployer};
 use longshore_rollout::record::{Deployment, State};
@@ -381,7 +382,17 @@ async fn a_task_that_ecs_refuses_fails_the_deployment_with_its_words() {
     let api = service(&["migrate"], &[]);
     let cloud = cloud(&api);
     cloud.inject_at("RunTask", Fault::Fails(ErrorClass::Refused));
-    assert!(pushed(&cloud, "v2", '2', 0).await);
+    let push = push("v2", digest('2'), noon(0));
+    let results = deploy_push(&cloud, &push, &worker("deploy", 0))
+        .await
+        .unwrap();
+    let [Ok(answer)] = results.as_slice() else {
+        panic!("{results:?}");
+    };
+    assert!(
+        matches!(answer.outcome, Outcome::Failed { .. }),
+        "{answer:?}"
+    );
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
     let reason = failed.reason.unwrap();
