@@ -30,7 +30,7 @@ def make_repository(name):
 def push(repository, tag, command=None, entry_point=None):
     """Pushes an image, the command of whose process is in its manifest; answers its digest."""
     make_repository(repository)
-    configuration = json.dumps({"repository": repository, "tag": tag})
+    configuration = json.dumps({"architecture": "amd64", "os": "linux", "repository": repository, "tag": tag})
     annotations = {"dev.longshore.local.command": json.dumps(command or SERVES)}
     if entry_point:
         annotations["dev.longshore.local.entry-point"] = json.dumps(entry_point)
@@ -48,6 +48,7 @@ def push(repository, tag, command=None, entry_point=None):
         }
     )
     ecr = CLOUD.client("ecr")
+    _upload(ecr, repository, configuration.encode())
     try:
         ecr.put_image(
             repositoryName=repository,
@@ -59,6 +60,27 @@ def push(repository, tag, command=None, entry_point=None):
         # The tests of another environment have pushed the same image.
         pass
     return f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+
+
+def _upload(ecr, repository, blob):
+    """Uploads what a manifest names. The architecture of an image is in its configuration."""
+    upload = ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]
+    ecr.upload_layer_part(
+        repositoryName=repository,
+        uploadId=upload,
+        partFirstByte=0,
+        partLastByte=len(blob) - 1,
+        layerPartBlob=blob,
+    )
+    try:
+        ecr.complete_layer_upload(
+            repositoryName=repository,
+            uploadId=upload,
+            layerDigests=[f"sha256:{hashlib.sha256(blob).hexdigest()}"],
+        )
+    except ecr.exceptions.LayerAlreadyExistsException:
+        # The tests of another environment have pushed the same image.
+        pass
 
 
 def make_secret(name, value):

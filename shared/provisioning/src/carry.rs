@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use longshore_events::image::{Image, ImageReference};
+use longshore_events::image::{Digest, Image, ImageReference};
+use longshore_events::longshore::Source;
 use longshore_rollout::ports::{
     CallError, ErrorClass, TaskDefinition, TemplateMetadata, TemplateService,
 };
@@ -84,6 +85,13 @@ fn holds(deployment: &Deployment) -> bool {
     }
 }
 
+/// Whether somebody has deployed since a change of the stack, so that what was carried then says nothing any
+/// more. Putting the image back after the change is no such deployment.
+fn came_after(deployment: &Deployment, operation: &Operation) -> bool {
+    deployment.claimed_at >= operation.requested_at
+        && !matches!(deployment.source, Source::Stack { restored: true, .. })
+}
+
 /// Decides which image the template carries for a container.
 ///
 /// `deployed` is the container's image as the stack's present template names it, `record` the service's last
@@ -100,6 +108,8 @@ fn choose(
     }
     match (record.filter(|record| holds(record)), failed) {
         (Some(record), _) => image_in(record, part.name)
+            // The record of a service that was adopted may know only the tag of what runs.
+            .filter(|image| image.digest != Digest::unknown())
             .map_or(Choice::Running, |image| Choice::Pinned(image.clone())),
         // CloudFormation went back to an older template, and nobody has put the image back yet.
         (None, Some(image)) => Choice::Pinned(image.clone()),
@@ -131,7 +141,8 @@ pub(crate) async fn carried_images<C: ProvisioningCloud>(
             deployed: deployed.and_then(|deployed| deployed.services.get(name)),
             failed: failed.and_then(|operation| {
                 let mut services = operation.services.iter();
-                services.find(|carried| carried.follower.service == *name)
+                let carried = services.find(|carried| carried.follower.service == *name)?;
+                Some((operation, carried))
             }),
         };
         async move {
@@ -167,7 +178,7 @@ struct Service<'a> {
     /// The service as the stack's present template has it.
     deployed: Option<&'a TemplateService>,
     /// What was carried the last time, if that failed.
-    failed: Option<&'a Carried>,
+    failed: Option<(&'a Operation, &'a Carried)>,
 }
 
 impl Service<'_> {
@@ -181,6 +192,10 @@ impl Service<'_> {
             None => None,
         };
         let record = stored.as_ref().map(|(record, _)| &record.deployment);
+        let failed = self.failed.filter(|(operation, _)| {
+            !record.is_some_and(|deployment| came_after(deployment, operation))
+        });
+        let failed = failed.map(|(_, carried)| carried);
         let mut images = BTreeMap::new();
         let mut carried = Carried {
             follower: self.follower.clone(),
@@ -195,7 +210,7 @@ impl Service<'_> {
                 part,
                 self.deployed_image(part),
                 record,
-                self.failed_image(part),
+                failed.and_then(|failed| self.failed_image(failed, part)),
             );
             if running.is_none() && part.repository.is_some() && choice == Choice::Running {
                 running = Some(running_task_definition(cloud, &self.follower).await?);
@@ -233,8 +248,7 @@ impl Service<'_> {
 
     /// What was carried for a container the last time, if that failed. An image that the stack file asked
     /// for and that failed is nothing to hold on to.
-    fn failed_image(&self, part: Part<'_>) -> Option<&Image> {
-        let failed = self.failed?;
+    fn failed_image<'c>(&self, failed: &'c Carried, part: Part<'_>) -> Option<&'c Image> {
         if part.name == self.described.container {
             failed.image.as_ref().filter(|_| !failed.is_named)
         } else {
@@ -336,6 +350,8 @@ fn pinned(text: &str) -> Option<Image> {
 
 #[cfg(test)]
 mod tests {
+    use longshore_events::longshore::OperationKind;
+
     use super::*;
 
     fn part(image: &str) -> Part<'_> {
@@ -384,6 +400,83 @@ mod tests {
             choose(part("shop/api:v1"), Some("shop/api:v1"), None, None),
             Choice::Running
         );
+    }
+
+    /// The last deployment of a service, to its container `api`.
+    fn deployment(image: &Image, state: State) -> Deployment {
+        let at = "2026-03-02T12:00:00Z";
+        serde_json::from_value(serde_json::json!({
+            "id": "one", "stack": "shop", "service": "api", "cluster": "shop", "ecs_service": "shop-api",
+            "container": "api", "other_containers": ["worker"], "image": image, "state": state,
+            "also": {"proxy": {"repository": "shop/proxy", "digest": Digest::unknown()}},
+            "source": {"kind": "manual"}, "sequence": {"series": "", "position": ""},
+            "requested_at": at, "claimed_at": at, "claimed_by": "worker", "lease_until": at,
+            "previous_task_definition": "", "previous_image": "",
+        }))
+        .unwrap()
+    }
+
+    fn chosen(container: &'static str, deployment: &Deployment) -> Choice {
+        let part = Part {
+            name: container,
+            ..part("shop/api:v1")
+        };
+        let failed = image("f");
+        choose(part, Some("shop/api:v1"), Some(deployment), Some(&failed))
+    }
+
+    #[test]
+    fn what_the_last_deployment_brings_is_carried_in_each_of_its_containers() {
+        for state in [State::Deploying, State::Verifying, State::Succeeded] {
+            let last = deployment(&image("a"), state);
+            for container in ["api", "worker"] {
+                assert_eq!(chosen(container, &last), Choice::Pinned(image("a")));
+            }
+            assert_eq!(chosen("agent", &last), Choice::Running);
+        }
+    }
+
+    #[test]
+    fn an_image_whose_migration_has_not_ended_is_not_carried() {
+        let mut last = deployment(&image("a"), State::Preparing);
+        assert_eq!(chosen("api", &last), Choice::Pinned(image("f")));
+        last.state = State::Claimed;
+        assert_eq!(chosen("api", &last), Choice::Pinned(image("a")));
+        last.settings.before_tasks = serde_json::from_value(serde_json::json!([
+            {"name": "migrate", "command": ["migrate"]}
+        ]))
+        .unwrap();
+        assert_eq!(chosen("api", &last), Choice::Pinned(image("f")));
+    }
+
+    #[test]
+    fn what_a_failed_change_carried_counts_until_somebody_deploys() {
+        let mut last = deployment(&image("a"), State::RolledBack);
+        let begun = last.claimed_at;
+        let change = |seconds| {
+            let at = begun + chrono::Duration::seconds(seconds);
+            let source = longshore_events::longshore::StackSource::CloudFormation;
+            Operation::begin("change", OperationKind::Apply, source, at)
+        };
+        assert!(came_after(&last, &change(-1)));
+        assert!(!came_after(&last, &change(1)));
+        last.source = Source::Stack {
+            operation_id: "change".to_owned(),
+            restored: true,
+        };
+        assert!(!came_after(&last, &change(-1)));
+    }
+
+    #[test]
+    fn a_digest_that_nobody_knows_is_not_carried() {
+        let unknown = Image {
+            digest: Digest::unknown(),
+            ..image("a")
+        };
+        let last = deployment(&unknown, State::Succeeded);
+        for container in ["api", "proxy"] {
+            assert_eq!(chosen(container, &last), Choice::Running);
+        }
     }
 
     #[test]
