@@ -1,17 +1,22 @@
 //! From what woke `deploy` to a call of the deployment engine, and from its answer to Lambda's.
 
 use chrono::{DateTime, Utc};
-use longshore_events::incoming::{DeployEvent, Push, ReleaseFile, parse_deploy};
+use longshore_events::incoming::{DeployEvent, DeployTaskStopped, Push, ReleaseFile, parse_deploy};
 use longshore_events::longshore::Source;
-use longshore_events::manual::{DeployPayload, DeployRequest};
-use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
-use longshore_rollout::deploy::{
-    Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly, deploy_push,
+use longshore_events::manual::{
+    ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
 };
+use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
+use longshore_rollout::deploy::{Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly};
+use longshore_rollout::follow::deploy_push;
+use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
 use longshore_rollout::ports::{CallError, Cloud};
 use longshore_rollout::record::Worker;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::rollback::{RollbackError, rollback};
+use longshore_rollout::route::Owner;
 use longshore_rollout::sequence::Sequence;
+use longshore_rollout::tasks::{go_on, task_stopped};
 use longshore_rollout::watch::reconcile;
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
@@ -35,22 +40,18 @@ pub async fn handle<C: Cloud>(
     match parse_deploy(payload) {
         Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, &worker).await,
         Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, &worker).await,
-        Ok(DeployEvent::Request(DeployRequest::Deploy(payload))) => {
-            handle_payload(cloud, &payload, &worker).await
-        }
-        Ok(DeployEvent::Request(
-            DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_),
-        )) => handle_reconcile(cloud, &worker).await,
+        Ok(DeployEvent::Request(request)) => handle_request(cloud, request, &worker).await,
         Ok(DeployEvent::StackAtRest {
             stack,
             operation_id,
         }) => handle_stack_at_rest(cloud, &stack, &operation_id, &worker).await,
-        Ok(
-            DeployEvent::Request(_)
-            | DeployEvent::DeploymentChanged { .. }
-            | DeployEvent::TaskStopped(_)
-            | DeployEvent::ReconcileShard(_),
-        ) => unimplemented!("rollouts"),
+        Ok(DeployEvent::DeploymentChanged { stack, service }) => {
+            handle_deployment_changed(cloud, Owner { stack, service }, &worker).await
+        }
+        Ok(DeployEvent::TaskStopped(stopped)) => {
+            handle_task_stopped(cloud, &stopped, &worker).await
+        }
+        Ok(DeployEvent::ReconcileShard(_)) => unimplemented!("reconcile at scale"),
         Ok(DeployEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
             Ok(json!({"outcome": "ignored", "reason": reason}))
@@ -67,13 +68,34 @@ pub async fn handle<C: Cloud>(
     }
 }
 
+async fn handle_request<C: Cloud>(
+    cloud: &C,
+    request: DeployRequest,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    match request {
+        DeployRequest::Deploy(payload) => handle_payload(cloud, &payload, worker).await,
+        DeployRequest::Rollback(payload) => handle_rollback(cloud, &payload, worker).await,
+        DeployRequest::Hold(payload) => handle_hold(cloud, &payload, worker).await,
+        DeployRequest::Resume(payload) => handle_resume(cloud, &payload, worker).await,
+        DeployRequest::Approve(payload) => handle_approve(cloud, &payload, worker).await,
+        DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_) => {
+            handle_reconcile(cloud, worker).await
+        }
+    }
+}
+
 async fn handle_push<C: Cloud>(cloud: &C, push: &Push, worker: &Worker) -> Result<Value, Failure> {
     let results = deploy_push(cloud, push, worker)
         .await
-        .map_err(|error| Failure {
-            kind: "CallFailed",
-            message: error.to_string(),
-        })?;
+        .map_err(call_failed)?;
+    Ok(json!({"services": all_logged(results)?}))
+}
+
+/// What came of several services; what failed for one brings the event again.
+fn all_logged(
+    results: Vec<Result<ServiceOutcome, DeployError>>,
+) -> Result<Vec<ServiceOutcome>, Failure> {
     let mut services = Vec::new();
     let mut errors = Vec::new();
     for result in results {
@@ -82,13 +104,148 @@ async fn handle_push<C: Cloud>(cloud: &C, push: &Push, worker: &Worker) -> Resul
             Err(error) => errors.push(error.to_string()),
         }
     }
+    none_failed(&errors).map(|()| services)
+}
+
+fn none_failed(errors: &[String]) -> Result<(), Failure> {
     if errors.is_empty() {
-        Ok(json!({"services": services}))
-    } else {
-        Err(Failure {
-            kind: "CallFailed",
-            message: errors.join("; "),
-        })
+        return Ok(());
+    }
+    Err(Failure {
+        kind: "CallFailed",
+        message: errors.join("; "),
+    })
+}
+
+/// A deployment ended, or is stable: it may have tasks to run, and others may have waited for it.
+async fn handle_deployment_changed<C: Cloud>(
+    cloud: &C,
+    owner: Owner,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let outcome = go_on(cloud, &owner, worker).await.map_err(call_failed)?;
+    let Owner { stack, service } = owner;
+    tracing::info!(stack, service, ?outcome, "deployment went on");
+    let followed = predecessor_ended(cloud, &stack, &service, worker)
+        .await
+        .map_err(call_failed)?;
+    // Nobody waits for an answer, and nothing is mended by trying again what was refused.
+    let (refused, others) = followed
+        .into_iter()
+        .partition(|result| matches!(result, Err(DeployError::Refused { .. })));
+    let refused: Vec<Result<ServiceOutcome, DeployError>> = refused;
+    for error in refused.into_iter().filter_map(Result::err) {
+        tracing::warn!(stack, service, %error, "not deployed after its predecessor");
+    }
+    Ok(json!({"outcome": outcome, "services": all_logged(others)?}))
+}
+
+async fn handle_task_stopped<C: Cloud>(
+    cloud: &C,
+    stopped: &DeployTaskStopped,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let outcome = task_stopped(cloud, stopped, worker)
+        .await
+        .map_err(call_failed)?;
+    let DeployTaskStopped {
+        stack,
+        service,
+        task,
+        ..
+    } = stopped;
+    tracing::info!(stack, service, task, ?outcome, "one-off task stopped");
+    Ok(json!({"outcome": outcome}))
+}
+
+async fn handle_rollback<C: Cloud>(
+    cloud: &C,
+    payload: &RollbackPayload,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    match rollback(cloud, payload, worker).await {
+        Ok(outcome) => Ok(json!({"services": [logged(outcome)]})),
+        Err(error) => Err(Failure {
+            kind: match error {
+                RollbackError::Refused { .. } => "Refused",
+                RollbackError::Call { .. } => "CallFailed",
+            },
+            message: error.to_string(),
+        }),
+    }
+}
+
+async fn handle_hold<C: Cloud>(
+    cloud: &C,
+    payload: &HoldPayload,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let held = hold(cloud, payload, worker).await.map_err(hold_failed)?;
+    all_held(held)
+}
+
+async fn handle_resume<C: Cloud>(
+    cloud: &C,
+    payload: &ResumePayload,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let resumed = resume(cloud, payload, worker).await.map_err(hold_failed)?;
+    all_held(resumed)
+}
+
+async fn handle_approve<C: Cloud>(
+    cloud: &C,
+    payload: &ApprovePayload,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let outcome = approve(cloud, payload, worker).await.map_err(hold_failed)?;
+    Ok(json!({"services": [logged(outcome)]}))
+}
+
+/// Whoever asked reads what failed for any of the services.
+fn all_held(results: Vec<Result<HoldOutcome, HoldError>>) -> Result<Value, Failure> {
+    let mut services = Vec::new();
+    let mut failure: Option<Failure> = None;
+    for result in results {
+        match result {
+            Ok(outcome) => {
+                let HoldOutcome { stack, service, .. } = &outcome;
+                let is_held = outcome.hold.is_some();
+                let waited = &outcome.waited;
+                tracing::info!(
+                    stack,
+                    service,
+                    is_held,
+                    ?waited,
+                    "deployments held or resumed"
+                );
+                services.push(outcome);
+            }
+            Err(error) => {
+                let next = hold_failed(error);
+                failure = Some(match failure {
+                    None => next,
+                    Some(failure) => Failure {
+                        kind: failure.kind,
+                        message: format!("{}; {}", failure.message, next.message),
+                    },
+                });
+            }
+        }
+    }
+    match failure {
+        None => Ok(json!({"services": services})),
+        Some(failure) => Err(failure),
+    }
+}
+
+fn hold_failed(error: HoldError) -> Failure {
+    Failure {
+        kind: match error {
+            HoldError::Refused { .. } | HoldError::Deploy(DeployError::Refused { .. }) => "Refused",
+            HoldError::Call { .. } | HoldError::Deploy(_) => "CallFailed",
+        },
+        message: error.to_string(),
     }
 }
 
@@ -152,14 +309,8 @@ async fn handle_stack_at_rest<C: Cloud>(
             Err(error) => errors.push(error.to_string()),
         }
     }
-    if errors.is_empty() {
-        Ok(json!({"stack": stack, "services": services}))
-    } else {
-        Err(Failure {
-            kind: "CallFailed",
-            message: errors.join("; "),
-        })
-    }
+    none_failed(&errors)?;
+    Ok(json!({"stack": stack, "services": services}))
 }
 
 async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value, Failure> {
@@ -234,8 +385,12 @@ fn logged(answer: ServiceOutcome) -> ServiceOutcome {
             task_definition,
             "deployment started"
         ),
+        Outcome::Nothing => tracing::debug!(stack, service, "nothing new to deploy"),
         Outcome::Skipped { reason } => {
             tracing::info!(stack, service, ?reason, "deployment skipped");
+        }
+        Outcome::Waiting { reason, until } => {
+            tracing::info!(stack, service, ?reason, ?until, "deployment waits");
         }
         Outcome::Pending => {
             tracing::info!(stack, service, "deployment waits, the stack is changing");

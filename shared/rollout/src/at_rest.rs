@@ -207,7 +207,7 @@ async fn look_after<C: Cloud>(
             owner: &owner,
             worker,
         };
-        match settle(&engine, operation, carried).await {
+        match Box::pin(settle(&engine, operation, carried)).await {
             Ok(done) => done,
             Err(Stop::Refused(reason)) => Done::NotPutBack { reason },
             Err(Stop::Call(error)) => {

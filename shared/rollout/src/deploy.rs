@@ -322,7 +322,7 @@ impl<C: Cloud> Engine<'_, C> {
             let repository = &request.image.repository;
             let followed =
                 baseline(self.cloud, repository, followers, request.at, self.worker).await?;
-            if let Some(outcome) = self.pursue(stored, request, &followed).await? {
+            if let Some(outcome) = Box::pin(self.pursue(stored, request, &followed)).await? {
                 return Ok(outcome);
             }
         }
@@ -454,7 +454,8 @@ impl<C: Cloud> Engine<'_, C> {
             Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
             claimed => claimed?,
         };
-        self.carry_out(record, version, &shown.running, &revision, raced.as_deref())
+        // On the heap, as the other long ways are: what an invocation may come to do is large for a stack.
+        Box::pin(self.carry_out(record, version, &shown.running, &revision, raced.as_deref()))
             .await
             .map(Some)
     }

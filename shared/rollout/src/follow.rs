@@ -283,16 +283,16 @@ impl<C: Cloud> Engine<'_, C> {
                 Ok(Some(Outcome::Nothing))
             }
             Due::ComeAgain => Err(Stop::Call(self.claimed_already())),
-            Due::Resume => self.resume_at_rest(stored).await,
+            Due::Resume => Box::pin(self.resume_at_rest(stored)).await,
             Due::News(image) => {
                 let number = record.map_or(0, |record| record.deployment.number) + 1;
                 let request = self.request(repository, wake, image, number);
                 let followed = [(self.follower.container.clone(), image.clone())].into();
-                self.pursue(stored, &request, &followed).await
+                Box::pin(self.pursue(stored, &request, &followed)).await
             }
             Due::Waiting(waiting) => {
                 let request = waiting.request.clone();
-                self.pursue_waiting(stored, &request).await
+                Box::pin(self.pursue_waiting(stored, &request)).await
             }
         }
     }

@@ -48,7 +48,8 @@ async fn a_push_starts_a_deployment_and_the_answer_names_it() {
     let event = push_event();
     let answer = send(&cloud, &event).await.unwrap();
     assert_eq!(answer["services"][0]["outcome"], "started");
-    assert_eq!(answer["services"][0]["deployment_id"], event["id"]);
+    let id = answer["services"][0]["deployment_id"].as_str().unwrap();
+    assert_eq!(id, format!("{}-1", event["id"].as_str().unwrap()));
     assert_eq!(
         cloud.record(&follower("api")).unwrap().deployment.state,
         State::Deploying
@@ -105,7 +106,7 @@ async fn a_wrong_manual_payload_is_an_error_that_names_the_field_and_what_is_exp
     let cases = [
         (
             json!({}),
-            "field `action`: found nothing, expected `deploy` or `reconcile`",
+            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve` or `reconcile`",
         ),
         (
             json!({"action": "deplyo"}),
@@ -248,7 +249,7 @@ async fn a_push_while_the_stack_changes_is_answered_as_pending_and_goes_out_at_i
         let answer = send(&cloud, &event).await.unwrap();
         assert_eq!(answer["stack"], "shop");
         assert_eq!(answer["services"][0]["service"], "api");
-        assert_eq!(answer["services"][0]["waited"]["outcome"], "started");
+        assert_eq!(answer["services"][0]["waited"][0]["outcome"], "started");
         // The same event again finds nothing to do.
         let answer = send(&cloud, &event).await.unwrap();
         assert_eq!(answer["services"], json!([]));

@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
-use longshore_rollout::deploy::deploy_push;
+use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::ErrorClass;
+use longshore_rollout::route::Follower;
+use longshore_rollout::settings::OneOffTask;
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
@@ -26,7 +29,10 @@ async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
 
 /// A deployment under way, and a sample that tells of it.
 async fn deploying(name: &str) -> (FakeCloud, Value) {
-    let api = follower("api");
+    deploying_as(follower("api"), name).await
+}
+
+async fn deploying_as(api: Follower, name: &str) -> (FakeCloud, Value) {
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy_push(
         &cloud,
@@ -50,6 +56,27 @@ async fn a_completed_deployment_is_answered_as_succeeded() {
         json!({"outcome": "succeeded"})
     );
     assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+}
+
+#[tokio::test]
+async fn a_completed_deployment_with_tasks_to_follow_is_answered_as_verifying() {
+    let mut api = follower("api");
+    api.rollout.after_tasks = vec![OneOffTask {
+        name: "smoke".to_owned(),
+        command: vec!["bin/smoke".to_owned()],
+        environment: BTreeMap::new(),
+        timeout_minutes: 5,
+    }];
+    let (cloud, event) = deploying_as(api.clone(), "deployment-completed.json").await;
+    cloud.complete(&api);
+    assert_eq!(
+        send(&cloud, &event).await.unwrap(),
+        json!({"outcome": "verifying"})
+    );
+    assert_eq!(
+        cloud.told(),
+        ["Deployment Started", "Deployment Stabilized"]
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::manual::DeployPayload;
-use longshore_rollout::deploy::{Asked, deploy_explicitly, deploy_push};
+use longshore_rollout::deploy::{Asked, deploy_explicitly};
+use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::deploy_release;
