@@ -8,7 +8,7 @@ use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::route::Follower;
 use longshore_rollout::settings::OneOffTask;
 use longshore_rollout::stack_record::{Operation, StackRecord};
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn deploying_as(api: Follower, name: &str) -> (FakeCloud, Value) {
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy_push(
         &cloud,
-        &push("v2", digest('2'), noon(0)),
+        &cloud.push("v2", digest('2'), noon(0)),
         &worker("deploy", 0),
     )
     .await
