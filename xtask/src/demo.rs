@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const NAME_WIDTH: usize = 66;
 
 /// What is shown once everything is there.
-const STEPS: [(&str, Scene); 15] = [
+const STEPS: [(&str, Scene); 18] = [
     (
         "(1) a stack file: what would be made, what it would cost",
         stacks::plans,
@@ -47,8 +47,8 @@ const STEPS: [(&str, Scene); 15] = [
         deployments::rolls_out,
     ),
     (
-        "(4) the same event again: skipped",
-        deployments::skips_the_same_event,
+        "(4) the same event again: nothing is done, nobody is bothered",
+        deployments::ignores_the_same_event,
     ),
     (
         "(5) push v3, whose container exits 1: rolled back, the reason told",
@@ -75,23 +75,35 @@ const STEPS: [(&str, Scene); 15] = [
         deployments::deploys_a_payload,
     ),
     (
-        "(11) calls that a function's role does not allow: refused",
+        "(11) a rollback by hand: hotfix-1 again, and v2 stays away",
+        deployments::goes_back,
+    ),
+    (
+        "(12) a hold: two pushes wait, then the newer one goes out",
+        deployments::holds,
+    ),
+    (
+        "(13) a migration that fails: told why, the service untouched",
+        stacks::stops_at_a_failing_migration,
+    ),
+    (
+        "(14) calls that a function's role does not allow: refused",
         deployments::refuses_what_is_not_allowed,
     ),
     (
-        "(12) a mirror of 30 bottles: planned, brought, nothing to do then",
+        "(15) a mirror of 30 bottles: planned, brought, nothing to do then",
         syncs::mirrors,
     ),
     (
-        "(13) 80 MB more by two tasks, one killed: gone on where it was",
+        "(16) 80 MB more by two tasks, one killed: gone on where it was",
         syncs::goes_on_after_a_kill,
     ),
     (
-        "(14) what brew asks a mirror for: there, with the right SHA-256",
+        "(17) what brew asks a mirror for: there, with the right SHA-256",
         syncs::serves_clients,
     ),
     (
-        "(15) the stack destroyed: its tasks end, its log stays",
+        "(18) the stack destroyed: its tasks end, its log stays",
         stacks::destroys,
     ),
 ];
@@ -115,6 +127,8 @@ struct Images {
     second: Option<String>,
     /// `hotfix-1`, which only the release file asks for.
     hotfix: Option<String>,
+    /// `v5`, the newest that was pushed during the hold.
+    newest: Option<String>,
 }
 
 impl Images {
@@ -124,6 +138,10 @@ impl Images {
 
     fn hotfix(&self) -> Result<&str> {
         self.hotfix.as_deref().context("hotfix-1 was not pushed")
+    }
+
+    fn newest(&self) -> Result<&str> {
+        self.newest.as_deref().context("v5 was not pushed")
     }
 }
 
@@ -303,6 +321,7 @@ impl Demo<'_> {
                 first,
                 second: None,
                 hotfix: None,
+                newest: None,
             },
         })
     }

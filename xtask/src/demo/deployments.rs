@@ -1,7 +1,8 @@
 //! The scenes of a service's deployments.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use longshore_local::client::{JsonService, QueryService};
+use longshore_local::control::SlackMessage;
 use longshore_local::scene::{
     credentials_of_function_role, fails, push_image, refused, serves, short_digest,
 };
@@ -29,28 +30,16 @@ pub fn rolls_out(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) 
     ))
 }
 
-pub fn skips_the_same_event(
+pub fn ignores_the_same_event(
     terminal: &mut Terminal,
     stage: &mut Stage,
     slack: &Slack<'_>,
 ) -> Result<String> {
-    let control = stage.environment.control();
-    let event = control
-        .events()?
-        .into_iter()
-        .find(|event| {
-            let detail = &event["detail"];
-            event["source"] == "aws.ecr"
-                && detail["repository-name"] == stage.service.repository.as_str()
-                && detail["image-tag"] == "v2"
-                && detail["action-type"] == "PUSH"
-        })
-        .context("the push of v2 gave no event")?;
+    let event = push_event(stage, "v2")?;
     let definitions = stage.service.count_task_definitions(&stage.environment)?;
     let before = stage.service.describe(&stage.environment)?;
-    terminal.progress("sending the event of the push of v2 once more");
-    control.send_event(&event)?;
-    slack.wait_for(terminal, &["skipped", "api"])?;
+    terminal.progress("invoking deploy with the event of the push of v2 once more");
+    let answer = ask_deploy(stage, &event)?;
     let after = stage.service.describe(&stage.environment)?;
     ensure!(
         before["deployments"][0]["id"] == after["deployments"][0]["id"],
@@ -60,11 +49,42 @@ pub fn skips_the_same_event(
         stage.service.count_task_definitions(&stage.environment)? == definitions,
         "a task definition was registered by the second event"
     );
-    slack.check_none(&["started"])?;
+    let told = slack.messages()?;
+    ensure!(
+        told.is_empty(),
+        "Slack was told of the second event: {:?}",
+        told.first().map_or("", SlackMessage::fallback)
+    );
     Ok(format!(
-        "event {}: nothing registered, nothing updated",
+        "event {}: {answer}",
         event["id"].as_str().unwrap_or_default()
     ))
+}
+
+/// The event that ECR told of the push of a tag.
+fn push_event(stage: &Stage, tag: &str) -> Result<Value> {
+    stage
+        .environment
+        .control()
+        .events()?
+        .into_iter()
+        .find(|event| {
+            let detail = &event["detail"];
+            event["source"] == "aws.ecr"
+                && detail["repository-name"] == stage.service.repository.as_str()
+                && detail["image-tag"] == tag
+                && detail["action-type"] == "PUSH"
+        })
+        .with_context(|| format!("the push of {tag} gave no event"))
+}
+
+/// What `deploy` answers to a payload.
+fn ask_deploy(stage: &Stage, payload: &Value) -> Result<Value> {
+    let function = stage.environment.applied.function_name("deploy")?;
+    let answer = stage.environment.client().invoke(function, payload);
+    answer
+        .context("invoke deploy")?
+        .or_else(|error| bail!("deploy answered an error: {error}"))
 }
 
 pub fn rolls_back(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> Result<String> {
@@ -137,18 +157,79 @@ pub fn deploys_a_payload(
         "note": "back to v2",
     });
     terminal.progress("invoking deploy with the payload");
-    let answer = stage
-        .environment
-        .client()
-        .invoke(stage.environment.applied.function_name("deploy")?, &payload)
-        .context("invoke deploy")?;
-    if let Err(error) = &answer {
-        anyhow::bail!("deploy answered an error: {error}");
-    }
+    ask_deploy(stage, &payload)?;
     slack.wait_for(terminal, &["started", "api", "v2"])?;
     let running = wait_for_rollout(terminal, stage, second)?;
     slack.wait_for(terminal, &["succeeded", "api", "v2"])?;
     Ok(format!("{payload} -> {}", processes(&running)))
+}
+
+pub fn goes_back(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> Result<String> {
+    let payload = json!({
+        "action": "rollback",
+        "stack": stage.service.stack,
+        "service": stage.service.name,
+        "note": "v2 is slow",
+    });
+    terminal.progress("invoking deploy with the payload");
+    let answer = ask_deploy(stage, &payload)?;
+    let hotfix = stage.images.hotfix()?;
+    slack.wait_for(terminal, &["started", "api", "rollback", "v2 is slow"])?;
+    let running = wait_for_rollout(terminal, stage, hotfix)?;
+    slack.wait_for(terminal, &["succeeded", "api"])?;
+
+    terminal.progress("invoking deploy with the push of v2, and with a reconcile");
+    ask_deploy(stage, &push_event(stage, "v2")?)?;
+    ask_deploy(stage, &json!({"action": "reconcile"}))?;
+    wait_for_rollout(terminal, stage, hotfix)?;
+    slack.check_none(&["started", "v2@"])?;
+    Ok(format!(
+        "{answer}\nhotfix-1 ({}), {}; neither the push of v2 nor the reconcile brought v2 back",
+        short_digest(hotfix),
+        processes(&running)
+    ))
+}
+
+pub fn holds(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> Result<String> {
+    let service = json!({"stack": stage.service.stack, "service": stage.service.name});
+    let with = |action: &str| {
+        let mut payload = service.clone();
+        payload["action"] = action.into();
+        payload
+    };
+    let mut hold = with("hold");
+    hold["note"] = "the database is being moved".into();
+    ask_deploy(stage, &hold)?;
+    let hotfix = stage.images.hotfix()?.to_owned();
+    let mut digests = Vec::new();
+    for tag in ["v4", "v5"] {
+        digests.push(push_image(
+            &stage.environment.client(),
+            &stage.service.repository,
+            tag,
+            &serves(&format!("api {tag} is serving")),
+        )?);
+        slack.wait_for(
+            terminal,
+            &["waits", "api", tag, "the database is being moved"],
+        )?;
+    }
+    wait_for_rollout(terminal, stage, &hotfix)?;
+    slack.check_none(&["started"])?;
+
+    terminal.progress("invoking deploy with action resume");
+    ask_deploy(stage, &with("resume"))?;
+    let newest = digests.pop().context("nothing was pushed")?;
+    let running = wait_for_rollout(terminal, stage, &newest)?;
+    slack.wait_for(terminal, &["succeeded", "api", "v5"])?;
+    slack.check_none(&["started", "v4"])?;
+    let detail = format!(
+        "hotfix-1 ran on while v4 and v5 waited; then v5 ({}), {}, and v4 never",
+        short_digest(&newest),
+        processes(&running)
+    );
+    stage.images.newest = Some(newest);
+    Ok(detail)
 }
 
 pub fn refuses_what_is_not_allowed(

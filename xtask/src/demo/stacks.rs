@@ -5,7 +5,8 @@ use longshore_local::client::JsonService;
 use longshore_local::control::Container;
 use longshore_local::process::runs;
 use longshore_local::scene::{
-    Network, Service, followers, log_lines, put_stack_file, short_digest, stack_status,
+    Network, Service, followers, log_lines, push_image, put_stack_file, serves, short_digest,
+    stack_status,
 };
 use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
@@ -55,6 +56,8 @@ pub struct File {
     memory: u32,
     /// A script for the container to run instead of its image's command.
     script: Option<&'static str>,
+    /// A script that runs before each deployment, with the new image.
+    migration: Option<&'static str>,
 }
 
 impl Default for File {
@@ -63,6 +66,7 @@ impl Default for File {
             cpu: 256,
             memory: 512,
             script: None,
+            migration: None,
         }
     }
 }
@@ -83,7 +87,7 @@ logs:
 services:
   api:
     image: shop/api:v1
-    follow_tags: [\"v*\"]
+    image_policy: {{tags: [\"v*\"]}}
     container_port: 8080
     cpu: {}
     memory: {}
@@ -101,6 +105,11 @@ services:
         if let Some(script) = self.script {
             text.push_str(&format!("    command: [/bin/sh, -c, \"{script}\"]\n"));
         }
+        if let Some(script) = self.migration {
+            text.push_str(&format!(
+                "    rollout:\n      before_tasks:\n        - {{name: migrate, command: [/bin/sh, -c, \"{script}\"]}}\n"
+            ));
+        }
         text
     }
 
@@ -114,7 +123,7 @@ services:
             "services": {
                 "api": {
                     "image": "shop/api:v1",
-                    "follow_tags": ["v*"],
+                    "image_policy": {"tags": ["v*"]},
                     "container_port": 8080,
                     "cpu": self.cpu,
                     "memory": self.memory,
@@ -297,6 +306,7 @@ pub fn takes_back_what_fails(
         cpu: 1024,
         memory: 2048,
         script: Some("echo cannot read the settings >&2; exit 3"),
+        ..File::default()
     };
     put_stack_file(&stage.environment, NAME, &file.text(&stage.network))?;
     slack.wait_for(
@@ -357,6 +367,44 @@ fn line_of(text: &str, part: &str) -> Result<usize> {
         .position(|line| line.contains(part))
         .map(|index| index + 1)
         .with_context(|| format!("{part:?} is not in the stack file"))
+}
+
+pub fn stops_at_a_failing_migration(
+    terminal: &mut Terminal,
+    stage: &mut Stage,
+    slack: &Slack<'_>,
+) -> Result<String> {
+    let file = File {
+        migration: Some("echo the table is locked >&2; exit 7"),
+        ..File::default()
+    };
+    put_stack_file(&stage.environment, NAME, &file.text(&stage.network))?;
+    slack.wait_for(terminal, &["Stack ready", NAME])?;
+    let newest = stage.images.newest()?;
+    wait_for_rollout(terminal, stage, newest)?;
+    let before = stage.service.describe(&stage.environment)?;
+    let digest = push_image(
+        &stage.environment.client(),
+        &stage.service.repository,
+        "v6",
+        &serves("api v6 is serving"),
+    )?;
+    let message = slack.wait_for(
+        terminal,
+        &["failed", "api", "v6", "migrate", "exited with 7"],
+    )?;
+    let after = stage.service.describe(&stage.environment)?;
+    ensure!(
+        before["deployments"][0]["id"] == after["deployments"][0]["id"],
+        "the service was updated although the migration had failed"
+    );
+    slack.check_none(&["succeeded", "v6"])?;
+    Ok(format!(
+        "v6 ({}): {}\nv5 ({}) runs on",
+        short_digest(&digest),
+        message.fallback(),
+        short_digest(newest)
+    ))
 }
 
 pub fn refuses_mistakes(
