@@ -11,7 +11,7 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn wrong_arguments_are_refused_with_what_is_expected() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 25] = [
         (
             &["deploy", "shop", "--image", "shop/api:v2"],
             "expected <stack>/<service>, such as shop/api",
@@ -21,6 +21,47 @@ fn wrong_arguments_are_refused_with_what_is_expected() {
             "expected <repository>:<tag> or <repository>@sha256:<digest>",
         ),
         (&["deploy", "shop/api"], "--image"),
+        (
+            &["rollback", "shop"],
+            "expected <stack>/<service>, such as shop/api",
+        ),
+        (
+            &["rollback", "shop/api", "--to", "0"],
+            "invalid value '0' for '--to <NUMBER>'",
+        ),
+        (
+            &["hold", "shop/api/one"],
+            "expected <stack> or <stack>/<service>, such as shop/api",
+        ),
+        (
+            &["hold", "shop", "--until", "tomorrow"],
+            "invalid value 'tomorrow' for '--until <TIME>'",
+        ),
+        (&["resume"], "<SUBJECT>"),
+        (
+            &["approve", "shop/api", "--digest", "v2"],
+            "expected sha256: and 64 lowercase hexadecimal digits",
+        ),
+        (
+            &["history", "shop"],
+            "expected <stack>/<service>, such as shop/api",
+        ),
+        (
+            &["logs", "shop/api", "--lines", "0"],
+            "invalid value '0' for '--lines <LINES>'",
+        ),
+        (
+            &["adopt", "shop"],
+            "expected <cluster>/<service>, such as shop/api",
+        ),
+        (
+            &["adopt", "shop/api", "--tags", "v*", "--semver", "^1"],
+            "cannot be used with",
+        ),
+        (
+            &["adopt", "shop/api", "--tags", "v*", "--tag-pattern", "v.*"],
+            "cannot be used with",
+        ),
         (&["status", "--output", "yaml"], "text, json"),
         (&["deplyo"], "deploy"),
         (&["sync", "plan"], "<STACK>"),
@@ -71,8 +112,23 @@ fn wrong_arguments_are_refused_with_what_is_expected() {
 
 #[test]
 fn a_missing_state_bucket_is_named_with_its_variable() {
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 14] = [
         &["status"],
+        &["rollback", "shop/api"],
+        &["hold", "shop", "--until", "2026-12-24T18:00:00+01:00"],
+        &["resume", "shop"],
+        &["approve", "shop/api"],
+        &["history", "shop/api"],
+        &["logs", "shop/api"],
+        &[
+            "adopt",
+            "shop/api",
+            "--semver",
+            "^1",
+            "--tag-pattern",
+            "v(.*)",
+        ],
+        &["adopt", "shop/api", "--tags", "v*,main"],
         &["sync", "plan", "bottles"],
         &["sync", "plan", "bottles", "--check-listing"],
         &["sync", "run", "bottles", "--threshold-bytes", "1"],

@@ -121,6 +121,7 @@ impl<'a> Subject<'a> {
             LongshoreEvent::DeploymentSkipped(event) => Self {
                 stack: Some(&event.stack),
                 service: Some(&event.service),
+                deployment_id: event.deployment_id.as_deref(),
                 ..Self::default()
             },
             LongshoreEvent::DeploymentStabilized(event) => Self::of_deployment(&event.deployment),
