@@ -71,6 +71,8 @@ pub enum Done {
         /// In the words of what refused it.
         reason: String,
     },
+    /// The tasks run that come before its update: the reconcile looks after it when they have ended.
+    Later,
     /// The stack is being changed again: it will be looked after when that is over.
     Changing,
 }
@@ -293,6 +295,7 @@ async fn settle_shown<C: Cloud>(
             Ok(Some(Done::Nothing))
         }
         AtRest::Wait => Err(Stop::Call(engine.claimed_already())),
+        AtRest::Later => Ok(Some(Done::Later)),
         AtRest::Resume => match written.last() {
             Some(last) => {
                 let resumed = last.resumed(worker);
@@ -506,7 +509,7 @@ async fn write_down<C: Cloud>(
     let done: Vec<&ServiceAtRest> = services
         .iter()
         .flatten()
-        .filter(|service| service.done != Done::Changing)
+        .filter(|service| !matches!(service.done, Done::Changing | Done::Later))
         .collect();
     let is_settled = done.len() == services.len();
     for _ in 0..RACES {

@@ -293,6 +293,8 @@ pub enum AtRest {
     Resume,
     /// An image is being put back, and whoever has the claim may still run: come again.
     Wait,
+    /// Tasks run that come before an update: look again when they have ended.
+    Later,
     /// CloudFormation's deployment runs the image that the record's deployment was rolling out: the
     /// record's deployment goes on as that one.
     Follow,
@@ -322,8 +324,8 @@ pub fn at_rest(
         };
     }
     if last.is_some_and(|last| last.state == State::Preparing) {
-        // Its tasks still run. When they have ended it updates what is there then.
-        return AtRest::Nothing;
+        // When they have ended it updates what is there then, or fails, and what ran is to be put back.
+        return AtRest::Later;
     }
     let runs = |image: &Image| is_pinned_to(&running.image, image);
     let is_ready = operation.state == OperationState::Ready;

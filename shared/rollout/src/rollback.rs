@@ -21,7 +21,7 @@ use crate::sequence::Sequence;
 use crate::task_definition::{is_pinned_to, pinned_image};
 use crate::tasks::follower;
 
-/// How many deployments are looked through, newest first, for one to go back to.
+/// How many deployments are looked through, newest first, for one that can be gone back to.
 const LOOKED_THROUGH: usize = 200;
 
 /// How many deployments are read side by side.
@@ -266,10 +266,11 @@ async fn choose<C: Cloud>(
     // The containers that got other images since the deployment in question.
     let mut changed: BTreeSet<String> = BTreeSet::new();
     let mut gone: Option<Deployment> = None;
-    for numbers in numbers
-        .chunks(SIDE_BY_SIDE)
-        .take(LOOKED_THROUGH / SIDE_BY_SIDE)
-    {
+    let newer = numbers
+        .iter()
+        .filter(|number| to.is_some_and(|to| **number > to));
+    let looked_through = newer.count() + LOOKED_THROUGH;
+    for numbers in numbers[..looked_through.min(numbers.len())].chunks(SIDE_BY_SIDE) {
         for deployment in past.deployments(numbers).await? {
             changed.extend(
                 deployment
@@ -277,6 +278,12 @@ async fn choose<C: Cloud>(
                     .map(|(container, _)| container.to_owned()),
             );
             let is_named = gone.is_none() && to == Some(deployment.number);
+            if is_named && deployment.state.is_open() {
+                return Err(Stop::Refused(format!(
+                    "deployment {} is under way",
+                    deployment.number
+                )));
+            }
             if is_named && deployment.state != State::Succeeded {
                 return Err(Stop::Refused(format!(
                     "deployment {} did not succeed: deploy its image {} by name, if it is that you want",

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_events::image::Image;
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::{
     ChangeCounts, FailedPhase, LongshoreEvent, OperationKind, StackSource,
 };
-use longshore_rollout::at_rest::stack_at_rest;
+use longshore_rollout::at_rest::{Done, stack_at_rest};
 use longshore_rollout::deploy::Outcome;
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::{ErrorClass, ServiceDeployer};
@@ -488,6 +489,43 @@ async fn a_stack_at_rest_leaves_a_deployment_alone_whose_task_runs() {
     }
     stop(&cloud, 0, 60).await;
     assert_eq!(state(&cloud, &api), State::Deploying);
+}
+
+#[tokio::test]
+async fn an_image_that_cloudformation_took_back_while_a_task_ran_is_put_back_when_the_task_fails() {
+    let api = service(&["migrate"], &[]);
+    let cloud = deployed(&api).await;
+    // v1 ran; CloudFormation goes back to the template's v0.
+    let older = format!(
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api@{}",
+        digest('0')
+    );
+    cloud.deploy_outside(&api, &older, 20);
+    cloud.complete(&api);
+    let mut record = stack(&api, OperationState::Failed);
+    record.operation.services[0].image = Some(Image {
+        repository: "shop/api".to_owned(),
+        tag: Some("v1".to_owned()),
+        digest: digest('1'),
+    });
+    cloud.set_stack_record(record);
+    let at_rest = async |seconds| {
+        let at_rest = stack_at_rest(&cloud, "shop", &worker("at-rest", seconds)).await;
+        let services = at_rest.unwrap().services;
+        services.into_iter().map(|service| service.unwrap().done)
+    };
+    assert_eq!(at_rest(30).await.collect::<Vec<_>>(), [Done::Later]);
+    assert_eq!(stop(&cloud, 1, 60).await, WatchOutcome::Failed);
+    let done = at_rest(900).await.next();
+    assert!(matches!(done, Some(Done::PutBack { .. })), "{done:?}");
+    assert!(
+        cloud
+            .running_image(&api)
+            .unwrap()
+            .ends_with(digest('1').as_str())
+    );
+    // What is put back runs no migration.
+    assert_eq!(started(&cloud), ["migrate"]);
 }
 
 /// The record of a stack whose last change is that far.
