@@ -123,8 +123,18 @@ fn failed(event: &DeploymentFailed) -> Message {
             "nothing is being brought back, so the service needs somebody to look at it"
         }
         FailedPhase::After => {
-            "the service runs this image and is stable, so somebody must look whether it may"
+            "the service runs this image and is stable; somebody must look whether it may stay"
         }
+    };
+    // The reason of what failed beside ECS's rollout says how its task died, and what became of the service.
+    let rest = match event.phase {
+        FailedPhase::Rollout => format!(
+            "{}{}",
+            died_of(failures::headline(&event.failures)),
+            sentence(now)
+        ),
+        FailedPhase::Before => "What ran before runs on".to_owned(),
+        FailedPhase::After => "Somebody must look whether it may stay".to_owned(),
     };
     let facts = [
         fact("Failed", &image(&deployment.image)),
@@ -145,10 +155,8 @@ fn failed(event: &DeploymentFailed) -> Message {
     blocks.push(context(deployment, None));
     Message::new(
         format!(
-            "{headline}: {}. {}{}",
+            "{headline}: {}. {rest}",
             reason(&event.reason).trim_end_matches('.'),
-            died_of(failures::headline(&event.failures)),
-            sentence(now)
         ),
         blocks,
     )

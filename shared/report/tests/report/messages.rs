@@ -564,8 +564,16 @@ fn a_rollback_by_hand_is_called_one() {
 #[test]
 fn a_deployment_that_failed_says_what_the_service_runs() {
     for (phase, reason) in [
-        (FailedPhase::Before, "task migrate exited with 1"),
-        (FailedPhase::After, "task smoke-test exited with 1"),
+        (
+            FailedPhase::Before,
+            "task `migrate`, which runs before the update, failed: container api exited with 1; the \
+             service was not updated",
+        ),
+        (
+            FailedPhase::After,
+            "task `smoke-test`, which runs after the update, failed: container api exited with 1; the \
+             service runs the new image",
+        ),
     ] {
         insta::assert_json_snapshot!(
             format!("a_deployment_that_failed__{phase:?}"),
