@@ -11,6 +11,8 @@ mod failures;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod letting_go;
+#[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod samples;
