@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::AwsCloud;
 use crate::error::{failed, unreadable};
-use crate::signed::SignedCall;
+use crate::signed::{SignedCall, json_call};
 
 /// The tags by which a file system or a bucket is known again after its stack is gone.
 const STACK_TAG: &str = "longshore:stack";
@@ -101,22 +101,14 @@ impl Inventory for AwsCloud {
         let operation = "describe the scalable targets of ECS services";
         let mut arns = BTreeMap::new();
         for resource_ids in resource_ids.chunks(RESOURCE_IDS_ALLOWED) {
-            let answer = SignedCall {
+            let answer: Value = json_call(
+                &self.configuration,
                 operation,
-                service: "application-autoscaling",
-                headers: &[
-                    ("content-type", "application/x-amz-json-1.1"),
-                    (
-                        "x-amz-target",
-                        "AnyScaleFrontendService.DescribeScalableTargets",
-                    ),
-                ],
-                body: json!({"ServiceNamespace": "ecs", "ResourceIds": resource_ids}).to_string(),
-            }
-            .send(&self.configuration, json_error)
+                "application-autoscaling",
+                "AnyScaleFrontendService.DescribeScalableTargets",
+                &json!({"ServiceNamespace": "ecs", "ResourceIds": resource_ids}),
+            )
             .await?;
-            let answer: Value = serde_json::from_str(&answer)
-                .map_err(|error| unreadable(operation, error.to_string()))?;
             let targets = answer["ScalableTargets"].as_array();
             arns.extend(targets.into_iter().flatten().filter_map(|target| {
                 Some((
@@ -348,16 +340,6 @@ fn xml_error(body: &str) -> (Option<String>, String) {
     (text("Code"), text("Message").unwrap_or_default())
 }
 
-fn json_error(body: &str) -> (Option<String>, String) {
-    let error: Value = serde_json::from_str(body).unwrap_or_default();
-    let code = error["__type"]
-        .as_str()
-        .and_then(|name| name.rsplit('#').next())
-        .map(str::to_owned);
-    let message = error["message"].as_str().or(error["Message"].as_str());
-    (code, message.unwrap_or(body).to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,10 +386,5 @@ mod tests {
         );
         assert_eq!(code.as_deref(), Some("UnauthorizedOperation"));
         assert_eq!(message, "You are not authorized");
-        let (code, message) = json_error(
-            r#"{"__type": "com.amazonaws#AccessDeniedException", "message": "not authorized"}"#,
-        );
-        assert_eq!(code.as_deref(), Some("AccessDeniedException"));
-        assert_eq!(message, "not authorized");
     }
 }

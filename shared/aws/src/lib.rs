@@ -1,16 +1,21 @@
 //! The only crate that talks to AWS: the ports of the pure crates, carried out with the AWS SDK.
 
+mod adoption;
 mod clock;
 mod cloudformation;
 mod connect;
 mod destination;
 mod error;
+mod exchange;
 mod file_systems;
+mod images;
 mod inventory;
+mod logs;
 mod messages;
 mod mirror;
 mod mirrors;
 mod objects;
+mod one_off_tasks;
 mod publisher;
 mod registry;
 mod secrets;

@@ -1,28 +1,79 @@
-//! ECR: which image a tag means now.
+//! ECR: which image a tag means now, and which images a repository holds.
 
-use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_ecr::types::{
+    DescribeImagesFilter, ImageDetail, ImageIdentifier, ImageStatus, TagStatus,
+};
+use longshore_events::ecr::is_container_image;
 use longshore_events::image::{Image, ImageReference, Selector};
 use longshore_rollout::policy::RegistryImage;
-use longshore_rollout::ports::{CallError, ImageContents, ImageRegistry};
+use longshore_rollout::ports::{CallError, ErrorClass, ImageContents, ImageRegistry};
 
 use crate::AwsCloud;
 use crate::error::{failed, not_found, unreadable};
+use crate::services::timestamp;
+
+/// DescribeImages gives so many images at once.
+const PAGE: i32 = 1000;
 
 impl ImageRegistry for AwsCloud {
     async fn tagged(
         &self,
-        _repository: &str,
-        _tag: &str,
+        repository: &str,
+        tag: &str,
     ) -> Result<Option<RegistryImage>, CallError> {
-        unimplemented!("DescribeImages of a tag")
+        let operation = format!("find image {repository}:{tag} in ECR");
+        let answer = self
+            .ecr()
+            .describe_images()
+            .repository_name(repository)
+            .image_ids(ImageIdentifier::builder().image_tag(tag).build())
+            .send()
+            .await
+            .map_err(failed(&operation));
+        let details = match answer {
+            Ok(answer) => answer.image_details.unwrap_or_default(),
+            Err(error) if error.code.as_deref() == Some("ImageNotFoundException") => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        details
+            .iter()
+            .find(|detail| is_startable(detail, tag))
+            .map(|detail| registry_image(detail, tag, &operation))
+            .transpose()
     }
 
-    async fn images(&self, _repository: &str) -> Result<Vec<RegistryImage>, CallError> {
-        unimplemented!("DescribeImages")
+    async fn images(&self, repository: &str) -> Result<Vec<RegistryImage>, CallError> {
+        let operation = format!("list the images of repository {repository} in ECR");
+        let mut pages = self
+            .ecr()
+            .describe_images()
+            .repository_name(repository)
+            .filter(
+                DescribeImagesFilter::builder()
+                    .tag_status(TagStatus::Tagged)
+                    .build(),
+            )
+            .max_results(PAGE)
+            .into_paginator()
+            .send();
+        let mut images = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed(&operation))?;
+            for detail in page.image_details() {
+                for tag in detail.image_tags() {
+                    if is_startable(detail, tag) {
+                        images.push(registry_image(detail, tag, &operation)?);
+                    }
+                }
+            }
+        }
+        Ok(images)
     }
 
-    async fn inspect(&self, _image: &Image) -> Result<ImageContents, CallError> {
-        unimplemented!("BatchGetImage")
+    async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
+        self.image_contents(image).await
     }
 
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
@@ -42,17 +93,62 @@ impl ImageRegistry for AwsCloud {
             .send()
             .await
             .map_err(failed(&operation))?;
-        let digest = answer
+        let detail = answer
             .image_details()
             .first()
-            .and_then(|detail| detail.image_digest())
-            .ok_or_else(|| not_found(&operation, "the repository has no such image"))?
-            .parse()
-            .map_err(|error| unreadable(&operation, format!("ECR gave an unusable {error}")))?;
+            .ok_or_else(|| not_found(&operation, "the repository has no such image"))?;
+        if !is_startable(detail, tag.map_or("", String::as_str)) {
+            return Err(CallError {
+                operation,
+                class: ErrorClass::Refused,
+                code: None,
+                message: "it is archived, or no image that a container can be started from"
+                    .to_owned(),
+            });
+        }
         Ok(Image {
             repository: reference.repository.clone(),
             tag: tag.cloned(),
-            digest,
+            digest: digest(detail, &operation)?,
         })
     }
+}
+
+/// Whether a container can be started from what has this tag: it is an image, and can be pulled. ECR lists
+/// archived images only where they are asked for, but finds them by their tag: the Amazon ECR User Guide,
+/// "Archiving images".
+fn is_startable(detail: &ImageDetail, tag: &str) -> bool {
+    is_container_image(
+        tag,
+        detail.image_manifest_media_type(),
+        detail.artifact_media_type(),
+    ) && matches!(detail.image_status(), None | Some(ImageStatus::Active))
+}
+
+fn registry_image(
+    detail: &ImageDetail,
+    tag: &str,
+    operation: &str,
+) -> Result<RegistryImage, CallError> {
+    Ok(RegistryImage {
+        tag: tag.to_owned(),
+        digest: digest(detail, operation)?,
+        pushed_at: detail
+            .image_pushed_at()
+            .and_then(timestamp)
+            .ok_or_else(|| {
+                unreadable(operation, format!("ECR did not say when {tag} was pushed"))
+            })?,
+    })
+}
+
+fn digest(
+    detail: &ImageDetail,
+    operation: &str,
+) -> Result<longshore_events::image::Digest, CallError> {
+    detail
+        .image_digest()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| unreadable(operation, format!("ECR gave an unusable {error}")))
 }

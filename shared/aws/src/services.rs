@@ -3,6 +3,7 @@
 use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, DesiredStatus, Service, Task};
 use aws_smithy_types::DateTime as SdkDateTime;
 use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_rollout::ports::{
@@ -13,50 +14,47 @@ use longshore_rollout::watch::is_death;
 use serde_json::Value;
 
 use crate::error::{failed, not_found, unreadable};
-use crate::{AwsCloud, task_definitions};
+use crate::{AwsCloud, one_off_tasks, task_definitions};
 
 /// DescribeTasks takes so many tasks at once.
 const TASKS_ALLOWED: i32 = 100;
 
+/// DescribeServices takes so many services at once.
+const SERVICES_ALLOWED: usize = 10;
+
+/// So many calls of DescribeServices are under way at once. ECS allows 20 reads of services a second, 100 for
+/// a moment: the Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
+const PAGES_AT_ONCE: usize = 2;
+
 impl ServiceDeployer for AwsCloud {
     async fn describe_services(
         &self,
-        _cluster: &str,
-        _ecs_services: &[String],
+        cluster: &str,
+        ecs_services: &[String],
     ) -> Result<Vec<(ServiceName, EcsService)>, CallError> {
-        unimplemented!("DescribeServices of many")
+        let pages = stream::iter(ecs_services.chunks(SERVICES_ALLOWED))
+            .map(|names| self.active_services(cluster, names))
+            .buffered(PAGES_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(pages.into_iter().flatten().collect())
     }
 
-    async fn run_task(&self, _request: &TaskRequest) -> Result<String, CallError> {
-        unimplemented!("RunTask")
+    async fn run_task(&self, request: &TaskRequest) -> Result<String, CallError> {
+        let service = self.active_service(&request.service).await?;
+        one_off_tasks::run(self, request, service).await
     }
 
     async fn describe_task(
         &self,
-        _cluster: &str,
-        _task: &str,
+        cluster: &str,
+        task: &str,
     ) -> Result<Option<TaskState>, CallError> {
-        unimplemented!("DescribeTasks")
+        one_off_tasks::describe(self, cluster, task).await
     }
 
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
-        let operation = format!("describe {}", in_words(service));
-        let answer = self
-            .ecs()
-            .describe_services()
-            .cluster(&service.cluster)
-            .services(&service.ecs_service)
-            .send()
-            .await
-            .map_err(failed(&operation))?;
-        match answer.services.unwrap_or_default().into_iter().next() {
-            Some(found) if found.status() == Some("ACTIVE") => Ok(ecs_service(found)),
-            Some(found) => Err(not_found(
-                operation,
-                format!("the service is {}", found.status().unwrap_or("gone")),
-            )),
-            None => Err(not_found(operation, "the cluster has no such service")),
-        }
+        self.active_service(service).await.map(ecs_service)
     }
 
     async fn describe_task_definition(&self, arn: &str) -> Result<TaskDefinition, CallError> {
@@ -131,6 +129,63 @@ impl ServiceDeployer for AwsCloud {
     }
 }
 
+impl AwsCloud {
+    pub(crate) async fn active_service(&self, service: &ServiceName) -> Result<Service, CallError> {
+        let operation = format!("describe {}", in_words(service));
+        let answer = self
+            .ecs()
+            .describe_services()
+            .cluster(&service.cluster)
+            .services(&service.ecs_service)
+            .send()
+            .await
+            .map_err(failed(&operation))?;
+        match answer.services.unwrap_or_default().into_iter().next() {
+            Some(found) if found.status() == Some("ACTIVE") => Ok(found),
+            Some(found) => Err(not_found(
+                operation,
+                format!("the service is {}", found.status().unwrap_or("gone")),
+            )),
+            None => Err(not_found(operation, "the cluster has no such service")),
+        }
+    }
+
+    async fn active_services(
+        &self,
+        cluster: &str,
+        names: &[String],
+    ) -> Result<Vec<(ServiceName, EcsService)>, CallError> {
+        let answer = self
+            .ecs()
+            .describe_services()
+            .cluster(cluster)
+            .set_services(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(failed(format!(
+                "describe {} ECS services of cluster {cluster}",
+                names.len()
+            )));
+        let described = match answer {
+            Ok(answer) => answer.services.unwrap_or_default(),
+            // Where there is no cluster, there is no service.
+            Err(error) if error.code.as_deref() == Some("ClusterNotFoundException") => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(described
+            .into_iter()
+            .filter(|service| service.status() == Some("ACTIVE"))
+            .filter_map(|service| {
+                let name = ServiceName {
+                    cluster: cluster.to_owned(),
+                    ecs_service: service.service_name.clone()?,
+                };
+                Some((name, ecs_service(service)))
+            })
+            .collect())
+    }
+}
+
 fn in_words(service: &ServiceName) -> String {
     format!(
         "ECS service {} of cluster {}",
@@ -173,7 +228,7 @@ fn ecs_deployment(deployment: Deployment) -> EcsDeployment {
     }
 }
 
-fn task_failure(task: &Task) -> TaskFailure {
+pub(crate) fn task_failure(task: &Task) -> TaskFailure {
     TaskFailure {
         task: task.task_arn().unwrap_or_default().to_owned(),
         stop_code: task.stop_code().map(|code| code.as_str().to_owned()),
@@ -194,6 +249,6 @@ fn task_failure(task: &Task) -> TaskFailure {
     }
 }
 
-fn timestamp(time: &SdkDateTime) -> Option<DateTime<Utc>> {
+pub(crate) fn timestamp(time: &SdkDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }

@@ -1,7 +1,7 @@
 //! Single calls of services whose SDK crates are too large for a single call: EC2's takes minutes to
 //! build, and one operation of it is needed.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
@@ -10,10 +10,11 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use longshore_rollout::ports::{CallError, ErrorClass};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{classify, unreadable};
-
-const TIMEOUT: Duration = Duration::from_secs(15);
+use crate::exchange::{Exchange, Unsuccessful};
 
 /// A POST to the root of a service.
 pub(crate) struct SignedCall<'a> {
@@ -71,39 +72,77 @@ impl SignedCall<'_> {
         let (instructions, _) = sign(signable, &parameters)
             .map_err(|error| unsent(error.to_string()))?
             .into_parts();
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|error| unsent(error.to_string()))?;
-        let mut request = client.post(&url);
-        for (name, value) in self.headers.iter().copied().chain(instructions.headers()) {
-            request = request.header(name, value);
-        }
-        let answer = request
-            .body(self.body.clone())
-            .send()
-            .await
-            .map_err(|error| unsent(error.to_string()))?;
-        let status = answer.status();
-        let body = answer
-            .text()
-            .await
-            .map_err(|error| unsent(error.to_string()))?;
-        if status.is_success() {
-            return Ok(body);
-        }
+        let headers = self
+            .headers
+            .iter()
+            .copied()
+            .chain(instructions.headers())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let exchange = Exchange {
+            method: "POST",
+            url,
+            headers,
+            body: self.body,
+        };
+        let (status, body) = match exchange.send(configuration).await {
+            Ok(body) => {
+                return String::from_utf8(body)
+                    .map_err(|error| unreadable(self.operation, error.to_string()));
+            }
+            Err(Unsuccessful::Unanswered(message)) => {
+                return Err(unreadable(self.operation, message));
+            }
+            Err(Unsuccessful::Refused { status, body }) => {
+                (status, String::from_utf8_lossy(&body).into_owned())
+            }
+        };
         let (code, message) = code_and_message(&body);
         Err(CallError {
             operation: self.operation.to_owned(),
             class: match code.as_deref() {
                 // EC2 has a code of its own for each kind of thing that is not there.
                 Some(code) if code.ends_with(".NotFound") => ErrorClass::NotFound,
-                code => classify(code, Some(status.as_u16()), &message),
+                code => classify(code, Some(status), &message),
             },
             code,
             message,
         })
     }
+}
+
+/// Calls an operation of a service that speaks JSON: `target` is `<service>.<operation>`, as `X-Amz-Target`
+/// has it.
+pub(crate) async fn json_call<T: DeserializeOwned>(
+    configuration: &SdkConfig,
+    operation: &str,
+    service: &str,
+    target: &str,
+    request: &Value,
+) -> Result<T, CallError> {
+    let answer = SignedCall {
+        operation,
+        service,
+        headers: &[
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ],
+        body: request.to_string(),
+    }
+    .send(configuration, json_error)
+    .await?;
+    serde_json::from_str(&answer).map_err(|error| unreadable(operation, error.to_string()))
+}
+
+/// The code and the message of an error in the JSON of AWS's services.
+fn json_error(body: &str) -> (Option<String>, String) {
+    let error: Value = serde_json::from_str(body).unwrap_or_default();
+    let code = error["__type"]
+        .as_str()
+        .and_then(|name| name.rsplit('#').next())
+        .map(str::to_owned);
+    let message = error["message"].as_str().or(error["Message"].as_str());
+    (code, message.unwrap_or(body).to_owned())
 }
 
 /// The endpoints of AWS's partitions: the AWS General Reference, "AWS service endpoints".
@@ -130,5 +169,14 @@ mod tests {
             default_endpoint("ec2", "cn-north-1"),
             "https://ec2.cn-north-1.amazonaws.com.cn/"
         );
+    }
+
+    #[test]
+    fn an_error_in_json_keeps_its_code_and_its_message() {
+        let (code, message) = json_error(
+            r#"{"__type": "com.amazonaws#AccessDeniedException", "message": "not authorized"}"#,
+        );
+        assert_eq!(code.as_deref(), Some("AccessDeniedException"));
+        assert_eq!(message, "not authorized");
     }
 }

@@ -1,5 +1,6 @@
 //! The state bucket: routes, owners, records and release files.
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_bottles::ports::WriteCondition;
 use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
@@ -19,6 +20,9 @@ use crate::objects::collect_at_most;
 /// A release file holds a name and a note; more than this is something else.
 const LARGEST_RELEASE: usize = 64 * 1024;
 
+/// So many objects are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
+const READS_AT_ONCE: usize = 32;
+
 const OWNERS: &str = "services/";
 
 const ROUTES: &str = "routes/";
@@ -26,20 +30,39 @@ const ROUTES: &str = "routes/";
 const STACK_RECORDS: &str = "provisions/";
 
 impl HistoryStore for AwsCloud {
-    async fn archive(&self, _deployment: &Deployment) -> Result<(), CallError> {
-        unimplemented!("PutObject history")
+    async fn archive(&self, deployment: &Deployment) -> Result<(), CallError> {
+        let key = history_key(&deployment.owner(), deployment.number);
+        match self
+            .write_state(&key, deployment, WriteCondition::IsFirst)
+            .await
+        {
+            // It is there already. While another write is still under way, which may fail, S3 gives another
+            // code.
+            Err(error) if error.code.as_deref() == Some("PreconditionFailed") => Ok(()),
+            other => other.map(drop),
+        }
     }
 
-    async fn archived(&self, _owner: &Owner) -> Result<Vec<u32>, CallError> {
-        unimplemented!("ListObjectsV2 history")
+    async fn archived(&self, owner: &Owner) -> Result<Vec<u32>, CallError> {
+        let prefix = history_prefix(owner);
+        // S3 lists in the order of the keys, which is that of the numbers in them.
+        Ok(self
+            .state_keys(&prefix)
+            .await?
+            .iter()
+            .filter_map(|key| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse().ok())
+            .collect())
     }
 
     async fn archived_deployment(
         &self,
-        _owner: &Owner,
-        _number: u32,
+        owner: &Owner,
+        number: u32,
     ) -> Result<Option<Deployment>, CallError> {
-        unimplemented!("GetObject history")
+        Ok(self
+            .read_state(&history_key(owner, number))
+            .await?
+            .map(|(deployment, _)| deployment))
     }
 }
 
@@ -75,24 +98,26 @@ impl RouteStore for AwsCloud {
     }
 
     async fn owners(&self) -> Result<Vec<(ServiceName, Owner)>, CallError> {
-        let mut owners = Vec::new();
-        for key in self.state_keys(OWNERS).await? {
-            let Some((cluster, ecs_service)) = key
-                .strip_prefix(OWNERS)
-                .and_then(|name| name.strip_suffix(".json"))
-                .and_then(|name| name.split_once('/'))
-            else {
-                continue;
-            };
-            let service = ServiceName {
+        let keys = self.state_keys(OWNERS).await?;
+        let services = keys.iter().filter_map(|key| {
+            let (cluster, ecs_service) = key
+                .strip_prefix(OWNERS)?
+                .strip_suffix(".json")?
+                .split_once('/')?;
+            Some(ServiceName {
                 cluster: cluster.to_owned(),
                 ecs_service: ecs_service.to_owned(),
-            };
-            if let Some(owner) = self.owner(&service).await? {
-                owners.push((service, owner));
-            }
-        }
-        Ok(owners)
+            })
+        });
+        let owners = stream::iter(services)
+            .map(|service| async move {
+                let owner = self.owner(&service).await?;
+                Ok::<_, CallError>(owner.map(|owner| (service, owner)))
+            })
+            .buffered(READS_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(owners.into_iter().flatten().collect())
     }
 }
 
@@ -206,6 +231,14 @@ fn owner_key(service: &ServiceName) -> String {
 
 fn record_key(owner: &Owner) -> String {
     format!("deployments/{}/{}/current.json", owner.stack, owner.service)
+}
+
+fn history_prefix(owner: &Owner) -> String {
+    format!("deployments/{}/{}/history/", owner.stack, owner.service)
+}
+
+fn history_key(owner: &Owner, number: u32) -> String {
+    format!("{}{number:08}.json", history_prefix(owner))
 }
 
 fn stack_record_key(stack: &str) -> String {

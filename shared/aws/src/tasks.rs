@@ -120,7 +120,7 @@ impl TaskRunner for AwsCloud {
 }
 
 /// What keeps a task from being started is mostly that there is no room for it now.
-fn not_started(operation: String, failure: &Failure) -> CallError {
+pub(crate) fn not_started(operation: String, failure: &Failure) -> CallError {
     CallError {
         operation,
         class: ErrorClass::Transient,

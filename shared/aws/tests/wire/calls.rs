@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
-use longshore_rollout::deploy::{Outcome, deploy_push};
+use longshore_rollout::deploy::Outcome;
+use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::{
     ErrorClass, ImageRegistry, RecordStore, RouteStore, ServiceDeployer, StackRecordStore,
 };
@@ -78,6 +79,13 @@ fn aws(call: &Call) -> Answer {
                              "taskDefinition": task_definition, "rolloutState": "COMPLETED"}],
         }]})),
         "DescribeTaskDefinition" => (200, EVERY_FIELD.to_owned()),
+        "DescribeImages" => ok(&json!({"imageDetails": [{
+            "imageDigest": DIGEST, "imageTags": ["v2"], "imagePushedAt": noon().timestamp(),
+        }]})),
+        "BatchGetImage" => ok(&json!({"images": [{"imageManifest": json!({
+            "schemaVersion": 2, "manifests": [],
+            "annotations": {"org.opencontainers.image.revision": "0123abc"},
+        }).to_string()}]})),
         "RegisterTaskDefinition" => ok(&json!({"taskDefinition": {"taskDefinitionArn": next}})),
         "UpdateService" => ok(&json!({"service": {
             "status": "ACTIVE", "taskDefinition": next,
@@ -90,7 +98,7 @@ fn aws(call: &Call) -> Answer {
 }
 
 #[tokio::test]
-async fn eight_calls_lead_from_a_push_to_an_updated_service() {
+async fn ten_calls_lead_from_a_push_to_an_updated_service() {
     let wire = Wire::new(aws);
     let results = deploy_push(&wire.cloud(), &push(), &worker())
         .await
@@ -109,6 +117,8 @@ async fn eight_calls_lead_from_a_push_to_an_updated_service() {
     assert_eq!(
         until_update,
         BTreeSet::from([
+            "BatchGetImage",
+            "DescribeImages",
             "DescribeServices",
             "DescribeTaskDefinition",
             "GET /state/deployments/shop/api/current.json",
@@ -119,7 +129,7 @@ async fn eight_calls_lead_from_a_push_to_an_updated_service() {
             "UpdateService",
         ])
     );
-    assert_eq!(update, 7, "{names:?}");
+    assert_eq!(update, 9, "{names:?}");
     assert_eq!(
         names[update + 1..],
         [
@@ -173,7 +183,7 @@ async fn what_is_registered_is_what_ecs_described_with_one_image_replaced() {
     assert_eq!(tags[0], json!({"key": "team", "value": "shop"}));
     assert_eq!(
         tags[1],
-        json!({"key": "longshore:deployment", "value": "event-1"})
+        json!({"key": "longshore:deployment", "value": "event-1-1"})
     );
 }
 
@@ -363,8 +373,8 @@ async fn a_push_while_the_stack_changes_is_written_into_the_stacks_record() {
         panic!("{writes:?}");
     };
     assert_eq!(write.name, "PUT /state/provisions/shop/current.json");
-    let waiting = &write.json()["pending_pushes"]["api"];
-    assert_eq!(waiting["request"]["id"], "event-1");
+    let waiting = &write.json()["pending_pushes"]["api/app"];
+    assert_eq!(waiting["request"]["id"], "event-1-1");
     assert_eq!(waiting["request"]["image"]["digest"], DIGEST);
     assert_eq!(waiting["follower"]["ecs_service"], "api");
 }

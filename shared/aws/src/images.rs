@@ -1,0 +1,300 @@
+//! ECR: what an image says of itself, in its index, its manifest and its configuration.
+//!
+//! Shapes: the OCI image format specification, "Image Index", "Image Manifest" and "Image Configuration";
+//! those of Docker have the same fields.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use futures_util::future::try_join_all;
+use longshore_events::ecr::IMAGE_MEDIA_TYPES;
+use longshore_events::image::{Digest, Image};
+use longshore_rollout::ports::{CallError, ErrorClass, ImageContents};
+use longshore_rollout::route::Architecture;
+use serde::Deserialize;
+use sha2::Digest as _;
+
+use crate::AwsCloud;
+use crate::error::{classify, failed, not_found, unreadable};
+use crate::exchange::{Exchange, Unsuccessful};
+
+/// A configuration holds an image's environment, its labels and a line for each of its layers.
+const LARGEST_CONFIGURATION: u64 = 4 * 1024 * 1024;
+
+/// So many images of an index are looked into that do not say in the index for which platform they are.
+const LOOKED_INTO: usize = 4;
+
+/// The annotation, and the label, that names the commit which an image was built from.
+const REVISION: &str = "org.opencontainers.image.revision";
+
+/// What buildx puts into an index beside the images: their provenance and bill of materials.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
+/// An index or a manifest.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    /// Of an index.
+    manifests: Option<Vec<Descriptor>>,
+    /// Of a manifest.
+    config: Option<Descriptor>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    digest: Digest,
+    #[serde(default)]
+    size: u64,
+    #[serde(default)]
+    media_type: String,
+    platform: Option<Platform>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Platform {
+    #[serde(default)]
+    architecture: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Configuration {
+    #[serde(default)]
+    architecture: String,
+    config: Option<Execution>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Execution {
+    #[serde(rename = "Labels")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Descriptor {
+    fn is_image(&self) -> bool {
+        let is_beside = self
+            .annotations
+            .as_ref()
+            .is_some_and(|annotations| annotations.contains_key(REFERENCE_TYPE));
+        let is_unknown = self
+            .platform
+            .as_ref()
+            .is_some_and(|platform| platform.architecture == "unknown");
+        !is_beside && !is_unknown && IMAGE_MEDIA_TYPES.contains(&self.media_type.as_str())
+    }
+}
+
+impl AwsCloud {
+    /// What an image says of itself.
+    pub(crate) async fn image_contents(&self, image: &Image) -> Result<ImageContents, CallError> {
+        let repository = &image.repository;
+        let operation = format!("inspect image {image}");
+        let manifest = self
+            .manifests(repository, &[&image.digest], &operation)
+            .await?
+            .pop()
+            .ok_or_else(|| not_found(&operation, "the repository has no such image"))?;
+        let mut contents = ImageContents {
+            commit: revision(manifest.annotations.as_ref()),
+            ..ImageContents::default()
+        };
+        let Some(children) = manifest.manifests else {
+            if let Some(configuration) = &manifest.config {
+                let configuration = self
+                    .image_configuration(repository, configuration, &operation)
+                    .await?;
+                add(&mut contents, &configuration);
+            }
+            return Ok(contents);
+        };
+        let images: Vec<&Descriptor> = children.iter().filter(|child| child.is_image()).collect();
+        let (told, untold): (Vec<&Descriptor>, Vec<&Descriptor>) =
+            images.iter().partition(|child| child.platform.is_some());
+        contents.architectures = told
+            .iter()
+            .filter_map(|child| architecture(&child.platform.as_ref()?.architecture))
+            .collect();
+        // All images of an index are built from one commit.
+        let for_the_commit = told
+            .into_iter()
+            .take(usize::from(contents.commit.is_none()));
+        let looked_into: Vec<&Digest> = untold
+            .into_iter()
+            .take(LOOKED_INTO)
+            .chain(for_the_commit)
+            .map(|child| &child.digest)
+            .collect();
+        let manifests = self.manifests(repository, &looked_into, &operation).await?;
+        let configurations = try_join_all(
+            manifests
+                .iter()
+                .filter_map(|manifest| manifest.config.as_ref())
+                .map(|configuration| {
+                    self.image_configuration(repository, configuration, &operation)
+                }),
+        )
+        .await?;
+        for configuration in &configurations {
+            add(&mut contents, configuration);
+        }
+        Ok(contents)
+    }
+
+    async fn manifests(
+        &self,
+        repository: &str,
+        digests: &[&Digest],
+        operation: &str,
+    ) -> Result<Vec<Manifest>, CallError> {
+        if digests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let identifiers = digests
+            .iter()
+            .map(|digest| {
+                ImageIdentifier::builder()
+                    .image_digest(digest.as_str())
+                    .build()
+            })
+            .collect();
+        let answer = self
+            .ecr()
+            .batch_get_image()
+            .repository_name(repository)
+            .set_image_ids(Some(identifiers))
+            .set_accepted_media_types(Some(IMAGE_MEDIA_TYPES.map(str::to_owned).to_vec()))
+            .send()
+            .await
+            .map_err(failed(operation))?;
+        // BatchGetImage answers 200 even when it has none of them.
+        if let Some(failure) = answer.failures().first() {
+            let code = failure.failure_code();
+            return Err(CallError {
+                operation: operation.to_owned(),
+                class: match code {
+                    Some(ImageFailureCode::ImageNotFound) => ErrorClass::NotFound,
+                    Some(
+                        ImageFailureCode::ImageInaccessible
+                        | ImageFailureCode::UpstreamAccessDenied,
+                    ) => ErrorClass::Denied,
+                    Some(
+                        ImageFailureCode::KmsError
+                        | ImageFailureCode::UpstreamTooManyRequests
+                        | ImageFailureCode::UpstreamUnavailable,
+                    ) => ErrorClass::Transient,
+                    _ => ErrorClass::Refused,
+                },
+                code: code.map(|code| code.as_str().to_owned()),
+                message: failure.failure_reason().unwrap_or_default().to_owned(),
+            });
+        }
+        answer
+            .images()
+            .iter()
+            .map(|image| {
+                serde_json::from_str(image.image_manifest().unwrap_or_default())
+                    .map_err(|error| unreadable(operation, format!("its manifest: {error}")))
+            })
+            .collect()
+    }
+
+    /// The configuration of an image. It is fetched from where ECR says, and is what its digest says.
+    async fn image_configuration(
+        &self,
+        repository: &str,
+        descriptor: &Descriptor,
+        operation: &str,
+    ) -> Result<Configuration, CallError> {
+        let digest = descriptor.digest.as_str();
+        let refused = |class, message: String| CallError {
+            operation: operation.to_owned(),
+            class,
+            code: None,
+            message: format!("its configuration {digest}: {message}"),
+        };
+        if descriptor.size > LARGEST_CONFIGURATION {
+            return Err(refused(
+                ErrorClass::Refused,
+                format!("larger than {LARGEST_CONFIGURATION} bytes, which no configuration is"),
+            ));
+        }
+        let url = self
+            .ecr()
+            .get_download_url_for_layer()
+            .repository_name(repository)
+            .layer_digest(digest)
+            .send()
+            .await
+            .map_err(failed(operation))?
+            .download_url
+            .ok_or_else(|| refused(ErrorClass::Transient, "ECR said not where it is".to_owned()))?;
+        let exchange = Exchange {
+            method: "GET",
+            url,
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        let body = exchange
+            .send(&self.configuration)
+            .await
+            .map_err(|error| match error {
+                Unsuccessful::Unanswered(message) => refused(ErrorClass::Transient, message),
+                Unsuccessful::Refused { status, body } => {
+                    let body = String::from_utf8_lossy(&body);
+                    let shown: String = body.chars().take(200).collect();
+                    refused(
+                        classify(None, Some(status), &body),
+                        format!("status {status} where its layers are kept: {shown}"),
+                    )
+                }
+            })?;
+        let found: String = sha2::Sha256::digest(&body)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if digest != format!("sha256:{found}") {
+            return Err(refused(
+                ErrorClass::Transient,
+                format!("what came has the digest sha256:{found}"),
+            ));
+        }
+        serde_json::from_slice(&body)
+            .map_err(|error| refused(ErrorClass::Refused, error.to_string()))
+    }
+}
+
+fn add(contents: &mut ImageContents, configuration: &Configuration) {
+    contents
+        .architectures
+        .extend(architecture(&configuration.architecture));
+    if contents.commit.is_none() {
+        let labels = configuration.config.as_ref();
+        contents.commit = revision(labels.and_then(|execution| execution.labels.as_ref()));
+    }
+}
+
+/// The commit that is named, unless that is something else: whoever builds an image can write anything there,
+/// and it is shown to people.
+fn revision(names: Option<&BTreeMap<String, String>>) -> Option<String> {
+    names?
+        .get(REVISION)
+        .filter(|revision| {
+            (1..=128).contains(&revision.len())
+                && revision
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-/+".contains(&byte))
+        })
+        .cloned()
+}
+
+/// The architecture as ECS names it, of what Go and so images call it.
+fn architecture(name: &str) -> Option<Architecture> {
+    match name {
+        "amd64" => Some(Architecture::X86),
+        "arm64" => Some(Architecture::Arm),
+        _ => None,
+    }
+}
