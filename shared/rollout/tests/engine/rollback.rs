@@ -2,7 +2,9 @@
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::image::Digest;
-use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
+use longshore_events::longshore::{
+    ChangeCounts, LongshoreEvent, OperationKind, SkipReason, Source, StackSource,
+};
 use longshore_events::manual::RollbackPayload;
 use longshore_rollout::deploy::{Outcome, ServiceOutcome};
 use longshore_rollout::follow::deploy_push;
@@ -11,8 +13,10 @@ use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::rollback::{RollbackError, rollback};
 use longshore_rollout::route::Follower;
 use longshore_rollout::settings::{Approval, OneOffTask};
+use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::watch::deployment_changed;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use serde_json::json;
 
 fn payload(to: Option<u32>) -> RollbackPayload {
     RollbackPayload {
@@ -348,4 +352,79 @@ async fn a_rollback_survives_any_failure_of_any_call_and_is_begun_once() {
         }
     }
     assert!(cases > 60, "only {cases} cases were run");
+}
+
+/// A service with a proxy of another repository beside it: deployment 1 brings api v1, 2 brings proxy p1, 3 brings
+/// api v2 and 4 brings proxy p2.
+async fn with_a_proxy() -> (FakeCloud, Follower) {
+    let api = follower("api");
+    let mut proxy = follower("api");
+    "proxy".clone_into(&mut proxy.container);
+    proxy.image_policy.tags = vec!["p*".to_owned()];
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.change_task_definition(&api, |document| {
+        let containers = document["containerDefinitions"].as_array_mut().unwrap();
+        containers.push(json!({
+            "name": "proxy",
+            "image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/proxy:p0",
+        }));
+    });
+    cloud.set_route("shop/proxy", vec![proxy]);
+    for (repository, tag, digit, seconds) in [
+        ("shop/api", "v1", '1', 0),
+        ("shop/proxy", "p1", 'a', 100),
+        ("shop/api", "v2", '2', 200),
+        ("shop/proxy", "p2", 'b', 300),
+    ] {
+        cloud.set_now(noon(seconds));
+        cloud.push_to(repository, tag, digest(digit), noon(seconds));
+        let mut push = push(tag, digest(digit), noon(seconds));
+        repository.clone_into(&mut push.image.repository);
+        let results = deploy_push(&cloud, &push, &worker(&format!("push-{tag}"), seconds)).await;
+        assert!(results.unwrap().iter().all(Result::is_ok));
+        stable(&cloud, &api, seconds + 50).await;
+    }
+    assert_eq!(latest(&cloud, &api).number, 4);
+    (cloud, api)
+}
+
+fn image_in(cloud: &FakeCloud, api: &Follower, container: &str) -> String {
+    let running = cloud.service(api).unwrap().task_definition;
+    let definition = cloud.task_definition(&running).unwrap();
+    definition.image_of(container).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn all_containers_get_what_they_ran_with_the_deployment_that_is_gone_back_to() {
+    for (to, app, proxy) in [(None, '2', 'a'), (Some(3), '2', 'a'), (Some(2), '1', 'a')] {
+        let (cloud, api) = with_a_proxy().await;
+        back(&cloud, to, "back", 400).await.unwrap();
+        let deployed = image_in(&cloud, &api, "app");
+        assert!(
+            deployed.ends_with(digest(app).as_str()),
+            "{to:?}: {deployed}"
+        );
+        let deployed = image_in(&cloud, &api, "proxy");
+        assert!(
+            deployed.ends_with(digest(proxy).as_str()),
+            "{to:?}: {deployed}"
+        );
+        let blocked = cloud.record(&api).unwrap().blocked;
+        assert!(blocked.contains(&digest('b')), "{to:?}: {blocked:?}");
+        assert_eq!(blocked.contains(&digest('2')), app == '1', "{to:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_is_refused_while_the_stack_is_being_changed() {
+    let api = follower("api");
+    let cloud = three_deployed(&api).await;
+    let source = StackSource::Manual { note: None };
+    let operation = Operation::begin("operation-1", OperationKind::Apply, source, noon(290));
+    let changes = ChangeCounts::default();
+    let record = StackRecord::begin("shop", None, operation, changes, &worker("provision", 290));
+    cloud.set_stack_record(record);
+    let refused = refusal(&cloud, None).await;
+    assert!(refused.contains("is being changed"), "{refused}");
+    assert_runs(&cloud, &api, &digest('3'));
 }
