@@ -116,6 +116,15 @@ async fn roll_back<C: Cloud>(
                 None => continue,
             }
         }
+        if record
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.id == worker.id)
+        {
+            // It went out, and something newer since.
+            let reason = SkipReason::NewerRequested;
+            return Ok(Outcome::Skipped { reason });
+        }
         let target = match choose(cloud, record, &shown, payload.to).await? {
             Choice::Target(target) => target,
             Choice::Current(reason) => return Ok(Outcome::Skipped { reason }),
@@ -263,80 +272,107 @@ async fn choose<C: Cloud>(
             last.number
         )));
     }
-    // The containers that got other images since the deployment in question.
-    let mut changed: BTreeSet<String> = BTreeSet::new();
-    let mut gone: Option<Deployment> = None;
     let newer = numbers
         .iter()
         .filter(|number| to.is_some_and(|to| **number > to));
     let looked_through = newer.count() + LOOKED_THROUGH;
+    let mut search = Search {
+        cloud,
+        record,
+        shown,
+        to,
+        changed: BTreeSet::new(),
+        gone: None,
+    };
     for numbers in numbers[..looked_through.min(numbers.len())].chunks(SIDE_BY_SIDE) {
         for deployment in past.deployments(numbers).await? {
-            changed.extend(
-                deployment
-                    .images()
-                    .map(|(container, _)| container.to_owned()),
-            );
-            let is_named = gone.is_none() && to == Some(deployment.number);
-            if is_named && deployment.state.is_open() {
-                return Err(Stop::Refused(format!(
-                    "deployment {} is under way",
-                    deployment.number
-                )));
+            if let Some(choice) = search.consider(deployment).await? {
+                return Ok(choice);
             }
-            if is_named && deployment.state != State::Succeeded {
-                return Err(Stop::Refused(format!(
-                    "deployment {} did not succeed: deploy its image {} by name, if it is that you want",
-                    deployment.number, deployment.image
-                )));
-            }
-            if deployment.state != State::Succeeded
-                || to.is_some_and(|to| deployment.number > to)
-                || !is_named && record.blocked.contains(&deployment.image.digest)
-            {
-                continue;
-            }
-            let Some(images) = images_at(cloud, &deployment, &changed).await? else {
-                if is_named {
-                    gone = Some(deployment);
-                }
-                continue;
-            };
-            let Some(from) = others(last, shown, &images) else {
-                if is_named {
-                    return Ok(Choice::Current(if last.state.is_open() {
-                        SkipReason::AlreadyDeploying
-                    } else {
-                        SkipReason::AlreadyRunning
-                    }));
-                }
-                continue;
-            };
-            if !are_there(cloud, &images).await? {
-                gone.get_or_insert(deployment);
-                continue;
-            }
-            return match gone {
-                None => Ok(Choice::Target(Box::new(Target {
-                    deployment,
-                    images,
-                    from,
-                }))),
-                Some(gone) => Err(Stop::Refused(format!(
-                    "{}; the next that can take its place is deployment {} with {}: name it in `to`",
-                    is_gone(&gone),
-                    deployment.number,
-                    deployment.image
-                ))),
-            };
         }
     }
-    Err(Stop::Refused(match gone {
+    Err(Stop::Refused(match search.gone {
         Some(gone) => format!("{}, and no other can take its place", is_gone(&gone)),
         None => format!(
             "no deployment before this one succeeded with another image; deployment {} took the place of {}",
             last.number, last.previous_image
         ),
+    }))
+}
+
+/// Goes through the deployments of a service, the newest first.
+struct Search<'a, C> {
+    cloud: &'a C,
+    record: &'a Record,
+    shown: &'a Shown,
+    to: Option<u32>,
+    /// The containers that got other images since the deployment that is looked at.
+    changed: BTreeSet<String>,
+    /// What would have been chosen if it were still there. Nobody goes anywhere else unasked, but the next that
+    /// would do is named.
+    gone: Option<Deployment>,
+}
+
+impl<C: Cloud> Search<'_, C> {
+    async fn consider(&mut self, deployment: Deployment) -> Result<Option<Choice>, Stop> {
+        let containers = deployment
+            .images()
+            .map(|(container, _)| container.to_owned());
+        self.changed.extend(containers);
+        let is_named = self.to == Some(deployment.number);
+        if is_named {
+            check_named(&deployment)?;
+        }
+        let is_newer = self.to.is_some_and(|to| deployment.number > to);
+        let is_blocked = self.record.blocked.contains(&deployment.image.digest);
+        if is_newer || deployment.state != State::Succeeded || is_blocked && !is_named {
+            return Ok(None);
+        }
+        let Some(images) = images_at(self.cloud, &deployment, &self.changed).await? else {
+            self.gone = self.gone.take().or(Some(deployment).filter(|_| is_named));
+            return Ok(None);
+        };
+        let last = &self.record.deployment;
+        let Some(from) = others(last, self.shown, &images) else {
+            return Ok(is_named.then_some(Choice::Current(if last.state.is_open() {
+                SkipReason::AlreadyDeploying
+            } else {
+                SkipReason::AlreadyRunning
+            })));
+        };
+        if !are_there(self.cloud, &images).await? {
+            self.gone.get_or_insert(deployment);
+            return Ok(None);
+        }
+        match &self.gone {
+            None => Ok(Some(Choice::Target(Box::new(Target {
+                deployment,
+                images,
+                from,
+            })))),
+            Some(gone) => Err(Stop::Refused(format!(
+                "{}; the next that can take its place is deployment {} with {}: name it in `to`",
+                is_gone(gone),
+                deployment.number,
+                deployment.image
+            ))),
+        }
+    }
+}
+
+/// Whether somebody may go back to a deployment by its number.
+fn check_named(deployment: &Deployment) -> Result<(), Stop> {
+    if deployment.state == State::Succeeded {
+        return Ok(());
+    }
+    let number = deployment.number;
+    Err(Stop::Refused(if deployment.state.is_open() {
+        format!("deployment {number} is under way")
+    } else {
+        format!(
+            "deployment {number} did not succeed: deploy its image {} by name, if it is that you want",
+            deployment.image
+        )
     }))
 }
 
