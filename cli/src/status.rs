@@ -8,6 +8,7 @@ use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Owner;
 use longshore_rollout::status::{ServiceStatus, status};
+use longshore_rollout::task_definition::{named_image, pinned_image};
 
 use crate::arguments::{Output, StatusArguments};
 use crate::outcome::{minute, second, waits_for, with_note};
@@ -57,14 +58,34 @@ fn table(statuses: &[ServiceStatus]) -> String {
             image_name(&deployment.image),
             deployment.image.digest.short().to_owned(),
             second(deployment.requested_at),
-            status.running.as_ref().map_or_else(
-                || "service is gone".to_owned(),
-                |running| format!("{}/{}", running.running_count, running.desired_count),
-            ),
+            tasks(status),
             next(status),
         ]);
     }
     table.to_string()
+}
+
+/// How many tasks run of how many, and of what, where it is not the deployment's image.
+fn tasks(status: &ServiceStatus) -> String {
+    let Some(running) = &status.running else {
+        return "service is gone".to_owned();
+    };
+    let count = format!("{}/{}", running.running_count, running.desired_count);
+    let deployment = &status.deployment;
+    if deployment.task_definition.as_ref() == Some(&running.task_definition) {
+        return count;
+    }
+    if deployment.previous_task_definition == running.task_definition {
+        let (repository, tag) = named_image(&deployment.previous_image);
+        let image = match (pinned_image(&deployment.previous_image), tag) {
+            (Some(image), _) => format!("{repository}@{}", image.digest.short()),
+            (None, Some(tag)) => format!("{repository}:{tag}"),
+            (None, None) => repository,
+        };
+        return format!("{count} of {image}");
+    }
+    let name = &running.task_definition;
+    format!("{count} of {}", name.rsplit('/').next().unwrap_or(name))
 }
 
 /// What comes next, and what keeps it back.
@@ -211,6 +232,37 @@ pub mod tests {
     }
 
     #[test]
+    fn what_runs_is_named_where_it_is_not_what_was_deployed_last() {
+        let digest = digest('2');
+        let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
+        for (ran_before, expected) in [
+            (
+                format!("{registry}/shop/api@{digest}"),
+                "1/2 of shop/api@222222222222",
+            ),
+            (format!("{registry}/shop/api:v2"), "1/2 of shop/api:v2"),
+        ] {
+            let mut back = status(deployment(42, State::RolledBack));
+            back.deployment.task_definition = Some("shop-api:42".to_owned());
+            assert_eq!(tasks(&back), "1/2");
+            back.deployment.previous_task_definition = "shop-api:41".to_owned();
+            back.deployment.previous_image = ran_before;
+            let mut running = back.running.clone().unwrap();
+            running.task_definition = "shop-api:41".to_owned();
+            back.running = Some(running);
+            assert_eq!(tasks(&back), expected);
+        }
+        let mut elsewhere = status(deployment(42, State::Succeeded));
+        let mut running = elsewhere.running.clone().unwrap();
+        running.task_definition =
+            "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:77".to_owned();
+        elsewhere.running = Some(running);
+        assert_eq!(tasks(&elsewhere), "1/2 of shop-api:77");
+        elsewhere.running = None;
+        assert_eq!(tasks(&elsewhere), "service is gone");
+    }
+
+    #[test]
     fn what_is_held_and_what_waits_are_shown() {
         let mut held = status(deployment(42, State::Succeeded));
         held.hold = Some(Hold {
@@ -226,7 +278,9 @@ pub mod tests {
             },
             since: at(0),
             until: Some(at(7_200)),
+            approve_by: None,
             approved: false,
+            told: Vec::new(),
         });
         assert_eq!(
             next(&held),

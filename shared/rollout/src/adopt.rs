@@ -13,7 +13,7 @@ use crate::sequence::Sequence;
 use crate::task_definition::{named_image, pinned_image};
 
 /// Writes down what a service runs that has no record yet, and that its follower of `repository` is to deploy
-/// only what its policy names after this. Gives the record.
+/// only what its policy names after this, unless it has followed something already. Gives the record.
 ///
 /// # Errors
 /// [`DeployError`].
@@ -38,16 +38,27 @@ pub async fn adopt<C: Cloud>(
 
 impl<C: Cloud> Engine<'_, C> {
     async fn adopt(&self, repository: &str) -> Result<Record, Stop> {
+        let container = &self.follower.container;
         for _ in 0..RACES {
-            if let Some((record, _)) = self.cloud.load(self.owner).await? {
-                return Ok(record);
+            let stored = self.cloud.load(self.owner).await?;
+            if let Some((record, _)) = &stored
+                && record.followed.contains_key(container)
+            {
+                return Ok(record.clone());
             }
             let now = self.worker.now;
             let followed =
                 baseline(self.cloud, repository, &[self.follower], now, self.worker).await?;
+            if let (Some((record, _)), true) = (&stored, followed.is_empty()) {
+                return Ok(record.clone());
+            }
             let shown = self.look_at_service().await?;
             let change = |record: &mut Record| record.followed.extend(followed);
-            self.note(None, &shown, change).await?;
+            if self.note(stored, &shown, change).await?
+                && let Some((record, _)) = self.cloud.load(self.owner).await?
+            {
+                return Ok(record);
+            }
         }
         Err(Stop::Call(lost_races(self.owner)))
     }

@@ -175,13 +175,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
     }
     let same_image = last.image.digest == request.image.digest
         && last.image.repository == request.image.repository;
-    // What a policy names has an order of its own. Of what people ask for, a retry or a late delivery may
-    // bring the older after the newer.
-    let is_outdated = request.is_explicit()
-        && (request.is_before(last)
-            || record.waiting.as_ref().is_some_and(|waiting| {
-                waiting.request.id != request.id && request.is_before_request(&waiting.request)
-            }));
+    let is_outdated = record.is_outdated(request);
     match last.state {
         State::Claimed | State::Preparing if same_image && last.is_taken_up() => {
             if last.lease_until <= worker.now {
@@ -217,7 +211,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
         }
         State::RollingBack if same_image => Decision::Deploy,
         _ if runs_it => Decision::Skip(SkipReason::AlreadyRunning),
-        _ if is_outdated || last.id == request.id => Decision::Skip(SkipReason::NewerRequested),
+        _ if is_outdated => Decision::Skip(SkipReason::NewerRequested),
         _ => Decision::Deploy,
     }
 }
@@ -266,20 +260,20 @@ fn whether_now(situation: &Situation<'_>) -> Decision {
     let Some(approval) = &rollout.approval else {
         return Decision::Deploy;
     };
-    match waiting {
-        Some(waiting) if waiting.approved => Decision::Deploy,
-        Some(waiting) if waiting.why == WaitReason::Approval => match waiting.until {
-            Some(until) if until <= now => Decision::Skip(SkipReason::ApprovalExpired),
-            until => wait(WaitReason::Approval, until),
-        },
-        _ => {
-            let expires_after = Duration::minutes(i64::from(approval.expires_after_minutes));
-            wait(WaitReason::Approval, Some(now + expires_after))
-        }
+    if waiting.is_some_and(|waiting| waiting.approved) {
+        return Decision::Deploy;
     }
+    // Whatever it has waited for since it was first to be approved.
+    let approve_by = waiting
+        .and_then(|waiting| waiting.approve_by)
+        .unwrap_or_else(|| now + Duration::minutes(i64::from(approval.expires_after_minutes)));
+    if approve_by <= now {
+        return Decision::Skip(SkipReason::ApprovalExpired);
+    }
+    wait(WaitReason::Approval, Some(approve_by))
 }
 
-/// Whether a wait for `one` is told by having told of the wait for `other`.
+/// Whether two waits are for the same reason, whatever else is to be said of it.
 pub(crate) fn is_same_kind(one: &WaitReason, other: &WaitReason) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }

@@ -12,7 +12,7 @@ use longshore_events::manual::DeployPayload;
 use serde::Serialize;
 
 use crate::decide::{Decision, Situation, decide};
-use crate::follow::baseline;
+use crate::follow::{baseline, only_news};
 use crate::outbox::RACES;
 use crate::outbox::lost_races;
 use crate::policy::RegistryImage;
@@ -320,8 +320,11 @@ impl<C: Cloud> Engine<'_, C> {
         for _ in 0..RACES {
             let stored = self.cloud.load(self.owner).await?;
             let repository = &request.image.repository;
-            let followed =
+            let mut followed =
                 baseline(self.cloud, repository, followers, request.at, self.worker).await?;
+            if let Some((record, _)) = &stored {
+                only_news(&mut followed, record, followers);
+            }
             if let Some(outcome) = Box::pin(self.pursue(stored, request, &followed)).await? {
                 return Ok(outcome);
             }
@@ -506,7 +509,8 @@ impl<C: Cloud> Engine<'_, C> {
     async fn remember(&self, request: &Request, written: Written) -> Result<Option<Outcome>, Stop> {
         let last = written.last();
         // Decided as at rest, and for good: the record only ever moves on to newer requests.
-        if request.is_explicit() && last.is_some_and(|last| request.is_before(last)) {
+        let record = written.record();
+        if record.is_some_and(|record| record.is_outdated(request)) {
             let reason = SkipReason::NewerRequested;
             return self.tell_skipped(written, request, reason).await;
         }

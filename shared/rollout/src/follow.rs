@@ -201,6 +201,22 @@ pub(crate) async fn baseline<C: Cloud>(
     Ok(named.collect())
 }
 
+/// Takes out of `named` what does not come after what the record says was followed: that only moves on.
+pub(crate) fn only_news(
+    named: &mut BTreeMap<String, RegistryImage>,
+    record: &Record,
+    followers: &[&Follower],
+) {
+    named.retain(|container, image| {
+        let follower = followers
+            .iter()
+            .find(|follower| follower.container == *container);
+        follower
+            .and_then(|follower| follower.image_policy.compile().ok())
+            .is_some_and(|policy| policy.is_news(image, record.followed.get(container)))
+    });
+}
+
 /// What the repository holds, as far as the policies of these followers are concerned.
 ///
 /// # Errors

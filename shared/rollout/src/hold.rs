@@ -179,8 +179,9 @@ pub async fn approve<C: Cloud>(
             owner: &owner,
             worker,
         };
-        let is_over = waiting.until.is_some_and(|until| until <= worker.now);
-        let version = match record.waiting.as_mut().filter(|_| !is_over) {
+        let is_over = waiting.approve_by.is_some_and(|end| end <= worker.now);
+        let is_said = is_over || waiting.approved;
+        let version = match record.waiting.as_mut().filter(|_| !is_said) {
             None => version,
             Some(waiting) => {
                 waiting.approved = true;
@@ -212,12 +213,15 @@ fn to_be_approved<'a>(record: &'a Record, payload: &ApprovePayload) -> Result<&'
         ));
     };
     let image = &waiting.request.image;
-    if waiting.why != WaitReason::Approval {
+    // Once it was to be approved, it can be, even while it waits for something else again.
+    if waiting.approve_by.is_none() {
         let why = match &waiting.why {
             WaitReason::Held { .. } => "until the service is resumed".to_owned(),
             WaitReason::Frozen => "for the end of a freeze window".to_owned(),
             WaitReason::Predecessors { services } => format!("for {}", services.join(", ")),
-            WaitReason::Approval => "for approval".to_owned(),
+            WaitReason::Approval => {
+                "to be deployed, which the next event or reconcile does".to_owned()
+            }
         };
         return Err(format!(
             "{image} does not wait for approval, it waits {why}"

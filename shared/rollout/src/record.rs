@@ -35,6 +35,10 @@ pub struct Record {
     /// Digests that were rolled back here, oldest first: no policy deploys them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<Digest>,
+    /// What a person or a pipeline asked for last: duplicates of that, and what was asked for before, come too
+    /// late, whatever was deployed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Request>,
     /// Somebody holds all deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
@@ -77,9 +81,15 @@ pub struct Waiting {
     /// approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
-    /// Whether somebody has approved it, whatever else it waits for.
+    /// Until when it can be approved, once it has waited for that, whatever it waits for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve_by: Option<DateTime<Utc>>,
+    /// Whether somebody has approved it.
     #[serde(default)]
     pub approved: bool,
+    /// What it was told to wait for: each is told once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<WaitReason>,
 }
 
 /// An event that is not known to have been published.

@@ -38,6 +38,7 @@ impl Record {
             deployment,
             followed: before.map_or_else(BTreeMap::new, |record| record.followed.clone()),
             blocked: before.map_or_else(Vec::new, |record| record.blocked.clone()),
+            asked: before.and_then(|record| record.asked.clone()),
             hold: before.and_then(|record| record.hold.clone()),
             waiting: before.and_then(|record| record.waiting.clone()),
             finished: before.map_or_else(Vec::new, |record| record.finished.clone()),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent, SkipReason,
+    DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent,
+    SkipReason, WaitReason,
 };
 
 use crate::decide::{Progress, Wait, is_same_kind, progress};
@@ -17,6 +18,28 @@ use crate::record::{Record, Request, Waiting, Worker};
 use crate::route::Owner;
 
 impl Record {
+    /// Whether a person's or a pipeline's request comes too late: a retry or a late delivery may bring an older
+    /// one after a newer one, or one once more. What a policy names has an order of its own.
+    pub(crate) fn is_outdated(&self, request: &Request) -> bool {
+        let waiting = self.waiting.as_ref().map(|waiting| &waiting.request);
+        if !request.is_explicit() || waiting.is_some_and(|waiting| waiting.id == request.id) {
+            return false;
+        }
+        let is_behind =
+            |other: &Request| other.id == request.id || request.is_before_request(other);
+        self.deployment.id == request.id
+            || request.is_before(&self.deployment)
+            || self.asked.as_ref().is_some_and(is_behind)
+            || waiting.is_some_and(is_behind)
+    }
+
+    /// A person or a pipeline asked for this, and is heard.
+    fn is_asked(&mut self, request: &Request) {
+        if request.is_explicit() {
+            self.asked = Some(request.clone());
+        }
+    }
+
     /// `request` goes out. What waited before gives way to it.
     pub(crate) fn goes_out(
         &mut self,
@@ -29,6 +52,7 @@ impl Record {
             self.blocked
                 .retain(|digest| *digest != request.image.digest);
         }
+        self.is_asked(request);
         self.replace_waiting(request, worker);
     }
 
@@ -47,12 +71,14 @@ impl Record {
             let waiting = &waiting.request;
             request.replace(waiting.at, &waiting.id, &waiting.replaced_requests);
         }
+        self.is_asked(&request);
         self.replace_waiting(&request, worker);
-        if before
+        let mut told = before
             .as_ref()
-            .is_none_or(|before| !is_same_kind(&before.why, &wait.why))
-        {
-            let told = DeploymentWaiting {
+            .map_or_else(Vec::new, |before| before.told.clone());
+        if !told.iter().any(|told| is_same_kind(told, &wait.why)) {
+            told.push(wait.why.clone());
+            let waiting = DeploymentWaiting {
                 stack: self.deployment.stack.clone(),
                 service: self.deployment.service.clone(),
                 deployment_id: request.id.clone(),
@@ -63,15 +89,21 @@ impl Record {
                 since: wait.since,
                 until: wait.until,
             };
-            self.tell(LongshoreEvent::DeploymentWaiting(told), worker);
+            self.tell(LongshoreEvent::DeploymentWaiting(waiting), worker);
         }
+        let asked_to_approve = wait.until.filter(|_| wait.why == WaitReason::Approval);
         self.waiting = Some(Waiting {
             request,
             container: container.to_owned(),
             why: wait.why.clone(),
             since: wait.since,
             until: wait.until,
+            approve_by: before
+                .as_ref()
+                .and_then(|before| before.approve_by)
+                .or(asked_to_approve),
             approved: before.is_some_and(|before| before.approved),
+            told,
         });
     }
 
@@ -151,10 +183,9 @@ impl<C: Cloud> Engine<'_, C> {
         followed: &BTreeMap<String, RegistryImage>,
         reason: SkipReason,
     ) -> Result<Option<Outcome>, Stop> {
-        let is_outdated = request.is_explicit()
-            && written
-                .last()
-                .is_some_and(|last| last.id == request.id || request.is_before(last));
+        let is_outdated = written
+            .record()
+            .is_some_and(|record| record.is_outdated(request));
         // What the policy names takes the place of what waits, whatever becomes of it; so does what a
         // person asked for and has.
         let takes_place =
@@ -170,6 +201,9 @@ impl<C: Cloud> Engine<'_, C> {
             }
             if takes_place {
                 record.followed.extend(followed.clone());
+            }
+            if !is_outdated {
+                record.is_asked(request);
             }
             if takes_place || has_waited {
                 record.replace_waiting(request, self.worker);

@@ -12,6 +12,7 @@ use longshore_rollout::ports::{
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::route::{Follower, Owner, Route};
 use longshore_rollout::stack_record::StackRecord;
+use serde_json::json;
 
 use crate::builders::{noon, task_definition_document};
 use crate::faults::{Fault, error};
@@ -118,6 +119,21 @@ impl FakeCloud {
                 running_count: 2,
             },
         );
+    }
+
+    /// Adds a container to the task definition that a service runs.
+    pub fn add_container(&self, follower: &Follower, container: &str, image: &str) {
+        let mut account = self.inner.borrow_mut();
+        let arn = account
+            .services
+            .get(&follower.service_name())
+            .map(|service| service.task_definition.clone())
+            .unwrap_or_default();
+        if let Some(definition) = account.task_definitions.get_mut(&arn)
+            && let Some(containers) = definition.document["containerDefinitions"].as_array_mut()
+        {
+            containers.push(json!({"name": container, "image": image, "essential": true}));
+        }
     }
 
     /// Puts a release file into the state bucket.

@@ -9,6 +9,8 @@ mod deploying;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod following;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod letting_go;
@@ -20,5 +22,7 @@ mod samples;
 mod stacks;
 #[cfg(test)]
 mod task_definitions;
+#[cfg(test)]
+mod waiting;
 #[cfg(test)]
 mod watching;

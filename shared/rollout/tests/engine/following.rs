@@ -1,0 +1,571 @@
+//! Which image a follower is brought to, by what its policy names and by what people asked for.
+
+use std::collections::BTreeMap;
+
+use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
+use longshore_events::manual::DeployPayload;
+use longshore_rollout::adopt::adopt;
+use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
+use longshore_rollout::follow::{Wake, deploy_push, follow};
+use longshore_rollout::policy::ImagePolicy;
+use longshore_rollout::ports::{ErrorClass, ImageContents};
+use longshore_rollout::reconcile::reconcile;
+use longshore_rollout::record::State;
+use longshore_rollout::route::{Architecture, Follower};
+use longshore_rollout::sequence::Sequence;
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+
+fn by(policy: ImagePolicy) -> Follower {
+    Follower {
+        image_policy: policy,
+        ..follower("api")
+    }
+}
+
+fn tags(tags: &[&str]) -> ImagePolicy {
+    ImagePolicy {
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        ..ImagePolicy::default()
+    }
+}
+
+fn cloud(api: &Follower) -> FakeCloud {
+    FakeCloud::with_services(std::slice::from_ref(api))
+}
+
+/// A push is made and heard of at once.
+async fn push(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Outcome {
+    cloud.set_now(noon(seconds));
+    let event = cloud.push(tag, digest(digit), noon(seconds));
+    let worker = worker(&format!("push-{seconds}"), seconds);
+    let mut results = deploy_push(cloud, &event, &worker).await.unwrap();
+    results.remove(0).unwrap().outcome
+}
+
+/// The reconcile comes to the service.
+async fn look(cloud: &FakeCloud, api: &Follower, seconds: i64) -> Outcome {
+    cloud.set_now(noon(seconds));
+    let worker = worker(&format!("look-{seconds}"), seconds);
+    let answer = follow(cloud, "shop/api", api, Wake::Look, &worker).await;
+    answer.unwrap().outcome
+}
+
+/// A person asks.
+async fn ask(
+    cloud: &FakeCloud,
+    id: &str,
+    image: &str,
+    at: i64,
+    now: i64,
+) -> Result<Outcome, DeployError> {
+    cloud.set_now(noon(now));
+    let payload = DeployPayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        image: image.parse().unwrap(),
+        note: None,
+    };
+    let asked = Asked {
+        id: id.to_owned(),
+        at: noon(at),
+        sequence: Sequence::of_time(noon(at)),
+        source: Source::Manual { note: None },
+    };
+    let outcome = deploy_explicitly(cloud, &payload, asked, &worker(id, now)).await?;
+    Ok(outcome.outcome)
+}
+
+/// ECS finishes, and Longshore hears of it.
+async fn settle(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+    cloud.complete(api);
+    let worker = worker("settle", seconds);
+    reconcile(cloud, &worker).await.unwrap();
+}
+
+fn runs(cloud: &FakeCloud, api: &Follower, digit: char) -> bool {
+    let running = cloud.running_image(api).unwrap();
+    running.ends_with(digest(digit).as_str())
+}
+
+fn is_started(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Started { .. })
+}
+
+#[tokio::test]
+async fn an_exact_tag_that_is_moved_onto_an_older_image_brings_that_back() {
+    let api = by(tags(&["release"]));
+    let cloud = cloud(&api);
+    assert!(is_started(&push(&cloud, "release", '2', 0).await));
+    settle(&cloud, &api, 10).await;
+    assert!(is_started(&push(&cloud, "release", '3', 20).await));
+    settle(&cloud, &api, 30).await;
+    assert!(is_started(&push(&cloud, "release", '2', 40).await));
+    settle(&cloud, &api, 50).await;
+    assert!(runs(&cloud, &api, '2'));
+    assert_eq!(cloud.updates(&api), 3);
+}
+
+#[tokio::test]
+async fn a_late_duplicate_of_a_tags_earlier_push_deploys_what_the_tag_holds_now() {
+    let api = by(tags(&["release"]));
+    let cloud = cloud(&api);
+    push(&cloud, "release", '2', 0).await;
+    let late = cloud.push("release", digest('2'), noon(0));
+    cloud.push("release", digest('3'), noon(20));
+    let results = deploy_push(&cloud, &late, &worker("late", 30)).await;
+    let outcome = results.unwrap().remove(0).unwrap().outcome;
+    assert!(is_started(&outcome), "{outcome:?}");
+    assert!(runs(&cloud, &api, '3'));
+    // Each deployment has an id of its own, whatever woke it.
+    assert_ne!(
+        cloud.record(&api).unwrap().deployment.id,
+        format!("{}-1", late.event_id)
+    );
+    assert_eq!(look(&cloud, &api, 40).await, Outcome::Nothing);
+}
+
+#[tokio::test]
+async fn a_higher_version_that_was_pushed_earlier_is_not_replaced_by_a_lower_one() {
+    let api = by(ImagePolicy {
+        semver: Some(">=1, <2".to_owned()),
+        ..ImagePolicy::default()
+    });
+    let cloud = cloud(&api);
+    assert!(is_started(&push(&cloud, "v1.10.0", '2', 0).await));
+    assert_eq!(push(&cloud, "v1.9.9", '3', 10).await, Outcome::Nothing);
+    assert!(is_started(&push(&cloud, "v1.11.0", '4', 20).await));
+    assert!(runs(&cloud, &api, '4'));
+}
+
+#[tokio::test]
+async fn a_push_that_nobody_told_of_is_found_by_looking_and_called_so() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("v2", digest('2'), noon(0));
+    assert!(is_started(&look(&cloud, &api, 60).await));
+    assert_eq!(look(&cloud, &api, 120).await, Outcome::Nothing);
+    let deployment = cloud.record(&api).unwrap().deployment;
+    assert_eq!(deployment.source, Source::Reconcile);
+    assert_eq!(deployment.requested_at, noon(0));
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
+async fn an_image_goes_out_when_it_is_old_enough() {
+    let api = by(ImagePolicy {
+        minimum_age_minutes: 10,
+        ..tags(&["v*"])
+    });
+    let cloud = cloud(&api);
+    assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
+    assert_eq!(look(&cloud, &api, 599).await, Outcome::Nothing);
+    assert!(is_started(&look(&cloud, &api, 600).await));
+    assert!(runs(&cloud, &api, '2'));
+}
+
+#[tokio::test]
+async fn a_tag_that_names_what_runs_already_is_told_once() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.deploy_outside(
+        &api,
+        &format!(
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api@{}",
+            digest('2')
+        ),
+        -60,
+    );
+    cloud.complete(&api);
+    let expected = Outcome::Skipped {
+        reason: SkipReason::AlreadyRunning,
+    };
+    assert_eq!(push(&cloud, "v2", '2', 0).await, expected);
+    assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
+    assert_eq!(cloud.told(), ["Deployment Skipped"]);
+    let record = cloud.record(&api).unwrap();
+    assert_eq!(record.deployment.state, State::Succeeded);
+    assert_eq!(record.deployment.image.digest, digest('2'));
+    assert_eq!(cloud.updates(&api), 0);
+}
+
+#[tokio::test]
+async fn an_image_that_lacks_the_architecture_is_skipped_and_told_once_and_a_person_reads_why() {
+    let api = Follower {
+        cpu_architecture: Some(Architecture::Arm),
+        ..by(tags(&["v*"]))
+    };
+    let cloud = cloud(&api);
+    cloud.set_contents(
+        &digest('2'),
+        ImageContents {
+            architectures: [Architecture::X86].into(),
+            commit: None,
+        },
+    );
+    let expected = Outcome::Skipped {
+        reason: SkipReason::ArchitectureMissing,
+    };
+    assert_eq!(push(&cloud, "v2", '2', 0).await, expected);
+    assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
+    assert_eq!(look(&cloud, &api, 900).await, Outcome::Nothing);
+    assert_eq!(cloud.told(), ["Deployment Skipped"]);
+    let refused = ask(&cloud, "by-hand", "shop/api:v2", 1000, 1000).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        format!(
+            "deploy shop/api:v2@{} to service api of stack shop: the image was built for X86_64, and the \
+             service's tasks run on ARM64: build it for that",
+            digest('2')
+        )
+    );
+    assert_eq!(cloud.updates(&api), 0);
+}
+
+#[tokio::test]
+async fn the_commit_that_an_image_names_is_written_down() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.set_contents(
+        &digest('2'),
+        ImageContents {
+            architectures: [Architecture::X86].into(),
+            commit: Some("0a1b2c3".to_owned()),
+        },
+    );
+    push(&cloud, "v2", '2', 0).await;
+    let commit = cloud.record(&api).unwrap().deployment.commit;
+    assert_eq!(commit.as_deref(), Some("0a1b2c3"));
+}
+
+#[tokio::test]
+async fn what_was_rolled_back_is_skipped_under_another_tag_until_a_person_asks_for_it() {
+    let api = by(tags(&["release"]));
+    let cloud = cloud(&api);
+    push(&cloud, "release", '2', 0).await;
+    settle(&cloud, &api, 10).await;
+    push(&cloud, "release", '3', 20).await;
+    cloud.roll_back(&api, 30);
+    cloud.complete(&api);
+    settle(&cloud, &api, 40).await;
+    assert_eq!(cloud.record(&api).unwrap().blocked, [digest('3')]);
+    push(&cloud, "release", '2', 50).await;
+    let expected = Outcome::Skipped {
+        reason: SkipReason::FailedBefore,
+    };
+    assert_eq!(push(&cloud, "release", '3', 60).await, expected);
+    assert_eq!(push(&cloud, "release", '3', 60).await, Outcome::Nothing);
+    let asked = ask(&cloud, "by-hand", "shop/api:release", 70, 70).await;
+    assert!(is_started(&asked.unwrap()));
+    assert!(cloud.record(&api).unwrap().blocked.is_empty());
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
+async fn what_a_person_asked_for_stays_until_something_newer_is_pushed() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    push(&cloud, "v3", '3', 10).await;
+    assert!(is_started(
+        &ask(&cloud, "by-hand", "shop/api:v2", 20, 20).await.unwrap()
+    ));
+    settle(&cloud, &api, 30).await;
+    assert_eq!(push(&cloud, "v3", '3', 10).await, Outcome::Nothing);
+    assert_eq!(look(&cloud, &api, 40).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '2'));
+    assert!(is_started(&push(&cloud, "v4", '4', 50).await));
+}
+
+#[tokio::test]
+async fn a_push_between_a_persons_request_and_its_being_heard_of_is_newer_than_the_request() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("v2", digest('2'), noon(0));
+    cloud.push("v3", digest('3'), noon(20));
+    assert!(is_started(
+        &ask(&cloud, "by-hand", "shop/api:v2", 10, 30).await.unwrap()
+    ));
+    assert!(is_started(&look(&cloud, &api, 40).await));
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
+async fn a_duplicate_of_what_a_person_asked_for_is_not_deployed_over_what_came_since() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.add_image("shop/api", "hotfix", digest('5'));
+    // Pushed before the person asked, and heard of afterwards.
+    ask(&cloud, "by-hand", "shop/api:hotfix", 20, 20)
+        .await
+        .unwrap();
+    cloud.roll_back(&api, 25);
+    cloud.complete(&api);
+    settle(&cloud, &api, 30).await;
+    cloud.push("v3", digest('3'), noon(10));
+    look(&cloud, &api, 40).await;
+    let again = ask(&cloud, "by-hand", "shop/api:hotfix", 20, 50)
+        .await
+        .unwrap();
+    let expected = Outcome::Skipped {
+        reason: SkipReason::NewerRequested,
+    };
+    assert_eq!(again, expected);
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
+async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older() {
+    let api = Follower {
+        cpu_architecture: Some(Architecture::Arm),
+        ..by(tags(&["v*"]))
+    };
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    cloud.set_contents(
+        &digest('3'),
+        ImageContents {
+            architectures: [Architecture::X86].into(),
+            commit: None,
+        },
+    );
+    push(&cloud, "v3", '3', 20).await;
+    cloud.add_image("shop/api", "hotfix", digest('5'));
+    ask(&cloud, "by-hand", "shop/api:hotfix", 10, 30)
+        .await
+        .unwrap();
+    assert_eq!(look(&cloud, &api, 40).await, Outcome::Nothing);
+    let skips = cloud
+        .told()
+        .iter()
+        .filter(|told| **told == "Deployment Skipped")
+        .count();
+    assert_eq!(skips, 1);
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_understood_is_told_with_its_field_and_keeps_no_other_back() {
+    let broken = Follower {
+        image_policy: ImagePolicy {
+            semver: Some("one".to_owned()),
+            ..ImagePolicy::default()
+        },
+        ..follower("broken")
+    };
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(&[broken, api.clone()]);
+    let event = cloud.push("v2", digest('2'), noon(0));
+    let results = deploy_push(&cloud, &event, &worker("push", 0))
+        .await
+        .unwrap();
+    let outcomes: Vec<Outcome> = results
+        .into_iter()
+        .map(|result| result.unwrap().outcome)
+        .collect();
+    assert!(
+        matches!(&outcomes[0], Outcome::Failed { reason }
+            if reason.contains("service broken of stack shop in routes/shop/api.json: image_policy.semver: `one`")),
+        "{outcomes:?}"
+    );
+    assert!(is_started(&outcomes[1]), "{outcomes:?}");
+    let mut told = cloud.told();
+    told.sort_unstable();
+    assert_eq!(told, ["Deployment Failed", "Deployment Started"]);
+    // No policy keeps a person from deploying.
+    let payload = DeployPayload {
+        stack: "shop".to_owned(),
+        service: "broken".to_owned(),
+        image: "shop/api:v2".parse().unwrap(),
+        note: None,
+    };
+    let asked = Asked {
+        id: "by-hand".to_owned(),
+        at: noon(10),
+        sequence: Sequence::of_time(noon(10)),
+        source: Source::Manual { note: None },
+    };
+    let outcome = deploy_explicitly(&cloud, &payload, asked, &worker("by-hand", 10)).await;
+    assert!(is_started(&outcome.unwrap().outcome));
+}
+
+#[tokio::test]
+async fn a_push_to_many_followers_asks_the_registry_once() {
+    let followers: Vec<Follower> = (0..5)
+        .map(|number| follower(&format!("api-{number}")))
+        .collect();
+    let cloud = FakeCloud::with_services(&followers);
+    let event = cloud.push("v2", digest('2'), noon(0));
+    deploy_push(&cloud, &event, &worker("push", 0))
+        .await
+        .unwrap();
+    let lists = cloud
+        .calls()
+        .iter()
+        .filter(|call| *call == "DescribeImages")
+        .count();
+    assert_eq!(lists, 1);
+    assert!(followers.iter().all(|api| runs(&cloud, api, '2')));
+}
+
+#[tokio::test]
+async fn a_claim_whose_invocation_died_is_taken_up_by_whoever_comes_after_the_lease() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.inject_at("RegisterTaskDefinition", Fault::Dies);
+    let event = cloud.push("v2", digest('2'), noon(0));
+    let died = deploy_push(&cloud, &event, &worker("push", 0))
+        .await
+        .unwrap();
+    assert!(died[0].is_err());
+    cloud.recover();
+    let held = follow(&cloud, "shop/api", &api, Wake::Look, &worker("other", 10)).await;
+    assert_eq!(held.unwrap().outcome, Outcome::Nothing);
+    let retried = deploy_push(&cloud, &event, &worker("push", 20))
+        .await
+        .unwrap();
+    assert!(
+        matches!(&retried[0], Err(DeployError::Call { source, .. }) if source.class == ErrorClass::Transient),
+        "{retried:?}"
+    );
+    assert!(is_started(&look(&cloud, &api, 60).await));
+    assert_eq!(cloud.updates(&api), 1);
+    assert_eq!(cloud.told(), ["Deployment Started"]);
+}
+
+#[tokio::test]
+async fn an_image_of_another_container_that_is_under_way_goes_out_with_the_one_that_takes_its_place()
+ {
+    let api = follower("api");
+    let proxy = Follower {
+        container: "proxy".to_owned(),
+        image_policy: tags(&["p*"]),
+        ..follower("api")
+    };
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_container(
+        &api,
+        "proxy",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/proxy:p1",
+    );
+    cloud.set_route("shop/proxy", vec![proxy.clone()]);
+    // The claim is written, and the service is not updated.
+    cloud.inject_at("RegisterTaskDefinition", Fault::Dies);
+    cloud.push_to("shop/proxy", "p2", digest('a'), noon(0));
+    let died = follow(
+        &cloud,
+        "shop/proxy",
+        &proxy,
+        Wake::Look,
+        &worker("proxy", 0),
+    )
+    .await;
+    assert!(died.is_err());
+    cloud.recover();
+    assert!(is_started(&push(&cloud, "v2", '2', 10).await));
+    assert!(runs(&cloud, &api, '2'));
+    assert!(runs(&cloud, &proxy, 'a'));
+    assert_eq!(
+        cloud
+            .record(&api)
+            .unwrap()
+            .deployment
+            .also
+            .keys()
+            .collect::<Vec<_>>(),
+        ["proxy"]
+    );
+}
+
+#[tokio::test]
+async fn a_person_deploys_to_all_containers_that_follow_the_repository() {
+    let api = Follower {
+        other_containers: vec!["worker".to_owned()],
+        ..follower("api")
+    };
+    let cloud = cloud(&api);
+    cloud.add_container(
+        &api,
+        "worker",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
+    );
+    cloud.add_image("shop/api", "v2", digest('2'));
+    ask(&cloud, "by-hand", "shop/api:v2", 0, 0).await.unwrap();
+    let worker = Follower {
+        container: "worker".to_owned(),
+        ..api.clone()
+    };
+    assert!(runs(&cloud, &api, '2') && runs(&cloud, &worker, '2'));
+}
+
+#[tokio::test]
+async fn an_adopted_service_runs_what_it_ran_until_something_newer_is_pushed() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.add_image("shop/api", "v1", digest('1'));
+    cloud.push("v2", digest('2'), noon(-60));
+    let record = adopt(&cloud, "shop/api", &api, &worker("adopt", 0))
+        .await
+        .unwrap();
+    assert_eq!(record.deployment.image.digest, digest('1'));
+    assert_eq!(record.deployment.number, 1);
+    assert_eq!(look(&cloud, &api, 10).await, Outcome::Nothing);
+    assert_eq!(cloud.updates(&api), 0);
+    assert!(cloud.told().is_empty());
+    assert!(is_started(&push(&cloud, "v3", '3', 20).await));
+    let again = adopt(&cloud, "shop/api", &api, &worker("adopt", 30))
+        .await
+        .unwrap();
+    assert_eq!(again.deployment.image.digest, digest('3'));
+}
+
+#[tokio::test]
+async fn a_container_that_is_adopted_later_keeps_what_it_runs_as_well() {
+    let api = follower("api");
+    let proxy = Follower {
+        container: "proxy".to_owned(),
+        image_policy: tags(&["p*"]),
+        ..follower("api")
+    };
+    let cloud = cloud(&api);
+    cloud.add_container(
+        &api,
+        "proxy",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/proxy:p1",
+    );
+    push(&cloud, "v2", '2', 0).await;
+    cloud.push_to("shop/proxy", "p2", digest('a'), noon(0));
+    let record = adopt(&cloud, "shop/proxy", &proxy, &worker("adopt", 10))
+        .await
+        .unwrap();
+    let followed: BTreeMap<String, String> = record
+        .followed
+        .into_iter()
+        .map(|(container, image)| (container, image.tag))
+        .collect();
+    assert_eq!(
+        followed,
+        [("app", "v2"), ("proxy", "p2")]
+            .map(|(container, tag)| (container.to_owned(), tag.to_owned()))
+            .into()
+    );
+}
+
+#[tokio::test]
+async fn an_image_that_is_deleted_before_it_goes_out_is_told_as_a_failure() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    let event = cloud.push("v2", digest('2'), noon(0));
+    cloud.inject_at("BatchGetImage", Fault::Fails(ErrorClass::NotFound));
+    let results = deploy_push(&cloud, &event, &worker("push", 0))
+        .await
+        .unwrap();
+    assert!(
+        matches!(&results[0], Ok(answer) if matches!(answer.outcome, Outcome::Failed { .. })),
+        "{results:?}"
+    );
+    let published = cloud.published();
+    assert!(
+        matches!(published.as_slice(), [LongshoreEvent::DeploymentFailed(_)]),
+        "{published:?}"
+    );
+    assert_eq!(cloud.record(&api), None);
+}

@@ -1,0 +1,617 @@
+//! What waits: for the end of a hold, of a freeze window, for other services, for approval.
+
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_events::longshore::{
+    DeploymentWaiting, LongshoreEvent, SkipReason, Source, WaitReason,
+};
+use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, ResumePayload};
+use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
+use longshore_rollout::follow::{Wake, deploy_push, follow};
+use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
+use longshore_rollout::ports::{ErrorClass, ImageContents};
+use longshore_rollout::record::State;
+use longshore_rollout::route::{Architecture, Follower};
+use longshore_rollout::sequence::Sequence;
+use longshore_rollout::settings::{Approval, FreezeWindow, RolloutSettings};
+use longshore_rollout::watch::deployment_changed;
+use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+
+const HOUR: i64 = 3600;
+
+fn with(rollout: RolloutSettings) -> Follower {
+    Follower {
+        rollout,
+        ..follower("api")
+    }
+}
+
+fn approved() -> Follower {
+    with(RolloutSettings {
+        approval: Some(Approval {
+            expires_after_minutes: 60,
+        }),
+        ..RolloutSettings::default()
+    })
+}
+
+/// From a second before noon on, an hour long, each day.
+fn window() -> FreezeWindow {
+    let noon = noon(0);
+    FreezeWindow {
+        cron: noon.format("%M %H * * *").to_string(),
+        time_zone: "UTC".to_owned(),
+        duration_minutes: 60,
+    }
+}
+
+fn cloud(api: &Follower) -> FakeCloud {
+    FakeCloud::with_services(std::slice::from_ref(api))
+}
+
+async fn push_all(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<Outcome> {
+    cloud.set_now(noon(seconds));
+    let event = cloud.push(tag, digest(digit), noon(seconds));
+    let worker = worker(&format!("push-{seconds}"), seconds);
+    let results = deploy_push(cloud, &event, &worker).await.unwrap();
+    results
+        .into_iter()
+        .map(|result| result.unwrap().outcome)
+        .collect()
+}
+
+async fn push(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Outcome {
+    push_all(cloud, tag, digit, seconds).await.remove(0)
+}
+
+async fn look(cloud: &FakeCloud, api: &Follower, seconds: i64) -> Outcome {
+    cloud.set_now(noon(seconds));
+    let worker = worker(&format!("look-{seconds}"), seconds);
+    let answer = follow(cloud, "shop/api", api, Wake::Look, &worker).await;
+    answer.unwrap().outcome
+}
+
+async fn ask(cloud: &FakeCloud, id: &str, image: &str, seconds: i64) -> Outcome {
+    let payload = DeployPayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        image: image.parse().unwrap(),
+        note: None,
+    };
+    let asked = Asked {
+        id: id.to_owned(),
+        at: noon(seconds),
+        sequence: Sequence::of_time(noon(seconds)),
+        source: Source::Manual { note: None },
+    };
+    let answer = deploy_explicitly(cloud, &payload, asked, &worker(id, seconds)).await;
+    answer.unwrap().outcome
+}
+
+async fn hold_until(cloud: &FakeCloud, until: Option<i64>, seconds: i64) -> Vec<HoldOutcome> {
+    let payload = HoldPayload {
+        stack: "shop".to_owned(),
+        service: None,
+        until: until.map(noon),
+        note: Some("the sale".to_owned()),
+    };
+    let held = hold(cloud, &payload, &worker("hold", seconds))
+        .await
+        .unwrap();
+    held.into_iter().map(Result::unwrap).collect()
+}
+
+async fn let_go(cloud: &FakeCloud, seconds: i64) -> Vec<HoldOutcome> {
+    cloud.set_now(noon(seconds));
+    let payload = ResumePayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+    };
+    let resumed = resume(cloud, &payload, &worker("resume", seconds)).await;
+    resumed.unwrap().into_iter().map(Result::unwrap).collect()
+}
+
+async fn say_yes(
+    cloud: &FakeCloud,
+    digit: Option<char>,
+    seconds: i64,
+) -> Result<Outcome, HoldError> {
+    cloud.set_now(noon(seconds));
+    let payload = ApprovePayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        digest: digit.map(digest),
+    };
+    let answer = approve(cloud, &payload, &worker("approve", seconds)).await?;
+    Ok(answer.outcome)
+}
+
+/// ECS finishes, and `watch` hears of it.
+async fn settle(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+    cloud.complete(api);
+    let change = DeploymentStateChange {
+        event_name: DeploymentEventName::Completed,
+        deployment_id: cloud.primary_id(api),
+        updated_at: noon(seconds),
+        reason: String::new(),
+    };
+    let watch = worker("settle", seconds);
+    deployment_changed(cloud, &api.service_name(), &change, &watch)
+        .await
+        .unwrap();
+}
+
+fn runs(cloud: &FakeCloud, api: &Follower, digit: char) -> bool {
+    let running = cloud.running_image(api).unwrap();
+    running.ends_with(digest(digit).as_str())
+}
+
+fn is_started(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Started { .. })
+}
+
+fn is_held(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Waiting {
+            reason: WaitReason::Held { .. },
+            ..
+        }
+    )
+}
+
+fn is_to_be_approved(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Waiting {
+            reason: WaitReason::Approval,
+            ..
+        }
+    )
+}
+
+fn expired() -> Outcome {
+    Outcome::Skipped {
+        reason: SkipReason::ApprovalExpired,
+    }
+}
+
+/// What was told to wait: the image's tag and for what.
+fn waits(cloud: &FakeCloud) -> Vec<(String, WaitReason)> {
+    let told = |event| match event {
+        LongshoreEvent::DeploymentWaiting(DeploymentWaiting { image, reason, .. }) => {
+            Some((image.tag.unwrap_or_default(), reason))
+        }
+        _ => None,
+    };
+    cloud.published().into_iter().filter_map(told).collect()
+}
+
+#[tokio::test]
+async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    let held = hold_until(&cloud, None, 0).await;
+    assert_eq!(held[0].service, "api");
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    assert!(is_held(&push(&cloud, "v3", '3', 20).await));
+    assert!(is_held(&push(&cloud, "v3", '3', 20).await));
+    assert!(is_held(&look(&cloud, &api, 900).await));
+    assert_eq!(cloud.updates(&api), 0);
+    let why = WaitReason::Held {
+        note: Some("the sale".to_owned()),
+    };
+    assert_eq!(
+        waits(&cloud),
+        [("v2".to_owned(), why.clone()), ("v3".to_owned(), why)]
+    );
+    let resumed = let_go(&cloud, 1000).await;
+    assert!(
+        is_started(resumed[0].waited.as_ref().unwrap()),
+        "{resumed:?}"
+    );
+    assert!(runs(&cloud, &api, '3'));
+    assert_eq!(cloud.updates(&api), 1);
+    let record = cloud.record(&api).unwrap();
+    assert_eq!((record.hold, record.waiting), (None, None));
+    // It is the deployment that was told to wait.
+    let published = cloud.published();
+    let waited = published.iter().rev().find_map(|event| match event {
+        LongshoreEvent::DeploymentWaiting(waiting) => Some(waiting.deployment_id.clone()),
+        _ => None,
+    });
+    assert_eq!(waited, Some(record.deployment.id));
+}
+
+#[tokio::test]
+async fn a_service_without_a_record_is_held_by_one_of_what_it_runs() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 0).await;
+    let record = cloud.record(&api).unwrap();
+    assert_eq!(record.deployment.state, State::Succeeded);
+    assert_eq!(
+        record.deployment.previous_image,
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1"
+    );
+    assert_eq!(cloud.history(&api).len(), 1);
+    assert_eq!(cloud.updates(&api), 0);
+}
+
+#[tokio::test]
+async fn a_hold_ends_by_itself_when_its_time_is_over() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, Some(100), 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    assert!(is_held(&look(&cloud, &api, 99).await));
+    assert!(is_started(&look(&cloud, &api, 100).await));
+}
+
+#[tokio::test]
+async fn a_hold_that_is_over_before_it_begins_is_refused_and_so_is_one_of_nobody() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    let mut payload = HoldPayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+        until: Some(noon(-1)),
+        note: None,
+    };
+    let refused = hold(&cloud, &payload, &worker("hold", 0)).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "hold service api of stack shop: field `until` is over already: give a time to come, or none"
+    );
+    payload.until = None;
+    payload.service = Some("web".to_owned());
+    let refused = hold(&cloud, &payload, &worker("hold", 0)).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "hold service web of stack shop: no route names it, and nothing was ever deployed to it: look \
+         whether the name is right"
+    );
+}
+
+#[tokio::test]
+async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_place() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    cloud.add_image("shop/api", "hotfix", digest('5'));
+    hold_until(&cloud, None, 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    assert!(is_held(
+        &ask(&cloud, "by-hand", "shop/api:hotfix", 20).await
+    ));
+    // The push before it is no news, and an older request comes too late.
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    assert_eq!(
+        ask(&cloud, "older", "shop/api:v2", 5).await,
+        Outcome::Skipped {
+            reason: SkipReason::NewerRequested
+        }
+    );
+    let waiting = cloud.record(&api).unwrap().waiting.unwrap();
+    assert_eq!(waiting.request.id, "by-hand");
+    assert!(is_held(&push(&cloud, "v3", '3', 30).await));
+    let_go(&cloud, 40).await;
+    assert!(runs(&cloud, &api, '3'));
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
+async fn what_waits_is_told_once_and_when_something_newer_takes_its_place() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 0).await;
+    push(&cloud, "v2", '2', 10).await;
+    push(&cloud, "v3", '3', 20).await;
+    let_go(&cloud, 30).await;
+    assert_eq!(
+        cloud.told(),
+        [
+            "Deployment Waiting",
+            "Deployment Skipped",
+            "Deployment Waiting",
+            "Deployment Started"
+        ]
+    );
+    let published = cloud.published();
+    let (LongshoreEvent::DeploymentWaiting(waiting), LongshoreEvent::DeploymentSkipped(skipped)) =
+        (&published[0], &published[1])
+    else {
+        panic!("{published:?}");
+    };
+    assert_eq!(skipped.deployment_id.as_ref(), Some(&waiting.deployment_id));
+    assert_eq!(skipped.reason, SkipReason::NewerRequested);
+}
+
+#[tokio::test]
+async fn in_a_freeze_window_nothing_begins_and_afterwards_the_newest_does() {
+    let api = with(RolloutSettings {
+        freeze_windows: vec![window()],
+        ..RolloutSettings::default()
+    });
+    let cloud = cloud(&api);
+    let frozen = push(&cloud, "v2", '2', 10).await;
+    let Outcome::Waiting {
+        reason: WaitReason::Frozen,
+        until: Some(until),
+    } = frozen
+    else {
+        panic!("{frozen:?}");
+    };
+    assert!(matches!(
+        push(&cloud, "v3", '3', 20).await,
+        Outcome::Waiting { .. }
+    ));
+    let end = (until - noon(0)).num_seconds();
+    assert!(matches!(
+        look(&cloud, &api, end - 1).await,
+        Outcome::Waiting { .. }
+    ));
+    assert!(is_started(&look(&cloud, &api, end).await));
+    assert!(runs(&cloud, &api, '3'));
+    assert_eq!(waits(&cloud).len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_to_be_approved_goes_out_when_it_is_and_only_that() {
+    let api = approved();
+    let cloud = cloud(&api);
+    assert!(is_to_be_approved(&push(&cloud, "v2", '2', 0).await));
+    assert!(is_to_be_approved(&look(&cloud, &api, 900).await));
+    let refused = say_yes(&cloud, Some('3'), 1000).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "approve service api of stack shop: shop/api:v2@{} waits for approval, and not {}: look at it \
+             and approve that, or leave the digest out",
+            digest('2'),
+            digest('3')
+        )
+    );
+    assert!(is_started(&say_yes(&cloud, Some('2'), 1010).await.unwrap()));
+    assert!(runs(&cloud, &api, '2'));
+    assert_eq!(waits(&cloud), [("v2".to_owned(), WaitReason::Approval)]);
+    // The next one is to be approved again.
+    settle(&cloud, &api, 1020).await;
+    assert!(is_to_be_approved(&push(&cloud, "v3", '3', 1030).await));
+    let nothing = say_yes(&cloud, Some('2'), 1040).await.unwrap_err();
+    assert!(matches!(nothing, HoldError::Refused { .. }), "{nothing}");
+}
+
+#[tokio::test]
+async fn when_nothing_waits_an_approval_is_refused_with_what_the_record_holds() {
+    let api = approved();
+    let cloud = cloud(&api);
+    let refused = say_yes(&cloud, None, 0).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "approve service api of stack shop: it has no record: nothing waits"
+    );
+    push(&cloud, "v2", '2', 0).await;
+    say_yes(&cloud, None, 10).await.unwrap();
+    let refused = say_yes(&cloud, None, 20).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "approve service api of stack shop: nothing waits; the last deployment is of shop/api:v2@{}",
+            digest('2')
+        )
+    );
+    hold_until(&cloud, None, 30).await;
+    cloud.push("v3", digest('3'), noon(40));
+    look(&cloud, &api, 40).await;
+    let refused = say_yes(&cloud, None, 50).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .ends_with("does not wait for approval, it waits until the service is resumed"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn what_nobody_approves_in_time_is_given_up_and_told_once() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    assert!(is_to_be_approved(&look(&cloud, &api, HOUR - 1).await));
+    assert_eq!(look(&cloud, &api, HOUR).await, expired());
+    assert_eq!(look(&cloud, &api, HOUR + 900).await, Outcome::Nothing);
+    assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
+    assert_eq!(cloud.told(), ["Deployment Waiting", "Deployment Skipped"]);
+    assert!(say_yes(&cloud, None, HOUR + 1000).await.is_err());
+    assert_eq!(cloud.updates(&api), 0);
+}
+
+#[tokio::test]
+async fn an_approval_that_comes_too_late_gives_the_request_up() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    assert_eq!(say_yes(&cloud, None, HOUR).await.unwrap(), expired());
+    assert_eq!(cloud.record(&api).unwrap().waiting, None);
+}
+
+#[tokio::test]
+async fn a_hold_in_between_neither_prolongs_the_time_for_approval_nor_asks_anew() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    for start in [100, 300] {
+        hold_until(&cloud, None, start).await;
+        assert!(is_held(&look(&cloud, &api, start + 50).await));
+        let_go(&cloud, start + 100).await;
+        assert!(is_to_be_approved(&look(&cloud, &api, start + 150).await));
+    }
+    assert_eq!(waits(&cloud).len(), 2, "{:?}", waits(&cloud));
+    assert_eq!(look(&cloud, &api, HOUR).await, expired());
+}
+
+#[tokio::test]
+async fn what_is_approved_during_a_hold_goes_out_at_its_end() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    hold_until(&cloud, None, 100).await;
+    assert!(is_held(&look(&cloud, &api, 110).await));
+    assert!(is_held(&say_yes(&cloud, None, 120).await.unwrap()));
+    let resumed = let_go(&cloud, 130).await;
+    assert!(
+        is_started(resumed[0].waited.as_ref().unwrap()),
+        "{resumed:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_approved_request_goes_out_with_the_next_wake_up_when_the_function_died() {
+    let api = approved();
+    for fault in [Fault::Dies, Fault::DiesAfter] {
+        let cloud = cloud(&api);
+        push(&cloud, "v2", '2', 0).await;
+        cloud.inject_at("DescribeServices", fault);
+        assert!(say_yes(&cloud, None, 100).await.is_err());
+        cloud.recover();
+        assert!(is_started(&look(&cloud, &api, 160).await));
+        assert_eq!(cloud.updates(&api), 1);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
+    let api = Follower {
+        cpu_architecture: Some(Architecture::Arm),
+        ..approved()
+    };
+    let cloud = cloud(&api);
+    cloud.set_contents(
+        &digest('2'),
+        ImageContents {
+            architectures: [Architecture::X86].into(),
+            commit: None,
+        },
+    );
+    push(&cloud, "v2", '2', 0).await;
+    assert_eq!(cloud.told(), ["Deployment Skipped"]);
+    push(&cloud, "v3", '3', 10).await;
+    cloud.delete_image("shop/api", &digest('3'));
+    let outcome = say_yes(&cloud, None, 20).await.unwrap();
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert_eq!(cloud.record(&api).unwrap().waiting, None);
+    assert_eq!(
+        cloud.told(),
+        [
+            "Deployment Skipped",
+            "Deployment Waiting",
+            "Deployment Failed"
+        ]
+    );
+    assert_eq!(look(&cloud, &api, 30).await, Outcome::Nothing);
+}
+
+/// `migrate` comes before `api`; both follow the repository.
+fn two() -> [Follower; 2] {
+    let api = with(RolloutSettings {
+        after: vec!["migrate".to_owned()],
+        ..RolloutSettings::default()
+    });
+    [api, follower("migrate")]
+}
+
+async fn ended(cloud: &FakeCloud, seconds: i64) -> Vec<Outcome> {
+    cloud.set_now(noon(seconds));
+    let worker = worker(&format!("ended-{seconds}"), seconds);
+    let followed = predecessor_ended(cloud, "shop", "migrate", &worker).await;
+    followed
+        .unwrap()
+        .into_iter()
+        .map(|result| result.unwrap().outcome)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_service_waits_for_the_one_before_it_and_goes_out_when_that_succeeded() {
+    let [api, migrate] = two();
+    let cloud = FakeCloud::with_services(&[api.clone(), migrate.clone()]);
+    let outcomes = push_all(&cloud, "v2", '2', 0).await;
+    let expected = WaitReason::Predecessors {
+        services: vec!["migrate".to_owned()],
+    };
+    assert!(
+        matches!(&outcomes[0], Outcome::Waiting { reason, .. } if *reason == expected),
+        "{outcomes:?}"
+    );
+    assert!(is_started(&outcomes[1]), "{outcomes:?}");
+    assert!(matches!(
+        ended(&cloud, 10).await[..],
+        [Outcome::Waiting { .. }]
+    ));
+    settle(&cloud, &migrate, 20).await;
+    assert!(is_started(&ended(&cloud, 30).await[0]));
+    assert!(runs(&cloud, &api, '2'));
+    assert_eq!(waits(&cloud), [("v2".to_owned(), expected)]);
+}
+
+#[tokio::test]
+async fn a_service_does_not_get_the_image_that_the_one_before_it_did_not_get_to_run() {
+    let [api, migrate] = two();
+    let cloud = FakeCloud::with_services(&[api.clone(), migrate.clone()]);
+    push_all(&cloud, "v2", '2', 0).await;
+    cloud.roll_back(&migrate, 10);
+    settle(&cloud, &migrate, 20).await;
+    let expected = Outcome::Skipped {
+        reason: SkipReason::PredecessorFailed,
+    };
+    assert_eq!(ended(&cloud, 30).await, [expected]);
+    assert_eq!(ended(&cloud, 40).await, [Outcome::Nothing]);
+    assert_eq!(cloud.record(&api).unwrap().waiting, None);
+    assert_eq!(cloud.updates(&api), 0);
+    // The next image has its own chance.
+    push_all(&cloud, "v3", '3', 50).await;
+    settle(&cloud, &migrate, 60).await;
+    assert!(is_started(&ended(&cloud, 70).await[0]));
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
+async fn a_lost_event_of_the_one_before_is_made_up_for_by_looking() {
+    let [api, migrate] = two();
+    let cloud = FakeCloud::with_services(&[api.clone(), migrate.clone()]);
+    push_all(&cloud, "v2", '2', 0).await;
+    settle(&cloud, &migrate, 20).await;
+    assert!(is_started(&look(&cloud, &api, 900).await));
+}
+
+#[tokio::test]
+async fn whoever_loses_the_race_for_what_waits_leaves_it_to_the_other() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    cloud.set_delays(&[3, 0, 2, 1, 0, 4, 1, 1, 0, 2]);
+    let (one, other) =
+        futures_util::future::join(say_yes(&cloud, None, 100), look(&cloud, &api, 100)).await;
+    cloud.set_delays(&[]);
+    assert!(one.is_ok(), "{one:?} {other:?}");
+    assert_eq!(cloud.updates(&api), 1);
+    assert!(runs(&cloud, &api, '2'));
+}
+
+#[tokio::test]
+async fn a_hold_that_could_not_be_written_is_an_error_of_its_service() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    cloud.inject_at("PutObject deployments", Fault::Fails(ErrorClass::Denied));
+    let payload = HoldPayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+        until: None,
+        note: None,
+    };
+    let held = hold(&cloud, &payload, &worker("hold", 10)).await.unwrap();
+    assert!(
+        matches!(held[..], [Err(HoldError::Call { .. })]),
+        "{held:?}"
+    );
+}
