@@ -117,7 +117,10 @@ pub async fn apply<C: ProvisioningCloud>(
             worker,
         };
         if let Some(outcome) = apply.run(way).await? {
-            return Ok(done(outcome));
+            return Ok(Applied {
+                warnings: prepared.warnings.clone(),
+                ..done(outcome)
+            });
         }
     }
     Err(lost_races(&stack).into())

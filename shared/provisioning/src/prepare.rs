@@ -6,9 +6,9 @@ use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
 use longshore_rollout::stack_record::{Carried, StackRecord};
-use longshore_stack::check;
+use longshore_stack::check::{self, Finding};
 use longshore_stack::read::Reading;
-use longshore_stack::render::{self, Context, Rendered};
+use longshore_stack::render::{self, Context, Rendered, logical_id};
 use longshore_stack::spec::Stack;
 
 use crate::carry::carried_images;
@@ -16,7 +16,7 @@ use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, ProvisioningCloud, TemplateSource};
 use crate::settings::Settings;
-use crate::template::{Retained, metadata_of};
+use crate::template::{Retained, Template, metadata_of};
 
 /// CloudFormation takes so many bytes of a template in a request; more goes through S3.
 const LARGEST_BODY: usize = 51_200;
@@ -101,6 +101,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     let carried = carried_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
     context.images = carried.images;
     let mut rendered = render::render(&spec, &context);
+    problems.extend(reading.locate(moved_back(&spec, deployed.as_deref(), &rendered.body)));
     let same_template = deployed_metadata.as_ref() == Some(&metadata)
         && deployed.as_deref().map(render::without_images)
             == Some(render::without_images(&rendered.body));
@@ -125,6 +126,30 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         retained,
         stack,
     })
+}
+
+/// Warns of listener rules that ECS changes and this change of the stack does, too.
+fn moved_back(spec: &Stack, deployed: Option<&str>, body: &str) -> Vec<Finding> {
+    let (Some(deployed), Some(template)) =
+        (deployed.and_then(Template::parse), Template::parse(body))
+    else {
+        return Vec::new();
+    };
+    let changed = deployed.shifting_rules_changed_by(&template);
+    let services = spec.services.keys();
+    let services =
+        services.filter(|name| changed.contains(&format!("ListenerRule{}", logical_id(name))));
+    services
+        .map(|name| Finding {
+            path: format!("services.{name}.target_group"),
+            value: None,
+            message: "CloudFormation changes the rule by which ECS sends requests to one of two target \
+                      groups, and so sends them to the first one again; if the tasks are behind the other \
+                      one now, as after every second deployment, nobody answers until the next deployment"
+                .to_owned(),
+            severity: Severity::Warning,
+        })
+        .collect()
 }
 
 /// What an earlier stack of this name has left behind.

@@ -169,6 +169,18 @@ impl Template {
         rules.map(|(logical_id, _)| logical_id.clone()).collect()
     }
 
+    /// Those of its [`Self::shifting_rules`] that `after` has, too, and otherwise: CloudFormation sends their
+    /// requests to where `after` says.
+    pub fn shifting_rules_changed_by(&self, after: &Self) -> BTreeSet<String> {
+        let mut rules = self.shifting_rules();
+        rules.retain(|rule| {
+            let of = |template: &Self| template.document["Resources"][rule]["Properties"].clone();
+            let changed = of(after);
+            !changed.is_null() && changed != of(self)
+        });
+        rules
+    }
+
     /// The names of its parameters.
     pub fn parameters(&self) -> Vec<String> {
         let parameters = self.document["Parameters"].as_object();

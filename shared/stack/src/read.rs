@@ -349,7 +349,7 @@ fn not_following_from(faulty: &[Path], findings: Vec<Finding>) -> Vec<Finding> {
 
 /// Fields of a service that rules look at together, so that what is wrong with one of them may make
 /// another one seem wrong.
-const LOOKED_AT_TOGETHER: [&[&str]; 10] = [
+const LOOKED_AT_TOGETHER: [&[&str]; 11] = [
     &[
         "capacity_provider_strategy",
         "cpu",
@@ -408,6 +408,7 @@ const LOOKED_AT_TOGETHER: [&[&str]; 10] = [
         "target_group",
     ],
     &["image", "image_policy", "rollout", "sidecars"],
+    &["log_options", "sidecars"],
 ];
 
 /// Whether a finding may be there only because something else is not as it is meant: in the same part of

@@ -25,7 +25,9 @@ use serde::Deserialize;
 
 pub use capacity::Capacity;
 pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
-pub use container::{Container, ContainerCondition, ContainerDependency, Sidecar};
+pub use container::{
+    Container, ContainerCondition, ContainerDependency, FirelensConfiguration, LogRouter, Sidecar,
+};
 pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
 pub use mirror::{BottleDeletion, BottleSync, Bucket};

@@ -641,6 +641,36 @@ fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", stop_timeout: 121}}}}}",
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", stop_timeout: 120}}}}}",
         ),
+        error(
+            "services.api.log_options",
+            "no sidecar is a log router",
+            "{services: {api: {log_options: {Name: http}}}}",
+            "{services: {api: {log_options: {Name: http}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
+        ),
+        error(
+            "services.api.sidecars.b.firelens_configuration",
+            "`a` is the task's log router already",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}, b: {image: \"shop/x:v1\", firelens_configuration: {type: fluentd}}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\"}, b: {image: \"shop/x:v1\", firelens_configuration: {type: fluentd}}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.firelens_configuration.options.enable-logs",
+            "ECS has no such option",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit, options: {enable-logs: true}}}}}}}",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit, options: {enable-ecs-log-metadata: true}}}}}}}",
+        ),
+        error(
+            "services.api.sidecars.a.firelens_configuration.options.config-file-type",
+            "tasks on Fargate take a file of the image only",
+            "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit, options: {config-file-type: s3}}}}}}}",
+            "{services: {batch: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit, options: {config-file-type: s3}}}}}}}",
+        ),
+        warning(
+            "services.api.log_options.apikey",
+            "move it to the log router's `secrets`",
+            "{services: {api: {log_options: {apikey: x1y2z3}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
+            "{services: {api: {log_options: {apikey: \"$${API_KEY}\"}, sidecars: {a: {image: \"shop/x:v1\", secrets: {API_KEY: {value: x}}, firelens_configuration: {type: fluentbit}}}}}}",
+        ),
         warning(
             "services.api.sidecars.a.environment.PASSWORD",
             "is the name of a secret",

@@ -53,6 +53,44 @@ async fn a_plan_of_what_is_there_already_says_that_there_is_nothing_to_do() {
     assert_eq!(plan.outcome, PlanOutcome::Unchanged);
 }
 
+/// A service behind a load balancer, with requests that ECS moves from one target group to another.
+fn blue_green(paths: &str, cpu: u32) -> String {
+    format!(
+        "{}
+    target_group: {{path_patterns: [{paths}], priority: 1}}
+    deployment_configuration: {{strategy: BLUE_GREEN}}
+load_balancer:
+  subnet_ids: [subnet-0a1b2c3d4e5f60718, subnet-0b1c2d3e4f5061728]
+  ingress_cidr_ips: [10.0.0.0/8]
+",
+        stack_file(cpu).trim_end()
+    )
+}
+
+#[tokio::test]
+async fn a_change_of_a_rule_that_ecs_changes_too_is_warned_of() {
+    let cloud = account();
+    built(&cloud, &blue_green("/api/*", 256)).await;
+    let warnings = async |file: &str| {
+        let plan = plan(&cloud, &settings(), &reading(file), "two").await;
+        let warnings = plan.unwrap().warnings.into_iter();
+        warnings.map(|one| one.path).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings(&blue_green("/v2/*", 256)).await,
+        ["services.api.target_group"]
+    );
+    assert_eq!(
+        warnings(&blue_green("/api/*", 256).replace("BLUE_GREEN", "ROLLING")).await,
+        ["services.api.target_group"]
+    );
+    assert_eq!(warnings(&blue_green("/api/*", 512)).await, [""; 0]);
+    let applied = applied(&cloud, &blue_green("/v2/*", 256), "two")
+        .await
+        .unwrap();
+    assert_eq!(applied.warnings.len(), 1);
+}
+
 #[tokio::test]
 async fn a_plan_after_a_failed_creation_says_that_the_remains_go_first_and_deletes_nothing() {
     let cloud = account();

@@ -9,12 +9,31 @@ use crate::spec::Text;
 /// Shown in place of what may be a secret.
 const MASK: &str = "***";
 
+/// Where secrets of containers belong.
+const OF_CONTAINERS: &str = "move it to `secrets`: with `value_from` it comes from Secrets Manager, with \
+                             `value` it is put there";
+
+/// Where secrets of a log router belong: it fills variables of its own into its configuration.
+const OF_ROUTERS: &str = "move it to the log router's `secrets`, and name it here as that router fills in \
+                          variables";
+
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     for (path, container) in service.containers() {
-        check_variables(&path.key("environment"), container.environment, findings);
+        check_variables(
+            &path.key("environment"),
+            container.environment,
+            OF_CONTAINERS,
+            findings,
+        );
         check_words(&path.key("command"), container.command, findings);
         check_words(&path.key("entry_point"), container.entry_point, findings);
     }
+    check_variables(
+        &service.at("log_options"),
+        &service.spec.log_options,
+        OF_ROUTERS,
+        findings,
+    );
     let rollout = &service.spec.rollout;
     for (field, tasks) in [
         ("before_tasks", &rollout.before_tasks),
@@ -22,14 +41,24 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     ] {
         for (index, task) in tasks.iter().enumerate() {
             let path = service.at("rollout").key(field).index(index);
-            check_variables(&path.key("environment"), &task.environment, findings);
+            check_variables(
+                &path.key("environment"),
+                &task.environment,
+                OF_CONTAINERS,
+                findings,
+            );
             check_words(&path.key("command"), &task.command, findings);
         }
     }
 }
 
-fn check_variables(path: &Path, environment: &BTreeMap<String, Text>, findings: &mut Findings) {
-    for (name, value) in environment {
+fn check_variables(
+    path: &Path,
+    values: &BTreeMap<String, Text>,
+    advice: &str,
+    findings: &mut Findings,
+) {
+    for (name, value) in values {
         let why = match kind_of_secret(value.as_str()) {
             Some(kind) => format!("the value of `{name}` is {kind}"),
             None if is_named_as_secret(name) && is_worth_hiding(value.as_str()) => {
@@ -41,8 +70,7 @@ fn check_variables(path: &Path, environment: &BTreeMap<String, Text>, findings: 
             path.key(name),
             MASK,
             format!(
-                "{why}, and here everybody can read it who may see the task definition; move it to \
-                 `secrets`: with `value_from` it comes from Secrets Manager, with `value` it is put there"
+                "{why}, and here everybody can read it who may see the task definition; {advice}"
             ),
         );
     }
@@ -206,7 +234,7 @@ fn is_worth_hiding(value: &str) -> bool {
 
 /// Whether something else takes this text's place later.
 fn is_filled_in(text: &str) -> bool {
-    text.starts_with("${") && text.ends_with('}')
+    (text.starts_with("${") || text.starts_with("$${")) && text.ends_with('}')
 }
 
 #[cfg(test)]

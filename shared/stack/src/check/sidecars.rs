@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::forms::is_name;
+use super::forms::{is_name, listed};
 use super::{Checked, Findings};
 use crate::spec::{Container, ContainerCondition};
 
@@ -17,6 +17,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     check_ports(service, findings);
     check_shares(service, findings);
     check_dependencies(service, findings);
+    check_log_router(service, findings);
     if let Some(group) = &service.spec.target_group
         && let Some(name) = &group.container_name
     {
@@ -158,6 +159,60 @@ fn check_shares(service: &Checked<'_>, findings: &mut Findings) {
                     "{reserved} {unit} are reserved for the sidecars, so that nothing is left for the service's own \
                      container; expected more"
                 ),
+            );
+        }
+    }
+}
+
+/// What a log router can be told: the Amazon ECS API Reference, FirelensConfiguration.
+const ROUTER_OPTIONS: [&str; 3] = [
+    "config-file-type",
+    "config-file-value",
+    "enable-ecs-log-metadata",
+];
+
+fn check_log_router(service: &Checked<'_>, findings: &mut Findings) {
+    let sidecars = service.spec.sidecars.iter();
+    let mut routers = sidecars.filter_map(|(name, sidecar)| {
+        let router = sidecar.firelens_configuration.as_ref()?;
+        Some((name, router))
+    });
+    let Some((first, router)) = routers.next() else {
+        if !service.spec.log_options.is_empty() {
+            findings.error_without_value(
+                service.at("log_options"),
+                "no sidecar is a log router; add one with `firelens_configuration`, or leave this out",
+            );
+        }
+        return;
+    };
+    let at = |name: &str| {
+        let path = service.at("sidecars").key(name);
+        path.key("firelens_configuration")
+    };
+    for (name, _) in routers {
+        findings.error_without_value(
+            at(name),
+            format!("`{first}` is the task's log router already, and there can be one"),
+        );
+    }
+    for (option, value) in &router.options {
+        let path = at(first).key("options").key(option);
+        if !ROUTER_OPTIONS.contains(&option.as_str()) {
+            findings.error(
+                path,
+                option,
+                format!(
+                    "ECS has no such option, expected {}",
+                    listed(&ROUTER_OPTIONS)
+                ),
+            );
+        } else if option == "config-file-type" && value.as_str() == "s3" && service.is_on_fargate()
+        {
+            findings.error(
+                path,
+                "s3",
+                "tasks on Fargate take a file of the image only, expected file",
             );
         }
     }

@@ -95,6 +95,14 @@ struct ContainerDefinition {
     stop_timeout: u32,
     mount_points: Option<Vec<Mount>>,
     log_configuration: LogConfiguration,
+    firelens_configuration: Option<LogRouting>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogRouting {
+    r#type: &'static str,
+    options: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -153,12 +161,20 @@ struct Mount {
 #[serde(rename_all = "PascalCase")]
 struct LogConfiguration {
     log_driver: &'static str,
-    options: LogOptions,
+    options: Option<LogOptions>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum LogOptions {
+    Kept(LogStreams),
+    /// As the task's log router takes them.
+    Routed(BTreeMap<String, Value>),
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct LogOptions {
+struct LogStreams {
     awslogs_group: Value,
     awslogs_region: Value,
     awslogs_stream_prefix: &'static str,
@@ -402,15 +418,42 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
             }),
         stop_timeout: spec.stop_timeout,
         mount_points: (!mounts.is_empty()).then_some(mounts),
-        log_configuration: LogConfiguration {
-            log_driver: "awslogs",
-            options: LogOptions {
-                awslogs_group: Value::Ref(Kind::LogGroup.id(&[member.name])),
-                awslogs_region: Value::Ref("AWS::Region".to_owned()),
-                awslogs_stream_prefix: "ecs",
-            },
-        },
+        log_configuration: log_configuration(member, spec),
+        firelens_configuration: sidecar
+            .and_then(|sidecar| sidecar.firelens_configuration.as_ref())
+            .map(|router| LogRouting {
+                r#type: router.r#type.as_str(),
+                options: texts(&router.options),
+            }),
     }
+}
+
+/// The service's own container writes to the log router, where there is one; all others, that one
+/// included, to the service's log group.
+fn log_configuration(member: Member, container: Container) -> LogConfiguration {
+    let mut sidecars = member.spec.sidecars.values();
+    let is_routed = container.sidecar.is_none()
+        && sidecars.any(|sidecar| sidecar.firelens_configuration.is_some());
+    if is_routed {
+        return LogConfiguration {
+            log_driver: "awsfirelens",
+            options: texts(&member.spec.log_options).map(LogOptions::Routed),
+        };
+    }
+    LogConfiguration {
+        log_driver: "awslogs",
+        options: Some(LogOptions::Kept(LogStreams {
+            awslogs_group: Value::Ref(Kind::LogGroup.id(&[member.name])),
+            awslogs_region: Value::Ref("AWS::Region".to_owned()),
+            awslogs_stream_prefix: "ecs",
+        })),
+    }
+}
+
+fn texts(values: &BTreeMap<String, Text>) -> Option<BTreeMap<String, Value>> {
+    let texts = values.iter();
+    let texts = texts.map(|(name, value)| (name.clone(), Value::written(value.as_str())));
+    (!values.is_empty()).then(|| texts.collect())
 }
 
 /// The environment as the stack file has it.

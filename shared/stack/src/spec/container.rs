@@ -20,6 +20,8 @@ pub struct Sidecar {
     pub essential: bool,
     /// The port that it listens on. Containers of a task share their ports.
     pub container_port: Option<u16>,
+    /// Makes it the task's log router, which gets what the service's own container writes.
+    pub firelens_configuration: Option<FirelensConfiguration>,
     /// CPU units of the task's that are reserved for it.
     pub cpu: Option<u32>,
     /// MiB of the task's memory at which it is killed.
@@ -57,6 +59,37 @@ pub struct Sidecar {
     /// Which other containers of the task must be started, healthy or done before this one starts.
     #[serde(default)]
     pub depends_on: Vec<ContainerDependency>,
+}
+
+/// A log router.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FirelensConfiguration {
+    /// Which program it is.
+    pub r#type: LogRouter,
+    /// `enable-ecs-log-metadata`, `config-file-type` and `config-file-value`, as ECS takes them.
+    #[serde(default)]
+    pub options: BTreeMap<String, Text>,
+}
+
+/// Programs that route logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogRouter {
+    /// Fluent Bit.
+    Fluentbit,
+    /// Fluentd.
+    Fluentd,
+}
+
+impl LogRouter {
+    /// As ECS names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fluentbit => "fluentbit",
+            Self::Fluentd => "fluentd",
+        }
+    }
 }
 
 /// What must have become of another container of the task.

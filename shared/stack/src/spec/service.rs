@@ -60,6 +60,10 @@ pub struct Service {
     pub vault: Option<Vault>,
     /// How much the container logs; it finds this in `LOG_LEVEL`.
     pub log_level: Option<String>,
+    /// What the log router among the `sidecars` does with what the container writes, as that router takes
+    /// it. Without a router it is kept in the service's log group.
+    #[serde(default)]
+    pub log_options: BTreeMap<String, Text>,
     /// How ECS finds out whether the container is healthy.
     pub health_check: Option<ContainerHealthCheck>,
     /// How many seconds after SIGTERM the container is killed. Default: 30.

@@ -50,6 +50,7 @@ fn other(value: &Value) -> Value {
         ("REJECT", "ALL"),
         ("Deny", "Allow"),
         ("Sum", "Maximum"),
+        ("fluentbit", "fluentd"),
         ("START", "SUCCESS"),
         ("SUCCESS", "COMPLETE"),
         ("HEALTHY", "START"),

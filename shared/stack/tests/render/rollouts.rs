@@ -248,3 +248,24 @@ fn containers_see_the_same_volume_where_they_mount_the_same() {
         (&json!(false), &json!(true))
     );
 }
+
+#[test]
+fn a_log_router_gets_what_the_services_own_container_writes() {
+    let template = shop(json!({
+        "log_options": {"Name": "http", "Port": 443},
+        "sidecars": {"router": {
+            "image": "shop/router:v1",
+            "firelens_configuration": {"type": "fluentbit"},
+        }},
+    }));
+    let containers = &template.properties("TaskDefinitionApi")["ContainerDefinitions"];
+    assert_eq!(
+        containers[0]["LogConfiguration"],
+        json!({"LogDriver": "awsfirelens", "Options": {"Name": "http", "Port": "443"}})
+    );
+    assert_eq!(
+        containers[1]["FirelensConfiguration"],
+        json!({"Type": "fluentbit"})
+    );
+    assert_eq!(containers[1]["LogConfiguration"]["LogDriver"], "awslogs");
+}

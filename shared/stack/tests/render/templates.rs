@@ -267,6 +267,7 @@ fn the_metadata_says_what_routes_are_made_from() {
                     "ImagePolicy": {"tags": ["stable"]},
                     "Image": "shop/proxy:v1",
                 },
+                "router": {"Image": "public.ecr.aws/aws-observability/aws-for-fluent-bit:2"},
             },
         })
     );
