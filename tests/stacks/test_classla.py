@@ -184,6 +184,8 @@ class ClasslaTest(StackCase):
                     "ecs_service": "classla-prod-backend",
                     "container": "backend",
                     "image_policy": {"tags": ["*"]},
+                    "cpu_architecture": "X86_64",
+                    "rollout": {"deadline_minutes": 30},
                 }
             ],
         )

@@ -97,6 +97,22 @@ class Differences:
             [variable] = self.stack.container(self.ecs_name(service))["environment"]
             self.assertEqual(variable, {"name": "ENVIRONMENT", "value": self.environment})
 
+    def test_versions_are_followed_after_a_migration_and_in_order(self):
+        followers = {
+            one["service"]: one
+            for one in self.stack.route("paperwurks-backend")
+            if one["stack"] == self.stack.name
+        }
+        backend, webhooks = followers["backend"], followers["webhooks"]
+        for follower in (backend, webhooks):
+            self.assertEqual(follower["image_policy"], {"semver": ">=1, <2"})
+        self.assertEqual(
+            backend["rollout"]["before_tasks"],
+            [{"name": "migrate", "command": ["migrate"], "timeout_minutes": 15}],
+        )
+        self.assertEqual(webhooks["rollout"]["after"], ["backend"])
+        self.assertEqual("freeze_windows" in backend["rollout"], self.environment == "prod")
+
 
 class DevelopmentTest(Differences, PaperwurksCase):
     environment, instances, instance_type = "dev", (1, 3), "t3.medium"
