@@ -1,13 +1,14 @@
 //! `longshore hold`, `resume` and `approve`.
 
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_rollout::deploy::Outcome;
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, resume};
 use longshore_rollout::ports::Cloud;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
-use crate::outcome::{answer, in_words, minute, with_note, worker};
+use crate::outcome::{answer, in_words, minute, waits_for, with_note, worker};
 
 /// Lets no deployment of the service or the stack begin.
 pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::Result<Answer> {
@@ -83,29 +84,37 @@ fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
         Err(error) => return format!("error: {error}"),
     };
     let name = format!("{}/{}", outcome.stack, outcome.service);
-    match (&outcome.hold, &outcome.waited) {
-        (Some(hold), _) => {
-            let end = hold.until.map_or_else(
-                || format!("until somebody says: longshore resume {name}"),
-                |until| format!("until {}", minute(until)),
-            );
-            format!("{name} is held {end}{}", with_note(hold.note.as_deref()))
-        }
-        (None, Some(waited)) => {
-            format!(
+    if let Some(hold) = &outcome.hold {
+        let end = hold.until.map_or_else(
+            || format!("until somebody says: longshore resume {name}"),
+            |until| format!("until {}", minute(until)),
+        );
+        return format!("{name} is held {end}{}", with_note(hold.note.as_deref()));
+    }
+    if outcome.waited.is_empty() {
+        return format!("{name} is resumed; nothing waited");
+    }
+    let waited: Vec<String> = outcome
+        .waited
+        .iter()
+        .map(|waited| match waited {
+            Outcome::Waiting { reason, until } => format!(
+                "{name} is resumed; what waited still waits for {}",
+                waits_for(reason, *until)
+            ),
+            waited => format!(
                 "{name} is resumed: {}",
                 in_words(waited, &name, &"what waited")
-            )
-        }
-        (None, None) => format!("{name} is resumed; nothing waited"),
-    }
+            ),
+        })
+        .collect();
+    waited.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
     use longshore_events::longshore::WaitReason;
-    use longshore_rollout::deploy::Outcome;
     use longshore_rollout::record::Hold;
 
     use super::*;
@@ -123,11 +132,11 @@ mod tests {
                 since: noon(),
                 until,
             }),
-            waited: None,
+            waited: Vec::new(),
         })
     }
 
-    fn resumed(waited: Option<Outcome>) -> Result<HoldOutcome, HoldError> {
+    fn resumed(waited: Vec<Outcome>) -> Result<HoldOutcome, HoldError> {
         Ok(HoldOutcome {
             stack: "shop".to_owned(),
             service: "api".to_owned(),
@@ -154,8 +163,8 @@ mod tests {
             vec![
                 held("api", None),
                 held("web", Some(noon())),
-                resumed(None),
-                resumed(Some(waiting)),
+                resumed(Vec::new()),
+                resumed(vec![waiting]),
             ],
             Output::Text,
         )
@@ -167,8 +176,7 @@ mod tests {
                 "shop/api is held until somebody says: longshore resume shop/api (the sale)",
                 "shop/web is held until 2026-12-24 12:00 UTC (the sale)",
                 "shop/api is resumed; nothing waited",
-                "shop/api is resumed: what waited waits to go to shop/api: for approval, until \
-                 2026-12-24 12:00 UTC",
+                "shop/api is resumed; what waited still waits for approval, until 2026-12-24 12:00 UTC",
             ]
         );
     }
