@@ -98,7 +98,7 @@ fn next(status: &ServiceStatus) -> String {
             with_note(hold.note.as_deref())
         )
     });
-    let waiting = status.waiting.as_ref().map(|waiting| {
+    let waiting = status.waiting.iter().map(|waiting| {
         format!(
             "{} {} waits for {}",
             image_name(&waiting.request.image),
@@ -205,7 +205,7 @@ pub mod tests {
         ServiceStatus {
             deployment,
             hold: None,
-            waiting: None,
+            waiting: Vec::new(),
             blocked: Vec::new(),
             running: Some(RunningTasks {
                 task_definition: "shop-api:42".to_owned(),
@@ -270,7 +270,7 @@ pub mod tests {
             since: at(0),
             until: Some(at(7_200)),
         });
-        held.waiting = Some(Waiting {
+        held.waiting.push(Waiting {
             request: request("v4"),
             container: "app".to_owned(),
             why: WaitReason::Held {

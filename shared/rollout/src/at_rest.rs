@@ -16,7 +16,8 @@ use crate::deploy::{
 use crate::follow::{Wake, baseline, follow as follow_policy};
 use crate::outbox::{self, RACES, lost_races};
 use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, RolloutState};
-use crate::record::{Deployment, Record, Request, State, Worker};
+use crate::record::{Deployment, Record, Request, Running, State, Worker};
+use crate::route::Follower;
 use crate::sequence::Sequence;
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
 
@@ -287,7 +288,9 @@ async fn settle_shown<C: Cloud>(
     shown: &Shown,
 ) -> Result<Option<Done>, Stop> {
     let worker = engine.worker;
-    match at_rest(operation, carried, written.last(), &shown.running, worker) {
+    let images = shown.task_definition.images();
+    let last = written.last();
+    match at_rest(operation, carried, last, &shown.running, &images, worker) {
         AtRest::Nothing => {
             if let Some((record, version)) = written.stored {
                 outbox::flush(engine.cloud, record, version, worker).await?;
@@ -304,22 +307,49 @@ async fn settle_shown<C: Cloud>(
             None => Ok(Some(Done::Nothing)),
         },
         AtRest::Follow => follow(engine, written, shown).await,
-        AtRest::Adopt(image) => {
-            let request = request(operation, carried, written.last(), image, false);
-            adopt(engine, operation, carried, &written, shown, &request).await
+        AtRest::Adopt(container, image) => {
+            let request = request(operation, carried, last, image, false);
+            let follower = of_container(engine.follower, last, &container);
+            adopt(
+                engine, &follower, operation, carried, &written, shown, &request,
+            )
+            .await
         }
-        AtRest::PutBack(image) => {
-            let request = request(operation, carried, written.last(), image, true);
-            let mut deployment = Deployment::claim(
-                written.last(),
-                engine.follower,
-                &request,
-                &shown.running,
-                worker,
-            );
-            deployment.also.extend(carried.also.clone());
+        AtRest::PutBack(mut images) => {
+            let main = &engine.follower.container;
+            let container = match images.contains_key(main) {
+                true => Some(main.clone()),
+                false => images.keys().next().cloned(),
+            };
+            let Some((container, image)) = container.and_then(|name| images.remove_entry(&name))
+            else {
+                return Ok(Some(Done::Nothing));
+            };
+            let request = request(operation, carried, last, image, true);
+            let follower = of_container(engine.follower, None, &container);
+            let running = Running {
+                image: shown.task_definition.image_of(&container)?.to_owned(),
+                ..shown.running.clone()
+            };
+            let mut deployment = Deployment::claim(last, &follower, &request, &running, worker);
+            images.retain(|name, _| !follower.containers().any(|known| known == name));
+            deployment.also.extend(images);
             put_back(engine, &written, shown, deployment).await
         }
+    }
+}
+
+/// The follower as one of the container in question: the service's main one with all that run the same
+/// image, or another one alone, or as the last deployment had it.
+fn of_container(follower: &Follower, last: Option<&Deployment>, container: &str) -> Follower {
+    if follower.container == container {
+        return follower.clone();
+    }
+    let last = last.filter(|last| last.container == container);
+    Follower {
+        container: container.to_owned(),
+        other_containers: last.map_or_else(Vec::new, |last| last.other_containers.clone()),
+        ..follower.clone()
     }
 }
 
@@ -406,6 +436,7 @@ async fn follow<C: Cloud>(
 /// nothing to say until something newer is pushed.
 async fn adopt<C: Cloud>(
     engine: &Engine<'_, C>,
+    follower: &Follower,
     operation: &Operation,
     carried: &Carried,
     written: &Written,
@@ -424,7 +455,7 @@ async fn adopt<C: Cloud>(
     };
     let change = |record: &mut Record| {
         if is_named {
-            record.goes_out(request, &followed, worker);
+            record.goes_out(request, engine.follower.containers(), &followed, worker);
         } else {
             record.followed.extend(followed);
         }
@@ -442,7 +473,11 @@ async fn adopt<C: Cloud>(
         ),
         None => (running.task_definition.clone(), running.image.clone()),
     };
+    let same = written
+        .last()
+        .filter(|last| last.container == follower.container && last.image == request.image);
     let deployment = Deployment {
+        also: same.map_or_else(BTreeMap::new, |last| last.also.clone()),
         state: State::Succeeded,
         lease_until: worker.now,
         previous_task_definition,
@@ -451,7 +486,7 @@ async fn adopt<C: Cloud>(
         ecs_deployment_id: running.ecs_deployment_id.clone(),
         started_at: created_at,
         finished_at: Some(worker.now),
-        ..Deployment::claim(written.last(), engine.follower, request, running, worker)
+        ..Deployment::claim(written.last(), follower, request, running, worker)
     };
     match engine.claim(written, deployment, change).await {
         Err(error) if error.class == ErrorClass::LostRace => Ok(None),

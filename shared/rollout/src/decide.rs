@@ -1,5 +1,7 @@
 //! Every decision, as pure functions of what the record says and what ECS shows.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::ecs::DeploymentEventName;
 use longshore_events::image::{Digest, Image};
@@ -51,10 +53,8 @@ pub fn due<'a>(
     if last.is_taken_up() && last.claimed_by == worker.id {
         return Due::ComeAgain;
     }
-    let waiting = record.waiting.as_ref();
-    waiting
-        .filter(|waiting| waiting.container == container)
-        .map_or(Due::Nothing, Due::Waiting)
+    let waiting = record.waiting.get(container);
+    waiting.map_or(Due::Nothing, Due::Waiting)
 }
 
 /// All that decides about a request.
@@ -64,6 +64,8 @@ pub struct Situation<'a> {
     pub record: Option<&'a Record>,
     /// What is asked for.
     pub request: &'a Request,
+    /// The container whose image it replaces.
+    pub container: &'a str,
     /// What ECS runs.
     pub running: &'a Running,
     /// How the service's deployments go.
@@ -87,6 +89,9 @@ pub enum Decision {
     Wait(Wait),
     /// Do nothing, now and later.
     Skip(SkipReason),
+    /// Do nothing now: a deployment of other containers is under way that has tasks of its own, and those must
+    /// not be lost with it. What comes after it finds this again.
+    Later,
     /// An attempt of this very invocation has the claim and may still run: come again.
     ComeAgain,
 }
@@ -120,8 +125,8 @@ pub fn progress(record: Option<&Record>, digest: &Digest) -> Progress {
     };
     let waits = record
         .waiting
-        .as_ref()
-        .is_some_and(|waiting| waiting.request.image.digest == *digest);
+        .values()
+        .any(|waiting| waiting.request.image.digest == *digest);
     let last = &record.deployment;
     if last.images().any(|(_, image)| image.digest == *digest) {
         return match last.state {
@@ -157,6 +162,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
     let Situation {
         record,
         request,
+        container,
         running,
         worker,
         ..
@@ -173,9 +179,20 @@ fn about_last(situation: &Situation<'_>) -> Decision {
     if !request.is_explicit() && record.blocked.contains(&request.image.digest) {
         return Decision::Skip(SkipReason::FailedBefore);
     }
-    let same_image = last.image.digest == request.image.digest
-        && last.image.repository == request.image.repository;
-    let is_outdated = record.is_outdated(request);
+    let is_outdated = record.is_outdated(request, container);
+    let Some(brought) = last.image_in(container) else {
+        return if runs_it {
+            Decision::Skip(SkipReason::AlreadyRunning)
+        } else if is_outdated {
+            Decision::Skip(SkipReason::NewerRequested)
+        } else if last.has_tasks_to_run() {
+            Decision::Later
+        } else {
+            Decision::Deploy
+        };
+    };
+    let same_image =
+        brought.digest == request.image.digest && brought.repository == request.image.repository;
     match last.state {
         State::Claimed | State::Preparing if same_image && last.is_taken_up() => {
             if last.lease_until <= worker.now {
@@ -221,13 +238,14 @@ fn whether_now(situation: &Situation<'_>) -> Decision {
     let Situation {
         record,
         request,
+        container,
         rollout,
         worker,
         ..
     } = *situation;
     let now = worker.now;
     let waiting = record
-        .and_then(|record| record.waiting.as_ref())
+        .and_then(|record| record.waiting.get(container))
         .filter(|waiting| waiting.request.id == request.id);
     let wait = |why: WaitReason, until: Option<DateTime<Utc>>| {
         let before = waiting.filter(|waiting| is_same_kind(&waiting.why, &why));
@@ -292,19 +310,20 @@ pub enum AtRest {
     /// CloudFormation's deployment runs the image that the record's deployment was rolling out: the
     /// record's deployment goes on as that one.
     Follow,
-    /// ECS runs this image by a deployment that no record tells of: it is the stack's.
-    Adopt(Image),
-    /// ECS runs another image than it should: this one is put back.
-    PutBack(Image),
+    /// ECS runs this image in this container by a deployment that no record tells of: it is the stack's.
+    Adopt(String, Image),
+    /// ECS runs other images than it should: these are put back, by container.
+    PutBack(BTreeMap<String, Image>),
 }
 
 /// Decides about a service whose stack is at rest after `operation`. The record tells of `last`, and ECS
-/// runs `running`.
+/// runs `running`, with these images by container.
 pub fn at_rest(
     operation: &Operation,
     carried: &Carried,
     last: Option<&Deployment>,
     running: &Running,
+    images: &BTreeMap<String, String>,
     worker: &Worker,
 ) -> AtRest {
     if let Some(last) = last.filter(|last| last.is_taken_up()) {
@@ -321,27 +340,43 @@ pub fn at_rest(
         // When they have ended it updates what is there then, or fails, and what ran is to be put back.
         return AtRest::Later;
     }
-    let runs = |image: &Image| is_pinned_to(&running.image, image);
-    let is_ready = operation.state == OperationState::Ready;
-    let alive = last.filter(|last| {
-        matches!(
-            last.state,
-            State::Deploying | State::Verifying | State::Succeeded
-        )
-    });
-    if let Some(owed) = owed(operation, carried, last, alive, running).filter(|owed| !runs(owed)) {
-        return AtRest::PutBack(owed.clone());
+    // Of a container that is gone nothing can be asked.
+    let runs = |container: &str, image: &Image| {
+        images
+            .get(container)
+            .is_none_or(|running| is_pinned_to(running, image))
+    };
+    let put_back: BTreeMap<String, Image> = images
+        .iter()
+        .filter_map(|(container, running)| {
+            let owed = owed(operation, carried, last, container, running)?;
+            Some((container.clone(), owed.clone()))
+        })
+        .filter(|(container, owed)| !runs(container, owed))
+        .collect();
+    if !put_back.is_empty() {
+        return AtRest::PutBack(put_back);
     }
+    let is_ready = operation.state == OperationState::Ready;
+    let container = &carried.follower.container;
     let is_told =
         |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
-    if let Some(alive) = alive.filter(|alive| runs(&alive.image)) {
+    let template = carried.image.clone().filter(|image| runs(container, image));
+    let alive = last.filter(|last| is_alive(last));
+    if let Some(alive) = alive.filter(|alive| alive.images().all(|(of, image)| runs(of, image))) {
         return match alive.state {
             State::Deploying
                 if !is_told(alive) || alive.ecs_deployment_id != running.ecs_deployment_id =>
             {
                 AtRest::Follow
             }
-            State::Succeeded if is_ready && !is_told(alive) => AtRest::Adopt(alive.image.clone()),
+            State::Succeeded if is_ready && !is_told(alive) => match template {
+                // The last deployment was of another container; this one the stack file asked for anew.
+                Some(image) if carried.is_named && alive.image_in(container).is_none() => {
+                    AtRest::Adopt(container.clone(), image)
+                }
+                _ => AtRest::Adopt(alive.container.clone(), alive.image.clone()),
+            },
             _ => AtRest::Nothing,
         };
     }
@@ -354,42 +389,59 @@ pub fn at_rest(
     if !is_ready || is_known {
         return AtRest::Nothing;
     }
-    let image = carried.image.clone().filter(runs);
-    image
-        .or_else(|| pinned_image(&running.image))
-        .map_or(AtRest::Nothing, AtRest::Adopt)
+    template
+        .or_else(|| pinned_image(images.get(container)?))
+        .map_or(AtRest::Nothing, |image| {
+            AtRest::Adopt(container.clone(), image)
+        })
 }
 
-/// The image that the service must run for nobody's request to be lost; `None` when what CloudFormation
-/// made of it is right.
+/// Whether what the deployment brings is to run.
+fn is_alive(deployment: &Deployment) -> bool {
+    matches!(
+        deployment.state,
+        State::Deploying | State::Verifying | State::Succeeded
+    )
+}
+
+/// The image that a container, which runs `running`, must run for nobody's request to be lost; `None` when
+/// what CloudFormation made of it is right.
 fn owed<'a>(
     operation: &Operation,
     carried: &'a Carried,
     last: Option<&'a Deployment>,
-    alive: Option<&'a Deployment>,
-    running: &Running,
+    container: &str,
+    running: &str,
 ) -> Option<&'a Image> {
     let is_ready = operation.state == OperationState::Ready;
-    let Some(alive) = alive else {
-        // What ran before the record's deployment failed. What the stack file named anew has just failed
-        // with the rest of the change.
-        return carried.image.as_ref().filter(|image| {
-            !is_ready
-                && !carried.is_named
-                && last.is_none_or(|last| last.image.digest != image.digest)
+    let follower = &carried.follower;
+    let is_main = follower.containers().any(|known| known == container);
+    let (template, is_named) = if is_main {
+        (carried.image.as_ref(), carried.is_named)
+    } else {
+        (carried.also.get(container), false)
+    };
+    // What ran by its tag alone when it was adopted cannot be put back.
+    let is_known = |image: &&Image| image.digest != Digest::unknown();
+    let brought = last.and_then(|last| last.image_in(container));
+    let Some((alive, image)) = last.filter(|last| is_alive(last)).zip(brought) else {
+        // The record's deployment failed, or was of another container. What the stack file named anew has
+        // just failed with the rest of the change.
+        return template.filter(is_known).filter(|image| {
+            !is_ready && !is_named && brought.is_none_or(|brought| brought.digest != image.digest)
         });
     };
     // A deployment that the template knows nothing of was claimed after the template was made, whatever
-    // the clocks say; unless the service has left the repository.
-    let is_in_template = carried.is_named
-        || match &carried.image {
-            Some(image) => image.digest == alive.image.digest,
-            None => !is_of_repository(&running.image, &alive.image.repository),
+    // the clocks say; unless the service has left the repository, or the stack file names another image.
+    let is_in_template = is_named
+        || match template {
+            Some(template) => template.digest == image.digest,
+            None => !is_main || !is_of_repository(running, &image.repository),
         };
     let is_newer = alive.claimed_at >= operation.requested_at;
-    // What ran by its tag alone when it was adopted cannot be put back.
-    let is_known = alive.image.digest != Digest::unknown();
-    (is_known && (is_newer || !is_ready || !is_in_template)).then_some(&alive.image)
+    (is_newer || !is_ready || !is_in_template)
+        .then_some(image)
+        .filter(is_known)
 }
 
 /// What an `ECS Deployment State Change` event says, if it was one that woke us.

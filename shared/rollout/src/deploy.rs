@@ -358,6 +358,7 @@ impl<C: Cloud> Engine<'_, C> {
         let decision = decide(&Situation {
             record: written.record(),
             request,
+            container: &self.follower.container,
             running: &shown.running,
             rollout,
             frozen_until: rollout
@@ -369,6 +370,8 @@ impl<C: Cloud> Engine<'_, C> {
         match decision {
             Decision::Skip(reason) => self.skip(written, &shown, request, followed, reason).await,
             Decision::ComeAgain => Err(Stop::Call(self.claimed_already())),
+            Decision::Later if request.is_explicit() => Err(Stop::Call(self.is_busy())),
+            Decision::Later => Ok(Some(Outcome::Nothing)),
             Decision::Resume => self.resume(&written, &shown).await,
             Decision::Wait(wait) => self.wait(written, &shown, request, followed, wait).await,
             Decision::Deploy => {
@@ -384,7 +387,8 @@ impl<C: Cloud> Engine<'_, C> {
                     ..claim
                 };
                 let change = |record: &mut Record| {
-                    record.goes_out(request, followed, self.worker);
+                    let containers = self.follower.containers();
+                    record.goes_out(request, containers, followed, self.worker);
                 };
                 self.take(&written, &shown, deployment, change).await
             }
@@ -510,7 +514,8 @@ impl<C: Cloud> Engine<'_, C> {
         let last = written.last();
         // Decided as at rest, and for good: the record only ever moves on to newer requests.
         let record = written.record();
-        if record.is_some_and(|record| record.is_outdated(request)) {
+        let container = &self.follower.container;
+        if record.is_some_and(|record| record.is_outdated(request, container)) {
             let reason = SkipReason::NewerRequested;
             return self.tell_skipped(written, request, reason).await;
         }
@@ -547,6 +552,17 @@ impl<C: Cloud> Engine<'_, C> {
             .save(&record, before.map(|(_, version)| version))
             .await?;
         Ok((record, version))
+    }
+
+    fn is_busy(&self) -> CallError {
+        CallError {
+            operation: format!("deploy to container {} of {}", self.follower.container, self.owner),
+            class: ErrorClass::Transient,
+            code: None,
+            message: "a deployment of other containers is under way that has one-off tasks: try again when \
+                      it has ended"
+                .to_owned(),
+        }
     }
 
     pub(crate) fn claimed_already(&self) -> CallError {

@@ -25,9 +25,10 @@ pub struct HoldOutcome {
     pub service: String,
     /// The hold that is on it now.
     pub hold: Option<Hold>,
-    /// What came of the request that had waited, when the service was resumed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waited: Option<Outcome>,
+    /// What came of the requests that had waited, when the service was resumed: of one for each container at
+    /// most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Outcome>,
 }
 
 /// Why what a person said about a service led to nothing.
@@ -96,7 +97,7 @@ pub async fn hold<C: Cloud>(
             stack: service.owner.stack.clone(),
             service: service.owner.service.clone(),
             hold: Some(hold.clone()),
-            waited: None,
+            waited: Vec::new(),
         })
     });
     Ok(join_all(held).await)
@@ -130,10 +131,10 @@ pub async fn resume<C: Cloud>(
                 said.stored(owner).await?
             }
         };
-        let waited = match record.and_then(|record| record.waiting) {
-            None => None,
-            Some(waiting) => Some(said.look_again(owner, &waiting).await?.outcome),
-        };
+        let mut waited = Vec::new();
+        for waiting in record.iter().flat_map(|record| record.waiting.values()) {
+            waited.push(said.look_again(owner, waiting).await?.outcome);
+        }
         Ok(HoldOutcome {
             stack: owner.stack.clone(),
             service: owner.service.clone(),
@@ -181,7 +182,11 @@ pub async fn approve<C: Cloud>(
         };
         let is_over = waiting.approve_by.is_some_and(|end| end <= worker.now);
         let is_said = is_over || waiting.approved;
-        let version = match record.waiting.as_mut().filter(|_| !is_said) {
+        let version = match record
+            .waiting
+            .get_mut(&waiting.container)
+            .filter(|_| !is_said)
+        {
             None => version,
             Some(waiting) => {
                 waiting.approved = true;
@@ -205,35 +210,54 @@ pub async fn approve<C: Cloud>(
 
 /// What waits to be approved, or why there is nothing.
 fn to_be_approved<'a>(record: &'a Record, payload: &ApprovePayload) -> Result<&'a Waiting, String> {
-    let Some(waiting) = &record.waiting else {
+    // Once it was to be approved, it can be, even while it waits for something else again.
+    let to_be_approved: Vec<&Waiting> = record
+        .waiting
+        .values()
+        .filter(|waiting| waiting.approve_by.is_some())
+        .collect();
+    let meant = |waiting: &&&Waiting| {
+        let digest = &waiting.request.image.digest;
+        payload.digest.as_ref().is_none_or(|meant| meant == digest)
+    };
+    match (to_be_approved.as_slice(), &payload.digest) {
+        ([], _) => Err(why_not(record)),
+        ([_, _, ..], None) => {
+            let images: Vec<String> = to_be_approved
+                .iter()
+                .map(|waiting| waiting.request.image.to_string())
+                .collect();
+            Err(format!(
+                "{} wait for approval: say which by its digest",
+                images.join(" and ")
+            ))
+        }
+        ([waiting, ..], digest) => match (to_be_approved.iter().find(meant), digest) {
+            (Some(waiting), _) => Ok(waiting),
+            (None, Some(digest)) => Err(format!(
+                "{} waits for approval, and not {digest}: look at it and approve that, or leave the digest \
+                 out",
+                waiting.request.image
+            )),
+            (None, None) => Ok(waiting),
+        },
+    }
+}
+
+/// What the record holds instead of something to be approved.
+fn why_not(record: &Record) -> String {
+    let Some(waiting) = record.waiting.values().next() else {
         let last = &record.deployment;
-        return Err(format!(
-            "nothing waits; the last deployment is of {}",
-            last.image
-        ));
+        return format!("nothing waits; the last deployment is of {}", last.image);
+    };
+    let why = match &waiting.why {
+        WaitReason::Held { .. } => "until the service is resumed".to_owned(),
+        WaitReason::Frozen => "for the end of a freeze window".to_owned(),
+        WaitReason::Predecessors { services } => format!("for {}", services.join(", ")),
+        WaitReason::Approval => "to be asked for".to_owned(),
     };
     let image = &waiting.request.image;
-    // Once it was to be approved, it can be, even while it waits for something else again.
-    if waiting.approve_by.is_none() {
-        let why = match &waiting.why {
-            WaitReason::Held { .. } => "until the service is resumed".to_owned(),
-            WaitReason::Frozen => "for the end of a freeze window".to_owned(),
-            WaitReason::Predecessors { services } => format!("for {}", services.join(", ")),
-            WaitReason::Approval => {
-                "to be deployed, which the next event or reconcile does".to_owned()
-            }
-        };
-        return Err(format!(
-            "{image} does not wait for approval, it waits {why}"
-        ));
-    }
-    match &payload.digest {
-        Some(digest) if *digest != image.digest => Err(format!(
-            "{image} waits for approval, and not {digest}: look at it and approve that, or leave the \
-             digest out"
-        )),
-        _ => Ok(waiting),
-    }
+    format!("{image} does not wait for approval, it waits {why}")
 }
 
 /// A deployment of `service` ended: what waits for that in other services of the stack may go on.

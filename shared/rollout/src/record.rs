@@ -35,16 +35,16 @@ pub struct Record {
     /// Digests that were rolled back here, oldest first: no policy deploys them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<Digest>,
-    /// What a person or a pipeline asked for last: duplicates of that, and what was asked for before, come too
-    /// late, whatever was deployed since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Request>,
+    /// What a person or a pipeline asked for last, by container: duplicates of that, and what was asked for
+    /// before, come too late, whatever was deployed since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, Request>,
     /// Somebody holds all deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// The newest request that may not go out yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<Waiting>,
+    /// The newest request that may not go out yet, by container.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting: BTreeMap<String, Waiting>,
     /// Deployments that ended and are not known to be written to the history.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub finished: Vec<Deployment>,
@@ -442,6 +442,20 @@ impl Deployment {
         asked_for
             .chain(&self.also)
             .map(|(container, image)| (container.as_str(), image))
+    }
+
+    /// What it brings into a container, if anything.
+    pub fn image_in(&self, container: &str) -> Option<&Image> {
+        self.images()
+            .find(|(of, _)| *of == container)
+            .map(|(_, image)| image)
+    }
+
+    /// Whether it is under way and has tasks that run before or after the update.
+    pub fn has_tasks_to_run(&self) -> bool {
+        let settings = &self.settings;
+        let has_tasks = !settings.before_tasks.is_empty() || !settings.after_tasks.is_empty();
+        has_tasks && self.state.is_open() && self.state != State::RollingBack
     }
 
     /// What it was bringing, when another takes its place before its outcome is known.

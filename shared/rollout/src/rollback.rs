@@ -116,11 +116,7 @@ async fn roll_back<C: Cloud>(
                 None => continue,
             }
         }
-        if record
-            .asked
-            .as_ref()
-            .is_some_and(|asked| asked.id == worker.id)
-        {
+        if record.asked.values().any(|asked| asked.id == worker.id) {
             // It went out, and something newer since.
             let reason = SkipReason::NewerRequested;
             return Ok(Outcome::Skipped { reason });
@@ -218,7 +214,8 @@ async fn go_back<C: Cloud>(
     };
     let followed = followed(engine, &target.images).await?;
     let change = |record: &mut Record| {
-        record.goes_out(&request, &followed, worker);
+        let containers = target.images.keys().map(String::as_str);
+        record.goes_out(&request, containers, &followed, worker);
         for image in &target.from {
             record.block(&image.digest);
         }

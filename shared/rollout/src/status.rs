@@ -20,8 +20,8 @@ pub struct ServiceStatus {
     pub deployment: Deployment,
     /// The hold that keeps its deployments back.
     pub hold: Option<Hold>,
-    /// The request that waits.
-    pub waiting: Option<Waiting>,
+    /// The requests that wait: one for each container at most.
+    pub waiting: Vec<Waiting>,
     /// Digests that were rolled back, oldest first: no image policy deploys them again.
     pub blocked: Vec<Digest>,
     /// What ECS runs; nothing when the service is gone.
@@ -81,7 +81,7 @@ async fn service_status<C: Cloud>(
     };
     Ok(Some(ServiceStatus {
         hold: record.holds(now).cloned(),
-        waiting: record.waiting,
+        waiting: record.waiting.into_values().collect(),
         blocked: record.blocked,
         deployment: record.deployment,
         running,

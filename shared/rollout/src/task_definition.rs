@@ -2,6 +2,8 @@
 //!
 //! Works on the JSON that ECS gave, so that a field which AWS adds tomorrow is kept as well.
 
+use std::collections::BTreeMap;
+
 use longshore_events::Malformed;
 use longshore_events::arn::{self, Place};
 use longshore_events::image::{Digest, Image};
@@ -76,6 +78,17 @@ impl TaskDefinition {
             .iter()
             .find(|tag| tag.key == DEPLOYMENT_TAG)
             .map(|tag| tag.value.as_str())
+    }
+
+    /// The images of all containers, as they stand there.
+    pub fn images(&self) -> BTreeMap<String, String> {
+        self.containers()
+            .iter()
+            .filter_map(|definition| {
+                let image = definition.get("image")?.as_str()?;
+                Some((name_of(definition).to_owned(), image.to_owned()))
+            })
+            .collect()
     }
 
     /// The image of a container, as it stands there.

@@ -38,9 +38,9 @@ impl Record {
             deployment,
             followed: before.map_or_else(BTreeMap::new, |record| record.followed.clone()),
             blocked: before.map_or_else(Vec::new, |record| record.blocked.clone()),
-            asked: before.and_then(|record| record.asked.clone()),
+            asked: before.map_or_else(BTreeMap::new, |record| record.asked.clone()),
             hold: before.and_then(|record| record.hold.clone()),
-            waiting: before.and_then(|record| record.waiting.clone()),
+            waiting: before.map_or_else(BTreeMap::new, |record| record.waiting.clone()),
             finished: before.map_or_else(Vec::new, |record| record.finished.clone()),
             outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
         };

@@ -18,42 +18,61 @@ use crate::record::{Record, Request, Waiting, Worker};
 use crate::route::Owner;
 
 impl Record {
+    /// The request that waits for a container, if it is this one.
+    fn waits_already(&self, request: &Request, container: &str) -> Option<&Waiting> {
+        self.waiting
+            .get(container)
+            .filter(|waiting| waiting.request.id == request.id)
+    }
+
     /// Whether a person's or a pipeline's request comes too late: a retry or a late delivery may bring an older
     /// one after a newer one, or one once more. What a policy names has an order of its own.
-    pub(crate) fn is_outdated(&self, request: &Request) -> bool {
-        let waiting = self.waiting.as_ref().map(|waiting| &waiting.request);
-        if !request.is_explicit() || waiting.is_some_and(|waiting| waiting.id == request.id) {
+    pub(crate) fn is_outdated(&self, request: &Request, container: &str) -> bool {
+        if !request.is_explicit() || self.waits_already(request, container).is_some() {
             return false;
         }
         let is_behind =
             |other: &Request| other.id == request.id || request.is_before_request(other);
-        self.deployment.id == request.id
-            || request.is_before(&self.deployment)
-            || self.asked.as_ref().is_some_and(is_behind)
-            || waiting.is_some_and(is_behind)
+        let last = &self.deployment;
+        let concerns_it = last.image_in(container).is_some();
+        last.id == request.id
+            || concerns_it && request.is_before(last)
+            || self.asked.get(container).is_some_and(is_behind)
+            || self
+                .waiting
+                .get(container)
+                .is_some_and(|waiting| is_behind(&waiting.request))
     }
 
     /// A person or a pipeline asked for this, and is heard.
-    fn is_asked(&mut self, request: &Request) {
+    fn is_asked(&mut self, request: &Request, container: &str) {
         if request.is_explicit() {
-            self.asked = Some(request.clone());
+            self.asked.insert(container.to_owned(), request.clone());
         }
     }
 
-    /// `request` goes out. What waited before gives way to it.
-    pub(crate) fn goes_out(
+    /// `request` goes out in these containers. What waited for them gives way to it.
+    pub(crate) fn goes_out<'a>(
         &mut self,
         request: &Request,
+        containers: impl IntoIterator<Item = &'a str>,
         followed: &BTreeMap<String, RegistryImage>,
         worker: &Worker,
     ) {
         self.followed.extend(followed.clone());
+        self.unblock(request);
+        for container in containers {
+            self.is_asked(request, container);
+            self.replace_waiting(request, container, worker);
+        }
+    }
+
+    /// What a person asks for may be deployed again.
+    fn unblock(&mut self, request: &Request) {
         if request.is_explicit() {
             self.blocked
                 .retain(|digest| *digest != request.image.digest);
         }
-        self.is_asked(request);
-        self.replace_waiting(request, worker);
     }
 
     /// `request` waits. What waited before gives way to it.
@@ -61,18 +80,16 @@ impl Record {
         let last = &self.deployment;
         let mut request = request.clone();
         request.replace(last.requested_at, &last.id, &last.replaced_requests);
-        let before = self
-            .waiting
-            .clone()
-            .filter(|waiting| waiting.request.id == request.id);
+        let before = self.waits_already(&request, container).cloned();
         if before.is_none()
-            && let Some(waiting) = &self.waiting
+            && let Some(waiting) = self.waiting.get(container)
         {
             let waiting = &waiting.request;
             request.replace(waiting.at, &waiting.id, &waiting.replaced_requests);
         }
-        self.is_asked(&request);
-        self.replace_waiting(&request, worker);
+        self.unblock(&request);
+        self.is_asked(&request, container);
+        self.replace_waiting(&request, container, worker);
         let mut told = before
             .as_ref()
             .map_or_else(Vec::new, |before| before.told.clone());
@@ -92,7 +109,7 @@ impl Record {
             self.tell(LongshoreEvent::DeploymentWaiting(waiting), worker);
         }
         let asked_to_approve = wait.until.filter(|_| wait.why == WaitReason::Approval);
-        self.waiting = Some(Waiting {
+        let waiting = Waiting {
             request,
             container: container.to_owned(),
             why: wait.why.clone(),
@@ -104,15 +121,16 @@ impl Record {
                 .or(asked_to_approve),
             approved: before.is_some_and(|before| before.approved),
             told,
-        });
+        };
+        self.waiting.insert(container.to_owned(), waiting);
     }
 
     /// Nothing is done about `request`, and that is told.
     fn skipped(&mut self, request: &Request, reason: SkipReason, worker: &Worker) {
         let is_told = self
             .waiting
-            .as_ref()
-            .is_some_and(|waiting| waiting.request.id == request.id);
+            .values()
+            .any(|waiting| waiting.request.id == request.id);
         let told = DeploymentSkipped {
             stack: self.deployment.stack.clone(),
             service: self.deployment.service.clone(),
@@ -125,16 +143,16 @@ impl Record {
         self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
     }
 
-    /// Nothing waits any more, because `request` takes its place or is what has waited.
-    pub(crate) fn replace_waiting(&mut self, request: &Request, worker: &Worker) {
-        let Some(waiting) = &self.waiting else {
+    /// Nothing waits for the container any more, because `request` takes its place or is what has waited.
+    pub(crate) fn replace_waiting(&mut self, request: &Request, container: &str, worker: &Worker) {
+        let Some(waiting) = self.waiting.get(container) else {
             return;
         };
         if waiting.request.id != request.id {
             let replaced = waiting.request.clone();
             self.skipped(&replaced, SkipReason::NewerRequested, worker);
         }
-        self.waiting = None;
+        self.waiting.remove(container);
     }
 }
 
@@ -148,23 +166,17 @@ impl<C: Cloud> Engine<'_, C> {
         followed: &BTreeMap<String, RegistryImage>,
         wait: Wait,
     ) -> Result<Option<Outcome>, Stop> {
+        let container = &self.follower.container;
         let has_waited = written
             .record()
-            .and_then(|record| record.waiting.as_ref())
-            .is_some_and(|waiting| waiting.request.id == request.id);
+            .is_some_and(|record| record.waits_already(request, container).is_some());
         // Nobody is to be asked about an image that cannot be deployed.
         if !has_waited && self.inspect(request).await?.is_none() {
             let reason = SkipReason::ArchitectureMissing;
             return self.skip(written, shown, request, followed, reason).await;
         }
-        let container = &self.follower.container;
         let change = |record: &mut Record| {
             record.followed.extend(followed.clone());
-            if request.is_explicit() {
-                record
-                    .blocked
-                    .retain(|digest| *digest != request.image.digest);
-            }
             record.waits(request, container, &wait, self.worker);
         };
         let is_written = self.note(written.stored, shown, change).await?;
@@ -183,18 +195,16 @@ impl<C: Cloud> Engine<'_, C> {
         followed: &BTreeMap<String, RegistryImage>,
         reason: SkipReason,
     ) -> Result<Option<Outcome>, Stop> {
+        let container = &self.follower.container;
         let is_outdated = written
             .record()
-            .is_some_and(|record| record.is_outdated(request));
+            .is_some_and(|record| record.is_outdated(request, container));
         // What the policy names takes the place of what waits, whatever becomes of it; so does what a
         // person asked for and has.
         let takes_place =
             !request.is_explicit() || reason == SkipReason::AlreadyRunning && !is_outdated;
         let change = |record: &mut Record| {
-            let has_waited = record
-                .waiting
-                .as_ref()
-                .is_some_and(|waiting| waiting.request.id == request.id);
+            let has_waited = record.waits_already(request, container).is_some();
             // Of a deployment that is under way everybody has heard already.
             if reason != SkipReason::AlreadyDeploying || has_waited {
                 record.skipped(request, reason, self.worker);
@@ -203,10 +213,10 @@ impl<C: Cloud> Engine<'_, C> {
                 record.followed.extend(followed.clone());
             }
             if !is_outdated {
-                record.is_asked(request);
+                record.is_asked(request, container);
             }
             if takes_place || has_waited {
-                record.replace_waiting(request, self.worker);
+                record.replace_waiting(request, container, self.worker);
             }
         };
         let is_written = self.note(written.stored, shown, change).await?;
@@ -248,14 +258,11 @@ impl<C: Cloud> Engine<'_, C> {
             let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
                 return Ok(Outcome::Failed { reason });
             };
-            let waits = record
-                .waiting
-                .as_ref()
-                .is_some_and(|waiting| waiting.request.id == request.id);
-            if !waits {
+            let container = &self.follower.container;
+            if record.waits_already(request, container).is_none() {
                 return Ok(Outcome::Failed { reason });
             }
-            record.waiting = None;
+            record.waiting.remove(container);
             let failed = DeploymentFailed {
                 deployment: request.summary(self.follower),
                 finished_at: self.worker.now,

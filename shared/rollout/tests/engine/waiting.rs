@@ -12,7 +12,8 @@ use longshore_rollout::ports::{ErrorClass, ImageContents};
 use longshore_rollout::record::State;
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::sequence::Sequence;
-use longshore_rollout::settings::{Approval, FreezeWindow, RolloutSettings};
+use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
+use longshore_rollout::tasks::task_stopped;
 use longshore_rollout::watch::deployment_changed;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -205,14 +206,12 @@ async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
         [("v2".to_owned(), why.clone()), ("v3".to_owned(), why)]
     );
     let resumed = let_go(&cloud, 1000).await;
-    assert!(
-        is_started(resumed[0].waited.as_ref().unwrap()),
-        "{resumed:?}"
-    );
+    assert!(is_started(&resumed[0].waited[0]), "{resumed:?}");
     assert!(runs(&cloud, &api, '3'));
     assert_eq!(cloud.updates(&api), 1);
     let record = cloud.record(&api).unwrap();
-    assert_eq!((record.hold, record.waiting), (None, None));
+    assert_eq!(record.hold, None);
+    assert!(record.waiting.is_empty());
     // It is the deployment that was told to wait.
     let published = cloud.published();
     let waited = published.iter().rev().find_map(|event| match event {
@@ -290,8 +289,8 @@ async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_pla
             reason: SkipReason::NewerRequested
         }
     );
-    let waiting = cloud.record(&api).unwrap().waiting.unwrap();
-    assert_eq!(waiting.request.id, "by-hand");
+    let waiting = cloud.record(&api).unwrap().waiting;
+    assert_eq!(waiting["app"].request.id, "by-hand");
     assert!(is_held(&push(&cloud, "v3", '3', 30).await));
     let_go(&cloud, 40).await;
     assert!(runs(&cloud, &api, '3'));
@@ -431,7 +430,7 @@ async fn an_approval_that_comes_too_late_gives_the_request_up() {
     let cloud = cloud(&api);
     push(&cloud, "v2", '2', 0).await;
     assert_eq!(say_yes(&cloud, None, HOUR).await.unwrap(), expired());
-    assert_eq!(cloud.record(&api).unwrap().waiting, None);
+    assert!(cloud.record(&api).unwrap().waiting.is_empty());
 }
 
 #[tokio::test]
@@ -458,10 +457,7 @@ async fn what_is_approved_during_a_hold_goes_out_at_its_end() {
     assert!(is_held(&look(&cloud, &api, 110).await));
     assert!(is_held(&say_yes(&cloud, None, 120).await.unwrap()));
     let resumed = let_go(&cloud, 130).await;
-    assert!(
-        is_started(resumed[0].waited.as_ref().unwrap()),
-        "{resumed:?}"
-    );
+    assert!(is_started(&resumed[0].waited[0]), "{resumed:?}");
 }
 
 #[tokio::test]
@@ -498,7 +494,7 @@ async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
     cloud.delete_image("shop/api", &digest('3'));
     let outcome = say_yes(&cloud, None, 20).await.unwrap();
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
-    assert_eq!(cloud.record(&api).unwrap().waiting, None);
+    assert!(cloud.record(&api).unwrap().waiting.is_empty());
     assert_eq!(
         cloud.told(),
         [
@@ -508,6 +504,101 @@ async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
         ]
     );
     assert_eq!(look(&cloud, &api, 30).await, Outcome::Nothing);
+}
+
+/// A container beside the one of `api`, with a repository and a policy of its own.
+fn proxy(api: &Follower, cloud: &FakeCloud) -> Follower {
+    let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
+    let proxy = Follower {
+        container: "proxy".to_owned(),
+        rollout: RolloutSettings {
+            before_tasks: Vec::new(),
+            after_tasks: Vec::new(),
+            ..api.rollout.clone()
+        },
+        ..api.clone()
+    };
+    cloud.add_container(api, "proxy", &format!("{registry}/shop/proxy:v1"));
+    cloud.set_route("shop/proxy", vec![proxy.clone()]);
+    proxy
+}
+
+async fn look_at_proxy(cloud: &FakeCloud, proxy: &Follower, seconds: i64) -> Outcome {
+    cloud.set_now(noon(seconds));
+    let worker = worker(&format!("proxy-{seconds}"), seconds);
+    let answer = follow(cloud, "shop/proxy", proxy, Wake::Look, &worker).await;
+    answer.unwrap().outcome
+}
+
+#[tokio::test]
+async fn the_requests_for_two_containers_wait_beside_each_other_and_both_go_out() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    let proxy = proxy(&api, &cloud);
+    hold_until(&cloud, None, 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    cloud.push_to("shop/proxy", "v9", digest('a'), noon(20));
+    assert!(is_held(&look_at_proxy(&cloud, &proxy, 20).await));
+    assert_eq!(cloud.record(&api).unwrap().waiting.len(), 2);
+    let resumed = let_go(&cloud, 100).await;
+    assert_eq!(resumed[0].waited.len(), 2);
+    assert!(resumed[0].waited.iter().all(is_started), "{resumed:?}");
+    assert!(runs(&cloud, &api, '2') && runs(&cloud, &proxy, 'a'));
+    assert!(cloud.record(&api).unwrap().waiting.is_empty());
+}
+
+#[tokio::test]
+async fn of_two_that_wait_for_approval_the_digest_says_which() {
+    let api = approved();
+    let cloud = cloud(&api);
+    let proxy = proxy(&api, &cloud);
+    push(&cloud, "v2", '2', 10).await;
+    cloud.push_to("shop/proxy", "v9", digest('a'), noon(20));
+    look_at_proxy(&cloud, &proxy, 20).await;
+    let refused = say_yes(&cloud, None, 30).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "approve service api of stack shop: shop/api:v2@{} and shop/proxy:v9@{} wait for approval: say \
+             which by its digest",
+            digest('2'),
+            digest('a')
+        )
+    );
+    assert!(is_started(&say_yes(&cloud, Some('a'), 40).await.unwrap()));
+    assert!(runs(&cloud, &proxy, 'a') && !runs(&cloud, &api, '2'));
+    assert!(is_started(&say_yes(&cloud, None, 50).await.unwrap()));
+    assert!(runs(&cloud, &proxy, 'a') && runs(&cloud, &api, '2'));
+}
+
+#[tokio::test]
+async fn an_image_of_another_container_leaves_a_deployment_alone_whose_tasks_are_to_run() {
+    let api = with(RolloutSettings {
+        before_tasks: vec![OneOffTask {
+            name: "migrate".to_owned(),
+            command: vec!["migrate".to_owned()],
+            environment: [].into(),
+            timeout_minutes: 15,
+        }],
+        ..RolloutSettings::default()
+    });
+    let cloud = cloud(&api);
+    let proxy = proxy(&api, &cloud);
+    push(&cloud, "v2", '2', 10).await;
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::Preparing
+    );
+    cloud.push_to("shop/proxy", "v9", digest('a'), noon(20));
+    assert_eq!(look_at_proxy(&cloud, &proxy, 20).await, Outcome::Nothing);
+    let stopped = cloud.stop_task(0).unwrap();
+    task_stopped(&cloud, &stopped, &worker("task", 30))
+        .await
+        .unwrap();
+    assert!(runs(&cloud, &api, '2') && !runs(&cloud, &proxy, 'a'));
+    settle(&cloud, &api, 40).await;
+    assert!(is_started(&look_at_proxy(&cloud, &proxy, 50).await));
+    assert!(runs(&cloud, &api, '2') && runs(&cloud, &proxy, 'a'));
 }
 
 /// `migrate` comes before `api`; both follow the repository.
@@ -565,7 +656,7 @@ async fn a_service_does_not_get_the_image_that_the_one_before_it_did_not_get_to_
     };
     assert_eq!(ended(&cloud, 30).await, [expected]);
     assert_eq!(ended(&cloud, 40).await, [Outcome::Nothing]);
-    assert_eq!(cloud.record(&api).unwrap().waiting, None);
+    assert!(cloud.record(&api).unwrap().waiting.is_empty());
     assert_eq!(cloud.updates(&api), 0);
     // The next image has its own chance.
     push_all(&cloud, "v3", '3', 50).await;
