@@ -19,6 +19,8 @@ mod rollback;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod sidecars;
+#[cfg(test)]
 mod stacks;
 #[cfg(test)]
 mod task_definitions;
