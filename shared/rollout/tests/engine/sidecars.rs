@@ -1,0 +1,222 @@
+//! Services with several containers, each of which follows a repository of its own, when their stack changes: what
+//! one container runs is never brought into another.
+
+use std::collections::BTreeMap;
+
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_events::image::Image;
+use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_rollout::at_rest::{Done, stack_at_rest};
+use longshore_rollout::follow::deploy_push;
+use longshore_rollout::record::State;
+use longshore_rollout::route::Follower;
+use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::watch::deployment_changed;
+use longshore_testkit::{FakeCloud, digest, follower, noon, push, worker};
+use serde_json::json;
+
+const REGISTRY: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
+
+fn image(repository: &str, tag: &str, digit: char) -> Image {
+    Image {
+        repository: repository.to_owned(),
+        tag: Some(tag.to_owned()),
+        digest: digest(digit),
+    }
+}
+
+async fn pushed(cloud: &FakeCloud, image: &Image, seconds: i64) {
+    let tag = image.tag.as_deref().unwrap();
+    cloud.set_now(noon(seconds));
+    cloud.push_to(&image.repository, tag, image.digest.clone(), noon(seconds));
+    let mut push = push(tag, image.digest.clone(), noon(seconds));
+    push.image.repository.clone_from(&image.repository);
+    let results = deploy_push(cloud, &push, &worker(&format!("push-{tag}"), seconds)).await;
+    assert!(results.unwrap().iter().all(Result::is_ok));
+}
+
+/// ECS finishes what it works on.
+async fn stable(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+    cloud.complete(api);
+    let change = DeploymentStateChange {
+        event_name: DeploymentEventName::Completed,
+        deployment_id: cloud.primary_id(api),
+        updated_at: noon(seconds),
+        reason: String::new(),
+    };
+    let service = api.service_name();
+    deployment_changed(cloud, &service, &change, &worker("watch", seconds))
+        .await
+        .unwrap();
+}
+
+/// A service that runs v1 with proxy p1, of which the proxy was deployed last.
+async fn service() -> (FakeCloud, Follower) {
+    let api = follower("api");
+    let mut proxy = follower("api");
+    "proxy".clone_into(&mut proxy.container);
+    proxy.image_policy.tags = vec!["p*".to_owned()];
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.change_task_definition(&api, |document| {
+        let containers = document["containerDefinitions"].as_array_mut().unwrap();
+        containers.push(json!({"name": "proxy", "image": format!("{REGISTRY}/shop/proxy:p0")}));
+    });
+    cloud.set_route("shop/proxy", vec![proxy]);
+    pushed(&cloud, &image("shop/api", "v1", '1'), 0).await;
+    stable(&cloud, &api, 50).await;
+    pushed(&cloud, &image("shop/proxy", "p1", 'a'), 100).await;
+    stable(&cloud, &api, 150).await;
+    assert_runs(&cloud, &api, '1', 'a');
+    (cloud, api)
+}
+
+/// CloudFormation deploys a revision of its own with these images.
+fn applied(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
+    cloud.set_now(noon(220));
+    let app = format!("{REGISTRY}/shop/api@{}", digest(app));
+    cloud.deploy_outside(api, &app, 220);
+    cloud.change_task_definition(api, |document| {
+        let containers = document["containerDefinitions"].as_array_mut().unwrap();
+        let proxy = format!("{REGISTRY}/shop/proxy@{}", digest(proxy));
+        containers.push(json!({"name": "proxy", "image": proxy}));
+    });
+    cloud.complete(api);
+}
+
+/// The stack is at rest after a change whose template carried these images.
+async fn at_rest(
+    cloud: &FakeCloud,
+    api: &Follower,
+    state: OperationState,
+    main: (Option<Image>, bool),
+    also: Option<Image>,
+) -> Done {
+    let source = StackSource::Manual { note: None };
+    let (image, is_named) = main;
+    let operation = Operation {
+        state,
+        services: vec![Carried {
+            follower: api.clone(),
+            image,
+            also: also
+                .map(|image| ("proxy".to_owned(), image))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+            is_named,
+        }],
+        ..Operation::begin("operation-1", OperationKind::Apply, source, noon(200))
+    };
+    let changes = ChangeCounts::default();
+    let record = StackRecord::begin("shop", None, operation, changes, &worker("provision", 200));
+    cloud.set_stack_record(record);
+    cloud.set_now(noon(300));
+    let at_rest = stack_at_rest(cloud, "shop", &worker("at-rest", 300)).await;
+    let mut services = at_rest.unwrap().services;
+    services.remove(0).unwrap().done
+}
+
+#[track_caller]
+fn assert_runs(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
+    let running = cloud.service(api).unwrap().task_definition;
+    let definition = cloud.task_definition(&running).unwrap();
+    for (container, repository, digit) in [("app", "shop/api", app), ("proxy", "shop/proxy", proxy)]
+    {
+        assert_eq!(
+            definition.image_of(container).unwrap(),
+            format!("{REGISTRY}/{repository}@{}", digest(digit)),
+            "{container}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_carries_what_runs_leaves_all_containers_as_they_are() {
+    let (cloud, api) = service().await;
+    let updates = cloud.updates(&api);
+    applied(&cloud, &api, '1', 'a');
+    let main = (Some(image("shop/api", "v1", '1')), false);
+    let also = Some(image("shop/proxy", "p1", 'a'));
+    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
+    assert_eq!(cloud.updates(&api), updates);
+    assert_runs(&cloud, &api, '1', 'a');
+    let deployment = cloud.record(&api).unwrap().deployment;
+    assert_eq!(deployment.state, State::Succeeded);
+    assert_eq!(deployment.container, "proxy");
+    assert_eq!(
+        deployment.task_definition,
+        Some(cloud.service(&api).unwrap().task_definition)
+    );
+    // Twice is harmless.
+    let main = (Some(image("shop/api", "v1", '1')), false);
+    let also = Some(image("shop/proxy", "p1", 'a'));
+    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    assert_eq!(done, Done::Nothing);
+}
+
+#[tokio::test]
+async fn a_change_that_was_taken_back_has_each_container_put_back() {
+    let (cloud, api) = service().await;
+    applied(&cloud, &api, '0', 'f');
+    let main = (Some(image("shop/api", "v1", '1')), false);
+    let also = Some(image("shop/proxy", "p1", 'a'));
+    let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
+    assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
+    assert_runs(&cloud, &api, '1', 'a');
+}
+
+#[tokio::test]
+async fn only_the_container_is_put_back_that_lost_its_image() {
+    let (cloud, api) = service().await;
+    applied(&cloud, &api, '1', 'f');
+    let main = (Some(image("shop/api", "v1", '1')), false);
+    let also = Some(image("shop/proxy", "p1", 'a'));
+    let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
+    assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
+    assert_runs(&cloud, &api, '1', 'a');
+    let deployment = cloud.record(&api).unwrap().deployment;
+    assert_eq!(deployment.container, "proxy");
+    assert!(deployment.previous_image.ends_with(digest('f').as_str()));
+}
+
+#[tokio::test]
+async fn an_image_that_the_stack_file_names_for_one_container_changes_no_other() {
+    let (cloud, api) = service().await;
+    let updates = cloud.updates(&api);
+    applied(&cloud, &api, '9', 'a');
+    let main = (Some(image("shop/api", "v9", '9')), true);
+    let also = Some(image("shop/proxy", "p1", 'a'));
+    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
+    let deployment = cloud.record(&api).unwrap().deployment;
+    assert_eq!(deployment.container, "app");
+    assert_eq!(deployment.image.digest, digest('9'));
+    assert_eq!(cloud.updates(&api), updates);
+    assert_runs(&cloud, &api, '9', 'a');
+}
+
+#[tokio::test]
+async fn an_image_that_the_stack_file_names_for_a_sidecar_is_not_taken_back() {
+    let (cloud, api) = service().await;
+    let updates = cloud.updates(&api);
+    applied(&cloud, &api, '1', 'e');
+    // What is asked for anew is not carried beside the others.
+    let main = (Some(image("shop/api", "v1", '1')), false);
+    let done = at_rest(&cloud, &api, OperationState::Ready, main, None).await;
+    assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
+    assert_eq!(cloud.updates(&api), updates);
+    assert_runs(&cloud, &api, '1', 'e');
+}
+
+#[tokio::test]
+async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_put_back() {
+    let (cloud, api) = service().await;
+    // Claimed after the template was made.
+    pushed(&cloud, &image("shop/proxy", "p2", 'b'), 210).await;
+    applied(&cloud, &api, '1', 'a');
+    let main = (Some(image("shop/api", "v1", '1')), false);
+    let also = Some(image("shop/proxy", "p1", 'a'));
+    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
+    assert_runs(&cloud, &api, '1', 'b');
+}
