@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
-use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
+use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion, TemplateMetadata};
 use longshore_rollout::stack_record::{Carried, StackRecord};
 use longshore_stack::check::{self, Finding};
 use longshore_stack::read::Reading;
@@ -105,9 +105,15 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     let same_template = deployed_metadata.as_ref() == Some(&metadata)
         && deployed.as_deref().map(render::without_images)
             == Some(render::without_images(&rendered.body));
-    if let (true, Some(deployed)) = (same_template, deployed) {
+    if let (true, Some(deployed)) = (same_template, &deployed) {
         // A difference only in carried images is no change: the stack's own template is sent again.
-        rendered.body = deployed;
+        rendered.body.clone_from(deployed);
+    } else if let (Some(before), Some(deployed)) = (&deployed_metadata, &deployed)
+        && named_images(before) == named_images(&metadata)
+        && let Some(body) = render::with_images_of(&rendered.body, deployed)
+    {
+        // Nor is it one that is worth a deployment beside what only Longshore reads.
+        rendered.body = body;
     }
     let retained = if exists {
         Vec::new()
@@ -126,6 +132,22 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         retained,
         stack,
     })
+}
+
+/// The images that a stack file names, by service and container.
+fn named_images(metadata: &TemplateMetadata) -> BTreeMap<(&str, &str), &str> {
+    let services = metadata.services.iter();
+    services
+        .flat_map(|(name, service)| {
+            let own = (service.container.as_str(), service.image.as_str());
+            let sidecars = service.sidecars.iter();
+            let sidecars =
+                sidecars.map(|(container, sidecar)| (container.as_str(), sidecar.image.as_str()));
+            std::iter::once(own)
+                .chain(sidecars)
+                .map(move |(container, image)| ((name.as_str(), container), image))
+        })
+        .collect()
 }
 
 /// Warns of listener rules that ECS changes and this change of the stack does, too.

@@ -120,24 +120,50 @@ fn build(stack: &Stack, context: &Context) -> (Template, BTreeMap<String, Sensit
 /// differ in nothing else. What is no template is returned as null.
 pub fn without_images(body: &str) -> Value {
     let mut template: Value = serde_json::from_str(body).unwrap_or_default();
-    let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
-    for resource in resources
-        .into_iter()
-        .flat_map(|resources| resources.values_mut())
-    {
-        if resource["Type"] != "AWS::ECS::TaskDefinition" {
-            continue;
-        }
-        let containers = resource.pointer_mut("/Properties/ContainerDefinitions");
-        for container in containers
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            container["Image"] = Value::Null;
-        }
+    for image in images(&mut template) {
+        *image = Value::Null;
     }
     template
+}
+
+/// `body` with the images of `deployed`, if the two differ in nothing but these and what Longshore itself
+/// reads, so that CloudFormation has nothing to do.
+pub fn with_images_of(body: &str, deployed: &str) -> Option<String> {
+    let substance = |body: &str| {
+        let mut template = without_images(body);
+        let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
+        let resources = resources
+            .into_iter()
+            .flat_map(|resources| resources.values_mut());
+        for resource in resources {
+            resource["Metadata"]["Longshore"] = Value::Null;
+        }
+        template["Metadata"] = Value::Null;
+        template
+    };
+    if substance(body) != substance(deployed) {
+        return None;
+    }
+    let mut template: Value = serde_json::from_str(body).ok()?;
+    let mut deployed: Value = serde_json::from_str(deployed).ok()?;
+    for (image, deployed) in images(&mut template).zip(images(&mut deployed)) {
+        *image = deployed.take();
+    }
+    Some(template.to_string())
+}
+
+/// The images of a template's task definitions, in an order of their own.
+fn images(template: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
+    let resources = resources
+        .into_iter()
+        .flat_map(|resources| resources.values_mut());
+    resources
+        .filter(|resource| resource["Type"] == "AWS::ECS::TaskDefinition")
+        .filter_map(|resource| resource.pointer_mut("/Properties/ContainerDefinitions"))
+        .filter_map(Value::as_array_mut)
+        .flatten()
+        .map(|container| &mut container["Image"])
 }
 
 /// What Longshore itself reads from a template.

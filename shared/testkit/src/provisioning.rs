@@ -186,6 +186,11 @@ impl FakeCloud {
             return;
         };
         status.clone_into(&mut stack.status);
+        let before = if success {
+            stack.previous.clone()
+        } else {
+            stack.template.clone()
+        };
         if !success {
             stack.template = stack.previous.clone();
         }
@@ -193,16 +198,16 @@ impl FakeCloud {
             stack.template = None;
         }
         let template = stack.template.clone();
-        account.run_services(template.as_deref());
+        account.run_services(before.as_deref(), template.as_deref());
     }
 }
 
 impl Account {
-    /// ECS runs what a template says.
-    fn run_services(&mut self, template: Option<&str>) {
-        let Some(template) =
-            template.and_then(|template| serde_json::from_str::<Value>(template).ok())
-        else {
+    /// ECS runs what a template says, as far as that is not what the template `before` says.
+    fn run_services(&mut self, before: Option<&str>, template: Option<&str>) {
+        let read = |template: &str| serde_json::from_str::<Value>(template).ok();
+        let before = before.and_then(read).unwrap_or_default();
+        let Some(template) = template.and_then(read) else {
             return;
         };
         let services = template["Metadata"]["Longshore"]["Services"].clone();
@@ -224,6 +229,11 @@ impl Account {
             let Some((_, image)) = containers.first() else {
                 continue;
             };
+            if self.services.contains_key(&follower.service_name())
+                && containers == containers_with(&before, &follower.container)
+            {
+                continue;
+            }
             let family = follower.ecs_service.clone();
             let arn = self.next_arn(&family);
             let mut document = task_definition_document(&arn, &family, image);

@@ -288,13 +288,17 @@ async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
 async fn a_change_of_the_policy_alone_is_a_change_of_the_stack_and_of_its_route() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
+    write_routes(&cloud, STACK).await.unwrap();
+    // What was pushed meanwhile is no reason to deploy it again.
+    pushed(&cloud).await;
+    let running = cloud.service(&follower()).unwrap().task_definition;
     let file = stack_file(256).replace(
         "image: shop/api:v1",
         "image: shop/api:v1\n    image_policy: {semver: \"1\"}\n    rollout: {deadline_minutes: 20}",
     );
-    let applied = applied(&cloud, &file, "two").await.unwrap();
-    let ApplyOutcome::Applying { changes, .. } = applied.outcome else {
-        panic!("{applied:?}");
+    let outcome = applied(&cloud, &file, "two").await.unwrap().outcome;
+    let ApplyOutcome::Applying { changes, .. } = outcome else {
+        panic!("{outcome:?}");
     };
     assert_eq!(
         changes,
@@ -312,6 +316,16 @@ async fn a_change_of_the_policy_alone_is_a_change_of_the_stack_and_of_its_route(
     };
     assert_eq!(follower.image_policy.semver.as_deref(), Some("1"));
     assert_eq!(follower.rollout.deadline_minutes, 20);
+    let service = cloud.service(follower).unwrap();
+    assert_eq!(service.task_definition, running);
+    // Another image in the file is asked for all the same.
+    let file = file.replace("shop/api:v1", "shop/api:v3");
+    cloud.add_image("shop/api", "v3", image(3));
+    applied(&cloud, &file, "three").await.unwrap();
+    assert_eq!(
+        images(&cloud),
+        [("api".to_owned(), format!("shop/api@{}", image(3)))]
+    );
 }
 
 /// A proxy of another repository, whose pushes it follows, and a worker with the service's image.

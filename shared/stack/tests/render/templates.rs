@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_stack::outputs::{names, outputs};
-use longshore_stack::render::{Context, render, without_images};
+use longshore_stack::render::{Context, render, with_images_of, without_images};
 use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
@@ -197,6 +197,30 @@ fn the_image_that_runs_takes_the_place_of_the_stack_files_and_nothing_else_chang
     other["services"]["api"]["cpu"] = json!(1024);
     let other = render(&of(&other), &context());
     assert_ne!(without_images(&before.body), without_images(&other.body));
+    assert_eq!(with_images_of(&other.body, &after.body), None);
+}
+
+#[test]
+fn what_only_longshore_reads_is_changed_without_the_images() {
+    let images = |digit: &str| Context {
+        images: BTreeMap::from([(
+            "api".to_owned(),
+            BTreeMap::from([(
+                "proxy".to_owned(),
+                format!("shop/proxy@sha256:{}", digit.repeat(64)),
+            )]),
+        )]),
+        ..context()
+    };
+    let deployed = render(&of(&document()), &images("a"));
+    let mut document = document();
+    document["services"]["api"]["rollout"]["deadline_minutes"] = json!(50);
+    let stack = of(&document);
+    let now = render(&stack, &images("b"));
+    assert_eq!(
+        with_images_of(&now.body, &deployed.body),
+        Some(render(&stack, &images("a")).body)
+    );
 }
 
 #[test]
