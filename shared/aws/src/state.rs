@@ -50,7 +50,12 @@ impl HistoryStore for AwsCloud {
             .state_keys(&prefix)
             .await?
             .iter()
-            .filter_map(|key| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse().ok())
+            .filter_map(|key| {
+                key.strip_prefix(&prefix)?
+                    .strip_suffix(".json")?
+                    .parse()
+                    .ok()
+            })
             .collect())
     }
 
