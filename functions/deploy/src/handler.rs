@@ -6,18 +6,20 @@ use longshore_events::longshore::Source;
 use longshore_events::manual::{
     ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
 };
-use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
+use longshore_rollout::at_rest::{
+    Done, ReconciledStacks, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
+};
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
 use longshore_rollout::ports::{CallError, Cloud};
+use longshore_rollout::reconcile::{Reconciled, reconcile, reconcile_shard};
 use longshore_rollout::record::Worker;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::rollback::{RollbackError, rollback};
 use longshore_rollout::route::Owner;
 use longshore_rollout::sequence::Sequence;
 use longshore_rollout::tasks::{go_on, task_stopped};
-use longshore_rollout::watch::reconcile;
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use serde_json::{Value, json};
@@ -51,7 +53,12 @@ pub async fn handle<C: Cloud>(
         Ok(DeployEvent::TaskStopped(stopped)) => {
             handle_task_stopped(cloud, &stopped, &worker).await
         }
-        Ok(DeployEvent::ReconcileShard(_)) => unimplemented!("reconcile at scale"),
+        Ok(DeployEvent::ReconcileShard(shard)) => {
+            let reconciled = reconcile_shard(cloud, shard, &worker)
+                .await
+                .map_err(call_failed)?;
+            all_reconciled(reconciled, ReconciledStacks::default())
+        }
         Ok(DeployEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
             Ok(json!({"outcome": "ignored", "reason": reason}))
@@ -319,28 +326,37 @@ async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value,
         .await
         .map_err(call_failed)?;
     let reconciled = reconcile(cloud, worker).await.map_err(call_failed)?;
+    all_reconciled(reconciled, stacks)
+}
+
+fn all_reconciled(reconciled: Reconciled, stacks: ReconciledStacks) -> Result<Value, Failure> {
+    let failures = [stacks.failures, reconciled.failures].concat();
     tracing::info!(
         services = reconciled.services,
+        shards = reconciled.shards,
         closed = reconciled.closed,
+        followed = reconciled.followed.len(),
+        refused = reconciled.refused.len(),
         stacks = stacks.stacks,
         looked_after = stacks.looked_after,
-        failures = reconciled.failures.len() + stacks.failures.len(),
+        failures = failures.len(),
         "reconciled"
     );
-    if reconciled.failures.is_empty() && stacks.failures.is_empty() {
-        Ok(json!({
-            "services": reconciled.services,
-            "closed": reconciled.closed,
-            "stacks": stacks.stacks,
-            "looked_after": stacks.looked_after,
-        }))
-    } else {
-        let failures = [stacks.failures, reconciled.failures].concat();
-        Err(Failure {
-            kind: "CallFailed",
-            message: failures.join("; "),
-        })
+    // Nothing is mended by trying these again: the next reconcile does.
+    for reason in &reconciled.refused {
+        tracing::warn!(reason, "not reconciled");
     }
+    let followed: Vec<ServiceOutcome> = reconciled.followed.into_iter().map(logged).collect();
+    none_failed(&failures)?;
+    Ok(json!({
+        "services": reconciled.services,
+        "shards": reconciled.shards,
+        "closed": reconciled.closed,
+        "followed": followed,
+        "refused": reconciled.refused,
+        "stacks": stacks.stacks,
+        "looked_after": stacks.looked_after,
+    }))
 }
 
 fn call_failed(error: CallError) -> Failure {

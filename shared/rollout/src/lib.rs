@@ -14,6 +14,7 @@ pub mod history;
 pub mod hold;
 pub mod policy;
 pub mod ports;
+pub mod reconcile;
 pub mod record;
 pub mod release;
 pub mod rollback;

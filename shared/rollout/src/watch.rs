@@ -4,7 +4,6 @@
 //! ECS shows.
 
 use chrono::{DateTime, Duration, Utc};
-use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
@@ -16,9 +15,6 @@ use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
 use crate::record::{Record, State, Worker};
 use crate::route::Owner;
 use crate::tasks;
-
-/// How many services a reconcile looks at side by side.
-const SIDE_BY_SIDE: usize = 8;
 
 /// What came of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -142,46 +138,6 @@ pub async fn task_stopped<C: Cloud>(
         }
     }
     Err(lost_races(&owner))
-}
-
-/// What a reconcile found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Reconciled {
-    /// Services looked at.
-    pub services: usize,
-    /// Deployments whose outcome no event had told.
-    pub closed: usize,
-    /// Services that could not be looked at, with the reason.
-    pub failures: Vec<String>,
-}
-
-/// Looks at every service: closes deployments whose events were lost or whose deadline has passed,
-/// and publishes what is still to be told.
-///
-/// # Errors
-/// When the services cannot be listed. What fails for one service is in the answer.
-pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconciled, CallError> {
-    let owners = cloud.owners().await?;
-    let mut answer = Reconciled {
-        services: owners.len(),
-        ..Reconciled::default()
-    };
-    let mut results = stream::iter(owners)
-        .map(|(service_name, owner)| async move {
-            (
-                look_after(cloud, &service_name, &owner, None, worker).await,
-                owner,
-            )
-        })
-        .buffer_unordered(SIDE_BY_SIDE);
-    while let Some((result, owner)) = results.next().await {
-        match result {
-            Ok(WatchOutcome::Ignored | WatchOutcome::Noted) => {}
-            Ok(_) => answer.closed += 1,
-            Err(error) => answer.failures.push(format!("{owner}: {error}")),
-        }
-    }
-    Ok(answer)
 }
 
 /// What was loaded of a service, and what ECS showed then, if it has such a service.
@@ -327,7 +283,7 @@ async fn adopt<C: Cloud>(
 
 /// Decides what has become of the record's deployment, writes it down and tells it. `before` is the
 /// record of that version: nothing is told that is not written down.
-async fn close<C: Cloud>(
+pub(crate) async fn close<C: Cloud>(
     cloud: &C,
     before: &Record,
     mut record: Record,

@@ -599,7 +599,7 @@ fn release_file(key: &str) -> ReleaseFile {
 }
 
 async fn reconcile(cloud: &FakeCloud, seconds: i64) {
-    let reconciled = longshore_rollout::watch::reconcile(cloud, &worker("reconcile", seconds))
+    let reconciled = longshore_rollout::reconcile::reconcile(cloud, &worker("reconcile", seconds))
         .await
         .unwrap();
     assert!(reconciled.failures.is_empty(), "{reconciled:?}");

@@ -7,11 +7,12 @@ use longshore_events::manual::DeployPayload;
 use longshore_rollout::deploy::{Asked, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::ErrorClass;
+use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::release::deploy_release;
 use longshore_rollout::route::Follower;
 use longshore_rollout::sequence::Sequence;
-use longshore_rollout::watch::{deployment_changed, reconcile, task_stopped};
+use longshore_rollout::watch::{deployment_changed, task_stopped};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 /// Lambda tries an asynchronous invocation again after one minute and then after two.
@@ -261,18 +262,38 @@ async fn a_claim_that_is_held_makes_the_same_event_wait_until_its_invocation_mus
 }
 
 #[tokio::test]
-async fn a_claim_whose_invocation_died_for_good_is_closed_by_the_reconcile() {
+async fn a_claim_whose_invocation_died_for_good_is_taken_up_by_the_reconcile() {
     let api = follower("api");
     let cloud = cloud_with_images(&api);
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     attempt(&cloud, Way::Push, 0).await;
     cloud.recover();
+    reconcile(&cloud, &worker("reconcile", 49)).await.unwrap();
     assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);
-    reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
-    assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Claimed);
-    reconcile(&cloud, &worker("reconcile", 3600)).await.unwrap();
-    assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
-    assert_eq!(cloud.told(), ["Deployment Failed"]);
+    for _ in 0..2 {
+        reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
+        assert_eq!(
+            cloud.record(&api).unwrap().deployment.state,
+            State::Deploying
+        );
+        assert_eq!(cloud.updates(&api), 1);
+        assert_eq!(cloud.told(), ["Deployment Started"]);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_took_up_in_time_is_closed_by_the_reconcile() {
+    let api = follower("api");
+    let cloud = cloud_with_images(&api);
+    cloud.inject_at("PutObject deployments", Fault::DiesAfter);
+    attempt(&cloud, Way::Push, 0).await;
+    cloud.recover();
+    for _ in 0..2 {
+        reconcile(&cloud, &worker("reconcile", 3600)).await.unwrap();
+        assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
+        assert_eq!(cloud.told(), ["Deployment Failed"]);
+        assert_eq!(cloud.updates(&api), 0);
+    }
 }
 
 #[tokio::test]

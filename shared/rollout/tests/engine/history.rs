@@ -5,10 +5,11 @@ use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::history::{history, log_streams, logs};
 use longshore_rollout::ports::{ErrorClass, LogLine, TaskDefinition};
+use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::route::Follower;
 use longshore_rollout::status::status;
-use longshore_rollout::watch::{deployment_changed, reconcile};
+use longshore_rollout::watch::deployment_changed;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 use serde_json::{Value, json};
 
@@ -286,6 +287,6 @@ async fn the_status_of_a_service_says_what_is_blocked() {
     assert_eq!(status.deployment.number, 4);
     assert_eq!(status.blocked, [digest('3')]);
     assert_eq!(status.hold, None);
-    assert_eq!(status.waiting, None);
+    assert!(status.waiting.is_empty());
     assert_eq!(status.running.as_ref().unwrap().desired_count, 2);
 }

@@ -7,10 +7,11 @@ use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_rollout::follow::{Wake, deploy_push, follow};
 use longshore_rollout::hold::{HoldError, approve, hold, predecessor_ended, resume};
 use longshore_rollout::ports::ErrorClass;
+use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::{State, Worker};
 use longshore_rollout::route::Follower;
 use longshore_rollout::settings::Approval;
-use longshore_rollout::watch::{deployment_changed, reconcile};
+use longshore_rollout::watch::deployment_changed;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 const FAULTS: [Fault; 6] = [
@@ -98,7 +99,7 @@ impl Scene {
 
     fn waits(&self) -> bool {
         let record = self.cloud.record(&self.api);
-        record.is_some_and(|record| record.waiting.is_some())
+        record.is_some_and(|record| !record.waiting.is_empty())
     }
 
     async fn hold(&self, worker: &Worker) -> Result<(), HoldError> {
@@ -183,11 +184,11 @@ impl Scene {
             assert!(record.hold.is_some(), "{case}: {record:#?}");
             assert_eq!(self.cloud.updates(&self.api), 0, "{case}");
             // What was pushed meanwhile waits for that.
-            let waiting = record.waiting.unwrap();
+            let waiting = record.waiting["app"].clone();
             assert!(matches!(waiting.why, WaitReason::Held { .. }), "{case}");
             return;
         }
-        assert_eq!(record.waiting, None, "{case}");
+        assert!(record.waiting.is_empty(), "{case}");
         assert_eq!(record.hold, None, "{case}");
         assert_eq!(record.deployment.state, State::Deploying, "{case}");
         assert_eq!(record.deployment.image.digest, digest('2'), "{case}");

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use longshore_events::image::Image;
 use longshore_events::incoming::{ReleaseFile, StackChange};
 use longshore_events::longshore::{
-    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, SkipReason, Source, StackSource,
+    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, Source, StackSource,
 };
 use longshore_events::manual::DeployPayload;
 use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::{ErrorClass, ObservedStack, TemplateMetadata, TemplateService};
+use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::route::Follower;
@@ -22,7 +23,7 @@ use longshore_rollout::stack_record::{
 use longshore_rollout::stacks::{
     BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
 };
-use longshore_rollout::watch::{WatchOutcome, deployment_changed, reconcile};
+use longshore_rollout::watch::{WatchOutcome, deployment_changed};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 pub const STACK_ID: &str =

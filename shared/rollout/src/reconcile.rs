@@ -1,0 +1,372 @@
+//! The reconcile: what no event told is found and done all the same.
+//!
+//! Of each service, in this order: its record is loaded; what is open in it is looked after, by what ECS shows;
+//! then its image policies are asked what they name of what ECR holds. What is loaded and asked is shared: a
+//! quiet service costs one read of its record, and a repository is listed once for all of its followers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt};
+use longshore_events::arn::ServiceName;
+use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
+use serde::Serialize;
+
+use crate::deploy::{DeployError, Outcome, ServiceOutcome};
+use crate::follow::{Known, Wake, follow_knowing, holdings};
+use crate::policy::ImagePolicy;
+use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
+use crate::record::{Record, Worker};
+use crate::route::{Follower, Owner, Route};
+use crate::watch::{Seen, WatchOutcome, look_after, needs_service};
+
+/// How many services one invocation looks at. Of more, each invocation gets a part.
+pub const SHARD: usize = 500;
+
+/// How many objects of the state bucket are read side by side: S3 takes thousands of reads a second.
+const READS_AT_ONCE: usize = 32;
+
+/// How many services DescribeServices takes at once: the Amazon ECS API Reference.
+const SERVICES_A_CALL: usize = 10;
+
+/// How many calls of DescribeServices are under way at once. ECS takes 20 reads of services a second, and 100
+/// for a moment: the Amazon ECS API Reference, "Request throttling".
+const CALLS_AT_ONCE: usize = 2;
+
+/// How many services are looked after side by side.
+const SERVICES_AT_ONCE: usize = 8;
+
+/// How many repositories are listed side by side, and how many of the followers of each followed.
+const REPOSITORIES_AT_ONCE: usize = 8;
+const FOLLOWERS_AT_ONCE: usize = 4;
+
+type Stored = Option<(Record, RecordVersion)>;
+
+/// What a reconcile found.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// Services there are, or that this part has.
+    pub services: usize,
+    /// Into how many parts the services were divided, each for an invocation of its own; 0 when this one
+    /// looked at them itself.
+    pub shards: u32,
+    /// Deployments whose outcome no event had told.
+    pub closed: usize,
+    /// What came of services whose image policies named something that no event had told, or that waited.
+    pub followed: Vec<ServiceOutcome>,
+    /// Services that somebody must mend before they can be looked at or deployed to, with the reason.
+    pub refused: Vec<String>,
+    /// Services and repositories that could not be looked at, with the reason. Trying again may help.
+    pub failures: Vec<String>,
+}
+
+/// Looks at every service; where there are too many for one invocation, asks for others to look at a part
+/// each, by events.
+///
+/// # Errors
+/// When services and routes cannot be listed, or the events not be published. What fails for one service is
+/// in the answer.
+pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconciled, CallError> {
+    let survey = survey(cloud).await?;
+    let services = survey.owners.len();
+    if services <= SHARD {
+        return Ok(look_at_all(cloud, survey, worker).await);
+    }
+    let shards = u32::try_from(services.div_ceil(SHARD)).unwrap_or(u32::MAX);
+    let events: Vec<LongshoreEvent> = (0..shards)
+        .map(|shard| LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards }))
+        .collect();
+    cloud.publish(&events).await?;
+    Ok(Reconciled {
+        services,
+        shards,
+        ..Reconciled::default()
+    })
+}
+
+/// Looks at the services of one part.
+///
+/// # Errors
+/// When services and routes cannot be listed. What fails for one service is in the answer.
+pub async fn reconcile_shard<C: Cloud>(
+    cloud: &C,
+    shard: ReconcileShard,
+    worker: &Worker,
+) -> Result<Reconciled, CallError> {
+    let mut survey = survey(cloud).await?;
+    survey.owners.retain(|owner| is_in(owner, shard));
+    Ok(look_at_all(cloud, survey, worker).await)
+}
+
+/// Whether a service belongs to a part: to exactly one, whoever asks and whatever other services there are.
+fn is_in(owner: &Owner, shard: ReconcileShard) -> bool {
+    // FNV-1a, which is the same in every build.
+    let hash = format!("{}/{}", owner.stack, owner.service)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    hash % u64::from(shard.shards.max(1)) == u64::from(shard.shard)
+}
+
+/// What there is to look at.
+struct Survey {
+    /// Services that were deployed to, and those that follow a repository.
+    owners: BTreeSet<Owner>,
+    routes: Vec<Route>,
+    /// Routes that could not be read.
+    failures: Vec<String>,
+}
+
+async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
+    let (owners, repositories) = try_join(cloud.owners(), cloud.repositories()).await?;
+    let mut survey = Survey {
+        owners: owners.into_iter().map(|(_, owner)| owner).collect(),
+        routes: Vec::new(),
+        failures: Vec::new(),
+    };
+    let mut routes = stream::iter(&repositories)
+        .map(|repository| cloud.route(repository))
+        .buffered(READS_AT_ONCE);
+    while let Some(route) = routes.next().await {
+        match route {
+            Ok(route) => survey.routes.extend(route),
+            Err(error) => survey.failures.push(error.to_string()),
+        }
+    }
+    let followers = survey.routes.iter().flat_map(|route| &route.followers);
+    survey.owners.extend(followers.map(Follower::owner));
+    Ok(survey)
+}
+
+async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Reconciled {
+    let mut answer = Reconciled {
+        services: survey.owners.len(),
+        failures: survey.failures,
+        ..Reconciled::default()
+    };
+    let loaded = load_all(cloud, survey.owners, &mut answer).await;
+    let (busy, mut records): (BTreeMap<_, _>, BTreeMap<_, _>) = loaded
+        .into_iter()
+        .partition(|(_, stored)| stored.as_ref().is_some_and(|(record, _)| is_busy(record)));
+    let looked_after = look_after_all(cloud, busy, worker, &mut answer).await;
+    // What was done has changed the records.
+    records.extend(load_all(cloud, looked_after, &mut answer).await);
+    follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
+    answer
+}
+
+/// Whether there may be something to do but for following.
+fn is_busy(record: &Record) -> bool {
+    record.deployment.state.is_open() || !record.outbox.is_empty() || !record.finished.is_empty()
+}
+
+/// The records of these services, but for those that cannot be read.
+async fn load_all<C: Cloud>(
+    cloud: &C,
+    owners: BTreeSet<Owner>,
+    answer: &mut Reconciled,
+) -> BTreeMap<Owner, Stored> {
+    let mut results = stream::iter(owners)
+        .map(|owner| async move { (cloud.load(&owner).await, owner) })
+        .buffered(READS_AT_ONCE);
+    let mut records = BTreeMap::new();
+    while let Some((result, owner)) = results.next().await {
+        match result {
+            Ok(stored) => {
+                records.insert(owner, stored);
+            }
+            Err(error) => answer.failures.push(format!("{owner}: {error}")),
+        }
+    }
+    records
+}
+
+/// Looks after what is open or still to be told, and gives those services for which that went well.
+async fn look_after_all<C: Cloud>(
+    cloud: &C,
+    busy: BTreeMap<Owner, Stored>,
+    worker: &Worker,
+    answer: &mut Reconciled,
+) -> BTreeSet<Owner> {
+    let records = busy.values().flatten().map(|(record, _)| record);
+    let shown = describe_all(
+        cloud,
+        records.filter(|record| needs_service(record, worker)),
+    )
+    .await;
+    let stored = busy
+        .into_iter()
+        .filter_map(|(owner, stored)| Some((owner, stored?)));
+    let shown = &shown;
+    let mut results = stream::iter(stored)
+        .map(|(owner, stored)| async move {
+            let name = stored.0.deployment.service_name();
+            let service = match shown.get(&name) {
+                Some(Ok(service)) => service.clone(),
+                Some(Err(error)) => return (Err(error.clone()), owner),
+                // Of this one ECS need not be asked.
+                None => None,
+            };
+            let seen = Seen { stored, service };
+            let result = look_after(cloud, &name, &owner, Some(seen), worker).await;
+            (result, owner)
+        })
+        .buffered(SERVICES_AT_ONCE);
+    let mut looked_after = BTreeSet::new();
+    while let Some((result, owner)) = results.next().await {
+        match result {
+            Ok(outcome) => {
+                answer.closed += usize::from(!matches!(
+                    outcome,
+                    WatchOutcome::Ignored | WatchOutcome::Noted | WatchOutcome::Verifying
+                ));
+                looked_after.insert(owner);
+            }
+            Err(error) => answer.failures.push(format!("{owner}: {error}")),
+        }
+    }
+    looked_after
+}
+
+/// The services that these records are of, as ECS shows them; `None` for those that it does not have.
+async fn describe_all<C: Cloud>(
+    cloud: &C,
+    records: impl Iterator<Item = &Record>,
+) -> BTreeMap<ServiceName, Result<Option<EcsService>, CallError>> {
+    let mut clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for record in records {
+        let deployment = &record.deployment;
+        let names = clusters.entry(deployment.cluster.clone()).or_default();
+        names.push(deployment.ecs_service.clone());
+    }
+    // By tens, so that what fails keeps back as few as it can.
+    let calls = clusters.iter().flat_map(|(cluster, names)| {
+        names
+            .chunks(SERVICES_A_CALL)
+            .map(move |names| (cluster, names))
+    });
+    let mut results = stream::iter(calls)
+        .map(|(cluster, names)| async move {
+            (
+                cloud.describe_services(cluster, names).await,
+                cluster,
+                names,
+            )
+        })
+        .buffered(CALLS_AT_ONCE);
+    let mut shown = BTreeMap::new();
+    while let Some((result, cluster, names)) = results.next().await {
+        let mut found: BTreeMap<ServiceName, EcsService> = BTreeMap::new();
+        let mut failed = None;
+        match result {
+            Ok(services) => found.extend(services),
+            Err(error) => failed = Some(error),
+        }
+        for ecs_service in names {
+            let name = ServiceName {
+                cluster: cluster.clone(),
+                ecs_service: ecs_service.clone(),
+            };
+            let service = match &failed {
+                None => Ok(found.remove(&name)),
+                Some(error) => Err(error.clone()),
+            };
+            shown.insert(name, service);
+        }
+    }
+    shown
+}
+
+/// Follows what the image policies name, of the services whose records are there.
+async fn follow_all<C: Cloud>(
+    cloud: &C,
+    routes: &[Route],
+    records: &BTreeMap<Owner, Stored>,
+    worker: &Worker,
+    answer: &mut Reconciled,
+) {
+    let mut results = stream::iter(routes)
+        .map(|route| follow_repository(cloud, route, records, worker))
+        .buffered(REPOSITORIES_AT_ONCE);
+    while let Some(followed) = results.next().await {
+        let followed = match followed {
+            Ok(followed) => followed,
+            Err(error) => {
+                answer.failures.push(error.to_string());
+                continue;
+            }
+        };
+        for result in followed {
+            match result {
+                Ok(followed) if followed.outcome == Outcome::Nothing => {}
+                Ok(followed) => answer.followed.push(followed),
+                Err(refused @ DeployError::Refused { .. }) => {
+                    answer.refused.push(refused.to_string());
+                }
+                Err(error) => answer.failures.push(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Follows a repository. The records were loaded before it is listed, so that an old list meets an old record,
+/// which cannot be written any more.
+async fn follow_repository<C: Cloud>(
+    cloud: &C,
+    route: &Route,
+    records: &BTreeMap<Owner, Stored>,
+    worker: &Worker,
+) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
+    let repository = &route.repository;
+    let mut followers: BTreeMap<Owner, Vec<&Follower>> = BTreeMap::new();
+    for follower in &route.followers {
+        let owner = follower.owner();
+        if records.contains_key(&owner) {
+            followers.entry(owner).or_default().push(follower);
+        }
+    }
+    let with_policies: Vec<&Follower> = followers
+        .values()
+        .flatten()
+        .copied()
+        .filter(|follower| follower.image_policy != ImagePolicy::default())
+        .collect();
+    let images = match holdings(cloud, repository, &with_policies).await {
+        // A stack may be there before its repository, and longer.
+        Err(error) if error.class == ErrorClass::NotFound => {
+            tracing::warn!(repository, %error, "a repository that is followed is not there");
+            Vec::new()
+        }
+        images => images?,
+    };
+    let images = &images;
+    let mut results = stream::iter(followers)
+        .map(|(owner, followers)| async move {
+            let mut known = records.get(&owner).cloned();
+            let mut followed = Vec::new();
+            for follower in followers {
+                let result = follow_knowing(
+                    cloud,
+                    repository,
+                    follower,
+                    Wake::Look,
+                    worker,
+                    known.clone().map(|stored| Known { stored, images }),
+                )
+                .await;
+                // With anything done, what was loaded is of yesterday.
+                if !matches!(&result, Ok(followed) if followed.outcome == Outcome::Nothing) {
+                    known = None;
+                }
+                followed.push(result);
+            }
+            followed
+        })
+        .buffered(FOLLOWERS_AT_ONCE);
+    let mut all = Vec::new();
+    while let Some(followed) = results.next().await {
+        all.extend(followed);
+    }
+    Ok(all)
+}

@@ -1,0 +1,347 @@
+//! The reconcile: what no event told is done all the same, of many services with few calls, and what fails for
+//! one keeps no other back.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod reconciling {
+    use std::collections::BTreeMap;
+
+    use longshore_events::longshore::{LongshoreEvent, ReconcileShard, WaitReason};
+    use longshore_rollout::deploy::Outcome;
+    use longshore_rollout::ports::ErrorClass;
+    use longshore_rollout::reconcile::{Reconciled, SHARD, reconcile, reconcile_shard};
+    use longshore_rollout::record::State;
+    use longshore_rollout::route::Follower;
+    use longshore_rollout::settings::FreezeWindow;
+    use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+
+    const CLUSTERS: usize = 10;
+
+    fn repository(number: usize) -> String {
+        format!("shop/repository-{number}")
+    }
+
+    /// So many services, spread over repositories and clusters, that run v1 and were never deployed to; v2
+    /// was pushed, and no event told of it.
+    fn account(services: usize, repositories: usize) -> (FakeCloud, Vec<Follower>) {
+        let cloud = FakeCloud::default();
+        let mut routes: BTreeMap<String, Vec<Follower>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for number in 0..services {
+            let mut follower = follower(&format!("service-{number}"));
+            follower.stack = format!("stack-{}", number % 7);
+            follower.cluster = format!("cluster-{}", number % CLUSTERS);
+            let repository = repository(number % repositories);
+            cloud.add_service(
+                &follower,
+                &format!("111122223333.dkr.ecr.eu-west-1.amazonaws.com/{repository}:v1"),
+            );
+            routes.entry(repository).or_default().push(follower.clone());
+            all.push(follower);
+        }
+        for (repository, followers) in routes {
+            cloud.push_to(&repository, "v2", digest('2'), noon(0));
+            cloud.set_route(&repository, followers);
+        }
+        (cloud, all)
+    }
+
+    fn count(cloud: &FakeCloud) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for call in cloud.calls() {
+            *counts.entry(call).or_default() += 1;
+        }
+        cloud.forget_calls();
+        counts
+    }
+
+    fn of(counts: &BTreeMap<String, usize>, operation: &str) -> usize {
+        counts.get(operation).copied().unwrap_or_default()
+    }
+
+    async fn look(cloud: &FakeCloud, seconds: i64) -> Reconciled {
+        cloud.set_now(noon(seconds));
+        reconcile(cloud, &worker(&format!("reconcile-{seconds}"), seconds))
+            .await
+            .unwrap()
+    }
+
+    fn runs(cloud: &FakeCloud, follower: &Follower, image: char) -> bool {
+        cloud
+            .running_image(follower)
+            .is_some_and(|running| running.ends_with(digest(image).as_str()))
+    }
+
+    fn started(reconciled: &Reconciled) -> usize {
+        let outcomes = reconciled.followed.iter();
+        outcomes
+            .filter(|followed| matches!(followed.outcome, Outcome::Started { .. }))
+            .count()
+    }
+
+    #[tokio::test]
+    async fn five_hundred_services_are_looked_at_with_few_calls() {
+        let (cloud, followers) = account(SHARD, 50);
+        let first = look(&cloud, 60).await;
+        assert_eq!((first.services, started(&first)), (SHARD, SHARD));
+        assert_eq!((first.refused.len(), first.failures.len()), (0, 0));
+        assert!(followers.iter().all(|follower| runs(&cloud, follower, '2')));
+        let counts = count(&cloud);
+        assert_eq!(of(&counts, "DescribeImages"), 50, "{counts:?}");
+        assert_eq!(of(&counts, "UpdateService"), SHARD, "{counts:?}");
+
+        // All are done, and no event told of it.
+        for follower in &followers {
+            cloud.complete(follower);
+        }
+        let second = look(&cloud, 120).await;
+        assert_eq!((second.closed, second.followed.len()), (SHARD, 0));
+        let counts = count(&cloud);
+        assert!(
+            of(&counts, "DescribeServices") <= 50 + CLUSTERS,
+            "{counts:?}"
+        );
+        assert_eq!(of(&counts, "DescribeImages"), 50, "{counts:?}");
+        assert_eq!(of(&counts, "DescribeTaskDefinition"), 0, "{counts:?}");
+        assert_eq!(of(&counts, "UpdateService"), 0, "{counts:?}");
+
+        // Nothing happened since.
+        let third = look(&cloud, 180).await;
+        assert_eq!((third.closed, third.followed.len()), (0, 0));
+        let counts = count(&cloud);
+        let quiet: BTreeMap<String, usize> = [
+            ("DescribeImages", 50),
+            ("GetObject deployments", SHARD),
+            ("GetObject routes", 50),
+            ("ListObjectsV2 routes", 1),
+            ("ListObjectsV2 services", 1),
+        ]
+        .map(|(operation, calls)| (operation.to_owned(), calls))
+        .into();
+        assert_eq!(counts, quiet);
+    }
+
+    #[tokio::test]
+    async fn more_services_are_looked_at_in_parts_each_exactly_once() {
+        let services = 1_200;
+        let (cloud, followers) = account(services, 40);
+        let asked = look(&cloud, 60).await;
+        assert_eq!((asked.services, asked.shards), (services, 3));
+        let counts = count(&cloud);
+        assert_eq!(of(&counts, "GetObject deployments"), 0, "{counts:?}");
+        let shards: Vec<ReconcileShard> = cloud
+            .published()
+            .into_iter()
+            .map(|event| match event {
+                LongshoreEvent::ReconcileShard(shard) => shard,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(shards.len(), 3);
+
+        let mut looked_at = 0;
+        for shard in &shards {
+            let worker = worker(&format!("shard-{}", shard.shard), 60);
+            let part = reconcile_shard(&cloud, *shard, &worker).await.unwrap();
+            assert_eq!((part.failures.len(), part.refused.len()), (0, 0));
+            assert_eq!(started(&part), part.services);
+            assert!(
+                (300..=500).contains(&part.services),
+                "{} in part {}",
+                part.services,
+                shard.shard
+            );
+            looked_at += part.services;
+        }
+        assert_eq!(looked_at, services);
+        assert!(
+            followers
+                .iter()
+                .all(|follower| cloud.updates(follower) == 1)
+        );
+        // Each repository was listed once for each part, however many of its followers are in it.
+        let counts = count(&cloud);
+        assert!(of(&counts, "DescribeImages") <= 3 * 40, "{counts:?}");
+
+        // The same event a second time.
+        let again = reconcile_shard(&cloud, shards[0], &worker("again", 60))
+            .await
+            .unwrap();
+        assert_eq!((again.closed, again.followed.len()), (0, 0));
+        assert!(
+            followers
+                .iter()
+                .all(|follower| cloud.updates(follower) == 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_push_that_no_event_told_of_goes_out_once_and_to_nobody_else() {
+        let (cloud, followers) = account(4, 2);
+        look(&cloud, 60).await;
+        followers
+            .iter()
+            .for_each(|follower| cloud.complete(follower));
+        look(&cloud, 120).await;
+        cloud.push_to(&repository(1), "v3", digest('3'), noon(130));
+        for seconds in [180, 240] {
+            look(&cloud, seconds).await;
+        }
+        for (number, follower) in followers.iter().enumerate() {
+            let image = if number % 2 == 1 { '3' } else { '2' };
+            assert!(runs(&cloud, follower, image), "{number}");
+            assert_eq!(cloud.updates(follower), 1 + number % 2, "{number}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_once_keeps_back_one_service_or_one_repository_and_not_for_long() {
+        let (services, repositories) = (6, 3);
+        let (undisturbed, _) = account(services, repositories);
+        look(&undisturbed, 60).await;
+        let calls = undisturbed.calls();
+        let surveyed = calls
+            .iter()
+            .position(|call| call == "GetObject deployments")
+            .unwrap();
+        for (number, operation) in calls.iter().enumerate().skip(surveyed) {
+            for fault in [
+                Fault::Fails(ErrorClass::Transient),
+                Fault::Fails(ErrorClass::Denied),
+                Fault::Fails(ErrorClass::LostRace),
+                Fault::AnswerLost,
+            ] {
+                let case = format!("call {number} {operation}, {fault:?}");
+                let (cloud, followers) = account(services, repositories);
+                cloud.inject(number, fault);
+                look(&cloud, 60).await;
+                let kept_back: Vec<&Follower> = followers
+                    .iter()
+                    .filter(|follower| !runs(&cloud, follower, '2'))
+                    .collect();
+                let allowed = if operation == "DescribeImages" { 2 } else { 1 };
+                assert!(kept_back.len() <= allowed, "{case}: {kept_back:?}");
+                let second = look(&cloud, 900).await;
+                assert!(second.failures.is_empty(), "{case}: {second:?}");
+                for follower in &followers {
+                    assert!(runs(&cloud, follower, '2'), "{case}: {follower:?}");
+                    let record = cloud.record(follower).unwrap();
+                    assert_eq!(record.deployment.state, State::Deploying, "{case}");
+                    assert!(record.outbox.is_empty(), "{case}");
+                }
+                let told = cloud.told();
+                let starts = told.iter().filter(|told| **told == "Deployment Started");
+                assert!(starts.count() >= services, "{case}: {told:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn ten_services_that_ecs_does_not_describe_keep_no_others_back() {
+        let (cloud, followers) = account(40, 1);
+        look(&cloud, 60).await;
+        followers
+            .iter()
+            .for_each(|follower| cloud.complete(follower));
+        cloud.inject_at("DescribeServices", Fault::Fails(ErrorClass::Transient));
+        let reconciled = look(&cloud, 120).await;
+        // Ten clusters with four services each.
+        assert_eq!((reconciled.closed, reconciled.failures.len()), (36, 4));
+        let reconciled = look(&cloud, 180).await;
+        assert_eq!((reconciled.closed, reconciled.failures.len()), (4, 0));
+    }
+
+    #[tokio::test]
+    async fn a_route_that_cannot_be_read_keeps_its_followers_back_and_no_others() {
+        let (cloud, followers) = account(4, 2);
+        cloud.inject_at("GetObject routes", Fault::Fails(ErrorClass::Refused));
+        let reconciled = look(&cloud, 60).await;
+        assert_eq!((started(&reconciled), reconciled.failures.len()), (2, 1));
+        look(&cloud, 120).await;
+        assert!(followers.iter().all(|follower| runs(&cloud, follower, '2')));
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_cannot_be_followed_is_told_and_keeps_no_others_back() {
+        let (cloud, mut followers) = account(3, 1);
+        followers[1].image_policy.tags.clear();
+        followers[1].image_policy.semver = Some("newest".to_owned());
+        cloud.set_route(&repository(0), followers.clone());
+        let reconciled = look(&cloud, 60).await;
+        assert_eq!((started(&reconciled), reconciled.failures.len()), (2, 0));
+        let [refused] = reconciled.refused.as_slice() else {
+            panic!("{reconciled:?}");
+        };
+        assert!(
+            refused.contains("routes/shop/repository-0.json: image_policy.semver: `newest`: "),
+            "{refused}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_repository_that_is_not_there_yet_is_no_failure() {
+        let (cloud, _) = account(2, 1);
+        let mut early = follower("early");
+        early.cluster = "cluster-0".to_owned();
+        cloud.add_service(
+            &early,
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/early:v1",
+        );
+        cloud.set_route("shop/early", vec![early]);
+        cloud.inject_at("DescribeImages", Fault::Fails(ErrorClass::NotFound));
+        let reconciled = look(&cloud, 60).await;
+        assert_eq!((started(&reconciled), reconciled.failures.len()), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn a_deployment_whose_service_follows_nothing_any_more_is_still_closed() {
+        let (cloud, followers) = account(1, 1);
+        look(&cloud, 60).await;
+        cloud.complete(&followers[0]);
+        cloud.set_route(&repository(0), Vec::new());
+        assert_eq!(look(&cloud, 120).await.closed, 1);
+        let record = cloud.record(&followers[0]).unwrap();
+        assert_eq!(record.deployment.state, State::Succeeded);
+    }
+
+    #[tokio::test]
+    async fn services_that_follow_nothing_cost_no_call_of_ecr() {
+        let (cloud, mut followers) = account(3, 1);
+        for follower in &mut followers {
+            follower.image_policy.tags.clear();
+        }
+        cloud.set_route(&repository(0), followers);
+        let reconciled = look(&cloud, 60).await;
+        assert_eq!((reconciled.services, reconciled.followed.len()), (3, 0));
+        let counts = count(&cloud);
+        assert_eq!(of(&counts, "DescribeImages"), 0, "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn what_waited_for_the_end_of_a_freeze_window_goes_out_with_the_first_look_after_it() {
+        let (cloud, mut followers) = account(1, 1);
+        // Noon of the tests is 14:13:20 in UTC.
+        followers[0].rollout.freeze_windows = vec![FreezeWindow {
+            cron: "0 14 * * *".to_owned(),
+            time_zone: "UTC".to_owned(),
+            duration_minutes: 30,
+        }];
+        cloud.set_route(&repository(0), followers.clone());
+        let frozen = look(&cloud, 60).await;
+        assert!(
+            matches!(
+                frozen.followed.as_slice(),
+                [followed] if matches!(followed.outcome,
+                    Outcome::Waiting { reason: WaitReason::Frozen { .. }, .. })
+            ),
+            "{frozen:?}"
+        );
+        assert_eq!(cloud.updates(&followers[0]), 0);
+        look(&cloud, 960).await;
+        assert_eq!(cloud.updates(&followers[0]), 0);
+        let open = look(&cloud, 1_020).await;
+        assert_eq!(started(&open), 1, "{open:?}");
+        assert!(runs(&cloud, &followers[0], '2'));
+    }
+}
