@@ -9,7 +9,7 @@ use longshore_events::image::Image;
 use longshore_events::longshore::{OperationKind, Source};
 use serde::Serialize;
 
-use crate::decide::{AtRest, at_rest};
+use crate::decide::{AtRest, at_rest, has_failed};
 use crate::deploy::{
     DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, deploy, tell_refusal,
 };
@@ -20,6 +20,7 @@ use crate::record::{Deployment, Record, Request, Running, State, Worker};
 use crate::route::Follower;
 use crate::sequence::Sequence;
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
+use crate::watch::close;
 
 /// How many stacks a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -156,7 +157,8 @@ fn needs_looking_after(record: &StackRecord) -> bool {
         && (!record.operation.settled || !record.pending_pushes.is_empty())
 }
 
-/// The services of the stack's last change, and those that something waits for, each with what waits.
+/// The services of the stack's last change that were not looked after yet, and those that something waits for,
+/// each with what waits.
 fn services(record: &StackRecord) -> impl Iterator<Item = (Carried, Vec<&PendingPush>)> {
     let carried = &record.operation.services;
     let mut others: Vec<Carried> = Vec::new();
@@ -171,14 +173,16 @@ fn services(record: &StackRecord) -> impl Iterator<Item = (Carried, Vec<&Pending
             });
         }
     }
-    carried.iter().cloned().chain(others).map(|carried| {
+    let all = carried.iter().cloned().chain(others);
+    all.filter_map(|carried| {
         let service = &carried.follower.service;
         let pending = record
             .pending_pushes
             .values()
             .filter(|pending| pending.follower.service == *service);
-        let pending = pending.collect();
-        (carried, pending)
+        let pending: Vec<_> = pending.collect();
+        let is_due = !pending.is_empty() || !record.operation.looked_after.contains(service);
+        is_due.then_some((carried, pending))
     })
 }
 
@@ -288,6 +292,26 @@ async fn settle_shown<C: Cloud>(
     shown: &Shown,
 ) -> Result<Option<Done>, Stop> {
     let worker = engine.worker;
+    if let Some((record, version)) = &written.stored
+        && has_failed(&record.deployment, &shown.service)
+    {
+        // What ECS gave up is not put back. Then it is looked at again.
+        let (record, version) = (record.clone(), version.clone());
+        return match close(
+            engine.cloud,
+            &record.clone(),
+            record,
+            version,
+            &shown.service,
+            None,
+            worker,
+        )
+        .await
+        {
+            Err(error) if error.class != ErrorClass::LostRace => Err(Stop::Call(error)),
+            _ => Ok(None),
+        };
+    }
     let images = shown.task_definition.images();
     let last = written.last();
     match at_rest(operation, carried, last, &shown.running, &images, worker) {
@@ -558,8 +582,13 @@ async fn write_down<C: Cloud>(
                 .any(|service| service.service == pending.follower.service);
             !is_done || handled.pending_pushes.get(key) != Some(pending)
         });
-        if is_settled && record.operation.id == handled.operation.id {
-            record.operation.settled = true;
+        if record.operation.id == handled.operation.id {
+            let done = done.iter().map(|service| service.service.clone());
+            record.operation.looked_after.extend(done);
+            if is_settled {
+                record.operation.settled = true;
+                record.operation.looked_after.clear();
+            }
         }
         if record == before {
             return Ok(());

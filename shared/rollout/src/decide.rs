@@ -566,6 +566,24 @@ pub(crate) fn is_replaced(
     deployment.state == State::Deploying
         && primary.id != ours
         && failure(service.deployment(ours), fact).is_none()
+        && told_failure(service, ours).is_none()
+}
+
+/// Whether ECS shows that it gave the deployment up, and nobody has written that down.
+pub(crate) fn has_failed(deployment: &Deployment, service: &EcsService) -> bool {
+    let is_failed = matches!(
+        settle(deployment, service, None),
+        Settlement::Failed { .. } | Settlement::RolledBack { .. }
+    );
+    deployment.state == State::Deploying && is_failed && !is_replaced(deployment, service, None)
+}
+
+/// What ECS has said of the failure of a deployment, in the service's messages.
+fn told_failure(service: &EcsService, deployment_id: &str) -> Option<String> {
+    service
+        .messages
+        .iter()
+        .find_map(|message| message_of_failure(message, deployment_id))
 }
 
 /// Another deployment is in the place of ours, and ECS does not show ours as failed any more.
@@ -576,10 +594,7 @@ fn replaced(
     ours: &str,
 ) -> Settlement {
     // What ECS goes back to is what was completed last, which may be older than what ran before ours.
-    let message = service
-        .messages
-        .iter()
-        .find_map(|message| message_of_failure(message, ours));
+    let message = told_failure(service, ours);
     let is_rollback = message.is_some()
         || primary.rollout_state_reason.contains("rolling back")
         || primary.task_definition == deployment.previous_task_definition;

@@ -3,7 +3,7 @@
 //! Like the record of a deployment it is changed only by conditional writes, and each change of state
 //! puts the event that tells of it into the record's outbox in the same write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use longshore_events::image::Image;
@@ -107,6 +107,9 @@ pub struct Operation {
     /// Whether its services were looked after when it was over.
     #[serde(default)]
     pub settled: bool,
+    /// Those of them that were, while others are still to be.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub looked_after: BTreeSet<String>,
 }
 
 /// How far a change of a stack is.
@@ -190,6 +193,7 @@ impl Operation {
             continuation_tags: BTreeMap::new(),
             services: Vec::new(),
             settled: false,
+            looked_after: BTreeSet::new(),
         }
     }
 

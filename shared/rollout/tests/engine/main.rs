@@ -15,6 +15,8 @@ mod history;
 #[cfg(test)]
 mod letting_go;
 #[cfg(test)]
+mod resting;
+#[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod samples;

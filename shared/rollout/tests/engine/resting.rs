@@ -1,0 +1,122 @@
+//! Services of a stack that is at rest, of which one is not done yet: the others are looked after once, and what ECS
+//! gave up is not put back.
+
+use std::collections::BTreeMap;
+
+use longshore_events::image::Image;
+use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_rollout::at_rest::{Done, StackAtRest, stack_at_rest};
+use longshore_rollout::follow::deploy_push;
+use longshore_rollout::record::State;
+use longshore_rollout::route::Follower;
+use longshore_rollout::settings::OneOffTask;
+use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::tasks::task_stopped;
+use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
+
+fn image(digit: char) -> Image {
+    Image {
+        repository: "shop/api".to_owned(),
+        tag: Some(format!("v{digit}")),
+        digest: digest(digit),
+    }
+}
+
+async fn pushed(cloud: &FakeCloud, digit: char, seconds: i64) {
+    cloud.set_now(noon(seconds));
+    let push = cloud.push(&format!("v{digit}"), digest(digit), noon(seconds));
+    let results = deploy_push(cloud, &push, &worker(&format!("push-{digit}"), seconds)).await;
+    assert!(results.unwrap().iter().all(Result::is_ok));
+}
+
+/// A change of the stack that ended so, whose template carried these images.
+fn ended(cloud: &FakeCloud, state: OperationState, carried: &[(&Follower, Option<Image>)]) {
+    let services = carried.iter().map(|(follower, image)| Carried {
+        follower: (*follower).clone(),
+        image: image.clone(),
+        also: BTreeMap::new(),
+        is_named: false,
+    });
+    let source = StackSource::Manual { note: None };
+    let operation = Operation {
+        state,
+        services: services.collect(),
+        ..Operation::begin("operation-1", OperationKind::Apply, source, noon(200))
+    };
+    let changes = ChangeCounts::default();
+    let record = StackRecord::begin("shop", None, operation, changes, &worker("provision", 200));
+    cloud.set_stack_record(record);
+}
+
+async fn at_rest(cloud: &FakeCloud, seconds: i64) -> StackAtRest {
+    cloud.set_now(noon(seconds));
+    stack_at_rest(cloud, "shop", &worker("at-rest", seconds))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
+    let web = follower("web");
+    let mut api = follower("api");
+    api.rollout.before_tasks = vec![OneOffTask {
+        name: "migrate".to_owned(),
+        command: vec!["migrate".to_owned()],
+        environment: BTreeMap::new(),
+        timeout_minutes: 15,
+    }];
+    let cloud = FakeCloud::with_services(&[api.clone(), web.clone()]);
+    pushed(&cloud, '2', 100).await;
+    cloud.complete(&web);
+    ended(
+        &cloud,
+        OperationState::Ready,
+        &[(&api, None), (&web, Some(image('2')))],
+    );
+    let first = at_rest(&cloud, 300).await;
+    let services: Vec<_> = first.services.iter().flatten().collect();
+    assert_eq!(services.len(), 2);
+    assert_eq!(services[0].done, Done::Later);
+    let operation = cloud.stack_record("shop").unwrap().operation;
+    assert!(!operation.settled);
+
+    // Only what is left is looked at, and when that is done, all is.
+    let second = at_rest(&cloud, 400).await;
+    let services: Vec<_> = second.services.iter().flatten().collect();
+    assert_eq!(services.len(), 1, "{second:?}");
+    assert_eq!(services[0].service, "api");
+    let stopped = cloud.stop_task(0).unwrap();
+    task_stopped(&cloud, &stopped, &worker("stopped", 410))
+        .await
+        .unwrap();
+    at_rest(&cloud, 500).await;
+    let operation = cloud.stack_record("shop").unwrap().operation;
+    assert!(operation.settled);
+    assert!(operation.looked_after.is_empty());
+    assert!(at_rest(&cloud, 600).await.services.is_empty());
+}
+
+#[tokio::test]
+async fn what_ecs_gave_up_is_closed_and_not_put_back_though_its_events_were_lost() {
+    let api = follower("api");
+    for state in [OperationState::Ready, OperationState::Failed] {
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        pushed(&cloud, '2', 210).await;
+        cloud.roll_back(&api, 250);
+        cloud.complete(&api);
+        ended(&cloud, state, &[(&api, None)]);
+        let updates = cloud.updates(&api);
+        at_rest(&cloud, 300).await;
+        let record = cloud.record(&api).unwrap();
+        assert_eq!(record.deployment.state, State::RolledBack, "{state:?}");
+        assert_eq!(record.deployment.number, 1, "{state:?}");
+        assert_eq!(record.blocked, [digest('2')], "{state:?}");
+        assert_eq!(cloud.updates(&api), updates, "{state:?}");
+        assert!(cloud.running_image(&api).unwrap().ends_with(":v1"));
+        assert_eq!(
+            cloud.told().last(),
+            Some(&"Deployment Rolled Back"),
+            "{state:?}"
+        );
+    }
+}
