@@ -735,3 +735,52 @@ async fn a_course_that_a_process_died_in_for_good_is_ended_by_the_reconcile() {
         }
     }
 }
+
+/// A deployment without tasks was claimed first, and its update comes late: the service must not run it while the
+/// newer one's task decides whether that goes out at all.
+#[tokio::test]
+async fn a_service_runs_what_it_ran_while_the_task_of_a_newer_deployment_runs() {
+    let plain = service(&[], &[]);
+    let migrating = service(&["migrate"], &[]);
+    let undisturbed = deployed(&plain).await;
+    let calls = undisturbed.calls();
+    let registers = calls
+        .iter()
+        .position(|call| call == "RegisterTaskDefinition");
+    let mut late_updates = 0;
+    for late in 0..60 {
+        let cloud = cloud(&plain);
+        let before = cloud.service(&plain).unwrap().task_definition;
+        // The older one has claimed, and its next call takes its time.
+        let mut delays = vec![1; registers.unwrap()];
+        delays.push(late);
+        cloud.set_delays(&delays);
+        let older = async {
+            let older = push("v2", digest('2'), noon(0));
+            deploy_push(&cloud, &older, &worker("older", 5)).await
+        };
+        let newer = async {
+            while cloud.record(&plain).is_none() {
+                tokio::task::yield_now().await;
+            }
+            cloud.set_route("shop/api", vec![migrating.clone()]);
+            let newer = cloud.push("v3", digest('3'), noon(1));
+            deploy_push(&cloud, &newer, &worker("newer", 6)).await
+        };
+        let (older, newer) = futures_util::future::join(older, newer).await;
+        assert!(older.unwrap().iter().all(Result::is_ok), "{late}");
+        assert!(newer.unwrap().iter().all(Result::is_ok), "{late}");
+        let deployment = now(&cloud, &plain);
+        assert_eq!(deployment.image.digest, digest('3'), "{late}");
+        assert_eq!(deployment.state, State::Preparing, "{late}");
+        let runs = cloud.service(&plain).unwrap().task_definition;
+        if cloud.told().contains(&"Deployment Superseded") {
+            // The older one was under way already: it goes on until the newer one may take its place.
+            assert_ne!(runs, before, "{late}");
+        } else {
+            assert_eq!(runs, before, "{late}");
+            late_updates += usize::from(cloud.updates(&plain) > 0);
+        }
+    }
+    assert!(late_updates > 0, "no update came late");
+}
