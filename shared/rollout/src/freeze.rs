@@ -1,10 +1,11 @@
 //! Freeze windows: until when no deployment begins.
 
-use chrono::{DateTime, Duration, SubsecRound, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Duration, Utc};
 use croner::Cron;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use crate::settings::{FreezeWindow, RolloutSettings};
 
@@ -61,7 +62,7 @@ impl RolloutSettings {
 
 struct Window {
     cron: Cron,
-    time_zone: Tz,
+    time_zone: TimeZone,
     duration: Duration,
 }
 
@@ -85,7 +86,7 @@ impl Window {
             .build()
             .parse(&window.cron)
             .map_err(|error| in_cron(error.to_string()))?;
-        let time_zone: Tz = window.time_zone.parse().map_err(|_| {
+        let time_zone = TimeZone::get(&window.time_zone).map_err(|_| {
             invalid(
                 "time_zone",
                 format!(
@@ -103,7 +104,7 @@ impl Window {
                 ),
             ));
         }
-        match cron.find_next_occurrence(&now.with_timezone(&time_zone), true) {
+        match cron.find_next_occurrence(&by_the_clock(now, &time_zone), true) {
             Err(CronError::TimeSearchLimitExceeded) => {
                 return Err(in_cron("there is no such day".to_owned()));
             }
@@ -119,10 +120,18 @@ impl Window {
 
     /// When the window ends that `at` is in.
     fn end(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = at.trunc_subsecs(0).with_timezone(&self.time_zone);
+        let local = by_the_clock(at, &self.time_zone);
         // An error: there was none since the year 1.
         let begun = self.cron.find_previous_occurrence(&local, true).ok()?;
-        let end = begun.with_timezone(&Utc) + self.duration;
+        let begun = DateTime::from_timestamp(begun.timestamp().as_second(), 0)?;
+        let end = begun + self.duration;
         (end > at).then_some(end)
     }
+}
+
+/// The second that it is in a time zone. Years beyond 9999, which jiff does not have, are of no interest.
+fn by_the_clock(at: DateTime<Utc>, time_zone: &TimeZone) -> Zoned {
+    Timestamp::from_second(at.timestamp())
+        .unwrap_or_default()
+        .to_zoned(time_zone.clone())
 }
