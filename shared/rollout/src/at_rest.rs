@@ -565,10 +565,15 @@ async fn write_down<C: Cloud>(
     handled: &StackRecord,
     services: &[Result<ServiceAtRest, DeployError>],
 ) -> Result<(), CallError> {
-    let done: Vec<&ServiceAtRest> = services
+    let taken_in: Vec<&ServiceAtRest> = services
         .iter()
         .flatten()
-        .filter(|service| !matches!(service.done, Done::Changing | Done::Later))
+        .filter(|service| service.done != Done::Changing)
+        .collect();
+    let done: Vec<&ServiceAtRest> = taken_in
+        .iter()
+        .copied()
+        .filter(|service| service.done != Done::Later)
         .collect();
     let is_settled = done.len() == services.len();
     for _ in 0..RACES {
@@ -577,10 +582,11 @@ async fn write_down<C: Cloud>(
         };
         let mut record = before.clone();
         record.pending_pushes.retain(|key, pending| {
-            let is_done = done
+            // What had waited was taken in, whatever else its service is looked at for.
+            let is_taken_in = taken_in
                 .iter()
                 .any(|service| service.service == pending.follower.service);
-            !is_done || handled.pending_pushes.get(key) != Some(pending)
+            !is_taken_in || handled.pending_pushes.get(key) != Some(pending)
         });
         if record.operation.id == handled.operation.id {
             let done = done.iter().map(|service| service.service.clone());

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 
 use longshore_events::image::Image;
-use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_events::longshore::{ChangeCounts, OperationKind, Source, StackSource};
+use longshore_events::manual::DeployPayload;
 use longshore_rollout::at_rest::{Done, StackAtRest, stack_at_rest};
+use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::record::State;
 use longshore_rollout::route::Follower;
+use longshore_rollout::sequence::Sequence;
 use longshore_rollout::settings::OneOffTask;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
 use longshore_rollout::tasks::task_stopped;
@@ -119,4 +122,49 @@ async fn what_ecs_gave_up_is_closed_and_not_put_back_though_its_events_were_lost
             "{state:?}"
         );
     }
+}
+
+/// What had waited for the end of the change is asked for once, though the service is to be looked at again.
+#[tokio::test]
+async fn a_request_that_waited_is_taken_in_once_while_the_services_task_runs() {
+    let mut api = follower("api");
+    api.rollout.before_tasks = vec![OneOffTask {
+        name: "migrate".to_owned(),
+        command: vec!["migrate".to_owned()],
+        environment: BTreeMap::new(),
+        timeout_minutes: 15,
+    }];
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    pushed(&cloud, '2', 100).await;
+    ended(&cloud, OperationState::Changing, &[(&api, None)]);
+    // The same image once more, by hand.
+    let payload = DeployPayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        image: "shop/api:v2".parse().unwrap(),
+        note: None,
+    };
+    let asked = Asked {
+        id: "by-hand".to_owned(),
+        at: noon(210),
+        sequence: Sequence::of_time(noon(210)),
+        source: Source::Manual { note: None },
+    };
+    let waits = deploy_explicitly(&cloud, &payload, asked, &worker("by-hand", 210))
+        .await
+        .unwrap();
+    assert_eq!(waits.outcome, Outcome::Pending);
+    let mut record = cloud.stack_record("shop").unwrap();
+    assert_eq!(record.pending_pushes.len(), 1);
+    record.operation.state = OperationState::Failed;
+    cloud.set_stack_record(record);
+    let first = at_rest(&cloud, 300).await;
+    let first: Vec<_> = first.services.into_iter().map(Result::unwrap).collect();
+    assert_eq!(first[0].done, Done::Later, "{first:?}");
+    assert_eq!(first[0].waited.len(), 1);
+    let told = cloud.told();
+    let second = at_rest(&cloud, 400).await;
+    let second: Vec<_> = second.services.into_iter().map(Result::unwrap).collect();
+    assert!(second[0].waited.is_empty(), "{second:?}");
+    assert_eq!(cloud.told(), told);
 }
