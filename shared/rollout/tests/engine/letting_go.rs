@@ -247,8 +247,8 @@ async fn what_a_person_let_go_goes_out_though_the_process_died_and_nobody_came_b
         let calls = undisturbed.cloud.calls();
         // From the first write on, what was said is known.
         let first_write = calls.iter().position(|call| call.starts_with("PutObject"));
-        for call in first_write.unwrap()..calls.len() {
-            let case = format!("{flow:?}, died after call {call} {}", calls[call]);
+        for (call, operation) in calls.iter().enumerate().skip(first_write.unwrap()) {
+            let case = format!("{flow:?}, died after call {call} {operation}");
             let scene = Scene::prepare(flow).await;
             scene.cloud.inject(call, Fault::DiesAfter);
             scene.cloud.set_now(noon(600));

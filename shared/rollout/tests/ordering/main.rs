@@ -1,0 +1,9 @@
+//! Whatever happens, in whatever order and however often it is heard of, and whatever fails meanwhile: when all
+//! is quiet, each service runs the image that its policy names, or its record says why not.
+
+// An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
+// functions for tests only when it is told so.
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,114 @@
+//! Stories that the engine lives through, and what must hold at their end.
+
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_rollout::follow::deploy_push;
+use longshore_rollout::route::Follower;
+use longshore_rollout::watch::deployment_changed;
+use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+use crate::world::World;
+use crate::world::step::{Story, delay, story};
+
+async fn live(story: Story) {
+    let mut world = World::new(story.followers, &story.broken, &story.unmigratable);
+    for (seconds, step) in story.steps {
+        Box::pin(world.take(seconds, step)).await;
+    }
+    Box::pin(world.come_to_rest(story.is_mail_lost)).await;
+    world.check().await;
+}
+
+fn block_on(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(Box::pin(future));
+}
+
+/// ECS tells again and again that what it works towards began; what it tells may not be known yet.
+async fn hear_of_what_begins(cloud: &FakeCloud, api: &Follower) {
+    for number in 0..6 {
+        let change = DeploymentStateChange {
+            event_name: DeploymentEventName::InProgress,
+            deployment_id: cloud.primary_id(api),
+            updated_at: noon(6),
+            reason: String::new(),
+        };
+        let watch = worker(&format!("watch-{number}"), 6);
+        let _ = deployment_changed(cloud, &api.service_name(), &change, &watch).await;
+    }
+}
+
+/// Two pushes are heard of at once while an older one is rolled out.
+async fn race(delays: &[u8]) {
+    let api = follower("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let event = |number: i64, digit| cloud.push(&format!("v{number}"), digest(digit), noon(number));
+    let first = deploy_push(&cloud, &event(2, '2'), &worker("first", 2))
+        .await
+        .unwrap();
+    assert!(first.iter().all(Result::is_ok), "{first:?}");
+    let (older, newer) = (event(3, '3'), event(4, '4'));
+    cloud.set_delays(delays);
+    let results = futures_util::future::join3(
+        deploy_push(&cloud, &older, &worker("older", 5)),
+        deploy_push(&cloud, &newer, &worker("newer", 5)),
+        hear_of_what_begins(&cloud, &api),
+    )
+    .await;
+    let (older, newer) = (results.0.unwrap().remove(0), results.1.unwrap().remove(0));
+    assert!(older.is_ok() && newer.is_ok(), "{older:?} {newer:?}");
+
+    let record = cloud.record(&api).unwrap();
+    assert!(record.outbox.is_empty(), "{record:#?}");
+    assert!(
+        cloud
+            .running_image(&api)
+            .unwrap()
+            .ends_with(digest('4').as_str())
+    );
+    let published = cloud.published();
+    for (index, event) in published.iter().enumerate() {
+        assert!(
+            !published[..index].contains(event),
+            "told twice: {event:#?}"
+        );
+    }
+}
+
+/// A failing story is kept beside this file and tried again first; see CONTRIBUTING.md.
+fn configuration(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        max_shrink_iters: 4_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(configuration(3_000))]
+
+    #[test]
+    fn whatever_happens_every_service_ends_with_what_its_policy_names(story in story(false)) {
+        block_on(live(story));
+    }
+}
+
+proptest! {
+    #![proptest_config(configuration(2_000))]
+
+    #[test]
+    fn where_nothing_fails_everything_is_told_once(story in story(true)) {
+        block_on(live(story));
+    }
+
+    #[test]
+    fn whoever_loses_a_race_leaves_nothing_untold_and_tells_nothing_twice(
+        delays in prop::collection::vec(delay(), 60)
+    ) {
+        block_on(race(&delays));
+    }
+}

@@ -1,0 +1,385 @@
+//! What must hold when a world has come to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longshore_events::longshore::{DeploymentSkipped, LongshoreEvent, SkipReason, Source};
+use longshore_rollout::policy::RegistryImage;
+use longshore_rollout::ports::{ImageRegistry, RolloutState};
+use longshore_rollout::record::{Deployment, Record, State};
+use longshore_rollout::route::Follower;
+
+use crate::world::{REPOSITORY, Said, World};
+
+impl World {
+    /// Checks everything.
+    pub async fn check(&self) {
+        let images = self.cloud.images(REPOSITORY).await.unwrap();
+        for (number, follower) in self.followers.iter().enumerate() {
+            let policy = follower.image_policy.compile().unwrap();
+            let newest = policy.newest(&images, self.now());
+            let Some(record) = self.cloud.record(follower) else {
+                assert_eq!(newest, None, "{}: nobody followed it", follower.service);
+                continue;
+            };
+            let history = self.cloud.history(follower);
+            self.is_at_rest(follower, &record);
+            is_complete(&record, &history);
+            if let Some(newest) = newest {
+                let followed = record.followed.get(&follower.container);
+                assert!(
+                    !policy.is_news(newest, followed),
+                    "{}: {newest:#?} was not followed: {record:#?}",
+                    follower.service
+                );
+                // Deleted and pushed anew it is the same image still.
+                let known = followed.filter(|followed| followed.digest == newest.digest);
+                let newest = known.unwrap_or(newest);
+                self.is_explained(follower, newest, &record, &history);
+            }
+            self.is_told(follower, &record, &history);
+            self.waited(number, &history);
+            self.ran_its_tasks(follower, &history);
+        }
+        if !self.is_disturbed {
+            self.is_told_once();
+        }
+        self.is_updated_once();
+    }
+
+    /// Nothing is under way, nothing is still to be told or kept, and what ECS runs is what the record says.
+    fn is_at_rest(&self, follower: &Follower, record: &Record) {
+        let last = &record.deployment;
+        assert!(!last.state.is_open(), "{record:#?}");
+        assert!(record.outbox.is_empty(), "{record:#?}");
+        assert!(record.finished.is_empty(), "{record:#?}");
+        let service = self.cloud.service(follower).unwrap();
+        let primary = service.primary().unwrap();
+        assert_eq!(primary.rollout_state, RolloutState::Completed);
+        // By another task definition, where a change of the stack was taken back.
+        if last.state == State::Succeeded {
+            let running = self.cloud.running_image(follower).unwrap();
+            assert!(
+                running.ends_with(last.image.digest.as_str()),
+                "{} runs {running}: {record:#?}",
+                follower.service
+            );
+        }
+    }
+
+    /// Either the image runs that the policy names, or it is written down why not.
+    fn is_explained(
+        &self,
+        follower: &Follower,
+        newest: &RegistryImage,
+        record: &Record,
+        history: &[Deployment],
+    ) {
+        let digest = &newest.digest;
+        let running = self.cloud.running_image(follower).unwrap();
+        let last = &record.deployment;
+        let followed = record.followed.get(&follower.container);
+        let waits_for_it = record.waiting.values().any(|waiting| {
+            waiting.request.image.digest == *digest || waiting.request.is_explicit()
+        });
+        let was_tried = history
+            .iter()
+            .any(|deployment| deployment.image.digest == *digest);
+        let is_chosen = !matches!(last.source, Source::Push | Source::Reconcile)
+            && (was_tried || newest.pushed_at <= last.requested_at);
+        let has_failed = history
+            .iter()
+            .rfind(|deployment| deployment.image.digest == *digest)
+            .is_some_and(|tried| matches!(tried.state, State::Failed | State::RolledBack));
+        // The registry held a greater one until somebody deleted it or moved its tag.
+        let is_older = followed.is_some_and(|followed| followed.digest != *digest);
+        assert!(
+            running.ends_with(digest.as_str())
+                || record.blocked.contains(digest)
+                || waits_for_it
+                || is_chosen
+                || has_failed
+                || is_older
+                || self.was_given_up(follower, newest, &running),
+            "{} runs {running}, the policy names {newest:?}: {record:#?} {history:#?}",
+            follower.service
+        );
+    }
+
+    /// Whether it was told that the image does not go out, for good.
+    fn was_given_up(&self, follower: &Follower, newest: &RegistryImage, running: &str) -> bool {
+        let published = self.cloud.published();
+        let skipped: Vec<_> = published
+            .iter()
+            .filter_map(|event| match event {
+                LongshoreEvent::DeploymentSkipped(told) if told.service == follower.service => {
+                    Some(told)
+                }
+                _ => None,
+            })
+            .collect();
+        let is_final = |reason: SkipReason| {
+            matches!(
+                reason,
+                SkipReason::ApprovalExpired
+                    | SkipReason::PredecessorFailed
+                    | SkipReason::ArchitectureMissing
+                    | SkipReason::FailedBefore
+            )
+        };
+        let is_persons =
+            |told: &DeploymentSkipped| !matches!(told.source, Source::Push | Source::Reconcile);
+        // Somebody asked for what runs, after this was pushed.
+        let is_confirmed = skipped.iter().any(|told| {
+            is_persons(told)
+                && matches!(
+                    told.reason,
+                    SkipReason::AlreadyRunning | SkipReason::AlreadyDeploying
+                )
+                && running.ends_with(told.image.digest.as_str())
+                && newest.pushed_at <= told.requested_at
+        });
+        // It gave way to what a person asked for, of which nothing came in the end.
+        let is_replaced = skipped.iter().any(|told| {
+            is_persons(told) && is_final(told.reason) && newest.pushed_at <= told.requested_at
+        });
+        let is_skipped =
+            |told: &&DeploymentSkipped| told.image.digest == newest.digest && is_final(told.reason);
+        is_confirmed || is_replaced || skipped.iter().any(is_skipped)
+    }
+
+    /// Of each deployment its beginning and its one outcome were told, and of each request that waited what
+    /// became of it.
+    fn is_told(&self, follower: &Follower, record: &Record, history: &[Deployment]) {
+        let mut told: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for event in self.cloud.published() {
+            let id = match &event {
+                LongshoreEvent::DeploymentStarted(told) => Some(&told.deployment),
+                LongshoreEvent::DeploymentSucceeded(told) => Some(&told.deployment),
+                LongshoreEvent::DeploymentFailed(told) => Some(&told.deployment),
+                LongshoreEvent::DeploymentRolledBack(told) => Some(&told.deployment),
+                LongshoreEvent::DeploymentSuperseded(told) => Some(&told.deployment),
+                _ => None,
+            }
+            .filter(|deployment| deployment.service == follower.service)
+            .map(|deployment| deployment.deployment_id.clone());
+            let id = match &event {
+                LongshoreEvent::DeploymentWaiting(told) if told.service == follower.service => {
+                    Some(told.deployment_id.clone())
+                }
+                LongshoreEvent::DeploymentSkipped(told) if told.service == follower.service => {
+                    told.deployment_id.clone()
+                }
+                _ => id,
+            };
+            if let Some(id) = id {
+                told.entry(id).or_default().insert(event.detail_type());
+            }
+        }
+        let was_told = |id: &str, what: &str| told.get(id).is_some_and(|told| told.contains(what));
+        for deployment in history {
+            let id = deployment.id.as_str();
+            let is_stacks = matches!(
+                deployment.source,
+                Source::Stack {
+                    restored: false,
+                    ..
+                }
+            );
+            if id.starts_with("adopted-") || is_stacks {
+                continue;
+            }
+            let outcomes: Vec<&str> = [
+                "Deployment Succeeded",
+                "Deployment Failed",
+                "Deployment Rolled Back",
+                "Deployment Superseded",
+            ]
+            .into_iter()
+            .filter(|outcome| was_told(id, outcome))
+            .collect();
+            let started = was_told(id, "Deployment Started");
+            assert_eq!(
+                started,
+                deployment.task_definition.is_some(),
+                "{deployment:#?} {told:#?}"
+            );
+            let is_right = match deployment.state {
+                State::Succeeded => outcomes == ["Deployment Succeeded"],
+                State::Failed => outcomes == ["Deployment Failed"],
+                State::RolledBack => {
+                    outcomes == ["Deployment Rolled Back"]
+                        || outcomes == ["Deployment Failed", "Deployment Rolled Back"]
+                }
+                State::Superseded if started => outcomes == ["Deployment Superseded"],
+                State::Superseded => outcomes.is_empty(),
+                _ => false,
+            };
+            assert!(is_right, "{outcomes:?} was told of {deployment:#?}");
+        }
+        for (id, told) in &told {
+            let is_kept = history.iter().any(|deployment| deployment.id == *id);
+            let waits = record
+                .waiting
+                .values()
+                .any(|waiting| waiting.request.id == *id);
+            let is_over = told.contains("Deployment Skipped") || told.contains("Deployment Failed");
+            assert!(
+                !told.contains("Deployment Waiting") || is_kept || waits || is_over,
+                "nobody knows what became of {id}: {told:?}"
+            );
+        }
+        for waiting in record.waiting.values() {
+            assert!(was_told(&waiting.request.id, "Deployment Waiting"));
+        }
+    }
+
+    /// Everything was told once, and of what was skipped no more often than it was pushed or waited for the
+    /// stack.
+    fn is_told_once(&self) {
+        let published = self.cloud.published();
+        for (place, event) in published.iter().enumerate() {
+            let before = published[..place].iter().filter(|told| *told == event);
+            let allowed = match event {
+                LongshoreEvent::DeploymentSkipped(told) => {
+                    let pushes = self.pushes.get(&told.image.digest).copied();
+                    pushes.unwrap_or_default() + self.stack.changes()
+                }
+                _ => 0,
+            };
+            assert!(before.count() <= allowed, "told twice: {event:#?}");
+        }
+    }
+
+    /// Nothing went out that somebody held, that nobody approved, or that was to come after another.
+    fn waited(&self, number: usize, history: &[Deployment]) {
+        let follower = &self.followers[number];
+        for deployment in history
+            .iter()
+            .filter(|deployment| was_asked_for(deployment))
+        {
+            let claimed_at = deployment.claimed_at;
+            let last_said = self
+                .said
+                .iter()
+                .rfind(|(at, said)| {
+                    *at < claimed_at && [Said::Held(number), Said::Resumed(number)].contains(said)
+                })
+                .map(|(_, said)| *said);
+            // In the very second in which it was resumed it may go.
+            let is_resumed = self.said.contains(&(claimed_at, Said::Resumed(number)));
+            assert!(
+                last_said != Some(Said::Held(number)) || is_resumed,
+                "went out while it was held: {deployment:#?} {:#?}",
+                self.said
+            );
+            if follower.rollout.approval.is_some() {
+                assert!(
+                    self.said
+                        .iter()
+                        .any(|(at, said)| { *said == Said::Approved(number) && *at <= claimed_at }),
+                    "nobody approved {deployment:#?}"
+                );
+            }
+            for service in &follower.rollout.after {
+                let first = self
+                    .followers
+                    .iter()
+                    .find(|follower| follower.service == *service)
+                    .unwrap();
+                assert!(
+                    self.cloud.history(first).iter().any(|first| {
+                        first.image.digest == deployment.image.digest
+                            && first.state == State::Succeeded
+                            && first.finished_at <= Some(claimed_at)
+                    }),
+                    "went out before {service}: {deployment:#?}"
+                );
+            }
+        }
+    }
+
+    /// What was rolled out had all of its tasks run before, and what succeeded had all of them run.
+    fn ran_its_tasks(&self, follower: &Follower, history: &[Deployment]) {
+        let tasks = self.cloud.one_off_tasks();
+        for deployment in history
+            .iter()
+            .filter(|deployment| was_asked_for(deployment))
+        {
+            let settings = &deployment.settings;
+            let Some(task_definition) = &deployment.task_definition else {
+                continue;
+            };
+            let mut due = Vec::new();
+            if deployment.started_at.is_some() {
+                due.extend(&settings.before_tasks);
+            }
+            if deployment.state == State::Succeeded {
+                due.extend(&settings.after_tasks);
+            }
+            for task in due {
+                let runs = tasks
+                    .iter()
+                    .filter(|request| {
+                        request.service == follower.service_name()
+                            && request.command == task.command
+                            && request.task_definition == *task_definition
+                    })
+                    .count();
+                // A revision that was replaced while its tasks ran is not the one that was rolled out.
+                let was_replaced = tasks.iter().any(|request| request.command == task.command);
+                assert!(
+                    runs == 1 || runs == 0 && was_replaced,
+                    "{runs} runs of {task:?} of {deployment:#?}"
+                );
+            }
+        }
+    }
+
+    /// Each deployment was begun by one UpdateService: only where two ran side by side may a service be
+    /// pointed at its revision once more.
+    fn is_updated_once(&self) {
+        let mut begun: BTreeMap<String, usize> = BTreeMap::new();
+        for task_definition in self.cloud.begun() {
+            *begun.entry(task_definition).or_default() += 1;
+        }
+        let allowed = if self.is_disturbed { 2 } else { 1 };
+        for (deployment, count) in begun {
+            assert!(count <= allowed, "{deployment} was begun {count} times");
+        }
+    }
+}
+
+/// Whether a push, the reconcile or a person asked for the image: neither was it put back, nor did it run
+/// before Longshore knew of it.
+fn was_asked_for(deployment: &Deployment) -> bool {
+    !deployment.id.starts_with("adopted-")
+        && !matches!(
+            deployment.source,
+            Source::Rollback { .. } | Source::Stack { .. }
+        )
+}
+
+/// The history holds each deployment that ended, with its number, once, and nothing else.
+fn is_complete(record: &Record, history: &[Deployment]) {
+    let numbers: Vec<u32> = history.iter().map(|deployment| deployment.number).collect();
+    let expected: Vec<u32> = (1..=record.deployment.number).collect();
+    assert_eq!(numbers, expected, "{record:#?}");
+    let last = history.last().unwrap();
+    assert_eq!(
+        (&last.id, last.state, &last.image),
+        (
+            &record.deployment.id,
+            record.deployment.state,
+            &record.deployment.image
+        )
+    );
+    let ids: BTreeSet<&str> = history
+        .iter()
+        .map(|deployment| deployment.id.as_str())
+        .collect();
+    assert_eq!(
+        ids.len(),
+        history.len(),
+        "a request went out twice: {history:#?}"
+    );
+}
