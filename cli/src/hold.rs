@@ -123,8 +123,8 @@ mod tests {
         "2026-12-24T12:00:00Z".parse().unwrap()
     }
 
-    fn held(service: &str, until: Option<DateTime<Utc>>) -> Result<HoldOutcome, HoldError> {
-        Ok(HoldOutcome {
+    fn held(service: &str, until: Option<DateTime<Utc>>) -> HoldOutcome {
+        HoldOutcome {
             stack: "shop".to_owned(),
             service: service.to_owned(),
             hold: Some(Hold {
@@ -133,24 +133,24 @@ mod tests {
                 until,
             }),
             waited: Vec::new(),
-        })
+        }
     }
 
-    fn resumed(waited: Vec<Outcome>) -> Result<HoldOutcome, HoldError> {
-        Ok(HoldOutcome {
+    fn resumed(waited: Vec<Outcome>) -> HoldOutcome {
+        HoldOutcome {
             stack: "shop".to_owned(),
             service: "api".to_owned(),
             hold: None,
             waited,
-        })
+        }
     }
 
-    fn refused() -> Result<HoldOutcome, HoldError> {
-        Err(HoldError::Refused {
+    fn refused() -> HoldError {
+        HoldError::Refused {
             action: "hold",
             subject: "service worker of stack shop".to_owned(),
             reason: "the cluster has no such service".to_owned(),
-        })
+        }
     }
 
     #[test]
@@ -161,10 +161,10 @@ mod tests {
         };
         let answer = told(
             vec![
-                held("api", None),
-                held("web", Some(noon())),
-                resumed(Vec::new()),
-                resumed(vec![waiting]),
+                Ok(held("api", None)),
+                Ok(held("web", Some(noon()))),
+                Ok(resumed(Vec::new())),
+                Ok(resumed(vec![waiting])),
             ],
             Output::Text,
         )
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_goes_wrong_for_one_service_is_told_beside_the_others_and_by_the_exit_status() {
         for output in [Output::Text, Output::Json] {
-            let answer = told(vec![held("api", None), refused()], output).unwrap();
+            let answer = told(vec![Ok(held("api", None)), Err(refused())], output).unwrap();
             assert!(!answer.is_good);
             for expected in ["the sale", "hold service worker of stack shop: the cluster"] {
                 assert!(answer.text.contains(expected), "{}", answer.text);

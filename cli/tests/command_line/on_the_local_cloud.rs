@@ -92,3 +92,99 @@ fn a_person_deploys_and_sees_what_became_of_it() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Result<()> {
+    let scene = Scene::new("by-hand-back")?;
+    let name = "by-hand-back/api";
+    let first = scene.push("v1", &serves("v1"))?;
+    scene.wait_until_told(&["succeeded", "v1"])?;
+    let second = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_runs(&second)?;
+
+    let back = json(
+        &scene,
+        &["rollback", name, "--note", "v2 is slow", "--output", "json"],
+    )?;
+    ensure!(back["outcome"] == "started", "{back}");
+    scene.wait_until_told(&["Rollback succeeded", "v1"])?;
+    scene.wait_until_runs(&first)?;
+    let history = json(&scene, &["history", name, "--output", "json"])?;
+    ensure!(history[0]["number"] == 3, "{history}");
+    ensure!(history[0]["source"]["kind"] == "rollback", "{history}");
+    ensure!(history[0]["source"]["to"] == 1, "{history}");
+    ensure!(
+        history[1]["image"]["digest"] == second.as_str(),
+        "{history}"
+    );
+    ensure!(history[2]["state"] == "succeeded", "{history}");
+    let unknown = run(&scene, &["rollback", name, "--to", "9"])?;
+    ensure!(!unknown.status.success());
+    ensure!(String::from_utf8_lossy(&unknown.stderr).contains("no deployment 9"));
+
+    let held = run(&scene, &["hold", "by-hand-back", "--note", "audit"])?;
+    ensure!(String::from_utf8_lossy(&held.stdout).contains("is held"));
+    let third = scene.push("v3", &serves("v3"))?;
+    scene.wait_until_told(&["held", "v3"])?;
+    let table = run(&scene, &["status", name])?;
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    for word in ["held", "audit", "by-hand-back/api:v3"] {
+        ensure!(table.contains(word), "{table}");
+    }
+    let nothing = run(&scene, &["approve", name])?;
+    ensure!(!nothing.status.success());
+    let resumed = run(&scene, &["resume", name])?;
+    ensure!(resumed.status.success());
+    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_runs(&third)?;
+
+    let logs = run(&scene, &["logs", name])?;
+    ensure!(
+        String::from_utf8_lossy(&logs.stdout).contains("no deployment of by-hand-back/api failed")
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_service_that_another_tool_made_is_adopted_and_follows_what_is_pushed_then() -> Result<()> {
+    let scene = Scene::new("by-hand-adopted")?;
+    let before = scene.push("w1", &serves("w1"))?;
+    let service = format!("{}/{}", scene.environment.cluster, scene.service.ecs_name());
+    let adopt = [
+        "adopt",
+        &service,
+        "--stack",
+        "by-hand-adopted",
+        "--service",
+        "api",
+        "--tags",
+        "w*",
+        "--output",
+        "json",
+    ];
+    let adopted = json(&scene, &adopt)?;
+    ensure!(adopted["newest"]["digest"] == before.as_str(), "{adopted}");
+    ensure!(adopted["warnings"] == serde_json::json!([]), "{adopted}");
+    let roles = [
+        &scene.environment.task_roles.execution,
+        &scene.environment.task_roles.task,
+    ];
+    for role in roles {
+        let named = adopted["roles"]
+            .as_array()
+            .is_some_and(|roles| roles.iter().any(|named| named == role.as_str()));
+        ensure!(named, "{adopted}");
+    }
+    let next = scene.push("w2", &serves("w2"))?;
+    scene.wait_until_told(&["succeeded", "w2"])?;
+    scene.wait_until_runs(&next)?;
+    ensure!(scene.count_told(&["started"])? == 1);
+
+    let elsewhere = run(&scene, &["adopt", &service, "--stack", "another"])?;
+    ensure!(!elsewhere.status.success());
+    ensure!(String::from_utf8_lossy(&elsewhere.stderr).contains("by-hand-adopted/api already"));
+    Ok(())
+}
