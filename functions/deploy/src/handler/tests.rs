@@ -4,6 +4,8 @@ use std::time::Duration;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
+use longshore_rollout::route::Follower;
+use longshore_rollout::settings::{Approval, OneOffTask, RolloutSettings};
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -200,6 +202,43 @@ async fn the_schedule_reconciles() {
     }
 }
 
+#[tokio::test]
+async fn the_parts_of_a_reconcile_deploy_what_no_event_told_of_together_once() {
+    let cloud = cloud();
+    let mut event = sample("reconcile-shard.json");
+    let mut followed = Vec::new();
+    for shard in 0..3 {
+        event["detail"]["shard"] = json!(shard);
+        let answer = send(&cloud, &event).await.unwrap();
+        followed.extend(answer["followed"].as_array().unwrap().clone());
+    }
+    assert_eq!(followed.len(), 1);
+    assert_eq!(followed[0]["outcome"], "started");
+    assert_eq!(cloud.updates(&follower("api")), 1);
+}
+
+#[tokio::test]
+async fn a_reconcile_is_not_tried_again_because_of_what_somebody_must_mend() {
+    let cloud = cloud();
+    let mut broken = follower("api");
+    broken.image_policy.tags = vec!["feature/x".to_owned()];
+    cloud.set_route("shop/api", vec![broken]);
+    let answer = send(&cloud, &sample("request-reconcile.json"))
+        .await
+        .unwrap();
+    let refused = answer["refused"][0].as_str().unwrap();
+    assert!(
+        refused.contains("image_policy.tags: `feature/x`"),
+        "{refused}"
+    );
+    cloud.inject_at("DescribeImages", Fault::Fails(ErrorClass::Transient));
+    cloud.set_route("shop/api", vec![follower("api")]);
+    let failure = send(&cloud, &sample("request-reconcile.json"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, "CallFailed");
+}
+
 /// A change of the stack begins which carries what runs.
 fn begin_change(cloud: &FakeCloud) {
     let operation = Operation {
@@ -287,4 +326,117 @@ async fn a_service_that_cannot_be_looked_after_brings_the_event_again() {
         failure.message
     );
     assert!(send(&cloud, &event).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_hold_keeps_pushes_back_until_somebody_resumes() {
+    let cloud = cloud();
+    let mut payload = sample("request-hold.json");
+    // The tests' day is before the sample's.
+    payload["until"] = json!(noon(3600).to_rfc3339());
+    let answer = send(&cloud, &payload).await.unwrap();
+    assert_eq!(answer["services"][0]["hold"]["note"], "the sale");
+    let answer = send(&cloud, &push_event()).await.unwrap();
+    assert_eq!(answer["services"][0]["outcome"], "waiting");
+    assert_eq!(answer["services"][0]["reason"]["kind"], "held");
+    assert_eq!(cloud.updates(&follower("api")), 0);
+    let answer = send(&cloud, &sample("request-resume.json")).await.unwrap();
+    assert_eq!(answer["services"][0]["waited"][0]["outcome"], "started");
+    assert_eq!(cloud.updates(&follower("api")), 1);
+}
+
+#[tokio::test]
+async fn an_approval_lets_go_what_waits_for_it_and_is_refused_when_nothing_does() {
+    let api = Follower {
+        rollout: RolloutSettings {
+            approval: Some(Approval {
+                expires_after_minutes: 60,
+            }),
+            ..RolloutSettings::default()
+        },
+        ..follower("api")
+    };
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    let mut payload = sample("request-approve.json");
+    payload["digest"] = json!(digest('2').as_str());
+    let failure = send(&cloud, &payload).await.unwrap_err();
+    assert_eq!(failure.kind, "Refused");
+    let answer = send(&cloud, &push_event()).await.unwrap();
+    assert_eq!(answer["services"][0]["reason"]["kind"], "approval");
+    let answer = send(&cloud, &payload).await.unwrap();
+    assert_eq!(answer["services"][0]["outcome"], "started");
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
+async fn a_rollback_to_what_was_never_deployed_is_refused_to_its_caller() {
+    let cloud = cloud();
+    send(&cloud, &push_event()).await.unwrap();
+    let failure = send(&cloud, &sample("request-rollback.json"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, "Refused");
+    assert!(
+        failure.message.contains("service api of stack shop"),
+        "{}",
+        failure.message
+    );
+    assert_eq!(cloud.updates(&follower("api")), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_deployment_wakes_the_services_that_come_after_it() {
+    let web = Follower {
+        rollout: RolloutSettings {
+            after: vec!["api".to_owned()],
+            ..RolloutSettings::default()
+        },
+        ..follower("web")
+    };
+    let cloud = FakeCloud::with_services(&[follower("api"), web.clone()]);
+    cloud.add_image("shop/api", "v2", digest('2'));
+    let answer = send(&cloud, &push_event()).await.unwrap();
+    assert_eq!(answer["services"][1]["reason"]["kind"], "predecessors");
+    cloud.complete(&follower("api"));
+    send(&cloud, &sample("request-reconcile.json"))
+        .await
+        .unwrap();
+    assert_eq!(cloud.updates(&web), 1);
+    // An event that comes late, or again, finds nothing to do.
+    let answer = send(&cloud, &sample("deployment-succeeded.json"))
+        .await
+        .unwrap();
+    assert_eq!(answer["services"][0]["service"], "web");
+    assert_eq!(answer["services"][0]["outcome"], "nothing");
+}
+
+#[tokio::test]
+async fn the_end_of_a_one_off_task_goes_on_with_its_deployment() {
+    let api = Follower {
+        rollout: RolloutSettings {
+            before_tasks: vec![OneOffTask {
+                name: "migrate".to_owned(),
+                command: vec!["migrate".to_owned()],
+                environment: [].into(),
+                timeout_minutes: 15,
+            }],
+            ..RolloutSettings::default()
+        },
+        ..follower("api")
+    };
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    send(&cloud, &push_event()).await.unwrap();
+    assert_eq!(cloud.updates(&api), 0);
+    let stopped = cloud.stop_task(0).unwrap();
+    let mut event = sample("task-succeeded.json");
+    event["detail"]["taskArn"] = json!(stopped.task);
+    event["detail"]["startedBy"] = json!("longshore-deploy/shop/api");
+    send(&cloud, &event).await.unwrap();
+    assert_eq!(cloud.updates(&api), 1);
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::Deploying
+    );
 }
