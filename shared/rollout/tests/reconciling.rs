@@ -333,7 +333,7 @@ mod reconciling {
             matches!(
                 frozen.followed.as_slice(),
                 [followed] if matches!(followed.outcome,
-                    Outcome::Waiting { reason: WaitReason::Frozen { .. }, .. })
+                    Outcome::Waiting { reason: WaitReason::Frozen, .. })
             ),
             "{frozen:?}"
         );
