@@ -4,6 +4,7 @@
 //! Every test uses a stack of its own, so that all of them can run at the same time, and sees the system only from
 //! outside.
 
+mod fleet;
 mod mirror;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use longshore_local::environment::Environment;
 use longshore_local::scene::{Service, dead_letters, function_log, push_image};
 use longshore_local::wait::{Seen, wait_until};
 
+pub use crate::fleet::{Fleet, Shown};
 pub use crate::mirror::MirrorScene;
 
 /// How long a rollout and its messages may take; far more than they do.

@@ -1,101 +1,171 @@
-//! A storm: many pushes at once, each heard of several times and in no order, to several services.
+//! A storm: a thousand events of pushes to the repositories of fifty services, each delivered twice, in no order and
+//! side by side.
 
 use anyhow::{Result, ensure};
-use longshore_local::scene::{Service, put_route, serves};
+use longshore_local::scene::{dead_letters, fails, serves};
 use longshore_local::wait::{Seen, stays_so, wait_until};
-use longshore_tests::{PATIENCE, QUIET, Scene};
+use longshore_tests::{Fleet, PATIENCE, QUIET};
 use serde_json::Value;
 
-const SERVICES: usize = 4;
-const PUSHES: usize = 6;
-const COPIES: usize = 3;
+const SERVICES: usize = 50;
+const REPOSITORIES: usize = 10;
+/// How many images are pushed to each repository.
+const PUSHES: usize = 50;
+/// How many send events at once.
+const SENDERS: usize = 8;
+/// How many invocations of each function run at once: as many as a small machine carries.
+const AT_ONCE: [(&str, u32); 3] = [("deploy", 4), ("watch", 3), ("notify", 2)];
+/// The repository whose last image fails.
+const BROKEN: usize = 3;
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn a_storm_of_pushes_ends_with_the_newest_image_everywhere_and_each_is_told_once() -> Result<()> {
-    let scene = Scene::new("storm")?;
-    let environment = &scene.environment;
-    let mut services = vec![scene.service.clone()];
-    for number in 1..SERVICES {
-        let service = Service {
-            name: format!("api-{number}"),
-            ..scene.service.clone()
+fn a_storm_ends_with_the_newest_image_everywhere_and_only_what_fails_is_rolled_back() -> Result<()>
+{
+    let fleet = Fleet::new("storm", REPOSITORIES, SERVICES)?;
+    for (function, invocations) in AT_ONCE {
+        fleet.limit(function, invocations)?;
+    }
+    let outcome = storm(&fleet);
+    for (function, _) in AT_ONCE {
+        fleet.unlimit(function)?;
+    }
+    outcome
+}
+
+fn storm(fleet: &Fleet) -> Result<()> {
+    let newest: Vec<String> = side_by_side(REPOSITORIES, |repository| {
+        let mut newest = String::new();
+        for number in 1..=PUSHES {
+            let tag = format!("v{number}");
+            newest = fleet.push(repository, &tag, &serves(&tag))?;
+        }
+        Ok(newest)
+    })?;
+    let updates = fleet.updates()?;
+    fleet.follow()?;
+
+    let mut events = fleet.pushes(|tag| tag.starts_with('v'))?;
+    ensure!(
+        events.len() == REPOSITORIES * PUSHES,
+        "{} pushes gave events",
+        events.len()
+    );
+    events.extend(events.clone());
+    send_shuffled(fleet, &events)?;
+    fleet.wait_until_stable(|service| newest[fleet.repository_of(service)].clone())?;
+    wait_until_told(fleet, &["succeeded"], SERVICES)?;
+    let made = fleet.updates()? - updates;
+    ensure!(
+        made == SERVICES as u64,
+        "{made} calls of UpdateService for {SERVICES} services"
+    );
+
+    // One more of each, of which one fails, while everything is heard of once more.
+    let updates = fleet.updates()?;
+    let last: Vec<String> = side_by_side(REPOSITORIES, |repository| {
+        let tag = format!("v{}", PUSHES + 1);
+        let command = if repository == BROKEN {
+            fails("no database")
+        } else {
+            serves(&tag)
         };
-        service.create(environment)?;
-        services.push(service);
-    }
-    let followers: Vec<&Service> = services.iter().collect();
-    put_route(environment, &scene.service.repository, &followers)?;
+        fleet.push(repository, &tag, &command)
+    })?;
+    send_shuffled(fleet, &fleet.pushes(|tag| tag.starts_with('v'))?)?;
+    let failing = SERVICES / REPOSITORIES;
+    wait_until_told(fleet, &["rolled back"], failing)?;
+    fleet.wait_until_stable(|service| match fleet.repository_of(service) {
+        BROKEN => newest[BROKEN].clone(),
+        repository => last[repository].clone(),
+    })?;
+    wait_until_told(fleet, &["succeeded"], 2 * SERVICES - failing)?;
 
-    let mut newest = String::new();
-    for number in 0..PUSHES {
-        // Above nine, so that the order of the tags is that of their numbers and not of their letters.
-        let tag = format!("v{}", 8 + number);
-        newest = scene.push(&tag, &serves(&tag))?;
-    }
-    send_again(&scene)?;
-
-    for service in &services {
-        let what = format!("two tasks of the newest image in {}", service.ecs_name());
-        wait_until(&what, PATIENCE, || service.runs(environment, &newest))?;
-        let name = format!("storm/{}", service.name);
-        scene.wait_until_told(&["succeeded", &name, &format!("v{}", 7 + PUSHES)])?;
-    }
-    stays_so("every deployment that started has one end", QUIET, || {
-        let started = scene.count_told(&["started"])?;
-        let ended = scene.count_told(&["succeeded"])? + scene.count_told(&["superseded"])?;
-        Ok(if started == ended {
+    // What was rolled back is not tried again, however often its push is heard of.
+    send_shuffled(
+        &fleet,
+        &fleet.pushes(|tag| tag == format!("v{}", PUSHES + 1))?,
+    )?;
+    stays_so("each was told once and nothing more happens", QUIET, || {
+        let told = (
+            fleet.count_told(&["started"])?,
+            fleet.count_told(&["succeeded"])?,
+            fleet.count_told(&["rolled back"])?,
+            fleet.updates()? - updates,
+        );
+        let expected = (
+            2 * SERVICES,
+            2 * SERVICES - failing,
+            failing,
+            SERVICES as u64,
+        );
+        Ok(if told == expected {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{started} started, {ended} ended"))
+            Seen::NotYet(format!("{told:?} instead of {expected:?}"))
         })
     })?;
-    let mut told: Vec<String> = scene
-        .messages()?
-        .iter()
-        .map(|message| message.fallback().to_owned())
-        .filter(|text| !text.contains("skipped"))
-        .collect();
-    let count = told.len();
-    told.sort();
-    told.dedup();
-    ensure!(told.len() == count, "something was told twice: {told:#?}");
     for function in ["deploy", "watch", "notify"] {
-        scene.check_no_dead_letter(function, &scene.service.stack)?;
+        let letters = dead_letters(&fleet.environment, function)?;
+        ensure!(
+            !letters.iter().any(|letter| letter.contains("storm")),
+            "the dead-letter queue of {function} holds {letters:?}"
+        );
     }
     Ok(())
 }
 
-/// Sends the event of every push again, several times, side by side and in another order.
-fn send_again(scene: &Scene) -> Result<()> {
-    let control = scene.environment.control();
-    let pushes: Vec<Value> = control
-        .events()?
-        .into_iter()
-        .filter(|event| {
-            event["source"] == "aws.ecr"
-                && event["detail"]["repository-name"] == scene.service.repository.as_str()
+/// Waits until so many messages hold these words.
+fn wait_until_told(fleet: &Fleet, words: &[&str], count: usize) -> Result<()> {
+    let what = format!("{count} messages with {}", words.join(", "));
+    wait_until(&what, PATIENCE, || {
+        let told = fleet.count_told(words)?;
+        Ok(if told == count {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{told}"))
         })
-        .collect();
-    ensure!(pushes.len() > PUSHES, "{} pushes gave events", pushes.len());
+    })
+}
+
+/// Sends events from several sides at once, each in an order of its own.
+fn send_shuffled(fleet: &Fleet, events: &[Value]) -> Result<()> {
+    let control = fleet.environment.control();
+    // A step without a divisor in common with the count meets every event once, far from the one before.
+    let step = (events.len() * 5 / 8..)
+        .find(|step| greatest_common_divisor(*step, events.len()) == 1)
+        .unwrap_or(1);
+    side_by_side(SENDERS, |sender| {
+        (sender..events.len())
+            .step_by(SENDERS)
+            .try_for_each(|place| control.send_event(&events[place * step % events.len()]))
+    })
+    .map(drop)
+}
+
+fn greatest_common_divisor(one: usize, other: usize) -> usize {
+    if other == 0 {
+        one
+    } else {
+        greatest_common_divisor(other, one % other)
+    }
+}
+
+/// Does the same for each number below `count`, at the same time.
+fn side_by_side<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     std::thread::scope(|scope| {
-        let senders: Vec<_> = (0..COPIES)
-            .map(|copy| {
-                let (control, pushes) = (&control, &pushes);
-                scope.spawn(move || {
-                    // Every copy in an order of its own: by steps that have no divisor in common with the count.
-                    let step = 2 * copy + 1;
-                    (0..pushes.len()).try_for_each(|index| {
-                        control.send_event(&pushes[(index * step + copy) % pushes.len()])
-                    })
-                })
+        let workers: Vec<_> = (0..count)
+            .map(|number| {
+                let work = &work;
+                scope.spawn(move || work(number))
             })
             .collect();
-        senders
+        workers
             .into_iter()
-            .try_for_each(|sender| match sender.join() {
-                Ok(sent) => sent,
-                Err(_) => anyhow::bail!("a sender panicked"),
+            .map(|worker| match worker.join() {
+                Ok(done) => done,
+                Err(_) => anyhow::bail!("a thread panicked"),
             })
+            .collect()
     })
 }
