@@ -80,11 +80,12 @@ async fn race(delays: &[u8]) {
 
 /// A failing story is kept beside this file and tried again first; see CONTRIBUTING.md.
 fn configuration(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
     ProptestConfig {
-        cases,
+        cases: std::env::var_os("PROPTEST_CASES").map_or(cases, |_| default.cases),
         max_shrink_iters: 4_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        ..ProptestConfig::default()
+        ..default
     }
 }
 

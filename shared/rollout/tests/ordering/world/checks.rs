@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_events::longshore::{DeploymentSkipped, LongshoreEvent, SkipReason, Source};
+use longshore_events::longshore::{
+    DeploymentSkipped, FailedPhase, LongshoreEvent, SkipReason, Source,
+};
 use longshore_rollout::policy::RegistryImage;
 use longshore_rollout::ports::{ImageRegistry, RolloutState};
 use longshore_rollout::record::{Deployment, Record, State};
@@ -142,9 +144,21 @@ impl World {
         let is_replaced = skipped.iter().any(|told| {
             is_persons(told) && is_final(told.reason) && newest.pushed_at <= told.requested_at
         });
+        // Its image was gone when it was to go out, or the one of what a person asked for since.
+        let is_gone = published.iter().any(|event| match event {
+            LongshoreEvent::DeploymentFailed(told) => {
+                let deployment = &told.deployment;
+                let is_persons = !matches!(deployment.source, Source::Push | Source::Reconcile);
+                deployment.service == follower.service
+                    && told.phase == FailedPhase::Before
+                    && (deployment.image.digest == newest.digest
+                        || is_persons && newest.pushed_at <= deployment.requested_at)
+            }
+            _ => false,
+        });
         let is_skipped =
             |told: &&DeploymentSkipped| told.image.digest == newest.digest && is_final(told.reason);
-        is_confirmed || is_replaced || skipped.iter().any(is_skipped)
+        is_confirmed || is_replaced || is_gone || skipped.iter().any(is_skipped)
     }
 
     /// Of each deployment its beginning and its one outcome were told, and of each request that waited what
