@@ -1,0 +1,256 @@
+//! What people and stack files say about rollouts, on the local cloud: back by hand, hold, approve, tasks before, one
+//! service after another.
+
+use anyhow::{Context, Result, ensure};
+use longshore_local::client::JsonService;
+use longshore_local::scene::{Service, serves};
+use longshore_local::wait::{Seen, stays_so};
+use longshore_tests::{QUIET, Scene};
+use serde_json::{Value, json};
+
+/// Invokes `deploy` with a payload; its answer, or its refusal as an error.
+fn ask(scene: &Scene, payload: &Value) -> Result<Value> {
+    let environment = &scene.environment;
+    let deploy = environment.applied.function_name("deploy")?;
+    environment
+        .client()
+        .invoke(deploy, payload)?
+        .map_err(|refusal| anyhow::anyhow!("{payload} was refused: {refusal}"))
+}
+
+/// What is asked about the scene's service.
+fn about(scene: &Scene, action: &str) -> Value {
+    json!({"action": action, "stack": scene.service.stack, "service": scene.service.name})
+}
+
+/// Lets services follow the scene's repository, each with its own way to roll out.
+fn put_route(scene: &Scene, followers: &[(&Service, Value)]) -> Result<()> {
+    let environment = &scene.environment;
+    let followers: Vec<Value> = followers
+        .iter()
+        .map(|(service, rollout)| {
+            json!({
+                "stack": service.stack,
+                "service": service.name,
+                "cluster": environment.cluster,
+                "ecs_service": service.ecs_name(),
+                "container": service.name,
+                "image_policy": {"tags": service.tags},
+                "rollout": rollout,
+            })
+        })
+        .collect();
+    let repository = &scene.service.repository;
+    let route = json!({"repository": repository, "followers": followers}).to_string();
+    environment
+        .client()
+        .put_object(
+            &environment.applied.state_bucket_name,
+            &format!("routes/{repository}.json"),
+            &route,
+        )
+        .context("write the route")
+        .map(drop)
+}
+
+/// The image that the service's present task definition names.
+fn image_of(scene: &Scene) -> Result<String> {
+    let definition = scene.service.task_definition_in_use(&scene.environment)?;
+    let image = definition["containerDefinitions"][0]["image"].as_str();
+    image.map(str::to_owned).context("there is no image")
+}
+
+/// Nothing changes in the service's image for a while.
+fn keeps(scene: &Scene, what: &str, digest: &str) -> Result<()> {
+    stays_so(what, QUIET, || {
+        let image = image_of(scene)?;
+        Ok(if image.ends_with(digest) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(image)
+        })
+    })
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_rollback_by_hand_brings_the_last_good_image_back_and_keeps_it_until_something_newer_comes()
+-> Result<()> {
+    let scene = Scene::new("undone")?;
+    let second = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.push("v3", &serves("v3"))?;
+    scene.wait_until_told(&["succeeded", "v3"])?;
+
+    let mut payload = about(&scene, "rollback");
+    payload["note"] = json!("ticket 411");
+    ask(&scene, &payload)?;
+    scene.wait_until_runs(&second)?;
+    scene.wait_until_told(&["Rollback succeeded", "v2"])?;
+
+    // Neither the event once more nor the reconcile brings back what was rolled back.
+    let events = scene.environment.control().events()?;
+    let push = events.iter().find(|event| {
+        event["source"] == "aws.ecr"
+            && event["detail"]["repository-name"] == scene.service.repository.as_str()
+            && event["detail"]["image-tag"] == "v3"
+    });
+    scene
+        .environment
+        .control()
+        .send_event(push.context("no event tells of the push of v3")?)?;
+    ask(&scene, &json!({"action": "reconcile"}))?;
+    keeps(&scene, "what was rolled back to", &second)?;
+
+    let fourth = scene.push("v4", &serves("v4"))?;
+    scene.wait_until_runs(&fourth)
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn of_the_pushes_to_a_service_that_is_held_the_newest_goes_out_when_it_is_resumed() -> Result<()> {
+    let scene = Scene::new("held")?;
+    let first = scene.push("v1", &serves("v1"))?;
+    scene.wait_until_runs(&first)?;
+    let mut payload = about(&scene, "hold");
+    payload["note"] = json!("a trade fair");
+    ask(&scene, &payload)?;
+
+    scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["v2", "hold", "a trade fair"])?;
+    let third = scene.push("v3", &serves("v3"))?;
+    scene.wait_until_told(&["v3", "hold"])?;
+    keeps(&scene, "the image of before the hold", &first)?;
+
+    let definitions = scene.service.count_task_definitions(&scene.environment)?;
+    ask(&scene, &about(&scene, "resume"))?;
+    scene.wait_until_runs(&third)?;
+    scene.wait_until_told(&["succeeded", "v3"])?;
+    ensure!(
+        scene.service.count_task_definitions(&scene.environment)? == definitions + 1,
+        "more than the newest went out"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_deployment_that_needs_approval_waits_for_that_very_image_to_be_approved() -> Result<()> {
+    let scene = Scene::new("approved")?;
+    let before = image_of(&scene)?;
+    put_route(
+        &scene,
+        &[(
+            &scene.service,
+            json!({"approval": {"expires_after_minutes": 60}}),
+        )],
+    )?;
+    let second = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["v2", "approv"])?;
+    keeps(&scene, "what nobody has approved", &before)?;
+
+    let mut other = about(&scene, "approve");
+    other["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
+    let refusal = ask(&scene, &other);
+    ensure!(refusal.is_err(), "another image was approved: {refusal:?}");
+
+    let mut payload = about(&scene, "approve");
+    payload["digest"] = json!(second);
+    ask(&scene, &payload)?;
+    scene.wait_until_runs(&second)?;
+    scene.wait_until_told(&["succeeded", "v2"])?;
+    let again = ask(&scene, &payload);
+    ensure!(again.is_err(), "it was approved twice: {again:?}");
+    Ok(())
+}
+
+/// A task that runs before the update, with this end.
+fn migration(script: &str) -> Value {
+    json!({
+        "before_tasks": [{"name": "migrate", "command": ["/bin/sh", "-c", script]}],
+    })
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_migration_that_fails_stops_the_rollout_before_the_service_is_touched() -> Result<()> {
+    let scene = Scene::new("unmigrated")?;
+    let first = scene.push("v1", &serves("v1"))?;
+    scene.wait_until_runs(&first)?;
+    put_route(
+        &scene,
+        &[(
+            &scene.service,
+            migration("echo 'no such table' >&2; exit 3"),
+        )],
+    )?;
+    scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["failed", "v2", "migrate", "exited with 3"])?;
+    scene.wait_until_runs(&first)?;
+    keeps(&scene, "the image of before the migration", &first)?;
+
+    put_route(&scene, &[(&scene.service, migration("exit 0"))])?;
+    let third = scene.push("v3", &serves("v3"))?;
+    scene.wait_until_runs(&third)?;
+    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.check_no_dead_letter("deploy", &scene.service.stack)
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
+    let scene = Scene::new("ordered")?;
+    let worker = Service {
+        name: "worker".to_owned(),
+        ..scene.service.clone()
+    };
+    worker.create(&scene.environment)?;
+    put_route(
+        &scene,
+        &[
+            (&scene.service, migration("exit 0")),
+            (&worker, json!({"after": ["api"]})),
+        ],
+    )?;
+    let second = scene.push("v2", &serves("v2"))?;
+    scene.wait_until_told(&["succeeded", "ordered/worker", "v2"])?;
+    scene.wait_until_runs(&second)?;
+
+    let messages = scene.messages()?;
+    let place = |words: &[&str]| {
+        messages
+            .iter()
+            .position(|message| message.says(words))
+            .with_context(|| format!("nothing was told of {words:?}"))
+    };
+    let first_is_done = place(&["succeeded", "ordered/api", "v2"])?;
+    let next_began = place(&["started", "ordered/worker", "v2"])?;
+    ensure!(
+        first_is_done < next_began,
+        "the second began before the first had succeeded"
+    );
+
+    // What the first does not get to run, the second does not get at all.
+    put_route(
+        &scene,
+        &[
+            (&scene.service, migration("exit 4")),
+            (&worker, json!({"after": ["api"]})),
+        ],
+    )?;
+    scene.push("v3", &serves("v3"))?;
+    scene.wait_until_told(&["failed", "ordered/api", "v3"])?;
+    scene.wait_until_told(&["skipped", "ordered/worker", "v3"])?;
+    let described = scene.environment.client().json(
+        JsonService::Ecs,
+        "DescribeServices",
+        &json!({"cluster": scene.environment.cluster, "services": [worker.ecs_name()]}),
+    )?;
+    let definition = worker.task_definition_in_use(&scene.environment)?;
+    let image = definition["containerDefinitions"][0]["image"].as_str();
+    ensure!(
+        image.is_some_and(|image| image.ends_with(&second)),
+        "{image:?} runs in {described}"
+    );
+    Ok(())
+}
