@@ -153,7 +153,7 @@ fn ecs_deploy(scene: &Scene, from: &str, image: &str) -> Result<()> {
         &Workspace::of_this_build(),
         "tests/requirements.txt",
         "target/oracle",
-        |text| println!("{text}"),
+        |_| (),
     )?;
     let mut command = Command::new(python.programs().join("ecs"));
     command
