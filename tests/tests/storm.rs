@@ -83,7 +83,7 @@ fn storm(fleet: &Fleet) -> Result<()> {
 
     // What was rolled back is not tried again, however often its push is heard of.
     send_shuffled(
-        &fleet,
+        fleet,
         &fleet.pushes(|tag| tag == format!("v{}", PUSHES + 1))?,
     )?;
     stays_so("each was told once and nothing more happens", QUIET, || {
