@@ -35,11 +35,6 @@ impl Stack {
             next_template: None,
         }
     }
-
-    /// How often it was changed.
-    pub fn changes(&self) -> usize {
-        self.changes
-    }
 }
 
 impl World {
