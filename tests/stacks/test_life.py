@@ -206,7 +206,7 @@ class WaitingTest(SmallCase):
 
         record = until("the push and the file to wait", both_wait)
         self.assertEqual(record["operation"]["state"], "changing")
-        self.assertIn("api", record["pending_pushes"])
+        self.assertIn("api/api", record["pending_pushes"])
         self.assertEqual(record["pending_file"]["version_id"], newer)
         # Nothing of them has begun.
         self.assertNotEqual(self.digest(), second)
