@@ -183,7 +183,10 @@ fn a_service_that_another_tool_made_is_adopted_and_follows_what_is_pushed_then()
     scene.wait_until_runs(&next)?;
     ensure!(scene.count_told(&["started"])? == 1);
 
-    let elsewhere = run(&scene, &["adopt", &service, "--stack", "another"])?;
+    let elsewhere = run(
+        &scene,
+        &["adopt", &service, "--stack", "another", "--tags", "w*"],
+    )?;
     ensure!(!elsewhere.status.success());
     // Where lines end depends on the lengths of names.
     let said = String::from_utf8_lossy(&elsewhere.stderr).into_owned();
