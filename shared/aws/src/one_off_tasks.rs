@@ -1,13 +1,13 @@
 //! ECS: the one-off tasks of a deployment.
 
 use aws_sdk_ecs::types::{ContainerOverride, KeyValuePair, Service, Task, TaskOverride};
-use longshore_events::ecs::{Container, has_ended_well};
+use longshore_events::ecs::has_ended_well;
 use longshore_rollout::ports::{CallError, TaskRequest, TaskState};
 
 use crate::AwsCloud;
-use crate::error::{failed, unreadable};
+use crate::error::failed;
 use crate::services::task_failure;
-use crate::tasks::not_started;
+use crate::tasks::{containers_of, started_task};
 
 /// Starts a task where `service` runs its own: in the same subnets and security groups, on the same
 /// capacity.
@@ -55,16 +55,7 @@ pub(crate) async fn run(
         call.set_capacity_provider_strategy(Some(strategy))
     };
     let answer = call.send().await.map_err(failed(&operation))?;
-    // RunTask answers 200 even when it started nothing.
-    if let Some(failure) = answer.failures().first() {
-        return Err(not_started(operation, failure));
-    }
-    answer
-        .tasks
-        .unwrap_or_default()
-        .into_iter()
-        .find_map(|task| task.task_arn)
-        .ok_or_else(|| unreadable(operation, "ECS named no task"))
+    started_task(operation, answer)
 }
 
 /// How a task is; `None` when ECS does not remember it.
@@ -88,15 +79,7 @@ fn state(task: &Task) -> TaskState {
     if task.last_status() != Some("STOPPED") {
         return TaskState::Running;
     }
-    let containers: Vec<Container> = task
-        .containers()
-        .iter()
-        .map(|container| Container {
-            name: container.name().unwrap_or_default().to_owned(),
-            exit_code: container.exit_code().map(i64::from),
-            reason: container.reason().map(str::to_owned),
-        })
-        .collect();
+    let containers = containers_of(task);
     let overrides = task
         .overrides()
         .map(TaskOverride::container_overrides)

@@ -1,5 +1,6 @@
 //! ECS: the tasks that work for a bottle sync.
 
+use aws_sdk_ecs::operation::run_task::RunTaskOutput;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, Failure,
     LaunchType, NetworkConfiguration, PropagateTags, Task, TaskOverride,
@@ -86,16 +87,7 @@ impl TaskRunner for AwsCloud {
             request.set_capacity_provider_strategy(Some(strategy))
         };
         let answer = request.send().await.map_err(failed(&operation))?;
-        // RunTask answers 200 even when it started nothing.
-        if let Some(failure) = answer.failures().first() {
-            return Err(not_started(operation, failure));
-        }
-        answer
-            .tasks
-            .unwrap_or_default()
-            .into_iter()
-            .find_map(|task| task.task_arn)
-            .ok_or_else(|| unreadable(operation, "ECS named no task"))
+        started_task(operation, answer)
     }
 
     async fn describe_tasks(
@@ -119,8 +111,22 @@ impl TaskRunner for AwsCloud {
     }
 }
 
+/// The ARN of the one task that was to be started.
+pub(crate) fn started_task(operation: String, answer: RunTaskOutput) -> Result<String, CallError> {
+    // RunTask answers 200 even when it started nothing.
+    if let Some(failure) = answer.failures().first() {
+        return Err(not_started(operation, failure));
+    }
+    answer
+        .tasks
+        .unwrap_or_default()
+        .into_iter()
+        .find_map(|task| task.task_arn)
+        .ok_or_else(|| unreadable(operation, "ECS named no task"))
+}
+
 /// What keeps a task from being started is mostly that there is no room for it now.
-pub(crate) fn not_started(operation: String, failure: &Failure) -> CallError {
+fn not_started(operation: String, failure: &Failure) -> CallError {
     CallError {
         operation,
         class: ErrorClass::Transient,
@@ -129,16 +135,20 @@ pub(crate) fn not_started(operation: String, failure: &Failure) -> CallError {
     }
 }
 
-fn observed_task(task: &Task) -> Option<ObservedTask> {
-    let containers: Vec<Container> = task
-        .containers()
+/// A task's containers, as its events name them.
+pub(crate) fn containers_of(task: &Task) -> Vec<Container> {
+    task.containers()
         .iter()
         .map(|container| Container {
             name: container.name().unwrap_or_default().to_owned(),
             exit_code: container.exit_code().map(i64::from),
             reason: container.reason().map(str::to_owned),
         })
-        .collect();
+        .collect()
+}
+
+fn observed_task(task: &Task) -> Option<ObservedTask> {
+    let containers = containers_of(task);
     Some(ObservedTask {
         task_arn: task.task_arn()?.to_owned(),
         is_stopped: task.last_status() == Some("STOPPED"),
