@@ -12,6 +12,7 @@ import socket
 import string
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -32,10 +33,21 @@ def parsed_arguments():
         help="pause before a failed asynchronous invocation is tried again; AWS waits a minute (default: 1)",
     )
     parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=10,
+        help="how many events a function without reserved concurrency works on at once, at most 16 (default: 10)",
+    )
+    parser.add_argument(
         "--steady-seconds",
         type=float,
         default=1.0,
         help="how long a task must run before its deployment counts it as healthy (default: 1)",
+    )
+    parser.add_argument(
+        "--end-with-input",
+        action="store_true",
+        help="end when the standard input ends: with the process that started the cloud, however that ends",
     )
     return parser.parse_args()
 
@@ -71,6 +83,7 @@ def prepare_environment(directory, region, port, access_key_id, secret_access_ke
         MINISTACK_ACCOUNT_ID=ACCOUNT,
         MINISTACK_HOST=HOST,
         MINISTACK_REGION=region,
+        MINISTACK_WORKER_THREADS="4",
         S3_DATA_DIR=str(directory / "s3"),
         SFTP_ENABLED="0",
         STATE_DIR=str(directory / "state"),
@@ -119,7 +132,7 @@ def install_what_the_emulator_lacks(arguments):
     registry_contents.install()
     registry_events.install()
     delivery.install()
-    invocations.install(arguments.asynchronous_retry_seconds)
+    invocations.install(arguments.asynchronous_retry_seconds, arguments.concurrency)
     function_logs.install()
     task_definitions.install()
     tasks.install()
@@ -182,6 +195,16 @@ async def until_it_answers(port):
         await asyncio.sleep(0.05)
 
 
+def end_with_input():
+    """The system closes a pipe whose only writer was killed, so not even a SIGKILL leaves the cloud behind."""
+
+    def wait():
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True, name="end-with-input").start()
+
+
 def main():
     arguments = parsed_arguments()
     # One log, on standard output: the emulator writes to standard error.
@@ -219,6 +242,8 @@ def main():
         "access_key_id": access_key_id,
         "secret_access_key": secret_access_key,
     }
+    if arguments.end_with_input:
+        end_with_input()
     try:
         asyncio.run(serve(port, lambda: write_description(arguments.directory, description)))
     finally:

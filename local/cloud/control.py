@@ -1,8 +1,9 @@
 """The control server: what people and tests ask of the cloud that no AWS API answers. JSON over HTTP."""
 
+import concurrent.futures
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import call_counts
 import containers
@@ -10,10 +11,13 @@ import events
 import faults
 import file_systems
 import homebrew
+import invocations
 import registry_contents
 import slack
 import task_surroundings
 
+# How many requests are answered at once.
+_AT_ONCE = 4
 _EVENT_MEMBERS = {
     "id": str,
     "source": str,
@@ -58,12 +62,15 @@ _READ = {
     "/containers": _running_containers,
     "/calls": call_counts.counts,
     "/faults": faults.prepared,
+    "/invocations": invocations.counts,
 }
 _FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget}
 
 
 class _Requests(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Seconds after which a connection without a request is closed.
+    timeout = 10
 
     def log_message(self, format, *arguments):
         """The emulator's log says what happens; a line for every look at a list would drown it."""
@@ -74,6 +81,8 @@ class _Requests(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        # A connection that stays open would keep its thread from all others.
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -159,9 +168,29 @@ class _Requests(BaseHTTPRequestHandler):
         self._answer_json(400 if problem else 200, {"error": problem} if problem else {})
 
 
+class _Server(HTTPServer):
+    """Answers on a few threads, however many ask at once."""
+
+    request_queue_size = 128
+
+    def __init__(self, address):
+        super().__init__(address, _Requests)
+        self._workers = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "control")
+
+    def process_request(self, request, client_address):
+        self._workers.submit(self._process, request, client_address)
+
+    def _process(self, request, client_address):
+        try:
+            self.finish_request(request, client_address)
+        except Exception:
+            self.handle_error(request, client_address)
+        finally:
+            self.shutdown_request(request)
+
+
 def serve(host):
     """Starts the server on a free port and returns its address."""
-    server = ThreadingHTTPServer((host, 0), _Requests)
-    server.daemon_threads = True
+    server = _Server((host, 0))
     threading.Thread(target=server.serve_forever, daemon=True, name="control").start()
     return f"http://{host}:{server.server_address[1]}"

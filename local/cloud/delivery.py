@@ -3,14 +3,18 @@
 The emulator calls a Lambda target once, whoever may or may not call it. On AWS a rule may only call a
 function whose policy names EventBridge with that rule's ARN; what cannot be delivered goes to the
 target's dead-letter queue, if the queue's policy lets the rule in.
+
+The emulator also starts a thread for each event of S3. Here one thread delivers them all, in order.
 """
 
+import concurrent.futures
+import contextvars
 import json
 import threading
 
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import eventbridge, lambda_svc
+from ministack.services import eventbridge, lambda_svc, s3
 
 import invocations
 import queues
@@ -19,6 +23,7 @@ _PRINCIPAL = "events.amazonaws.com"
 _invoke_target = eventbridge._invoke_target
 # The target and the rule whose delivery is under way on this thread; the emulator passes on neither.
 _under_way = threading.local()
+_of_s3 = concurrent.futures.ThreadPoolExecutor(1, "s3-events")
 
 
 class Undeliverable(Exception):
@@ -92,6 +97,16 @@ def _to_dead_letters(target, rule, payload, error):
         eventbridge.logger.error("rule %s: the event is lost: %s", rule.get("Name"), refused)
 
 
+def _fire_in_order(bucket, key, event_name, *arguments, **options):
+    if bucket in s3._bucket_notifications:
+        sequencer = s3._next_event_sequencer(event_name)
+        # The account and the region of the request.
+        context = contextvars.copy_context()
+        arguments = (bucket, key, event_name, *arguments)
+        _of_s3.submit(context.run, s3._fire_s3_event, *arguments, sequencer=sequencer, **options)
+
+
 def install():
     eventbridge._invoke_target = _invoke
     eventbridge._dispatch_to_lambda = _to_lambda
+    s3._fire_s3_event_async = _fire_in_order

@@ -2,12 +2,19 @@
 
 The emulator moves a task through its states; here each change of `lastStatus` or `desiredStatus` that
 counts on AWS gives an `ECS Task State Change`, and stopping takes the time the containers take.
+
+The emulator has a thread for each task that runs, starts or stops, and for each call. Here one thread watches all
+tasks, and a few start and stop them and answer.
 """
 
+import asyncio
+import concurrent.futures
 import contextlib
 import json
+import threading
+import time
 
-from ministack.core.concurrency import resource_lock, spawn_background
+from ministack.core.concurrency import resource_lock
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecs
 
@@ -15,6 +22,8 @@ import events
 import images
 
 _DEFAULT_STOP_SECONDS = 30
+_WATCH_SECONDS = 0.1
+_AT_ONCE = 6
 
 _mark_pending = ecs._mark_task_pending
 _mark_running = ecs._mark_task_running
@@ -23,7 +32,15 @@ _build_run_kwargs = ecs._build_run_kwargs
 _maybe_mark_stopped = ecs._maybe_mark_stopped
 _run_container = ecs._run_docker_container
 _fail_start = ecs._fail_task_start
+_run_worker = ecs._run_task_worker
+_run_reentrant = ecs.run_reentrant
 _listeners = []
+# What starts must not wait for what takes its time to stop.
+_starting = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-starting")
+_stopping = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-stopping")
+_calls = asyncio.Semaphore(_AT_ONCE)
+# The running tasks by ARN, with what the emulator needs to look at one.
+_watched = {}
 
 _EMULATOR_START_FAILURE = "ResourceInitializationError: unable to pull image or start container: "
 
@@ -199,13 +216,56 @@ def stop(task, reason, stop_code):
     task_arn = task["taskArn"]
     if not _begin_stop(task_arn, task, reason, stop_code):
         return
-    account, region = get_account_id(), get_region()
+    _submit(_stopping, get_account_id(), get_region(), _finish_stop, task_arn, task, reason, stop_code)
 
-    def finish():
-        with request_scope(account, region):
-            _finish_stop(task_arn, task, reason, stop_code)
 
-    spawn_background(finish, thread_name=f"stop-{task_arn[-8:]}")
+def _submit(workers, account, region, function, *arguments):
+    def run():
+        try:
+            with request_scope(account, region):
+                function(*arguments)
+        except Exception:
+            ecs.logger.exception("a task could not be started, stopped or looked at")
+
+    workers.submit(run)
+
+
+def _start_in_turn(*arguments):
+    """Ends the thread that the emulator has begun for this."""
+    _starting.submit(_run_worker, *arguments)
+
+
+def _watch(task, docker_client, account, region):
+    _watched[task["taskArn"]] = (task, docker_client, account, region)
+
+
+def _watch_for_ever():
+    while True:
+        time.sleep(_WATCH_SECONDS)
+        for arn, (task, docker_client, account, region) in list(_watched.items()):
+            with request_scope(account, region):
+                if not ecs._task_is_active(arn, task):
+                    _watched.pop(arn, None)
+                elif _has_ended(task):
+                    _watched.pop(arn, None)
+                    _submit(_stopping, account, region, _look, task, docker_client, account, region)
+
+
+def _has_ended(task):
+    processes = [_container_process(index, task) for index in range(len(task.get("_docker_ids") or []))]
+    return any(process is not None and process.status == "exited" for process in processes)
+
+
+def _look(task, docker_client, account, region):
+    _maybe_mark_stopped(task, docker_client)
+    if ecs._task_is_active(task["taskArn"], task):
+        # A container on which its task does not depend has ended.
+        _watch(task, docker_client, account, region)
+
+
+async def _answer_in_turn(*arguments, **options):
+    async with _calls:
+        return await _run_reentrant(*arguments, **options)
 
 
 def _stop_task(data):
@@ -258,3 +318,7 @@ def install():
     ecs._build_run_kwargs = _container_options
     ecs._run_docker_container = _container_or_reason
     ecs._fail_task_start = _fail_start_in_the_words_of_aws
+    ecs._run_task_worker = _start_in_turn
+    ecs._watch_task_lifecycle = _watch
+    ecs.run_reentrant = _answer_in_turn
+    threading.Thread(target=_watch_for_ever, daemon=True, name="tasks-watched").start()

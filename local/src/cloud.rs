@@ -99,12 +99,25 @@ fn is_ours(pid: u32, directory: &Path) -> bool {
             .is_some_and(|line| line.contains(&directory.to_string_lossy().into_owned()))
 }
 
+/// How long a cloud runs unless [`stop`] ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until the process that started it ends, however it ends.
+    OfThisProcess,
+    /// On and on.
+    UntilStopped,
+}
+
 /// Starts a cloud in this directory, which must be an absolute path, and waits until it answers.
-/// It goes on after this process: [`stop`] ends it.
 ///
 /// # Errors
 /// When one runs there already, or it ends or does not answer in time; the error shows the end of its log.
-pub fn start(workspace: &Workspace, python: &Python, directory: &Path) -> Result<Cloud> {
+pub fn start(
+    workspace: &Workspace,
+    python: &Python,
+    directory: &Path,
+    lifetime: Lifetime,
+) -> Result<Cloud> {
     if let Some(cloud) = running(directory)? {
         bail!(
             "a local cloud runs in {} already (process {})",
@@ -120,18 +133,28 @@ pub fn start(workspace: &Workspace, python: &Python, directory: &Path) -> Result
     let error_output = output
         .try_clone()
         .with_context(|| format!("open {}", log.display()))?;
-    let mut child = Command::new(python.interpreter())
+    let mut command = Command::new(python.interpreter());
+    command
         .arg(workspace.path("local/cloud"))
         .arg("--directory")
-        .arg(directory)
+        .arg(directory);
+    if lifetime == Lifetime::OfThisProcess {
+        command.arg("--end-with-input");
+    }
+    let mut child = command
         .current_dir(workspace.root())
-        .stdin(Stdio::null())
+        .stdin(match lifetime {
+            Lifetime::OfThisProcess => Stdio::piped(),
+            Lifetime::UntilStopped => Stdio::null(),
+        })
         .stdout(output)
         .stderr(error_output)
         // A group of its own: Ctrl-C is for the command that started it, which then stops it in order.
         .process_group(0)
         .spawn()
         .context("start the local cloud")?;
+    // Kept open until this process ends, when the system closes it, even after a SIGKILL.
+    std::mem::forget(child.stdin.take());
     let started = wait_until("the local cloud to answer", START_PATIENCE, || {
         if let Some(status) = child.try_wait().context("look after the local cloud")? {
             bail!("the local cloud ended with {status}");

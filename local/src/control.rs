@@ -69,6 +69,15 @@ pub struct Container {
     pub task: Option<String>,
 }
 
+/// What a function has to do with events that it was given asynchronously.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocations {
+    /// Events that wait until the function may run, or is tried again.
+    pub waiting: u64,
+    /// Events that the function works on.
+    pub running: u64,
+}
+
 /// How a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -173,6 +182,14 @@ impl Control {
     /// When the control server does not answer.
     pub fn calls(&self) -> Result<BTreeMap<String, u64>> {
         self.get("/calls")
+    }
+
+    /// The asynchronous invocations by the function's name, of each function that has any.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn invocations(&self) -> Result<BTreeMap<String, Invocations>> {
+        self.get("/invocations")
     }
 
     /// Puts an event on the default bus as AWS itself would.

@@ -36,6 +36,17 @@ pub struct Environment {
     pub bottle_sync: PathBuf,
 }
 
+/// What is installed into a local cloud.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The architecture that they were built for, as Lambda names it.
+    pub architecture: &'static str,
+    /// The folder of the functions' packages: a folder an architecture, with `longshore.zip` in it.
+    pub packages: PathBuf,
+    /// The program of the task that brings bottles over.
+    pub bottle_sync: PathBuf,
+}
+
 fn path(directory: &Path) -> PathBuf {
     directory.join("environment.json")
 }
@@ -52,8 +63,7 @@ fn own_copy(program: &Path, directory: &Path) -> Result<PathBuf> {
 
 impl Environment {
     /// Installs Longshore into a cloud: the roles of tasks, Terraform, the cluster; writes `environment.json`.
-    /// The functions' packages for `architecture` (`x86_64` or `arm64`) must have been made, and the program of the task
-    /// that brings bottles over. `progress` is told what is being done.
+    /// `progress` is told what is being done.
     ///
     /// # Errors
     /// When a call is refused or Terraform fails.
@@ -61,7 +71,7 @@ impl Environment {
         workspace: &Workspace,
         directory: &Path,
         cloud: Cloud,
-        architecture: &str,
+        programs: &Programs,
         mut progress: impl FnMut(&str),
     ) -> Result<Self> {
         let client = cloud.client();
@@ -69,13 +79,13 @@ impl Environment {
         let task_roles = TaskRoles::ensure(&client)?;
         ensure_cluster(&client, CLUSTER)?;
         progress("applying infra/environments/local");
-        let applied = terraform::apply(workspace, directory, &cloud, &task_roles, architecture)?;
+        let applied = terraform::apply(workspace, directory, &cloud, &task_roles, programs)?;
         let environment = Self {
             cloud,
             cluster: CLUSTER.to_owned(),
             task_roles,
             applied,
-            bottle_sync: own_copy(&workspace.bottle_sync(architecture), directory)?,
+            bottle_sync: own_copy(&programs.bottle_sync, directory)?,
         };
         environment.write(directory)?;
         Ok(environment)

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, PipeReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +12,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process, waitpid,
+};
 
-/// How long a child may take to end after it was asked to, before it is killed.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a child may take to end after it was asked to, before it is killed with all that it started.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many last lines of a failed command are shown.
 const SHOWN_LINES: usize = 30;
 
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on SIGINT, SIGTERM and SIGHUP do not end this process at once: [`interrupted`] answers true instead, so that what
-/// was started can be torn down.
+/// From now on SIGINT, SIGTERM and SIGHUP do not end this process at once: [`interrupted`] answers true instead, for
+/// good, so that nothing new is begun and what was started is torn down.
 ///
 /// # Errors
 /// When the signals cannot be registered.
@@ -56,17 +59,11 @@ pub fn check_interruption() -> Result<()> {
     Ok(())
 }
 
-/// From now on an interruption that came is forgotten: for the tear-down, which must run to its end.
-pub fn forget_interruption() {
-    if let Some(flag) = INTERRUPTED.get() {
-        flag.store(false, Ordering::SeqCst);
-    }
-}
-
-/// Runs a command to its end; `on_line` gets each line of its standard output and standard error, in order.
+/// Runs a command to its end; `on_line` gets each line of its standard output and standard error, in order. A line ends
+/// with a line feed, or with the carriage return by which programs write their progress over itself.
 ///
 /// # Errors
-/// When it cannot be started, or this process was interrupted (the command is ended then).
+/// When it cannot be started, or this process was interrupted (the command is ended then, with all that it started).
 pub fn run_lines(
     command: &mut Command,
     mut on_line: impl FnMut(&str) -> Result<()>,
@@ -81,6 +78,8 @@ pub fn run_lines(
         .stdin(Stdio::null())
         .stdout(writer)
         .stderr(error_writer)
+        // A group of its own, to be ended as a whole. Ctrl-C reaches this process only, which passes it on.
+        .process_group(0)
         .spawn();
     // The command keeps the writing ends of the pipe; without this the reader would never see the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -100,20 +99,28 @@ fn follow(
 ) -> Result<()> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(reader).split(b'\n') {
-            let Ok(line) = line else { break };
-            if sender
-                .send(String::from_utf8_lossy(&line).into_owned())
-                .is_err()
-            {
-                break;
+        let mut lines = Lines::default();
+        let mut reader = BufReader::new(reader);
+        loop {
+            let taken = match reader.fill_buf() {
+                Ok([]) | Err(_) => break,
+                Ok(bytes) => {
+                    lines.take(bytes);
+                    bytes.len()
+                }
+            };
+            reader.consume(taken);
+            if lines.ended.drain(..).any(|line| sender.send(line).is_err()) {
+                return;
             }
         }
+        // Nobody may listen any more, which is nobody's loss then.
+        let _ = lines.rest().map(|line| sender.send(line));
     });
     let mut ended: Option<Instant> = None;
     loop {
         match receiver.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => on_line(line.trim_end_matches('\r'))?,
+            Ok(line) => on_line(&line)?,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
                 check_interruption()?;
@@ -129,23 +136,57 @@ fn follow(
     }
 }
 
-fn end(child: &mut Child) {
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-        && matches!(child.try_wait(), Ok(None))
-        && kill_process(pid, Signal::TERM).is_ok()
-    {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if !matches!(child.try_wait(), Ok(None)) {
-                return;
+/// Bytes cut into lines.
+#[derive(Default)]
+struct Lines {
+    begun: Vec<u8>,
+    ended: Vec<String>,
+    /// A line feed right after a carriage return ends nothing more.
+    has_returned: bool,
+}
+
+impl Lines {
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let has_returned = std::mem::replace(&mut self.has_returned, *byte == b'\r');
+            match byte {
+                b'\n' if !has_returned => self.end(),
+                b'\r' if !self.begun.is_empty() => self.end(),
+                b'\n' | b'\r' => {}
+                byte => self.begun.push(*byte),
             }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        // It has been asked and did not end: nothing is left but to kill it, and a failure means that it ended now.
-        if child.kill().is_ok() {
-            drop(child.wait());
         }
     }
+
+    fn end(&mut self) {
+        let line = std::mem::take(&mut self.begun);
+        self.ended.push(String::from_utf8_lossy(&line).into_owned());
+    }
+
+    fn rest(mut self) -> Option<String> {
+        if self.begun.is_empty() {
+            return None;
+        }
+        self.end();
+        self.ended.pop()
+    }
+}
+
+/// Ends a child, which leads a group of its own, and whatever is in that group.
+fn end(child: &mut Child) {
+    let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    // An error says that nothing of the group runs any more.
+    if kill_process_group(group, Signal::TERM).is_ok() {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // What the child started may outlive it.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    drop(child.wait());
 }
 
 /// Runs a command to its end with its output appended to a file.
@@ -153,6 +194,18 @@ fn end(child: &mut Child) {
 /// # Errors
 /// When it cannot be started or fails; the error shows the last lines that it printed.
 pub fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
+    run_logged_and_watched(command, log, |_| true)
+}
+
+/// Runs a command to its end with its output appended to a file, but for the lines for which `keep` answers false.
+///
+/// # Errors
+/// When it cannot be started or fails; the error shows the last lines that were kept.
+pub fn run_logged_and_watched(
+    command: &mut Command,
+    log: &Path,
+    mut keep: impl FnMut(&str) -> bool,
+) -> Result<()> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
@@ -163,6 +216,9 @@ pub fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
         .with_context(|| format!("open {}", log.display()))?;
     let mut last = VecDeque::new();
     let status = run_lines(command, |line| {
+        if !keep(line) {
+            return Ok(());
+        }
         if last.len() == SHOWN_LINES {
             last.pop_front();
         }
@@ -294,6 +350,35 @@ mod tests {
         .unwrap();
         assert_eq!(lines, ["one", "two", "three"]);
         assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn progress_that_is_written_over_itself_arrives_piece_by_piece() {
+        let mut lines = Vec::new();
+        let script = r"printf 'crate 1\rcrate 2\r\r\nwindows\r\n\nlast'";
+        run_lines(&mut shell(script), |line| {
+            lines.push(line.to_owned());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(lines, ["crate 1", "crate 2", "windows", "", "last"]);
+    }
+
+    #[test]
+    fn a_command_that_is_ended_takes_with_it_what_it_started() {
+        let mut pid = None;
+        let error = run_lines(&mut shell("sleep 600 & echo $!; wait"), |line| {
+            pid = Some(line.parse::<u32>().unwrap());
+            bail!("enough");
+        })
+        .unwrap_err();
+        assert_eq!(error.to_string(), "enough");
+        let pid = pid.unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while runs(pid) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!runs(pid), "the process that the command started runs on");
     }
 
     #[test]

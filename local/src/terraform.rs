@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
+use crate::environment::Programs;
 use crate::process::{capture, run_logged};
 use crate::scene::TaskRoles;
 use crate::workspace::Workspace;
@@ -194,7 +195,7 @@ pub fn apply(
     directory: &Path,
     cloud: &Cloud,
     task_roles: &TaskRoles,
-    architecture: &str,
+    programs: &Programs,
 ) -> Result<Applied> {
     let log = directory.join("terraform.log");
     let state = directory.join(format!("terraform-{}.tfstate", cloud.pid));
@@ -211,9 +212,9 @@ pub fn apply(
     .with_variable("slack_api_url", &cloud.slack_api_url)
     .with_variable(
         "package_directory",
-        &workspace.path("target/packages").to_string_lossy(),
+        &programs.packages.to_string_lossy(),
     )
-    .with_variable("architecture", architecture)
+    .with_variable("architecture", programs.architecture)
     .with_variable("task_role_arns", &json!(task_roles.arns()).to_string())
     // The demo's and the tests' unrelated events are told at this level.
     .with_variable("log_level", "DEBUG");

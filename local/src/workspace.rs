@@ -2,6 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+/// The program of all functions.
+pub const BOOTSTRAP: &str = "bootstrap";
+
+/// The program of the task that brings bottles over.
+pub const BOTTLE_SYNC: &str = "bottle-sync";
+
+/// The file name of the functions' package.
+pub const PACKAGE: &str = "longshore.zip";
+
 /// A checkout of this repository.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -36,18 +45,22 @@ impl Workspace {
         self.root.join("target")
     }
 
-    /// Where `cargo xtask package` puts the functions of one architecture (`x86_64` or `arm64`).
+    /// Where `cargo xtask package` puts the functions' packages: a folder an architecture (`x86_64` or `arm64`), with
+    /// [`PACKAGE`] in it.
     #[must_use]
-    pub fn packages(&self, architecture: &str) -> PathBuf {
-        self.target().join("packages").join(architecture)
+    pub fn packages(&self) -> PathBuf {
+        self.target().join("packages")
     }
 
-    /// The program of the task that brings bottles over, where `cargo xtask image` puts it for one architecture.
+    /// The same for the local cloud, of programs that were compiled for this machine.
     #[must_use]
-    pub fn bottle_sync(&self, architecture: &str) -> PathBuf {
-        self.target()
-            .join("task")
-            .join(architecture)
-            .join("bottle-sync/bootstrap")
+    pub fn local_packages(&self) -> PathBuf {
+        self.path("target/local/packages")
+    }
+
+    /// A program that was compiled for this machine, as the tests are.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.target().join("debug").join(name)
     }
 }

@@ -243,12 +243,21 @@ impl Fleet {
             .map(drop)
     }
 
-    /// Takes such a limit away.
+    /// Waits until a function has worked on all events it was given, and takes such a limit away in any case. So
+    /// nothing of one test's storm is left for the next.
     ///
     /// # Errors
-    /// When Lambda refuses.
+    /// When events are left, or Lambda refuses.
     pub fn unlimit(&self, function: &str) -> Result<()> {
         let name = self.environment.applied.function_name(function)?;
+        let what = format!("no event to be left for {name}");
+        let drained = wait_until(&what, PATIENCE, || {
+            let invocations = self.environment.control().invocations()?;
+            Ok(match invocations.get(name) {
+                None => Seen::Yes(()),
+                Some(left) => Seen::NotYet(format!("{left:?}")),
+            })
+        });
         let path = format!("/2017-10-31/functions/{name}/concurrency");
         self.environment
             .client()
@@ -258,8 +267,8 @@ impl Fleet {
                 &path,
                 &Value::Null,
             )
-            .with_context(|| format!("let any number of invocations of {name} run"))
-            .map(drop)
+            .with_context(|| format!("let any number of invocations of {name} run"))?;
+        drained
     }
 
     fn ecs_name(&self, service: usize) -> String {

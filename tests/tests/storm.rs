@@ -27,10 +27,9 @@ fn a_storm_ends_with_the_newest_image_everywhere_and_only_what_fails_is_rolled_b
         fleet.limit(function, invocations)?;
     }
     let outcome = storm(&fleet);
-    for (function, _) in AT_ONCE {
-        fleet.unlimit(function)?;
-    }
-    outcome
+    let drained = AT_ONCE.map(|(function, _)| fleet.unlimit(function));
+    outcome?;
+    drained.into_iter().collect()
 }
 
 fn storm(fleet: &Fleet) -> Result<()> {

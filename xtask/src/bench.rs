@@ -84,8 +84,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         "no files or no rounds: nothing is measured"
     );
     let mut terminal = Terminal::standard_error();
+    let clients = Clients::ensure(workspace, arguments.concurrency, &mut terminal)?;
     let mut progress = |text: &str| terminal.progress(text);
-    let clients = Clients::ensure(workspace, arguments.concurrency, &mut progress)?;
     progress("writing the files");
     let files = Files::ensure(&workspace.path(FOLDER), arguments.files, arguments.bytes)?;
     let source = servers::serve_files(files.folder())?;

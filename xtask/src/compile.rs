@@ -1,6 +1,9 @@
-//! Compiling programs for another machine, byte for byte reproducibly.
+//! Compiling the programs: for this machine quickly, and for AWS byte for byte reproducibly.
 //!
-//! The same sources give the same bytes on every machine and in every folder: cargo-lambda and zig are pinned in
+//! The demo and the end-to-end tests run what the tests are built of: the same crates, profile and features, so that
+//! nothing is compiled for them alone. What goes to AWS is compiled by cargo-lambda in a profile of its own.
+//!
+//! There the same sources give the same bytes on every machine and in every folder: cargo-lambda and zig are pinned in
 //! `local/requirements.txt`, rustc in `rust-toolchain.toml`, crates in `Cargo.lock`, and paths of this machine are
 //! mapped to fixed names in what Rust and C compile.
 
@@ -10,53 +13,151 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use longshore_local::process::{capture, run_logged};
+use longshore_local::process::{capture, run_logged_and_watched};
 use longshore_local::python::Python;
-use longshore_local::workspace::Workspace;
+use longshore_local::workspace::{BOOTSTRAP, BOTTLE_SYNC, Workspace};
 
 use crate::local::quoted;
+use crate::terminal::Terminal;
 
-/// What is compiled, and how.
-pub struct Build<'a> {
-    /// The target triple.
-    pub target: &'a str,
-    /// The profile of `Cargo.toml`.
-    pub profile: &'a str,
-    /// The programs' names.
-    pub programs: &'a [&'a str],
-    /// Where each program goes, as `<program>/bootstrap`.
-    pub directory: &'a Path,
+/// The profile of `Cargo.toml` for what runs on AWS.
+const PROFILE: &str = "production";
+
+/// Programs that were compiled. They stay as they are for as long as this lives: two commands at the same time would
+/// write the same files.
+pub struct Programs {
+    /// The program of all functions.
+    pub bootstrap: PathBuf,
+    /// The program of the task that brings bottles over.
+    pub bottle_sync: PathBuf,
+    _guard: File,
 }
 
-impl Build<'_> {
-    /// Compiles. What it has written stays as it is for as long as the answer lives: two commands at the same time
-    /// would write the same files.
-    pub fn run(
-        &self,
-        workspace: &Workspace,
-        python: &Python,
-        progress: &mut impl FnMut(&str),
-    ) -> Result<File> {
-        require_standard_library(workspace, self.target, progress)?;
-        let programs = self.programs.join(", ");
-        progress(&format!("building {programs} for {}", self.target));
-        std::fs::create_dir_all(workspace.target()).context("create target")?;
-        let guard = File::create(workspace.path("target/packages.lock"))
-            .context("create target/packages.lock")?;
-        guard
-            .lock()
-            .context("wait for another command that builds the packages")?;
-        for program in self.programs {
-            remove_if_there(&self.directory.join(program).join("bootstrap"))?;
-        }
-        let log = workspace.path("target/package.log");
-        run_logged(&mut cargo_lambda(workspace, python, self)?, &log)
-            .with_context(|| format!("build {programs} for {}", self.target))?;
-        Ok(guard)
+/// Compiles the programs for this machine, as the tests are compiled.
+pub fn for_this_machine(workspace: &Workspace, terminal: &mut Terminal) -> Result<Programs> {
+    let guard = lock(workspace, "programs")?;
+    let mut command = cargo(workspace, "build");
+    // Of the whole workspace, as the tests: a part of it would be built with other features, all over again.
+    command.args(["--workspace", "--bin", BOOTSTRAP, "--bin", BOTTLE_SYNC]);
+    watch(&mut command, &workspace.path("target/programs.log"), terminal)
+        .context("build the programs for this machine")?;
+    Ok(Programs {
+        bootstrap: workspace.program(BOOTSTRAP),
+        bottle_sync: workspace.program(BOTTLE_SYNC),
+        _guard: guard,
+    })
+}
+
+/// Compiles the programs for one architecture of AWS (`x86_64` or `arm64`); they run on any Linux.
+pub fn for_aws(
+    workspace: &Workspace,
+    python: &Python,
+    architecture: &str,
+    terminal: &mut Terminal,
+) -> Result<Programs> {
+    let target = target(architecture);
+    require_standard_library(workspace, target, terminal)?;
+    let guard = lock(workspace, "packages")?;
+    let directory = workspace.path("target/lambda").join(architecture);
+    let program = |name| directory.join(name).join("bootstrap");
+    let programs = Programs {
+        bootstrap: program(BOOTSTRAP),
+        bottle_sync: program(BOTTLE_SYNC),
+        _guard: guard,
+    };
+    // What runs cannot be written, but removed: a task of a local cloud may run it.
+    remove_if_there(&programs.bootstrap)?;
+    remove_if_there(&programs.bottle_sync)?;
+    let mut command = cargo_lambda(workspace, python, target, &directory)?;
+    watch(&mut command, &workspace.path("target/package.log"), terminal)
+        .with_context(|| format!("build {BOOTSTRAP} and {BOTTLE_SYNC} for {target}"))?;
+    Ok(programs)
+}
+
+/// Static programs, so that one build serves Lambda and a container image with nothing else in it.
+fn target(architecture: &str) -> &'static str {
+    if architecture == "arm64" {
+        "aarch64-unknown-linux-musl"
+    } else {
+        "x86_64-unknown-linux-musl"
     }
 }
 
-/// What runs cannot be written, but removed: a task of a local cloud may run it.
+/// A command of the toolchain that `rust-toolchain.toml` names, whatever started this process, with the files of all
+/// commands in the same place.
+pub fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .arg(subcommand)
+        .arg("--target-dir")
+        .arg(workspace.target())
+        .current_dir(workspace.root());
+    of_the_pinned_toolchain(&mut command);
+    command
+}
+
+/// rustup hands its choice down to what it starts, in variables that are stronger than `rust-toolchain.toml`.
+fn of_the_pinned_toolchain(command: &mut Command) {
+    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
+        command.env_remove(variable);
+    }
+}
+
+/// Runs a compilation with its output in a log, and shows which crate it is at.
+fn watch(command: &mut Command, log: &Path, terminal: &mut Terminal) -> Result<()> {
+    command
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "100");
+    run_logged_and_watched(command, log, |line| {
+        if let Some(crates) = Crates::read(line) {
+            terminal.ticking(&crates.to_string());
+            return false;
+        }
+        true
+    })
+}
+
+/// How far cargo is: `Building [===>   ] 213/480: aws-sdk-ecs, tokio`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Crates<'a> {
+    done: usize,
+    all: usize,
+    now: &'a str,
+}
+
+impl<'a> Crates<'a> {
+    /// Reads a line of cargo's own progress.
+    pub fn read(line: &'a str) -> Option<Self> {
+        let (_, rest) = line.split_once("Building [")?;
+        let (_, rest) = rest.split_once("] ")?;
+        let (numbers, names) = rest.split_once(':')?;
+        let (done, all) = numbers.split_once('/')?;
+        let now = names.split([',', '\u{1b}']).next().unwrap_or_default().trim();
+        Some(Self {
+            done: done.trim().parse().ok()?,
+            all: all.trim().parse().ok()?,
+            now,
+        })
+    }
+}
+
+impl std::fmt::Display for Crates<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { done, all, now } = self;
+        write!(formatter, "compiling: {done} of {all} done, now {now}")
+    }
+}
+
+fn lock(workspace: &Workspace, name: &str) -> Result<File> {
+    std::fs::create_dir_all(workspace.target()).context("create target")?;
+    let path = workspace.target().join(format!("{name}.lock"));
+    let guard = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    guard
+        .lock()
+        .with_context(|| format!("wait for another command that builds the {name}"))?;
+    Ok(guard)
+}
+
 fn remove_if_there(program: &Path) -> Result<()> {
     match std::fs::remove_file(program) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -69,7 +170,7 @@ fn remove_if_there(program: &Path) -> Result<()> {
 fn require_standard_library(
     workspace: &Workspace,
     target: &str,
-    progress: &mut impl FnMut(&str),
+    terminal: &mut Terminal,
 ) -> Result<()> {
     let folder = sysroot(workspace)?
         .join("lib/rustlib")
@@ -78,12 +179,13 @@ fn require_standard_library(
     if folder.is_dir() {
         return Ok(());
     }
-    progress(&format!("adding rust's standard library for {target}"));
-    let added = capture(
-        Command::new("rustup")
-            .args(["target", "add", target])
-            .current_dir(workspace.root()),
-    );
+    terminal.progress(&format!("adding rust's standard library for {target}"));
+    let mut command = Command::new("rustup");
+    command
+        .args(["target", "add", target])
+        .current_dir(workspace.root());
+    of_the_pinned_toolchain(&mut command);
+    let added = capture(&mut command);
     match added {
         Ok(_) if folder.is_dir() => Ok(()),
         Ok(_) => bail!("rustup added {target}, but not to the toolchain that builds this checkout"),
@@ -94,30 +196,33 @@ fn require_standard_library(
     }
 }
 
+fn rustc(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new("rustc");
+    command.args(arguments).current_dir(workspace.root());
+    of_the_pinned_toolchain(&mut command);
+    capture(&mut command)
+}
+
 fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
-    let answer = capture(
-        Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .current_dir(workspace.root()),
-    )?;
+    let answer = rustc(workspace, &["--print", "sysroot"])?;
     Ok(PathBuf::from(answer.trim()))
 }
 
 /// The commit that rustc was built from.
 fn commit(workspace: &Workspace) -> Result<String> {
-    let answer = capture(
-        Command::new("rustc")
-            .args(["--version", "--verbose"])
-            .current_dir(workspace.root()),
-    )?;
-    answer
+    rustc(workspace, &["--version", "--verbose"])?
         .lines()
         .find_map(|line| line.strip_prefix("commit-hash: "))
         .map(str::to_owned)
         .context("rustc does not say which commit it was built from")
 }
 
-fn cargo_lambda(workspace: &Workspace, python: &Python, build: &Build<'_>) -> Result<Command> {
+fn cargo_lambda(
+    workspace: &Workspace,
+    python: &Python,
+    target: &str,
+    directory: &Path,
+) -> Result<Command> {
     let mut command = Command::new(python.programs().join("cargo-lambda"));
     command
         .args([
@@ -126,16 +231,18 @@ fn cargo_lambda(workspace: &Workspace, python: &Python, build: &Build<'_>) -> Re
             "--locked",
             "--disable-optimizations",
             "--profile",
-            build.profile,
+            PROFILE,
             "--target",
-            build.target,
+            target,
+            "--bin",
+            BOOTSTRAP,
+            "--bin",
+            BOTTLE_SYNC,
         ])
         .arg("--lambda-dir")
-        .arg(build.directory)
+        .arg(directory)
         .current_dir(workspace.root());
-    for program in build.programs {
-        command.args(["--bin", program]);
-    }
+    of_the_pinned_toolchain(&mut command);
     // cargo-lambda looks for zig on the path, where the pinned one must be found first.
     let mut path = vec![python.programs()];
     path.extend(std::env::split_paths(
@@ -162,7 +269,7 @@ fn cargo_lambda(workspace: &Workspace, python: &Python, build: &Build<'_>) -> Re
 }
 
 /// The folders of this machine whose names the compilers would write into a program, and the names written instead.
-fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
+pub fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| {
@@ -178,4 +285,32 @@ fn fixed_names(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
             format!("/rustc/{}", commit(workspace)?),
         ),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crate_that_cargo_is_at_is_read_from_its_progress() {
+        let line = "    Building [=========>            ] 213/480: aws-sdk-ecs, tokio\u{1b}[K";
+        let crates = Crates::read(line).unwrap();
+        assert_eq!(
+            crates.to_string(),
+            "compiling: 213 of 480 done, now aws-sdk-ecs"
+        );
+        for line in [
+            "   Compiling serde v1.0.229",
+            "    Building [=> ] x/480: tokio",
+            "    Building [",
+        ] {
+            assert_eq!(Crates::read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn one_target_serves_functions_and_task() {
+        assert_eq!(target("arm64"), "aarch64-unknown-linux-musl");
+        assert_eq!(target("x86_64"), "x86_64-unknown-linux-musl");
+    }
 }

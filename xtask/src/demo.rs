@@ -12,22 +12,29 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use longshore_local::cloud::{self, Cloud};
+use longshore_local::cloud::{self, Cloud, Lifetime};
 use longshore_local::control::SlackMessage;
-use longshore_local::environment::Environment;
-use longshore_local::process::{check_interruption, forget_interruption, interrupted};
+use longshore_local::environment::{Environment, Programs};
+use longshore_local::process::{check_interruption, interrupted};
 use longshore_local::python::Python;
 use longshore_local::scene::{Network, Running, Service, push_image, serves, short_digest};
 use longshore_local::wait::{Seen, wait_until};
 use longshore_local::workspace::Workspace;
 use serde::Serialize;
 
+use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
-use crate::{image, package, tools};
+use crate::{package, tools};
 
 /// How long a rollout and its messages may take. Far more than they do: a slow machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The command, by which its duration is kept.
+const NAME: &str = "demo";
+
+/// What is said where no demo ran yet. Measured on two processors (`docs` of this: the table in CONTRIBUTING.md).
+const FIRST_TIME: &str = "The first demo of a checkout compiles some 370 crates: about 5 minutes on two processors.";
 
 /// How wide the names of steps are shown.
 const NAME_WIDTH: usize = 66;
@@ -185,8 +192,14 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         steps: Vec::new(),
         slack: Vec::new(),
     };
+    let start = Instant::now();
+    let durations = Durations::of(workspace);
+    demo.announce(&durations);
     demo.play(arguments.keep);
     let ok = demo.steps.iter().all(|step| step.ok);
+    if ok {
+        durations.keep(NAME, start.elapsed());
+    }
     demo.show_table(ok);
     if arguments.keep && ok {
         demo.show_ways_to_look_around();
@@ -217,19 +230,43 @@ struct Demo<'workspace> {
 }
 
 impl Demo<'_> {
-    fn play(&mut self, keep: bool) {
+    /// What is going to happen, and how long it may take.
+    fn announce(&mut self, durations: &Durations) {
         let title = self.terminal.styled(
             Style::Bold,
             "\nLongshore: a stack file is built, a push ships, a mirror is filled, on this machine\n",
         );
         self.terminal.line(&title);
+        let last = durations.last(NAME).map_or_else(
+            || FIRST_TIME.to_owned(),
+            |last| format!("The last demo here took {last}. Only what changed since is compiled."),
+        );
+        let lines = [
+            format!(
+                "The programs are compiled, a local cloud starts, Terraform installs Longshore in it, and {} steps are shown.",
+                STEPS.len()
+            ),
+            format!("{last}\n"),
+        ];
+        for line in lines {
+            let line = self.terminal.styled(Style::Dim, &line);
+            self.terminal.line(&line);
+        }
+    }
+
+    fn play(&mut self, keep: bool) {
         // What is left running is there to be looked at.
         let steps = if keep {
             STEPS.split_last().map_or(&[][..], |(_, rest)| rest)
         } else {
             &STEPS
         };
-        let set_up = self.set_up();
+        let lifetime = if keep {
+            Lifetime::UntilStopped
+        } else {
+            Lifetime::OfThisProcess
+        };
+        let set_up = self.set_up(lifetime);
         let is_set_up = set_up.is_some();
         match set_up {
             Some(mut stage) => {
@@ -248,7 +285,7 @@ impl Demo<'_> {
     }
 
     /// Answers nothing when a step failed: there is nothing to show then.
-    fn set_up(&mut self) -> Option<Stage> {
+    fn set_up(&mut self, lifetime: Lifetime) -> Option<Stage> {
         let workspace = self.workspace;
         let directory = self.directory.clone();
         let architecture = self.step("the tools are there", |terminal| {
@@ -266,27 +303,19 @@ impl Demo<'_> {
                 python,
             ))
         })?;
-        self.step("the functions are built and packed", |terminal| {
-            let packages = package::build(workspace, &python, architecture, |text| {
-                terminal.progress(text)
-            })?;
-            image::build(workspace, &python, architecture, |text| {
-                terminal.progress(text);
-            })?;
+        let programs = self.step("the functions are built and packed", |terminal| {
+            let programs = package::for_this_machine(workspace, architecture, terminal)?;
             Ok((
-                format!(
-                    "{} packages and the task's program for {architecture}",
-                    packages.len()
-                ),
-                (),
+                format!("one package of all functions, and the task's program, for {architecture}"),
+                programs,
             ))
         })?;
         let cloud = self.step("the local cloud answers", |_| {
-            let cloud = start_afresh(workspace, &python, &directory)?;
+            let cloud = start_afresh(workspace, &python, &directory, lifetime)?;
             Ok((format!("{}, IAM enforced", cloud.endpoint), cloud))
         })?;
         let environment = self.step("Terraform is applied", |terminal| {
-            install(workspace, &directory, cloud, architecture, terminal)
+            install(workspace, &directory, cloud, &programs, terminal)
         })?;
         // A stack's services are in its own cluster, which has its name.
         let environment = Environment {
@@ -327,11 +356,10 @@ impl Demo<'_> {
     }
 
     fn tear_down(&mut self, keep: bool) {
-        // What was started must be stopped, even after Ctrl-C. It has failed the step that it came in.
-        forget_interruption();
         if !keep {
             let directory = self.directory.clone();
-            self.step("everything is stopped", |_| {
+            // What was started must be stopped, even after Ctrl-C, which has failed the step that it came in.
+            self.timed("everything is stopped", |_| {
                 cloud::stop(&directory)?;
                 Ok((String::new(), ()))
             });
@@ -344,9 +372,20 @@ impl Demo<'_> {
         name: &'static str,
         body: impl FnOnce(&mut Terminal) -> Result<(String, T)>,
     ) -> Option<T> {
+        self.timed(name, |terminal| {
+            check_interruption()?;
+            body(terminal)
+        })
+    }
+
+    fn timed<T>(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce(&mut Terminal) -> Result<(String, T)>,
+    ) -> Option<T> {
         self.terminal.progress(name);
         let start = Instant::now();
-        let outcome = check_interruption().and_then(|()| body(&mut self.terminal));
+        let outcome = body(&mut self.terminal);
         let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
         let (ok, detail, value) = match outcome {
             Ok((detail, value)) => (true, detail, Some(value)),
@@ -458,10 +497,10 @@ fn install(
     workspace: &Workspace,
     directory: &Path,
     cloud: Cloud,
-    architecture: &str,
+    programs: &Programs,
     terminal: &mut Terminal,
 ) -> Result<(String, Environment)> {
-    let environment = Environment::install(workspace, directory, cloud, architecture, |text| {
+    let environment = Environment::install(workspace, directory, cloud, programs, |text| {
         terminal.progress(text);
     })?;
     let applied = &environment.applied;

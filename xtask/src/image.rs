@@ -7,7 +7,6 @@ mod layer;
 mod layout;
 mod push;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -21,12 +20,6 @@ use crate::image::layout::{Annotations, Blob, Image};
 use crate::image::push::{Destination, Registry};
 use crate::package::Architecture;
 use crate::terminal::{Style, Terminal, padded};
-
-/// The program of the image.
-const PROGRAM: &str = "bottle-sync";
-
-/// Programs for Lambda are built to start fast, this one to run for hours.
-const PROFILE: &str = "task";
 
 /// Where the image goes, as an OCI image layout.
 const LAYOUT: &str = "target/images/bottle-sync";
@@ -53,9 +46,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let python = Python::ensure(workspace, |text| terminal.progress(text))?;
     let mut images = Vec::new();
     for architecture in arguments.architecture.names() {
-        let program = build(workspace, &python, architecture, |text| {
-            terminal.progress(text)
-        })?;
+        let program =
+            compile::for_aws(workspace, &python, architecture, &mut terminal)?.bottle_sync;
         let annotations = match &registry {
             Some(registry) if registry.is_local() => local_annotations(&program),
             _ => Annotations::new(),
@@ -76,29 +68,6 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Builds the program for one architecture (`x86_64` or `arm64`); it runs on any Linux.
-pub fn build(
-    workspace: &Workspace,
-    python: &Python,
-    architecture: &str,
-    mut progress: impl FnMut(&str),
-) -> Result<PathBuf> {
-    let target = if architecture == "arm64" {
-        "aarch64-unknown-linux-musl"
-    } else {
-        "x86_64-unknown-linux-musl"
-    };
-    let directory = workspace.path("target/task").join(architecture);
-    let build = compile::Build {
-        target,
-        profile: PROFILE,
-        programs: &[PROGRAM],
-        directory: &directory,
-    };
-    let _guard = build.run(workspace, python, &mut progress)?;
-    Ok(directory.join(PROGRAM).join("bootstrap"))
 }
 
 /// What the local cloud reads from an image's manifest: it has no container engine and starts the program itself.

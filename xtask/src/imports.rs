@@ -68,7 +68,7 @@ const BELOW_FUNCTIONS: [&str; 9] = [
 ];
 
 /// The one table. A package without a line in it is refused, so that a new one is thought about.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-rollout", &["longshore-events"], &[]),
     rule(
@@ -142,6 +142,18 @@ const RULES: [Rule; 20] = [
         &BELOW_FUNCTIONS,
         &["lambda_runtime", "tokio"],
     ),
+    // The program of all functions, of which Lambda names one.
+    rule(
+        "longshore-bootstrap",
+        &[
+            "longshore-deploy",
+            "longshore-notify",
+            "longshore-provision",
+            "longshore-sync",
+            "longshore-watch",
+        ],
+        &["lambda_runtime", "tokio"],
+    ),
     // No Lambda function: a task, which serves its health over a socket.
     rule("longshore-bottle-sync", &BELOW_FUNCTIONS, &["tokio"]),
     rule("longshore-cli", &BELOW_FUNCTIONS, &["tokio"]),
@@ -152,8 +164,8 @@ const RULES: [Rule; 20] = [
         &[],
         &["aws-credential-types", "aws-sigv4", "ureq"],
     ),
-    // It asks a mirror as brew does.
-    rule("longshore-tests", &["longshore-local"], &["ureq"]),
+    // It asks a mirror as brew does; tokio is named for its features only.
+    rule("longshore-tests", &["longshore-local"], &["tokio", "ureq"]),
     // It pushes images to their registry.
     rule("xtask", &["longshore-local", "longshore-stack"], &["ureq"]),
 ];

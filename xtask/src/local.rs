@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use longshore_local::cloud;
+use longshore_local::cloud::{self, Lifetime};
 use longshore_local::environment::Environment;
 use longshore_local::python::Python;
 use longshore_local::workspace::Workspace;
 
 use crate::terminal::{Style, Terminal};
-use crate::{image, package, tools};
+use crate::{package, tools};
 
 /// Where the cloud is when no other directory is given.
 const DEFAULT_DIRECTORY: &str = "target/local/cloud";
@@ -54,20 +54,18 @@ fn up(workspace: &Workspace, directory: &Path) -> Result<ExitCode> {
     tools::check()?;
     let architecture = tools::host_architecture()?;
     let python = Python::ensure(workspace, |text| terminal.progress(text))?;
-    package::build(workspace, &python, architecture, |text| {
-        terminal.progress(text)
-    })?;
-    image::build(workspace, &python, architecture, |text| {
-        terminal.progress(text);
-    })?;
+    let programs = package::for_this_machine(workspace, architecture, &mut terminal)?;
     let (cloud, started) = match cloud::running(directory)? {
         Some(cloud) => (cloud, false),
         None => {
             terminal.progress("starting the local cloud");
-            (start_afresh(workspace, &python, directory)?, true)
+            (
+                start_afresh(workspace, &python, directory, Lifetime::UntilStopped)?,
+                true,
+            )
         }
     };
-    let environment = Environment::install(workspace, directory, cloud, architecture, |text| {
+    let environment = Environment::install(workspace, directory, cloud, &programs, |text| {
         terminal.progress(text);
     });
     let environment = match environment {
@@ -122,6 +120,7 @@ pub fn start_afresh(
     workspace: &Workspace,
     python: &Python,
     directory: &Path,
+    lifetime: Lifetime,
 ) -> Result<cloud::Cloud> {
     if let Ok(entries) = std::fs::read_dir(directory) {
         for entry in entries {
@@ -139,7 +138,7 @@ pub fn start_afresh(
             removed.with_context(|| format!("remove {}", path.display()))?;
         }
     }
-    cloud::start(workspace, python, directory)
+    cloud::start(workspace, python, directory, lifetime)
 }
 
 fn down(directory: &Path) -> Result<ExitCode> {

@@ -3,6 +3,8 @@
 mod bench;
 mod compile;
 mod demo;
+mod durations;
+mod features;
 mod image;
 mod imports;
 mod local;

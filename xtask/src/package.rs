@@ -1,22 +1,25 @@
-//! `cargo xtask package`: the functions as Lambda packages.
+//! `cargo xtask package`: the functions as one Lambda package, which each function starts with a handler of its own.
 //!
-//! The same sources give the same bytes on every machine and in every folder: the programs are compiled so, and the
-//! archive holds no time. Terraform would else update every function at every build.
+//! The same sources give the same bytes on every machine and in every folder: the program is compiled so, and the
+//! archive holds no time. Otherwise Terraform would update every function at every build.
 
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
-use longshore_local::archive;
+use longshore_local::archive::{self, Compression};
+use longshore_local::environment;
+use longshore_local::process::capture;
 use longshore_local::python::{Python, hexadecimal};
-use longshore_local::workspace::Workspace;
+use longshore_local::workspace::{PACKAGE, Workspace};
 use sha2::{Digest, Sha256};
 
 use crate::compile;
 use crate::terminal::{Style, Terminal, padded};
 
-/// The functions, which are also the names of their programs.
-pub const FUNCTIONS: [&str; 5] = ["provision", "deploy", "watch", "sync", "notify"];
+/// The functions, by the handlers that name them.
+const FUNCTIONS: [&str; 5] = ["provision", "deploy", "watch", "sync", "notify"];
 
 #[derive(Args)]
 pub struct Arguments {
@@ -47,7 +50,6 @@ impl Architecture {
 
 /// A package that was made.
 pub struct Package {
-    function: &'static str,
     architecture: String,
     size: usize,
     digest: String,
@@ -57,8 +59,7 @@ impl std::fmt::Display for Package {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "{} {} {:>10}  {}",
-            padded(self.function, 10),
+            "{} {:>10}  {}",
             padded(&self.architecture, 8),
             self.size,
             self.digest
@@ -71,17 +72,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let python = Python::ensure(workspace, |text| terminal.progress(text))?;
     let mut packages = Vec::new();
     for architecture in arguments.architecture.names() {
-        packages.extend(build(workspace, &python, architecture, |text| {
-            terminal.progress(text)
-        })?);
+        packages.push(for_aws(workspace, &python, architecture, &mut terminal)?.package);
     }
     let mut output = Terminal::standard_output();
-    let heading = format!(
-        "{} {} {:>10}  sha256",
-        padded("function", 10),
-        padded("for", 8),
-        "bytes"
-    );
+    let heading = format!("{} {:>10}  sha256", padded("for", 8), "bytes");
     let heading = output.styled(Style::Bold, &heading);
     output.line(&heading);
     for package in packages {
@@ -90,49 +84,142 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the packages for one architecture (`x86_64` or `arm64`).
-pub fn build(
-    workspace: &Workspace,
-    python: &Python,
-    architecture: &str,
-    mut progress: impl FnMut(&str),
-) -> Result<Vec<Package>> {
-    let programs = workspace.path("target/lambda").join(architecture);
-    let build = compile::Build {
-        target: target(architecture),
-        profile: "release",
-        programs: &FUNCTIONS,
-        directory: &programs,
-    };
-    let _guard = build.run(workspace, python, &mut progress)?;
-
-    let folder = workspace.packages(architecture);
-    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    FUNCTIONS
-        .into_iter()
-        .map(|function| {
-            let program = programs.join(function).join("bootstrap");
-            let content =
-                std::fs::read(&program).with_context(|| format!("read {}", program.display()))?;
-            let archive = archive::of_one_file("bootstrap", 0o755, &content)?;
-            let path = folder.join(format!("{function}.zip"));
-            std::fs::write(&path, &archive).with_context(|| format!("write {}", path.display()))?;
-            Ok(Package {
-                function,
-                architecture: architecture.to_owned(),
-                size: archive.len(),
-                digest: hexadecimal(&Sha256::digest(&archive)),
-            })
-        })
-        .collect()
+/// What was made for AWS.
+pub struct Built {
+    /// The functions' package.
+    pub package: Package,
+    /// Where everything is.
+    pub programs: environment::Programs,
+    bootstrap: PathBuf,
 }
 
-fn target(architecture: &str) -> &'static str {
-    if architecture == "arm64" {
-        "aarch64-unknown-linux-gnu"
-    } else {
-        "x86_64-unknown-linux-gnu"
+/// Compiles the programs for one architecture (`x86_64` or `arm64`) of AWS and packs the functions'.
+pub fn for_aws(
+    workspace: &Workspace,
+    python: &Python,
+    architecture: &'static str,
+    terminal: &mut Terminal,
+) -> Result<Built> {
+    let programs = compile::for_aws(workspace, python, architecture, terminal)?;
+    let archive = pack(&programs.bootstrap, Compression::Smallest)?;
+    let packages = workspace.packages();
+    write(&packages.join(architecture).join(PACKAGE), &archive)?;
+    Ok(Built {
+        package: Package {
+            architecture: architecture.to_owned(),
+            size: archive.len(),
+            digest: hexadecimal(&Sha256::digest(&archive)),
+        },
+        programs: environment::Programs {
+            architecture,
+            packages,
+            bottle_sync: programs.bottle_sync,
+        },
+        bootstrap: programs.bootstrap,
+    })
+}
+
+impl Built {
+    /// Looks at what was made from outside: what holds, and whether it does. The programs must be for this machine.
+    ///
+    /// # Errors
+    /// When the programs cannot be read.
+    pub fn checks(&self, workspace: &Workspace) -> Result<Vec<(String, Result<()>)>> {
+        let mut checks = Vec::new();
+        for program in [&self.bootstrap, &self.programs.bottle_sync] {
+            let content =
+                std::fs::read(program).with_context(|| format!("read {}", program.display()))?;
+            for (folder, _) in compile::fixed_names(workspace)? {
+                let folder = folder.to_string_lossy().into_owned();
+                let holds = content
+                    .windows(folder.len())
+                    .any(|window| window == folder.as_bytes());
+                let outcome = if holds {
+                    Err(anyhow!("{} names {folder}", program.display()))
+                } else {
+                    Ok(())
+                };
+                checks.push((format!("{} names no {folder}", name(program)), outcome));
+            }
+        }
+        for function in FUNCTIONS {
+            let mut command = Command::new(&self.bootstrap);
+            command.env_clear().env("_HANDLER", function);
+            checks.push((
+                format!("bootstrap is {function}, and says what it lacks"),
+                fails_with(&mut command, "environment variables are not set"),
+            ));
+        }
+        let mut command = Command::new(&self.programs.bottle_sync);
+        command.env_clear().arg("--version");
+        checks.push(("bottle-sync starts".to_owned(), capture(&mut command).map(drop)));
+        Ok(checks)
     }
+}
+
+/// The name of a program in a folder of its own.
+fn name(program: &Path) -> String {
+    let folder = program.parent().and_then(Path::file_name);
+    folder.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn fails_with(command: &mut Command, words: &str) -> Result<()> {
+    let output = command.output().context("start the program")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && said.contains(words),
+        "it ended with {} and said {said:?}",
+        output.status
+    );
+    Ok(())
+}
+
+/// Compiles the programs for this machine and packs the functions' for the local cloud, unless that is done already.
+pub fn for_this_machine(
+    workspace: &Workspace,
+    architecture: &'static str,
+    terminal: &mut Terminal,
+) -> Result<environment::Programs> {
+    let programs = compile::for_this_machine(workspace, terminal)?;
+    let packages = workspace.local_packages();
+    let path = packages.join(architecture).join(PACKAGE);
+    let packed = std::fs::metadata(&path).and_then(|package| package.modified());
+    let built = std::fs::metadata(&programs.bootstrap)
+        .and_then(|program| program.modified())
+        .with_context(|| format!("read {}", programs.bootstrap.display()))?;
+    if !packed.is_ok_and(|packed| packed > built) {
+        let stripped = stripped(workspace, &programs.bootstrap);
+        write(&path, &pack(&stripped, Compression::Fastest)?)?;
+    }
+    Ok(environment::Programs {
+        architecture,
+        packages,
+        bottle_sync: programs.bottle_sync,
+    })
+}
+
+/// A copy without symbols, half as large to upload; the program itself where binutils are missing.
+fn stripped(workspace: &Workspace, program: &Path) -> PathBuf {
+    let copy = workspace.path("target/local/bootstrap");
+    let mut command = Command::new("strip");
+    command.arg("-o").arg(&copy).arg(program);
+    capture(&mut command).map_or_else(|_| program.to_owned(), |_| copy)
+}
+
+fn pack(program: &Path, compression: Compression) -> Result<Vec<u8>> {
+    let content = std::fs::read(program).with_context(|| format!("read {}", program.display()))?;
+    archive::of_one_file("bootstrap", 0o755, &content, compression)
+}
+
+/// Readers never see half a file.
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    let unfinished = path.with_extension("unfinished");
+    std::fs::write(&unfinished, content)
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .with_context(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -143,7 +230,5 @@ mod tests {
     fn both_architectures_are_built_unless_one_is_named() {
         assert_eq!(Architecture::All.names(), ["x86_64", "arm64"]);
         assert_eq!(Architecture::Arm64.names(), ["arm64"]);
-        assert_eq!(target("arm64"), "aarch64-unknown-linux-gnu");
-        assert_eq!(target("x86_64"), "x86_64-unknown-linux-gnu");
     }
 }

@@ -1,14 +1,33 @@
 //! What a person sees.
 
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-/// The standard output or the standard error of this process. What cannot be written is lost: there is nobody to
-/// tell when the terminal is gone.
+/// How often a line is written about what goes on, where lines cannot be replaced.
+const TICK: Duration = Duration::from_secs(20);
+
+/// The standard output or the standard error of this process, or what somebody collects of a part that runs beside
+/// others. What cannot be written is lost: there is nobody to tell when the terminal is gone.
 pub struct Terminal {
-    stream: Box<dyn Write>,
+    output: Output,
     is_interactive: bool,
     has_colours: bool,
     has_progress: bool,
+    last_tick: Option<Instant>,
+}
+
+enum Output {
+    Stream(Box<dyn Write + Send>),
+    Collected(Box<dyn FnMut(Said) + Send>),
+}
+
+/// What was said to a terminal that somebody collects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A line, to be kept.
+    Line(String),
+    /// What is being done now.
+    Progress(String),
 }
 
 /// How a text is shown where there are colours.
@@ -35,12 +54,24 @@ impl Terminal {
         Self::new(Box::new(std::io::stderr()), std::io::stderr().is_terminal())
     }
 
-    fn new(stream: Box<dyn Write>, is_interactive: bool) -> Self {
+    fn new(stream: Box<dyn Write + Send>, is_interactive: bool) -> Self {
         Self {
-            stream,
+            output: Output::Stream(stream),
             is_interactive,
             has_colours: is_interactive && std::env::var_os("NO_COLOR").is_none(),
             has_progress: false,
+            last_tick: None,
+        }
+    }
+
+    /// One whose lines and progress are handed over, for a part that runs beside others. It has the colours of this one.
+    pub fn collected(&self, collect: impl FnMut(Said) + Send + 'static) -> Self {
+        Self {
+            output: Output::Collected(Box::new(collect)),
+            is_interactive: self.is_interactive,
+            has_colours: self.has_colours,
+            has_progress: false,
+            last_tick: None,
         }
     }
 
@@ -61,29 +92,62 @@ impl Terminal {
     /// One line.
     pub fn line(&mut self, text: &str) {
         self.clear_progress();
-        let _ = writeln!(self.stream, "{text}");
-        let _ = self.stream.flush();
+        match &mut self.output {
+            Output::Stream(stream) => {
+                let _ = writeln!(stream, "{text}");
+                let _ = stream.flush();
+            }
+            Output::Collected(collect) => collect(Said::Line(text.to_owned())),
+        }
     }
 
     /// What is being done now. It is replaced by what is shown next, where the terminal can do that.
     pub fn progress(&mut self, text: &str) {
+        if let Output::Collected(collect) = &mut self.output {
+            collect(Said::Progress(text.to_owned()));
+            return;
+        }
         if !self.is_interactive {
             self.line(&format!("      {text}"));
             return;
         }
-        self.clear_progress();
         // Cut, because a line that wraps could not be replaced.
         let cut: String = text.chars().take(90).collect();
         let shown = self.styled(Style::Dim, &format!("   …  {cut}"));
-        let _ = write!(self.stream, "{shown}");
-        let _ = self.stream.flush();
+        self.clear_progress();
+        self.write(&shown);
         self.has_progress = true;
+    }
+
+    /// How far something is that goes on for long: shown at once where it can be replaced, and now and then elsewhere.
+    pub fn ticking(&mut self, text: &str) {
+        let is_stream = matches!(self.output, Output::Stream(_));
+        if is_stream && !self.is_interactive {
+            let now = Instant::now();
+            if self.last_tick.is_some_and(|last| now - last < TICK) {
+                return;
+            }
+            self.last_tick = Some(now);
+        }
+        self.progress(text);
+    }
+
+    /// Whether what is shown as progress is replaced by what comes next.
+    pub fn replaces_progress(&self) -> bool {
+        self.is_interactive
     }
 
     fn clear_progress(&mut self) {
         if self.has_progress {
-            let _ = write!(self.stream, "\r\u{1b}[2K");
+            self.write("\r\u{1b}[2K");
             self.has_progress = false;
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if let Output::Stream(stream) = &mut self.output {
+            let _ = write!(stream, "{text}");
+            let _ = stream.flush();
         }
     }
 

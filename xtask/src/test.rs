@@ -1,22 +1,35 @@
 //! `cargo xtask test`: every check and every test, with one table at the end.
+//!
+//! Parts run side by side, as many as the machine has processors, in an order that keeps them busy: while one waits for
+//! a rollout, another compiles. What a part prints is kept together and shown when it ends.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use longshore_local::cloud;
-use longshore_local::environment::{DIRECTORY_VARIABLE, Environment};
-use longshore_local::process::{check_interruption, forget_interruption, run_lines};
+use longshore_local::cloud::{self, Lifetime};
+use longshore_local::environment::{DIRECTORY_VARIABLE, Environment, Programs};
+use longshore_local::process::{check_interruption, run_lines};
 use longshore_local::python::Python;
 use longshore_local::terraform::Configuration;
 use longshore_local::workspace::Workspace;
 
+use crate::compile::{Crates, cargo};
+use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
-use crate::terminal::{Style, Terminal, padded};
-use crate::{image, imports, package, templates, tools};
+use crate::terminal::{Said, Style, Terminal, padded};
+use crate::{features, imports, package, templates, tools};
+
+/// The command, by which its duration is kept.
+const NAME: &str = "test";
+
+/// How often it is told what runs, where lines cannot be replaced.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub struct Arguments {
@@ -25,28 +38,29 @@ pub struct Arguments {
     only: Vec<Part>,
 }
 
+/// In the order in which they are begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// rustfmt and terraform fmt.
     Format,
-    /// Who imports whom.
+    /// Who imports whom, and with which features.
     Imports,
     /// Clippy; every warning is an error.
     Lint,
+    /// The functions and the task are built as they run on AWS, and packed.
+    Package,
     /// Unit, snapshot and property tests.
     Unit,
-    /// terraform validate and terraform test.
-    Terraform,
-    /// cfn-lint and checkov on the templates of the stack files.
-    Templates,
-    /// The local cloud's own tests.
-    Cloud,
-    /// The functions are built and packed.
-    Package,
     /// The whole system on the local cloud.
     EndToEnd,
     /// Stacks on the local cloud, looked at with boto3.
     Stacks,
+    /// cfn-lint and checkov on the templates of the stack files.
+    Templates,
+    /// The local cloud's own tests.
+    Cloud,
+    /// terraform validate and terraform test.
+    Terraform,
 }
 
 impl Part {
@@ -62,6 +76,16 @@ impl Part {
             Self::Package => "packages",
             Self::EndToEnd => "end to end",
             Self::Stacks => "stacks end to end",
+        }
+    }
+
+    /// What must have ended before, where it is a part of the run: cargo lets only one command compile at a time.
+    fn after(self) -> &'static [Self] {
+        match self {
+            Self::Unit => &[Self::Lint],
+            Self::EndToEnd => &[Self::Lint, Self::Unit],
+            Self::Stacks => &[Self::Package],
+            _ => &[],
         }
     }
 }
@@ -102,38 +126,153 @@ struct Outcome {
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    let mut suite = Suite {
-        workspace,
-        terminal: Terminal::standard_output(),
-    };
+    let mut terminal = Terminal::standard_output();
     for tool in tools::check()? {
-        suite.terminal.line(&tool);
+        terminal.line(&tool);
     }
+    let start = Instant::now();
+    let durations = Durations::of(workspace);
+    let is_whole = arguments.only.is_empty();
+    if let Some(last) = durations.last(NAME).filter(|_| is_whole) {
+        terminal.line(&format!("the last whole run here took {last}"));
+    }
+    let parts: Vec<Part> = Part::value_variants()
+        .iter()
+        .copied()
+        .filter(|part| arguments.only.is_empty() || arguments.only.contains(part))
+        .collect();
+    let outcomes = match parts.as_slice() {
+        // Nobody else's lines can come between: shown as they are printed.
+        [part] => vec![Suite::new(workspace, terminal).outcome(*part)],
+        parts => side_by_side(workspace, &mut terminal, parts),
+    };
+    check_interruption()?;
+    if is_whole {
+        durations.keep(NAME, start.elapsed());
+    }
+    Ok(summary(&mut Terminal::standard_output(), &outcomes))
+}
+
+/// What a part tells while it runs.
+enum News {
+    Said(Part, Said),
+    Ended(Outcome),
+}
+
+/// A part that runs, and what it printed so far.
+struct Running {
+    part: Part,
+    since: Instant,
+    lines: Vec<String>,
+    progress: String,
+}
+
+fn side_by_side(workspace: &Workspace, terminal: &mut Terminal, parts: &[Part]) -> Vec<Outcome> {
+    let places = std::thread::available_parallelism().map_or(1, usize::from);
+    let (sender, news) = mpsc::channel();
+    let mut waiting = parts.to_vec();
+    let mut running: Vec<Running> = Vec::new();
     let mut outcomes = Vec::new();
-    for part in Part::value_variants() {
-        if !arguments.only.is_empty() && !arguments.only.contains(part) {
-            continue;
-        }
-        let heading = suite
-            .terminal
-            .styled(Style::Bold, &format!("\n== {}", part.title()));
-        suite.terminal.line(&heading);
-        let start = Instant::now();
-        let count = match suite.run(*part) {
-            Ok(count) => count,
-            Err(error) => {
-                check_interruption()?;
-                suite.terminal.line(&format!("error: {error:#}"));
-                Count::of(false)
+    std::thread::scope(|scope| {
+        let mut told = Instant::now();
+        loop {
+            while running.len() < places
+                && check_interruption().is_ok()
+                && let Some(part) = take_next(&mut waiting, &running)
+            {
+                begin(scope, workspace, terminal, part, &sender);
+                running.push(Running {
+                    part,
+                    since: Instant::now(),
+                    lines: Vec::new(),
+                    progress: String::new(),
+                });
             }
+            if running.is_empty() {
+                return;
+            }
+            match news.recv_timeout(Duration::from_secs(1)) {
+                Ok(News::Said(part, said)) => {
+                    if let Some(running) = running.iter_mut().find(|other| other.part == part) {
+                        match said {
+                            Said::Line(line) => running.lines.push(line),
+                            Said::Progress(text) => running.progress = text,
+                        }
+                    }
+                }
+                Ok(News::Ended(outcome)) => {
+                    let place = running.iter().position(|part| part.part == outcome.part);
+                    if let Some(ended) = place.map(|place| running.remove(place)) {
+                        show_part(terminal, &ended, &outcome);
+                    }
+                    outcomes.push(outcome);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if terminal.replaces_progress() || told.elapsed() >= HEARTBEAT {
+                told = Instant::now();
+                terminal.progress(&what_runs(&running));
+            }
+        }
+    });
+    outcomes
+}
+
+/// The first part that waits for nothing that is still to come.
+fn take_next(waiting: &mut Vec<Part>, running: &[Running]) -> Option<Part> {
+    let place = waiting.iter().position(|part| {
+        let is_open = |other: &Part| {
+            waiting.contains(other) || running.iter().any(|running| running.part == *other)
         };
-        outcomes.push(Outcome {
-            part: *part,
-            count,
-            time: start.elapsed(),
-        });
+        !part.after().iter().any(is_open)
+    })?;
+    Some(waiting.remove(place))
+}
+
+fn begin<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    workspace: &'scope Workspace,
+    terminal: &Terminal,
+    part: Part,
+    sender: &Sender<News>,
+) {
+    let lines = sender.clone();
+    // Nobody listens any more when the run is over: then there is nobody to tell.
+    let terminal = terminal.collected(move |said| drop(lines.send(News::Said(part, said))));
+    let sender = sender.clone();
+    scope.spawn(move || {
+        let outcome = Suite::new(workspace, terminal).outcome(part);
+        drop(sender.send(News::Ended(outcome)));
+    });
+}
+
+fn show_part(terminal: &mut Terminal, part: &Running, outcome: &Outcome) {
+    for line in &part.lines {
+        terminal.line(line);
     }
-    Ok(suite.summary(&outcomes))
+    let mark = terminal.mark(outcome.count.failed == 0);
+    terminal.line(&format!(
+        "{mark} {}: {} passed, {} failed, {:.0} s",
+        part.part.title(),
+        outcome.count.passed,
+        outcome.count.failed,
+        outcome.time.as_secs_f64()
+    ));
+}
+
+fn what_runs(running: &[Running]) -> String {
+    let parts: Vec<String> = running
+        .iter()
+        .map(|running| {
+            let seconds = running.since.elapsed().as_secs();
+            let title = running.part.title();
+            match running.progress.as_str() {
+                "" => format!("{title} {seconds} s"),
+                progress => format!("{title} {seconds} s ({progress})"),
+            }
+        })
+        .collect();
+    parts.join("; ")
 }
 
 struct Suite<'workspace> {
@@ -141,60 +280,56 @@ struct Suite<'workspace> {
     terminal: Terminal,
 }
 
-impl Suite<'_> {
+impl<'workspace> Suite<'workspace> {
+    fn new(workspace: &'workspace Workspace, terminal: Terminal) -> Self {
+        Self {
+            workspace,
+            terminal,
+        }
+    }
+
+    fn outcome(&mut self, part: Part) -> Outcome {
+        let heading = self
+            .terminal
+            .styled(Style::Bold, &format!("\n== {}", part.title()));
+        self.terminal.line(&heading);
+        let start = Instant::now();
+        let count = self.run(part).unwrap_or_else(|error| {
+            self.terminal.line(&format!("error: {error:#}"));
+            Count::of(false)
+        });
+        Outcome {
+            part,
+            count,
+            time: start.elapsed(),
+        }
+    }
+
     fn run(&mut self, part: Part) -> Result<Count> {
         match part {
             Part::Format => self.format(),
             Part::Imports => self.imports(),
             Part::Lint => self.lint(),
-            Part::Unit => self.cargo_test(&mut cargo(
-                self.workspace,
-                &["test", "--workspace", "--no-fail-fast"],
-            )),
+            Part::Unit => self.unit(),
             Part::Terraform => self.terraform(),
             Part::Templates => self.templates(),
             Part::Cloud => self.cloud(),
-            Part::Package => self.package().map(|count| count.0),
-            Part::EndToEnd => self.on_a_cloud(Self::end_to_end),
-            Part::Stacks => self.on_a_cloud(Self::stacks),
-        }
-    }
-
-    fn summary(&mut self, outcomes: &[Outcome]) -> ExitCode {
-        let heading = format!(
-            "\n  {} {:>7} {:>7} {:>9}",
-            padded("part", 36),
-            "passed",
-            "failed",
-            "seconds"
-        );
-        let heading = self.terminal.styled(Style::Bold, &heading);
-        self.terminal.line(&heading);
-        let mut total = Count::default();
-        for outcome in outcomes {
-            let mark = self.terminal.mark(outcome.count.failed == 0);
-            self.terminal.line(&format!(
-                "{mark} {} {:>7} {:>7} {:>9.1}",
-                padded(outcome.part.title(), 36),
-                outcome.count.passed,
-                outcome.count.failed,
-                outcome.time.as_secs_f64()
-            ));
-            total.add(outcome.count);
-        }
-        self.terminal.line("");
-        self.terminal
-            .line(&format!("{} passed, {} failed", total.passed, total.failed));
-        if total.failed == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+            Part::Package => self.package().map(|package| package.0),
+            Part::EndToEnd => self.end_to_end(),
+            Part::Stacks => self.stacks(),
         }
     }
 
     /// Runs a command with its output shown; `on_line` sees each line too.
     fn show(&mut self, command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
+        command
+            .env("CARGO_TERM_PROGRESS_WHEN", "always")
+            .env("CARGO_TERM_PROGRESS_WIDTH", "100");
         let status = run_lines(command, |line| {
+            if let Some(crates) = Crates::read(line) {
+                self.terminal.ticking(&crates.to_string());
+                return Ok(());
+            }
             self.terminal.line(line);
             on_line(line);
             Ok(())
@@ -211,10 +346,11 @@ impl Suite<'_> {
     }
 
     fn format(&mut self) -> Result<Count> {
-        let mut count = self.check(
-            "cargo fmt --check",
-            &mut cargo(self.workspace, &["fmt", "--all", "--check"]),
-        )?;
+        let mut rustfmt = Command::new("cargo");
+        rustfmt
+            .args(["fmt", "--all", "--check"])
+            .current_dir(self.workspace.root());
+        let mut count = self.check("cargo fmt --check", &mut rustfmt)?;
         let mut terraform = Command::new("terraform");
         terraform
             .args(["fmt", "-check", "-diff", "-recursive", "infra", "tests"])
@@ -225,31 +361,38 @@ impl Suite<'_> {
 
     fn imports(&mut self) -> Result<Count> {
         let findings = imports::check(self.workspace)?;
-        for violation in &findings.violations {
+        let mut count = self.violations(
+            &findings.violations,
+            &format!("{} manifests and sources", findings.checked),
+        );
+        let violations = features::check(self.workspace)?;
+        count.add(self.violations(&violations, "programs and tests share their dependencies"));
+        Ok(count)
+    }
+
+    fn violations(&mut self, violations: &[String], what: &str) -> Count {
+        for violation in violations {
             self.terminal.line(violation);
         }
-        let ok = findings.violations.is_empty();
+        let ok = violations.is_empty();
         let mark = self.terminal.mark(ok);
-        self.terminal.line(&format!(
-            "{mark} {} manifests and sources",
-            findings.checked
-        ));
-        Ok(Count {
+        self.terminal.line(&format!("{mark} {what}"));
+        Count {
             passed: usize::from(ok),
-            failed: findings.violations.len(),
-        })
+            failed: violations.len(),
+        }
     }
 
     fn lint(&mut self) -> Result<Count> {
-        let arguments = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ];
-        self.check("cargo clippy", &mut cargo(self.workspace, &arguments))
+        let mut command = cargo(self.workspace, "clippy");
+        command.args(["--workspace", "--all-targets", "--", "--deny", "warnings"]);
+        self.check("cargo clippy", &mut command)
+    }
+
+    fn unit(&mut self) -> Result<Count> {
+        let mut command = cargo(self.workspace, "test");
+        command.args(["--workspace", "--no-fail-fast"]);
+        self.cargo_test(&mut command)
     }
 
     fn cargo_test(&mut self, command: &mut Command) -> Result<Count> {
@@ -356,50 +499,76 @@ impl Suite<'_> {
         Python::ensure(self.workspace, |text| self.terminal.progress(text))
     }
 
-    fn package(&mut self) -> Result<(Count, Python)> {
+    /// Builds what runs on AWS, and looks at it from outside.
+    fn package(&mut self) -> Result<(Count, Programs)> {
         let python = self.python()?;
         let architecture = tools::host_architecture()?;
-        let packages = package::build(self.workspace, &python, architecture, |text| {
-            self.terminal.progress(text)
-        })?;
-        image::build(self.workspace, &python, architecture, |text| {
-            self.terminal.progress(text);
-        })?;
-        let mark = self.terminal.mark(true);
-        for package in &packages {
-            self.terminal.line(&format!("{mark} {package}"));
+        let built = package::for_aws(self.workspace, &python, architecture, &mut self.terminal)?;
+        self.terminal.line(&built.package.to_string());
+        let mut count = Count::default();
+        for (what, check) in built.checks(self.workspace)? {
+            if let Err(error) = &check {
+                self.terminal.line(&format!("{error:#}"));
+            }
+            let mark = self.terminal.mark(check.is_ok());
+            self.terminal.line(&format!("{mark} {what}"));
+            count.add(Count::of(check.is_ok()));
         }
-        Ok((
-            Count {
-                passed: packages.len(),
-                failed: 0,
-            },
-            python,
-        ))
+        Ok((count, built.programs))
+    }
+
+    /// The whole system, as the tests are built: a change is tested without building packages.
+    fn end_to_end(&mut self) -> Result<Count> {
+        let architecture = tools::host_architecture()?;
+        let programs = package::for_this_machine(self.workspace, architecture, &mut self.terminal)?;
+        self.on_a_cloud("test", &programs, |suite, _, directory| {
+            // Of the whole workspace, as the other tests: a part of it would be built with other features, all over
+            // again.
+            let mut command = cargo(suite.workspace, "test");
+            command
+                .args(["--workspace", "--tests", "--no-fail-fast", "--", "--ignored"])
+                .env(DIRECTORY_VARIABLE, directory);
+            suite.cargo_test(&mut command)
+        })
+    }
+
+    /// On the packages as they are uploaded to AWS, so that these are run as well.
+    fn stacks(&mut self) -> Result<Count> {
+        let (_, programs) = self.package().context("the stacks need the packages")?;
+        self.on_a_cloud("stacks", &programs, |suite, python, directory| {
+            let mut command = Command::new(python.interpreter());
+            command
+                .arg("tests/stacks")
+                .env(DIRECTORY_VARIABLE, directory)
+                .current_dir(suite.workspace.root());
+            suite.unittest(&mut command)
+        })
     }
 
     /// Runs tests on a cloud of their own, with Longshore installed in it, which is stopped whatever comes of them.
     fn on_a_cloud(
         &mut self,
+        name: &str,
+        programs: &Programs,
         tests: impl FnOnce(&mut Self, &Python, &Path) -> Result<Count>,
     ) -> Result<Count> {
-        // Built already when the packages were a part of this run: then this takes no time.
-        let (_, python) = self
-            .package()
-            .context("the end-to-end tests need the packages")?;
-        let directory = self.workspace.path("target/local/test");
+        let python = self.python()?;
+        let directory = self.workspace.path("target/local").join(name);
         let _guard = reserve(&directory)?;
         // A run that was killed may have left one.
         cloud::stop(&directory)?;
         self.terminal.progress("starting the local cloud");
-        let cloud = start_afresh(self.workspace, &python, &directory)?;
-        let outcome = self
-            .install(cloud, &directory)
-            .and_then(|()| tests(self, &python, &directory));
-        let was_interrupted = check_interruption();
-        forget_interruption();
+        let cloud = start_afresh(
+            self.workspace,
+            &python,
+            &directory,
+            Lifetime::OfThisProcess,
+        )?;
+        let outcome = Environment::install(self.workspace, &directory, cloud, programs, |text| {
+            self.terminal.progress(text);
+        })
+        .and_then(|_| tests(self, &python, &directory));
         cloud::stop(&directory)?;
-        was_interrupted?;
         let count = outcome?;
         if count.failed > 0 {
             self.terminal.line(&format!(
@@ -409,44 +578,37 @@ impl Suite<'_> {
         }
         Ok(count)
     }
-
-    fn install(&mut self, cloud: cloud::Cloud, directory: &Path) -> Result<()> {
-        let architecture = tools::host_architecture()?;
-        Environment::install(self.workspace, directory, cloud, architecture, |text| {
-            self.terminal.progress(text);
-        })
-        .map(drop)
-    }
-
-    fn end_to_end(&mut self, _python: &Python, directory: &Path) -> Result<Count> {
-        // Of the whole workspace, as the other tests: a part of it would be built with other features, all over again.
-        let arguments = [
-            "test",
-            "--workspace",
-            "--tests",
-            "--no-fail-fast",
-            "--",
-            "--ignored",
-        ];
-        let mut command = cargo(self.workspace, &arguments);
-        command.env(DIRECTORY_VARIABLE, directory);
-        self.cargo_test(&mut command)
-    }
-
-    fn stacks(&mut self, python: &Python, directory: &Path) -> Result<Count> {
-        let mut command = Command::new(python.interpreter());
-        command
-            .arg("tests/stacks")
-            .env(DIRECTORY_VARIABLE, directory)
-            .current_dir(self.workspace.root());
-        self.unittest(&mut command)
-    }
 }
 
-fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(workspace.root());
-    command
+fn summary(terminal: &mut Terminal, outcomes: &[Outcome]) -> ExitCode {
+    let heading = format!(
+        "\n  {} {:>7} {:>7} {:>9}",
+        padded("part", 36),
+        "passed",
+        "failed",
+        "seconds"
+    );
+    let heading = terminal.styled(Style::Bold, &heading);
+    terminal.line(&heading);
+    let mut total = Count::default();
+    for outcome in outcomes {
+        let mark = terminal.mark(outcome.count.failed == 0);
+        terminal.line(&format!(
+            "{mark} {} {:>7} {:>7} {:>9.1}",
+            padded(outcome.part.title(), 36),
+            outcome.count.passed,
+            outcome.count.failed,
+            outcome.time.as_secs_f64()
+        ));
+        total.add(outcome.count);
+    }
+    terminal.line("");
+    terminal.line(&format!("{} passed, {} failed", total.passed, total.failed));
+    if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The folders of Terraform that stand for themselves: modules and environments.

@@ -69,7 +69,7 @@ variable "slack_webhook_secret_name" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip, sync.zip and notify.zip; unless given, where `cargo xtask package` puts them."
+  description = "Folder with a folder for each architecture, holding longshore.zip; unless given, where `cargo xtask package` puts them."
   type        = string
   default     = null
 }

@@ -122,7 +122,7 @@ resource "aws_lambda_function" "this" {
   role          = aws_iam_role.this.arn
 
   runtime       = "provided.al2023"
-  handler       = "bootstrap"
+  handler       = var.handler
   architectures = [var.architecture]
   filename      = var.package_path
   # A missing package is told by the precondition, with what to do about it.

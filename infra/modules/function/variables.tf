@@ -14,7 +14,12 @@ variable "description" {
 }
 
 variable "package_path" {
-  description = "Path of the zip that holds the function's `bootstrap`."
+  description = "Path of the zip that holds `bootstrap`, the program of every function."
+  type        = string
+}
+
+variable "handler" {
+  description = "Which of the program's functions this is."
   type        = string
 }
 

@@ -123,7 +123,8 @@ module "deploy" {
 
   name         = "${var.prefix}-deploy"
   description  = "Rolls pushed images and release files out to ECS"
-  package_path = "${var.package_directory}/${var.architecture}/deploy.zip"
+  package_path = local.package_path
+  handler      = "deploy"
   architecture = var.architecture
   policy       = local.deploy_policy
   environment  = local.environment

@@ -5,6 +5,9 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # One program for all functions; each is told by its handler which one it is.
+  package_path = "${var.package_directory}/${var.architecture}/longshore.zip"
+
   partition  = data.aws_partition.current.partition
   account_id = data.aws_caller_identity.current.account_id
   region     = data.aws_region.current.name

@@ -36,7 +36,8 @@ module "notify" {
 
   name         = "${var.prefix}-notify"
   description  = "Tells Slack about deployments, stacks and bottle syncs"
-  package_path = "${var.package_directory}/${var.architecture}/notify.zip"
+  package_path = local.package_path
+  handler      = "notify"
   architecture = var.architecture
   policy       = local.notify_policy
   environment  = merge(local.environment, { SLACK_WEBHOOK_SECRET_NAME = var.slack_webhook_secret_name })

@@ -113,7 +113,8 @@ module "provision" {
 
   name         = "${var.prefix}-provision"
   description  = "Builds stacks from stack files with CloudFormation"
-  package_path = "${var.package_directory}/${var.architecture}/provision.zip"
+  package_path = local.package_path
+  handler      = "provision"
   architecture = var.architecture
   policy       = local.provision_policy
   environment = merge(local.environment, {

@@ -106,7 +106,8 @@ module "sync" {
 
   name         = "${var.prefix}-sync"
   description  = "Brings mirrors of Homebrew's bottles to what the index names"
-  package_path = "${var.package_directory}/${var.architecture}/sync.zip"
+  package_path = local.package_path
+  handler      = "sync"
   architecture = var.architecture
   policy       = local.sync_policy
   environment = merge(local.environment, {

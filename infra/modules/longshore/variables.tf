@@ -10,7 +10,7 @@ variable "prefix" {
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding provision.zip, deploy.zip, watch.zip, sync.zip and notify.zip."
+  description = "Folder with a folder for each architecture, holding longshore.zip."
   type        = string
 }
 

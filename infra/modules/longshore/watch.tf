@@ -83,7 +83,8 @@ module "watch" {
 
   name         = "${var.prefix}-watch"
   description  = "Closes deployments and changes of stacks with what became of them"
-  package_path = "${var.package_directory}/${var.architecture}/watch.zip"
+  package_path = local.package_path
+  handler      = "watch"
   architecture = var.architecture
   policy       = local.watch_policy
   environment  = local.environment

@@ -53,9 +53,7 @@ class Cloud:
         self.directory = Path(tempfile.mkdtemp(prefix="longshore-cloud-"))
         self.log = open(self.directory / "cloud.log", "wb")
         self.process = subprocess.Popen(
-            [sys.executable, str(CLOUD), "--directory", str(self.directory), "--asynchronous-retry-seconds", "0.2"],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
+            [sys.executable, *self.command()], stdout=self.log, stderr=subprocess.STDOUT
         )
         self.description = wait_until("the cloud answers", self._description)
         self.account = self.description["account_id"]
@@ -63,6 +61,10 @@ class Cloud:
         self.code = self._package()
         # One for all clients: it keeps the descriptions of the APIs, which take long to read.
         self.session = botocore.session.Session()
+
+    def command(self):
+        """What Python is started with to be this cloud."""
+        return [str(CLOUD), "--directory", str(self.directory), "--asynchronous-retry-seconds", "0.2"]
 
     def _description(self):
         if self.process.poll() is not None:

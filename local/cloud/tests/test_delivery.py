@@ -147,6 +147,23 @@ class Delivery(unittest.TestCase):
         wait_until("and told again", lambda: len(calls()) == 2)
         self.assertEqual(calls(), [event, event])
 
+    def test_the_events_of_s3_come_in_order(self):
+        s3, bucket = self.cloud.client("s3"), unique("bucket")
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        keys = [str(number) for number in range(50)]
+        for key in keys:
+            s3.put_object(Bucket=bucket, Key=key, Body=b"")
+
+        def heard():
+            events = self.cloud.events("Object Created", lambda event: event["detail"]["bucket"]["name"] == bucket)
+            return [event["detail"]["object"]["key"] for event in events]
+
+        wait_until("all are heard of", lambda: len(heard()) == len(keys))
+        self.assertEqual(heard(), keys)
+
     def test_an_event_that_is_not_one_of_aws_is_refused_with_what_is_wrong(self):
         whole = {
             "id": "1", "source": "aws.ecr", "account": self.cloud.account, "region": self.cloud.region,

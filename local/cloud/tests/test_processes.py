@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import unittest
 
 from tests.running_cloud import Cloud, alive, python, unique, wait_until
@@ -12,6 +14,13 @@ SERVE_WITH_CHILD = (
     "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
     "open(os.environ['CHILDREN'], 'a').write(str(child.pid) + chr(10))\n"
     "while True: time.sleep(1)"
+)
+
+STARTER = (
+    "import subprocess, sys\n"
+    "cloud = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)\n"
+    "print(cloud.pid, flush=True)\n"
+    "cloud.wait()"
 )
 
 
@@ -62,6 +71,21 @@ class Processes(unittest.TestCase):
         self.cloud.process.send_signal(signal.SIGKILL)
         self.cloud.process.wait(5)
         self._wait_until_gone(processes)
+
+    def test_a_cloud_ends_with_the_process_that_started_it_even_if_that_is_killed(self):
+        self.cloud.stop()
+        # A process that starts a cloud as `cargo xtask test` does, holding the cloud's input, and is then killed.
+        starter = subprocess.Popen(
+            [sys.executable, "-c", STARTER, *self.cloud.command(), "--end-with-input"], stdout=subprocess.PIPE, text=True
+        )
+        self.addCleanup(starter.stdout.close)
+        pid = int(starter.stdout.readline())
+        wait_until("the cloud answers", (self.cloud.directory / "cloud.json").exists)
+        self.assertTrue(alive(pid))
+        starter.kill()
+        starter.wait(5)
+        self._wait_until_gone([pid])
+        self.assertFalse((self.cloud.directory / "cloud.json").exists())
 
     def _wait_until_gone(self, processes):
         # What is killed stays in the list of processes until its new parent has looked after it.

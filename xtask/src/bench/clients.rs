@@ -12,7 +12,8 @@ use crate::bench::FOLDER;
 use crate::bench::files::Lists;
 use crate::bench::measure::{Cost, measure};
 use crate::bench::servers::{ACCESS_KEY, BUCKET, SECRET_KEY, Source};
-use crate::image;
+use crate::compile;
+use crate::terminal::Terminal;
 use crate::tools::host_architecture;
 
 /// What rclone is installed from.
@@ -63,17 +64,20 @@ impl Clients {
     pub fn ensure(
         workspace: &Workspace,
         concurrency: usize,
-        mut progress: impl FnMut(&str),
+        terminal: &mut Terminal,
     ) -> Result<Self> {
         let folder = workspace.path(FOLDER);
         std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-        let packaging = Python::ensure(workspace, &mut progress)?;
+        let packaging = Python::ensure(workspace, |text| terminal.progress(text))?;
         // The very program that the task's image holds.
-        let bottle_sync = image::build(workspace, &packaging, host_architecture()?, &mut progress)?;
-        let python = Python::ensure_from(workspace, REQUIREMENTS, FOLDER, &mut progress)?;
+        let bottle_sync =
+            compile::for_aws(workspace, &packaging, host_architecture()?, terminal)?.bottle_sync;
+        let python = Python::ensure_from(workspace, REQUIREMENTS, FOLDER, |text| {
+            terminal.progress(text);
+        })?;
         let s3s = folder.join("bin/s3s-fs");
         if !s3s.exists() {
-            progress("building s3s-fs");
+            terminal.progress("building s3s-fs");
             run_logged(
                 Command::new("cargo")
                     .args(["install", "--locked", "--root"])

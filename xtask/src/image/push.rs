@@ -59,6 +59,14 @@ impl FromStr for Destination {
     }
 }
 
+fn agent() -> Agent {
+    Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
 /// The ECR of an account in a region.
 pub struct Registry {
     client: Client,
@@ -90,15 +98,13 @@ impl Registry {
         let address = endpoint
             .clone()
             .unwrap_or_else(|| format!("https://api.ecr.{region}.{}", suffix(&region)));
-        let agent = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .build()
-            .into();
+        // The local client signs requests of this process, and finds what it encrypts with here. An error says that
+        // it is there already.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         Ok(Self {
             client: Client::new(&address, &region, credentials),
             endpoint,
-            agent,
+            agent: agent(),
         })
     }
 
@@ -252,7 +258,25 @@ fn expect(mut answer: Response<Body>, status: StatusCode, what: &str) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_registry_is_spoken_to_with_tls() {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}/v2/", listener.local_addr().unwrap());
+        let registry = std::thread::spawn(move || {
+            let mut first = [0];
+            listener.accept().unwrap().0.read_exact(&mut first).unwrap();
+            first[0]
+        });
+        agent().get(&address).call().unwrap_err();
+        // The type of a TLS record that holds a handshake (RFC 8446, 5.1).
+        assert_eq!(registry.join().unwrap(), 22);
+    }
 
     #[test]
     fn a_destination_is_a_repository_and_a_tag() {

@@ -33,6 +33,7 @@ variables {
   name         = "longshore-work"
   description  = "Works"
   package_path = "tests/packages/work.zip"
+  handler      = "work"
   architecture = "arm64"
   policy       = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\"],\"Resource\":[\"arn:aws:s3:::longshore-state/routes/*\"]}]}"
   environment  = { LOG_LEVEL = "INFO" }
@@ -42,13 +43,13 @@ variables {
   ]
 }
 
-run "the_function_runs_the_packaged_bootstrap" {
+run "the_function_runs_the_package_as_its_handler" {
   command = plan
 
   assert {
     condition = (
       aws_lambda_function.this.runtime == "provided.al2023"
-      && aws_lambda_function.this.handler == "bootstrap"
+      && aws_lambda_function.this.handler == "work"
       && aws_lambda_function.this.architectures == tolist(["arm64"])
       && aws_lambda_function.this.source_code_hash == filebase64sha256("tests/packages/work.zip")
     )

@@ -12,8 +12,11 @@ use longshore_runtime::{lambda, logs};
 
 use crate::secret::SecretsManagerSecret;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+/// Answers this function's invocations until the process is ended.
+///
+/// # Errors
+/// When the environment lacks a variable, or the Lambda runtime cannot be reached.
+pub async fn run() -> Result<(), Error> {
     logs::start("notify");
     let configuration = NotifyConfiguration::from_environment()?;
     let aws = longshore_aws::load_configuration().await;

@@ -9,8 +9,11 @@ use longshore_provisioning::settings::Settings;
 use longshore_runtime::configuration::ProvisionConfiguration;
 use longshore_runtime::{lambda, logs};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+/// Answers this function's invocations until the process is ended.
+///
+/// # Errors
+/// When the environment lacks a variable, or the Lambda runtime cannot be reached.
+pub async fn run() -> Result<(), Error> {
     logs::start("provision");
     let configuration = ProvisionConfiguration::from_environment()?;
     let aws = longshore_aws::load_configuration().await;

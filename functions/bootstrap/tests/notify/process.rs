@@ -22,8 +22,9 @@ impl Notify {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("notify-{}.log", server.address().port()));
         let file = File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_notify"))
+        let child = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
             .env_clear()
+            .env("_HANDLER", "notify")
             .env(
                 "AWS_LAMBDA_RUNTIME_API",
                 server.uri().replace("http://", ""),
@@ -306,8 +307,9 @@ async fn a_bot_posts_with_its_token_and_leaves_no_trace_of_it() {
 
 #[tokio::test]
 async fn a_web_api_that_would_read_the_token_is_refused_at_the_start() {
-    let output = Command::new(env!("CARGO_BIN_EXE_notify"))
+    let output = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
         .env_clear()
+        .env("_HANDLER", "notify")
         .env("AWS_REGION", "eu-west-1")
         .env("STATE_BUCKET_NAME", "state")
         .env("EVENT_BUS_NAME", "longshore")
@@ -361,11 +363,27 @@ async fn what_cannot_be_told_is_answered_as_an_error_so_that_lambda_keeps_it() {
 
 #[tokio::test]
 async fn without_its_configuration_it_does_not_start_and_says_what_is_missing() {
-    let output = Command::new(env!("CARGO_BIN_EXE_notify"))
+    let output = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
         .env_clear()
+        .env("_HANDLER", "notify")
         .output()
         .unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("SLACK_WEBHOOK_SECRET_NAME"), "{said}");
+}
+
+#[test]
+fn a_handler_that_is_no_function_is_refused_with_those_that_are() {
+    for handler in ["bootstrap", ""] {
+        let output = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+            .env_clear()
+            .env("_HANDLER", handler)
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("handler \\\"{handler}\\\"")), "{said}");
+        assert!(said.contains("deploy, notify, provision, sync, watch"), "{said}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The `watch` function: wiring, nothing else.
+//! The `deploy` function: wiring, nothing else.
 
 mod handler;
 
@@ -8,9 +8,12 @@ use longshore_aws::AwsCloud;
 use longshore_runtime::configuration::StateConfiguration;
 use longshore_runtime::{lambda, logs};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    logs::start("watch");
+/// Answers this function's invocations until the process is ended.
+///
+/// # Errors
+/// When the environment lacks a variable, or the Lambda runtime cannot be reached.
+pub async fn run() -> Result<(), Error> {
+    logs::start("deploy");
     let configuration = StateConfiguration::from_environment()?;
     let cloud = AwsCloud::new(
         &longshore_aws::load_configuration().await,

@@ -1,0 +1,24 @@
+//! The program of every function. One program is linked and packed once; Lambda says which function it is.
+
+use lambda_runtime::Error;
+
+/// Where Lambda puts the handler of the function's configuration, for custom runtimes as for its own
+/// (Lambda's developer guide, "Defined runtime environment variables").
+const HANDLER: &str = "_HANDLER";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let handler = std::env::var(HANDLER).unwrap_or_default();
+    match handler.as_str() {
+        "deploy" => longshore_deploy::run().await,
+        "notify" => longshore_notify::run().await,
+        "provision" => longshore_provision::run().await,
+        "sync" => longshore_sync::run().await,
+        "watch" => longshore_watch::run().await,
+        _ => Err(format!(
+            "the handler {handler:?} is none of deploy, notify, provision, sync, watch: \
+             set it as the handler of the Lambda function"
+        )
+        .into()),
+    }
+}
