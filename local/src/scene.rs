@@ -499,7 +499,12 @@ pub fn short_digest(digest: &str) -> &str {
 /// When a call is refused or the function fails.
 pub fn credentials_of_function_role(client: &Client, role: &str) -> Result<Credentials> {
     let name = format!("longshore-local-credentials-{}", std::process::id());
-    let archive = archive::of_one_file("index.py", 0o644, CREDENTIALS_FUNCTION.as_bytes(), archive::Compression::Fastest)?;
+    let archive = archive::of_one_file(
+        "index.py",
+        0o644,
+        CREDENTIALS_FUNCTION.as_bytes(),
+        archive::Compression::Fastest,
+    )?;
     let body = json!({
         "FunctionName": name,
         "Runtime": "python3.13",

@@ -210,10 +210,7 @@ pub fn apply(
     .with_variable("secret_access_key", &cloud.secret_access_key)
     .with_variable("slack_webhook_url", &cloud.slack_webhook_url)
     .with_variable("slack_api_url", &cloud.slack_api_url)
-    .with_variable(
-        "package_directory",
-        &programs.packages.to_string_lossy(),
-    )
+    .with_variable("package_directory", &programs.packages.to_string_lossy())
     .with_variable("architecture", programs.architecture)
     .with_variable("task_role_arns", &json!(task_roles.arns()).to_string())
     // The demo's and the tests' unrelated events are told at this level.

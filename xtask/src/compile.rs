@@ -39,8 +39,12 @@ pub fn for_this_machine(workspace: &Workspace, terminal: &mut Terminal) -> Resul
     let mut command = cargo(workspace, "build");
     // Of the whole workspace, as the tests: a part of it would be built with other features, all over again.
     command.args(["--workspace", "--bin", BOOTSTRAP, "--bin", BOTTLE_SYNC]);
-    watch(&mut command, &workspace.path("target/programs.log"), terminal)
-        .context("build the programs for this machine")?;
+    watch(
+        &mut command,
+        &workspace.path("target/programs.log"),
+        terminal,
+    )
+    .context("build the programs for this machine")?;
     Ok(Programs {
         bootstrap: workspace.program(BOOTSTRAP),
         bottle_sync: workspace.program(BOTTLE_SYNC),
@@ -69,8 +73,12 @@ pub fn for_aws(
     remove_if_there(&programs.bootstrap)?;
     remove_if_there(&programs.bottle_sync)?;
     let mut command = cargo_lambda(workspace, python, target, &directory)?;
-    watch(&mut command, &workspace.path("target/package.log"), terminal)
-        .with_context(|| format!("build {BOOTSTRAP} and {BOTTLE_SYNC} for {target}"))?;
+    watch(
+        &mut command,
+        &workspace.path("target/package.log"),
+        terminal,
+    )
+    .with_context(|| format!("build {BOOTSTRAP} and {BOTTLE_SYNC} for {target}"))?;
     Ok(programs)
 }
 
@@ -132,7 +140,11 @@ impl<'a> Crates<'a> {
         let (_, rest) = rest.split_once("] ")?;
         let (numbers, names) = rest.split_once(':')?;
         let (done, all) = numbers.split_once('/')?;
-        let now = names.split([',', '\u{1b}']).next().unwrap_or_default().trim();
+        let now = names
+            .split([',', '\u{1b}'])
+            .next()
+            .unwrap_or_default()
+            .trim();
         Some(Self {
             done: done.trim().parse().ok()?,
             all: all.trim().parse().ok()?,

@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const NAME: &str = "demo";
 
 /// What is said where no demo ran yet. Measured on two processors (`docs` of this: the table in CONTRIBUTING.md).
-const FIRST_TIME: &str = "The first demo of a checkout compiles some 370 crates: about 5 minutes on two processors.";
+const FIRST_TIME: &str =
+    "The first demo of a checkout compiles some 370 crates: about 5 minutes on two processors.";
 
 /// How wide the names of steps are shown.
 const NAME_WIDTH: usize = 66;

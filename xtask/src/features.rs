@@ -23,7 +23,13 @@ fn dependencies(workspace: &Workspace, edges: &str) -> Result<BTreeSet<String>> 
     let tree = capture(
         Command::new("cargo")
             .args(["tree", "--locked", "--workspace", "--edges", edges])
-            .args(["--prefix", "none", "--no-dedupe", "--format", "{p} with {f}"])
+            .args([
+                "--prefix",
+                "none",
+                "--no-dedupe",
+                "--format",
+                "{p} with {f}",
+            ])
             .current_dir(workspace.root()),
     )?;
     Ok(tree.lines().map(str::to_owned).collect())
@@ -50,7 +56,10 @@ mod tests {
         let tests = set(&["tokio v1.54.1 with rt,test-util", "serde v1.0.229 with std"]);
         let violations = differences(&programs, &tests);
         assert_eq!(violations.len(), 1);
-        assert!(violations[0].contains("tokio v1.54.1 with rt:"), "{violations:?}");
+        assert!(
+            violations[0].contains("tokio v1.54.1 with rt:"),
+            "{violations:?}"
+        );
         assert!(differences(&programs, &programs).is_empty());
     }
 }

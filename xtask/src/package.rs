@@ -152,7 +152,10 @@ impl Built {
         }
         let mut command = Command::new(&self.programs.bottle_sync);
         command.env_clear().arg("--version");
-        checks.push(("bottle-sync starts".to_owned(), capture(&mut command).map(drop)));
+        checks.push((
+            "bottle-sync starts".to_owned(),
+            capture(&mut command).map(drop),
+        ));
         Ok(checks)
     }
 }

@@ -526,7 +526,13 @@ impl<'workspace> Suite<'workspace> {
             // again.
             let mut command = cargo(suite.workspace, "test");
             command
-                .args(["--workspace", "--tests", "--no-fail-fast", "--", "--ignored"])
+                .args([
+                    "--workspace",
+                    "--tests",
+                    "--no-fail-fast",
+                    "--",
+                    "--ignored",
+                ])
                 .env(DIRECTORY_VARIABLE, directory);
             suite.cargo_test(&mut command)
         })
@@ -558,12 +564,7 @@ impl<'workspace> Suite<'workspace> {
         // A run that was killed may have left one.
         cloud::stop(&directory)?;
         self.terminal.progress("starting the local cloud");
-        let cloud = start_afresh(
-            self.workspace,
-            &python,
-            &directory,
-            Lifetime::OfThisProcess,
-        )?;
+        let cloud = start_afresh(self.workspace, &python, &directory, Lifetime::OfThisProcess)?;
         let outcome = Environment::install(self.workspace, &directory, cloud, programs, |text| {
             self.terminal.progress(text);
         })

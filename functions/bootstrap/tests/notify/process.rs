@@ -383,7 +383,13 @@ fn a_handler_that_is_no_function_is_refused_with_those_that_are() {
             .unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(&format!("handler \\\"{handler}\\\"")), "{said}");
-        assert!(said.contains("deploy, notify, provision, sync, watch"), "{said}");
+        assert!(
+            said.contains(&format!("handler \\\"{handler}\\\"")),
+            "{said}"
+        );
+        assert!(
+            said.contains("deploy, notify, provision, sync, watch"),
+            "{said}"
+        );
     }
 }
