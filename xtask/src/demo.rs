@@ -33,9 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The command, by which its duration is kept.
 const NAME: &str = "demo";
 
-/// What is said where no demo ran yet. Measured on two processors (`docs` of this: the table in CONTRIBUTING.md).
+/// What is said where no demo ran yet, as it was measured on two processors.
 const FIRST_TIME: &str =
-    "The first demo of a checkout compiles some 370 crates: about 5 minutes on two processors.";
+    "The first demo of a checkout compiles some 300 crates: 5 to 10 minutes on two processors.";
 
 /// How wide the names of steps are shown.
 const NAME_WIDTH: usize = 66;

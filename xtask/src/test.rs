@@ -739,6 +739,54 @@ fn read_number_after(line: &str, word: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn running(part: Part) -> Running {
+        Running {
+            part,
+            since: Instant::now(),
+            lines: Vec::new(),
+            progress: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_part_begins_when_nothing_that_it_waits_for_is_still_to_come() {
+        let mut waiting = vec![Part::Unit, Part::Stacks, Part::Templates];
+        let lint_and_packages = [running(Part::Lint), running(Part::Package)];
+        assert_eq!(
+            take_next(&mut waiting, &lint_and_packages),
+            Some(Part::Templates)
+        );
+        assert_eq!(take_next(&mut waiting, &lint_and_packages), None);
+        let packages = [running(Part::Package)];
+        assert_eq!(take_next(&mut waiting, &packages), Some(Part::Unit));
+        assert_eq!(take_next(&mut waiting, &[]), Some(Part::Stacks));
+    }
+
+    #[test]
+    fn every_part_begins_at_last_whichever_are_chosen() {
+        for first in Part::value_variants() {
+            for second in Part::value_variants() {
+                let mut waiting = vec![*first, *second];
+                let mut begun = 0;
+                while take_next(&mut waiting, &[]).is_some() {
+                    begun += 1;
+                }
+                assert_eq!((begun, waiting.len()), (2, 0), "{first:?} and {second:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_runs_is_told_with_what_it_is_doing() {
+        let mut lint = running(Part::Lint);
+        lint.progress = "compiling: 213 of 480 done, now tokio".to_owned();
+        let told = what_runs(&[lint, running(Part::Templates)]);
+        assert_eq!(
+            told,
+            "lint 0 s (compiling: 213 of 480 done, now tokio); templates 0 s"
+        );
+    }
+
     #[test]
     fn counts_are_read_from_what_the_tools_print() {
         let cargo = "test result: FAILED. 11 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.20s";
