@@ -219,13 +219,34 @@ impl Fleet {
         Ok(told.len())
     }
 
-    /// How often UpdateService was called since the cloud started, by anybody.
+    /// How many deployments ECS has begun for each service, by its number: one that made the service, and one each time
+    /// that somebody gave it another task definition. The deployments by which ECS rolls back are left out.
     ///
     /// # Errors
     /// When the control server does not answer.
-    pub fn updates(&self) -> Result<u64> {
-        let calls = self.environment.control().calls()?;
-        Ok(calls.get("ecs:UpdateService").copied().unwrap_or_default())
+    pub fn deployments(&self) -> Result<BTreeMap<usize, usize>> {
+        let mut begun: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let events = self.environment.control().events()?;
+        for event in &events {
+            let detail = &event["detail"];
+            let is_rollback = detail["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("rolling back"));
+            if detail["eventName"] == "SERVICE_DEPLOYMENT_IN_PROGRESS"
+                && !is_rollback
+                && let Some(service) = event["resources"][0].as_str()
+                && let Some(deployment) = detail["deploymentId"].as_str()
+            {
+                begun.entry(service).or_default().insert(deployment);
+            }
+        }
+        let counts = (0..self.services).map(|number| {
+            let end = format!("/{}", self.ecs_name(number));
+            let of_service = begun.iter().filter(|(arn, _)| arn.ends_with(&end));
+            let count = of_service.map(|(_, deployments)| deployments.len()).sum();
+            (number, count)
+        });
+        Ok(counts.collect())
     }
 
     /// Lets no more than so many invocations of a function run at once, as an account's limit does; more wait.

@@ -37,22 +37,41 @@ pub use connect::connect;
 pub use destination::S3Destination;
 pub use secrets::Secrets;
 
+/// How long a call may take, with everything that is tried again.
+const CALL: Duration = Duration::from_secs(15);
+
 /// Loads region, credentials and endpoint from the environment.
 ///
-/// Every call is tried at most four times within fifteen seconds; what fails after that goes back to
-/// Lambda, which comes again later.
+/// What fails after [`retries`] within [`timeouts`] goes back to Lambda, which comes again later.
 pub async fn load_configuration() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(2))
-                .operation_attempt_timeout(Duration::from_secs(5))
-                .operation_timeout(Duration::from_secs(15))
-                .build(),
-        )
+        .retry_config(retries())
+        .timeout_config(timeouts())
         .load()
         .await
+}
+
+/// Every call is tried at most four times.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4)
+}
+
+/// Every call has fifteen seconds, and each attempt five of them.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(CALL)
+        .build()
+}
+
+/// For a call that would act twice if it were sent twice: its first attempt may take as long as the whole call. So
+/// the SDK waits for a slow answer. It still sends the call again after an error, such as throttling.
+pub(crate) fn one_slow_attempt() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(CALL)
+        .operation_timeout(CALL)
+        .build()
 }
 
 /// The engines' ports on AWS. A client is made when it is first used, so that a function that starts

@@ -1,10 +1,16 @@
 //! Objects of any bucket that are small enough to be held in memory: read, written, listed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_s3::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::body::SdkBody;
 use longshore_bottles::ports::{ListedObject, WriteCondition};
 use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
 
@@ -16,6 +22,32 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// How slow a line may be, in bytes a second, for a body to be still on its way.
 const SLOWEST: u64 = 1024 * 1024;
+
+/// Counts how often a request was sent.
+#[derive(Debug, Clone, Default)]
+struct TimesSent(Arc<AtomicUsize>);
+
+impl Intercept for TimesSent {
+    fn name(&self) -> &'static str {
+        "TimesSent"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl TimesSent {
+    fn is_repeated(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+}
 
 impl AwsCloud {
     /// An object, with its entity tag; `None` when there is none.
@@ -44,7 +76,7 @@ impl AwsCloud {
         Ok(Some((body, version)))
     }
 
-    /// Writes an object, with as much time as its size needs.
+    /// Writes an object, with as much time as its size needs. It never loses a race against itself.
     pub(crate) async fn write_object(
         &self,
         bucket: &str,
@@ -54,13 +86,16 @@ impl AwsCloud {
         condition: WriteCondition<'_>,
     ) -> Result<RecordVersion, CallError> {
         let timeouts = timeouts(body.len());
+        let body = SdkBody::from(body);
+        let written = body.try_clone();
+        let sent = TimesSent::default();
         let request = self
             .s3()
             .put_object()
             .bucket(bucket)
             .key(key)
             .content_type(content_type)
-            .body(ByteStream::from(body));
+            .body(ByteStream::new(body));
         let request = match condition {
             WriteCondition::None => request,
             WriteCondition::IsFirst => request.if_none_match("*"),
@@ -68,7 +103,8 @@ impl AwsCloud {
         };
         let answer = request
             .customize()
-            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
+            .config_override(Builder::new().timeout_config(timeouts))
+            .interceptor(sent.clone())
             .send()
             .await
             .map_err(failed(format!("write s3://{bucket}/{key}")));
@@ -79,6 +115,18 @@ impl AwsCloud {
                 class: ErrorClass::LostRace,
                 ..error
             }),
+            // If S3 has carried out the first request and answered too late, the condition of the second one does not
+            // hold any more. The object then holds what this call has written.
+            Err(error) if error.class == ErrorClass::LostRace && sent.is_repeated() => {
+                match self.read_object(bucket, key).await {
+                    Ok(Some((found, version)))
+                        if written.as_ref().and_then(SdkBody::bytes) == Some(&found) =>
+                    {
+                        Ok(version)
+                    }
+                    _ => Err(error),
+                }
+            }
             Err(error) => Err(error),
         }
     }

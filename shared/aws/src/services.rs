@@ -1,5 +1,6 @@
 //! ECS: services, their deployments and their tasks.
 
+use aws_sdk_ecs::config::Builder;
 use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, DesiredStatus, Service, Task};
 use aws_smithy_types::DateTime as SdkDateTime;
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use longshore_rollout::watch::is_death;
 use serde_json::Value;
 
 use crate::error::{failed, not_found, unreadable};
-use crate::{AwsCloud, one_off_tasks, task_definitions};
+use crate::{AwsCloud, one_off_tasks, one_slow_attempt, task_definitions};
 
 /// DescribeTasks takes so many tasks at once.
 const TASKS_ALLOWED: i32 = 100;
@@ -77,6 +78,9 @@ impl ServiceDeployer for AwsCloud {
             .cluster(&service.cluster)
             .service(&service.ecs_service)
             .task_definition(task_definition)
+            .customize()
+            // A second request would undo what came between: a newer deployment, or ECS's rollback.
+            .config_override(Builder::new().timeout_config(one_slow_attempt()))
             .send()
             .await
             .map_err(failed(&operation))?;

@@ -4,15 +4,15 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
-use aws_sdk_ecs::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_ecs::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ecs::error::BoxError;
 use aws_sdk_ecs::types::TaskDefinitionField;
 use aws_smithy_types::body::SdkBody;
 use longshore_rollout::ports::{CallError, Tag, TaskDefinition};
 use serde_json::Value;
 
-use crate::AwsCloud;
 use crate::error::{failed, unreadable};
+use crate::{AwsCloud, one_slow_attempt};
 
 /// Keeps the body of an answer as it came.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +81,8 @@ pub(crate) async fn register(cloud: &AwsCloud, request: &Value) -> Result<String
         .family(family)
         .set_container_definitions(Some(Vec::new()))
         .customize()
+        // A second request would make a second revision.
+        .config_override(Builder::new().timeout_config(one_slow_attempt()))
         .mutate_request(move |request| {
             request
                 .headers_mut()

@@ -27,7 +27,7 @@ fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap()
 }
 
-fn push() -> Push {
+pub fn push() -> Push {
     Push {
         event_id: "event-1".to_owned(),
         at: noon(),
@@ -39,7 +39,7 @@ fn push() -> Push {
     }
 }
 
-fn worker() -> Worker {
+pub fn worker() -> Worker {
     Worker {
         id: "invocation-1".to_owned(),
         now: noon(),
@@ -47,7 +47,7 @@ fn worker() -> Worker {
 }
 
 /// A record of an earlier deployment, as `deploy` wrote it.
-fn record() -> Value {
+pub fn record() -> Value {
     json!({"deployment": {
         "id": "event-0", "stack": "shop", "service": "api", "cluster": "shop",
         "ecs_service": "api", "container": "app",
@@ -62,7 +62,7 @@ fn record() -> Value {
 }
 
 /// AWS as a service that is deployed to for the second time meets it.
-fn aws(call: &Call) -> Answer {
+pub fn aws(call: &Call) -> Answer {
     let task_definition = "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:41";
     let next = "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:42";
     match call.name.as_str() {

@@ -1,7 +1,10 @@
 //! AWS as the SDK's HTTP client meets it: answers from a function, requests kept.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -48,6 +51,7 @@ pub type Answer = (u16, String);
 pub struct Wire {
     calls: Arc<Mutex<Vec<Call>>>,
     answer: Arc<dyn Fn(&Call) -> Answer + Send + Sync>,
+    delay: Arc<dyn Fn(&Call) -> Duration + Send + Sync>,
     headers: Vec<(&'static str, &'static str)>,
 }
 
@@ -80,12 +84,19 @@ impl HttpConnector for Wire {
             body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
         };
         let (status, body) = (self.answer)(&call);
+        let delay = (self.delay)(&call);
         self.calls.lock().unwrap().push(call);
         let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
         for (name, value) in &self.headers {
             response.headers_mut().insert(*name, *value);
         }
-        HttpConnectorFuture::ready(Ok(response))
+        if delay.is_zero() {
+            return HttpConnectorFuture::ready(Ok(response));
+        }
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(delay).await;
+            Ok(response)
+        })
     }
 }
 
@@ -94,6 +105,7 @@ impl Wire {
         Self {
             calls: Arc::default(),
             answer: Arc::new(answer),
+            delay: Arc::new(|_| Duration::ZERO),
             headers: vec![("etag", "\"e1\"")],
         }
     }
@@ -104,7 +116,23 @@ impl Wire {
         self
     }
 
+    /// What a request asks for is done at once, and the answer takes this long.
+    pub fn delayed(mut self, delay: impl Fn(&Call) -> Duration + Send + Sync + 'static) -> Self {
+        self.delay = Arc::new(delay);
+        self
+    }
+
+    /// Every call is sent once.
     pub fn cloud(&self) -> AwsCloud {
+        self.cloud_with(RetryConfig::disabled(), TimeoutConfig::disabled())
+    }
+
+    /// Calls are tried again as they are on AWS.
+    pub fn patient_cloud(&self) -> AwsCloud {
+        self.cloud_with(longshore_aws::retries(), longshore_aws::timeouts())
+    }
+
+    fn cloud_with(&self, retries: RetryConfig, timeouts: TimeoutConfig) -> AwsCloud {
         let wire = self.clone();
         let client: SharedHttpClient =
             http_client_fn(move |_: &HttpConnectorSettings, _: &RuntimeComponents| {
@@ -122,7 +150,8 @@ impl Wire {
             )))
             .endpoint_url("http://127.0.0.1:1")
             .http_client(client)
-            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .retry_config(retries)
+            .timeout_config(timeouts)
             .build();
         AwsCloud::new(&configuration, "state", "longshore")
     }
