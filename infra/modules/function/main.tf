@@ -124,9 +124,8 @@ resource "aws_lambda_function" "this" {
   runtime       = "provided.al2023"
   handler       = var.handler
   architectures = [var.architecture]
-  filename      = var.package_path
-  # A missing package is told by the precondition, with what to do about it.
-  source_code_hash = fileexists(var.package_path) ? filebase64sha256(var.package_path) : null
+  s3_bucket     = var.package.bucket
+  s3_key        = var.package.key
 
   memory_size                    = var.memory_size
   timeout                        = var.timeout_seconds
@@ -139,13 +138,6 @@ resource "aws_lambda_function" "this" {
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this.name
-  }
-
-  lifecycle {
-    precondition {
-      condition     = fileexists(var.package_path)
-      error_message = "The package ${var.package_path} of function ${var.name} does not exist: run `cargo xtask package --architecture ${var.architecture}`."
-    }
   }
 
   # The first event must find the permissions it needs.

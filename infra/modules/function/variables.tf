@@ -13,9 +13,9 @@ variable "description" {
   type        = string
 }
 
-variable "package_path" {
-  description = "Path of the zip that holds `bootstrap`, the program of every function."
-  type        = string
+variable "package" {
+  description = "Where in S3 the zip is that holds `bootstrap`, the program of every function. Another zip needs another key, or the function keeps the program it has."
+  type        = object({ bucket = string, key = string })
 }
 
 variable "handler" {

@@ -123,7 +123,7 @@ module "deploy" {
 
   name         = "${var.prefix}-deploy"
   description  = "Rolls pushed images and release files out to ECS"
-  package_path = local.package_path
+  package      = local.package
   handler      = "deploy"
   architecture = var.architecture
   policy       = local.deploy_policy
@@ -174,7 +174,7 @@ module "release_written" {
     source      = ["aws.s3"]
     detail-type = ["Object Created"]
     detail = {
-      bucket = { name = [module.state_bucket.name] }
+      bucket = { name = [local.state_bucket_name] }
       object = { key = [{ prefix = "releases/" }] }
     }
   })

@@ -5,8 +5,9 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # One program for all functions; each is told by its handler which one it is.
-  package_path = "${var.package_directory}/${var.architecture}/longshore.zip"
+  # Known before the bucket is there: the rules, and after them the queues, which
+  # take longest of all, need not wait for it.
+  state_bucket_name = coalesce(var.state_bucket_name, "${var.prefix}-state-${local.account_id}-${local.region}")
 
   partition  = data.aws_partition.current.partition
   account_id = data.aws_caller_identity.current.account_id
@@ -52,7 +53,7 @@ module "event_bus" {
 module "state_bucket" {
   source = "../state-bucket"
 
-  name                    = coalesce(var.state_bucket_name, "${var.prefix}-state-${local.account_id}-${local.region}")
+  name                    = local.state_bucket_name
   noncurrent_version_days = var.noncurrent_version_days
   force_destroy           = var.force_destroy
   require_tls             = var.require_tls

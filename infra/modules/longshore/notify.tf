@@ -36,7 +36,7 @@ module "notify" {
 
   name         = "${var.prefix}-notify"
   description  = "Tells Slack about deployments, stacks and bottle syncs"
-  package_path = local.package_path
+  package      = local.package
   handler      = "notify"
   architecture = var.architecture
   policy       = local.notify_policy

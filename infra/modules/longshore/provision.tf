@@ -113,7 +113,7 @@ module "provision" {
 
   name         = "${var.prefix}-provision"
   description  = "Builds stacks from stack files with CloudFormation"
-  package_path = local.package_path
+  package      = local.package
   handler      = "provision"
   architecture = var.architecture
   policy       = local.provision_policy
@@ -153,7 +153,7 @@ module "stack_written" {
     source      = ["aws.s3"]
     detail-type = ["Object Created"]
     detail = {
-      bucket = { name = [module.state_bucket.name] }
+      bucket = { name = [local.state_bucket_name] }
       object = { key = [{ prefix = "stacks/" }] }
     }
   })

@@ -106,7 +106,7 @@ module "sync" {
 
   name         = "${var.prefix}-sync"
   description  = "Brings mirrors of Homebrew's bottles to what the index names"
-  package_path = local.package_path
+  package      = local.package
   handler      = "sync"
   architecture = var.architecture
   policy       = local.sync_policy

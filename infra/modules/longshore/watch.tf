@@ -83,7 +83,7 @@ module "watch" {
 
   name         = "${var.prefix}-watch"
   description  = "Closes deployments and changes of stacks with what became of them"
-  package_path = local.package_path
+  package      = local.package
   handler      = "watch"
   architecture = var.architecture
   policy       = local.watch_policy

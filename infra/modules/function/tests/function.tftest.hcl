@@ -32,7 +32,7 @@ mock_provider "aws" {
 variables {
   name         = "longshore-work"
   description  = "Works"
-  package_path = "tests/packages/work.zip"
+  package      = { bucket = "longshore-state", key = "packages/0f1e.zip" }
   handler      = "work"
   architecture = "arm64"
   policy       = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\"],\"Resource\":[\"arn:aws:s3:::longshore-state/routes/*\"]}]}"
@@ -51,7 +51,8 @@ run "the_function_runs_the_package_as_its_handler" {
       aws_lambda_function.this.runtime == "provided.al2023"
       && aws_lambda_function.this.handler == "work"
       && aws_lambda_function.this.architectures == tolist(["arm64"])
-      && aws_lambda_function.this.source_code_hash == filebase64sha256("tests/packages/work.zip")
+      && aws_lambda_function.this.s3_bucket == "longshore-state"
+      && aws_lambda_function.this.s3_key == "packages/0f1e.zip"
     )
     error_message = "The function does not run the package it was given."
   }
@@ -220,16 +221,6 @@ run "errors_and_kept_events_raise_alarms" {
     ])
     error_message = "The alarms tell nobody."
   }
-}
-
-run "a_missing_package_is_told_with_what_to_do" {
-  command = plan
-
-  variables {
-    package_path = "tests/packages/nothing.zip"
-  }
-
-  expect_failures = [aws_lambda_function.this]
 }
 
 run "an_unknown_architecture_is_refused" {

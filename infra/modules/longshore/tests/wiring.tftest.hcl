@@ -380,3 +380,26 @@ run "stacks_deployments_and_syncs_are_reconciled_by_the_clock" {
     error_message = "A schedule asks for something else than a reconcile."
   }
 }
+
+run "another_package_has_another_key" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_s3_object.package.bucket == "longshore-state-111122223333-eu-west-1"
+      && aws_s3_object.package.source == "tests/packages/arm64/longshore.zip"
+      && aws_s3_object.package.key == "packages/${filesha256("tests/packages/arm64/longshore.zip")}.zip"
+    )
+    error_message = "The functions do not run the package that is given, or keep an old one."
+  }
+}
+
+run "a_missing_package_is_told_with_what_to_do" {
+  command = plan
+
+  variables {
+    package_directory = "tests/nothing"
+  }
+
+  expect_failures = [aws_s3_object.package]
+}
