@@ -14,6 +14,7 @@ pub mod images;
 pub mod mirror;
 pub mod process;
 pub mod python;
+pub mod queues;
 pub mod scene;
 pub mod terraform;
 pub mod wait;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::cloud::Cloud;
 use crate::environment::Programs;
 use crate::process::{capture, run_logged};
+use crate::queues::Queues;
 use crate::scene::TaskRoles;
 use crate::workspace::Workspace;
 
@@ -204,6 +205,13 @@ pub fn apply(
 ) -> Result<Applied> {
     let log = directory.join("terraform.log");
     let state = directory.join(format!("terraform-{}.tfstate", cloud.pid));
+    // Not of one cloud: the next one may be another's, and has the same account and region.
+    let kept_queues = workspace.path("target/local/dead-letter-queues.json");
+    let queue_urls = if state.exists() {
+        BTreeMap::new()
+    } else {
+        Queues::read(&kept_queues).create(&cloud.client())?
+    };
     let configuration = Configuration::new(
         workspace.path("infra/environments/local"),
         directory.join("terraform"),
@@ -218,6 +226,7 @@ pub fn apply(
     .with_variable("package_directory", &programs.packages.to_string_lossy())
     .with_variable("architecture", programs.architecture)
     .with_variable("task_role_arns", &json!(task_roles.arns()).to_string())
+    .with_variable("dead_letter_queue_urls", &json!(queue_urls).to_string())
     // The demo's and the tests' unrelated events are told at this level.
     .with_variable("log_level", "DEBUG");
     configuration.initialise(&[format!("path={}", state.display())], &log)?;
@@ -234,7 +243,9 @@ pub fn apply(
     .with_context(|| format!("apply infra/environments/local (log: {})", log.display()))?;
     let outputs = capture(&mut configuration.command(&["output", "-json"]))
         .context("read the outputs of terraform")?;
-    read_outputs(&outputs)
+    let applied = read_outputs(&outputs)?;
+    Queues::at(&cloud.client(), &applied.dead_letter_queue_urls)?.write(&kept_queues)?;
+    Ok(applied)
 }
 
 fn read_outputs(outputs: &str) -> Result<Applied> {
