@@ -264,21 +264,43 @@ impl Fleet {
             .map(drop)
     }
 
-    /// Waits until a function has worked on all events it was given, and takes such a limit away in any case. So
-    /// nothing of one test's storm is left for the next.
+    /// Waits until these functions have worked on all events that they were given. A slow machine may take long: only a
+    /// standstill is an error.
     ///
     /// # Errors
-    /// When events are left, or Lambda refuses.
+    /// When events are left and none of them is worked on, or the control server does not answer.
+    pub fn wait_until_drained(&self, functions: &[&str]) -> Result<()> {
+        let names = functions
+            .iter()
+            .map(|function| self.environment.applied.function_name(function))
+            .collect::<Result<Vec<_>>>()?;
+        let left = || {
+            let invocations = self.environment.control().invocations()?;
+            let left = names.iter().filter_map(|name| invocations.get(*name));
+            anyhow::Ok(left.map(|left| left.waiting + left.running).sum::<u64>())
+        };
+        loop {
+            let before = left()?;
+            if before == 0 {
+                return Ok(());
+            }
+            wait_until("functions to work on the events", PATIENCE, || {
+                let now = left()?;
+                Ok(if now < before {
+                    Seen::Yes(())
+                } else {
+                    Seen::NotYet(format!("{now} events are left for {}", names.join(", ")))
+                })
+            })?;
+        }
+    }
+
+    /// Takes such a limit away.
+    ///
+    /// # Errors
+    /// When Lambda refuses.
     pub fn unlimit(&self, function: &str) -> Result<()> {
         let name = self.environment.applied.function_name(function)?;
-        let what = format!("no event to be left for {name}");
-        let drained = wait_until(&what, PATIENCE, || {
-            let invocations = self.environment.control().invocations()?;
-            Ok(match invocations.get(name) {
-                None => Seen::Yes(()),
-                Some(left) => Seen::NotYet(format!("{left:?}")),
-            })
-        });
         let path = format!("/2017-10-31/functions/{name}/concurrency");
         self.environment
             .client()
@@ -288,8 +310,8 @@ impl Fleet {
                 &path,
                 &Value::Null,
             )
-            .with_context(|| format!("let any number of invocations of {name} run"))?;
-        drained
+            .with_context(|| format!("let any number of invocations of {name} run"))
+            .map(drop)
     }
 
     fn ecs_name(&self, service: usize) -> String {

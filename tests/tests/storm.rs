@@ -13,8 +13,9 @@ const REPOSITORIES: usize = 10;
 const PUSHES: usize = 50;
 /// How many send events at once.
 const SENDERS: usize = 8;
+const FUNCTIONS: [&str; 3] = ["deploy", "watch", "notify"];
 /// How many invocations of each function run at once: as many as a small machine carries.
-const AT_ONCE: [(&str, u32); 3] = [("deploy", 4), ("watch", 3), ("notify", 2)];
+const AT_ONCE: [u32; 3] = [4, 3, 2];
 /// The repository whose last image fails.
 const BROKEN: usize = 3;
 
@@ -23,13 +24,17 @@ const BROKEN: usize = 3;
 fn a_storm_ends_with_the_newest_image_everywhere_and_only_what_fails_is_rolled_back() -> Result<()>
 {
     let fleet = Fleet::new("storm", REPOSITORIES, SERVICES)?;
-    for (function, invocations) in AT_ONCE {
+    for (function, invocations) in FUNCTIONS.into_iter().zip(AT_ONCE) {
         fleet.limit(function, invocations)?;
     }
     let outcome = storm(&fleet);
-    let drained = AT_ONCE.map(|(function, _)| fleet.unlimit(function));
+    // Nothing of this storm is left for the next test, whatever came of it.
+    let drained = fleet.wait_until_drained(&FUNCTIONS);
+    for function in FUNCTIONS {
+        fleet.unlimit(function)?;
+    }
     outcome?;
-    drained.into_iter().collect()
+    drained
 }
 
 fn storm(fleet: &Fleet) -> Result<()> {
@@ -80,6 +85,7 @@ fn storm(fleet: &Fleet) -> Result<()> {
         fleet,
         &fleet.pushes(|tag| tag == format!("v{}", PUSHES + 1))?,
     )?;
+    fleet.wait_until_drained(&FUNCTIONS)?;
     stays_so("each was told once and nothing more happens", QUIET, || {
         let told = (
             fleet.count_told(&["started"])?,
@@ -94,7 +100,7 @@ fn storm(fleet: &Fleet) -> Result<()> {
         })
     })?;
     each_has_had(fleet, 3)?;
-    for function in ["deploy", "watch", "notify"] {
+    for function in FUNCTIONS {
         let letters = dead_letters(&fleet.environment, function)?;
         ensure!(
             !letters.iter().any(|letter| letter.contains("storm")),
