@@ -9,8 +9,8 @@ data "aws_region" "current" {}
 locals {
   dead_letter_queue_name = "${var.name}-dead-letters"
 
-  # Known before the queue is there: SQS takes half a minute to make a queue with
-  # its policy, and the role and the function need not wait for it.
+  # Known before the queue is there: the provider waits half a minute for a queue,
+  # and the role and the function need not.
   dead_letter_queue_arn = join(":", [
     "arn",
     data.aws_partition.current.partition,

@@ -12,7 +12,6 @@ locals {
 }
 
 resource "aws_s3_object" "package" {
-  # checkov:skip=CKV_AWS_186: the bucket encrypts every object with SSE-S3, and a package holds no secret
   bucket = module.state_bucket.name
   key    = "packages/${local.package_exists ? filesha256(local.package_path) : "none"}.zip"
   source = local.package_path
