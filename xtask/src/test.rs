@@ -195,7 +195,10 @@ fn side_by_side(workspace: &Workspace, terminal: &mut Terminal, parts: &[Part]) 
                 Ok(News::Said(part, said)) => {
                     if let Some(running) = running.iter_mut().find(|other| other.part == part) {
                         match said {
-                            Said::Line(line) => running.lines.push(line),
+                            Said::Line(line) => {
+                                running.progress = line.trim().chars().take(60).collect();
+                                running.lines.push(line);
+                            }
                             Said::Progress(text) => running.progress = text,
                         }
                     }
