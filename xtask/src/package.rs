@@ -147,7 +147,7 @@ impl Built {
             command.env_clear().env("_HANDLER", function);
             checks.push((
                 format!("bootstrap is {function}, and says what it lacks"),
-                fails_with(&mut command, "environment variables are not set"),
+                fails_with(&mut command, "STATE_BUCKET_NAME"),
             ));
         }
         let mut command = Command::new(&self.programs.bottle_sync);

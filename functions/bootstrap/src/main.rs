@@ -1,5 +1,8 @@
 //! The program of every function. One program is linked and packed once; Lambda says which function it is.
 
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use lambda_runtime::Error;
 
 /// Where Lambda puts the handler of the function's configuration, for custom runtimes as for its own
@@ -7,9 +10,20 @@ use lambda_runtime::Error;
 const HANDLER: &str = "_HANDLER";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     let handler = std::env::var(HANDLER).unwrap_or_default();
-    match handler.as_str() {
+    match run(&handler).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Lambda puts it into the function's log. There is nobody else to tell when it cannot be written.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(handler: &str) -> Result<(), Error> {
+    match handler {
         "deploy" => longshore_deploy::run().await,
         "notify" => longshore_notify::run().await,
         "provision" => longshore_provision::run().await,
@@ -17,7 +31,7 @@ async fn main() -> Result<(), Error> {
         "watch" => longshore_watch::run().await,
         _ => Err(format!(
             "the handler {handler:?} is none of deploy, notify, provision, sync, watch: \
-             set it as the handler of the Lambda function"
+             set one of them as the handler of the Lambda function"
         )
         .into()),
     }
