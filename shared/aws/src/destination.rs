@@ -4,8 +4,11 @@
 //! transfer's time in the kernel, above all where it copies what comes and what goes, so requests that are
 //! signed by hand would save next to nothing and be a second way to S3.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::RequestChecksumCalculation;
@@ -26,6 +29,10 @@ use crate::error::{failed, unreadable};
 /// The metadata of an object that went up in parts: S3's own SHA-256 of it is one of its parts' digests.
 const SHA256: &str = "sha256";
 
+/// How long S3 may take no byte of a stream. As patient as a transfer is with its source: the SDK's own five seconds
+/// end in failed files where the machine is busy or S3 is slow.
+const STALL: Duration = Duration::from_secs(30);
+
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// S3 as the place where files are brought to.
@@ -44,9 +51,14 @@ impl S3Destination {
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(std::time::Duration::from_secs(5))
+                    .connect_timeout(Duration::from_secs(5))
                     .disable_operation_attempt_timeout()
                     .disable_operation_timeout()
+                    .build(),
+            )
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled()
+                    .grace_period(STALL)
                     .build(),
             )
             // The digest is known already where S3 can verify it; another checksum would cost and add nothing.
