@@ -6,7 +6,9 @@ use std::time::Duration;
 use longshore_events::arn::ServiceName;
 use longshore_rollout::deploy::Outcome;
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::ports::{ErrorClass, RecordStore, RecordVersion, ServiceDeployer};
+use longshore_rollout::ports::{
+    CallError, ErrorClass, RecordStore, RecordVersion, ServiceDeployer,
+};
 use longshore_rollout::record::Record;
 use serde_json::json;
 
@@ -135,16 +137,17 @@ fn bucket(overwritten: Option<&'static str>) -> Wire {
     .with_header("etag", "e2")
 }
 
-fn stored() -> Record {
-    serde_json::from_value(record()).unwrap()
+/// Writes the record where it was read as `e1`.
+async fn save(wire: &Wire) -> Result<RecordVersion, CallError> {
+    let record: Record = serde_json::from_value(record()).unwrap();
+    let version = RecordVersion("e1".to_owned());
+    wire.patient_cloud().save(&record, Some(&version)).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_sent_again_does_not_lose_against_itself() {
     let wire = bucket(None);
-    let version = RecordVersion("e1".to_owned());
-    let written = wire.patient_cloud().save(&stored(), Some(&version)).await;
-    assert_eq!(written.unwrap(), RecordVersion("e2".to_owned()));
+    assert_eq!(save(&wire).await.unwrap(), RecordVersion("e2".to_owned()));
     assert_eq!(
         wire.names(),
         ["PUT", "PUT", "GET"].map(|method| format!("{method} {RECORD}"))
@@ -154,24 +157,14 @@ async fn a_write_that_was_sent_again_does_not_lose_against_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_sent_again_loses_against_another_one() {
     let wire = bucket(Some("{\"deployment\": {}}"));
-    let version = RecordVersion("e1".to_owned());
-    let error = wire
-        .patient_cloud()
-        .save(&stored(), Some(&version))
-        .await
-        .unwrap_err();
+    let error = save(&wire).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::LostRace, "{error}");
 }
 
 #[tokio::test]
 async fn a_write_that_was_sent_once_and_refused_has_lost() {
     let wire = Wire::new(|_| (412, LOST.to_owned()));
-    let version = RecordVersion("e1".to_owned());
-    let error = wire
-        .patient_cloud()
-        .save(&stored(), Some(&version))
-        .await
-        .unwrap_err();
+    let error = save(&wire).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::LostRace, "{error}");
     // It cannot have lost against itself, so the object is not read.
     assert_eq!(wire.names(), [format!("PUT {RECORD}")]);
