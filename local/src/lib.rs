@@ -9,6 +9,7 @@ pub mod client;
 pub mod cloud;
 pub mod control;
 pub mod environment;
+pub mod files;
 pub mod homebrew;
 pub mod images;
 pub mod mirror;

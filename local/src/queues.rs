@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::{CallError, Client, JsonService};
+use crate::files;
 
 /// How the names of attributes that nobody can set begin or end.
 const READ_ONLY: [&str; 3] = ["Approximate", "Timestamp", "QueueArn"];
@@ -83,16 +84,8 @@ impl Queues {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("create {}", folder.display()))?;
-        }
-        // Readers never see half a file.
-        let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
         let text = serde_json::to_string_pretty(self).context("write the queues as JSON")?;
-        std::fs::write(&unfinished, text)
-            .and_then(|()| std::fs::rename(&unfinished, path))
-            .with_context(|| format!("write {}", path.display()))
+        files::write(path, text.as_bytes())
     }
 }
 

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use longshore_local::archive::{self, Compression};
 use longshore_local::environment;
+use longshore_local::files;
 use longshore_local::process::capture;
 use longshore_local::python::{Python, hexadecimal};
 use longshore_local::workspace::{PACKAGE, Workspace};
@@ -103,7 +104,7 @@ pub fn for_aws(
     let programs = compile::for_aws(workspace, python, architecture, terminal)?;
     let archive = pack(&programs.bootstrap, Compression::Smallest)?;
     let packages = workspace.packages();
-    write(&packages.join(architecture).join(PACKAGE), &archive)?;
+    files::write(&packages.join(architecture).join(PACKAGE), &archive)?;
     Ok(Built {
         package: Package {
             architecture: architecture.to_owned(),
@@ -192,7 +193,7 @@ pub fn for_this_machine(
         .with_context(|| format!("read {}", programs.bootstrap.display()))?;
     if !packed.is_ok_and(|packed| packed > built) {
         let stripped = stripped(workspace, &programs.bootstrap);
-        write(&path, &pack(&stripped, Compression::Fastest)?)?;
+        files::write(&path, &pack(&stripped, Compression::Fastest)?)?;
     }
     Ok(environment::Programs {
         architecture,
@@ -212,17 +213,6 @@ fn stripped(workspace: &Workspace, program: &Path) -> PathBuf {
 fn pack(program: &Path, compression: Compression) -> Result<Vec<u8>> {
     let content = std::fs::read(program).with_context(|| format!("read {}", program.display()))?;
     archive::of_one_file("bootstrap", 0o755, &content, compression)
-}
-
-/// Readers never see half a file.
-fn write(path: &Path, content: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    }
-    let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, content)
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .with_context(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]
