@@ -175,15 +175,6 @@ impl Control {
         self.delete("/faults")
     }
 
-    /// How often each action, as policies name it (`ecs:UpdateService`), was called since the cloud started: by
-    /// anybody, and with whatever answer but that it is not allowed.
-    ///
-    /// # Errors
-    /// When the control server does not answer.
-    pub fn calls(&self) -> Result<BTreeMap<String, u64>> {
-        self.get("/calls")
-    }
-
     /// The asynchronous invocations by the function's name, of each function that has any.
     ///
     /// # Errors
