@@ -92,16 +92,22 @@ fn target(architecture: &str) -> &'static str {
 }
 
 /// A command of the toolchain that `rust-toolchain.toml` names, whatever started this process, with the files of all
-/// commands in the same place.
+/// commands in the same place. It writes its progress, for [`Crates`].
 pub fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
     let mut command = Command::new("cargo");
     command
         .arg(subcommand)
-        .arg("--target-dir")
-        .arg(workspace.target())
+        .env("CARGO_TARGET_DIR", workspace.target())
         .current_dir(workspace.root());
     of_the_pinned_toolchain(&mut command);
+    with_progress(&mut command);
     command
+}
+
+fn with_progress(command: &mut Command) {
+    command
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "100");
 }
 
 /// rustup hands its choice down to what it starts, in variables that are stronger than `rust-toolchain.toml`.
@@ -113,9 +119,6 @@ fn of_the_pinned_toolchain(command: &mut Command) {
 
 /// Runs a compilation with its output in a log, and shows which crate it is at.
 fn watch(command: &mut Command, log: &Path, terminal: &mut Terminal) -> Result<()> {
-    command
-        .env("CARGO_TERM_PROGRESS_WHEN", "always")
-        .env("CARGO_TERM_PROGRESS_WIDTH", "100");
     run_logged_and_watched(command, log, |line| {
         if let Some(crates) = Crates::read(line) {
             terminal.ticking(&crates.to_string());
@@ -255,6 +258,7 @@ fn cargo_lambda(
         .arg(directory)
         .current_dir(workspace.root());
     of_the_pinned_toolchain(&mut command);
+    with_progress(&mut command);
     // cargo-lambda looks for zig on the path, where the pinned one must be found first.
     let mut path = vec![python.programs()];
     path.extend(std::env::split_paths(

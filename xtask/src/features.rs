@@ -2,11 +2,12 @@
 //! dependency, cargo builds that dependency a second time, and all that stands on it: the AWS SDK, for minutes.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use anyhow::Result;
 use longshore_local::process::capture;
 use longshore_local::workspace::Workspace;
+
+use crate::compile::cargo;
 
 /// What is wrong, a line each.
 ///
@@ -21,18 +22,13 @@ pub fn check(workspace: &Workspace) -> Result<Vec<String>> {
 /// Every dependency with its version and features, a line each.
 fn dependencies(workspace: &Workspace, edges: &str) -> Result<BTreeSet<String>> {
     let tree = capture(
-        Command::new("cargo")
-            .args(["tree", "--locked", "--workspace", "--edges", edges])
-            .args([
-                "--prefix",
-                "none",
-                "--no-dedupe",
-                "--format",
-                "{p} with {f}",
-            ])
-            .current_dir(workspace.root()),
+        cargo(workspace, "tree")
+            .args(["--locked", "--workspace", "--edges", edges])
+            .args(["--prefix", "none", "--format", "{p} with {f}"]),
     )?;
-    Ok(tree.lines().map(str::to_owned).collect())
+    // A mark says that what a dependency depends on was listed before.
+    let lines = tree.lines().map(|line| line.trim_end_matches(" (*)"));
+    Ok(lines.map(str::to_owned).collect())
 }
 
 fn differences(programs: &BTreeSet<String>, tests: &BTreeSet<String>) -> Vec<String> {

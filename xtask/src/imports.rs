@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use longshore_local::process::capture;
 use longshore_local::workspace::Workspace;
 use serde::Deserialize;
+
+use crate::compile::cargo;
 
 /// What one package may import.
 struct Rule {
@@ -211,17 +212,12 @@ pub struct Findings {
 /// # Errors
 /// When they cannot be read.
 pub fn check(workspace: &Workspace) -> Result<Findings> {
-    let metadata = capture(
-        Command::new("cargo")
-            .args([
-                "metadata",
-                "--no-deps",
-                "--format-version",
-                "1",
-                "--offline",
-            ])
-            .current_dir(workspace.root()),
-    )?;
+    let metadata = capture(cargo(workspace, "metadata").args([
+        "--no-deps",
+        "--format-version",
+        "1",
+        "--offline",
+    ]))?;
     let metadata: Metadata =
         serde_json::from_str(&metadata).context("read the answer of cargo metadata")?;
     let mut violations = check_manifests(&metadata);

@@ -22,6 +22,7 @@ use longshore_local::workspace::Workspace;
 use crate::compile::{Crates, cargo};
 use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
+use crate::package::Built;
 use crate::terminal::{Said, Style, Terminal, padded};
 use crate::{features, imports, package, templates, tools};
 
@@ -147,7 +148,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         parts => side_by_side(workspace, &mut terminal, parts),
     };
     check_interruption()?;
-    if is_whole {
+    if is_whole && outcomes.iter().all(|outcome| outcome.count.failed == 0) {
         durations.keep(NAME, start.elapsed());
     }
     Ok(summary(&mut Terminal::standard_output(), &outcomes))
@@ -317,7 +318,7 @@ impl<'workspace> Suite<'workspace> {
             Part::Terraform => self.terraform(),
             Part::Templates => self.templates(),
             Part::Cloud => self.cloud(),
-            Part::Package => self.package().map(|package| package.0),
+            Part::Package => self.package(),
             Part::EndToEnd => self.end_to_end(),
             Part::Stacks => self.stacks(),
         }
@@ -325,9 +326,6 @@ impl<'workspace> Suite<'workspace> {
 
     /// Runs a command with its output shown; `on_line` sees each line too.
     fn show(&mut self, command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
-        command
-            .env("CARGO_TERM_PROGRESS_WHEN", "always")
-            .env("CARGO_TERM_PROGRESS_WIDTH", "100");
         let status = run_lines(command, |line| {
             if let Some(crates) = Crates::read(line) {
                 self.terminal.ticking(&crates.to_string());
@@ -349,10 +347,8 @@ impl<'workspace> Suite<'workspace> {
     }
 
     fn format(&mut self) -> Result<Count> {
-        let mut rustfmt = Command::new("cargo");
-        rustfmt
-            .args(["fmt", "--all", "--check"])
-            .current_dir(self.workspace.root());
+        let mut rustfmt = cargo(self.workspace, "fmt");
+        rustfmt.args(["--all", "--check"]);
         let mut count = self.check("cargo fmt --check", &mut rustfmt)?;
         let mut terraform = Command::new("terraform");
         terraform
@@ -502,11 +498,15 @@ impl<'workspace> Suite<'workspace> {
         Python::ensure(self.workspace, |text| self.terminal.progress(text))
     }
 
-    /// Builds what runs on AWS, and looks at it from outside.
-    fn package(&mut self) -> Result<(Count, Programs)> {
+    fn built_for_aws(&mut self) -> Result<Built> {
         let python = self.python()?;
         let architecture = tools::host_architecture()?;
-        let built = package::for_aws(self.workspace, &python, architecture, &mut self.terminal)?;
+        package::for_aws(self.workspace, &python, architecture, &mut self.terminal)
+    }
+
+    /// Builds what runs on AWS, and looks at it from outside.
+    fn package(&mut self) -> Result<Count> {
+        let built = self.built_for_aws()?;
         self.terminal.line(&built.package.to_string());
         let mut count = Count::default();
         for (what, check) in built.checks(self.workspace)? {
@@ -517,7 +517,7 @@ impl<'workspace> Suite<'workspace> {
             self.terminal.line(&format!("{mark} {what}"));
             count.add(Count::of(check.is_ok()));
         }
-        Ok((count, built.programs))
+        Ok(count)
     }
 
     /// The whole system, as the tests are built: a change is tested without building packages.
@@ -543,8 +543,10 @@ impl<'workspace> Suite<'workspace> {
 
     /// On the packages as they are uploaded to AWS, so that these are run as well.
     fn stacks(&mut self) -> Result<Count> {
-        let (_, programs) = self.package().context("the stacks need the packages")?;
-        self.on_a_cloud("stacks", &programs, |suite, python, directory| {
+        let built = self
+            .built_for_aws()
+            .context("the stacks need the packages")?;
+        self.on_a_cloud("stacks", &built.programs, |suite, python, directory| {
             let mut command = Command::new(python.interpreter());
             command
                 .arg("tests/stacks")
