@@ -61,30 +61,6 @@ fn part_with<'a>(service: &'a TemplateService, container: &str) -> Option<Part<'
         .find(|part| part.name == container || part.others.iter().any(|other| other == container))
 }
 
-/// The image that a deployment brings into a container, if it brings one.
-fn image_in<'a>(deployment: &'a Deployment, container: &str) -> Option<&'a Image> {
-    if deployment.container == container
-        || deployment
-            .other_containers
-            .iter()
-            .any(|other| other == container)
-    {
-        Some(&deployment.image)
-    } else {
-        deployment.also.get(container)
-    }
-}
-
-/// Whether the service runs what a deployment brings, or is about to. While tasks run that come before it,
-/// it is not sure to.
-fn holds(deployment: &Deployment) -> bool {
-    match deployment.state {
-        State::Claimed => deployment.settings.before_tasks.is_empty(),
-        State::Deploying | State::Verifying | State::Succeeded => true,
-        _ => false,
-    }
-}
-
 /// Whether somebody has deployed since a change of the stack, so that what was carried then says nothing any
 /// more. Putting the image back after the change is no such deployment.
 fn came_after(deployment: &Deployment, operation: &Operation) -> bool {
@@ -106,10 +82,9 @@ fn choose(
     if deployed != Some(part.image) {
         return Choice::Named;
     }
-    match (record.filter(|record| holds(record)), failed) {
-        (Some(record), _) => image_in(record, part.name)
-            // The record of a service that was adopted may know only the tag of what runs.
-            .filter(|image| image.digest != Digest::unknown())
+    match (record.filter(|record| record.holds()), failed) {
+        (Some(record), _) => record
+            .held_image(part.name)
             .map_or(Choice::Running, |image| Choice::Pinned(image.clone())),
         // CloudFormation went back to an older template, and nobody has put the image back yet.
         (None, Some(image)) => Choice::Pinned(image.clone()),

@@ -362,7 +362,7 @@ pub fn at_rest(
     let is_told =
         |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
     let template = carried.image.clone().filter(|image| runs(container, image));
-    let alive = last.filter(|last| is_alive(last));
+    let alive = last.filter(|last| last.holds());
     if let Some(alive) = alive.filter(|alive| alive.images().all(|(of, image)| runs(of, image))) {
         return match alive.state {
             State::Deploying
@@ -396,14 +396,6 @@ pub fn at_rest(
         })
 }
 
-/// Whether what the deployment brings is to run.
-fn is_alive(deployment: &Deployment) -> bool {
-    matches!(
-        deployment.state,
-        State::Deploying | State::Verifying | State::Succeeded
-    )
-}
-
 /// The image that a container, which runs `running`, must run for nobody's request to be lost; `None` when
 /// what CloudFormation made of it is right.
 fn owed<'a>(
@@ -424,7 +416,7 @@ fn owed<'a>(
     // What ran by its tag alone when it was adopted cannot be put back.
     let is_known = |image: &&Image| image.digest != Digest::unknown();
     let brought = last.and_then(|last| last.image_in(container));
-    let Some((alive, image)) = last.filter(|last| is_alive(last)).zip(brought) else {
+    let Some((alive, image)) = last.filter(|last| last.holds()).zip(brought) else {
         // The record's deployment failed, or was of another container. What the stack file named anew has
         // just failed with the rest of the change.
         return template.filter(is_known).filter(|image| {

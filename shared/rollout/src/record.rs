@@ -451,6 +451,28 @@ impl Deployment {
             .map(|(_, image)| image)
     }
 
+    /// Whether the service runs what it brings, or is about to. While tasks run that come before the update, the
+    /// service is not sure to.
+    pub fn holds(&self) -> bool {
+        match self.state {
+            State::Claimed => self.settings.before_tasks.is_empty(),
+            State::Deploying | State::Verifying | State::Succeeded => true,
+            State::Preparing
+            | State::RollingBack
+            | State::Failed
+            | State::RolledBack
+            | State::Superseded => false,
+        }
+    }
+
+    /// The image that a container of the service holds because of this deployment; `None` where it brought none
+    /// into that container, where what it brought is taken back, and where only the tag of what runs was known
+    /// when the service was adopted.
+    pub fn held_image(&self, container: &str) -> Option<&Image> {
+        self.image_in(container)
+            .filter(|image| self.holds() && image.digest != Digest::unknown())
+    }
+
     /// Whether it is under way and has tasks that run before or after the update.
     pub fn has_tasks_to_run(&self) -> bool {
         let settings = &self.settings;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt};
+use longshore_events::image::Image;
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{OperationKind, StackSource};
 use serde::Serialize;
@@ -16,11 +17,12 @@ use crate::outbox::{RACES, lost_races};
 use crate::ports::{
     CallError, Cloud, ErrorClass, ObservedStack, RecordVersion, StackObserver, TemplateMetadata,
 };
-use crate::record::{State, Worker};
+use crate::record::Worker;
 use crate::route::Follower;
 use crate::stack_record::{
     Carried, Operation, OperationState, Phase, REMAINS_TOKEN, StackRecord, flush,
 };
+use crate::task_definition::pinned_image;
 
 /// How long after a change was written down CloudFormation must have heard of it. Longer than
 /// `provision` may run and be tried again.
@@ -328,31 +330,54 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
                 services.map(|carried| carried.follower.clone()).collect()
             }),
         };
-        let services = try_join_all(followers.into_iter().map(|follower| async {
-            let stored = self.cloud.load(&follower.owner()).await?;
-            let image = stored
-                .map(|(record, _)| record.deployment)
-                .filter(|last| {
-                    matches!(
-                        last.state,
-                        State::Claimed | State::Deploying | State::Verifying | State::Succeeded
-                    )
-                })
-                .map(|last| last.image);
-            Ok::<_, CallError>(Carried {
-                follower,
-                image,
-                also: BTreeMap::new(),
-                is_named: false,
-            })
-        }))
-        .await?;
+        let services = followers.into_iter().map(|follower| self.held(follower));
+        let services = try_join_all(services).await?;
         Ok(Operation {
             stack_id: Some(change.stack_id.clone()),
             started_at: Some(begun),
             services,
             ..Operation::begin(id, kind, StackSource::CloudFormation, begun)
         })
+    }
+
+    /// The images that a service holds by its last deployment. The deployment knows of the containers that it brought
+    /// an image into, and its task definition of all others.
+    async fn held(&self, follower: Follower) -> Result<Carried, CallError> {
+        let stored = self.cloud.load(&follower.owner()).await?;
+        let mut images = BTreeMap::new();
+        if let Some(last) = stored.map(|(record, _)| record.deployment)
+            && last.holds()
+        {
+            if let Some(arn) = &last.task_definition {
+                images = self.pinned_images(arn).await?;
+            }
+            for (container, _) in last.images() {
+                match last.held_image(container) {
+                    Some(image) => images.insert(container.to_owned(), image.clone()),
+                    None => images.remove(container),
+                };
+            }
+        }
+        let image = images.remove(&follower.container);
+        images.retain(|container, _| !follower.other_containers.contains(container));
+        Ok(Carried {
+            follower,
+            image,
+            also: images,
+            is_named: false,
+        })
+    }
+
+    /// The images of a task definition's containers that are ECR's and pinned; none of a task definition that is gone.
+    async fn pinned_images(&self, arn: &str) -> Result<BTreeMap<String, Image>, CallError> {
+        let definition = match self.cloud.describe_task_definition(arn).await {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(BTreeMap::new()),
+            definition => definition?,
+        };
+        let images = definition.images().into_iter();
+        Ok(images
+            .filter_map(|(container, image)| Some((container, pinned_image(&image)?)))
+            .collect())
     }
 
     /// Compares a change that the record says is under way with what CloudFormation shows.

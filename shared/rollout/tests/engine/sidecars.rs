@@ -11,9 +11,12 @@ use longshore_rollout::follow::deploy_push;
 use longshore_rollout::record::State;
 use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::stacks::StackOutcome;
 use longshore_rollout::watch::deployment_changed;
 use longshore_testkit::{FakeCloud, digest, follower, noon, push, worker};
 use serde_json::json;
+
+use crate::stacks::{event, hear, observed};
 
 const REGISTRY: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 
@@ -219,4 +222,35 @@ async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_put_back() {
     let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
     assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'b');
+}
+
+/// CloudFormation changes the stack, begun by nobody that Longshore knows, deploys these images and goes back.
+async fn failed_past_longshore(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
+    cloud.set_observed_stack(observed("UPDATE_IN_PROGRESS", 200));
+    let begun = event("terraform-1", "UPDATE_IN_PROGRESS", 201);
+    assert_eq!(hear(cloud, &begun).await, StackOutcome::Changing);
+    applied(cloud, api, app, proxy);
+    cloud.set_observed_stack(observed("UPDATE_ROLLBACK_COMPLETE", 200));
+    let ended = event("terraform-1", "UPDATE_ROLLBACK_COMPLETE", 250);
+    assert_eq!(hear(cloud, &ended).await, StackOutcome::Failed);
+    cloud.set_now(noon(300));
+    stack_at_rest(cloud, "shop", &worker("at-rest", 300))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_change_past_longshore_that_failed_brings_no_sidecars_image_into_the_main_container() {
+    let (cloud, api) = service().await;
+    failed_past_longshore(&cloud, &api, '0', 'a').await;
+    assert_runs(&cloud, &api, '1', 'a');
+}
+
+#[tokio::test]
+async fn after_a_change_past_longshore_that_failed_each_container_runs_what_it_ran_before() {
+    for (app, proxy) in [('0', '0'), ('1', '0'), ('0', 'a'), ('1', 'a')] {
+        let (cloud, api) = service().await;
+        failed_past_longshore(&cloud, &api, app, proxy).await;
+        assert_runs(&cloud, &api, '1', 'a');
+    }
 }

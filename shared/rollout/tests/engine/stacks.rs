@@ -97,7 +97,7 @@ pub fn event(token: &str, status: &str, seconds: i64) -> StackChange {
     }
 }
 
-fn observed(status: &str, changed: i64) -> ObservedStack {
+pub fn observed(status: &str, changed: i64) -> ObservedStack {
     let service = TemplateService {
         repository: Some("shop/api".to_owned()),
         cluster: "shop".to_owned(),
