@@ -1,8 +1,24 @@
-//! Files that others may read while they are written.
+//! Folders in a fixed order, and files that others may read while they are written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+/// What a folder holds, in the order of the names, so that whatever is made of it comes out the same each time.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = std::fs::read_dir(folder)
+        .and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.path()))
+                .collect::<std::io::Result<Vec<_>>>()
+        })
+        .with_context(|| format!("list {}", folder.display()))?;
+    paths.sort_unstable();
+    Ok(paths)
+}
 
 /// Writes a file, and the folders above it that are missing. Readers see what was there before or all of the new
 /// content, never half of it.

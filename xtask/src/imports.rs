@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use longshore_local::files;
 use longshore_local::process::capture;
 use longshore_local::workspace::Workspace;
 use serde::Deserialize;
@@ -283,12 +284,7 @@ fn check_sources(
         return Ok(0);
     }
     let mut checked = 0;
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("list {}", folder.display()))?
-            .path();
+    for path in files::list(folder)? {
         if path.is_dir() {
             checked += check_sources(workspace, &path, violations)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {

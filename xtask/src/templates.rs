@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use longshore_local::files;
 use longshore_local::process::run_lines;
 use longshore_local::python::Python;
 use longshore_local::workspace::Workspace;
@@ -84,24 +85,14 @@ pub fn render(workspace: &Workspace) -> Result<Templates> {
 }
 
 fn stack_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("list {}", folder.display()))?
-            .path();
-        if path
-            .extension()
+    let mut found = files::list(folder)?;
+    found.retain(|path| {
+        path.extension()
             .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|one| extension == *one))
-        {
-            found.push(path);
-        }
-    }
+    });
     if found.is_empty() {
         bail!("no stack file is in {}", folder.display());
     }
-    found.sort();
     Ok(found)
 }
 
