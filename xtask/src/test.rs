@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use longshore_local::cloud::{self, Lifetime};
 use longshore_local::environment::{DIRECTORY_VARIABLE, Environment, Programs};
+use longshore_local::files;
 use longshore_local::process::{check_interruption, run_lines};
 use longshore_local::python::Python;
 use longshore_local::terraform::Configuration;
@@ -28,6 +29,9 @@ use crate::{features, imports, package, templates, tools};
 
 /// The command, by which its duration is kept.
 const NAME: &str = "test";
+
+/// The command line's own test program, of whose tests some need a cloud.
+const COMMAND_LINE: &str = "command_line";
 
 /// How often it is told what runs, where lines cannot be replaced.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -528,14 +532,12 @@ impl<'workspace> Suite<'workspace> {
             // Of the whole workspace, as the other tests: a part of it would be built with other features, all over
             // again.
             let mut command = cargo(suite.workspace, "test");
+            command.args(["--workspace", "--no-fail-fast"]);
+            for program in need_a_cloud(suite.workspace)? {
+                command.args(["--test", &program]);
+            }
             command
-                .args([
-                    "--workspace",
-                    "--tests",
-                    "--no-fail-fast",
-                    "--",
-                    "--ignored",
-                ])
+                .args(["--", "--ignored"])
                 .env(DIRECTORY_VARIABLE, directory);
             suite.cargo_test(&mut command)
         })
@@ -619,24 +621,12 @@ fn summary(terminal: &mut Terminal, outcomes: &[Outcome]) -> ExitCode {
 
 /// The folders of Terraform that stand for themselves: modules and environments.
 fn configurations(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for parent in ["infra/modules", "infra/environments"] {
-        let parent = workspace.path(parent);
-        let entries =
-            std::fs::read_dir(&parent).with_context(|| format!("list {}", parent.display()))?;
-        for entry in entries {
-            let path = entry
-                .with_context(|| format!("list {}", parent.display()))?
-                .path();
-            if path.join("main.tf").is_file() {
-                found.push(path);
-            }
-        }
-    }
+    let mut found = files::list(&workspace.path("infra/modules"))?;
+    found.extend(files::list(&workspace.path("infra/environments"))?);
+    found.retain(|path| path.join("main.tf").is_file());
     if found.is_empty() {
         bail!("no terraform configuration is in infra");
     }
-    found.sort();
     Ok(found)
 }
 
@@ -697,6 +687,17 @@ impl Report {
         });
         Ok(())
     }
+}
+
+/// The programs with tests that need a cloud. After a change no other test is built for them.
+fn need_a_cloud(workspace: &Workspace) -> Result<Vec<String>> {
+    let of_the_whole = files::list(&workspace.path("tests/tests"))?;
+    Ok(of_the_whole
+        .iter()
+        .filter_map(|path| path.file_stem())
+        .map(|name| name.to_string_lossy().into_owned())
+        .chain([COMMAND_LINE.to_owned()])
+        .collect())
 }
 
 /// `test result: ok. 11 passed; 0 failed; 0 ignored; ...`
@@ -778,6 +779,41 @@ mod tests {
                 }
                 assert_eq!((begun, waiting.len()), (2, 0), "{first:?} and {second:?}");
             }
+        }
+    }
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for path in files::list(folder).unwrap() {
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_test_that_is_ignored_without_a_cloud_is_in_a_program_that_runs_on_one() {
+        let workspace = Workspace::of_this_build();
+        let mut found = Vec::new();
+        for folder in ["functions", "shared", "cli", "local", "tests", "xtask"] {
+            sources(&workspace.path(folder), &mut found);
+        }
+        found.retain(|path| {
+            std::fs::read_to_string(path)
+                .unwrap()
+                .contains("\n#[ignore")
+        });
+        assert!(!found.is_empty());
+        let programs = need_a_cloud(&workspace).unwrap();
+        for path in found {
+            let is_run = programs.iter().any(|program| {
+                path.iter().any(|part| part == program.as_str())
+                    || path
+                        .file_stem()
+                        .is_some_and(|stem| stem == program.as_str())
+            });
+            assert!(is_run, "{}", path.display());
         }
     }
 
