@@ -165,12 +165,19 @@ impl Record {
             State::Verifying => FailedPhase::After,
             _ => FailedPhase::Rollout,
         };
+        let reason = match self.deployment.reason.take() {
+            // Its rollback fails as well, which says nothing of why it had to be rolled back.
+            Some(first) if self.deployment.state == State::RollingBack => {
+                format!("{first}; {reason}")
+            }
+            _ => reason.to_owned(),
+        };
         self.finish(state, worker);
-        self.deployment.reason = Some(reason.to_owned());
+        self.deployment.reason = Some(reason.clone());
         let failed = DeploymentFailed {
             deployment: self.deployment.summary(),
             finished_at: worker.now,
-            reason: reason.to_owned(),
+            reason,
             failures: self.deployment.failures.clone(),
             rolling_back,
             phase,

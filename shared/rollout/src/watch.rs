@@ -381,21 +381,21 @@ fn overdue(record: &Record, now: DateTime<Utc>) -> Option<String> {
     let (since, missing) = match deployment.state {
         State::Claimed => (
             Some(deployment.lease_until),
-            "was claimed and never started",
+            "the deployment was claimed and never started",
         ),
         State::Deploying => (
             deployment.started_at,
-            "has no outcome: ECS reports a failure only where the service has a deployment circuit \
+            "the deployment has no outcome: ECS reports a failure only where the service has a deployment circuit \
              breaker or alarms",
         ),
-        State::RollingBack => (deployment.finished_at, "failed and was not brought back"),
+        State::RollingBack => (deployment.finished_at, "the rollback did not end"),
         _ => (None, ""),
     };
     let minutes = deployment.settings.deadline_minutes;
     let deadline = Duration::minutes(i64::from(minutes));
     since
         .filter(|since| *since + deadline < now)
-        .map(|_| format!("the deployment {missing} within {minutes} minutes"))
+        .map(|_| format!("{missing} within {minutes} minutes"))
 }
 
 /// The events of the tasks that died may come later than the failure that they caused, or never.

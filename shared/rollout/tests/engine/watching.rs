@@ -605,3 +605,30 @@ async fn a_service_that_is_gone_closes_its_deployment() {
     assert_eq!((reconciled.closed, reconciled.failures.len()), (1, 0));
     assert_eq!(cloud.told(), ["Deployment Started", "Deployment Failed"]);
 }
+
+#[tokio::test]
+async fn a_rollback_that_does_not_end_in_time_leaves_the_first_reason_to_be_read() {
+    let api = follower("api");
+    let cloud = deployed(&api).await;
+    let ours = cloud.primary_id(&api);
+    cloud.roll_back(&api, 30);
+    hear(&cloud, &api, &ours, DeploymentEventName::Failed, BROKEN).await;
+    let minutes = cloud
+        .record(&api)
+        .unwrap()
+        .deployment
+        .settings
+        .deadline_minutes;
+    let too_late = worker("reconcile", 60 * i64::from(minutes) + 3600);
+    cloud.set_now(too_late.now);
+    reconcile(&cloud, &too_late).await.unwrap();
+    let both = format!("{BROKEN}; the rollback did not end within {minutes} minutes");
+    let last = cloud.record(&api).unwrap().deployment;
+    assert_eq!(last.state, State::Failed);
+    assert_eq!(last.reason.as_deref(), Some(both.as_str()));
+    let published = cloud.published();
+    let Some(LongshoreEvent::DeploymentFailed(failed)) = published.last() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(failed.reason, both);
+}
