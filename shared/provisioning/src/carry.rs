@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use longshore_events::image::{Digest, Image, ImageReference};
+use longshore_events::image::{Image, ImageReference};
 use longshore_events::longshore::Source;
 use longshore_rollout::ports::{
     CallError, ErrorClass, TaskDefinition, TemplateMetadata, TemplateService,
 };
-use longshore_rollout::record::{Deployment, State};
+use longshore_rollout::record::Deployment;
 use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState};
 
@@ -325,7 +325,9 @@ fn pinned(text: &str) -> Option<Image> {
 
 #[cfg(test)]
 mod tests {
+    use longshore_events::image::Digest;
     use longshore_events::longshore::OperationKind;
+    use longshore_rollout::record::State;
 
     use super::*;
 
