@@ -106,7 +106,11 @@ pub async fn apply<C: ProvisioningCloud>(
         if let Some(described) = &prepared.described
             && described.status.is_changing()
         {
-            return Err(changed_by_others(&stack, &obstacle(described), request));
+            return Err(changed_by_others(
+                &stack,
+                &obstacle(&stack, described),
+                request,
+            ));
         }
         let way = prepared.way("apply")?;
         let apply = Apply {

@@ -55,7 +55,7 @@ pub async fn destroy<C: ProvisioningCloud>(
         return Err(conflict(stack, "there is no such stack".to_owned()));
     };
     if described.status.is_changing() && !is_retry {
-        return Err(conflict(stack, obstacle(&described)));
+        return Err(conflict(stack, obstacle(stack, &described)));
     }
     if described.termination_protection {
         return Err(conflict(

@@ -214,26 +214,28 @@ impl Prepared {
             Err(ProvisioningError::Conflict {
                 operation,
                 stack: self.stack.clone(),
-                reason: obstacle(described),
+                reason: obstacle(&self.stack, described),
             })
         }
     }
 }
 
 /// What keeps a stack from being changed, and what to do.
-pub(crate) fn obstacle(described: &DescribedStack) -> String {
+pub(crate) fn obstacle(stack: &str, described: &DescribedStack) -> String {
     let status = described.status.0.as_str();
     let why = match &described.status_reason {
         Some(reason) => format!("it is {status}: {reason}"),
         None => format!("it is {status}"),
     };
     let remedy = match status {
-        "UPDATE_ROLLBACK_FAILED" => {
-            "mend what CloudFormation could not take back, and continue the rollback with: aws \
-             cloudformation continue-update-rollback --stack-name <stack>"
+        "UPDATE_ROLLBACK_FAILED" => format!(
+            "fix what CloudFormation could not roll back, and continue with: aws cloudformation \
+             continue-update-rollback --stack-name {stack}"
+        ),
+        "DELETE_FAILED" => {
+            "fix what keeps its resources from being deleted, and destroy it again".to_owned()
         }
-        "DELETE_FAILED" => "mend what keeps its resources from being deleted, and destroy it again",
-        _ => "wait until CloudFormation has done its work",
+        _ => "wait until CloudFormation has done its work".to_owned(),
     };
     format!("{why}; {remedy}")
 }
@@ -258,5 +260,27 @@ fn unreadable(stack: &str) -> CallError {
         class: ErrorClass::Refused,
         code: None,
         message: "its metadata cannot be read back, which is a fault of Longshore's own".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::StackStatus;
+
+    #[test]
+    fn a_stack_that_cannot_be_changed_is_told_with_a_command_that_can_be_copied() {
+        let described = DescribedStack {
+            stack_id: "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1".to_owned(),
+            status: StackStatus("UPDATE_ROLLBACK_FAILED".to_owned()),
+            status_reason: None,
+            outputs: BTreeMap::new(),
+            termination_protection: false,
+        };
+        assert_eq!(
+            obstacle("shop", &described),
+            "it is UPDATE_ROLLBACK_FAILED; fix what CloudFormation could not roll back, and continue with: aws \
+             cloudformation continue-update-rollback --stack-name shop"
+        );
     }
 }
