@@ -58,7 +58,12 @@ pub async fn run_approve<C: Cloud>(
 
 /// What came of it for each service; not good when it went wrong for one.
 fn told(outcomes: Vec<Result<HoldOutcome, HoldError>>, output: Output) -> anyhow::Result<Answer> {
-    let is_good = outcomes.iter().all(Result::is_ok);
+    let is_good = outcomes.iter().all(|outcome| {
+        outcome.as_ref().is_ok_and(|outcome| {
+            let mut waited = outcome.waited.iter();
+            !waited.any(|waited| matches!(waited, Outcome::Failed { .. }))
+        })
+    });
     let text = match output {
         Output::Json => {
             let outcomes = outcomes

@@ -131,15 +131,12 @@ pub async fn resume<C: Cloud>(
                 said.stored(owner).await?
             }
         };
-        let mut waited = Vec::new();
-        for waiting in record.iter().flat_map(|record| record.waiting.values()) {
-            waited.push(said.look_again(owner, waiting).await?.outcome);
-        }
+        let waiting = record.iter().flat_map(|record| record.waiting.values());
         Ok(HoldOutcome {
             stack: owner.stack.clone(),
             service: owner.service.clone(),
             hold: None,
-            waited,
+            waited: said.look_at_all_again(owner, waiting).await?,
         })
     });
     Ok(join_all(resumed).await)
@@ -427,6 +424,32 @@ impl<C: Cloud> Said<'_, C> {
         follow(self.cloud, &repository, &follower, Wake::Look, self.worker)
             .await
             .map_err(HoldError::Deploy)
+    }
+
+    /// Decides anew about everything that waits. Where something comes of one request, an error of another one is
+    /// told beside it, so that nobody takes what went out for undone.
+    async fn look_at_all_again<'a>(
+        &self,
+        owner: &Owner,
+        waiting: impl Iterator<Item = &'a Waiting>,
+    ) -> Result<Vec<Outcome>, HoldError> {
+        let mut outcomes = Vec::new();
+        let mut errors = Vec::new();
+        for waiting in waiting {
+            match self.look_again(owner, waiting).await {
+                Ok(looked) => outcomes.push(looked.outcome),
+                Err(error) => errors.push(error),
+            }
+        }
+        if outcomes.is_empty()
+            && let Some(error) = errors.pop()
+        {
+            return Err(error);
+        }
+        outcomes.extend(errors.iter().map(|error| Outcome::Failed {
+            reason: error.to_string(),
+        }));
+        Ok(outcomes)
     }
 
     async fn stored(&self, owner: &Owner) -> Result<Option<Record>, HoldError> {

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::image::Image;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_events::manual::{HoldPayload, ResumePayload};
 use longshore_rollout::at_rest::{Done, stack_at_rest};
+use longshore_rollout::deploy::Outcome;
 use longshore_rollout::follow::deploy_push;
+use longshore_rollout::hold::{hold, resume};
 use longshore_rollout::record::State;
 use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
@@ -253,4 +256,35 @@ async fn after_a_change_past_longshore_that_failed_each_container_runs_what_it_r
         failed_past_longshore(&cloud, &api, app, proxy).await;
         assert_runs(&cloud, &api, '1', 'a');
     }
+}
+
+#[tokio::test]
+async fn what_went_out_when_a_service_is_resumed_is_told_beside_what_failed() {
+    let (cloud, _) = service().await;
+    let held = HoldPayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+        note: None,
+        until: None,
+    };
+    for held in hold(&cloud, &held, &worker("hold", 200)).await.unwrap() {
+        held.unwrap();
+    }
+    pushed(&cloud, &image("shop/api", "v2", '2'), 210).await;
+    pushed(&cloud, &image("shop/proxy", "p2", 'b'), 220).await;
+    // Nobody subscribes the proxy to its repository any more.
+    cloud.set_route("shop/proxy", Vec::new());
+    let resumed = ResumePayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+    };
+    cloud.set_now(noon(230));
+    let mut services = resume(&cloud, &resumed, &worker("resume", 230))
+        .await
+        .unwrap();
+    let waited = services.remove(0).unwrap().waited;
+    let [Outcome::Started { .. }, Outcome::Failed { reason }] = waited.as_slice() else {
+        panic!("{waited:?}");
+    };
+    assert!(reason.contains("routes/shop/proxy.json"), "{reason}");
 }
