@@ -8,7 +8,7 @@ provider "aws" {
   }
 }
 
-# The secret is made by hand (see ../../README.md) and only looked up here, so
+# The secret is made by hand (see docs/install.md) and only looked up here, so
 # that its value never comes near Terraform. A plan without it fails.
 data "aws_secretsmanager_secret" "slack_webhook" {
   name = var.slack_webhook_secret_name
