@@ -3,6 +3,7 @@
 mod bench;
 mod compile;
 mod demo;
+mod documents;
 mod durations;
 mod features;
 mod image;

@@ -25,7 +25,7 @@ use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::package::Built;
 use crate::terminal::{Said, Style, Terminal, padded};
-use crate::{features, imports, package, templates, tools};
+use crate::{documents, features, imports, package, templates, tools};
 
 /// The command, by which its duration is kept.
 const NAME: &str = "test";
@@ -370,6 +370,8 @@ impl<'workspace> Suite<'workspace> {
         );
         let violations = features::check(self.workspace)?;
         count.add(self.violations(&violations, "programs and tests share their dependencies"));
+        let links = documents::check(self.workspace)?;
+        count.add(self.violations(&links.broken, &format!("{} links", links.checked)));
         Ok(count)
     }
 
