@@ -20,6 +20,26 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// All files below a folder with this extension, but for what is built into `target` and what is hidden.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in list(folder)? {
+        let name = path.file_name().unwrap_or_default();
+        if name == "target" || name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(below(&path, extension)?);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// Writes a file, and the folders above it that are missing. Readers see what was there before or all of the new
 /// content, never half of it.
 ///

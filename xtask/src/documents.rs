@@ -19,7 +19,7 @@ pub struct Links {
 /// When a folder or a document cannot be read.
 pub fn check(workspace: &Workspace) -> Result<Links> {
     let mut links = Links::default();
-    for document in documents(workspace.root())? {
+    for document in files::below(workspace.root(), "md")? {
         let shown = document
             .strip_prefix(workspace.root())
             .unwrap_or(&document)
@@ -34,22 +34,6 @@ pub fn check(workspace: &Workspace) -> Result<Links> {
         }
     }
     Ok(links)
-}
-
-fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in files::list(folder)? {
-        let name = path.file_name().unwrap_or_default();
-        if path.is_dir() {
-            let is_made = name == "target" || name.as_encoded_bytes().starts_with(b".");
-            if !is_made {
-                found.extend(documents(&path)?);
-            }
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -30,7 +30,7 @@ use crate::{documents, features, imports, package, templates, tools};
 /// The command, by which its duration is kept.
 const NAME: &str = "test";
 
-/// The command line's own test program, of whose tests some need a cloud.
+/// The command line's own test program: some of its tests need a cloud.
 const COMMAND_LINE: &str = "command_line";
 
 /// How often it is told what runs, where lines cannot be replaced.
@@ -784,22 +784,12 @@ mod tests {
         }
     }
 
-    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-        for path in files::list(folder).unwrap() {
-            if path.is_dir() {
-                sources(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-
     #[test]
     fn every_test_that_is_ignored_without_a_cloud_is_in_a_program_that_runs_on_one() {
         let workspace = Workspace::of_this_build();
         let mut found = Vec::new();
         for folder in ["functions", "shared", "cli", "local", "tests", "xtask"] {
-            sources(&workspace.path(folder), &mut found);
+            found.extend(files::below(&workspace.path(folder), "rs").unwrap());
         }
         found.retain(|path| {
             std::fs::read_to_string(path)

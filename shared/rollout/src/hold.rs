@@ -441,10 +441,8 @@ impl<C: Cloud> Said<'_, C> {
                 Err(error) => errors.push(error),
             }
         }
-        if outcomes.is_empty()
-            && let Some(error) = errors.pop()
-        {
-            return Err(error);
+        if outcomes.is_empty() && !errors.is_empty() {
+            return Err(errors.swap_remove(0));
         }
         outcomes.extend(errors.iter().map(|error| Outcome::Failed {
             reason: error.to_string(),
