@@ -217,6 +217,21 @@ pub trait ServiceDeployer {
         arn: &str,
     ) -> impl Future<Output = Result<TaskDefinition, CallError>>;
 
+    /// The same; `None` when it was deleted, which ECS answers as it answers a wrong name: it refuses the call.
+    fn find_task_definition(
+        &self,
+        arn: &str,
+    ) -> impl Future<Output = Result<Option<TaskDefinition>, CallError>> {
+        async move {
+            match self.describe_task_definition(arn).await {
+                Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+                    Ok(None)
+                }
+                described => described.map(Some),
+            }
+        }
+    }
+
     /// Registers `request`, the body of a RegisterTaskDefinition call, and gives the new ARN.
     fn register_task_definition(
         &self,

@@ -401,11 +401,8 @@ async fn images_at<C: Cloud>(
     let Some(task_definition) = &deployment.task_definition else {
         return Ok(None);
     };
-    let task_definition = match cloud.describe_task_definition(task_definition).await {
-        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-            return Ok(None);
-        }
-        described => described?,
+    let Some(task_definition) = cloud.find_task_definition(task_definition).await? else {
+        return Ok(None);
     };
     let others: Vec<(String, Image)> = others
         .filter_map(|container| {

@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use crate::outbox::{RACES, lost_races};
 use crate::ports::{
-    CallError, Cloud, ErrorClass, ObservedStack, RecordVersion, StackObserver, TemplateMetadata,
+    CallError, Cloud, ErrorClass, ObservedStack, RecordVersion, StackObserver, TaskDefinition,
+    TemplateMetadata,
 };
 use crate::record::Worker;
 use crate::route::Follower;
@@ -370,11 +371,8 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
 
     /// The images of a task definition's containers that are ECR's and pinned; none of a task definition that is gone.
     async fn pinned_images(&self, arn: &str) -> Result<BTreeMap<String, Image>, CallError> {
-        let definition = match self.cloud.describe_task_definition(arn).await {
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(BTreeMap::new()),
-            definition => definition?,
-        };
-        let images = definition.images().into_iter();
+        let definition = self.cloud.find_task_definition(arn).await?;
+        let images = definition.iter().flat_map(TaskDefinition::images);
         Ok(images
             .filter_map(|(container, image)| Some((container, pinned_image(&image)?)))
             .collect())
