@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::{SkipReason, WaitReason};
 use longshore_rollout::deploy::{Outcome, ServiceOutcome};
-use longshore_rollout::record::Worker;
+use longshore_state::Worker;
 use uuid::Uuid;
 
 use crate::answer::Answer;

@@ -9,8 +9,8 @@ use longshore_provisioning::outputs::outputs;
 use longshore_provisioning::plan::plan;
 use longshore_provisioning::ports::ProvisioningCloud;
 use longshore_provisioning::settings::Settings;
-use longshore_rollout::record::Worker;
 use longshore_stack::render::{Context, render as render_template};
+use longshore_state::Worker;
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -154,9 +154,10 @@ fn in_words(state: State) -> &'static str {
 pub mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use longshore_events::longshore::{Source, WaitReason};
-    use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting, Worker};
+    use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
     use longshore_rollout::sequence::Sequence;
     use longshore_rollout::status::RunningTasks;
+    use longshore_state::Worker;
     use longshore_testkit::{digest, follower};
 
     use super::*;

@@ -15,7 +15,7 @@ use longshore_bottles::sync::{
 };
 use longshore_events::longshore::{RefusedEntry, RunsOn, SyncOutcome, SyncSource};
 use longshore_events::transfer::TransferFailure;
-use longshore_rollout::record::Worker;
+use longshore_state::Worker;
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -31,7 +31,7 @@ async fn read(task: &Task, location: &Location) -> Result<Vec<TransferItem>> {
             std::fs::read(path).with_context(|| format!("read {}", path.display()))?
         }
         Location::Object { bucket, key } => match task.cloud.read(bucket, key).await? {
-            Some((text, _)) => text,
+            Some(text) => text,
             None => bail!("read {location}: there is no such object"),
         },
     };

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use longshore_bottles::layout::RECORD;
-use longshore_bottles::ports::{CallError, MirrorStore};
+use longshore_bottles::ports::MirrorStore;
 use longshore_bottles::sync::record::{Sync, SyncRecord};
 use longshore_bottles::sync::shard::{self, PendingShard, Taken};
 use longshore_runtime::metrics::{self, Metric};
+use longshore_state::CallError;
 
 use crate::arguments::SyncShard;
 use crate::outcome::Outcome;
@@ -112,7 +113,7 @@ async fn open_sync(task: &Task) -> Result<Option<Sync>, CallError> {
     let record = task.cloud.read(&task.bucket_name, RECORD).await?;
     // A record that cannot be read is told by those who write it.
     Ok(record
-        .and_then(|(body, _)| serde_json::from_slice::<SyncRecord>(&body).ok())
+        .and_then(|body| serde_json::from_slice::<SyncRecord>(&body).ok())
         .map(|record| record.sync)
         .filter(|sync| sync.state.is_open()))
 }

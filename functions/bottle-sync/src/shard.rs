@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
-use longshore_bottles::ports::{CallError, ErrorClass, EventPublisher, Transferred};
+use longshore_bottles::ports::Transferred;
 use longshore_bottles::sync::shard::{self, Lease, Renewed, Taken};
 use longshore_events::transfer::TransferItem;
-use longshore_rollout::record::Worker;
+use longshore_state::{CallError, ErrorClass, EventPublisher, Worker};
 use longshore_transfer::{ProgressCounter, Stop};
 
 use crate::arguments::{Location, SyncShard};

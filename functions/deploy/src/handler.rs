@@ -12,9 +12,8 @@ use longshore_rollout::at_rest::{
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
-use longshore_rollout::ports::{CallError, Cloud};
+use longshore_rollout::ports::Cloud;
 use longshore_rollout::reconcile::{Reconciled, reconcile, reconcile_shard};
-use longshore_rollout::record::Worker;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::rollback::{RollbackError, rollback};
 use longshore_rollout::route::Owner;
@@ -22,6 +21,7 @@ use longshore_rollout::sequence::Sequence;
 use longshore_rollout::tasks::{go_on, task_stopped};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
+use longshore_state::{CallError, Worker};
 use serde_json::{Value, json};
 
 /// Handles one invocation.

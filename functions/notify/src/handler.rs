@@ -8,11 +8,10 @@ use longshore_events::longshore::{
     DeploymentSummary, LongshoreEvent, SOURCE, StackSummary, SyncSummary,
 };
 use longshore_events::{EventBridgeEvent, Malformed, parse};
-use longshore_report::{
-    AnnounceError, Announcer, MessagePoster, MessageStore, PostError, Told, WebhookSecret,
-};
+use longshore_report::{AnnounceError, Announcer, MessagePoster, PostError, Told, WebhookSecret};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
+use longshore_state::DocumentStore;
 use serde_json::{Value, json};
 
 /// Kept back from the time that is left, for answering Lambda: an invocation that Lambda has to end is
@@ -26,7 +25,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 /// [`Failure`] for everything that could not be told. A malformed event too, though trying it again is
 /// in vain: only events of ours arrive here, so it is a fault of ours that must be found in the
 /// dead-letter queue and not be lost.
-pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: MessageStore>(
+pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: DocumentStore>(
     announcer: &Announcer<Secret, Poster>,
     messages: &Messages,
     payload: &Value,

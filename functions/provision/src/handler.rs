@@ -16,11 +16,11 @@ use longshore_provisioning::render::render;
 use longshore_provisioning::rest::{reconcile, stack_at_rest, stack_imported};
 use longshore_provisioning::settings::Settings;
 use longshore_rollout::ports::StackObserver;
-use longshore_rollout::record::Worker;
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_stack::cost::estimate;
 use longshore_stack::read::{Reading, Selection, read_value};
+use longshore_state::Worker;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! From what woke `sync` to a call of the engine of bottle syncs, and from its answer to Lambda's.
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_bottles::ports::{CallError, ErrorClass, Source, SyncCloud, Transferrer};
+use longshore_bottles::ports::{Source, SyncCloud, Transferrer};
 use longshore_bottles::settings::{MirrorPlace, RunnerSettings};
 use longshore_bottles::sync::{
     Advanced, Engine, RunOutcome, RunRequest, SyncError, SyncOptions, advance, plan, run, shard,
@@ -10,9 +10,9 @@ use longshore_bottles::sync::{
 use longshore_events::incoming::{SyncEvent, parse_sync};
 use longshore_events::longshore::{SyncOutcome, SyncSource};
 use longshore_events::manual::{ScheduledSync, SyncAction, SyncPayload, SyncRequest};
-use longshore_rollout::record::Worker;
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
+use longshore_state::{CallError, ErrorClass, Worker};
 use serde::Serialize;
 use serde_json::{Value, json};
 

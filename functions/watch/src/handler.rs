@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::incoming::{StackChange, WatchEvent, parse_watch};
-use longshore_rollout::ports::{CallError, Cloud, StackObserver};
-use longshore_rollout::record::Worker;
+use longshore_rollout::ports::{Cloud, StackObserver};
 use longshore_rollout::stacks::{StackOutcome, stack_changed};
 use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
+use longshore_state::{CallError, Worker};
 use serde_json::{Value, json};
 
 /// Handles one invocation.

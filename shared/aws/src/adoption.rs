@@ -2,7 +2,7 @@
 
 use longshore_events::arn::ServiceName;
 use longshore_provisioning::ports::{ServiceInspector, ServiceSettings};
-use longshore_rollout::ports::CallError;
+use longshore_state::CallError;
 
 use crate::AwsCloud;
 

@@ -1,7 +1,7 @@
 //! The time, as this process's machine tells it.
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_bottles::ports::Clock;
+use longshore_state::lease::Clock;
 
 use crate::AwsCloud;
 

@@ -15,8 +15,9 @@ use longshore_provisioning::ports::{
     PropertyChange, PropertyDrift, ResourceChange, StackEvent, StackProvisioner, StackStatus,
     TemplateSource,
 };
-use longshore_rollout::ports::{CallError, ErrorClass, ObservedStack, StackObserver};
+use longshore_rollout::ports::{ObservedStack, StackObserver};
 use longshore_rollout::stack_record::REMAINS_TOKEN;
+use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 
 use crate::AwsCloud;

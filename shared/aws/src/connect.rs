@@ -1,7 +1,7 @@
 //! What brings files from where they are published into S3.
 
 use aws_config::SdkConfig;
-use longshore_bottles::ports::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass};
 use longshore_transfer::{HttpClient, Settings, Transfers};
 
 use crate::destination::S3Destination;

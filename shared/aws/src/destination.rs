@@ -18,7 +18,7 @@ use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, MetadataDirective,
 };
 use longshore_events::transfer::Sha256;
-use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass};
 use longshore_transfer::body::Body;
 use longshore_transfer::destination::{Destination, PutError, Target};
 

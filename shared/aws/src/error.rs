@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass};
 
 /// Makes a [`CallError`] of an SDK error; `operation` says what was tried on which resource.
 pub(crate) fn failed<E>(

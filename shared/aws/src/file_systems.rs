@@ -2,7 +2,8 @@
 
 use aws_sdk_efs::operation::update_file_system::UpdateFileSystemError;
 use aws_sdk_efs::types::ThroughputMode;
-use longshore_bottles::ports::{CallError, ErrorClass, FileSystems, ObservedFileSystem};
+use longshore_bottles::ports::{FileSystems, ObservedFileSystem};
+use longshore_state::{CallError, ErrorClass};
 
 use crate::AwsCloud;
 use crate::error::{failed, not_found};

@@ -9,8 +9,9 @@ use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
 use futures_util::future::try_join_all;
 use longshore_events::ecr::IMAGE_MEDIA_TYPES;
 use longshore_events::image::{Digest, Image};
-use longshore_rollout::ports::{CallError, ErrorClass, ImageContents};
+use longshore_rollout::ports::ImageContents;
 use longshore_rollout::route::Architecture;
+use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use sha2::Digest as _;
 

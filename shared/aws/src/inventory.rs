@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_efs::types::LifeCycleState;
 use futures_util::future::{try_join_all, try_join4};
 use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory};
-use longshore_rollout::ports::{CallError, ErrorClass, ImageRegistry};
+use longshore_rollout::ports::ImageRegistry;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
+use longshore_state::{CallError, ErrorClass};
 use roxmltree::Document;
 use serde_json::{Value, json};
 

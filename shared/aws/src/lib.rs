@@ -11,7 +11,6 @@ mod file_systems;
 mod images;
 mod inventory;
 mod logs;
-mod messages;
 mod mirror;
 mod mirrors;
 mod objects;

@@ -1,7 +1,8 @@
 //! CloudWatch Logs: what containers wrote.
 
 use chrono::DateTime;
-use longshore_rollout::ports::{CallError, ErrorClass, LogLine, TaskLogs};
+use longshore_rollout::ports::{LogLine, TaskLogs};
+use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use serde_json::json;
 

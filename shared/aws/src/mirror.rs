@@ -6,9 +6,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, Delete, MetadataDirective, ObjectIdentifier,
 };
-use longshore_bottles::ports::{
-    CallError, ErrorClass, ListedObject, MirrorStore, RecordVersion, StoredObject, WriteCondition,
-};
+use longshore_bottles::ports::{ListedObject, MirrorStore, StoredObject};
+use longshore_state::{CallError, ErrorClass, WriteCondition};
 
 use crate::AwsCloud;
 use crate::destination::{cache_control, copy_source, stored};
@@ -21,12 +20,9 @@ const KEYS_ALLOWED: usize = 1000;
 const COPY_PATIENCE: Duration = Duration::from_secs(180);
 
 impl MirrorStore for AwsCloud {
-    async fn read(
-        &self,
-        bucket: &str,
-        key: &str,
-    ) -> Result<Option<(Vec<u8>, RecordVersion)>, CallError> {
-        self.read_object(bucket, key).await
+    async fn read(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        let found = self.read_object(bucket, key).await?;
+        Ok(found.map(|(body, _)| body))
     }
 
     async fn write(
@@ -35,10 +31,10 @@ impl MirrorStore for AwsCloud {
         key: &str,
         content_type: &str,
         body: Vec<u8>,
-        condition: WriteCondition<'_>,
-    ) -> Result<RecordVersion, CallError> {
-        self.write_object(bucket, key, content_type, body, condition)
+    ) -> Result<(), CallError> {
+        self.write_object(bucket, key, content_type, body, WriteCondition::None)
             .await
+            .map(drop)
     }
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ListedObject>, CallError> {

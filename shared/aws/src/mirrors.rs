@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use longshore_bottles::ports::{CallError, ErrorClass, Mirrors, WriteCondition};
+use longshore_bottles::ports::Mirrors;
 use longshore_bottles::settings::{CapacityShare, MirrorPlace, MirrorSettings, TaskPlace};
 use longshore_provisioning::ports::StackProvisioner;
+use longshore_state::store::Address;
+use longshore_state::{CallError, DocumentStore, ErrorClass, WriteCondition};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,7 +58,7 @@ impl Mirrors for AwsCloud {
 
     async fn mirrors(&self) -> Result<Vec<String>, CallError> {
         Ok(self
-            .state_keys(MIRRORS)
+            .list_documents(MIRRORS)
             .await?
             .iter()
             .filter_map(|key| key.strip_prefix(MIRRORS)?.strip_suffix(".json"))
@@ -66,7 +68,8 @@ impl Mirrors for AwsCloud {
 
     async fn add_mirror(&self, stack: &str) -> Result<(), CallError> {
         let key = format!("{MIRRORS}{stack}.json");
-        self.write_state(&key, &json!({"stack": stack}), WriteCondition::None)
+        let body = json!({"stack": stack}).to_string().into_bytes();
+        self.write_document(&Address::of_state(key), body, WriteCondition::None)
             .await
             .map(drop)
     }

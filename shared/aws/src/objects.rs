@@ -11,8 +11,8 @@ use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::body::SdkBody;
-use longshore_bottles::ports::{ListedObject, WriteCondition};
-use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
+use longshore_bottles::ports::ListedObject;
+use longshore_state::{CallError, ErrorClass, Version, WriteCondition};
 
 use crate::AwsCloud;
 use crate::error::{failed, unreadable};
@@ -57,7 +57,7 @@ impl AwsCloud {
         &self,
         bucket: &str,
         key: &str,
-    ) -> Result<Option<(Vec<u8>, RecordVersion)>, CallError> {
+    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         let operation = format!("read s3://{bucket}/{key}");
         let answer = self.s3().get_object().bucket(bucket).key(key).send().await;
         let answer = match answer {
@@ -71,12 +71,12 @@ impl AwsCloud {
             }
             Err(error) => return Err(failed(operation)(error)),
         };
-        let version = RecordVersion(answer.e_tag.clone().unwrap_or_default());
+        let version = Version::new(answer.e_tag.clone().unwrap_or_default());
         let body = collect(answer.body, &operation).await?;
         Ok(Some((body, version)))
     }
 
-    /// Writes an object, with as much time as its size needs. It never loses a race against itself.
+    /// Writes an object, with as much time as its size needs.
     pub(crate) async fn write_object(
         &self,
         bucket: &str,
@@ -84,10 +84,9 @@ impl AwsCloud {
         content_type: &str,
         body: Vec<u8>,
         condition: WriteCondition<'_>,
-    ) -> Result<RecordVersion, CallError> {
+    ) -> Result<Version, CallError> {
         let timeouts = timeouts(body.len());
         let body = SdkBody::from(body);
-        let written = body.try_clone();
         let sent = TimesSent::default();
         let request = self
             .s3()
@@ -99,7 +98,7 @@ impl AwsCloud {
         let request = match condition {
             WriteCondition::None => request,
             WriteCondition::IsFirst => request.if_none_match("*"),
-            WriteCondition::Replaces(version) => request.if_match(&version.0),
+            WriteCondition::Replaces(version) => request.if_match(&version.tag),
         };
         let answer = request
             .customize()
@@ -109,24 +108,20 @@ impl AwsCloud {
             .await
             .map_err(failed(format!("write s3://{bucket}/{key}")));
         match answer {
-            Ok(answer) => Ok(RecordVersion(answer.e_tag.unwrap_or_default())),
-            // If-Match on an object that is gone answers 404: somebody removed the record meanwhile.
+            Ok(answer) => Ok(Version::new(answer.e_tag.unwrap_or_default())),
+            // If S3 has carried out the first request and answered too late, the condition of the second one does not
+            // hold any more.
+            Err(error) if error.class == ErrorClass::LostRace && sent.is_repeated() => {
+                Err(CallError {
+                    class: ErrorClass::UnsureWrite,
+                    ..error
+                })
+            }
+            // If-Match on an object that is gone answers 404: somebody removed the document meanwhile.
             Err(error) if error.class == ErrorClass::NotFound => Err(CallError {
                 class: ErrorClass::LostRace,
                 ..error
             }),
-            // If S3 has carried out the first request and answered too late, the condition of the second one does not
-            // hold any more. The object then holds what this call has written.
-            Err(error) if error.class == ErrorClass::LostRace && sent.is_repeated() => {
-                match self.read_object(bucket, key).await {
-                    Ok(Some((found, version)))
-                        if written.as_ref().and_then(SdkBody::bytes) == Some(&found) =>
-                    {
-                        Ok(version)
-                    }
-                    _ => Err(error),
-                }
-            }
             Err(error) => Err(error),
         }
     }

@@ -2,7 +2,8 @@
 
 use aws_sdk_ecs::types::{ContainerOverride, KeyValuePair, Service, Task, TaskOverride};
 use longshore_events::ecs::has_ended_well;
-use longshore_rollout::ports::{CallError, TaskRequest, TaskState};
+use longshore_rollout::ports::{TaskRequest, TaskState};
+use longshore_state::CallError;
 
 use crate::AwsCloud;
 use crate::error::failed;

@@ -2,7 +2,7 @@
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use longshore_events::longshore::{LongshoreEvent, SOURCE};
-use longshore_rollout::ports::{CallError, ErrorClass, EventPublisher};
+use longshore_state::{CallError, ErrorClass, EventPublisher};
 
 use crate::AwsCloud;
 use crate::error::{failed, unreadable};

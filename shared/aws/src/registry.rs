@@ -6,7 +6,8 @@ use aws_sdk_ecr::types::{
 use longshore_events::ecr::is_container_image;
 use longshore_events::image::{Image, ImageReference, Selector};
 use longshore_rollout::policy::RegistryImage;
-use longshore_rollout::ports::{CallError, ErrorClass, ImageContents, ImageRegistry};
+use longshore_rollout::ports::{ImageContents, ImageRegistry};
+use longshore_state::{CallError, ErrorClass};
 
 use crate::AwsCloud;
 use crate::error::{failed, not_found, unreadable};

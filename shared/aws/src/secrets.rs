@@ -1,7 +1,7 @@
 //! Secrets Manager.
 
 use aws_config::SdkConfig;
-use longshore_rollout::ports::CallError;
+use longshore_state::CallError;
 
 use crate::error::{failed, not_found};
 

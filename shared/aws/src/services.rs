@@ -8,10 +8,11 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_rollout::ports::{
-    CallError, EcsDeployment, EcsService, RolloutState, ServiceDeployer, TaskDefinition,
-    TaskRequest, TaskState,
+    EcsDeployment, EcsService, RolloutState, ServiceDeployer, TaskDefinition, TaskRequest,
+    TaskState,
 };
 use longshore_rollout::watch::is_death;
+use longshore_state::CallError;
 use serde_json::Value;
 
 use crate::error::{failed, not_found, unreadable};

@@ -9,7 +9,7 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
-use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -8,7 +8,8 @@ use aws_sdk_ecs::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ecs::error::BoxError;
 use aws_sdk_ecs::types::TaskDefinitionField;
 use aws_smithy_types::body::SdkBody;
-use longshore_rollout::ports::{CallError, Tag, TaskDefinition};
+use longshore_rollout::ports::{Tag, TaskDefinition};
+use longshore_state::CallError;
 use serde_json::Value;
 
 use crate::error::{failed, unreadable};

@@ -5,9 +5,10 @@ use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, Failure,
     LaunchType, NetworkConfiguration, PropagateTags, Task, TaskOverride,
 };
-use longshore_bottles::ports::{CallError, ErrorClass, ObservedTask, TaskRunner};
+use longshore_bottles::ports::{ObservedTask, TaskRunner};
 use longshore_bottles::settings::TaskPlace;
 use longshore_events::ecs::{Container, why_stopped};
+use longshore_state::{CallError, ErrorClass};
 
 use crate::AwsCloud;
 use crate::error::{failed, unreadable};

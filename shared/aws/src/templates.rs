@@ -1,16 +1,12 @@
 //! The state bucket, as provisioning uses it: stack files, templates, and routes to be written.
 
-use longshore_bottles::ports::WriteCondition;
 use longshore_provisioning::ports::{ProvisioningStore, StoredStackFile};
-use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
-use longshore_rollout::route::Route;
+use longshore_state::{CallError, ErrorClass, WriteCondition};
 use sha2::{Digest, Sha256};
 
 use crate::AwsCloud;
 use crate::error::failed;
 use crate::objects::collect_at_most;
-
-const ROUTES: &str = "routes/";
 
 /// CloudFormation's templates are at most 1 MB, and a stack file is smaller than its template.
 const LARGEST_STACK_FILE: usize = 1024 * 1024;
@@ -54,37 +50,6 @@ impl ProvisioningStore for AwsCloud {
             "https://{bucket}.s3.{region}.amazonaws.com{suffix}/{key}"
         ))
     }
-
-    async fn routed_repositories(&self) -> Result<Vec<String>, CallError> {
-        Ok(self
-            .state_keys(ROUTES)
-            .await?
-            .iter()
-            .filter_map(|key| key.strip_prefix(ROUTES)?.strip_suffix(".json"))
-            .map(str::to_owned)
-            .collect())
-    }
-
-    async fn load_route(
-        &self,
-        repository: &str,
-    ) -> Result<Option<(Route, RecordVersion)>, CallError> {
-        self.read_state(&route_key(repository)).await
-    }
-
-    async fn save_route(
-        &self,
-        route: &Route,
-        version: Option<&RecordVersion>,
-    ) -> Result<(), CallError> {
-        let condition = match version {
-            Some(version) => WriteCondition::Replaces(version),
-            None => WriteCondition::IsFirst,
-        };
-        self.write_state(&route_key(&route.repository), route, condition)
-            .await
-            .map(drop)
-    }
 }
 
 impl AwsCloud {
@@ -110,8 +75,4 @@ impl AwsCloud {
             content,
         }))
     }
-}
-
-fn route_key(repository: &str) -> String {
-    format!("{ROUTES}{repository}.json")
 }

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use longshore_events::transfer::{Sha256, TransferItem, TransferReport};
-pub use longshore_rollout::ports::{CallError, ErrorClass, EventPublisher, RecordVersion};
+use longshore_state::lease::Clock;
+use longshore_state::{CallError, DocumentStore, EventPublisher};
 
 use crate::settings::{MirrorPlace, MirrorSettings, TaskPlace};
 
@@ -27,35 +28,23 @@ pub struct StoredObject {
     pub sha256: Option<Sha256>,
 }
 
-/// What must hold for a write to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriteCondition<'a> {
-    /// Nothing.
-    None,
-    /// There is no such object yet.
-    IsFirst,
-    /// The object is still this version.
-    Replaces(&'a RecordVersion),
-}
-
 /// The mirror's bucket, for what is small enough to be held in memory.
-pub trait MirrorStore {
-    /// An object and its version; `None` when there is none.
+pub trait MirrorStore: DocumentStore {
+    /// An object; `None` when there is none.
     fn read(
         &self,
         bucket: &str,
         key: &str,
-    ) -> impl Future<Output = Result<Option<(Vec<u8>, RecordVersion)>, CallError>>;
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>>;
 
-    /// Writes an object. [`ErrorClass::LostRace`] when the condition does not hold.
+    /// Writes an object, whatever is there.
     fn write(
         &self,
         bucket: &str,
         key: &str,
         content_type: &str,
         body: Vec<u8>,
-        condition: WriteCondition<'_>,
-    ) -> impl Future<Output = Result<RecordVersion, CallError>>;
+    ) -> impl Future<Output = Result<(), CallError>>;
 
     /// All objects whose keys begin with `prefix`. A bucket that cannot be listed to its end is an error,
     /// never an empty bucket.
@@ -72,7 +61,7 @@ pub trait MirrorStore {
         key: &str,
     ) -> impl Future<Output = Result<Option<StoredObject>, CallError>>;
 
-    /// Copies an object within the bucket. [`ErrorClass::NotFound`] when there is no such object.
+    /// Copies an object within the bucket. [`longshore_state::ErrorClass::NotFound`] when there is no such object.
     fn copy(
         &self,
         bucket: &str,
@@ -101,7 +90,7 @@ pub enum Fetched {
 pub trait Source {
     /// GETs `url` and feeds its body piece by piece; only if its entity tag is another one than `etag`.
     /// `accept` is the `Accept` header. What `feed` refuses ends the request with
-    /// [`ErrorClass::Refused`]. A body that ends early is an error.
+    /// [`longshore_state::ErrorClass::Refused`]. A body that ends early is an error.
     fn fetch(
         &self,
         url: &str,
@@ -187,13 +176,13 @@ pub struct ObservedTask {
 
 /// The file system that tasks resume from.
 pub trait FileSystems {
-    /// What EFS shows of it. [`ErrorClass::NotFound`] when there is none.
+    /// What EFS shows of it. [`longshore_state::ErrorClass::NotFound`] when there is none.
     fn describe_file_system(
         &self,
         file_system_id: &str,
     ) -> impl Future<Output = Result<ObservedFileSystem, CallError>>;
 
-    /// Provisions another throughput, in MiB/s. [`ErrorClass::Refused`] where EFS refuses to lower it yet.
+    /// Provisions another throughput, in MiB/s. [`longshore_state::ErrorClass::Refused`] where EFS refuses to lower it yet.
     fn set_provisioned_throughput(
         &self,
         file_system_id: &str,
@@ -216,8 +205,8 @@ pub struct ObservedFileSystem {
 
 /// Which mirrors there are and what their stacks say of them.
 pub trait Mirrors {
-    /// The mirror of a stack. [`ErrorClass::NotFound`] when there is no such stack,
-    /// [`ErrorClass::Refused`] when it has no `bottle_sync`.
+    /// The mirror of a stack. [`longshore_state::ErrorClass::NotFound`] when there is no such stack,
+    /// [`longshore_state::ErrorClass::Refused`] when it has no `bottle_sync`.
     fn mirror(
         &self,
         stack: &str,
@@ -228,15 +217,6 @@ pub trait Mirrors {
 
     /// Writes down that a stack has a mirror, so that a reconcile finds it.
     fn add_mirror(&self, stack: &str) -> impl Future<Output = Result<(), CallError>>;
-}
-
-/// What tells the time: leases are renewed while work goes on.
-pub trait Clock {
-    /// The time now.
-    fn now(&self) -> DateTime<Utc>;
-
-    /// Waits.
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 }
 
 /// All that a sync needs of AWS, and the time.

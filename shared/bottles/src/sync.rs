@@ -21,14 +21,14 @@ mod verify;
 use chrono::{DateTime, Utc};
 use longshore_events::ecs::SYNC_TASKS;
 use longshore_events::longshore::SyncSource;
-use longshore_rollout::record::Worker;
+use longshore_state::{CallError, ErrorClass, Race, Worker};
 
 pub use self::advance::{Advanced, advance};
 pub use self::plan::{SyncPlan, plan};
 pub use self::run::{RunOutcome, run};
 pub use self::status::{ShardStatus, SyncStatus, status};
 pub use self::verify::{PublishedIndex, Verification, verify};
-use crate::ports::{CallError, ErrorClass, SyncCloud};
+use crate::ports::SyncCloud;
 use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
 
 /// `startedBy` of a sync's tasks: by it an event of a task that stopped finds its mirror and its shard.
@@ -88,6 +88,12 @@ pub enum SyncError {
     /// A call failed. Trying again may help.
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+impl Race for SyncError {
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_lost())
+    }
 }
 
 /// What the stack says of its mirror.

@@ -8,12 +8,13 @@ use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
 use longshore_events::longshore::OperationKind;
 use longshore_rollout::deploy::DeployError;
+use longshore_rollout::documents::{RouteStore, StackRecordStore};
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::ports::{CallError, TaskDefinition};
-use longshore_rollout::record::Worker;
+use longshore_rollout::ports::TaskDefinition;
 use longshore_rollout::route::{Architecture, Follower, Owner};
 use longshore_rollout::settings::RolloutSettings;
 use longshore_rollout::task_definition::named_image;
+use longshore_state::{CallError, Worker};
 use serde::Serialize;
 use serde_json::Value;
 

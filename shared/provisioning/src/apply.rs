@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use longshore_events::longshore::{
     ChangeCounts, LongshoreEvent, OperationKind, Problem, StackSource, StackSummary, StackUnchanged,
 };
-use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion};
-use longshore_rollout::record::Worker;
+use longshore_rollout::documents::{StackKey, StackRecordStore};
 use longshore_rollout::stack_record::{Operation, PendingFile, StackRecord, flush};
 use longshore_rollout::stacks::abandon;
 use longshore_stack::read::Reading;
+use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
 use crate::change_set;
@@ -86,7 +86,7 @@ pub async fn apply<C: ProvisioningCloud>(
         outcome,
         warnings: reading.warnings.clone(),
     };
-    for _ in 0..RACES {
+    decide_again(&StackKey(&stack), async || {
         match cloud.load_stack(&stack).await? {
             Some((record, version)) if record.operation.id == request.id => {
                 let protected = reading.stack.is_protected();
@@ -95,10 +95,7 @@ pub async fn apply<C: ProvisioningCloud>(
                     .map(done);
             }
             Some((record, version)) if record.operation.is_changing() => {
-                match wait(cloud, record, &version, request).await? {
-                    Some(outcome) => return Ok(done(outcome)),
-                    None => continue,
-                }
+                return wait(cloud, record, &version, request).await.map(done);
             }
             _ => {}
         }
@@ -120,26 +117,13 @@ pub async fn apply<C: ProvisioningCloud>(
             request,
             worker,
         };
-        if let Some(outcome) = apply.run(way).await? {
-            return Ok(Applied {
-                warnings: prepared.warnings.clone(),
-                ..done(outcome)
-            });
-        }
-    }
-    Err(lost_races(&stack).into())
-}
-
-/// How often the stack record is loaded again after a lost race before the call is handed back.
-pub(crate) const RACES: usize = 8;
-
-pub(crate) fn lost_races(stack: &str) -> CallError {
-    CallError {
-        operation: format!("write the stack record of {stack}"),
-        class: ErrorClass::Transient,
-        code: None,
-        message: format!("somebody else wrote it first {RACES} times"),
-    }
+        let outcome = apply.run(way).await?;
+        Ok(Applied {
+            warnings: prepared.warnings.clone(),
+            ..done(outcome)
+        })
+    })
+    .await
 }
 
 /// A retry, or a duplicate of the event: the first attempt may have died before it told CloudFormation
@@ -147,7 +131,7 @@ pub(crate) fn lost_races(stack: &str) -> CallError {
 async fn take_up<C: ProvisioningCloud>(
     cloud: &C,
     record: StackRecord,
-    version: RecordVersion,
+    version: Version,
     protected: bool,
     worker: &Worker,
 ) -> Result<ApplyOutcome, ProvisioningError> {
@@ -171,14 +155,13 @@ async fn take_up<C: ProvisioningCloud>(
     Ok(ApplyOutcome::TakenBefore)
 }
 
-/// The stack is being changed: a file waits, a person is told; `None` when somebody else has written
-/// the record first.
+/// The stack is being changed: a file waits, a person is told.
 async fn wait<C: ProvisioningCloud>(
     cloud: &C,
     mut record: StackRecord,
-    version: &RecordVersion,
+    version: &Version,
     request: &StackRequest,
-) -> Result<Option<ApplyOutcome>, ProvisioningError> {
+) -> Result<ApplyOutcome, ProvisioningError> {
     let StackSource::File { key, version_id } = &request.source else {
         return Err(ProvisioningError::Conflict {
             operation: "apply",
@@ -191,11 +174,8 @@ async fn wait<C: ProvisioningCloud>(
         version_id: version_id.clone(),
         at: request.at,
     });
-    match cloud.save_stack(&record, Some(version)).await {
-        Ok(_) => Ok(Some(ApplyOutcome::Pending)),
-        Err(error) if error.class == ErrorClass::LostRace => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    cloud.save_stack(&record, Some(version)).await?;
+    Ok(ApplyOutcome::Pending)
 }
 
 /// CloudFormation is at work for somebody else, and `watch` has not written that down yet: a file comes
@@ -249,11 +229,10 @@ struct Made {
 }
 
 impl<C: ProvisioningCloud> Apply<'_, C> {
-    /// `None` when somebody else has written the stack record first.
-    async fn run(&self, way: Way) -> Result<Option<ApplyOutcome>, ProvisioningError> {
+    async fn run(&self, way: Way) -> Result<ApplyOutcome, ProvisioningError> {
         let prepared = self.prepared;
         if way == Way::Update && prepared.same_template && prepared.rendered.parameters.is_empty() {
-            return self.unchanged().await.map(Some);
+            return self.unchanged().await;
         }
         if let (Way::Recreate, Some(remains)) = (way, &prepared.described) {
             let role_arn = self.settings.cloudformation_role_arn.as_deref();
@@ -262,19 +241,19 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
                 .await?;
         }
         let Some(made) = self.make(way).await? else {
-            return self.unchanged().await.map(Some);
+            return self.unchanged().await;
         };
-        let Some((record, version)) = self.begin(&made).await? else {
+        let Some((record, version)) = unless_lost(self.begin(&made).await)? else {
             self.cloud
                 .delete_change_set(&prepared.stack, &made.name)
                 .await?;
-            return Ok(None);
+            return Err(CallError::lost_race(&StackKey(&prepared.stack)).into());
         };
         self.execute(&made, record, version).await?;
-        Ok(Some(ApplyOutcome::Applying {
+        Ok(ApplyOutcome::Applying {
             operation_id: self.request.id.clone(),
             changes: made.changes,
-        }))
+        })
     }
 
     /// Makes the change set; `None` when there is nothing to do.
@@ -326,12 +305,8 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
         }
     }
 
-    /// Writes down that the stack is being changed, so that pushes wait; `None` when somebody else has
-    /// written first.
-    async fn begin(
-        &self,
-        made: &Made,
-    ) -> Result<Option<(StackRecord, RecordVersion)>, ProvisioningError> {
+    /// Writes down that the stack is being changed, so that pushes wait.
+    async fn begin(&self, made: &Made) -> Result<(StackRecord, Version), CallError> {
         let operation = Operation {
             continuation_tags: match &made.continuation {
                 Some(_) => self.prepared.tags.clone(),
@@ -355,18 +330,15 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
             self.worker,
         );
         let version = before.map(|(_, version)| version);
-        match self.cloud.save_stack(&record, version).await {
-            Ok(version) => Ok(Some((record, version))),
-            Err(error) if error.class == ErrorClass::LostRace => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let version = self.cloud.save_stack(&record, version).await?;
+        Ok((record, version))
     }
 
     async fn execute(
         &self,
         made: &Made,
         record: StackRecord,
-        version: RecordVersion,
+        version: Version,
     ) -> Result<(), ProvisioningError> {
         let stack = &self.prepared.stack;
         add_routes(self.cloud, &self.prepared.rendered.body).await?;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::longshore::Source;
-use longshore_rollout::ports::{
-    CallError, ErrorClass, TaskDefinition, TemplateMetadata, TemplateService,
-};
+use longshore_rollout::documents::RecordStore;
+use longshore_rollout::ports::{TaskDefinition, TemplateMetadata, TemplateService};
 use longshore_rollout::record::Deployment;
 use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState};
+use longshore_state::{CallError, ErrorClass};
 
 use crate::ports::ProvisioningCloud;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use longshore_rollout::ports::CallError;
 use longshore_stack::spec::Stack;
+use longshore_state::CallError;
 
 use crate::ports::{
     ChangeSetKind, ChangeSetRequest, ParameterValue, ProvisioningCloud, ResourceToImport,

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind};
-use longshore_rollout::ports::{CallError, ErrorClass};
-use longshore_rollout::record::Worker;
+use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord, flush};
 use longshore_rollout::stacks::abandon;
+use longshore_state::{CallError, ErrorClass, Worker, unless_lost};
 use serde::Serialize;
 
 use crate::apply::StackRequest;
@@ -94,18 +94,15 @@ pub async fn destroy<C: ProvisioningCloud>(
         counts,
         worker,
     );
-    let version = match cloud
+    let saved = cloud
         .save_stack(&record, before.map(|(_, version)| version))
-        .await
-    {
-        Err(error) if error.class == ErrorClass::LostRace => {
-            return Err(conflict(
-                stack,
-                "another change of it has just begun; wait until that is done".to_owned(),
-            ));
-        }
-        version => version?,
-    };
+        .await;
+    let version = unless_lost(saved)?.ok_or_else(|| {
+        conflict(
+            stack,
+            "another change of it has just begun; wait until that is done".to_owned(),
+        )
+    })?;
     let role_arn = settings.cloudformation_role_arn.as_deref();
     if let Err(error) = delete(cloud, &described, role_arn, &request.id).await {
         if matches!(error.class, ErrorClass::Refused | ErrorClass::Denied) {

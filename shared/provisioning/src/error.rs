@@ -3,7 +3,7 @@
 use std::fmt;
 
 use longshore_events::longshore::{Problem, Severity};
-use longshore_rollout::ports::CallError;
+use longshore_state::{CallError, Race};
 
 /// Why an operation on a stack was not done. Nothing was changed, except where the call says otherwise.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -29,6 +29,12 @@ pub enum ProvisioningError {
     /// A call failed. Trying again may help.
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+impl Race for ProvisioningError {
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_lost())
+    }
 }
 
 fn in_words(stack: &str, problems: &[Problem]) -> String {

@@ -5,8 +5,8 @@ use longshore_events::incoming::StackFile;
 use longshore_events::longshore::{
     LongshoreEvent, Problem, Severity, StackFileRefused, StackSource,
 };
-use longshore_rollout::record::Worker;
 use longshore_stack::read::{Reading, Selection, read};
+use longshore_state::Worker;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

@@ -6,10 +6,10 @@ use std::future::Future;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_rollout::ports::{CallError, Cloud, RecordVersion};
-use longshore_rollout::route::Route;
+use longshore_rollout::ports::Cloud;
 use longshore_stack::check::{Needs, Surroundings};
 use longshore_stack::spec::Sensitive;
+use longshore_state::CallError;
 use serde::Serialize;
 
 /// A CloudFormation stack as it is now.
@@ -339,22 +339,6 @@ pub trait ProvisioningStore {
         stack: &str,
         body: &str,
     ) -> impl Future<Output = Result<String, CallError>>;
-
-    /// All repositories that have a route.
-    fn routed_repositories(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
-
-    /// A route, with the version to give back.
-    fn load_route(
-        &self,
-        repository: &str,
-    ) -> impl Future<Output = Result<Option<(Route, RecordVersion)>, CallError>>;
-
-    /// Writes a route in the place of `version`, or as the first one.
-    fn save_route(
-        &self,
-        route: &Route,
-        version: Option<&RecordVersion>,
-    ) -> impl Future<Output = Result<(), CallError>>;
 }
 
 /// What of a service's settings decides how its deployments go.

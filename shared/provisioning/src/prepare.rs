@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
-use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion, TemplateMetadata};
+use longshore_rollout::documents::StackRecordStore;
+use longshore_rollout::ports::TemplateMetadata;
 use longshore_rollout::stack_record::{Carried, StackRecord};
 use longshore_stack::check::{self, Finding};
 use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered, logical_id};
 use longshore_stack::spec::Stack;
+use longshore_state::{CallError, ErrorClass, Version};
 
 use crate::carry::carried_images;
 use crate::change_set;
@@ -30,7 +32,7 @@ pub(crate) struct Prepared {
     /// The stack as it is.
     pub described: Option<DescribedStack>,
     /// The stack record.
-    pub stored: Option<(StackRecord, RecordVersion)>,
+    pub stored: Option<(StackRecord, Version)>,
     /// The template that is to be sent, with its parameters.
     pub rendered: Rendered,
     /// What its services carry.

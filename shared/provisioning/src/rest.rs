@@ -1,13 +1,13 @@
 //! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
 
 use chrono::Duration;
-use longshore_rollout::ports::{CallError, ErrorClass, StackObserver};
-use longshore_rollout::record::Worker;
+use longshore_rollout::documents::{StackKey, StackRecordStore};
+use longshore_rollout::ports::StackObserver;
 use longshore_rollout::stack_record::StackRecord;
 use longshore_rollout::stacks::{ReconciledOperations, abandon, reconcile_operations};
+use longshore_state::{CallError, ErrorClass, Worker, change, load};
 use serde::Serialize;
 
-use crate::apply::{RACES, lost_races};
 use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::file::{FileOutcome, apply_stored};
@@ -66,20 +66,17 @@ async fn forget_pending_file<C: ProvisioningCloud>(
     stack: &str,
     taken: &StackRecord,
 ) -> Result<(), CallError> {
-    for _ in 0..RACES {
-        let Some((mut record, version)) = cloud.load_stack(stack).await? else {
-            return Ok(());
-        };
-        if record.pending_file.is_none() || record.pending_file != taken.pending_file {
-            return Ok(());
+    let key = StackKey(stack);
+    let Some(stored) = load(cloud, &key).await? else {
+        return Ok(());
+    };
+    change(cloud, &key, stored, |record| {
+        if record.pending_file == taken.pending_file {
+            record.pending_file = None;
         }
-        record.pending_file = None;
-        match cloud.save_stack(&record, Some(&version)).await {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other.map(drop),
-        }
-    }
-    Err(lost_races(stack))
+    })
+    .await
+    .map(drop)
 }
 
 /// Goes on after an earlier stack's data was taken up: the rest of the template follows.

@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, TryStreamExt};
-use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_rollout::documents::{RouteKey, RouteStore};
 use longshore_rollout::route::{Follower, Route};
+use longshore_state::{CallError, decide_again, load, save};
 
 use crate::ports::ProvisioningCloud;
 use crate::template::{followers, metadata_of};
 
 /// How many routes are read and written side by side.
 pub(crate) const AT_ONCE: usize = 16;
-
-/// How often a route is read again after a lost race before the call is handed back.
-const RACES: usize = 8;
 
 /// Brings all routes to what the stack's present template says of its services; those of a stack that is
 /// gone are removed.
@@ -31,8 +29,7 @@ pub async fn write_routes<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Resul
         .and_then(metadata_of)
         .map(|metadata| followers(&metadata))
         .unwrap_or_default();
-    let mut repositories: BTreeSet<String> =
-        cloud.routed_repositories().await?.into_iter().collect();
+    let mut repositories: BTreeSet<String> = cloud.repositories().await?.into_iter().collect();
     repositories.extend(wanted.keys().cloned());
     stream::iter(repositories.iter().map(Ok))
         .try_for_each_concurrent(AT_ONCE, async |repository| {
@@ -81,8 +78,9 @@ async fn write_route<C: ProvisioningCloud>(
     repository: &str,
     change: impl Fn(&[Follower]) -> Vec<Follower>,
 ) -> Result<(), CallError> {
-    for _ in 0..RACES {
-        let stored = cloud.load_route(repository).await?;
+    let key = RouteKey(repository);
+    decide_again(&key, async || {
+        let stored = load(cloud, &key).await?;
         let (before, version) = match &stored {
             Some((route, version)) => (route.followers.as_slice(), Some(version)),
             None => (&[][..], None),
@@ -95,17 +93,9 @@ async fn write_route<C: ProvisioningCloud>(
             repository: repository.to_owned(),
             followers,
         };
-        match cloud.save_route(&route, version).await {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other,
-        }
-    }
-    Err(CallError {
-        operation: format!("write routes/{repository}.json"),
-        class: ErrorClass::Transient,
-        code: None,
-        message: format!("somebody else wrote it first {RACES} times"),
+        save(cloud, &key, &route, version).await.map(drop)
     })
+    .await
 }
 
 /// The followers with `wanted` in the place of those of the same stacks and services, or added.

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::LongshoreEvent;
+use longshore_state::{CallError, DocumentStore, Version, load, save, unless_lost};
 
 use crate::blocks::Message;
 use crate::destination::{Bot, Destination, InvalidSecret};
 use crate::message::message;
 use crate::slack::PostError;
 use crate::topic::{
-    KeptMessage, MessageStore, MessageVersion, Place, PostedMessage, Step, StoreError, Telling,
-    Topic, asks_somebody, is_only_an_edit, step,
+    KeptMessage, Place, PostedMessage, Step, Telling, Topic, asks_somebody, is_only_an_edit, step,
 };
 use crate::webhook::WebhookUrl;
 
@@ -96,7 +96,7 @@ pub enum AnnounceError {
         /// What the message is about.
         topic: Topic,
         /// What failed.
-        problem: StoreError,
+        problem: CallError,
     },
     /// Somebody else posts the message, or edits it all the time.
     #[error(
@@ -195,7 +195,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     ///
     /// # Errors
     /// [`AnnounceError`]; nothing that it says holds the webhook's URL or the bot's token.
-    pub async fn tell<Store: MessageStore>(
+    pub async fn tell<Store: DocumentStore>(
         &self,
         event: &LongshoreEvent,
         messages: &Store,
@@ -251,7 +251,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     }
 
     /// Brings the message of a topic to what is newest.
-    async fn keep_up<Store: MessageStore>(
+    async fn keep_up<Store: DocumentStore>(
         &self,
         bot: &Bot,
         telling: &Telling,
@@ -264,12 +264,12 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             problem,
         };
         while !clock.left().is_zero() {
-            let (known, version) = messages.load(topic).await.map_err(failed)?.unzip();
+            let (known, version) = load(messages, topic).await.map_err(failed)?.unzip();
             match step(known.as_ref(), telling, clock.now()) {
                 Step::Ignore => return Ok(Told::Ignored),
                 Step::Wait => tokio::time::sleep(LOOK_AGAIN.min(clock.left())).await,
                 Step::Post(claim) => {
-                    let saved = messages.save(topic, &claim, version.as_ref()).await;
+                    let saved = save(messages, topic, &claim, version.as_ref()).await;
                     if let Some(version) = unless_lost(saved).map_err(failed)? {
                         return self
                             .post_claimed(bot, topic, claim, &version, messages, clock)
@@ -283,7 +283,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                 } => {
                     // Written before it is told: whoever comes meanwhile must not tell what is older.
                     let version = if is_new {
-                        let saved = messages.save(topic, &kept, version.as_ref()).await;
+                        let saved = save(messages, topic, &kept, version.as_ref()).await;
                         match unless_lost(saved).map_err(failed)? {
                             Some(version) => Some(version),
                             None => continue,
@@ -300,7 +300,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                         Err(PostError::MessageGone(answer)) => {
                             tracing::info!(topic = %topic, answer, "the message is gone, posting another");
                             let claim = kept.claimed(clock.now());
-                            let saved = messages.save(topic, &claim, version.as_ref()).await;
+                            let saved = save(messages, topic, &claim, version.as_ref()).await;
                             match unless_lost(saved).map_err(failed)? {
                                 Some(version) => {
                                     return self
@@ -313,7 +313,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                         Err(error) => return Err(error.into()),
                     }
                     // Somebody who knew something newer may have edited before this edit arrived.
-                    let (_, latest) = messages.load(topic).await.map_err(failed)?.unzip();
+                    let (_, latest) = load(messages, topic).await.map_err(failed)?.unzip();
                     if latest == version {
                         return Ok(if kept.stage == telling.stage {
                             Told::Edited
@@ -328,12 +328,12 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     }
 
     /// Posts what is claimed, and keeps where it is.
-    async fn post_claimed<Store: MessageStore>(
+    async fn post_claimed<Store: DocumentStore>(
         &self,
         bot: &Bot,
         topic: &Topic,
         claim: KeptMessage,
-        version: &MessageVersion,
+        version: &Version,
         messages: &Store,
         clock: &Clock,
     ) -> Result<Told, AnnounceError> {
@@ -352,7 +352,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             // The next one need not wait until the claim is over.
             Err(error) => (claim.released(clock.now()), Err(error.into())),
         };
-        if let Err(problem) = messages.save(topic, &kept, Some(version)).await {
+        if let Err(problem) = save(messages, topic, &kept, Some(version)).await {
             // The message is told, or its error is; at worst it is told a second time.
             tracing::warn!(topic = %topic, %problem, "where the message is in slack could not be kept");
         }
@@ -411,15 +411,4 @@ fn is_of_destination(error: &AnnounceError) -> bool {
         error,
         AnnounceError::Post(PostError::WebhookInvalid { .. } | PostError::BotInvalid(_))
     )
-}
-
-/// A version, or `None` where somebody else wrote first.
-fn unless_lost(
-    saved: Result<MessageVersion, StoreError>,
-) -> Result<Option<MessageVersion>, StoreError> {
-    match saved {
-        Ok(version) => Ok(Some(version)),
-        Err(StoreError::LostRace) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

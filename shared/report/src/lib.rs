@@ -24,7 +24,5 @@ pub use destination::{Bot, Destination, InvalidSecret};
 pub use encrypted::NotEncrypted;
 pub use message::{message, transfer_message};
 pub use slack::{ApiUrl, ClientError, PostError, RetryPolicy, Slack, Trouble};
-pub use topic::{
-    KeptMessage, MessageStore, MessageVersion, Place, PostedMessage, Rank, Stage, StoreError, Topic,
-};
+pub use topic::{KeptMessage, Place, PostedMessage, Rank, Stage, Topic};
 pub use webhook::WebhookUrl;

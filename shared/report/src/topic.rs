@@ -2,13 +2,14 @@
 //! are one message, which is edited as it goes.
 
 use std::fmt;
-use std::future::Future;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::{
     DeploymentSummary, DeploymentWaiting, LongshoreEvent, SkipReason, StackSummary, SyncSummary,
     WaitReason,
 };
+use longshore_state::store::Address;
+use longshore_state::{Document, Key};
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::Message;
@@ -257,44 +258,17 @@ impl KeptMessage {
     }
 }
 
-/// A version of a kept message: S3's entity tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageVersion(pub String);
+impl Document for KeptMessage {}
 
-/// Keeps what is known of messages in Slack.
-pub trait MessageStore {
-    /// What is kept of a topic's message, and its version.
-    fn load(
-        &self,
-        topic: &Topic,
-    ) -> impl Future<Output = Result<Option<(KeptMessage, MessageVersion)>, StoreError>> + Send;
+impl Key for Topic {
+    type Document = KeptMessage;
 
-    /// Keeps a topic's message in place of `version`, or as the first.
-    ///
-    /// [`StoreError::LostRace`] where another version is kept meanwhile.
-    fn save(
-        &self,
-        topic: &Topic,
-        kept: &KeptMessage,
-        version: Option<&MessageVersion>,
-    ) -> impl Future<Output = Result<MessageVersion, StoreError>> + Send;
-}
+    fn address(&self) -> Address {
+        Address::of_state(format!("messages/{}/{}.json", self.kind, self.id))
+    }
 
-/// What is kept of a message could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Somebody else wrote first: load and decide again.
-    #[error("somebody else wrote first")]
-    LostRace,
-    /// Its cause says what failed, and why.
-    #[error(transparent)]
-    Failed(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StoreError {
-    /// The call failed because of `cause`.
-    pub fn new(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Failed(Box::new(cause))
+    fn subject(&self) -> String {
+        format!("where the message of {self} is in slack")
     }
 }
 

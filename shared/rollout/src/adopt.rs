@@ -2,12 +2,13 @@
 
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::Source;
+use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
 use crate::deploy::{DeployError, Engine, Shown, Stop, refused_or_failed};
+use crate::documents::RecordStore;
 use crate::follow::baseline;
-use crate::outbox::{RACES, lost_races};
-use crate::ports::{CallError, Cloud, ErrorClass};
-use crate::record::{Deployment, Record, Request, State, Worker};
+use crate::ports::Cloud;
+use crate::record::{Deployment, Record, Request, State};
 use crate::route::Follower;
 use crate::sequence::Sequence;
 use crate::task_definition::{named_image, pinned_image};
@@ -39,7 +40,7 @@ pub async fn adopt<C: Cloud>(
 impl<C: Cloud> Engine<'_, C> {
     async fn adopt(&self, repository: &str) -> Result<Record, Stop> {
         let container = &self.follower.container;
-        for _ in 0..RACES {
+        decide_again(self.owner, async || {
             let stored = self.cloud.load(self.owner).await?;
             if let Some((record, _)) = &stored
                 && record.followed.contains_key(container)
@@ -54,13 +55,12 @@ impl<C: Cloud> Engine<'_, C> {
             }
             let shown = self.look_at_service().await?;
             let change = |record: &mut Record| record.followed.extend(followed);
-            if self.note(stored, &shown, change).await?
-                && let Some((record, _)) = self.cloud.load(self.owner).await?
-            {
-                return Ok(record);
-            }
-        }
-        Err(Stop::Call(lost_races(self.owner)))
+            self.note(stored, &shown, change).await?;
+            let stored = self.cloud.load(self.owner).await?;
+            let (record, _) = stored.ok_or_else(|| CallError::lost_race(self.owner))?;
+            Ok(record)
+        })
+        .await
     }
 
     /// A record of what ECS runs, as if that had been deployed.

@@ -7,16 +7,18 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::longshore::{OperationKind, Source};
+use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
 use crate::decide::{AtRest, at_rest, has_failed};
 use crate::deploy::{
     DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, deploy, tell_refusal,
 };
+use crate::documents::{RecordStore, StackKey, StackRecordStore};
 use crate::follow::{Wake, baseline, follow as follow_policy};
-use crate::outbox::{self, RACES, lost_races};
-use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, RolloutState};
-use crate::record::{Deployment, Record, Request, Running, State, Worker};
+use crate::outbox;
+use crate::ports::{Cloud, RolloutState};
+use crate::record::{Deployment, Record, Request, Running, State};
 use crate::route::Follower;
 use crate::sequence::Sequence;
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
@@ -264,40 +266,37 @@ async fn settle<C: Cloud>(
     operation: &Operation,
     carried: &Carried,
 ) -> Result<Done, Stop> {
-    for _ in 0..RACES {
+    decide_again(engine.owner, async || {
         let (written, shown) = engine.look().await?;
         if written.is_changing() {
             return Ok(Done::Changing);
         }
-        let done = match shown {
-            Ok(shown) => settle_shown(engine, operation, carried, written, &shown).await?,
+        match shown {
+            Ok(shown) => settle_shown(engine, operation, carried, written, &shown).await,
             Err(Stop::Call(error)) if error.class == ErrorClass::NotFound => {
-                close_gone(engine, operation, written).await?
+                close_gone(engine, operation, written).await
             }
-            Err(stop) => return Err(stop),
-        };
-        if let Some(done) = done {
-            return Ok(done);
+            Err(stop) => Err(stop),
         }
-    }
-    Err(Stop::Call(lost_races(engine.owner)))
+    })
+    .await
 }
 
-/// Settles a service that is there; `None` when somebody else wrote the record first.
+/// Settles a service that is there.
 async fn settle_shown<C: Cloud>(
     engine: &Engine<'_, C>,
     operation: &Operation,
     carried: &Carried,
     written: Written,
     shown: &Shown,
-) -> Result<Option<Done>, Stop> {
+) -> Result<Done, Stop> {
     let worker = engine.worker;
     if let Some((record, version)) = &written.stored
         && has_failed(&record.deployment, &shown.service)
     {
         // What ECS gave up is not put back. Then it is looked at again.
         let (record, version) = (record.clone(), version.clone());
-        return match close(
+        close(
             engine.cloud,
             &record.clone(),
             record,
@@ -306,11 +305,8 @@ async fn settle_shown<C: Cloud>(
             None,
             worker,
         )
-        .await
-        {
-            Err(error) if error.class != ErrorClass::LostRace => Err(Stop::Call(error)),
-            _ => Ok(None),
-        };
+        .await?;
+        return Err(CallError::lost_race(engine.owner).into());
     }
     let images = shown.task_definition.images();
     let last = written.last();
@@ -319,16 +315,16 @@ async fn settle_shown<C: Cloud>(
             if let Some((record, version)) = written.stored {
                 outbox::flush(engine.cloud, record, version, worker).await?;
             }
-            Ok(Some(Done::Nothing))
+            Ok(Done::Nothing)
         }
         AtRest::Wait => Err(Stop::Call(engine.claimed_already())),
-        AtRest::Later => Ok(Some(Done::Later)),
+        AtRest::Later => Ok(Done::Later),
         AtRest::Resume => match written.last() {
             Some(last) => {
                 let resumed = last.resumed(worker);
                 put_back(engine, &written, shown, resumed).await
             }
-            None => Ok(Some(Done::Nothing)),
+            None => Ok(Done::Nothing),
         },
         AtRest::Follow => follow(engine, written, shown).await,
         AtRest::Adopt(container, image) => {
@@ -347,7 +343,7 @@ async fn settle_shown<C: Cloud>(
             };
             let Some((container, image)) = container.and_then(|name| images.remove_entry(&name))
             else {
-                return Ok(Some(Done::Nothing));
+                return Ok(Done::Nothing);
             };
             let request = request(operation, carried, last, image, true);
             let follower = of_container(engine.follower, None, &container);
@@ -414,21 +410,21 @@ async fn put_back<C: Cloud>(
     written: &Written,
     shown: &Shown,
     deployment: Deployment,
-) -> Result<Option<Done>, Stop> {
+) -> Result<Done, Stop> {
     let summary = deployment.summary();
     let taken = engine.take(written, shown, deployment, |_| ()).await;
     Ok(match taken {
         Err(Stop::Refused(reason)) => {
             // Nobody waits for an answer.
             tell_refusal(engine.cloud, summary, &reason, engine.worker).await?;
-            Some(Done::NotPutBack { reason })
+            Done::NotPutBack { reason }
         }
-        taken => taken?.map(|outcome| match outcome {
+        taken => match taken? {
             Outcome::Started { deployment_id, .. } => Done::PutBack { deployment_id },
             Outcome::Failed { reason } => Done::NotPutBack { reason },
             Outcome::Nothing | Outcome::Skipped { .. } | Outcome::Waiting { .. } => Done::Nothing,
             Outcome::Pending => Done::Changing,
-        }),
+        },
     })
 }
 
@@ -437,9 +433,9 @@ async fn follow<C: Cloud>(
     engine: &Engine<'_, C>,
     written: Written,
     shown: &Shown,
-) -> Result<Option<Done>, Stop> {
+) -> Result<Done, Stop> {
     let Some((mut record, version)) = written.stored else {
-        return Ok(Some(Done::Nothing));
+        return Ok(Done::Nothing);
     };
     let primary = shown.service.primary();
     record.follow(
@@ -466,7 +462,7 @@ async fn adopt<C: Cloud>(
     written: &Written,
     shown: &Shown,
     request: &Request,
-) -> Result<Option<Done>, Stop> {
+) -> Result<Done, Stop> {
     let worker = engine.worker;
     let running = &shown.running;
     let is_named = carried.is_named && carried.image.as_ref() == Some(&request.image);
@@ -512,16 +508,11 @@ async fn adopt<C: Cloud>(
         finished_at: Some(worker.now),
         ..Deployment::claim(written.last(), follower, request, running, worker)
     };
-    match engine.claim(written, deployment, change).await {
-        Err(error) if error.class == ErrorClass::LostRace => Ok(None),
-        claimed => {
-            let (record, version) = claimed?;
-            outbox::flush(engine.cloud, record, version, worker).await?;
-            Ok(Some(Done::Adopted {
-                image: request.image.clone(),
-            }))
-        }
-    }
+    let (record, version) = engine.claim(written, deployment, change).await?;
+    outbox::flush(engine.cloud, record, version, worker).await?;
+    Ok(Done::Adopted {
+        image: request.image.clone(),
+    })
 }
 
 /// Closes the open deployment of a service that went with its stack. The record stays, as history.
@@ -529,34 +520,30 @@ async fn close_gone<C: Cloud>(
     engine: &Engine<'_, C>,
     operation: &Operation,
     written: Written,
-) -> Result<Option<Done>, Stop> {
+) -> Result<Done, Stop> {
     let Some((mut record, version)) = written.stored else {
-        return Ok(Some(Done::Gone));
+        return Ok(Done::Gone);
     };
     let state = record.deployment.state;
     let is_open = state.is_open() && state != State::Claimed;
     if operation.kind != OperationKind::Destroy || !is_open {
         outbox::flush(engine.cloud, record, version, engine.worker).await?;
-        return Ok(Some(Done::Gone));
+        return Ok(Done::Gone);
     }
     record.superseded("the destruction of its stack", engine.worker);
     save(engine, record, version, Done::Gone).await
 }
 
-/// Writes the record and tells what it holds; `None` when somebody else wrote it first.
+/// Writes the record and tells what it holds.
 async fn save<C: Cloud>(
     engine: &Engine<'_, C>,
     record: Record,
-    version: RecordVersion,
+    version: Version,
     done: Done,
-) -> Result<Option<Done>, Stop> {
-    match engine.cloud.save(&record, Some(&version)).await {
-        Err(error) if error.class == ErrorClass::LostRace => Ok(None),
-        saved => {
-            outbox::flush(engine.cloud, record, saved?, engine.worker).await?;
-            Ok(Some(done))
-        }
-    }
+) -> Result<Done, Stop> {
+    let version = engine.cloud.save(&record, Some(&version)).await?;
+    outbox::flush(engine.cloud, record, version, engine.worker).await?;
+    Ok(done)
 }
 
 /// Takes what was handled out of the stack's record, and keeps what came in between.
@@ -576,11 +563,11 @@ async fn write_down<C: Cloud>(
         .filter(|service| service.done != Done::Later)
         .collect();
     let is_settled = done.len() == services.len();
-    for _ in 0..RACES {
-        let Some((before, version)) = cloud.load_stack(&handled.stack).await? else {
-            return Ok(());
-        };
-        let mut record = before.clone();
+    let key = StackKey(&handled.stack);
+    let Some(stored) = load(cloud, &key).await? else {
+        return Ok(());
+    };
+    change(cloud, &key, stored, |record| {
         record.pending_pushes.retain(|key, pending| {
             // What had waited was taken in, whatever else its service is looked at for.
             let is_taken_in = taken_in
@@ -596,13 +583,7 @@ async fn write_down<C: Cloud>(
                 record.operation.looked_after.clear();
             }
         }
-        if record == before {
-            return Ok(());
-        }
-        match cloud.save_stack(&record, Some(&version)).await {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other.map(drop),
-        }
-    }
-    Err(lost_races(&format!("stack {}", handled.stack)))
+    })
+    .await
+    .map(drop)
 }

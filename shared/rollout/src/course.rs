@@ -3,11 +3,13 @@
 //! `claimed -> [preparing] -> deploying -> [verifying] -> succeeded`. What the tasks of a deployment do in it
 //! is in [`crate::tasks`], and how its end is seen in [`crate::watch`].
 
+use longshore_state::{CallError, ErrorClass, Version, change, unless_lost};
 use serde_json::Value;
 
 use crate::deploy::{Engine, Outcome, Stop};
-use crate::outbox::{RACES, flush, lost_races};
-use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
+use crate::documents::RecordStore;
+use crate::outbox::flush;
+use crate::ports::Cloud;
 use crate::record::{Record, Running, State};
 use crate::tasks;
 use crate::watch::WatchOutcome;
@@ -18,7 +20,7 @@ impl<C: Cloud> Engine<'_, C> {
     pub(crate) async fn carry_out(
         &self,
         mut record: Record,
-        version: RecordVersion,
+        version: Version,
         running: &Running,
         revision: &Value,
         raced: Option<&str>,
@@ -51,12 +53,6 @@ impl<C: Cloud> Engine<'_, C> {
             Err(error) => return self.give_up(record, version, error).await,
         };
         let deployment_id = record.deployment.id.clone();
-        record.started(
-            &task_definition,
-            &ecs_deployment_id,
-            self.worker.now,
-            self.worker,
-        );
         self.write_started(record, version, &task_definition, &ecs_deployment_id)
             .await?;
         if let Some(raced) = raced {
@@ -72,8 +68,8 @@ impl<C: Cloud> Engine<'_, C> {
     /// first of them. The service is not touched.
     async fn prepare(
         &self,
-        mut record: Record,
-        mut version: RecordVersion,
+        record: Record,
+        version: Version,
         revision: &Value,
     ) -> Result<Outcome, Stop> {
         let ours = record.deployment.number;
@@ -88,35 +84,22 @@ impl<C: Cloud> Engine<'_, C> {
             deployment_id: record.deployment.id.clone(),
             task_definition: task_definition.clone(),
         };
-        for _ in 0..RACES {
-            if record.deployment.state == State::Claimed {
+        let is_ours = |record: &Record| record.deployment.number == ours;
+        let prepared = change(self.cloud, self.owner, (record, version), |record| {
+            if is_ours(record) && record.deployment.state == State::Claimed {
                 record.preparing(&task_definition, self.worker);
-                match self.cloud.save(&record, Some(&version)).await {
-                    Ok(_) => {}
-                    Err(error) if error.class == ErrorClass::LostRace => {
-                        match self.cloud.load(self.owner).await? {
-                            Some((current, current_version))
-                                if current.deployment.number == ours =>
-                            {
-                                (record, version) = (current, current_version);
-                                continue;
-                            }
-                            // Another deployment has taken its place, and nothing was done yet.
-                            _ => return Ok(started),
-                        }
-                    }
-                    Err(error) => return Err(Stop::Call(error)),
-                }
             }
-            if tasks::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
-                && let Some((current, _)) = self.cloud.load(self.owner).await?
-                && let Some(reason) = current.deployment.reason
-            {
-                return Ok(Outcome::Failed { reason });
-            }
-            return Ok(started);
+        })
+        .await?;
+        // Where another deployment has taken its place, nothing was done yet.
+        if prepared.is_some_and(|(record, _)| is_ours(&record))
+            && tasks::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
+            && let Some((current, _)) = self.cloud.load(self.owner).await?
+            && let Some(reason) = current.deployment.reason
+        {
+            return Ok(Outcome::Failed { reason });
         }
-        Err(Stop::Call(lost_races(self.owner)))
+        Ok(started)
     }
 
     /// Points the service at the revision `registered` for the deployment, or registers `revision` first.
@@ -140,37 +123,29 @@ impl<C: Cloud> Engine<'_, C> {
     /// written it already; another deployment may have been claimed over ours.
     async fn write_started(
         &self,
-        mut record: Record,
-        mut version: RecordVersion,
+        record: Record,
+        version: Version,
         task_definition: &str,
         ecs_deployment_id: &str,
     ) -> Result<(), CallError> {
         let ours = record.deployment.id.clone();
-        for _ in 0..RACES {
-            match self.cloud.save(&record, Some(&version)).await {
-                Ok(version) => return flush(self.cloud, record, version, self.worker).await,
-                Err(error) if error.class == ErrorClass::LostRace => {}
-                Err(error) => return Err(error),
+        let worker = self.worker;
+        let written = change(self.cloud, self.owner, (record, version), |record| {
+            let deployment = &record.deployment;
+            if deployment.id == ours && deployment.state == State::Claimed {
+                record.started(task_definition, ecs_deployment_id, worker.now, worker);
             }
-            let Some((current, current_version)) = self.cloud.load(self.owner).await? else {
-                return Ok(());
-            };
-            if current.deployment.id != ours {
-                flush(self.cloud, current, current_version, self.worker).await?;
-                return self.restore(&ours).await;
-            }
-            if current.deployment.state != State::Claimed {
-                return flush(self.cloud, current, current_version, self.worker).await;
-            }
-            (record, version) = (current, current_version);
-            record.started(
-                task_definition,
-                ecs_deployment_id,
-                self.worker.now,
-                self.worker,
-            );
+        })
+        .await?;
+        let Some((record, version)) = written else {
+            return Ok(());
+        };
+        let is_ours = record.deployment.id == ours;
+        flush(self.cloud, record, version, worker).await?;
+        if !is_ours {
+            self.restore(&ours).await?;
         }
-        Err(lost_races(self.owner))
+        Ok(())
     }
 
     /// Two invocations claimed one after the other, and nobody knows whose UpdateService came last.
@@ -207,18 +182,15 @@ impl<C: Cloud> Engine<'_, C> {
             return Ok(());
         }
         record.deployment.ecs_deployment_id = Some(ecs_deployment_id);
-        match self.cloud.save(&record, Some(&version)).await {
-            // Whoever wrote first sees the new id in ECS as soon as it looks.
-            Err(error) if error.class == ErrorClass::LostRace => Ok(()),
-            other => other.map(drop),
-        }
+        // Whoever wrote first sees the new id in ECS as soon as it looks.
+        unless_lost(self.cloud.save(&record, Some(&version)).await).map(drop)
     }
 
     /// Closes what ECS refused; frees what may work later.
     async fn give_up(
         &self,
         mut record: Record,
-        version: RecordVersion,
+        version: Version,
         error: CallError,
     ) -> Result<Outcome, Stop> {
         if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) {

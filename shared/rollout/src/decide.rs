@@ -6,10 +6,11 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::ecs::DeploymentEventName;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{SkipReason, Source, WaitReason};
+use longshore_state::Worker;
 
 use crate::policy::{Policy, RegistryImage};
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
-use crate::record::{Deployment, Record, Request, Running, State, Waiting, Worker};
+use crate::record::{Deployment, Record, Request, Running, State, Waiting};
 use crate::settings::RolloutSettings;
 use crate::stack_record::{Carried, Operation, OperationState};
 use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
@@ -209,6 +210,9 @@ fn about_last(situation: &Situation<'_>) -> Decision {
             let ecs_shows_it = running.ecs_deployment_id == last.ecs_deployment_id;
             if ecs_shows_it || !request.is_explicit() || last.id == request.id {
                 Decision::Skip(SkipReason::AlreadyDeploying)
+            } else if is_outdated {
+                // What was asked for since may wait.
+                Decision::Skip(SkipReason::NewerRequested)
             } else {
                 Decision::Deploy
             }
@@ -226,7 +230,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
         {
             Decision::Skip(SkipReason::FailedBefore)
         }
-        State::RollingBack if same_image => Decision::Deploy,
+        State::RollingBack if same_image && !is_outdated => Decision::Deploy,
         _ if runs_it => Decision::Skip(SkipReason::AlreadyRunning),
         _ if is_outdated => Decision::Skip(SkipReason::NewerRequested),
         _ => Decision::Deploy,

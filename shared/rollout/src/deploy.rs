@@ -9,17 +9,15 @@ use longshore_events::longshore::{
     Source, WaitReason,
 };
 use longshore_events::manual::DeployPayload;
+use longshore_state::{CallError, ErrorClass, Race, Version, Worker, decide_again};
 use serde::Serialize;
 
 use crate::decide::{Decision, Situation, decide};
+use crate::documents::{RecordStore, RouteStore, StackRecordStore};
 use crate::follow::{baseline, only_news};
-use crate::outbox::RACES;
-use crate::outbox::lost_races;
 use crate::policy::RegistryImage;
-use crate::ports::{
-    CallError, Cloud, EcsService, ErrorClass, ImageContents, RecordVersion, TaskDefinition,
-};
-use crate::record::{Deployment, Record, Request, Running, State, Worker};
+use crate::ports::{Cloud, EcsService, ImageContents, TaskDefinition};
+use crate::record::{Deployment, Record, Request, Running, State};
 use crate::route::{Follower, Owner};
 use crate::sequence::Sequence;
 use crate::stack_record::{Operation, OperationState, StackRecord};
@@ -251,7 +249,7 @@ pub(crate) fn call_failed(owner: &Owner, image: &impl ToString, error: CallError
             image,
             reason: error.to_string(),
         },
-        ErrorClass::LostRace | ErrorClass::Denied | ErrorClass::Transient => DeployError::Call {
+        _ => DeployError::Call {
             owner,
             image,
             source: error,
@@ -271,6 +269,12 @@ impl From<CallError> for Stop {
     }
 }
 
+impl Race for Stop {
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_lost())
+    }
+}
+
 impl From<NextRevisionError> for Stop {
     fn from(error: NextRevisionError) -> Self {
         Self::Refused(error.to_string())
@@ -287,8 +291,8 @@ pub(crate) struct Engine<'a, C> {
 
 /// What is written of a service.
 pub(crate) struct Written {
-    pub(crate) stored: Option<(Record, RecordVersion)>,
-    pub(crate) stack: Option<(StackRecord, RecordVersion)>,
+    pub(crate) stored: Option<(Record, Version)>,
+    pub(crate) stack: Option<(StackRecord, Version)>,
 }
 
 /// What ECS shows of a service.
@@ -317,7 +321,7 @@ impl Written {
 impl<C: Cloud> Engine<'_, C> {
     /// Does what a person or a pipeline asks for.
     async fn ask(&self, request: &Request, followers: &[&Follower]) -> Result<Outcome, Stop> {
-        for _ in 0..RACES {
+        decide_again(self.owner, async || {
             let stored = self.cloud.load(self.owner).await?;
             let repository = &request.image.repository;
             let mut followed =
@@ -325,21 +329,18 @@ impl<C: Cloud> Engine<'_, C> {
             if let Some((record, _)) = &stored {
                 only_news(&mut followed, record, followers);
             }
-            if let Some(outcome) = Box::pin(self.pursue(stored, request, &followed)).await? {
-                return Ok(outcome);
-            }
-        }
-        Err(Stop::Call(lost_races(self.owner)))
+            Box::pin(self.pursue(stored, request, &followed)).await
+        })
+        .await
     }
 
-    /// Decides about `request` and does what is decided; `None` when somebody else wrote the record first.
-    /// `followed` is what the policies of these containers are to count as followed with that.
+    /// Decides about `request` and does what is decided. `followed` is what the policies of these containers are to count as followed with that.
     pub(crate) async fn pursue(
         &self,
-        stored: Option<(Record, RecordVersion)>,
+        stored: Option<(Record, Version)>,
         request: &Request,
         followed: &BTreeMap<String, RegistryImage>,
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         let (stack, predecessors, shown) = join3(
             self.cloud.load_stack(&self.owner.stack),
             self.predecessors(request),
@@ -371,7 +372,7 @@ impl<C: Cloud> Engine<'_, C> {
             Decision::Skip(reason) => self.skip(written, &shown, request, followed, reason).await,
             Decision::ComeAgain => Err(Stop::Call(self.claimed_already())),
             Decision::Later if request.is_explicit() => Err(Stop::Call(self.is_busy())),
-            Decision::Later => Ok(Some(Outcome::Nothing)),
+            Decision::Later => Ok(Outcome::Nothing),
             Decision::Resume => self.resume(&written, &shown).await,
             Decision::Wait(wait) => self.wait(written, &shown, request, followed, wait).await,
             Decision::Deploy => {
@@ -395,18 +396,14 @@ impl<C: Cloud> Engine<'_, C> {
         }
     }
 
-    /// Takes up the record's own deployment; `None` when somebody else wrote the record first.
-    pub(crate) async fn resume(
-        &self,
-        written: &Written,
-        shown: &Shown,
-    ) -> Result<Option<Outcome>, Stop> {
+    /// Takes up the record's own deployment.
+    pub(crate) async fn resume(&self, written: &Written, shown: &Shown) -> Result<Outcome, Stop> {
         match written.last() {
             Some(last) => {
                 let resumed = last.resumed(self.worker);
                 self.take(written, shown, resumed, |_| ()).await
             }
-            None => Ok(Some(Outcome::Nothing)),
+            None => Ok(Outcome::Nothing),
         }
     }
 
@@ -442,29 +439,24 @@ impl<C: Cloud> Engine<'_, C> {
         )))
     }
 
-    /// Claims the record for `deployment` and carries it out; `None` when somebody else wrote the record
-    /// first. What the record is to say besides, `change` puts into the same write.
+    /// Claims the record for `deployment` and carries it out. What the record is to say besides, `change` puts into the
+    /// same write.
     pub(crate) async fn take(
         &self,
         written: &Written,
         shown: &Shown,
         deployment: Deployment,
         change: impl FnOnce(&mut Record),
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         // Made before the claim: what cannot be deployed is refused with nothing changed.
         let revision = shown.task_definition.next_revision_of(&deployment)?;
         let raced = written
             .last()
             .filter(|last| last.state == State::Claimed && last.id != deployment.id)
             .map(|last| last.id.clone());
-        let (record, version) = match self.claim(written, deployment, change).await {
-            Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
-            claimed => claimed?,
-        };
+        let (record, version) = self.claim(written, deployment, change).await?;
         // On the heap, as the other long ways are: what an invocation may come to do is large for a stack.
-        Box::pin(self.carry_out(record, version, &shown.running, &revision, raced.as_deref()))
-            .await
-            .map(Some)
+        Box::pin(self.carry_out(record, version, &shown.running, &revision, raced.as_deref())).await
     }
 
     /// Looks at all that is written of the service and at what ECS shows of it, at the same time. What
@@ -507,10 +499,9 @@ impl<C: Cloud> Engine<'_, C> {
         })
     }
 
-    /// Writes down that the request waits for the end of the stack's change; `None` when somebody else
-    /// wrote the stack's record first. Of what a policy names only the wake-up waits: the policy is asked
-    /// again.
-    async fn remember(&self, request: &Request, written: Written) -> Result<Option<Outcome>, Stop> {
+    /// Writes down that the request waits for the end of the stack's change. Of what a policy names only the wake-up
+    /// waits: the policy is asked again.
+    async fn remember(&self, request: &Request, written: Written) -> Result<Outcome, Stop> {
         let last = written.last();
         // Decided as at rest, and for good: the record only ever moves on to newer requests.
         let record = written.record();
@@ -523,12 +514,9 @@ impl<C: Cloud> Engine<'_, C> {
         if let Some((mut record, version)) = written.stack
             && record.remember(self.follower, request, last.as_ref())
         {
-            match self.cloud.save_stack(&record, Some(&version)).await {
-                Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
-                saved => saved?,
-            };
+            self.cloud.save_stack(&record, Some(&version)).await?;
         }
-        Ok(Some(Outcome::Pending))
+        Ok(Outcome::Pending)
     }
 
     /// Writes that `deployment` has the record.
@@ -537,7 +525,7 @@ impl<C: Cloud> Engine<'_, C> {
         written: &Written,
         deployment: Deployment,
         change: impl FnOnce(&mut Record),
-    ) -> Result<(Record, RecordVersion), CallError> {
+    ) -> Result<(Record, Version), CallError> {
         let before = written.stored.as_ref();
         if before.is_none() {
             // Only a service's first deployment needs this: `watch` finds the record by it.

@@ -11,16 +11,18 @@ use futures_util::future::{join, join_all};
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::Source;
+use longshore_state::{CallError, Version, Worker, decide_again};
 
 use crate::decide::{Due, due};
 use crate::deploy::{
     DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, call_failed, refused_or_failed,
     tell_refusal,
 };
-use crate::outbox::{RACES, flush, lost_races};
+use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::outbox::flush;
 use crate::policy::{ImagePolicy, Policy, RegistryImage};
-use crate::ports::{CallError, Cloud, RecordVersion};
-use crate::record::{Record, Request, Worker};
+use crate::ports::Cloud;
+use crate::record::{Record, Request};
 use crate::route::Follower;
 use crate::sequence::Sequence;
 
@@ -39,7 +41,7 @@ pub enum Wake<'a> {
 #[derive(Debug, Clone)]
 pub struct Known<'a> {
     /// The service's record.
-    pub stored: Option<(Record, RecordVersion)>,
+    pub stored: Option<(Record, Version)>,
     /// What the repository holds, as far as the follower's policy is concerned.
     pub images: &'a [RegistryImage],
 }
@@ -254,35 +256,29 @@ impl<C: Cloud> Engine<'_, C> {
             ))
         })?;
         let mut known = known;
-        for _ in 0..RACES {
-            let outcome = match known.take() {
-                Some(known) => {
-                    self.follow_once(&policy, repository, wake, known.stored, known.images)
-                        .await?
-                }
-                None => {
-                    let stored = self.cloud.load(self.owner).await?;
-                    let images = holdings(self.cloud, repository, &[self.follower]).await?;
-                    self.follow_once(&policy, repository, wake, stored, &images)
-                        .await?
-                }
-            };
-            if let Some(outcome) = outcome {
-                return Ok(outcome);
+        decide_again(self.owner, async || match known.take() {
+            Some(known) => {
+                self.follow_once(&policy, repository, wake, known.stored, known.images)
+                    .await
             }
-        }
-        Err(Stop::Call(lost_races(self.owner)))
+            None => {
+                let stored = self.cloud.load(self.owner).await?;
+                let images = holdings(self.cloud, repository, &[self.follower]).await?;
+                self.follow_once(&policy, repository, wake, stored, &images)
+                    .await
+            }
+        })
+        .await
     }
 
-    /// One try; `None` when somebody else wrote the record first.
     async fn follow_once(
         &self,
         policy: &Policy,
         repository: &str,
         wake: Wake<'_>,
-        stored: Option<(Record, RecordVersion)>,
+        stored: Option<(Record, Version)>,
         images: &[RegistryImage],
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         let newest = policy.newest(images, self.worker.now);
         let record = stored.as_ref().map(|(record, _)| record);
         match due(
@@ -296,7 +292,7 @@ impl<C: Cloud> Engine<'_, C> {
                 if let Some((record, version)) = stored {
                     flush(self.cloud, record, version, self.worker).await?;
                 }
-                Ok(Some(Outcome::Nothing))
+                Ok(Outcome::Nothing)
             }
             Due::ComeAgain => Err(Stop::Call(self.claimed_already())),
             Due::Resume => Box::pin(self.resume_at_rest(stored)).await,
@@ -314,10 +310,7 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// Takes up a claim whose invocation died, unless the stack is changing: then that is done at its end.
-    async fn resume_at_rest(
-        &self,
-        stored: Option<(Record, RecordVersion)>,
-    ) -> Result<Option<Outcome>, Stop> {
+    async fn resume_at_rest(&self, stored: Option<(Record, Version)>) -> Result<Outcome, Stop> {
         let (stack, shown) = join(
             self.cloud.load_stack(&self.owner.stack),
             self.look_at_service(),
@@ -328,7 +321,7 @@ impl<C: Cloud> Engine<'_, C> {
             stack: stack?,
         };
         if written.is_changing() {
-            return Ok(Some(Outcome::Pending));
+            return Ok(Outcome::Pending);
         }
         self.resume(&written, &shown?).await
     }

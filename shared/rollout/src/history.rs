@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use longshore_events::longshore::TaskFailure;
+use longshore_state::CallError;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ports::{CallError, Cloud, LogLine, TaskDefinition, TaskLogs};
+use crate::documents::{HistoryStore, RecordStore};
+use crate::ports::{Cloud, LogLine, TaskDefinition, TaskLogs};
 use crate::record::{Deployment, Record, State};
 use crate::route::Owner;
 

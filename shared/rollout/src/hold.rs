@@ -4,13 +4,15 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::longshore::WaitReason;
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
 use crate::deploy::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
+use crate::documents::{RecordStore, RouteStore};
 use crate::follow::{Wake, follow};
-use crate::outbox::{RACES, flush, lost_races};
-use crate::ports::{CallError, Cloud, ErrorClass};
-use crate::record::{Hold, Record, Waiting, Worker};
+use crate::outbox::flush;
+use crate::ports::Cloud;
+use crate::record::{Hold, Record, Waiting};
 use crate::route::{Follower, Owner};
 
 /// How many routes or services are looked at side by side.
@@ -160,17 +162,19 @@ pub async fn approve<C: Cloud>(
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
-    for _ in 0..RACES {
-        let stored = cloud.load(&owner).await;
-        let stored = stored.map_err(|error| said.failed(&owner, error))?;
-        let Some((mut record, version)) = stored else {
-            return Err(said.refused(&owner, "it has no record: nothing waits".to_owned()));
+    let approved: Result<_, CallError> = decide_again(&owner, async || {
+        let Some((mut record, version)) = cloud.load(&owner).await? else {
+            let reason = "it has no record: nothing waits".to_owned();
+            return Ok(Err(said.refused(&owner, reason)));
         };
         let waiting = match to_be_approved(&record, payload) {
             Ok(waiting) => waiting.clone(),
-            Err(reason) => return Err(said.refused(&owner, reason)),
+            Err(reason) => return Ok(Err(said.refused(&owner, reason))),
         };
-        let (_, follower) = said.follower(&owner, &waiting).await?;
+        let follower = match said.follower(&owner, &waiting).await {
+            Ok((_, follower)) => follower,
+            Err(error) => return Ok(Err(error)),
+        };
         let engine = Engine {
             cloud,
             follower: &follower,
@@ -187,22 +191,25 @@ pub async fn approve<C: Cloud>(
             None => version,
             Some(waiting) => {
                 waiting.approved = true;
-                match cloud.save(&record, Some(&version)).await {
-                    Err(error) if error.class == ErrorClass::LostRace => continue,
-                    saved => saved.map_err(|error| said.failed(&owner, error))?,
-                }
+                cloud.save(&record, Some(&version)).await?
             }
         };
         let stored = Some((record, version));
-        match engine.pursue_waiting(stored, &waiting.request).await {
-            Ok(Some(outcome)) => return Ok(follower.outcome(outcome)),
-            // It is approved already: whoever won the race, or comes next, sees that.
-            Ok(None) => return said.look_again(&owner, &waiting).await,
-            Err(Stop::Refused(reason)) => return Err(said.refused(&owner, reason)),
-            Err(Stop::Call(error)) => return Err(said.failed(&owner, error)),
-        }
+        Ok(
+            match unless_lost(engine.pursue_waiting(stored, &waiting.request).await) {
+                Ok(Some(outcome)) => Ok(follower.outcome(outcome)),
+                // It is approved already: whoever won the race, or comes next, sees that.
+                Ok(None) => said.look_again(&owner, &waiting).await,
+                Err(Stop::Refused(reason)) => Err(said.refused(&owner, reason)),
+                Err(Stop::Call(error)) => Err(said.failed(&owner, error)),
+            },
+        )
+    })
+    .await;
+    match approved {
+        Ok(approved) => approved,
+        Err(error) => Err(said.failed(&owner, error)),
     }
-    Err(said.failed(&owner, lost_races(&owner)))
 }
 
 /// What waits to be approved, or why there is nothing.
@@ -463,42 +470,33 @@ impl<C: Cloud> Said<'_, C> {
         change: impl Fn(&mut Record),
     ) -> Result<(), HoldError> {
         let owner = &service.owner;
-        let changed = async {
-            for _ in 0..RACES {
-                match (self.cloud.load(owner).await?, &service.follower) {
-                    (Some((before, version)), _) => {
-                        let mut record = before.clone();
-                        change(&mut record);
-                        if record == before {
-                            return Ok(());
-                        }
-                        match self.cloud.save(&record, Some(&version)).await {
-                            Err(error) if error.class == ErrorClass::LostRace => {}
-                            saved => {
-                                let version = saved?;
-                                return Ok(flush(self.cloud, record, version, self.worker).await?);
-                            }
-                        }
+        decide_again(owner, async || {
+            match (self.cloud.load(owner).await?, &service.follower) {
+                (Some((before, version)), _) => {
+                    let mut record = before.clone();
+                    change(&mut record);
+                    if record == before {
+                        return Ok(());
                     }
-                    (None, Some(follower)) => {
-                        let engine = Engine {
-                            cloud: self.cloud,
-                            follower,
-                            owner,
-                            worker: self.worker,
-                        };
-                        let shown = engine.look_at_service().await?;
-                        if engine.note(None, &shown, &change).await? {
-                            return Ok(());
-                        }
-                    }
-                    // It was never deployed to, and nobody follows anything for it any more.
-                    (None, None) => return Ok(()),
+                    let version = self.cloud.save(&record, Some(&version)).await?;
+                    Ok(flush(self.cloud, record, version, self.worker).await?)
                 }
+                (None, Some(follower)) => {
+                    let engine = Engine {
+                        cloud: self.cloud,
+                        follower,
+                        owner,
+                        worker: self.worker,
+                    };
+                    let shown = engine.look_at_service().await?;
+                    Ok(engine.note(None, &shown, &change).await?)
+                }
+                // It was never deployed to, and nobody follows anything for it any more.
+                (None, None) => Ok(()),
             }
-            Err(Stop::Call(lost_races(owner)))
-        };
-        changed.await.map_err(|stop| match stop {
+        })
+        .await
+        .map_err(|stop| match stop {
             Stop::Refused(reason) => self.refused(owner, reason),
             Stop::Call(error) => self.failed(owner, error),
         })
@@ -524,7 +522,7 @@ impl<C: Cloud> Said<'_, C> {
                 subject,
                 reason: source.to_string(),
             },
-            ErrorClass::LostRace | ErrorClass::Denied | ErrorClass::Transient => HoldError::Call {
+            _ => HoldError::Call {
                 action,
                 subject,
                 source,

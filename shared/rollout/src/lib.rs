@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod at_rest;
 pub mod decide;
 pub mod deploy;
+pub mod documents;
 pub mod follow;
 pub mod freeze;
 pub mod history;

@@ -1,60 +1,20 @@
 //! What the engine needs of the world, as traits. `longshore-aws` carries them out on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::future::Future;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
-use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_events::longshore::{FailedResource, TaskFailure};
+use longshore_state::{CallError, DocumentStore, ErrorClass, EventPublisher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy::{ImagePolicy, RegistryImage};
-use crate::record::{Deployment, Record};
-use crate::route::{Architecture, Follower, Owner, Route};
+use crate::route::{Architecture, Follower};
 use crate::settings::RolloutSettings;
-use crate::stack_record::StackRecord;
-
-/// A call to the world that failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct CallError {
-    /// What was tried on which resource: "update service api of cluster shop".
-    pub operation: String,
-    /// What can be done about it.
-    pub class: ErrorClass,
-    /// The service's own code, where it gave one.
-    pub code: Option<String>,
-    /// The service's own words.
-    pub message: String,
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: ", self.operation)?;
-        if let Some(code) = &self.code {
-            write!(formatter, "{code}: ")?;
-        }
-        formatter.write_str(&self.message)
-    }
-}
-
-/// What can be done about a failed call. Classified once, where the call was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The thing is not there.
-    NotFound,
-    /// Somebody else wrote first: load and decide again.
-    LostRace,
-    /// The request is wrong and stays wrong.
-    Refused,
-    /// The role may not do this; somebody must mend its policy, then the event can be sent again.
-    Denied,
-    /// Throttled, timed out or broken on the other side: try again later.
-    Transient,
-}
 
 /// A service as ECS shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,10 +93,6 @@ pub struct Tag {
     #[serde(default)]
     pub value: String,
 }
-
-/// The version of a stored record, to be given back when it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordVersion(pub String);
 
 /// What an image says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -271,64 +227,6 @@ pub trait ServiceDeployer {
     ) -> impl Future<Output = Result<Vec<TaskFailure>, CallError>>;
 }
 
-/// Who follows which repository, and whose an ECS service is.
-pub trait RouteStore {
-    /// Who follows a repository.
-    fn route(&self, repository: &str) -> impl Future<Output = Result<Option<Route>, CallError>>;
-
-    /// The names of all repositories that have a route.
-    fn repositories(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
-
-    /// Whose an ECS service is.
-    fn owner(
-        &self,
-        service: &ServiceName,
-    ) -> impl Future<Output = Result<Option<Owner>, CallError>>;
-
-    /// Writes down whose an ECS service is.
-    fn set_owner(
-        &self,
-        service: &ServiceName,
-        owner: &Owner,
-    ) -> impl Future<Output = Result<(), CallError>>;
-
-    /// All ECS services that have ever been deployed to, with their owners.
-    fn owners(&self) -> impl Future<Output = Result<Vec<(ServiceName, Owner)>, CallError>>;
-}
-
-/// Where the records of deployments are kept.
-pub trait RecordStore {
-    /// A service's record, with the version to give back.
-    fn load(
-        &self,
-        owner: &Owner,
-    ) -> impl Future<Output = Result<Option<(Record, RecordVersion)>, CallError>>;
-
-    /// Writes a record in the place of `version`, or as the first one. [`ErrorClass::LostRace`] when
-    /// somebody else wrote in between.
-    fn save(
-        &self,
-        record: &Record,
-        version: Option<&RecordVersion>,
-    ) -> impl Future<Output = Result<RecordVersion, CallError>>;
-}
-
-/// Where deployments that ended are kept, for ever.
-pub trait HistoryStore {
-    /// Keeps a deployment that ended; nothing happens when it is kept already.
-    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<(), CallError>>;
-
-    /// The numbers of a service's deployments that ended, ascending.
-    fn archived(&self, owner: &Owner) -> impl Future<Output = Result<Vec<u32>, CallError>>;
-
-    /// A deployment that ended, by its number.
-    fn archived_deployment(
-        &self,
-        owner: &Owner,
-        number: u32,
-    ) -> impl Future<Output = Result<Option<Deployment>, CallError>>;
-}
-
 /// Where containers' output is kept.
 pub trait TaskLogs {
     /// The last `lines` lines of a log stream, oldest first; `None` when there is no such stream.
@@ -347,26 +245,6 @@ pub struct LogLine {
     pub at: DateTime<Utc>,
     /// What.
     pub message: String,
-}
-
-/// Where the records of stacks are kept.
-pub trait StackRecordStore {
-    /// A stack's record, with the version to give back.
-    fn load_stack(
-        &self,
-        stack: &str,
-    ) -> impl Future<Output = Result<Option<(StackRecord, RecordVersion)>, CallError>>;
-
-    /// Writes a record in the place of `version`, or as the first one. [`ErrorClass::LostRace`] when
-    /// somebody else wrote in between.
-    fn save_stack(
-        &self,
-        record: &StackRecord,
-        version: Option<&RecordVersion>,
-    ) -> impl Future<Output = Result<RecordVersion, CallError>>;
-
-    /// The names of all stacks that have a record.
-    fn stacks(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;
 }
 
 /// A stack as CloudFormation shows it.
@@ -518,33 +396,13 @@ pub trait ReleaseStore {
     fn release(&self, file: &ReleaseFile) -> impl Future<Output = Result<Vec<u8>, CallError>>;
 }
 
-/// What tells the world.
-pub trait EventPublisher {
-    /// Publishes all of `events`; an error when even one of them was not taken.
-    fn publish(&self, events: &[LongshoreEvent]) -> impl Future<Output = Result<(), CallError>>;
-}
-
 /// All that the engine needs, but for what only [`crate::stacks`] asks of CloudFormation.
 pub trait Cloud:
-    ImageRegistry
-    + ServiceDeployer
-    + RouteStore
-    + RecordStore
-    + HistoryStore
-    + StackRecordStore
-    + ReleaseStore
-    + EventPublisher
+    ImageRegistry + ServiceDeployer + DocumentStore + ReleaseStore + EventPublisher
 {
 }
 
 impl<T> Cloud for T where
-    T: ImageRegistry
-        + ServiceDeployer
-        + RouteStore
-        + RecordStore
-        + HistoryStore
-        + StackRecordStore
-        + ReleaseStore
-        + EventPublisher
+    T: ImageRegistry + ServiceDeployer + DocumentStore + ReleaseStore + EventPublisher
 {
 }

@@ -10,13 +10,15 @@ use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
+use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
 use crate::deploy::{DeployError, Outcome, ServiceOutcome};
+use crate::documents::{RecordStore, RouteStore};
 use crate::follow::{Known, Wake, follow_knowing, holdings};
 use crate::policy::ImagePolicy;
-use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
-use crate::record::{Record, Worker};
+use crate::ports::{Cloud, EcsService};
+use crate::record::Record;
 use crate::route::{Follower, Owner, Route};
 use crate::watch::{Seen, WatchOutcome, look_after, needs_service};
 
@@ -40,7 +42,7 @@ const SERVICES_AT_ONCE: usize = 8;
 const REPOSITORIES_AT_ONCE: usize = 8;
 const FOLLOWERS_AT_ONCE: usize = 4;
 
-type Stored = Option<(Record, RecordVersion)>;
+type Stored = Option<(Record, Version)>;
 
 /// What a reconcile found.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]

@@ -6,12 +6,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
-use longshore_events::longshore::{
-    DeploymentSummary, LongshoreEvent, Source, TaskFailure, WaitReason,
-};
+use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure, WaitReason};
+use longshore_state::Worker;
+use longshore_state::lease::LEASE;
+use longshore_state::outbox::Unpublished;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::RolloutSettings;
@@ -19,10 +20,6 @@ use crate::settings::RolloutSettings;
 use crate::policy::RegistryImage;
 use crate::route::{Follower, Owner};
 use crate::sequence::Sequence;
-
-/// How long a claim keeps others away. Longer than `deploy` may run (40 seconds, in Terraform), shorter
-/// than the minute after which Lambda tries a failed asynchronous invocation again.
-pub const LEASE: Duration = Duration::seconds(50);
 
 /// A service's record: its last deployment, and what is still to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,34 +87,6 @@ pub struct Waiting {
     /// What it was told to wait for: each is told once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<WaitReason>,
-}
-
-/// An event that is not known to have been published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unpublished {
-    /// The event.
-    pub event: LongshoreEvent,
-    /// Who wrote it down and will publish it.
-    pub worker_id: String,
-    /// When anybody may publish it, because that worker must be over.
-    pub lease_until: DateTime<Utc>,
-}
-
-impl Unpublished {
-    /// Whether it is for `worker` to publish. Others' are left to them while they may still run, or
-    /// everybody who meets them would tell the same once more.
-    pub fn is_for(&self, worker: &Worker) -> bool {
-        self.worker_id == worker.id || self.lease_until <= worker.now
-    }
-}
-
-/// Who works on a record, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Worker {
-    /// Lambda's id of the invocation: retries share it, duplicates of an event do not.
-    pub id: String,
-    /// The time now.
-    pub now: DateTime<Utc>,
 }
 
 /// A deployment.

@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::longshore::{SkipReason, Source};
 use longshore_events::manual::RollbackPayload;
+use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
 use crate::deploy::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
+use crate::documents::{RecordStore, RouteStore};
 use crate::follow::baseline;
 use crate::history::Past;
-use crate::outbox::{RACES, flush, lost_races};
+use crate::outbox::flush;
 use crate::policy::RegistryImage;
-use crate::ports::{CallError, Cloud, ErrorClass};
-use crate::record::{Deployment, Record, Request, Running, State, Worker};
+use crate::ports::Cloud;
+use crate::record::{Deployment, Record, Request, Running, State};
 use crate::route::{Follower, Owner};
 use crate::sequence::Sequence;
 use crate::task_definition::{is_pinned_to, pinned_image};
@@ -87,7 +89,7 @@ async fn roll_back<C: Cloud>(
     payload: &RollbackPayload,
     worker: &Worker,
 ) -> Result<Outcome, Stop> {
-    for _ in 0..RACES {
+    decide_again(owner, async || {
         let Some((record, _)) = cloud.load(owner).await? else {
             return Err(Stop::Refused(
                 "Longshore has deployed nothing to it yet".to_owned(),
@@ -101,9 +103,8 @@ async fn roll_back<C: Cloud>(
             worker,
         };
         let (written, shown) = engine.look().await?;
-        let Some(record) = written.record() else {
-            continue;
-        };
+        let record = written.record();
+        let record = record.ok_or_else(|| CallError::lost_race(owner))?;
         if written.is_changing() {
             return Err(Stop::Refused(
                 "its stack is being changed: roll back when that is over".to_owned(),
@@ -111,10 +112,7 @@ async fn roll_back<C: Cloud>(
         }
         let shown = shown?;
         if record.deployment.id == worker.id {
-            match again(&engine, &written, &shown).await? {
-                Some(outcome) => return Ok(outcome),
-                None => continue,
-            }
+            return again(&engine, &written, &shown).await;
         }
         if record.asked.values().any(|asked| asked.id == worker.id) {
             // It went out, and something newer since.
@@ -125,22 +123,19 @@ async fn roll_back<C: Cloud>(
             Choice::Target(target) => target,
             Choice::Current(reason) => return Ok(Outcome::Skipped { reason }),
         };
-        if let Some(outcome) = go_back(&engine, &written, &shown, target, payload).await? {
-            return Ok(outcome);
-        }
-    }
-    Err(Stop::Call(lost_races(owner)))
+        go_back(&engine, &written, &shown, target, payload).await
+    })
+    .await
 }
 
-/// An attempt before this one has claimed the rollback; `None` when somebody else wrote the record first.
+/// An attempt before this one has claimed the rollback.
 async fn again<C: Cloud>(
     engine: &Engine<'_, C>,
     written: &Written,
     shown: &Shown,
-) -> Result<Option<Outcome>, Stop> {
-    let Some((record, version)) = &written.stored else {
-        return Ok(None);
-    };
+) -> Result<Outcome, Stop> {
+    let stored = written.stored.as_ref();
+    let (record, version) = stored.ok_or_else(|| CallError::lost_race(engine.owner))?;
     let last = &record.deployment;
     if !last.is_taken_up() {
         let started = Outcome::Started {
@@ -149,7 +144,7 @@ async fn again<C: Cloud>(
         };
         let (record, version) = (record.clone(), version.clone());
         flush(engine.cloud, record, version, engine.worker).await?;
-        return Ok(Some(started));
+        return Ok(started);
     }
     if last.lease_until > engine.worker.now {
         return Err(Stop::Call(engine.claimed_already()));
@@ -178,7 +173,7 @@ async fn go_back<C: Cloud>(
     shown: &Shown,
     target: Box<Target>,
     payload: &RollbackPayload,
-) -> Result<Option<Outcome>, Stop> {
+) -> Result<Outcome, Stop> {
     let worker = engine.worker;
     let follower = Follower {
         container: target.deployment.container.clone(),

@@ -11,11 +11,13 @@ use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
     StackReady, StackSource, StackSummary,
 };
+use longshore_state::outbox::Unpublished;
+use longshore_state::{CallError, Version, Worker};
 use serde::{Deserialize, Serialize};
 
-use crate::outbox;
-use crate::ports::{CallError, Cloud, RecordVersion};
-use crate::record::{Deployment, LEASE, Request, Unpublished, Worker};
+use crate::documents::StackKey;
+use crate::ports::Cloud;
+use crate::record::{Deployment, Request};
 use crate::route::Follower;
 
 /// How the client request token begins with which what is left of a stack is deleted, so that it can be
@@ -369,25 +371,22 @@ impl StackRecord {
     }
 
     fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
-        self.outbox.push(Unpublished {
-            event,
-            worker_id: worker.id.clone(),
-            lease_until: worker.now + LEASE,
-        });
+        self.outbox.push(Unpublished::new(event, worker));
     }
 }
 
-/// Publishes what the record holds for this worker and takes it out. An event is published at least
-/// once: when this dies in between, the worker's retry or, after the lease, the next one who opens the
-/// record publishes it again.
+/// Publishes what the record holds for this worker and takes it out.
 ///
 /// # Errors
 /// [`CallError`]; trying again may help.
 pub async fn flush<C: Cloud>(
     cloud: &C,
     record: StackRecord,
-    version: RecordVersion,
+    version: Version,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    outbox::flush(cloud, record, version, worker).await
+    let stack = record.stack.clone();
+    longshore_state::outbox::flush(cloud, &StackKey(&stack), (record, version), worker)
+        .await
+        .map(drop)
 }

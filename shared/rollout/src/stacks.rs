@@ -11,14 +11,11 @@ use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{OperationKind, StackSource};
+use longshore_state::{CallError, Version, Worker, decide_again};
 use serde::Serialize;
 
-use crate::outbox::{RACES, lost_races};
-use crate::ports::{
-    CallError, Cloud, ErrorClass, ObservedStack, RecordVersion, StackObserver, TaskDefinition,
-    TemplateMetadata,
-};
-use crate::record::Worker;
+use crate::documents::{RecordStore, StackKey, StackRecordStore};
+use crate::ports::{Cloud, ObservedStack, StackObserver, TaskDefinition, TemplateMetadata};
 use crate::route::Follower;
 use crate::stack_record::{
     Carried, Operation, OperationState, Phase, REMAINS_TOKEN, StackRecord, flush,
@@ -67,20 +64,15 @@ pub async fn stack_changed<C: Cloud + StackObserver>(
         worker,
         stack: &change.stack,
     };
-    for _ in 0..RACES {
-        let stored = cloud.load_stack(&change.stack).await?;
-        let taken_in = match stored {
+    decide_again(&StackKey(&change.stack), async || {
+        match cloud.load_stack(&change.stack).await? {
             Some((record, version)) if record.operation.is_changing() => {
                 watch.take_in(record, version, change, phase).await
             }
             stored => watch.take_in_unknown(stored, change, phase).await,
-        };
-        match taken_in {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other,
         }
-    }
-    Err(lost_races(&format!("stack {}", change.stack)))
+    })
+    .await
 }
 
 /// Writes down that CloudFormation refused to begin the change of this id, or to go on with it, and tells
@@ -95,7 +87,7 @@ pub async fn abandon<C: Cloud>(
     reason: &str,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    for _ in 0..RACES {
+    decide_again(&StackKey(stack), async || {
         let Some((mut record, version)) = cloud.load_stack(stack).await? else {
             return Ok(());
         };
@@ -103,13 +95,10 @@ pub async fn abandon<C: Cloud>(
             return flush(cloud, record, version, worker).await;
         }
         record.abandon(reason, worker);
-        match cloud.save_stack(&record, Some(&version)).await {
-            Ok(version) => return flush(cloud, record, version, worker).await,
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(lost_races(&format!("stack {stack}")))
+        let version = cloud.save_stack(&record, Some(&version)).await?;
+        flush(cloud, record, version, worker).await
+    })
+    .await
 }
 
 /// What a reconcile of changes found.
@@ -164,7 +153,7 @@ async fn reconcile_operation<C: Cloud + StackObserver>(
         worker,
         stack,
     };
-    for _ in 0..RACES {
+    decide_again(&StackKey(stack), async || {
         let Some((record, version)) = cloud.load_stack(stack).await? else {
             return Ok(StackOutcome::Ignored);
         };
@@ -174,12 +163,9 @@ async fn reconcile_operation<C: Cloud + StackObserver>(
         }
         let name = record.operation.stack_id.as_deref().unwrap_or(stack);
         let observed = cloud.describe_stack(name).await?;
-        match watch.compare(record, version, observed).await {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other,
-        }
-    }
-    Err(lost_races(&format!("stack {stack}")))
+        watch.compare(record, version, observed).await
+    })
+    .await
 }
 
 struct Watch<'a, C> {
@@ -202,7 +188,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
     async fn take_in(
         &self,
         mut record: StackRecord,
-        version: RecordVersion,
+        version: Version,
         change: &StackChange,
         phase: Phase,
     ) -> Result<StackOutcome, CallError> {
@@ -258,7 +244,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
     /// Longshore, or the event is of a change that is over.
     async fn take_in_unknown(
         &self,
-        stored: Option<(StackRecord, RecordVersion)>,
+        stored: Option<(StackRecord, Version)>,
         change: &StackChange,
         phase: Phase,
     ) -> Result<StackOutcome, CallError> {
@@ -382,7 +368,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
     async fn compare(
         &self,
         record: StackRecord,
-        version: RecordVersion,
+        version: Version,
         observed: Option<ObservedStack>,
     ) -> Result<StackOutcome, CallError> {
         let operation = &record.operation;
@@ -440,7 +426,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
     async fn close(
         &self,
         record: StackRecord,
-        version: RecordVersion,
+        version: Version,
         rest: Rest<'_>,
     ) -> Result<StackOutcome, CallError> {
         self.close_as(record, Some(&version), rest).await
@@ -450,7 +436,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
     async fn close_as(
         &self,
         mut record: StackRecord,
-        version: Option<&RecordVersion>,
+        version: Option<&Version>,
         rest: Rest<'_>,
     ) -> Result<StackOutcome, CallError> {
         let has_failed = Phase::of(rest.status) == Phase::Failed;

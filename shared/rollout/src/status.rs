@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
+use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
-use crate::ports::{CallError, Cloud, ErrorClass};
+use crate::documents::{RecordStore, RouteStore};
+use crate::ports::Cloud;
 use crate::record::{Deployment, Hold, Waiting};
 use crate::route::Owner;
 

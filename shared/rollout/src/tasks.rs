@@ -9,13 +9,15 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::ecs::{Container, DEPLOY_TASKS, why_stopped};
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
+use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use sha2::{Digest, Sha256};
 
 use crate::deploy::{Engine, Outcome, Stop, claimed_already};
-use crate::outbox::{RACES, flush, lost_races};
+use crate::documents::RecordStore;
+use crate::outbox::flush;
 use crate::policy::ImagePolicy;
-use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion, TaskRequest, TaskState};
-use crate::record::{Deployment, Record, RunningTask, State, Worker};
+use crate::ports::{Cloud, TaskRequest, TaskState};
+use crate::record::{Deployment, Record, RunningTask, State};
 use crate::route::{Follower, Owner};
 use crate::settings::OneOffTask;
 use crate::watch::WatchOutcome;
@@ -109,7 +111,7 @@ pub(crate) async fn begin<C: Cloud>(
         stopped: None,
         worker,
     };
-    for _ in 0..RACES {
+    decide_again(owner, async || {
         let Some((record, version)) = cloud.load(owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
@@ -120,12 +122,10 @@ pub(crate) async fn begin<C: Cloud>(
                 return Ok(WatchOutcome::Ignored);
             }
         };
-        match tasks.start(record, version, phase, 0).await {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other.map(|outcome| outcome.unwrap_or(WatchOutcome::Noted)),
-        }
-    }
-    Err(lost_races(owner))
+        let started = tasks.start(record, version, phase, 0).await?;
+        Ok(started.unwrap_or(WatchOutcome::Noted))
+    })
+    .await
 }
 
 struct Tasks<'a, C> {
@@ -138,25 +138,22 @@ struct Tasks<'a, C> {
 
 impl<C: Cloud> Tasks<'_, C> {
     async fn go_on(&self) -> Result<WatchOutcome, CallError> {
-        for _ in 0..RACES {
+        decide_again(self.owner, async || {
             let Some((record, version)) = self.cloud.load(self.owner).await? else {
                 return Ok(WatchOutcome::Ignored);
             };
-            match self.step(record, version).await {
-                Ok(None) => {}
-                Err(error) if error.class == ErrorClass::LostRace => {}
-                Ok(Some(outcome)) => return Ok(outcome),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(lost_races(self.owner))
+            let outcome = self.step(record, version).await?;
+            // There may be another step at once.
+            outcome.ok_or_else(|| CallError::lost_race(self.owner))
+        })
+        .await
     }
 
     /// Takes the next step; `None` when there may be another one at once.
     async fn step(
         &self,
         mut record: Record,
-        version: RecordVersion,
+        version: Version,
     ) -> Result<Option<WatchOutcome>, CallError> {
         let deployment = &record.deployment;
         if let Some(ended) = prepared(deployment).cloned() {
@@ -248,7 +245,7 @@ impl<C: Cloud> Tasks<'_, C> {
     async fn start(
         &self,
         mut record: Record,
-        version: RecordVersion,
+        version: Version,
         phase: Phase,
         place: usize,
     ) -> Result<Option<WatchOutcome>, CallError> {
@@ -298,7 +295,7 @@ impl<C: Cloud> Tasks<'_, C> {
         let is_due = is_prepared && record.deployment.lease_until <= self.worker.now
             || record.deployment.state == State::Preparing;
         if !is_due || record.deployment.task.as_ref() != Some(ended) {
-            return Ok(None);
+            return Err(CallError::lost_race(self.owner));
         }
         if is_prepared && written.is_changing() {
             flush(self.cloud, record, version, self.worker).await?;
@@ -327,9 +324,8 @@ impl<C: Cloud> Tasks<'_, C> {
             Err(stop) => Err(stop),
         };
         match taken {
-            Ok(None) => Ok(None),
-            Ok(Some(Outcome::Failed { .. })) => Ok(Some(WatchOutcome::Failed)),
-            Ok(Some(_)) => Ok(Some(WatchOutcome::Noted)),
+            Ok(Outcome::Failed { .. }) => Ok(Some(WatchOutcome::Failed)),
+            Ok(_) => Ok(Some(WatchOutcome::Noted)),
             Err(Stop::Refused(reason)) => self.fail(record, version, &reason).await,
             Err(Stop::Call(error)) => Err(error),
         }
@@ -338,7 +334,7 @@ impl<C: Cloud> Tasks<'_, C> {
     async fn fail(
         &self,
         mut record: Record,
-        version: RecordVersion,
+        version: Version,
         reason: &str,
     ) -> Result<Option<WatchOutcome>, CallError> {
         record.failed(reason, false, self.worker);

@@ -8,8 +8,10 @@ use longshore_events::longshore::{
     DeploymentFailed, DeploymentRolledBack, DeploymentStabilized, DeploymentStarted,
     DeploymentSucceeded, DeploymentSuperseded, FailedPhase, LongshoreEvent, TaskFailure,
 };
+use longshore_state::Worker;
+use longshore_state::outbox::Unpublished;
 
-use crate::record::{Deployment, LEASE, Record, RunningTask, State, Unpublished, Worker};
+use crate::record::{Deployment, Record, RunningTask, State};
 
 /// How many dead tasks a record keeps; a service that cannot start makes hundreds.
 const FAILURES_KEPT: usize = 10;
@@ -269,10 +271,6 @@ impl Record {
     }
 
     pub(crate) fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
-        self.outbox.push(Unpublished {
-            event,
-            worker_id: worker.id.clone(),
-            lease_until: worker.now + LEASE,
-        });
+        self.outbox.push(Unpublished::new(event, worker));
     }
 }

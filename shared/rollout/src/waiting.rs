@@ -8,13 +8,15 @@ use longshore_events::longshore::{
     DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent,
     SkipReason, WaitReason,
 };
+use longshore_state::{CallError, Version, Worker, decide_again};
 
 use crate::decide::{Progress, Wait, is_same_kind, progress};
 use crate::deploy::{Engine, Outcome, Shown, Stop, Written};
-use crate::outbox::{RACES, flush, lost_races};
+use crate::documents::{RecordStore, RouteStore};
+use crate::outbox::flush;
 use crate::policy::RegistryImage;
-use crate::ports::{CallError, Cloud, ErrorClass, RecordVersion};
-use crate::record::{Record, Request, Waiting, Worker};
+use crate::ports::Cloud;
+use crate::record::{Record, Request, Waiting};
 use crate::route::Owner;
 
 impl Record {
@@ -157,7 +159,7 @@ impl Record {
 }
 
 impl<C: Cloud> Engine<'_, C> {
-    /// Writes down that the request waits; `None` when somebody else wrote the record first.
+    /// Writes down that the request waits.
     pub(crate) async fn wait(
         &self,
         written: Written,
@@ -165,7 +167,7 @@ impl<C: Cloud> Engine<'_, C> {
         request: &Request,
         followed: &BTreeMap<String, RegistryImage>,
         wait: Wait,
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         let container = &self.follower.container;
         let has_waited = written
             .record()
@@ -179,14 +181,14 @@ impl<C: Cloud> Engine<'_, C> {
             record.followed.extend(followed.clone());
             record.waits(request, container, &wait, self.worker);
         };
-        let is_written = self.note(written.stored, shown, change).await?;
-        Ok(is_written.then_some(Outcome::Waiting {
+        self.note(written.stored, shown, change).await?;
+        Ok(Outcome::Waiting {
             reason: wait.why,
             until: wait.until,
-        }))
+        })
     }
 
-    /// Writes down that nothing is done about the request; `None` when somebody else wrote the record first.
+    /// Writes down that nothing is done about the request.
     pub(crate) async fn skip(
         &self,
         written: Written,
@@ -194,7 +196,7 @@ impl<C: Cloud> Engine<'_, C> {
         request: &Request,
         followed: &BTreeMap<String, RegistryImage>,
         reason: SkipReason,
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         let container = &self.follower.container;
         let is_outdated = written
             .record()
@@ -219,8 +221,8 @@ impl<C: Cloud> Engine<'_, C> {
                 record.replace_waiting(request, container, self.worker);
             }
         };
-        let is_written = self.note(written.stored, shown, change).await?;
-        Ok(is_written.then_some(Outcome::Skipped { reason }))
+        self.note(written.stored, shown, change).await?;
+        Ok(Outcome::Skipped { reason })
     }
 
     /// The same where nothing but the telling is to be written down, and ECS may show nothing.
@@ -229,41 +231,41 @@ impl<C: Cloud> Engine<'_, C> {
         written: Written,
         request: &Request,
         reason: SkipReason,
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         if let Some((mut record, version)) = written.stored {
             record.skipped(request, reason, self.worker);
-            match self.cloud.save(&record, Some(&version)).await {
-                Err(error) if error.class == ErrorClass::LostRace => return Ok(None),
-                saved => flush(self.cloud, record, saved?, self.worker).await?,
-            }
+            let version = self.cloud.save(&record, Some(&version)).await?;
+            flush(self.cloud, record, version, self.worker).await?;
         }
-        Ok(Some(Outcome::Skipped { reason }))
+        Ok(Outcome::Skipped { reason })
     }
 
-    /// Decides anew about the request that waits; `None` when somebody else wrote the record first. One that
-    /// cannot be deployed any more is given up, and that is told.
+    /// Decides anew about the request that waits. One that cannot be deployed any more is given up, and that is told.
     pub(crate) async fn pursue_waiting(
         &self,
-        stored: Option<(Record, RecordVersion)>,
+        stored: Option<(Record, Version)>,
         request: &Request,
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Outcome, Stop> {
         match self.pursue(stored, request, &BTreeMap::new()).await {
-            Err(Stop::Refused(reason)) => self.give_up_waiting(request, reason).await.map(Some),
+            Err(Stop::Refused(reason)) => self.give_up_waiting(request, reason).await,
             other => other,
         }
     }
 
     async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
-        for _ in 0..RACES {
+        decide_again(self.owner, async || {
+            let failed = Outcome::Failed {
+                reason: reason.clone(),
+            };
             let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
-                return Ok(Outcome::Failed { reason });
+                return Ok(failed);
             };
             let container = &self.follower.container;
             if record.waits_already(request, container).is_none() {
-                return Ok(Outcome::Failed { reason });
+                return Ok(failed);
             }
             record.waiting.remove(container);
-            let failed = DeploymentFailed {
+            let event = DeploymentFailed {
                 deployment: request.summary(self.follower),
                 finished_at: self.worker.now,
                 reason: reason.clone(),
@@ -271,26 +273,21 @@ impl<C: Cloud> Engine<'_, C> {
                 rolling_back: false,
                 phase: FailedPhase::Before,
             };
-            record.tell(LongshoreEvent::DeploymentFailed(failed), self.worker);
-            match self.cloud.save(&record, Some(&version)).await {
-                Err(error) if error.class == ErrorClass::LostRace => {}
-                saved => {
-                    flush(self.cloud, record, saved?, self.worker).await?;
-                    return Ok(Outcome::Failed { reason });
-                }
-            }
-        }
-        Err(Stop::Call(lost_races(self.owner)))
+            record.tell(LongshoreEvent::DeploymentFailed(event), self.worker);
+            let version = self.cloud.save(&record, Some(&version)).await?;
+            flush(self.cloud, record, version, self.worker).await?;
+            Ok(failed)
+        })
+        .await
     }
 
-    /// Writes the record with `change` and tells what it holds; whether nobody else wrote it first. A
-    /// service that has no record gets one of what it runs.
+    /// Writes the record with `change` and tells what it holds. A service that has no record gets one of what it runs.
     pub(crate) async fn note(
         &self,
-        stored: Option<(Record, RecordVersion)>,
+        stored: Option<(Record, Version)>,
         shown: &Shown,
         change: impl FnOnce(&mut Record),
-    ) -> Result<bool, CallError> {
+    ) -> Result<(), CallError> {
         let (before, version) = match stored {
             Some((record, version)) => (record, Some(version)),
             None => {
@@ -304,13 +301,9 @@ impl<C: Cloud> Engine<'_, C> {
         change(&mut record);
         let version = match version {
             Some(version) if record == before => version,
-            version => match self.cloud.save(&record, version.as_ref()).await {
-                Err(error) if error.class == ErrorClass::LostRace => return Ok(false),
-                saved => saved?,
-            },
+            version => self.cloud.save(&record, version.as_ref()).await?,
         };
-        flush(self.cloud, record, version, self.worker).await?;
-        Ok(true)
+        flush(self.cloud, record, version, self.worker).await
     }
 
     /// How far the services are that get the image before this one.

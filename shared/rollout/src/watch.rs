@@ -7,12 +7,14 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
+use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use serde::Serialize;
 
 use crate::decide::{Fact, Settlement, is_replaced, settle};
-use crate::outbox::{RACES, flush, lost_races};
-use crate::ports::{CallError, Cloud, EcsService, ErrorClass, RecordVersion};
-use crate::record::{Record, State, Worker};
+use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::outbox::flush;
+use crate::ports::{Cloud, EcsService};
+use crate::record::{Record, State};
 use crate::route::Owner;
 use crate::tasks;
 
@@ -54,7 +56,7 @@ pub async fn deployment_changed<C: Cloud>(
     let Some(owner) = cloud.owner(service_name).await? else {
         return Ok(WatchOutcome::Ignored);
     };
-    for _ in 0..RACES {
+    decide_again(&owner, async || {
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
@@ -72,7 +74,7 @@ pub async fn deployment_changed<C: Cloud>(
         {
             return Ok(WatchOutcome::Ignored);
         }
-        match close(
+        close(
             cloud,
             &before,
             record,
@@ -82,12 +84,8 @@ pub async fn deployment_changed<C: Cloud>(
             worker,
         )
         .await
-        {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other,
-        }
-    }
-    Err(lost_races(&owner))
+    })
+    .await
 }
 
 /// Takes in that a task of a service stopped: keeps why, when it died of the deployment.
@@ -106,7 +104,7 @@ pub async fn task_stopped<C: Cloud>(
     let Some(owner) = cloud.owner(service_name).await? else {
         return Ok(WatchOutcome::Ignored);
     };
-    for _ in 0..RACES {
+    decide_again(&owner, async || {
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
@@ -128,21 +126,16 @@ pub async fn task_stopped<C: Cloud>(
         {
             return Ok(WatchOutcome::Ignored);
         }
-        match cloud.save(&record, Some(&version)).await {
-            Ok(version) => {
-                flush(cloud, record, version, worker).await?;
-                return Ok(WatchOutcome::Noted);
-            }
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(lost_races(&owner))
+        let version = cloud.save(&record, Some(&version)).await?;
+        flush(cloud, record, version, worker).await?;
+        Ok(WatchOutcome::Noted)
+    })
+    .await
 }
 
 /// What was loaded of a service, and what ECS showed then, if it has such a service.
 pub(crate) struct Seen {
-    pub(crate) stored: (Record, RecordVersion),
+    pub(crate) stored: (Record, Version),
     pub(crate) service: Option<EcsService>,
 }
 
@@ -168,9 +161,8 @@ pub(crate) async fn look_after<C: Cloud>(
     mut seen: Option<Seen>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    for _ in 0..RACES {
-        let seen = seen.take();
-        let (stored, service) = match seen {
+    decide_again(owner, async || {
+        let (stored, service) = match seen.take() {
             Some(seen) => (Some(seen.stored), Some(seen.service)),
             None => (cloud.load(owner).await?, None),
         };
@@ -190,18 +182,15 @@ pub(crate) async fn look_after<C: Cloud>(
                 Err(error) => return Err(error),
             },
         };
-        match look_at(cloud, record, version, service, worker).await {
-            Err(error) if error.class == ErrorClass::LostRace => {}
-            other => return other,
-        }
-    }
-    Err(lost_races(owner))
+        look_at(cloud, record, version, service, worker).await
+    })
+    .await
 }
 
 async fn look_at<C: Cloud>(
     cloud: &C,
     mut record: Record,
-    version: RecordVersion,
+    version: Version,
     service: Option<EcsService>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
@@ -287,7 +276,7 @@ pub(crate) async fn close<C: Cloud>(
     cloud: &C,
     before: &Record,
     mut record: Record,
-    version: RecordVersion,
+    version: Version,
     service: &EcsService,
     fact: Option<&Fact>,
     worker: &Worker,

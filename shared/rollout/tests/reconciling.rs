@@ -9,11 +9,11 @@ mod reconciling {
 
     use longshore_events::longshore::{LongshoreEvent, ReconcileShard, WaitReason};
     use longshore_rollout::deploy::Outcome;
-    use longshore_rollout::ports::ErrorClass;
     use longshore_rollout::reconcile::{Reconciled, SHARD, reconcile, reconcile_shard};
     use longshore_rollout::record::State;
     use longshore_rollout::route::Follower;
     use longshore_rollout::settings::FreezeWindow;
+    use longshore_state::ErrorClass;
     use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
     const CLUSTERS: usize = 10;
@@ -114,6 +114,7 @@ mod reconciling {
             ("DescribeImages", 50),
             ("GetObject deployments", SHARD),
             ("GetObject routes", 50),
+            ("GetObject services", SHARD),
             ("ListObjectsV2 routes", 1),
             ("ListObjectsV2 services", 1),
         ]

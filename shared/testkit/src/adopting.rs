@@ -2,8 +2,8 @@
 
 use longshore_events::arn::ServiceName;
 use longshore_provisioning::ports::{ServiceInspector, ServiceSettings};
-use longshore_rollout::ports::{CallError, ErrorClass};
 use longshore_rollout::route::Follower;
+use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 
 use crate::fake_cloud::FakeCloud;

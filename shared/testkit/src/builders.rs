@@ -2,9 +2,9 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::Push;
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::record::Worker;
 use longshore_rollout::route::Follower;
 use longshore_rollout::settings::RolloutSettings;
+use longshore_state::Worker;
 use serde_json::{Value, json};
 
 /// A digest that holds the same digit 64 times.

@@ -5,16 +5,18 @@ use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_provisioning::ports::ServiceSettings;
+use longshore_rollout::documents::{HistoryKey, RouteKey, StackKey};
 use longshore_rollout::ports::{
-    CallError, EcsDeployment, EcsService, ErrorClass, LogLine, ObservedStack, RolloutState,
-    TaskDefinition,
+    EcsDeployment, EcsService, LogLine, ObservedStack, RolloutState, TaskDefinition,
 };
 use longshore_rollout::record::{Deployment, Record};
-use longshore_rollout::route::{Follower, Owner, Route};
+use longshore_rollout::route::{Follower, Route};
 use longshore_rollout::stack_record::StackRecord;
+use longshore_state::{CallError, ErrorClass};
 use serde_json::json;
 
 use crate::builders::{noon, task_definition_document};
+use crate::documents::Objects;
 use crate::faults::{Fault, error};
 use crate::one_off_tasks::OneOffTask;
 use crate::provisioning::Provisioning;
@@ -33,10 +35,7 @@ pub struct FakeCloud {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) now: Option<DateTime<Utc>>,
-    pub(crate) routes: BTreeMap<String, Route>,
-    pub(crate) owners: BTreeMap<ServiceName, Owner>,
-    pub(crate) records: BTreeMap<Owner, (Record, u64)>,
-    pub(crate) stack_records: BTreeMap<String, (StackRecord, u64)>,
+    pub(crate) objects: Objects,
     pub(crate) observed_stacks: BTreeMap<String, ObservedStack>,
     pub(crate) first_failures: BTreeMap<String, FailedResource>,
     pub(crate) releases: BTreeMap<String, Vec<u8>>,
@@ -46,7 +45,6 @@ pub(crate) struct Account {
     pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
     pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
     pub(crate) one_off_tasks: Vec<OneOffTask>,
-    pub(crate) history: BTreeMap<(Owner, u32), Deployment>,
     pub(crate) logs: BTreeMap<(String, String), Vec<LogLine>>,
     pub(crate) published: Vec<LongshoreEvent>,
     pub(crate) calls: Vec<String>,
@@ -57,7 +55,6 @@ pub(crate) struct Account {
     pub(crate) delays: VecDeque<u8>,
     pub(crate) dead: bool,
     pub(crate) provisioning: Provisioning,
-    pub(crate) writes: u64,
     pub(crate) deployments: u64,
 }
 
@@ -82,10 +79,8 @@ impl FakeCloud {
             repository: repository.to_owned(),
             followers,
         };
-        self.inner
-            .borrow_mut()
-            .routes
-            .insert(repository.to_owned(), route);
+        let mut account = self.inner.borrow_mut();
+        account.objects.put(&RouteKey(repository), &route);
     }
 
     /// Adds a service that runs `image`.
@@ -216,30 +211,18 @@ impl FakeCloud {
 
     /// The record of a service.
     pub fn record(&self, follower: &Follower) -> Option<Record> {
-        self.inner
-            .borrow()
-            .records
-            .get(&follower.owner())
-            .map(|(record, _)| record.clone())
+        self.inner.borrow().objects.get(&follower.owner())
     }
 
     /// The record of a stack.
     pub fn stack_record(&self, stack: &str) -> Option<StackRecord> {
-        self.inner
-            .borrow()
-            .stack_records
-            .get(stack)
-            .map(|(record, _)| record.clone())
+        self.inner.borrow().objects.get(&StackKey(stack))
     }
 
     /// Writes a stack record, whatever is there.
     pub fn set_stack_record(&self, record: StackRecord) {
         let mut account = self.inner.borrow_mut();
-        account.writes += 1;
-        let version = account.writes;
-        account
-            .stack_records
-            .insert(record.stack.clone(), (record, version));
+        account.objects.put(&StackKey(&record.stack), &record);
     }
 
     /// Sets what CloudFormation shows of a stack, by its ARN.
@@ -262,9 +245,17 @@ impl FakeCloud {
     pub fn history(&self, follower: &Follower) -> Vec<Deployment> {
         let owner = follower.owner();
         let account = self.inner.borrow();
-        let kept = account.history.iter();
-        kept.filter(|((of, _), _)| *of == owner)
-            .map(|(_, deployment)| deployment.clone())
+        let numbers = 1..=account
+            .objects
+            .get(&owner)
+            .map_or(0, |record| record.deployment.number);
+        numbers
+            .filter_map(|number| {
+                account.objects.get(&HistoryKey {
+                    owner: &owner,
+                    number,
+                })
+            })
             .collect()
     }
 

@@ -1,4 +1,4 @@
-use longshore_rollout::ports::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass};
 
 /// What goes wrong at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

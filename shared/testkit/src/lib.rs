@@ -2,6 +2,7 @@
 
 mod adopting;
 mod builders;
+mod documents;
 mod fake_cloud;
 mod faults;
 mod one_off_tasks;
@@ -11,6 +12,7 @@ mod registry;
 mod syncing;
 
 pub use builders::{digest, follower, noon, push, task_definition_document, worker};
+pub use documents::Objects;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
 pub use syncing::{

@@ -1,6 +1,7 @@
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
-use longshore_rollout::ports::{CallError, ErrorClass, TaskRequest, TaskState};
+use longshore_rollout::ports::{TaskRequest, TaskState};
+use longshore_state::{CallError, ErrorClass};
 
 use crate::builders::noon;
 use crate::fake_cloud::{Account, FakeCloud};

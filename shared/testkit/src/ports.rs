@@ -2,16 +2,17 @@ use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_rollout::ports::{
-    CallError, EcsService, ErrorClass, EventPublisher, HistoryStore, LogLine, ObservedStack,
-    RecordStore, RecordVersion, ReleaseStore, RouteStore, ServiceDeployer, StackObserver,
-    StackRecordStore, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskState,
+    EcsService, LogLine, ObservedStack, ReleaseStore, ServiceDeployer, StackObserver, Tag,
+    TaskDefinition, TaskLogs, TaskRequest, TaskState,
 };
-use longshore_rollout::record::{Deployment, Record};
-use longshore_rollout::route::{Owner, Route};
-use longshore_rollout::stack_record::StackRecord;
+use longshore_state::store::Address;
+use longshore_state::{
+    CallError, DocumentStore, ErrorClass, EventPublisher, Version, WriteCondition,
+};
 use serde_json::Value;
 
 use crate::builders::noon;
+use crate::documents::operation;
 use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
 
@@ -148,41 +149,6 @@ impl ServiceDeployer for FakeCloud {
     }
 }
 
-impl HistoryStore for FakeCloud {
-    async fn archive(&self, deployment: &Deployment) -> Result<(), CallError> {
-        self.give_way().await;
-        self.call("PutObject history", |account| {
-            account
-                .history
-                .entry((deployment.owner(), deployment.number))
-                .or_insert_with(|| deployment.clone());
-            Ok(())
-        })
-    }
-
-    async fn archived(&self, owner: &Owner) -> Result<Vec<u32>, CallError> {
-        self.give_way().await;
-        self.call("ListObjectsV2 history", |account| {
-            let kept = account.history.keys();
-            Ok(kept
-                .filter(|(of, _)| of == owner)
-                .map(|(_, number)| *number)
-                .collect())
-        })
-    }
-
-    async fn archived_deployment(
-        &self,
-        owner: &Owner,
-        number: u32,
-    ) -> Result<Option<Deployment>, CallError> {
-        self.give_way().await;
-        self.call("GetObject history", |account| {
-            Ok(account.history.get(&(owner.clone(), number)).cloned())
-        })
-    }
-}
-
 impl TaskLogs for FakeCloud {
     async fn log_lines(
         &self,
@@ -201,123 +167,33 @@ impl TaskLogs for FakeCloud {
     }
 }
 
-impl RouteStore for FakeCloud {
-    async fn repositories(&self) -> Result<Vec<String>, CallError> {
-        self.give_way().await;
-        self.call("ListObjectsV2 routes", |account| {
-            Ok(account.routes.keys().cloned().collect())
-        })
-    }
-
-    async fn route(&self, repository: &str) -> Result<Option<Route>, CallError> {
-        self.give_way().await;
-        self.call("GetObject routes", |account| {
-            Ok(account.routes.get(repository).cloned())
-        })
-    }
-
-    async fn owner(&self, service: &ServiceName) -> Result<Option<Owner>, CallError> {
-        self.give_way().await;
-        self.call("GetObject services", |account| {
-            Ok(account.owners.get(service).cloned())
-        })
-    }
-
-    async fn set_owner(&self, service: &ServiceName, owner: &Owner) -> Result<(), CallError> {
-        self.give_way().await;
-        self.call("PutObject services", |account| {
-            account.owners.insert(service.clone(), owner.clone());
-            Ok(())
-        })
-    }
-
-    async fn owners(&self) -> Result<Vec<(ServiceName, Owner)>, CallError> {
-        self.give_way().await;
-        self.call("ListObjectsV2 services", |account| {
-            Ok(account
-                .owners
-                .iter()
-                .map(|(service, owner)| (service.clone(), owner.clone()))
-                .collect())
-        })
-    }
-}
-
-impl RecordStore for FakeCloud {
-    async fn load(&self, owner: &Owner) -> Result<Option<(Record, RecordVersion)>, CallError> {
-        self.give_way().await;
-        self.call("GetObject deployments", |account| {
-            Ok(account
-                .records
-                .get(owner)
-                .map(|(record, version)| (record.clone(), RecordVersion(version.to_string()))))
-        })
-    }
-
-    async fn save(
+impl DocumentStore for FakeCloud {
+    async fn read_document(
         &self,
-        record: &Record,
-        version: Option<&RecordVersion>,
-    ) -> Result<RecordVersion, CallError> {
+        address: &Address,
+    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         self.give_way().await;
-        self.call("PutObject deployments", |account| {
-            let owner = record.deployment.owner();
-            let current = account
-                .records
-                .get(&owner)
-                .map(|(_, version)| RecordVersion(version.to_string()));
-            if current.as_ref() != version {
-                return Err(error("save record", ErrorClass::LostRace));
-            }
-            account.writes += 1;
-            let version = account.writes;
-            account.records.insert(owner, (record.clone(), version));
-            Ok(RecordVersion(version.to_string()))
+        self.call(&operation("GetObject", &address.key), |account| {
+            Ok(account.objects.read(address))
         })
     }
-}
 
-impl StackRecordStore for FakeCloud {
-    async fn load_stack(
+    async fn write_document(
         &self,
-        stack: &str,
-    ) -> Result<Option<(StackRecord, RecordVersion)>, CallError> {
+        address: &Address,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> Result<Version, CallError> {
         self.give_way().await;
-        self.call("GetObject provisions", |account| {
-            Ok(account
-                .stack_records
-                .get(stack)
-                .map(|(record, version)| (record.clone(), RecordVersion(version.to_string()))))
+        self.call(&operation("PutObject", &address.key), |account| {
+            account.objects.write(address, body, condition)
         })
     }
 
-    async fn save_stack(
-        &self,
-        record: &StackRecord,
-        version: Option<&RecordVersion>,
-    ) -> Result<RecordVersion, CallError> {
+    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
         self.give_way().await;
-        self.call("PutObject provisions", |account| {
-            let current = account
-                .stack_records
-                .get(&record.stack)
-                .map(|(_, version)| RecordVersion(version.to_string()));
-            if current.as_ref() != version {
-                return Err(error("save stack record", ErrorClass::LostRace));
-            }
-            account.writes += 1;
-            let version = account.writes;
-            account
-                .stack_records
-                .insert(record.stack.clone(), (record.clone(), version));
-            Ok(RecordVersion(version.to_string()))
-        })
-    }
-
-    async fn stacks(&self) -> Result<Vec<String>, CallError> {
-        self.give_way().await;
-        self.call("ListObjectsV2 provisions", |account| {
-            Ok(account.stack_records.keys().cloned().collect())
+        self.call(&operation("ListObjectsV2", prefix), |account| {
+            Ok(account.objects.keys(prefix))
         })
     }
 }

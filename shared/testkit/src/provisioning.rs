@@ -6,10 +6,11 @@ use longshore_provisioning::ports::{
     StackProvisioner, StackStatus, StoredStackFile, TemplateSource,
 };
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::ports::{CallError, ErrorClass, RecordVersion, TaskDefinition};
-use longshore_rollout::route::{Follower, Route};
+use longshore_rollout::ports::TaskDefinition;
+use longshore_rollout::route::Follower;
 use longshore_rollout::settings::RolloutSettings;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
+use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 
 use crate::builders::{noon, task_definition_document};
@@ -571,44 +572,6 @@ impl ProvisioningStore for FakeCloud {
             Ok(url)
         })
     }
-
-    async fn routed_repositories(&self) -> Result<Vec<String>, CallError> {
-        self.call("ListObjectsV2 routes", |account| {
-            Ok(account.routes.keys().cloned().collect())
-        })
-    }
-
-    async fn load_route(
-        &self,
-        repository: &str,
-    ) -> Result<Option<(Route, RecordVersion)>, CallError> {
-        self.call("GetObject", |account| {
-            let route = account.routes.get(repository);
-            Ok(route.map(|route| (route.clone(), version_of(route))))
-        })
-    }
-
-    async fn save_route(
-        &self,
-        route: &Route,
-        version: Option<&RecordVersion>,
-    ) -> Result<(), CallError> {
-        self.call("PutObject", |account| {
-            let present = account.routes.get(&route.repository).map(version_of);
-            if present.as_ref() != version {
-                return Err(error("write the route", ErrorClass::LostRace));
-            }
-            account
-                .routes
-                .insert(route.repository.clone(), route.clone());
-            Ok(())
-        })
-    }
-}
-
-/// Content is version enough for routes.
-fn version_of(route: &Route) -> RecordVersion {
-    RecordVersion(format!("{route:?}"))
 }
 
 impl Inventory for FakeCloud {

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::incoming::Push;
 use longshore_rollout::policy::RegistryImage;
-use longshore_rollout::ports::{CallError, ErrorClass, ImageContents, ImageRegistry};
+use longshore_rollout::ports::{ImageContents, ImageRegistry};
 use longshore_rollout::route::Architecture;
+use longshore_state::{CallError, ErrorClass};
 
 use crate::builders::{noon, push};
 use crate::fake_cloud::FakeCloud;

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_bottles::ports::{ErrorClass, ObservedFileSystem};
+use longshore_bottles::ports::ObservedFileSystem;
 use longshore_bottles::selection::Selection;
 use longshore_bottles::settings::{MirrorPlace, MirrorSettings, TaskPlace};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::transfer::Sha256;
-use longshore_rollout::ports::CallError;
+use longshore_state::{CallError, ErrorClass};
 
 use crate::builders::noon;
 use crate::faults::{Fault, error};

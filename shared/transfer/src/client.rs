@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use longshore_bottles::ports::{CallError, ErrorClass, Fetched, Source};
+use longshore_bottles::ports::{Fetched, Source};
 use longshore_bottles::urls;
+use longshore_state::{CallError, ErrorClass};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RETRY_AFTER,

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
-use longshore_bottles::ports::{CallError, ErrorClass, StoredObject};
+use longshore_bottles::ports::StoredObject;
 use longshore_events::transfer::Sha256;
+use longshore_state::{CallError, ErrorClass};
 
 use crate::body::Body;
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_bottles::ports::{CallError, ErrorClass};
 use longshore_events::transfer::{Sha256, TransferItem};
+use longshore_state::{CallError, ErrorClass};
 use sha2::Digest;
 
 use crate::body::{Body, BodySender};
@@ -456,12 +456,12 @@ async fn failed_call(reader: &mut Reader<'_>, error: CallError) -> Result<(), Un
         return Err(Unsent::FailedForAll(error.to_string()));
     }
     match error.class {
-        ErrorClass::Transient | ErrorClass::LostRace => Ok(reader
-            .wait_after(SourceError::later(error.to_string()))
-            .await?),
         ErrorClass::NotFound | ErrorClass::Refused | ErrorClass::Denied => {
             Err(Unsent::Failed(error.to_string()))
         }
+        _ => Ok(reader
+            .wait_after(SourceError::later(error.to_string()))
+            .await?),
     }
 }
 

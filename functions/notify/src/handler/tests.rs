@@ -1,12 +1,11 @@
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use longshore_report::{
-    Bot, KeptMessage, Message, MessageVersion, PostedMessage, SecretError, StoreError, Topic,
-    WebhookUrl,
-};
+use longshore_report::{Bot, Message, PostedMessage, SecretError, WebhookUrl};
+use longshore_state::store::Address;
+use longshore_state::{CallError, Version, WriteCondition};
+use longshore_testkit::Objects;
 
 use super::*;
 
@@ -79,26 +78,27 @@ impl Channel {
 
 /// What is kept of messages; the tests of the crate that uses it look at races.
 #[derive(Default)]
-struct Messages(Mutex<HashMap<Topic, KeptMessage>>);
+struct Messages(Mutex<Objects>);
 
-impl MessageStore for Messages {
-    async fn load(
+impl DocumentStore for Messages {
+    async fn read_document(
         &self,
-        topic: &Topic,
-    ) -> Result<Option<(KeptMessage, MessageVersion)>, StoreError> {
-        let kept = self.0.lock().unwrap().get(topic).cloned();
-        Ok(kept.map(|kept| (kept, MessageVersion("1".to_owned()))))
+        address: &Address,
+    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
+        Ok(self.0.lock().unwrap().read(address))
     }
 
-    async fn save(
+    async fn write_document(
         &self,
-        topic: &Topic,
-        kept: &KeptMessage,
-        _: Option<&MessageVersion>,
-    ) -> Result<MessageVersion, StoreError> {
-        let mut messages = self.0.lock().unwrap();
-        messages.insert(topic.clone(), kept.clone());
-        Ok(MessageVersion("1".to_owned()))
+        address: &Address,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> Result<Version, CallError> {
+        self.0.lock().unwrap().write(address, body, condition)
+    }
+
+    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+        Ok(self.0.lock().unwrap().keys(prefix))
     }
 }
 

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon};
 
 use super::*;
-use longshore_rollout::ports::ErrorClass;
 
 fn invocation(id: &str) -> Invocation {
     Invocation {

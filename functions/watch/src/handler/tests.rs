@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::route::Follower;
 use longshore_rollout::settings::OneOffTask;
 use longshore_rollout::stack_record::{Operation, StackRecord};
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 use super::*;

@@ -10,8 +10,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use longshore_aws::S3Destination;
-use longshore_bottles::ports::{ErrorClass, StoredObject};
+use longshore_bottles::ports::StoredObject;
 use longshore_events::transfer::Sha256;
+use longshore_state::ErrorClass;
 use longshore_transfer::body::Body;
 use longshore_transfer::destination::{Destination, PutError, Target};
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use longshore_events::arn::ServiceName;
 use longshore_rollout::deploy::Outcome;
+use longshore_rollout::documents::RecordStore;
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::ports::{
-    CallError, ErrorClass, RecordStore, RecordVersion, ServiceDeployer,
-};
+use longshore_rollout::ports::ServiceDeployer;
 use longshore_rollout::record::Record;
+use longshore_state::{CallError, ErrorClass, Version};
 use serde_json::json;
 
 use crate::calls::{aws, push, record, worker};
@@ -138,16 +138,16 @@ fn bucket(overwritten: Option<&'static str>) -> Wire {
 }
 
 /// Writes the record where it was read as `e1`.
-async fn save(wire: &Wire) -> Result<RecordVersion, CallError> {
+async fn save(wire: &Wire) -> Result<Version, CallError> {
     let record: Record = serde_json::from_value(record()).unwrap();
-    let version = RecordVersion("e1".to_owned());
+    let version = Version::new("e1");
     wire.patient_cloud().save(&record, Some(&version)).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_sent_again_does_not_lose_against_itself() {
     let wire = bucket(None);
-    assert_eq!(save(&wire).await.unwrap(), RecordVersion("e2".to_owned()));
+    assert_eq!(save(&wire).await.unwrap(), Version::new("e2"));
     assert_eq!(
         wire.names(),
         ["PUT", "PUT", "GET"].map(|method| format!("{method} {RECORD}"))

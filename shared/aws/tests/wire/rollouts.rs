@@ -2,12 +2,13 @@
 
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
+use longshore_rollout::documents::{HistoryStore, RouteStore};
 use longshore_rollout::ports::{
-    ErrorClass, HistoryStore, ImageContents, ImageRegistry, LogLine, RouteStore, ServiceDeployer,
-    TaskLogs, TaskRequest, TaskState,
+    ImageContents, ImageRegistry, LogLine, ServiceDeployer, TaskLogs, TaskRequest, TaskState,
 };
 use longshore_rollout::record::Deployment;
 use longshore_rollout::route::{Architecture, Owner};
+use longshore_state::ErrorClass;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 

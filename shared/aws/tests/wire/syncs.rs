@@ -1,10 +1,9 @@
 //! What bottle syncs ask of S3, ECS, EFS and CloudFormation.
 
-use longshore_bottles::ports::{
-    ErrorClass, FileSystems, MirrorStore, Mirrors, RecordVersion, StoredObject, TaskRunner,
-    WriteCondition,
-};
+use longshore_bottles::ports::{FileSystems, MirrorStore, Mirrors, StoredObject, TaskRunner};
 use longshore_bottles::settings::{CapacityShare, TaskPlace};
+use longshore_state::store::Address;
+use longshore_state::{DocumentStore, ErrorClass, Version, WriteCondition};
 use serde_json::{Value, json};
 
 use crate::support::{NO_SUCH_KEY, Wire, ok};
@@ -46,32 +45,27 @@ async fn an_object_of_a_mirror_is_read_with_its_version_and_a_missing_one_is_not
         _ => (404, NO_SUCH_KEY.to_owned()),
     });
     let cloud = wire.cloud();
-    let read = cloud.read("mirror", ".longshore/current.json").await;
+    let address = Address::of_bucket("mirror", ".longshore/current.json");
     assert_eq!(
-        read.unwrap(),
-        Some((b"{}".to_vec(), RecordVersion("\"e1\"".to_owned())))
+        cloud.read_document(&address).await.unwrap(),
+        Some((b"{}".to_vec(), Version::new("\"e1\"")))
     );
     assert_eq!(cloud.read("mirror", "api/none.json").await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn what_must_hold_for_a_write_is_said_to_s3() {
-    let version = RecordVersion("\"e0\"".to_owned());
+    let version = Version::new("\"e0\"");
     for (condition, if_none_match, if_match) in [
         (WriteCondition::None, None, None),
         (WriteCondition::IsFirst, Some("*"), None),
         (WriteCondition::Replaces(&version), None, Some("\"e0\"")),
     ] {
         let wire = Wire::new(|_| (200, String::new()));
+        let address = Address::of_bucket("mirror", "api/formula.json");
         let body = b"{\"a\": 1}".to_vec();
         wire.cloud()
-            .write(
-                "mirror",
-                "api/formula.json",
-                "application/json",
-                body,
-                condition,
-            )
+            .write_document(&address, body, condition)
             .await
             .unwrap();
         let call = &wire.calls()[0];
@@ -91,14 +85,12 @@ async fn a_write_whose_condition_does_not_hold_is_a_lost_race() {
         (404, "NoSuchKey"),
     ] {
         let wire = Wire::new(move |_| (status, format!("<Error><Code>{code}</Code></Error>")));
-        let version = RecordVersion("\"e0\"".to_owned());
+        let version = Version::new("\"e0\"");
         let condition = WriteCondition::Replaces(&version);
         let error = wire
             .cloud()
-            .write(
-                "mirror",
-                "record",
-                "application/json",
+            .write_document(
+                &Address::of_bucket("mirror", "record"),
                 Vec::new(),
                 condition,
             )

@@ -5,20 +5,20 @@ use std::fmt::Write;
 
 use chrono::Duration;
 use longshore_events::transfer::TransferProgress;
-use longshore_rollout::record::Worker;
+use longshore_state::lease::{RenewedLease, renewing};
+use longshore_state::{CallError, Worker, decide_again};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::layout;
-use crate::ports::{
-    CallError, ErrorClass, ObservedTask, Source, SyncCloud, Transferred, Transferrer,
-};
+use crate::ports::{ObservedTask, Source, SyncCloud, Transferred, Transferrer};
 use crate::settings::MirrorPlace;
 use crate::sync::decide::{Hands, Step, is_news, progress, step};
 use crate::sync::file_system::lower;
 use crate::sync::finish::finish;
-use crate::sync::held::{Held, RACES, RenewedLease, load, lost_races, renewing};
+use crate::sync::held::{Held, load};
 use crate::sync::manifests::is_lasting;
+use crate::sync::object::{ShardKey, SyncKey};
 use crate::sync::plan::FINISHING;
 use crate::sync::record::{Sync, SyncState};
 use crate::sync::run::outcome_of;
@@ -95,28 +95,44 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
         held: &mut Held<'_, C>,
         place: &MirrorPlace,
     ) -> Result<Option<RunOutcome>, CallError> {
-        let mut races = 0;
+        let mut is_stale = false;
+        // Where somebody else moves it on, it is decided again.
+        decide_again(&SyncKey(&place.bucket), async || {
+            if is_stale && !held.reload().await? {
+                return Err(CallError::lost_race(&SyncKey(&place.bucket)));
+            }
+            is_stale = true;
+            self.move_on(held, place).await
+        })
+        .await
+    }
+
+    /// The same, as long as nobody else writes the record.
+    async fn move_on(
+        &self,
+        held: &mut Held<'_, C>,
+        place: &MirrorPlace,
+    ) -> Result<Option<RunOutcome>, CallError> {
         let mut was_open = false;
         loop {
             let worker = self.worker_now();
             let sync = &held.record.sync;
-            let moved = match sync.state {
+            match sync.state {
                 SyncState::Planning if sync.lease_until + RETRIES > worker.now => return Ok(None),
-                SyncState::Planning => self.interrupt(held, &worker).await,
-                SyncState::Transferring => match self.transfer(held, place, &worker).await {
-                    Ok(Moved::On) => Ok(()),
-                    Ok(Moved::Waiting) => {
+                SyncState::Planning => self.interrupt(held, &worker).await?,
+                SyncState::Transferring => match self.transfer(held, place, &worker).await? {
+                    Moved::On => {}
+                    Moved::Waiting => {
                         held.flush(&worker).await?;
                         return Ok(Some(outcome_of(&held.record.sync)));
                     }
-                    Err(error) => Err(error),
                 },
                 SyncState::Publishing
                     if sync.is_leased(worker.now) && sync.worker_id != worker.id =>
                 {
                     return Ok(None);
                 }
-                SyncState::Publishing => finish(self, held, place).await,
+                SyncState::Publishing => finish(self, held, place).await?,
                 SyncState::Completed
                 | SyncState::Unchanged
                 | SyncState::Failed
@@ -124,20 +140,8 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                     held.flush(&worker).await?;
                     return Ok(was_open.then(|| outcome_of(&held.record.sync)));
                 }
-            };
-            was_open = true;
-            match moved {
-                Ok(()) => {}
-                // Somebody else moved it on: decide again.
-                Err(error) if error.class == ErrorClass::LostRace => {
-                    races += 1;
-                    if races >= RACES || !held.reload().await? {
-                        return Err(lost_races(&place.stack));
-                    }
-                    was_open = false;
-                }
-                Err(error) => return Err(error),
             }
+            was_open = true;
         }
     }
 
@@ -419,12 +423,11 @@ impl<C: SyncCloud> RenewedLease for ShardLease<'_, C> {
         let progress = TransferProgress::default();
         match shard::renew(self.cloud, self.bucket, self.lease, progress, now).await? {
             Renewed::Held => Ok(()),
-            Renewed::Lost => Err(CallError {
-                operation: format!("renew the lease of shard {}", self.lease.state.shard),
-                class: ErrorClass::LostRace,
-                code: None,
-                message: "another worker has it".to_owned(),
-            }),
+            Renewed::Lost => Err(CallError::lost_race(&ShardKey {
+                bucket: self.bucket,
+                sync_id: &self.lease.state.sync_id,
+                shard: self.lease.state.shard,
+            })),
         }
     }
 }

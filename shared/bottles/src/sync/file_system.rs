@@ -1,8 +1,9 @@
 //! The file system that tasks resume from: whether it can be used, and its throughput.
 
 use chrono::Duration;
+use longshore_state::{CallError, ErrorClass, unless_lost};
 
-use crate::ports::{CallError, ErrorClass, ObservedFileSystem, SyncCloud};
+use crate::ports::{ObservedFileSystem, SyncCloud};
 use crate::settings::{MirrorSettings, TaskPlace};
 use crate::sync::held::Held;
 use crate::sync::record::RaisedThroughput;
@@ -101,9 +102,6 @@ pub(crate) async fn lower<C: SyncCloud>(held: &mut Held<'_, C>) -> Result<(), Ca
     }
     let mut record = held.record.clone();
     record.raised_throughput = None;
-    match held.save(record).await {
-        // It is lowered once more at the next wake-up, which changes nothing.
-        Err(error) if error.class == ErrorClass::LostRace => Ok(()),
-        saved => saved,
-    }
+    // It is lowered once more at the next wake-up, which changes nothing.
+    unless_lost(held.save(record).await).map(drop)
 }

@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::longshore::{RefusedEntry, RunsOn, SyncOutcome, SyncSummary};
 use longshore_events::transfer::{Sha256, TransferFailure, TransferReport};
-use longshore_rollout::record::Worker;
+use longshore_state::{CallError, ErrorClass, Worker};
 use serde::Serialize;
 
 use crate::estimate;
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
-use crate::ports::{CallError, ErrorClass, ListedObject, SyncCloud, WriteCondition};
+use crate::ports::{ListedObject, SyncCloud};
 use crate::settings::MirrorPlace;
 use crate::sync::Engine;
 use crate::sync::advance::states;
@@ -169,11 +169,11 @@ impl<C: SyncCloud> Finish<'_, C> {
     async fn evidence(&self) -> Result<Evidence, CallError> {
         let (cloud, bucket, sync_id) = (self.cloud, &self.place.bucket, &self.sync.id);
         let key = staged_plan(sync_id);
-        let Some((plan, _)) = read_object::<StagedPlan, C>(cloud, bucket, &key).await? else {
+        let Some(plan) = read_object::<StagedPlan, C>(cloud, bucket, &key).await? else {
             return Err(self.gone(&key));
         };
         let key = staged_inventory(sync_id);
-        let Some((body, _)) = cloud.read(bucket, &key).await? else {
+        let Some(body) = cloud.read(bucket, &key).await? else {
             return Err(self.gone(&key));
         };
         let inventory = Inventory::read(&body).map_err(|error| CallError {
@@ -404,7 +404,7 @@ impl<C: SyncCloud> Finish<'_, C> {
             .filter(|(key, _)| files.contains_key(*key))
             .collect();
         self.write_inventory(&evidence.inventory).await?;
-        write_object(cloud, bucket, layout::GONE, &gone, WriteCondition::None).await?;
+        write_object(cloud, bucket, layout::GONE, &gone).await?;
         let outcome = self.outcome(&evidence, plan.to_delete.len() as u64);
         self.report(&evidence, &outcome, None, &plan.to_delete)
             .await?;
@@ -459,7 +459,6 @@ impl<C: SyncCloud> Finish<'_, C> {
                 layout::INVENTORY,
                 JSON_LINES,
                 inventory.write(),
-                WriteCondition::None,
             )
             .await
             .map(drop)
@@ -521,8 +520,7 @@ impl<C: SyncCloud> Finish<'_, C> {
             index_files: &plan.index_files,
         };
         let key = layout::report(&self.sync.id);
-        let condition = WriteCondition::None;
-        write_object(self.cloud, &self.place.bucket, &key, &report, condition)
+        write_object(self.cloud, &self.place.bucket, &key, &report)
             .await
             .map(drop)
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_state::CallError;
 
 use crate::index::{Index, IndexReader};
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
-use crate::ports::{CallError, Fetched, MirrorStore, Source, WriteCondition};
+use crate::ports::{Fetched, MirrorStore, Source};
 use crate::selection::{self, WantedBottle};
 use crate::settings::MirrorSettings;
 use crate::signed;
@@ -217,9 +218,8 @@ async fn stage<M: MirrorStore>(
     body: Vec<u8>,
 ) -> Result<(), CallError> {
     let key = layout::staged_index(staging.sync_id, file);
-    let condition = WriteCondition::None;
     store
-        .write(staging.bucket, &key, JSON, body, condition)
+        .write(staging.bucket, &key, JSON, body)
         .await
         .map(drop)
 }
@@ -246,7 +246,7 @@ pub(crate) async fn stored_inventory<M: MirrorStore>(
     store: &M,
     bucket: &str,
 ) -> Result<Result<Inventory, String>, CallError> {
-    let Some((body, _)) = store.read(bucket, layout::INVENTORY).await? else {
+    let Some(body) = store.read(bucket, layout::INVENTORY).await? else {
         return Ok(Err("there is none".to_owned()));
     };
     Ok(Inventory::read(&body).map_err(|error| error.to_string()))

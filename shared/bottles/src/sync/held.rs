@@ -1,19 +1,21 @@
 //! A mirror's record, and work during which a worker has it for itself.
 
 use std::future::Future;
-use std::pin::pin;
 
 use chrono::{DateTime, Duration, Utc};
-use futures_util::future::{Either, select};
-use longshore_rollout::record::{Unpublished, Worker};
+use longshore_state::lease::{RenewedLease, renewing};
+use longshore_state::outbox::{Outbox, Unpublished, flush};
+use longshore_state::{CallError, Version, Worker};
 
-use crate::layout;
-use crate::ports::{CallError, ErrorClass, RecordVersion, SyncCloud, WriteCondition};
-use crate::sync::object::{read_object, write_object};
+use crate::ports::SyncCloud;
+use crate::sync::object::SyncKey;
 use crate::sync::record::{LEASE, RENEWAL, SyncRecord};
 
-/// How often a record is loaded again after a lost race before the call is handed back to be retried.
-pub(crate) const RACES: usize = 8;
+impl Outbox for SyncRecord {
+    fn outbox(&mut self) -> &mut Vec<Unpublished> {
+        &mut self.outbox
+    }
+}
 
 /// A record as it was read, or written by this worker.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(crate) struct Held<'a, C> {
     pub(crate) cloud: &'a C,
     pub(crate) bucket: String,
     pub(crate) record: SyncRecord,
-    version: RecordVersion,
+    version: Version,
 }
 
 /// Reads a mirror's record.
@@ -29,7 +31,7 @@ pub(crate) async fn load<'a, C: SyncCloud>(
     cloud: &'a C,
     bucket: &str,
 ) -> Result<Option<Held<'a, C>>, CallError> {
-    let found = read_object::<SyncRecord, C>(cloud, bucket, layout::RECORD).await?;
+    let found = longshore_state::load(cloud, &SyncKey(bucket)).await?;
     Ok(found.map(|(record, version)| Held {
         cloud,
         bucket: bucket.to_owned(),
@@ -44,8 +46,7 @@ pub(crate) async fn create<'a, C: SyncCloud>(
     bucket: &str,
     record: SyncRecord,
 ) -> Result<Held<'a, C>, CallError> {
-    let condition = WriteCondition::IsFirst;
-    let version = write_object(cloud, bucket, layout::RECORD, &record, condition).await?;
+    let version = longshore_state::save(cloud, &SyncKey(bucket), &record, None).await?;
     Ok(Held {
         cloud,
         bucket: bucket.to_owned(),
@@ -55,11 +56,11 @@ pub(crate) async fn create<'a, C: SyncCloud>(
 }
 
 impl<C: SyncCloud> Held<'_, C> {
-    /// Writes the record. [`ErrorClass::LostRace`] when somebody else has written it.
+    /// Writes the record. [`longshore_state::ErrorClass::LostRace`] when somebody else has written it.
     pub(crate) async fn save(&mut self, record: SyncRecord) -> Result<(), CallError> {
-        let condition = WriteCondition::Replaces(&self.version);
+        let key = SyncKey(&self.bucket);
         self.version =
-            write_object(self.cloud, &self.bucket, layout::RECORD, &record, condition).await?;
+            longshore_state::save(self.cloud, &key, &record, Some(&self.version)).await?;
         self.record = record;
         Ok(())
     }
@@ -81,43 +82,15 @@ impl<C: SyncCloud> Held<'_, C> {
         renewing(cloud, &mut lease, work).await
     }
 
-    /// Publishes what the record holds for this worker and takes it out. An event is published at least
-    /// once: when this dies in between, the worker's retry or, after the lease, the next one who opens
-    /// the record publishes it again.
+    /// Publishes what the record holds for this worker and takes it out.
     pub(crate) async fn flush(&mut self, worker: &Worker) -> Result<(), CallError> {
-        let published: Vec<Unpublished> = self
-            .record
-            .outbox
-            .iter()
-            .filter(|unpublished| unpublished.is_for(worker))
-            .cloned()
-            .collect();
-        if published.is_empty() {
-            return Ok(());
+        let stored = (self.record.clone(), self.version.clone());
+        let flushed = flush(self.cloud, &SyncKey(&self.bucket), stored, worker).await?;
+        if let Some((record, version)) = flushed {
+            self.record = record;
+            self.version = version;
         }
-        let events: Vec<_> = published
-            .iter()
-            .map(|unpublished| unpublished.event.clone())
-            .collect();
-        self.cloud.publish(&events).await?;
-        for _ in 0..RACES {
-            let mut record = self.record.clone();
-            record.outbox.retain(|event| !published.contains(event));
-            match self.save(record).await {
-                Err(error) if error.class == ErrorClass::LostRace => {}
-                saved => return saved,
-            }
-            if !self.reload().await?
-                || !self
-                    .record
-                    .outbox
-                    .iter()
-                    .any(|event| published.contains(event))
-            {
-                return Ok(());
-            }
-        }
-        Err(lost_races(&self.record.sync.stack))
+        Ok(())
     }
 
     /// Reads the record again; whether it is still there.
@@ -129,26 +102,6 @@ impl<C: SyncCloud> Held<'_, C> {
         self.version = current.version;
         Ok(true)
     }
-}
-
-/// So many others wrote this record in between that it is better to come back later.
-pub(crate) fn lost_races(stack: &str) -> CallError {
-    CallError {
-        operation: format!("write the sync record of stack {stack}"),
-        class: ErrorClass::Transient,
-        code: None,
-        message: format!("somebody else wrote it first {RACES} times"),
-    }
-}
-
-/// Something that a worker has for itself as long as it says so again and again.
-pub(crate) trait RenewedLease {
-    /// How often it is renewed.
-    fn renewal(&self) -> Duration;
-    /// Until when the worker has it, as last written.
-    fn until(&self) -> DateTime<Utc>;
-    /// Renews it. [`ErrorClass::LostRace`] when somebody else has it.
-    async fn renew(&mut self) -> Result<(), CallError>;
 }
 
 struct RecordLease<'h, 'a, C>(&'h mut Held<'a, C>);
@@ -164,39 +117,5 @@ impl<C: SyncCloud> RenewedLease for RecordLease<'_, '_, C> {
 
     async fn renew(&mut self) -> Result<(), CallError> {
         self.0.renew().await
-    }
-}
-
-/// Does work while the lease is renewed. The work is dropped as soon as the lease is lost, or could not
-/// be renewed until it was over.
-pub(crate) async fn renewing<C: SyncCloud, L: RenewedLease, R>(
-    cloud: &C,
-    lease: &mut L,
-    work: impl Future<Output = Result<R, CallError>>,
-) -> Result<R, CallError> {
-    let mut work = pin!(work);
-    loop {
-        let pause = pin!(cloud.sleep(lease.renewal()));
-        match select(work.as_mut(), pause).await {
-            Either::Left((done, _)) => return done,
-            Either::Right(((), _)) => match lease.renew().await {
-                Err(error)
-                    if error.class == ErrorClass::LostRace || lease.until() <= cloud.now() =>
-                {
-                    return Err(lease_lost(error));
-                }
-                // There is time left to try it again.
-                _ => {}
-            },
-        }
-    }
-}
-
-/// Another worker has taken over: whoever asks again finds out how far that one is.
-fn lease_lost(error: CallError) -> CallError {
-    CallError {
-        class: ErrorClass::Transient,
-        message: format!("the lease was lost: {}", error.message),
-        ..error
     }
 }

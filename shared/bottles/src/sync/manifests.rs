@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::transfer::{Sha256, TransferFailure};
+use longshore_state::{CallError, ErrorClass};
 
-use crate::ports::{CallError, ErrorClass, MirrorStore, Source, WriteCondition};
+use crate::ports::{MirrorStore, Source};
 use crate::selection::WantedBottle;
 use crate::sizes::{self, Size};
 
@@ -132,7 +133,7 @@ async fn one<M: MirrorStore, S: Source>(
     keeping: Keeping,
 ) -> Result<Told, CallError> {
     let cached = store.read(bucket, wanted.key).await?;
-    if let Some((body, _)) = &cached
+    if let Some(body) = &cached
         && let Ok(sizes) = sizes::of_image_index(body)
         && wanted.is_listed(&sizes)
     {
@@ -228,7 +229,7 @@ async fn write<M: MirrorStore>(
     body: Vec<u8>,
 ) -> Result<(), CallError> {
     store
-        .write(bucket, key, sizes::IMAGE_INDEX, body, WriteCondition::None)
+        .write(bucket, key, sizes::IMAGE_INDEX, body)
         .await
         .map(drop)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn, SyncPlanned, SyncSummary};
 use longshore_events::transfer::{Sha256, TransferItem};
+use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
 use crate::deletion::{self, Gone};
@@ -12,7 +13,7 @@ use crate::estimate;
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
 use crate::plan::{count, difference, shrunk};
-use crate::ports::{CallError, MirrorStore, Source, SyncCloud};
+use crate::ports::{MirrorStore, Source, SyncCloud};
 use crate::selection::WantedBottle;
 use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
 use crate::shards;
@@ -219,8 +220,8 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
     async fn gone(&self) -> Result<Gone, CallError> {
         let bucket = &self.place.bucket;
         match read_object::<Gone, M>(self.store, bucket, layout::GONE).await {
-            Ok(found) => Ok(found.map(|(gone, _)| gone).unwrap_or_default()),
-            Err(error) if error.class == crate::ports::ErrorClass::Refused => Ok(Gone::new()),
+            Ok(found) => Ok(found.unwrap_or_default()),
+            Err(error) if error.class == ErrorClass::Refused => Ok(Gone::new()),
             Err(error) => Err(error),
         }
     }

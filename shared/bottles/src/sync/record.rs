@@ -11,7 +11,8 @@ use longshore_events::longshore::{
     SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
 };
 use longshore_events::transfer::{Sha256, TransferFailure, TransferProgress};
-use longshore_rollout::record::{Unpublished, Worker};
+use longshore_state::Worker;
+use longshore_state::outbox::Unpublished;
 use serde::{Deserialize, Serialize};
 
 use crate::selection::Selection;
@@ -426,10 +427,6 @@ impl SyncRecord {
     }
 
     fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
-        self.outbox.push(Unpublished {
-            event,
-            worker_id: worker.id.clone(),
-            lease_until: worker.now + LEASE,
-        });
+        self.outbox.push(Unpublished::new(event, worker));
     }
 }

@@ -1,18 +1,20 @@
 //! Beginning a sync.
 
 use longshore_events::longshore::{FileCount, LongshoreEvent, RunsOn, SyncOutcome, SyncRefused};
+use longshore_state::document::overwrite;
+use longshore_state::{CallError, ErrorClass, decide_again, unless_lost};
 use serde::Serialize;
 
 use crate::layout;
-use crate::ports::{CallError, ErrorClass, Source, SyncCloud, Transferrer, WriteCondition};
+use crate::ports::{Source, SyncCloud, Transferrer};
 use crate::settings::{MirrorPlace, MirrorSettings};
 use crate::shards;
 use crate::sync::file_system::{Readiness, lower, readiness};
 use crate::sync::finish::nothing;
 use crate::sync::gather::Staging;
-use crate::sync::held::{Held, RACES, create, load, lost_races};
+use crate::sync::held::{Held, create, load};
 use crate::sync::manifests::is_lasting;
-use crate::sync::object::write_object;
+use crate::sync::object::{ShardKey, SyncKey, write_object};
 use crate::sync::plan::{Draft, Planner, Preparation};
 use crate::sync::record::{LEASE, RaisedThroughput, ShardRecord, Sync, SyncRecord, SyncState};
 use crate::sync::shard::{JSON_LINES, ShardState};
@@ -104,42 +106,30 @@ pub async fn run<C: SyncCloud, S: Source, T: Transferrer>(
 ) -> Result<RunOutcome, SyncError> {
     let (settings, place) = mirror(engine.cloud, "sync", stack).await?;
     engine.cloud.add_mirror(stack).await?;
-    for _ in 0..RACES {
+    let key = SyncKey(&place.bucket);
+    decide_again(&key, async || {
         let mut held = match engine.begin(&place, request).await? {
-            Some(Begun::Plan(held)) => held,
-            Some(Begun::GoOn(mut held)) => {
+            Begun::Plan(held) => held,
+            Begun::GoOn(mut held) => {
                 let outcome = engine.proceed(&mut held, &place).await?;
                 if outcome.is_none() && held.record.sync.state.is_open() {
                     return Err(has_lease(stack).into());
                 }
                 return Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)));
             }
-            Some(Begun::Refused(reason)) => {
+            Begun::Refused(reason) => {
                 engine.refuse(&place, request, &reason).await?;
                 return Ok(RunOutcome::Refused { reason });
             }
-            None => continue,
         };
-        engine
-            .plan(&mut held, &settings, &place, request)
-            .await
-            .map_err(lost_lease)?;
+        let planned = engine.plan(&mut held, &settings, &place, request).await;
+        // Whoever asks again finds out who has taken over.
+        unless_lost(planned)?.ok_or_else(|| has_lease(stack))?;
         let outcome = engine.proceed(&mut held, &place).await?;
         lower(&mut held).await?;
-        return Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)));
-    }
-    Err(lost_races(stack).into())
-}
-
-/// Whoever asks again finds out who has taken over.
-fn lost_lease(error: CallError) -> CallError {
-    match error.class {
-        ErrorClass::LostRace => CallError {
-            class: ErrorClass::Transient,
-            ..error
-        },
-        _ => error,
-    }
+        Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)))
+    })
+    .await
 }
 
 fn has_lease(stack: &str) -> CallError {
@@ -162,12 +152,12 @@ enum Begun<'a, C> {
 }
 
 impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
-    /// Takes the mirror's lease. `None` when somebody else has written the record first.
+    /// Takes the mirror's lease.
     async fn begin(
         &self,
         place: &MirrorPlace,
         request: &RunRequest,
-    ) -> Result<Option<Begun<'a, C>>, CallError> {
+    ) -> Result<Begun<'a, C>, CallError> {
         let worker = self.worker_now();
         let sync = Sync::begin(
             &place.stack,
@@ -178,16 +168,13 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         );
         let Some(mut held) = load(self.cloud, &place.bucket).await? else {
             let record = SyncRecord::begin(None, sync, &worker);
-            return match create(self.cloud, &place.bucket, record).await {
-                Ok(held) => Ok(Some(Begun::Plan(held))),
-                Err(error) if error.class == ErrorClass::LostRace => Ok(None),
-                Err(error) => Err(error),
-            };
+            let held = create(self.cloud, &place.bucket, record).await?;
+            return Ok(Begun::Plan(held));
         };
         let is_own = held.record.sync.id == worker.id;
         let is_planning = held.record.sync.state == SyncState::Planning;
         if is_own && (!is_planning || held.record.sync.is_leased(worker.now)) {
-            return Ok(Some(Begun::GoOn(held)));
+            return Ok(Begun::GoOn(held));
         }
         if held.record.sync.state.is_open() && !is_own {
             let running = format!(
@@ -196,13 +183,13 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
                 held.record.sync.requested_at.format("%Y-%m-%d %H:%M UTC")
             );
             if is_planning && held.record.sync.is_leased(worker.now) {
-                return Ok(Some(Begun::Refused(running)));
+                return Ok(Begun::Refused(running));
             }
             if !is_planning {
                 // What is dead goes on; what is over makes room.
                 self.proceed(&mut held, place).await?;
                 if held.record.sync.state.is_open() {
-                    return Ok(Some(Begun::Refused(running)));
+                    return Ok(Begun::Refused(running));
                 }
             }
         }
@@ -212,11 +199,8 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
             ..sync
         };
         let record = SyncRecord::begin(Some(&held.record), sync, &worker);
-        match held.save(record).await {
-            Ok(()) => Ok(Some(Begun::Plan(held))),
-            Err(error) if error.class == ErrorClass::LostRace => Ok(None),
-            Err(error) => Err(error),
-        }
+        held.save(record).await?;
+        Ok(Begun::Plan(held))
     }
 
     /// Tells that another sync runs; its record is none of this one's.
@@ -410,32 +394,28 @@ async fn write_down<C: SyncCloud>(
 ) -> Result<(), CallError> {
     let bucket = &place.bucket;
     for (number, items) in (1..).zip(&draft.shards) {
-        let condition = WriteCondition::None;
         cloud
             .write(
                 bucket,
                 &layout::shard(sync_id, number),
                 JSON_LINES,
                 shards::write(items),
-                condition,
             )
             .await?;
         let state = ShardState::new(&place.stack, sync_id, number, items);
-        let key = layout::shard_state(sync_id, number);
-        write_object(cloud, bucket, &key, &state, condition).await?;
+        let key = ShardKey {
+            bucket,
+            sync_id,
+            shard: number,
+        };
+        overwrite(cloud, &key, &state).await?;
     }
     let inventory = draft.inventory.write();
     cloud
-        .write(
-            bucket,
-            &staged_inventory(sync_id),
-            JSON_LINES,
-            inventory,
-            WriteCondition::None,
-        )
+        .write(bucket, &staged_inventory(sync_id), JSON_LINES, inventory)
         .await?;
     let key = staged_plan(sync_id);
-    write_object(cloud, bucket, &key, &draft.staged, WriteCondition::None)
+    write_object(cloud, bucket, &key, &draft.staged)
         .await
         .map(drop)
 }

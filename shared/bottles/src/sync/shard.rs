@@ -6,14 +6,14 @@
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{LongshoreEvent, SyncShardCompleted};
 use longshore_events::transfer::{TransferItem, TransferProgress, TransferReport};
-use longshore_rollout::record::Worker;
+use longshore_state::{CallError, ErrorClass, Version, Worker, load, save, unless_lost};
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
-use crate::ports::{CallError, ErrorClass, MirrorStore, RecordVersion, WriteCondition};
+use crate::ports::MirrorStore;
 use crate::shards;
-use crate::sync::object::{read_object, write_object};
-use crate::sync::record::{ShardRecord, SyncRecord, SyncState};
+use crate::sync::object::{ShardKey, SyncKey};
+use crate::sync::record::{ShardRecord, SyncState};
 
 /// How long a worker keeps others away from a shard without renewing its lease.
 pub const LEASE: Duration = Duration::seconds(60);
@@ -153,7 +153,7 @@ pub(crate) fn progress_of(report: &TransferReport) -> TransferProgress {
 pub struct Lease {
     /// The shard's state as last written.
     pub state: Box<ShardState>,
-    version: RecordVersion,
+    version: Version,
 }
 
 /// What came of asking for a shard.
@@ -218,8 +218,7 @@ pub async fn pending<M: MirrorStore>(
     bucket: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<PendingShard>, CallError> {
-    let Some((record, _)) = read_object::<SyncRecord, M>(store, bucket, layout::RECORD).await?
-    else {
+    let Some((record, _)) = load(store, &SyncKey(bucket)).await? else {
         return Ok(Vec::new());
     };
     let sync = record.sync;
@@ -273,14 +272,14 @@ pub async fn take<M: MirrorStore>(
     };
     state.attempts += 1;
     state.progress = TransferProgress::default();
-    match write(store, bucket, &state, &version).await {
-        Ok(version) => Ok(Taken::Leased(Lease {
+    let written = unless_lost(write(store, bucket, &state, &version).await)?;
+    Ok(match written {
+        Some(version) => Taken::Leased(Lease {
             state: Box::new(state),
             version,
-        })),
-        Err(error) if error.class == ErrorClass::LostRace => Ok(Taken::Busy { until: lease_until }),
-        Err(error) => Err(error),
-    }
+        }),
+        None => Taken::Busy { until: lease_until },
+    })
 }
 
 /// The items of a shard that this worker has.
@@ -300,7 +299,7 @@ pub async fn items<M: MirrorStore>(
         code: None,
         message,
     };
-    let Some((body, _)) = store.read(bucket, &key).await? else {
+    let Some(body) = store.read(bucket, &key).await? else {
         return Err(failed(
             ErrorClass::NotFound,
             "there is no such object".to_owned(),
@@ -387,7 +386,6 @@ pub async fn give_back<M: MirrorStore>(
                 &layout::shard(sync_id, shard),
                 JSON_LINES,
                 shards::write(left),
-                WriteCondition::None,
             )
             .await?;
     }
@@ -409,10 +407,7 @@ pub(crate) async fn take_from_dead<M: MirrorStore>(
         return Ok(());
     }
     state.phase = ShardPhase::Pending;
-    match write(store, bucket, &state, &version).await {
-        Err(error) if error.class == ErrorClass::LostRace => Ok(()),
-        written => written.map(drop),
-    }
+    unless_lost(write(store, bucket, &state, &version).await).map(drop)
 }
 
 /// The media type of JSON lines.
@@ -446,25 +441,27 @@ pub(crate) async fn read<M: MirrorStore>(
     bucket: &str,
     sync_id: &str,
     shard: u32,
-) -> Result<Option<(ShardState, RecordVersion)>, CallError> {
-    read_object(store, bucket, &layout::shard_state(sync_id, shard)).await
+) -> Result<Option<(ShardState, Version)>, CallError> {
+    let key = ShardKey {
+        bucket,
+        sync_id,
+        shard,
+    };
+    load(store, &key).await
 }
 
 async fn write<M: MirrorStore>(
     store: &M,
     bucket: &str,
     state: &ShardState,
-    version: &RecordVersion,
-) -> Result<RecordVersion, CallError> {
-    let key = layout::shard_state(&state.sync_id, state.shard);
-    write_object(
-        store,
+    version: &Version,
+) -> Result<Version, CallError> {
+    let key = ShardKey {
         bucket,
-        &key,
-        state,
-        WriteCondition::Replaces(version),
-    )
-    .await
+        sync_id: &state.sync_id,
+        shard: state.shard,
+    };
+    save(store, &key, state, Some(version)).await
 }
 
 /// Changes the state of a shard that this worker has. A write whose answer was lost leaves a version
@@ -477,13 +474,9 @@ async fn change<M: MirrorStore>(
 ) -> Result<Renewed, CallError> {
     let mut state = lease.state.clone();
     change(&mut state);
-    match write(store, bucket, &state, &lease.version).await {
-        Ok(version) => {
-            *lease = Lease { state, version };
-            return Ok(Renewed::Held);
-        }
-        Err(error) if error.class == ErrorClass::LostRace => {}
-        Err(error) => return Err(error),
+    if let Some(version) = unless_lost(write(store, bucket, &state, &lease.version).await)? {
+        *lease = Lease { state, version };
+        return Ok(Renewed::Held);
     }
     let (sync_id, shard) = (lease.state.sync_id.clone(), lease.state.shard);
     let Some((current, version)) = read(store, bucket, &sync_id, shard).await? else {
@@ -498,12 +491,12 @@ async fn change<M: MirrorStore>(
     }
     let mut state = Box::new(current);
     change(&mut state);
-    match write(store, bucket, &state, &version).await {
-        Ok(version) => {
+    let written = unless_lost(write(store, bucket, &state, &version).await)?;
+    Ok(match written {
+        Some(version) => {
             *lease = Lease { state, version };
-            Ok(Renewed::Held)
+            Renewed::Held
         }
-        Err(error) if error.class == ErrorClass::LostRace => Ok(Renewed::Lost),
-        Err(error) => Err(error),
-    }
+        None => Renewed::Lost,
+    })
 }

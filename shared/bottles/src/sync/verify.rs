@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::transfer::Sha256;
+use longshore_state::CallError;
 use serde::Serialize;
 use sha2::Digest;
 
 use crate::layout;
-use crate::ports::{CallError, Source, SyncCloud};
+use crate::ports::{Source, SyncCloud};
 use crate::selection::WantedBottle;
 use crate::sync::advance::hex;
 use crate::sync::gather::{HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, index};
@@ -144,7 +145,7 @@ async fn published_index<C: SyncCloud>(
     wanted: &Sha256,
 ) -> Result<PublishedIndex, CallError> {
     let key = layout::published_index(INDEX);
-    let Some((body, _)) = cloud.read(bucket, &key).await? else {
+    let Some(body) = cloud.read(bucket, &key).await? else {
         return Ok(PublishedIndex::Missing);
     };
     Ok(if hex(&sha2::Sha256::digest(&body)) == wanted.as_str() {

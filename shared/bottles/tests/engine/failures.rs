@@ -1,9 +1,9 @@
 //! A failure at every call; the retry, or the next wake-up, brings everything to its end.
 
 use longshore_bottles::layout;
-use longshore_bottles::ports::ErrorClass;
 use longshore_bottles::settings::DeletionSettings;
 use longshore_bottles::sync::record::SyncState;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, Fault};
 
 use crate::scene::{

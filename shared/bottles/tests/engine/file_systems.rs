@@ -103,7 +103,7 @@ async fn throughput_that_cannot_be_raised_keeps_nobody_from_running() {
     let mirror = provisioned();
     mirror.inject_at(
         "UpdateFileSystem",
-        Fault::Fails(longshore_bottles::ports::ErrorClass::Refused),
+        Fault::Fails(longshore_state::ErrorClass::Refused),
     );
     synced_in_tasks(&mirror, "first").await.unwrap();
     all_work(&mirror).await;

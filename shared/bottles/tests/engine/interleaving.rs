@@ -3,10 +3,10 @@
 
 use chrono::Duration;
 use longshore_bottles::layout;
-use longshore_bottles::ports::ErrorClass;
 use longshore_bottles::settings::{DeletionSettings, RunnerSettings};
 use longshore_bottles::sync::record::{SyncRecord, SyncState};
 use longshore_bottles::sync::{RunOutcome, SyncOptions};
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, Fault};
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
 //! What is planned, and what is not to be trusted.
 
 use longshore_bottles::layout;
-use longshore_bottles::ports::ErrorClass;
 use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::{RunOutcome, SyncError, SyncOptions};
 use longshore_events::longshore::{FileCount, RunsOn};
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeMirror, Fault, INDEX_URL, bottle_sha256};
 
 use crate::scene::{

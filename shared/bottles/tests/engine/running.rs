@@ -2,11 +2,11 @@
 
 use chrono::Duration;
 use longshore_bottles::layout;
-use longshore_bottles::ports::ErrorClass;
 use longshore_bottles::settings::RunnerSettings;
 use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::{PublishedIndex, RunOutcome, SyncOptions, status, verify};
 use longshore_events::longshore::LongshoreEvent;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK, bottle_sha256};
 
 use crate::scene::{

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 use longshore_bottles::layout;
-use longshore_bottles::ports::{Clock, EventPublisher, Transferrer};
+use longshore_bottles::ports::Transferrer;
 use longshore_bottles::settings::RunnerSettings;
 use longshore_bottles::sync::record::{SyncRecord, SyncState};
 use longshore_bottles::sync::shard::{self, Taken};
@@ -10,7 +10,8 @@ use longshore_bottles::sync::{
     Advanced, Engine, RunOutcome, RunRequest, SyncError, SyncOptions, SyncPlan, advance, plan, run,
 };
 use longshore_events::longshore::{LongshoreEvent, SyncSource};
-use longshore_rollout::record::Worker;
+use longshore_state::lease::Clock;
+use longshore_state::{EventPublisher, Worker};
 use longshore_testkit::{FakeFormula, FakeMirror, MIRROR_BUCKET, MIRROR_STACK, bottle_sha256};
 
 pub const INDEX: &str = "api/formula.json";

@@ -2,13 +2,13 @@
 
 use chrono::Duration;
 use longshore_bottles::layout;
-use longshore_bottles::ports::ErrorClass;
 use longshore_bottles::settings::RunnerSettings;
 use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::shard::{self, Renewed, Taken, pending};
 use longshore_bottles::sync::{RunOutcome, SyncOptions, status};
 use longshore_events::longshore::{LongshoreEvent, RunsOn};
 use longshore_events::transfer::TransferProgress;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeMirror, Fault, MIRROR_BUCKET, MIRROR_STACK};
 
 use crate::scene::{

@@ -2,9 +2,8 @@
 
 use longshore_events::image::Image;
 use longshore_provisioning::adopt::{AdoptError, AdoptRequest, Adoption, adopt};
-use longshore_provisioning::ports::ProvisioningStore;
+use longshore_rollout::documents::{RecordStore, RouteStore};
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::ports::{RecordStore, RouteStore};
 use longshore_rollout::record::State;
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::settings::RolloutSettings;
@@ -77,7 +76,7 @@ async fn refusal(cloud: &FakeCloud, request: &AdoptRequest) -> String {
 
 async fn routes(cloud: &FakeCloud) -> Vec<Follower> {
     let mut followers = Vec::new();
-    for repository in cloud.routed_repositories().await.unwrap() {
+    for repository in cloud.repositories().await.unwrap() {
         let (route, _) = cloud.load_route(&repository).await.unwrap().unwrap();
         followers.extend(route.followers);
     }

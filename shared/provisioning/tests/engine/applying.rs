@@ -4,7 +4,7 @@ use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::file::{FileOutcome, apply_file};
 use longshore_provisioning::rest::stack_at_rest;
 use longshore_provisioning::routes::write_routes;
-use longshore_rollout::ports::RouteStore;
+use longshore_rollout::documents::RouteStore;
 use longshore_rollout::stack_record::OperationState;
 use longshore_testkit::worker;
 

@@ -2,7 +2,7 @@ use longshore_provisioning::destroy::{Destroyed, destroy};
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::ports::FoundFileSystem;
 use longshore_provisioning::rest::stack_at_rest;
-use longshore_rollout::ports::RouteStore;
+use longshore_rollout::documents::RouteStore;
 use longshore_testkit::{FakeCloud, worker};
 
 use crate::scene::{

@@ -4,7 +4,7 @@ use longshore_provisioning::apply::apply;
 use longshore_provisioning::destroy::destroy;
 use longshore_provisioning::file::apply_file;
 use longshore_provisioning::rest::stack_at_rest;
-use longshore_rollout::ports::ErrorClass;
+use longshore_state::ErrorClass;
 use longshore_testkit::{Fault, worker};
 
 use crate::scene::{
@@ -176,7 +176,7 @@ async fn what_is_done_at_rest_can_be_done_again_after_any_failure() {
             stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 130))
                 .await
                 .unwrap();
-            let routes = longshore_rollout::ports::RouteStore::route(&cloud, "shop/api")
+            let routes = longshore_rollout::documents::RouteStore::route(&cloud, "shop/api")
                 .await
                 .unwrap()
                 .unwrap();

@@ -1,6 +1,5 @@
 //! One message a topic: when it is posted, when it is edited, and what happens when two come at once.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,10 +13,12 @@ use longshore_events::longshore::{
 };
 use longshore_events::transfer::{TransferProgress, TransferReport};
 use longshore_report::{
-    AnnounceError, Announcer, Bot, KeptMessage, Message, MessagePoster, MessageStore,
-    MessageVersion, Place, PostError, PostedMessage, SecretError, StoreError, Told, Topic,
-    WebhookSecret, WebhookUrl, message,
+    AnnounceError, Announcer, Bot, KeptMessage, Message, MessagePoster, Place, PostError,
+    PostedMessage, SecretError, Told, Topic, WebhookSecret, WebhookUrl, message,
 };
+use longshore_state::store::Address;
+use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
+use longshore_testkit::Objects;
 
 const BOT: &str = r#"{"bot_token": "xoxb-1-hunter2", "channel": "deployments"}"#;
 const WEBHOOK: &str = "https://hooks.slack.com/services/x";
@@ -116,61 +117,55 @@ impl MessagePoster for &Channel {
 /// What is kept, with conditional writes as S3 does them.
 #[derive(Default)]
 struct Kept {
-    objects: Mutex<HashMap<String, (KeptMessage, u32)>>,
+    objects: Mutex<Objects>,
     is_down: Mutex<bool>,
 }
 
 impl Kept {
     fn put(&self, topic: &Topic, kept: KeptMessage) {
-        let mut objects = self.objects.lock().unwrap();
-        let version = objects
-            .get(&topic.to_string())
-            .map_or(1, |(_, version)| version + 1);
-        objects.insert(topic.to_string(), (kept, version));
+        self.objects.lock().unwrap().put(topic, &kept);
     }
 
     fn get(&self, topic: &Topic) -> KeptMessage {
-        self.objects.lock().unwrap()[&topic.to_string()].0.clone()
+        self.objects.lock().unwrap().get(topic).unwrap()
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
+    async fn check(&self) -> Result<(), CallError> {
         // So that two that come at once take turns.
         tokio::task::yield_now().await;
         if *self.is_down.lock().unwrap() {
-            return Err(StoreError::new(std::io::Error::other("SlowDown")));
+            return Err(CallError {
+                operation: "read the object".to_owned(),
+                class: ErrorClass::Transient,
+                code: None,
+                message: "SlowDown".to_owned(),
+            });
         }
         Ok(())
     }
 }
 
-impl MessageStore for Kept {
-    async fn load(
+impl DocumentStore for Kept {
+    async fn read_document(
         &self,
-        topic: &Topic,
-    ) -> Result<Option<(KeptMessage, MessageVersion)>, StoreError> {
+        address: &Address,
+    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         self.check().await?;
-        let objects = self.objects.lock().unwrap();
-        Ok(objects
-            .get(&topic.to_string())
-            .map(|(kept, version)| (kept.clone(), MessageVersion(version.to_string()))))
+        Ok(self.objects.lock().unwrap().read(address))
     }
 
-    async fn save(
+    async fn write_document(
         &self,
-        topic: &Topic,
-        kept: &KeptMessage,
-        version: Option<&MessageVersion>,
-    ) -> Result<MessageVersion, StoreError> {
+        address: &Address,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> Result<Version, CallError> {
         self.check().await?;
-        let mut objects = self.objects.lock().unwrap();
-        let present = objects.get(&topic.to_string()).map(|(_, version)| *version);
-        let expected = version.map(|version| version.0.parse().unwrap());
-        if present != expected {
-            return Err(StoreError::LostRace);
-        }
-        let version = present.unwrap_or_default() + 1;
-        objects.insert(topic.to_string(), (kept.clone(), version));
-        Ok(MessageVersion(version.to_string()))
+        self.objects.lock().unwrap().write(address, body, condition)
+    }
+
+    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+        Ok(self.objects.lock().unwrap().keys(prefix))
     }
 }
 
@@ -442,7 +437,7 @@ async fn a_webhook_tells_it_in_as_many_as_there_are_events_and_keeps_nothing() {
     let told = scene.tell_all(&[started(), failed(), rolled_back()]).await;
     assert_eq!(told, [Told::Posted; 3]);
     assert_eq!(scene.channel.to_webhooks.lock().unwrap().len(), 3);
-    assert!(scene.kept.objects.lock().unwrap().is_empty());
+    assert!(scene.kept.objects.lock().unwrap().keys("").is_empty());
 }
 
 #[tokio::test]
@@ -652,7 +647,7 @@ async fn what_cannot_be_kept_is_an_error_that_says_of_what() {
     let error = scene.tell(&started()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "find the message of deployment shop/api/5f1e7c1e in slack: SlowDown"
+        "find the message of deployment shop/api/5f1e7c1e in slack: read the object: SlowDown"
     );
     assert!(scene.channel.texts().is_empty());
 }

@@ -12,7 +12,7 @@ use longshore_events::longshore::{
 use longshore_rollout::at_rest::{Done, stack_at_rest};
 use longshore_rollout::deploy::Outcome;
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::ports::{ErrorClass, ServiceDeployer};
+use longshore_rollout::ports::ServiceDeployer;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Follower;
@@ -20,6 +20,7 @@ use longshore_rollout::settings::OneOffTask;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
 use longshore_rollout::tasks::{go_on, task_stopped};
 use longshore_rollout::watch::{WatchOutcome, deployment_changed};
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
 const FAULTS: [Fault; 6] = [

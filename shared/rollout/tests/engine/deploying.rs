@@ -6,11 +6,11 @@ use longshore_events::manual::DeployPayload;
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::route::Follower;
 use longshore_rollout::sequence::Sequence;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 async fn deploy(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<Outcome> {

@@ -8,11 +8,12 @@ use longshore_rollout::adopt::adopt;
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::{Wake, deploy_push, follow};
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::ports::{ErrorClass, ImageContents};
+use longshore_rollout::ports::ImageContents;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::sequence::Sequence;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 fn by(policy: ImagePolicy) -> Follower {

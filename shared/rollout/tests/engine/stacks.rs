@@ -11,7 +11,7 @@ use longshore_events::manual::DeployPayload;
 use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::ports::{ErrorClass, ObservedStack, TemplateMetadata, TemplateService};
+use longshore_rollout::ports::{ObservedStack, TemplateMetadata, TemplateService};
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
@@ -24,6 +24,7 @@ use longshore_rollout::stacks::{
     BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
 };
 use longshore_rollout::watch::{WatchOutcome, deployment_changed};
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 pub const STACK_ID: &str =

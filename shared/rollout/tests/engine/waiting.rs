@@ -8,13 +8,14 @@ use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, Resum
 use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
 use longshore_rollout::follow::{Wake, deploy_push, follow};
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
-use longshore_rollout::ports::{ErrorClass, ImageContents};
+use longshore_rollout::ports::ImageContents;
 use longshore_rollout::record::State;
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::sequence::Sequence;
 use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_rollout::tasks::task_stopped;
 use longshore_rollout::watch::deployment_changed;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
 const HOUR: i64 = 3600;

@@ -18,12 +18,13 @@ use longshore_rollout::follow::deploy_push;
 use longshore_rollout::hold::{HoldError, approve, hold, predecessor_ended, resume};
 use longshore_rollout::ports::{ImageContents, RolloutState};
 use longshore_rollout::reconcile::reconcile;
-use longshore_rollout::record::{Record, Worker};
+use longshore_rollout::record::Record;
 use longshore_rollout::rollback::{RollbackError, rollback};
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::sequence::Sequence;
 use longshore_rollout::tasks;
 use longshore_rollout::watch::deployment_changed;
+use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, worker};
 
 use crate::world::stack::Stack;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use longshore_bottles::ports::ErrorClass;
 use longshore_events::transfer::Sha256;
+use longshore_state::ErrorClass;
 use serde_json::{Value, json};
 
 use crate::syncing::{Blob, FakeMirror, INDEX_URL, Page};

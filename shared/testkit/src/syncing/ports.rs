@@ -2,14 +2,17 @@ use std::task::Poll;
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_bottles::ports::{
-    Clock, ErrorClass, EventPublisher, Fetched, FileSystems, ListedObject, MirrorStore, Mirrors,
-    ObservedFileSystem, ObservedTask, RecordVersion, Source, StoredObject, TaskRunner, Transferred,
-    Transferrer, WriteCondition,
+    Fetched, FileSystems, ListedObject, MirrorStore, Mirrors, ObservedFileSystem, ObservedTask,
+    Source, StoredObject, TaskRunner, Transferred, Transferrer,
 };
 use longshore_bottles::settings::{MirrorPlace, MirrorSettings, TaskPlace};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::transfer::{TransferFailure, TransferItem, TransferReport};
-use longshore_rollout::ports::CallError;
+use longshore_state::lease::Clock;
+use longshore_state::store::Address;
+use longshore_state::{
+    CallError, DocumentStore, ErrorClass, EventPublisher, Version, WriteCondition,
+};
 
 use crate::faults::error;
 use crate::syncing::{FakeMirror, FakeObject, FakeTask, MIRROR_STACK, World};
@@ -17,34 +20,32 @@ use crate::syncing::{FakeMirror, FakeObject, FakeTask, MIRROR_STACK, World};
 /// How long EFS refuses to lower throughput after it was raised.
 const RAISED_FOR: Duration = Duration::hours(24);
 
-impl MirrorStore for FakeMirror {
-    async fn read(
+impl DocumentStore for FakeMirror {
+    async fn read_document(
         &self,
-        _bucket: &str,
-        key: &str,
-    ) -> Result<Option<(Vec<u8>, RecordVersion)>, CallError> {
+        address: &Address,
+    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         self.call("GetObject", |world| {
-            Ok(world.objects.get(key).map(|object| {
-                let version = RecordVersion(object.version.to_string());
+            Ok(world.objects.get(&address.key).map(|object| {
+                let version = Version::new(object.version.to_string());
                 (object.body.clone(), version)
             }))
         })
         .await
     }
 
-    async fn write(
+    async fn write_document(
         &self,
-        _bucket: &str,
-        key: &str,
-        _content_type: &str,
+        address: &Address,
         body: Vec<u8>,
         condition: WriteCondition<'_>,
-    ) -> Result<RecordVersion, CallError> {
+    ) -> Result<Version, CallError> {
+        let key = &address.key;
         self.call("PutObject", |world| {
             let present = world
                 .objects
                 .get(key)
-                .map(|object| RecordVersion(object.version.to_string()));
+                .map(|object| Version::new(object.version.to_string()));
             let holds = match condition {
                 WriteCondition::None => true,
                 WriteCondition::IsFirst => present.is_none(),
@@ -53,10 +54,35 @@ impl MirrorStore for FakeMirror {
             if !holds {
                 return Err(error("PutObject", ErrorClass::LostRace));
             }
-            world.written.push(key.to_owned());
-            Ok(RecordVersion(world.put(key, body).to_string()))
+            world.written.push(key.clone());
+            Ok(Version::new(world.put(key, body).to_string()))
         })
         .await
+    }
+
+    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+        let listed = self.list("", prefix).await?;
+        Ok(listed.into_iter().map(|object| object.key).collect())
+    }
+}
+
+impl MirrorStore for FakeMirror {
+    async fn read(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        let found = self.read_document(&Address::of_bucket(bucket, key)).await?;
+        Ok(found.map(|(body, _)| body))
+    }
+
+    async fn write(
+        &self,
+        bucket: &str,
+        key: &str,
+        _content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<(), CallError> {
+        let address = Address::of_bucket(bucket, key);
+        self.write_document(&address, body, WriteCondition::None)
+            .await
+            .map(drop)
     }
 
     async fn list(&self, _bucket: &str, prefix: &str) -> Result<Vec<ListedObject>, CallError> {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use longshore_bottles::ports::{CallError, ErrorClass, StoredObject};
+use longshore_bottles::ports::StoredObject;
 use longshore_events::transfer::Sha256;
+use longshore_state::{CallError, ErrorClass};
 use longshore_transfer::Destination;
 use longshore_transfer::body::Body;
 use longshore_transfer::destination::{PutError, Target};

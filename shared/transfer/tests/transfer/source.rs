@@ -1,6 +1,7 @@
 //! The index's and the registry's answers, as the engine asks for them.
 
-use longshore_bottles::ports::{ErrorClass, Fetched, Source};
+use longshore_bottles::ports::{Fetched, Source};
+use longshore_state::ErrorClass;
 use longshore_transfer::HttpClient;
 
 use crate::server::{Answer, Server};
@@ -10,10 +11,7 @@ use crate::setting::{content, settings};
 async fn fetch(
     server: &Server,
     etag: Option<&str>,
-) -> (
-    Result<Fetched, longshore_bottles::ports::CallError>,
-    Vec<u8>,
-) {
+) -> (Result<Fetched, longshore_state::CallError>, Vec<u8>) {
     let client = HttpClient::new(settings(&[server])).unwrap();
     let mut fed = Vec::new();
     let fetched = client

@@ -2,9 +2,9 @@
 
 use longshore_events::manual::DeployPayload;
 use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::ports::ErrorClass;
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
+use longshore_state::ErrorClass;
 use longshore_testkit::{Fault, digest, follower};
 use proptest::prelude::*;
 

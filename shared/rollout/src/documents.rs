@@ -1,0 +1,344 @@
+//! The documents of the state bucket that the engine reads and writes.
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `deployments/<stack>/<service>/current.json` | a service's [`Record`] |
+//! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
+//! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
+//! | `routes/<repository>.json` | a [`Route`] |
+//! | `services/<cluster>/<ECS service>.json` | the [`Owner`] of an ECS service |
+
+use std::future::Future;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_events::arn::ServiceName;
+use longshore_state::document::overwrite;
+use longshore_state::outbox::{Outbox, Unpublished};
+use longshore_state::store::Address;
+use longshore_state::{
+    CallError, Document, DocumentStore, Key, Version, decide_again, load, save, unless_lost,
+};
+
+use crate::record::{Deployment, Record};
+use crate::route::{Owner, Route};
+use crate::stack_record::StackRecord;
+
+/// How many documents are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
+const READS_AT_ONCE: usize = 32;
+
+const OWNERS: &str = "services/";
+
+const ROUTES: &str = "routes/";
+
+const STACK_RECORDS: &str = "provisions/";
+
+impl Document for Record {}
+
+impl Outbox for Record {
+    fn outbox(&mut self) -> &mut Vec<Unpublished> {
+        &mut self.outbox
+    }
+}
+
+impl Key for Owner {
+    type Document = Record;
+
+    fn address(&self) -> Address {
+        Address::of_state(format!(
+            "deployments/{}/{}/current.json",
+            self.stack, self.service
+        ))
+    }
+
+    fn subject(&self) -> String {
+        format!("the record of {self}")
+    }
+}
+
+impl Document for Deployment {}
+
+/// A deployment in the history.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryKey<'a> {
+    /// The service.
+    pub owner: &'a Owner,
+    /// Its deployment's number.
+    pub number: u32,
+}
+
+impl HistoryKey<'_> {
+    fn prefix(owner: &Owner) -> String {
+        format!("deployments/{}/{}/history/", owner.stack, owner.service)
+    }
+}
+
+impl Key for HistoryKey<'_> {
+    type Document = Deployment;
+
+    fn address(&self) -> Address {
+        let prefix = Self::prefix(self.owner);
+        Address::of_state(format!("{prefix}{:08}.json", self.number))
+    }
+
+    fn subject(&self) -> String {
+        format!("deployment {} of {}", self.number, self.owner)
+    }
+}
+
+impl Document for StackRecord {}
+
+impl Outbox for StackRecord {
+    fn outbox(&mut self) -> &mut Vec<Unpublished> {
+        &mut self.outbox
+    }
+}
+
+/// Names a stack's record by the stack.
+#[derive(Debug, Clone, Copy)]
+pub struct StackKey<'a>(pub &'a str);
+
+impl Key for StackKey<'_> {
+    type Document = StackRecord;
+
+    fn address(&self) -> Address {
+        Address::of_state(format!("{STACK_RECORDS}{}/current.json", self.0))
+    }
+
+    fn subject(&self) -> String {
+        format!("the record of stack {}", self.0)
+    }
+}
+
+impl Document for Route {}
+
+/// Names a route by its repository.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteKey<'a>(pub &'a str);
+
+impl Key for RouteKey<'_> {
+    type Document = Route;
+
+    fn address(&self) -> Address {
+        Address::of_state(format!("{ROUTES}{}.json", self.0))
+    }
+
+    fn subject(&self) -> String {
+        format!("{ROUTES}{}.json", self.0)
+    }
+}
+
+impl Document for Owner {}
+
+/// Names the owner of an ECS service.
+struct OwnerKey<'a>(&'a ServiceName);
+
+impl Key for OwnerKey<'_> {
+    type Document = Owner;
+
+    fn address(&self) -> Address {
+        Address::of_state(format!(
+            "{OWNERS}{}/{}.json",
+            self.0.cluster, self.0.ecs_service
+        ))
+    }
+
+    fn subject(&self) -> String {
+        let ServiceName {
+            cluster,
+            ecs_service,
+        } = self.0;
+        format!("the owner of service {ecs_service} of cluster {cluster}")
+    }
+}
+
+/// Who follows which repository, and whose an ECS service is.
+pub trait RouteStore: DocumentStore + Sized {
+    /// Who follows a repository.
+    fn route(&self, repository: &str) -> impl Future<Output = Result<Option<Route>, CallError>> {
+        async move { Ok(self.load_route(repository).await?.map(|(route, _)| route)) }
+    }
+
+    /// The same, with the version to give back.
+    fn load_route(
+        &self,
+        repository: &str,
+    ) -> impl Future<Output = Result<Option<(Route, Version)>, CallError>> {
+        async move { load(self, &RouteKey(repository)).await }
+    }
+
+    /// The names of all repositories that have a route.
+    fn repositories(&self) -> impl Future<Output = Result<Vec<String>, CallError>> {
+        async move {
+            let keys = self.list_documents(ROUTES).await?;
+            Ok(keys
+                .iter()
+                .filter_map(|key| key.strip_prefix(ROUTES)?.strip_suffix(".json"))
+                .map(str::to_owned)
+                .collect())
+        }
+    }
+
+    /// Whose an ECS service is.
+    fn owner(
+        &self,
+        service: &ServiceName,
+    ) -> impl Future<Output = Result<Option<Owner>, CallError>> {
+        async move {
+            let found = load(self, &OwnerKey(service)).await?;
+            Ok(found.map(|(owner, _)| owner))
+        }
+    }
+
+    /// Writes down whose an ECS service is.
+    fn set_owner(
+        &self,
+        service: &ServiceName,
+        owner: &Owner,
+    ) -> impl Future<Output = Result<(), CallError>> {
+        async move { overwrite(self, &OwnerKey(service), owner).await.map(drop) }
+    }
+
+    /// All ECS services that have ever been deployed to, with their owners.
+    fn owners(&self) -> impl Future<Output = Result<Vec<(ServiceName, Owner)>, CallError>> {
+        async move {
+            let keys = self.list_documents(OWNERS).await?;
+            let services = keys.iter().filter_map(|key| {
+                let (cluster, ecs_service) = key
+                    .strip_prefix(OWNERS)?
+                    .strip_suffix(".json")?
+                    .split_once('/')?;
+                Some(ServiceName {
+                    cluster: cluster.to_owned(),
+                    ecs_service: ecs_service.to_owned(),
+                })
+            });
+            let owners = stream::iter(services)
+                .map(|service| async move {
+                    let owner = self.owner(&service).await?;
+                    Ok::<_, CallError>(owner.map(|owner| (service, owner)))
+                })
+                .buffered(READS_AT_ONCE)
+                .try_collect::<Vec<_>>()
+                .await?;
+            Ok(owners.into_iter().flatten().collect())
+        }
+    }
+}
+
+impl<T: DocumentStore> RouteStore for T {}
+
+/// Where the records of deployments are kept.
+pub trait RecordStore: DocumentStore + Sized {
+    /// A service's record, with the version to give back.
+    fn load(
+        &self,
+        owner: &Owner,
+    ) -> impl Future<Output = Result<Option<(Record, Version)>, CallError>> {
+        load(self, owner)
+    }
+
+    /// Writes a record in the place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
+    /// somebody else wrote in between.
+    fn save(
+        &self,
+        record: &Record,
+        version: Option<&Version>,
+    ) -> impl Future<Output = Result<Version, CallError>> {
+        async move { save(self, &record.deployment.owner(), record, version).await }
+    }
+}
+
+impl<T: DocumentStore> RecordStore for T {}
+
+/// Where deployments that ended are kept, for ever.
+pub trait HistoryStore: DocumentStore + Sized {
+    /// Keeps a deployment that ended; nothing happens when it is kept already.
+    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<(), CallError>> {
+        async move {
+            let owner = deployment.owner();
+            let key = HistoryKey {
+                owner: &owner,
+                number: deployment.number,
+            };
+            decide_again(&key, async || {
+                let saved = unless_lost(save(self, &key, deployment, None).await)?;
+                // Another write may be under way that fails yet.
+                if saved.is_none() && load(self, &key).await?.is_none() {
+                    return Err(CallError::lost_race(&key));
+                }
+                Ok(())
+            })
+            .await
+        }
+    }
+
+    /// The numbers of a service's deployments that ended, ascending.
+    fn archived(&self, owner: &Owner) -> impl Future<Output = Result<Vec<u32>, CallError>> {
+        async move {
+            let prefix = HistoryKey::prefix(owner);
+            // The order of the keys is that of the numbers in them.
+            let keys = self.list_documents(&prefix).await?;
+            Ok(keys
+                .iter()
+                .filter_map(|key| {
+                    key.strip_prefix(&prefix)?
+                        .strip_suffix(".json")?
+                        .parse()
+                        .ok()
+                })
+                .collect())
+        }
+    }
+
+    /// A deployment that ended, by its number.
+    fn archived_deployment(
+        &self,
+        owner: &Owner,
+        number: u32,
+    ) -> impl Future<Output = Result<Option<Deployment>, CallError>> {
+        async move {
+            let found = load(self, &HistoryKey { owner, number }).await?;
+            Ok(found.map(|(deployment, _)| deployment))
+        }
+    }
+}
+
+impl<T: DocumentStore> HistoryStore for T {}
+
+/// Where the records of stacks are kept.
+pub trait StackRecordStore: DocumentStore + Sized {
+    /// A stack's record, with the version to give back.
+    fn load_stack(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<(StackRecord, Version)>, CallError>> {
+        async move { load(self, &StackKey(stack)).await }
+    }
+
+    /// Writes a record in the place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
+    /// somebody else wrote in between.
+    fn save_stack(
+        &self,
+        record: &StackRecord,
+        version: Option<&Version>,
+    ) -> impl Future<Output = Result<Version, CallError>> {
+        async move { save(self, &StackKey(&record.stack), record, version).await }
+    }
+
+    /// The names of all stacks that have a record.
+    fn stacks(&self) -> impl Future<Output = Result<Vec<String>, CallError>> {
+        async move {
+            let keys = self.list_documents(STACK_RECORDS).await?;
+            Ok(keys
+                .iter()
+                .filter_map(|key| {
+                    key.strip_prefix(STACK_RECORDS)?
+                        .strip_suffix("/current.json")
+                })
+                .map(str::to_owned)
+                .collect())
+        }
+    }
+}
+
+impl<T: DocumentStore> StackRecordStore for T {}

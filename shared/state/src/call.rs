@@ -1,0 +1,57 @@
+//! A call to the world that failed, and what can be done about it.
+
+use std::fmt;
+
+use crate::document::Key;
+
+/// A call to the world that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct CallError {
+    /// What was tried on which resource: "update service api of cluster shop".
+    pub operation: String,
+    /// What can be done about it.
+    pub class: ErrorClass,
+    /// The service's own code, where it gave one.
+    pub code: Option<String>,
+    /// The service's own words.
+    pub message: String,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: ", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(formatter, "{code}: ")?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
+
+impl CallError {
+    /// What was decided holds no more: somebody else wrote the document meanwhile. [`crate::decide_again`] decides again.
+    pub fn lost_race<K: Key>(key: &K) -> Self {
+        Self {
+            operation: format!("write {}", key.subject()),
+            class: ErrorClass::LostRace,
+            code: None,
+            message: "somebody else wrote it first".to_owned(),
+        }
+    }
+}
+
+/// What can be done about a failed call. Classified once, where the call was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The thing is not there.
+    NotFound,
+    /// Somebody else wrote first: load and decide again.
+    LostRace,
+    /// A conditional write was refused, and an earlier attempt of the same write may be the reason.
+    UnsureWrite,
+    /// The request is wrong and stays wrong.
+    Refused,
+    /// The role may not do this; somebody must fix its policy, then the event can be sent again.
+    Denied,
+    /// Throttled, timed out or broken on the other side: try again later.
+    Transient,
+}

@@ -1,0 +1,185 @@
+//! The format of a document: its version, and what this program does not know of it.
+//!
+//! Two members say what wrote a document: `format_version` and `longshore_version`. A document without them is of
+//! format 1. An older document is migrated step by step when it is read. A newer one is read as far as this program
+//! understands it and is never rewritten. Members that this program does not know are kept by a rewrite.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::document::Document;
+
+const FORMAT_VERSION: &str = "format_version";
+
+const LONGSHORE_VERSION: &str = "longshore_version";
+
+/// The version of Longshore that this program is of.
+const THIS_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a document may say beyond what this program knows: found out only when it is written again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unknown {
+    /// The document as it is stored; nothing for one that is not there yet.
+    body: Option<Arc<[u8]>>,
+    /// Which version of Longshore is needed to rewrite it, where it is a newer one.
+    newer: Option<Newer>,
+}
+
+impl Unknown {
+    /// Of a document that this program has just written.
+    pub(crate) fn of(body: Vec<u8>) -> Self {
+        Self {
+            body: Some(body.into()),
+            newer: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Newer {
+    format: u64,
+    written_by: Option<String>,
+}
+
+impl Newer {
+    fn problem(&self, known: u32) -> String {
+        let needed = match &self.written_by {
+            Some(version) => format!("version {version} of Longshore or a newer one"),
+            None => "a newer version of Longshore".to_owned(),
+        };
+        format!(
+            "it has format {}, and Longshore {THIS_VERSION} knows formats up to {known}: use {needed}",
+            self.format
+        )
+    }
+}
+
+/// How a document begins that this program wrote.
+fn beginning(format: u32) -> String {
+    format!(r#"{{"{FORMAT_VERSION}":{format},"{LONGSHORE_VERSION}":"{THIS_VERSION}""#)
+}
+
+/// The document without its versions, where this program wrote it.
+fn own_members<D: Document>(body: &[u8]) -> Option<Vec<u8>> {
+    let members = body.strip_prefix(beginning(D::FORMAT).as_bytes())?;
+    Some([b"{", members.strip_prefix(b",").unwrap_or(members)].concat())
+}
+
+/// Reads a document, whatever format it has.
+pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> {
+    let in_words = |error: serde_json::Error| {
+        format!("{error}; restore an earlier version of the object, or correct it")
+    };
+    let mut newer = None;
+    let document = match own_members::<D>(&body) {
+        Some(members) => serde_json::from_slice(&members).map_err(in_words)?,
+        None => {
+            let (members, format, written_by) = migrated::<D>(&body)?;
+            newer = (format > u64::from(D::FORMAT)).then_some(Newer { format, written_by });
+            serde_json::from_value(members).map_err(|error| match &newer {
+                Some(newer) => newer.problem(D::FORMAT),
+                None => in_words(error),
+            })?
+        }
+    };
+    let body = Some(body.into());
+    Ok((document, Unknown { body, newer }))
+}
+
+/// The document without its versions in the present format, the format that it has, and what wrote it.
+fn migrated<D: Document>(body: &[u8]) -> Result<(Value, u64, Option<String>), String> {
+    let mut members: Value = serde_json::from_slice(body).map_err(|error| {
+        format!("it is not JSON: {error}; restore an earlier version of the object")
+    })?;
+    let (format, written_by) = take_versions(&mut members);
+    for from in u32::try_from(format).unwrap_or(D::FORMAT)..D::FORMAT {
+        members = D::migrate(from, members);
+    }
+    Ok((members, format, written_by))
+}
+
+/// The bytes of a document that is written after `before`.
+pub(crate) fn compose<D: Document>(document: &D, before: &Unknown) -> Result<Vec<u8>, String> {
+    if let Some(newer) = &before.newer {
+        return Err(newer.problem(D::FORMAT));
+    }
+    let members = members(document, before).map_err(|error| error.to_string())?;
+    let mut body = beginning(D::FORMAT).into_bytes();
+    if members != b"{}" {
+        body.push(b',');
+    }
+    body.extend_from_slice(members.strip_prefix(b"{").unwrap_or(&members));
+    Ok(body)
+}
+
+fn members<D: Document>(document: &D, before: &Unknown) -> Result<Vec<u8>, serde_json::Error> {
+    let Some(body) = &before.body else {
+        return serde_json::to_vec(document);
+    };
+    if let Some(members) = own_members::<D>(body)
+        && serde_json::to_vec(&serde_json::from_slice::<D>(&members)?)? == members
+    {
+        // There is nothing in it that this program does not know.
+        return serde_json::to_vec(document);
+    }
+    let (whole, _, _) = migrated::<D>(body).map_err(serde::de::Error::custom)?;
+    let known = serde_json::to_value(D::deserialize(&whole)?)?;
+    let mut value = serde_json::to_value(document)?;
+    keep_unknown(&whole, &known, &mut value);
+    serde_json::to_vec(&value)
+}
+
+fn take_versions(value: &mut Value) -> (u64, Option<String>) {
+    let Value::Object(members) = value else {
+        return (1, None);
+    };
+    let format = members
+        .remove(FORMAT_VERSION)
+        .and_then(|format| format.as_u64())
+        .unwrap_or(1);
+    let written_by = match members.remove(LONGSHORE_VERSION) {
+        Some(Value::String(version)) => Some(version),
+        _ => None,
+    };
+    (format, written_by)
+}
+
+/// Adds to `new` what `whole` says beyond `known`, wherever the part that it belongs to is still there.
+fn keep_unknown(whole: &Value, known: &Value, new: &mut Value) {
+    match (whole, known, new) {
+        (Value::Object(whole), Value::Object(known), Value::Object(new)) => {
+            keep_unknown_members(whole, known, new);
+        }
+        (Value::Array(whole), Value::Array(known), Value::Array(new))
+            if whole.len() == known.len() =>
+        {
+            let is_same_length = new.len() == known.len();
+            for (place, element) in new.iter_mut().enumerate() {
+                let same = known.iter().position(|known| known == element);
+                let before = same.or(Some(place).filter(|_| is_same_length));
+                if let Some(before) = before {
+                    keep_unknown(&whole[before], &known[before], element);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn keep_unknown_members(
+    whole: &Map<String, Value>,
+    known: &Map<String, Value>,
+    new: &mut Map<String, Value>,
+) {
+    for (name, member) in whole {
+        match (known.get(name), new.get_mut(name)) {
+            (Some(known), Some(new)) => keep_unknown(member, known, new),
+            (None, None) => {
+                new.insert(name.clone(), member.clone());
+            }
+            // It was taken out, or this program writes it now.
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+    }
+}

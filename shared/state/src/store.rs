@@ -1,0 +1,108 @@
+//! What documents need of the world, as traits. `longshore-aws` carries them out on S3 and EventBridge.
+
+use std::future::Future;
+
+use longshore_events::longshore::LongshoreEvent;
+
+use crate::call::CallError;
+use crate::format::Unknown;
+
+/// Where a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The bucket's name; `None` for the state bucket of the installation.
+    pub bucket: Option<String>,
+    /// The key in it.
+    pub key: String,
+}
+
+impl Address {
+    /// A key of the state bucket.
+    pub fn of_state(key: impl Into<String>) -> Self {
+        Self {
+            bucket: None,
+            key: key.into(),
+        }
+    }
+
+    /// A key of another bucket.
+    pub fn of_bucket(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            bucket: Some(bucket.into()),
+            key: key.into(),
+        }
+    }
+}
+
+/// The version of a document as it was read or written, to be given back when it is written again.
+///
+/// It also carries what the document said beyond what this program knows, so that a write keeps it.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// What S3 calls the version: the entity tag.
+    pub tag: String,
+    pub(crate) unknown: Unknown,
+}
+
+impl Version {
+    /// The version with this entity tag.
+    pub fn new(tag: impl Into<String>) -> Self {
+        Self {
+            tag: tag.into(),
+            unknown: Unknown::default(),
+        }
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag
+    }
+}
+
+impl Eq for Version {}
+
+/// What must hold for a write to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteCondition<'a> {
+    /// Nothing.
+    None,
+    /// There is no such object yet.
+    IsFirst,
+    /// The object is still this version.
+    Replaces(&'a Version),
+}
+
+impl<'a> WriteCondition<'a> {
+    /// Replaces `version`, or is the first.
+    pub fn of(version: Option<&'a Version>) -> Self {
+        version.map_or(Self::IsFirst, Self::Replaces)
+    }
+}
+
+/// Where documents are kept.
+pub trait DocumentStore {
+    /// A document's bytes, with its version; `None` when there is none.
+    fn read_document(
+        &self,
+        address: &Address,
+    ) -> impl Future<Output = Result<Option<(Vec<u8>, Version)>, CallError>>;
+
+    /// Writes a document. [`crate::ErrorClass::LostRace`] when the condition does not hold;
+    /// [`crate::ErrorClass::UnsureWrite`] when it does not hold and an earlier attempt of this call may be why.
+    fn write_document(
+        &self,
+        address: &Address,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> impl Future<Output = Result<Version, CallError>>;
+
+    /// The keys of the state bucket that begin with `prefix`, in the order of their bytes.
+    fn list_documents(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, CallError>>;
+}
+
+/// What publishes events.
+pub trait EventPublisher {
+    /// Publishes all of `events`; an error when even one of them was not taken.
+    fn publish(&self, events: &[LongshoreEvent]) -> impl Future<Output = Result<(), CallError>>;
+}

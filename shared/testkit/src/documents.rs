@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+
+use longshore_state::document::to_bytes;
+use longshore_state::store::Address;
+use longshore_state::{CallError, ErrorClass, Key, Version, WriteCondition};
+
+use crate::faults::error;
+
+/// The objects of a bucket, with versions and conditional writes as S3 has them.
+#[derive(Debug, Default)]
+pub struct Objects {
+    objects: BTreeMap<String, (Vec<u8>, u64)>,
+    writes: u64,
+}
+
+impl Objects {
+    /// An object, with its version.
+    pub fn read(&self, address: &Address) -> Option<(Vec<u8>, Version)> {
+        let (body, version) = self.objects.get(&address.key)?;
+        Some((body.clone(), Version::new(version.to_string())))
+    }
+
+    /// Writes an object; [`ErrorClass::LostRace`] when the condition does not hold.
+    ///
+    /// # Errors
+    /// Only that.
+    pub fn write(
+        &mut self,
+        address: &Address,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> Result<Version, CallError> {
+        let present = self.read(address).map(|(_, version)| version);
+        let holds = match condition {
+            WriteCondition::None => true,
+            WriteCondition::IsFirst => present.is_none(),
+            WriteCondition::Replaces(version) => present.as_ref() == Some(version),
+        };
+        if !holds {
+            return Err(error("PutObject", ErrorClass::LostRace));
+        }
+        self.writes += 1;
+        self.objects
+            .insert(address.key.clone(), (body, self.writes));
+        Ok(Version::new(self.writes.to_string()))
+    }
+
+    /// The keys that begin with `prefix`.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        self.objects
+            .keys()
+            .filter(|key| key.starts_with(prefix))
+            .cloned()
+            .collect()
+    }
+
+    /// A document; `None` when it is not there or cannot be read.
+    pub fn get<K: Key>(&self, key: &K) -> Option<K::Document> {
+        let (body, _) = self.read(&key.address())?;
+        serde_json::from_slice(&body).ok()
+    }
+
+    /// Puts a document there, whatever is there.
+    pub fn put<K: Key>(&mut self, key: &K, document: &K::Document) {
+        let body = to_bytes(document).unwrap_or_default();
+        self.writes += 1;
+        self.objects.insert(key.address().key, (body, self.writes));
+    }
+}
+
+/// What tests call the operation: "GetObject deployments", "ListObjectsV2 history".
+pub(crate) fn operation(verb: &str, key: &str) -> String {
+    let kind = match key.contains("/history/") {
+        true => "history",
+        false => key.split('/').next().unwrap_or_default(),
+    };
+    format!("{verb} {kind}")
+}
