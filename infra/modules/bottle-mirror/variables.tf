@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of what is made in CloudFront."
+  description = "Name of the distribution, its function and its policies in CloudFront."
   type        = string
   default     = "homebrew-bottles"
 
@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "bucket_name" {
-  description = "Name of the mirror's bucket: the stack's output bucket_name."
+  description = "Name of the mirror's bucket, which is the stack's output bucket_name."
   type        = string
 
   validation {
@@ -30,13 +30,13 @@ variable "bucket_region" {
 }
 
 variable "internet" {
-  description = "Whether the mirror is served to everybody through CloudFront."
+  description = "Whether CloudFront serves the mirror to everybody."
   type        = bool
   default     = true
 }
 
 variable "vpc_endpoint_ids" {
-  description = "Gateway endpoints of S3 (vpce-...) through which the mirror is served without credentials."
+  description = "IDs of gateway endpoints of S3 (vpce-...) through which S3 serves the mirror without credentials."
   type        = list(string)
   default     = []
 
@@ -52,7 +52,7 @@ variable "vpc_endpoint_ids" {
 }
 
 variable "aliases" {
-  description = "Names that the distribution answers to besides CloudFront's own, such as bottles.example.com; each needs a DNS record that points to it."
+  description = "Domain names of your own for the distribution, such as bottles.example.com. Each needs a DNS record that points to the distribution."
   type        = list(string)
   default     = []
 
@@ -63,7 +63,7 @@ variable "aliases" {
 }
 
 variable "certificate_arn" {
-  description = "Certificate for the aliases, of AWS Certificate Manager in us-east-1, where CloudFront looks for it."
+  description = "ARN of the certificate for the aliases, in AWS Certificate Manager in us-east-1."
   type        = string
   default     = null
 
@@ -74,7 +74,7 @@ variable "certificate_arn" {
 }
 
 variable "price_class" {
-  description = "From where CloudFront serves: PriceClass_100 (Europe and North America), PriceClass_200 or PriceClass_All."
+  description = "Price class of the distribution: PriceClass_100 (Europe and North America), PriceClass_200 or PriceClass_All."
   type        = string
   default     = "PriceClass_100"
 

@@ -14,17 +14,17 @@ variable "description" {
 }
 
 variable "package" {
-  description = "Where in S3 the zip is that holds `bootstrap`, the program of every function. Another zip needs another key, or the function keeps the program it has."
+  description = "Bucket and key of the zip that holds `bootstrap`, the program of all functions. Give another zip another key, or the function keeps its old program."
   type        = object({ bucket = string, key = string })
 }
 
 variable "handler" {
-  description = "Which of the program's functions this is."
+  description = "Which of the program's functions to run, such as deploy."
   type        = string
 }
 
 variable "architecture" {
-  description = "Instruction set the package was built for: arm64 or x86_64."
+  description = "Instruction set for which the package was built: arm64 or x86_64."
   type        = string
 
   validation {
@@ -34,7 +34,7 @@ variable "architecture" {
 }
 
 variable "policy" {
-  description = "The function's own policy document, as JSON: what its work needs, nothing else."
+  description = "Policy document of what the function's work needs, as JSON."
   type        = string
 
   validation {
@@ -44,7 +44,7 @@ variable "policy" {
 }
 
 variable "rule_arns" {
-  description = "ARNs of the EventBridge rules whose undelivered events the function's dead-letter queue takes."
+  description = "ARNs of the EventBridge rules that may send undelivered events to the function's dead-letter queue."
   type        = list(string)
 
   validation {
@@ -54,12 +54,12 @@ variable "rule_arns" {
 }
 
 variable "environment" {
-  description = "Environment variables of the function. Never a secret."
+  description = "Environment variables of the function. Do not put secrets here."
   type        = map(string)
 }
 
 variable "memory_size" {
-  description = "Memory in MB; the share of a processor grows with it."
+  description = "Memory in MB. Lambda gives processor time in proportion."
   type        = number
   default     = 256
 
@@ -70,7 +70,7 @@ variable "memory_size" {
 }
 
 variable "timeout_seconds" {
-  description = "Seconds one invocation may take."
+  description = "Number of seconds that one invocation may take."
   type        = number
   default     = 60
 
@@ -81,7 +81,7 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations at a time that are kept for the function and never exceeded; -1 reserves nothing."
+  description = "Reserved concurrency of the function. -1 reserves nothing."
   type        = number
   default     = -1
 
@@ -92,7 +92,7 @@ variable "reserved_concurrency" {
 }
 
 variable "maximum_event_age_seconds" {
-  description = "Seconds Lambda keeps trying to run the function for one event before it goes to the dead-letter queue."
+  description = "Number of seconds for which Lambda retries an event before it sends it to the dead-letter queue."
   type        = number
   default     = 21600
 
@@ -103,7 +103,7 @@ variable "maximum_event_age_seconds" {
 }
 
 variable "log_retention_days" {
-  description = "Days log lines are kept; one of the numbers that CloudWatch Logs accepts."
+  description = "Number of days for which CloudWatch Logs keeps log lines; one of the numbers that it accepts."
   type        = number
   default     = 30
 
@@ -117,13 +117,13 @@ variable "log_retention_days" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs told when an alarm goes off and when it is over, such as SNS topics."
+  description = "ARNs of what the alarms notify, such as SNS topics."
   type        = list(string)
   default     = []
 }
 
 variable "require_tls" {
-  description = "Whether the queue refuses requests over plain HTTP. Off only where the endpoint is loopback HTTP."
+  description = "Whether the queue refuses plain HTTP. Set it to false only for an endpoint on loopback."
   type        = bool
   default     = true
 }

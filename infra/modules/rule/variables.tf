@@ -9,18 +9,18 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the rule waits for, in one line."
+  description = "What the rule matches, in one line."
   type        = string
 }
 
 variable "event_bus_name" {
-  description = "Bus the rule listens on; AWS's own events come on the default bus."
+  description = "Bus of the rule. AWS's own events are on the default bus."
   type        = string
   default     = "default"
 }
 
 variable "event_pattern" {
-  description = "The event pattern, as JSON."
+  description = "Event pattern, as JSON. It must name the source."
   type        = string
 
   validation {
@@ -30,16 +30,16 @@ variable "event_pattern" {
 }
 
 variable "function_name" {
-  description = "Name of the function the rule wakes."
+  description = "Name of the function that the rule invokes."
   type        = string
 }
 
 variable "function_arn" {
-  description = "ARN of that function."
+  description = "ARN of the function that the rule invokes."
   type        = string
 }
 
 variable "dead_letter_queue_arn" {
-  description = "ARN of the queue for events that could not be handed to the function; its policy must name this rule."
+  description = "ARN of the queue for events that EventBridge cannot deliver. The queue's policy must allow this rule."
   type        = string
 }

@@ -14,12 +14,12 @@ variable "description" {
 }
 
 variable "account_id" {
-  description = "Account whose Scheduler may take the role."
+  description = "ID of the account whose Scheduler may assume the role."
   type        = string
 }
 
 variable "schedule_expression" {
-  description = "When it fires: rate(...), cron(...) or at(...)."
+  description = "When the schedule invokes the function: rate(...), cron(...) or at(...)."
   type        = string
 
   validation {
@@ -29,16 +29,16 @@ variable "schedule_expression" {
 }
 
 variable "action" {
-  description = "What the function is to do, as the field `action` of the input."
+  description = "Field `action` of the input: what the function is to do."
   type        = string
 }
 
 variable "function_arn" {
-  description = "ARN of the function the schedule wakes."
+  description = "ARN of the function that the schedule invokes."
   type        = string
 }
 
 variable "dead_letter_queue_arn" {
-  description = "ARN of the queue for runs that could not be handed to the function."
+  description = "ARN of the queue for inputs that Scheduler cannot deliver."
   type        = string
 }

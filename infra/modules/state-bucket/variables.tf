@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the bucket; unique in all of AWS."
+  description = "Name of the bucket, unique in all of AWS."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "noncurrent_version_days" {
-  description = "Days an overwritten or deleted object can still be read by its version; null keeps every version."
+  description = "Number of days for which S3 keeps overwritten and deleted objects. null keeps them for ever."
   type        = number
   default     = 90
 
@@ -20,13 +20,13 @@ variable "noncurrent_version_days" {
 }
 
 variable "force_destroy" {
-  description = "Whether destroying the bucket deletes what is in it. Meant for clouds that are thrown away."
+  description = "Whether Terraform deletes the objects when it destroys the bucket. Meant for local clouds."
   type        = bool
   default     = false
 }
 
 variable "require_tls" {
-  description = "Whether requests over plain HTTP are refused. Off only where the endpoint is loopback HTTP."
+  description = "Whether the bucket refuses plain HTTP. Set it to false only for an endpoint on loopback."
   type        = bool
   default     = true
 }
