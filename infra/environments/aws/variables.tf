@@ -10,7 +10,7 @@ variable "account_id" {
 
   validation {
     condition     = var.account_id == null || can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "An account id has 12 digits."
+    error_message = "account_id (${format("%v", var.account_id)}) is not the ID of an account: give 12 digits."
   }
 }
 

@@ -4,7 +4,7 @@ variable "endpoint" {
 
   validation {
     condition     = can(regex("^https?://(127\\.0\\.0\\.1|localhost|\\[::1\\]):[0-9]+$", var.endpoint))
-    error_message = "The endpoint must be a loopback URL with a port, such as http://127.0.0.1:4566: this environment is never applied to an AWS account."
+    error_message = "endpoint (${var.endpoint}) is not on loopback: give a loopback URL with a port, such as http://127.0.0.1:4566. This environment is not for an AWS account."
   }
 }
 

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,48}$", var.name))
-    error_message = "The name takes 1 to 48 letters, digits, dashes and underscores."
+    error_message = "name (${var.name}) is not valid: give 1 to 48 letters, digits, dashes and underscores."
   }
 }
 
@@ -15,7 +15,7 @@ variable "bucket_name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket_name))
-    error_message = "The bucket's name takes 3 to 63 lowercase letters, digits and dashes: give its name, not its ARN."
+    error_message = "bucket_name (${var.bucket_name}) is not the name of a mirror's bucket: give 3 to 63 lowercase letters, digits and dashes. Give the name, not the ARN."
   }
 }
 
@@ -25,7 +25,7 @@ variable "bucket_region" {
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.bucket_region))
-    error_message = "The region is one such as eu-west-1."
+    error_message = "bucket_region (${var.bucket_region}) is not a region: give one such as eu-west-1."
   }
 }
 
@@ -42,12 +42,12 @@ variable "vpc_endpoint_ids" {
 
   validation {
     condition     = alltrue([for id in var.vpc_endpoint_ids : can(regex("^vpce-[0-9a-f]+$", id))])
-    error_message = "The id of an endpoint is vpce- and hexadecimal digits."
+    error_message = "vpc_endpoint_ids (${join(", ", var.vpc_endpoint_ids)}) holds what is not the ID of an endpoint: an ID is vpce- and hexadecimal digits."
   }
 
   validation {
     condition     = var.internet || length(var.vpc_endpoint_ids) > 0
-    error_message = "The mirror would be served to nobody: give an endpoint, or let internet be true."
+    error_message = "Nobody could reach the mirror, because internet is false and vpc_endpoint_ids is empty: give an endpoint, or set internet to true."
   }
 }
 
@@ -58,7 +58,7 @@ variable "aliases" {
 
   validation {
     condition     = length(var.aliases) == 0 || var.certificate_arn != null
-    error_message = "A name of one's own needs a certificate: give certificate_arn."
+    error_message = "aliases need a certificate: give certificate_arn."
   }
 }
 
@@ -69,7 +69,7 @@ variable "certificate_arn" {
 
   validation {
     condition     = var.certificate_arn == null || can(regex("^arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/", var.certificate_arn))
-    error_message = "CloudFront takes certificates of us-east-1 only, by their whole ARN."
+    error_message = "certificate_arn (${format("%v", var.certificate_arn)}) is not the ARN of a certificate in us-east-1, the only region from which CloudFront takes certificates: request one there."
   }
 }
 
@@ -80,6 +80,6 @@ variable "price_class" {
 
   validation {
     condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.price_class)
-    error_message = "The price class must be PriceClass_100, PriceClass_200 or PriceClass_All."
+    error_message = "price_class (${var.price_class}) is not valid: give PriceClass_100, PriceClass_200 or PriceClass_All."
   }
 }

@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
-    error_message = "The function name takes 1 to 64 letters, digits, dashes and underscores."
+    error_message = "name (${var.name}) is not the name of a function: give 1 to 64 letters, digits, dashes and underscores."
   }
 }
 
@@ -29,7 +29,7 @@ variable "architecture" {
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "The architecture must be arm64 or x86_64."
+    error_message = "architecture (${var.architecture}) is not valid: give arm64 or x86_64."
   }
 }
 
@@ -39,7 +39,7 @@ variable "policy" {
 
   validation {
     condition     = can(jsondecode(var.policy).Statement)
-    error_message = "The policy must be an IAM policy document in JSON."
+    error_message = "policy is not a policy document: give JSON with a Statement."
   }
 }
 
@@ -49,7 +49,7 @@ variable "rule_arns" {
 
   validation {
     condition     = length(var.rule_arns) > 0
-    error_message = "A function is woken by at least one rule."
+    error_message = "rule_arns is empty: give the ARN of at least one rule."
   }
 }
 
@@ -65,7 +65,7 @@ variable "memory_size" {
 
   validation {
     condition     = var.memory_size >= 128 && var.memory_size <= 10240
-    error_message = "The memory must be between 128 and 10240 MB."
+    error_message = "memory_size (${var.memory_size}) is not valid: give 128 to 10240 MB."
   }
 }
 
@@ -76,7 +76,7 @@ variable "timeout_seconds" {
 
   validation {
     condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900
-    error_message = "The timeout must be between 1 and 900 seconds."
+    error_message = "timeout_seconds (${var.timeout_seconds}) is not valid: give 1 to 900 seconds."
   }
 }
 
@@ -87,7 +87,7 @@ variable "reserved_concurrency" {
 
   validation {
     condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
-    error_message = "The reserved concurrency must be -1 or at least 1: with 0 the function never runs."
+    error_message = "reserved_concurrency (${var.reserved_concurrency}) is not valid: give -1, or at least 1. With 0 the function never runs."
   }
 }
 
@@ -98,7 +98,7 @@ variable "maximum_event_age_seconds" {
 
   validation {
     condition     = var.maximum_event_age_seconds >= 60 && var.maximum_event_age_seconds <= 21600
-    error_message = "The maximum event age must be between 60 and 21600 seconds."
+    error_message = "maximum_event_age_seconds (${var.maximum_event_age_seconds}) is not valid: give 60 to 21600 seconds."
   }
 }
 
@@ -112,7 +112,7 @@ variable "log_retention_days" {
       [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
       var.log_retention_days,
     )
-    error_message = "CloudWatch Logs keeps lines for 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+    error_message = "log_retention_days (${var.log_retention_days}) is not valid: give 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, the numbers that CloudWatch Logs accepts."
   }
 }
 

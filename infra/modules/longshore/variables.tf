@@ -5,7 +5,7 @@ variable "prefix" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,30}$", var.prefix))
-    error_message = "The prefix takes up to 31 lowercase letters, digits and dashes and begins with a letter."
+    error_message = "prefix (${var.prefix}) is not valid: give a letter and at most 30 more lowercase letters, digits and dashes."
   }
 }
 
@@ -21,7 +21,7 @@ variable "architecture" {
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "The architecture must be arm64 or x86_64."
+    error_message = "architecture (${var.architecture}) is not valid: give arm64 or x86_64."
   }
 }
 
@@ -34,7 +34,7 @@ variable "task_role_arns" {
     condition = alltrue([
       for arn in var.task_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))
     ])
-    error_message = "Give each role by its whole ARN (arn:aws:iam::<account>:role/<name>) and without wildcards."
+    error_message = "task_role_arns holds what is not the ARN of a role: give each role by its whole ARN, arn:aws:iam::<account>:role/<name>, without wildcards."
   }
 }
 
@@ -47,7 +47,7 @@ variable "cluster_names" {
     condition = length(var.cluster_names) > 0 && alltrue([
       for name in var.cluster_names : name == "*" || can(regex("^[A-Za-z0-9_-]{1,255}$", name))
     ])
-    error_message = "Give at least one cluster name (letters, digits, dashes and underscores), or \"*\" for all."
+    error_message = "cluster_names is empty, or holds what is not the name of a cluster: give names of letters, digits, dashes and underscores, or \"*\" for all."
   }
 }
 
@@ -60,7 +60,7 @@ variable "repository_names" {
     condition = length(var.repository_names) > 0 && alltrue([
       for name in var.repository_names : can(regex("^[a-z0-9*][a-z0-9._/*-]{0,255}$", name))
     ])
-    error_message = "Give at least one repository name (lowercase letters, digits, dots, dashes, underscores and slashes, with * for any), or \"*\" for all."
+    error_message = "repository_names is empty, or holds what is not the name of a repository: give names of lowercase letters, digits, dots, dashes, underscores and slashes, in which * stands for any text, or \"*\" for all."
   }
 }
 
@@ -73,7 +73,7 @@ variable "mirror_bucket_names" {
     condition = length(var.mirror_bucket_names) > 0 && alltrue([
       for name in var.mirror_bucket_names : can(regex("^[a-z0-9][a-z0-9-]{2,61}[a-z0-9*]$", name))
     ])
-    error_message = "Give at least one bucket name (lowercase letters, digits and dashes), or at least its first three characters and *."
+    error_message = "mirror_bucket_names is empty, or holds what is not the name of a bucket: give names of lowercase letters, digits and dashes, or at least their first three characters and *."
   }
 
   validation {
@@ -81,7 +81,7 @@ variable "mirror_bucket_names" {
       for name in var.mirror_bucket_names :
       startswith(coalesce(var.state_bucket_name, "${var.prefix}-state-"), trimsuffix(name, "*"))
     ])
-    error_message = "The state bucket is no mirror: give names that it does not have."
+    error_message = "mirror_bucket_names includes the state bucket, which is not a mirror: give names that do not match its name."
   }
 }
 
@@ -92,7 +92,7 @@ variable "sync_threshold_bytes" {
 
   validation {
     condition     = var.sync_threshold_bytes >= 0 && floor(var.sync_threshold_bytes) == var.sync_threshold_bytes
-    error_message = "The threshold is a whole number of bytes."
+    error_message = "sync_threshold_bytes (${var.sync_threshold_bytes}) is not valid: give a whole number of bytes, 0 or more."
   }
 }
 
@@ -112,7 +112,7 @@ variable "permissions_boundary_actions" {
       for action in var.permissions_boundary_actions :
       can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action)) && !can(regex("^(iam|organizations|account):", action))
     ])
-    error_message = "Each action is <service>:<action>, and none is of iam, organizations or account: a role that may give rights has no bounds."
+    error_message = "permissions_boundary_actions holds what is not allowed: give each action as <service>:<action>, and none of iam, organizations or account. A role that may give rights has no limits."
   }
 }
 
@@ -123,7 +123,7 @@ variable "image_parameter_names" {
 
   validation {
     condition     = alltrue([for name in var.image_parameter_names : can(regex("^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", name))])
-    error_message = "The name of a parameter takes letters, digits and _.-/ only: give its name, not its ARN."
+    error_message = "image_parameter_names holds what is not the name of a parameter: give names of letters, digits and _.-/, not ARNs."
   }
 }
 
@@ -133,7 +133,7 @@ variable "slack_webhook_secret_name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", var.slack_webhook_secret_name))
-    error_message = "The secret's name takes letters, digits and /_+=.@- only: give its name, not its ARN."
+    error_message = "slack_webhook_secret_name (${var.slack_webhook_secret_name}) is not the name of a secret: give letters, digits and /_+=.@-. Give the name, not the ARN."
   }
 }
 
@@ -186,7 +186,7 @@ variable "log_level" {
 
   validation {
     condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
-    error_message = "The log level must be TRACE, DEBUG, INFO, WARN or ERROR."
+    error_message = "log_level (${var.log_level}) is not valid: give TRACE, DEBUG, INFO, WARN or ERROR."
   }
 }
 
@@ -203,7 +203,7 @@ variable "alarm_actions" {
 
   validation {
     condition     = alltrue([for arn in var.alarm_actions : startswith(arn, "arn:")])
-    error_message = "Each alarm action must be an ARN."
+    error_message = "alarm_actions holds what is not an ARN: give the ARN of each, such as the ARN of an SNS topic."
   }
 }
 

@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._-]{1,64}$", var.name))
-    error_message = "The rule name takes 1 to 64 letters, digits, dots, dashes and underscores."
+    error_message = "name (${var.name}) is not the name of a rule: give 1 to 64 letters, digits, dots, dashes and underscores."
   }
 }
 
@@ -25,7 +25,7 @@ variable "event_pattern" {
 
   validation {
     condition     = can(jsondecode(var.event_pattern).source)
-    error_message = "The event pattern must be JSON and name the source it matches."
+    error_message = "event_pattern is not valid: give JSON that names the source."
   }
 }
 

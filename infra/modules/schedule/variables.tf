@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._-]{1,64}$", var.name))
-    error_message = "The schedule name takes 1 to 64 letters, digits, dots, dashes and underscores."
+    error_message = "name (${var.name}) is not the name of a schedule: give 1 to 64 letters, digits, dots, dashes and underscores."
   }
 }
 
@@ -24,7 +24,7 @@ variable "schedule_expression" {
 
   validation {
     condition     = can(regex("^(rate|cron|at)\\(.+\\)$", var.schedule_expression))
-    error_message = "The schedule expression must be rate(...), cron(...) or at(...)."
+    error_message = "schedule_expression (${var.schedule_expression}) is not valid: give rate(...), cron(...) or at(...)."
   }
 }
 

@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
-    error_message = "The bucket name takes 3 to 63 lowercase letters, digits and dashes, and begins and ends with a letter or digit."
+    error_message = "name (${var.name}) is not valid: give 3 to 63 lowercase letters, digits and dashes, with a letter or digit at both ends."
   }
 }
 
@@ -15,7 +15,7 @@ variable "noncurrent_version_days" {
 
   validation {
     condition     = try(var.noncurrent_version_days >= 1 && floor(var.noncurrent_version_days) == var.noncurrent_version_days, var.noncurrent_version_days == null)
-    error_message = "The number of days must be a whole number of at least 1."
+    error_message = "noncurrent_version_days (${format("%v", var.noncurrent_version_days)}) is not valid: give a whole number of at least 1, or null to keep every version."
   }
 }
 
