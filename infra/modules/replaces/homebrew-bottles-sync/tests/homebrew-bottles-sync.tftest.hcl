@@ -327,6 +327,16 @@ run "another_region_than_the_provider_s_is_refused" {
   expect_failures = [var.aws_region]
 }
 
+run "another_account_than_the_provider_s_is_refused" {
+  command = plan
+
+  variables {
+    aws_account_id = "444455556666"
+  }
+
+  expect_failures = [var.aws_account_id]
+}
+
 run "every_output_comes_back_under_its_name" {
   command = apply
 

@@ -217,3 +217,13 @@ run "every_output_comes_back_under_its_name" {
     error_message = "An output is another one."
   }
 }
+
+run "at_least_one_subnet_is_needed" {
+  command = plan
+
+  variables {
+    subnets = []
+  }
+
+  expect_failures = [var.subnets]
+}
