@@ -41,7 +41,7 @@ def _statement(actions, resource):
 
 
 def _what_the_module_needs(stack):
-    """The section "What Terraform needs to be allowed" of the module's README."""
+    """The sections "What Terraform needs to be allowed" of the READMEs of stack and of stellar-insights."""
     prefix = f"{CLOUD.region}:{CLOUD.account}"
     return [
         _statement(

@@ -1,4 +1,4 @@
-"""infra/modules/stack: the blocks of the three modules that it replaces, applied with Terraform."""
+"""infra/modules/replaces: the blocks of the three modules that are replaced, applied with Terraform."""
 
 import account
 from cloud import CLOUD

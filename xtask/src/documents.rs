@@ -1,4 +1,5 @@
-//! Every link of a document leads to a file, or a heading, that is there.
+//! Every link of a document leads to a file, or a heading, that is there. Every variable of the Terraform is in a
+//! document.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -34,6 +35,50 @@ pub fn check(workspace: &Workspace) -> Result<Links> {
         }
     }
     Ok(links)
+}
+
+/// The variables of the Terraform that are in no table of the nearest README: the folder's own, or that of a folder
+/// above it.
+///
+/// # Errors
+/// When a folder or a file cannot be read.
+pub fn unlisted_variables(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut unlisted = Vec::new();
+    for source in files::below(&workspace.path("infra"), "tf")? {
+        let above = source.ancestors().skip(1);
+        let Some(readme) = above
+            .map(|folder| folder.join("README.md"))
+            .find(|readme| readme.is_file())
+        else {
+            continue;
+        };
+        let text = read(&readme)?;
+        let shown = source.strip_prefix(workspace.root()).unwrap_or(&source);
+        for variable in variables(&read(&source)?) {
+            if !is_listed(&text, variable) {
+                unlisted.push(format!(
+                    "{}: the variable {variable} is in no table of the nearest README",
+                    shown.display()
+                ));
+            }
+        }
+    }
+    Ok(unlisted)
+}
+
+/// The names of the variables that a file of Terraform declares.
+fn variables(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("variable \"")?.split_once('"')?;
+        Some(name)
+    })
+}
+
+/// Whether a table has a row that begins with this variable, alone or among others.
+fn is_listed(text: &str, variable: &str) -> bool {
+    lines(text)
+        .filter_map(|(_, line)| line.strip_prefix('|')?.split('|').next())
+        .any(|cell| cell.contains(&format!("`{variable}`")))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -130,6 +175,16 @@ mod tests {
         ] {
             assert_eq!(anchor(line).as_deref(), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn variables_are_found_in_their_source_and_in_tables() {
+        let source = "variable \"name\" {\n  type = string\n}\n\nvariable \"tags\" {}\n# variable \"none\" {}\n";
+        assert_eq!(variables(source).collect::<Vec<_>>(), ["name", "tags"]);
+        let text = "`tags` are tags.\n\n| variable | meaning |\n| --- | --- |\n| `first`, `name` | of it, see `prefix` |\n";
+        assert!(is_listed(text, "name"));
+        assert!(!is_listed(text, "tags"));
+        assert!(!is_listed(text, "prefix"));
     }
 
     #[test]

@@ -372,6 +372,8 @@ impl<'workspace> Suite<'workspace> {
         count.add(self.violations(&violations, "programs and tests share their dependencies"));
         let links = documents::check(self.workspace)?;
         count.add(self.violations(&links.broken, &format!("{} links", links.checked)));
+        let unlisted = documents::unlisted_variables(self.workspace)?;
+        count.add(self.violations(&unlisted, "variables of Terraform are in the documents"));
         Ok(count)
     }
 
@@ -621,11 +623,19 @@ fn summary(terminal: &mut Terminal, outcomes: &[Outcome]) -> ExitCode {
     }
 }
 
-/// The folders of Terraform that stand for themselves: modules and environments.
+/// The folders of Terraform that are checked one by one: modules, however deep they are, and environments.
 fn configurations(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let mut found = files::list(&workspace.path("infra/modules"))?;
-    found.extend(files::list(&workspace.path("infra/environments"))?);
-    found.retain(|path| path.join("main.tf").is_file());
+    let mut found = Vec::new();
+    for folder in ["infra/modules", "infra/environments"] {
+        let sources = files::below(&workspace.path(folder), "tf")?;
+        found.extend(
+            sources
+                .iter()
+                .filter(|source| source.ends_with("main.tf"))
+                .filter_map(|source| source.parent())
+                .map(Path::to_path_buf),
+        );
+    }
     if found.is_empty() {
         bail!("no terraform configuration is in infra");
     }
@@ -781,6 +791,19 @@ mod tests {
                 }
                 assert_eq!((begun, waiting.len()), (2, 0), "{first:?} and {second:?}");
             }
+        }
+    }
+
+    #[test]
+    fn terraform_modules_are_found_however_deep_they_are() {
+        let workspace = Workspace::of_this_build();
+        let found = configurations(&workspace).unwrap();
+        for folder in [
+            "infra/modules/stack",
+            "infra/modules/replaces/classla",
+            "infra/environments/local",
+        ] {
+            assert!(found.contains(&workspace.path(folder)), "{folder}");
         }
     }
 

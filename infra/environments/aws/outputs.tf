@@ -29,12 +29,12 @@ output "role_arns" {
 }
 
 output "cloudformation_role_arn" {
-  description = "ARN of the role that CloudFormation works with on stacks; who applies stacks with Terraform must be allowed to pass it."
+  description = "ARN of the role with which CloudFormation changes stacks. Whoever applies stacks with Terraform must be allowed to pass it."
   value       = module.longshore.cloudformation_role_arn
 }
 
 output "permissions_boundary_arn" {
-  description = "ARN of the permissions boundary of the roles that templates make."
+  description = "ARN of the permissions boundary of the roles that stack files make."
   value       = module.longshore.permissions_boundary_arn
 }
 
@@ -49,6 +49,6 @@ output "dead_letter_queue_urls" {
 }
 
 output "slack_webhook_secret_name" {
-  description = "Name of the secret that holds the Slack webhook's URL."
+  description = "Name of the secret that holds the URL of the Slack webhook, or the token of a Slack bot."
   value       = module.longshore.slack_webhook_secret_name
 }

@@ -3,7 +3,7 @@
 # makes the queues of the last apply before it applies again; Terraform compares
 # them, and changes what is different by now.
 variable "dead_letter_queue_urls" {
-  description = "URLs of dead-letter queues that exist already, by function: they are imported."
+  description = "URLs of dead-letter queues that exist already, by function. Terraform imports them."
   type        = map(string)
   default     = {}
 }

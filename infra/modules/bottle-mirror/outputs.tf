@@ -1,20 +1,20 @@
 output "domain_name" {
-  description = "Name of the distribution, unless it has one of your own; null without it."
+  description = "CloudFront's domain name of the distribution, for DNS records; null without a distribution."
   value       = one(aws_cloudfront_distribution.this[*].domain_name)
 }
 
 output "hosted_zone_id" {
-  description = "Hosted zone of that name, for alias records; null without a distribution."
+  description = "ID of CloudFront's hosted zone, for alias records; null without a distribution."
   value       = one(aws_cloudfront_distribution.this[*].hosted_zone_id)
 }
 
 output "distribution_id" {
-  description = "Id of the distribution; null without one."
+  description = "ID of the distribution; null without one."
   value       = one(aws_cloudfront_distribution.this[*].id)
 }
 
 output "environment" {
-  description = "What to export for brew."
+  description = "Environment variables to export for brew."
   value = {
     for variable, path in merge(
       { HOMEBREW_API_DOMAIN = "/api", HOMEBREW_BOTTLE_DOMAIN = "" },

@@ -23,7 +23,7 @@ output "role_arn" {
 }
 
 output "policies" {
-  description = "The policy documents on the function's role, as JSON, by name."
+  description = "The policy documents of the function's role, as JSON, by name."
   value = {
     (aws_iam_role_policy.work.name)    = aws_iam_role_policy.work.policy
     (aws_iam_role_policy.runtime.name) = aws_iam_role_policy.runtime.policy
@@ -36,17 +36,17 @@ output "log_group_name" {
 }
 
 output "dead_letter_queue_url" {
-  description = "URL of the queue that keeps events the function did not get or could not handle."
+  description = "URL of the dead-letter queue: it keeps the events that did not reach the function, or that the function failed to handle."
   value       = aws_sqs_queue.dead_letter.url
 }
 
 output "dead_letter_queue_arn" {
-  description = "ARN of that queue."
+  description = "ARN of the dead-letter queue."
   value       = aws_sqs_queue.dead_letter.arn
 }
 
 output "dead_letter_queue_policy" {
-  description = "The queue's policy document, as JSON."
+  description = "The dead-letter queue's policy document, as JSON."
   value       = aws_sqs_queue.dead_letter.policy
 }
 

@@ -56,7 +56,7 @@ output "role_arns" {
 }
 
 output "policies" {
-  description = "The policy documents on each function's role, as JSON, by function and policy name."
+  description = "The policy documents of each function's role, as JSON, by function and policy name."
   value       = { for key, function in local.functions : key => function.policies }
 }
 
@@ -93,12 +93,12 @@ output "rules" {
 }
 
 output "slack_webhook_secret_name" {
-  description = "Name of the secret that holds the Slack webhook's URL."
+  description = "Name of the secret that holds the URL of the Slack webhook, or the token of a Slack bot."
   value       = var.slack_webhook_secret_name
 }
 
 output "cloudformation_role_arn" {
-  description = "ARN of the role that CloudFormation works with on stacks."
+  description = "ARN of the role with which CloudFormation changes stacks."
   value       = aws_iam_role.cloudformation.arn
 
   # Who uses the role finds it with all its rights.
@@ -106,12 +106,12 @@ output "cloudformation_role_arn" {
 }
 
 output "cloudformation_policies" {
-  description = "The policy documents on that role, as JSON, by concern; provision has the one for reading, too."
+  description = "The policy documents of that role, as JSON, by concern. provision has the one for reading, too."
   value       = { for key, policy in aws_iam_policy.cloudformation : key => policy.policy }
 }
 
 output "permissions_boundary_arn" {
-  description = "ARN of the permissions boundary of the roles that templates make."
+  description = "ARN of the permissions boundary of the roles that stack files make."
   value       = aws_iam_policy.permissions_boundary.arn
 }
 

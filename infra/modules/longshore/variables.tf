@@ -5,12 +5,12 @@ variable "prefix" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,30}$", var.prefix))
-    error_message = "The prefix takes up to 31 lowercase letters, digits and dashes and begins with a letter."
+    error_message = "prefix (${var.prefix}) is not valid: give a letter and at most 30 more lowercase letters, digits and dashes."
   }
 }
 
 variable "package_directory" {
-  description = "Folder with a folder for each architecture, holding longshore.zip."
+  description = "Folder that holds <architecture>/longshore.zip."
   type        = string
 }
 
@@ -21,12 +21,12 @@ variable "architecture" {
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "The architecture must be arm64 or x86_64."
+    error_message = "architecture (${var.architecture}) is not valid: give arm64 or x86_64."
   }
 }
 
 variable "task_role_arns" {
-  description = "ARNs of every task role and execution role of services that no template of Longshore's made; besides those that templates make, deploy and CloudFormation may pass these to ECS tasks and no others."
+  description = "ARNs of the task roles and execution roles of all services that no stack file made. Longshore and CloudFormation may pass to ECS tasks only these and the roles that stack files make."
   type        = list(string)
   default     = []
 
@@ -34,12 +34,12 @@ variable "task_role_arns" {
     condition = alltrue([
       for arn in var.task_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))
     ])
-    error_message = "Give each role by its whole ARN (arn:aws:iam::<account>:role/<name>) and without wildcards."
+    error_message = "task_role_arns holds what is not the ARN of a role: give each role by its whole ARN, arn:aws:iam::<account>:role/<name>, without wildcards."
   }
 }
 
 variable "cluster_names" {
-  description = "Names of the ECS clusters whose services may be deployed; \"*\" stands for all of this account and region."
+  description = "Names of the ECS clusters whose services Longshore may deploy. \"*\" means all clusters of the account and region."
   type        = list(string)
   default     = ["*"]
 
@@ -47,12 +47,12 @@ variable "cluster_names" {
     condition = length(var.cluster_names) > 0 && alltrue([
       for name in var.cluster_names : name == "*" || can(regex("^[A-Za-z0-9_-]{1,255}$", name))
     ])
-    error_message = "Give at least one cluster name (letters, digits, dashes and underscores), or \"*\" for all."
+    error_message = "cluster_names is empty, or holds what is not the name of a cluster: give names of letters, digits, dashes and underscores, or \"*\" for all."
   }
 }
 
 variable "repository_names" {
-  description = "Names of the ECR repositories images may come from, such as \"shop/api\" or \"shop/*\"; \"*\" stands for all of this account and region."
+  description = "Names of the ECR repositories from which images may come, such as \"shop/api\" or \"shop/*\". \"*\" means all repositories of the account and region."
   type        = list(string)
   default     = ["*"]
 
@@ -60,12 +60,12 @@ variable "repository_names" {
     condition = length(var.repository_names) > 0 && alltrue([
       for name in var.repository_names : can(regex("^[a-z0-9*][a-z0-9._/*-]{0,255}$", name))
     ])
-    error_message = "Give at least one repository name (lowercase letters, digits, dots, dashes, underscores and slashes, with * for any), or \"*\" for all."
+    error_message = "repository_names is empty, or holds what is not the name of a repository: give names of lowercase letters, digits, dots, dashes, underscores and slashes, in which * stands for any text, or \"*\" for all."
   }
 }
 
 variable "mirror_bucket_names" {
-  description = "Names of the buckets that stacks may have and sync may fill: whole, or the first part of names with * behind it. A stack file that says no bucket_name makes <stack>-<bucket>-<account>."
+  description = "Names of the buckets that stacks may have and sync may fill. A * at the end stands for any rest of the name. A bucket without a bucket_name in its stack file is named <stack>-<bucket>-<account>."
   type        = list(string)
   default     = ["homebrew-bottles-*"]
 
@@ -73,7 +73,7 @@ variable "mirror_bucket_names" {
     condition = length(var.mirror_bucket_names) > 0 && alltrue([
       for name in var.mirror_bucket_names : can(regex("^[a-z0-9][a-z0-9-]{2,61}[a-z0-9*]$", name))
     ])
-    error_message = "Give at least one bucket name (lowercase letters, digits and dashes), or at least its first three characters and *."
+    error_message = "mirror_bucket_names is empty, or holds what is not the name of a bucket: give names of lowercase letters, digits and dashes, or at least their first three characters and *."
   }
 
   validation {
@@ -81,29 +81,29 @@ variable "mirror_bucket_names" {
       for name in var.mirror_bucket_names :
       startswith(coalesce(var.state_bucket_name, "${var.prefix}-state-"), trimsuffix(name, "*"))
     ])
-    error_message = "The state bucket is no mirror: give names that it does not have."
+    error_message = "mirror_bucket_names includes the state bucket, which is not a mirror: give names that do not match its name."
   }
 }
 
 variable "sync_threshold_bytes" {
-  description = "Bytes from which on a sync runs in tasks and not in the function."
+  description = "A sync that transfers at least this number of bytes runs in tasks, not in the function."
   type        = number
   default     = 20000000000
 
   validation {
     condition     = var.sync_threshold_bytes >= 0 && floor(var.sync_threshold_bytes) == var.sync_threshold_bytes
-    error_message = "The threshold is a whole number of bytes."
+    error_message = "sync_threshold_bytes (${var.sync_threshold_bytes}) is not valid: give a whole number of bytes, 0 or more."
   }
 }
 
 variable "sync_memory_size" {
-  description = "Memory of sync in MB; with 1769 it has a whole processor."
+  description = "Memory of sync in MB. With 1769 MB, Lambda gives it a whole processor."
   type        = number
   default     = 1769
 }
 
 variable "permissions_boundary_actions" {
-  description = "What roles that templates make may do at most besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3), such as \"dynamodb:GetItem\" or \"sqs:*\"."
+  description = "Actions that the permissions boundary allows to the roles of stack files, besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3). For example \"dynamodb:GetItem\" or \"sqs:*\"."
   type        = list(string)
   default     = []
 
@@ -112,28 +112,28 @@ variable "permissions_boundary_actions" {
       for action in var.permissions_boundary_actions :
       can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action)) && !can(regex("^(iam|organizations|account):", action))
     ])
-    error_message = "Each action is <service>:<action>, and none is of iam, organizations or account: a role that may give rights has no bounds."
+    error_message = "permissions_boundary_actions holds what is not allowed: give each action as <service>:<action>, and none of iam, organizations or account. A role that may give rights has no limits."
   }
 }
 
 variable "image_parameter_names" {
-  description = "Names of SSM parameters of this account that stack files name images of ECS instances by (image_ssm_parameter); AWS's own under /aws/service/ecs are always allowed."
+  description = "Names of the account's SSM parameters that stack files may give in image_ssm_parameter, for images of ECS instances. AWS's own parameters under /aws/service/ecs are always allowed."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for name in var.image_parameter_names : can(regex("^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", name))])
-    error_message = "The name of a parameter takes letters, digits and _.-/ only: give its name, not its ARN."
+    error_message = "image_parameter_names holds what is not the name of a parameter: give names of letters, digits and _.-/, not ARNs."
   }
 }
 
 variable "slack_webhook_secret_name" {
-  description = "Name of the Secrets Manager secret that holds the Slack webhook's URL."
+  description = "Name of the secret that holds the URL of the Slack webhook, {\"webhook_url\": \"https://…\"}, or the token and the channel of a Slack bot, {\"bot_token\": \"xoxb-…\", \"channel\": \"C…\"}."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", var.slack_webhook_secret_name))
-    error_message = "The secret's name takes letters, digits and /_+=.@- only: give its name, not its ARN."
+    error_message = "slack_webhook_secret_name (${var.slack_webhook_secret_name}) is not the name of a secret: give letters, digits and /_+=.@-. Give the name, not the ARN."
   }
 }
 
@@ -144,31 +144,31 @@ variable "event_bus_name" {
 }
 
 variable "state_bucket_name" {
-  description = "Name of the state bucket; unless given, made of the prefix, the account and the region."
+  description = "Name of the state bucket. By default, <prefix>-state-<account>-<region>."
   type        = string
   default     = null
 }
 
 variable "noncurrent_version_days" {
-  description = "Days an overwritten object of the state bucket can still be read by its version; null keeps every version."
+  description = "Number of days for which S3 keeps overwritten objects of the state bucket. null keeps them for ever."
   type        = number
   default     = 90
 }
 
 variable "force_destroy" {
-  description = "Whether destroying the state bucket deletes what is in it."
+  description = "Whether Terraform deletes the objects when it destroys the state bucket."
   type        = bool
   default     = false
 }
 
 variable "memory_size" {
-  description = "Memory of each function but sync in MB."
+  description = "Memory of each function except sync, in MB."
   type        = number
   default     = 256
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations at a time that are kept for each function and never exceeded; -1 reserves nothing. One for notify keeps Slack's pace of about a message a second."
+  description = "Reserved concurrency of each function. -1 reserves nothing. With 1 for notify, Slack gets about one message a second, which is its limit."
   type = object({
     provision = optional(number, -1)
     deploy    = optional(number, -1)
@@ -180,41 +180,41 @@ variable "reserved_concurrency" {
 }
 
 variable "log_level" {
-  description = "Least severe log lines that are written: TRACE, DEBUG, INFO, WARN or ERROR."
+  description = "Log level of the functions: TRACE, DEBUG, INFO, WARN or ERROR."
   type        = string
   default     = "INFO"
 
   validation {
     condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
-    error_message = "The log level must be TRACE, DEBUG, INFO, WARN or ERROR."
+    error_message = "log_level (${var.log_level}) is not valid: give TRACE, DEBUG, INFO, WARN or ERROR."
   }
 }
 
 variable "log_retention_days" {
-  description = "Days log lines are kept."
+  description = "Number of days for which CloudWatch Logs keeps log lines."
   type        = number
   default     = 30
 }
 
 variable "alarm_actions" {
-  description = "ARNs told when an alarm goes off and when it is over, such as SNS topics."
+  description = "ARNs of what the alarms notify, such as SNS topics."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for arn in var.alarm_actions : startswith(arn, "arn:")])
-    error_message = "Each alarm action must be an ARN."
+    error_message = "alarm_actions holds what is not an ARN: give the ARN of each, such as the ARN of an SNS topic."
   }
 }
 
 variable "extra_environment" {
-  description = "Environment variables that every function gets besides its own. Never a secret."
+  description = "Environment variables that every function gets besides its own; they override none of these. Do not put secrets here."
   type        = map(string)
   default     = {}
 }
 
 variable "require_tls" {
-  description = "Whether the bucket and the queues refuse plain HTTP. Off only where the endpoint is loopback HTTP."
+  description = "Whether the bucket and the queues refuse plain HTTP. Set it to false only for an endpoint on loopback."
   type        = bool
   default     = true
 }

@@ -14,6 +14,6 @@ output "event_pattern" {
 }
 
 output "event_bus_name" {
-  description = "Bus the rule listens on."
+  description = "Bus of the rule."
   value       = aws_cloudwatch_event_rule.this.event_bus_name
 }

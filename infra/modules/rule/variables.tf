@@ -4,42 +4,42 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._-]{1,64}$", var.name))
-    error_message = "The rule name takes 1 to 64 letters, digits, dots, dashes and underscores."
+    error_message = "name (${var.name}) is not the name of a rule: give 1 to 64 letters, digits, dots, dashes and underscores."
   }
 }
 
 variable "description" {
-  description = "What the rule waits for, in one line."
+  description = "What the rule matches, in one line."
   type        = string
 }
 
 variable "event_bus_name" {
-  description = "Bus the rule listens on; AWS's own events come on the default bus."
+  description = "Bus of the rule. AWS's own events are on the default bus."
   type        = string
   default     = "default"
 }
 
 variable "event_pattern" {
-  description = "The event pattern, as JSON."
+  description = "Event pattern, as JSON. It must name the source."
   type        = string
 
   validation {
     condition     = can(jsondecode(var.event_pattern).source)
-    error_message = "The event pattern must be JSON and name the source it matches."
+    error_message = "event_pattern is not valid: give JSON that names the source."
   }
 }
 
 variable "function_name" {
-  description = "Name of the function the rule wakes."
+  description = "Name of the function that the rule invokes."
   type        = string
 }
 
 variable "function_arn" {
-  description = "ARN of that function."
+  description = "ARN of the function that the rule invokes."
   type        = string
 }
 
 variable "dead_letter_queue_arn" {
-  description = "ARN of the queue for events that could not be handed to the function; its policy must name this rule."
+  description = "ARN of the queue for events that EventBridge cannot deliver. The queue's policy must allow this rule."
   type        = string
 }

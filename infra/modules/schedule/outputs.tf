@@ -1,9 +1,9 @@
 output "input" {
-  description = "What the function is sent, JSON with Scheduler's context attributes."
+  description = "The input of the function, as JSON with Scheduler's context attributes."
   value       = aws_scheduler_schedule.this.target[0].input
 }
 
 output "policy" {
-  description = "What the schedule's role may do, JSON."
+  description = "The policy document of the schedule's role, as JSON."
   value       = local.policy
 }

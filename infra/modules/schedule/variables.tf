@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._-]{1,64}$", var.name))
-    error_message = "The schedule name takes 1 to 64 letters, digits, dots, dashes and underscores."
+    error_message = "name (${var.name}) is not the name of a schedule: give 1 to 64 letters, digits, dots, dashes and underscores."
   }
 }
 
@@ -14,31 +14,31 @@ variable "description" {
 }
 
 variable "account_id" {
-  description = "Account whose Scheduler may take the role."
+  description = "ID of the account whose Scheduler may assume the role."
   type        = string
 }
 
 variable "schedule_expression" {
-  description = "When it fires: rate(...), cron(...) or at(...)."
+  description = "When the schedule invokes the function: rate(...), cron(...) or at(...)."
   type        = string
 
   validation {
     condition     = can(regex("^(rate|cron|at)\\(.+\\)$", var.schedule_expression))
-    error_message = "The schedule expression must be rate(...), cron(...) or at(...)."
+    error_message = "schedule_expression (${var.schedule_expression}) is not valid: give rate(...), cron(...) or at(...)."
   }
 }
 
 variable "action" {
-  description = "What the function is to do, as the field `action` of the input."
+  description = "Field `action` of the input: what the function is to do."
   type        = string
 }
 
 variable "function_arn" {
-  description = "ARN of the function the schedule wakes."
+  description = "ARN of the function that the schedule invokes."
   type        = string
 }
 
 variable "dead_letter_queue_arn" {
-  description = "ARN of the queue for runs that could not be handed to the function."
+  description = "ARN of the queue for inputs that Scheduler cannot deliver."
   type        = string
 }

@@ -1,4 +1,4 @@
-# Of what a stack has exactly one of; null where there is none, or several.
+# Each of these is null unless the stack has exactly one such thing.
 
 output "cluster_name" {
   description = "Name of the ECS cluster."
@@ -52,17 +52,17 @@ output "asg_name" {
 
 output "security_group_id" {
   description = "ID of the tasks' security group."
-  value       = try(local.outputs.security_group_id, var.security_groups[0], var.security_group_ids[0], null)
+  value       = try(local.outputs.security_group_id, null)
 }
 
 output "task_execution_role_arn" {
   description = "ARN of the execution role."
-  value       = try(local.outputs.task_execution_role_arn, var.task_execution_role_arn)
+  value       = try(local.outputs.task_execution_role_arn, null)
 }
 
 output "task_role_arn" {
   description = "ARN of the task role."
-  value       = try(local.outputs.task_role_arn, var.task_role_arn)
+  value       = try(local.outputs.task_role_arn, null)
 }
 
 output "efs_file_system_id" {
@@ -100,10 +100,10 @@ output "auto_scaling_target_arn" {
   value       = try(local.outputs.auto_scaling_target_arn, null)
 }
 
-# Of every stack.
+# These have a value for every stack.
 
 output "stack_name" {
-  description = "Name of the CloudFormation stack, by which Longshore knows it, too."
+  description = "Name of the CloudFormation stack. Longshore uses it, too."
   value       = aws_cloudformation_stack.this.name
 }
 
@@ -118,6 +118,11 @@ output "outputs" {
 }
 
 output "warnings" {
-  description = "What Longshore warns of in the stack, each with path and message."
+  description = "Longshore's warnings about the stack, each with path and message."
   value       = local.rendered.warnings
+}
+
+output "request" {
+  description = "The request to provision: what to render, as JSON."
+  value       = local.request
 }

@@ -1,26 +1,20 @@
-# Values that nobody should see go to Secrets Manager straight from Terraform:
-# write-only, so they are in no plan and in no state, and neither in what
-# provision is sent. A NoEcho parameter of CloudFormation would be kept in the
-# state, and would look changed in every plan.
+# Terraform gives the values of secrets straight to Secrets Manager, by a write-only
+# argument: they are in no plan and no state, and provision does not get them. A
+# NoEcho parameter of CloudFormation would be kept in the state, and would look
+# changed in every plan.
 locals {
-  secret_values = merge(
-    local.kind == "stellar-insights" ? {
-      # Without a value the plan fails where all that is missing is named.
-      "backend/DATABASE_URL" = var.db_url == null ? "missing" : var.db_url
-      "backend/REDIS_URL"    = var.redis_url == null ? "missing" : var.redis_url
-    } : {},
-    merge([
-      for service, values in var.secret_values : {
-        for variable, value in values : "${service}/${variable}" => value
-      }
-    ]...),
-  )
+  secret_values = merge([
+    for service, values in var.secret_values : {
+      for variable, value in values : "${service}/${variable}" => value
+    }
+  ]...)
 
   secret_names = nonsensitive(toset(keys(local.secret_values)))
 
   # As the stack file refers to them, by service. By ARN, which is known only when
-  # there is a secret: provision looks them up before it renders. The secret's, not
-  # its version's: a new value must not make the whole template unknown.
+  # there is a secret: provision looks the secrets up before it renders. The ARN is
+  # the secret's, not its version's: a new value must not make the whole template
+  # unknown.
   secret_references = {
     for service in distinct([for name in local.secret_names : split("/", name)[0]]) : service => {
       for name in local.secret_names : split("/", name)[1] => {
@@ -37,7 +31,7 @@ resource "aws_secretsmanager_secret" "this" {
 
   name        = "${local.stack_name}/${each.key}"
   description = "${split("/", each.key)[1]} of ${split("/", each.key)[0]} of the stack ${local.stack_name}"
-  # The value is with whoever gave it, and the name can be used again at once.
+  # Whoever gave the value still has it, and the name can be used again at once.
   recovery_window_in_days = 0
 }
 
@@ -46,7 +40,7 @@ resource "aws_secretsmanager_secret_version" "this" {
 
   secret_id        = each.value.id
   secret_string_wo = local.secret_values[each.key]
-  # Terraform cannot compare what it does not keep: this many bits of a hash tell
-  # it that the value is another one, and tell nobody what it is.
+  # Terraform cannot compare what it does not keep. From 24 bits of a hash it sees
+  # that the value has changed, and nobody sees the value.
   secret_string_wo_version = parseint(substr(sha256(local.secret_values[each.key]), 0, 6), 16)
 }

@@ -68,7 +68,7 @@ module "secrets" {
 }
 
 module "ecs" {
-  source = "../../../../infra/modules/stack"
+  source = "../../../../infra/modules/replaces/classla"
 
   environment               = "staging"
   vpc_id                    = module.networking.vpc_id

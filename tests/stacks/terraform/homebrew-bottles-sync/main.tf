@@ -79,7 +79,7 @@ module "notifications" {
 }
 
 module "ecs" {
-  source = "../../../../infra/modules/stack"
+  source = "../../../../infra/modules/replaces/homebrew-bottles-sync"
 
   project_name   = "homebrew-bottles-sync"
   environment    = "staging"

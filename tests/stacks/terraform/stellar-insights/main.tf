@@ -78,7 +78,7 @@ module "ecr" {
 }
 
 module "compute" {
-  source = "../../../../infra/modules/stack"
+  source = "../../../../infra/modules/replaces/stellar-insights"
 
   # Cluster configuration
   cluster_name    = "stellar-insights-${var.environment}"

@@ -1,10 +1,10 @@
 # classla: a service on Fargate, behind a target group that exists, with secrets
 # from Secrets Manager by JSON key.
 locals {
-  classla_port = 3001
+  container_port = 3001
 
-  # Which of the secrets holds which variable, under the variable's own name.
-  classla_secrets = {
+  # Which secret holds which variable, under the variable's own name.
+  secrets = {
     SUPABASE_URL              = "supabase_credentials"
     SUPABASE_ANON_KEY         = "supabase_credentials"
     SUPABASE_SERVICE_ROLE_KEY = "supabase_credentials"
@@ -12,10 +12,20 @@ locals {
     WORKOS_CLIENT_ID          = "workos_credentials"
     SESSION_SECRET            = "app_secrets"
   }
+}
 
-  classla = local.kind != "classla" ? null : {
-    name         = local.name
-    environments = { for environment in compact([var.environment]) : environment => {} }
+module "stack" {
+  source = "../../stack"
+
+  environment             = var.environment
+  images                  = { backend = join(":", compact([var.ecr_repository_url, var.image_tag])) }
+  health_check_paths      = { backend = "/health" }
+  provision_function_name = var.provision_function_name
+  timeout                 = var.timeout
+
+  stack = {
+    name         = var.name
+    environments = { (var.environment) = {} }
     network = {
       vpc_id     = var.vpc_id
       subnet_ids = var.private_subnet_ids
@@ -24,23 +34,22 @@ locals {
     logs    = { retention_in_days = 90 }
     services = {
       backend = {
-        image          = join(":", compact([local.repository, var.image_tag]))
-        container_port = local.classla_port
+        container_port = local.container_port
         cpu            = var.container_cpu
         memory         = var.container_memory
         environment = {
-          PORT     = tostring(local.classla_port)
+          PORT     = tostring(local.container_port)
           NODE_ENV = "production"
         }
         secrets = {
-          for variable, secret in local.classla_secrets : variable => {
-            value_from = try(var.secrets_arns[secret], null)
+          for variable, secret in local.secrets : variable => {
+            # Where the key is missing, the variable's validation says so.
+            value_from = lookup(var.secrets_arns, secret, null)
             json_key   = variable
           }
         }
         execution_role_policy_arns = [var.secrets_access_policy_arn]
         health_check = {
-          command      = local.ask_health
           interval     = 30
           retries      = 3
           start_period = 60
@@ -69,6 +78,10 @@ locals {
       }
     }
   }
+}
 
-  repository = var.ecr_repository_url == null ? null : replace(var.ecr_repository_url, "/^${replace(local.own_registry, ".", "\\.")}(\\.cn)?\\//", "")
+# Stacks that modules/stack applied by itself, before this module took its inputs.
+moved {
+  from = aws_cloudformation_stack.this
+  to   = module.stack.aws_cloudformation_stack.this
 }

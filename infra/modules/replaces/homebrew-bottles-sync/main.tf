@@ -1,12 +1,29 @@
-# homebrew-bottles-sync: large tasks on Fargate with a file system, none of them at
-# rest, with roles and security groups that exist.
+# homebrew-bottles-sync: large tasks on Fargate with a file system, none of them
+# while idle, with roles and security groups that exist.
 locals {
-  # Where the container has room: EFS, or else scratch space of the task.
+  # Where the container may write: on EFS, or else on scratch space of the task.
   temporary_path = lookup(var.environment_variables, "TEMP_STORAGE_PATH", "/tmp/bottles")
 
-  homebrew_bottles_sync = local.kind != "homebrew-bottles-sync" ? null : {
-    name         = local.name
-    environments = { (local.environment) = {} }
+  # ECS's own form for a key of a secret: <ARN>:<key>:<version stage>:<version id>.
+  secret_with_key = "^(arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:[^:]+):([^:]+)::$"
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_region" "current" {}
+
+module "stack" {
+  source = "../../stack"
+
+  environment             = var.environment
+  images                  = { sync = var.container_image }
+  health_check_paths      = { sync = "/health" }
+  provision_function_name = var.provision_function_name
+  timeout                 = var.timeout
+
+  stack = {
+    name         = coalesce(var.name, var.project_name)
+    environments = { (var.environment) = {} }
     tags         = var.tags
     network = {
       vpc_id     = var.vpc_id
@@ -34,7 +51,6 @@ locals {
     services = {
       sync = merge(
         {
-          image          = local.image
           service_name   = var.project_name
           user           = "1000:1000"
           container_port = var.container_port
@@ -60,7 +76,6 @@ locals {
             { container_path = local.temporary_path },
             var.enable_efs_storage ? { file_system = "bottles", access_point = "sync" } : {},
           )]
-          health_check                      = { command = local.ask_health }
           security_group_ids                = var.security_group_ids
           execution_role_arn                = var.task_execution_role_arn
           task_role_arn                     = var.task_role_arn
@@ -86,7 +101,10 @@ locals {
       )
     }
   }
+}
 
-  # ECS's own form for a key of a secret: <ARN>:<key>:<version stage>:<version id>.
-  secret_with_key = "^(arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:[^:]+):([^:]+)::$"
+# Stacks that modules/stack applied by itself, before this module took its inputs.
+moved {
+  from = aws_cloudformation_stack.this
+  to   = module.stack.aws_cloudformation_stack.this
 }

@@ -13,7 +13,7 @@ mock_provider "aws" {
 
 override_data {
   override_during = plan
-  target          = data.aws_lambda_invocation.render
+  target          = module.stack.data.aws_lambda_invocation.render
   values = {
     result = <<-JSON
       {
@@ -33,7 +33,7 @@ override_data {
 
 override_data {
   override_during = plan
-  target          = data.aws_lambda_invocation.outputs
+  target          = module.stack.data.aws_lambda_invocation.outputs
   values = {
     result = <<-JSON
       {
@@ -109,7 +109,7 @@ run "provision_is_asked_to_render_exactly_this" {
   command = plan
 
   assert {
-    condition = jsondecode(data.aws_lambda_invocation.render.input) == {
+    condition = module.stack.request == jsonencode({
       action      = "render"
       environment = "prod"
       stack = {
@@ -185,7 +185,7 @@ run "provision_is_asked_to_render_exactly_this" {
           }
         }
       }
-    }
+    })
     error_message = "provision is asked for another stack."
   }
 }
@@ -214,17 +214,17 @@ run "what_was_not_given_has_its_default" {
 
   assert {
     condition = (
-      jsondecode(data.aws_lambda_invocation.render.input).environment == "prod"
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.tags == {}
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.logs.retention_in_days == 30
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.file_systems.bottles.throughput_mode == "bursting"
-      && !can(jsondecode(data.aws_lambda_invocation.render.input).stack.file_systems.bottles.provisioned_throughput_in_mibps)
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.cpu == 2048
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.memory == 8192
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.container_port == 8080
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.log_level == "INFO"
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.environment == { TEMP_STORAGE_PATH = "/tmp/bottles" }
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.scaling == {
+      jsondecode(module.stack.request).environment == "prod"
+      && jsondecode(module.stack.request).stack.tags == {}
+      && jsondecode(module.stack.request).stack.logs.retention_in_days == 30
+      && jsondecode(module.stack.request).stack.file_systems.bottles.throughput_mode == "bursting"
+      && !can(jsondecode(module.stack.request).stack.file_systems.bottles.provisioned_throughput_in_mibps)
+      && jsondecode(module.stack.request).stack.services.sync.cpu == 2048
+      && jsondecode(module.stack.request).stack.services.sync.memory == 8192
+      && jsondecode(module.stack.request).stack.services.sync.container_port == 8080
+      && jsondecode(module.stack.request).stack.services.sync.log_level == "INFO"
+      && jsondecode(module.stack.request).stack.services.sync.environment == { TEMP_STORAGE_PATH = "/tmp/bottles" }
+      && jsondecode(module.stack.request).stack.services.sync.scaling == {
         min_capacity                 = 0
         max_capacity                 = 10
         target_cpu_utilization       = 70
@@ -249,8 +249,8 @@ run "without_a_file_system_there_is_scratch_space" {
 
   assert {
     condition = (
-      jsondecode(data.aws_lambda_invocation.render.input).stack.file_systems == {}
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.mount_points == [{ container_path = "/tmp/bottles" }]
+      jsondecode(module.stack.request).stack.file_systems == {}
+      && jsondecode(module.stack.request).stack.services.sync.mount_points == [{ container_path = "/tmp/bottles" }]
     )
     error_message = "The container has no room, or a file system."
   }
@@ -267,10 +267,10 @@ run "a_shell_needs_a_root_file_system_that_can_be_written" {
 
   assert {
     condition = (
-      jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.enable_execute_command
-      && !jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.readonly_root_filesystem
-      && !can(jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.scaling)
-      && jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.schedules == { sync = { schedule_expression = "cron(0 3 ? * SUN *)" } }
+      jsondecode(module.stack.request).stack.services.sync.enable_execute_command
+      && !jsondecode(module.stack.request).stack.services.sync.readonly_root_filesystem
+      && !can(jsondecode(module.stack.request).stack.services.sync.scaling)
+      && jsondecode(module.stack.request).stack.services.sync.schedules == { sync = { schedule_expression = "cron(0 3 ? * SUN *)" } }
     )
     error_message = "The switches have another effect."
   }
@@ -288,7 +288,7 @@ run "a_metric_of_one_s_own_starts_tasks_where_none_runs" {
   }
 
   assert {
-    condition = jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.scaling.custom_metrics == [{
+    condition = jsondecode(module.stack.request).stack.services.sync.scaling.custom_metrics == [{
       namespace    = "HomebrewBottlesSync"
       metric_name  = "PendingBottles"
       dimensions   = {}
@@ -309,7 +309,7 @@ run "secrets_are_referred_to_as_ecs_does" {
   }
 
   assert {
-    condition = jsondecode(data.aws_lambda_invocation.render.input).stack.services.sync.secrets == {
+    condition = jsondecode(module.stack.request).stack.services.sync.secrets == {
       TOKEN   = { value_from = "arn:aws:secretsmanager:us-west-2:111122223333:secret:homebrew-AbCdEf", json_key = "token" }
       WEBHOOK = { value_from = "arn:aws:secretsmanager:us-west-2:111122223333:secret:slack-AbCdEf" }
     }
@@ -324,7 +324,17 @@ run "another_region_than_the_provider_s_is_refused" {
     aws_region = "eu-west-1"
   }
 
-  expect_failures = [data.aws_lambda_invocation.render]
+  expect_failures = [var.aws_region]
+}
+
+run "another_account_than_the_provider_s_is_refused" {
+  command = plan
+
+  variables {
+    aws_account_id = "444455556666"
+  }
+
+  expect_failures = [var.aws_account_id]
 }
 
 run "every_output_comes_back_under_its_name" {

@@ -1,12 +1,38 @@
 # stellar-insights: a service on EC2 instances, behind a target group that exists,
 # with secrets from Vault.
 locals {
-  stellar_insights = local.kind != "stellar-insights" ? null : {
-    name         = local.name
-    environments = { for environment in compact([var.environment]) : environment => {} }
+  is_development = contains(["dev", "development"], var.environment)
+  is_production  = contains(["prod", "production"], var.environment)
+
+  secret_values = {
+    backend = {
+      DATABASE_URL = var.db_url
+      REDIS_URL    = var.redis_url
+    }
+  }
+}
+
+# The inputs name the subnets but not their VPC.
+data "aws_subnet" "first" {
+  id = var.subnets[0]
+}
+
+module "stack" {
+  source = "../../stack"
+
+  environment             = var.environment
+  images                  = { backend = var.container_image }
+  health_check_paths      = { backend = "/health" }
+  secret_values           = local.secret_values
+  provision_function_name = var.provision_function_name
+  timeout                 = var.timeout
+
+  stack = {
+    name         = coalesce(var.name, var.project)
+    environments = { (var.environment) = {} }
     tags         = { Project = var.project, Environment = var.environment }
     network = {
-      vpc_id     = data.aws_subnet.first[0].vpc_id
+      vpc_id     = data.aws_subnet.first.vpc_id
       subnet_ids = var.subnets
     }
     cluster = { cluster_name = var.cluster_name }
@@ -21,19 +47,14 @@ locals {
     services = {
       backend = merge(
         {
-          image          = local.image
           container_port = var.container_port
-          cpu            = contains(["dev", "development"], var.environment) ? 256 : 512
-          memory         = contains(["dev", "development"], var.environment) ? 512 : 1024
+          cpu            = local.is_development ? 256 : 512
+          memory         = local.is_development ? 512 : 1024
           environment = merge(
             { ENVIRONMENT = var.environment },
             var.vault_role == null ? { VAULT_ADDR = var.vault_addr } : {},
           )
-          secrets = try(local.secret_references.backend, {})
-          health_check = {
-            command  = local.ask_health
-            interval = 30
-          }
+          health_check               = { interval = 30 }
           stop_timeout               = 30
           desired_count              = var.desired_count
           capacity_provider_strategy = [{ capacity_provider = "main" }]
@@ -47,14 +68,14 @@ locals {
             paths   = var.vault_paths
           }
         },
-        # Elsewhere the number of tasks stays what it is.
-        !contains(["prod", "production"], var.environment) ? {} : {
+        # Elsewhere the number of tasks does not change.
+        !local.is_production ? {} : {
           scaling = {
             min_capacity           = var.desired_count
             max_capacity           = max(var.desired_count, var.max_size)
             target_cpu_utilization = 70
             # Minutes. With the minute that CloudWatch takes, tasks are added within
-            # two and taken away within five.
+            # two and removed within five.
             scale_out_evaluation_periods = 1
             scale_in_evaluation_periods  = 4
             scale_out_cooldown           = 60
@@ -64,22 +85,20 @@ locals {
       )
     }
   }
-
-  # Images have one of the two, if any.
-  ask_health = [
-    "CMD-SHELL",
-    join(" || ", [
-      "wget -q -O /dev/null http://localhost:${local.health_port}/health",
-      "curl -fsS -o /dev/null http://localhost:${local.health_port}/health",
-      "exit 1",
-    ]),
-  ]
-  health_port = local.kind == "classla" ? local.classla_port : var.container_port
 }
 
-# The inputs name the subnets but not their VPC.
-data "aws_subnet" "first" {
-  count = local.kind == "stellar-insights" ? 1 : 0
+# Stacks that modules/stack applied by itself, before this module took its inputs.
+moved {
+  from = aws_cloudformation_stack.this
+  to   = module.stack.aws_cloudformation_stack.this
+}
 
-  id = try(var.subnets[0], null)
+moved {
+  from = aws_secretsmanager_secret.this
+  to   = module.stack.aws_secretsmanager_secret.this
+}
+
+moved {
+  from = aws_secretsmanager_secret_version.this
+  to   = module.stack.aws_secretsmanager_secret_version.this
 }

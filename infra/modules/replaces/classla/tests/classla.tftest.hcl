@@ -13,7 +13,7 @@ mock_provider "aws" {
 
 override_data {
   override_during = plan
-  target          = data.aws_lambda_invocation.render
+  target          = module.stack.data.aws_lambda_invocation.render
   values = {
     result = <<-JSON
       {
@@ -33,7 +33,7 @@ override_data {
 
 override_data {
   override_during = plan
-  target          = data.aws_lambda_invocation.outputs
+  target          = module.stack.data.aws_lambda_invocation.outputs
   values = {
     result = <<-JSON
       {
@@ -71,12 +71,7 @@ run "provision_is_asked_to_render_exactly_this" {
   command = plan
 
   assert {
-    condition     = data.aws_lambda_invocation.render.function_name == "longshore-provision"
-    error_message = "Another function is asked."
-  }
-
-  assert {
-    condition = jsondecode(data.aws_lambda_invocation.render.input) == {
+    condition = module.stack.request == jsonencode({
       action      = "render"
       environment = "prod"
       stack = {
@@ -154,33 +149,8 @@ run "provision_is_asked_to_render_exactly_this" {
           }
         }
       }
-    }
+    })
     error_message = "provision is asked for another stack."
-  }
-}
-
-run "cloudformation_is_given_what_provision_answers" {
-  command = plan
-
-  assert {
-    condition = (
-      aws_cloudformation_stack.this.name == "classla-prod"
-      && aws_cloudformation_stack.this.template_url == "https://longshore-state.s3.eu-west-1.amazonaws.com/templates/classla-prod/0f.json"
-      && aws_cloudformation_stack.this.iam_role_arn == "arn:aws:iam::111122223333:role/longshore-cloudformation"
-      && aws_cloudformation_stack.this.capabilities == toset(["CAPABILITY_IAM"])
-      && aws_cloudformation_stack.this.tags == tomap({ "longshore:stack" = "classla-prod" })
-    )
-    error_message = "CloudFormation is given something else."
-  }
-
-  assert {
-    condition     = jsondecode(data.aws_lambda_invocation.outputs.input) == { action = "outputs", stack = "classla-prod" }
-    error_message = "Other outputs are asked for."
-  }
-
-  assert {
-    condition     = length(aws_secretsmanager_secret.this) == 0 && length(data.aws_subnet.first) == 0
-    error_message = "Something is made or looked up that belongs to another kind of stack."
   }
 }
 
@@ -214,27 +184,6 @@ run "every_output_comes_back_under_its_name" {
   }
 }
 
-run "a_missing_input_is_named" {
-  command = plan
-
-  variables {
-    vpc_id               = null
-    alb_target_group_arn = null
-  }
-
-  expect_failures = [data.aws_lambda_invocation.render]
-}
-
-run "a_missing_environment_is_named" {
-  command = plan
-
-  variables {
-    environment = null
-  }
-
-  expect_failures = [data.aws_lambda_invocation.render]
-}
-
 run "a_missing_secret_is_named" {
   command = plan
 
@@ -242,7 +191,7 @@ run "a_missing_secret_is_named" {
     secrets_arns = { supabase_credentials = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:supabase-AbCdEf" }
   }
 
-  expect_failures = [data.aws_lambda_invocation.render]
+  expect_failures = [var.secrets_arns]
 }
 
 run "an_image_of_another_registry_keeps_it" {
@@ -254,7 +203,7 @@ run "an_image_of_another_registry_keeps_it" {
   }
 
   assert {
-    condition     = jsondecode(data.aws_lambda_invocation.render.input).stack.services.backend.image == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/classla-backend:v1"
+    condition     = jsondecode(module.stack.request).stack.services.backend.image == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/classla-backend:v1"
     error_message = "The image would be looked for in this account."
   }
 }
