@@ -1,4 +1,4 @@
-//! The process of the local cloud: `python local/cloud --directory <directory>`.
+//! The process of the local cloud: `python emulator --directory <directory>`.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -135,7 +135,7 @@ pub fn start(
         .with_context(|| format!("open {}", log.display()))?;
     let mut command = Command::new(python.interpreter());
     command
-        .arg(workspace.path("local/cloud"))
+        .arg(workspace.path("emulator"))
         .arg("--directory")
         .arg(directory);
     if lifetime == Lifetime::OfThisProcess {

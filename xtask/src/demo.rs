@@ -300,7 +300,7 @@ impl Demo<'_> {
         let python = self.step("the Python environment is installed", |terminal| {
             let python = Python::ensure(workspace, |text| terminal.progress(text))?;
             Ok((
-                "pinned with hashes in local/requirements.txt".to_owned(),
+                "pinned with hashes in emulator/requirements.txt".to_owned(),
                 python,
             ))
         })?;

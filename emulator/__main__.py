@@ -1,4 +1,4 @@
-"""Starts the local cloud: `python local/cloud --directory <directory>`; see README.md beside this folder."""
+"""Starts the local cloud: `python emulator --directory <directory>`; see README.md."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
 
 
 def parsed_arguments():
-    parser = argparse.ArgumentParser(prog="local/cloud", description="AWS on this machine, for Longshore.")
+    parser = argparse.ArgumentParser(prog="emulator", description="AWS on this machine, for Longshore.")
     parser.add_argument("--directory", required=True, type=Path, help="where all of its files go")
     parser.add_argument("--region", default="eu-west-1")
     parser.add_argument(
@@ -119,7 +119,7 @@ def install_what_the_emulator_lacks(arguments):
     import task_surroundings
     import tasks
 
-    sys.path.append(str(Path(__file__).parent / "stand_in"))
+    sys.path.append(str(Path(__file__).parent / "docker_module"))
     os.environ["HOSTNAME"] = containers.CLOUD_CONTAINER
     containers.set_directory(arguments.directory / "containers")
     task_surroundings.set_directory(arguments.directory / "file-systems")

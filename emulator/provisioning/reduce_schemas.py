@@ -1,6 +1,6 @@
 """Writes resource_types.json, what AWS's public resource schemas say about the types made here.
 
-    python local/cloud/provisioning/reduce_schemas.py <folder of schemas, one JSON file a type>
+    python emulator/provisioning/reduce_schemas.py <folder of schemas, one JSON file a type>
 
 The folder may be AWS's own CloudformationSchema.zip, unpacked, or the schemas that cfn-lint carries. Kept is
 what decides about a template: names, kinds and limits of properties, which of them need a replacement, and
