@@ -10,7 +10,6 @@ from provisioning.resource import (
     ignoring_missing,
     lower_first,
     register,
-    tag_changes,
     tag_list,
     upper_first,
     without,
@@ -29,97 +28,84 @@ _RENAMED = {
 }
 
 
-def _request(properties):
-    given = lower_first(without(properties, "Tags"), _MAPS, _RENAMED)
-    if properties.get("Tags"):
-        given["tags"] = _tags(properties["Tags"])
-    return given
-
-
-def _tags(tags):
-    return tag_list(tags, "key", "value")
-
-
-def _retag(ecs, arn, old, new):
-    added, removed = tag_changes(old.get("Tags"), new.get("Tags"))
-    if added:
-        ecs.tag_resource(resourceArn=arn, tags=_tags(added))
-    if removed:
-        ecs.untag_resource(resourceArn=arn, tagKeys=removed)
-
-
 class _Containers(ResourceType):
-    service_name = "AmazonECS"
+    service, service_name = "ecs", "AmazonECS"
+    tagged_by, tags_member, tag_keys_member = "resourceArn", "tags", "tagKeys"
+    renamed = _RENAMED
+
+    def tags_as(self, tags):
+        return tag_list(tags, "key", "value")
+
+    def request(self, work, properties):
+        """The properties as ECS takes them, its tags included."""
+        given = lower_first(without(properties, "Tags", "ForceNewDeployment"), _MAPS, self.renamed)
+        if properties.get("Tags"):
+            given["tags"] = self.tags_as(properties["Tags"])
+        return given
+
+    def active(self, found):
+        return next((one for one in found if one["status"] == "ACTIVE"), None)
+
+
+def _providers(request):
+    return {
+        "capacityProviders": request.get("capacityProviders", []),
+        "defaultCapacityProviderStrategy": request.get("defaultCapacityProviderStrategy", []),
+    }
 
 
 @register
 class Cluster(_Containers):
     name = "AWS::ECS::Cluster"
     named_by = "ClusterName"
+    deletes, id_member = "delete_cluster", "cluster"
+    tag_target = "arn:aws:ecs:{region}:{account}:cluster/{id}"
+    shown = {"Arn": tag_target}
 
     def create(self, work, properties):
         name = properties.get("ClusterName") or work.name(255)
         ecs = work.client("ecs")
-        found = ecs.describe_clusters(clusters=[name])["clusters"]
-        if any(cluster["status"] == "ACTIVE" for cluster in found):
-            raise Refused(
-                f"Resource of type '{self.name}' with identifier '{{\"/properties/ClusterName\":\"{name}\"}}' "
-                "already exists.",
-                "AlreadyExists",
-            )
-        request = _request({**properties, "ClusterName": name})
+        if self.active(ecs.describe_clusters(clusters=[name])["clusters"]):
+            self.refuse_taken(name)
+        request = self.request(work, {**properties, "ClusterName": name})
         request["settings"] = request.pop("clusterSettings", [])
         ecs.create_cluster(**request)
         return work.made(name)
 
-    def update(self, work, physical_id, old, new):
-        ecs = work.client("ecs")
-        request = _request(new)
+    def modify(self, work, ecs, name, old, new):
+        request = self.request(work, new)
         changes = {}
         if changed(old, new, "ClusterSettings"):
             # A setting that left the template goes back to what it is without one.
             absent = {one["Name"] for one in old.get("ClusterSettings", [])}
             absent -= {one["Name"] for one in new.get("ClusterSettings", [])}
             changes["settings"] = request.get("clusterSettings", []) + [
-                {"name": name, "value": "disabled"} for name in sorted(absent)
+                {"name": one, "value": "disabled"} for one in sorted(absent)
             ]
-        for name in ("configuration", "serviceConnectDefaults"):
-            if changed(old, new, name[:1].upper() + name[1:]):
-                changes[name] = request.get(name, {})
+        for member in ("configuration", "serviceConnectDefaults"):
+            if changed(old, new, member[:1].upper() + member[1:]):
+                changes[member] = request.get(member, {})
         if changes:
-            ecs.update_cluster(cluster=physical_id, **changes)
+            ecs.update_cluster(cluster=name, **changes)
         if changed(old, new, "CapacityProviders", "DefaultCapacityProviderStrategy"):
-            ecs.put_cluster_capacity_providers(
-                cluster=physical_id,
-                capacityProviders=request.get("capacityProviders", []),
-                defaultCapacityProviderStrategy=request.get("defaultCapacityProviderStrategy", []),
-            )
-        _retag(ecs, self.attributes(work, physical_id, new)["Arn"], old, new)
-
-    def delete(self, work, physical_id, properties):
-        ignoring_missing(work.client("ecs").delete_cluster, cluster=physical_id)
-
-    def attributes(self, work, physical_id, properties):
-        return {"Arn": f"arn:aws:ecs:{work.region}:{work.account}:cluster/{physical_id}"}
+            ecs.put_cluster_capacity_providers(cluster=name, **_providers(request))
 
     def read(self, work, physical_id, properties):
         found = work.client("ecs").describe_clusters(clusters=[physical_id], include=["SETTINGS", "CONFIGURATIONS"])
-        for cluster in found["clusters"]:
-            if cluster["status"] == "ACTIVE":
-                given = upper_first(cluster, _MAPS, _RENAMED)
-                given["ClusterSettings"] = given.get("Settings", [])
-                return given
-        return None
+        given = upper_first(self.active(found["clusters"]), _MAPS, _RENAMED)
+        return given and {**given, "ClusterSettings": given.get("Settings", [])}
 
 
 @register
 class CapacityProvider(_Containers):
     name = "AWS::ECS::CapacityProvider"
     named_by = "Name"
+    deletes, id_member = "delete_capacity_provider", "capacityProvider"
+    tag_target = "arn:aws:ecs:{region}:{account}:capacity-provider/{id}"
 
     def create(self, work, properties):
         name = properties.get("Name") or work.name(255)
-        request = _request({**properties, "Name": name})
+        request = self.request(work, {**properties, "Name": name})
         # A template may name the group; ECS shows its ARN.
         provider = request.get("autoScalingGroupProvider") or {}
         group = str(provider.get("autoScalingGroupArn", ""))
@@ -130,27 +116,21 @@ class CapacityProvider(_Containers):
         work.client("ecs").create_capacity_provider(**request)
         return work.made(name)
 
-    def update(self, work, physical_id, old, new):
-        ecs = work.client("ecs")
-        provider = without(new.get("AutoScalingGroupProvider", {}), "AutoScalingGroupArn")
+    def modify(self, work, ecs, name, old, new):
         if changed(old, new, "AutoScalingGroupProvider"):
-            ecs.update_capacity_provider(name=physical_id, autoScalingGroupProvider=lower_first(provider))
-        _retag(ecs, f"arn:aws:ecs:{work.region}:{work.account}:capacity-provider/{physical_id}", old, new)
-
-    def delete(self, work, physical_id, properties):
-        ignoring_missing(work.client("ecs").delete_capacity_provider, capacityProvider=physical_id)
+            provider = lower_first(without(new.get("AutoScalingGroupProvider", {}), "AutoScalingGroupArn"))
+            ecs.update_capacity_provider(name=name, autoScalingGroupProvider=provider)
 
     def read(self, work, physical_id, properties):
         found = work.client("ecs").describe_capacity_providers(capacityProviders=[physical_id])
-        for provider in found["capacityProviders"]:
-            if provider["status"] == "ACTIVE":
-                given = upper_first(provider)
-                group = given.get("AutoScalingGroupProvider") or {}
-                wanted = (properties.get("AutoScalingGroupProvider") or {}).get("AutoScalingGroupArn", "")
-                if str(group.get("AutoScalingGroupArn", "")).endswith(f"/{wanted}"):
-                    group["AutoScalingGroupArn"] = wanted
-                return given
-        return None
+        given = upper_first(self.active(found["capacityProviders"]))
+        if given is None:
+            return None
+        group = given.get("AutoScalingGroupProvider") or {}
+        wanted = (properties.get("AutoScalingGroupProvider") or {}).get("AutoScalingGroupArn", "")
+        if str(group.get("AutoScalingGroupArn", "")).endswith(f"/{wanted}"):
+            group["AutoScalingGroupArn"] = wanted
+        return given
 
 
 @register
@@ -158,59 +138,34 @@ class ClusterCapacityProviderAssociations(_Containers):
     name = "AWS::ECS::ClusterCapacityProviderAssociations"
     tags = None
 
-    def _put(self, work, properties):
-        request = _request(properties)
-        work.client("ecs").put_cluster_capacity_providers(
-            cluster=properties["Cluster"],
-            capacityProviders=request.get("capacityProviders", []),
-            defaultCapacityProviderStrategy=request.get("defaultCapacityProviderStrategy", []),
-        )
-
     def create(self, work, properties):
-        self._put(work, properties)
+        self.put(work, work.client("ecs"), properties["Cluster"], {}, properties)
         return work.made(properties["Cluster"])
 
-    def update(self, work, physical_id, old, new):
-        self._put(work, new)
+    def put(self, work, ecs, cluster, old, new):
+        ecs.put_cluster_capacity_providers(cluster=cluster, **_providers(self.request(work, new)))
 
     def delete(self, work, physical_id, properties):
-        ignoring_missing(
-            work.client("ecs").put_cluster_capacity_providers,
-            cluster=physical_id,
-            capacityProviders=[],
-            defaultCapacityProviderStrategy=[],
-        )
+        ignoring_missing(work.client("ecs").put_cluster_capacity_providers, cluster=physical_id, **_providers({}))
 
     def read(self, work, physical_id, properties):
-        for cluster in work.client("ecs").describe_clusters(clusters=[physical_id])["clusters"]:
-            if cluster["status"] == "ACTIVE":
-                return {
-                    "Cluster": properties.get("Cluster", physical_id),
-                    "CapacityProviders": cluster.get("capacityProviders", []),
-                    "DefaultCapacityProviderStrategy": upper_first(cluster.get("defaultCapacityProviderStrategy", [])),
-                }
-        return None
+        cluster = self.active(work.client("ecs").describe_clusters(clusters=[physical_id])["clusters"])
+        return cluster and {
+            "Cluster": properties.get("Cluster", physical_id),
+            **upper_first(_providers(cluster)),
+        }
 
 
 @register
 class TaskDefinition(_Containers):
     name = "AWS::ECS::TaskDefinition"
+    creates = ("register_task_definition", "taskDefinition", "taskDefinitionArn")
+    deletes, id_member = "deregister_task_definition", "taskDefinition"
+    shown = {"TaskDefinitionArn": "{id}"}
 
-    def create(self, work, properties):
-        request = _request(properties)
+    def request(self, work, properties):
         # A family has no separators of its own: stack, logical id and suffix run together.
-        request.setdefault("family", work.name(255, separator=""))
-        definition = work.client("ecs").register_task_definition(**request)["taskDefinition"]
-        return work.made(definition["taskDefinitionArn"])
-
-    def update(self, work, physical_id, old, new):
-        _retag(work.client("ecs"), physical_id, old, new)
-
-    def delete(self, work, physical_id, properties):
-        ignoring_missing(work.client("ecs").deregister_task_definition, taskDefinition=physical_id)
-
-    def attributes(self, work, physical_id, properties):
-        return {"TaskDefinitionArn": physical_id}
+        return {"family": work.name(255, separator=""), **super().request(work, properties)}
 
     def read(self, work, physical_id, properties):
         found = exists(work.client("ecs").describe_task_definition, taskDefinition=physical_id, include=["TAGS"])
@@ -232,30 +187,12 @@ class Service(_Containers):
     named_by = "ServiceName"
     # Members of an update; what cannot be sent to UpdateService needs a replacement.
     _UPDATABLE = (
-        "AvailabilityZoneRebalancing",
-        "CapacityProviderStrategy",
-        "DeploymentConfiguration",
-        "EnableECSManagedTags",
-        "EnableExecuteCommand",
-        "HealthCheckGracePeriodSeconds",
-        "LoadBalancers",
-        "NetworkConfiguration",
-        "PlacementConstraints",
-        "PlacementStrategies",
-        "PlatformVersion",
-        "PropagateTags",
-        "ServiceConnectConfiguration",
-        "ServiceRegistries",
-        "TaskDefinition",
-        "VolumeConfigurations",
+        "AvailabilityZoneRebalancing", "CapacityProviderStrategy", "DeploymentConfiguration", "EnableECSManagedTags",
+        "EnableExecuteCommand", "HealthCheckGracePeriodSeconds", "LoadBalancers", "NetworkConfiguration",
+        "PlacementConstraints", "PlacementStrategies", "PlatformVersion", "PropagateTags",
+        "ServiceConnectConfiguration", "ServiceRegistries", "TaskDefinition", "VolumeConfigurations",
     )
-    _RENAMED = {**_RENAMED, "PlacementStrategies": "placementStrategy"}
-
-    def _request(self, properties):
-        given = lower_first(without(properties, "Tags", "ForceNewDeployment"), _MAPS, self._RENAMED)
-        if properties.get("Tags"):
-            given["tags"] = _tags(properties["Tags"])
-        return given
+    renamed = {**_RENAMED, "PlacementStrategies": "placementStrategy"}
 
     def needs_replacement(self, old, new):
         if super().needs_replacement(old, new):
@@ -269,7 +206,7 @@ class Service(_Containers):
         return super().replaces_on(name, old, new)
 
     def create(self, work, properties):
-        request = self._request(properties)
+        request = self.request(work, properties)
         request["serviceName"] = request.get("serviceName") or work.name(255)
         if request.get("schedulingStrategy", "REPLICA") != "DAEMON":
             request.setdefault("desiredCount", 1)
@@ -279,14 +216,13 @@ class Service(_Containers):
         self._wait(work, properties, arn, service["deployments"][0]["id"])
         return arn
 
-    def update(self, work, physical_id, old, new):
-        ecs = work.client("ecs")
-        request, before = self._request(new), self._request(old)
+    def modify(self, work, ecs, arn, old, new):
+        request, before = self.request(work, new), self.request(work, old)
         changes = {}
         for name in self._UPDATABLE:
             if not changed(old, new, name):
                 continue
-            member = self._RENAMED.get(name) or name[:1].lower() + name[1:]
+            member = self.renamed.get(name) or name[:1].lower() + name[1:]
             empty = [] if isinstance(before.get(member), list) else None
             value = request.get(member, empty)
             if value is not None:
@@ -305,9 +241,8 @@ class Service(_Containers):
         if force.get("EnableForceNewDeployment") and force != old.get("ForceNewDeployment"):
             changes["forceNewDeployment"] = True
         if changes:
-            service = ecs.update_service(cluster=new.get("Cluster", "default"), service=physical_id, **changes)
-            self._wait(work, new, physical_id, service["service"]["deployments"][0]["id"])
-        _retag(ecs, physical_id, old, new)
+            answer = ecs.update_service(cluster=new.get("Cluster", "default"), service=arn, **changes)
+            self._wait(work, new, arn, answer["service"]["deployments"][0]["id"])
 
     def _described(self, work, properties, arn):
         found = work.client("ecs").describe_services(cluster=properties.get("Cluster", "default"), services=[arn])
@@ -373,7 +308,7 @@ class Service(_Containers):
         service = self._described(work, properties, physical_id)
         if service is None:
             return None
-        given = upper_first(service, _MAPS, self._RENAMED)
+        given = upper_first(service, _MAPS, self.renamed)
         given["Cluster"] = properties.get("Cluster")
         configuration = properties.get("DeploymentConfiguration") or {}
         given["DeploymentConfiguration"] = {

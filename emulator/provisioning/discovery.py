@@ -1,22 +1,16 @@
 """AWS Cloud Map: private namespaces and services."""
 
 from provisioning.calls import Refused
-from provisioning.resource import (
-    ResourceType,
-    changed,
-    chosen,
-    exists,
-    ignoring_missing,
-    register,
-    tag_changes,
-    tag_list,
-)
+from provisioning.resource import ResourceType, changed, chosen, ignoring_missing, register
 
 
 class _Discovery(ResourceType):
-    service_name = "ServiceDiscovery"
+    service, service_name = "servicediscovery", "ServiceDiscovery"
+    token = "CreatorRequestId"
+    tagged_by = "ResourceARN"
+    id_member = "Id"
 
-    def _done(self, work, operation):
+    def done(self, work, operation):
         """Cloud Map does things behind an operation; gives what it made."""
         client = work.client("servicediscovery")
 
@@ -28,101 +22,62 @@ class _Discovery(ResourceType):
 
         return work.wait(f"operation {operation} did not end", ended).get("Targets", {})
 
-    def _retag(self, work, arn, old, new):
-        client = work.client("servicediscovery")
-        added, removed = tag_changes(old.get("Tags"), new.get("Tags"))
-        if added:
-            client.tag_resource(ResourceARN=arn, Tags=tag_list(added))
-        if removed:
-            client.untag_resource(ResourceARN=arn, TagKeys=removed)
-
 
 @register
 class PrivateDnsNamespace(_Discovery):
     name = "AWS::ServiceDiscovery::PrivateDnsNamespace"
+    describes = ("get_namespace", "Id", "Namespace")
+    reads = ("Name", "Description")
+    tag_target = "arn:aws:servicediscovery:{region}:{account}:namespace/{id}"
 
     def create(self, work, properties):
         request = chosen(properties, "Name", "Vpc", "Description", "Properties")
         if properties.get("Tags"):
-            request["Tags"] = tag_list(properties["Tags"])
+            request["Tags"] = self.tags_as(properties["Tags"])
         answer = work.client("servicediscovery").create_private_dns_namespace(CreatorRequestId=work.token, **request)
-        return work.made(self._done(work, answer["OperationId"])["NAMESPACE"])
+        return work.made(self.done(work, answer["OperationId"])["NAMESPACE"])
 
-    def update(self, work, physical_id, old, new):
+    def modify(self, work, client, identifier, old, new):
         if changed(old, new, "Description", "Properties"):
             changes = {"Description": new.get("Description", ""), **chosen(new, "Properties")}
-            answer = work.client("servicediscovery").update_private_dns_namespace(
-                Id=physical_id, UpdaterRequestId=work.token, Namespace=changes
+            answer = client.update_private_dns_namespace(
+                Id=identifier, UpdaterRequestId=work.token, Namespace=changes
             )
-            self._done(work, answer["OperationId"])
-        self._retag(work, self.attributes(work, physical_id, new)["Arn"], old, new)
+            self.done(work, answer["OperationId"])
 
     def delete(self, work, physical_id, properties):
         answer = ignoring_missing(work.client("servicediscovery").delete_namespace, Id=physical_id)
         if answer:
-            self._done(work, answer["OperationId"])
-
-    def _described(self, work, identifier):
-        found = exists(work.client("servicediscovery").get_namespace, Id=identifier)
-        return found and found["Namespace"]
+            self.done(work, answer["OperationId"])
 
     def attributes(self, work, physical_id, properties):
-        found = self._described(work, physical_id) or {}
+        found = self.described(work, physical_id) or {}
         zone = ((found.get("Properties") or {}).get("DnsProperties") or {}).get("HostedZoneId", "")
-        arn = f"arn:aws:servicediscovery:{work.region}:{work.account}:namespace/{physical_id}"
-        return {"Id": physical_id, "Arn": found.get("Arn", arn), "HostedZoneId": zone}
-
-    def read(self, work, physical_id, properties):
-        found = self._described(work, physical_id)
-        return found and chosen(found, "Name", "Description")
+        return {"Id": physical_id, "Arn": self.filled(self.tag_target, work, physical_id), "HostedZoneId": zone}
 
 
 @register
 class Service(_Discovery):
     name = "AWS::ServiceDiscovery::Service"
+    creates = ("create_service", "Service", "Id")
+    reads = ("Name", "NamespaceId", "Description", "DnsConfig", "HealthCheckConfig", "HealthCheckCustomConfig")
+    taken = (*reads, "Type")
+    deletes = "delete_service"
+    describes = ("get_service", "Id", "Service")
+    tag_target = "arn:aws:servicediscovery:{region}:{account}:service/{id}"
 
-    def create(self, work, properties):
-        request = chosen(
-            properties,
-            "Name",
-            "NamespaceId",
-            "Description",
-            "DnsConfig",
-            "HealthCheckConfig",
-            "HealthCheckCustomConfig",
-            "Type",
-        )
-        request["Name"] = request.get("Name") or work.name(64)
-        if properties.get("Tags"):
-            request["Tags"] = tag_list(properties["Tags"])
-        answer = work.client("servicediscovery").create_service(CreatorRequestId=work.token, **request)
-        return work.made(answer["Service"]["Id"])
+    def request(self, work, properties):
+        return {"Name": work.name(64), **super().request(work, properties)}
 
-    def update(self, work, physical_id, old, new):
+    def modify(self, work, client, identifier, old, new):
         if changed(old, new, "Description", "DnsConfig", "HealthCheckConfig"):
-            changes = {"Description": new.get("Description", "")}
+            changes = {"Description": new.get("Description", ""), **chosen(new, "HealthCheckConfig")}
             if new.get("DnsConfig"):
                 changes["DnsConfig"] = {"DnsRecords": new["DnsConfig"]["DnsRecords"]}
-            if new.get("HealthCheckConfig"):
-                changes["HealthCheckConfig"] = new["HealthCheckConfig"]
-            answer = work.client("servicediscovery").update_service(Id=physical_id, Service=changes)
-            self._done(work, answer["OperationId"])
-        self._retag(work, self.attributes(work, physical_id, new)["Arn"], old, new)
-
-    def delete(self, work, physical_id, properties):
-        ignoring_missing(work.client("servicediscovery").delete_service, Id=physical_id)
-
-    def _described(self, work, identifier):
-        found = exists(work.client("servicediscovery").get_service, Id=identifier)
-        return found and found["Service"]
+            answer = client.update_service(Id=identifier, Service=changes)
+            self.done(work, answer["OperationId"])
 
     def attributes(self, work, physical_id, properties):
-        found = self._described(work, physical_id) or {}
-        arn = f"arn:aws:servicediscovery:{work.region}:{work.account}:service/{physical_id}"
-        return {"Id": physical_id, "Arn": found.get("Arn", arn), "Name": found.get("Name", "")}
-
-    def read(self, work, physical_id, properties):
-        found = self._described(work, physical_id)
-        return found and chosen(
-            found, "Name", "Description", "NamespaceId", "DnsConfig", "HealthCheckConfig", "HealthCheckCustomConfig"
-        )
+        found = self.described(work, physical_id) or {}
+        arn = self.filled(self.tag_target, work, physical_id)
+        return {"Id": physical_id, "Arn": arn, "Name": found.get("Name", "")}

@@ -1,23 +1,23 @@
 """Amazon S3: buckets, with what decides who may read them and how long what is in them stays."""
 
-from provisioning.resource import (
-    ResourceType,
-    changed,
-    chosen,
-    exists,
-    ignoring_missing,
-    register,
-    tag_list,
-)
+from provisioning.resource import ResourceType, changed, chosen, exists, ignoring_missing, register, tag_list
 
 _BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+# The encryption of a rule, as the template names it and as S3 does.
+_DEFAULTS = ("ServerSideEncryptionByDefault", "ApplyServerSideEncryptionByDefault")
 
 
 @register
 class Bucket(ResourceType):
     name = "AWS::S3::Bucket"
-    service_name = "S3"
+    service, service_name = "s3", "S3"
     named_by = "BucketName"
+    deletes, id_member = "delete_bucket", "Bucket"
+    shown = {
+        "Arn": "arn:aws:s3:::{id}",
+        "DomainName": "{id}.s3.amazonaws.com",
+        "RegionalDomainName": "{id}.s3.{region}.amazonaws.com",
+    }
 
     def create(self, work, properties):
         s3 = work.client("s3")
@@ -27,25 +27,17 @@ class Bucket(ResourceType):
             options["CreateBucketConfiguration"] = {"LocationConstraint": work.region}
         s3.create_bucket(Bucket=bucket, **options)
         work.made(bucket)
-        self._put(s3, bucket, {}, properties)
+        self.put(work, s3, bucket, {}, properties)
         return bucket
 
-    def _put(self, s3, bucket, old, new):
+    def put(self, work, s3, bucket, old, new):
         if changed(old, new, "BucketEncryption") and new.get("BucketEncryption"):
-            rules = [
-                {
-                    "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
-                    **chosen(rule, "BucketKeyEnabled"),
-                }
-                for rule in new["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-            ]
+            rules = _encryption(new["BucketEncryption"]["ServerSideEncryptionConfiguration"], *_DEFAULTS)
             s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules})
         if changed(old, new, "PublicAccessBlockConfiguration") and new.get("PublicAccessBlockConfiguration"):
-            blocks = new["PublicAccessBlockConfiguration"]
-            s3.put_public_access_block(
-                Bucket=bucket,
-                PublicAccessBlockConfiguration={name: _true(blocks.get(name, False)) for name in _BLOCKS},
-            )
+            given = new["PublicAccessBlockConfiguration"]
+            blocks = {name: _true(given.get(name, False)) for name in _BLOCKS}
+            s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=blocks)
         if changed(old, new, "OwnershipControls") and new.get("OwnershipControls"):
             s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=new["OwnershipControls"])
         if changed(old, new, "VersioningConfiguration"):
@@ -65,46 +57,30 @@ class Bucket(ResourceType):
                 ignoring_missing(s3.delete_bucket_tagging, Bucket=bucket)
 
     def update(self, work, physical_id, old, new):
-        self._put(work.client("s3"), physical_id, old, new)
-
-    def delete(self, work, physical_id, properties):
-        ignoring_missing(work.client("s3").delete_bucket, Bucket=physical_id)
-
-    def attributes(self, work, physical_id, properties):
-        return {
-            "Arn": f"arn:aws:s3:::{physical_id}",
-            "DomainName": f"{physical_id}.s3.amazonaws.com",
-            "RegionalDomainName": f"{physical_id}.s3.{work.region}.amazonaws.com",
-        }
+        self.put(work, work.client("s3"), physical_id, old, new)
 
     def read(self, work, physical_id, properties):
         s3 = work.client("s3")
         if exists(s3.head_bucket, Bucket=physical_id) is None:
             return None
-        given = {"BucketName": physical_id}
-        tags = exists(s3.get_bucket_tagging, Bucket=physical_id)
-        given["Tags"] = (tags or {}).get("TagSet", [])
-        versioning = s3.get_bucket_versioning(Bucket=physical_id)
-        given["VersioningConfiguration"] = chosen(versioning, "Status")
-        blocks = exists(s3.get_public_access_block, Bucket=physical_id)
-        given["PublicAccessBlockConfiguration"] = (blocks or {}).get("PublicAccessBlockConfiguration")
-        controls = exists(s3.get_bucket_ownership_controls, Bucket=physical_id)
-        given["OwnershipControls"] = chosen((controls or {}).get("OwnershipControls") or {}, "Rules")
-        encryption = exists(s3.get_bucket_encryption, Bucket=physical_id)
-        rules = ((encryption or {}).get("ServerSideEncryptionConfiguration") or {}).get("Rules", [])
-        given["BucketEncryption"] = {
-            "ServerSideEncryptionConfiguration": [
-                {
-                    "ServerSideEncryptionByDefault": rule["ApplyServerSideEncryptionByDefault"],
-                    **chosen(rule, "BucketKeyEnabled"),
-                }
-                for rule in rules
-            ]
+        blocks = exists(s3.get_public_access_block, Bucket=physical_id) or {}
+        controls = exists(s3.get_bucket_ownership_controls, Bucket=physical_id) or {}
+        encryption = exists(s3.get_bucket_encryption, Bucket=physical_id) or {}
+        encryption = (encryption.get("ServerSideEncryptionConfiguration") or {}).get("Rules", [])
+        lifecycle = exists(s3.get_bucket_lifecycle_configuration, Bucket=physical_id) or {}
+        rules = [_rule_of_template(rule) for rule in lifecycle.get("Rules", [])]
+        return {
+            "BucketName": physical_id,
+            "VersioningConfiguration": chosen(s3.get_bucket_versioning(Bucket=physical_id), "Status"),
+            "PublicAccessBlockConfiguration": blocks.get("PublicAccessBlockConfiguration"),
+            "OwnershipControls": chosen(controls.get("OwnershipControls") or {}, "Rules"),
+            "BucketEncryption": {"ServerSideEncryptionConfiguration": _encryption(encryption, *reversed(_DEFAULTS))},
+            "LifecycleConfiguration": {"Rules": rules} if rules else None,
         }
-        lifecycle = exists(s3.get_bucket_lifecycle_configuration, Bucket=physical_id)
-        rules = [_rule_of_template(rule) for rule in (lifecycle or {}).get("Rules", [])]
-        given["LifecycleConfiguration"] = {"Rules": rules} if rules else None
-        return given
+
+
+def _encryption(rules, name, other):
+    return [{other: rule[name], **chosen(rule, "BucketKeyEnabled")} for rule in rules]
 
 
 def _true(value):
@@ -128,7 +104,7 @@ def _rule(rule):
 
 def _rule_of_template(rule):
     """The way back from `_rule`."""
-    given = {"Id" if name == "ID" else name: value for name, value in rule.items() if name not in ("Filter", "Expiration")}
+    given = {"Id" if name == "ID" else name: one for name, one in rule.items() if name not in ("Filter", "Expiration")}
     if "ExpiredObjectDeleteMarker" in rule.get("Expiration", {}):
         given["ExpiredObjectDeleteMarker"] = rule["Expiration"]["ExpiredObjectDeleteMarker"]
     return given

@@ -77,17 +77,45 @@ class Work:
 
 
 class ResourceType:
-    """One type: subclasses make, change, delete and read it by the calls of its service."""
+    """One type. Most of it says how the service names its calls and members; a type overrides the methods for what does
+    not fit. A member in the plural takes a list of identifiers."""
 
     name = ""
+    # The service as boto3 names it, and as the reasons of failures do.
+    service = ""
     service_name = "AWS"
+
+    # The property that is the resource's own name (with it, a replacement is refused), and how long a made-up one is.
+    named_by = None
+    longest_name = 255
+    # The call that makes it, and the way to the physical id in its answer; without one, the name is the physical id.
+    creates = ()
+    # The properties that this call takes as they are. None: all but the tags and those of `apart`.
+    taken = None
+    apart = ()
+    # The member for what makes a repeated call harmless.
+    token = None
+    # The call that deletes it, and the member for the physical id, in other calls as well.
+    deletes = None
+    id_member = None
+    # The call that describes it, its member for the physical id, and the member of the answer.
+    describes = None
+    # Of what that call gives, the properties for drift. None: all.
+    reads = None
+    # What Fn::GetAtt gives: texts with {id}, {region} and {account}.
+    shown = {}
+    # The property of a list with Key and Value, and the call that sets those which changed.
+    settings = None
+
     # The template's property of tags, and whether it is a list of Key and Value or a map.
     tags = "Tags"
     tags_are_a_map = False
-    # Whether its service, as the emulator has it, takes CloudFormation's own aws: tags.
+    # Whether its service, as ministack has it, takes CloudFormation's own aws: tags.
     takes_system_tags = True
-    # The property that is the resource's own name: with it, a replacement is refused.
-    named_by = None
+    # How the service takes tags: two calls, their members, and what they are about.
+    tagging, untagging = "tag_resource", "untag_resource"
+    tagged_by, tags_member, tag_keys_member = "ResourceArn", "Tags", "TagKeys"
+    tag_target = "{id}"
 
     # Properties that the schema calls write-only, and that can be read all the same.
     readable = ()
@@ -96,21 +124,91 @@ class ResourceType:
         """A tag of the stack as this type wants its tags."""
         return tag
 
+    def tags_as(self, tags):
+        """Tags as the service takes them."""
+        return tag_list(tags)
+
+    def request(self, work, properties):
+        if self.taken is not None:
+            return chosen(properties, *self.taken)
+        return without(properties, *self.apart, self.tags)
+
     def create(self, work, properties):
-        raise NotImplementedError
+        operation, *way = self.creates
+        request = self.request(work, properties)
+        if self.named_by and not request.get(self.named_by):
+            request[self.named_by] = properties.get(self.named_by) or work.name(self.longest_name)
+        if self.token:
+            request.setdefault(self.token, work.token)
+        if self.tags and properties.get(self.tags):
+            request[self.tags_member] = self.tags_as(properties[self.tags])
+        client = work.client(self.service)
+        answer = getattr(client, operation)(**request)
+        for step in way:
+            answer = answer[step]
+        identifier = work.made(answer if way else request[self.named_by])
+        self.await_ready(work, identifier)
+        self.put(work, client, identifier, {}, properties)
+        return identifier
 
     def update(self, work, physical_id, old, new):
-        raise NotImplementedError
+        client = work.client(self.service)
+        self.modify(work, client, physical_id, old, new)
+        self.put(work, client, physical_id, old, new)
+        if self.tags:
+            self.retag(work, client, physical_id, *tag_changes(old.get(self.tags), new.get(self.tags)))
+
+    def modify(self, work, client, identifier, old, new):
+        """What only an update does."""
+
+    def put(self, work, client, identifier, old, new):
+        """What has calls of its own, at the creation (with no old properties) and at an update."""
+        if self.settings:
+            # One that left the template stays as it is, as on AWS.
+            name, operation = self.settings
+            changes = [one for one in new.get(name) or [] if one not in (old.get(name) or [])]
+            if changes:
+                getattr(client, operation)(**{self.id_member: identifier}, Attributes=changes)
+
+    def await_ready(self, work, identifier):
+        """Waits until the resource can be used."""
+
+    def retag(self, work, client, identifier, added, removed):
+        target = self.filled(self.tag_target, work, identifier)
+        about = {self.tagged_by: listed(self.tagged_by, target)}
+        if added:
+            getattr(client, self.tagging)(**about, **{self.tags_member: self.tags_as(added)})
+        if removed:
+            getattr(client, self.untagging)(**about, **{self.tag_keys_member: removed})
 
     def delete(self, work, physical_id, properties):
-        raise NotImplementedError
+        call = getattr(work.client(self.service), self.deletes)
+        ignoring_missing(call, **{self.id_member: listed(self.id_member, physical_id)})
+
+    def described(self, work, identifier):
+        """The resource as its service shows it; None when it is gone."""
+        operation, member, shown = self.describes
+        answer = exists(getattr(work.client(self.service), operation), **{member: listed(member, identifier)})
+        found = (answer or {}).get(shown)
+        return next(iter(found), None) if isinstance(found, list) else found
+
+    def filled(self, text, work, identifier):
+        return text.format(id=identifier, region=work.region, account=work.account)
 
     def attributes(self, work, physical_id, properties):
-        return {}
+        return {name: self.filled(text, work, physical_id) for name, text in self.shown.items()}
 
     def read(self, work, physical_id, properties):
         """The properties as they are now, for drift; None when the resource is gone."""
-        raise NotImplementedError
+        found = self.described(work, physical_id)
+        return found and (found if self.reads is None else chosen(found, *self.reads))
+
+    def refuse_taken(self, name):
+        raise calls.Refused(
+            f"Resource of type '{self.name}' with identifier '{{\"/properties/{self.named_by}\":\"{name}\"}}' "
+            "already exists.",
+            "AlreadyExists",
+        )
 
     def physical_id(self, identifier):
         """What Ref gives for a resource that is imported by this identifier."""
@@ -129,7 +227,7 @@ class ResourceType:
 
     @property
     def has_reader(self):
-        return type(self).read is not ResourceType.read
+        return self.describes is not None or type(self).read is not ResourceType.read
 
 
 _types = {}
@@ -146,6 +244,17 @@ def find(type_name):
 
 def all_types():
     return dict(_types)
+
+
+def listed(member, identifier):
+    """The value of a member that names one resource."""
+    return [identifier] if member.endswith("s") else identifier
+
+
+def difference(old, new, name):
+    """What is in the new list of a property and not in the old one, and what only in the old one."""
+    before, after = old.get(name) or [], new.get(name) or []
+    return [one for one in after if one not in before], [one for one in before if one not in after]
 
 
 def tag_map(tags):
