@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import importlib
 import json
 import os
 import secrets
@@ -20,6 +21,14 @@ ACCOUNT = "123456789012"
 # All that functions and tasks may inherit of the environment the cloud was started in: whatever else is
 # set there (proxies, profiles, credentials) would make them behave differently from one machine to the next.
 INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
+# The modules that patch ministack when they are imported. Of two that wrap the same function the later one is outside.
+_PATCHING = (
+    "processes", "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
+    "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
+    "roles", "alarms", "file_systems", "networks", "targets", "application_auto_scaling",
+)
+# Those that wrap whatever answers a call.
+_AROUND_ALL = ("faults", "call_counts")
 
 
 def parsed_arguments():
@@ -92,63 +101,26 @@ def prepare_environment(directory, region, port, access_key_id, secret_access_ke
     tempfile.tempdir = str(temporary)
 
 
-def install_what_the_emulator_lacks(arguments):
-    """Changes the emulator before it serves. Imported here: its modules read the environment set above."""
-    import alarms
-    import application_auto_scaling
-    import call_counts
+def patch_ministack(arguments):
+    """Changes ministack before it serves. Imported here: its modules read the environment set above."""
+    for module in _PATCHING:
+        importlib.import_module(module)
     import containers
-    import delivery
-    import events
-    import faults
-    import file_systems
-    import function_logs
     import invocations
-    import networks
-    import objects
-    import permissions
-    import processes
     import provisioning
-    import registry_contents
-    import registry_events
-    import roles
     import services
-    import single_tasks
-    import targets
-    import task_definitions
     import task_surroundings
-    import tasks
 
+    provisioning.install()
+    for module in _AROUND_ALL:
+        importlib.import_module(module)
     sys.path.append(str(Path(__file__).parent / "docker_module"))
     os.environ["HOSTNAME"] = containers.CLOUD_CONTAINER
     containers.set_directory(arguments.directory / "containers")
     task_surroundings.set_directory(arguments.directory / "file-systems")
     services.STEADY_SECONDS = arguments.steady_seconds
-    from ministack.core import lambda_runtime
-
-    lambda_runtime.subprocess = processes.subprocess_module()
-    events.install()
-    objects.install()
-    registry_contents.install()
-    registry_events.install()
-    delivery.install()
-    invocations.install(arguments.asynchronous_retry_seconds, arguments.concurrency)
-    function_logs.install()
-    task_definitions.install()
-    tasks.install()
-    single_tasks.install()
-    task_surroundings.install()
-    services.install()
-    permissions.install()
-    roles.install()
-    alarms.install()
-    file_systems.install()
-    networks.install()
-    targets.install()
-    application_auto_scaling.install()
-    provisioning.install()
-    faults.install()
-    call_counts.install()
+    invocations.RETRY_SECONDS = arguments.asynchronous_retry_seconds
+    invocations.UNRESERVED_CONCURRENCY = arguments.concurrency
 
 
 def write_description(directory, description):
@@ -217,7 +189,7 @@ def main():
     port = free_port()
     access_key_id, secret_access_key = credentials()
     prepare_environment(arguments.directory, arguments.region, port, access_key_id, secret_access_key)
-    install_what_the_emulator_lacks(arguments)
+    patch_ministack(arguments)
 
     import control
     import homebrew

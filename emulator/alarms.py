@@ -11,28 +11,12 @@ from xml.sax.saxutils import escape
 from ministack.core.responses import get_account_id
 from ministack.services import cloudwatch
 
-_describe_alarms = cloudwatch._describe_alarms
-_put_metric_alarm = cloudwatch._put_metric_alarm
-_put_dashboard = cloudwatch._put_dashboard
-_validate_tag_arn = cloudwatch._validate_alarm_tag_arn
+from patches import wraps
 
 _TEXTS = (
-    "AlarmName",
-    "AlarmArn",
-    "AlarmDescription",
-    "StateValue",
-    "StateReason",
-    "MetricName",
-    "Namespace",
-    "Statistic",
-    "ExtendedStatistic",
-    "Period",
-    "EvaluationPeriods",
-    "DatapointsToAlarm",
-    "Threshold",
-    "ComparisonOperator",
-    "TreatMissingData",
-    "Unit",
+    "AlarmName", "AlarmArn", "AlarmDescription", "StateValue", "StateReason", "MetricName", "Namespace", "Statistic",
+    "ExtendedStatistic", "Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold", "ComparisonOperator",
+    "TreatMissingData", "Unit",
 )
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
@@ -55,21 +39,20 @@ def _values(parameters, prefix):
     return [value[0] if isinstance(value, list) else value for value in found]
 
 
-def _describe(parameters, data, is_cbor, is_json=False):
-    # What holds metrics in mathematical expressions, or is no metric's alarm, is left to the emulator.
+@wraps(cloudwatch, "_describe_alarms")
+def _describe(describe, parameters, data, is_cbor, is_json=False):
+    # What holds metrics in mathematical expressions, or is not a metric's alarm, is left to ministack.
     if is_cbor or is_json or set(_values(parameters, "AlarmTypes.member.")) - {"MetricAlarm"}:
-        return _describe_alarms(parameters, data, is_cbor, is_json)
+        return describe(parameters, data, is_cbor, is_json)
     wanted = {"AlarmNames": _values(parameters, "AlarmNames.member.")}
     for name in ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken"):
         given = _values(parameters, name)
         if given:
             wanted[name] = given[0]
-    status, _, body = _describe_alarms({}, wanted, False, True)
-    if status != 200:
-        return _describe_alarms(parameters, data, is_cbor, is_json)
-    found = json.loads(body)
-    if any(alarm.get("Metrics") for alarm in found["MetricAlarms"]):
-        return _describe_alarms(parameters, data, is_cbor, is_json)
+    status, _, body = describe({}, wanted, False, True)
+    found = json.loads(body) if status == 200 else None
+    if found is None or any(alarm.get("Metrics") for alarm in found["MetricAlarms"]):
+        return describe(parameters, data, is_cbor, is_json)
     members = "".join(_member(alarm) for alarm in found["MetricAlarms"])
     token = f"<NextToken>{escape(found['NextToken'])}</NextToken>" if found.get("NextToken") else ""
     return cloudwatch._xml(
@@ -79,9 +62,10 @@ def _describe(parameters, data, is_cbor, is_json=False):
     )
 
 
-def _put(parameters, data, is_cbor, is_json=False):
+@wraps(cloudwatch, "_put_metric_alarm")
+def _put(put, parameters, data, is_cbor, is_json=False):
     """An alarm on an expression keeps its metrics, and has none of its own."""
-    answer = _put_metric_alarm(parameters, data, is_cbor, is_json)
+    answer = put(parameters, data, is_cbor, is_json)
     if answer[0] == 200 and (is_cbor or is_json) and data.get("Metrics"):
         alarm = cloudwatch._alarms[data["AlarmName"]]
         alarm["Metrics"] = data["Metrics"]
@@ -90,23 +74,18 @@ def _put(parameters, data, is_cbor, is_json=False):
     return answer
 
 
-def _put_tagged_dashboard(parameters, data, is_cbor, is_json=False):
-    answer = _put_dashboard(parameters, data, is_cbor, is_json)
+@wraps(cloudwatch, "_put_dashboard")
+def _put_tagged_dashboard(put, parameters, data, is_cbor, is_json=False):
+    answer = put(parameters, data, is_cbor, is_json)
     if answer[0] == 200 and (is_cbor or is_json) and data.get("Tags"):
         arn = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{data['DashboardName']}"
         cloudwatch._resource_tags[arn] = {tag["Key"]: tag["Value"] for tag in data["Tags"]}
     return answer
 
 
-def _validate_tagged(arn, is_json=False, is_cbor=False):
+@wraps(cloudwatch, "_validate_alarm_tag_arn")
+def _validate_tagged(validate, arn, is_json=False, is_cbor=False):
     prefix = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/"
     if str(arn).startswith(prefix) and arn[len(prefix) :] in cloudwatch._dashboards:
         return None
-    return _validate_tag_arn(arn, is_json, is_cbor)
-
-
-def install():
-    cloudwatch._put_dashboard = _put_tagged_dashboard
-    cloudwatch._validate_alarm_tag_arn = _validate_tagged
-    cloudwatch._describe_alarms = _describe
-    cloudwatch._put_metric_alarm = _put
+    return validate(arn, is_json, is_cbor)

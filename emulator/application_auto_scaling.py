@@ -1,4 +1,4 @@
-"""Application Auto Scaling, which the emulator lacks: what is registered is kept and told, and nothing scales.
+"""Application Auto Scaling, which ministack lacks: what is registered is kept and shown, and nothing scales.
 
 One thing it does: a target that lies outside of its new limits is brought to the nearer one, as on AWS.
 """
@@ -14,8 +14,10 @@ from ministack.core.responses import AccountRegionScopedDict, error_response_jso
 from ministack.core.responses import json_response
 from ministack.services import ecs
 
+from patches import replaces
+
 SERVICE = "application-autoscaling"
-_PREFIX = "AnyScaleFrontendService"
+_TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 _targets = AccountRegionScopedDict()
 _policies = AccountRegionScopedDict()
@@ -31,7 +33,7 @@ class _Problem(Exception):
 
 
 def _key(data):
-    return "|".join(str(data[name]) for name in ("ServiceNamespace", "ResourceId", "ScalableDimension"))
+    return "|".join(str(data[name]) for name in _TARGET)
 
 
 def _required(data, *names):
@@ -64,7 +66,7 @@ def _service_of(data):
 
 
 def _register(data):
-    _required(data, "ServiceNamespace", "ResourceId", "ScalableDimension")
+    _required(data, *_TARGET)
     service = _service_of(data)
     if service is not None and (service[2] is None or service[2].get("status") != "ACTIVE"):
         raise _Problem("ValidationException", f"ECS service doesn't exist: {data['ResourceId']}")
@@ -108,7 +110,7 @@ def _bring_within(service, target):
 
 
 def _deregister(data):
-    _required(data, "ServiceNamespace", "ResourceId", "ScalableDimension")
+    _required(data, *_TARGET)
     target = _target(data)
     _targets.pop(_key(data))
     _tags.pop(target["ScalableTargetARN"], None)
@@ -140,7 +142,7 @@ def _of_resource(data):
 
 
 def _put_policy(data):
-    _required(data, "PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+    _required(data, "PolicyName", *_TARGET)
     target = _target(data)
     key = f"{_key(data)}|{data['PolicyName']}"
     before = _policies.get(key) or {}
@@ -190,7 +192,7 @@ def _describe_policies(data):
 
 
 def _put_action(data):
-    _required(data, "ScheduledActionName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+    _required(data, "ScheduledActionName", *_TARGET)
     _target(data)
     key = f"{_key(data)}|{data['ScheduledActionName']}"
     before = _actions.get(key) or {}
@@ -251,6 +253,7 @@ _OPERATIONS = {
 }
 
 
+@replaces(app, "SERVICE_HANDLERS", SERVICE)
 async def _handle(method, path, headers, body, query_params):
     operation = _OPERATIONS.get(headers.get("x-amz-target", "").rsplit(".", 1)[-1])
     if operation is None:
@@ -262,11 +265,11 @@ async def _handle(method, path, headers, body, query_params):
         return error_response_json(problem.code, str(problem), 400)
 
 
-def install():
-    router.SERVICE_PATTERNS[SERVICE] = {
-        "target_prefixes": [_PREFIX],
+replaces(iam_actions, "SERVICE_TO_IAM_NAMESPACE", SERVICE)(SERVICE)
+replaces(router, "SERVICE_PATTERNS", SERVICE)(
+    {
+        "target_prefixes": ["AnyScaleFrontendService"],
         "host_patterns": [r"application-autoscaling\."],
         "credential_scope": SERVICE,
     }
-    iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
-    app.SERVICE_HANDLERS[SERVICE] = _handle
+)

@@ -159,7 +159,7 @@ class Containers:
     ):
         found = images.find(image)
         # As Docker does: a command replaces the image's, an entry point replaces the image's and clears its command.
-        words = list(entrypoint or found.entry_point or []) + list(command or ([] if entrypoint else found.command or []))
+        words = [*(entrypoint or found.entry_point or []), *(command or (None if entrypoint else found.command) or [])]
         if not words:
             raise images.ImageMissing(
                 f"image {image} says no command: neither its annotation {images.COMMAND_ANNOTATION} "

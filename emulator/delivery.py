@@ -18,9 +18,9 @@ from ministack.services import eventbridge, lambda_svc, s3
 
 import invocations
 import queues
+from patches import replaces, wraps
 
 _PRINCIPAL = "events.amazonaws.com"
-_invoke_target = eventbridge._invoke_target
 # The target and the rule whose delivery is under way on this thread; the emulator passes on neither.
 _under_way = threading.local()
 _of_s3 = concurrent.futures.ThreadPoolExecutor(1, "s3-events")
@@ -32,15 +32,17 @@ class Undeliverable(Exception):
         self.code = code
 
 
-def _invoke(target, event, rule, view=None):
+@wraps(eventbridge, "_invoke_target")
+def _invoke(invoke, target, event, rule, view=None):
     before = getattr(_under_way, "delivery", None)
     _under_way.delivery = (target, rule)
     try:
-        _invoke_target(target, event, rule, view)
+        invoke(target, event, rule, view)
     finally:
         _under_way.delivery = before
 
 
+@replaces(eventbridge, "_dispatch_to_lambda")
 def _to_lambda(arn, payload):
     target, rule = _under_way.delivery
     try:
@@ -97,6 +99,7 @@ def _to_dead_letters(target, rule, payload, error):
         eventbridge.logger.error("rule %s: the event is lost: %s", rule.get("Name"), refused)
 
 
+@replaces(s3, "_fire_s3_event_async")
 def _fire_in_order(bucket, key, event_name, *arguments, **options):
     if bucket in s3._bucket_notifications:
         sequencer = s3._next_event_sequencer(event_name)
@@ -104,9 +107,3 @@ def _fire_in_order(bucket, key, event_name, *arguments, **options):
         context = contextvars.copy_context()
         arguments = (bucket, key, event_name, *arguments)
         _of_s3.submit(context.run, s3._fire_s3_event, *arguments, sequencer=sequencer, **options)
-
-
-def install():
-    eventbridge._invoke_target = _invoke
-    eventbridge._dispatch_to_lambda = _to_lambda
-    s3._fire_s3_event_async = _fire_in_order

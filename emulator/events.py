@@ -8,9 +8,10 @@ from datetime import datetime, timezone
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
+from patches import wraps
+
 _recorded = []
 _lock = threading.Lock()
-_dispatch = eventbridge._dispatch_event
 
 
 def now():
@@ -20,17 +21,16 @@ def now():
 
 def emit(source, detail_type, resources, detail):
     """Puts an event of an AWS service on the default bus of the account and region in scope."""
-    eventbridge._dispatch_event(
+    emit_again(
         {
-            "EventId": str(uuid.uuid4()),
-            "Source": source,
-            "DetailType": detail_type,
-            "Detail": json.dumps(detail),
-            "EventBusName": "default",
-            "Time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "Resources": resources,
-            "Account": get_account_id(),
-            "Region": get_region(),
+            "id": str(uuid.uuid4()),
+            "source": source,
+            "detail-type": detail_type,
+            "detail": detail,
+            "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "resources": resources,
+            "account": get_account_id(),
+            "region": get_region(),
         }
     )
 
@@ -59,14 +59,11 @@ def recorded():
         return list(_recorded)
 
 
-def install():
-    """Records what any built-in service emits: they all end in the emulator's dispatch."""
-
-    def dispatch(event, view=None):
-        view = view or eventbridge._pattern_event_view(event)
-        if str(event.get("Source", "")).startswith("aws.") and event.get("EventBusName", "default") == "default":
-            with _lock:
-                _recorded.append(view.event_with_detail())
-        _dispatch(event, view)
-
-    eventbridge._dispatch_event = dispatch
+@wraps(eventbridge, "_dispatch_event")
+def _record(dispatch, event, view=None):
+    """Records what any built-in service emits: they all end in ministack's dispatch."""
+    view = view or eventbridge._pattern_event_view(event)
+    if str(event.get("Source", "")).startswith("aws.") and event.get("EventBusName", "default") == "default":
+        with _lock:
+            _recorded.append(view.event_with_detail())
+    dispatch(event, view)

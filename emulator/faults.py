@@ -1,9 +1,12 @@
 """Calls that go wrong on request: throttled, failed, or failed although what they asked for was done."""
 
+import functools
 import threading
 
 from ministack import app
 from ministack.core import iam_actions
+
+from patches import wraps
 
 # By the name of a fault: whether the call is carried out, and what is answered.
 _KINDS = {
@@ -61,30 +64,26 @@ def _due(action, path, body):
 def _answer(service, method, headers, status, code, message):
     if service == "s3":
         status, code = _OF_S3[code]
-    # The emulator's refusals speak the protocol of each service, with whatever code.
-    _, told, body = iam_actions.access_denied_response(
+    # The refusals of ministack speak the protocol of each service, with whatever code.
+    _, headers, body = iam_actions.access_denied_response(
         service, "", "", "", error_code=code, message=message, headers=headers
     )
-    return status, told, b"" if method == "HEAD" else body
+    return status, headers, b"" if method == "HEAD" else body
 
 
-def _checked(service, handler):
-    async def answer(method, path, headers, body, query_params):
-        if not _prepared:
-            return await handler(method, path, headers, body, query_params)
+async def _checked(service, handler, method, path, headers, body, query_params):
+    due = None
+    if _prepared:
         action = iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
         due = _due(action, path, body or b"")
-        if due is None:
-            return await handler(method, path, headers, body, query_params)
-        carried_out, *told = _KINDS[due]
-        if carried_out:
-            await handler(method, path, headers, body, query_params)
-        return _answer(service, method, headers, *told)
-
-    return answer
+    if due is None:
+        return await handler(method, path, headers, body, query_params)
+    carried_out, *answer = _KINDS[due]
+    if carried_out:
+        await handler(method, path, headers, body, query_params)
+    return _answer(service, method, headers, *answer)
 
 
-def install():
-    """Around everything that answers a call that was allowed."""
-    for service, handler in list(app.SERVICE_HANDLERS.items()):
-        app.SERVICE_HANDLERS[service] = _checked(service, handler)
+# Around everything that answers a call that was allowed.
+for _service in list(app.SERVICE_HANDLERS):
+    wraps(app, "SERVICE_HANDLERS", _service)(functools.partial(_checked, _service))

@@ -6,8 +6,8 @@ import time
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import efs, tagging
 
-_update = efs._update_file_system
-_response = efs._fs_response
+from patches import replaces, wraps
+
 # One for each account and region, which AWS makes at the first encrypted file system.
 _KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 _DAY_SECONDS = 24 * 60 * 60
@@ -15,16 +15,17 @@ _DAY_SECONDS = 24 * 60 * 60
 _raised = {}
 
 
-def _updated(identifier, body):
+@wraps(efs, "_update_file_system")
+def _updated(update, identifier, body):
     record = efs._file_systems.get(identifier)
     if record is None:
-        return _update(identifier, body)
+        return update(identifier, body)
     before = _throughput(record)
     wanted = _throughput({**record, **body})
     refusal = _refusal(identifier, before, wanted)
     if refusal:
         return efs._error(429, "TooManyRequests", refusal)
-    answer = _update(identifier, body)
+    answer = update(identifier, body)
     if wanted[0] == "provisioned" and wanted != before:
         _raised[identifier] = time.time()
     if record.get("ThroughputMode") == "provisioned":
@@ -56,8 +57,9 @@ def age(identifier, hours):
     return True
 
 
-def _told(record):
-    shown = _response(record)
+@wraps(efs, "_fs_response")
+def _shown(show, record):
+    shown = show(record)
     if not shown.get("KmsKeyId"):
         shown.pop("KmsKeyId", None)
         if shown.get("Encrypted"):
@@ -65,8 +67,5 @@ def _told(record):
     return shown
 
 
-def install():
-    efs._update_file_system = _updated
-    efs._fs_response = _told
-    # Policies may ask for the tags of file systems (aws:ResourceTag).
-    tagging._RESOURCE_TAG_COLLECTORS["elasticfilesystem"] = tagging._collect_efs
+# Policies may ask for the tags of file systems (aws:ResourceTag).
+replaces(tagging, "_RESOURCE_TAG_COLLECTORS", "elasticfilesystem")(tagging._collect_efs)

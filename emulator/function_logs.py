@@ -7,11 +7,11 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, lambda_svc
 
 import roles
+from patches import wraps
 
-_emit = lambda_svc._emit_lambda_logs
 
-
-def _emit_as_the_role(function, request_id, text, error, duration, **options):
+@wraps(lambda_svc, "_emit_lambda_logs")
+def _emit_as_the_role(emit, function, request_id, text, error, duration, **options):
     configuration = function.get("config") or function
     name = configuration.get("FunctionName", "unknown")
     group = (configuration.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
@@ -23,8 +23,4 @@ def _emit_as_the_role(function, request_id, text, error, duration, **options):
         if not roles.allows(configuration, action, resource):
             lambda_svc.logger.error("%s: its log is lost: its role may not %s on %s", name, action, arn)
             return
-    _emit(function, request_id, text, error, duration, **options)
-
-
-def install():
-    lambda_svc._emit_lambda_logs = _emit_as_the_role
+    emit(function, request_id, text, error, duration, **options)

@@ -54,8 +54,10 @@ def find(reference):
         record = _record(parsed["repository"], parsed["tag"], parsed["digest"])
         if record is None:
             raise ImageMissing(f"failed to resolve ref {reference}: {reference}: not found")
-        words = [_annotated(parsed["repository"], record, name) for name in (ENTRY_POINT_ANNOTATION, COMMAND_ANNOTATION)]
-        return Image(reference, record["imageDigest"], *words)
+        names = (ENTRY_POINT_ANNOTATION, COMMAND_ANNOTATION)
+        return Image(
+            reference, record["imageDigest"], *(_annotated(parsed["repository"], record, name) for name in names)
+        )
 
 
 def _manifest(record):

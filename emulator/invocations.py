@@ -29,6 +29,7 @@ import events
 import processes
 import queues
 import roles
+from patches import replaces, wraps
 
 _DEFAULT_RETRIES = 2
 _DEFAULT_LONGEST_AGE_SECONDS = 6 * 60 * 60
@@ -39,8 +40,9 @@ _ACCOUNT_CONCURRENCY = 24
 # How soon an event that waits sees that its function's concurrency was raised, or that other invocations are over.
 _LOOK_SECONDS = 0.1
 
-_retry_seconds = 1.0
-_unreserved_concurrency = 10
+# The pause before the second attempt, and how many events a function without reserved concurrency works on at once.
+RETRY_SECONDS = 1.0
+UNRESERVED_CONCURRENCY = 10
 _numbers = itertools.count()
 # Guards the queues, and is notified when one of them changes.
 _changed = threading.Condition()
@@ -116,7 +118,7 @@ class _Queue:
         unit = None
         if not invocation.is_too_old():
             reserved = lambda_svc._reserved_concurrency(function, function["config"])
-            if reserved is None and self.running >= _unreserved_concurrency:
+            if reserved is None and self.running >= UNRESERVED_CONCURRENCY:
                 return None
             unit, _ = lambda_svc._acquire_execution_slot(function, function["config"])
             if unit is None:
@@ -129,6 +131,7 @@ class _Queue:
         return len(self.waiting) + len(self.paused)
 
 
+@replaces(lambda_svc, "invoke_async_with_retry")
 def invoke(function, event):
     """Takes over an event for a function (its record, as the emulator stores it) and returns at once."""
     invocation = _Invocation(function, event)
@@ -217,7 +220,7 @@ def _attempt(invocation, function, unit):
     if invocation.attempts > (_DEFAULT_RETRIES if retries is None else int(retries)):
         _give_up(invocation, configuration, "RetriesExhausted")
         return None
-    pause = _retry_seconds * invocation.attempts
+    pause = RETRY_SECONDS * invocation.attempts
     if invocation.is_too_old(pause):
         _give_up(invocation, configuration, "EventAgeExceeded")
         return None
@@ -294,12 +297,11 @@ def _send(configuration, target, event, attributes=None):
         lambda_svc.logger.error("%s: the event is lost: %s", name, error)
 
 
-# Environments. The emulator needs three threads for each, which look ten times a second whether there is something to
+# Environments. ministack needs three threads for each, which look ten times a second whether there is something to
 # do, and keeps each for minutes.
 
 _HOST = "127.0.0.1"
 _loop = asyncio.new_event_loop()
-_acquire_worker = lambda_runtime.acquire_worker
 
 
 class _Output(asyncio.Protocol):
@@ -417,6 +419,7 @@ async def _read_request(reader):
     return method, path, body
 
 
+@replaces(lambda_runtime, "ProvidedWorker")
 class _Environment(lambda_runtime.ProvidedWorker):
     """An environment whose Runtime API and output share one thread with those of all others."""
 
@@ -486,8 +489,9 @@ class _Environment(lambda_runtime.ProvidedWorker):
             _loop.call_soon_threadsafe(transport.close)
 
 
-def _acquire_environment(*arguments, **options):
-    environment, how = _acquire_worker(*arguments, **options)
+@wraps(lambda_svc, "acquire_worker")
+def _acquire_environment(acquire, *arguments, **options):
+    environment, how = acquire(*arguments, **options)
     if how == "spawn":
         lambda_runtime.kill_workers(_surplus())
     return environment, how
@@ -504,13 +508,6 @@ def _surplus():
     return surplus
 
 
-def install(retry_seconds, concurrency):
-    global _retry_seconds, _unreserved_concurrency
-    _retry_seconds = retry_seconds
-    _unreserved_concurrency = concurrency
-    lambda_svc._ACCOUNT_CONCURRENCY_CAP = _ACCOUNT_CONCURRENCY
-    lambda_svc.invoke_async_with_retry = invoke
-    lambda_svc.acquire_worker = _acquire_environment
-    lambda_runtime.ProvidedWorker = _Environment
-    threading.Thread(target=_dispatch_for_ever, daemon=True, name="asynchronous-invocations").start()
-    threading.Thread(target=_loop.run_forever, daemon=True, name="environments").start()
+replaces(lambda_svc, "_ACCOUNT_CONCURRENCY_CAP")(_ACCOUNT_CONCURRENCY)
+threading.Thread(target=_dispatch_for_ever, daemon=True, name="asynchronous-invocations").start()
+threading.Thread(target=_loop.run_forever, daemon=True, name="environments").start()

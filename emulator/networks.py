@@ -1,5 +1,5 @@
-"""What the emulator forgets of flow logs, load balancers, Auto Scaling groups, capacity providers and discovery
-services: kept, and told as AWS does."""
+"""What ministack forgets of flow logs, load balancers, Auto Scaling groups, capacity providers and discovery
+services: kept, and shown as AWS does."""
 
 import random
 from xml.sax.saxutils import escape
@@ -7,20 +7,13 @@ from xml.sax.saxutils import escape
 from ministack.core.responses import get_region
 from ministack.services import alb, autoscaling, ec2, ecs, servicediscovery
 
-_parse_actions = alb._parse_actions
-_action_xml = alb._action_xml
-_create_load_balancer = alb._create_lb
-_describe_target_groups = alb._describe_tgs
-_create_asg = autoscaling._create_asg
-_update_asg = autoscaling._update_asg
-_update_discovery_service = servicediscovery._update_service
-_create_capacity_provider = ecs._create_capacity_provider
+from patches import replaces, wraps
 
+# Members of a flow log, written in answers with a small first letter.
+_ASKED = ("DeliverLogsPermissionArn", "LogGroupName", "LogFormat", "MaxAggregationInterval")
 _FLOW_LOG_MEMBERS = (
-    ("DeliverLogsPermissionArn", "deliverLogsPermissionArn"),
-    ("LogGroupName", "logGroupName"),
-    ("LogFormat", "logFormat"),
-    ("MaxAggregationInterval", "maxAggregationInterval"),
+    "FlowLogId", "ResourceId", "TrafficType", "LogDestinationType", "LogDestination", "FlowLogStatus", "CreationTime",
+    *_ASKED,
 )
 _FLOW_LOG_FORMAT = (
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} "
@@ -28,6 +21,7 @@ _FLOW_LOG_FORMAT = (
 )
 
 
+@replaces(ec2, "_ACTION_MAP", "CreateFlowLogs")
 def _create_flow_logs(parameters):
     created = []
     for resource in ec2._parse_member_list(parameters, "ResourceId"):
@@ -41,10 +35,8 @@ def _create_flow_logs(parameters):
             "FlowLogStatus": "ACTIVE",
             "CreationTime": ec2._now_ts(),
         }
-        for name, _ in _FLOW_LOG_MEMBERS:
-            log[name] = ec2._p(parameters, name)
-        log["LogFormat"] = log["LogFormat"] or _FLOW_LOG_FORMAT
-        log["MaxAggregationInterval"] = log["MaxAggregationInterval"] or "600"
+        defaults = {"LogFormat": _FLOW_LOG_FORMAT, "MaxAggregationInterval": "600"}
+        log.update({name: ec2._p(parameters, name) or defaults.get(name) for name in _ASKED})
         ec2._flow_logs[identifier] = log
         ec2._parse_tag_specs(parameters, "vpc-flow-log", identifier)
         created.append(identifier)
@@ -52,6 +44,7 @@ def _create_flow_logs(parameters):
     return ec2._xml(200, "CreateFlowLogsResponse", f"<flowLogIdSet>{items}</flowLogIdSet><unsuccessful/>")
 
 
+@replaces(ec2, "_ACTION_MAP", "DescribeFlowLogs")
 def _describe_flow_logs(parameters):
     identifiers = ec2._parse_member_list(parameters, "FlowLogId")
     filters = ec2._parse_filters(parameters)
@@ -63,31 +56,20 @@ def _describe_flow_logs(parameters):
             continue
         if filters.get("resource-id") and log["ResourceId"] not in filters["resource-id"]:
             continue
-        members = [
-            (wire, log.get(name))
-            for name, wire in (
-                ("FlowLogId", "flowLogId"),
-                ("ResourceId", "resourceId"),
-                ("TrafficType", "trafficType"),
-                ("LogDestinationType", "logDestinationType"),
-                ("LogDestination", "logDestination"),
-                ("FlowLogStatus", "flowLogStatus"),
-                ("CreationTime", "creationTime"),
-                *_FLOW_LOG_MEMBERS,
-            )
-        ]
-        told = "".join(f"<{wire}>{escape(str(value))}</{wire}>" for wire, value in members if value)
+        members = {name[:1].lower() + name[1:]: log.get(name) for name in _FLOW_LOG_MEMBERS}
+        shown = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items() if value)
         tags = ec2._tag_set_xml(log["FlowLogId"])
-        items += f"<item>{told}<deliverLogsStatus>SUCCESS</deliverLogsStatus>{tags}</item>"
+        items += f"<item>{shown}<deliverLogsStatus>SUCCESS</deliverLogsStatus>{tags}</item>"
     return ec2._xml(200, "DescribeFlowLogsResponse", f"<flowLogSet>{items}</flowLogSet>")
 
 
 # Load balancers.
 
 
-def _actions(parameters, prefix="DefaultActions"):
-    """Forwards to several target groups too; to one it is told both ways, as ELB does."""
-    found = _parse_actions(parameters, prefix)
+@wraps(alb, "_parse_actions")
+def _actions(parse, parameters, prefix="DefaultActions"):
+    """Forwards to several target groups, too; one alone is shown both ways, as ELB does."""
+    found = parse(parameters, prefix)
     for index, action in enumerate(found, 1):
         if action["Type"] != "forward":
             continue
@@ -109,8 +91,9 @@ def _actions(parameters, prefix="DefaultActions"):
     return found
 
 
-def _told_action(action):
-    text = _action_xml(action)
+@wraps(alb, "_action_xml")
+def _shown_action(show, action):
+    text = show(action)
     forward = action.get("ForwardConfig")
     if not forward:
         return text
@@ -137,7 +120,8 @@ def _subnets_of(parameters):
     return subnets
 
 
-def _create_balancer(parameters):
+@wraps(alb, "_ACTION_MAP", "CreateLoadBalancer")
+def _create_balancer(create, parameters):
     """In the network of its subnets, which must be there, two at least, and in different zones."""
     subnets = _subnets_of(parameters)
     known = [ec2._subnets.get(subnet) for subnet in subnets]
@@ -154,7 +138,7 @@ def _create_balancer(parameters):
                 "InvalidConfigurationRequest",
                 "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
             )
-    answer = _create_load_balancer(parameters)
+    answer = create(parameters)
     if answer[0] != 200:
         return answer
     name = alb._p(parameters, "Name")
@@ -162,14 +146,12 @@ def _create_balancer(parameters):
     balancer["Subnets"] = subnets
     if known:
         balancer["VpcId"] = known[0].get("VpcId", "")
-    return alb._xml(200, "CreateLoadBalancer", f"<LoadBalancers>{_told_balancer(balancer)}</LoadBalancers>")
+    return alb._xml(200, "CreateLoadBalancer", f"<LoadBalancers>{alb._lb_xml(balancer)}</LoadBalancers>")
 
 
-_lb_xml = alb._lb_xml
-
-
-def _told_balancer(balancer):
-    text = _lb_xml(balancer)
+@wraps(alb, "_lb_xml")
+def _shown_balancer(show, balancer):
+    text = show(balancer)
     for subnet in balancer.get("Subnets", []):
         zone = (ec2._subnets.get(subnet) or {}).get("AvailabilityZone")
         if zone:
@@ -180,7 +162,8 @@ def _told_balancer(balancer):
     return text
 
 
-def _groups(parameters):
+@wraps(alb, "_ACTION_MAP", "DescribeTargetGroups")
+def _groups(describe, parameters):
     """A target group belongs to the load balancers whose listeners or rules forward to it."""
     used = {}
     for rule in alb._rules.values():
@@ -190,11 +173,12 @@ def _groups(parameters):
                 used.setdefault(group["TargetGroupArn"], []).append(listener.get("LoadBalancerArn"))
     for arn, group in alb._tgs.items():
         group["LoadBalancerArns"] = [one for one in dict.fromkeys(used.get(arn, [])) if one]
-    return _describe_target_groups(parameters)
+    return describe(parameters)
 
 
-def _create_provider(data):
-    answer = _create_capacity_provider(data)
+@wraps(ecs, "_ACTION_MAP", "CreateCapacityProvider")
+def _create_provider(create, data):
+    answer = create(data)
     asked = data.get("autoScalingGroupProvider") or {}
     if answer[0] == 200 and asked:
         provider = ecs._capacity_providers[data["name"]]
@@ -209,14 +193,10 @@ def _complete_group(parameters):
     identifier = autoscaling._p(parameters, "LaunchTemplate.LaunchTemplateId")
     name = autoscaling._p(parameters, "LaunchTemplate.LaunchTemplateName")
     if identifier or name:
-        template = next(
-            (
-                one
-                for one in ec2._launch_templates.values()
-                if identifier == one["LaunchTemplateId"] or name == one["LaunchTemplateName"]
-            ),
-            {},
-        )
+        named = (identifier, name)
+        known = ec2._launch_templates.values()
+        found = [one for one in known if one["LaunchTemplateId"] in named or one["LaunchTemplateName"] in named]
+        template = found[0] if found else {}
         group["LaunchTemplate"] = {
             "LaunchTemplateId": template.get("LaunchTemplateId", identifier),
             "LaunchTemplateName": template.get("LaunchTemplateName", name),
@@ -234,39 +214,23 @@ def _complete_group(parameters):
         group["AvailabilityZones"] = sorted({zone for zone in zones if zone})
 
 
-def _create_group(parameters):
-    answer = _create_asg(parameters)
+def _and_complete(call, parameters):
+    answer = call(parameters)
     if answer[0] == 200:
         _complete_group(parameters)
     return answer
 
 
-def _update_group(parameters):
-    answer = _update_asg(parameters)
-    if answer[0] == 200:
-        _complete_group(parameters)
-    return answer
+wraps(autoscaling, "_ACTION_MAP", "CreateAutoScalingGroup")(_and_complete)
+wraps(autoscaling, "_ACTION_MAP", "UpdateAutoScalingGroup")(_and_complete)
 
 
-def _update_discovery(data):
+@wraps(servicediscovery, "_update_service")
+def _update_discovery(update, data):
     """Of the DNS configuration only the records can change; the rest stays."""
     before = dict((servicediscovery._services.get(data.get("Id")) or {}).get("DnsConfig") or {})
-    answer = _update_discovery_service(data)
+    answer = update(data)
     if answer[0] == 200 and (data.get("Service") or {}).get("DnsConfig"):
         service = servicediscovery._services[data["Id"]]
         service["DnsConfig"] = {**before, **service["DnsConfig"]}
     return answer
-
-
-def install():
-    autoscaling._ACTION_MAP["CreateAutoScalingGroup"] = _create_group
-    autoscaling._ACTION_MAP["UpdateAutoScalingGroup"] = _update_group
-    servicediscovery._update_service = _update_discovery
-    ec2._ACTION_MAP["CreateFlowLogs"] = _create_flow_logs
-    ec2._ACTION_MAP["DescribeFlowLogs"] = _describe_flow_logs
-    alb._parse_actions = _actions
-    alb._action_xml = _told_action
-    alb._lb_xml = _told_balancer
-    alb._ACTION_MAP["CreateLoadBalancer"] = _create_balancer
-    alb._ACTION_MAP["DescribeTargetGroups"] = _groups
-    ecs._ACTION_MAP["CreateCapacityProvider"] = _create_provider

@@ -5,6 +5,7 @@ creation need `ecs:TagResource`, and handing a role to a task, a schedule, a rul
 instance needs `iam:PassRole`.
 """
 
+import functools
 import json
 from urllib.parse import parse_qs
 
@@ -16,9 +17,7 @@ from ministack.core.router import extract_access_key_id
 from ministack.services import cloudformation, ecs, iam
 
 import resources
-
-_extract_resource_arn = iam_actions.extract_resource_arn
-_request_tag_context = iam_actions.request_tag_context
+from patches import wraps
 
 _ON_SERVICES = ("DescribeServices", "UpdateService", "CreateService", "DeleteService")
 _ON_TASKS = ("DescribeTasks", "StopTask", "ExecuteCommand", "GetTaskProtection", "UpdateTaskProtection")
@@ -26,12 +25,8 @@ _ON_TASK_DEFINITIONS = ("RegisterTaskDefinition", "RunTask", "StartTask", "Delet
 _IN_CLUSTERS = ("ListTasks", "ListServices", "RunTask", "StartTask")
 # Calls that have no resource, or whose condition keys are all that can narrow them.
 _ON_EVERYTHING = (
-    "DescribeTaskDefinition",
-    "DeregisterTaskDefinition",
-    "ListTaskDefinitions",
-    "ListTaskDefinitionFamilies",
-    "ListServices",
-    "ListClusters",
+    "DescribeTaskDefinition", "DeregisterTaskDefinition", "ListTaskDefinitions", "ListTaskDefinitionFamilies",
+    "ListServices", "ListClusters",
 )
 
 
@@ -90,7 +85,9 @@ def _parsed(body):
     return data if isinstance(data, dict) else {}
 
 
-def _first_resource(service, method, path, headers, body, query_params, region, account_id):
+# ministack imports this and the next one for each request anew.
+@wraps(iam_actions, "extract_resource_arn")
+def _first_resource(extract, service, method, path, headers, body, query_params, region, account_id):
     if service == "ecs":
         found = _resources(headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body))
         if found:
@@ -106,12 +103,13 @@ def _first_resource(service, method, path, headers, body, query_params, region, 
         change_set = cloudformation._change_sets.get(form.get("ChangeSetName", ""))
         if change_set and not form.get("StackName"):
             return change_set["StackId"]
-    return _extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+    return extract(service, method, path, headers, body, query_params, region, account_id)
 
 
-def _condition_keys(service, iam_action, body, parameters):
-    """The emulator's own condition keys, `ecs:cluster` for the calls AWS gives it to, and those of `resources`."""
-    found = _request_tag_context(service, iam_action, body, parameters)
+@wraps(iam_actions, "request_tag_context")
+def _condition_keys(context, service, iam_action, body, parameters):
+    """The condition keys of ministack, `ecs:cluster` for the calls AWS gives it to, and those of `resources`."""
+    found = context(service, iam_action, body, parameters)
     if service == "ecs":
         found = {**found, **_cluster_key(iam_action.split(":", 1)[1], _parsed(body))}
     if service == "cloudformation":
@@ -152,34 +150,21 @@ def _passed_roles(service, headers, body):
     return []
 
 
-def _checked_roles(service, handler):
-    async def answer(method, path, headers, body, query_params):
-        for role, principal in _passed_roles(service, headers, body):
-            if not role:
-                continue
-            refusal = enforce(
-                extract_access_key_id(headers, query_params),
-                "iam:PassRole",
-                service,
-                get_region(),
-                resource_arn=role,
-                service_context={"iam:PassedToService": principal},
-            )
-            if refusal:
-                return _denied(service, "iam:PassRole", role, refusal, headers)
-        return await handler(method, path, headers, body, query_params)
-
-    return answer
-
-
 def _cluster_key(action, data):
     if action in (*_ON_SERVICES, *_ON_TASKS, *_IN_CLUSTERS):
         return {"ecs:cluster": _cluster_arn(data)}
     return {}
 
 
-def _additional_checks(action, data):
-    """Checks beside the call's own: action, resource, the service to name in a refusal, condition keys."""
+def _checks_of_roles(service, headers, body):
+    for role, principal in _passed_roles(service, headers, body):
+        if role:
+            yield "iam:PassRole", role, {"iam:PassedToService": principal}
+
+
+def _checks_of_containers(_service, headers, body):
+    """Checks beside the call's own: action, resource, condition keys."""
+    action, data = headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body)
     for resource in (_resources(action, data) or [])[1:]:
         yield f"ecs:{action}", resource, _cluster_key(action, data)
     if data.get("tags") and action in ("RegisterTaskDefinition", "CreateService", "CreateCluster", "RunTask"):
@@ -221,23 +206,15 @@ def _denied(service, action, resource, refusal, headers):
     )
 
 
-def _checked_ecs(handler):
-    async def answer(method, path, headers, body, query_params):
-        action, data = headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body)
-        access_key = extract_access_key_id(headers, query_params)
-        for checked, resource, context in _additional_checks(action, data):
-            refusal = enforce(access_key, checked, "ecs", get_region(), resource_arn=resource, service_context=context)
-            if refusal:
-                return _denied("ecs", checked, resource, refusal, headers)
-        return await handler(method, path, headers, body, query_params)
-
-    return answer
+async def _checked(service, checks, handler, method, path, headers, body, query_params):
+    access_key = extract_access_key_id(headers, query_params)
+    for action, resource, context in checks(service, headers, body):
+        refusal = enforce(access_key, action, service, get_region(), resource_arn=resource, service_context=context)
+        if refusal:
+            return _denied(service, action, resource, refusal, headers)
+    return await handler(method, path, headers, body, query_params)
 
 
-def install():
-    # Both are imported by the emulator for each request anew.
-    iam_actions.extract_resource_arn = _first_resource
-    iam_actions.request_tag_context = _condition_keys
-    app.SERVICE_HANDLERS["ecs"] = _checked_ecs(app.SERVICE_HANDLERS["ecs"])
-    for service in ("ec2", "events", "iam", "scheduler"):
-        app.SERVICE_HANDLERS[service] = _checked_roles(service, app.SERVICE_HANDLERS[service])
+wraps(app, "SERVICE_HANDLERS", "ecs")(functools.partial(_checked, "ecs", _checks_of_containers))
+for _service in ("ec2", "events", "iam", "scheduler"):
+    wraps(app, "SERVICE_HANDLERS", _service)(functools.partial(_checked, _service, _checks_of_roles))

@@ -16,6 +16,7 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecr
 
 import images
+from patches import replaces
 
 LAYERS_PATH = "/layers/"
 _ADDRESS_SECONDS = 3600
@@ -42,6 +43,15 @@ def _in_registry():
     return f"in the registry with id '{ecr.get_account_id()}'"
 
 
+def _invalid(member, text):
+    message = f"Invalid parameter at '{member}' failed to satisfy constraint: '{text}'"
+    return _refusal("InvalidParameterException", message)
+
+
+def _with_place(repository, **members):
+    return {"registryId": ecr.get_account_id(), "repositoryName": repository, **members}
+
+
 def _in_repository(call):
     """Only a repository that is there is asked; others give the error of ECR."""
 
@@ -59,15 +69,14 @@ def _in_repository(call):
 
 def _shown(repository, record):
     """One of DescribeImages' details; what an image lacks (tags, an artifact's type) is left out."""
-    detail = {
-        "registryId": ecr.get_account_id(),
-        "repositoryName": repository,
-        "imageDigest": record["imageDigest"],
-        "imageSizeInBytes": len(record.get("imageManifest", "")),
-        "imagePushedAt": record["imagePushedAt"],
-        "imageManifestMediaType": images.media_type(record),
-        "imageStatus": "ACTIVE",
-    }
+    detail = _with_place(
+        repository,
+        imageDigest=record["imageDigest"],
+        imageSizeInBytes=len(record.get("imageManifest", "")),
+        imagePushedAt=record["imagePushedAt"],
+        imageManifestMediaType=images.media_type(record),
+        imageStatus="ACTIVE",
+    )
     if record.get("imageTags"):
         detail["imageTags"] = list(record["imageTags"])
     artifact = images.artifact_media_type(record)
@@ -78,11 +87,7 @@ def _shown(repository, record):
 
 def _describe_named(repository, data):
     if "maxResults" in data or "nextToken" in data:
-        return _refusal(
-            "InvalidParameterException",
-            "Invalid parameter at 'imageIds' failed to satisfy constraint: 'maxResults and nextToken cannot be "
-            "specified with imageIds'",
-        )
+        return _invalid("imageIds", "maxResults and nextToken cannot be specified with imageIds")
     if len(data["imageIds"]) > _MOST_NAMED:
         return _too_large("imageIds", _MOST_NAMED)
     found = {}
@@ -100,13 +105,10 @@ def _describe_named(repository, data):
 
 
 def _too_large(member, most):
-    return _refusal(
-        "InvalidParameterException",
-        f"Invalid parameter at '{member}' failed to satisfy constraint: 'Member must have length less than or equal "
-        f"to {most}'",
-    )
+    return _invalid(member, f"Member must have length less than or equal to {most}")
 
 
+@replaces(ecr, "_describe_images")
 @_in_repository
 def _describe(repository, data):
     """Named images, or all of them in pages, in an order that says nothing of their age."""
@@ -114,11 +116,7 @@ def _describe(repository, data):
         return _describe_named(repository, data)
     most, token = data.get("maxResults", _DEFAULT_IMAGES), data.get("nextToken")
     if not 1 <= most <= _MOST_IMAGES:
-        return _refusal(
-            "InvalidParameterException",
-            "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must be between 1 and "
-            f"{_MOST_IMAGES}'",
-        )
+        return _invalid("maxResults", f"Member must be between 1 and {_MOST_IMAGES}")
     after = ""
     if token is not None:
         with contextlib.suppress(ValueError):
@@ -126,21 +124,19 @@ def _describe(repository, data):
         if not after.startswith("sha256:"):
             return _refusal("InvalidParameterException", "Invalid parameter at 'nextToken'")
     status = (data.get("filter") or {}).get("tagStatus", "ANY")
-    wanted = sorted(
-        (
-            record
-            for record in list(ecr._images.get(repository, []))
-            if record["imageDigest"] > after
-            and (status == "ANY" or bool(record.get("imageTags")) == (status == "TAGGED"))
-        ),
-        key=lambda record: record["imageDigest"],
-    )
+    wanted = [
+        record
+        for record in sorted(ecr._images.get(repository, []), key=lambda record: record["imageDigest"])
+        if record["imageDigest"] > after
+        and (status == "ANY" or bool(record.get("imageTags")) == (status == "TAGGED"))
+    ]
     answer = {"imageDetails": [_shown(repository, record) for record in wanted[:most]]}
     if len(wanted) > most:
         answer["nextToken"] = base64.b64encode(wanted[most - 1]["imageDigest"].encode()).decode()
     return ecr.json_response(answer)
 
 
+@replaces(ecr, "_batch_get_image")
 @_in_repository
 def _batch_get(repository, data):
     """Manifests as they were pushed; each says the tag that it was asked for by."""
@@ -157,13 +153,12 @@ def _batch_get(repository, data):
             failures.append({"imageId": identifier, "failureCode": code, "failureReason": reason})
             continue
         found.append(
-            {
-                "registryId": ecr.get_account_id(),
-                "repositoryName": repository,
-                "imageId": {"imageDigest": record["imageDigest"], **({"imageTag": tag} if tag else {})},
-                "imageManifest": record.get("imageManifest", ""),
-                "imageManifestMediaType": images.media_type(record),
-            }
+            _with_place(
+                repository,
+                imageId={"imageDigest": record["imageDigest"], **({"imageTag": tag} if tag else {})},
+                imageManifest=record.get("imageManifest", ""),
+                imageManifestMediaType=images.media_type(record),
+            )
         )
     return ecr.json_response({"images": found, "failures": failures})
 
@@ -175,6 +170,7 @@ def _layers(repository):
     return ecr._layer_blobs.setdefault(repository, {})
 
 
+@replaces(ecr, "_batch_check_layer_availability")
 @_in_repository
 def _availability(repository, data):
     kept, layers, failures = _layers(repository), [], []
@@ -183,16 +179,12 @@ def _availability(repository, data):
             size = len(kept[digest])
             layers.append({"layerDigest": digest, "layerAvailability": "AVAILABLE", "layerSize": size})
         else:
-            failures.append(
-                {
-                    "layerDigest": digest,
-                    "failureCode": "MissingLayerDigest",
-                    "failureReason": "One or more layers does not exist in the repository.",
-                }
-            )
+            reason = "One or more layers does not exist in the repository."
+            failures.append({"layerDigest": digest, "failureCode": "MissingLayerDigest", "failureReason": reason})
     return ecr.json_response({"layers": layers, "failures": failures})
 
 
+@replaces(ecr, "_initiate_layer_upload")
 @_in_repository
 def _begin_upload(repository, _data):
     identifier = ecr.new_uuid()
@@ -213,6 +205,7 @@ def _upload(repository, data):
     return content, None
 
 
+@replaces(ecr, "_upload_layer_part")
 @_in_repository
 def _upload_part(repository, data):
     content, refusal = _upload(repository, data)
@@ -226,16 +219,10 @@ def _upload_part(repository, data):
             f"The layer part from {first} to {last} has {len(part)} bytes and follows {len(content)}",
         )
     content.extend(part)
-    return ecr.json_response(
-        {
-            "registryId": ecr.get_account_id(),
-            "repositoryName": repository,
-            "uploadId": data["uploadId"],
-            "lastByteReceived": last,
-        }
-    )
+    return ecr.json_response(_with_place(repository, uploadId=data["uploadId"], lastByteReceived=last))
 
 
+@replaces(ecr, "_complete_layer_upload")
 @_in_repository
 def _complete_upload(repository, data):
     content, refusal = _upload(repository, data)
@@ -252,20 +239,14 @@ def _complete_upload(repository, data):
         )
     _layers(repository)[digest] = bytes(content)
     del ecr._uploads[repository][data["uploadId"]]
-    return ecr.json_response(
-        {
-            "registryId": ecr.get_account_id(),
-            "repositoryName": repository,
-            "uploadId": data["uploadId"],
-            "layerDigest": digest,
-        }
-    )
+    return ecr.json_response(_with_place(repository, uploadId=data["uploadId"], layerDigest=digest))
 
 
 def _signature(*parts):
     return hmac.new(_secret, "\n".join(parts).encode(), hashlib.sha256).hexdigest()
 
 
+@replaces(ecr, "_get_download_url_for_layer")
 @_in_repository
 def _download_url(repository, data):
     digest = data.get("layerDigest", "")
@@ -297,14 +278,3 @@ def layer(address, authorization):
     with request_scope(account, region):
         content = ecr._layer_blobs.get(repository, {}).get(digest)
     return (404, b"NoSuchKey") if content is None else (200, content)
-
-
-def install():
-    # The emulator's dispatch looks these names up when a call comes in.
-    ecr._describe_images = _describe
-    ecr._batch_get_image = _batch_get
-    ecr._batch_check_layer_availability = _availability
-    ecr._initiate_layer_upload = _begin_upload
-    ecr._upload_layer_part = _upload_part
-    ecr._complete_layer_upload = _complete_upload
-    ecr._get_download_url_for_layer = _download_url

@@ -10,10 +10,7 @@ from ministack.services import ecr
 
 import events
 import images
-
-_put_image = ecr._put_image
-_batch_delete_image = ecr._batch_delete_image
-_put_manifest = ecr._v2_put_manifest
+from patches import wraps
 
 
 def _emit(repository, digest, tag, action, record):
@@ -40,7 +37,8 @@ def _stored(repository, digest):
     return next((record for record in ecr._images.get(repository, []) if record["imageDigest"] == digest), None)
 
 
-def _put(data):
+@wraps(ecr, "_put_image")
+def _put(put, data):
     repository, tag = data.get("repositoryName", ""), data.get("imageTag")
     manifest = data.get("imageManifest", "")
     given, actual = data.get("imageDigest"), ecr._image_digest(manifest)
@@ -62,7 +60,7 @@ def _put(data):
         )
     if not data.get("imageManifestMediaType"):
         data = {**data, "imageManifestMediaType": _named_media_type(manifest)}
-    answer = _put_image(data)
+    answer = put(data)
     if answer[0] == 200:
         _emit(repository, actual, tag, "PUSH", _stored(repository, actual))
     return answer
@@ -76,30 +74,27 @@ def _named_media_type(manifest):
     return named or "application/vnd.docker.distribution.manifest.v2+json"
 
 
-def _put_by_registry_protocol(name, reference, headers, body):
-    answer = _put_manifest(name, reference, headers, body)
+@wraps(ecr, "_v2_put_manifest")
+def _put_by_registry_protocol(put, name, reference, headers, body):
+    answer = put(name, reference, headers, body)
     if answer[0] == 201:
         digest = ecr._content_digest(body if isinstance(body, bytes) else body.encode())
         _emit(name, digest, None if reference.startswith("sha256:") else reference, "PUSH", _stored(name, digest))
     return answer
 
 
-def _delete(data):
+@wraps(ecr, "_batch_delete_image")
+def _delete(delete, data):
     """By tag, only the tag goes while the image has others; by digest, the image and all its tags go."""
     repository = data.get("repositoryName", "")
     if repository not in ecr._repositories:
-        return _batch_delete_image(data)
+        return delete(data)
     deleted, failures = [], []
     for identifier in data.get("imageIds", []):
         record = ecr._find_image(repository, identifier)
         if record is None:
-            failures.append(
-                {
-                    "imageId": identifier,
-                    "failureCode": "ImageNotFound",
-                    "failureReason": "Requested image not found",
-                }
-            )
+            missing = {"failureCode": "ImageNotFound", "failureReason": "Requested image not found"}
+            failures.append({"imageId": identifier, **missing})
             continue
         digest, tags = record["imageDigest"], list(record.get("imageTags", []))
         if not identifier.get("imageDigest") and len(tags) > 1:
@@ -112,10 +107,3 @@ def _delete(data):
             deleted.append({"imageDigest": digest, **({"imageTag": tag} if tag else {})})
             _emit(repository, digest, tag, "DELETE", record)
     return ecr.json_response({"imageIds": deleted, "failures": failures})
-
-
-def install():
-    # The emulator's dispatch tables look these names up when a call comes in.
-    ecr._put_image = _put
-    ecr._batch_delete_image = _delete
-    ecr._v2_put_manifest = _put_by_registry_protocol

@@ -4,7 +4,7 @@ exist to be attached to a role, which the emulator does not ask for."""
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
 from ministack.services import iam
 
-_attach_role_policy = iam._attach_role_policy
+from patches import wraps
 
 
 def allows(configuration, action, resource):
@@ -23,13 +23,10 @@ def allows(configuration, action, resource):
     return evaluate(context, _gather_role_policies(role_name, account)).decision == "Allow"
 
 
-def _attach_existing_policy(parameters):
+@wraps(iam, "_IAM_HANDLERS", "AttachRolePolicy")
+def _attach_existing_policy(attach, parameters):
     arn = iam._p(parameters, "PolicyArn")
     if not iam._is_aws_managed_arn(arn) and not iam._policy_exists(arn):
         message = f"Policy {arn} does not exist or is not attachable."
         return iam._error(404, "NoSuchEntity", message, ns="iam")
-    return _attach_role_policy(parameters)
-
-
-def install():
-    iam._IAM_HANDLERS["AttachRolePolicy"] = _attach_existing_policy
+    return attach(parameters)

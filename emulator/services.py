@@ -20,6 +20,7 @@ from ministack.services import ecs
 import deployment_alarms
 import events
 import tasks
+from patches import replaces, wraps
 
 TICK_SECONDS = 0.1
 # How long a task must run before its deployment counts it as healthy.
@@ -33,12 +34,8 @@ _MOST_DESCRIBED = 10
 _lock = threading.RLock()
 _wake = threading.Event()
 
-_create_service = ecs._create_service
-_update_service = ecs._update_service
-_delete_service = ecs._delete_service
-_describe_services = ecs._describe_services
 
-
+@replaces(ecs, "_make_deployment")
 def _new_deployment(task_definition, desired_count, status="PRIMARY"):
     now = events.now()
     identifier = f"ecs-svc/{random.randrange(10**18, 10**19)}"
@@ -328,24 +325,26 @@ def _schedule_for_ever():
 
 # Of a service's members the emulator keeps what it uses; ECS keeps them all.
 _KEPT = (
-    "availabilityZoneRebalancing",
-    "enableECSManagedTags",
-    "placementConstraints",
-    "placementStrategy",
-    "propagateTags",
-    "serviceConnectConfiguration",
-    "serviceRegistries",
-    "volumeConfigurations",
+    "availabilityZoneRebalancing", "enableECSManagedTags", "placementConstraints", "placementStrategy", "propagateTags",
+    "serviceConnectConfiguration", "serviceRegistries", "volumeConfigurations",
 )
 # A change of one of these starts a deployment, as UpdateService's description says of each of them.
 _DEPLOYING = (
-    "loadBalancers",
-    "networkConfiguration",
-    "platformVersion",
-    "serviceConnectConfiguration",
-    "serviceRegistries",
+    "loadBalancers", "networkConfiguration", "platformVersion", "serviceConnectConfiguration", "serviceRegistries",
     "volumeConfigurations",
 )
+
+
+def _locked(call):
+    """One call about services at a time, after which the scheduler looks at once."""
+
+    def answer(*arguments):
+        with _lock:
+            result = call(*arguments)
+        _wake.set()
+        return result
+
+    return answer
 
 
 def _record_of(data, name):
@@ -357,8 +356,11 @@ def _answer(service):
     return ecs.json_response({"service": ecs._sanitize(service)})
 
 
-def _created(data):
-    answer = _create_service(data)
+@replaces(ecs, "_ACTION_MAP", "CreateService")
+@wraps(ecs, "_create_service")
+@_locked
+def _created(create, data):
+    answer = create(data)
     service = _record_of(data, "serviceName")
     if answer[0] != 200 or service is None:
         return answer
@@ -373,11 +375,14 @@ def _created(data):
     return _answer(service)
 
 
-def _updated(data):
+@replaces(ecs, "_ACTION_MAP", "UpdateService")
+@wraps(ecs, "_update_service")
+@_locked
+def _updated(update, data):
     service = _record_of(data, "service") or {}
     deploys = any(member in data and data[member] != service.get(member) for member in _DEPLOYING)
     before = _primary(service) if service else None
-    answer = _update_service({**data, "forceNewDeployment": True} if deploys else data)
+    answer = update({**data, "forceNewDeployment": True} if deploys else data)
     if answer[0] != 200:
         return answer
     for member in _KEPT:
@@ -389,29 +394,35 @@ def _updated(data):
     return _answer(service)
 
 
-def _described(data):
+@replaces(ecs, "_ACTION_MAP", "DeleteService")
+@wraps(ecs, "_delete_service")
+@_locked
+def _deleted(delete, data):
+    return delete(data)
+
+
+@replaces(ecs, "_ACTION_MAP", "DescribeServices")
+@wraps(ecs, "_describe_services")
+@_locked
+def _described(describe, data):
     """Ten services a call at most."""
     named = len(data.get("services") or [])
     if not 1 <= named <= _MOST_DESCRIBED:
         message = "Services cannot be empty." if not named else f"Services cannot have more than {_MOST_DESCRIBED}."
         return ecs.error_response_json("InvalidParameterException", message, 400)
-    return _describe_services(data)
+    return describe(data)
 
 
-def _locked(call):
-    def answer(data):
-        with _lock:
-            result = call(data)
-        _wake.set()
-        return result
-
-    return answer
-
-
+@replaces(ecs, "_reconcile_service_tasks")
+@replaces(ecs, "_complete_service_deployment")
+@replaces(ecs, "_schedule_service_deployment_completion")
+@replaces(ecs, "_record_service_task_failure")
+@replaces(ecs, "_record_service_task_healthy")
 def _nothing(*_arguments, **_options):
-    """The emulator's own scheduling, which the steps above replace."""
+    """The scheduling of ministack, which the steps above replace."""
 
 
+@replaces(ecs, "_refresh_service_state")
 def _refreshed(cluster_name, group):
     service = ecs._services.get(f"{cluster_name}/{group.split(':', 1)[1]}") if group.startswith("service:") else None
     if service is not None:
@@ -419,24 +430,5 @@ def _refreshed(cluster_name, group):
             _count(service, _tasks_of(service))
 
 
-def install():
-    ecs._make_deployment = _new_deployment
-    ecs._reconcile_service_tasks = _nothing
-    ecs._complete_service_deployment = _nothing
-    ecs._schedule_service_deployment_completion = _nothing
-    ecs._record_service_task_failure = _nothing
-    ecs._record_service_task_healthy = _nothing
-    ecs._refresh_service_state = _refreshed
-    for action, call in (
-        ("CreateService", _created),
-        ("UpdateService", _updated),
-        ("DeleteService", _delete_service),
-        ("DescribeServices", _described),
-    ):
-        ecs._ACTION_MAP[action] = _locked(call)
-    ecs._create_service = ecs._ACTION_MAP["CreateService"]
-    ecs._update_service = ecs._ACTION_MAP["UpdateService"]
-    ecs._delete_service = ecs._ACTION_MAP["DeleteService"]
-    ecs._describe_services = ecs._ACTION_MAP["DescribeServices"]
-    tasks.when_changed(lambda _task: _wake.set())
-    threading.Thread(target=_schedule_for_ever, daemon=True, name="service-scheduler").start()
+tasks.when_changed(lambda _task: _wake.set())
+threading.Thread(target=_schedule_for_ever, daemon=True, name="service-scheduler").start()

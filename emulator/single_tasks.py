@@ -7,6 +7,8 @@ import threading
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ecs
 
+from patches import replaces
+
 _MOST_TASKS = 10
 _CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 # RunTask's description says which characters, and how many.
@@ -63,16 +65,14 @@ def _once(data):
             return answer
         first, arns = _carried_out[place]
     if request != first:
-        return ecs.error_response_json(
-            "ConflictException",
-            "The client token was used with other parameters.",
-            400,
-            extra={"resourceIds": arns},
-        )
+        message = "The client token was used with other parameters."
+        return ecs.error_response_json("ConflictException", message, 400, extra={"resourceIds": arns})
     return ecs.json_response({"tasks": [ecs._sanitize(ecs._tasks[arn]) for arn in arns], "failures": []})
 
 
+@replaces(ecs, "_ACTION_MAP", "RunTask")
 def _run(data):
+    """For callers only: the scheduler of services asks `ecs._run_task`."""
     definition = ecs._task_defs.get(ecs._resolve_td_key(data.get("taskDefinition", "")))
     refusal = _refusal(data, definition)
     if refusal:
@@ -80,8 +80,3 @@ def _run(data):
     if definition is not None:
         data = {"group": f"family:{definition['family']}", **data}
     return _once(data) if data.get("clientToken") else ecs._run_task(data)
-
-
-def install():
-    """After `tasks`, which runs them: the scheduler of services asks that one."""
-    ecs._ACTION_MAP["RunTask"] = _run

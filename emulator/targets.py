@@ -15,31 +15,16 @@ from ministack.core.concurrency import spawn_background
 from ministack.core.iam_evaluator import fnmatch_iam
 from ministack.services import cloudwatch_logs, eventbridge, scheduler
 
+from patches import replaces, wraps
 from provisioning import calls
+from provisioning.resource import lower_first
 
-_ECS_MEMBERS = {
-    "CapacityProviderStrategy": "capacityProviderStrategy",
-    "EnableECSManagedTags": "enableECSManagedTags",
-    "EnableExecuteCommand": "enableExecuteCommand",
-    "Group": "group",
-    "LaunchType": "launchType",
-    "PlacementConstraints": "placementConstraints",
-    "PlacementStrategy": "placementStrategy",
-    "PlatformVersion": "platformVersion",
-    "PropagateTags": "propagateTags",
-    "TaskCount": "count",
-    "TaskDefinitionArn": "taskDefinition",
-}
+_ECS_MEMBERS = (
+    "CapacityProviderStrategy", "EnableECSManagedTags", "EnableExecuteCommand", "Group", "LaunchType",
+    "NetworkConfiguration", "PlacementConstraints", "PlacementStrategy", "PlatformVersion", "PropagateTags",
+)
 _SCHEDULER = "scheduler.amazonaws.com"
 _WRITERS = ("events.amazonaws.com", "delivery.logs.amazonaws.com")
-
-
-def _lower(value):
-    if isinstance(value, list):
-        return [_lower(one) for one in value]
-    if isinstance(value, dict):
-        return {name[:1].lower() + name[1:]: _lower(one) for name, one in value.items()}
-    return value
 
 
 def _run_task(target, principal):
@@ -48,16 +33,17 @@ def _run_task(target, principal):
     if role is None:
         eventbridge.logger.warning("target %s: %s may not assume its role", target["Arn"], principal)
         return
-    request = {new: _lower(parameters[name]) for name, new in _ECS_MEMBERS.items() if parameters.get(name)}
-    if parameters.get("NetworkConfiguration"):
-        request["networkConfiguration"] = _lower(parameters["NetworkConfiguration"])
+    request = lower_first({name: parameters[name] for name in _ECS_MEMBERS if parameters.get(name)})
+    for name, member in (("TaskCount", "count"), ("TaskDefinitionArn", "taskDefinition")):
+        if parameters.get(name):
+            request[member] = parameters[name]
     if parameters.get("Tags"):
         request["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in parameters["Tags"]]
     if target.get("Input"):
         try:
             request["overrides"] = json.loads(target["Input"])
         except ValueError:
-            eventbridge.logger.warning("target %s: the input is no JSON", target["Arn"])
+            eventbridge.logger.warning("target %s: the input is not JSON", target["Arn"])
             return
 
     def run():
@@ -169,24 +155,22 @@ def _log(target, event, view):
     )
 
 
-def install():
-    invoke = eventbridge._invoke_target
+@wraps(eventbridge, "_invoke_target")
+def _invoke_target(invoke, target, event, rule, view=None):
+    try:
+        service = parse_arn(target.get("Arn", "")).service
+    except ValueError:
+        service = ""
+    by_schedule = event.get("Source") == "aws.scheduler"
+    if service == "ecs" and target.get("EcsParameters"):
+        _run_task(target, _SCHEDULER if by_schedule else "events.amazonaws.com")
+    elif service == "lambda" and by_schedule:
+        _invoke_function(target, event, rule)
+    elif service == "logs":
+        _log(target, event, view)
+    else:
+        invoke(target, event, rule, view)
 
-    def invoke_target(target, event, rule, view=None):
-        try:
-            service = parse_arn(target.get("Arn", "")).service
-        except ValueError:
-            service = ""
-        by_schedule = event.get("Source") == "aws.scheduler"
-        if service == "ecs" and target.get("EcsParameters"):
-            _run_task(target, _SCHEDULER if by_schedule else "events.amazonaws.com")
-        elif service == "lambda" and by_schedule:
-            _invoke_function(target, event, rule)
-        elif service == "logs":
-            _log(target, event, view)
-        else:
-            invoke(target, event, rule, view)
 
-    eventbridge._invoke_target = invoke_target
-    # AWS is on time to the minute; nobody here waits that long.
-    scheduler._SCHEDULE_TICK_INTERVAL = 1
+# AWS is on time to the minute; nobody here waits that long.
+replaces(scheduler, "_SCHEDULE_TICK_INTERVAL")(1)

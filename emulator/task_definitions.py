@@ -5,25 +5,13 @@ import json
 from ministack.core.iam_evaluator import caller_arn
 from ministack.services import ecs
 
-_register = ecs._register_task_definition
-_describe = ecs._describe_task_definition
+from patches import replaces, wraps
 
 # What ECS itself adds to a registered definition.
 _ADDED = {
-    "taskDefinitionArn",
-    "family",
-    "revision",
-    "status",
-    "containerDefinitions",
-    "volumes",
-    "placementConstraints",
-    "networkMode",
-    "registeredAt",
-    "registeredBy",
-    "compatibilities",
-    "requiresAttributes",
+    "taskDefinitionArn", "family", "revision", "status", "containerDefinitions", "volumes", "placementConstraints",
+    "networkMode", "registeredAt", "registeredBy", "compatibilities", "requiresAttributes",
 }
-
 
 # What Fargate runs: memory in MiB by CPU units, least, most and step.
 _FARGATE = {
@@ -60,11 +48,13 @@ def _refusal(data):
     return None if fits else "No Fargate configuration exists for given values."
 
 
-def _registered(data):
+@replaces(ecs, "_ACTION_MAP", "RegisterTaskDefinition")
+@wraps(ecs, "_register_task_definition")
+def _registered(register, data):
     refusal = _refusal(data)
     if refusal:
         return ecs.error_response_json("ClientException", refusal, 400)
-    status, headers, body = _register(data)
+    status, headers, body = register(data)
     if status != 200:
         return status, headers, body
     answer = json.loads(body)
@@ -87,17 +77,13 @@ def _registered(data):
     return ecs.json_response(shown)
 
 
-def _described(data):
-    status, headers, body = _describe(data)
-    if status != 200:
+@replaces(ecs, "_ACTION_MAP", "DescribeTaskDefinition")
+@wraps(ecs, "_describe_task_definition")
+def _described(describe, data):
+    """Its tags only for those who ask for them."""
+    status, headers, body = describe(data)
+    if status != 200 or "TAGS" in (data.get("include") or []):
         return status, headers, body
     answer = json.loads(body)
-    # Tags only for those who ask for them.
-    if "TAGS" not in (data.get("include") or []):
-        answer.pop("tags", None)
+    answer.pop("tags", None)
     return ecs.json_response(answer)
-
-
-def install():
-    ecs._register_task_definition = ecs._ACTION_MAP["RegisterTaskDefinition"] = _registered
-    ecs._describe_task_definition = ecs._ACTION_MAP["DescribeTaskDefinition"] = _described

@@ -12,13 +12,13 @@ from ministack.core.responses import get_region
 from ministack.services import ecs, efs
 
 import containers
+from patches import wraps
 from provisioning import calls
 
 CREDENTIALS_PATH = "/credentials/"
 _PRINCIPAL = "ecs-tasks.amazonaws.com"
 _CREDENTIALS_SECONDS = 1800
 
-_build_run_kwargs = None
 _directory = None
 _address = None
 _tasks = {}
@@ -102,14 +102,9 @@ def _replace_mounts(environment, container, definition):
                 environment[name] = f"{folder}{value.removeprefix(path)}"
 
 
-def _options(container, definition, environment, *rest):
+@wraps(ecs, "_build_run_kwargs")
+def _options(options, container, definition, environment, *rest):
     _tell_region(environment, definition)
     _give_credentials(environment, definition)
     _replace_mounts(environment, container, definition)
-    return _build_run_kwargs(container, definition, environment, *rest)
-
-
-def install():
-    global _build_run_kwargs
-    _build_run_kwargs = ecs._build_run_kwargs
-    ecs._build_run_kwargs = _options
+    return options(container, definition, environment, *rest)

@@ -20,20 +20,13 @@ from ministack.services import ecs
 
 import events
 import images
+from patches import replaces, wraps
 
 _DEFAULT_STOP_SECONDS = 30
 _WATCH_SECONDS = 0.1
 _AT_ONCE = 6
 
-_mark_pending = ecs._mark_task_pending
-_mark_running = ecs._mark_task_running
-_run_task = ecs._run_task
-_build_run_kwargs = ecs._build_run_kwargs
 _maybe_mark_stopped = ecs._maybe_mark_stopped
-_run_container = ecs._run_docker_container
-_fail_start = ecs._fail_task_start
-_run_worker = ecs._run_task_worker
-_run_reentrant = ecs.run_reentrant
 _listeners = []
 # What starts must not wait for what takes its time to stop.
 _starting = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-starting")
@@ -42,41 +35,15 @@ _calls = asyncio.Semaphore(_AT_ONCE)
 # The running tasks by ARN, with what the emulator needs to look at one.
 _watched = {}
 
-_EMULATOR_START_FAILURE = "ResourceInitializationError: unable to pull image or start container: "
+_MINISTACK_START_FAILURE = "ResourceInitializationError: unable to pull image or start container: "
 
 # What a task's event carries, of what the emulator keeps about a task.
 _TASK_MEMBERS = (
-    "attachments",
-    "availabilityZone",
-    "capacityProviderName",
-    "clusterArn",
-    "connectivity",
-    "connectivityAt",
-    "containerInstanceArn",
-    "containers",
-    "cpu",
-    "createdAt",
-    "desiredStatus",
-    "enableExecuteCommand",
-    "ephemeralStorage",
-    "executionStoppedAt",
-    "group",
-    "lastStatus",
-    "launchType",
-    "memory",
-    "overrides",
-    "platformVersion",
-    "pullStartedAt",
-    "pullStoppedAt",
-    "startedAt",
-    "startedBy",
-    "stopCode",
-    "stoppedAt",
-    "stoppedReason",
-    "stoppingAt",
-    "taskArn",
-    "taskDefinitionArn",
-    "version",
+    "attachments", "availabilityZone", "capacityProviderName", "clusterArn", "connectivity", "connectivityAt",
+    "containerInstanceArn", "containers", "cpu", "createdAt", "desiredStatus", "enableExecuteCommand",
+    "ephemeralStorage", "executionStoppedAt", "group", "lastStatus", "launchType", "memory", "overrides",
+    "platformVersion", "pullStartedAt", "pullStoppedAt", "startedAt", "startedBy", "stopCode", "stoppedAt",
+    "stoppedReason", "stoppingAt", "taskArn", "taskDefinitionArn", "version",
 )
 
 
@@ -95,11 +62,12 @@ def _announce(task):
         listener(task)
 
 
-def _pending(task_arn, task):
+@wraps(ecs, "_mark_task_pending")
+def _pending(mark, task_arn, task):
     # The first moment at which a placed task is on its own thread; until here it was PROVISIONING.
     if task.get("lastStatus") == "PROVISIONING":
         _announce(task)
-    changed = _mark_pending(task_arn, task)
+    changed = mark(task_arn, task)
     if changed:
         _announce(task)
     return changed
@@ -113,19 +81,20 @@ def _name_digests(task):
                 container["imageDigest"] = images.find(container["image"]).digest
 
 
-def _running(task_arn, task):
+@wraps(ecs, "_mark_task_running")
+def _running(mark, task_arn, task):
     _name_digests(task)
-    changed = _mark_running(task_arn, task)
+    changed = mark(task_arn, task)
     if changed:
         _announce(task)
     return changed
 
 
-def _run(data):
-    answer = _run_task(data)
-    status, headers, body = answer
+@wraps(ecs, "_run_task")
+def _run(run_task, data):
+    status, headers, body = run_task(data)
     if status != 200:
-        return answer
+        return status, headers, body
     parsed = json.loads(body)
     for shown in parsed["tasks"]:
         task = ecs._tasks.get(shown["taskArn"])
@@ -201,6 +170,7 @@ def _finish_stop(task_arn, task, reason, stop_code):
     _announce(task)
 
 
+@replaces(ecs, "_mark_task_stopped")
 def _mark_stopped(task_arn, task, reason, stop_code, exit_code=None):
     """A task that ended by itself or could not start; called on the task's own thread."""
     if reason == "Essential container exited":
@@ -230,11 +200,13 @@ def _submit(workers, account, region, function, *arguments):
     workers.submit(run)
 
 
-def _start_in_turn(*arguments):
-    """Ends the thread that the emulator has begun for this."""
-    _starting.submit(_run_worker, *arguments)
+@wraps(ecs, "_run_task_worker")
+def _start_in_turn(start, *arguments):
+    """Ends the thread that ministack has begun for this."""
+    _starting.submit(start, *arguments)
 
 
+@replaces(ecs, "_watch_task_lifecycle")
 def _watch(task, docker_client, account, region):
     _watched[task["taskArn"]] = (task, docker_client, account, region)
 
@@ -263,11 +235,14 @@ def _look(task, docker_client, account, region):
         _watch(task, docker_client, account, region)
 
 
-async def _answer_in_turn(*arguments, **options):
+@wraps(ecs, "run_reentrant")
+async def _answer_in_turn(answer, *arguments, **options):
     async with _calls:
-        return await _run_reentrant(*arguments, **options)
+        return await answer(*arguments, **options)
 
 
+@replaces(ecs, "_ACTION_MAP", "StopTask")
+@replaces(ecs, "_stop_task")
 def _stop_task(data):
     cluster_name = ecs._resolve_cluster_name(data.get("cluster", "default"))
     if cluster_name is None:
@@ -276,49 +251,38 @@ def _stop_task(data):
     if not task:
         return ecs.error_response_json("InvalidParameterException", "The referenced task was not found.", 400)
     by_service = data.get("reason") == "Service deleted"
-    stop(
-        task,
-        data.get("reason", "Task stopped by user"),
-        "ServiceSchedulerInitiated" if by_service else "UserInitiated",
-    )
+    code = "ServiceSchedulerInitiated" if by_service else "UserInitiated"
+    stop(task, data.get("reason", "Task stopped by user"), code)
     return ecs.json_response({"task": ecs._sanitize(task)})
 
 
+@replaces(ecs, "_maybe_mark_stopped")
 def _stopped_by_the_watcher_only(task, docker_client=None):
     # DescribeTasks and ListTasks look too, without a client: a request should never wait for a container.
     if docker_client is not None:
         _maybe_mark_stopped(task, docker_client)
 
 
-def _container_options(definition, *rest):
-    options = _build_run_kwargs(definition, *rest)
-    options["entrypoint"] = definition.get("entryPoint")
-    options["stop_seconds"] = definition.get("stopTimeout", _DEFAULT_STOP_SECONDS)
-    return options
+@wraps(ecs, "_build_run_kwargs")
+def _container_options(build, definition, *rest):
+    return {
+        **build(definition, *rest),
+        "entrypoint": definition.get("entryPoint"),
+        "stop_seconds": definition.get("stopTimeout", _DEFAULT_STOP_SECONDS),
+    }
 
 
-def _container_or_reason(*arguments, **options):
+@wraps(ecs, "_run_docker_container")
+def _container_or_reason(run, *arguments, **options):
     try:
-        return _run_container(*arguments, **options)
+        return run(*arguments, **options)
     except images.ImageMissing as error:
         raise ecs._ImagePullError(str(error)) from None
 
 
-def _fail_start_in_the_words_of_aws(task, docker_client, reason):
-    _fail_start(task, docker_client, reason.replace(_EMULATOR_START_FAILURE, "CannotStartContainerError: "))
+@wraps(ecs, "_fail_task_start")
+def _fail_start_in_the_words_of_aws(fail, task, docker_client, reason):
+    fail(task, docker_client, reason.replace(_MINISTACK_START_FAILURE, "CannotStartContainerError: "))
 
 
-def install():
-    ecs._mark_task_pending = _pending
-    ecs._mark_task_running = _running
-    ecs._mark_task_stopped = _mark_stopped
-    ecs._maybe_mark_stopped = _stopped_by_the_watcher_only
-    ecs._run_task = _run
-    ecs._stop_task = ecs._ACTION_MAP["StopTask"] = _stop_task
-    ecs._build_run_kwargs = _container_options
-    ecs._run_docker_container = _container_or_reason
-    ecs._fail_task_start = _fail_start_in_the_words_of_aws
-    ecs._run_task_worker = _start_in_turn
-    ecs._watch_task_lifecycle = _watch
-    ecs.run_reentrant = _answer_in_turn
-    threading.Thread(target=_watch_for_ever, daemon=True, name="tasks-watched").start()
+threading.Thread(target=_watch_for_ever, daemon=True, name="tasks-watched").start()

@@ -5,33 +5,14 @@ the modules named for parts of AWS for what is made how."""
 import importlib
 
 _TYPES = (
-    "balancing",
-    "containers",
-    "discovery",
-    "identity",
-    "network",
-    "objects",
-    "observation",
-    "scaling",
-    "storage",
+    "balancing", "containers", "discovery", "identity", "network", "objects", "observation", "scaling", "storage",
 )
 
 
 def install():
-    from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
-
-    from provisioning import adoption, lifecycle, requests, resource, schemas
-
     # Each registers its types.
-    for module in _TYPES:
+    for module in (*_TYPES, "lifecycle", "requests"):
         importlib.import_module(f"provisioning.{module}")
-    for name in resource.all_types():
-        paths = schemas.create_only(name)
-        provisioners._REPLACING_PROPERTIES[name] = tuple(dict.fromkeys(path[0] for path in paths))
+    from provisioning import adoption
+
     adoption.install()
-    for module in (changesets, handlers, stacks):
-        module._deploy_stack_async = lifecycle.deploy_stack
-        module._delete_stack_async = lifecycle.delete_stack
-        module._roll_back_operation = lifecycle.roll_back_stack
-        module._continue_update_rollback_async = lifecycle.continue_update_rollback
-    requests.install()

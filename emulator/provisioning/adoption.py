@@ -5,6 +5,7 @@ from ministack.core.responses import new_uuid
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, drift, provisioners
 
+from patches import replaces
 from provisioning import calls, resource, schemas
 
 # Resources whose physical id the imported identifier does not end with.
@@ -112,15 +113,18 @@ def _reader(kind):
 
 
 def install():
+    """For every type of resource, once all are registered."""
     for name, kind in resource.all_types().items():
         handler = dict(provisioners._RESOURCE_HANDLERS.get(name) or {})
         if kind.has_reader:
             handler["import"] = _importer(kind)
-            changesets._IMPORT_LOOKUPS[name] = (_identifier_names(name), _problem(kind))
+            replaces(changesets, "_IMPORT_LOOKUPS", name)((_identifier_names(name), _problem(kind)))
             write_only = schemas.write_only(name) - set(kind.readable)
             compared = [one for one in schemas.property_names(name) if one not in write_only and one != kind.tags]
-            drift._DRIFT_READERS[name] = (_reader(kind), tuple(compared))
+            replaces(drift, "_DRIFT_READERS", name)((_reader(kind), tuple(compared)))
         else:
             drift._DRIFT_READERS.pop(name, None)
             handler.pop("import", None)
-        provisioners._RESOURCE_HANDLERS[name] = handler
+        replaces(provisioners, "_RESOURCE_HANDLERS", name)(handler)
+        replacing = tuple(dict.fromkeys(path[0] for path in schemas.create_only(name)))
+        replaces(provisioners, "_REPLACING_PROPERTIES", name)(replacing)

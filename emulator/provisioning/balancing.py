@@ -20,7 +20,8 @@ class LoadBalancer(_Balancing):
     named_by, longest_name = "Name", 32
     creates = ("create_load_balancer", "LoadBalancers", 0, "LoadBalancerArn")
     taken = (
-        "Subnets", "SubnetMappings", "SecurityGroups", "Scheme", "Type", "IpAddressType", "EnablePrefixForIpv6SourceNat",
+        "Subnets", "SubnetMappings", "SecurityGroups", "Scheme", "Type", "IpAddressType",
+        "EnablePrefixForIpv6SourceNat",
     )
     settings = ("LoadBalancerAttributes", "modify_load_balancer_attributes")
     deletes, id_member = "delete_load_balancer", "LoadBalancerArn"

@@ -149,20 +149,19 @@ def is_missing(error):
     )
 
 
+# CloudFormation's codes, by what the code of a service's error contains.
+_HANDLER_CODES = (
+    (("AccessDenied", "Unauthorized", "AuthorizationError"), "AccessDenied"),
+    (("AlreadyExist", "AlreadyOwned", "Duplicate", "ResourceExistsException"), "AlreadyExists"),
+    (("NotFound", "NoSuchEntity"), "NotFound"),
+    (("Throttl",), "Throttling"),
+    (("LimitExceeded", "QuotaExceeded"), "ServiceLimitExceeded"),
+    (("InUse", "DeleteConflict", "DependencyViolation"), "ResourceConflict"),
+)
+
+
 def _handler_code(code):
-    if "AccessDenied" in code or "Unauthorized" in code or code in ("AccessDenied", "AuthorizationError"):
-        return "AccessDenied"
-    if "AlreadyExist" in code or "AlreadyOwned" in code or "Duplicate" in code or code in ("EntityAlreadyExists", "ResourceExistsException"):
-        return "AlreadyExists"
-    if "NotFound" in code or "NoSuchEntity" in code:
-        return "NotFound"
-    if "Throttl" in code:
-        return "Throttling"
-    if "LimitExceeded" in code or "QuotaExceeded" in code:
-        return "ServiceLimitExceeded"
-    if "InUse" in code or "DeleteConflict" in code or "DependencyViolation" in code:
-        return "ResourceConflict"
-    return "InvalidRequest"
+    return next((name for words, name in _HANDLER_CODES if any(word in code for word in words)), "InvalidRequest")
 
 
 def refused(error, service_name="AWS"):

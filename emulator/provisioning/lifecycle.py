@@ -11,10 +11,12 @@ import threading
 
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import cloudformation
-from ministack.services.cloudformation import engine, provisioners, stacks
+from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
+from patches import replaces
 from provisioning import calls, resource, schemas
 
+_MODULES = (changesets, handlers, stacks)
 _RETAINED = ("Retain", "RetainExceptOnCreate")
 _AT_ONCE = 12
 # What a stack is told to be, and goes back to when its update does.
@@ -667,6 +669,7 @@ def _end(operation):
             del _running[operation.id]
 
 
+@replaces(_MODULES, "_deploy_stack_async")
 async def deploy_stack(
     stack_name,
     stack_id,
@@ -730,6 +733,7 @@ def _deploy(operation, stack, template, parameters, disable_rollback, verb):
     operation.roll_back()
 
 
+@replaces(_MODULES, "_roll_back_operation")
 async def roll_back_stack(stack_name, stack_id, stack, _operation, reason_override=""):
     """RollbackStack, and ContinueUpdateRollback: what failed is tried again."""
     operation = stack.pop("_rollback", None)
@@ -737,12 +741,14 @@ async def roll_back_stack(stack_name, stack_id, stack, _operation, reason_overri
         operation.roll_back(reason_override)
 
 
+@replaces(_MODULES, "_continue_update_rollback_async")
 async def continue_update_rollback(stack_name, _stack_id, _skipped):
     stack = cloudformation._stacks.get(stack_name)
     if stack is not None:
         await roll_back_stack(stack_name, stack["StackId"], stack, None, "User Initiated")
 
 
+@replaces(_MODULES, "_delete_stack_async")
 async def delete_stack(stack_name, stack_id, retain_resources=(), force=False):
     stack = cloudformation._stacks.get(stack_name)
     if stack is None or stack.get("StackId") != stack_id:

@@ -17,14 +17,12 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, stacks
 
 import events
+from patches import replaces, wraps
 from provisioning import calls, changes
 
 _p, _error, _xml, _esc = helpers._p, helpers._error, helpers._xml, helpers._esc
 
-_handle = cloudformation.handle_request
-_add_event = stacks._add_event
-_resolve_parameters = engine._resolve_parameters
-_actions = dict(handlers._ACTION_HANDLERS)
+_MODULES = (changesets, handlers, stacks)
 
 # Two requests about one stack must not pass each other.
 _lock = threading.RLock()
@@ -67,6 +65,7 @@ def _is_url_of_s3(url):
     return (bucket, urllib.parse.unquote(key), version) if bucket and key else None
 
 
+@replaces(helpers, "_resolve_document")
 def _template_from(params, body_key, url_key, label):
     """Templates are read from S3 with the permissions of who sends the request."""
     body, url = _p(params, body_key), _p(params, url_key)
@@ -93,7 +92,8 @@ def _template_from(params, body_key, url_key, label):
     return text.decode("utf-8"), None
 
 
-def _parameters(template, provided, previous=None):
+@wraps((changesets, handlers, engine), "_resolve_parameters")
+def _parameters(resolve, template, provided, previous=None):
     """In CloudFormation's words, all of them at once."""
     declared = template.get("Parameters") or {}
     unknown = [one["Key"] for one in provided if one.get("Key") not in declared]
@@ -103,11 +103,14 @@ def _parameters(template, provided, previous=None):
     missing = [name for name, one in declared.items() if name not in given and "Default" not in one]
     if missing:
         raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
-    return _resolve_parameters(template, provided, previous)
+    return resolve(template, provided, previous)
 
 
-def add_event(stack_id, stack_name, logical_id, resource_type, status, reason="", physical_id="", detailed_status=""):
-    """Records an event of a stack and tells it on the default bus, as AWS does."""
+@wraps(_MODULES, "_add_event")
+def _add_event(
+    add, stack_id, stack_name, logical_id, resource_type, status, reason="", physical_id="", detailed_status=""
+):
+    """Records an event of a stack and puts it on the default bus, as AWS does."""
     if _silent.get():
         return
     is_stack = resource_type == "AWS::CloudFormation::Stack" and physical_id == stack_id
@@ -116,32 +119,21 @@ def add_event(stack_id, stack_name, logical_id, resource_type, status, reason=""
         stack = cloudformation._stacks.get(stack_name)
         if stack is not None:
             stack["StackStatusReason"] = reason
-    _add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
-    token = stacks.CLIENT_REQUEST_TOKEN.get()
-    details = {"status": status, "status-reason": reason}
-    if is_stack:
-        events.emit(
-            "aws.cloudformation",
-            "CloudFormation Stack Status Change",
-            [stack_id],
-            {"stack-id": stack_id, "status-details": details, "client-request-token": token},
-        )
-        return
-    events.emit(
-        "aws.cloudformation",
-        "CloudFormation Resource Status Change",
-        [stack_id],
-        {
-            "stack-id": stack_id,
-            "logical-resource-id": logical_id,
-            "physical-resource-id": physical_id,
-            "status-details": details,
-            "resource-type": resource_type,
-            "client-request-token": token,
-        },
-    )
+    add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+    kind = "Stack" if is_stack else "Resource"
+    detail = {
+        "stack-id": stack_id,
+        "status-details": {"status": status, "status-reason": reason},
+        "client-request-token": stacks.CLIENT_REQUEST_TOKEN.get(),
+    }
+    if not is_stack:
+        detail["logical-resource-id"] = logical_id
+        detail["physical-resource-id"] = physical_id
+        detail["resource-type"] = resource_type
+    events.emit("aws.cloudformation", f"CloudFormation {kind} Status Change", [stack_id], detail)
 
 
+@replaces(_MODULES, "_create_stack_task_in_region")
 def _begin_in_background(coroutine, stack, stack_id=None):
     """A stack's operation has a thread of its own: it calls this very server, which must be free to answer."""
     with stacks._stack_region_context(stack, stack_id):
@@ -191,7 +183,8 @@ def _put_aside(stack):
         cloudformation._stacks[stack["StackId"]] = stack
 
 
-def _create_change_set(params):
+@wraps(handlers, "_ACTION_HANDLERS", "CreateChangeSet")
+def _create_change_set(create, params):
     name, stack_name = _p(params, "ChangeSetName"), _p(params, "StackName")
     kind, role = _p(params, "ChangeSetType", "UPDATE"), _p(params, "RoleARN")
     problem = _role_problem(role)
@@ -223,7 +216,7 @@ def _create_change_set(params):
     calls.acting_role.set(role or (stack or {}).get("RoleARN") or "")
     silent = _silent.set(kept is not None)
     try:
-        answer = _actions["CreateChangeSet"](params)
+        answer = create(params)
     finally:
         _silent.reset(silent)
     change_set = None
@@ -276,13 +269,14 @@ def _complete(change_set, stack):
         change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=_NO_CHANGES)
 
 
-def _execute_change_set(params):
+@wraps(handlers, "_ACTION_HANDLERS", "ExecuteChangeSet")
+def _execute_change_set(execute, params):
     stack = _found(_p(params, "StackName"))
     _, change_set = changesets._find_change_set(
         _p(params, "ChangeSetName"), (stack or {}).get("StackName", _p(params, "StackName"))
     )
     if change_set is None:
-        return _actions["ExecuteChangeSet"](params)
+        return execute(params)
     token = _p(params, "ClientRequestToken")
     if token and change_set.get("_executed_with") == token:
         return _xml(200, "ExecuteChangeSetResponse", "<ExecuteChangeSetResult></ExecuteChangeSetResult>")
@@ -303,7 +297,7 @@ def _execute_change_set(params):
     change_set["_executed_with"] = token
     stack.pop("_rollback", None)
     # The stack's own name: it may have been given by its id.
-    answer = _actions["ExecuteChangeSet"](
+    answer = execute(
         {**params, "StackName": [change_set["StackName"]], "ChangeSetName": [change_set["ChangeSetId"]]}
     )
     if answer[0] == 200:
@@ -324,28 +318,32 @@ def _show_parameters(stack, parameters):
     ]
 
 
-def _with_role(action):
-    def answer(params):
-        role = _p(params, "RoleARN")
-        problem = _role_problem(role)
-        if problem:
-            return problem
-        stack = _found(_p(params, "StackName"))
-        if action == "CreateStack":
-            _put_aside(stack)
-        if action == "UpdateStack":
-            problem = _not_updatable(stack)
-            if problem:
-                return problem
-        calls.acting_role.set(role or (stack or {}).get("RoleARN") or "")
-        if stack is not None and role and action != "CreateStack":
-            stack["RoleARN"] = role
-        return _actions[action](params)
-
-    return answer
+@wraps(handlers, "_ACTION_HANDLERS", "CreateStack")
+def _create_stack(create, params):
+    role = _p(params, "RoleARN")
+    problem = _role_problem(role)
+    if problem:
+        return problem
+    stack = _found(_p(params, "StackName"))
+    _put_aside(stack)
+    calls.acting_role.set(role or (stack or {}).get("RoleARN") or "")
+    return create(params)
 
 
-def _delete_stack(params):
+@wraps(handlers, "_ACTION_HANDLERS", "UpdateStack")
+def _update_stack(update, params):
+    role, stack = _p(params, "RoleARN"), _found(_p(params, "StackName"))
+    problem = _role_problem(role) or _not_updatable(stack)
+    if problem:
+        return problem
+    calls.acting_role.set(role or (stack or {}).get("RoleARN") or "")
+    if stack is not None and role:
+        stack["RoleARN"] = role
+    return update(params)
+
+
+@wraps(handlers, "_ACTION_HANDLERS", "DeleteStack")
+def _delete_stack(delete, params):
     role = _p(params, "RoleARN")
     problem = _role_problem(role)
     if problem:
@@ -361,9 +359,10 @@ def _delete_stack(params):
             )
         if role and not stack.get("EnableTerminationProtection"):
             stack["RoleARN"] = role
-    return _actions["DeleteStack"](params)
+    return delete(params)
 
 
+@replaces(handlers, "_ACTION_HANDLERS", "DescribeChangeSet")
 def _describe_change_set(params):
     stack = _found(_p(params, "StackName"))
     _, change_set = changesets._find_change_set(
@@ -374,19 +373,7 @@ def _describe_change_set(params):
     with_values = _p(params, "IncludePropertyValues", "false").lower() == "true"
     shown = "".join(_change_xml(one["ResourceChange"], with_values) for one in change_set["Changes"])
     members = [
-        _elements(
-            change_set,
-            "ChangeSetName",
-            "ChangeSetId",
-            "StackId",
-            "StackName",
-            "Description",
-            "CreationTime",
-            "ExecutionStatus",
-            "Status",
-            "StatusReason",
-            "OnStackFailure",
-        ),
+        _elements(change_set, *_CHANGE_SET),
         _list("Parameters", [_elements(one, *one) for one in change_set["Parameters"]]),
         _list("NotificationARNs", []),
         _list("Capabilities", [_esc(one) for one in change_set["Capabilities"]]),
@@ -414,6 +401,10 @@ def _list(name, members):
     return f"<{name}>{''.join(f'<member>{one}</member>' for one in members)}</{name}>"
 
 
+_CHANGE_SET = (
+    "ChangeSetName", "ChangeSetId", "StackId", "StackName", "Description", "CreationTime", "ExecutionStatus", "Status",
+    "StatusReason", "OnStackFailure",
+)
 _PLACE = ("Attribute", "Name", "RequiresRecreation")
 _VALUES = ("Path", "BeforeValue", "AfterValue", "AttributeChangeType")
 
@@ -443,8 +434,9 @@ def _change_xml(change, with_values):
     return f"<member><Type>Resource</Type><ResourceChange>{body}</ResourceChange></member>"
 
 
-def _get_template_summary(params):
-    answer = _actions["GetTemplateSummary"](params)
+@wraps(handlers, "_ACTION_HANDLERS", "GetTemplateSummary")
+def _get_template_summary(summarize, params):
+    answer = summarize(params)
     if answer[0] != 200:
         return answer
     body, _ = helpers._resolve_template(params)
@@ -459,8 +451,9 @@ def _get_template_summary(params):
     return answer[0], answer[1], text.encode()
 
 
-def _describe_stacks(params):
-    answer = _actions["DescribeStacks"](params)
+@wraps(handlers, "_ACTION_HANDLERS", "DescribeStacks")
+def _describe_stacks(describe, params):
+    answer = describe(params)
     if answer[0] != 200:
         return answer
 
@@ -473,15 +466,15 @@ def _describe_stacks(params):
     return answer[0], answer[1], text.encode()
 
 
-def _as_the_stack(action):
+def _as_the_stack(call, params):
     """Calls that look at resources do it as the stack's role, or the caller."""
+    stack = _found(_p(params, "StackName"))
+    calls.acting_role.set((stack or {}).get("RoleARN") or "")
+    return call(params)
 
-    def answer(params):
-        stack = _found(_p(params, "StackName"))
-        calls.acting_role.set((stack or {}).get("RoleARN") or "")
-        return _actions[action](params)
 
-    return answer
+wraps(handlers, "_ACTION_HANDLERS", "DetectStackDrift")(_as_the_stack)
+wraps(handlers, "_ACTION_HANDLERS", "DetectStackResourceDrift")(_as_the_stack)
 
 
 def _tidied(answer):
@@ -491,34 +484,13 @@ def _tidied(answer):
     return status, headers, body
 
 
-async def handle(method, path, headers, body, query_params):
+@replaces(app, "SERVICE_HANDLERS", "cloudformation")
+async def _handle(method, path, headers, body, query_params):
     """Answers on a thread of its own, since many answers need calls of this server."""
 
     def answer():
         calls.caller.set(extract_access_key_id(headers, query_params) or "")
         with _lock:
-            return asyncio.run(_handle(method, path, headers, body, query_params))
+            return asyncio.run(cloudformation.handle_request(method, path, headers, body, query_params))
 
     return _tidied(await run_reentrant(answer))
-
-
-def install():
-    helpers._resolve_document = _template_from
-    for module in (changesets, handlers, engine):
-        module._resolve_parameters = _parameters
-    for module in (changesets, handlers, stacks):
-        module._add_event = add_event
-        module._create_stack_task_in_region = _begin_in_background
-    handlers._ACTION_HANDLERS.update(
-        CreateChangeSet=_create_change_set,
-        DescribeChangeSet=_describe_change_set,
-        ExecuteChangeSet=_execute_change_set,
-        CreateStack=_with_role("CreateStack"),
-        UpdateStack=_with_role("UpdateStack"),
-        DeleteStack=_delete_stack,
-        DescribeStacks=_describe_stacks,
-        GetTemplateSummary=_get_template_summary,
-        DetectStackDrift=_as_the_stack("DetectStackDrift"),
-        DetectStackResourceDrift=_as_the_stack("DetectStackResourceDrift"),
-    )
-    app.SERVICE_HANDLERS["cloudformation"] = handle

@@ -1,4 +1,4 @@
-"""The module the emulator imports as `docker`; on the module path only where containers are processes."""
+"""The module that ministack imports as `docker`; on the module path only where containers are processes."""
 
 import containers
 from docker import errors
