@@ -113,18 +113,14 @@ def _reader(kind):
 
 
 def install():
-    """For every type of resource, once all are registered."""
+    """For every type of resource, once all are registered. ministack refuses templates with types that have no
+    handler, and of a handler uses the import only."""
+    provisioners._RESOURCE_HANDLERS.clear()
     for name, kind in resource.all_types().items():
-        handler = dict(provisioners._RESOURCE_HANDLERS.get(name) or {})
+        replaces(provisioners, "_RESOURCE_HANDLERS", name)({"import": _importer(kind)} if kind.has_reader else {})
+        drift._DRIFT_READERS.pop(name, None)
         if kind.has_reader:
-            handler["import"] = _importer(kind)
             replaces(changesets, "_IMPORT_LOOKUPS", name)((_identifier_names(name), _problem(kind)))
             write_only = schemas.write_only(name) - set(kind.readable)
             compared = [one for one in schemas.property_names(name) if one not in write_only and one != kind.tags]
             replaces(drift, "_DRIFT_READERS", name)((_reader(kind), tuple(compared)))
-        else:
-            drift._DRIFT_READERS.pop(name, None)
-            handler.pop("import", None)
-        replaces(provisioners, "_RESOURCE_HANDLERS", name)(handler)
-        replacing = tuple(dict.fromkeys(path[0] for path in schemas.create_only(name)))
-        replaces(provisioners, "_REPLACING_PROPERTIES", name)(replacing)

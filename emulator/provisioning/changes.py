@@ -1,7 +1,5 @@
 """What a change set says will change: property by property, with what was and what will be."""
 
-import copy
-
 from ministack.services.cloudformation import engine, stacks
 
 from provisioning import lifecycle, resource, schemas
@@ -106,16 +104,8 @@ class _Comparison:
         return known
 
     def _after(self, definition, known):
-        resolved = engine._resolve_refs(
-            copy.deepcopy(definition.get("Properties") or {}),
-            known,
-            self.parameters,
-            self.conditions,
-            self.template.get("Mappings", {}),
-            self.stack["StackName"],
-            self.stack["StackId"],
-        )
-        return lifecycle._without_no_value(resolved)
+        mappings = self.template.get("Mappings", {})
+        return lifecycle.resolved(definition, known, self.parameters, self.conditions, mappings, self.stack)
 
     def _modified(self, name, known):
         record, definition = self.records[name], self.definitions[name]
@@ -124,14 +114,12 @@ class _Comparison:
             after = self._after(definition, known)
         except Exception:
             after = definition.get("Properties") or {}
-        kind = lifecycle.type_of(definition.get("Type", ""))
+        kind = resource.find(definition.get("Type", ""))
         details = []
         for member in sorted(before.keys() | after.keys()):
             if before.get(member) == after.get(member):
                 continue
-            recreation = kind.replaces_on(member, before, after) if schemas.is_known(kind.name) else (
-                stacks._property_recreation(kind.name, member)
-            )
+            recreation = kind.replaces_on(member, before, after)
             for path, was, will in _leaves(before.get(member), after.get(member), f"/Properties/{member}"):
                 details.append(self._detail(definition, member, recreation, path, was, will))
         details += self._perhaps(kind, definition, before, {one["Target"]["Name"] for one in details})
@@ -159,7 +147,7 @@ class _Comparison:
                     path[0] == member
                     and (reference, attribute)
                     in list(engine._intrinsic_references(_at(definition["Properties"], path)))
-                    for path in (schemas.create_only(kind.name) if schemas.is_known(kind.name) else [])
+                    for path in schemas.create_only(kind.name)
                 )
                 target = {
                     "Attribute": "Properties",
@@ -281,9 +269,8 @@ class _Comparison:
     def _modification(self, name, before, after, details):
         record, definition = self.records[name], self.definitions[name]
         kind = resource.find(definition.get("Type", ""))
-        taggable = bool(kind.tags) if kind else definition.get("Type", "") not in stacks._UNTAGGED_TYPES
         details = list(details)
-        if self.tags_changed and taggable:
+        if self.tags_changed and kind.tags:
             target = {"Attribute": "Tags", "RequiresRecreation": "Never"}
             details.append({"Target": target, "Evaluation": "Static"})
         if not details and not self._is_other_type(name):

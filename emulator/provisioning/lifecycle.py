@@ -1,8 +1,8 @@
 """What becomes of a stack: its resources made, changed and deleted in the order of their dependencies, side by
-side where nothing orders them, and everything put back when one of them fails.
+side where nothing orders them, and everything restored when one of them fails.
 
-It takes the place of the emulator's own course of a stack, which does one resource after the other, touches
-those that did not change, forgets what a failed resource left behind, and acts with nobody's permissions.
+It replaces ministack's own course of a stack, which does one resource after the other, touches those that did not
+change, forgets what a failed resource left behind, and acts with nobody's permissions.
 """
 
 import contextvars
@@ -11,7 +11,7 @@ import threading
 
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 from patches import replaces
 from provisioning import calls, resource, schemas
@@ -19,7 +19,7 @@ from provisioning import calls, resource, schemas
 _MODULES = (changesets, handlers, stacks)
 _RETAINED = ("Retain", "RetainExceptOnCreate")
 _AT_ONCE = 12
-# What a stack is told to be, and goes back to when its update does.
+# What a stack was, and is again when its update is rolled back.
 _RESTORED = ("_template", "_resolved_params", "_template_body", "_conditions", "Parameters", "Tags", "Outputs")
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 _INITIATED = "Resource creation Initiated"
@@ -27,98 +27,25 @@ _INITIATED = "Resource creation Initiated"
 # Operations that run, by stack id: a deletion waits for the creation that it cuts short.
 _running = {}
 _running_lock = threading.Lock()
-# The emulator's own handlers change plain dictionaries and were written for one thread.
-_emulated_lock = threading.RLock()
-
-
-class _Emulated(resource.ResourceType):
-    """A type that is left to the emulator: made without anybody's permission."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def _with(self, work, call, *arguments):
-        seed = provisioners._NAME_SEED.set(work.seed)
-        try:
-            with _emulated_lock:
-                return call(*arguments)
-        finally:
-            provisioners._NAME_SEED.reset(seed)
-
-    def create(self, work, properties):
-        physical_id, attributes = self._with(
-            work, provisioners._provision_resource, self.name, work.logical_id, properties, work.stack_name
-        )
-        work.attributes = attributes
-        return physical_id
-
-    def update(self, work, physical_id, old, new):
-        deferred = provisioners._DEFERRED_PREDECESSOR_DELETES.set(work.deferred)
-        try:
-            new_id, attributes = self._with(
-                work,
-                provisioners._update_resource,
-                self.name,
-                physical_id,
-                old,
-                new,
-                work.stack_name,
-                work.logical_id,
-                work.attributes,
-            )
-        finally:
-            provisioners._DEFERRED_PREDECESSOR_DELETES.reset(deferred)
-        work.attributes = attributes
-        return new_id
-
-    def delete(self, work, physical_id, properties):
-        self._with(
-            work, provisioners._delete_resource, self.name, physical_id, properties, work.stack_name, work.logical_id
-        )
-
-    def attributes(self, work, physical_id, properties):
-        return work.attributes
-
-    def needs_replacement(self, old, new):
-        return bool(provisioners._replacing_change(self.name, old, new))
-
-
-def type_of(name):
-    return resource.find(name) or _Emulated(name)
-
-
-def _checked(kind, logical_id, properties):
-    if not schemas.is_known(kind.name):
-        return properties
-    try:
-        return schemas.checked(kind.name, logical_id, properties)
-    except ValueError as error:
-        raise _Invalid(str(error)) from None
 
 
 class _Invalid(Exception):
     """Properties that their schema does not allow; nothing was called."""
 
 
-def tagged(kind, properties, stack_tags, stack_name, stack_id, logical_id):
-    """The properties with the stack's tags and CloudFormation's own among theirs."""
-    if isinstance(kind, _Emulated):
-        return stacks._with_stack_tags(kind.name, properties, stack_tags, stack_name, stack_id, logical_id)
-    if not kind.tags:
+def _checked(kind, logical_id, properties):
+    try:
+        return schemas.checked(kind.name, logical_id, properties)
+    except ValueError as error:
+        raise _Invalid(str(error)) from None
+
+
+def _leniently(kind, logical_id, properties):
+    """Of what was accepted once, or is only attempted: with values of their kinds where that is possible."""
+    try:
+        return _checked(kind, logical_id, properties)
+    except _Invalid:
         return properties
-    extra = resource.tag_map(stack_tags)
-    if kind.takes_system_tags:
-        extra["aws:cloudformation:stack-name"] = stack_name
-        extra["aws:cloudformation:stack-id"] = stack_id
-        extra["aws:cloudformation:logical-id"] = logical_id
-    own = properties.get(kind.tags)
-    if kind.tags_are_a_map:
-        return {**properties, kind.tags: {**extra, **(own or {})}}
-    present = resource.tag_map(own)
-    if not own and not extra:
-        return properties
-    added = [{"Key": key, "Value": value} for key, value in extra.items() if key not in present]
-    return {**properties, kind.tags: [*(own or []), *(kind.stack_tag(tag) for tag in added)]}
 
 
 class _Walk:
@@ -211,16 +138,28 @@ class Operation:
         return self.cancelled.is_set()
 
     def _work(self, logical_id, seed="", when_made=None, cancellable=True):
-        work = resource.Work(
-            self.name,
-            self.id,
-            logical_id,
-            calls.keys_for(self.stack.get("RoleARN")),
-            seed,
-            self._is_cancelled if cancellable else (lambda: False),
-            when_made,
-        )
-        return work
+        keys = calls.keys_for(self.stack.get("RoleARN"))
+        cancelled = self._is_cancelled if cancellable else (lambda: False)
+        return resource.Work(self.name, self.id, logical_id, keys, seed, cancelled, when_made)
+
+    def _tagged(self, kind, logical_id, record, stack_tags):
+        """A resource's properties with the stack's tags and CloudFormation's own among theirs."""
+        properties = record.get("Properties") or {}
+        if not kind.tags:
+            return properties
+        extra = resource.tag_map(stack_tags)
+        if kind.takes_system_tags:
+            extra["aws:cloudformation:stack-name"] = self.name
+            extra["aws:cloudformation:stack-id"] = self.id
+            extra["aws:cloudformation:logical-id"] = logical_id
+        own = properties.get(kind.tags)
+        if kind.tags_are_a_map:
+            return {**properties, kind.tags: {**extra, **(own or {})}}
+        if not own and not extra:
+            return properties
+        present = resource.tag_map(own)
+        added = [{"Key": key, "Value": value} for key, value in extra.items() if key not in present]
+        return {**properties, kind.tags: [*(own or []), *(kind.stack_tag(tag) for tag in added)]}
 
     # Creation and update.
 
@@ -231,85 +170,70 @@ class Operation:
         walk.run(self._provision, stop_at_failure=True)
         return not self.failed and not self._is_cancelled()
 
+    def _before(self, logical_id):
+        return ((self.previous or {}).get("_resources") or {}).get(logical_id) or {}
+
     def _resolved(self, logical_id):
         definition = self.definitions[logical_id]
         with self.lock:
             known = dict(self.resources)
-        declared = engine._resolve_refs(
-            copy.deepcopy(definition.get("Properties") or {}),
-            known,
-            self.parameters,
-            self.conditions,
-            self.mappings,
-            self.name,
-            self.id,
-        )
-        declared = _without_no_value(declared)
-        before = ((self.previous or {}).get("_resources") or {}).get(logical_id) or {}
+        declared = resolved(definition, known, self.parameters, self.conditions, self.mappings, self.stack)
+        before = self._before(logical_id)
         unchanged = before.get("_declared") == declared
         properties, dynamic = engine._resolve_dynamic_references(
             copy.deepcopy(declared), before.get("_dynamic"), reuse_ssm=unchanged, reuse_secrets=unchanged
         )
-        return declared, properties, dynamic
+        return {"Properties": properties, "_declared": declared, **({"_dynamic": dynamic} if dynamic else {})}
 
     def _provision(self, logical_id):
         if self._is_cancelled():
             return False
         type_name = self.definitions[logical_id].get("Type", "")
-        kind = type_of(type_name)
-        before = ((self.previous or {}).get("_resources") or {}).get(logical_id)
-        if before and before.get("ResourceType") != type_name:
-            before = None
-        verb = "UPDATE" if before else "CREATE"
+        kind, before = resource.find(type_name), self._before(logical_id)
+        if before.get("ResourceType") != type_name:
+            before = {}
+        verb, physical_id = "UPDATE" if before else "CREATE", before.get("PhysicalResourceId", "")
         try:
-            declared, properties, dynamic = self._resolved(logical_id)
+            record = {"ResourceType": type_name, "LogicalResourceId": logical_id, **self._resolved(logical_id)}
         except Exception as error:
-            self.event(logical_id, type_name, f"{verb}_IN_PROGRESS", "", (before or {}).get("PhysicalResourceId", ""))
-            return self._fail(logical_id, type_name, verb, str(error), (before or {}).get("PhysicalResourceId", ""))
-        record = {
-            "ResourceType": type_name,
-            "LogicalResourceId": logical_id,
-            "Properties": properties,
-            "_declared": declared,
-        }
-        if dynamic:
-            record["_dynamic"] = dynamic
-        if logical_id in self.imports and not before:
-            return self._adopt(logical_id, kind, record)
+            return self._refuse(logical_id, type_name, verb, str(error), physical_id)
+        if kind is None:
+            return self._refuse(logical_id, type_name, verb, f"Resource type {type_name} is not supported", physical_id)
         if before:
             return self._change(logical_id, kind, record, before)
-        return self._create(logical_id, kind, record)
-
-    def _create(self, logical_id, kind, record):
+        if logical_id in self.imports:
+            return self._adopt(logical_id, kind, record)
         self.event(logical_id, kind.name, "CREATE_IN_PROGRESS")
-        seed = new_uuid()[:8]
-        return self._make(logical_id, kind, record, "CREATE", seed)
+        return self._make(logical_id, kind, record, "CREATE")
 
-    def _make(self, logical_id, kind, record, verb, seed, before=None):
+    def _make(self, logical_id, kind, record, verb, replaced=None):
         def made(physical_id):
             self.event(logical_id, kind.name, f"{verb}_IN_PROGRESS", _INITIATED, physical_id)
 
-        work = None
-        properties = record["Properties"]
+        def note(physical_id, attributes, status):
+            self._note(logical_id, record, physical_id, attributes, status, seed)
+            with self.lock:
+                self.touched.append(logical_id)
+                if replaced:
+                    self.replaced[logical_id] = replaced
+
+        seed, work = new_uuid()[:8], None
         try:
             work = self._work(logical_id, seed, made)
-            with_tags = tagged(kind, properties, self.tags, self.name, self.id, logical_id)
-            with_tags = _checked(kind, logical_id, with_tags)
-            physical_id = kind.create(work, with_tags)
-            if not work.physical_id:
-                work.made(physical_id)
-            attributes = kind.attributes(work, physical_id, with_tags)
+            properties = _checked(kind, logical_id, self._tagged(kind, logical_id, record, self.tags))
+            physical_id = kind.create(work, properties)
+            attributes = kind.attributes(work, physical_id, properties)
         except Exception as error:
             physical_id = work.physical_id if work else ""
             if physical_id:
                 # It exists, so the rollback has to delete it.
-                self._note(logical_id, record, physical_id, {}, f"{verb}_FAILED", seed, before)
+                note(physical_id, {}, f"{verb}_FAILED")
             return self._fail(logical_id, kind.name, verb, self._reason(error, kind, verb), physical_id)
-        self._note(logical_id, record, physical_id, attributes, f"{verb}_COMPLETE", seed, before)
+        note(physical_id, attributes, f"{verb}_COMPLETE")
         self.event(logical_id, kind.name, f"{verb}_COMPLETE", "", physical_id)
         return True
 
-    def _note(self, logical_id, record, physical_id, attributes, status, seed, replaced=None):
+    def _note(self, logical_id, record, physical_id, attributes, status, seed):
         with self.lock:
             self.resources[logical_id] = {
                 **record,
@@ -319,66 +243,44 @@ class Operation:
                 "Timestamp": now_iso(),
                 "_name_seed": seed,
             }
-            self.touched.append(logical_id)
-            if replaced:
-                self.replaced[logical_id] = replaced
 
     def _change(self, logical_id, kind, record, before):
         physical_id = before.get("PhysicalResourceId", "")
-        properties = record["Properties"]
+        old = self._tagged(kind, logical_id, before, self.previous_tags)
+        new = self._tagged(kind, logical_id, record, self.tags)
+        broken = before.get("ResourceStatus") == "CREATE_FAILED"
+        if old == new and not broken:
+            with self.lock:
+                self.resources[logical_id] = {**before, **record}
+            return True
         try:
-            old = tagged(kind, before.get("Properties") or {}, self.previous_tags, self.name, self.id, logical_id)
-            new = tagged(kind, properties, self.tags, self.name, self.id, logical_id)
-            broken = before.get("ResourceStatus") == "CREATE_FAILED"
-            if old == new and not broken:
-                with self.lock:
-                    self.resources[logical_id] = {**before, **record}
-                return True
-            old_valid, new = _leniently(kind, logical_id, old), _checked(kind, logical_id, new)
-            replaces = broken or kind.needs_replacement(old_valid, new)
+            old, new = _leniently(kind, logical_id, old), _checked(kind, logical_id, new)
         except _Invalid as error:
-            self.event(logical_id, kind.name, "UPDATE_IN_PROGRESS", "", physical_id)
-            return self._fail(logical_id, kind.name, "UPDATE", str(error), physical_id)
-        if replaces:
-            name = _kept_name(kind, old_valid, new)
-            if name and not broken:
-                self.event(logical_id, kind.name, "UPDATE_IN_PROGRESS", "", physical_id)
+            return self._refuse(logical_id, kind.name, "UPDATE", str(error), physical_id)
+        if broken or kind.needs_replacement(old, new):
+            name = new.get(kind.named_by)
+            if name and name == old.get(kind.named_by) and not broken:
                 reason = (
                     "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
                     f"Rename {name} and update the stack again."
                 )
-                return self._fail(logical_id, kind.name, "UPDATE", reason, physical_id)
+                return self._refuse(logical_id, kind.name, "UPDATE", reason, physical_id)
             self.event(logical_id, kind.name, "UPDATE_IN_PROGRESS", _REPLACING, physical_id)
-            return self._make(logical_id, kind, record, "UPDATE", new_uuid()[:8], before)
+            return self._make(logical_id, kind, record, "UPDATE", before)
         self.event(logical_id, kind.name, "UPDATE_IN_PROGRESS", "", physical_id)
-        work = None
         with self.lock:
             self.touched.append(logical_id)
+        seed, attributes = before.get("_name_seed", ""), before.get("Attributes") or {}
         try:
-            work = self._work(logical_id, before.get("_name_seed", ""))
-            work.attributes = before.get("Attributes") or {}
-            new_id = kind.update(work, physical_id, old_valid, new) or physical_id
-            attributes = kind.attributes(work, new_id, new)
+            work = self._work(logical_id, seed)
+            kind.update(work, physical_id, old, new)
+            attributes = {**attributes, **kind.attributes(work, physical_id, new)}
         except Exception as error:
-            self._note_update(logical_id, record, before, physical_id, before.get("Attributes"), "UPDATE_FAILED")
+            self._note(logical_id, record, physical_id, attributes, "UPDATE_FAILED", seed)
             return self._fail(logical_id, kind.name, "UPDATE", self._reason(error, kind, "UPDATE"), physical_id)
-        if new_id != physical_id or work.deferred:
-            with self.lock:
-                self.replaced[logical_id] = {**before, "_deferred": work.deferred}
-        self._note_update(logical_id, record, before, new_id, attributes, "UPDATE_COMPLETE")
-        self.event(logical_id, kind.name, "UPDATE_COMPLETE", "", new_id)
+        self._note(logical_id, record, physical_id, attributes, "UPDATE_COMPLETE", seed)
+        self.event(logical_id, kind.name, "UPDATE_COMPLETE", "", physical_id)
         return True
-
-    def _note_update(self, logical_id, record, before, physical_id, attributes, status):
-        with self.lock:
-            self.resources[logical_id] = {
-                **record,
-                "PhysicalResourceId": physical_id,
-                "Attributes": {**(before.get("Attributes") or {}), **(attributes or {})},
-                "ResourceStatus": status,
-                "Timestamp": now_iso(),
-                "_name_seed": before.get("_name_seed", ""),
-            }
 
     def _adopt(self, logical_id, kind, record):
         try:
@@ -388,7 +290,14 @@ class Operation:
         except Exception as error:
             return self._fail(logical_id, kind.name, "IMPORT", str(error), "")
         self._note(logical_id, record, physical_id, attributes, "UPDATE_COMPLETE", "")
+        with self.lock:
+            self.touched.append(logical_id)
         return True
+
+    def _refuse(self, logical_id, type_name, verb, reason, physical_id):
+        """Fails a resource before anything is called."""
+        self.event(logical_id, type_name, f"{verb}_IN_PROGRESS", "", physical_id)
+        return self._fail(logical_id, type_name, verb, reason, physical_id)
 
     def _fail(self, logical_id, type_name, verb, reason, physical_id):
         with self.lock:
@@ -403,8 +312,6 @@ class Operation:
         if isinstance(error, resource.Cancelled):
             return f"Resource {'creation' if verb == 'CREATE' else 'update'} cancelled"
         if isinstance(error, (_Invalid, calls.Refused)):
-            return str(error)
-        if isinstance(kind, _Emulated):
             return str(error)
         if not calls.code_of(error):
             stacks.logger.warning("stack operation: %s", error, exc_info=error)
@@ -438,30 +345,22 @@ class Operation:
 
     # Deletion of single resources.
 
-    def remove(self, logical_id, record, policy, kept=_RETAINED, silent_when_gone=False):
+    def remove(self, logical_id, record, policy, kept=_RETAINED):
         """Deletes one resource unless its policy keeps it; false when it could not be deleted."""
         type_name = record.get("ResourceType", "")
         physical_id = record.get("PhysicalResourceId", "")
         if policy in kept:
             self.event(logical_id, type_name, "DELETE_SKIPPED", "", physical_id)
             return True
-        kind = type_of(type_name)
+        kind = resource.find(type_name)
         self.event(logical_id, type_name, "DELETE_IN_PROGRESS", "", physical_id)
         try:
-            if policy == "Snapshot":
-                with _emulated_lock:
-                    stacks._snapshot_resource(type_name, physical_id, record.get("Properties") or {})
-            for call, arguments, options in record.get("_deferred") or []:
-                with _emulated_lock:
-                    call(*arguments, **options)
             work = self._work(logical_id, record.get("_name_seed", ""), cancellable=False)
-            work.attributes = record.get("Attributes") or {}
             kind.delete(work, physical_id, record.get("Properties") or {})
         except Exception as error:
             if not calls.is_missing(error):
                 reason = self._reason(error, kind, "DELETE")
-                record["ResourceStatus"] = "DELETE_FAILED"
-                record["ResourceStatusReason"] = reason
+                record.update(ResourceStatus="DELETE_FAILED", ResourceStatusReason=reason)
                 self.event(logical_id, type_name, "DELETE_FAILED", reason, physical_id)
                 return False
         self.event(logical_id, type_name, "DELETE_COMPLETE", "", physical_id)
@@ -474,18 +373,18 @@ class Operation:
         for name in records:
             for needed in engine._extract_deps(definitions.get(name) or {}, set(records)):
                 wait_for[needed].add(name)
-        gone = set()
+        left = list(records)
 
         def act(name):
-            if self.remove(name, records[name], policies[name], kept):
+            gone = self.remove(name, records[name], policies[name], kept)
+            if gone:
                 with self.lock:
-                    gone.add(name)
-                return True
-            return False
+                    left.remove(name)
+            return gone
 
         order = sorted(records, key=lambda name: -len(wait_for[name]))
         _Walk(order, lambda name: wait_for[name]).run(act, stop_at_failure=False)
-        return [name for name in records if name not in gone]
+        return left
 
     # The ends of an operation.
 
@@ -515,12 +414,11 @@ class Operation:
     def _failure_reason(self, end):
         if self.by_user:
             return "User Initiated"
-        words = {"CREATE": "create", "UPDATE": "update", "IMPORT": "import"}
         parts = []
-        for verb, word in words.items():
-            names = sorted(name for name, (failed, _) in self.failed.items() if failed == verb)
+        for verb in ("CREATE", "UPDATE", "IMPORT"):
+            names = [name for name, (failed, _) in self.failed.items() if failed == verb]
             if names:
-                parts.append(f"The following resource(s) failed to {word}: [{', '.join(names)}]. ")
+                parts.append(_failed_to(verb.lower(), names))
         return ("".join(parts) + end) or "Rollback requested by user."
 
     def _after_creation(self, names):
@@ -539,7 +437,7 @@ class Operation:
             if name not in left:
                 self.resources.pop(name, None)
         if left:
-            self.set_status("ROLLBACK_FAILED", _not_deleted(left))
+            self.set_status("ROLLBACK_FAILED", _failed_to("delete", left))
         else:
             self.set_status("ROLLBACK_COMPLETE")
 
@@ -547,37 +445,26 @@ class Operation:
         """What was imported leaves the stack as it came."""
         for name in self.imports:
             record = self.resources.pop(name, {})
+            type_name = record.get("ResourceType") or self.definitions[name].get("Type", "")
             for status in ("IMPORT_ROLLBACK_IN_PROGRESS", "IMPORT_ROLLBACK_COMPLETE"):
-                self.event(
-                    name,
-                    record.get("ResourceType") or self.definitions[name].get("Type", ""),
-                    status,
-                    "",
-                    record.get("PhysicalResourceId", ""),
-                )
+                self.event(name, type_name, status, "", record.get("PhysicalResourceId", ""))
 
     def _roll_back_update(self, reason):
         self.set_status("UPDATE_ROLLBACK_IN_PROGRESS", reason or self._failure_reason(""))
         before = self.previous.get("_resources") or {}
         attempted = copy.deepcopy(self.resources)
         self._release()
-        made = {}
-        for name in dict.fromkeys(self.touched):
-            record = attempted.get(name)
-            if record is None or name in self.imports:
-                continue
-            old = before.get(name)
-            if old is None or name in self.replaced:
-                made[name] = record
-        back = [name for name in dict.fromkeys(self.touched) if name in before]
-        not_put_back = self._put_back(back, attempted, before)
-        if not_put_back:
+        touched = dict.fromkeys(self.touched)
+        made = {
+            name: attempted[name]
+            for name in touched
+            if name in attempted and name not in self.imports and (name not in before or name in self.replaced)
+        }
+        not_restored = self._restore_resources([name for name in touched if name in before], attempted, before)
+        if not_restored:
             self._restore(before)
             self.stack["_rollback"] = self
-            self.set_status(
-                "UPDATE_ROLLBACK_FAILED",
-                f"The following resource(s) failed to update: [{', '.join(sorted(not_put_back))}]. ",
-            )
+            self.set_status("UPDATE_ROLLBACK_FAILED", _failed_to("update", not_restored))
             return
         self.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         policies, kept = self._after_creation(made)
@@ -585,37 +472,31 @@ class Operation:
         self._restore(before)
         self.set_status("UPDATE_ROLLBACK_COMPLETE")
 
-    def _put_back(self, names, attempted, before):
+    def _restore_resources(self, names, attempted, before):
         """Updates what was changed back to what it was, in the order of the old template's dependencies."""
-        old_template = self.previous.get("_template") or {}
-        definitions = old_template.get("Resources") or {}
+        definitions = (self.previous.get("_template") or {}).get("Resources") or {}
         failed = []
 
         def act(name):
             old, tried = before[name], attempted[name]
-            kind = type_of(old.get("ResourceType", ""))
+            kind = resource.find(old.get("ResourceType", ""))
             physical_id = old.get("PhysicalResourceId", "")
             self.event(name, kind.name, "UPDATE_IN_PROGRESS", "", physical_id)
             try:
                 if tried.get("PhysicalResourceId") == physical_id:
                     work = self._work(name, old.get("_name_seed", ""), cancellable=False)
-                    work.attributes = tried.get("Attributes") or {}
-                    applied = tagged(kind, tried.get("Properties") or {}, self.tags, self.name, self.id, name)
-                    wanted = tagged(
-                        kind, old.get("Properties") or {}, self.previous_tags, self.name, self.id, name
-                    )
-                    applied, wanted = _leniently(kind, name, applied), _leniently(kind, name, wanted)
+                    applied = _leniently(kind, name, self._tagged(kind, name, tried, self.tags))
+                    wanted = _leniently(kind, name, self._tagged(kind, name, old, self.previous_tags))
                     kind.update(work, physical_id, applied, wanted)
                     attributes = kind.attributes(work, physical_id, wanted)
-                    old["Attributes"] = {**(old.get("Attributes") or {}), **(attributes or {})}
+                    old["Attributes"] = {**(old.get("Attributes") or {}), **attributes}
             except Exception as error:
                 old["ResourceStatus"] = "UPDATE_FAILED"
                 self.event(name, kind.name, "UPDATE_FAILED", self._reason(error, kind, "UPDATE"), physical_id)
                 with self.lock:
                     failed.append(name)
                 return True
-            old["ResourceStatus"] = "UPDATE_COMPLETE"
-            old["Timestamp"] = now_iso()
+            old.update(ResourceStatus="UPDATE_COMPLETE", Timestamp=now_iso())
             self.event(name, kind.name, "UPDATE_COMPLETE", "", physical_id)
             return True
 
@@ -632,8 +513,15 @@ class Operation:
                 self.stack[member] = self.previous[member]
 
 
-def _not_deleted(names):
-    return f"The following resource(s) failed to delete: [{', '.join(sorted(names))}]. "
+def _failed_to(verb, names):
+    return f"The following resource(s) failed to {verb}: [{', '.join(sorted(names))}]. "
+
+
+def resolved(definition, known, parameters, conditions, mappings, stack):
+    """The properties of a template's resource, with the values of its functions."""
+    properties = copy.deepcopy(definition.get("Properties") or {})
+    names = (stack["StackName"], stack["StackId"])
+    return _without_no_value(engine._resolve_refs(properties, known, parameters, conditions, mappings, *names))
 
 
 def _without_no_value(value):
@@ -642,19 +530,6 @@ def _without_no_value(value):
     if isinstance(value, list):
         return [_without_no_value(one) for one in value if one is not engine._NO_VALUE]
     return value
-
-
-def _leniently(kind, logical_id, properties):
-    """Of what was accepted once, or is only attempted: with values of their kinds where that is possible."""
-    try:
-        return _checked(kind, logical_id, properties)
-    except _Invalid:
-        return properties
-
-
-def _kept_name(kind, old, new):
-    name = getattr(kind, "named_by", None)
-    return new.get(name) if name and new.get(name) and new.get(name) == old.get(name) else None
 
 
 def _begin(operation):
@@ -786,7 +661,7 @@ def _delete(operation, stack, retain_resources, force):
             stack["_resources"].pop(name, None)
     failed = [name for name in left if records[name].get("ResourceStatus") == "DELETE_FAILED"]
     if failed and not force:
-        operation.set_status("DELETE_FAILED", _not_deleted(failed))
+        operation.set_status("DELETE_FAILED", _failed_to("delete", failed))
         return
     for output in stack.get("Outputs") or []:
         cloudformation._exports.pop(output.get("ExportName"), None)

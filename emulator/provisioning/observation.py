@@ -279,23 +279,3 @@ class Topic(ResourceType):
 
     def attributes(self, work, physical_id, properties):
         return {"TopicArn": physical_id, "TopicName": physical_id.rsplit(":", 1)[-1]}
-
-
-@register
-class TopicPolicy(ResourceType):
-    name = "AWS::SNS::TopicPolicy"
-    service, service_name = "sns", "Sns"
-    tags = None
-    shown = {"Id": "{id}"}
-
-    def create(self, work, properties):
-        self.put(work, work.client("sns"), "", {}, properties)
-        return work.made(work.name(64))
-
-    def put(self, work, sns, identifier, old, new):
-        text = document(new["PolicyDocument"])
-        for topic in new["Topics"]:
-            sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=text)
-
-    def delete(self, work, physical_id, properties):
-        """The topic's own policy comes back on AWS; here the topic goes with its stack."""

@@ -30,9 +30,6 @@ class Work:
         self.account = get_account_id()
         self.region = get_region()
         self.seed = seed
-        # What Fn::GetAtt gave before, and deletions that wait for the end: of types left to the emulator.
-        self.attributes = {}
-        self.deferred = []
         self._keys = keys
         self._cancelled = cancelled
         self._when_made = when_made or (lambda physical_id: None)

@@ -17,10 +17,6 @@ _KINDS = {
 _SHOWN = {str: "String", bool: "Boolean", int: "Integer", float: "Double", list: "JSONArray", dict: "JSONObject"}
 
 
-def is_known(type_name):
-    return type_name in _TYPES
-
-
 def property_names(type_name):
     read_only = set(_top_level(type_name, "readOnlyProperties"))
     return [name for name in _TYPES[type_name]["properties"] if name not in read_only]
