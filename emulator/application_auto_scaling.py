@@ -36,6 +36,15 @@ def _key(data):
     return "|".join(str(data[name]) for name in _TARGET)
 
 
+def _arn(service, resource):
+    return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"
+
+
+def _arn_of(kind, data, name):
+    resource = f"{data['ServiceNamespace']}/{data['ResourceId']}:{name}/{data[name[:1].upper() + name[1:]]}"
+    return _arn("autoscaling", f"{kind}:{uuid.uuid4()}:resource/{resource}")
+
+
 def _required(data, *names):
     missing = [name for name in names if data.get(name) in (None, "")]
     if missing:
@@ -49,12 +58,15 @@ def _required(data, *names):
 def _target(data):
     found = _targets.get(_key(data))
     if found is None:
-        raise _Problem(
-            "ObjectNotFoundException",
-            f"No scalable target registered for service namespace: {data['ServiceNamespace']}, "
-            f"resource ID: {data['ResourceId']}, scalable dimension: {data['ScalableDimension']}",
-        )
+        raise _Problem("ObjectNotFoundException", f"No scalable target registered for {_place(data)}")
     return found
+
+
+def _place(data):
+    return (
+        f"service namespace: {data['ServiceNamespace']}, resource ID: {data['ResourceId']}, "
+        f"scalable dimension: {data['ScalableDimension']}"
+    )
 
 
 def _service_of(data):
@@ -77,20 +89,16 @@ def _register(data):
     if merged["MinCapacity"] > merged["MaxCapacity"]:
         raise _Problem("ValidationException", "Maximum capacity cannot be less than minimum capacity")
     if not before:
-        identifier = uuid.uuid4().hex[:24]
-        merged["ScalableTargetARN"] = (
-            f"arn:aws:application-autoscaling:{get_region()}:{get_account_id()}:scalable-target/0ec5{identifier}"
-        )
+        merged["ScalableTargetARN"] = _arn("application-autoscaling", f"scalable-target/0ec5{uuid.uuid4().hex[:24]}")
         merged["CreationTime"] = time.time()
         merged.setdefault(
             "RoleARN",
             f"arn:aws:iam::{get_account_id()}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
             "AWSServiceRoleForApplicationAutoScaling_ECSService",
         )
-    suspended = {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False}
+    kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
     merged["SuspendedState"] = {
-        **suspended,
-        "ScheduledScalingSuspended": False,
+        **dict.fromkeys(kinds, False),
         **(before.get("SuspendedState") or {}),
         **(data.get("SuspendedState") or {}),
     }
@@ -143,7 +151,7 @@ def _of_resource(data):
 
 def _put_policy(data):
     _required(data, "PolicyName", *_TARGET)
-    target = _target(data)
+    _target(data)
     key = f"{_key(data)}|{data['PolicyName']}"
     before = _policies.get(key) or {}
     kind = data.get("PolicyType") or before.get("PolicyType") or "StepScaling"
@@ -153,42 +161,23 @@ def _put_policy(data):
     }.get(kind)
     if wanted and not data.get(wanted):
         raise _Problem("ValidationException", f"{wanted} is required for the policy type {kind}")
-    identifier = target["ScalableTargetARN"].rsplit("/", 1)[-1]
-    arn = before.get("PolicyARN") or (
-        f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:scalingPolicy:{uuid.uuid4()}:"
-        f"resource/{data['ServiceNamespace']}/{data['ResourceId']}:policyName/{data['PolicyName']}"
-    )
-    _policies[key] = {
-        **data,
-        "PolicyType": kind,
-        "PolicyARN": arn,
-        "Alarms": [],
-        "CreationTime": before.get("CreationTime") or time.time(),
-        "_target": identifier,
-    }
+    arn = before.get("PolicyARN") or _arn_of("scalingPolicy", data, "policyName")
+    created = before.get("CreationTime") or time.time()
+    _policies[key] = {**data, "PolicyType": kind, "PolicyARN": arn, "Alarms": [], "CreationTime": created}
     return {"PolicyARN": arn, "Alarms": []}
 
 
 def _delete_policy(data):
-    key = f"{_key(data)}|{data.get('PolicyName')}"
-    if _policies.pop(key, None) is None:
-        raise _Problem(
-            "ObjectNotFoundException",
-            f"No scaling policy found for service namespace: {data['ServiceNamespace']}, resource ID: "
-            f"{data['ResourceId']}, scalable dimension: {data['ScalableDimension']}, policy name: "
-            f"{data.get('PolicyName')}",
-        )
+    if _policies.pop(f"{_key(data)}|{data.get('PolicyName')}", None) is None:
+        message = f"No scaling policy found for {_place(data)}, policy name: {data.get('PolicyName')}"
+        raise _Problem("ObjectNotFoundException", message)
     return {}
 
 
 def _describe_policies(data):
     _required(data, "ServiceNamespace")
     found = _chosen(_policies, _of_resource(data), ("ResourceIds", "ResourceId"), ("PolicyNames", "PolicyName"))
-    return {
-        "ScalingPolicies": [
-            {name: value for name, value in one.items() if not name.startswith("_")} for one in found
-        ]
-    }
+    return {"ScalingPolicies": found}
 
 
 def _put_action(data):
@@ -196,10 +185,7 @@ def _put_action(data):
     _target(data)
     key = f"{_key(data)}|{data['ScheduledActionName']}"
     before = _actions.get(key) or {}
-    arn = before.get("ScheduledActionARN") or (
-        f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:scheduledAction:{uuid.uuid4()}:"
-        f"resource/{data['ServiceNamespace']}/{data['ResourceId']}:scheduledActionName/{data['ScheduledActionName']}"
-    )
+    arn = before.get("ScheduledActionARN") or _arn_of("scheduledAction", data, "scheduledActionName")
     created = before.get("CreationTime") or time.time()
     _actions[key] = {**before, **data, "ScheduledActionARN": arn, "CreationTime": created}
     return {}

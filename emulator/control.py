@@ -18,15 +18,7 @@ import task_surroundings
 
 # How many requests are answered at once.
 _AT_ONCE = 4
-_EVENT_MEMBERS = {
-    "id": str,
-    "source": str,
-    "account": str,
-    "time": str,
-    "region": str,
-    "detail-type": str,
-    "detail": dict,
-}
+_EVENT_TEXTS = ("id", "source", "account", "time", "region", "detail-type")
 
 
 def _running_containers():
@@ -36,19 +28,18 @@ def _running_containers():
     ]
 
 
-def _event_problem(event):
-    if not isinstance(event, dict):
-        return "expected one complete event as an object"
-    for member, kind in _EVENT_MEMBERS.items():
+def _put_event(event):
+    for member, kind in (*((name, str) for name in _EVENT_TEXTS), ("detail", dict)):
         if not isinstance(event.get(member), kind):
             return f"{member}: missing, or not of type {kind.__name__}"
     if not event["source"].startswith("aws."):
         return "source: expected one of AWS's own (aws.*); send others with PutEvents"
+    events.emit_again(event)
     return None
 
 
 def _aged(value):
-    if not isinstance(value, dict) or not isinstance(value.get("hours"), (int, float)):
+    if not isinstance(value.get("hours"), (int, float)):
         return 'expected {"file_system_id": "fs-...", "hours": 25}'
     if not file_systems.age(value.get("file_system_id"), value["hours"]):
         return f"{value.get('file_system_id')}: its throughput was never raised"
@@ -65,6 +56,13 @@ _READ = {
     "/invocations": invocations.counts,
 }
 _FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget}
+# What takes an object; each returns what is wrong with it, or `None`.
+_TAKEN = {
+    "/slack/answers": slack.prepare,
+    "/faults": faults.prepare,
+    "/file-systems/age": _aged,
+    "/events": _put_event,
+}
 
 
 class _Requests(BaseHTTPRequestHandler):
@@ -73,7 +71,7 @@ class _Requests(BaseHTTPRequestHandler):
     timeout = 10
 
     def log_message(self, format, *arguments):
-        """The emulator's log says what happens; a line for every look at a list would drown it."""
+        """The log of ministack says what happens; a line for every look at a list would drown it."""
 
     def _answer(self, status, body, headers=None, content_type="application/json"):
         self.send_response(status)
@@ -89,83 +87,46 @@ class _Requests(BaseHTTPRequestHandler):
     def _answer_json(self, status, value):
         self._answer(status, json.dumps(value).encode() + b"\n")
 
-    def _body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
-    def _answer_homebrew(self, method, raw=b""):
-        try:
-            answer = homebrew.control(method, self.path.removeprefix("/homebrew/"), json.loads(raw or b"null"))
-        except (homebrew.Problem, ValueError) as problem:
-            self._answer_json(400, {"error": str(problem)})
-            return
-        if answer is None:
-            self._answer_json(404, {"error": f"nothing answers {method} {self.path}"})
-        else:
-            self._answer_json(200, answer)
-
-    def do_GET(self):
-        if self.path.startswith("/homebrew/"):
-            self._answer_homebrew("GET")
-            return
+    def _serve(self):
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        authorization = self.headers.get("Authorization")
         if self.path.startswith(task_surroundings.CREDENTIALS_PATH):
-            keys = task_surroundings.credentials(self.path, self.headers.get("Authorization"))
+            keys = task_surroundings.credentials(self.path, authorization)
             self._answer_json(200 if keys else 403, keys or {"message": "these credentials are another task's"})
-            return
-        if self.path.startswith(registry_contents.LAYERS_PATH):
-            status, content = registry_contents.layer(self.path, self.headers.get("Authorization"))
+        elif self.path.startswith(registry_contents.LAYERS_PATH):
+            status, content = registry_contents.layer(self.path, authorization)
             self._answer(status, content, content_type="application/octet-stream")
-            return
-        read = _READ.get(self.path)
-        if read is None:
-            self._answer_json(404, {"error": f"nothing at {self.path}", "known": sorted(_READ)})
-        else:
-            self._answer_json(200, read())
-
-    def do_DELETE(self):
-        self._body()
-        if self.path.startswith("/homebrew/"):
-            self._answer_homebrew("DELETE")
-            return
-        forget = _FORGOTTEN.get(self.path)
-        if forget is None:
-            self._answer_json(404, {"error": f"nothing to delete at {self.path}"})
-            return
-        forget()
-        self._answer_json(200, {})
-
-    def do_POST(self):
-        raw = self._body()
-        if self.path.startswith("/slack/services/"):
+        elif self.path.startswith("/slack/services/"):
             status, headers, text = slack.post(self.path, raw)
             self._answer(status, text.encode(), headers, "text/html")
-            return
-        if self.path.startswith(slack.API_PATH + "/"):
-            method = self.path.removeprefix(slack.API_PATH + "/")
-            status, headers, value = slack.call(method, self.headers.get("Authorization"), raw)
+        elif self.path.startswith(slack.API_PATH + "/"):
+            status, headers, value = slack.call(self.path.removeprefix(slack.API_PATH + "/"), authorization, raw)
             self._answer(status, json.dumps(value).encode(), headers)
-            return
-        if self.path.startswith("/homebrew/"):
-            self._answer_homebrew("POST", raw)
-            return
-        if self.path not in ("/slack/answers", "/events", "/faults", "/file-systems/age"):
-            self._answer_json(404, {"error": f"nothing takes a post at {self.path}"})
-            return
-        try:
-            value = json.loads(raw)
-        except ValueError:
-            self._answer_json(400, {"error": "expected JSON"})
-            return
-        if self.path == "/slack/answers":
-            problem = slack.prepare(value) if isinstance(value, dict) else "expected an object"
-        elif self.path == "/faults":
-            problem = faults.prepare(value)
-        elif self.path == "/file-systems/age":
-            problem = _aged(value)
         else:
-            problem = _event_problem(value)
-            if problem is None:
-                events.emit_again(value)
-        self._answer_json(400 if problem else 200, {"error": problem} if problem else {})
+            self._answer_json(*self._asked(raw))
+
+    do_GET = do_DELETE = do_POST = _serve
+
+    def _asked(self, raw):
+        """What people and tests ask for: status and value."""
+        try:
+            value = json.loads(raw or b"null")
+            if self.path.startswith("/homebrew/"):
+                answer = homebrew.control(self.command, self.path.removeprefix("/homebrew/"), value)
+                return (404, self._nothing()) if answer is None else (200, answer)
+        except (homebrew.Problem, ValueError) as problem:
+            return 400, {"error": str(problem)}
+        function = {"GET": _READ, "DELETE": _FORGOTTEN, "POST": _TAKEN}[self.command].get(self.path)
+        if function is None:
+            return 404, self._nothing()
+        if self.command != "POST":
+            found = function()
+            return 200, {} if found is None else found
+        problem = function(value) if isinstance(value, dict) else "expected an object"
+        return (400, {"error": problem}) if problem else (200, {})
+
+    def _nothing(self):
+        return {"error": f"nothing answers {self.command} {self.path}", "known": sorted({*_READ, *_TAKEN})}
 
 
 class _Server(HTTPServer):

@@ -24,7 +24,7 @@ _prepared = []
 
 def prepare(fault):
     """The next `times` calls of an action go wrong; returns what is wrong with the request, or `None`."""
-    if not isinstance(fault, dict) or ":" not in str(fault.get("action", "")):
+    if ":" not in str(fault.get("action", "")):
         return 'action: expected an action as policies name it, such as "ecs:UpdateService"'
     if fault.get("fault") not in _KINDS:
         return f"fault: expected one of {', '.join(_KINDS)}"

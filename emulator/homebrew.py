@@ -1,4 +1,4 @@
-"""A stand-in for Homebrew: the API with the index and its signed files, and the registry with the bottles.
+"""A fake Homebrew: the API with the index and its signed files, and the registry with the bottles.
 
 A source is one such server on a port of its own, with an index that was put into it. Bottles are made from their
 names and sizes while they are sent, so that gigabytes of them need no disk. The registry redirects to the same port
@@ -6,6 +6,7 @@ under another host's name, where a signed URL that expires is all that counts an
 the store behind Homebrew's registry.
 """
 
+import dataclasses
 import fnmatch
 import hashlib
 import hmac
@@ -132,7 +133,7 @@ class Formula:
             "name": self.name,
             "full_name": self.name,
             "tap": "homebrew/core",
-            "desc": f"Stand-in for {self.name}",
+            "desc": f"A fake {self.name}",
             "license": "MIT",
             "versions": {"stable": self.version, "head": None, "bottle": bool(files)},
             "revision": self.revision,
@@ -192,52 +193,46 @@ class Formula:
 # Faults.
 
 
+@dataclasses.dataclass
 class Fault:
     """What goes wrong with the requests for some paths, as often as asked."""
 
-    MEMBERS = {
-        "path": str,
-        "times": int,
-        "every": int,
-        "status": int,
-        "retry_after": str,
-        "cut_after": int,
-        "stall_after": int,
-        "stall_seconds": (int, float),
-        "corrupt_at": int,
-        "bytes_per_second": int,
-    }
+    path: str
+    times: int = None
+    every: int = 1
+    status: int = None
+    retry_after: str = None
+    cut_after: int = None
+    stall_after: int = None
+    stall_seconds: float = 3600.0
+    corrupt_at: int = None
+    bytes_per_second: int = None
 
-    def __init__(self, given):
-        if not isinstance(given, dict) or not isinstance(given.get("path"), str):
+    @classmethod
+    def of(cls, given):
+        if not isinstance(given, dict) or "path" not in given:
             raise Problem("expected an object with a path")
+        kinds = {field.name: field.type for field in dataclasses.fields(cls)}
         for member, value in given.items():
-            kind = self.MEMBERS.get(member)
-            if kind is None:
-                raise Problem(f"{member}: unknown, expected one of {', '.join(self.MEMBERS)}")
-            if not isinstance(value, kind) or isinstance(value, bool):
+            if member not in kinds:
+                raise Problem(f"{member}: unknown, expected one of {', '.join(kinds)}")
+            expected = (int, float) if kinds[member] is float else kinds[member]
+            if not isinstance(value, expected) or isinstance(value, bool):
                 raise Problem(f"{member}: found {value!r}")
-        self.path = given["path"]
-        self.status = given.get("status")
-        self.retry_after = given.get("retry_after")
-        self.cut_after = given.get("cut_after")
-        self.stall_after = given.get("stall_after")
-        self.stall_seconds = given.get("stall_seconds", 3600)
-        self.corrupt_at = given.get("corrupt_at")
-        self.bytes_per_second = given.get("bytes_per_second")
-        self._every = given.get("every", 1)
-        self._left = given.get("times")
+        return cls(**given)
+
+    def __post_init__(self):
         self._seen = 0
 
     def applies(self, path):
         """Whether it strikes this request; each call counts as one."""
-        if self._left == 0 or not fnmatch.fnmatchcase(path, self.path):
+        if self.times == 0 or not fnmatch.fnmatchcase(path, self.path):
             return False
         self._seen += 1
-        if self._seen % self._every:
+        if self._seen % self.every:
             return False
-        if self._left is not None:
-            self._left -= 1
+        if self.times is not None:
+            self.times -= 1
         return True
 
 
@@ -331,7 +326,7 @@ class Source:
         return {path: text.encode() for path, text in files.items()}
 
     def add_fault(self, given):
-        fault = Fault(given)
+        fault = Fault.of(given)
         with self._lock:
             self._faults.append(fault)
 

@@ -1,4 +1,4 @@
-"""A stand-in for Slack, its incoming webhooks and the Web API's `chat.postMessage` and `chat.update`: checks
+"""A fake Slack, its incoming webhooks and the Web API's `chat.postMessage` and `chat.update`: checks
 what Slack checks, keeps what it got and edits it in place, fails on request."""
 
 import itertools
@@ -20,19 +20,8 @@ _MOST_FIELDS = 10
 _MOST_ELEMENTS = 10
 _LONGEST_TEXT = 40000
 _BLOCK_TYPES = {
-    "actions",
-    "context",
-    "context_actions",
-    "divider",
-    "file",
-    "header",
-    "image",
-    "input",
-    "markdown",
-    "rich_text",
-    "section",
-    "table",
-    "video",
+    "actions", "context", "context_actions", "divider", "file", "header", "image", "input", "markdown", "rich_text",
+    "section", "table", "video",
 }
 
 _lock = threading.Lock()
@@ -159,13 +148,13 @@ def _checked(raw):
         return body, "no_text"
     if text and len(text) > _LONGEST_TEXT:
         return body, "msg_too_long"
-    if blocks is not None and not _blocks_are_valid(blocks):
+    if blocks is not None and not _each(blocks, _MOST_BLOCKS, _block_is_valid, least=0):
         return body, "invalid_blocks"
     return body, None
 
 
-def _blocks_are_valid(blocks):
-    return isinstance(blocks, list) and len(blocks) <= _MOST_BLOCKS and all(_block_is_valid(block) for block in blocks)
+def _each(values, most, is_valid, least=1):
+    return isinstance(values, list) and least <= len(values) <= most and all(is_valid(value) for value in values)
 
 
 def _block_is_valid(block):
@@ -178,12 +167,7 @@ def _block_is_valid(block):
     if block["type"] == "section":
         return _section_is_valid(block)
     if block["type"] == "context":
-        elements = block.get("elements")
-        return (
-            isinstance(elements, list)
-            and 0 < len(elements) <= _MOST_ELEMENTS
-            and all(_context_element_is_valid(element) for element in elements)
-        )
+        return _each(block.get("elements"), _MOST_ELEMENTS, _context_element_is_valid)
     return True
 
 
@@ -193,13 +177,7 @@ def _section_is_valid(block):
         return False
     if "text" in block and not _text_is_valid(block["text"], _LONGEST_SECTION):
         return False
-    if fields is None:
-        return True
-    return (
-        isinstance(fields, list)
-        and 0 < len(fields) <= _MOST_FIELDS
-        and all(_text_is_valid(field, _LONGEST_FIELD) for field in fields)
-    )
+    return fields is None or _each(fields, _MOST_FIELDS, lambda field: _text_is_valid(field, _LONGEST_FIELD))
 
 
 def _context_element_is_valid(element):
