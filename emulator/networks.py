@@ -1,7 +1,6 @@
 """What ministack forgets of flow logs, load balancers, Auto Scaling groups, capacity providers and discovery
 services: kept, and shown as AWS does."""
 
-import random
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_region
@@ -10,10 +9,9 @@ from ministack.services import alb, autoscaling, ec2, ecs, servicediscovery
 from patches import replaces, wraps
 
 # Members of a flow log, written in answers with a small first letter.
-_ASKED = ("DeliverLogsPermissionArn", "LogGroupName", "LogFormat", "MaxAggregationInterval")
+_ASKED = ("LogDestination", "DeliverLogsPermissionArn", "LogGroupName", "LogFormat", "MaxAggregationInterval")
 _FLOW_LOG_MEMBERS = (
-    "FlowLogId", "ResourceId", "TrafficType", "LogDestinationType", "LogDestination", "FlowLogStatus", "CreationTime",
-    *_ASKED,
+    "FlowLogId", "ResourceId", "TrafficType", "LogDestinationType", "FlowLogStatus", "CreationTime", *_ASKED,
 )
 _FLOW_LOG_FORMAT = (
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} "
@@ -21,27 +19,16 @@ _FLOW_LOG_FORMAT = (
 )
 
 
-@replaces(ec2, "_ACTION_MAP", "CreateFlowLogs")
-def _create_flow_logs(parameters):
-    created = []
-    for resource in ec2._parse_member_list(parameters, "ResourceId"):
-        identifier = "fl-" + "".join(random.choices("0123456789abcdef", k=17))
-        log = {
-            "FlowLogId": identifier,
-            "ResourceId": resource,
-            "TrafficType": ec2._p(parameters, "TrafficType") or "ALL",
-            "LogDestinationType": ec2._p(parameters, "LogDestinationType") or "cloud-watch-logs",
-            "LogDestination": ec2._p(parameters, "LogDestination"),
-            "FlowLogStatus": "ACTIVE",
-            "CreationTime": ec2._now_ts(),
-        }
-        defaults = {"LogFormat": _FLOW_LOG_FORMAT, "MaxAggregationInterval": "600"}
-        log.update({name: ec2._p(parameters, name) or defaults.get(name) for name in _ASKED})
-        ec2._flow_logs[identifier] = log
+@wraps(ec2, "_ACTION_MAP", "CreateFlowLogs")
+def _create_flow_logs(create, parameters):
+    before = set(ec2._flow_logs)
+    answer = create(parameters)
+    defaults = {"LogFormat": _FLOW_LOG_FORMAT, "MaxAggregationInterval": "600"}
+    asked = {name: ec2._p(parameters, name) or defaults.get(name) for name in _ASKED}
+    for identifier in set(ec2._flow_logs) - before:
+        ec2._flow_logs[identifier].update(asked)
         ec2._parse_tag_specs(parameters, "vpc-flow-log", identifier)
-        created.append(identifier)
-    items = "".join(f"<item>{one}</item>" for one in created)
-    return ec2._xml(200, "CreateFlowLogsResponse", f"<flowLogIdSet>{items}</flowLogIdSet><unsuccessful/>")
+    return answer
 
 
 @replaces(ec2, "_ACTION_MAP", "DescribeFlowLogs")

@@ -26,6 +26,13 @@ class LoadBalancer(_Balancing):
     settings = ("LoadBalancerAttributes", "modify_load_balancer_attributes")
     deletes, id_member = "delete_load_balancer", "LoadBalancerArn"
     describes = ("describe_load_balancers", "LoadBalancerArns", "LoadBalancers")
+    gives = {
+        "LoadBalancerArn": "LoadBalancerArn",
+        "DNSName": "DNSName",
+        "CanonicalHostedZoneID": "CanonicalHostedZoneId",
+        "LoadBalancerName": "LoadBalancerName",
+        "SecurityGroups": "SecurityGroups",
+    }
 
     def await_ready(self, work, arn):
         work.wait("load balancer is not active", lambda: self.described(work, arn)["State"]["Code"] == "active")
@@ -39,15 +46,8 @@ class LoadBalancer(_Balancing):
             elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType=new.get("IpAddressType", "ipv4"))
 
     def attributes(self, work, physical_id, properties):
-        found = self.described(work, physical_id) or {}
-        return {
-            "LoadBalancerArn": physical_id,
-            "DNSName": found.get("DNSName", ""),
-            "CanonicalHostedZoneID": found.get("CanonicalHostedZoneId", ""),
-            "LoadBalancerFullName": physical_id.split(":loadbalancer/", 1)[-1],
-            "LoadBalancerName": found.get("LoadBalancerName", ""),
-            "SecurityGroups": found.get("SecurityGroups", []),
-        }
+        full_name = physical_id.split(":loadbalancer/", 1)[-1]
+        return {**super().attributes(work, physical_id, properties), "LoadBalancerFullName": full_name}
 
     def read(self, work, physical_id, properties):
         found = self.described(work, physical_id)
@@ -72,6 +72,8 @@ class TargetGroup(_Balancing):
     settings = ("TargetGroupAttributes", "modify_target_group_attributes")
     deletes, id_member = "delete_target_group", "TargetGroupArn"
     describes = ("describe_target_groups", "TargetGroupArns", "TargetGroups")
+    shown = {"TargetGroupArn": "{id}"}
+    gives = {"TargetGroupName": "TargetGroupName", "LoadBalancerArns": "LoadBalancerArns"}
     _CHECKS = (
         "HealthCheckEnabled", "HealthCheckIntervalSeconds", "HealthCheckPath", "HealthCheckPort", "HealthCheckProtocol",
         "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "Matcher", "UnhealthyThresholdCount",
@@ -90,13 +92,8 @@ class TargetGroup(_Balancing):
             elb.register_targets(TargetGroupArn=arn, Targets=added)
 
     def attributes(self, work, physical_id, properties):
-        found = self.described(work, physical_id) or {}
-        return {
-            "TargetGroupArn": physical_id,
-            "TargetGroupName": found.get("TargetGroupName", ""),
-            "TargetGroupFullName": physical_id.rsplit(":", 1)[-1],
-            "LoadBalancerArns": found.get("LoadBalancerArns", []),
-        }
+        full_name = physical_id.rsplit(":", 1)[-1]
+        return {**super().attributes(work, physical_id, properties), "TargetGroupFullName": full_name}
 
     def read(self, work, physical_id, properties):
         found = self.described(work, physical_id)

@@ -29,6 +29,7 @@ class PrivateDnsNamespace(_Discovery):
     describes = ("get_namespace", "Id", "Namespace")
     reads = ("Name", "Description")
     tag_target = "arn:aws:servicediscovery:{region}:{account}:namespace/{id}"
+    shown = {"Id": "{id}", "Arn": tag_target}
 
     def create(self, work, properties):
         request = chosen(properties, "Name", "Vpc", "Description", "Properties")
@@ -53,7 +54,7 @@ class PrivateDnsNamespace(_Discovery):
     def attributes(self, work, physical_id, properties):
         found = self.described(work, physical_id) or {}
         zone = ((found.get("Properties") or {}).get("DnsProperties") or {}).get("HostedZoneId", "")
-        return {"Id": physical_id, "Arn": self.filled(self.tag_target, work, physical_id), "HostedZoneId": zone}
+        return {**super().attributes(work, physical_id, properties), "HostedZoneId": zone}
 
 
 @register
@@ -65,6 +66,7 @@ class Service(_Discovery):
     deletes = "delete_service"
     describes = ("get_service", "Id", "Service")
     tag_target = "arn:aws:servicediscovery:{region}:{account}:service/{id}"
+    shown, gives = {"Id": "{id}", "Arn": tag_target}, {"Name": "Name"}
 
     def request(self, work, properties):
         return {"Name": work.name(64), **super().request(work, properties)}
@@ -76,8 +78,3 @@ class Service(_Discovery):
                 changes["DnsConfig"] = {"DnsRecords": new["DnsConfig"]["DnsRecords"]}
             answer = client.update_service(Id=identifier, Service=changes)
             self.done(work, answer["OperationId"])
-
-    def attributes(self, work, physical_id, properties):
-        found = self.described(work, physical_id) or {}
-        arn = self.filled(self.tag_target, work, physical_id)
-        return {"Id": physical_id, "Arn": arn, "Name": found.get("Name", "")}

@@ -24,9 +24,6 @@ _OWNERS = (("Roles", "role", "RoleName"), ("Users", "user", "UserName"), ("Group
 class _Identity(ResourceType):
     service, service_name = "iam", "Iam"
 
-    def arn(self, work, kind, path, name):
-        return f"arn:aws:iam::{work.account}:{kind}{path or '/'}{name}"
-
 
 @register
 class Role(_Identity):
@@ -35,6 +32,7 @@ class Role(_Identity):
     creates = ("create_role",)
     deletes, id_member = "delete_role", "RoleName"
     describes = ("get_role", "RoleName", "Role")
+    gives = {"Arn": "Arn", "RoleId": "RoleId"}
     tagging, untagging, tagged_by = "tag_role", "untag_role", "RoleName"
 
     def request(self, work, properties):
@@ -78,11 +76,6 @@ class Role(_Identity):
     def delete(self, work, physical_id, properties):
         self.put(work, work.client("iam"), physical_id, properties, {})
         super().delete(work, physical_id, properties)
-
-    def attributes(self, work, physical_id, properties):
-        found = self.described(work, physical_id) or {}
-        arn = found.get("Arn") or self.arn(work, "role", properties.get("Path"), physical_id)
-        return {"Arn": arn, "RoleId": found.get("RoleId", "")}
 
     def read(self, work, physical_id, properties):
         found = self.described(work, physical_id)
@@ -194,7 +187,8 @@ class InstanceProfile(_Identity):
         super().delete(work, physical_id, properties)
 
     def attributes(self, work, physical_id, properties):
-        return {"Arn": self.arn(work, "instance-profile", properties.get("Path"), physical_id)}
+        path = properties.get("Path") or "/"
+        return {"Arn": f"arn:aws:iam::{work.account}:instance-profile{path}{physical_id}"}
 
 
 @register

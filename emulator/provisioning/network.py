@@ -182,6 +182,7 @@ class LaunchTemplate(_Network):
     deletes, id_member = "delete_launch_template", "LaunchTemplateId"
     describes = ("describe_launch_templates", "LaunchTemplateIds", "LaunchTemplates")
     reads = ("LaunchTemplateName",)
+    gives = {name: name for name in ("LaunchTemplateId", "LatestVersionNumber", "DefaultVersionNumber")}
 
     def modify(self, work, ec2, identifier, old, new):
         if changed(old, new, "LaunchTemplateData", "VersionDescription"):
@@ -189,12 +190,7 @@ class LaunchTemplate(_Network):
             ec2.create_launch_template_version(LaunchTemplateId=identifier, **version)
 
     def attributes(self, work, physical_id, properties):
-        template = self.described(work, physical_id) or {}
-        return {
-            "LaunchTemplateId": physical_id,
-            "LatestVersionNumber": str(template.get("LatestVersionNumber", 1)),
-            "DefaultVersionNumber": str(template.get("DefaultVersionNumber", 1)),
-        }
+        return {name: str(one) for name, one in super().attributes(work, physical_id, properties).items()}
 
 
 @register

@@ -99,8 +99,9 @@ class ResourceType:
     describes = None
     # Of what that call gives, the properties for drift. None: all.
     reads = None
-    # What Fn::GetAtt gives: texts with {id}, {region} and {account}.
+    # What Fn::GetAtt gives: texts with {id}, {region} and {account}, and members of what describes it.
     shown = {}
+    gives = {}
     # The property of a list with Key and Value, and the call that sets those which changed.
     settings = None
 
@@ -193,7 +194,11 @@ class ResourceType:
         return text.format(id=identifier, region=work.region, account=work.account)
 
     def attributes(self, work, physical_id, properties):
-        return {name: self.filled(text, work, physical_id) for name, text in self.shown.items()}
+        found = (self.described(work, physical_id) or {}) if self.gives else {}
+        return {
+            **{name: self.filled(text, work, physical_id) for name, text in self.shown.items()},
+            **{name: found.get(member, "") for name, member in self.gives.items()},
+        }
 
     def read(self, work, physical_id, properties):
         """The properties as they are now, for drift; None when the resource is gone."""

@@ -10,6 +10,7 @@ class AutoScalingGroup(ResourceType):
     named_by = "AutoScalingGroupName"
     id_member = "AutoScalingGroupName"
     describes = ("describe_auto_scaling_groups", "AutoScalingGroupNames", "AutoScalingGroups")
+    gives = {"AutoScalingGroupARN": "AutoScalingGroupARN"}
     _NUMBERS = ("MinSize", "MaxSize", "DesiredCapacity", "HealthCheckGracePeriod", "DefaultInstanceWarmup")
     _APART = (
         "AutoScalingGroupName", "Tags", "Cooldown", "MetricsCollection", "NotificationConfigurations",
@@ -68,10 +69,6 @@ class AutoScalingGroup(ResourceType):
         delete = work.client("autoscaling").delete_auto_scaling_group
         ignoring_missing(delete, AutoScalingGroupName=physical_id, ForceDelete=True)
         work.wait(f"group {physical_id} is not deleted", lambda: self.described(work, physical_id) is None)
-
-    def attributes(self, work, physical_id, properties):
-        found = self.described(work, physical_id) or {}
-        return {"AutoScalingGroupARN": found.get("AutoScalingGroupARN", "")}
 
     def read(self, work, physical_id, properties):
         found = self.described(work, physical_id)

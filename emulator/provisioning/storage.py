@@ -81,6 +81,7 @@ class MountTarget(_Storage):
     deletes, id_member = "delete_mount_target", "MountTargetId"
     describes = ("describe_mount_targets", "MountTargetId", "MountTargets")
     reads = ("FileSystemId", "SubnetId", "IpAddress")
+    shown, gives = {"Id": "{id}"}, {"IpAddress": "IpAddress"}
 
     def modify(self, work, efs, identifier, old, new):
         if changed(old, new, "SecurityGroups"):
@@ -89,10 +90,6 @@ class MountTarget(_Storage):
     def delete(self, work, physical_id, properties):
         super().delete(work, physical_id, properties)
         work.wait("mount target is not deleted", lambda: self.described(work, physical_id) is None)
-
-    def attributes(self, work, physical_id, properties):
-        found = self.described(work, physical_id) or {}
-        return {"Id": physical_id, "IpAddress": found.get("IpAddress", "")}
 
     def read(self, work, physical_id, properties):
         given = super().read(work, physical_id, properties)
