@@ -73,7 +73,7 @@ def credentials():
 
 
 def prepare_environment(directory, region, port, access_key_id, secret_access_key):
-    """The emulator reads its settings from the environment when it is imported."""
+    """ministack reads its settings from the environment when it is imported."""
     temporary = directory / "temporary"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -179,7 +179,7 @@ def end_with_input():
 
 def main():
     arguments = parsed_arguments()
-    # One log, on standard output: the emulator writes to standard error.
+    # One log, on standard output: ministack writes to standard error.
     os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
     arguments.directory = arguments.directory.resolve()
     arguments.directory.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def main():
         description_file.unlink(missing_ok=True)
         processes.end_all()
         shutil.rmtree(arguments.directory / "temporary", ignore_errors=True)
-    # Threads of the emulator that still wait for something must not keep the process.
+    # Threads of ministack that still wait for something must not keep the process.
     sys.stdout.flush()
     os._exit(0)
 

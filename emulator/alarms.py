@@ -1,6 +1,6 @@
 """CloudWatch's alarms and dashboards with everything they hold.
 
-The emulator leaves most of an alarm out of the XML that DescribeAlarms answers with in the query protocol, and
+ministack leaves most of an alarm out of the XML that DescribeAlarms answers with in the query protocol, and
 Terraform's AWS provider speaks it: every plan would want to change every alarm. It forgets the metrics of an alarm
 on an expression, and knows no tags of dashboards.
 """

@@ -1,6 +1,6 @@
 """Application Auto Scaling, which ministack lacks: what is registered is kept and shown, and nothing scales.
 
-One thing it does: a target that lies outside of its new limits is brought to the nearer one, as on AWS.
+One thing it does: a target that lies outside of its new limits is set to the nearer one, as on AWS.
 """
 
 import json
@@ -106,11 +106,11 @@ def _register(data):
     if data.get("Tags"):
         _tags[merged["ScalableTargetARN"]] = {**(_tags.get(merged["ScalableTargetARN"]) or {}), **data["Tags"]}
     if service is not None:
-        _bring_within(service, merged)
+        _set_within(service, merged)
     return {"ScalableTargetARN": merged["ScalableTargetARN"]}
 
 
-def _bring_within(service, target):
+def _set_within(service, target):
     cluster, name, record = service
     wanted = min(max(record["desiredCount"], target["MinCapacity"]), target["MaxCapacity"])
     if wanted != record["desiredCount"]:

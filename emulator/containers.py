@@ -1,4 +1,4 @@
-"""Containers as processes: what the emulator asks of a Docker client, answered by processes of this machine.
+"""Containers as processes: what ministack asks of a Docker client, answered by processes of this machine.
 
 An image is a manifest in the local ECR whose annotation says which process to run (see `images`). A
 container has its own session, exactly the environment of its task, its own empty working directory, and
@@ -17,7 +17,7 @@ from pathlib import Path
 import images
 import processes
 
-# The name by which the emulator asks for "the container I run in myself", to learn the address under
+# The name by which ministack asks for "the container I run in myself", to learn the address under
 # which tasks reach it.
 CLOUD_CONTAINER = "longshore-local-cloud"
 _LOOPBACK_NETWORK = {"NetworkSettings": {"Networks": {"loopback": {"IPAddress": "127.0.0.1"}}}}
@@ -46,7 +46,7 @@ def running():
 
 
 class Container:
-    """One process, with the members of a Docker container that the emulator uses."""
+    """One process, with the members of a Docker container that ministack uses."""
 
     def __init__(self, image, name, labels, stop_seconds):
         self.id = secrets.token_hex(32)
@@ -137,7 +137,7 @@ class Container:
 
 
 class _CloudItself:
-    """Stands for the cloud where the emulator looks up the container that it runs in."""
+    """Stands for the cloud where ministack looks up the container that it runs in."""
 
     id = CLOUD_CONTAINER
     name = CLOUD_CONTAINER

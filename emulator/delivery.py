@@ -1,10 +1,10 @@
 """EventBridge's delivery to Lambda: asks the function's policy, goes the asynchronous way, dead-letters.
 
-The emulator calls a Lambda target once, whoever may or may not call it. On AWS a rule may only call a
+ministack calls a Lambda target once, whoever may or may not call it. On AWS a rule may only call a
 function whose policy names EventBridge with that rule's ARN; what cannot be delivered goes to the
 target's dead-letter queue, if the queue's policy lets the rule in.
 
-The emulator also starts a thread for each event of S3. Here one thread delivers them all, in order.
+ministack also starts a thread for each event of S3. Here one thread delivers them all, in order.
 """
 
 import concurrent.futures
@@ -21,7 +21,7 @@ import queues
 from patches import replaces, wraps
 
 _PRINCIPAL = "events.amazonaws.com"
-# The target and the rule whose delivery is under way on this thread; the emulator passes on neither.
+# The target and the rule whose delivery is under way on this thread; ministack passes on neither.
 _under_way = threading.local()
 _of_s3 = concurrent.futures.ThreadPoolExecutor(1, "s3-events")
 

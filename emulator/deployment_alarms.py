@@ -2,7 +2,7 @@
 
 ECS watches them from a deployment's first running task until a bake time is over, which it computes from the alarms'
 periods (AWS's announcement of them, December 2022); here it is always the same. It watches none for a deployment that
-begins while one of them is in ALARM, so that what mends a service can be deployed (AWS Copilot's documentation of
+begins while one of them is in ALARM, so that what fixes a service can be deployed (AWS Copilot's documentation of
 `rollback_alarms`).
 """
 

@@ -1,4 +1,4 @@
-"""EFS file systems as AWS tells of them: throughput where it is provisioned, and the key they are encrypted with;
+"""EFS file systems as AWS shows them: throughput where it is provisioned, and the key they are encrypted with;
 and for a day after their throughput was raised or provisioned anew, no less of it."""
 
 import time
@@ -50,7 +50,7 @@ def _refusal(identifier, before, wanted):
 
 
 def age(identifier, hours):
-    """What was done to a file system's throughput is so many hours longer ago; whether anything was."""
+    """What was done to a file system's throughput moves back by this many hours; whether there was anything."""
     if identifier not in _raised:
         return False
     _raised[identifier] -= float(hours) * 3600

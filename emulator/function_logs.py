@@ -1,6 +1,6 @@
 """The logs of functions, which on AWS a function writes with the permissions of its own role.
 
-The emulator writes them whatever the role may do, and makes the log group when there is none.
+ministack writes them whatever the role may do, and makes the log group when there is none.
 """
 
 from ministack.core.responses import get_account_id, get_region

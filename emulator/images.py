@@ -22,7 +22,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm6
 
 
 class ImageMissing(Exception):
-    """The reference names no image in the local ECR; the text is what a puller would be told."""
+    """The reference names no image in the local ECR; the text is the error that a puller gets."""
 
 
 class Image:

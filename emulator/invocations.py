@@ -1,6 +1,6 @@
 """Lambda's asynchronous invocations: a queue for each function, retries and destinations; and where functions run.
 
-As on AWS an event waits in the queue of its function until the function may run once more, which is no attempt. A
+As on AWS an event waits in the queue of its function until the function may run once more, which is not an attempt. A
 function error is tried twice more, and an event that failed for good, or that waited too long, goes to the on-failure
 destination if the function's role may send there. Only the pauses are short (AWS waits one minute, then two). The
 emulator starts a thread for each event; here a few threads work for all queues.
@@ -52,7 +52,7 @@ _workers = concurrent.futures.ThreadPoolExecutor(_AT_ONCE_IN_ALL, "asynchronous-
 
 @dataclasses.dataclass
 class _Invocation:
-    """An event that was accepted for a function (its record, as the emulator stores it)."""
+    """An event that was accepted for a function (its record, as ministack stores it)."""
 
     function: dict
     event: object
@@ -133,7 +133,7 @@ class _Queue:
 
 @replaces(lambda_svc, "invoke_async_with_retry")
 def invoke(function, event):
-    """Takes over an event for a function (its record, as the emulator stores it) and returns at once."""
+    """Takes over an event for a function (its record, as ministack stores it) and returns at once."""
     invocation = _Invocation(function, event)
     key = lambda_svc._inflight_key(invocation.configuration)
     with _changed:

@@ -1,4 +1,4 @@
-"""S3 where the emulator is kinder than AWS: missing keys, and the version in `Object Created`."""
+"""S3 where ministack is kinder than AWS: missing keys, and the version in `Object Created`."""
 
 import contextvars
 import json
@@ -37,7 +37,7 @@ def _dispatch_with_version(dispatch, event, view=None):
 
 @wraps(app, "SERVICE_HANDLERS", "s3")
 async def _missing_key_hidden(handler, method, path, headers, body, query_params):
-    """Who may not list a bucket is not told that a key is missing: 403 instead of 404."""
+    """Who may not list a bucket does not learn that a key is missing: 403 instead of 404."""
     status, response_headers, response_body = await handler(method, path, headers, body, query_params)
     bucket, _, key = path.lstrip("/").partition("/")
     if status == 404 and method in ("GET", "HEAD") and key:

@@ -1,4 +1,4 @@
-"""What AWS checks about a caller's permissions and the emulator does not, or checks on the wrong resource.
+"""What AWS checks about a caller's permissions and ministack does not, or checks on the wrong resource.
 
 ECS calls are checked on the resources AWS names in its service authorization reference, tags given at a
 creation need `ecs:TagResource`, and handing a role to a task, a schedule, a rule's target, a flow log or an
@@ -48,7 +48,7 @@ def _named(kind, cluster, reference):
 
 
 def _resources(action, data):
-    """The ARNs on which AWS checks an ECS call; `None` where the emulator's own answer stands."""
+    """The ARNs on which AWS checks an ECS call; `None` where ministack's own answer stands."""
     cluster = _cluster_name(data)
     if action in _ON_SERVICES:
         named = data.get("services") or [data.get("service") or data.get("serviceName") or "*"]

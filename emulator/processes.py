@@ -43,7 +43,7 @@ _library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else Non
 _requests = queue.Queue()
 _started = []
 _started_lock = threading.Lock()
-# Ending a task makes its service start another one, and tells functions about it: not any more.
+# Ending a task makes its service start another one, and wakes functions: not any more.
 _ending = threading.Event()
 
 

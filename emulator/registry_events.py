@@ -1,4 +1,4 @@
-"""`ECR Image Action`: what ECR tells EventBridge after a push and after a deletion.
+"""`ECR Image Action`: what ECR publishes on EventBridge after a push and after a deletion.
 
 A push by digest alone (the children of a multi-architecture push) gives an event with an empty tag; the
 index gives the one that carries the tag.

@@ -1,6 +1,6 @@
 """On which resources, and with which condition keys, AWS checks the calls that stacks are made with.
 
-The emulator checks many of them on `*`, which no policy matches that names resources. The resources are those of
+ministack checks many of them on `*`, which no policy matches that names resources. The resources are those of
 AWS's service authorization reference; where a call has several, the one that is narrowed in practice.
 """
 
@@ -189,7 +189,7 @@ _RESOURCES = {
 
 
 def resource(service, action, params, data, path):
-    """The ARN on which AWS checks a call; `None` where the emulator's own answer stands."""
+    """The ARN on which AWS checks a call; `None` where ministack's own answer stands."""
     find = _RESOURCES.get(service)
     return (find(action, params, data, path) or None) if find else None
 

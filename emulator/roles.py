@@ -1,5 +1,5 @@
 """What a function's role allows, where AWS's own services act with it: destinations and logs. And that a policy must
-exist to be attached to a role, which the emulator does not ask for."""
+exist to be attached to a role, which ministack does not ask for."""
 
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
 from ministack.services import iam

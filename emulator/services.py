@@ -1,8 +1,8 @@
 """The ECS service scheduler: rolling deployments, their circuit breaker and alarms, and their events.
 
-The emulator keeps the records of services and answers the API; which tasks start and stop, and what
+ministack keeps the records of services and answers the API; which tasks start and stop, and what
 becomes of a deployment, is decided here, in one step that looks at a service and its tasks and is run
-again and again. It differs from the emulator's own where that departs from AWS: a deployment's id is
+again and again. It differs from ministack's own where that departs from AWS: a deployment's id is
 what its tasks were started by, a rollback is a deployment of its own, nothing is COMPLETED before its
 tasks have run for a while and those of its predecessor are gone, and failing tasks are started again
 ever more slowly.
@@ -323,7 +323,7 @@ def _schedule_for_ever():
                 ecs.logger.exception("service scheduler: step for %s failed", key)
 
 
-# Of a service's members the emulator keeps what it uses; ECS keeps them all.
+# Of a service's members ministack keeps what it uses; ECS keeps them all.
 _KEPT = (
     "availabilityZoneRebalancing", "enableECSManagedTags", "placementConstraints", "placementStrategy", "propagateTags",
     "serviceConnectConfiguration", "serviceRegistries", "volumeConfigurations",

@@ -1,4 +1,4 @@
-"""Targets of rules and schedules that the emulator does not know: ECS tasks, log groups, functions of schedules.
+"""Targets of rules and schedules that ministack does not know: ECS tasks, log groups, functions of schedules.
 
 A task is run, and a function called by a schedule, with the permissions of the target's role; what cannot be handed
 over goes to the schedule's dead-letter queue with the same role. A log group takes events if a resource policy of

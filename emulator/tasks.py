@@ -1,9 +1,9 @@
-"""ECS tasks as AWS runs them: how they stop, what they are told to have died of, and their events.
+"""ECS tasks as AWS runs them: how they stop, why they stopped, and their events.
 
-The emulator moves a task through its states; here each change of `lastStatus` or `desiredStatus` that
+ministack moves a task through its states; here each change of `lastStatus` or `desiredStatus` that
 counts on AWS gives an `ECS Task State Change`, and stopping takes the time the containers take.
 
-The emulator has a thread for each task that runs, starts or stops, and for each call. Here one thread watches all
+ministack has a thread for each task that runs, starts or stops, and for each call. Here one thread watches all
 tasks, and a few start and stop them and answer.
 """
 
@@ -32,12 +32,12 @@ _listeners = []
 _starting = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-starting")
 _stopping = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-stopping")
 _calls = asyncio.Semaphore(_AT_ONCE)
-# The running tasks by ARN, with what the emulator needs to look at one.
+# The running tasks by ARN, with what ministack needs to look at one.
 _watched = {}
 
 _MINISTACK_START_FAILURE = "ResourceInitializationError: unable to pull image or start container: "
 
-# What a task's event carries, of what the emulator keeps about a task.
+# What a task's event carries, of what ministack keeps about a task.
 _TASK_MEMBERS = (
     "attachments", "availabilityZone", "capacityProviderName", "clusterArn", "connectivity", "connectivityAt",
     "containerInstanceArn", "containers", "cpu", "createdAt", "desiredStatus", "enableExecuteCommand",

@@ -54,7 +54,7 @@ def _problem(kind):
 
 
 def _as_expected(expected, actual):
-    """The actual value where the template says something: what a service adds by itself is no drift, nor is the
+    """The actual value where the template says something: what a service adds by itself is not drift, nor is the
     order in which it lists things."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         return {name: _as_expected(expected[name], actual[name]) for name in expected if name in actual}

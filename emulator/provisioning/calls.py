@@ -1,4 +1,4 @@
-"""Whose permissions CloudFormation acts with, and how a refused call is told.
+"""Whose permissions CloudFormation acts with, and how a refused call is reported.
 
 On AWS CloudFormation makes every call with the stack's service role, or with the permissions of who began the
 operation where there is none. Here it does the same, over the cloud's own endpoint: so each call is checked by

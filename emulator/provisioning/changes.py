@@ -135,10 +135,10 @@ class _Comparison:
                 )
         return before, after, details
 
-    def _perhaps(self, kind, definition, before, told):
+    def _perhaps(self, kind, definition, before, listed):
         """An attribute of a resource that changes in place may be another afterwards: AWS lists who reads it."""
         for member, raw in (definition.get("Properties") or {}).items():
-            if member in told:
+            if member in listed:
                 continue
             for reference, attribute in dict.fromkeys(engine._intrinsic_references(raw)):
                 if not attribute or reference not in self.records or reference not in self.replacements:

@@ -1,6 +1,6 @@
 """Amazon ECS: clusters, capacity providers, task definitions, services."""
 
-from ministack.services import ecs as emulated
+from ministack.services import ecs as ministack_ecs
 
 from provisioning.calls import Refused
 from provisioning.resource import (
@@ -249,8 +249,8 @@ class Service(_Containers):
         return next((one for one in found["services"] if one["status"] != "INACTIVE"), None)
 
     def _failed(self, arn):
-        """What ended the deployments that failed; AWS lists them for ever, the emulator does not."""
-        for service in list(emulated._services.values()):
+        """What ended the deployments that failed; AWS lists them for ever, ministack does not."""
+        for service in list(ministack_ecs._services.values()):
             if service.get("serviceArn") == arn:
                 return service.get("_failed_deployments") or {}
         return {}
@@ -293,7 +293,7 @@ class Service(_Containers):
                 task.get("group") == f"service:{name}"
                 and task.get("clusterArn", "").endswith(f":cluster/{physical_id.split('/')[-2]}")
                 and task.get("lastStatus") != "STOPPED"
-                for task in list(emulated._tasks.values())
+                for task in list(ministack_ecs._tasks.values())
             )
 
         work.wait(f"service {physical_id} did not drain", drained)

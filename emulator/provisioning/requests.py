@@ -1,4 +1,4 @@
-"""CloudFormation's API where the emulator answers otherwise than AWS: who may do what in which state of a stack,
+"""CloudFormation's API where ministack answers otherwise than AWS: who may do what in which state of a stack,
 where templates come from, what a change set shows, and what nobody may see."""
 
 import asyncio
@@ -35,7 +35,7 @@ _UPDATABLE = {
     "IMPORT_ROLLBACK_COMPLETE",
     "UPDATE_COMPLETE",
     "UPDATE_ROLLBACK_COMPLETE",
-    # Failed with DisableRollback: it may be mended by another update.
+    # Failed with DisableRollback: another update may fix it.
     "CREATE_FAILED",
     "UPDATE_FAILED",
 }
@@ -393,8 +393,8 @@ def _text(value):
 
 
 def _elements(values, *names):
-    told = [name for name in names if values.get(name) not in (None, "")]
-    return "".join(f"<{name}>{_esc(_text(values[name]))}</{name}>" for name in told)
+    present = [name for name in names if values.get(name) not in (None, "")]
+    return "".join(f"<{name}>{_esc(_text(values[name]))}</{name}>" for name in present)
 
 
 def _list(name, members):

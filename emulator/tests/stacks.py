@@ -72,7 +72,7 @@ class Stack:
 
     def apply(self, body, kind="UPDATE", parameters=None, **options):
         self.begin(body, kind, parameters, **options)
-        return self.at_rest()
+        return self.settled()
 
     def create(self, body, parameters=None, **options):
         return self.apply(body, "CREATE", parameters, **options)
@@ -80,19 +80,19 @@ class Stack:
     def status(self):
         return self.client.describe_stacks(StackName=self.id)["Stacks"][0]["StackStatus"]
 
-    def at_rest(self):
-        def rests():
+    def settled(self):
+        def ended():
             status = self.status()
             return None if status.endswith("_IN_PROGRESS") else status
 
-        return wait_until(f"{self.name} is at rest", rests, 60)
+        return wait_until(f"{self.name} is settled", ended, 60)
 
     def delete(self, **options):
         before = self.status()
         self.client.delete_stack(StackName=self.id, **options)
         # The answer may come before the deletion has begun.
         wait_until(f"{self.name} is being deleted", lambda: self.status() != before)
-        return self.at_rest()
+        return self.settled()
 
     def events(self):
         return self.client.describe_stack_events(StackName=self.id)["StackEvents"]

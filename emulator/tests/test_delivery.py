@@ -141,10 +141,10 @@ class Delivery(unittest.TestCase):
         def calls():
             return [call["event"] for call in journal() if call["event"]["detail"]["repository-name"] == repository]
 
-        wait_until("the push is told", lambda: len(calls()) == 1)
+        wait_until("the push is published", lambda: len(calls()) == 1)
         (event,) = self.cloud.events("ECR Image Action", lambda one: one["detail"]["repository-name"] == repository)
         self.assertEqual(self.cloud.control("POST", "/events", event)[0], 200)
-        wait_until("and told again", lambda: len(calls()) == 2)
+        wait_until("and published again", lambda: len(calls()) == 2)
         self.assertEqual(calls(), [event, event])
 
     def test_the_events_of_s3_come_in_order(self):

@@ -65,7 +65,7 @@ class DeploymentAlarms(unittest.TestCase):
             ]
 
         (rollback,) = wait_until("the rollback begins", rolling_back)
-        # The alarm is still on: a rollback is not ended by what it is to mend.
+        # The alarm is still on: a rollback is not ended by what it is to fix.
         self.cloud.wait_for_deployment(service["serviceArn"], rollback["deploymentId"], "COMPLETED")
         shown = self.cloud.service(self.cluster, "api")
         self.assertEqual((shown["taskDefinition"], shown["runningCount"]), (first_definition, 2))
@@ -82,7 +82,7 @@ class DeploymentAlarms(unittest.TestCase):
         self.assertEqual(shown["taskDefinition"], definition)
         self.assertEqual(shown["deployments"][0]["rolloutState"], "FAILED")
 
-    def test_an_alarm_that_is_on_already_does_not_keep_back_what_mends_it(self):
+    def test_an_alarm_that_is_on_already_does_not_stop_what_fixes_it(self):
         service, _ = self._service()
         self._set("ALARM")
         definition, deployment = self._update()

@@ -14,7 +14,7 @@ class Faults(unittest.TestCase):
         status, _, answer = self.cloud.control("POST", "/faults", fault)
         self.assertEqual((status, answer), (200, {}))
 
-    def test_so_many_calls_are_throttled_and_the_next_is_answered(self):
+    def test_the_named_number_of_calls_is_throttled_and_the_next_is_answered(self):
         ecs = self.cloud.client("ecs")
         self._prepare(action="ecs:ListClusters", fault="throttled", times=2)
         for _ in range(2):

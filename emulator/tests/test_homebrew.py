@@ -1,4 +1,4 @@
-"""The stand-in for Homebrew answers as the API and the registry do, and fails as it is told to."""
+"""The fake Homebrew answers as the API and the registry do, and fails on request."""
 
 import hashlib
 import http.client
@@ -98,7 +98,7 @@ class Homebrew(unittest.TestCase):
         self.assertEqual(json.loads(fetch(f"{self.address}/api/formula.json")[2])[-1], {"name": "odd"})
         self.assertEqual(fetch(f"{self.address}/api/formula.jws.json")[2], b"{")
 
-    def test_the_image_index_tells_digests_sizes_and_tabs(self):
+    def test_the_image_index_names_digests_sizes_and_tabs(self):
         bottles = self._put(BOOST, {**WGET, "tells_sizes": False})
         url = f"{self.address}/v2/homebrew/core/boost/1.85/manifests/1.85.0_3-2"
         status, headers, text = fetch(url, Accept=INDEX, **AUTHORIZED)
@@ -204,7 +204,7 @@ class Homebrew(unittest.TestCase):
     def _port(self):
         return urllib.parse.urlsplit(self.address).port
 
-    def test_the_log_tells_what_was_asked_and_how_much_was_sent(self):
+    def test_the_log_shows_what_was_asked_and_how_much_was_sent(self):
         bottle = self._put(WGET)["wget-1.25.0.arm64_sequoia.bottle.tar.gz"]
         store = self._store_url(bottle)
         fetch(store, Range="bytes=690000-")

@@ -111,7 +111,7 @@ class Invocations(unittest.TestCase):
         requests = [call["request"] for call in journal()]
         self.assertEqual(requests.count(requests[0]), 3)
 
-    def test_an_event_waits_for_a_caller_who_waits_which_is_no_attempt(self):
+    def test_an_event_waits_for_a_caller_who_waits_which_is_not_an_attempt(self):
         name, _, journal = self.cloud.function()
         self._reserve(name, 1)
         self.functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)

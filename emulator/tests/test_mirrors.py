@@ -115,7 +115,7 @@ class Buckets(unittest.TestCase):
         self.assertEqual(refused.create(template({"Bottles": bucket(other)})), "ROLLBACK_COMPLETE")
         self.assertIn("s3:CreateBucket", refused.reasons("CREATE_FAILED")["Bottles"])
 
-    def test_a_name_that_is_taken_is_told(self):
+    def test_a_name_that_is_taken_fails_with_the_reason(self):
         name = unique("bottles")
         self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
         stack = Stack()

@@ -22,7 +22,7 @@ class Objects(unittest.TestCase):
         self.assertEqual(error_code(lister.get_object, Bucket=self.bucket, Key="missing")[0], "NoSuchKey")
         self.assertEqual(error_code(lister.head_object, Bucket=self.bucket, Key="missing")[0], "404")
 
-    def test_a_lost_race_is_told_to_the_loser(self):
+    def test_a_lost_race_is_an_error_for_the_loser(self):
         put = dict(Bucket=self.bucket, Key="record.json")
         first = self.s3.put_object(**put, Body=b"1", IfNoneMatch="*")["ETag"]
         self.assertEqual(error_code(self.s3.put_object, **put, Body=b"2", IfNoneMatch="*")[0], "PreconditionFailed")
@@ -52,8 +52,8 @@ class Objects(unittest.TestCase):
         def events():
             return self.cloud.events("Object Created", lambda event: event["detail"]["bucket"]["name"] == self.bucket)
 
-        told = wait_until("both are told", lambda: len(events()) == 2 and events())
-        for event, answer, size in zip(told, answers, (1, 2)):
+        published = wait_until("both are published", lambda: len(events()) == 2 and events())
+        for event, answer, size in zip(published, answers, (1, 2)):
             detail = event["detail"]
             self.assertEqual(event["source"], "aws.s3")
             self.assertEqual(event["resources"], [f"arn:aws:s3:::{self.bucket}"])
@@ -67,7 +67,7 @@ class Objects(unittest.TestCase):
                 set(detail),
                 {"version", "bucket", "object", "request-id", "requester", "source-ip-address", "reason"},
             )
-        self.assertLess(told[0]["detail"]["object"]["sequencer"], told[1]["detail"]["object"]["sequencer"])
+        self.assertLess(published[0]["detail"]["object"]["sequencer"], published[1]["detail"]["object"]["sequencer"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What ECR tells EventBridge, and what it answers, after pushes and deletions."""
+"""What ECR publishes on EventBridge, and what it answers, after pushes and deletions."""
 
 import json
 import unittest
@@ -15,14 +15,14 @@ class Registry(unittest.TestCase):
         self.cloud = cloud()
         self.repository = f"shop/{unique('api')}"
 
-    def _told(self):
+    def _published(self):
         return self.cloud.events(
             "ECR Image Action", lambda event: event["detail"]["repository-name"] == self.repository
         )
 
-    def test_a_push_of_a_tag_is_told_in_the_shape_of_aws(self):
+    def test_a_push_of_a_tag_is_published_in_the_shape_of_aws(self):
         digest = self.cloud.push(self.repository, "v1", SERVE)
-        (event,) = self._told()
+        (event,) = self._published()
         self.assertEqual(event["source"], "aws.ecr")
         self.assertEqual((event["account"], event["region"]), (self.cloud.account, self.cloud.region))
         self.assertEqual(
@@ -47,33 +47,33 @@ class Registry(unittest.TestCase):
         ]
         index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
         ecr.put_image(repositoryName=self.repository, imageManifest=index, imageTag="v1")
-        told = [event["detail"] for event in self._told()]
-        self.assertEqual([detail["image-tag"] for detail in told], ["", "", "v1"])
-        self.assertEqual([detail["manifest-media-type"] for detail in told], [MANIFEST, MANIFEST, INDEX])
-        self.assertNotIn("artifact-media-type", told[2])
+        published = [event["detail"] for event in self._published()]
+        self.assertEqual([detail["image-tag"] for detail in published], ["", "", "v1"])
+        self.assertEqual([detail["manifest-media-type"] for detail in published], [MANIFEST, MANIFEST, INDEX])
+        self.assertNotIn("artifact-media-type", published[2])
         detail = ecr.describe_images(repositoryName=self.repository, imageIds=[{"imageTag": "v1"}])["imageDetails"][0]
         self.assertEqual(detail["imageManifestMediaType"], INDEX)
 
-    def test_an_attestation_says_that_it_is_no_image(self):
+    def test_an_attestation_says_that_it_is_not_an_image(self):
         ecr = self.cloud.client("ecr")
         ecr.create_repository(repositoryName=self.repository)
         body = manifest(None, artifactType="application/vnd.dev.cosign.artifact.sig.v1+json")
         ecr.put_image(repositoryName=self.repository, imageManifest=body, imageTag="attestation")
-        (event,) = self._told()
+        (event,) = self._published()
         self.assertEqual(event["detail"]["artifact-media-type"], "application/vnd.dev.cosign.artifact.sig.v1+json")
 
-    def test_a_push_that_changes_nothing_is_refused_and_not_told(self):
+    def test_a_push_that_changes_nothing_is_refused_and_not_published(self):
         ecr = self.cloud.client("ecr")
         ecr.create_repository(repositoryName=self.repository)
         body = manifest(SERVE)
         put = dict(repositoryName=self.repository, imageManifest=body, imageTag="v1")
         ecr.put_image(**put)
         self.assertEqual(error_code(ecr.put_image, **put)[0], "ImageAlreadyExistsException")
-        self.assertEqual(len(self._told()), 1)
+        self.assertEqual(len(self._published()), 1)
         ecr.put_image(**{**put, "imageTag": "v2"})
-        self.assertEqual([event["detail"]["image-tag"] for event in self._told()], ["v1", "v2"])
+        self.assertEqual([event["detail"]["image-tag"] for event in self._published()], ["v1", "v2"])
 
-    def test_deletions_are_told_and_a_tag_alone_can_go(self):
+    def test_deletions_are_published_and_a_tag_alone_can_go(self):
         ecr = self.cloud.client("ecr")
         ecr.create_repository(repositoryName=self.repository)
         body = manifest(SERVE)
@@ -83,8 +83,8 @@ class Registry(unittest.TestCase):
         (image,) = ecr.describe_images(repositoryName=self.repository)["imageDetails"]
         self.assertEqual(image["imageTags"], ["v2"])
         ecr.batch_delete_image(repositoryName=self.repository, imageIds=[{"imageDigest": image["imageDigest"]}])
-        told = [(event["detail"]["action-type"], event["detail"]["image-tag"]) for event in self._told()]
-        self.assertEqual(told, [("PUSH", "v1"), ("PUSH", "v2"), ("DELETE", "v1"), ("DELETE", "v2")])
+        published = [(event["detail"]["action-type"], event["detail"]["image-tag"]) for event in self._published()]
+        self.assertEqual(published, [("PUSH", "v1"), ("PUSH", "v2"), ("DELETE", "v1"), ("DELETE", "v2")])
 
     def test_an_image_that_is_missing_is_an_error(self):
         self.cloud.push(self.repository, "v1", SERVE)

@@ -63,7 +63,7 @@ class Contents(unittest.TestCase):
             self.assertEqual([image for image in shown if image.get("imageTags") == []], [])
             self.assertEqual({image["imageStatus"] for image in shown}, {"ACTIVE"})
 
-    def test_a_moved_tag_leaves_the_time_of_the_push_and_is_told_as_one(self):
+    def test_a_moved_tag_keeps_the_time_of_the_push_and_is_published_as_one(self):
         old, new = manifest(SERVE), manifest(SERVE)
         first = self._put(old, "release")
         (before,) = self._images()["imageDetails"]
@@ -73,9 +73,9 @@ class Contents(unittest.TestCase):
         shown = {image["imageDigest"]: image for image in self._images()["imageDetails"]}
         self.assertEqual(shown[first], before)
         self.assertNotIn("imageTags", next(image for digest, image in shown.items() if digest != first))
-        told = self.cloud.events("ECR Image Action", lambda event: self.repository in str(event["detail"]))
+        found = self.cloud.events("ECR Image Action", lambda event: self.repository in str(event["detail"]))
         self.assertEqual(
-            [event["detail"]["image-digest"] == first for event in told if event["detail"]["image-tag"] == "release"],
+            [event["detail"]["image-digest"] == first for event in found if event["detail"]["image-tag"] == "release"],
             [True, False, True],
         )
 

@@ -1,4 +1,4 @@
-"""Deployments of services that really run: rolling, failing, rolled back; and the events that tell of them."""
+"""Deployments of services that really run: rolling, failing, rolled back; and their events."""
 
 import json
 import platform
@@ -130,8 +130,9 @@ class Services(unittest.TestCase):
         (_, second), (digest, third) = self._definition("v2", SERVE), self._definition("v3", SERVE)
         second, third = self._deploy(second), self._deploy(third)
         self.cloud.wait_for_deployment(service["serviceArn"], third["id"], "COMPLETED")
-        told = [(name, detail["deploymentId"]) for name, detail in self.cloud.deployment_events(service["serviceArn"])]
-        self.assertNotIn(("COMPLETED", second["id"]), told)
+        events = self.cloud.deployment_events(service["serviceArn"])
+        published = [(name, detail["deploymentId"]) for name, detail in events]
+        self.assertNotIn(("COMPLETED", second["id"]), published)
         images = [one["image"] for one in self._containers()]
         self.assertEqual(images, [self.cloud.image(self.repository, digest)] * 2)
 
@@ -218,16 +219,16 @@ class Services(unittest.TestCase):
         self.assertTrue(detail["containers"][0]["reason"].startswith("CannotPullContainerError: "))
         self.assertNotIn("exitCode", detail["containers"][0])
 
-    def test_a_task_tells_each_of_its_states_once_with_a_growing_version(self):
+    def test_each_state_of_a_task_is_published_once_with_a_growing_version(self):
         service, _, _ = self._first_deployment()
         identifier = service["deployments"][0]["id"]
         ecs = self.cloud.client("ecs")
         ecs.update_service(cluster=self.cluster, service="api", desiredCount=0)
         wait_until("both tasks are gone", lambda: len(self._stopped_events(identifier)) == 2)
         arn = self._stopped_events(identifier)[0]["taskArn"]
-        told = self.cloud.events("ECS Task State Change", lambda event: event["resources"] == [arn])
+        published = self.cloud.events("ECS Task State Change", lambda event: event["resources"] == [arn])
         self.assertEqual(
-            [(one["detail"]["lastStatus"], one["detail"]["desiredStatus"]) for one in told],
+            [(one["detail"]["lastStatus"], one["detail"]["desiredStatus"]) for one in published],
             [
                 ("PROVISIONING", "RUNNING"),
                 ("PENDING", "RUNNING"),
@@ -237,13 +238,13 @@ class Services(unittest.TestCase):
                 ("STOPPED", "STOPPED"),
             ],
         )
-        self.assertEqual([one["detail"]["version"] for one in told], [1, 2, 3, 4, 5, 6])
-        self.assertEqual(told[-1]["detail"]["stopCode"], "ServiceSchedulerInitiated")
+        self.assertEqual([one["detail"]["version"] for one in published], [1, 2, 3, 4, 5, 6])
+        self.assertEqual(published[-1]["detail"]["stopCode"], "ServiceSchedulerInitiated")
         self.assertEqual(
-            told[-1]["detail"]["stoppedReason"], f"Scaling activity initiated by (deployment {identifier})"
+            published[-1]["detail"]["stoppedReason"], f"Scaling activity initiated by (deployment {identifier})"
         )
         # Ended by SIGTERM.
-        self.assertEqual(told[-1]["detail"]["containers"][0]["exitCode"], 143)
+        self.assertEqual(published[-1]["detail"]["containers"][0]["exitCode"], 143)
 
     def test_a_container_gets_its_environment_and_is_killed_when_it_does_not_end(self):
         stubborn = python(

@@ -52,7 +52,7 @@ class SingleTasks(unittest.TestCase):
             self.ecs.run_task(**{**request, "startedBy": "another"})
         self.assertEqual(conflict.exception.response["resourceIds"], [first["taskArn"]])
 
-    def test_a_command_and_variables_are_overridden_and_the_exit_code_is_told(self):
+    def test_a_command_and_variables_are_overridden_and_the_exit_code_is_shown(self):
         override = {
             "name": "app",
             "command": python("import os, sys; sys.exit(int(os.environ['CODE']))"),
@@ -62,11 +62,11 @@ class SingleTasks(unittest.TestCase):
         definition = self._definition(environment=[{"name": "CODE", "value": "4"}])
         task = self._run(taskDefinition=definition, overrides={"containerOverrides": [override]}, startedBy=started_by)
         self.assertEqual(self._stopped(task["taskArn"])["containers"][0]["exitCode"], 7)
-        told = self.cloud.events(
+        published = self.cloud.events(
             "ECS Task State Change",
             lambda event: event["resources"] == [task["taskArn"]] and event["detail"]["lastStatus"] == "STOPPED",
         )
-        (detail,) = [event["detail"] for event in told]
+        (detail,) = [event["detail"] for event in published]
         self.assertEqual((detail["startedBy"], detail["stopCode"]), (started_by, "EssentialContainerExited"))
         self.assertEqual(detail["containers"][0]["exitCode"], 7)
         self.assertEqual(detail["group"], f"family:{definition.rsplit('/', 1)[1].split(':')[0]}")

@@ -1,4 +1,4 @@
-"""The stand-in for Slack refuses what Slack refuses, edits what it holds and fails when it is told to."""
+"""The fake Slack refuses what Slack refuses, edits what it holds and fails on request."""
 
 import json
 import unittest

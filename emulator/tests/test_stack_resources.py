@@ -972,18 +972,18 @@ class PlainStacks(unittest.TestCase):
 
         role = cloud().role([allow("logs:*")], principal="cloudformation.amazonaws.com")
         stack.id = client.create_stack(StackName=stack.name, TemplateBody=body(7), RoleARN=role)["StackId"]
-        self.assertEqual(stack.at_rest(), "CREATE_COMPLETE")
+        self.assertEqual(stack.settled(), "CREATE_COMPLETE")
         described = client.describe_stacks(StackName=stack.id)["Stacks"][0]
         self.assertEqual(described["RoleARN"], role)
         name = described["Outputs"][0]["OutputValue"]
         client.update_stack(StackName=stack.name, TemplateBody=body(14))
-        self.assertEqual(stack.at_rest(), "UPDATE_COMPLETE")
+        self.assertEqual(stack.settled(), "UPDATE_COMPLETE")
         found = cloud().client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         self.assertEqual(found[0]["retentionInDays"], 14)
         with self.assertRaisesRegex(Exception, "No updates are to be performed"):
             client.update_stack(StackName=stack.name, TemplateBody=body(14))
         client.update_stack(StackName=stack.name, TemplateBody=body(8))
-        self.assertEqual(stack.at_rest(), "UPDATE_ROLLBACK_COMPLETE")
+        self.assertEqual(stack.settled(), "UPDATE_ROLLBACK_COMPLETE")
         self.assertEqual(stack.delete(), "DELETE_COMPLETE")
 
 

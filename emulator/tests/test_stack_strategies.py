@@ -1,4 +1,4 @@
-"""Stacks whose services ask for blue/green and its kin, and for alarms: what the template says is kept and told."""
+"""Stacks whose services ask for blue/green and its kin, and for alarms: what the template says is kept and shown."""
 
 import unittest
 
@@ -226,7 +226,7 @@ class Strategies(unittest.TestCase):
 
         wait_until("a task of the update runs", updating)
         self.cloud.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
-        self.assertEqual(stack.at_rest(), "UPDATE_ROLLBACK_COMPLETE")
+        self.assertEqual(stack.settled(), "UPDATE_ROLLBACK_COMPLETE")
         self.assertIn("Alarm was triggered", stack.reasons("UPDATE_FAILED")["Service"])
         after = self.cloud.service(self.cluster, "api")
         self.assertEqual((after["taskDefinition"], after["runningCount"]), (before["taskDefinition"], 1))

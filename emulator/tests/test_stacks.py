@@ -159,7 +159,7 @@ class ChangeSets(unittest.TestCase):
             stack.client.execute_change_set(
                 StackName=stack.name, ChangeSetName="same", ClientRequestToken="operation-1"
             )
-        self.assertEqual(stack.at_rest(), "CREATE_COMPLETE")
+        self.assertEqual(stack.settled(), "CREATE_COMPLETE")
 
     def test_the_summary_carries_the_templates_metadata(self):
         stack = Stack()
@@ -200,7 +200,7 @@ class States(unittest.TestCase):
         self.assertEqual(stack.delete(), "DELETE_COMPLETE")
         self.assertEqual(stack.create(template({"Logs": log_group()})), "CREATE_COMPLETE")
 
-    def test_a_failing_update_puts_everything_back(self):
+    def test_a_failing_update_restores_everything(self):
         stack = Stack()
         first = template({"Logs": log_group(days=7), "Other": log_group()}, Outputs={"N": {"Value": "one"}})
         stack.create(first)
@@ -261,7 +261,7 @@ class States(unittest.TestCase):
             stack = Stack()
             bad = {**self._bad(), "DependsOn": "Good"}
             stack.begin(template({"Good": log_group(), "Bad": bad}), "CREATE", execute=execute, **options)
-            self.assertEqual(stack.at_rest(), "CREATE_FAILED")
+            self.assertEqual(stack.settled(), "CREATE_FAILED")
             self.assertIn("Good", stack.physical_ids())
             self.assertEqual(stack.delete(), "DELETE_COMPLETE")
 
@@ -281,7 +281,7 @@ class States(unittest.TestCase):
         code, message = error_code(stack.change_set, body)
         self.assertEqual(code, "ValidationError")
         self.assertEqual(message, f"Stack:{stack.id} is in CREATE_IN_PROGRESS state and can not be updated.")
-        self.assertEqual(stack.at_rest(), "CREATE_COMPLETE")
+        self.assertEqual(stack.settled(), "CREATE_COMPLETE")
 
     def test_a_stack_can_be_deleted_while_it_is_made(self):
         cluster = unique("cluster")
@@ -294,23 +294,23 @@ class States(unittest.TestCase):
         found = self.cloud.client("ecs").describe_clusters(clusters=[cluster])["clusters"]
         self.assertFalse([one for one in found if one["status"] == "ACTIVE"])
 
-    def test_every_status_is_told_on_the_bus_with_the_operations_token(self):
+    def test_every_status_is_published_on_the_bus_with_the_operations_token(self):
         stack = Stack()
         stack.begin(
             template({"Logs": log_group()}), "CREATE", execute={"ClientRequestToken": "operation-7"}
         )
-        stack.at_rest()
+        stack.settled()
 
-        def told():
+        def published():
             return self.cloud.events(
                 "CloudFormation Stack Status Change", lambda event: event["detail"]["stack-id"] == stack.id
             )
 
-        wait_until("the end is told", lambda: len(told()) >= 3)
-        self.assertEqual([one["detail"]["status-details"]["status"] for one in told()], [
+        wait_until("the end is published", lambda: len(published()) >= 3)
+        self.assertEqual([one["detail"]["status-details"]["status"] for one in published()], [
             "REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE",
         ])
-        last = told()[-1]
+        last = published()[-1]
         self.assertEqual((last["source"], last["resources"]), ("aws.cloudformation", [stack.id]))
         self.assertEqual(last["detail"], {
             "stack-id": stack.id,
@@ -395,7 +395,7 @@ class Services(unittest.TestCase):
         self.assertEqual(self._service()["taskDefinition"], first)
         self.assertEqual(self._service()["runningCount"], 1)
 
-    def test_what_the_service_refuses_is_told_in_its_words(self):
+    def test_what_the_service_refuses_fails_in_its_words(self):
         stack, image = Stack(), self._image(SERVE)
         stack.create(service_template(self.cluster, image))
         body = service_template(self.cluster, image)
@@ -451,7 +451,7 @@ class Services(unittest.TestCase):
             ("Service", "Modify", ["Metadata"], "False"),
         )
         stack.client.execute_change_set(StackName=stack.name, ChangeSetName=name)
-        self.assertEqual(stack.at_rest(), "UPDATE_COMPLETE")
+        self.assertEqual(stack.settled(), "UPDATE_COMPLETE")
         summary = stack.client.get_template_summary(StackName=stack.name)
         self.assertEqual(json.loads(summary["Metadata"]), {"followed": "v2"})
         self.assertEqual(self._service()["deployments"], deployments)
@@ -499,7 +499,7 @@ class Permissions(unittest.TestCase):
         # The role stays the stack's: who deletes it need not pass it again.
         deleter = caller([whole("cloudformation:*")])
         deleter.delete_stack(StackName=stack.name)
-        self.assertEqual(stack.at_rest(), "DELETE_COMPLETE")
+        self.assertEqual(stack.settled(), "DELETE_COMPLETE")
 
     def test_who_may_not_pass_the_role_is_refused(self):
         role = service_role([whole("logs:*")])
@@ -554,7 +554,7 @@ class Retention(unittest.TestCase):
                 stack.delete()
                 self.assertEqual(self._exists(name), retained != "Delete")
 
-    def test_a_retained_log_group_is_taken_up_again_by_its_name(self):
+    def test_a_retained_log_group_is_adopted_by_its_name(self):
         name = unique("group")
         body = template({"Logs": log_group(name, DeletionPolicy="RetainExceptOnCreate"), "Other": log_group()})
         stack = Stack()
@@ -568,7 +568,7 @@ class Retention(unittest.TestCase):
         }
         self.assertEqual(actions, {"Logs": "Import", "Other": "Add"})
         again.client.execute_change_set(StackName=again.name, ChangeSetName=change_set)
-        self.assertEqual(again.at_rest(), "CREATE_COMPLETE")
+        self.assertEqual(again.settled(), "CREATE_COMPLETE")
         self.assertEqual(again.physical_ids()["Logs"], name)
         changed = template({"Logs": log_group(name, 90, DeletionPolicy="Retain")})
         self.assertEqual(again.apply(changed), "UPDATE_COMPLETE")

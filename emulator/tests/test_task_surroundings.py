@@ -5,7 +5,7 @@ import unittest
 
 from tests.running_cloud import NETWORK, allow, cloud, python, request, unique, wait_until
 
-# What a task does with its credentials, as any SDK: it writes an object and what it was told.
+# What a task does with its credentials, as any SDK: it writes an object and what it was answered.
 WRITER = """
 import json, os, sys, urllib.request
 call = urllib.request.Request(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])

@@ -1,4 +1,4 @@
-"""The errors of the Docker client that the emulator names."""
+"""The errors of the Docker client that ministack names."""
 
 
 class DockerException(Exception):
