@@ -23,7 +23,7 @@ ACCOUNT = "123456789012"
 INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
 # The modules that patch ministack when they are imported. Of two that wrap the same function the later one is outside.
 _PATCHING = (
-    "processes", "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
+    "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
     "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
     "roles", "alarms", "file_systems", "networks", "targets", "application_auto_scaling",
 )

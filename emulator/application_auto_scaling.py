@@ -9,7 +9,7 @@ import time
 import uuid
 
 from ministack import app
-from ministack.core import iam_actions, router
+from ministack.core import iam_actions
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region
 from ministack.core.responses import json_response
 from ministack.services import ecs
@@ -114,7 +114,7 @@ def _set_within(service, target):
     cluster, name, record = service
     wanted = min(max(record["desiredCount"], target["MinCapacity"]), target["MaxCapacity"])
     if wanted != record["desiredCount"]:
-        ecs._update_service({"cluster": cluster, "service": name, "desiredCount": wanted})
+        ecs._ACTION_MAP["UpdateService"]({"cluster": cluster, "service": name, "desiredCount": wanted})
 
 
 def _deregister(data):
@@ -252,10 +252,3 @@ async def _handle(method, path, headers, body, query_params):
 
 
 replaces(iam_actions, "SERVICE_TO_IAM_NAMESPACE", SERVICE)(SERVICE)
-replaces(router, "SERVICE_PATTERNS", SERVICE)(
-    {
-        "target_prefixes": ["AnyScaleFrontendService"],
-        "host_patterns": [r"application-autoscaling\."],
-        "credential_scope": SERVICE,
-    }
-)

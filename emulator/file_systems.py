@@ -1,15 +1,12 @@
-"""EFS file systems as AWS shows them: throughput where it is provisioned, and the key they are encrypted with;
-and for a day after their throughput was raised or provisioned anew, no less of it."""
+"""EFS file systems: throughput only where it is provisioned, and no less of it for a day after it was raised or
+provisioned anew."""
 
 import time
 
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import efs, tagging
 
 from patches import replaces, wraps
 
-# One for each account and region, which AWS makes at the first encrypted file system.
-_KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 _DAY_SECONDS = 24 * 60 * 60
 # When throughput was last raised, or provisioned where it was not, by the file system's id.
 _raised = {}
@@ -55,16 +52,6 @@ def age(identifier, hours):
         return False
     _raised[identifier] -= float(hours) * 3600
     return True
-
-
-@wraps(efs, "_fs_response")
-def _shown(show, record):
-    shown = show(record)
-    if not shown.get("KmsKeyId"):
-        shown.pop("KmsKeyId", None)
-        if shown.get("Encrypted"):
-            shown["KmsKeyId"] = f"arn:aws:kms:{get_region()}:{get_account_id()}:key/{_KEY}"
-    return shown
 
 
 # Policies may ask for the tags of file systems (aws:ResourceTag).

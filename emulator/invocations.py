@@ -2,8 +2,8 @@
 
 As on AWS an event waits in the queue of its function until the function may run once more, which is not an attempt. A
 function error is tried twice more, and an event that failed for good, or that waited too long, goes to the on-failure
-destination if the function's role may send there. Only the pauses are short (AWS waits one minute, then two). The
-emulator starts a thread for each event; here a few threads work for all queues.
+destination if the function's role may send there. Only the pauses are short (AWS waits one minute, then two).
+ministack starts a thread for each event; here a few threads work for all queues.
 """
 
 import asyncio

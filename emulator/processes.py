@@ -17,12 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
-
-from ministack.core import lambda_runtime
-
-from patches import replaces
-
 _SET_PARENT_DEATH_SIGNAL = 1
 
 # Reads "+1234" for a session that began and "-1234" for one that ended; the end of its input is the
@@ -127,13 +121,4 @@ def end_all(grace_seconds=1.0):
         signal_session(process, signal.SIGKILL)
 
 
-def _subprocess_module():
-    """The real `subprocess`, but `Popen` starts processes here."""
-    module = types.ModuleType("subprocess")
-    module.__dict__.update({name: value for name, value in vars(subprocess).items() if not name.startswith("__")})
-    module.Popen = start
-    return module
-
-
-replaces(lambda_runtime, "subprocess")(_subprocess_module())
 threading.Thread(target=_start_for_ever, daemon=True, name="process-starter").start()

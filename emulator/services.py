@@ -356,8 +356,7 @@ def _answer(service):
     return ecs.json_response({"service": ecs._sanitize(service)})
 
 
-@replaces(ecs, "_ACTION_MAP", "CreateService")
-@wraps(ecs, "_create_service")
+@wraps(ecs, "_ACTION_MAP", "CreateService")
 @_locked
 def _created(create, data):
     answer = create(data)
@@ -375,8 +374,7 @@ def _created(create, data):
     return _answer(service)
 
 
-@replaces(ecs, "_ACTION_MAP", "UpdateService")
-@wraps(ecs, "_update_service")
+@wraps(ecs, "_ACTION_MAP", "UpdateService")
 @_locked
 def _updated(update, data):
     service = _record_of(data, "service") or {}
@@ -394,15 +392,13 @@ def _updated(update, data):
     return _answer(service)
 
 
-@replaces(ecs, "_ACTION_MAP", "DeleteService")
-@wraps(ecs, "_delete_service")
+@wraps(ecs, "_ACTION_MAP", "DeleteService")
 @_locked
 def _deleted(delete, data):
     return delete(data)
 
 
-@replaces(ecs, "_ACTION_MAP", "DescribeServices")
-@wraps(ecs, "_describe_services")
+@wraps(ecs, "_ACTION_MAP", "DescribeServices")
 @_locked
 def _described(describe, data):
     """Ten services a call at most."""
@@ -414,10 +410,7 @@ def _described(describe, data):
 
 
 @replaces(ecs, "_reconcile_service_tasks")
-@replaces(ecs, "_complete_service_deployment")
-@replaces(ecs, "_schedule_service_deployment_completion")
 @replaces(ecs, "_record_service_task_failure")
-@replaces(ecs, "_record_service_task_healthy")
 def _nothing(*_arguments, **_options):
     """The scheduling of ministack, which the steps above replace."""
 

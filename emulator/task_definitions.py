@@ -5,7 +5,7 @@ import json
 from ministack.core.iam_evaluator import caller_arn
 from ministack.services import ecs
 
-from patches import replaces, wraps
+from patches import wraps
 
 # What ECS itself adds to a registered definition.
 _ADDED = {
@@ -48,8 +48,7 @@ def _refusal(data):
     return None if fits else "No Fargate configuration exists for given values."
 
 
-@replaces(ecs, "_ACTION_MAP", "RegisterTaskDefinition")
-@wraps(ecs, "_register_task_definition")
+@wraps(ecs, "_ACTION_MAP", "RegisterTaskDefinition")
 def _registered(register, data):
     refusal = _refusal(data)
     if refusal:
@@ -77,8 +76,7 @@ def _registered(register, data):
     return ecs.json_response(shown)
 
 
-@replaces(ecs, "_ACTION_MAP", "DescribeTaskDefinition")
-@wraps(ecs, "_describe_task_definition")
+@wraps(ecs, "_ACTION_MAP", "DescribeTaskDefinition")
 def _described(describe, data):
     """Its tags only for those who ask for them."""
     status, headers, body = describe(data)

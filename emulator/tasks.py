@@ -3,11 +3,9 @@
 ministack moves a task through its states; here each change of `lastStatus` or `desiredStatus` that
 counts on AWS gives an `ECS Task State Change`, and stopping takes the time the containers take.
 
-ministack has a thread for each task that runs, starts or stops, and for each call. Here one thread watches all
-tasks, and a few start and stop them and answer.
+ministack has a thread for each task that runs or stops. Here one thread watches all tasks, and a few stop them.
 """
 
-import asyncio
 import concurrent.futures
 import contextlib
 import json
@@ -28,10 +26,7 @@ _AT_ONCE = 6
 
 _maybe_mark_stopped = ecs._maybe_mark_stopped
 _listeners = []
-# What starts must not wait for what takes its time to stop.
-_starting = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-starting")
 _stopping = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "tasks-stopping")
-_calls = asyncio.Semaphore(_AT_ONCE)
 # The running tasks by ARN, with what ministack needs to look at one.
 _watched = {}
 
@@ -88,21 +83,6 @@ def _running(mark, task_arn, task):
     if changed:
         _announce(task)
     return changed
-
-
-@wraps(ecs, "_run_task")
-def _run(run_task, data):
-    status, headers, body = run_task(data)
-    if status != 200:
-        return status, headers, body
-    parsed = json.loads(body)
-    for shown in parsed["tasks"]:
-        task = ecs._tasks.get(shown["taskArn"])
-        if task is not None and task.get("launchType") == "FARGATE":
-            # A Fargate task has no container instance that its owner could see.
-            task.pop("containerInstanceArn", None)
-            shown.pop("containerInstanceArn", None)
-    return status, headers, json.dumps(parsed).encode()
 
 
 def _stop_seconds(task):
@@ -186,24 +166,18 @@ def stop(task, reason, stop_code):
     task_arn = task["taskArn"]
     if not _begin_stop(task_arn, task, reason, stop_code):
         return
-    _submit(_stopping, get_account_id(), get_region(), _finish_stop, task_arn, task, reason, stop_code)
+    _submit(get_account_id(), get_region(), _finish_stop, task_arn, task, reason, stop_code)
 
 
-def _submit(workers, account, region, function, *arguments):
+def _submit(account, region, function, *arguments):
     def run():
         try:
             with request_scope(account, region):
                 function(*arguments)
         except Exception:
-            ecs.logger.exception("a task could not be started, stopped or looked at")
+            ecs.logger.exception("a task could not be stopped or looked at")
 
-    workers.submit(run)
-
-
-@wraps(ecs, "_run_task_worker")
-def _start_in_turn(start, *arguments):
-    """Ends the thread that ministack has begun for this."""
-    _starting.submit(start, *arguments)
+    _stopping.submit(run)
 
 
 @replaces(ecs, "_watch_task_lifecycle")
@@ -220,7 +194,7 @@ def _watch_for_ever():
                     _watched.pop(arn, None)
                 elif _has_ended(task):
                     _watched.pop(arn, None)
-                    _submit(_stopping, account, region, _look, task, docker_client, account, region)
+                    _submit(account, region, _look, task, docker_client, account, region)
 
 
 def _has_ended(task):
@@ -233,12 +207,6 @@ def _look(task, docker_client, account, region):
     if ecs._task_is_active(task["taskArn"], task):
         # A container on which its task does not depend has ended.
         _watch(task, docker_client, account, region)
-
-
-@wraps(ecs, "run_reentrant")
-async def _answer_in_turn(answer, *arguments, **options):
-    async with _calls:
-        return await answer(*arguments, **options)
 
 
 @replaces(ecs, "_ACTION_MAP", "StopTask")

@@ -59,6 +59,27 @@ class Alarms(unittest.TestCase):
         self.assertEqual(text("ActionsEnabled"), "true")
         self.assertTrue(text("AlarmActions/member").endswith(":people"))
 
+    def test_an_alarm_on_an_expression_keeps_its_metrics_and_has_none_of_its_own(self):
+        name, client = unique("alarm"), self.cloud.client("cloudwatch")
+        metric = {"Namespace": "AWS/SQS", "MetricName": "NumberOfMessagesSent"}
+        metrics = [
+            {"Id": "sent", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False},
+            {"Id": "twice", "Expression": "sent * 2", "ReturnData": True},
+        ]
+        options = {"EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}
+        client.put_metric_alarm(AlarmName=name, Metrics=metrics, **options)
+        (alarm,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        self.assertEqual([one["Id"] for one in alarm["Metrics"]], ["sent", "twice"])
+        self.assertFalse({"MetricName", "Namespace", "Statistic", "Period"} & alarm.keys())
+
+    def test_dashboards_have_tags(self):
+        name, client = unique("dashboard"), self.cloud.client("cloudwatch")
+        client.put_dashboard(DashboardName=name, DashboardBody="{}", Tags=[{"Key": "team", "Value": "shop"}])
+        arn = f"arn:aws:cloudwatch::{self.cloud.account}:dashboard/{name}"
+        client.tag_resource(ResourceARN=arn, Tags=[{"Key": "stage", "Value": "prod"}])
+        found = client.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        self.assertEqual({one["Key"]: one["Value"] for one in found}, {"team": "shop", "stage": "prod"})
+
 
 if __name__ == "__main__":
     unittest.main()

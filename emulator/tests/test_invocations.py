@@ -1,6 +1,7 @@
 """Asynchronous invocations: the queue of each function, how many run at once, and what that costs the machine."""
 
 import base64
+import collections
 import concurrent.futures
 import json
 import os
@@ -100,6 +101,9 @@ class Invocations(unittest.TestCase):
         while any(self._left(name) for name in names):
             most = max(most, running())
         self.assertEqual(most, 16)
+        if sys.platform == "linux":
+            # With sixteen environments, of the one function or the other.
+            self.assertLess(len(os.listdir(f"/proc/{self.cloud.process.pid}/task")), MOST_THREADS)
 
     def test_a_failed_event_lets_others_run_while_it_pauses_and_is_tried_three_times(self):
         name, _, journal = self.cloud.function()
@@ -131,6 +135,19 @@ class Invocations(unittest.TestCase):
         refused = error_code(self.functions.invoke, FunctionName=name, Payload=b"{}")
         self.assertEqual(refused[0], "TooManyRequestsException")
         self._wait_until_nothing_is_left(name)
+
+    def test_callers_who_wait_are_throttled_at_the_concurrency_of_the_account(self):
+        name, _, _ = self.cloud.function()
+
+        def call(_):
+            try:
+                return self.functions.invoke(FunctionName=name, Payload=json.dumps({"sleep": 3}))["StatusCode"]
+            except self.functions.exceptions.TooManyRequestsException:
+                return 429
+
+        with concurrent.futures.ThreadPoolExecutor(30) as callers:
+            answers = collections.Counter(callers.map(call, range(30)))
+        self.assertEqual(answers, {200: 24, 429: 6})
 
     def test_raising_the_concurrency_lets_waiting_events_run(self):
         name, _, journal = self.cloud.function()

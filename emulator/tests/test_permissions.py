@@ -136,6 +136,11 @@ class Permissions(unittest.TestCase):
             ("lambda", "AccessDeniedException", lambda client: client.invoke(FunctionName="any")),
             ("logs", "AccessDeniedException", lambda client: client.create_log_group(logGroupName="any")),
             ("sqs", "AccessDenied", lambda client: client.get_queue_url(QueueName="any")),
+            (
+                "application-autoscaling",
+                "AccessDeniedException",
+                lambda client: client.describe_scalable_targets(ServiceNamespace="ecs"),
+            ),
         ):
             with self.subTest(service):
                 client = self.cloud.limited_client(service, nothing)

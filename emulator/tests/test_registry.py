@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from tests.running_cloud import SERVE, cloud, error_code, manifest, unique
+from tests.running_cloud import SERVE, cloud, error_code, manifest, request, unique
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -53,6 +53,14 @@ class Registry(unittest.TestCase):
         self.assertNotIn("artifact-media-type", published[2])
         detail = ecr.describe_images(repositoryName=self.repository, imageIds=[{"imageTag": "v1"}])["imageDetails"][0]
         self.assertEqual(detail["imageManifestMediaType"], INDEX)
+
+    def test_a_push_by_the_registry_protocol_is_published_too(self):
+        self.cloud.client("ecr").create_repository(repositoryName=self.repository)
+        url = f"{self.cloud.description['endpoint']}/v2/{self.repository}/manifests/v1"
+        self.assertEqual(request("PUT", url, raw=manifest(SERVE).encode())[0], 201)
+        (event,) = self._published()
+        self.assertEqual((event["detail"]["action-type"], event["detail"]["image-tag"]), ("PUSH", "v1"))
+        self.assertEqual(event["detail"]["manifest-media-type"], MANIFEST)
 
     def test_an_attestation_says_that_it_is_not_an_image(self):
         ecr = self.cloud.client("ecr")

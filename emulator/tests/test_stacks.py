@@ -230,6 +230,21 @@ class States(unittest.TestCase):
         self.assertEqual(stack.client.get_template(StackName=stack.name)["TemplateBody"], first)
         self.assertEqual(stack.apply(template({"Logs": log_group(days=14)})), "UPDATE_COMPLETE")
 
+    def test_a_rollback_that_failed_is_continued(self):
+        stack = Stack()
+        stack.create(template({"Logs": log_group(days=7)}))
+        self.addCleanup(self.cloud.control, "DELETE", "/faults")
+        name = stack.physical_ids()["Logs"]
+        text = f'"{name}", "retentionInDays": 7'
+        fault = {"action": "logs:PutRetentionPolicy", "fault": "failed", "containing": text}
+        self.assertEqual(self.cloud.control("POST", "/faults", fault)[0], 200)
+        bad = {**self._bad(), "DependsOn": "Logs"}
+        self.assertEqual(stack.apply(template({"Logs": log_group(days=14), "Bad": bad})), "UPDATE_ROLLBACK_FAILED")
+        stack.client.continue_update_rollback(StackName=stack.name)
+        wait_until("the rollback is complete", lambda: stack.status() == "UPDATE_ROLLBACK_COMPLETE")
+        (group,) = self.cloud.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        self.assertEqual(group["retentionInDays"], 7)
+
     def test_only_what_changes_is_touched(self):
         stack = Stack()
         stack.create(template({"Logs": log_group(), "Other": log_group()}))
@@ -264,6 +279,18 @@ class States(unittest.TestCase):
             self.assertEqual(stack.settled(), "CREATE_FAILED")
             self.assertIn("Good", stack.physical_ids())
             self.assertEqual(stack.delete(), "DELETE_COMPLETE")
+
+    def test_an_update_that_was_left_as_it_failed_is_rolled_back_on_request(self):
+        stack = Stack()
+        stack.create(template({"Logs": log_group(days=7)}))
+        bad = {**self._bad(), "DependsOn": "Logs"}
+        stack.begin(template({"Logs": log_group(days=14), "Bad": bad}), execute={"DisableRollback": True})
+        self.assertEqual(stack.settled(), "UPDATE_FAILED")
+        stack.client.rollback_stack(StackName=stack.name)
+        wait_until("the rollback is complete", lambda: stack.status() == "UPDATE_ROLLBACK_COMPLETE")
+        name = stack.physical_ids()["Logs"]
+        (group,) = self.cloud.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        self.assertEqual(group["retentionInDays"], 7)
 
     def test_a_protected_stack_is_not_deleted(self):
         stack = Stack()
@@ -508,10 +535,29 @@ class Permissions(unittest.TestCase):
         self.assertEqual(code, "AccessDenied")
         self.assertIn("is not authorized to perform: iam:PassRole", message)
 
+    def test_who_may_not_pass_the_role_neither_updates_nor_deletes_with_it(self):
+        role = service_role([whole("logs:*")])
+        stack = Stack(None, role)
+        stack.create(template({"Logs": log_group()}))
+        client, options = caller([whole("cloudformation:*")]), {"StackName": stack.name, "RoleARN": role}
+        body = json.dumps(template({"Logs": log_group(days=14)}))
+        self.assertEqual(error_code(client.update_stack, TemplateBody=body, **options)[0], "AccessDenied")
+        self.assertEqual(error_code(client.delete_stack, **options)[0], "AccessDenied")
+
     def test_a_role_that_does_not_trust_cloudformation_is_refused(self):
         role = self.cloud.role([whole("logs:*")], principal="ec2.amazonaws.com")
         code, message = error_code(Stack(None, role).change_set, template({"Logs": log_group()}), "CREATE")
         self.assertEqual((code, message), ("ValidationError", f"Role {role} is invalid or cannot be assumed"))
+
+    def test_drift_is_detected_with_the_role_of_the_stack(self):
+        role = service_role([whole("logs:*")])
+        stack = Stack(None, role)
+        self.assertEqual(stack.create(template({"Logs": log_group()})), "CREATE_COMPLETE")
+        stack.client = caller([whole("cloudformation:*")])
+        self.assertEqual(stack.drifts()["Logs"]["StackResourceDriftStatus"], "IN_SYNC")
+        options = {"StackName": stack.name, "LogicalResourceId": "Logs"}
+        drift = stack.client.detect_stack_resource_drift(**options)["StackResourceDrift"]
+        self.assertEqual(drift["StackResourceDriftStatus"], "IN_SYNC")
 
     def test_without_a_role_the_callers_permissions_count(self):
         stack = Stack(caller([whole("cloudformation:*")]))

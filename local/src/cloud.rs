@@ -30,9 +30,9 @@ pub struct Cloud {
     pub endpoint: String,
     /// Where the control server answers.
     pub control: String,
-    /// The webhook of Slack's stand-in.
+    /// The webhook of the fake Slack.
     pub slack_webhook_url: String,
-    /// The Web API of Slack's stand-in.
+    /// The Web API of the fake Slack.
     pub slack_api_url: String,
     /// The AWS region that it plays.
     pub region: String,
