@@ -297,6 +297,32 @@ class Services(unittest.TestCase):
         task = ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
         return task if task["lastStatus"] == "STOPPED" else None
 
+    def test_a_service_keeps_the_members_that_it_was_created_with(self):
+        ecs = self.cloud.client("ecs")
+        _, definition = self._definition("v1", SERVE)
+        ecs.create_cluster(clusterName=self.cluster)
+        kept = {"enableECSManagedTags": True, "propagateTags": "SERVICE", "availabilityZoneRebalancing": "DISABLED"}
+        ecs.create_service(
+            cluster=self.cluster,
+            serviceName="api",
+            taskDefinition=definition,
+            desiredCount=0,
+            launchType="FARGATE",
+            networkConfiguration=NETWORK,
+            **kept,
+        )
+        service = self.cloud.service(self.cluster, "api")
+        self.assertEqual({name: service.get(name) for name in kept}, kept)
+        self.assertNotIn("roleArn", service)
+
+    def test_a_service_is_deleted_at_once_and_its_tasks_take_their_time(self):
+        deaf = python("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)")
+        self._first_deployment(deaf)
+        began = time.monotonic()
+        self.cloud.client("ecs").delete_service(cluster=self.cluster, service="api", force=True)
+        self.assertLess(time.monotonic() - began, 2, "DeleteService waits for nothing")
+        wait_until("its processes are gone", lambda: not self._containers())
+
     def test_a_single_task_that_cannot_start_says_why(self):
         without_command = self.cloud.push(self.repository, "none", None)
         unknown_program = self.cloud.push(self.repository, "unknown", ["/no/such/program"])

@@ -1,5 +1,6 @@
 """Tasks that nobody's service started: once for each client token, with their own command, and what they wrote."""
 
+import time
 import unittest
 
 from tests.running_cloud import NETWORK, allow, cloud, error_code, fail, python, unique, wait_until
@@ -115,6 +116,30 @@ class SingleTasks(unittest.TestCase):
         request = self._request(taskDefinition=definition)
         client.run_task(**request)
         self.assertEqual(error_code(client.run_task, **{**request, "cluster": other})[0], "AccessDeniedException")
+
+    def test_who_looks_at_a_task_does_not_wait_for_its_containers(self):
+        image = self.cloud.image(self.repository, self.digest)
+        deaf = python("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)")
+        definition = self.ecs.register_task_definition(
+            family=unique("family"),
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            containerDefinitions=[
+                {"name": "app", "image": image, "command": python("import time; time.sleep(1)")},
+                {"name": "deaf", "image": image, "command": deaf, "stopTimeout": 4},
+            ],
+        )["taskDefinition"]["taskDefinitionArn"]
+        arn = self._run(taskDefinition=definition)["taskArn"]
+
+        def ended():
+            began = time.monotonic()
+            (task,) = self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"]
+            self.assertLess(time.monotonic() - began, 2)
+            return task["lastStatus"] == "STOPPED"
+
+        wait_until("the task has stopped", ended)
 
     def test_what_a_task_wrote_is_in_the_stream_of_its_container(self):
         group = unique("/ecs/shop")
