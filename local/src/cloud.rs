@@ -1,4 +1,4 @@
-//! The process of the local cloud: `python local/cloud --directory <directory>`.
+//! The process of the local cloud: `python emulator --directory <directory>`.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -30,9 +30,9 @@ pub struct Cloud {
     pub endpoint: String,
     /// Where the control server answers.
     pub control: String,
-    /// The webhook of Slack's stand-in.
+    /// The webhook of the fake Slack.
     pub slack_webhook_url: String,
-    /// The Web API of Slack's stand-in.
+    /// The Web API of the fake Slack.
     pub slack_api_url: String,
     /// The AWS region that it plays.
     pub region: String,
@@ -135,7 +135,7 @@ pub fn start(
         .with_context(|| format!("open {}", log.display()))?;
     let mut command = Command::new(python.interpreter());
     command
-        .arg(workspace.path("local/cloud"))
+        .arg(workspace.path("emulator"))
         .arg("--directory")
         .arg(directory);
     if lifetime == Lifetime::OfThisProcess {

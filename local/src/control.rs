@@ -1,4 +1,4 @@
-//! The control server of the local cloud: what Slack's stand-in received, the events, the running processes.
+//! The control server of the local cloud: what the fake Slack received, the events, the running processes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::homebrew::Homebrew;
 
-/// A message that Slack's stand-in accepted.
+/// A message that the fake Slack accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlackMessage {
-    /// When it came, as the stand-in wrote it.
+    /// When it came, as the fake Slack wrote it.
     pub received_at: Value,
     /// What was posted.
     pub body: Value,
@@ -118,7 +118,7 @@ impl Control {
         self.containers().is_ok()
     }
 
-    /// What Slack's stand-in accepted, in order.
+    /// What the fake Slack accepted, in order.
     ///
     /// # Errors
     /// When the control server does not answer.
@@ -126,7 +126,7 @@ impl Control {
         self.get("/slack/messages")
     }
 
-    /// The posts that Slack's stand-in refused on request, in order.
+    /// The posts that the fake Slack refused on request, in order.
     ///
     /// # Errors
     /// When the control server does not answer.
@@ -134,7 +134,7 @@ impl Control {
         self.get("/slack/refused")
     }
 
-    /// Slack's stand-in answers the next posts with `status`; `retry_after` is the header's value.
+    /// The fake Slack answers the next posts with `status`; `retry_after` is the header's value.
     ///
     /// # Errors
     /// When the control server does not answer.
@@ -199,7 +199,7 @@ impl Control {
         self.get("/events")
     }
 
-    /// The source of this name: a stand-in for Homebrew's servers.
+    /// The source of this name: a fake of Homebrew's servers.
     #[must_use]
     pub fn homebrew(&self, source: &str) -> Homebrew {
         Homebrew::new(self.clone(), source)

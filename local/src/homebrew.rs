@@ -1,4 +1,4 @@
-//! The stand-in for Homebrew's API and its registry: what it publishes, what goes wrong with it, what it was asked.
+//! The fake of Homebrew's API and its registry: what it publishes, what goes wrong with it, what it was asked.
 
 use std::collections::BTreeMap;
 

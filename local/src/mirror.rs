@@ -1,4 +1,4 @@
-//! A mirror of the stand-in for Homebrew, as its stack makes it and its clients see it.
+//! A mirror of the fake Homebrew, as its stack makes it and its clients see it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

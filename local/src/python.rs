@@ -1,5 +1,5 @@
 //! Python environments in `target/`, made from pinned requirements: above all that of the local cloud and of packaging,
-//! `target/local/venv`, made from `local/requirements.txt`.
+//! `target/local/venv`, made from `emulator/requirements.txt`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ impl Python {
     pub fn ensure(workspace: &Workspace, progress: impl FnMut(&str)) -> Result<Self> {
         Self::ensure_from(
             workspace,
-            "local/requirements.txt",
+            "emulator/requirements.txt",
             "target/local",
             progress,
         )

@@ -216,4 +216,4 @@ class Refused(Exception):
         self.message = message
 
 
-CLOUD = Cloud(os.environ.get("LONGSHORE_LOCAL_DIRECTORY", "target/local/cloud"))
+CLOUD = Cloud(os.environ.get("LONGSHORE_LOCAL_DIRECTORY", "target/local/up"))

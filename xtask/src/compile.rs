@@ -4,7 +4,7 @@
 //! nothing is compiled for them alone. What goes to AWS is compiled by cargo-lambda in a profile of its own.
 //!
 //! There the same sources give the same bytes on every machine and in every folder: cargo-lambda and zig are pinned in
-//! `local/requirements.txt`, rustc in `rust-toolchain.toml`, crates in `Cargo.lock`, and paths of this machine are
+//! `emulator/requirements.txt`, rustc in `rust-toolchain.toml`, crates in `Cargo.lock`, and paths of this machine are
 //! mapped to fixed names in what Rust and C compile.
 
 use std::ffi::OsString;

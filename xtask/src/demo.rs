@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the whole way from a stack file to what runs, and of a push, shown from nothing on this machine.
 //! What each step says is checked from outside: by CloudFormation, by ECS and by the processes that run, by ECR, by S3,
-//! by logs, and by what Slack's stand-in received.
+//! by logs, and by what the fake Slack received.
 
 mod deployments;
 mod stacks;
@@ -226,7 +226,7 @@ struct Demo<'workspace> {
     directory: PathBuf,
     terminal: Terminal,
     steps: Vec<Step>,
-    /// What Slack's stand-in received so far.
+    /// What the fake Slack received so far.
     slack: Vec<SlackMessage>,
 }
 
@@ -300,7 +300,7 @@ impl Demo<'_> {
         let python = self.step("the Python environment is installed", |terminal| {
             let python = Python::ensure(workspace, |text| terminal.progress(text))?;
             Ok((
-                "pinned with hashes in local/requirements.txt".to_owned(),
+                "pinned with hashes in emulator/requirements.txt".to_owned(),
                 python,
             ))
         })?;

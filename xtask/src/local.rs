@@ -15,7 +15,7 @@ use crate::terminal::{Style, Terminal};
 use crate::{package, tools};
 
 /// Where the cloud is when no other directory is given.
-const DEFAULT_DIRECTORY: &str = "target/local/cloud";
+const DEFAULT_DIRECTORY: &str = "target/local/up";
 
 #[derive(Args)]
 pub struct Arguments {

@@ -477,9 +477,9 @@ impl<'workspace> Suite<'workspace> {
                 "unittest",
                 "discover",
                 "-s",
-                "local/cloud/tests",
+                "emulator/tests",
                 "-t",
-                "local/cloud",
+                "emulator",
             ])
             .current_dir(self.workspace.root());
         self.unittest(&mut command)

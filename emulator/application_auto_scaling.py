@@ -1,0 +1,254 @@
+"""Application Auto Scaling, which ministack lacks: what is registered is kept and shown, and nothing scales.
+
+One thing it does: a target that lies outside of its new limits is set to the nearer one, as on AWS.
+"""
+
+import json
+import threading
+import time
+import uuid
+
+from ministack import app
+from ministack.core import iam_actions
+from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region
+from ministack.core.responses import json_response
+from ministack.services import ecs
+
+from patches import replaces
+
+SERVICE = "application-autoscaling"
+_TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+
+_targets = AccountRegionScopedDict()
+_policies = AccountRegionScopedDict()
+_actions = AccountRegionScopedDict()
+_tags = AccountRegionScopedDict()
+_lock = threading.RLock()
+
+
+class _Problem(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def _key(data):
+    return "|".join(str(data[name]) for name in _TARGET)
+
+
+def _arn(service, resource):
+    return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"
+
+
+def _arn_of(kind, data, name):
+    resource = f"{data['ServiceNamespace']}/{data['ResourceId']}:{name}/{data[name[:1].upper() + name[1:]]}"
+    return _arn("autoscaling", f"{kind}:{uuid.uuid4()}:resource/{resource}")
+
+
+def _required(data, *names):
+    missing = [name for name in names if data.get(name) in (None, "")]
+    if missing:
+        listed = "; ".join(
+            f"Value null at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: Member must not be null"
+            for name in missing
+        )
+        raise _Problem("ValidationException", f"{len(missing)} validation error detected: {listed}")
+
+
+def _target(data):
+    found = _targets.get(_key(data))
+    if found is None:
+        raise _Problem("ObjectNotFoundException", f"No scalable target registered for {_place(data)}")
+    return found
+
+
+def _place(data):
+    return (
+        f"service namespace: {data['ServiceNamespace']}, resource ID: {data['ResourceId']}, "
+        f"scalable dimension: {data['ScalableDimension']}"
+    )
+
+
+def _service_of(data):
+    """The ECS service that a target is about: its cluster, its name and its record."""
+    if data["ScalableDimension"] != "ecs:service:DesiredCount":
+        return None
+    _, cluster, name = data["ResourceId"].split("/", 2)
+    return cluster, name, ecs._services.get(f"{cluster}/{name}")
+
+
+def _register(data):
+    _required(data, *_TARGET)
+    service = _service_of(data)
+    if service is not None and (service[2] is None or service[2].get("status") != "ACTIVE"):
+        raise _Problem("ValidationException", f"ECS service doesn't exist: {data['ResourceId']}")
+    before = _targets.get(_key(data)) or {}
+    if not before:
+        _required(data, "MinCapacity", "MaxCapacity")
+    merged = {**before, **{name: value for name, value in data.items() if name != "Tags"}}
+    if merged["MinCapacity"] > merged["MaxCapacity"]:
+        raise _Problem("ValidationException", "Maximum capacity cannot be less than minimum capacity")
+    if not before:
+        merged["ScalableTargetARN"] = _arn("application-autoscaling", f"scalable-target/0ec5{uuid.uuid4().hex[:24]}")
+        merged["CreationTime"] = time.time()
+        merged.setdefault(
+            "RoleARN",
+            f"arn:aws:iam::{get_account_id()}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
+            "AWSServiceRoleForApplicationAutoScaling_ECSService",
+        )
+    kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+    merged["SuspendedState"] = {
+        **dict.fromkeys(kinds, False),
+        **(before.get("SuspendedState") or {}),
+        **(data.get("SuspendedState") or {}),
+    }
+    _targets[_key(data)] = merged
+    if data.get("Tags"):
+        _tags[merged["ScalableTargetARN"]] = {**(_tags.get(merged["ScalableTargetARN"]) or {}), **data["Tags"]}
+    if service is not None:
+        _set_within(service, merged)
+    return {"ScalableTargetARN": merged["ScalableTargetARN"]}
+
+
+def _set_within(service, target):
+    cluster, name, record = service
+    wanted = min(max(record["desiredCount"], target["MinCapacity"]), target["MaxCapacity"])
+    if wanted != record["desiredCount"]:
+        ecs._ACTION_MAP["UpdateService"]({"cluster": cluster, "service": name, "desiredCount": wanted})
+
+
+def _deregister(data):
+    _required(data, *_TARGET)
+    target = _target(data)
+    _targets.pop(_key(data))
+    _tags.pop(target["ScalableTargetARN"], None)
+    for store in (_policies, _actions):
+        for key in [key for key in store if key.startswith(_key(data) + "|")]:
+            store.pop(key)
+    return {}
+
+
+def _chosen(store, data, *filters):
+    found = []
+    for one in store.values():
+        if one["ServiceNamespace"] != data["ServiceNamespace"]:
+            continue
+        if data.get("ScalableDimension") and one["ScalableDimension"] != data["ScalableDimension"]:
+            continue
+        if all(not data.get(given) or one.get(name) in data[given] for given, name in filters):
+            found.append(one)
+    return found
+
+
+def _describe_targets(data):
+    _required(data, "ServiceNamespace")
+    return {"ScalableTargets": _chosen(_targets, data, ("ResourceIds", "ResourceId"))}
+
+
+def _of_resource(data):
+    return {**data, "ResourceIds": [data["ResourceId"]] if data.get("ResourceId") else []}
+
+
+def _put_policy(data):
+    _required(data, "PolicyName", *_TARGET)
+    _target(data)
+    key = f"{_key(data)}|{data['PolicyName']}"
+    before = _policies.get(key) or {}
+    kind = data.get("PolicyType") or before.get("PolicyType") or "StepScaling"
+    wanted = {
+        "StepScaling": "StepScalingPolicyConfiguration",
+        "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
+    }.get(kind)
+    if wanted and not data.get(wanted):
+        raise _Problem("ValidationException", f"{wanted} is required for the policy type {kind}")
+    arn = before.get("PolicyARN") or _arn_of("scalingPolicy", data, "policyName")
+    created = before.get("CreationTime") or time.time()
+    _policies[key] = {**data, "PolicyType": kind, "PolicyARN": arn, "Alarms": [], "CreationTime": created}
+    return {"PolicyARN": arn, "Alarms": []}
+
+
+def _delete_policy(data):
+    if _policies.pop(f"{_key(data)}|{data.get('PolicyName')}", None) is None:
+        message = f"No scaling policy found for {_place(data)}, policy name: {data.get('PolicyName')}"
+        raise _Problem("ObjectNotFoundException", message)
+    return {}
+
+
+def _describe_policies(data):
+    _required(data, "ServiceNamespace")
+    found = _chosen(_policies, _of_resource(data), ("ResourceIds", "ResourceId"), ("PolicyNames", "PolicyName"))
+    return {"ScalingPolicies": found}
+
+
+def _put_action(data):
+    _required(data, "ScheduledActionName", *_TARGET)
+    _target(data)
+    key = f"{_key(data)}|{data['ScheduledActionName']}"
+    before = _actions.get(key) or {}
+    arn = before.get("ScheduledActionARN") or _arn_of("scheduledAction", data, "scheduledActionName")
+    created = before.get("CreationTime") or time.time()
+    _actions[key] = {**before, **data, "ScheduledActionARN": arn, "CreationTime": created}
+    return {}
+
+
+def _delete_action(data):
+    if _actions.pop(f"{_key(data)}|{data.get('ScheduledActionName')}", None) is None:
+        raise _Problem("ObjectNotFoundException", f"No scheduled action found: {data.get('ScheduledActionName')}")
+    return {}
+
+
+def _describe_actions(data):
+    _required(data, "ServiceNamespace")
+    filters = (("ResourceIds", "ResourceId"), ("ScheduledActionNames", "ScheduledActionName"))
+    return {"ScheduledActions": _chosen(_actions, _of_resource(data), *filters)}
+
+
+def _with_tags(data):
+    arn = data.get("ResourceARN")
+    if not any(target["ScalableTargetARN"] == arn for target in _targets.values()):
+        raise _Problem("ResourceNotFoundException", f"The resource doesn't exist: {arn}")
+    return arn
+
+
+def _tag(data):
+    arn = _with_tags(data)
+    _tags[arn] = {**(_tags.get(arn) or {}), **data.get("Tags", {})}
+    return {}
+
+
+def _untag(data):
+    arn = _with_tags(data)
+    _tags[arn] = {key: value for key, value in (_tags.get(arn) or {}).items() if key not in data["TagKeys"]}
+    return {}
+
+
+_OPERATIONS = {
+    "RegisterScalableTarget": _register,
+    "DeregisterScalableTarget": _deregister,
+    "DescribeScalableTargets": _describe_targets,
+    "PutScalingPolicy": _put_policy,
+    "DeleteScalingPolicy": _delete_policy,
+    "DescribeScalingPolicies": _describe_policies,
+    "PutScheduledAction": _put_action,
+    "DeleteScheduledAction": _delete_action,
+    "DescribeScheduledActions": _describe_actions,
+    "DescribeScalingActivities": lambda data: {"ScalingActivities": []},
+    "ListTagsForResource": lambda data: {"Tags": _tags.get(_with_tags(data)) or {}},
+    "TagResource": _tag,
+    "UntagResource": _untag,
+}
+
+
+@replaces(app, "SERVICE_HANDLERS", SERVICE)
+async def _handle(method, path, headers, body, query_params):
+    operation = _OPERATIONS.get(headers.get("x-amz-target", "").rsplit(".", 1)[-1])
+    if operation is None:
+        return error_response_json("UnknownOperationException", "unknown operation", 400)
+    try:
+        with _lock:
+            return json_response(operation(json.loads(body or b"{}")))
+    except _Problem as problem:
+        return error_response_json(problem.code, str(problem), 400)
+
+
+replaces(iam_actions, "SERVICE_TO_IAM_NAMESPACE", SERVICE)(SERVICE)

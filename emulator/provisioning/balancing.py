@@ -1,0 +1,193 @@
+"""Elastic Load Balancing: load balancers, listeners, their rules, target groups."""
+
+from provisioning.resource import ResourceType, changed, chosen, difference, register, without
+
+
+class _Balancing(ResourceType):
+    service, service_name = "elbv2", "ElasticLoadBalancingV2"
+    tagging, untagging, tagged_by = "add_tags", "remove_tags", "ResourceArns"
+
+
+def _settings(given, wanted):
+    """Of a list of Key and Value what the template sets, in its order."""
+    values = {one["Key"]: one.get("Value") for one in given}
+    return [{"Key": one["Key"], "Value": values.get(one["Key"])} for one in wanted or []]
+
+
+@register
+class LoadBalancer(_Balancing):
+    name = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    named_by, longest_name = "Name", 32
+    creates = ("create_load_balancer", "LoadBalancers", 0, "LoadBalancerArn")
+    taken = (
+        "Subnets", "SubnetMappings", "SecurityGroups", "Scheme", "Type", "IpAddressType",
+        "EnablePrefixForIpv6SourceNat",
+    )
+    settings = ("LoadBalancerAttributes", "modify_load_balancer_attributes")
+    deletes, id_member = "delete_load_balancer", "LoadBalancerArn"
+    describes = ("describe_load_balancers", "LoadBalancerArns", "LoadBalancers")
+    gives = {
+        "LoadBalancerArn": "LoadBalancerArn",
+        "DNSName": "DNSName",
+        "CanonicalHostedZoneID": "CanonicalHostedZoneId",
+        "LoadBalancerName": "LoadBalancerName",
+        "SecurityGroups": "SecurityGroups",
+    }
+
+    def await_ready(self, work, arn):
+        work.wait("load balancer is not active", lambda: self.described(work, arn)["State"]["Code"] == "active")
+
+    def modify(self, work, elb, arn, old, new):
+        if changed(old, new, "SecurityGroups"):
+            elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=new.get("SecurityGroups", []))
+        if changed(old, new, "Subnets", "SubnetMappings"):
+            elb.set_subnets(LoadBalancerArn=arn, **chosen(new, "Subnets", "SubnetMappings"))
+        if changed(old, new, "IpAddressType"):
+            elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType=new.get("IpAddressType", "ipv4"))
+
+    def attributes(self, work, physical_id, properties):
+        full_name = physical_id.split(":loadbalancer/", 1)[-1]
+        return {**super().attributes(work, physical_id, properties), "LoadBalancerFullName": full_name}
+
+    def read(self, work, physical_id, properties):
+        found = self.described(work, physical_id)
+        if found is None:
+            return None
+        given = work.client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=physical_id)["Attributes"]
+        return {
+            "Name": found["LoadBalancerName"],
+            **{name: found.get(name) for name in ("Scheme", "Type", "IpAddressType")},
+            "SecurityGroups": sorted(found.get("SecurityGroups", [])),
+            "Subnets": sorted(zone["SubnetId"] for zone in found.get("AvailabilityZones", [])),
+            "LoadBalancerAttributes": _settings(given, properties.get("LoadBalancerAttributes")),
+        }
+
+
+@register
+class TargetGroup(_Balancing):
+    name = "AWS::ElasticLoadBalancingV2::TargetGroup"
+    named_by, longest_name = "Name", 32
+    creates = ("create_target_group", "TargetGroups", 0, "TargetGroupArn")
+    apart = ("Name", "Targets", "TargetGroupAttributes")
+    settings = ("TargetGroupAttributes", "modify_target_group_attributes")
+    deletes, id_member = "delete_target_group", "TargetGroupArn"
+    describes = ("describe_target_groups", "TargetGroupArns", "TargetGroups")
+    shown = {"TargetGroupArn": "{id}"}
+    gives = {"TargetGroupName": "TargetGroupName", "LoadBalancerArns": "LoadBalancerArns"}
+    _CHECKS = (
+        "HealthCheckEnabled", "HealthCheckIntervalSeconds", "HealthCheckPath", "HealthCheckPort", "HealthCheckProtocol",
+        "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "Matcher", "UnhealthyThresholdCount",
+    )
+
+    def modify(self, work, elb, arn, old, new):
+        if changed(old, new, *self._CHECKS):
+            elb.modify_target_group(TargetGroupArn=arn, **chosen(new, *self._CHECKS))
+
+    def put(self, work, elb, arn, old, new):
+        super().put(work, elb, arn, old, new)
+        added, gone = difference(old, new, "Targets")
+        if gone:
+            elb.deregister_targets(TargetGroupArn=arn, Targets=gone)
+        if added:
+            elb.register_targets(TargetGroupArn=arn, Targets=added)
+
+    def attributes(self, work, physical_id, properties):
+        full_name = physical_id.rsplit(":", 1)[-1]
+        return {**super().attributes(work, physical_id, properties), "TargetGroupFullName": full_name}
+
+    def read(self, work, physical_id, properties):
+        found = self.described(work, physical_id)
+        if found is None:
+            return None
+        given = work.client("elbv2").describe_target_group_attributes(TargetGroupArn=physical_id)["Attributes"]
+        wanted = properties.get("TargetGroupAttributes")
+        return {**found, "Name": found["TargetGroupName"], "TargetGroupAttributes": _settings(given, wanted)}
+
+
+def _actions_as_written(actions, wanted):
+    """ELB says more of an action than was asked of it."""
+    result = []
+    for action, asked in zip(actions, wanted or []):
+        kept = {name: value for name, value in action.items() if name in asked}
+        forward = kept.get("ForwardConfig")
+        if forward:
+            groups = asked["ForwardConfig"].get("TargetGroups", [])
+            names = set(groups[0]) if groups else {"TargetGroupArn"}
+            kept["ForwardConfig"] = {
+                **{name: value for name, value in forward.items() if name in asked["ForwardConfig"]},
+                "TargetGroups": [chosen(one, *names) for one in forward.get("TargetGroups", [])],
+            }
+        result.append(kept)
+    return result + actions[len(wanted or []) :]
+
+
+@register
+class Listener(_Balancing):
+    name = "AWS::ElasticLoadBalancingV2::Listener"
+    creates = ("create_listener", "Listeners", 0, "ListenerArn")
+    apart = ("ListenerAttributes",)
+    settings = ("ListenerAttributes", "modify_listener_attributes")
+    deletes, id_member = "delete_listener", "ListenerArn"
+    describes = ("describe_listeners", "ListenerArns", "Listeners")
+    shown = {"ListenerArn": "{id}"}
+
+    def modify(self, work, elb, arn, old, new):
+        before, after = (without(one, "ListenerAttributes", "LoadBalancerArn", "Tags") for one in (old, new))
+        if before != after:
+            elb.modify_listener(ListenerArn=arn, **after)
+
+    def read(self, work, physical_id, properties):
+        found = self.described(work, physical_id)
+        if found is None:
+            return None
+        return {
+            **without(found, "ListenerAttributes"),
+            "DefaultActions": _actions_as_written(found.get("DefaultActions", []), properties.get("DefaultActions")),
+            "Certificates": [chosen(one, "CertificateArn") for one in found.get("Certificates", [])],
+        }
+
+
+_CONDITIONS = {
+    "host-header": "HostHeaderConfig",
+    "path-pattern": "PathPatternConfig",
+    "http-request-method": "HttpRequestMethodConfig",
+    "source-ip": "SourceIpConfig",
+}
+
+
+@register
+class ListenerRule(_Balancing):
+    name = "AWS::ElasticLoadBalancingV2::ListenerRule"
+    creates = ("create_rule", "Rules", 0, "RuleArn")
+    deletes, id_member = "delete_rule", "RuleArn"
+    describes = ("describe_rules", "RuleArns", "Rules")
+    shown = {"RuleArn": "{id}", "IsDefault": "false"}
+
+    def modify(self, work, elb, arn, old, new):
+        if changed(old, new, "Actions", "Conditions", "Transforms"):
+            elb.modify_rule(RuleArn=arn, **chosen(new, "Actions", "Conditions", "Transforms"))
+        if changed(old, new, "Priority"):
+            elb.set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(new["Priority"])}])
+
+    def read(self, work, physical_id, properties):
+        rule = self.described(work, physical_id)
+        if rule is None:
+            return None
+        wanted = {one.get("Field"): one for one in properties.get("Conditions", [])}
+        conditions = []
+        for condition in rule["Conditions"]:
+            field = condition["Field"]
+            values = condition.get("Values") or (condition.get(_CONDITIONS.get(field, "")) or {}).get("Values", [])
+            shown = {"Field": field}
+            for name in wanted.get(field, condition):
+                if name == "Values":
+                    shown["Values"] = values
+                elif name != "Field":
+                    shown[name] = condition.get(name) or {"Values": values}
+            conditions.append(shown)
+        priority = rule["Priority"]
+        return {
+            "Priority": int(priority) if str(priority).isdigit() else priority,
+            "Conditions": conditions,
+            "Actions": _actions_as_written(rule["Actions"], properties.get("Actions")),
+        }

@@ -1,0 +1,281 @@
+"""Logs, alarms, dashboards, rules, schedules, topics."""
+
+import json
+
+from botocore.exceptions import ClientError
+
+from provisioning import calls
+from provisioning.calls import Refused
+from provisioning.resource import (
+    ResourceType,
+    changed,
+    chosen,
+    difference,
+    document,
+    exists,
+    ignoring_missing,
+    lower_first,
+    register,
+    tag_map,
+    without,
+)
+
+
+@register
+class LogGroup(ResourceType):
+    name = "AWS::Logs::LogGroup"
+    service, service_name = "logs", "CloudWatchLogs"
+    named_by, longest_name = "LogGroupName", 512
+    deletes, id_member = "delete_log_group", "logGroupName"
+    shown = {"Arn": "arn:aws:logs:{region}:{account}:log-group:{id}:*"}
+    tagged_by, tags_member, tag_keys_member = "resourceArn", "tags", "tagKeys"
+    tag_target = "arn:aws:logs:{region}:{account}:log-group:{id}"
+    _MEMBERS = {"RetentionInDays": "retentionInDays", "KmsKeyId": "kmsKeyId", "LogGroupClass": "logGroupClass"}
+
+    def tags_as(self, tags):
+        return tag_map(tags)
+
+    def create(self, work, properties):
+        logs = work.client("logs")
+        name = properties.get("LogGroupName") or work.name(512)
+        request = {self._MEMBERS[one]: properties[one] for one in ("KmsKeyId", "LogGroupClass") if properties.get(one)}
+        if properties.get("Tags"):
+            request["tags"] = tag_map(properties["Tags"])
+        try:
+            logs.create_log_group(logGroupName=name, **request)
+        except ClientError as error:
+            if calls.code_of(error) == "ResourceAlreadyExistsException":
+                self.refuse_taken(name)
+            raise
+        work.made(name)
+        self.put(work, logs, name, {}, properties)
+        return name
+
+    def put(self, work, logs, name, old, new):
+        if changed(old, new, "RetentionInDays"):
+            if new.get("RetentionInDays"):
+                logs.put_retention_policy(logGroupName=name, retentionInDays=new["RetentionInDays"])
+            elif old.get("RetentionInDays"):
+                logs.delete_retention_policy(logGroupName=name)
+
+    def modify(self, work, logs, name, old, new):
+        if changed(old, new, "KmsKeyId"):
+            if new.get("KmsKeyId"):
+                logs.associate_kms_key(logGroupName=name, kmsKeyId=new["KmsKeyId"])
+            else:
+                logs.disassociate_kms_key(logGroupName=name)
+
+    def read(self, work, physical_id, properties):
+        found = work.client("logs").describe_log_groups(logGroupNamePrefix=physical_id)["logGroups"]
+        group = next((one for one in found if one["logGroupName"] == physical_id), None)
+        if group is None:
+            return None
+        given = {name: group[member] for name, member in self._MEMBERS.items() if member in group}
+        return {"LogGroupName": physical_id, **given}
+
+
+@register
+class LogsResourcePolicy(ResourceType):
+    name = "AWS::Logs::ResourcePolicy"
+    service, service_name = "logs", "CloudWatchLogs"
+    tags = None
+    deletes, id_member = "delete_resource_policy", "policyName"
+
+    def create(self, work, properties):
+        self.put(work, work.client("logs"), "", {}, properties)
+        return work.made(properties["PolicyName"])
+
+    def put(self, work, logs, name, old, new):
+        logs.put_resource_policy(policyName=new["PolicyName"], policyDocument=document(new["PolicyDocument"]))
+
+
+@register
+class Alarm(ResourceType):
+    name = "AWS::CloudWatch::Alarm"
+    service, service_name = "cloudwatch", "CloudWatch"
+    named_by = "AlarmName"
+    takes_system_tags = False
+    creates = ("put_metric_alarm",)
+    deletes, id_member = "delete_alarms", "AlarmNames"
+    tag_target = "arn:aws:cloudwatch:{region}:{account}:alarm:{id}"
+    shown = {"Arn": tag_target}
+    tagged_by = "ResourceARN"
+
+    def create(self, work, properties):
+        name = properties.get("AlarmName") or work.name(255)
+        if self.read(work, name, properties):
+            self.refuse_taken(name)
+        return super().create(work, {**properties, "AlarmName": name})
+
+    def modify(self, work, client, name, old, new):
+        # Tags are only taken at the creation; on an existing alarm PutMetricAlarm ignores them.
+        if without(old, "Tags") != without(new, "Tags"):
+            client.put_metric_alarm(**{**without(new, "Tags"), "AlarmName": name})
+
+    def read(self, work, physical_id, properties):
+        found = work.client("cloudwatch").describe_alarms(AlarmNames=[physical_id], AlarmTypes=["MetricAlarm"])
+        return next(iter(found.get("MetricAlarms") or []), None)
+
+
+@register
+class Dashboard(ResourceType):
+    name = "AWS::CloudWatch::Dashboard"
+    service, service_name = "cloudwatch", "CloudWatch"
+    named_by = "DashboardName"
+    takes_system_tags = False
+    creates = ("put_dashboard",)
+    deletes, id_member = "delete_dashboards", "DashboardNames"
+    tag_target = "arn:aws:cloudwatch::{account}:dashboard/{id}"
+    tagged_by = "ResourceARN"
+
+    def modify(self, work, client, name, old, new):
+        client.put_dashboard(DashboardName=name, DashboardBody=new["DashboardBody"])
+
+
+@register
+class Rule(ResourceType):
+    name = "AWS::Events::Rule"
+    service, service_name = "events", "EventBridge"
+    named_by = "Name"
+    tag_target = "arn:aws:events:{region}:{account}:rule/{id}"
+    tagged_by = "ResourceARN"
+
+    def needs_replacement(self, old, new):
+        return super().needs_replacement(old, new) or changed(old, new, "EventBusName")
+
+    def _bus(self, properties):
+        return {"EventBusName": properties["EventBusName"]} if properties.get("EventBusName") else {}
+
+    def put(self, work, client, physical_id, old, new):
+        name, bus = physical_id.rsplit("|", 1)[-1], self._bus(new)
+        request = chosen(new, "Description", "RoleArn", "ScheduleExpression", "State")
+        if new.get("EventPattern"):
+            request["EventPattern"] = document(new["EventPattern"])
+        if new.get("Tags") and not old:
+            request["Tags"] = self.tags_as(new["Tags"])
+        client.put_rule(Name=name, **bus, **request)
+        added, gone = difference(old, new, "Targets")
+        gone = {one["Id"] for one in gone} - {one["Id"] for one in new.get("Targets") or []}
+        if gone:
+            client.remove_targets(Rule=name, **bus, Ids=sorted(gone))
+        if added:
+            answer = client.put_targets(Rule=name, **bus, Targets=added)
+            for failure in answer.get("FailedEntries") or []:
+                raise Refused(failure.get("ErrorMessage", "a target was refused"), "InvalidRequest")
+
+    def create(self, work, properties):
+        client = work.client("events")
+        name = properties.get("Name") or work.name(64)
+        if exists(client.describe_rule, Name=name, **self._bus(properties)):
+            self.refuse_taken(name)
+        bus = str(properties.get("EventBusName") or "default").rsplit("/", 1)[-1]
+        # Before its targets: a refused target must not leave the rule behind.
+        work.made(name if bus == "default" else f"{bus}|{name}")
+        self.put(work, client, work.physical_id, {}, properties)
+        return work.physical_id
+
+    def retag(self, work, client, physical_id, added, removed):
+        super().retag(work, client, physical_id.replace("|", "/"), added, removed)
+
+    def delete(self, work, physical_id, properties):
+        client, name, bus = work.client("events"), physical_id.rsplit("|", 1)[-1], self._bus(properties)
+        targets = exists(client.list_targets_by_rule, Rule=name, **bus) or {"Targets": []}
+        if targets["Targets"]:
+            client.remove_targets(Rule=name, **bus, Ids=[one["Id"] for one in targets["Targets"]])
+        ignoring_missing(client.delete_rule, Name=name, **bus)
+
+    def attributes(self, work, physical_id, properties):
+        return {"Arn": self.filled(self.tag_target, work, physical_id.replace("|", "/"))}
+
+    def read(self, work, physical_id, properties):
+        client, name, bus = work.client("events"), physical_id.rsplit("|", 1)[-1], self._bus(properties)
+        found = exists(client.describe_rule, Name=name, **bus)
+        if found is None:
+            return None
+        given = chosen(found, "Name", "Description", "RoleArn", "ScheduleExpression", "State")
+        if found.get("EventPattern"):
+            given["EventPattern"] = json.loads(found["EventPattern"])
+        given["Targets"] = client.list_targets_by_rule(Rule=name, **bus)["Targets"]
+        return given
+
+
+@register
+class Schedule(ResourceType):
+    name = "AWS::Scheduler::Schedule"
+    service, service_name = "scheduler", "Scheduler"
+    named_by, longest_name = "Name", 64
+    tags = None
+    creates = ("create_schedule",)
+
+    def request(self, work, properties):
+        target = {**properties["Target"]}
+        if "EcsParameters" in target:
+            # The Scheduler's API writes these as the template does, but for their members.
+            parameters = target["EcsParameters"] = {**target["EcsParameters"]}
+            for member in ("CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy"):
+                if member in parameters:
+                    parameters[member] = lower_first(parameters[member])
+            network = parameters.get("NetworkConfiguration") or {}
+            if "AwsvpcConfiguration" in network:
+                parameters["NetworkConfiguration"] = {"awsvpcConfiguration": network["AwsvpcConfiguration"]}
+        return {**without(properties, "Name"), "Target": target}
+
+    def modify(self, work, client, name, old, new):
+        client.update_schedule(Name=name, **self.request(work, new))
+
+    def delete(self, work, physical_id, properties):
+        delete = work.client("scheduler").delete_schedule
+        ignoring_missing(delete, Name=physical_id, **chosen(properties, "GroupName"))
+
+    def attributes(self, work, physical_id, properties):
+        group = properties.get("GroupName", "default")
+        return {"Arn": f"arn:aws:scheduler:{work.region}:{work.account}:schedule/{group}/{physical_id}"}
+
+
+@register
+class Topic(ResourceType):
+    name = "AWS::SNS::Topic"
+    service, service_name = "sns", "Sns"
+    named_by = "TopicName"
+    deletes, id_member = "delete_topic", "TopicArn"
+    describes = ("get_topic_attributes", "TopicArn", "Attributes")
+    reads = ("DisplayName", "KmsMasterKeyId")
+    _ATTRIBUTES = (
+        "ContentBasedDeduplication", "DisplayName", "FifoTopic", "KmsMasterKeyId", "SignatureVersion", "TracingConfig",
+    )
+
+    def _attributes_of(self, properties):
+        found = chosen(properties, *self._ATTRIBUTES)
+        return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in found.items()}
+
+    def create(self, work, properties):
+        sns = work.client("sns")
+        options = {"Attributes": self._attributes_of(properties)} if self._attributes_of(properties) else {}
+        if properties.get("Tags"):
+            options["Tags"] = self.tags_as(properties["Tags"])
+        name = properties.get("TopicName") or work.name(240)
+        if properties.get("FifoTopic") and not name.endswith(".fifo"):
+            name += ".fifo"
+        if self.described(work, f"arn:aws:sns:{work.region}:{work.account}:{name}"):
+            self.refuse_taken(name)
+        arn = work.made(sns.create_topic(Name=name, **options)["TopicArn"])
+        self.put(work, sns, arn, {}, properties)
+        return arn
+
+    def modify(self, work, sns, arn, old, new):
+        before, after = self._attributes_of(old), self._attributes_of(new)
+        for name in before.keys() | after.keys():
+            if before.get(name) != after.get(name):
+                sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=after.get(name, ""))
+
+    def put(self, work, sns, arn, old, new):
+        added, gone = difference(old, new, "Subscription")
+        for one in added:
+            sns.subscribe(TopicArn=arn, Protocol=one["Protocol"], Endpoint=one["Endpoint"])
+        gone = [(one["Protocol"], one["Endpoint"]) for one in gone]
+        for one in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] if gone else []:
+            if (one["Protocol"], one["Endpoint"]) in gone:
+                sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+
+    def attributes(self, work, physical_id, properties):
+        return {"TopicArn": physical_id, "TopicName": physical_id.rsplit(":", 1)[-1]}

@@ -1,0 +1,101 @@
+"""Deployments that an alarm ends: they fail and go back as those of the circuit breaker do."""
+
+import unittest
+
+from tests.running_cloud import SERVE, cloud, unique, wait_until
+
+
+class DeploymentAlarms(unittest.TestCase):
+    def setUp(self):
+        self.cloud = cloud()
+        self.cloudwatch = self.cloud.client("cloudwatch")
+        self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
+        self.alarm = unique("errors")
+        self.cloudwatch.put_metric_alarm(
+            AlarmName=self.alarm,
+            MetricName="Errors",
+            Namespace="Shop",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        self._set("OK")
+
+    def _set(self, state):
+        self.cloudwatch.set_alarm_state(AlarmName=self.alarm, StateValue=state, StateReason="a test")
+
+    def _service(self, **alarms):
+        digest = self.cloud.push(self.repository, "v1", SERVE)
+        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        given = {"alarmNames": [self.alarm], "enable": True, "rollback": True, **alarms}
+        service = self.cloud.create_service(self.cluster, "api", definition, alarms=given)
+        self.cloud.wait_for_deployment(service["serviceArn"], service["deployments"][0]["id"], "COMPLETED")
+        return service, definition
+
+    def _update(self):
+        digest = self.cloud.push(self.repository, "v2", SERVE)
+        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        client = self.cloud.client("ecs")
+        answer = client.update_service(cluster=self.cluster, service="api", taskDefinition=definition)
+        return definition, answer["service"]["deployments"][0]["id"]
+
+    def _until_tasks_run(self, deployment):
+        def look():
+            shown = self.cloud.service(self.cluster, "api")["deployments"]
+            return [one for one in shown if one["id"] == deployment and one["runningCount"]]
+
+        wait_until("a task of the deployment runs", look)
+
+    def test_an_alarm_while_tasks_run_ends_the_deployment_and_the_last_one_comes_back(self):
+        service, first_definition = self._service()
+        first = service["deployments"][0]["id"]
+        _, deployment = self._update()
+        self._until_tasks_run(deployment)
+        self._set("ALARM")
+        failed = self.cloud.wait_for_deployment(service["serviceArn"], deployment, "FAILED")
+        self.assertEqual((failed["eventType"], failed["reason"]), ("ERROR", "ECS deployment alarm: alarm detected."))
+
+        def rolling_back():
+            return [
+                detail
+                for name, detail in self.cloud.deployment_events(service["serviceArn"])
+                if name == "IN_PROGRESS" and detail["reason"].endswith(f"rolling back to deploymentId {first}.")
+            ]
+
+        (rollback,) = wait_until("the rollback begins", rolling_back)
+        # The alarm is still on: a rollback is not ended by what it is to fix.
+        self.cloud.wait_for_deployment(service["serviceArn"], rollback["deploymentId"], "COMPLETED")
+        shown = self.cloud.service(self.cluster, "api")
+        self.assertEqual((shown["taskDefinition"], shown["runningCount"]), (first_definition, 2))
+        messages = [event["message"] for event in shown["events"]]
+        self.assertIn(f"(service api) (deployment {deployment}) deployment failed: alarm detected.", messages)
+
+    def test_without_rollback_the_deployment_has_failed_and_its_tasks_stay(self):
+        service, _ = self._service(rollback=False)
+        definition, deployment = self._update()
+        self._until_tasks_run(deployment)
+        self._set("ALARM")
+        self.cloud.wait_for_deployment(service["serviceArn"], deployment, "FAILED")
+        shown = self.cloud.service(self.cluster, "api")
+        self.assertEqual(shown["taskDefinition"], definition)
+        self.assertEqual(shown["deployments"][0]["rolloutState"], "FAILED")
+
+    def test_an_alarm_that_is_on_already_does_not_stop_what_fixes_it(self):
+        service, _ = self._service()
+        self._set("ALARM")
+        definition, deployment = self._update()
+        self.cloud.wait_for_deployment(service["serviceArn"], deployment, "COMPLETED")
+        self.assertEqual(self.cloud.service(self.cluster, "api")["taskDefinition"], definition)
+
+    def test_alarms_that_are_not_enabled_end_nothing(self):
+        service, _ = self._service(enable=False)
+        _, deployment = self._update()
+        self._until_tasks_run(deployment)
+        self._set("ALARM")
+        self.cloud.wait_for_deployment(service["serviceArn"], deployment, "COMPLETED")
+
+
+if __name__ == "__main__":
+    unittest.main()

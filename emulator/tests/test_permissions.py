@@ -1,0 +1,193 @@
+"""IAM as on AWS: what a policy does not allow is refused, on the resource and with the code AWS uses."""
+
+import json
+import unittest
+
+from tests.running_cloud import SERVE, allow, cloud, error_code, unique
+
+
+class Permissions(unittest.TestCase):
+    def setUp(self):
+        self.cloud = cloud()
+        self.base = f"arn:aws:ecs:{self.cloud.region}:{self.cloud.account}"
+
+    def _register(self, client, **options):
+        return client.register_task_definition(
+            family="limited", containerDefinitions=[{"name": "app", "image": "image"}], **options
+        )
+
+    def test_ecs_services_are_allowed_one_by_one(self):
+        cluster = unique("cluster")
+        digest = self.cloud.push(f"shop/{cluster}", "v1", SERVE)
+        definition = self.cloud.register("api", self.cloud.image(f"shop/{cluster}", digest))
+        for name in ("mine", "other"):
+            self.cloud.create_service(cluster, name, definition, count=0)
+        ecs = self.cloud.limited_client(
+            "ecs", [allow(["ecs:DescribeServices", "ecs:UpdateService"], f"{self.base}:service/{cluster}/mine")]
+        )
+        ecs.describe_services(cluster=cluster, services=["mine"])
+        ecs.update_service(cluster=cluster, service="mine", taskDefinition=definition)
+        for call, options in (
+            (ecs.describe_services, {"services": ["other"]}),
+            (ecs.describe_services, {"services": ["mine", "other"]}),
+            (ecs.update_service, {"service": "other", "taskDefinition": definition}),
+        ):
+            code, message = error_code(call, cluster=cluster, **options)
+            self.assertEqual(code, "AccessDeniedException")
+            self.assertIn("is not authorized to perform: ecs:", message)
+
+    def test_tasks_are_listed_by_cluster(self):
+        mine, other = unique("cluster"), unique("cluster")
+        for cluster in (mine, other):
+            self.cloud.client("ecs").create_cluster(clusterName=cluster)
+        narrowed = {"ArnLike": {"ecs:cluster": f"{self.base}:cluster/{mine}"}}
+        ecs = self.cloud.limited_client("ecs", [allow("ecs:ListTasks", "*", Condition=narrowed)])
+        self.assertEqual(ecs.list_tasks(cluster=mine)["taskArns"], [])
+        self.assertEqual(error_code(ecs.list_tasks, cluster=other)[0], "AccessDeniedException")
+
+    def test_handing_a_role_to_a_task_needs_pass_role_for_it_and_for_ecs(self):
+        role = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
+        other = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
+        register = allow("ecs:RegisterTaskDefinition")
+
+        def may_pass(service):
+            return allow("iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": service}})
+
+        ecs = self.cloud.limited_client("ecs", [register, may_pass("ecs-tasks.amazonaws.com")])
+        self._register(ecs, taskRoleArn=role, executionRoleArn=role)
+        code, message = error_code(self._register, ecs, taskRoleArn=other)
+        self.assertEqual(code, "AccessDeniedException")
+        self.assertIn("iam:PassRole", message)
+        self.assertIn(other, message)
+        wrong = self.cloud.limited_client("ecs", [register, may_pass("lambda.amazonaws.com")])
+        self.assertEqual(error_code(self._register, wrong, executionRoleArn=role)[0], "AccessDeniedException")
+
+    def test_tags_at_a_creation_need_tag_resource_for_that_creation(self):
+        tags = [{"key": "longshore:push", "value": "1"}]
+
+        def tagging(action):
+            return allow(
+                "ecs:TagResource",
+                f"{self.base}:task-definition/*",
+                Condition={"StringEquals": {"ecs:CreateAction": action}},
+            )
+
+        register = allow("ecs:RegisterTaskDefinition")
+        self._register(self.cloud.limited_client("ecs", [register, tagging("RegisterTaskDefinition")]), tags=tags)
+        for statements in ([register], [register, tagging("CreateService")]):
+            ecs = self.cloud.limited_client("ecs", statements)
+            self._register(ecs)
+            code, message = error_code(self._register, ecs, tags=tags)
+            self.assertEqual(code, "AccessDeniedException")
+            self.assertIn("ecs:TagResource", message)
+
+    def test_registering_may_be_narrowed_to_a_family(self):
+        ecs = self.cloud.limited_client(
+            "ecs", [allow("ecs:RegisterTaskDefinition", f"{self.base}:task-definition/other:*")]
+        )
+        self.assertEqual(error_code(self._register, ecs)[0], "AccessDeniedException")
+
+    def test_handing_a_role_to_a_schedule_needs_pass_role(self):
+        role = self.cloud.role([], principal="scheduler.amazonaws.com")
+        schedule = dict(
+            Name=unique("schedule"),
+            ScheduleExpression="rate(1 hour)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": f"{self.base}:cluster/any", "RoleArn": role, "EcsParameters": {"TaskDefinitionArn": "any"}},
+        )
+        client = self.cloud.limited_client("scheduler", [allow("scheduler:CreateSchedule")])
+        code, message = error_code(client.create_schedule, **schedule)
+        self.assertEqual(code, "AccessDeniedException")
+        self.assertIn("iam:PassRole", message)
+        allowed = allow(
+            "iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+        )
+        self.cloud.limited_client("scheduler", [allow("scheduler:CreateSchedule"), allowed]).create_schedule(**schedule)
+
+    def test_policies_are_made_by_path_and_name(self):
+        name = unique("policy")
+        document = json.dumps({"Version": "2012-10-17", "Statement": [allow("s3:GetObject")]})
+        iam = self.cloud.limited_client(
+            "iam", [allow("iam:CreatePolicy", f"arn:aws:iam::{self.cloud.account}:policy/mine/{name}")]
+        )
+        iam.create_policy(PolicyName=name, Path="/mine/", PolicyDocument=document)
+        for options in ({"PolicyName": name}, {"PolicyName": "other", "Path": "/mine/"}):
+            code, _ = error_code(iam.create_policy, PolicyDocument=document, **options)
+            self.assertEqual(code, "AccessDenied")
+
+    def test_a_policy_that_does_not_exist_is_attached_to_no_role(self):
+        iam = self.cloud.client("iam")
+        role = unique("role")
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+        missing = f"arn:aws:iam::{self.cloud.account}:policy/{unique('policy')}"
+        self.assertEqual(error_code(iam.attach_role_policy, RoleName=role, PolicyArn=missing)[0], "NoSuchEntity")
+
+    def test_other_services_refuse_in_their_own_shape(self):
+        nothing = [allow("sts:GetCallerIdentity")]
+        bucket = unique("bucket")
+        self.cloud.client("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
+        )
+        for service, code, call in (
+            ("ecr", "AccessDeniedException", lambda client: client.describe_images(repositoryName="any")),
+            ("secretsmanager", "AccessDeniedException", lambda client: client.get_secret_value(SecretId="any")),
+            ("events", "AccessDeniedException", lambda client: client.put_events(Entries=[{"Source": "any"}])),
+            ("s3", "AccessDenied", lambda client: client.put_object(Bucket=bucket, Key="any")),
+            ("lambda", "AccessDeniedException", lambda client: client.invoke(FunctionName="any")),
+            ("logs", "AccessDeniedException", lambda client: client.create_log_group(logGroupName="any")),
+            ("sqs", "AccessDenied", lambda client: client.get_queue_url(QueueName="any")),
+            (
+                "application-autoscaling",
+                "AccessDeniedException",
+                lambda client: client.describe_scalable_targets(ServiceNamespace="ecs"),
+            ),
+        ):
+            with self.subTest(service):
+                client = self.cloud.limited_client(service, nothing)
+                self.assertEqual(error_code(call, client)[0], code)
+
+
+class TaskDefinitions(unittest.TestCase):
+    def setUp(self):
+        self.cloud = cloud()
+
+    def test_fargate_refuses_sizes_that_it_does_not_have(self):
+        def register(cpu, memory):
+            return error_code(
+                self.cloud.client("ecs").register_task_definition,
+                family="sizes",
+                cpu=cpu,
+                memory=memory,
+                networkMode="awsvpc",
+                requiresCompatibilities=["FARGATE"],
+                containerDefinitions=[{"name": "app", "image": "image"}],
+            )
+
+        for cpu, memory in (("256", "4096"), ("300", "512"), ("8192", "17408")):
+            code, message = register(cpu, memory)
+            self.assertEqual(code, "ClientException")
+            self.assertEqual(message, "No Fargate configuration exists for given values.")
+
+    def test_what_was_registered_comes_back_and_nothing_else(self):
+        ecs = self.cloud.client("ecs")
+        given = dict(
+            family=unique("family"),
+            containerDefinitions=[{"name": "app", "image": "image", "memory": 128}],
+            enableFaultInjection=True,
+        )
+        shown = ecs.register_task_definition(**given, tags=[{"key": "a", "value": "b"}])
+        arn = shown["taskDefinition"]["taskDefinitionArn"]
+        self.assertEqual(shown["tags"], [{"key": "a", "value": "b"}])
+        described = ecs.describe_task_definition(taskDefinition=arn)
+        self.assertNotIn("tags", described)
+        definition = described["taskDefinition"]
+        self.assertTrue(definition["enableFaultInjection"])
+        for absent in ("taskRoleArn", "executionRoleArn", "pidMode", "ipcMode", "proxyConfiguration"):
+            self.assertNotIn(absent, definition)
+        self.assertEqual(definition["registeredBy"].split(":")[4], self.cloud.account)
+        with_tags = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        self.assertEqual(with_tags["tags"], [{"key": "a", "value": "b"}])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,236 @@
+"""Stacks whose services ask for blue/green and its kin, and for alarms: what the template says is kept and shown."""
+
+import unittest
+
+from tests.running_cloud import SERVE, allow, cloud, unique, wait_until
+from tests.stacks import Stack, attribute, network, reference, service_role, template, trust, whole
+
+
+def _group(vpc):
+    return {
+        "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "Properties": {"Port": 80, "Protocol": "HTTP", "TargetType": "ip", "VpcId": vpc},
+    }
+
+
+def _forward(*weights):
+    groups = [{"TargetGroupArn": reference(name), "Weight": weight} for name, weight in weights]
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+
+
+def _listener(port, *weights):
+    return {
+        "Type": "AWS::ElasticLoadBalancingV2::Listener",
+        "Properties": {
+            "LoadBalancerArn": reference("Balancer"),
+            "Port": port,
+            "Protocol": "HTTP",
+            "DefaultActions": _forward(*weights),
+        },
+    }
+
+
+def _rule(listener, *weights):
+    return {
+        "Type": "AWS::ElasticLoadBalancingV2::ListenerRule",
+        "Properties": {
+            "ListenerArn": reference(listener),
+            "Priority": 1,
+            "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}],
+            "Actions": _forward(*weights),
+        },
+    }
+
+
+def _template(cluster, image, network_of_stack, configuration):
+    vpc, subnets = network_of_stack
+    return template({
+        "Balancer": {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": {"Subnets": subnets}},
+        "Blue": _group(vpc),
+        "Green": _group(vpc),
+        "Listener": _listener(80, ("Blue", 1), ("Green", 0)),
+        "TestListener": _listener(8080, ("Green", 1)),
+        "Production": _rule("Listener", ("Blue", 100), ("Green", 0)),
+        "Test": _rule("TestListener", ("Blue", 0), ("Green", 100)),
+        "Shift": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"Path": "/longshore/", "AssumeRolePolicyDocument": trust("ecs.amazonaws.com")},
+        },
+        "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": cluster}},
+        "Task": {
+            "Type": "AWS::ECS::TaskDefinition",
+            "Properties": {
+                "Family": cluster,
+                "ContainerDefinitions": [
+                    {"Name": "app", "Image": image, "StopTimeout": 2, "PortMappings": [{"ContainerPort": 80}]}
+                ],
+            },
+        },
+        "Service": {
+            "Type": "AWS::ECS::Service",
+            "DependsOn": ["Production", "Test"],
+            "Properties": {
+                "ServiceName": "api",
+                "Cluster": reference("Cluster"),
+                "TaskDefinition": reference("Task"),
+                "DeploymentConfiguration": configuration,
+                "LoadBalancers": [
+                    {
+                        "ContainerName": "app",
+                        "ContainerPort": 80,
+                        "TargetGroupArn": reference("Blue"),
+                        "AdvancedConfiguration": {
+                            "AlternateTargetGroupArn": reference("Green"),
+                            "ProductionListenerRule": attribute("Production", "RuleArn"),
+                            "TestListenerRule": attribute("Test", "RuleArn"),
+                            "RoleArn": attribute("Shift", "Arn"),
+                        },
+                    }
+                ],
+            },
+        },
+    })
+
+
+class Strategies(unittest.TestCase):
+    def setUp(self):
+        self.cloud = cloud()
+        self.cluster = unique("cluster")
+        self.network = network()
+
+    def _image(self):
+        digest = self.cloud.push(f"shop/{self.cluster}", None, SERVE)
+        return self.cloud.image(f"shop/{self.cluster}", digest)
+
+    def test_each_strategy_is_kept_and_rolls_in_its_place(self):
+        stack = Stack()
+        configurations = (
+            ({"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 5}, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}),
+            (
+                {
+                    "Strategy": "LINEAR",
+                    "BakeTimeInMinutes": 1,
+                    "LinearConfiguration": {"StepPercent": 20.5, "StepBakeTimeInMinutes": 2},
+                },
+                {
+                    "strategy": "LINEAR",
+                    "bakeTimeInMinutes": 1,
+                    "linearConfiguration": {"stepPercent": 20.5, "stepBakeTimeInMinutes": 2},
+                },
+            ),
+            (
+                {
+                    "Strategy": "CANARY",
+                    "BakeTimeInMinutes": 0,
+                    "CanaryConfiguration": {"CanaryPercent": 5.0, "CanaryBakeTimeInMinutes": 10},
+                },
+                {
+                    "strategy": "CANARY",
+                    "bakeTimeInMinutes": 0,
+                    "canaryConfiguration": {"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10},
+                },
+            ),
+        )
+        for number, (asked, shown) in enumerate(configurations):
+            body = _template(self.cluster, self._image(), self.network, asked)
+            status = stack.apply(body, "UPDATE" if number else "CREATE")
+            self.assertEqual(status, "UPDATE_COMPLETE" if number else "CREATE_COMPLETE", stack.reasons("UPDATE_FAILED"))
+            service = self.cloud.service(self.cluster, "api")
+            self.assertEqual(service["deploymentConfiguration"], shown)
+            names = stack.physical_ids()
+            self.assertEqual(
+                service["loadBalancers"],
+                [
+                    {
+                        "containerName": "app",
+                        "containerPort": 80,
+                        "targetGroupArn": names["Blue"],
+                        "advancedConfiguration": {
+                            "alternateTargetGroupArn": names["Green"],
+                            "productionListenerRule": names["Production"],
+                            "testListenerRule": names["Test"],
+                            "roleArn": f"arn:aws:iam::{self.cloud.account}:role/longshore/{names['Shift']}",
+                        },
+                    }
+                ],
+            )
+            self.assertEqual(service["taskDefinition"], names["Task"])
+        self.assertEqual(self._weights(names["Production"]), {names["Blue"]: 100, names["Green"]: 0})
+        drifted = {name for name, one in stack.drifts().items() if one["StackResourceDriftStatus"] == "MODIFIED"}
+        self.assertEqual(drifted, set())
+        self.assertEqual(stack.delete(), "DELETE_COMPLETE")
+
+    def _weights(self, rule):
+        (shown,) = self.cloud.client("elbv2").describe_rules(RuleArns=[rule])["Rules"]
+        groups = shown["Actions"][0]["ForwardConfig"]["TargetGroups"]
+        return {one["TargetGroupArn"]: one["Weight"] for one in groups}
+
+    def test_the_infrastructure_role_must_be_one_that_may_be_passed_to_ecs(self):
+        def statements(service):
+            return [
+                whole(["ecs:*", "elasticloadbalancing:*", "ec2:Describe*", "iam:CreateRole", "iam:GetRole"]),
+                whole(["iam:DeleteRole", "iam:TagRole", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]),
+                allow(
+                    "iam:PassRole",
+                    f"arn:aws:iam::{self.cloud.account}:role/longshore/*",
+                    Condition={"StringEquals": {"iam:PassedToService": service}},
+                ),
+            ]
+
+        for service, status in (
+            ("ecs-tasks.amazonaws.com", "ROLLBACK_COMPLETE"),
+            ("ecs.amazonaws.com", "CREATE_COMPLETE"),
+        ):
+            cluster = unique("cluster")
+            digest = self.cloud.push(f"shop/{cluster}", None, SERVE)
+            image = self.cloud.image(f"shop/{cluster}", digest)
+            stack = Stack(role=service_role(statements(service)))
+            body = _template(cluster, image, self.network, {"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 0})
+            self.assertEqual(stack.create(body), status, stack.reasons("CREATE_FAILED"))
+            if status == "ROLLBACK_COMPLETE":
+                self.assertIn("iam:PassRole", stack.reasons("CREATE_FAILED")["Service"])
+
+    def test_an_update_that_an_alarm_ends_is_rolled_back(self):
+        alarm = {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": unique("errors"),
+                "MetricName": "Errors",
+                "Namespace": "Shop",
+                "Statistic": "Sum",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "Threshold": 1,
+                "ComparisonOperator": "GreaterThanThreshold",
+            },
+        }
+        configuration = {"Alarms": {"AlarmNames": [reference("Alarm")], "Enable": True, "Rollback": True}}
+
+        def body():
+            given = _template(self.cluster, self._image(), self.network, configuration)
+            given["Resources"]["Alarm"] = alarm
+            return given
+
+        stack = Stack()
+        self.assertEqual(stack.create(body()), "CREATE_COMPLETE", stack.reasons("CREATE_FAILED"))
+        before = self.cloud.service(self.cluster, "api")
+        name = stack.physical_ids()["Alarm"]
+        self.assertEqual(
+            before["deploymentConfiguration"]["alarms"], {"alarmNames": [name], "enable": True, "rollback": True}
+        )
+        stack.begin(body())
+
+        def updating():
+            first = self.cloud.service(self.cluster, "api")["deployments"][0]
+            return first["id"] != before["deployments"][0]["id"] and first["runningCount"]
+
+        wait_until("a task of the update runs", updating)
+        self.cloud.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+        self.assertEqual(stack.settled(), "UPDATE_ROLLBACK_COMPLETE")
+        self.assertIn("Alarm was triggered", stack.reasons("UPDATE_FAILED")["Service"])
+        after = self.cloud.service(self.cluster, "api")
+        self.assertEqual((after["taskDefinition"], after["runningCount"]), (before["taskDefinition"], 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
