@@ -18,9 +18,10 @@ use longshore_state::store::Address;
 use longshore_state::{
     CallError, Document, DocumentStore, Key, Version, decide_again, load, save, unless_lost,
 };
+use serde_json::Value;
 
 use crate::record::{Deployment, Record};
-use crate::route::{Owner, Route};
+use crate::route::{self, Owner, Route};
 use crate::stack_record::StackRecord;
 
 /// How many documents are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
@@ -109,7 +110,18 @@ impl Key for StackKey<'_> {
     }
 }
 
-impl Document for Route {}
+impl Document for Route {
+    fn check_handwritten(document: &Value) -> Result<(), String> {
+        let mut unknown = None;
+        let route: Result<Self, _> = serde_ignored::deserialize(document, |path| {
+            unknown.get_or_insert_with(|| path.to_string());
+        });
+        if let Some(unknown) = unknown {
+            return Err(route::unknown_field(&unknown));
+        }
+        route.map_err(|error| error.to_string())?.check_order()
+    }
+}
 
 /// Names a route by its repository.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +142,8 @@ impl Key for RouteKey<'_> {
 impl Document for Owner {}
 
 /// Names the owner of an ECS service.
-struct OwnerKey<'a>(&'a ServiceName);
+#[derive(Debug, Clone, Copy)]
+pub struct OwnerKey<'a>(pub &'a ServiceName);
 
 impl Key for OwnerKey<'_> {
     type Document = Owner;

@@ -20,7 +20,6 @@ const PATTERN_SIZE: usize = 256 * 1024;
 /// Which images a service follows. Exactly one of `tags`, `semver` and `tag_pattern` chooses; `tag_pattern`
 /// may stand beside `semver` to say where in the tag the version is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ImagePolicy {
     /// Names of tags, or patterns with `*` and `?`. One name without either is followed exactly: what the
     /// tag holds now is deployed. Of several, or of patterns, the image pushed last is.

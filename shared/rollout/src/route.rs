@@ -8,7 +8,6 @@ use crate::settings::RolloutSettings;
 
 /// `routes/<repository>.json` in the state bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     /// The ECR repository's name; the same as in the key.
     pub repository: String,
@@ -16,9 +15,80 @@ pub struct Route {
     pub followers: Vec<Follower>,
 }
 
+/// The fields of a route file, by what they stand in.
+const FIELDS: [(&str, &[&str]); 7] = [
+    ("", &["repository", "followers"]),
+    (
+        "followers",
+        &[
+            "stack",
+            "service",
+            "cluster",
+            "ecs_service",
+            "container",
+            "other_containers",
+            "image_policy",
+            "cpu_architecture",
+            "rollout",
+        ],
+    ),
+    (
+        "image_policy",
+        &[
+            "tags",
+            "tag_pattern",
+            "semver",
+            "moved_tags",
+            "minimum_age_minutes",
+        ],
+    ),
+    (
+        "rollout",
+        &[
+            "deadline_minutes",
+            "after",
+            "before_tasks",
+            "after_tasks",
+            "freeze_windows",
+            "approval",
+        ],
+    ),
+    (
+        "tasks",
+        &["name", "command", "environment", "timeout_minutes"],
+    ),
+    ("freeze_windows", &["cron", "time_zone", "duration_minutes"]),
+    ("approval", &["expires_after_minutes"]),
+];
+
+/// What is wrong with a field at this path (`followers.0.image_policy.tag`) that no route file has.
+pub(crate) fn unknown_field(path: &str) -> String {
+    // What may be missing stands behind a question mark.
+    let path = path.replace(".?", "");
+    let (place, field) = path.rsplit_once('.').unwrap_or(("", &path));
+    let concept = place
+        .rsplit('.')
+        .find(|part| part.parse::<usize>().is_err())
+        .unwrap_or_default();
+    let allowed = FIELDS
+        .iter()
+        .find(|(name, _)| *name == concept || !name.is_empty() && concept.ends_with(name));
+    let place = match place {
+        "" => String::new(),
+        place => format!(" in {place}"),
+    };
+    let allowed: Vec<String> = allowed
+        .iter()
+        .flat_map(|(_, fields)| fields.iter().map(|field| format!("`{field}`")))
+        .collect();
+    format!(
+        "unknown field `{field}`{place}, expected one of {}",
+        allowed.join(", ")
+    )
+}
+
 /// A service that follows a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Follower {
     /// The stack.
     pub stack: String,
@@ -64,6 +134,61 @@ pub struct Owner {
 }
 
 impl Route {
+    /// Checks the order in which services get an image (`after`), as a stack file's is checked: whoever comes after
+    /// itself, or after a service that this repository's pushes do not deploy, would wait for ever.
+    ///
+    /// # Errors
+    /// What is wrong with which service.
+    pub(crate) fn check_order(&self) -> Result<(), String> {
+        for follower in &self.followers {
+            let Follower { stack, service, .. } = follower;
+            for before in &follower.rollout.after {
+                if before == service {
+                    return Err(format!(
+                        "service {service} of stack {stack} comes after itself: remove `{before}` from its `after`"
+                    ));
+                }
+                if self.follower(stack, before).is_none() {
+                    return Err(format!(
+                        "service {service} of stack {stack} comes after `{before}`, which this route does not name: \
+                         only services of the same stack that follow {} can be in `after`",
+                        self.repository
+                    ));
+                }
+                if self.comes_after(stack, before, service) {
+                    return Err(format!(
+                        "services {service} and {before} of stack {stack} come after each other, so neither would \
+                         ever be deployed: remove one of the two from `after`"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a service comes after another one of its stack, directly or by others.
+    fn comes_after(&self, stack: &str, service: &str, other: &str) -> bool {
+        let mut seen = vec![service];
+        let mut next = 0;
+        while let Some(service) = seen.get(next).copied() {
+            next += 1;
+            let after = self
+                .followers
+                .iter()
+                .filter(|follower| follower.stack == stack && follower.service == service)
+                .flat_map(|follower| &follower.rollout.after);
+            for before in after {
+                if before == other {
+                    return true;
+                }
+                if !seen.contains(&before.as_str()) {
+                    seen.push(before);
+                }
+            }
+        }
+        false
+    }
+
     /// The follower that is `service` of `stack`.
     pub fn follower(&self, stack: &str, service: &str) -> Option<&Follower> {
         self.followers

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a service's deployments go. A deployment keeps those that it was claimed with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct RolloutSettings {
     /// After how many minutes a deployment without an outcome has failed.
     pub deadline_minutes: u32,
@@ -42,7 +42,6 @@ impl Default for RolloutSettings {
 
 /// A task that runs once with the deployment's own task definition, such as a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct OneOffTask {
     /// Its name: lowercase letters, digits and hyphens.
     pub name: String,
@@ -62,7 +61,6 @@ fn quarter_of_an_hour() -> u32 {
 
 /// A time, coming again and again, in which no deployment begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FreezeWindow {
     /// When it begins: the five fields of cron.
     pub cron: String,
@@ -79,7 +77,6 @@ fn utc() -> String {
 
 /// Somebody must approve each deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Approval {
     /// After how many minutes a deployment that nobody approved is given up.
     pub expires_after_minutes: u32,

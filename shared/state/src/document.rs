@@ -18,6 +18,15 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
     fn migrate(_from: u32, document: Value) -> Value {
         document
     }
+
+    /// Checks a document that no version of Longshore wrote: a person did, and a misspelt member must not pass for one
+    /// of a newer version.
+    ///
+    /// # Errors
+    /// What is wrong and what to do.
+    fn check_handwritten(_document: &Value) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Names a document.
@@ -105,6 +114,14 @@ async fn write<S: DocumentStore, K: Key>(
     };
     written.unknown = Unknown::of(body);
     Ok(written)
+}
+
+/// Reads a document from its bytes.
+///
+/// # Errors
+/// What is wrong with it and what to do.
+pub fn from_bytes<D: Document>(body: Vec<u8>) -> Result<D, String> {
+    format::parse(body).map(|(document, _)| document)
 }
 
 /// The bytes of a document that nobody has written yet.

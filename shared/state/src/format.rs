@@ -76,6 +76,9 @@ pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> 
         Some(members) => serde_json::from_slice(&members).map_err(in_words)?,
         None => {
             let (members, format, written_by) = migrated::<D>(&body)?;
+            if written_by.is_none() {
+                D::check_handwritten(&members)?;
+            }
             newer = (format > u64::from(D::FORMAT)).then_some(Newer { format, written_by });
             serde_json::from_value(members).map_err(|error| match &newer {
                 Some(newer) => newer.problem(D::FORMAT),

@@ -2,6 +2,7 @@
 
 mod adopting;
 mod builders;
+mod corpus;
 mod documents;
 mod fake_cloud;
 mod faults;
@@ -12,6 +13,7 @@ mod registry;
 mod syncing;
 
 pub use builders::{digest, follower, noon, push, task_definition_document, worker};
+pub use corpus::read_corpus;
 pub use documents::Objects;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};

@@ -18,10 +18,11 @@ use crate::sync::file_system::lower;
 use crate::sync::finish::finish;
 use crate::sync::held::{Held, load};
 use crate::sync::manifests::is_lasting;
-use crate::sync::object::{ShardKey, SyncKey};
 use crate::sync::plan::FINISHING;
+use crate::sync::record::SyncKey;
 use crate::sync::record::{Sync, SyncState};
 use crate::sync::run::outcome_of;
+use crate::sync::shard::ShardKey;
 use crate::sync::shard::{self, Lease, Renewed, ShardState, Taken};
 use crate::sync::{Engine, RunOutcome, SyncError, mirror, started_by};
 

@@ -8,7 +8,7 @@ use longshore_state::outbox::{Outbox, Unpublished, flush};
 use longshore_state::{CallError, Version, Worker};
 
 use crate::ports::SyncCloud;
-use crate::sync::object::SyncKey;
+use crate::sync::record::SyncKey;
 use crate::sync::record::{LEASE, RENEWAL, SyncRecord};
 
 impl Outbox for SyncRecord {

@@ -1,59 +1,12 @@
-//! Objects of JSON in a mirror's bucket: the documents that are changed by conditional writes, and others.
+//! Objects of JSON in a mirror's bucket that are not changed by conditional writes.
 
-use longshore_state::store::Address;
-use longshore_state::{CallError, Document, ErrorClass, Key};
+use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::layout;
 use crate::ports::MirrorStore;
-use crate::sync::record::SyncRecord;
-use crate::sync::shard::ShardState;
 
 pub(crate) const JSON: &str = "application/json";
-
-impl Document for SyncRecord {}
-
-/// Names a mirror's record by its bucket.
-pub(crate) struct SyncKey<'a>(pub(crate) &'a str);
-
-impl Key for SyncKey<'_> {
-    type Document = SyncRecord;
-
-    fn address(&self) -> Address {
-        Address::of_bucket(self.0, layout::RECORD)
-    }
-
-    fn subject(&self) -> String {
-        format!("the sync record of mirror {}", self.0)
-    }
-}
-
-impl Document for ShardState {}
-
-/// Names the state of a shard.
-pub(crate) struct ShardKey<'a> {
-    pub(crate) bucket: &'a str,
-    pub(crate) sync_id: &'a str,
-    pub(crate) shard: u32,
-}
-
-impl Key for ShardKey<'_> {
-    type Document = ShardState;
-
-    fn address(&self) -> Address {
-        Address::of_bucket(self.bucket, layout::shard_state(self.sync_id, self.shard))
-    }
-
-    fn subject(&self) -> String {
-        let Self {
-            bucket,
-            sync_id,
-            shard,
-        } = self;
-        format!("shard {shard} of sync {sync_id} of mirror {bucket}")
-    }
-}
 
 /// An object that is written once, or whatever is there; `None` when there is none.
 pub(crate) async fn read_object<T: DeserializeOwned, M: MirrorStore>(

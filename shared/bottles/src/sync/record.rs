@@ -11,10 +11,12 @@ use longshore_events::longshore::{
     SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
 };
 use longshore_events::transfer::{Sha256, TransferFailure, TransferProgress};
-use longshore_state::Worker;
 use longshore_state::outbox::Unpublished;
+use longshore_state::store::Address;
+use longshore_state::{Document, Key, Worker};
 use serde::{Deserialize, Serialize};
 
+use crate::layout;
 use crate::selection::Selection;
 use crate::settings::MirrorSettings;
 
@@ -428,5 +430,23 @@ impl SyncRecord {
 
     fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
         self.outbox.push(Unpublished::new(event, worker));
+    }
+}
+
+impl Document for SyncRecord {}
+
+/// Names a mirror's record by its bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct SyncKey<'a>(pub &'a str);
+
+impl Key for SyncKey<'_> {
+    type Document = SyncRecord;
+
+    fn address(&self) -> Address {
+        Address::of_bucket(self.0, layout::RECORD)
+    }
+
+    fn subject(&self) -> String {
+        format!("the sync record of mirror {}", self.0)
     }
 }

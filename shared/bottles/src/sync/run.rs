@@ -14,9 +14,11 @@ use crate::sync::finish::nothing;
 use crate::sync::gather::Staging;
 use crate::sync::held::{Held, create, load};
 use crate::sync::manifests::is_lasting;
-use crate::sync::object::{ShardKey, SyncKey, write_object};
+use crate::sync::object::write_object;
 use crate::sync::plan::{Draft, Planner, Preparation};
+use crate::sync::record::SyncKey;
 use crate::sync::record::{LEASE, RaisedThroughput, ShardRecord, Sync, SyncRecord, SyncState};
+use crate::sync::shard::ShardKey;
 use crate::sync::shard::{JSON_LINES, ShardState};
 use crate::sync::{Engine, RunRequest, SyncError, mirror};
 

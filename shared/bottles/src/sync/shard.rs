@@ -6,14 +6,16 @@
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{LongshoreEvent, SyncShardCompleted};
 use longshore_events::transfer::{TransferItem, TransferProgress, TransferReport};
-use longshore_state::{CallError, ErrorClass, Version, Worker, load, save, unless_lost};
+use longshore_state::store::Address;
+use longshore_state::{
+    CallError, Document, ErrorClass, Key, Version, Worker, load, save, unless_lost,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
 use crate::ports::MirrorStore;
 use crate::shards;
-use crate::sync::object::{ShardKey, SyncKey};
-use crate::sync::record::{ShardRecord, SyncState};
+use crate::sync::record::{ShardRecord, SyncKey, SyncState};
 
 /// How long a worker keeps others away from a shard without renewing its lease.
 pub const LEASE: Duration = Duration::seconds(60);
@@ -241,6 +243,36 @@ pub async fn pending<M: MirrorStore>(
         }
     }
     Ok(pending)
+}
+
+impl Document for ShardState {}
+
+/// Names the state of a shard.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardKey<'a> {
+    /// The mirror's bucket.
+    pub bucket: &'a str,
+    /// The sync.
+    pub sync_id: &'a str,
+    /// The shard's number, from 1.
+    pub shard: u32,
+}
+
+impl Key for ShardKey<'_> {
+    type Document = ShardState;
+
+    fn address(&self) -> Address {
+        Address::of_bucket(self.bucket, layout::shard_state(self.sync_id, self.shard))
+    }
+
+    fn subject(&self) -> String {
+        let Self {
+            bucket,
+            sync_id,
+            shard,
+        } = self;
+        format!("shard {shard} of sync {sync_id} of mirror {bucket}")
+    }
 }
 
 /// Takes a shard, if nobody has it.

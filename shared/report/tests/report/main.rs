@@ -8,6 +8,8 @@ mod announcer;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod slack;

@@ -3,6 +3,8 @@
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
 // functions for tests only when it is told so.
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod course;
 #[cfg(test)]
 mod deploying;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use longshore_rollout::route::{Owner, Route};
-use serde_json::Value;
+use longshore_state::document::from_bytes;
+use serde_json::{Value, json};
 
 fn sample(path: &str) -> String {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/state");
@@ -52,14 +53,105 @@ fn the_sample_of_a_route_says_who_follows_which_tags() {
 fn a_field_of_a_route_that_is_misspelt_is_refused_by_its_name() {
     for (right, wrong) in [("ecs_service", "ecs-service"), ("tags", "tag")] {
         let misspelt = route().replace(&format!("\"{right}\""), &format!("\"{wrong}\""));
-        let refusal = serde_json::from_str::<Route>(&misspelt)
-            .unwrap_err()
-            .to_string();
+        let refusal = from_bytes::<Route>(misspelt.into_bytes()).unwrap_err();
         assert!(
             refusal.contains(&format!("unknown field `{wrong}`")),
             "{refusal}"
         );
         assert!(refusal.contains(&format!("`{right}`")), "{refusal}");
+    }
+}
+
+#[test]
+fn a_misspelt_field_is_refused_wherever_it_stands_with_those_that_are_right() {
+    let mut route: Value = serde_json::from_str(&route()).unwrap();
+    let rollout = json!({
+        "before_tasks": [{"name": "migrate", "command": ["migrate"]}],
+        "freeze_windows": [{"cron": "0 18 * * 5", "duration_minutes": 60}],
+        "approval": {"expires_after_minutes": 60},
+    });
+    route["followers"][0]["rollout"] = rollout;
+    assert_eq!(
+        from_bytes::<Route>(route.to_string().into_bytes()).err(),
+        None
+    );
+    for (place, right) in [
+        ("", "followers"),
+        ("/followers/0", "cluster"),
+        ("/followers/0/image_policy", "semver"),
+        ("/followers/0/rollout", "deadline_minutes"),
+        ("/followers/0/rollout/before_tasks/0", "timeout_minutes"),
+        ("/followers/0/rollout/freeze_windows/0", "time_zone"),
+        ("/followers/0/rollout/approval", "expires_after_minutes"),
+    ] {
+        let mut misspelt = route.clone();
+        misspelt.pointer_mut(place).unwrap()["wrong"] = json!(1);
+        let refusal = from_bytes::<Route>(misspelt.to_string().into_bytes()).unwrap_err();
+        assert!(refusal.starts_with("unknown field `wrong`"), "{refusal}");
+        assert!(refusal.contains(&format!("`{right}`")), "{refusal}");
+    }
+}
+
+#[test]
+fn a_member_that_a_newer_version_of_longshore_wrote_into_a_route_is_no_misspelling() {
+    let mut route: Value = serde_json::from_str(&route()).unwrap();
+    route["longshore_version"] = json!("9.0.0");
+    route["followers"][0]["rollout"] = json!({"canary_percent": 10});
+    assert_eq!(
+        from_bytes::<Route>(route.to_string().into_bytes()).err(),
+        None
+    );
+}
+
+#[test]
+fn an_order_in_which_a_service_would_wait_for_ever_is_refused() {
+    let with = |orders: &[(&str, &[&str])]| {
+        let followers: Vec<Value> = orders
+            .iter()
+            .map(|(service, after)| {
+                json!({
+                    "stack": "shop",
+                    "service": service,
+                    "cluster": "shop",
+                    "ecs_service": service,
+                    "container": "app",
+                    "image_policy": {"tags": ["v*"]},
+                    "rollout": {"after": after},
+                })
+            })
+            .collect();
+        let route = json!({"repository": "shop/api", "followers": followers});
+        from_bytes::<Route>(route.to_string().into_bytes()).err()
+    };
+    assert_eq!(
+        with(&[
+            ("api", &[]),
+            ("worker", &["api"]),
+            ("beat", &["api", "worker"])
+        ]),
+        None
+    );
+    for (orders, refusal) in [
+        (
+            &[("api", &["api"] as &[&str])] as &[(&str, &[&str])],
+            "service api of stack shop comes after itself: remove `api` from its `after`",
+        ),
+        (
+            &[("api", &["migrations"])],
+            "service api of stack shop comes after `migrations`, which this route does not name: only services of \
+             the same stack that follow shop/api can be in `after`",
+        ),
+        (
+            &[
+                ("api", &["beat"]),
+                ("worker", &["api"]),
+                ("beat", &["worker"]),
+            ],
+            "services api and beat of stack shop come after each other, so neither would ever be deployed: remove \
+             one of the two from `after`",
+        ),
+    ] {
+        assert_eq!(with(orders).as_deref(), Some(refusal));
     }
 }
 
