@@ -1,6 +1,7 @@
 //! Files, bytes and money, for people.
 
 use longshore_events::longshore::FileCount;
+use longshore_events::words::counted;
 
 /// Files and their megabytes.
 pub fn in_words(count: &FileCount) -> String {
@@ -10,8 +11,8 @@ pub fn in_words(count: &FileCount) -> String {
         bytes => format!(" ({} of them estimated)", megabytes(bytes)),
     };
     format!(
-        "{} files, {}{estimated}",
-        count.files,
+        "{}, {}{estimated}",
+        counted(count.files, "file"),
         megabytes(count.bytes)
     )
 }

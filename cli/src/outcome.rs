@@ -73,6 +73,7 @@ fn why(reason: SkipReason, what: &impl std::fmt::Display) -> String {
         SkipReason::PredecessorFailed => {
             format!("waited for a service that did not get {what} to run")
         }
+        SkipReason::RouteRemoved => format!("is named by no route any more; {what} was given up"),
     }
 }
 

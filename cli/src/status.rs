@@ -99,12 +99,20 @@ fn next(status: &ServiceStatus) -> String {
         )
     });
     let waiting = status.waiting.iter().map(|waiting| {
-        format!(
-            "{} {} waits for {}",
-            image_name(&waiting.request.image),
-            waiting.request.image.digest.short(),
-            waits_for(&waiting.why, waiting.until)
-        )
+        let image = &waiting.request.image;
+        let (name, digest) = (image_name(image), image.digest.short());
+        match waiting.given_up_at() {
+            None => format!(
+                "{name} {digest} waits for {}",
+                waits_for(&waiting.why, waiting.until)
+            ),
+            Some(end) => format!(
+                "{name} {digest} waits in vain: routes/{}.json does not name the service any more; it is given up at \
+                 {}",
+                image.repository,
+                minute(end)
+            ),
+        }
     });
     let next: Vec<String> = hold.into_iter().chain(waiting).collect();
     if next.is_empty() {
@@ -282,11 +290,19 @@ pub mod tests {
             approve_by: None,
             approved: false,
             told: Vec::new(),
+            unrouted_since: None,
         });
         assert_eq!(
             next(&held),
             "held until 2026-11-21 14:00 UTC (the sale); shop/api:v4 333333333333 waits for the end of a \
              hold, until 2026-11-21 14:00 UTC (the sale)"
+        );
+        held.hold = None;
+        held.waiting[0].unrouted_since = Some(at(60));
+        assert_eq!(
+            next(&held),
+            "shop/api:v4 333333333333 waits in vain: routes/shop/api.json does not name the service any more; it is \
+             given up at 2026-11-21 13:01 UTC"
         );
         assert_eq!(next(&status(deployment(42, State::Succeeded))), "-");
     }

@@ -15,6 +15,7 @@ use longshore_bottles::sync::{
 };
 use longshore_events::longshore::{RefusedEntry, RunsOn, SyncOutcome, SyncSource};
 use longshore_events::transfer::TransferFailure;
+use longshore_events::words::{counted, number};
 use longshore_state::Worker;
 use serde::Serialize;
 use uuid::Uuid;
@@ -250,20 +251,20 @@ fn ended(sync: &Sync) -> Option<RunOutcome> {
 fn progress(status: &SyncStatus, sync: &Sync) -> String {
     let ended = status.shards.iter().filter(|shard| shard.is_done).count();
     format!(
-        "{} of {} files, {} of {}, {} failed, {ended} of {} shards ended",
-        status.done.files,
-        sync.total.files,
+        "{} of {}, {} of {}, {} failed, {ended} of {} ended",
+        number(status.done.files),
+        counted(sync.total.files, "file"),
         megabytes(status.done.bytes),
         megabytes(sync.total.bytes),
         status.done.failed,
-        status.shards.len(),
+        counted(status.shards.len(), "shard"),
     )
 }
 
 fn place_in_words(runs_on: RunsOn) -> String {
     match runs_on {
         RunsOn::Function => "in one process".to_owned(),
-        RunsOn::Tasks { tasks } => format!("in {tasks} Fargate tasks"),
+        RunsOn::Tasks { tasks } => format!("in {}", counted(tasks, "Fargate task")),
     }
 }
 
@@ -283,17 +284,18 @@ fn plan_in_words(plan: &SyncPlan) -> String {
             let _ = writeln!(text, "deleted:   none, {reason}");
         }
         None => {
-            let _ = writeln!(text, "deleted:   {} files", plan.to_delete.len());
+            let _ = writeln!(text, "deleted:   {}", counted(plan.to_delete.len(), "file"));
             list(&mut text, &plan.to_delete, Clone::clone);
         }
     }
-    let _ = writeln!(text, "refused:   {} entries", plan.refused.len());
+    let _ = writeln!(text, "refused:   {}", counted(plan.refused.len(), "entry"));
     list(&mut text, &plan.refused, refused_in_words);
     let minutes = plan.estimated_seconds.div_euclid(60) + 1;
     let _ = writeln!(
         text,
-        "runs {}; one process would take about {minutes} minutes",
-        place_in_words(plan.runs_on)
+        "runs {}; one process would take about {}",
+        place_in_words(plan.runs_on),
+        counted(minutes, "minute")
     );
     let _ = writeln!(
         text,
@@ -344,9 +346,8 @@ fn result_in_words(result: &SyncOutcome) -> String {
     let transfer = &result.transfer;
     let seconds = (transfer.finished_at - transfer.started_at).num_seconds();
     format!(
-        "{} files brought over, {}, in {seconds} s; {} were there, {} copied, {} failed, {} deleted; \
-         about {} USD",
-        transfer.files,
+        "{} transferred, {}, in {seconds} s; {} were there, {} copied, {} failed, {} deleted; about {} USD",
+        counted(transfer.files, "file"),
         megabytes(transfer.bytes),
         transfer.already_there,
         transfer.copies,
@@ -435,10 +436,10 @@ fn shard_in_words(shard: &ShardStatus) -> String {
         None => String::new(),
     };
     format!(
-        "shard {}: {} of {} files, {} of {}; {worker}{problem}",
+        "shard {}: {} of {}, {} of {}; {worker}{problem}",
         shard.shard,
-        shard.done.files,
-        shard.files,
+        number(shard.done.files),
+        counted(shard.files, "file"),
         megabytes(shard.done.bytes),
         megabytes(shard.bytes),
     )
@@ -534,9 +535,7 @@ mod tests {
         let answer = done(&mirror, run_of(Output::Text)).await;
         assert!(answer.is_good);
         assert!(
-            answer
-                .text
-                .contains("completed: 3 files brought over, 1 MB"),
+            answer.text.contains("completed: 3 files transferred, 1 MB"),
             "{}",
             answer.text
         );
@@ -620,7 +619,7 @@ mod tests {
         );
         done(&mirror, run_of(Output::Text)).await;
         let after = done(&mirror, status()).await.text;
-        for words in [": completed", "2 files brought over", "2 bottles"] {
+        for words in [": completed", "2 files transferred", "2 bottles"] {
             assert!(after.contains(words), "{after}");
         }
     }

@@ -17,6 +17,7 @@ use longshore_bottles::settings::{THRESHOLD_BYTES, TaskPlace};
 use longshore_bottles::{estimate, shards};
 use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn};
 use longshore_events::transfer::TransferItem;
+use longshore_events::words::counted;
 use serde::Serialize;
 
 use crate::amounts::{in_words, usd};
@@ -101,8 +102,8 @@ pub fn run_plan(
     open(path)?
         .read_to_end(&mut text)
         .with_context(|| format!("read {}", path.display()))?;
-    let inventory =
-        Inventory::read(&text).with_context(|| format!("{} is no inventory", path.display()))?;
+    let inventory = Inventory::read(&text)
+        .with_context(|| format!("{} is not an inventory", path.display()))?;
     drop(text);
     let selection = Selection::from(selection);
     let index = read_index(&files.index)?;
@@ -236,12 +237,13 @@ impl Plan {
         }
         let place = match self.runs_on {
             RunsOn::Function => "in the function".to_owned(),
-            RunsOn::Tasks { tasks } => format!("in {tasks} Fargate tasks"),
+            RunsOn::Tasks { tasks } => format!("in {}", counted(tasks, "Fargate task")),
         };
         let minutes = self.estimated_seconds.div_euclid(60) + 1;
         let _ = writeln!(
             text,
-            "runs {place}; one process would take about {minutes} minutes"
+            "runs {place}; one process would take about {}",
+            counted(minutes, "minute")
         );
         let _ = writeln!(
             text,

@@ -136,7 +136,7 @@ async fn handle_deployment_changed<C: Cloud>(
     let followed = predecessor_ended(cloud, &stack, &service, worker)
         .await
         .map_err(call_failed)?;
-    // Nobody waits for an answer, and nothing is mended by trying again what was refused.
+    // Nobody waits for an answer, and nothing is fixed by trying again what was refused.
     let (refused, others) = followed
         .into_iter()
         .partition(|result| matches!(result, Err(DeployError::Refused { .. })));
@@ -342,7 +342,7 @@ fn all_reconciled(reconciled: Reconciled, stacks: ReconciledStacks) -> Result<Va
         failures = failures.len(),
         "reconciled"
     );
-    // Nothing is mended by trying these again: the next reconcile does.
+    // Nothing is fixed by trying these again: the next reconcile does.
     for reason in &reconciled.refused {
         tracing::warn!(reason, "not reconciled");
     }

@@ -1,5 +1,6 @@
 //! Which files go, and when none do.
 
+use longshore_events::words::counted;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
@@ -75,19 +76,21 @@ fn refusal(settings: &DeletionSettings, due: u64, missed: u64, held: u64) -> Opt
         |files: u64| u128::from(files) * 100 > u128::from(held) * u128::from(*max_share_percent);
     if is_too_large(missed) {
         return Some(format!(
-            "the index names {missed} of the mirror's {held} files no more since the last sync, \
-             more than {max_share_percent} %: nothing is deleted"
+            "{missed} of the mirror's {} are not in the index any more since the last sync, more than \
+             {max_share_percent} %: nothing is deleted",
+            counted(held, "file")
         ));
     }
     if due > u64::from(*max_files) {
         return Some(format!(
-            "{due} files are to be deleted, at most {max_files} may be: nothing is deleted"
+            "{} to delete, at most {max_files} may be deleted: nothing is deleted",
+            counted(due, "file")
         ));
     }
     if is_too_large(due) {
         return Some(format!(
-            "{due} of the mirror's {held} files are to be deleted, more than \
-             {max_share_percent} %: nothing is deleted"
+            "{due} of the mirror's {} are to be deleted, more than {max_share_percent} %: nothing is deleted",
+            counted(held, "file")
         ));
     }
     None

@@ -21,7 +21,7 @@ use chrono::Duration;
 
 use crate::settings::TaskPlace;
 
-/// What one process brings over in a second: 25 MB. It is an assumption: AWS publishes no figure, and nobody
+/// What one process transfers in a second: 25 MB. It is an assumption: AWS publishes no figure, and nobody
 /// has measured the registry from where you run. People have seen Lambda functions download large files
 /// with 400 to 700 Mbit/s; half of the least, because every byte goes out again, is this.
 const BYTES_PER_SECOND: u64 = 25_000_000;

@@ -132,7 +132,7 @@ impl IndexReader {
     /// The next piece, of any size.
     ///
     /// # Errors
-    /// [`IndexError`] as soon as it is known that this is no index.
+    /// [`IndexError`] as soon as it is known that this is not an index.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), IndexError> {
         self.hasher.update(piece);
         let mut rest = piece;
@@ -196,7 +196,7 @@ impl IndexReader {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         let Ok(sha256) = digest.parse() else {
-            return unreadable("the index's digest is none");
+            return unreadable("the index's digest is not valid");
         };
         let Found {
             mut formulae,

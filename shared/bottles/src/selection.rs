@@ -81,7 +81,7 @@ pub fn problems(selection: &Selection, index: &Index) -> Vec<String> {
     for platform in &selection.platforms {
         if !known.contains(platform.as_str()) {
             problems.push(format!(
-                "platform `{platform}` is none of Homebrew's, and no bottle is for it"
+                "Homebrew has no platform `{platform}`, and no bottle is for it"
             ));
         }
     }
@@ -394,8 +394,8 @@ mod tests {
                 &index
             ),
             [
-                "platform `arm64_mojave` is none of Homebrew's, and no bottle is for it",
-                "platform `tahoee` is none of Homebrew's, and no bottle is for it",
+                "Homebrew has no platform `arm64_mojave`, and no bottle is for it",
+                "Homebrew has no platform `tahoee`, and no bottle is for it",
                 "pattern `curl` matches no formula that has bottles",
             ]
         );

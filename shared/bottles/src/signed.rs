@@ -16,7 +16,7 @@ const PIECE: usize = 64 << 10;
 /// signatures are Homebrew's, and brew's to verify.
 ///
 /// # Errors
-/// What is wrong: it is no signed file, or it names bottles of another generation.
+/// What is wrong: it is not a signed file, or it names bottles of another generation.
 pub fn check(
     signed: &[u8],
     selection: &Selection,
@@ -26,11 +26,11 @@ pub fn check(
     let mut reader = IndexReader::new(private_hosts);
     unescape(payload(signed)?, &mut |piece| {
         let fed = reader.feed(piece);
-        fed.map_err(|error| format!("its payload is no index: {error}"))
+        fed.map_err(|error| format!("its payload is not an index: {error}"))
     })?;
     let index = reader
         .finish()
-        .map_err(|error| format!("its payload is no index: {error}"))?;
+        .map_err(|error| format!("its payload is not an index: {error}"))?;
     let known: HashMap<&str, &str> = wanted
         .iter()
         .map(|bottle| (bottle.key.as_str(), bottle.sha256.as_str()))
@@ -51,9 +51,9 @@ pub fn check(
 
 /// The payload, still escaped, without its quotes.
 fn payload(signed: &[u8]) -> Result<&[u8], String> {
-    let refused = |what: &str| Err(format!("it is no signed file: {what}"));
+    let refused = |what: &str| Err(format!("it is not a signed file: {what}"));
     let Some(mut rest) = signed.trim_ascii().strip_prefix(b"{") else {
-        return refused("it is no JSON object");
+        return refused("it is not a JSON object");
     };
     let mut payload = None;
     let mut has_signatures = false;
@@ -118,8 +118,8 @@ fn unescape(
         piece.extend_from_slice(part);
         text = rest;
         if text.first() == Some(&b'\\') {
-            let (character, length) = escape(text)
-                .ok_or_else(|| "its payload holds an escape that is none".to_owned())?;
+            let (character, length) =
+                escape(text).ok_or_else(|| "its payload holds an invalid escape".to_owned())?;
             let mut bytes = [0; 4];
             piece.extend_from_slice(character.encode_utf8(&mut bytes).as_bytes());
             text = text.get(length..).unwrap_or_default();

@@ -49,8 +49,8 @@ struct Manifest {
 /// # Errors
 /// What is wrong with one that is none.
 pub fn of_image_index(body: &[u8]) -> Result<BTreeMap<Sha256, u64>, String> {
-    let index: ImageIndex =
-        serde_json::from_slice(body).map_err(|error| format!("it is no image index: {error}"))?;
+    let index: ImageIndex = serde_json::from_slice(body)
+        .map_err(|error| format!("it is not an image index: {error}"))?;
     let size_of = |manifest: &Manifest| {
         let text = |name: &str| {
             manifest
@@ -131,7 +131,7 @@ mod tests {
         ] {
             let error = of_image_index(body.as_bytes()).unwrap_err();
             assert!(
-                error.starts_with("it is no image index: "),
+                error.starts_with("it is not an image index: "),
                 "{body}: {error}"
             );
         }

@@ -1,4 +1,4 @@
-//! A sync: planned, brought over, published.
+//! A sync: planned, transferred, published.
 //!
 //! [`run()`] plans and, where the work is small, does it; [`advance()`] goes on at every wake-up, however
 //! often and in whatever order these come. What a task needs is in [`shard`].

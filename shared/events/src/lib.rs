@@ -15,6 +15,7 @@ pub mod release;
 pub mod s3;
 pub mod scheduler;
 pub mod transfer;
+pub mod words;
 
 mod malformed;
 

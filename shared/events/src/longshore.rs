@@ -283,6 +283,8 @@ pub enum SkipReason {
     ApprovalExpired,
     /// A service that comes first did not get this image to run.
     PredecessorFailed,
+    /// No route names the service any more.
+    RouteRemoved,
 }
 
 /// `Deployment Succeeded`.

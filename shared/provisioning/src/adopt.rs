@@ -53,7 +53,7 @@ pub struct Adoption {
     pub newest: Option<Image>,
     /// The ARNs of the roles that `deploy` must be allowed to pass.
     pub roles: Vec<String>,
-    /// What does not keep it from being adopted, and should be mended.
+    /// What does not keep it from being adopted, and should be fixed.
     pub warnings: Vec<String>,
 }
 

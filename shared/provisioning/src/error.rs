@@ -3,6 +3,7 @@
 use std::fmt;
 
 use longshore_events::longshore::{Problem, Severity};
+use longshore_events::words::counted;
 use longshore_state::{CallError, Race};
 
 /// Why an operation on a stack was not done. Nothing was changed, except where the call says otherwise.
@@ -42,10 +43,7 @@ fn in_words(stack: &str, problems: &[Problem]) -> String {
         .iter()
         .filter(|problem| problem.severity == Severity::Error)
         .count();
-    let mut words = format!(
-        "stack file of {stack}: {errors} error{}",
-        if errors == 1 { "" } else { "s" }
-    );
+    let mut words = format!("stack file of {stack}: {}", counted(errors, "error"));
     for problem in problems {
         words.push_str(&format!("\n{}", Line(problem)));
     }

@@ -10,17 +10,18 @@ use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
-use longshore_state::{CallError, ErrorClass, Version, Worker};
+use longshore_state::{CallError, ErrorClass, Version, Worker, change};
 use serde::Serialize;
 
 use crate::deploy::{DeployError, Outcome, ServiceOutcome};
 use crate::documents::{RecordStore, RouteStore};
 use crate::follow::{Known, Wake, follow_knowing, holdings};
+use crate::outbox::flush;
 use crate::policy::ImagePolicy;
 use crate::ports::{Cloud, EcsService};
-use crate::record::Record;
+use crate::record::{Record, Waiting};
 use crate::route::{Follower, Owner, Route};
-use crate::watch::{Seen, WatchOutcome, look_after, needs_service};
+use crate::watch::{Seen, WatchOutcome, is_unsettled, look_after, needs_service};
 
 /// How many services one invocation looks at. Of more, each invocation gets a part.
 pub const SHARD: usize = 500;
@@ -56,7 +57,7 @@ pub struct Reconciled {
     pub closed: usize,
     /// What came of services whose image policies named something that no event had told, or that waited.
     pub followed: Vec<ServiceOutcome>,
-    /// Services that somebody must mend before they can be looked at or deployed to, with the reason.
+    /// Services that somebody must fix before they can be looked at or deployed to, with the reason.
     pub refused: Vec<String>,
     /// Services and repositories that could not be looked at, with the reason. Trying again may help.
     pub failures: Vec<String>,
@@ -142,6 +143,7 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
 }
 
 async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Reconciled {
+    let is_whole = survey.failures.is_empty();
     let mut answer = Reconciled {
         services: survey.owners.len(),
         failures: survey.failures,
@@ -155,7 +157,79 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     // What was done has changed the records.
     records.extend(load_all(cloud, looked_after, &mut answer).await);
     follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
+    // A route that could not be read may name any service.
+    if is_whole {
+        let unrouted = unrouted(&survey.routes, &records);
+        give_up_all(cloud, unrouted, worker, &mut answer).await;
+    }
     answer
+}
+
+/// The services that a request waits for in containers that no route of its repository names any more, with these
+/// containers.
+fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, Vec<String>)> {
+    let is_named = |owner: &Owner, waiting: &Waiting| {
+        let repository = &waiting.request.image.repository;
+        routes
+            .iter()
+            .filter(|route| route.repository == *repository)
+            .flat_map(|route| &route.followers)
+            .any(|follower| follower.owner() == *owner && follower.container == waiting.container)
+    };
+    records
+        .iter()
+        .filter_map(|(owner, stored)| {
+            let (record, _) = stored.as_ref()?;
+            let containers: Vec<String> = record
+                .waiting
+                .values()
+                .filter(|waiting| !is_named(owner, waiting))
+                .map(|waiting| waiting.container.clone())
+                .collect();
+            (!containers.is_empty()).then(|| (owner.clone(), containers))
+        })
+        .collect()
+}
+
+async fn give_up_all<C: Cloud>(
+    cloud: &C,
+    unrouted: Vec<(Owner, Vec<String>)>,
+    worker: &Worker,
+    answer: &mut Reconciled,
+) {
+    let mut results = stream::iter(unrouted)
+        .map(|(owner, containers)| async move {
+            (give_up(cloud, &owner, &containers, worker).await, owner)
+        })
+        .buffered(SERVICES_AT_ONCE);
+    while let Some((result, owner)) = results.next().await {
+        if let Err(error) = result {
+            answer.failures.push(format!("{owner}: {error}"));
+        }
+    }
+}
+
+async fn give_up<C: Cloud>(
+    cloud: &C,
+    owner: &Owner,
+    containers: &[String],
+    worker: &Worker,
+) -> Result<(), CallError> {
+    // While a stack changes, its routes are on their way.
+    if is_unsettled(cloud, owner).await? {
+        return Ok(());
+    }
+    let Some(stored) = cloud.load(owner).await? else {
+        return Ok(());
+    };
+    let changed = change(cloud, owner, stored, |record| {
+        record.is_unrouted(containers, worker);
+    })
+    .await?;
+    match changed {
+        Some((record, version)) => flush(cloud, record, version, worker).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether there may be something to do but for following.

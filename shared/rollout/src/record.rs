@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure, WaitReason};
@@ -87,6 +87,19 @@ pub struct Waiting {
     /// What it was told to wait for: each is told once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<WaitReason>,
+    /// Since when no route names the service any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrouted_since: Option<DateTime<Utc>>,
+}
+
+/// How long a request waits for its route to come back: somebody may be editing it.
+const ROUTE_RETURNS: Duration = Duration::hours(1);
+
+impl Waiting {
+    /// When it is given up because no route names the service any more.
+    pub fn given_up_at(&self) -> Option<DateTime<Utc>> {
+        self.unrouted_since.map(|since| since + ROUTE_RETURNS)
+    }
 }
 
 /// A deployment.

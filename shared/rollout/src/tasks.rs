@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::ecs::{Container, DEPLOY_TASKS, why_stopped};
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
+use longshore_events::words::counted;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use sha2::{Digest, Sha256};
 
@@ -185,7 +186,8 @@ impl<C: Cloud> Tasks<'_, C> {
                     return Ok(Some(WatchOutcome::Noted));
                 }
                 let why = format!(
-                    "has not ended within {minutes} minutes; ECS may still run it as {}",
+                    "has not ended within {}; ECS may still run it as {}",
+                    counted(minutes, "minute"),
                     running.task
                 );
                 self.fail(record, version, &phase.failed(&running.name, &why))

@@ -123,6 +123,7 @@ impl Record {
                 .or(asked_to_approve),
             approved: before.is_some_and(|before| before.approved),
             told,
+            unrouted_since: None,
         };
         self.waiting.insert(container.to_owned(), waiting);
     }
@@ -143,6 +144,22 @@ impl Record {
             deployment_id: is_told.then(|| request.id.clone()),
         };
         self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
+    }
+
+    /// No route names these containers of the service any more. What waits for them is given up when the route has not
+    /// come back for a while.
+    pub(crate) fn is_unrouted(&mut self, containers: &[String], worker: &Worker) {
+        for container in containers {
+            let Some(waiting) = self.waiting.get_mut(container) else {
+                continue;
+            };
+            waiting.unrouted_since.get_or_insert(worker.now);
+            if waiting.given_up_at().is_some_and(|end| end <= worker.now) {
+                let request = waiting.request.clone();
+                self.skipped(&request, SkipReason::RouteRemoved, worker);
+                self.waiting.remove(container);
+            }
+        }
     }
 
     /// Nothing waits for the container any more, because `request` takes its place or is what has waited.

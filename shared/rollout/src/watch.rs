@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
+use longshore_events::words::counted;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use serde::Serialize;
 
@@ -347,7 +348,7 @@ pub(crate) async fn close<C: Cloud>(
 }
 
 /// Whether the stack of a service is changing, or has just changed: then `at_rest` decides.
-async fn is_unsettled<C: Cloud>(cloud: &C, owner: &Owner) -> Result<bool, CallError> {
+pub(crate) async fn is_unsettled<C: Cloud>(cloud: &C, owner: &Owner) -> Result<bool, CallError> {
     let stored = cloud.load_stack(&owner.stack).await?;
     Ok(stored.is_some_and(|(record, _)| record.operation.is_unsettled()))
 }
@@ -384,7 +385,7 @@ fn overdue(record: &Record, now: DateTime<Utc>) -> Option<String> {
     let deadline = Duration::minutes(i64::from(minutes));
     since
         .filter(|since| *since + deadline < now)
-        .map(|_| format!("{missing} within {minutes} minutes"))
+        .map(|_| format!("{missing} within {}", counted(minutes, "minute")))
 }
 
 /// The events of the tasks that died may come later than the failure that they caused, or never.

@@ -23,7 +23,7 @@ pub const CLOUDFORMATION_ROLE_ARN: &str = "CLOUDFORMATION_ROLE_ARN";
 pub const PERMISSIONS_BOUNDARY_ARN: &str = "PERMISSIONS_BOUNDARY_ARN";
 /// From how many bytes on a bottle sync runs in tasks instead of the function.
 pub const SYNC_LAMBDA_THRESHOLD_BYTES: &str = "SYNC_LAMBDA_THRESHOLD_BYTES";
-/// How many files are brought over at once.
+/// How many files are transferred at once.
 pub const DOWNLOAD_CONCURRENCY: &str = "DOWNLOAD_CONCURRENCY";
 /// How much is logged: one of [`crate::logs::LEVELS`].
 pub const LOG_LEVEL: &str = "LOG_LEVEL";

@@ -13,7 +13,7 @@ pub enum Metric {
     MalformedEvents,
     /// Shards of a bottle sync that wait or are worked on: what a service of tasks scales by.
     PendingShards,
-    /// Files that a bottle sync has brought over.
+    /// Files that a bottle sync has transferred.
     SyncedFiles,
     /// Their bytes.
     SyncedBytes,

@@ -28,7 +28,7 @@ use path::Step;
 use places::Places;
 use substitution::Names;
 
-/// More problems than these nobody mends at once, and messages about them have their limits.
+/// Nobody fixes more problems than these at once, and messages have their limits.
 const MOST_PROBLEMS: usize = 100;
 
 /// An environment's name is a part of the stack's.
@@ -475,7 +475,7 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
             .min()
             .unwrap_or(Severity::Error);
         let message = format!(
-            "there are {} more problems; mend these first",
+            "there are {} more problems; fix these first",
             left_out.len()
         );
         problems.push(Problem {

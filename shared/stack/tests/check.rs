@@ -373,7 +373,7 @@ fn deployments_can_go_as_the_rollout_says() {
         ),
         error(
             "services.api.rollout.before_tasks[0].name",
-            "no name of a task",
+            "a name of a task",
             "{services: {api: {rollout: {before_tasks: [{name: Migrate, command: [m]}]}}}}",
             "{services: {api: {rollout: {before_tasks: [{name: migrate-2, command: [m]}]}}}}",
         ),
@@ -547,7 +547,7 @@ fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
     hold(&[
         error(
             "services.api.sidecars[\"a b\"]",
-            "no name of a container",
+            "a name of a container",
             "{services: {api: {sidecars: {\"a b\": {image: \"shop/x:v1\"}}}}}",
             "{services: {api: {sidecars: {a-b: {image: \"shop/x:v1\"}}}}}",
         ),
@@ -685,7 +685,7 @@ fn names_are_those_that_aws_takes_and_differ() {
     hold(&[
         error(
             "services[\"a b\"]",
-            "this is no name, expected letters",
+            "this is not a name, expected letters",
             "{services: {\"a b\": {image: \"shop/x:v1\", service_name: x}}}",
             "{services: {a-b: {image: \"shop/x:v1\"}}}",
         ),
@@ -703,7 +703,7 @@ fn names_are_those_that_aws_takes_and_differ() {
         ),
         error(
             "cluster.cluster_name",
-            "no name of a cluster",
+            "a name of a cluster",
             "{cluster: {cluster_name: \"my cluster\"}}",
             "{cluster: {cluster_name: my-cluster}}",
         ),
@@ -727,13 +727,13 @@ fn names_are_those_that_aws_takes_and_differ() {
         ),
         error(
             "services.api.container_name",
-            "no name of a container",
+            "a name of a container",
             "{services: {api: {container_name: a/b}}}",
             "{services: {api: {container_name: a_b}}}",
         ),
         error(
             "services.api.service_name",
-            "no name of a service",
+            "a name of a service",
             "{services: {api: {service_name: a.b}}}",
             "{services: {api: {service_name: a-b}}}",
         ),
@@ -751,19 +751,19 @@ fn names_are_those_that_aws_takes_and_differ() {
         ),
         error(
             "tags[\"a!b\"]",
-            "no key of a tag",
+            "a key of a tag",
             "{tags: {\"a!b\": y}}",
             "{tags: {\"a=b\": y}}",
         ),
         error(
             "tags.a",
-            "no value of a tag",
+            "a value of a tag",
             "{tags: {a: \"x?\"}}",
             "{tags: {a: \"x/${AWS::Region}\"}}",
         ),
         error(
             "service_discovery.namespace",
-            "this is no DNS name",
+            "this is not a DNS name",
             "{service_discovery: {namespace: shop..local}}",
             "{service_discovery: {namespace: shop.local}}",
         ),
@@ -863,13 +863,13 @@ fn variables_can_be_set_and_are_set_once() {
         ),
         error(
             "services.api.working_directory",
-            "no absolute path",
+            "an absolute path",
             "{services: {api: {working_directory: app}}}",
             "{services: {api: {working_directory: /app}}}",
         ),
         error(
             "services.api.user",
-            "this is no user",
+            "this is not a user",
             "{services: {api: {user: \"1:2:3\"}}}",
             "{services: {api: {user: \"1000:1000\"}}}",
         ),
@@ -881,7 +881,7 @@ fn variables_can_be_set_and_are_set_once() {
         ),
         error(
             "services.api.vault.address",
-            "this is no URL",
+            "this is not a URL",
             "{services: {api: {vault: {address: v, role: r}}}}",
             "{services: {api: {vault: {address: \"https://${AWS::Region}.v\", role: r}}}}",
         ),
@@ -929,7 +929,7 @@ fn secrets_have_one_source() {
         ),
         error(
             "services.api.secrets.X.kms_key_arn",
-            "this is no ARN of a KMS key",
+            "this is not an ARN of a KMS key",
             "{services: {api: {secrets: {X: {value: a, kms_key_arn: alias/x}}}}}",
             "{services: {api: {secrets: {X: {value: a, kms_key_arn: \"arn:aws:kms:eu-west-1:1:key/x\"}}}}}",
         ),
@@ -947,7 +947,7 @@ fn secrets_have_one_source() {
         ),
         error(
             "services.api.secrets.X.value_from",
-            "this is no ARN of a secret",
+            "this is not an ARN of a secret",
             "{services: {api: {secrets: {X: {value_from: \"arn:aws:s3:::bucket\"}}}}}",
             "{services: {api: {secrets: {X: {value_from: \"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf\"}}}}}",
         ),
@@ -1049,7 +1049,7 @@ fn health_checks_are_within_limits_and_ask_the_container() {
         ),
         error(
             "services.api.target_group.health_check.path",
-            "this is no path",
+            "this is not a path",
             "{services: {api: {target_group: {health_check: {path: health}}}}}",
             "{services: {api: {target_group: {health_check: {path: /}}}}}",
         ),
@@ -1104,7 +1104,7 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
         ),
         error(
             "load_balancer.subnet_ids[0]",
-            "this is no id of a subnet",
+            "this is not an id of a subnet",
             "{load_balancer: {subnet_ids: [vpc-2, subnet-3]}}",
             "{load_balancer: {subnet_ids: [\"${AWS::Region}\", subnet-3]}}",
         ),
@@ -1116,7 +1116,7 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
         ),
         error(
             "load_balancer.certificate_arns[0]",
-            "no ARN of a certificate",
+            "an ARN of a certificate",
             "{load_balancer: {certificate_arns: [x]}}",
             "{load_balancer: {certificate_arns: [\"arn:aws:acm:eu-west-1:111122223333:certificate/x\"]}}",
         ),
@@ -1140,13 +1140,13 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
         ),
         error(
             "load_balancer.ingress_cidr_ips[0]",
-            "no IPv4 range",
+            "an IPv4 range",
             "{load_balancer: {ingress_cidr_ips: [10.0.0.0]}}",
             "{load_balancer: {ingress_cidr_ips: [10.0.0.0/16]}}",
         ),
         error(
             "load_balancer.security_group_ids[0]",
-            "no id of a security group",
+            "an id of a security group",
             "{load_balancer: {ingress_cidr_ips: null, security_group_ids: [web]}}",
             "{load_balancer: {ingress_cidr_ips: null, security_group_ids: [sg-1]}}",
         ),
@@ -1158,13 +1158,13 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
         ),
         error(
             "load_balancer.ssl_policy",
-            "no policy of Elastic Load Balancing",
+            "a policy of Elastic Load Balancing",
             "{load_balancer: {ssl_policy: TLS13}}",
             "{load_balancer: {ssl_policy: ELBSecurityPolicy-TLS13-1-3-2021-06}}",
         ),
         error(
             "load_balancer.access_logs_bucket",
-            "no name of a bucket",
+            "a name of a bucket",
             "{load_balancer: {access_logs_bucket: My_Bucket}}",
             "{load_balancer: {access_logs_bucket: my-logs}}",
         ),
@@ -1188,7 +1188,7 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
         ),
         error(
             "services.api.target_group.target_group_arn",
-            "no ARN of a target group",
+            "an ARN of a target group",
             "{load_balancer: null, services: {api: {target_group: {target_group_arn: x}}}}",
             "{load_balancer: null, services: {api: {target_group: {target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/x/1\"}}}}",
         ),
@@ -1236,13 +1236,13 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
         ),
         error(
             "services.api.target_group.path_patterns[0]",
-            "no pattern of paths",
+            "a pattern of paths",
             "{services: {api: {target_group: {path_patterns: [api], priority: 1}}}}",
             TWO,
         ),
         error(
             "services.api.target_group.host_headers[0]",
-            "this is no host",
+            "this is not a host",
             "{services: {api: {target_group: {host_headers: [\"https://x\"], priority: 1}}}}",
             TWO,
         ),
@@ -1278,7 +1278,7 @@ fn networks_are_named_by_ids_and_rules_say_who_and_where() {
     hold(&[
         error(
             "network.vpc_id",
-            "no id of a VPC",
+            "an id of a VPC",
             "{network: {vpc_id: main}}",
             "{network: {vpc_id: vpc-1}}",
         ),
@@ -1296,13 +1296,13 @@ fn networks_are_named_by_ids_and_rules_say_who_and_where() {
         ),
         error(
             "services.api.subnet_ids[0]",
-            "no id of a subnet",
+            "an id of a subnet",
             "{services: {api: {subnet_ids: [x]}}}",
             "{services: {api: {subnet_ids: [subnet-1]}}}",
         ),
         error(
             "services.api.security_group_ids[0]",
-            "no id of a security group",
+            "an id of a security group",
             "{services: {api: {security_group_ids: [x]}}}",
             "{services: {api: {security_group_ids: [sg-1]}}}",
         ),
@@ -1350,7 +1350,7 @@ fn networks_are_named_by_ids_and_rules_say_who_and_where() {
         ),
         error(
             "services.api.security_group.egress[0].ip_protocol",
-            "this is no protocol",
+            "this is not a protocol",
             "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, ip_protocol: http, from_port: 443}]}}}}",
             "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, ip_protocol: udp, from_port: 53}]}}}}",
         ),
@@ -1368,13 +1368,13 @@ fn networks_are_named_by_ids_and_rules_say_who_and_where() {
         ),
         error(
             "services.api.security_group.ingress[0].cidr_ip",
-            "no IPv4 range",
+            "an IPv4 range",
             "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/33}]}}}}",
             "{services: {api: {security_group: {ingress: [{cidr_ip: 10.0.0.0/32}]}}}}",
         ),
         error(
             "services.api.security_group.ingress[0].prefix_list_id",
-            "no such id",
+            "not such an id",
             "{services: {api: {security_group: {ingress: [{prefix_list_id: x}]}}}}",
             "{services: {api: {security_group: {ingress: [{prefix_list_id: pl-1}]}}}}",
         ),
@@ -1398,7 +1398,7 @@ fn capacity_is_there_is_used_and_is_of_one_kind() {
     hold(&[
         error(
             "capacity.main.instance_type",
-            "no EC2 instance type",
+            "an EC2 instance type",
             "{capacity: {main: {instance_type: small}}}",
             "{capacity: {main: {instance_type: m5.large}}}",
         ),
@@ -1440,7 +1440,7 @@ fn capacity_is_there_is_used_and_is_of_one_kind() {
         ),
         error(
             "capacity.main.image_ssm_parameter",
-            "no SSM parameter",
+            "an SSM parameter",
             "{capacity: {main: {image_ssm_parameter: ami-1}}}",
             "{capacity: {main: {image_ssm_parameter: /my/image}}}",
         ),
@@ -1524,13 +1524,13 @@ fn file_systems_are_what_efs_has_and_mounts_can_be_written() {
         ),
         error(
             "file_systems.data.kms_key_id",
-            "this is no KMS key",
+            "this is not a KMS key",
             "{file_systems: {data: {kms_key_id: my key}}}",
             "{file_systems: {data: {kms_key_id: alias/data}}}",
         ),
         error(
             "file_systems.data.subnet_ids[0]",
-            "no id of a subnet",
+            "an id of a subnet",
             "{file_systems: {data: {subnet_ids: [x]}}}",
             "{file_systems: {data: {subnet_ids: [subnet-1, subnet-2]}}}",
         ),
@@ -1732,19 +1732,19 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
         ),
         (
             "bottle_sync.schedule_expression",
-            "this is no schedule",
+            "this is not a schedule",
             mirror("schedule_expression: nightly"),
             mirror("schedule_expression: cron(0 3 * * ? *)"),
         ),
         (
             "bottle_sync.schedule_expression_timezone",
-            "this is no time zone",
+            "this is not a time zone",
             mirror("schedule_expression_timezone: +01"),
             mirror("schedule_expression_timezone: Europe/Berlin"),
         ),
         (
             "bottle_sync.index_url",
-            "this is no URL of an index",
+            "this is not a URL of an index",
             mirror("index_url: http://mirror.example:80/api/formula.json"),
             mirror(
                 "index_url: http://mirror.example:80/api/formula.json, private_hosts: [mirror.example:80]",
@@ -1752,31 +1752,31 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
         ),
         (
             "bottle_sync.index_url",
-            "this is no URL of an index",
+            "this is not a URL of an index",
             mirror("index_url: formula.json"),
             mirror("index_url: https://mirror.example/api/formula.json"),
         ),
         (
             "bottle_sync.index_url",
-            "this is no URL of an index",
+            "this is not a URL of an index",
             mirror("index_url: 'https://${AWS::Region}.mirror.example/formula.json'"),
             mirror("index_url: 'https://${environment}.mirror.example/formula.json'"),
         ),
         (
             "bottle_sync.private_hosts[0]",
-            "this is no host",
+            "this is not a host",
             mirror("private_hosts: [mirror.example]"),
             mirror("private_hosts: [mirror.example:8443, 10.0.0.1:80]"),
         ),
         (
             "bottle_sync.platforms[0]",
-            "this is no tag of a platform",
+            "this is not a tag of a platform",
             mirror("platforms: [arm64-tahoe]"),
             mirror("platforms: [arm64_tahoe]"),
         ),
         (
             "bottle_sync.formulae[0]",
-            "this is no name of a formula",
+            "this is not a name of a formula",
             mirror("formulae: [../git]"),
             mirror("formulae: [\"python@*\", mysql++]"),
         ),
@@ -1800,13 +1800,13 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
         ),
         (
             "bottle_sync.deletion.max_files",
-            "no sync deletes so many files",
+            "a sync does not delete this many files",
             mirror("deletion: {max_files: 0}"),
             mirror("deletion: {max_files: 1}"),
         ),
         (
             "bottle_sync.deletion.max_share_percent",
-            "this is no share",
+            "this is not a share",
             mirror("deletion: {max_share_percent: 101}"),
             mirror("deletion: {max_share_percent: 100}"),
         ),
@@ -1931,7 +1931,7 @@ fn schedules_are_as_the_scheduler_takes_them() {
     hold(&[
         error(
             "services.api.schedules.night.schedule_expression",
-            "this is no schedule",
+            "this is not a schedule",
             "{services: {api: {schedules: {night: {schedule_expression: daily}}}}}",
             "{services: {api: {schedules: {night: {schedule_expression: rate(1 day)}}}}}",
         ),
@@ -1943,7 +1943,7 @@ fn schedules_are_as_the_scheduler_takes_them() {
         ),
         error(
             "services.api.schedules.night.schedule_expression_timezone",
-            "this is no time zone",
+            "this is not a time zone",
             "{services: {api: {schedules: {night: {schedule_expression: rate(1 day), schedule_expression_timezone: \"+01:00\"}}}}}",
             "{services: {api: {schedules: {night: {schedule_expression: rate(1 day), schedule_expression_timezone: Europe/Berlin}}}}}",
         ),
@@ -1955,7 +1955,7 @@ fn schedules_are_as_the_scheduler_takes_them() {
         ),
         error(
             "services.api.schedules[\"a b\"]",
-            "this is no name",
+            "this is not a name",
             "{services: {api: {schedules: {\"a b\": {schedule_expression: rate(1 day)}}}}}",
             "{services: {api: {schedules: {a-b: {schedule_expression: rate(1 day)}}}}}",
         ),
@@ -2033,7 +2033,7 @@ fn logs_alarms_and_roles_are_what_aws_has() {
         ),
         error(
             "alarms.alarm_actions[0]",
-            "this is no ARN",
+            "this is not an ARN",
             "{alarms: {alarm_actions: [me@shop.example]}}",
             "{alarms: {alarm_actions: [\"arn:aws:sns:eu-west-1:1:x\"]}}",
         ),
@@ -2057,7 +2057,7 @@ fn logs_alarms_and_roles_are_what_aws_has() {
         ),
         error(
             "services.api.task_role_arn",
-            "no ARN of a role",
+            "an ARN of a role",
             "{services: {api: {task_role_arn: role/x}}}",
             "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/x\"}}}",
         ),
@@ -2069,7 +2069,7 @@ fn logs_alarms_and_roles_are_what_aws_has() {
         ),
         error(
             "services.api.execution_role_policy_arns[0]",
-            "no ARN of a policy",
+            "an ARN of a policy",
             "{services: {api: {execution_role_policy_arns: [x]}}}",
             "{services: {api: {execution_role_policy_arns: [\"arn:${AWS::Partition}:iam::aws:policy/x\"]}}}",
         ),
@@ -2087,13 +2087,13 @@ fn logs_alarms_and_roles_are_what_aws_has() {
         ),
         error(
             "services.api.task_role_statements[0].actions[0]",
-            "this is no action",
+            "this is not an action",
             "{services: {api: {task_role_statements: [{actions: [GetObject], resources: [\"*\"]}]}}}",
             "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [\"*\"]}]}}}",
         ),
         error(
             "services.api.task_role_statements[0].resources[0]",
-            "this is no ARN",
+            "this is not an ARN",
             "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [bucket]}]}}}",
             "{services: {api: {task_role_statements: [{actions: [\"s3:GetObject\"], resources: [\"arn:aws:s3:::bucket/*\"]}]}}}",
         ),

@@ -593,7 +593,7 @@ fn of_very_many_problems_the_first_hundred_are_told() {
     assert_eq!(found[99].line, Some(110));
     assert_eq!(
         line(&found[100]),
-        "-:-: : there are 39900 more problems; mend these first"
+        "-:-: : there are 39900 more problems; fix these first"
     );
 }
 

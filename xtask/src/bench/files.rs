@@ -1,4 +1,4 @@
-//! What is brought over: files of many sizes, the same in each run.
+//! What is transferred: files of many sizes, the same in each run.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -13,7 +13,7 @@ use crate::bench::servers::Source;
 /// So many sizes: the largest is some three hundred times the smallest, much as among bottles.
 const SIZES: u64 = 20;
 
-/// A file to bring over.
+/// A file to transfer.
 pub struct Entry {
     pub name: String,
     pub size: u64,

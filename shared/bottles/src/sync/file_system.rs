@@ -37,7 +37,7 @@ pub(crate) fn readiness(
     // While its throughput is changed it can be mounted.
     if !matches!(observed.life_cycle_state.as_str(), "available" | "updating") {
         return Readiness::NotReady(format!(
-            "file system {file_system_id} is {}, and tasks need it to be available; wait for it or mend the \
+            "file system {file_system_id} is {}, and tasks need it to be available; wait for it or fix the \
              stack, then run the sync again",
             observed.life_cycle_state
         ));
@@ -55,7 +55,7 @@ pub(crate) fn readiness(
         };
         return Readiness::NotReady(format!(
             "file system {file_system_id} {problem}, so that no task there could mount it; wait for it or \
-             mend the stack, then run the sync again"
+             fix the stack, then run the sync again"
         ));
     }
     match (

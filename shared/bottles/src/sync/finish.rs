@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::longshore::{RefusedEntry, RunsOn, SyncOutcome, SyncSummary};
 use longshore_events::transfer::{Sha256, TransferFailure, TransferReport};
+use longshore_events::words::counted;
 use longshore_state::{CallError, ErrorClass, Worker};
 use serde::Serialize;
 
@@ -438,14 +439,14 @@ impl<C: SyncCloud> Finish<'_, C> {
         self.write_inventory(&evidence.inventory).await?;
         let outcome = self.outcome(&evidence, 0);
         let failed = outcome.transfer.failed;
-        let files = if failed == 1 { "file" } else { "files" };
         let first = outcome
             .transfer
             .failures
             .first()
             .map(|failure| format!("; the first, {}: {}", failure.key, failure.reason));
         let reason = format!(
-            "{failed} {files} could not be brought over{}",
+            "{} could not be transferred{}",
+            counted(failed, "file"),
             first.unwrap_or_default()
         );
         self.report(&evidence, &outcome, Some(&reason), &[]).await?;

@@ -38,7 +38,7 @@ pub(crate) const ENTRIES_TOLD: usize = 20;
 pub struct SyncPlan {
     /// The stack.
     pub stack: String,
-    /// What would be brought over.
+    /// What would be transferred.
     pub new: FileCount,
     /// The same by platform.
     pub by_platform: BTreeMap<String, FileCount>,

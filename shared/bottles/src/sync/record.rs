@@ -67,7 +67,7 @@ pub struct Sync {
     pub planned_at: Option<DateTime<Utc>>,
     /// Where it runs.
     pub runs_on: RunsOn,
-    /// What is to be brought over.
+    /// What is to be transferred.
     #[serde(default)]
     pub total: FileCount,
     /// Its shards.
@@ -96,7 +96,7 @@ pub struct Sync {
 pub enum SyncState {
     /// An invocation finds out what is to be done; nobody was told of it yet.
     Planning,
-    /// Its files are brought over.
+    /// Its files are transferred.
     Transferring,
     /// All its shards have ended; the index is being published, or its failure written down.
     Publishing,

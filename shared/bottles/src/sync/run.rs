@@ -45,7 +45,7 @@ pub enum RunOutcome {
         sync_id: String,
         /// Where it runs.
         runs_on: RunsOn,
-        /// What is to be brought over.
+        /// What is to be transferred.
         total: FileCount,
     },
     /// It is done, and the index is published.

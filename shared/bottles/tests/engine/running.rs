@@ -244,7 +244,7 @@ async fn a_file_that_cannot_be_had_keeps_the_index_back_and_the_others_stay() {
         panic!("{outcome:?}");
     };
     assert!(
-        reason.starts_with("1 file could not be brought over; the first, formula2-2.0.all"),
+        reason.starts_with("1 file could not be transferred; the first, formula2-2.0.all"),
         "{reason}"
     );
     assert_eq!(result.transfer.failed, 1);

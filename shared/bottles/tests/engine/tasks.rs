@@ -113,7 +113,7 @@ async fn a_shard_whose_tasks_die_is_given_up_after_three_and_the_sync_has_failed
     assert_eq!(mirror.tasks().len(), 4);
     let reason = last_reason(&mirror);
     assert!(
-        reason.starts_with("3 files could not be brought over"),
+        reason.starts_with("3 files could not be transferred"),
         "{reason}"
     );
     assert!(

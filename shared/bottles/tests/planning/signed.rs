@@ -70,36 +70,39 @@ fn what_is_no_signed_index_is_refused() {
     let cut = whole.get(..whole.len() / 2).unwrap();
     let index = index(0);
     let cases: [(&[u8], &str); 10] = [
-        (b"", "it is no signed file: it is no JSON object"),
+        (b"", "it is not a signed file: it is not a JSON object"),
         (
             index.as_bytes(),
-            "it is no signed file: it is no JSON object",
+            "it is not a signed file: it is not a JSON object",
         ),
-        (b"<html>", "it is no signed file: it is no JSON object"),
-        (cut, "it is no signed file: it ends early"),
+        (
+            b"<html>",
+            "it is not a signed file: it is not a JSON object",
+        ),
+        (cut, "it is not a signed file: it ends early"),
         (
             b"{\"payload\":\"[]\"}",
-            "it is no signed file: it has no signatures",
+            "it is not a signed file: it has no signatures",
         ),
         (
             b"{\"payload\":\"[]\",\"signatures\":[]}",
-            "it is no signed file: it has no signatures",
+            "it is not a signed file: it has no signatures",
         ),
         (
             b"{\"payload\":[],\"signatures\":[{}]}",
-            "it is no signed file: it has no payload",
+            "it is not a signed file: it has no payload",
         ),
         (
             b"{\"payload\":\"\",\"signatures\":[{}]}",
-            "its payload is no index: the index is empty",
+            "its payload is not an index: the index is empty",
         ),
         (
             b"{\"payload\":\"[{\\\"a\\\"\",\"signatures\":[{}]}",
-            "its payload is no index: the index ends early",
+            "its payload is not an index: the index ends early",
         ),
         (
             b"{\"payload\":\"\\x\",\"signatures\":[{}]}",
-            "its payload holds an escape that is none",
+            "its payload holds an invalid escape",
         ),
     ];
     for (file, expected) in cases {

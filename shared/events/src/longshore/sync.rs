@@ -45,7 +45,7 @@ pub struct FileCount {
     pub estimated_bytes: u64,
 }
 
-/// Where the files of a sync are brought over.
+/// Where the files of a sync are transferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RunsOn {
@@ -72,7 +72,7 @@ pub struct RefusedEntry {
 pub struct SyncPlanned {
     /// The sync.
     pub sync: SyncSummary,
-    /// What is to be brought over.
+    /// What is to be transferred.
     pub new: FileCount,
     /// How many files of the mirror the index names no more.
     pub removed: u64,
@@ -140,7 +140,7 @@ pub struct SyncCompleted {
     pub outcome: SyncOutcome,
 }
 
-/// `Sync Failed`: the index is not published; what was brought over stays.
+/// `Sync Failed`: the index is not published; what was transferred stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncFailed {
     /// The sync.
@@ -165,7 +165,7 @@ pub struct SyncRefused {
 pub struct SyncOutcome {
     /// Where it ran.
     pub runs_on: RunsOn,
-    /// What was brought over, and what was given up with the first reasons.
+    /// What was transferred, and what was given up with the first reasons.
     pub transfer: TransferReport,
     /// How many files were deleted because the index names them no more.
     pub deleted: u64,

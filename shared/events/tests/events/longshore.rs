@@ -245,6 +245,7 @@ fn skip_reason() -> impl Strategy<Value = SkipReason> {
         Just(SkipReason::FailedBefore),
         Just(SkipReason::ArchitectureMissing),
         Just(SkipReason::ApprovalExpired),
+        Just(SkipReason::RouteRemoved),
         Just(SkipReason::PredecessorFailed),
     ]
 }

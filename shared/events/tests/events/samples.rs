@@ -127,7 +127,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             "deploy/request-by-digest.json",
             request(
                 &text(&sample("deploy/request-by-digest.json"), "/image"),
-                Some("back to v2 until the checkout is mended"),
+                Some("back to v2 until the checkout is fixed"),
             ),
         ),
         (

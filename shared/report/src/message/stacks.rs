@@ -4,6 +4,7 @@ use longshore_events::longshore::{
     ChangeCounts, FailedResource, OperationKind, Problem, Severity, StackApplying, StackFailed,
     StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
 };
+use longshore_events::words::counted;
 
 use super::{
     KEY, NAME, NOTE, NOTE_LINES, SUBJECT, asked_at, duration, fact, lines, reason, sentence,
@@ -32,10 +33,7 @@ pub(super) fn applying(event: &StackApplying) -> Message {
                 "🧨 Stack is being destroyed: {}",
                 line(&stack.stack, SUBJECT)
             ),
-            fact(
-                "Removes",
-                &counted(event.changes.remove, "resource", "resources"),
-            ),
+            fact("Removes", &counted(event.changes.remove, "resource")),
         ),
     };
     let text = match event.kind {
@@ -145,10 +143,10 @@ pub(super) fn file_refused(event: &StackFileRefused) -> Message {
             .filter(|problem| problem.severity == severity)
             .count()
     };
-    let errors = counted(count(Severity::Error), "error", "errors");
+    let errors = counted(count(Severity::Error), "error");
     let found = match count(Severity::Warning) {
         0 => errors,
-        warnings => format!("{errors}, {}", counted(warnings, "warning", "warnings")),
+        warnings => format!("{errors}, {}", counted(warnings, "warning")),
     };
     let mut facts = vec![fact("File", &code(&event.key, KEY))];
     facts.extend(
@@ -215,11 +213,6 @@ fn changes(counts: ChangeCounts) -> String {
     }
 }
 
-fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
-    let word = if count == N::from(1) { one } else { many };
-    format!("{count} {word}")
-}
-
 /// What a failed change left: the AWS CloudFormation User Guide, "Stack status codes".
 fn now(status: &str) -> &'static str {
     match status {
@@ -233,7 +226,7 @@ fn now(status: &str) -> &'static str {
              write it again"
         }
         "DELETE_FAILED" => {
-            "what could not be deleted is still there; mend what keeps it and destroy the stack again"
+            "what could not be deleted is still there; fix what keeps it and destroy the stack again"
         }
         _ => {
             "CloudFormation could not take it back either, so the stack needs somebody to look at it"

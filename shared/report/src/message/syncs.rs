@@ -1,12 +1,13 @@
-//! What Slack is told of bottle syncs, and of lists of files that a task brought over by itself.
+//! What Slack is told of bottle syncs, and of lists of files that a task transferred by itself.
 
 use longshore_events::longshore::{
     RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed,
     SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
 };
 use longshore_events::transfer::{TransferFailure, TransferReport};
+use longshore_events::words::{counted, number};
 
-use super::amounts::{bytes, cost, counted, entries, files, files_briefly, number, share, speed};
+use super::amounts::{bytes, cost, files, files_briefly, share, speed};
 use super::{
     KEY, NAME, NOTE, NOTE_LINES, SUBJECT, asked_at, duration, fact, given, lines, reason, sentence,
 };
@@ -24,7 +25,7 @@ pub(super) fn planned(event: &SyncPlanned) -> Message {
     let sync = &event.sync;
     let headline = headline("📦 Sync planned", sync);
     let mut facts = vec![
-        fact("To bring over", &files(event.new)),
+        fact("To transfer", &files(event.new)),
         fact("Unchanged", &counted(event.unchanged, "file")),
         fact("No longer in the index", &counted(event.removed, "file")),
         fact("To delete", &counted(event.to_delete, "file")),
@@ -61,7 +62,7 @@ pub(super) fn planned(event: &SyncPlanned) -> Message {
     };
     Message::new(
         format!(
-            "{headline}: {} to bring over{deletes}; {}",
+            "{headline}: {} to transfer{deletes}; {}",
             files_briefly(event.new),
             place(event.runs_on)
         ),
@@ -133,7 +134,7 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
     blocks.push(context(sync));
     let refused = match outcome.refused {
         0 => String::new(),
-        count => format!("; {} of the index refused", entries(count)),
+        count => format!("; {} of the index refused", counted(count, "entry")),
     };
     // An interrupted task's files are there when the next one looks.
     let already_there = match outcome.transfer.already_there {
@@ -142,7 +143,7 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
     };
     Message::new(
         format!(
-            "{headline}: {} and {} brought over in {took}{already_there}{refused}",
+            "{headline}: {} and {} transferred in {took}{already_there}{refused}",
             counted(outcome.transfer.files, "file"),
             bytes(outcome.transfer.bytes)
         ),
@@ -153,8 +154,7 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
 pub(super) fn failed(event: &SyncFailed) -> Message {
     let (sync, outcome) = (&event.sync, &event.outcome);
     let headline = headline("❌ Sync failed", sync);
-    let now = "the index is not published, so clients see the mirror as it was; what was brought \
-               over stays";
+    let now = "the index is not published, so clients see the mirror as it was; what was transferred stays";
     let facts = [
         vec![fact("Given up", &counted(outcome.transfer.failed, "file"))],
         transferred(&outcome.transfer),
@@ -211,13 +211,13 @@ pub(super) fn refused(event: &SyncRefused) -> Message {
 pub fn transfer_message(bucket: &str, report: &TransferReport) -> Message {
     let name = line(bucket, SUBJECT);
     let headline = match report.failed {
-        0 => format!("✅ Files brought over: {name}"),
+        0 => format!("✅ Files transferred: {name}"),
         _ => format!("❌ Files missing: {name}"),
     };
     let took = duration(report.started_at, report.finished_at);
     let mut facts = Vec::new();
     let mut result = format!(
-        "{} and {} brought over in {took}",
+        "{} and {} transferred in {took}",
         counted(report.files, "file"),
         bytes(report.bytes)
     );
@@ -254,7 +254,7 @@ fn place(runs_on: RunsOn) -> String {
 /// What came, how fast, and what did not have to come.
 fn transferred(report: &TransferReport) -> Vec<String> {
     let mut facts = vec![fact(
-        "Brought over",
+        "Transferred",
         &format!("{}, {}", counted(report.files, "file"), bytes(report.bytes)),
     )];
     if report.already_there > 0 {
@@ -311,7 +311,12 @@ fn outcome_facts(outcome: &SyncOutcome) -> Vec<String> {
 }
 
 fn refused_count(refused: u64) -> Option<String> {
-    (refused > 0).then(|| fact("Refused", &format!("{} of the index", entries(refused))))
+    (refused > 0).then(|| {
+        fact(
+            "Refused",
+            &format!("{} of the index", counted(refused, "entry")),
+        )
+    })
 }
 
 fn refused_entries(refused: &[RefusedEntry], count: u64) -> Option<Block> {

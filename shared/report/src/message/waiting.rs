@@ -160,6 +160,10 @@ pub(super) fn skipped(event: &DeploymentSkipped) -> Message {
              payload or the command line"
         }
         SkipReason::PredecessorFailed => "a service that comes first did not get it to run",
+        SkipReason::RouteRemoved => {
+            "no route names the service any more; to deploy it all the same, write the route again and ask \
+             for it by a payload or the command line"
+        }
     };
     let facts = [
         format!("*{headline}*"),

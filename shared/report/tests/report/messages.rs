@@ -369,7 +369,7 @@ fn sync_failed(count: u32) -> LongshoreEvent {
         sync: sync(SyncSource::Manual {
             note: Some("before the release of macOS".to_owned()),
         }),
-        reason: "2 files could not be brought over".to_owned(),
+        reason: "2 files could not be transferred".to_owned(),
         outcome: outcome((0..count).map(transfer_failure).collect()),
     })
 }
@@ -478,6 +478,7 @@ fn a_deployment_that_was_skipped_for_each_reason() {
         SkipReason::ArchitectureMissing,
         SkipReason::ApprovalExpired,
         SkipReason::PredecessorFailed,
+        SkipReason::RouteRemoved,
     ] {
         insta::assert_json_snapshot!(
             format!("a_deployment_that_was_skipped__{reason:?}"),
@@ -776,7 +777,7 @@ fn a_sync_that_is_planned_without_tasks_and_deletes_nothing() {
     let told = message(&sync_planned(SyncSource::Schedule, RunsOn::Function, 0));
     assert_eq!(
         told.text,
-        "📦 Sync planned: homebrew-bottles-prod: 1,204 files, about 12.3 GB to bring over; where it \
+        "📦 Sync planned: homebrew-bottles-prod: 1,204 files, about 12.3 GB to transfer; where it \
          was asked for, without a task"
     );
     let told = texts(&told).join("\n");
@@ -856,12 +857,12 @@ fn the_end_of_a_shard_is_told_to_nobody() {
 }
 
 #[test]
-fn a_list_of_files_that_a_task_brought_over_by_itself() {
+fn a_list_of_files_that_a_task_transferred_by_itself() {
     insta::assert_json_snapshot!(transfer_message("assets", &transfer(Vec::new())));
     let missing = transfer_message("assets", &transfer(vec![transfer_failure(3)]));
     assert_eq!(
         missing.text,
-        "❌ Files missing: assets: 1 file given up, 1,204 files and 12.3 GB brought over in 3 min 20 s"
+        "❌ Files missing: assets: 1 file given up, 1,204 files and 12.3 GB transferred in 3 min 20 s"
     );
     let told = texts(&missing).join("\n");
     assert!(told.contains("• `boost@1.85-1.85.0_3."), "{told}");
@@ -1225,6 +1226,7 @@ fn any_skip_reason() -> BoxedStrategy<SkipReason> {
         Just(SkipReason::FailedBefore),
         Just(SkipReason::ArchitectureMissing),
         Just(SkipReason::ApprovalExpired),
+        Just(SkipReason::RouteRemoved),
         Just(SkipReason::PredecessorFailed),
     ]
     .boxed()

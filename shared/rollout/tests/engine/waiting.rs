@@ -2,17 +2,20 @@
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{
-    DeploymentWaiting, LongshoreEvent, SkipReason, Source, WaitReason,
+    ChangeCounts, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, OperationKind, SkipReason,
+    Source, StackSource, WaitReason,
 };
 use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, ResumePayload};
 use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
 use longshore_rollout::follow::{Wake, deploy_push, follow};
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
 use longshore_rollout::ports::ImageContents;
+use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::route::{Architecture, Follower};
 use longshore_rollout::sequence::Sequence;
 use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
+use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::tasks::task_stopped;
 use longshore_rollout::watch::deployment_changed;
 use longshore_state::ErrorClass;
@@ -706,4 +709,82 @@ async fn a_hold_that_could_not_be_written_is_an_error_of_its_service() {
         matches!(held[..], [Err(HoldError::Call { .. })]),
         "{held:?}"
     );
+}
+
+async fn reconcile_at(cloud: &FakeCloud, seconds: i64) {
+    cloud.set_now(noon(seconds));
+    let worker = worker(&format!("reconcile-{seconds}"), seconds);
+    let answer = reconcile(cloud, &worker).await.unwrap();
+    assert_eq!((answer.failures.len(), answer.refused.len()), (0, 0));
+}
+
+/// What was given up because no route names the service any more.
+fn given_up(cloud: &FakeCloud) -> Vec<String> {
+    let told = |event| match event {
+        LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
+            image,
+            reason: SkipReason::RouteRemoved,
+            deployment_id: Some(_),
+            ..
+        }) => image.tag,
+        _ => None,
+    };
+    cloud.published().into_iter().filter_map(told).collect()
+}
+
+#[tokio::test]
+async fn what_waits_for_a_service_whose_route_was_removed_is_given_up_after_an_hour_and_told_once()
+{
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    cloud.set_route("shop/api", Vec::new());
+    reconcile_at(&cloud, 300).await;
+    reconcile_at(&cloud, 600).await;
+    let waiting = cloud.record(&api).unwrap().waiting;
+    assert_eq!(waiting["app"].given_up_at(), Some(noon(300 + 3_600)));
+    assert_eq!(given_up(&cloud), Vec::<String>::new());
+
+    reconcile_at(&cloud, 300 + 3_600).await;
+    reconcile_at(&cloud, 600 + 3_600).await;
+    assert_eq!(given_up(&cloud), ["v2"]);
+    assert!(cloud.record(&api).unwrap().waiting.is_empty());
+    assert_eq!(cloud.updates(&api), 0);
+}
+
+#[tokio::test]
+async fn what_waits_goes_out_when_its_route_comes_back_in_time() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, Some(1_000), 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    cloud.set_route("shop/api", Vec::new());
+    reconcile_at(&cloud, 2_000).await;
+    assert_eq!(cloud.updates(&api), 0);
+    cloud.set_route("shop/api", vec![api.clone()]);
+    reconcile_at(&cloud, 2_300).await;
+    assert_eq!(cloud.updates(&api), 1);
+    assert_eq!(given_up(&cloud), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn while_a_stack_changes_its_missing_routes_are_on_their_way() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    let source = StackSource::Manual { note: None };
+    let operation = Operation::begin("change-1", OperationKind::Apply, source, noon(20));
+    let counts = ChangeCounts::default();
+    let record = StackRecord::begin("shop", None, operation, counts, &worker("change", 20));
+    cloud.set_stack_record(record);
+    cloud.set_route("shop/api", Vec::new());
+    for seconds in [300, 8_000] {
+        reconcile_at(&cloud, seconds).await;
+        assert_eq!(
+            cloud.record(&api).unwrap().waiting["app"].unrouted_since,
+            None
+        );
+    }
 }

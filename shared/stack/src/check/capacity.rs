@@ -61,7 +61,7 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         findings.error(
             path.key("instance_type"),
             instance_type,
-            "this is no EC2 instance type, expected one such as t3.small",
+            "this is not an EC2 instance type, expected one such as t3.small",
         );
     } else if let Some(architecture) = architecture_of(instance_type)
         && architecture != capacity.cpu_architecture
@@ -97,7 +97,7 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         capacity.target_capacity,
         1,
         100,
-        "this is no share of the instances in percent",
+        "this is not a share of the instances in percent",
     );
     findings.range(
         path.key("instance_warmup_period"),
@@ -125,7 +125,7 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         findings.error(
             path.key("image_ssm_parameter"),
             parameter,
-            "this is no SSM parameter of an image, expected one such as \
+            "this is not an SSM parameter of an image, expected one such as \
              /aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
         );
     }

@@ -37,7 +37,7 @@ fn check_container(path: &Path, container: &Container<'_>, findings: &mut Findin
         findings.error(
             path.key("working_directory"),
             directory,
-            "this is no absolute path, expected one that begins with /",
+            "this is not an absolute path, expected one that begins with /",
         );
     }
     if let Some(user) = container.user {
@@ -51,7 +51,7 @@ fn check_container(path: &Path, container: &Container<'_>, findings: &mut Findin
             findings.error(
                 path.key("user"),
                 user,
-                "this is no user, expected <uid> or <uid>:<gid>, such as 1000:1000",
+                "this is not a user, expected <uid> or <uid>:<gid>, such as 1000:1000",
             );
         }
     }
@@ -178,7 +178,7 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         findings.error(
             path.key("kms_key_arn"),
             key,
-            "this is no ARN of a KMS key, expected one such as \
+            "this is not an ARN of a KMS key, expected one such as \
              arn:aws:kms:eu-west-1:111122223333:key/<id>",
         );
     }
@@ -200,7 +200,7 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
             findings.error(
                 path_of_source,
                 source,
-                "this is no ARN of a secret of Secrets Manager or of an SSM parameter",
+                "this is not an ARN of a secret of Secrets Manager or of an SSM parameter",
             );
         } else if is_parameter && !is_open(source) && secret.json_key.is_some() {
             findings.error(
@@ -223,7 +223,7 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         if !is_name && !is_open(source) {
             findings.error_without_value(
                 path_of_source,
-                "this is no name of a secret, expected letters, digits and `/_+=.@-`; a value itself \
+                "this is not a name of a secret, expected letters, digits and `/_+=.@-`; a value itself \
                  belongs into `value`",
             );
         }
@@ -255,7 +255,7 @@ fn check_vault(service: &Checked<'_>, findings: &mut Findings) {
         findings.error(
             path.key("address"),
             address,
-            "this is no URL, expected one such as https://vault.shop.local:8200",
+            "this is not a URL, expected one such as https://vault.shop.local:8200",
         );
     }
     if vault.role.is_empty() {

@@ -35,7 +35,7 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         least,
         0,
         100,
-        "this is no share of the wanted tasks",
+        "this is not a share of the wanted tasks",
     );
     findings.range(
         path.key("maximum_percent"),
@@ -229,7 +229,7 @@ fn bake_time(path: Path, minutes: u32, findings: &mut Findings) {
         minutes,
         0,
         LONGEST_BAKE_TIME,
-        "ECS does not wait so many minutes",
+        "ECS does not wait this many minutes",
     );
 }
 
@@ -279,7 +279,7 @@ fn check_alarms(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
             findings.error(
                 &path,
                 alarm,
-                "this is no name of a CloudWatch alarm, expected its name, not its ARN, at most 255 \
+                "this is not a name of a CloudWatch alarm, expected its name, not its ARN, at most 255 \
                  characters",
             );
         }

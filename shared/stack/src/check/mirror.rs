@@ -173,7 +173,7 @@ fn check_when(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
         findings.error(
             path.key("schedule_expression_timezone"),
             zone,
-            "this is no time zone, expected a name such as UTC or Europe/Berlin",
+            "this is not a time zone, expected a name such as UTC or Europe/Berlin",
         );
     }
 }
@@ -193,7 +193,7 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
         findings.error(
             path.key("index_url"),
             url,
-            "this is no URL of an index, expected https://<host>/…/formula.json; http only from one of \
+            "this is not a URL of an index, expected https://<host>/…/formula.json; http only from one of \
              `private_hosts`, nothing behind the path, and nothing that CloudFormation would fill in",
         );
     }
@@ -205,7 +205,7 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
             findings.error(
                 path.key("private_hosts").index(index),
                 host,
-                "this is no host, expected <host>:<port>, such as mirror.internal:443",
+                "this is not a host, expected <host>:<port>, such as mirror.internal:443",
             );
         }
     }
@@ -215,7 +215,7 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
             findings.error(
                 path.key("platforms").index(index),
                 platform,
-                "this is no tag of a platform, expected one such as arm64_tahoe or x86_64_linux",
+                "this is not a tag of a platform, expected one such as arm64_tahoe or x86_64_linux",
             );
         }
     }
@@ -225,7 +225,7 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
             findings.error(
                 path.key("formulae").index(index),
                 formula,
-                "this is no name of a formula, expected letters, digits and @+-_. with * and ? for any",
+                "this is not a name of a formula, expected letters, digits and @+-_. with * and ? for any",
             );
         }
     }
@@ -268,14 +268,14 @@ fn check_deletion(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
         deletion.max_files,
         1,
         10_000_000,
-        "no sync deletes so many files; leave `deletion` out to keep all",
+        "a sync does not delete this many files; leave `deletion` out to keep all",
     );
     findings.range(
         path.key("max_share_percent"),
         deletion.max_share_percent,
         1,
         100,
-        "this is no share; leave `deletion` out to keep all",
+        "this is not a share; leave `deletion` out to keep all",
     );
 }
 

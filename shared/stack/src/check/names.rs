@@ -24,7 +24,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
             root.key("name"),
             &stack.name,
             format!(
-                "this is no name of a stack, expected a lowercase letter, then lowercase letters, digits \
+                "this is not a name of a stack, expected a lowercase letter, then lowercase letters, digits \
                  and hyphens between them, at most {LONGEST_STACK} in all"
             ),
         );
@@ -90,7 +90,7 @@ fn check_parts<'a>(path: &Path, names: impl Iterator<Item = &'a String>, finding
                 &path,
                 name,
                 format!(
-                    "this is no name, expected letters, digits, hyphens and underscores, at most \
+                    "this is not a name, expected letters, digits, hyphens and underscores, at most \
                      {LONGEST_PART}, beginning with a letter or a digit"
                 ),
             );
@@ -209,7 +209,7 @@ fn check_ecs_name(path: &Path, name: &str, what: &str, findings: &mut Findings) 
             path,
             name,
             format!(
-                "this is no name of a {what}, expected letters, digits, hyphens and underscores, at most \
+                "this is not a name of a {what}, expected letters, digits, hyphens and underscores, at most \
                  {LONGEST_ECS_NAME}{note}"
             ),
         );
@@ -250,7 +250,7 @@ fn check_tags(stack: &Stack, findings: &mut Findings) {
             findings.error(
                 &path,
                 key,
-                "this is no key of a tag, expected 1 to 128 letters, digits, spaces and `_.:/=+-@`",
+                "this is not a key of a tag, expected 1 to 128 letters, digits, spaces and `_.:/=+-@`",
             );
         }
         let value = value.as_str();
@@ -258,7 +258,7 @@ fn check_tags(stack: &Stack, findings: &mut Findings) {
             findings.error(
                 &path,
                 value,
-                "this is no value of a tag, expected at most 256 letters, digits, spaces and `_.:/=+-@`",
+                "this is not a value of a tag, expected at most 256 letters, digits, spaces and `_.:/=+-@`",
             );
         }
     }
@@ -284,7 +284,7 @@ fn check_namespace(stack: &Stack, findings: &mut Findings) {
         findings.error(
             path.key("namespace"),
             namespace,
-            "this is no DNS name, expected one such as shop.local",
+            "this is not a DNS name, expected one such as shop.local",
         );
     }
     findings.range(

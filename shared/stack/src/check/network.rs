@@ -17,7 +17,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         findings.error(
             path.key("vpc_id"),
             &network.vpc_id,
-            "this is no id of a VPC, expected one such as vpc-0a1b2c3d4e5f67890",
+            "this is not an id of a VPC, expected one such as vpc-0a1b2c3d4e5f67890",
         );
     }
     let path = path.key("subnet_ids");
@@ -47,7 +47,7 @@ pub(super) fn check_subnets(path: &Path, subnets: &[String], findings: &mut Find
             findings.error(
                 &path,
                 subnet,
-                "this is no id of a subnet, expected one such as subnet-0a1b2c3d4e5f67890",
+                "this is not an id of a subnet, expected one such as subnet-0a1b2c3d4e5f67890",
             );
         }
         if !seen.insert(subnet) {
@@ -73,7 +73,7 @@ pub(super) fn check_security_groups(
             findings.error(
                 path.index(index),
                 group,
-                "this is no id of a security group, expected one such as sg-0a1b2c3d4e5f67890",
+                "this is not an id of a security group, expected one such as sg-0a1b2c3d4e5f67890",
             );
         }
     }
@@ -82,7 +82,7 @@ pub(super) fn check_security_groups(
             path,
             groups.len() + own,
             format!(
-                "too many security groups, expected at most {MOST_SECURITY_GROUPS}, of which {own} is \
+                "too many security groups, expected at most {MOST_SECURITY_GROUPS}; {own} of them is \
                  the stack's own"
             ),
         );
@@ -152,7 +152,7 @@ fn check_rule(path: &Path, rule: &SecurityGroupRule, findings: &mut Findings) {
         findings.error(
             path.key("ip_protocol"),
             protocol,
-            "this is no protocol, expected tcp, udp, icmp or \"-1\" for all",
+            "this is not a protocol, expected tcp, udp, icmp or \"-1\" for all",
         );
     }
     let said = [&rule.cidr_ip, &rule.prefix_list_id, &rule.security_group_id];
@@ -171,7 +171,7 @@ fn check_rule(path: &Path, rule: &SecurityGroupRule, findings: &mut Findings) {
         findings.error(
             path.key("cidr_ip"),
             range,
-            "this is no IPv4 range, expected one such as 10.0.0.0/16",
+            "this is not an IPv4 range, expected one such as 10.0.0.0/16",
         );
     }
     for (field, value, prefix) in [
@@ -184,7 +184,7 @@ fn check_rule(path: &Path, rule: &SecurityGroupRule, findings: &mut Findings) {
             findings.error(
                 path.key(field),
                 value,
-                format!("this is no such id, expected one such as {prefix}0a1b2c3d4e5f67890"),
+                format!("this is not such an id, expected one such as {prefix}0a1b2c3d4e5f67890"),
             );
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
             findings.error(
                 path.key("alarm_actions").index(index),
                 action,
-                "this is no ARN, expected one such as arn:aws:sns:eu-west-1:111122223333:alarms",
+                "this is not an ARN, expected one such as arn:aws:sns:eu-west-1:111122223333:alarms",
             );
         }
     }
@@ -150,7 +150,7 @@ pub(super) fn percentage(path: &Path, percent: f64, findings: &mut Findings) {
         findings.error(
             path,
             percent,
-            "this is no share of the whole, expected more than 0, at most 100",
+            "this is not a share of the whole, expected more than 0, at most 100",
         );
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
                 deadline,
                 1,
                 LONGEST_DEADLINE,
-                "this is no time for a deployment",
+                "this is not a time for a deployment",
             );
         } else if deadline <= waiting {
             findings.error(
@@ -55,7 +55,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             approval.expires_after_minutes,
             1,
             LONGEST_APPROVAL,
-            "this is no time in which somebody could approve",
+            "this is not a time in which somebody could approve",
         );
     }
 }
@@ -178,7 +178,7 @@ fn check_task(path: &Path, task: &OneOffTask, findings: &mut Findings) {
         findings.error(
             path.key("name"),
             &task.name,
-            "this is no name of a task, expected lowercase letters, digits and hyphens between them, at most 63",
+            "this is not a name of a task, expected lowercase letters, digits and hyphens between them, at most 63",
         );
     }
     if task.command.is_empty() {
@@ -192,7 +192,7 @@ fn check_task(path: &Path, task: &OneOffTask, findings: &mut Findings) {
         task.timeout_minutes,
         1,
         LONGEST_TASK,
-        "no task is given so many minutes",
+        "a task cannot be given this many minutes",
     );
     let words = task.command.iter().enumerate();
     let words = words.map(|(index, word)| (path.key("command").index(index), word.as_str()));

@@ -89,7 +89,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
             findings.error(
                 path.key("ingress_cidr_ips").index(index),
                 range,
-                "this is no IPv4 range, expected one such as 10.0.0.0/16",
+                "this is not an IPv4 range, expected one such as 10.0.0.0/16",
             );
         }
     }
@@ -118,7 +118,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
             findings.error(
                 &path,
                 certificate,
-                "this is no ARN of a certificate, expected one such as \
+                "this is not an ARN of a certificate, expected one such as \
                  arn:aws:acm:eu-west-1:111122223333:certificate/<id>",
             );
         }
@@ -142,7 +142,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
         findings.error(
             path.key("ssl_policy"),
             &load_balancer.ssl_policy,
-            "this is no policy of Elastic Load Balancing, expected one such as \
+            "this is not a policy of Elastic Load Balancing, expected one such as \
              ELBSecurityPolicy-TLS13-1-2-2021-06",
         );
     }
@@ -162,7 +162,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
             findings.error(
                 path.key("access_logs_bucket"),
                 bucket,
-                "this is no name of a bucket, expected 3 to 63 lowercase letters, digits, dots and hyphens",
+                "this is not a name of a bucket, expected 3 to 63 lowercase letters, digits, dots and hyphens",
             );
         }
     }
@@ -208,7 +208,7 @@ pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings)
         group.deregistration_delay,
         0,
         3600,
-        "the load balancer does not wait so many seconds",
+        "the load balancer does not wait this many seconds",
     );
     if let Some(seconds) = group.stickiness_duration {
         findings.range(
@@ -216,7 +216,7 @@ pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings)
             seconds,
             1,
             604_800,
-            "the load balancer has no cookies that last so many seconds",
+            "the load balancer's cookies do not last this many seconds",
         );
     }
 }
@@ -232,7 +232,7 @@ fn check_existing(
         findings.error(
             path.key("target_group_arn"),
             arn,
-            "this is no ARN of a target group, expected one such as \
+            "this is not an ARN of a target group, expected one such as \
              arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/<name>/<id>",
         );
     }
@@ -317,7 +317,7 @@ fn check_conditions(path: &Path, group: &TargetGroup, findings: &mut Findings) {
             findings.error(
                 path.key("path_patterns").index(index),
                 pattern,
-                "this is no pattern of paths, expected one that begins with /, such as /api/*, without \
+                "this is not a pattern of paths, expected one that begins with /, such as /api/*, without \
                  query and blanks, at most 128 characters",
             );
         }
@@ -331,7 +331,7 @@ fn check_conditions(path: &Path, group: &TargetGroup, findings: &mut Findings) {
             findings.error(
                 path.key("host_headers").index(index),
                 host,
-                "this is no host, expected one such as api.shop.example or *.shop.example, without scheme, \
+                "this is not a host, expected one such as api.shop.example or *.shop.example, without scheme, \
                  port and path",
             );
         }
@@ -343,7 +343,7 @@ fn check_health(path: &Path, health: &TargetHealthCheck, findings: &mut Findings
         findings.error(
             path.key("path"),
             &health.path,
-            "this is no path, expected one that begins with /, such as /health",
+            "this is not a path, expected one that begins with /, such as /health",
         );
     }
     findings.range(

@@ -18,7 +18,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             service.spec.desired_count,
             0,
             MOST_TASKS,
-            "ECS runs no so many tasks of a service",
+            "ECS does not run this many tasks of a service",
         );
         return;
     };
@@ -92,7 +92,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
                 periods,
                 1,
                 MOST_PERIODS,
-                "CloudWatch evaluates no so many minutes",
+                "CloudWatch does not evaluate this many minutes",
             );
         }
     }
@@ -115,7 +115,7 @@ fn check_metric(path: &Path, metric: &CustomMetric, findings: &mut Findings) {
         findings.error(
             path.key("dimensions"),
             metric.dimensions.len(),
-            "CloudWatch takes no so many dimensions, expected at most 30",
+            "these are too many dimensions for CloudWatch, expected at most 30",
         );
     }
     if metric.target_value <= 0.0 {

@@ -19,7 +19,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             findings.error(
                 &path,
                 name,
-                "this is no name, expected letters, digits, hyphens and underscores, at most 64",
+                "this is not a name, expected letters, digits, hyphens and underscores, at most 64",
             );
         }
         let expression = &schedule.schedule_expression;
@@ -31,7 +31,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             findings.error(
                 path.key("schedule_expression_timezone"),
                 zone,
-                "this is no time zone, expected a name such as UTC or Europe/Berlin",
+                "this is not a time zone, expected a name such as UTC or Europe/Berlin",
             );
         }
         findings.range(
@@ -39,7 +39,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             schedule.task_count,
             1,
             MOST_TASKS,
-            "so many tasks are not started at once",
+            "this many tasks cannot be started at once",
         );
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn check_expression(expression: &str) -> Result<(), String> {
                 && ["minute", "minutes", "hour", "hours", "day", "days"].contains(&unit)
         });
         return is_rate.then_some(()).ok_or_else(|| {
-            "this is no rate, expected rate(<number> <minutes, hours or days>), such as rate(6 hours)"
+            "this is not a rate, expected rate(<number> <minutes, hours or days>), such as rate(6 hours)"
                 .to_owned()
         });
     }
@@ -78,13 +78,13 @@ pub(super) fn check_expression(expression: &str) -> Result<(), String> {
         return NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%S")
             .map(drop)
             .map_err(|_| {
-                "this is no time, expected at(<date>T<time>), such as at(2027-01-31T03:00:00)"
+                "this is not a time, expected at(<date>T<time>), such as at(2027-01-31T03:00:00)"
                     .to_owned()
             });
     }
     let Some(fields) = inside("cron") else {
         return Err(
-            "this is no schedule, expected rate(6 hours), cron(0 3 * * ? *) or at(2027-01-31T03:00:00)"
+            "this is not a schedule, expected rate(6 hours), cron(0 3 * * ? *) or at(2027-01-31T03:00:00)"
                 .to_owned(),
         );
     };
@@ -156,7 +156,7 @@ fn field(
         return Ok(());
     }
     Err(format!(
-        "`{text}` is no {what}, expected {least} to {most}{}, `*`, ranges, lists or steps",
+        "`{text}` is not valid for the {what}, expected {least} to {most}{}, `*`, ranges, lists or steps",
         if names.is_empty() { "" } else { " or names" }
     ))
 }
@@ -181,19 +181,22 @@ mod tests {
             assert_eq!(check_expression(expression), Ok(()), "{expression}");
         }
         for (expression, words) in [
-            ("hourly", "this is no schedule"),
-            ("rate(0 hours)", "this is no rate"),
-            ("rate(6 weeks)", "this is no rate"),
-            ("at(2027-02-30T03:00:00)", "this is no time"),
+            ("hourly", "this is not a schedule"),
+            ("rate(0 hours)", "this is not a rate"),
+            ("rate(6 weeks)", "this is not a rate"),
+            ("at(2027-02-30T03:00:00)", "this is not a time"),
             ("cron(0 3 * * *)", "has 5 fields"),
             ("cron(0 3 * * * *)", "cannot both be said"),
             ("cron(0 3 ? * ? *)", "neither day of month"),
-            ("cron(60 3 * * ? *)", "`60` is no minutes"),
-            ("cron(0 24 * * ? *)", "`24` is no hours"),
-            ("cron(0 3 32 * ? *)", "`32` is no day of month"),
-            ("cron(0 3 ? * 0 *)", "`0` is no day of week"),
-            ("cron(0 3 * FOO ? *)", "`FOO` is no month"),
-            ("cron(0/0 3 * * ? *)", "`0/0` is no minutes"),
+            ("cron(60 3 * * ? *)", "`60` is not valid for the minutes"),
+            ("cron(0 24 * * ? *)", "`24` is not valid for the hours"),
+            (
+                "cron(0 3 32 * ? *)",
+                "`32` is not valid for the day of month",
+            ),
+            ("cron(0 3 ? * 0 *)", "`0` is not valid for the day of week"),
+            ("cron(0 3 * FOO ? *)", "`FOO` is not valid for the month"),
+            ("cron(0/0 3 * * ? *)", "`0/0` is not valid for the minutes"),
         ] {
             let message = check_expression(expression).unwrap_err();
             assert!(message.contains(words), "{expression}: {message}");

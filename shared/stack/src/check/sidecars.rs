@@ -66,7 +66,7 @@ fn check_names(service: &Checked<'_>, findings: &mut Findings) {
                 &path,
                 name,
                 format!(
-                    "this is no name of a container, expected letters, digits, hyphens and underscores, at \
+                    "this is not a name of a container, expected letters, digits, hyphens and underscores, at \
                      most {LONGEST_NAME}"
                 ),
             );

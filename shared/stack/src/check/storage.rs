@@ -76,7 +76,7 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
             findings.error(
                 path.key("kms_key_id"),
                 key,
-                "this is no KMS key, expected its id, its ARN or alias/<name>",
+                "this is not a KMS key, expected its id, its ARN or alias/<name>",
             );
         }
     }
@@ -133,7 +133,7 @@ fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Fi
         findings.error(
             path.key("posix_user").key("secondary_gids"),
             groups,
-            "EFS takes no so many groups, expected at most 16",
+            "these are too many groups for EFS, expected at most 16",
         );
     }
 }

@@ -137,7 +137,7 @@ fn check_image(path: &Path, image: &str, findings: &mut Findings) {
             findings.error(
                 path,
                 image,
-                "this is no image, expected <registry>/<repository>:<tag> or \
+                "this is not an image, expected <registry>/<repository>:<tag> or \
                  <registry>/<repository>@sha256:<digest>",
             );
             return;
@@ -170,7 +170,7 @@ fn check_roles(service: &Checked<'_>, findings: &mut Findings) {
             findings.error(
                 service.at(field),
                 role,
-                "this is no ARN of a role, expected one such as arn:aws:iam::111122223333:role/tasks",
+                "this is not an ARN of a role, expected one such as arn:aws:iam::111122223333:role/tasks",
             );
         }
     }
@@ -198,7 +198,7 @@ fn check_roles(service: &Checked<'_>, findings: &mut Findings) {
                 findings.error(
                     service.at(field).index(index),
                     policy,
-                    "this is no ARN of a policy, expected one such as arn:aws:iam::aws:policy/<name>",
+                    "this is not an ARN of a policy, expected one such as arn:aws:iam::aws:policy/<name>",
                 );
             }
         }
@@ -244,7 +244,7 @@ fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Find
             findings.error(
                 path.key("actions").index(index),
                 action,
-                "this is no action, expected one such as s3:GetObject",
+                "this is not an action, expected one such as s3:GetObject",
             );
         }
     }
@@ -253,7 +253,7 @@ fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Find
             findings.error(
                 path.key("resources").index(index),
                 resource,
-                "this is no ARN, expected one such as arn:aws:s3:::<bucket>/*",
+                "this is not an ARN, expected one such as arn:aws:s3:::<bucket>/*",
             );
         }
     }

@@ -73,12 +73,12 @@ async fn what_the_reader_refuses_is_refused() {
     let client = HttpClient::new(settings(&[&server])).unwrap();
     let error = client
         .fetch(&server.url("/api/formula.json"), None, None, &mut |_| {
-            Err("this is no index".to_owned())
+            Err("this is not an index".to_owned())
         })
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Refused);
-    assert_eq!(error.message, "this is no index");
+    assert_eq!(error.message, "this is not an index");
 }
 
 #[tokio::test]
