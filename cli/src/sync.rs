@@ -412,7 +412,7 @@ fn status_in_words(status: &SyncStatus) -> String {
 fn state_in_words(sync: &Sync) -> String {
     let state = match sync.state {
         SyncState::Planning => "planning",
-        SyncState::Transferring => "bringing files over",
+        SyncState::Transferring => "transferring files",
         SyncState::Publishing => "publishing",
         SyncState::Completed => "completed",
         SyncState::Unchanged => "nothing to do",
@@ -652,7 +652,7 @@ mod tests {
         assert!(!second.is_good, "{}", second.text);
         let shown = done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
         assert!(
-            shown.text.contains("shard 1: 0 of 1 files"),
+            shown.text.contains("shard 1: 0 of 1 file"),
             "{}",
             shown.text
         );

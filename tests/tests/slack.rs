@@ -1,4 +1,4 @@
-//! What happens when Slack does not take a message. The stand-in refuses the next post whosever it is, so these tests
+//! What happens when Slack does not take a message. The fake refuses the next post whosever it is, so these tests
 //! run one after the other, and in a program of their own.
 
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
 //! The way of a bottle sync on the local cloud: the stack's schedule, the real function and real tasks, with their real
-//! permissions, from a stand-in for Homebrew that fails in every way that the real one does.
+//! permissions, from a fake Homebrew that fails in every way that the real one does.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench sync`: what bringing files over costs, beside rclone.
+//! `cargo xtask bench sync`: what transferring files costs, beside rclone.
 //!
 //! Both bring the same files from the same server, one round each in turn, so that a machine that is slower
 //! for a while is slower for both. Servers and clients share the machine: what a client costs is told as its

@@ -227,7 +227,7 @@ fn files_that_are_not_what_they_should_be_are_refused_and_nothing_is_printed() {
             &empty,
             "cut.gz",
         ),
-        (&good, &good, "good.json is no inventory: line 1: "),
+        (&good, &good, "good.json is not an inventory: line 1: "),
         (
             &good,
             &held,

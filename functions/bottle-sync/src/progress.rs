@@ -44,6 +44,6 @@ fn say(work: &Work, done: TransferProgress, moved: u64, since: Duration) {
         files_in_all = work.files,
         bytes_in_all = work.bytes,
         bytes_per_second = moved / since.as_secs().max(1),
-        "bringing files over"
+        "transferring files"
     );
 }

@@ -30,7 +30,7 @@ resource "aws_secretsmanager_secret" "slack_webhook" {
   # checkov:skip=CKV_AWS_149: it holds a loopback URL of a cloud that is thrown away
   # checkov:skip=CKV2_AWS_57: a webhook's URL is changed at Slack, not by a rotation
   name        = "${var.prefix}/slack-webhook"
-  description = "URL of the stand-in for Slack's incoming webhook"
+  description = "URL of the fake Slack's incoming webhook"
   # A name can be used again at once, so that the next apply does not fail.
   recovery_window_in_days = 0
 }

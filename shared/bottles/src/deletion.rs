@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(deletion.keys, Vec::<String>::new());
         assert_eq!(
             deletion.refused.unwrap(),
-            "4 files are to be deleted, at most 3 may be: nothing is deleted"
+            "4 files to delete, at most 3 may be deleted: nothing is deleted"
         );
         let deletion = decide(
             Some(&SETTINGS),
@@ -209,7 +209,7 @@ mod tests {
             deletion
                 .refused
                 .unwrap()
-                .starts_with("the index names 11 of the mirror's 100 files no more")
+                .starts_with("11 of the mirror's 100 files are not in the index any more")
         );
         let deletion = decide(
             Some(&SETTINGS),

@@ -189,7 +189,7 @@ impl Slack {
         })
     }
 
-    /// The same, with a Web API that is elsewhere: a stand-in for Slack.
+    /// The same, with a Web API that is elsewhere: a fake Slack.
     #[must_use]
     pub fn with_api(self, api: ApiUrl) -> Self {
         Self { api, ..self }

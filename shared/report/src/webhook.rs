@@ -10,7 +10,7 @@ use crate::encrypted::{self, NotEncrypted};
 pub struct WebhookUrl(Url);
 
 impl WebhookUrl {
-    /// Reads a URL, which must be `https`, except on a loopback address, where a stand-in for Slack may
+    /// Reads a URL, which must be `https`, except on a loopback address, where a fake Slack may
     /// listen.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
 /// The name of the secret that says where messages go: a webhook's URL, or a bot's token and channel.
 pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
-/// Where Slack's Web API is, in place of Slack's own: a stand-in on loopback, for tests. Nothing else needs
+/// Where Slack's Web API is, in place of Slack's own: a fake on loopback, for tests. Nothing else needs
 /// it.
 pub const SLACK_API_URL: &str = "SLACK_API_URL";
 /// The role that CloudFormation works with.

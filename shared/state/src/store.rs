@@ -78,6 +78,15 @@ impl<'a> WriteCondition<'a> {
     pub fn of(version: Option<&'a Version>) -> Self {
         version.map_or(Self::IsFirst, Self::Replaces)
     }
+
+    /// Whether it holds where an object of this version is present, or none.
+    pub fn holds(self, present: Option<&Version>) -> bool {
+        match self {
+            Self::None => true,
+            Self::IsFirst => present.is_none(),
+            Self::Replaces(version) => present == Some(version),
+        }
+    }
 }
 
 /// Where documents are kept.

@@ -31,12 +31,7 @@ impl Objects {
         condition: WriteCondition<'_>,
     ) -> Result<Version, CallError> {
         let present = self.read(address).map(|(_, version)| version);
-        let holds = match condition {
-            WriteCondition::None => true,
-            WriteCondition::IsFirst => present.is_none(),
-            WriteCondition::Replaces(version) => present.as_ref() == Some(version),
-        };
-        if !holds {
+        if !condition.holds(present.as_ref()) {
             return Err(error("PutObject", ErrorClass::LostRace));
         }
         self.writes += 1;

@@ -1,4 +1,4 @@
-//! The `bottle-sync` process as ECS runs it, with a stand-in for S3, EventBridge, Secrets Manager, Slack and
+//! The `bottle-sync` process as ECS runs it, with fakes of S3, EventBridge, Secrets Manager, Slack and
 //! the place where files are published.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`

@@ -27,7 +27,7 @@ pub const STACK: &str = "homebrew-bottles-sync";
 
 const PIECE: usize = 256 * 1024;
 
-/// The stand-ins, which end with the process.
+/// The fakes, which end with the process.
 #[derive(Clone)]
 pub struct World {
     state: Arc<Mutex<State>>,

@@ -650,21 +650,26 @@ async fn the_history_is_written_once_and_read_as_it_was_written() {
 
 #[tokio::test]
 async fn a_deployment_that_is_in_the_history_already_is_left_as_it_is() {
-    let refused = |status, code: &'static str| {
-        Wire::new(move |_| {
-            (
-                status,
-                format!("<Error><Code>{code}</Code><Message>no</Message></Error>"),
-            )
-        })
+    let refused = |status, code: &'static str, is_there: bool| {
+        Wire::new(
+            move |call| match (call.name.starts_with("GET "), is_there) {
+                (true, true) => (200, json!(deployment(12)).to_string()),
+                (true, false) => (404, NO_SUCH_KEY.to_owned()),
+                (false, _) => (
+                    status,
+                    format!("<Error><Code>{code}</Code><Message>no</Message></Error>"),
+                ),
+            },
+        )
     };
-    let there = refused(412, "PreconditionFailed");
+    let there = refused(412, "PreconditionFailed", true);
     there.cloud().archive(&deployment(12)).await.unwrap();
+    assert_eq!(there.names().len(), 2);
     // Another write is under way, and may yet fail.
-    let conflict = refused(409, "ConditionalRequestConflict");
+    let conflict = refused(409, "ConditionalRequestConflict", false);
     let error = conflict.cloud().archive(&deployment(12)).await.unwrap_err();
-    assert_eq!(error.class, ErrorClass::LostRace);
-    let denied = refused(403, "AccessDenied");
+    assert_eq!(error.class, ErrorClass::Transient);
+    let denied = refused(403, "AccessDenied", false);
     let error = denied.cloud().archive(&deployment(12)).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Denied);
 }

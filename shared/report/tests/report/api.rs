@@ -1,4 +1,4 @@
-//! Posting and editing as a bot, with a stand-in for Slack's Web API.
+//! Posting and editing as a bot, with a fake Slack's Web API.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Posting to a stand-in for Slack.
+//! Posting to a fake Slack.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

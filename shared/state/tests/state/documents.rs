@@ -96,12 +96,7 @@ impl DocumentStore for Store {
             .read_document(address)
             .await?
             .map(|(_, version)| version);
-        let holds = match condition {
-            WriteCondition::None => true,
-            WriteCondition::IsFirst => present.is_none(),
-            WriteCondition::Replaces(version) => present.as_ref() == Some(version),
-        };
-        if !holds {
+        if !condition.holds(present.as_ref()) {
             return Err(refused(ErrorClass::LostRace));
         }
         self.put_bytes(body);

@@ -46,12 +46,7 @@ impl DocumentStore for FakeMirror {
                 .objects
                 .get(key)
                 .map(|object| Version::new(object.version.to_string()));
-            let holds = match condition {
-                WriteCondition::None => true,
-                WriteCondition::IsFirst => present.is_none(),
-                WriteCondition::Replaces(version) => present.as_ref() == Some(version),
-            };
-            if !holds {
+            if !condition.holds(present.as_ref()) {
                 return Err(error("PutObject", ErrorClass::LostRace));
             }
             world.written.push(key.clone());
