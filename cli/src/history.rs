@@ -74,7 +74,7 @@ fn asked_by(source: &Source) -> String {
         Source::Stack {
             operation_id,
             restored: true,
-        } => (format!("put back after change {operation_id}"), None),
+        } => (format!("restored after change {operation_id}"), None),
         Source::Stack { operation_id, .. } => (format!("change {operation_id}"), None),
     };
     match note {

@@ -61,7 +61,7 @@ fn tally(changes: &[ResourceChange]) -> String {
 fn resource(change: &ResourceChange) -> String {
     let (sign, note) = match change.action {
         Action::Add => ("  +", ""),
-        Action::Import => ("  =", " (exists and is taken up)"),
+        Action::Import => ("  =", " (exists and is adopted)"),
         Action::Change => ("  ~", ""),
         Action::MayReplace => ("  ?", " (REPLACED, if its new values demand it)"),
         Action::Replace => ("-/+", " (REPLACED: the present one is destroyed)"),

@@ -30,7 +30,7 @@ async fn run(handler: &str) -> Result<(), Error> {
         "sync" => longshore_sync::run().await,
         "watch" => longshore_watch::run().await,
         _ => Err(format!(
-            "the handler {handler:?} is none of deploy, notify, provision, sync, watch: \
+            "the handler {handler:?} is not one of deploy, notify, provision, sync, watch: \
              set one of them as the handler of the Lambda function"
         )
         .into()),

@@ -49,7 +49,10 @@ pub async fn work(task: &Task, shard: &SyncShard) -> Result<Outcome> {
                 say(shard, "another worker has the shard");
                 return Ok(Outcome::Done);
             }
-            Taken::GivenUp => bail!("take {}: too many workers have died of it", location(shard)),
+            Taken::GivenUp => bail!(
+                "take {}: too many workers have died while they worked on it",
+                location(shard)
+            ),
             Taken::NotFound => bail!("take {}: there is no such shard", location(shard)),
         }
     }
@@ -162,7 +165,7 @@ async fn close(
     // A shard that breaks its workers is not given back to break the next one: its attempts are counted.
     if !left.is_empty() && !was_stopped {
         bail!(
-            "work on {}: {} files were neither brought nor given up",
+            "work on {}: {} files were neither transferred nor given up",
             location(shard),
             left.len()
         );

@@ -135,6 +135,6 @@ fn say(shard: &str, transferred: &Transferred) {
         failed = report.failed,
         left = transferred.left.len(),
         seconds,
-        "brought files over"
+        "transferred files"
     );
 }

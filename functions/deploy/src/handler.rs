@@ -374,7 +374,7 @@ fn logged_at_rest(stack: &str, operation_id: &str, answer: ServiceAtRest) -> Ser
             service,
             operation_id,
             reason,
-            "image not put back after a change of the stack"
+            "image not restored after a change of the stack"
         ),
         done => tracing::info!(
             stack,
@@ -382,7 +382,7 @@ fn logged_at_rest(stack: &str, operation_id: &str, answer: ServiceAtRest) -> Ser
             operation_id,
             ?done,
             waited = ?answer.waited,
-            "service looked after, its stack is at rest"
+            "service reconciled after a change of its stack"
         ),
     }
     answer

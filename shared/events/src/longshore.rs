@@ -307,7 +307,7 @@ pub struct DeploymentFailed {
     pub reason: String,
     /// The tasks that died of it, oldest first.
     pub failures: Vec<TaskFailure>,
-    /// Whether ECS is bringing back what ran before.
+    /// Whether ECS is rolling back to what ran before.
     pub rolling_back: bool,
     /// When in its course it failed, and so what the service runs.
     #[serde(default)]

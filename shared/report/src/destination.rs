@@ -43,7 +43,7 @@ pub enum InvalidSecret {
     NoBot,
     /// Not a URL.
     #[error(
-        "holds no URL, expected the webhook's URL, a JSON object with it in the field `webhook_url`, or \
+        "does not hold a URL, expected the webhook's URL, a JSON object with it in the field `webhook_url`, or \
          one with `bot_token` and `channel`"
     )]
     NotAUrl,

@@ -117,11 +117,9 @@ fn failed(event: &DeploymentFailed) -> Message {
     let deployment = &event.deployment;
     let headline = headline("❌ Deployment failed", deployment);
     let now = match event.phase {
-        _ if event.rolling_back => "ECS is bringing back what ran before",
+        _ if event.rolling_back => "ECS is rolling back to what ran before",
         FailedPhase::Before => "the service was not touched and runs what it ran before",
-        FailedPhase::Rollout => {
-            "nothing is being brought back, so the service needs somebody to look at it"
-        }
+        FailedPhase::Rollout => "ECS does not roll back, so somebody must look at the service",
         FailedPhase::After => {
             "the service runs this image and is stable; somebody must look whether it may stay"
         }

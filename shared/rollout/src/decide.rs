@@ -462,7 +462,7 @@ pub enum Settlement {
     Failed {
         /// Why.
         reason: String,
-        /// Whether ECS is bringing back what ran before.
+        /// Whether ECS is rolling back to what ran before.
         rolling_back: bool,
     },
     /// The service is stable again on what ran before.

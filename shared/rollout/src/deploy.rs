@@ -106,7 +106,7 @@ pub enum DeployError {
         source: CallError,
     },
     /// A call failed while a service of a stack that is at rest was looked after. Trying again may help.
-    #[error("look after {owner}, whose stack is at rest: {source}")]
+    #[error("reconcile {owner} after its stack changed: {source}")]
     AtRest {
         /// The service.
         owner: Owner,

@@ -58,7 +58,10 @@ pub async fn deploy_push<C: Cloud>(
 ) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
     let repository = &push.image.repository;
     let Some(route) = cloud.route(repository).await? else {
-        tracing::debug!(repository, "no route: nobody follows this repository");
+        tracing::debug!(
+            repository,
+            "no route: no service subscribes to this repository"
+        );
         return Ok(Vec::new());
     };
     let tag = push.image.tag.as_deref().unwrap_or_default();
@@ -72,7 +75,7 @@ pub async fn deploy_push<C: Cloud>(
         })
         .collect();
     if followers.is_empty() {
-        tracing::debug!(repository, tag, "nobody follows this tag");
+        tracing::debug!(repository, tag, "no service subscribes to this tag");
         return Ok(Vec::new());
     }
     let stored = join_all(followers.iter().map(|follower| async {

@@ -81,7 +81,7 @@ pub async fn hold<C: Cloud>(
         return Err(HoldError::Refused {
             action: "hold",
             subject: subject(&payload.stack, payload.service.as_deref()),
-            reason: "field `until` is over already: give a time to come, or none".to_owned(),
+            reason: "`until` is in the past: give a future time, or omit it".to_owned(),
         });
     }
     let said = Said {

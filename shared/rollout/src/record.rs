@@ -202,7 +202,7 @@ pub enum State {
     Deploying,
     /// The service is stable on it; tasks run that come afterwards.
     Verifying,
-    /// It failed, and that was told; ECS is bringing back what ran before.
+    /// It failed, and that was told; ECS is rolling back to what ran before.
     RollingBack,
     /// The service is stable on it.
     Succeeded,

@@ -362,7 +362,7 @@ fn check_named(deployment: &Deployment) -> Result<(), Stop> {
         format!("deployment {number} is under way")
     } else {
         format!(
-            "deployment {number} did not succeed: deploy its image {} by name, if it is that you want",
+            "deployment {number} did not succeed: deploy its image {} by name, if that is what you want",
             deployment.image
         )
     }))
@@ -370,7 +370,7 @@ fn check_named(deployment: &Deployment) -> Result<(), Stop> {
 
 fn is_gone(deployment: &Deployment) -> String {
     format!(
-        "what deployment {} brought is not there any more, {}",
+        "the image of deployment {} is gone: {}",
         deployment.number, deployment.image
     )
 }

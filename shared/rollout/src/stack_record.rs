@@ -301,7 +301,9 @@ impl StackRecord {
                     .as_ref()
                     .map(|resource| resource.reason.clone())
             })
-            .unwrap_or_else(|| format!("the stack is {status}; CloudFormation gives no reason"));
+            .unwrap_or_else(|| {
+                format!("the stack is {status}; CloudFormation does not give a reason")
+            });
         operation.failed_resource = failed_resource;
         self.fail(status, reason, at, worker);
     }

@@ -155,7 +155,7 @@ impl Record {
         self.keep_if_ended();
     }
 
-    /// The deployment failed; with `rolling_back`, ECS is bringing back what ran before.
+    /// The deployment failed; with `rolling_back`, ECS is rolling back to what ran before.
     pub fn failed(&mut self, reason: &str, rolling_back: bool, worker: &Worker) {
         let state = if rolling_back {
             State::RollingBack

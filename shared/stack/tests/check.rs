@@ -637,7 +637,7 @@ fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
         ),
         error(
             "services.api.sidecars.a.stop_timeout",
-            "Fargate does not wait so many seconds",
+            "Fargate does not wait this many seconds",
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", stop_timeout: 121}}}}}",
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", stop_timeout: 120}}}}}",
         ),
@@ -655,7 +655,7 @@ fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
         ),
         error(
             "services.api.sidecars.a.firelens_configuration.options.enable-logs",
-            "ECS has no such option",
+            "ECS does not allow this option",
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit, options: {enable-logs: true}}}}}}}",
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit, options: {enable-ecs-log-metadata: true}}}}}}}",
         ),
@@ -1338,7 +1338,7 @@ fn networks_are_named_by_ids_and_rules_say_who_and_where() {
         ),
         error(
             "services.api.security_group.egress[0]",
-            "the rule names no port",
+            "the rule does not name a port",
             "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0}]}}}}",
             "{services: {api: {security_group: {egress: [{cidr_ip: 0.0.0.0/0, from_port: 443}]}}}}",
         ),
@@ -1542,7 +1542,7 @@ fn file_systems_are_what_efs_has_and_mounts_can_be_written() {
         ),
         error(
             "file_systems.data.access_points.app.root_directory.path",
-            "EFS takes no such path",
+            "EFS does not allow this path",
             "{file_systems: {data: {access_points: {app: {root_directory: {path: data}}}}}}",
             "{file_systems: {data: {access_points: {app: {root_directory: {path: /a/b/c/d}}}}}}",
         ),
@@ -1782,13 +1782,13 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
         ),
         (
             "bottle_sync.function_name",
-            "Lambda takes no such name",
+            "Lambda does not allow this name",
             mirror("function_name: 'arn:aws:lambda:x'"),
             mirror("function_name: harbour-sync"),
         ),
         (
             "bottle_sync.event_bus_name",
-            "EventBridge takes no such name",
+            "EventBridge does not allow this name",
             mirror("event_bus_name: a/b"),
             mirror("event_bus_name: a.b"),
         ),
@@ -1907,7 +1907,7 @@ fn services_scale_by_something_and_can_come_back_from_none() {
         ),
         error(
             "services.api.scaling.custom_metrics[0].namespace",
-            "CloudWatch has no such name",
+            "CloudWatch does not allow this name",
             "{services: {api: {scaling: {max_capacity: 2, custom_metrics: [{namespace: \"\", metric_name: Waiting, target_value: 1}]}}}}",
             "{services: {api: {scaling: {max_capacity: 2, custom_metrics: [{namespace: S, metric_name: Waiting, target_value: 1}]}}}}",
         ),

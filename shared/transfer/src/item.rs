@@ -259,12 +259,12 @@ impl<D: Destination> Work<D> {
             Ok(None) => {
                 tracing::info!(
                     key = item.key,
-                    "another process keeps this file, which is brought without that"
+                    "another process keeps this file, which is transferred without that"
                 );
                 false
             }
             Err(error) => {
-                tracing::warn!(key = item.key, directory = %directory.display(), %error, "the file cannot be kept while it is brought");
+                tracing::warn!(key = item.key, directory = %directory.display(), %error, "the file cannot be kept while it is transferred");
                 false
             }
         }

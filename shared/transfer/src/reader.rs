@@ -366,7 +366,7 @@ impl<'a> Reader<'a> {
 
     /// Goes on without the disk: it may be full, and that is no reason to bring nothing.
     fn not_kept(&mut self, error: &std::io::Error) {
-        tracing::warn!(key = self.item.key, %error, "the file is no longer kept while it is brought");
+        tracing::warn!(key = self.item.key, %error, "the file is no longer kept while it is transferred");
         self.part = None;
     }
 }

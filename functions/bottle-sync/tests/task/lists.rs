@@ -24,7 +24,7 @@ fn list(name: &str, items: &[TransferItem]) -> PathBuf {
 fn last_line(log: &str) -> Value {
     let line = log
         .lines()
-        .find(|line| line.contains("\"brought files over\""))
+        .find(|line| line.contains("\"transferred files\""))
         .unwrap_or_else(|| panic!("no last line: {log}"));
     serde_json::from_str(line).unwrap()
 }

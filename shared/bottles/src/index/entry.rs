@@ -207,7 +207,7 @@ impl Found {
         let sha256 = sha256.ok_or_else(|| "it has no sha256".to_owned())?;
         let sha256 = sha256
             .try_into()
-            .map_err(|error| format!("its sha256 is none: {error}"))?;
+            .map_err(|error| format!("its sha256 is not valid: {error}"))?;
         let origin = urls::plain_origin(&url);
         if origin.is_none_or(|origin| origin != self.good_origin) {
             urls::check(&url, private_hosts)?;

@@ -101,9 +101,9 @@ pub(crate) fn step(
                 _ => Step::AskAgain,
             }
         }
-        None if deaths >= MAX_ATTEMPTS => {
-            Step::GiveUp(format!("{deaths} workers died of it; see their logs"))
-        }
+        None if deaths >= MAX_ATTEMPTS => Step::GiveUp(format!(
+            "{deaths} workers died while they worked on it; see their logs"
+        )),
         None if hands.tasks && (sync.runs_on != RunsOn::Function || !hands.here) => {
             Step::StartTask { dead: None }
         }
@@ -115,7 +115,9 @@ pub(crate) fn step(
 fn again(deaths: u32, reason: Option<String>) -> Step {
     let reason = reason.unwrap_or_else(|| "ECS has forgotten it".to_owned());
     if deaths >= MAX_ATTEMPTS {
-        Step::GiveUp(format!("{deaths} tasks died of it; the last one: {reason}"))
+        Step::GiveUp(format!(
+            "{deaths} tasks died while they worked on it; the last one: {reason}"
+        ))
     } else {
         Step::StartTask { dead: Some(reason) }
     }

@@ -273,7 +273,7 @@ pub(crate) async fn holdings<M: MirrorStore>(
         Err(problem) => (
             Inventory::default(),
             vec![format!(
-                "inventory: {problem}; it was made anew from a listing of the bucket"
+                "inventory: {problem}; it was made again from a listing of the bucket"
             )],
         ),
     };

@@ -118,7 +118,7 @@ async fn a_shard_whose_tasks_die_is_given_up_after_three_and_the_sync_has_failed
     );
     assert!(
         reason
-            .contains("3 tasks died of it; the last one: Essential container in task exited (137)"),
+            .contains("3 tasks died while they worked on it; the last one: Essential container in task exited (137)"),
         "{reason}"
     );
     assert_eq!(mirror.text(INDEX), None);

@@ -263,7 +263,7 @@ async fn a_hold_that_is_over_before_it_begins_is_refused_and_so_is_one_of_nobody
     let refused = hold(&cloud, &payload, &worker("hold", 0)).await;
     assert_eq!(
         refused.unwrap_err().to_string(),
-        "hold service api of stack shop: field `until` is over already: give a time to come, or none"
+        "hold service api of stack shop: `until` is in the past: give a future time, or omit it"
     );
     payload.until = None;
     payload.service = Some("web".to_owned());

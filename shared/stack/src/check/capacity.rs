@@ -104,7 +104,7 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         capacity.instance_warmup_period,
         0,
         10_000,
-        "ECS does not take so many seconds",
+        "ECS does not take this many seconds",
     );
     let least = if capacity.image_ssm_parameter.is_some() {
         1
@@ -116,7 +116,7 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         capacity.volume_size,
         least,
         16_384,
-        "the image does not fit, or EBS has no such volume",
+        "the image does not fit, or EBS does not offer this volume",
     );
     if let Some(parameter) = &capacity.image_ssm_parameter
         && !parameter.starts_with('/')
@@ -235,14 +235,14 @@ pub(super) fn check_strategy(service: &Checked<'_>, findings: &mut Findings) {
             share.weight,
             0,
             1000,
-            "ECS has no such weight",
+            "ECS does not allow this weight",
         );
         findings.range(
             path.key("base"),
             share.base,
             0,
             100_000,
-            "ECS has no such base",
+            "ECS does not allow this base",
         );
         if share.base > 0
             && let Some(other) = with_base.replace(provider)

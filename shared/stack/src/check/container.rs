@@ -234,7 +234,7 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         findings.error(
             path.key("json_key"),
             key,
-            "ECS takes no such key, expected one without colons",
+            "ECS does not allow this key, expected one without colons",
         );
     }
 }
@@ -291,21 +291,21 @@ fn check_health(path: &Path, container: &Container<'_>, findings: &mut Findings)
         health.interval,
         5,
         300,
-        "ECS has no such interval",
+        "ECS does not allow this interval",
     );
     findings.range(
         path.key("timeout"),
         health.timeout,
         2,
         60,
-        "ECS has no such timeout",
+        "ECS does not allow this timeout",
     );
     findings.range(
         path.key("retries"),
         health.retries,
         1,
         10,
-        "ECS has no such number of retries",
+        "ECS does not allow this number of retries",
     );
     if let Some(start) = health.start_period {
         findings.range(
@@ -313,7 +313,7 @@ fn check_health(path: &Path, container: &Container<'_>, findings: &mut Findings)
             start,
             0,
             300,
-            "ECS has no such start period",
+            "ECS does not allow this start period",
         );
     }
     let asked = port_asked_for(&command.join(" "));

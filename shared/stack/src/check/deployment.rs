@@ -42,7 +42,7 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         most,
         100,
         200,
-        "ECS has no such share of the wanted tasks",
+        "ECS does not allow this share of the wanted tasks",
     );
     if findings.0.len() > before {
         return;

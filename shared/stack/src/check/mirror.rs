@@ -40,7 +40,7 @@ fn check_bucket(path: &Path, stack: &Stack, name: &str, bucket: &Bucket, finding
             Some(said) => findings.error(
                 path.key("bucket_name"),
                 said,
-                format!("S3 takes no such name, {EXPECTED}"),
+                format!("S3 does not allow this name, {EXPECTED}"),
             ),
             None => findings.error(
                 path,
@@ -238,7 +238,7 @@ fn check_names(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
         findings.error(
             path.key("function_name"),
             function,
-            "Lambda takes no such name, expected letters, digits, hyphens and underscores, at most 64",
+            "Lambda does not allow this name, expected letters, digits, hyphens and underscores, at most 64",
         );
     }
     let bus = &mirror.event_bus_name;
@@ -246,7 +246,7 @@ fn check_names(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
         findings.error(
             path.key("event_bus_name"),
             bus,
-            "EventBridge takes no such name, expected letters, digits, dots, hyphens and underscores",
+            "EventBridge does not allow this name, expected letters, digits, dots, hyphens and underscores",
         );
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn check_service(service: &Checked<'_>, findings: &mut Findings) {
         if rule.from_port.is_none() && spec.container_port.is_none() && has_ports(rule) {
             findings.error_without_value(
                 &path,
-                "the rule names no port, and the service has no `container_port`; add `from_port`",
+                "the rule does not name a port, and the service has no `container_port`; add `from_port`",
             );
         }
         if rule.cidr_ip.as_deref() == Some("0.0.0.0/0") {
@@ -136,7 +136,7 @@ pub(super) fn check_service(service: &Checked<'_>, findings: &mut Findings) {
         if rule.from_port.is_none() && has_ports(rule) {
             findings.error_without_value(
                 &path,
-                "the rule names no port; add `from_port`, or `ip_protocol: \"-1\"` for everything",
+                "the rule does not name a port; add `from_port`, or `ip_protocol: \"-1\"` for everything",
             );
         }
     }

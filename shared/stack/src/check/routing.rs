@@ -151,7 +151,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
         load_balancer.idle_timeout,
         1,
         4000,
-        "the load balancer has no such timeout",
+        "the load balancer does not allow this timeout",
     );
     if let Some(bucket) = &load_balancer.access_logs_bucket {
         let is_bucket = (3..=63).contains(&bucket.len())
@@ -287,7 +287,7 @@ fn check_conditions(path: &Path, group: &TargetGroup, findings: &mut Findings) {
             priority,
             1,
             50_000,
-            "the load balancer has no such priority",
+            "the load balancer does not allow this priority",
         ),
         None => {}
     }
@@ -351,14 +351,14 @@ fn check_health(path: &Path, health: &TargetHealthCheck, findings: &mut Findings
         health.interval_seconds,
         5,
         300,
-        "the load balancer has no such interval",
+        "the load balancer does not allow this interval",
     );
     findings.range(
         path.key("timeout_seconds"),
         health.timeout_seconds,
         2,
         120,
-        "the load balancer has no such timeout",
+        "the load balancer does not allow this timeout",
     );
     if health.timeout_seconds >= health.interval_seconds {
         findings.error(
@@ -382,7 +382,7 @@ fn check_health(path: &Path, health: &TargetHealthCheck, findings: &mut Findings
             count,
             2,
             10,
-            "the load balancer has no such threshold",
+            "the load balancer does not allow this threshold",
         );
     }
     let is_code = |code: &str| {

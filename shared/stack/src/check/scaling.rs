@@ -107,7 +107,7 @@ fn check_metric(path: &Path, metric: &CustomMetric, findings: &mut Findings) {
             findings.error(
                 path.key(field),
                 name,
-                "CloudWatch has no such name, expected 1 to 255 letters, digits and signs of ASCII",
+                "CloudWatch does not allow this name, expected 1 to 255 letters, digits and signs of ASCII",
             );
         }
     }

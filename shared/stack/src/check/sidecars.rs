@@ -203,7 +203,7 @@ fn check_log_router(service: &Checked<'_>, findings: &mut Findings) {
                 path,
                 option,
                 format!(
-                    "ECS has no such option, expected {}",
+                    "ECS does not allow this option, expected {}",
                     listed(&ROUTER_OPTIONS)
                 ),
             );

@@ -47,7 +47,7 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
             findings.error(
                 path_of_throughput,
                 mebibytes,
-                format!("EFS has no such throughput, expected 1 to {MOST_THROUGHPUT} MiB a second"),
+                format!("EFS does not allow this throughput, expected 1 to {MOST_THROUGHPUT} MiB a second"),
             );
         }
         (ThroughputMode::Bursting | ThroughputMode::Elastic, Some(mebibytes)) => findings.error(
@@ -113,7 +113,7 @@ fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Fi
         findings.error(
             path_of_directory.key("path"),
             &directory.path,
-            "EFS takes no such path, expected one that begins with /, of at most four directories and 100 \
+            "EFS does not allow this path, expected one that begins with /, of at most four directories and 100 \
              characters",
         );
     }

@@ -134,7 +134,7 @@ fn check_image(
             path,
             image,
             format!(
-                "ECR repository {repository} holds no image {image}: push it first, or correct {path}; \
+                "ECR repository {repository} does not hold image {image}: push it first, or correct {path}; \
                  ECS would try for hours to start tasks without it"
             ),
         );

@@ -46,7 +46,7 @@ fn check_fargate_size(service: &Checked<'_>, findings: &mut Findings) {
             service.at("cpu"),
             cpu,
             format!(
-                "Fargate has no tasks with {cpu} CPU units, expected {}",
+                "Fargate does not offer tasks with {cpu} CPU units, expected {}",
                 listed(&sizes)
             ),
         );
@@ -64,7 +64,7 @@ fn check_fargate_size(service: &Checked<'_>, findings: &mut Findings) {
             service.at("memory"),
             memory,
             format!(
-                "Fargate has no tasks with {memory} MiB and {cpu} CPU units, expected {expected}"
+                "Fargate does not offer tasks with {memory} MiB and {cpu} CPU units, expected {expected}"
             ),
         );
     }
@@ -78,7 +78,7 @@ fn findings_of_fargate(service: &Checked<'_>, findings: &mut Findings) {
             size,
             21,
             200,
-            "Fargate has no such storage; 20 GiB are free when it is left out",
+            "Fargate does not offer this much storage; 20 GiB are free when it is left out",
         );
     }
     for (path, container) in service.containers() {
@@ -87,7 +87,7 @@ fn findings_of_fargate(service: &Checked<'_>, findings: &mut Findings) {
             container.stop_timeout,
             0,
             120,
-            "Fargate does not wait so many seconds",
+            "Fargate does not wait this many seconds",
         );
     }
 }
@@ -99,7 +99,7 @@ fn check_ec2_size(service: &Checked<'_>, findings: &mut Findings) {
         spec.cpu,
         128,
         196_608,
-        "ECS has no tasks with so many CPU units",
+        "ECS does not run tasks with this many CPU units",
     );
     if spec.memory < 6 {
         findings.error(

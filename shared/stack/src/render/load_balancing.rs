@@ -257,7 +257,7 @@ fn add_load_balancer(frame: &Frame, template: &mut Template, spec: &LoadBalancer
     if spec.access_logs_bucket.is_none() {
         resource.unchecked(
             "CKV_AWS_91",
-            "the stack file names no bucket for access logs",
+            "the stack file does not name a bucket for access logs",
         );
     }
 }
@@ -282,8 +282,8 @@ fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
                 Singleton::HttpListener,
                 &listener(80, "HTTP", default_action(frame)),
             )
-            .unchecked("CKV_AWS_2", "the stack file names no certificate")
-            .unchecked("CKV_AWS_103", "the stack file names no certificate");
+            .unchecked("CKV_AWS_2", "the stack file does not name a certificate")
+            .unchecked("CKV_AWS_103", "the stack file does not name a certificate");
         return;
     };
     let redirect = Action {
