@@ -76,7 +76,7 @@ fn refusal(settings: &DeletionSettings, due: u64, missed: u64, held: u64) -> Opt
         |files: u64| u128::from(files) * 100 > u128::from(held) * u128::from(*max_share_percent);
     if is_too_large(missed) {
         return Some(format!(
-            "{missed} of the mirror's {} are not in the index any more since the last sync, more than \
+            "{missed} of {} in the mirror are not in the index any more since the last sync, more than \
              {max_share_percent} %: nothing is deleted",
             counted(held, "file")
         ));
@@ -89,7 +89,7 @@ fn refusal(settings: &DeletionSettings, due: u64, missed: u64, held: u64) -> Opt
     }
     if is_too_large(due) {
         return Some(format!(
-            "{due} of the mirror's {} are to be deleted, more than {max_share_percent} %: nothing is deleted",
+            "{due} of {} in the mirror are to be deleted, more than {max_share_percent} %: nothing is deleted",
             counted(held, "file")
         ));
     }
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(deletion.keys, Vec::<String>::new());
         assert_eq!(
             deletion.refused.unwrap(),
-            "3 of the mirror's 29 files are to be deleted, more than 10 %: nothing is deleted"
+            "3 of 29 files in the mirror are to be deleted, more than 10 %: nothing is deleted"
         );
         assert_eq!(deletion.gone.len(), 3);
         let deletion = decide(
@@ -209,7 +209,7 @@ mod tests {
             deletion
                 .refused
                 .unwrap()
-                .starts_with("11 of the mirror's 100 files are not in the index any more")
+                .starts_with("11 of 100 files in the mirror are not in the index any more")
         );
         let deletion = decide(
             Some(&SETTINGS),

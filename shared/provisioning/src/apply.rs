@@ -10,6 +10,7 @@ use longshore_rollout::documents::{StackKey, StackRecordStore};
 use longshore_rollout::stack_record::{Operation, PendingFile, StackRecord, flush};
 use longshore_rollout::stacks::abandon;
 use longshore_stack::read::Reading;
+use longshore_state::document::check_writable;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
@@ -231,6 +232,9 @@ struct Made {
 impl<C: ProvisioningCloud> Apply<'_, C> {
     async fn run(&self, way: Way) -> Result<ApplyOutcome, ProvisioningError> {
         let prepared = self.prepared;
+        if let Some((_, version)) = &prepared.stored {
+            check_writable(&StackKey(&prepared.stack), version)?;
+        }
         if way == Way::Update && prepared.same_template && prepared.rendered.parameters.is_empty() {
             return self.unchanged().await;
         }

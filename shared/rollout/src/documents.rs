@@ -111,15 +111,17 @@ impl Key for StackKey<'_> {
 }
 
 impl Document for Route {
-    fn check_handwritten(document: &Value) -> Result<(), String> {
+    const EDITED_BY_HAND: bool = true;
+
+    fn check_by_hand(document: &Value) -> Result<(), String> {
         let mut unknown = None;
         let route: Result<Self, _> = serde_ignored::deserialize(document, |path| {
             unknown.get_or_insert_with(|| path.to_string());
         });
-        if let Some(unknown) = unknown {
-            return Err(route::unknown_field(&unknown));
+        match unknown {
+            Some(unknown) => Err(route::unknown_field(&unknown)),
+            None => route.map(drop).map_err(|error| error.to_string()),
         }
-        route.map_err(|error| error.to_string())?.check_order()
     }
 }
 
@@ -276,7 +278,7 @@ pub trait HistoryStore: DocumentStore + Sized {
             decide_again(&key, async || {
                 let saved = unless_lost(save(self, &key, deployment, None).await)?;
                 // Another write may be under way that fails yet.
-                if saved.is_none() && load(self, &key).await?.is_none() {
+                if saved.is_none() && self.read_document(&key.address()).await?.is_none() {
                     return Err(CallError::lost_race(&key));
                 }
                 Ok(())

@@ -14,7 +14,8 @@ pub(crate) async fn flush<C: Cloud>(
     version: Version,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let published = outbox::publish(cloud, &record.outbox, worker).await?;
+    let owner = record.deployment.owner();
+    let published = outbox::publish(cloud, &owner, &version, &record.outbox, worker).await?;
     // Whoever still has events there to publish ended the deployment, and keeps it as well.
     let is_others = published.len() < record.outbox.len();
     let mut archived = Vec::new();
@@ -26,7 +27,6 @@ pub(crate) async fn flush<C: Cloud>(
             Err(error) => failed = Some(error),
         }
     }
-    let owner = record.deployment.owner();
     change(cloud, &owner, (record, version), |record| {
         record.outbox.retain(|event| !published.contains(event));
         record

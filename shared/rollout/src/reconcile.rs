@@ -21,6 +21,7 @@ use crate::policy::ImagePolicy;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, Waiting};
 use crate::route::{Follower, Owner, Route};
+use crate::waiting::Routed;
 use crate::watch::{Seen, WatchOutcome, is_unsettled, look_after, needs_service};
 
 /// How many services one invocation looks at. Of more, each invocation gets a part.
@@ -165,9 +166,9 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     answer
 }
 
-/// The services that a request waits for in containers that no route of its repository names any more, with these
-/// containers.
-fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, Vec<String>)> {
+/// The services of which it is to be noted whether routes name what requests wait for: where none does, and where one
+/// does again.
+fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, Vec<Routed>)> {
     let is_named = |owner: &Owner, waiting: &Waiting| {
         let repository = &waiting.request.image.repository;
         routes
@@ -180,27 +181,30 @@ fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, 
         .iter()
         .filter_map(|(owner, stored)| {
             let (record, _) = stored.as_ref()?;
-            let containers: Vec<String> = record
+            let noted: Vec<Routed> = record
                 .waiting
                 .values()
-                .filter(|waiting| !is_named(owner, waiting))
-                .map(|waiting| waiting.container.clone())
+                .map(|waiting| (waiting, is_named(owner, waiting)))
+                .filter(|(waiting, is_routed)| !is_routed || waiting.unrouted_since.is_some())
+                .map(|(waiting, is_routed)| Routed {
+                    container: waiting.container.clone(),
+                    request_id: waiting.request.id.clone(),
+                    is_routed,
+                })
                 .collect();
-            (!containers.is_empty()).then(|| (owner.clone(), containers))
+            (!noted.is_empty()).then(|| (owner.clone(), noted))
         })
         .collect()
 }
 
 async fn give_up_all<C: Cloud>(
     cloud: &C,
-    unrouted: Vec<(Owner, Vec<String>)>,
+    unrouted: Vec<(Owner, Vec<Routed>)>,
     worker: &Worker,
     answer: &mut Reconciled,
 ) {
     let mut results = stream::iter(unrouted)
-        .map(|(owner, containers)| async move {
-            (give_up(cloud, &owner, &containers, worker).await, owner)
-        })
+        .map(|(owner, noted)| async move { (give_up(cloud, &owner, &noted, worker).await, owner) })
         .buffered(SERVICES_AT_ONCE);
     while let Some((result, owner)) = results.next().await {
         if let Err(error) = result {
@@ -212,7 +216,7 @@ async fn give_up_all<C: Cloud>(
 async fn give_up<C: Cloud>(
     cloud: &C,
     owner: &Owner,
-    containers: &[String],
+    noted: &[Routed],
     worker: &Worker,
 ) -> Result<(), CallError> {
     // While a stack changes, its routes are on their way.
@@ -223,7 +227,7 @@ async fn give_up<C: Cloud>(
         return Ok(());
     };
     let changed = change(cloud, owner, stored, |record| {
-        record.is_unrouted(containers, worker);
+        record.note_routes(noted, worker);
     })
     .await?;
     match changed {

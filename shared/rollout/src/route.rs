@@ -134,33 +134,33 @@ pub struct Owner {
 }
 
 impl Route {
-    /// Checks the order in which services get an image (`after`), as a stack file's is checked: whoever comes after
-    /// itself, or after a service that this repository's pushes do not deploy, would wait for ever.
+    /// Checks when a service gets an image (`after`), as a stack file's is checked: a service that comes after itself,
+    /// or after one that this repository's pushes do not deploy, would wait for ever.
     ///
     /// # Errors
-    /// What is wrong with which service.
-    pub(crate) fn check_order(&self) -> Result<(), String> {
-        for follower in &self.followers {
-            let Follower { stack, service, .. } = follower;
-            for before in &follower.rollout.after {
-                if before == service {
-                    return Err(format!(
-                        "service {service} of stack {stack} comes after itself: remove `{before}` from its `after`"
-                    ));
-                }
-                if self.follower(stack, before).is_none() {
-                    return Err(format!(
-                        "service {service} of stack {stack} comes after `{before}`, which this route does not name: \
-                         only services of the same stack that follow {} can be in `after`",
-                        self.repository
-                    ));
-                }
-                if self.comes_after(stack, before, service) {
-                    return Err(format!(
-                        "services {service} and {before} of stack {stack} come after each other, so neither would \
-                         ever be deployed: remove one of the two from `after`"
-                    ));
-                }
+    /// What is wrong and what to do.
+    pub(crate) fn check_order(&self, follower: &Follower) -> Result<(), String> {
+        let Follower { stack, service, .. } = follower;
+        for before in &follower.rollout.after {
+            if before == service {
+                return Err(format!(
+                    "it comes after itself: remove `{before}` from its `after` in routes/{}.json",
+                    self.repository
+                ));
+            }
+            if self.follower(stack, before).is_none() {
+                return Err(format!(
+                    "it comes after `{before}`, which routes/{0}.json does not name: only services of the same stack \
+                     that follow {0} can be in `after`",
+                    self.repository
+                ));
+            }
+            if self.comes_after(stack, before, service) {
+                return Err(format!(
+                    "it and `{before}` come after each other in routes/{}.json, so neither would ever be deployed: \
+                     remove one of the two from `after`",
+                    self.repository
+                ));
             }
         }
         Ok(())

@@ -19,6 +19,13 @@ use crate::ports::Cloud;
 use crate::record::{Record, Request, Waiting};
 use crate::route::Owner;
 
+/// Whether a route names the container that a request waits for.
+pub(crate) struct Routed {
+    pub(crate) container: String,
+    pub(crate) request_id: String,
+    pub(crate) is_routed: bool,
+}
+
 impl Record {
     /// The request that waits for a container, if it is this one.
     fn waits_already(&self, request: &Request, container: &str) -> Option<&Waiting> {
@@ -146,13 +153,26 @@ impl Record {
         self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
     }
 
-    /// No route names these containers of the service any more. What waits for them is given up when the route has not
-    /// come back for a while.
-    pub(crate) fn is_unrouted(&mut self, containers: &[String], worker: &Worker) {
-        for container in containers {
-            let Some(waiting) = self.waiting.get_mut(container) else {
+    /// Notes of requests that wait whether a route names their container: they are given up when it has not done so for
+    /// a while.
+    pub(crate) fn note_routes(&mut self, noted: &[Routed], worker: &Worker) {
+        for Routed {
+            container,
+            request_id,
+            is_routed,
+        } in noted
+        {
+            let Some(waiting) = self
+                .waiting
+                .get_mut(container)
+                .filter(|waiting| waiting.request.id == *request_id)
+            else {
                 continue;
             };
+            if *is_routed {
+                waiting.unrouted_since = None;
+                continue;
+            }
             waiting.unrouted_since.get_or_insert(worker.now);
             if waiting.given_up_at().is_some_and(|end| end <= worker.now) {
                 let request = waiting.request.clone();
@@ -327,7 +347,14 @@ impl<C: Cloud> Engine<'_, C> {
     pub(crate) async fn predecessors(
         &self,
         request: &Request,
-    ) -> Result<Vec<(String, Progress)>, CallError> {
+    ) -> Result<Vec<(String, Progress)>, Stop> {
+        if self.follower.rollout.after.is_empty() {
+            return Ok(Vec::new());
+        }
+        let route = self.cloud.route(&request.image.repository).await?;
+        if let Some(route) = route {
+            route.check_order(self.follower).map_err(Stop::Refused)?;
+        }
         try_join_all(self.follower.rollout.after.iter().map(|service| async {
             let owner = Owner {
                 stack: self.owner.stack.clone(),

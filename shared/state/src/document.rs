@@ -19,12 +19,15 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
         document
     }
 
-    /// Checks a document that no version of Longshore wrote: a person did, and a misspelt member must not pass for one
-    /// of a newer version.
+    /// Whether people write or change such documents by hand.
+    const EDITED_BY_HAND: bool = false;
+
+    /// Checks a document that people may have changed, so that a misspelt member does not pass for one of a newer
+    /// version of Longshore.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    fn check_handwritten(_document: &Value) -> Result<(), String> {
+    fn check_by_hand(_document: &Value) -> Result<(), String> {
         Ok(())
     }
 }
@@ -44,7 +47,7 @@ pub trait Key {
 /// Reads a document, with the version to give back; `None` when there is none.
 ///
 /// # Errors
-/// [`ErrorClass::Refused`] for what is no such document; those of the store.
+/// [`ErrorClass::Transient`] for what is not such a document; those of the store.
 pub async fn load<S: DocumentStore, K: Key>(
     store: &S,
     key: &K,
@@ -65,7 +68,7 @@ pub async fn load<S: DocumentStore, K: Key>(
 /// A write whose answer was lost and that is refused because of itself was done.
 ///
 /// # Errors
-/// [`ErrorClass::LostRace`] when somebody else wrote in between; [`ErrorClass::Refused`] when the document is of a
+/// [`ErrorClass::LostRace`] when somebody else wrote in between; [`ErrorClass::Transient`] when the document is of a
 /// newer format; those of the store.
 pub async fn save<S: DocumentStore, K: Key>(
     store: &S,
@@ -112,7 +115,7 @@ async fn write<S: DocumentStore, K: Key>(
         }
         written => written?,
     };
-    written.unknown = Unknown::of(body);
+    written.unknown = Unknown::of(body, before);
     Ok(written)
 }
 
@@ -163,11 +166,23 @@ pub async fn change<S: DocumentStore, K: Key>(
     .await
 }
 
+/// Refuses what could not be written down afterwards: the document is of a newer format.
+///
+/// # Errors
+/// [`ErrorClass::Transient`]: a newer version of Longshore may come to it.
+pub fn check_writable<K: Key>(key: &K, version: &Version) -> Result<(), CallError> {
+    match version.unknown.obstacle::<K::Document>() {
+        Some(obstacle) => Err(refused("write", key, &key.address(), &obstacle)),
+        None => Ok(()),
+    }
+}
+
+/// Somebody restores the object, or a newer version of Longshore comes to it: what is asked for is kept until then.
 fn refused<K: Key>(verb: &str, key: &K, address: &Address, problem: &str) -> CallError {
     let bucket = address.bucket.as_deref().unwrap_or("the state bucket");
     CallError {
         operation: format!("{verb} {}", key.subject()),
-        class: ErrorClass::Refused,
+        class: ErrorClass::Transient,
         code: None,
         message: format!("{problem} (object {} of {bucket})", address.key),
     }

@@ -24,15 +24,23 @@ pub(crate) struct Unknown {
     body: Option<Arc<[u8]>>,
     /// Which version of Longshore is needed to rewrite it, where it is a newer one.
     newer: Option<Newer>,
+    /// The newest version of Longshore that wrote it, where that is newer than this one.
+    written_by: Option<String>,
 }
 
 impl Unknown {
-    /// Of a document that this program has just written.
-    pub(crate) fn of(body: Vec<u8>) -> Self {
+    /// Of a document that this program has just written after `before`.
+    pub(crate) fn of(body: Vec<u8>, before: &Self) -> Self {
         Self {
             body: Some(body.into()),
             newer: None,
+            written_by: before.written_by.clone(),
         }
+    }
+
+    /// Why this program must not rewrite the document, if it must not.
+    pub(crate) fn obstacle<D: Document>(&self) -> Option<String> {
+        self.newer.as_ref().map(|newer| newer.problem(D::FORMAT))
     }
 }
 
@@ -55,14 +63,14 @@ impl Newer {
     }
 }
 
-/// How a document begins that this program wrote.
-fn beginning(format: u32) -> String {
-    format!(r#"{{"{FORMAT_VERSION}":{format},"{LONGSHORE_VERSION}":"{THIS_VERSION}""#)
+/// How a document begins that this version of Longshore wrote.
+fn beginning(format: u32, version: &str) -> String {
+    format!(r#"{{"{FORMAT_VERSION}":{format},"{LONGSHORE_VERSION}":"{version}""#)
 }
 
-/// The document without its versions, where this program wrote it.
+/// The document without its versions, where this version of Longshore wrote it.
 fn own_members<D: Document>(body: &[u8]) -> Option<Vec<u8>> {
-    let members = body.strip_prefix(beginning(D::FORMAT).as_bytes())?;
+    let members = body.strip_prefix(beginning(D::FORMAT, THIS_VERSION).as_bytes())?;
     Some([b"{", members.strip_prefix(b",").unwrap_or(members)].concat())
 }
 
@@ -71,23 +79,36 @@ pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> 
     let in_words = |error: serde_json::Error| {
         format!("{error}; restore an earlier version of the object, or correct it")
     };
-    let mut newer = None;
-    let document = match own_members::<D>(&body) {
-        Some(members) => serde_json::from_slice(&members).map_err(in_words)?,
-        None => {
-            let (members, format, written_by) = migrated::<D>(&body)?;
-            if written_by.is_none() {
-                D::check_handwritten(&members)?;
-            }
-            newer = (format > u64::from(D::FORMAT)).then_some(Newer { format, written_by });
-            serde_json::from_value(members).map_err(|error| match &newer {
-                Some(newer) => newer.problem(D::FORMAT),
-                None => in_words(error),
-            })?
+    let mut unknown = Unknown::default();
+    let own = own_members::<D>(&body).filter(|_| !D::EDITED_BY_HAND);
+    let document = if let Some(members) = own {
+        serde_json::from_slice(&members).map_err(in_words)?
+    } else {
+        let (members, format, written_by) = migrated::<D>(&body)?;
+        unknown.written_by = written_by.filter(|version| is_newer(version));
+        if D::EDITED_BY_HAND && unknown.written_by.is_none() {
+            D::check_by_hand(&members)?;
         }
+        unknown.newer = (format > u64::from(D::FORMAT)).then(|| Newer {
+            format,
+            written_by: unknown.written_by.clone(),
+        });
+        serde_json::from_value(members)
+            .map_err(|error| unknown.obstacle::<D>().unwrap_or_else(|| in_words(error)))?
     };
-    let body = Some(body.into());
-    Ok((document, Unknown { body, newer }))
+    unknown.body = Some(body.into());
+    Ok((document, unknown))
+}
+
+/// Whether a version is newer than this program's.
+fn is_newer(version: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        version
+            .split('.')
+            .map(|number| number.parse().unwrap_or_default())
+            .collect()
+    };
+    numbers(version) > numbers(THIS_VERSION)
 }
 
 /// The document without its versions in the present format, the format that it has, and what wrote it.
@@ -104,11 +125,12 @@ fn migrated<D: Document>(body: &[u8]) -> Result<(Value, u64, Option<String>), St
 
 /// The bytes of a document that is written after `before`.
 pub(crate) fn compose<D: Document>(document: &D, before: &Unknown) -> Result<Vec<u8>, String> {
-    if let Some(newer) = &before.newer {
-        return Err(newer.problem(D::FORMAT));
+    if let Some(obstacle) = before.obstacle::<D>() {
+        return Err(obstacle);
     }
     let members = members(document, before).map_err(|error| error.to_string())?;
-    let mut body = beginning(D::FORMAT).into_bytes();
+    let version = before.written_by.as_deref().unwrap_or(THIS_VERSION);
+    let mut body = beginning(D::FORMAT, version).into_bytes();
     if members != b"{}" {
         body.push(b',');
     }
@@ -159,8 +181,11 @@ fn keep_unknown(whole: &Value, known: &Value, new: &mut Value) {
         {
             let is_same_length = new.len() == known.len();
             for (place, element) in new.iter_mut().enumerate() {
-                let same = known.iter().position(|known| known == element);
-                let before = same.or(Some(place).filter(|_| is_same_length));
+                let here = known.get(place).filter(|known| *known == element);
+                let before = here
+                    .map(|_| place)
+                    .or_else(|| known.iter().position(|known| known == element))
+                    .or(Some(place).filter(|_| is_same_length));
                 if let Some(before) = before {
                     keep_unknown(&whole[before], &known[before], element);
                 }
@@ -175,6 +200,12 @@ fn keep_unknown_members(
     known: &Map<String, Value>,
     new: &mut Map<String, Value>,
 ) {
+    if let (Some(before), Some(now)) = (identity(known), identity(new))
+        && before != now
+    {
+        // Another one took its place.
+        return;
+    }
     for (name, member) in whole {
         match (known.get(name), new.get_mut(name)) {
             (Some(known), Some(new)) => keep_unknown(member, known, new),
@@ -185,4 +216,12 @@ fn keep_unknown_members(
             (Some(_), None) | (None, Some(_)) => {}
         }
     }
+}
+
+/// By what one thing is told apart from another that takes its place: its id, or that of its request.
+fn identity(members: &Map<String, Value>) -> Option<Value> {
+    members
+        .get("id")
+        .or_else(|| members.get("request")?.get("id"))
+        .cloned()
 }

@@ -9,7 +9,7 @@ use longshore_events::longshore::LongshoreEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::call::CallError;
-use crate::document::{Document, Key, change};
+use crate::document::{Document, Key, change, check_writable};
 use crate::lease::{LEASE, Worker};
 use crate::store::{DocumentStore, EventPublisher, Version};
 
@@ -47,12 +47,15 @@ pub trait Outbox: Document {
     fn outbox(&mut self) -> &mut Vec<Unpublished>;
 }
 
-/// Publishes those of `unpublished` that are for `worker`, and gives them back to be taken out.
+/// Publishes those of `unpublished` that are for `worker`, and gives them back to be taken out of the document of this
+/// version.
 ///
 /// # Errors
-/// Those of the publisher.
-pub async fn publish<P: EventPublisher>(
+/// Those of the publisher; [`crate::ErrorClass::Transient`] where they could not be taken out afterwards.
+pub async fn publish<P: EventPublisher, K: Key>(
     publisher: &P,
+    key: &K,
+    version: &Version,
     unpublished: &[Unpublished],
     worker: &Worker,
 ) -> Result<Vec<Unpublished>, CallError> {
@@ -62,6 +65,7 @@ pub async fn publish<P: EventPublisher>(
         .cloned()
         .collect();
     if !published.is_empty() {
+        check_writable(key, version)?;
         let events: Vec<_> = published
             .iter()
             .map(|unpublished| unpublished.event.clone())
@@ -82,7 +86,7 @@ pub async fn flush<C: DocumentStore + EventPublisher, K: Key<Document: Outbox>>(
     (mut document, version): (K::Document, Version),
     worker: &Worker,
 ) -> Result<Option<(K::Document, Version)>, CallError> {
-    let published = publish(cloud, document.outbox(), worker).await?;
+    let published = publish(cloud, key, &version, document.outbox(), worker).await?;
     change(cloud, key, (document, version), |document| {
         document
             .outbox()

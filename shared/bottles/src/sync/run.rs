@@ -2,7 +2,7 @@
 
 use longshore_events::longshore::{FileCount, LongshoreEvent, RunsOn, SyncOutcome, SyncRefused};
 use longshore_state::document::overwrite;
-use longshore_state::{CallError, ErrorClass, decide_again, unless_lost};
+use longshore_state::{CallError, ErrorClass, Race, decide_again};
 use serde::Serialize;
 
 use crate::layout;
@@ -124,14 +124,26 @@ pub async fn run<C: SyncCloud, S: Source, T: Transferrer>(
                 return Ok(RunOutcome::Refused { reason });
             }
         };
-        let planned = engine.plan(&mut held, &settings, &place, request).await;
-        // Whoever asks again finds out who has taken over.
-        unless_lost(planned)?.ok_or_else(|| has_lease(stack))?;
+        engine
+            .plan(&mut held, &settings, &place, request)
+            .await
+            .map_err(lost_lease)?;
         let outcome = engine.proceed(&mut held, &place).await?;
         lower(&mut held).await?;
         Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)))
     })
     .await
+}
+
+/// Whoever asks again finds out who has taken over.
+fn lost_lease(error: CallError) -> CallError {
+    if !error.is_lost() {
+        return error;
+    }
+    CallError {
+        class: ErrorClass::Transient,
+        ..error
+    }
 }
 
 fn has_lease(stack: &str) -> CallError {

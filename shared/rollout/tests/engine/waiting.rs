@@ -788,3 +788,73 @@ async fn while_a_stack_changes_its_missing_routes_are_on_their_way() {
         );
     }
 }
+
+/// Followers of one repository, each with the services that come before it.
+fn in_order(orders: &[(&str, &[&str])]) -> Vec<Follower> {
+    orders
+        .iter()
+        .map(|(service, after)| Follower {
+            rollout: RolloutSettings {
+                after: after.iter().map(|before| (*before).to_owned()).collect(),
+                ..RolloutSettings::default()
+            },
+            ..follower(service)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_service_whose_order_would_let_it_wait_for_ever_is_refused_and_the_others_are_deployed() {
+    let cases: [(&[(&str, &[&str])], &str); 3] = [
+        (
+            &[("api", &["api"]), ("other", &[])],
+            "it comes after itself: remove `api` from its `after` in routes/shop/api.json",
+        ),
+        (
+            &[("api", &["migrations"]), ("other", &[])],
+            "it comes after `migrations`, which routes/shop/api.json does not name: only services of the same stack \
+             that follow shop/api can be in `after`",
+        ),
+        (
+            &[
+                ("api", &["beat"]),
+                ("worker", &["api"]),
+                ("beat", &["worker"]),
+                ("other", &[]),
+            ],
+            "it and `beat` come after each other in routes/shop/api.json, so neither would ever be deployed: remove \
+             one of the two from `after`",
+        ),
+    ];
+    for (orders, reason) in cases {
+        let followers = in_order(orders);
+        let cloud = FakeCloud::with_services(&followers);
+        let outcomes = push_all(&cloud, "v2", '2', 10).await;
+        let refused = Outcome::Failed {
+            reason: reason.to_owned(),
+        };
+        assert_eq!(outcomes[0], refused);
+        assert!(is_started(&outcomes[orders.len() - 1]), "{outcomes:?}");
+        assert_eq!(cloud.updates(&followers[0]), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_took_the_place_of_one_without_a_route_has_an_hour_of_its_own() {
+    let api = follower("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 0).await;
+    assert!(is_held(&push(&cloud, "v2", '2', 10).await));
+    cloud.set_route("shop/api", Vec::new());
+    reconcile_at(&cloud, 300).await;
+    cloud.set_route("shop/api", vec![api.clone()]);
+    assert!(is_held(&push(&cloud, "v3", '3', 400).await));
+    reconcile_at(&cloud, 600).await;
+    assert_eq!(
+        cloud.record(&api).unwrap().waiting["app"].unrouted_since,
+        None
+    );
+    cloud.set_route("shop/api", Vec::new());
+    reconcile_at(&cloud, 4_000).await;
+    assert_eq!(given_up(&cloud), Vec::<String>::new());
+}

@@ -127,6 +127,8 @@ impl EventPublisher for Store {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Part {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     name: String,
     #[serde(default)]
     size: u32,
@@ -340,7 +342,8 @@ async fn a_newer_document_is_read_and_never_rewritten() {
     let error = save(&store, &CounterKey, &counter(6), Some(&version))
         .await
         .unwrap_err();
-    assert_eq!(error.class, ErrorClass::Refused);
+    // A newer version of Longshore may come to it.
+    assert_eq!(error.class, ErrorClass::Transient);
     assert_eq!(
         error.to_string(),
         "write the counter: it has format 4, and Longshore 0.1.0 knows formats up to 3: use version 0.9.2 of \
@@ -364,7 +367,7 @@ async fn a_newer_document_that_cannot_be_understood_names_the_version_that_is_ne
 async fn what_is_no_such_document_is_refused_with_its_key() {
     let store = Store::with(&json!({"parts": [], "format_version": 3}));
     let error = load(&store, &CounterKey).await.unwrap_err();
-    assert_eq!(error.class, ErrorClass::Refused);
+    assert_eq!(error.class, ErrorClass::Transient);
     assert!(
         error.to_string().contains("missing field `count`")
             && error.to_string().contains("counters/one.json"),
@@ -475,6 +478,64 @@ async fn an_event_that_comes_while_others_are_published_stays() {
         .unwrap();
     let (left, _) = load(&store, &CounterKey).await.unwrap().unwrap();
     assert_eq!(left.outbox, [Unpublished::new(event(2), &worker("two"))]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_could_not_be_taken_out_afterwards_is_not_published() {
+    let mut newer = counter(1);
+    newer
+        .outbox
+        .push(Unpublished::new(event(1), &worker("one")));
+    let mut newer = serde_json::to_value(&newer).unwrap();
+    newer["format_version"] = json!(4);
+    let store = Store::with(&newer);
+    let stored = load(&store, &CounterKey).await.unwrap().unwrap();
+    let error = flush(&store, &CounterKey, stored, &worker("one"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert_eq!(*store.published.borrow(), []);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_takes_the_place_of_another_thing_inherits_nothing_from_it() {
+    let store = Store::with(&json!({
+        "count": 1,
+        "parts": [
+            {"id": "a", "name": "same", "weight": 10},
+            {"id": "b", "name": "same", "weight": 20},
+        ],
+        "format_version": 3,
+    }));
+    let (mut counter, version) = load(&store, &CounterKey).await.unwrap().unwrap();
+    counter.count = 2;
+    let version = save(&store, &CounterKey, &counter, Some(&version))
+        .await
+        .unwrap();
+    // Both stay what they are, though this program cannot tell their names apart.
+    assert_eq!(store.stored()["parts"][1]["weight"], 20);
+    counter.parts[0].id = Some("c".to_owned());
+    save(&store, &CounterKey, &counter, Some(&version))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.stored()["parts"],
+        json!([
+            {"id": "c", "name": "same", "size": 0},
+            {"id": "b", "name": "same", "size": 0, "weight": 20},
+        ])
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_rewrite_keeps_the_newest_version_that_wrote_a_document() {
+    let store = Store::with(&json!({
+        "count": 1, "parts": [], "format_version": 3, "longshore_version": "7.10.1",
+    }));
+    add_one(&store).await.unwrap();
+    add_one(&store).await.unwrap();
+    assert_eq!(store.stored()["longshore_version"], "7.10.1");
+    assert_eq!(store.stored()["count"], 3);
 }
 
 /// Any JSON that is an object of a few members, some of which the counter knows.
