@@ -173,11 +173,9 @@ environments:
             "shop.yaml:5:12: warning: services.api.image: `shop/api:latest`: `latest` is another image"
         ));
         assert!(!lines[0].ends_with(')'));
-        assert!(
-            lines[1].starts_with(
-                "shop.yaml:8:32: error: services.api.cpu: `300`: Fargate has no tasks"
-            )
-        );
+        assert!(lines[1].starts_with(
+            "shop.yaml:8:32: error: services.api.cpu: `300`: Fargate does not offer tasks"
+        ));
         assert!(lines[1].ends_with(" (in prod)"));
         assert_eq!(lines[2], "shop.yaml: 1 error, 1 warning");
         assert_eq!(found(&["dev"]).lines().count(), 2);

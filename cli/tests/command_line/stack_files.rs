@@ -45,7 +45,7 @@ fn every_problem_is_printed_with_its_place_and_the_exit_status_tells_of_errors()
     let lines: Vec<&str> = printed.lines().collect();
     assert!(
         lines[0].starts_with(&format!(
-            "{file}:6:10: error: services.api.cpu: `300`: Fargate has no tasks"
+            "{file}:6:10: error: services.api.cpu: `300`: Fargate does not offer tasks"
         )),
         "{printed}"
     );

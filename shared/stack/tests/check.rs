@@ -2298,7 +2298,7 @@ fn what_is_not_there_is_told_at_its_place() {
              vpc-0a1b2c3d",
             "17: services.api.image: no ECR repository shop/api in this account and region: create it, or correct \
              services.api.image",
-            "21: services.batch.image: ECR repository shop/batch holds no image shop/batch:v1: push it first, or \
+            "21: services.batch.image: ECR repository shop/batch does not hold image shop/batch:v1: push it first, or \
              correct services.batch.image; ECS would try for hours to start tasks without it",
             "27: services.api.secrets.A.value_from: there is no secret `a` in Secrets Manager of this account and \
              region: create it, or correct services.api.secrets.A.value_from",

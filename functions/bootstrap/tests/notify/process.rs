@@ -384,7 +384,7 @@ fn a_handler_that_is_no_function_is_refused_with_those_that_are() {
         assert!(!output.status.success());
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(
-            said.contains(&format!("error: the handler {handler:?} is none of")),
+            said.contains(&format!("error: the handler {handler:?} is not one of")),
             "{said}"
         );
         assert!(

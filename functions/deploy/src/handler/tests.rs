@@ -321,7 +321,7 @@ async fn a_service_that_cannot_be_looked_after_brings_the_event_again() {
     assert!(
         failure
             .message
-            .starts_with("look after service api of stack shop, whose stack is at rest: "),
+            .starts_with("reconcile service api of stack shop after its stack changed: "),
         "{}",
         failure.message
     );

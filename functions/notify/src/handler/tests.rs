@@ -290,7 +290,7 @@ async fn a_secret_that_is_no_webhook_is_a_failure_that_names_it_and_does_not_sho
     assert!(
         failure
             .message
-            .contains("read secret longshore/slack: holds no URL")
+            .contains("read secret longshore/slack: does not hold a URL")
     );
     assert!(!failure.message.contains("hunter2"));
 }

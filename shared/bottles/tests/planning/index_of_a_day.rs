@@ -205,7 +205,7 @@ fn a_bottle_that_cannot_be_trusted_is_refused_and_the_rest_goes_on() {
         ),
         (
             bad("sha256", json!("g".repeat(64))),
-            "wget (sonoma): its sha256 is none: found `gggg",
+            "wget (sonoma): its sha256 is not valid: found `gggg",
         ),
         (
             bad("sha256", json!(SHA256.to_uppercase())),
