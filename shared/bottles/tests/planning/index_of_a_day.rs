@@ -209,11 +209,11 @@ fn a_bottle_that_cannot_be_trusted_is_refused_and_the_rest_goes_on() {
         ),
         (
             bad("sha256", json!(SHA256.to_uppercase())),
-            "wget (sonoma): its sha256 is none",
+            "wget (sonoma): its sha256 is not valid",
         ),
         (
             bad("sha256", json!("00")),
-            "wget (sonoma): its sha256 is none",
+            "wget (sonoma): its sha256 is not valid",
         ),
         (bad("url", json!("")), "wget (sonoma): url `` is none"),
         (
@@ -374,7 +374,7 @@ fn an_index_of_which_nothing_is_left_is_no_empty_one() {
     let error = index_of(&[formula("wget", json!({"all": bottle}))]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the index names no bottle that can be mirrored; all are refused, as wget (all): its sha256 is none: \
+        "the index names no bottle that can be mirrored; all are refused, as wget (all): its sha256 is not valid: \
          found ``, expected 64 lowercase hexadecimal digits"
     );
 }
