@@ -789,8 +789,11 @@ async fn while_a_stack_changes_its_missing_routes_are_on_their_way() {
     }
 }
 
-/// Followers of one repository, each with the services that come before it.
-fn in_order(orders: &[(&str, &[&str])]) -> Vec<Follower> {
+/// Services, each with those that come before it.
+type Order = [(&'static str, &'static [&'static str])];
+
+/// Followers of one repository in this order.
+fn in_order(orders: &Order) -> Vec<Follower> {
     orders
         .iter()
         .map(|(service, after)| Follower {
@@ -805,7 +808,7 @@ fn in_order(orders: &[(&str, &[&str])]) -> Vec<Follower> {
 
 #[tokio::test]
 async fn a_service_whose_order_would_let_it_wait_for_ever_is_refused_and_the_others_are_deployed() {
-    let cases: [(&[(&str, &[&str])], &str); 3] = [
+    let cases: [(&Order, &str); 3] = [
         (
             &[("api", &["api"]), ("other", &[])],
             "it comes after itself: remove `api` from its `after` in routes/shop/api.json",
