@@ -1,38 +1,11 @@
-use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
 use futures_util::FutureExt;
-use longshore_state::store::Address;
-use longshore_state::{CallError, DocumentStore, Key, Version, WriteCondition, load, save};
+use longshore_state::{CallError, DocumentStore, Key, WriteCondition, load, save};
 use serde_json::Value;
 
-use crate::documents::Objects;
-
-#[derive(Default)]
-struct Bucket(RefCell<Objects>);
-
-impl DocumentStore for Bucket {
-    async fn read_document(
-        &self,
-        address: &Address,
-    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
-        Ok(self.0.borrow().read(address))
-    }
-
-    async fn write_document(
-        &self,
-        address: &Address,
-        body: Vec<u8>,
-        condition: WriteCondition<'_>,
-    ) -> Result<Version, CallError> {
-        self.0.borrow_mut().write(address, body, condition)
-    }
-
-    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
-        Ok(self.0.borrow().keys(prefix))
-    }
-}
+use crate::documents::Bucket;
 
 /// Reads every document of a kind that any version of Longshore wrote, `corpus/format-<n>/<kind>/*.json`, writes each
 /// back, and gives them.
@@ -73,7 +46,7 @@ fn read_one<K: Key>(file: &Path, key: &K) -> K::Document {
         Some(Err(error)) => panic!("{shown}: {error}"),
         None => panic!("{shown}: a bucket in memory waits for nothing"),
     };
-    let rewritten = bucket.0.borrow().read(&address);
+    let rewritten = bucket.objects().read(&address);
     let rewritten = rewritten.map(|(body, _)| body).unwrap_or_default();
     assert_eq!(
         without_version(&rewritten),

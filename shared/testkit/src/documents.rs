@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use longshore_state::document::to_bytes;
 use longshore_state::store::Address;
-use longshore_state::{CallError, ErrorClass, Key, Version, WriteCondition};
+use longshore_state::{CallError, DocumentStore, ErrorClass, Key, Version, WriteCondition};
 
 use crate::faults::error;
 
@@ -60,6 +61,39 @@ impl Objects {
         let body = to_bytes(document).unwrap_or_default();
         self.writes += 1;
         self.objects.insert(key.address().key, (body, self.writes));
+    }
+}
+
+/// A state bucket that fails at nothing.
+#[derive(Debug, Default)]
+pub struct Bucket(Mutex<Objects>);
+
+impl Bucket {
+    /// Its objects, to look at and to change.
+    pub fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DocumentStore for Bucket {
+    async fn read_document(
+        &self,
+        address: &Address,
+    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
+        Ok(self.objects().read(address))
+    }
+
+    async fn write_document(
+        &self,
+        address: &Address,
+        body: Vec<u8>,
+        condition: WriteCondition<'_>,
+    ) -> Result<Version, CallError> {
+        self.objects().write(address, body, condition)
+    }
+
+    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+        Ok(self.objects().keys(prefix))
     }
 }
 

@@ -14,7 +14,7 @@ mod syncing;
 
 pub use builders::{digest, follower, noon, push, task_definition_document, worker};
 pub use corpus::read_corpus;
-pub use documents::Objects;
+pub use documents::Bucket;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
 pub use syncing::{

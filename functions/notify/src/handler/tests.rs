@@ -3,9 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use longshore_report::{Bot, Message, PostedMessage, SecretError, WebhookUrl};
-use longshore_state::store::Address;
-use longshore_state::{CallError, Version, WriteCondition};
-use longshore_testkit::Objects;
+use longshore_testkit::Bucket;
 
 use super::*;
 
@@ -76,32 +74,6 @@ impl Channel {
     }
 }
 
-/// What is kept of messages; the tests of the crate that uses it look at races.
-#[derive(Default)]
-struct Messages(Mutex<Objects>);
-
-impl DocumentStore for Messages {
-    async fn read_document(
-        &self,
-        address: &Address,
-    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
-        Ok(self.0.lock().unwrap().read(address))
-    }
-
-    async fn write_document(
-        &self,
-        address: &Address,
-        body: Vec<u8>,
-        condition: WriteCondition<'_>,
-    ) -> Result<Version, CallError> {
-        self.0.lock().unwrap().write(address, body, condition)
-    }
-
-    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
-        Ok(self.0.lock().unwrap().keys(prefix))
-    }
-}
-
 const BOT: &str = r#"{"bot_token": "xoxb-1-hunter2", "channel": "C0123456789"}"#;
 const WEBHOOK: &str = "https://hooks.slack.com/services/T00000000/B00000000/hunter2";
 
@@ -125,13 +97,13 @@ fn now() -> DateTime<Utc> {
 }
 
 async fn tell(channel: &Channel, payload: &Value) -> Result<Value, Failure> {
-    tell_with(WEBHOOK, channel, &Messages::default(), payload).await
+    tell_with(WEBHOOK, channel, &Bucket::default(), payload).await
 }
 
 async fn tell_with(
     secret: &'static str,
     channel: &Channel,
-    messages: &Messages,
+    messages: &Bucket,
     payload: &Value,
 ) -> Result<Value, Failure> {
     let announcer = Announcer::new(Secret(secret), channel);
@@ -180,7 +152,7 @@ async fn every_sample_is_told_once_by_the_name_of_its_event() {
 
 #[tokio::test]
 async fn a_bot_tells_a_deployment_in_one_message_that_it_edits() {
-    let (channel, messages) = (Channel::default(), Messages::default());
+    let (channel, messages) = (Channel::default(), Bucket::default());
     let mut outcomes = Vec::new();
     for name in [
         "deployment-started.json",
@@ -281,7 +253,7 @@ async fn a_secret_that_is_no_webhook_is_a_failure_that_names_it_and_does_not_sho
     let failure = tell_with(
         "hunter2",
         &channel,
-        &Messages::default(),
+        &Bucket::default(),
         &sample("deployment-started.json"),
     )
     .await

@@ -18,7 +18,7 @@ use longshore_report::{
 };
 use longshore_state::store::Address;
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
-use longshore_testkit::Objects;
+use longshore_testkit::Bucket;
 
 const BOT: &str = r#"{"bot_token": "xoxb-1-hunter2", "channel": "deployments"}"#;
 const WEBHOOK: &str = "https://hooks.slack.com/services/x";
@@ -117,17 +117,17 @@ impl MessagePoster for &Channel {
 /// What is kept, with conditional writes as S3 does them.
 #[derive(Default)]
 struct Kept {
-    objects: Mutex<Objects>,
+    bucket: Bucket,
     is_down: Mutex<bool>,
 }
 
 impl Kept {
     fn put(&self, topic: &Topic, kept: KeptMessage) {
-        self.objects.lock().unwrap().put(topic, &kept);
+        self.bucket.objects().put(topic, &kept);
     }
 
     fn get(&self, topic: &Topic) -> KeptMessage {
-        self.objects.lock().unwrap().get(topic).unwrap()
+        self.bucket.objects().get(topic).unwrap()
     }
 
     async fn check(&self) -> Result<(), CallError> {
@@ -151,7 +151,7 @@ impl DocumentStore for Kept {
         address: &Address,
     ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         self.check().await?;
-        Ok(self.objects.lock().unwrap().read(address))
+        self.bucket.read_document(address).await
     }
 
     async fn write_document(
@@ -161,11 +161,11 @@ impl DocumentStore for Kept {
         condition: WriteCondition<'_>,
     ) -> Result<Version, CallError> {
         self.check().await?;
-        self.objects.lock().unwrap().write(address, body, condition)
+        self.bucket.write_document(address, body, condition).await
     }
 
     async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
-        Ok(self.objects.lock().unwrap().keys(prefix))
+        self.bucket.list_documents(prefix).await
     }
 }
 
@@ -437,7 +437,7 @@ async fn a_webhook_tells_it_in_as_many_as_there_are_events_and_keeps_nothing() {
     let told = scene.tell_all(&[started(), failed(), rolled_back()]).await;
     assert_eq!(told, [Told::Posted; 3]);
     assert_eq!(scene.channel.to_webhooks.lock().unwrap().len(), 3);
-    assert!(scene.kept.objects.lock().unwrap().keys("").is_empty());
+    assert!(scene.kept.bucket.objects().keys("").is_empty());
 }
 
 #[tokio::test]
