@@ -418,6 +418,21 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_race_is_dealt_with_in_one_place() {
+        let source = "/// [`ErrorClass::LostRace`] when\nErr(error) if error.class == ErrorClass::LostRace => {}\n";
+        assert_eq!(lost_races(source).collect::<Vec<_>>(), [2]);
+        for (path, may) in [
+            ("shared/state/src/race.rs", true),
+            ("shared/rollout/tests/engine/waiting.rs", true),
+            ("functions/notify/src/handler/tests.rs", true),
+            ("shared/rollout/src/waiting.rs", false),
+            ("shared/bottles/src/sync/shard.rs", false),
+        ] {
+            assert_eq!(may_lose_races(Path::new(path)), may, "{path}");
+        }
+    }
+
+    #[test]
     fn a_package_that_nobody_thought_about_is_refused() {
         let violations = check_manifests(&metadata("longshore-new", &[]));
         assert_eq!(

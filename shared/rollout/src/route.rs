@@ -240,3 +240,75 @@ impl std::fmt::Display for Owner {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The fields of every object below `value`, by what they stand in.
+    fn fields(concept: &str, value: &Value, found: &mut BTreeSet<(String, String)>) {
+        match value {
+            Value::Object(members) if concept != "environment" => {
+                for (name, member) in members {
+                    found.insert((concept.to_owned(), name.clone()));
+                    let inner = match name.as_str() {
+                        "before_tasks" | "after_tasks" => "tasks",
+                        name => name,
+                    };
+                    fields(inner, member, found);
+                }
+            }
+            Value::Array(elements) => elements
+                .iter()
+                .for_each(|element| fields(concept, element, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_fields_that_a_refusal_names_are_those_that_a_route_has() {
+        let task = json!([{"name": "a", "command": ["a"], "environment": {"A": "a"}}]);
+        let route: Route = serde_json::from_value(json!({
+            "repository": "shop/api",
+            "followers": [{
+                "stack": "shop",
+                "service": "api",
+                "cluster": "shop",
+                "ecs_service": "api",
+                "container": "app",
+                "other_containers": ["b"],
+                "image_policy": {
+                    "tags": ["a"],
+                    "tag_pattern": "a",
+                    "semver": "1",
+                    "moved_tags": true,
+                    "minimum_age_minutes": 1,
+                },
+                "cpu_architecture": "ARM64",
+                "rollout": {
+                    "after": ["a"],
+                    "before_tasks": task,
+                    "after_tasks": task,
+                    "freeze_windows": [{"cron": "0 0 * * *", "duration_minutes": 1}],
+                    "approval": {"expires_after_minutes": 1},
+                },
+            }],
+        }))
+        .unwrap();
+        let mut found = BTreeSet::new();
+        fields("", &serde_json::to_value(&route).unwrap(), &mut found);
+        let named: BTreeSet<(String, String)> = FIELDS
+            .iter()
+            .flat_map(|(concept, fields)| {
+                fields
+                    .iter()
+                    .map(|field| ((*concept).to_owned(), (*field).to_owned()))
+            })
+            .collect();
+        assert_eq!(named, found);
+    }
+}
