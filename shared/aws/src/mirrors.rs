@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use longshore_bottles::ports::Mirrors;
 use longshore_bottles::settings::{CapacityShare, MirrorPlace, MirrorSettings, TaskPlace};
 use longshore_provisioning::ports::StackProvisioner;
+use longshore_state::document::names;
 use longshore_state::store::Address;
 use longshore_state::{CallError, DocumentStore, ErrorClass, WriteCondition};
 use serde::Deserialize;
@@ -57,13 +58,7 @@ impl Mirrors for AwsCloud {
     }
 
     async fn mirrors(&self) -> Result<Vec<String>, CallError> {
-        Ok(self
-            .list_documents(MIRRORS)
-            .await?
-            .iter()
-            .filter_map(|key| key.strip_prefix(MIRRORS)?.strip_suffix(".json"))
-            .map(str::to_owned)
-            .collect())
+        names(self, MIRRORS, ".json").await
     }
 
     async fn add_mirror(&self, stack: &str) -> Result<(), CallError> {

@@ -12,7 +12,7 @@ use std::future::Future;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
-use longshore_state::document::overwrite;
+use longshore_state::document::{names, overwrite};
 use longshore_state::outbox::{Outbox, Unpublished};
 use longshore_state::store::Address;
 use longshore_state::{
@@ -183,14 +183,7 @@ pub trait RouteStore: DocumentStore + Sized {
 
     /// The names of all repositories that have a route.
     fn repositories(&self) -> impl Future<Output = Result<Vec<String>, CallError>> {
-        async move {
-            let keys = self.list_documents(ROUTES).await?;
-            Ok(keys
-                .iter()
-                .filter_map(|key| key.strip_prefix(ROUTES)?.strip_suffix(".json"))
-                .map(str::to_owned)
-                .collect())
-        }
+        names(self, ROUTES, ".json")
     }
 
     /// Whose an ECS service is.
@@ -216,12 +209,9 @@ pub trait RouteStore: DocumentStore + Sized {
     /// All ECS services that have ever been deployed to, with their owners.
     fn owners(&self) -> impl Future<Output = Result<Vec<(ServiceName, Owner)>, CallError>> {
         async move {
-            let keys = self.list_documents(OWNERS).await?;
-            let services = keys.iter().filter_map(|key| {
-                let (cluster, ecs_service) = key
-                    .strip_prefix(OWNERS)?
-                    .strip_suffix(".json")?
-                    .split_once('/')?;
+            let names = names(self, OWNERS, ".json").await?;
+            let services = names.iter().filter_map(|name| {
+                let (cluster, ecs_service) = name.split_once('/')?;
                 Some(ServiceName {
                     cluster: cluster.to_owned(),
                     ecs_service: ecs_service.to_owned(),
@@ -290,18 +280,9 @@ pub trait HistoryStore: DocumentStore + Sized {
     /// The numbers of a service's deployments that ended, ascending.
     fn archived(&self, owner: &Owner) -> impl Future<Output = Result<Vec<u32>, CallError>> {
         async move {
-            let prefix = HistoryKey::prefix(owner);
             // The order of the keys is that of the numbers in them.
-            let keys = self.list_documents(&prefix).await?;
-            Ok(keys
-                .iter()
-                .filter_map(|key| {
-                    key.strip_prefix(&prefix)?
-                        .strip_suffix(".json")?
-                        .parse()
-                        .ok()
-                })
-                .collect())
+            let names = names(self, &HistoryKey::prefix(owner), ".json").await?;
+            Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
         }
     }
 
@@ -342,17 +323,7 @@ pub trait StackRecordStore: DocumentStore + Sized {
 
     /// The names of all stacks that have a record.
     fn stacks(&self) -> impl Future<Output = Result<Vec<String>, CallError>> {
-        async move {
-            let keys = self.list_documents(STACK_RECORDS).await?;
-            Ok(keys
-                .iter()
-                .filter_map(|key| {
-                    key.strip_prefix(STACK_RECORDS)?
-                        .strip_suffix("/current.json")
-                })
-                .map(str::to_owned)
-                .collect())
-        }
+        names(self, STACK_RECORDS, "/current.json")
     }
 }
 

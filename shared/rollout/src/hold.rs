@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::deploy::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
 use crate::documents::{RecordStore, RouteStore};
 use crate::follow::{Wake, follow};
-use crate::outbox::flush;
+use crate::outbox::change_and_publish;
 use crate::ports::Cloud;
 use crate::record::{Hold, Record, Waiting};
 use crate::route::{Follower, Owner};
@@ -472,14 +472,8 @@ impl<C: Cloud> Said<'_, C> {
         let owner = &service.owner;
         decide_again(owner, async || {
             match (self.cloud.load(owner).await?, &service.follower) {
-                (Some((before, version)), _) => {
-                    let mut record = before.clone();
-                    change(&mut record);
-                    if record == before {
-                        return Ok(());
-                    }
-                    let version = self.cloud.save(&record, Some(&version)).await?;
-                    Ok(flush(self.cloud, record, version, self.worker).await?)
+                (Some(stored), _) => {
+                    Ok(change_and_publish(self.cloud, owner, stored, self.worker, &change).await?)
                 }
                 (None, Some(follower)) => {
                     let engine = Engine {

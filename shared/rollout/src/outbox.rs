@@ -5,6 +5,7 @@ use longshore_state::{CallError, Version, Worker, change, outbox};
 use crate::documents::HistoryStore;
 use crate::ports::Cloud;
 use crate::record::Record;
+use crate::route::Owner;
 
 /// Publishes what the record holds for this worker, writes the deployments that ended into the history, and takes both
 /// out. A deployment is kept once.
@@ -35,4 +36,19 @@ pub(crate) async fn flush<C: Cloud>(
     })
     .await?;
     failed.map_or(Ok(()), Err)
+}
+
+/// Changes a record from what was read of it, as [`change`] does, and publishes what that writes down.
+pub(crate) async fn change_and_publish<C: Cloud>(
+    cloud: &C,
+    owner: &Owner,
+    stored: (Record, Version),
+    worker: &Worker,
+    changes: impl FnMut(&mut Record),
+) -> Result<(), CallError> {
+    let before = stored.1.clone();
+    match change(cloud, owner, stored, changes).await? {
+        Some((record, version)) if version != before => flush(cloud, record, version, worker).await,
+        _ => Ok(()),
+    }
 }

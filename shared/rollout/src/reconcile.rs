@@ -10,13 +10,13 @@ use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
-use longshore_state::{CallError, ErrorClass, Version, Worker, change};
+use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
 use crate::deploy::{DeployError, Outcome, ServiceOutcome};
 use crate::documents::{RecordStore, RouteStore};
 use crate::follow::{Known, Wake, follow_knowing, holdings};
-use crate::outbox::flush;
+use crate::outbox::change_and_publish;
 use crate::policy::ImagePolicy;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, Waiting};
@@ -226,14 +226,10 @@ async fn give_up<C: Cloud>(
     let Some(stored) = cloud.load(owner).await? else {
         return Ok(());
     };
-    let changed = change(cloud, owner, stored, |record| {
+    change_and_publish(cloud, owner, stored, worker, |record| {
         record.note_routes(noted, worker);
     })
-    .await?;
-    match changed {
-        Some((record, version)) => flush(cloud, record, version, worker).await,
-        None => Ok(()),
-    }
+    .await
 }
 
 /// Whether there may be something to do but for following.

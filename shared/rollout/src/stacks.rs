@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{OperationKind, StackSource};
-use longshore_state::{CallError, Version, Worker, decide_again};
+use longshore_state::{CallError, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
 use crate::documents::{RecordStore, StackKey, StackRecordStore};
@@ -87,18 +87,20 @@ pub async fn abandon<C: Cloud>(
     reason: &str,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    decide_again(&StackKey(stack), async || {
-        let Some((mut record, version)) = cloud.load_stack(stack).await? else {
-            return Ok(());
-        };
-        if record.operation.id != operation_id || !record.operation.is_changing() {
-            return flush(cloud, record, version, worker).await;
+    let key = StackKey(stack);
+    let Some(stored) = load(cloud, &key).await? else {
+        return Ok(());
+    };
+    let changed = change(cloud, &key, stored, |record| {
+        if record.operation.id == operation_id && record.operation.is_changing() {
+            record.abandon(reason, worker);
         }
-        record.abandon(reason, worker);
-        let version = cloud.save_stack(&record, Some(&version)).await?;
-        flush(cloud, record, version, worker).await
     })
-    .await
+    .await?;
+    match changed {
+        Some((record, version)) => flush(cloud, record, version, worker).await,
+        None => Ok(()),
+    }
 }
 
 /// What a reconcile of changes found.

@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use longshore_events::longshore::{
     DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent,
     SkipReason, WaitReason,
 };
-use longshore_state::{CallError, Version, Worker, decide_again};
+use longshore_state::{CallError, Version, Worker};
 
 use crate::decide::{Progress, Wait, is_same_kind, progress};
 use crate::deploy::{Engine, Outcome, Shown, Stop, Written};
 use crate::documents::{RecordStore, RouteStore};
-use crate::outbox::flush;
+use crate::outbox::{change_and_publish, flush};
 use crate::policy::RegistryImage;
 use crate::ports::Cloud;
 use crate::record::{Record, Request, Waiting};
@@ -290,32 +290,25 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
-        decide_again(self.owner, async || {
-            let failed = Outcome::Failed {
-                reason: reason.clone(),
-            };
-            let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
-                return Ok(failed);
-            };
-            let container = &self.follower.container;
-            if record.waits_already(request, container).is_none() {
-                return Ok(failed);
-            }
-            record.waiting.remove(container);
-            let event = DeploymentFailed {
+        if let Some(stored) = self.cloud.load(self.owner).await? {
+            let event = LongshoreEvent::DeploymentFailed(DeploymentFailed {
                 deployment: request.summary(self.follower),
                 finished_at: self.worker.now,
                 reason: reason.clone(),
                 failures: Vec::new(),
                 rolling_back: false,
                 phase: FailedPhase::Before,
-            };
-            record.tell(LongshoreEvent::DeploymentFailed(event), self.worker);
-            let version = self.cloud.save(&record, Some(&version)).await?;
-            flush(self.cloud, record, version, self.worker).await?;
-            Ok(failed)
-        })
-        .await
+            });
+            let container = &self.follower.container;
+            change_and_publish(self.cloud, self.owner, stored, self.worker, |record| {
+                if record.waits_already(request, container).is_some() {
+                    record.waiting.remove(container);
+                    record.tell(event.clone(), self.worker);
+                }
+            })
+            .await?;
+        }
+        Ok(Outcome::Failed { reason })
     }
 
     /// Writes the record with `change` and tells what it holds. A service that has no record gets one of what it runs.
@@ -351,11 +344,7 @@ impl<C: Cloud> Engine<'_, C> {
         if self.follower.rollout.after.is_empty() {
             return Ok(Vec::new());
         }
-        let route = self.cloud.route(&request.image.repository).await?;
-        if let Some(route) = route {
-            route.check_order(self.follower).map_err(Stop::Refused)?;
-        }
-        try_join_all(self.follower.rollout.after.iter().map(|service| async {
+        let all = try_join_all(self.follower.rollout.after.iter().map(|service| async {
             let owner = Owner {
                 stack: self.owner.stack.clone(),
                 service: service.clone(),
@@ -363,7 +352,11 @@ impl<C: Cloud> Engine<'_, C> {
             let stored = self.cloud.load(&owner).await?;
             let record = stored.as_ref().map(|(record, _)| record);
             Ok((service.clone(), progress(record, &request.image.digest)))
-        }))
-        .await
+        }));
+        let (route, all) = try_join(self.cloud.route(&request.image.repository), all).await?;
+        if let Some(route) = route {
+            route.check_order(self.follower).map_err(Stop::Refused)?;
+        }
+        Ok(all)
     }
 }

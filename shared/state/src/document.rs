@@ -57,7 +57,7 @@ pub async fn load<S: DocumentStore, K: Key>(
         return Ok(None);
     };
     let (document, unknown) = format::parse::<K::Document>(body)
-        .map_err(|problem| refused("read", key, &address, &problem))?;
+        .map_err(|problem| failure("read", key, &address, &problem))?;
     version.unknown = unknown;
     Ok(Some((document, version)))
 }
@@ -102,7 +102,7 @@ async fn write<S: DocumentStore, K: Key>(
     let none = Unknown::default();
     let before = version.map_or(&none, |version| &version.unknown);
     let body = format::compose(document, before)
-        .map_err(|problem| refused("write", key, &address, &problem))?;
+        .map_err(|problem| failure("write", key, &address, &problem))?;
     let mut written = match store
         .write_document(&address, body.clone(), condition)
         .await
@@ -119,6 +119,23 @@ async fn write<S: DocumentStore, K: Key>(
     Ok(written)
 }
 
+/// What stands between `prefix` and `suffix` in the keys of the state bucket that have both, in the order of the keys.
+///
+/// # Errors
+/// Those of the store.
+pub async fn names<S: DocumentStore>(
+    store: &S,
+    prefix: &str,
+    suffix: &str,
+) -> Result<Vec<String>, CallError> {
+    let keys = store.list_documents(prefix).await?;
+    Ok(keys
+        .iter()
+        .filter_map(|key| key.strip_prefix(prefix)?.strip_suffix(suffix))
+        .map(str::to_owned)
+        .collect())
+}
+
 /// Reads a document from its bytes.
 ///
 /// # Errors
@@ -130,7 +147,7 @@ pub fn from_bytes<D: Document>(body: Vec<u8>) -> Result<D, String> {
 /// The bytes of a document that nobody has written yet.
 ///
 /// # Errors
-/// When it is no JSON.
+/// When it cannot be written as JSON.
 pub fn to_bytes<D: Document>(document: &D) -> Result<Vec<u8>, String> {
     format::compose(document, &Unknown::default())
 }
@@ -172,13 +189,13 @@ pub async fn change<S: DocumentStore, K: Key>(
 /// [`ErrorClass::Transient`]: a newer version of Longshore may come to it.
 pub fn check_writable<K: Key>(key: &K, version: &Version) -> Result<(), CallError> {
     match version.unknown.obstacle::<K::Document>() {
-        Some(obstacle) => Err(refused("write", key, &key.address(), &obstacle)),
+        Some(obstacle) => Err(failure("write", key, &key.address(), &obstacle)),
         None => Ok(()),
     }
 }
 
 /// Somebody restores the object, or a newer version of Longshore comes to it: what is asked for is kept until then.
-fn refused<K: Key>(verb: &str, key: &K, address: &Address, problem: &str) -> CallError {
+fn failure<K: Key>(verb: &str, key: &K, address: &Address, problem: &str) -> CallError {
     let bucket = address.bucket.as_deref().unwrap_or("the state bucket");
     CallError {
         operation: format!("{verb} {}", key.subject()),
