@@ -139,11 +139,11 @@ class ImageTest(SmallCase):
         self.stack.wait_for_route(self.repository, followers=0)
         self.assertEqual(self.stack.log_group(f"/ecs/{self.name}/api")["creationTime"], made)
 
-        with self.subTest("a push that nobody follows any more is ignored"):
+        with self.subTest("a push that no service subscribes to any more is ignored"):
             before = len(CLOUD.messages(f"{self.name}/api"))
-            ignored = CLOUD.lines("deploy", "nobody follows", self.repository)
+            ignored = CLOUD.lines("deploy", "no service subscribes", self.repository)
             account.push(self.repository, "v4")
-            CLOUD.logged("deploy", "nobody follows", self.repository, after=ignored)
+            CLOUD.logged("deploy", "no service subscribes", self.repository, after=ignored)
             self.assertEqual(len(CLOUD.messages(f"{self.name}/api")), before)
 
         # The log group is taken up again, and the image is the one that the file names.
