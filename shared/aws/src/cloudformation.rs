@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{
-    Capability, Change, ChangeAction, ChangeSetStatus, ChangeSetType, Parameter, PolicyAction,
-    Replacement, RequiresRecreation, ResourceChange as SdkResourceChange, ResourceChangeDetail,
-    ResourceToImport, Stack, StackDriftDetectionStatus, StackEvent as SdkStackEvent,
-    StackResourceDrift, StackResourceDriftStatus, Tag, TemplateStage,
-};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use longshore_events::longshore::FailedResource;
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, ParameterValue,
@@ -18,10 +12,16 @@ use longshore_provisioning::ports::{
 use longshore_rollout::ports::{ObservedStack, StackObserver};
 use longshore_rollout::stack_record::REMAINS_TOKEN;
 use longshore_state::{CallError, ErrorClass};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::AwsCloud;
-use crate::error::failed;
+use crate::signed::Query;
+use crate::xml::boolean;
+
+/// The version of CloudFormation's API: the AWS CloudFormation API Reference, from which the shapes below are taken.
+const VERSION: &str = "2010-05-15";
 
 /// How long CloudFormation may take to work out a change set, to compare resources, or to delete what a
 /// failed creation left; each takes seconds.
@@ -36,37 +36,26 @@ impl StackProvisioner for AwsCloud {
             .stack(stack)
             .await?
             .map(|stack| DescribedStack {
-                status: StackStatus(
-                    stack
-                        .stack_status()
-                        .map_or_else(String::new, |status| status.as_str().to_owned()),
-                ),
-                status_reason: stack.stack_status_reason().map(str::to_owned),
+                status: StackStatus(stack.stack_status),
+                status_reason: stack.stack_status_reason,
                 outputs: stack
-                    .outputs()
-                    .iter()
-                    .filter_map(|output| {
-                        Some((
-                            output.output_key()?.to_owned(),
-                            output.output_value()?.to_owned(),
-                        ))
-                    })
+                    .outputs
+                    .into_iter()
+                    .map(|output| (output.output_key, output.output_value))
                     .collect(),
-                termination_protection: stack.enable_termination_protection().unwrap_or(false),
-                stack_id: stack.stack_id.unwrap_or_default(),
+                termination_protection: stack.enable_termination_protection,
+                stack_id: stack.stack_id,
             })
             .filter(|stack| stack.status.0 != "DELETE_COMPLETE"))
     }
 
     async fn template(&self, stack: &str) -> Result<Option<String>, CallError> {
         let answer = self
-            .cloudformation()
-            .get_template()
-            .stack_name(stack)
-            .template_stage(TemplateStage::Original)
-            .send()
-            .await
-            .map_err(failed(format!("get the template of stack {stack}")));
+            .cloudformation::<GotTemplate>(
+                of_stack("GetTemplate", stack).with("TemplateStage", "Original"),
+                &format!("get the template of stack {stack}"),
+            )
+            .await;
         none_if_missing(answer).map(|answer| answer.and_then(|answer| answer.template_body))
     }
 
@@ -75,62 +64,15 @@ impl StackProvisioner for AwsCloud {
             "create change set {} of stack {}",
             request.name, request.stack
         );
-        let call = self
-            .cloudformation()
-            .create_change_set()
-            .stack_name(&request.stack)
-            .change_set_name(&request.name)
-            .change_set_type(match request.kind {
-                ChangeSetKind::Create => ChangeSetType::Create,
-                ChangeSetKind::Update => ChangeSetType::Update,
-                ChangeSetKind::Import => ChangeSetType::Import,
-            })
-            .capabilities(Capability::CapabilityIam)
-            .set_role_arn(request.role_arn.clone())
-            .set_parameters(Some(
-                request
-                    .parameters
-                    .iter()
-                    .map(|(key, value)| parameter(key, value))
-                    .collect(),
-            ));
-        // An empty list would take the stack's tags away.
-        let tags: Vec<Tag> = request
-            .tags
-            .iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build())
-            .collect();
-        let call = call.set_tags((!tags.is_empty()).then_some(tags));
-        let call = match &request.template {
-            TemplateSource::Body(body) => call.template_body(body),
-            TemplateSource::Url(url) => call.template_url(url),
-        };
-        let call = if request.kind == ChangeSetKind::Import {
-            call.set_resources_to_import(Some(
-                request
-                    .resources_to_import
-                    .iter()
-                    .map(|resource| {
-                        ResourceToImport::builder()
-                            .logical_resource_id(&resource.logical_id)
-                            .resource_type(&resource.resource_type)
-                            .resource_identifier(&resource.identifier, &resource.value)
-                            .build()
-                    })
-                    .collect(),
-            ))
-        } else {
-            // What an earlier stack of this name left behind, such as its log groups, is taken up.
-            call.import_existing_resources(true)
-        };
-        if let Err(error) = call.clone().send().await.map_err(failed(&operation)) {
+        let create = || self.cloudformation::<IgnoredAny>(change_set_query(request), &operation);
+        if let Err(error) = create().await {
             // An attempt that died has left it; what it holds may be out of date.
             if error.code.as_deref() != Some("AlreadyExistsException") {
                 return Err(error);
             }
             self.delete_change_set(&request.stack, &request.name)
                 .await?;
-            call.send().await.map_err(failed(operation))?;
+            create().await?;
         }
         self.worked_out(&request.stack, &request.name).await
     }
@@ -141,28 +83,23 @@ impl StackProvisioner for AwsCloud {
         name: &str,
         token: &str,
     ) -> Result<(), CallError> {
-        self.cloudformation()
-            .execute_change_set()
-            .stack_name(stack)
-            .change_set_name(name)
-            .client_request_token(token)
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(format!(
-                "execute change set {name} of stack {stack}"
-            )))
+        self.cloudformation::<IgnoredAny>(
+            of_stack("ExecuteChangeSet", stack)
+                .with("ChangeSetName", name)
+                .with("ClientRequestToken", token),
+            &format!("execute change set {name} of stack {stack}"),
+        )
+        .await
+        .map(drop)
     }
 
     async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), CallError> {
         let answer = self
-            .cloudformation()
-            .delete_change_set()
-            .stack_name(stack)
-            .change_set_name(name)
-            .send()
-            .await
-            .map_err(failed(format!("delete change set {name} of stack {stack}")));
+            .cloudformation::<IgnoredAny>(
+                of_stack("DeleteChangeSet", stack).with("ChangeSetName", name),
+                &format!("delete change set {name} of stack {stack}"),
+            )
+            .await;
         none_if_missing(answer).map(drop)
     }
 
@@ -172,15 +109,8 @@ impl StackProvisioner for AwsCloud {
         role_arn: Option<&str>,
         token: &str,
     ) -> Result<(), CallError> {
-        self.cloudformation()
-            .delete_stack()
-            .stack_name(stack)
-            .set_role_arn(role_arn.map(str::to_owned))
-            .client_request_token(token)
-            .send()
+        self.begin_to_delete(stack, role_arn, token, &format!("delete stack {stack}"))
             .await
-            .map(drop)
-            .map_err(failed(format!("delete stack {stack}")))
     }
 
     async fn delete_remains(
@@ -191,19 +121,13 @@ impl StackProvisioner for AwsCloud {
         let operation = format!("delete what is left of stack {stack_id}");
         // Whoever hears of the deletion knows by the token that it is a step of something else.
         let token = format!("{REMAINS_TOKEN}-{}", digits_of(stack_id));
-        self.cloudformation()
-            .delete_stack()
-            .stack_name(stack_id)
-            .set_role_arn(role_arn.map(str::to_owned))
-            .client_request_token(token)
-            .send()
-            .await
-            .map_err(failed(&operation))?;
+        self.begin_to_delete(stack_id, role_arn, &token, &operation)
+            .await?;
         patiently(&operation, async || match self.stack(stack_id).await? {
             None => Ok(Some(())),
-            Some(stack) => match stack.stack_status().map(|status| status.as_str()) {
-                Some("DELETE_COMPLETE") => Ok(Some(())),
-                Some("DELETE_FAILED") => Err(CallError {
+            Some(stack) => match stack.stack_status.as_str() {
+                "DELETE_COMPLETE" => Ok(Some(())),
+                "DELETE_FAILED" => Err(CallError {
                     operation: operation.clone(),
                     class: ErrorClass::Refused,
                     code: Some("DELETE_FAILED".to_owned()),
@@ -220,39 +144,39 @@ impl StackProvisioner for AwsCloud {
         stack: &str,
         protected: bool,
     ) -> Result<(), CallError> {
-        self.cloudformation()
-            .update_termination_protection()
-            .stack_name(stack)
-            .enable_termination_protection(protected)
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(format!(
-                "set termination protection of stack {stack}"
-            )))
+        let query = of_stack("UpdateTerminationProtection", stack)
+            .with("EnableTerminationProtection", &protected.to_string());
+        self.cloudformation::<IgnoredAny>(
+            query,
+            &format!("set termination protection of stack {stack}"),
+        )
+        .await
+        .map(drop)
     }
 
     async fn events(&self, stack: &str) -> Result<Vec<StackEvent>, CallError> {
         let operation = format!("describe the events of stack {stack}");
-        let mut pages = self
-            .cloudformation()
-            .describe_stack_events()
-            .stack_name(stack)
-            .into_paginator()
-            .send();
         let mut events = Vec::new();
-        'pages: while let Some(page) = pages.next().await {
-            for event in page
-                .map_err(failed(&operation))?
-                .stack_events
-                .unwrap_or_default()
-            {
+        let mut next_token = None;
+        'pages: loop {
+            let page: Events = self
+                .cloudformation(
+                    of_stack("DescribeStackEvents", stack)
+                        .with_some("NextToken", next_token.as_deref()),
+                    &operation,
+                )
+                .await?;
+            for event in page.stack_events {
                 let event = stack_event(event);
                 let begins = is_beginning(&event);
                 events.push(event);
                 if begins {
                     break 'pages;
                 }
+            }
+            next_token = page.next_token;
+            if next_token.is_none() {
+                break;
             }
         }
         events.reverse();
@@ -261,29 +185,23 @@ impl StackProvisioner for AwsCloud {
 
     async fn drift(&self, stack: &str) -> Result<Vec<Drift>, CallError> {
         let operation = format!("detect the drift of stack {stack}");
-        let detection = self
-            .cloudformation()
-            .detect_stack_drift()
-            .stack_name(stack)
-            .send()
-            .await
-            .map_err(failed(&operation))?
-            .stack_drift_detection_id
-            .unwrap_or_default();
+        let detection: Detection = self
+            .cloudformation(of_stack("DetectStackDrift", stack), &operation)
+            .await?;
         patiently(&operation, async || {
-            let answer = self
-                .cloudformation()
-                .describe_stack_drift_detection_status()
-                .stack_drift_detection_id(&detection)
-                .send()
-                .await
-                .map_err(failed(&operation))?;
-            match answer.detection_status {
-                Some(StackDriftDetectionStatus::DetectionComplete) => Ok(Some(())),
-                Some(StackDriftDetectionStatus::DetectionFailed) => Err(CallError {
+            let answer: DetectionStatus = self
+                .cloudformation(
+                    Query::new("DescribeStackDriftDetectionStatus", VERSION)
+                        .with("StackDriftDetectionId", &detection.stack_drift_detection_id),
+                    &operation,
+                )
+                .await?;
+            match answer.detection_status.as_str() {
+                "DETECTION_COMPLETE" => Ok(Some(())),
+                "DETECTION_FAILED" => Err(CallError {
                     operation: operation.clone(),
                     class: ErrorClass::Refused,
-                    code: Some("DETECTION_FAILED".to_owned()),
+                    code: Some(answer.detection_status),
                     message: answer.detection_status_reason.unwrap_or_default(),
                 }),
                 _ => Ok(None),
@@ -293,22 +211,16 @@ impl StackProvisioner for AwsCloud {
         let mut drifts = Vec::new();
         let mut next_token = None;
         loop {
-            let page = self
-                .cloudformation()
-                .describe_stack_resource_drifts()
-                .stack_name(stack)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
-                .set_next_token(next_token)
-                .send()
-                .await
-                .map_err(failed(&operation))?;
-            drifts.extend(
-                page.stack_resource_drifts
-                    .unwrap_or_default()
-                    .iter()
-                    .map(drift),
-            );
+            let page: Drifts = self
+                .cloudformation(
+                    of_stack("DescribeStackResourceDrifts", stack)
+                        .with("StackResourceDriftStatusFilters.member.1", "MODIFIED")
+                        .with("StackResourceDriftStatusFilters.member.2", "DELETED")
+                        .with_some("NextToken", next_token.as_deref()),
+                    &operation,
+                )
+                .await?;
+            drifts.extend(page.stack_resource_drifts.into_iter().map(drift));
             next_token = page.next_token;
             if next_token.is_none() {
                 return Ok(drifts);
@@ -322,24 +234,17 @@ impl StackObserver for AwsCloud {
         let Some(described) = self.stack(stack).await? else {
             return Ok(None);
         };
-        let stack_id = described.stack_id().unwrap_or_default().to_owned();
-        let metadata = self.template_metadata(&stack_id).await?;
+        let metadata = self.template_metadata(&described.stack_id).await?;
         let changed_at = [
-            described.creation_time(),
-            described.last_updated_time(),
-            described.deletion_time(),
-        ]
-        .into_iter()
-        .flatten()
-        .filter_map(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()))
-        .max();
+            described.creation_time,
+            described.last_updated_time,
+            described.deletion_time,
+        ];
         Ok(Some(ObservedStack {
-            stack_id,
-            status: described
-                .stack_status()
-                .map_or_else(String::new, |status| status.as_str().to_owned()),
-            status_reason: described.stack_status_reason().map(str::to_owned),
-            changed_at,
+            stack_id: described.stack_id,
+            status: described.stack_status,
+            status_reason: described.stack_status_reason,
+            changed_at: changed_at.into_iter().flatten().max(),
             longshore: metadata
                 .and_then(|metadata| serde_json::from_value(metadata["Longshore"].clone()).ok()),
         }))
@@ -379,29 +284,110 @@ fn digits_of(stack_id: &str) -> &str {
     stack_id.rsplit('/').next().unwrap_or(stack_id)
 }
 
+/// The request of an operation on a stack, by its name or its id.
+fn of_stack(action: &str, stack: &str) -> Query {
+    Query::new(action, VERSION).with("StackName", stack)
+}
+
+fn change_set_query(request: &ChangeSetRequest) -> Query {
+    let mut query = of_stack("CreateChangeSet", &request.stack)
+        .with("ChangeSetName", &request.name)
+        .with(
+            "ChangeSetType",
+            match request.kind {
+                ChangeSetKind::Create => "CREATE",
+                ChangeSetKind::Update => "UPDATE",
+                ChangeSetKind::Import => "IMPORT",
+            },
+        )
+        .with("Capabilities.member.1", "CAPABILITY_IAM")
+        .with_some("RoleARN", request.role_arn.as_deref());
+    for (number, (key, value)) in (1..).zip(&request.parameters) {
+        let member = format!("Parameters.member.{number}");
+        query = query.with(&format!("{member}.ParameterKey"), key);
+        query = match value {
+            ParameterValue::New(value) => {
+                query.with(&format!("{member}.ParameterValue"), value.reveal())
+            }
+            ParameterValue::Previous => query.with(&format!("{member}.UsePreviousValue"), "true"),
+        };
+    }
+    for (number, (key, value)) in (1..).zip(&request.tags) {
+        query = query
+            .with(&format!("Tags.member.{number}.Key"), key)
+            .with(&format!("Tags.member.{number}.Value"), value);
+    }
+    query = match &request.template {
+        TemplateSource::Body(body) => query.with("TemplateBody", body),
+        TemplateSource::Url(url) => query.with("TemplateURL", url),
+    };
+    if request.kind != ChangeSetKind::Import {
+        // What an earlier stack of this name left behind, such as its log groups, is taken up.
+        return query.with("ImportExistingResources", "true");
+    }
+    for (number, resource) in (1..).zip(&request.resources_to_import) {
+        let member = format!("ResourcesToImport.member.{number}");
+        query = query
+            .with(&format!("{member}.LogicalResourceId"), &resource.logical_id)
+            .with(&format!("{member}.ResourceType"), &resource.resource_type)
+            .with(
+                &format!("{member}.ResourceIdentifier.entry.1.key"),
+                &resource.identifier,
+            )
+            .with(
+                &format!("{member}.ResourceIdentifier.entry.1.value"),
+                &resource.value,
+            );
+    }
+    query
+}
+
 impl AwsCloud {
+    async fn cloudformation<T: DeserializeOwned>(
+        &self,
+        query: Query,
+        operation: &str,
+    ) -> Result<T, CallError> {
+        query
+            .send(&self.configuration, operation, "cloudformation")
+            .await
+    }
+
     async fn stack(&self, stack: &str) -> Result<Option<Stack>, CallError> {
         let answer = self
-            .cloudformation()
-            .describe_stacks()
-            .stack_name(stack)
-            .send()
-            .await
-            .map_err(failed(format!("describe stack {stack}")));
-        Ok(none_if_missing(answer)?
-            .and_then(|answer| answer.stacks)
-            .and_then(|stacks| stacks.into_iter().next()))
+            .cloudformation::<Stacks>(
+                of_stack("DescribeStacks", stack),
+                &format!("describe stack {stack}"),
+            )
+            .await;
+        Ok(none_if_missing(answer)?.and_then(|answer| answer.stacks.into_iter().next()))
+    }
+
+    async fn begin_to_delete(
+        &self,
+        stack: &str,
+        role_arn: Option<&str>,
+        token: &str,
+        operation: &str,
+    ) -> Result<(), CallError> {
+        self.cloudformation::<IgnoredAny>(
+            of_stack("DeleteStack", stack)
+                .with_some("RoleARN", role_arn)
+                .with("ClientRequestToken", token),
+            operation,
+        )
+        .await
+        .map(drop)
     }
 
     /// The `Metadata` section of a stack's template; `None` when there is no such stack, or nothing in it.
     pub(crate) async fn template_metadata(&self, stack: &str) -> Result<Option<Value>, CallError> {
         let summary = self
-            .cloudformation()
-            .get_template_summary()
-            .stack_name(stack)
-            .send()
-            .await
-            .map_err(failed(format!("summarise the template of stack {stack}")));
+            .cloudformation::<TemplateSummary>(
+                of_stack("GetTemplateSummary", stack),
+                &format!("summarise the template of stack {stack}"),
+            )
+            .await;
         // GetTemplateSummary gives it as JSON text.
         Ok(none_if_missing(summary)?
             .and_then(|summary| serde_json::from_str(&summary.metadata?).ok()))
@@ -414,24 +400,23 @@ impl AwsCloud {
             let mut changes = Vec::new();
             let mut next_token = None;
             loop {
-                let page = self
-                    .cloudformation()
-                    .describe_change_set()
-                    .stack_name(stack)
-                    .change_set_name(name)
-                    .include_property_values(true)
-                    .set_next_token(next_token)
-                    .send()
-                    .await
-                    .map_err(failed(&operation))?;
-                match page.status {
-                    Some(ChangeSetStatus::CreateComplete) => {}
-                    Some(ChangeSetStatus::Failed) => {
+                let page: DescribedChangeSet = self
+                    .cloudformation(
+                        of_stack("DescribeChangeSet", stack)
+                            .with("ChangeSetName", name)
+                            .with("IncludePropertyValues", "true")
+                            .with_some("NextToken", next_token.as_deref()),
+                        &operation,
+                    )
+                    .await?;
+                match page.status.as_str() {
+                    "CREATE_COMPLETE" => {}
+                    "FAILED" => {
                         return Ok(Some(unsuccessful(page.status_reason.unwrap_or_default())));
                     }
                     _ => return Ok(None),
                 }
-                changes.extend(page.changes.unwrap_or_default());
+                changes.extend(page.changes);
                 next_token = page.next_token;
                 if next_token.is_none() {
                     break;
@@ -510,13 +495,154 @@ fn unsuccessful(reason: String) -> ChangeSet {
     }
 }
 
-fn parameter(key: &str, value: &ParameterValue) -> Parameter {
-    let parameter = Parameter::builder().parameter_key(key);
-    match value {
-        ParameterValue::New(value) => parameter.parameter_value(value.reveal()),
-        ParameterValue::Previous => parameter.use_previous_value(true),
-    }
-    .build()
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Stacks {
+    #[serde(default)]
+    stacks: Vec<Stack>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Stack {
+    #[serde(default)]
+    stack_id: String,
+    #[serde(default)]
+    stack_status: String,
+    stack_status_reason: Option<String>,
+    creation_time: Option<DateTime<Utc>>,
+    last_updated_time: Option<DateTime<Utc>>,
+    deletion_time: Option<DateTime<Utc>>,
+    #[serde(default)]
+    outputs: Vec<Output>,
+    #[serde(default, deserialize_with = "boolean")]
+    enable_termination_protection: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    output_key: String,
+    #[serde(default)]
+    output_value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GotTemplate {
+    template_body: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TemplateSummary {
+    metadata: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedChangeSet {
+    #[serde(default)]
+    status: String,
+    status_reason: Option<String>,
+    #[serde(default)]
+    changes: Vec<Change>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    resource_change: Option<ChangeOfResource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ChangeOfResource {
+    action: String,
+    replacement: String,
+    policy_action: String,
+    logical_resource_id: String,
+    physical_resource_id: Option<String>,
+    resource_type: String,
+    details: Vec<ChangeDetail>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ChangeDetail {
+    target: Option<ChangeTarget>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ChangeTarget {
+    attribute: Option<String>,
+    name: Option<String>,
+    path: Option<String>,
+    before_value: Option<String>,
+    after_value: Option<String>,
+    requires_recreation: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Events {
+    #[serde(default)]
+    stack_events: Vec<EventOfStack>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct EventOfStack {
+    event_id: String,
+    timestamp: DateTime<Utc>,
+    resource_status: String,
+    logical_resource_id: String,
+    physical_resource_id: Option<String>,
+    resource_type: String,
+    resource_status_reason: Option<String>,
+    client_request_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Detection {
+    stack_drift_detection_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DetectionStatus {
+    detection_status: String,
+    detection_status_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Drifts {
+    #[serde(default)]
+    stack_resource_drifts: Vec<DriftOfResource>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DriftOfResource {
+    logical_resource_id: String,
+    physical_resource_id: Option<String>,
+    resource_type: String,
+    stack_resource_drift_status: String,
+    property_differences: Vec<PropertyDifference>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct PropertyDifference {
+    property_path: String,
+    expected_value: String,
+    actual_value: String,
 }
 
 fn resource_change(change: Change) -> Option<ResourceChange> {
@@ -524,88 +650,76 @@ fn resource_change(change: Change) -> Option<ResourceChange> {
     Some(ResourceChange {
         action: action(&change),
         properties: change
-            .details()
-            .iter()
+            .details
+            .into_iter()
             .filter_map(property_change)
             .collect(),
-        logical_id: change.logical_resource_id.unwrap_or_default(),
+        logical_id: change.logical_resource_id,
         physical_id: change.physical_resource_id,
-        resource_type: change.resource_type.unwrap_or_default(),
+        resource_type: change.resource_type,
     })
 }
 
-fn action(change: &SdkResourceChange) -> Action {
+fn action(change: &ChangeOfResource) -> Action {
     match (
-        change.action(),
-        change.replacement(),
-        change.policy_action(),
+        change.action.as_str(),
+        change.replacement.as_str(),
+        change.policy_action.as_str(),
     ) {
-        (Some(ChangeAction::Add), ..) => Action::Add,
-        (Some(ChangeAction::Import), ..) => Action::Import,
-        (Some(ChangeAction::Remove), _, Some(PolicyAction::Retain)) => Action::RemoveAndKeep,
-        (Some(ChangeAction::Remove), ..) => Action::Remove,
-        (_, Some(Replacement::True), Some(PolicyAction::ReplaceAndRetain)) => {
-            Action::ReplaceAndKeep
-        }
-        (_, Some(Replacement::True), _) => Action::Replace,
-        (_, Some(Replacement::Conditional), _) => Action::MayReplace,
+        ("Add", ..) => Action::Add,
+        ("Import", ..) => Action::Import,
+        ("Remove", _, "Retain") => Action::RemoveAndKeep,
+        ("Remove", ..) => Action::Remove,
+        (_, "True", "ReplaceAndRetain") => Action::ReplaceAndKeep,
+        (_, "True", _) => Action::Replace,
+        (_, "Conditional", _) => Action::MayReplace,
         _ => Action::Change,
     }
 }
 
 /// A property's change; CloudFormation lists one once for each of its causes.
-fn property_change(detail: &ResourceChangeDetail) -> Option<PropertyChange> {
-    let target = detail.target()?;
-    let attribute = target
-        .attribute()
-        .map_or("Properties", |attribute| attribute.as_str());
-    let path = match (target.path(), target.name()) {
-        (Some(path), _) => path.to_owned(),
+fn property_change(detail: ChangeDetail) -> Option<PropertyChange> {
+    let target = detail.target?;
+    let attribute = target.attribute.as_deref().unwrap_or("Properties");
+    let path = match (target.path, target.name) {
+        (Some(path), _) => path,
         (None, Some(name)) => format!("/{attribute}/{name}"),
         (None, None) => format!("/{attribute}"),
     };
     Some(PropertyChange {
         path,
-        before: target.before_value().map(str::to_owned),
-        after: target.after_value().map(str::to_owned),
-        replaces: matches!(
-            target.requires_recreation(),
-            Some(RequiresRecreation::Always)
-        ),
+        before: target.before_value,
+        after: target.after_value,
+        replaces: target.requires_recreation.as_deref() == Some("Always"),
     })
 }
 
-fn stack_event(event: SdkStackEvent) -> StackEvent {
+fn stack_event(event: EventOfStack) -> StackEvent {
     StackEvent {
-        at: event
-            .timestamp
-            .and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()))
-            .unwrap_or_default(),
-        status: event
-            .resource_status
-            .map_or_else(String::new, |status| status.as_str().to_owned()),
-        id: event.event_id.unwrap_or_default(),
-        logical_id: event.logical_resource_id.unwrap_or_default(),
+        at: event.timestamp,
+        status: event.resource_status,
+        id: event.event_id,
+        logical_id: event.logical_resource_id,
         physical_id: event.physical_resource_id,
-        resource_type: event.resource_type.unwrap_or_default(),
+        resource_type: event.resource_type,
         reason: event.resource_status_reason,
         client_request_token: event.client_request_token,
     }
 }
 
-fn drift(drift: &StackResourceDrift) -> Drift {
+fn drift(drift: DriftOfResource) -> Drift {
     Drift {
-        logical_id: drift.logical_resource_id().unwrap_or_default().to_owned(),
-        physical_id: drift.physical_resource_id().map(str::to_owned),
-        resource_type: drift.resource_type().unwrap_or_default().to_owned(),
-        deleted: drift.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted),
+        logical_id: drift.logical_resource_id,
+        physical_id: drift.physical_resource_id,
+        resource_type: drift.resource_type,
+        deleted: drift.stack_resource_drift_status == "DELETED",
         properties: drift
-            .property_differences()
-            .iter()
+            .property_differences
+            .into_iter()
             .map(|difference| PropertyDrift {
-                path: difference.property_path().unwrap_or_default().to_owned(),
-                expected: difference.expected_value().unwrap_or_default().to_owned(),
-                actual: difference.actual_value().unwrap_or_default().to_owned(),
+                path: difference.property_path,
+                expected: difference.expected_value,
+                actual: difference.actual_value,
             })
             .collect(),
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{
     HttpStatusCodeClassifier, TransientErrorClassifier,
@@ -11,8 +12,13 @@ use aws_smithy_runtime::client::retries::classifiers::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::with_causes;
+
+/// The code and the message in the body of a refusal.
+pub(crate) type ReadError = fn(&str) -> (Option<String>, String);
 
 /// A request.
 #[derive(Clone)]
@@ -25,6 +31,8 @@ pub(crate) struct Exchange {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
+    /// How a refusal is read: some are tried again for their code.
+    pub read_error: ReadError,
 }
 
 impl fmt::Debug for Exchange {
@@ -40,8 +48,10 @@ pub(crate) enum Unsuccessful {
     Refused {
         /// The status.
         status: u16,
-        /// The body of the answer.
-        body: Vec<u8>,
+        /// The service's word for it.
+        code: Option<String>,
+        /// What it says of it.
+        message: String,
     },
     /// There is none.
     Unanswered(String),
@@ -50,7 +60,13 @@ pub(crate) enum Unsuccessful {
 /// An answer with another status than success, on its way through the SDK.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer has another status than success")]
-struct NoSuccess;
+struct NoSuccess(ErrorMetadata);
+
+impl ProvideErrorMetadata for NoSuccess {
+    fn meta(&self) -> &ErrorMetadata {
+        &self.0
+    }
+}
 
 impl Exchange {
     /// Sends it, and gives the body of the answer. That is held in memory.
@@ -66,7 +82,8 @@ impl Exchange {
             .endpoint_url(origin)
             .no_auth()
             .retry_classifier(HttpStatusCodeClassifier::default())
-            .retry_classifier(TransientErrorClassifier::<NoSuccess>::new());
+            .retry_classifier(TransientErrorClassifier::<NoSuccess>::new())
+            .retry_classifier(AwsErrorCodeClassifier::<NoSuccess>::new());
         if let Some(client) = configuration.http_client() {
             operation = operation.http_client(client);
         }
@@ -76,6 +93,7 @@ impl Exchange {
         if let Some(timeouts) = configuration.timeout_config() {
             operation = operation.timeout_config(timeouts.clone());
         }
+        let read_error = self.read_error;
         let answer = operation
             .serializer(move |exchange: Self| {
                 let mut request = HttpRequest::new(SdkBody::from(exchange.body));
@@ -86,12 +104,17 @@ impl Exchange {
                 }
                 Ok(request)
             })
-            .deserializer(|response: &HttpResponse| {
+            .deserializer(move |response: &HttpResponse| {
+                let body = response.body().bytes().unwrap_or_default();
                 if response.status().is_success() {
-                    Ok(response.body().bytes().unwrap_or_default().to_vec())
-                } else {
-                    Err(OrchestratorError::operation(NoSuccess))
+                    return Ok(body.to_vec());
                 }
+                let (code, message) = read_error(&String::from_utf8_lossy(body));
+                let mut error = ErrorMetadata::builder().message(message);
+                if let Some(code) = code {
+                    error = error.code(code);
+                }
+                Err(OrchestratorError::operation(NoSuccess(error.build())))
             })
             .build()
             .invoke(self.clone())
@@ -99,7 +122,8 @@ impl Exchange {
         answer.map_err(|error| match &error {
             SdkError::ServiceError(refused) => Unsuccessful::Refused {
                 status: refused.raw().status().as_u16(),
-                body: refused.raw().body().bytes().unwrap_or_default().to_vec(),
+                code: refused.err().code().map(str::to_owned),
+                message: refused.err().message().unwrap_or_default().to_owned(),
             },
             _ => Unsuccessful::Unanswered(with_causes(&error)),
         })

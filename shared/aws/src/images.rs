@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
 use futures_util::future::try_join_all;
 use longshore_events::ecr::IMAGE_MEDIA_TYPES;
 use longshore_events::image::{Digest, Image};
@@ -13,11 +12,13 @@ use longshore_rollout::ports::ImageContents;
 use longshore_rollout::route::Architecture;
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
+use serde_json::json;
 use sha2::Digest as _;
 
 use crate::AwsCloud;
-use crate::error::{classify, failed, not_found, unreadable};
+use crate::error::{classify, not_found, unreadable};
 use crate::exchange::{Exchange, Unsuccessful};
+use crate::registry::ecr;
 
 /// A configuration holds an image's environment, its labels and a line for each of its layers.
 const LARGEST_CONFIGURATION: u64 = 4 * 1024 * 1024;
@@ -30,6 +31,36 @@ const REVISION: &str = "org.opencontainers.image.revision";
 
 /// What buildx puts into an index beside the images: their provenance and bill of materials.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
+/// The answer to BatchGetImage: the Amazon ECR API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Images {
+    #[serde(default)]
+    images: Vec<FoundImage>,
+    #[serde(default)]
+    failures: Vec<Failure>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FoundImage {
+    image_manifest: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    failure_code: Option<String>,
+    failure_reason: Option<String>,
+}
+
+/// The answer to GetDownloadUrlForLayer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Download {
+    download_url: String,
+}
 
 /// An index or a manifest.
 #[derive(Debug, Deserialize)]
@@ -155,48 +186,34 @@ impl AwsCloud {
         }
         let identifiers = digests
             .iter()
-            .map(|digest| {
-                ImageIdentifier::builder()
-                    .image_digest(digest.as_str())
-                    .build()
-            })
-            .collect();
-        let answer = self
-            .ecr()
-            .batch_get_image()
-            .repository_name(repository)
-            .set_image_ids(Some(identifiers))
-            .set_accepted_media_types(Some(IMAGE_MEDIA_TYPES.map(str::to_owned).to_vec()))
-            .send()
-            .await
-            .map_err(failed(operation))?;
+            .map(|digest| json!({"imageDigest": digest.as_str()}));
+        let request = json!({
+            "repositoryName": repository,
+            "imageIds": identifiers.collect::<Vec<_>>(),
+            "acceptedMediaTypes": IMAGE_MEDIA_TYPES,
+        });
+        let answer: Images = ecr(&self.configuration, operation, "BatchGetImage", &request).await?;
         // BatchGetImage answers 200 even when it has none of them.
-        if let Some(failure) = answer.failures().first() {
-            let code = failure.failure_code();
+        if let Some(failure) = answer.failures.into_iter().next() {
             return Err(CallError {
                 operation: operation.to_owned(),
-                class: match code {
-                    Some(ImageFailureCode::ImageNotFound) => ErrorClass::NotFound,
-                    Some(
-                        ImageFailureCode::ImageInaccessible
-                        | ImageFailureCode::UpstreamAccessDenied,
-                    ) => ErrorClass::Denied,
-                    Some(
-                        ImageFailureCode::KmsError
-                        | ImageFailureCode::UpstreamTooManyRequests
-                        | ImageFailureCode::UpstreamUnavailable,
-                    ) => ErrorClass::Transient,
+                class: match failure.failure_code.as_deref() {
+                    Some("ImageNotFound") => ErrorClass::NotFound,
+                    Some("ImageInaccessible" | "UpstreamAccessDenied") => ErrorClass::Denied,
+                    Some("KmsError" | "UpstreamTooManyRequests" | "UpstreamUnavailable") => {
+                        ErrorClass::Transient
+                    }
                     _ => ErrorClass::Refused,
                 },
-                code: code.map(|code| code.as_str().to_owned()),
-                message: failure.failure_reason().unwrap_or_default().to_owned(),
+                code: failure.failure_code,
+                message: failure.failure_reason.unwrap_or_default(),
             });
         }
         answer
-            .images()
+            .images
             .iter()
             .map(|image| {
-                serde_json::from_str(image.image_manifest().unwrap_or_default())
+                serde_json::from_str(image.image_manifest.as_deref().unwrap_or_default())
                     .map_err(|error| unreadable(operation, format!("its manifest: {error}")))
             })
             .collect()
@@ -222,32 +239,32 @@ impl AwsCloud {
                 format!("larger than {LARGEST_CONFIGURATION} bytes, which no configuration is"),
             ));
         }
-        let url = self
-            .ecr()
-            .get_download_url_for_layer()
-            .repository_name(repository)
-            .layer_digest(digest)
-            .send()
-            .await
-            .map_err(failed(operation))?
-            .download_url
-            .ok_or_else(|| refused(ErrorClass::Transient, "ECR said not where it is".to_owned()))?;
+        let request = json!({"repositoryName": repository, "layerDigest": digest});
+        let Download { download_url: url } = ecr(
+            &self.configuration,
+            operation,
+            "GetDownloadUrlForLayer",
+            &request,
+        )
+        .await?;
         let exchange = Exchange {
             method: "GET",
             url,
             headers: Vec::new(),
             body: String::new(),
+            read_error: |body| (None, body.to_owned()),
         };
         let body = exchange
             .send(&self.configuration)
             .await
             .map_err(|error| match error {
                 Unsuccessful::Unanswered(message) => refused(ErrorClass::Transient, message),
-                Unsuccessful::Refused { status, body } => {
-                    let body = String::from_utf8_lossy(&body);
-                    let shown: String = body.chars().take(200).collect();
+                Unsuccessful::Refused {
+                    status, message, ..
+                } => {
+                    let shown: String = message.chars().take(200).collect();
                     refused(
-                        classify(None, Some(status), &body),
+                        classify(None, Some(status), &message),
                         format!("status {status} where its layers are kept: {shown}"),
                     )
                 }

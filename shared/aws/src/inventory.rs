@@ -9,12 +9,14 @@ use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory};
 use longshore_rollout::ports::ImageRegistry;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
 use longshore_state::{CallError, ErrorClass};
-use roxmltree::Document;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::error::{failed, unreadable};
-use crate::signed::{SignedCall, json_call};
+use crate::error::failed;
+use crate::registry::ecr;
+use crate::signed::{Query, json_call};
 
 /// The tags by which a file system or a bucket is known again after its stack is gone.
 const STACK_TAG: &str = "longshore:stack";
@@ -198,13 +200,16 @@ impl AwsCloud {
         repositories: &BTreeSet<String>,
     ) -> Result<BTreeSet<String>, CallError> {
         missing(repositories, async |repository| {
-            self.ecr()
-                .describe_repositories()
-                .repository_names(repository)
-                .send()
-                .await
-                .map(drop)
-                .map_err(failed(format!("describe ECR repository {repository}")))
+            let operation = format!("describe ECR repository {repository}");
+            let request = json!({"repositoryNames": [repository]});
+            ecr::<IgnoredAny>(
+                &self.configuration,
+                &operation,
+                "DescribeRepositories",
+                &request,
+            )
+            .await
+            .map(drop)
         })
         .await
     }
@@ -239,33 +244,46 @@ impl AwsCloud {
         &self,
         subnets: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Subnet>, CallError> {
-        // What cannot be an id is not there, and must not become a part of the request.
-        let is_id = |subnet: &&String| {
-            subnet
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        let subnets: Vec<&String> = subnets.iter().filter(is_id).collect();
         if subnets.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let operation = "describe subnets";
         // A filter, because an id that is not there makes EC2 refuse the whole call.
-        let mut body =
-            "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=subnet-id".to_owned();
+        let mut query =
+            Query::new("DescribeSubnets", "2016-11-15").with("Filter.1.Name", "subnet-id");
         for (number, subnet) in subnets.iter().enumerate() {
-            body.push_str(&format!("&Filter.1.Value.{}={subnet}", number + 1));
+            query = query.with(&format!("Filter.1.Value.{}", number + 1), subnet);
         }
-        let answer = SignedCall {
-            operation,
-            service: "ec2",
-            headers: &[("content-type", "application/x-www-form-urlencoded")],
-            body,
-        }
-        .send(&self.configuration, xml_error)
-        .await?;
-        described_subnets(&answer).map_err(|error| unreadable(operation, error.to_string()))
+        let answer: DescribedSubnets = query
+            .send(&self.configuration, "describe subnets", "ec2")
+            .await?;
+        Ok(answer
+            .subnet_set
+            .into_iter()
+            .map(|subnet| {
+                let described = Subnet {
+                    availability_zone: subnet.availability_zone,
+                    vpc_id: subnet.vpc_id,
+                };
+                (subnet.subnet_id, described)
+            })
+            .collect())
     }
+}
+
+/// The answer to DescribeSubnets: the Amazon EC2 API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribedSubnets {
+    #[serde(default)]
+    subnet_set: Vec<DescribedSubnet>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribedSubnet {
+    subnet_id: String,
+    availability_zone: String,
+    vpc_id: String,
 }
 
 /// Those of `names` of which `look` says that they are not there. A name that AWS refuses to look up
@@ -288,59 +306,6 @@ async fn missing(
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// The answer to DescribeSubnets.
-fn described_subnets(answer: &str) -> Result<BTreeMap<String, Subnet>, roxmltree::Error> {
-    let document = Document::parse(answer)?;
-    Ok(document
-        .descendants()
-        .filter(|node| {
-            node.has_tag_name_ignoring_namespace("item")
-                && node
-                    .parent()
-                    .is_some_and(|parent| parent.has_tag_name_ignoring_namespace("subnetSet"))
-        })
-        .filter_map(|item| {
-            let text = |name: &str| {
-                item.children()
-                    .find(|child| child.has_tag_name_ignoring_namespace(name))
-                    .and_then(|child| child.text())
-                    .map(str::to_owned)
-            };
-            Some((
-                text("subnetId")?,
-                Subnet {
-                    availability_zone: text("availabilityZone")?,
-                    vpc_id: text("vpcId")?,
-                },
-            ))
-        })
-        .collect())
-}
-
-trait TagName {
-    fn has_tag_name_ignoring_namespace(&self, name: &str) -> bool;
-}
-
-impl TagName for roxmltree::Node<'_, '_> {
-    fn has_tag_name_ignoring_namespace(&self, name: &str) -> bool {
-        self.tag_name().name() == name
-    }
-}
-
-fn xml_error(body: &str) -> (Option<String>, String) {
-    let Ok(document) = Document::parse(body) else {
-        return (None, body.to_owned());
-    };
-    let text = |name: &str| {
-        document
-            .descendants()
-            .find(|node| node.has_tag_name_ignoring_namespace(name))
-            .and_then(|node| node.text())
-            .map(str::to_owned)
-    };
-    (text("Code"), text("Message").unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,10 +324,15 @@ mod tests {
 
     #[test]
     fn subnets_are_read_with_their_zones_and_their_vpc() {
-        let subnets = described_subnets(ANSWER).unwrap();
-        assert_eq!(subnets.len(), 2);
-        assert_eq!(subnets["subnet-9d4a7b6c"].availability_zone, "us-east-1a");
-        assert_eq!(subnets["subnet-6e7f829e"].vpc_id, "vpc-1a2b3c4d");
+        let subnets = crate::xml::read::<DescribedSubnets>(ANSWER)
+            .unwrap()
+            .subnet_set;
+        let [first, second] = subnets.as_slice() else {
+            panic!("{subnets:?}");
+        };
+        assert_eq!(first.subnet_id, "subnet-9d4a7b6c");
+        assert_eq!(first.availability_zone, "us-east-1a");
+        assert_eq!(second.vpc_id, "vpc-1a2b3c4d");
     }
 
     #[test]
@@ -377,15 +347,5 @@ mod tests {
         ));
         assert!(is_named("bottles", "bottles") && !is_named("bottles-2", "bottles"));
         assert!(!is_named("aba", "ab${AWS::Region}ba"));
-    }
-
-    #[test]
-    fn errors_keep_their_code_and_their_message() {
-        let (code, message) = xml_error(
-            "<Response><Errors><Error><Code>UnauthorizedOperation</Code>\
-             <Message>You are not authorized</Message></Error></Errors></Response>",
-        );
-        assert_eq!(code.as_deref(), Some("UnauthorizedOperation"));
-        assert_eq!(message, "You are not authorized");
     }
 }

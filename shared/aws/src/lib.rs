@@ -5,6 +5,7 @@ mod clock;
 mod cloudformation;
 mod connect;
 mod destination;
+mod endpoint;
 mod error;
 mod exchange;
 mod file_systems;
@@ -24,6 +25,7 @@ mod state;
 mod task_definitions;
 mod tasks;
 mod templates;
+mod xml;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -80,11 +82,8 @@ pub struct AwsCloud {
     configuration: SdkConfig,
     state_bucket_name: String,
     event_bus_name: String,
-    cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
-    ecr: OnceLock<aws_sdk_ecr::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
     efs: OnceLock<aws_sdk_efs::Client>,
-    eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
 }
@@ -96,24 +95,11 @@ impl AwsCloud {
             configuration: configuration.clone(),
             state_bucket_name: state_bucket_name.to_owned(),
             event_bus_name: event_bus_name.to_owned(),
-            cloudformation: OnceLock::new(),
-            ecr: OnceLock::new(),
             ecs: OnceLock::new(),
             efs: OnceLock::new(),
-            eventbridge: OnceLock::new(),
             s3: OnceLock::new(),
             secrets_manager: OnceLock::new(),
         }
-    }
-
-    fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
-        self.cloudformation
-            .get_or_init(|| aws_sdk_cloudformation::Client::new(&self.configuration))
-    }
-
-    fn ecr(&self) -> &aws_sdk_ecr::Client {
-        self.ecr
-            .get_or_init(|| aws_sdk_ecr::Client::new(&self.configuration))
     }
 
     fn ecs(&self) -> &aws_sdk_ecs::Client {
@@ -124,11 +110,6 @@ impl AwsCloud {
     fn efs(&self) -> &aws_sdk_efs::Client {
         self.efs
             .get_or_init(|| aws_sdk_efs::Client::new(&self.configuration))
-    }
-
-    fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
-        self.eventbridge
-            .get_or_init(|| aws_sdk_eventbridge::Client::new(&self.configuration))
     }
 
     fn s3(&self) -> &aws_sdk_s3::Client {

@@ -1,14 +1,31 @@
 //! EventBridge: telling.
 
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use longshore_events::longshore::{LongshoreEvent, SOURCE};
 use longshore_state::{CallError, ErrorClass, EventPublisher};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::error::{failed, unreadable};
+use crate::error::unreadable;
+use crate::signed::json_call;
 
-/// PutEvents takes so many entries at once.
+/// PutEvents takes at most this many entries.
 const ENTRIES_ALLOWED: usize = 10;
+
+/// The answer to PutEvents: the Amazon EventBridge API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutEvents {
+    #[serde(default)]
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
 
 impl EventPublisher for AwsCloud {
     async fn publish(&self, events: &[LongshoreEvent]) -> Result<(), CallError> {
@@ -20,32 +37,33 @@ impl EventPublisher for AwsCloud {
                     let detail = event
                         .detail()
                         .map_err(|error| unreadable(&operation, error.to_string()))?;
-                    Ok(PutEventsRequestEntry::builder()
-                        .event_bus_name(&self.event_bus_name)
-                        .source(SOURCE)
-                        .detail_type(event.detail_type())
-                        .detail(detail)
-                        .build())
+                    Ok(json!({
+                        "EventBusName": self.event_bus_name,
+                        "Source": SOURCE,
+                        "DetailType": event.detail_type(),
+                        "Detail": detail,
+                    }))
                 })
-                .collect::<Result<Vec<_>, CallError>>()?;
-            let answer = self
-                .eventbridge()
-                .put_events()
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(failed(&operation))?;
+                .collect::<Result<Vec<Value>, CallError>>()?;
+            let answer: PutEvents = json_call(
+                &self.configuration,
+                &operation,
+                "events",
+                "AWSEvents.PutEvents",
+                &json!({"Entries": entries}),
+            )
+            .await?;
             // PutEvents answers 200 even when it refused an entry.
             let refused = answer
-                .entries()
-                .iter()
-                .find(|entry| entry.error_code().is_some());
+                .entries
+                .into_iter()
+                .find(|entry| entry.error_code.is_some());
             if let Some(entry) = refused {
                 return Err(CallError {
                     operation,
                     class: ErrorClass::Transient,
-                    code: entry.error_code().map(str::to_owned),
-                    message: entry.error_message().unwrap_or_default().to_owned(),
+                    code: entry.error_code,
+                    message: entry.error_message.unwrap_or_default(),
                 });
             }
         }

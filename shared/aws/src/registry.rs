@@ -1,20 +1,55 @@
 //! ECR: which image a tag means now, and which images a repository holds.
 
-use aws_sdk_ecr::types::{
-    DescribeImagesFilter, ImageDetail, ImageIdentifier, ImageStatus, TagStatus,
-};
+use aws_config::SdkConfig;
+use chrono::{DateTime, Utc};
 use longshore_events::ecr::is_container_image;
 use longshore_events::image::{Image, ImageReference, Selector};
 use longshore_rollout::policy::RegistryImage;
 use longshore_rollout::ports::{ImageContents, ImageRegistry};
 use longshore_state::{CallError, ErrorClass};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::error::{failed, not_found, unreadable};
-use crate::services::timestamp;
+use crate::error::{not_found, unreadable};
+use crate::signed::json_call;
 
-/// DescribeImages gives so many images at once.
-const PAGE: i32 = 1000;
+/// DescribeImages gives at most this many images at once.
+const PAGE: u32 = 1000;
+
+/// The answer to DescribeImages: the Amazon ECR API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribedImages {
+    #[serde(default)]
+    image_details: Vec<ImageDetail>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageDetail {
+    image_digest: Option<String>,
+    #[serde(default)]
+    image_tags: Vec<String>,
+    /// Seconds since 1970, with a fraction.
+    image_pushed_at: Option<f64>,
+    image_manifest_media_type: Option<String>,
+    artifact_media_type: Option<String>,
+    image_status: Option<String>,
+}
+
+/// Calls an operation of ECR.
+pub(crate) async fn ecr<T: DeserializeOwned>(
+    configuration: &SdkConfig,
+    operation: &str,
+    name: &str,
+    request: &Value,
+) -> Result<T, CallError> {
+    let target = format!("AmazonEC2ContainerRegistry_V20150921.{name}");
+    json_call(configuration, operation, "ecr", &target, request).await
+}
 
 impl ImageRegistry for AwsCloud {
     async fn tagged(
@@ -24,15 +59,10 @@ impl ImageRegistry for AwsCloud {
     ) -> Result<Option<RegistryImage>, CallError> {
         let operation = format!("find image {repository}:{tag} in ECR");
         let answer = self
-            .ecr()
-            .describe_images()
-            .repository_name(repository)
-            .image_ids(ImageIdentifier::builder().image_tag(tag).build())
-            .send()
-            .await
-            .map_err(failed(&operation));
+            .describe_image(repository, json!({"imageTag": tag}), &operation)
+            .await;
         let details = match answer {
-            Ok(answer) => answer.image_details.unwrap_or_default(),
+            Ok(details) => details,
             Err(error) if error.code.as_deref() == Some("ImageNotFoundException") => {
                 return Ok(None);
             }
@@ -47,30 +77,27 @@ impl ImageRegistry for AwsCloud {
 
     async fn images(&self, repository: &str) -> Result<Vec<RegistryImage>, CallError> {
         let operation = format!("list the images of repository {repository} in ECR");
-        let mut pages = self
-            .ecr()
-            .describe_images()
-            .repository_name(repository)
-            .filter(
-                DescribeImagesFilter::builder()
-                    .tag_status(TagStatus::Tagged)
-                    .build(),
-            )
-            .max_results(PAGE)
-            .into_paginator()
-            .send();
+        let mut request = json!({
+            "repositoryName": repository,
+            "filter": {"tagStatus": "TAGGED"},
+            "maxResults": PAGE,
+        });
         let mut images = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(failed(&operation))?;
-            for detail in page.image_details() {
-                for tag in detail.image_tags() {
+        loop {
+            let page: DescribedImages =
+                ecr(&self.configuration, &operation, "DescribeImages", &request).await?;
+            for detail in &page.image_details {
+                for tag in &detail.image_tags {
                     if is_startable(detail, tag) {
                         images.push(registry_image(detail, tag, &operation)?);
                     }
                 }
             }
+            match page.next_token {
+                Some(token) => request["nextToken"] = json!(token),
+                None => return Ok(images),
+            }
         }
-        Ok(images)
     }
 
     async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
@@ -80,22 +107,13 @@ impl ImageRegistry for AwsCloud {
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
         let operation = format!("find image {reference} in ECR");
         let (tag, identifier) = match &reference.selector {
-            Selector::Tag(tag) => (Some(tag), ImageIdentifier::builder().image_tag(tag)),
-            Selector::Digest(digest) => (
-                None,
-                ImageIdentifier::builder().image_digest(digest.as_str()),
-            ),
+            Selector::Tag(tag) => (Some(tag), json!({"imageTag": tag})),
+            Selector::Digest(digest) => (None, json!({"imageDigest": digest.as_str()})),
         };
-        let answer = self
-            .ecr()
-            .describe_images()
-            .repository_name(&reference.repository)
-            .image_ids(identifier.build())
-            .send()
-            .await
-            .map_err(failed(&operation))?;
-        let detail = answer
-            .image_details()
+        let details = self
+            .describe_image(&reference.repository, identifier, &operation)
+            .await?;
+        let detail = details
             .first()
             .ok_or_else(|| not_found(&operation, "the repository has no such image"))?;
         if !is_startable(detail, tag.map_or("", String::as_str)) {
@@ -115,15 +133,29 @@ impl ImageRegistry for AwsCloud {
     }
 }
 
+impl AwsCloud {
+    async fn describe_image(
+        &self,
+        repository: &str,
+        identifier: Value,
+        operation: &str,
+    ) -> Result<Vec<ImageDetail>, CallError> {
+        let request = json!({"repositoryName": repository, "imageIds": [identifier]});
+        let answer: DescribedImages =
+            ecr(&self.configuration, operation, "DescribeImages", &request).await?;
+        Ok(answer.image_details)
+    }
+}
+
 /// Whether a container can be started from what has this tag: it is an image, and can be pulled. ECR lists
 /// archived images only where they are asked for, but finds them by their tag: the Amazon ECR User Guide,
 /// "Archiving images".
 fn is_startable(detail: &ImageDetail, tag: &str) -> bool {
     is_container_image(
         tag,
-        detail.image_manifest_media_type(),
-        detail.artifact_media_type(),
-    ) && matches!(detail.image_status(), None | Some(ImageStatus::Active))
+        detail.image_manifest_media_type.as_deref(),
+        detail.artifact_media_type.as_deref(),
+    ) && matches!(detail.image_status.as_deref(), None | Some("ACTIVE"))
 }
 
 fn registry_image(
@@ -134,13 +166,19 @@ fn registry_image(
     Ok(RegistryImage {
         tag: tag.to_owned(),
         digest: digest(detail, operation)?,
-        pushed_at: detail
-            .image_pushed_at()
-            .and_then(timestamp)
-            .ok_or_else(|| {
-                unreadable(operation, format!("ECR did not say when {tag} was pushed"))
-            })?,
+        pushed_at: detail.image_pushed_at.and_then(moment).ok_or_else(|| {
+            unreadable(operation, format!("ECR did not say when {tag} was pushed"))
+        })?,
     })
+}
+
+/// The moment of a number of seconds since 1970.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float that is out of range becomes the last number, which is no moment"
+)]
+fn moment(seconds: f64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
 }
 
 fn digest(
@@ -148,7 +186,8 @@ fn digest(
     operation: &str,
 ) -> Result<longshore_events::image::Digest, CallError> {
     detail
-        .image_digest()
+        .image_digest
+        .as_deref()
         .unwrap_or_default()
         .parse()
         .map_err(|error| unreadable(operation, format!("ECR gave an unusable {error}")))

@@ -1,5 +1,6 @@
-//! Single calls of services whose SDK crates are too large for a single call: EC2's takes minutes to
-//! build, and one operation of it is needed.
+//! Calls of services without their SDK crate: signed HTTP, in JSON or in the older form with answers in XML. A crate
+//! of the SDK takes minutes to build, each time, and holds every operation of its service; Longshore needs one of EC2's
+//! 800, and ten of CloudFormation's. The crates are used where uploads, checksums and retries need more than this.
 
 use std::time::SystemTime;
 
@@ -10,40 +11,35 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use longshore_state::{CallError, ErrorClass};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::endpoint::endpoint;
 use crate::error::{classify, unreadable};
-use crate::exchange::{Exchange, Unsuccessful};
+use crate::exchange::{Exchange, ReadError, Unsuccessful};
+use crate::xml;
 
 /// A POST to the root of a service.
-pub(crate) struct SignedCall<'a> {
+struct SignedCall<'a> {
     /// What is tried on which resource.
-    pub operation: &'a str,
-    /// The service, as hosts and signatures name it.
-    pub service: &'a str,
+    operation: &'a str,
+    /// The service, as signatures name it.
+    service: &'a str,
     /// Headers besides those of the signature.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The body.
-    pub body: String,
+    headers: &'a [(&'a str, &'a str)],
+    body: String,
+    read_error: ReadError,
 }
 
 impl SignedCall<'_> {
-    /// Sends it with the configuration's region, credentials and endpoint, and gives the body of the
-    /// answer. `code_and_message` finds both in the body of an error.
-    pub(crate) async fn send(
-        self,
-        configuration: &SdkConfig,
-        code_and_message: impl FnOnce(&str) -> (Option<String>, String),
-    ) -> Result<String, CallError> {
+    /// Sends it with the configuration's region, credentials and endpoint, and gives the body of the answer.
+    async fn send(self, configuration: &SdkConfig) -> Result<String, CallError> {
         let unsent = |message: String| unreadable(self.operation, message);
         let region = configuration
             .region()
             .ok_or_else(|| unsent("no region is configured: set AWS_REGION".to_owned()))?;
-        let url = configuration.endpoint_url().map_or_else(
-            || default_endpoint(self.service, region.as_ref()),
-            |endpoint| format!("{}/", endpoint.trim_end_matches('/')),
-        );
+        let url = endpoint(configuration, self.service, region.as_ref());
         let credentials = configuration
             .credentials_provider()
             .ok_or_else(|| unsent("no credentials are configured".to_owned()))?
@@ -84,30 +80,27 @@ impl SignedCall<'_> {
             url,
             headers,
             body: self.body,
+            read_error: self.read_error,
         };
-        let (status, body) = match exchange.send(configuration).await {
-            Ok(body) => {
-                return String::from_utf8(body)
-                    .map_err(|error| unreadable(self.operation, error.to_string()));
-            }
-            Err(Unsuccessful::Unanswered(message)) => {
-                return Err(unreadable(self.operation, message));
-            }
-            Err(Unsuccessful::Refused { status, body }) => {
-                (status, String::from_utf8_lossy(&body).into_owned())
-            }
-        };
-        let (code, message) = code_and_message(&body);
-        Err(CallError {
-            operation: self.operation.to_owned(),
-            class: match code.as_deref() {
-                // EC2 has a code of its own for each kind of thing that is not there.
-                Some(code) if code.ends_with(".NotFound") => ErrorClass::NotFound,
-                code => classify(code, Some(status), &message),
-            },
-            code,
-            message,
-        })
+        match exchange.send(configuration).await {
+            Ok(body) => String::from_utf8(body)
+                .map_err(|error| unreadable(self.operation, error.to_string())),
+            Err(Unsuccessful::Unanswered(message)) => Err(unreadable(self.operation, message)),
+            Err(Unsuccessful::Refused {
+                status,
+                code,
+                message,
+            }) => Err(CallError {
+                operation: self.operation.to_owned(),
+                class: match code.as_deref() {
+                    // EC2 has a code of its own for each kind of thing that is not there.
+                    Some(code) if code.ends_with(".NotFound") => ErrorClass::NotFound,
+                    code => classify(code, Some(status), &message),
+                },
+                code,
+                message,
+            }),
+        }
     }
 }
 
@@ -118,8 +111,10 @@ pub(crate) async fn json_call<T: DeserializeOwned>(
     operation: &str,
     service: &str,
     target: &str,
-    request: &Value,
+    request: &impl Serialize,
 ) -> Result<T, CallError> {
+    let body =
+        serde_json::to_string(request).map_err(|error| unreadable(operation, error.to_string()))?;
     let answer = SignedCall {
         operation,
         service,
@@ -127,9 +122,10 @@ pub(crate) async fn json_call<T: DeserializeOwned>(
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", target),
         ],
-        body: request.to_string(),
+        body,
+        read_error: json_error,
     }
-    .send(configuration, json_error)
+    .send(configuration)
     .await?;
     serde_json::from_str(&answer).map_err(|error| unreadable(operation, error.to_string()))
 }
@@ -145,31 +141,55 @@ fn json_error(body: &str) -> (Option<String>, String) {
     (code, message.unwrap_or(body).to_owned())
 }
 
-/// The endpoints of AWS's partitions: the AWS General Reference, "AWS service endpoints".
-fn default_endpoint(service: &str, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
-    format!("https://{service}.{region}.{suffix}/")
+/// The request of an operation of a service that takes a form and answers in XML.
+pub(crate) struct Query(form_urlencoded::Serializer<'static, String>);
+
+impl Query {
+    /// An operation, and the version of its API.
+    pub(crate) fn new(action: &str, version: &str) -> Self {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", action);
+        form.append_pair("Version", version);
+        Self(form)
+    }
+
+    /// With a member; in a list it is `<list>.member.<number>`, from 1.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.append_pair(name, value);
+        self
+    }
+
+    /// With a member, where there is a value.
+    pub(crate) fn with_some(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Sends it.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        mut self,
+        configuration: &SdkConfig,
+        operation: &str,
+        service: &str,
+    ) -> Result<T, CallError> {
+        let answer = SignedCall {
+            operation,
+            service,
+            headers: &[("content-type", "application/x-www-form-urlencoded")],
+            body: self.0.finish(),
+            read_error: xml::error,
+        }
+        .send(configuration)
+        .await?;
+        xml::read(&answer).map_err(|message| unreadable(operation, message))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_partition_has_its_own_endpoints() {
-        assert_eq!(
-            default_endpoint("ec2", "eu-west-1"),
-            "https://ec2.eu-west-1.amazonaws.com/"
-        );
-        assert_eq!(
-            default_endpoint("ec2", "cn-north-1"),
-            "https://ec2.cn-north-1.amazonaws.com.cn/"
-        );
-    }
 
     #[test]
     fn an_error_in_json_keeps_its_code_and_its_message() {

@@ -11,6 +11,8 @@ mod repeated;
 #[cfg(test)]
 mod rollouts;
 #[cfg(test)]
+mod stacks;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod syncs;

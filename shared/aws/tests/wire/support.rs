@@ -23,7 +23,7 @@ pub const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>none</Messa
 /// A request as AWS would have got it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// `GET /routes/...`, or the operation of ECS, ECR or EventBridge.
+    /// `GET /routes/...`, or the operation of a service that has them in a header or in a form.
     pub name: String,
     /// What follows the path.
     pub query: String,
@@ -69,9 +69,14 @@ impl HttpConnector for Wire {
             .and_then(|(_, rest)| rest.split_once('/'))
             .map_or("", |(_, path)| path);
         let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
-        let name = match request.headers().get("x-amz-target") {
-            Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
-            None => format!("{} /{path}", request.method()),
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let form = body
+            .strip_prefix("Action=")
+            .and_then(|form| form.split_once('&'));
+        let name = match (request.headers().get("x-amz-target"), form) {
+            (Some(target), _) => target.rsplit('.').next().unwrap_or_default().to_owned(),
+            (None, Some((action, _))) => action.to_owned(),
+            (None, None) => format!("{} /{path}", request.method()),
         };
         let call = Call {
             name,
@@ -81,7 +86,7 @@ impl HttpConnector for Wire {
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
-            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
+            body,
         };
         let (status, body) = (self.answer)(&call);
         let delay = (self.delay)(&call);

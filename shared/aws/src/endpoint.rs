@@ -1,0 +1,178 @@
+//! Where a service answers: the AWS General Reference, "AWS service endpoints", and the rules for endpoints that AWS
+//! publishes with its API models.
+
+use aws_config::SdkConfig;
+
+/// What follows the region in hosts: in IPv4, and in IPv4 and IPv6. Each partition has its own, and is known by how
+/// its regions begin.
+const SUFFIXES: [(&str, &str, &str); 8] = [
+    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    ("us-gov-", "amazonaws.com", "api.aws"),
+    ("", "amazonaws.com", "api.aws"),
+];
+
+/// The URL of a service in a configuration, with a slash at its end; `service` is its name in signatures.
+pub(crate) fn endpoint(configuration: &SdkConfig, service: &str, region: &str) -> String {
+    configuration.endpoint_url().map_or_else(
+        || {
+            regional(
+                service,
+                region,
+                configuration.use_fips().unwrap_or(false),
+                configuration.use_dual_stack().unwrap_or(false),
+            )
+        },
+        |url| format!("{}/", url.trim_end_matches('/')),
+    )
+}
+
+fn regional(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
+    let (_, ipv4, both) = SUFFIXES
+        .into_iter()
+        .find(|(start, ..)| region.starts_with(start))
+        .unwrap_or_default();
+    let suffix = if dual_stack { both } else { ipv4 };
+    // Most endpoints of GovCloud are FIPS's without saying so.
+    let says_so = match service {
+        "ecr" => true,
+        "events" => !region.starts_with("us-gov-"),
+        _ => dual_stack || !region.starts_with("us-gov-"),
+    };
+    let fips = if fips && says_so { "-fips" } else { "" };
+    let host = if service == "ecr" && !dual_stack {
+        "api."
+    } else {
+        ""
+    };
+    format!("https://{host}{service}{fips}.{region}.{suffix}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As botocore 1.43 works them out from the rules that AWS publishes.
+    #[test]
+    fn endpoints_are_those_of_the_partition_in_fips_and_in_ipv6_too() {
+        let cases = [
+            (
+                "ec2",
+                "eu-west-1",
+                false,
+                false,
+                "ec2.eu-west-1.amazonaws.com",
+            ),
+            ("ec2", "eu-west-1", false, true, "ec2.eu-west-1.api.aws"),
+            (
+                "ec2",
+                "eu-west-1",
+                true,
+                false,
+                "ec2-fips.eu-west-1.amazonaws.com",
+            ),
+            (
+                "ec2",
+                "us-gov-west-1",
+                true,
+                false,
+                "ec2.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "ec2",
+                "us-gov-west-1",
+                true,
+                true,
+                "ec2-fips.us-gov-west-1.api.aws",
+            ),
+            (
+                "events",
+                "us-gov-west-1",
+                true,
+                true,
+                "events.us-gov-west-1.api.aws",
+            ),
+            (
+                "events",
+                "us-east-1",
+                true,
+                true,
+                "events-fips.us-east-1.api.aws",
+            ),
+            (
+                "ecr",
+                "eu-west-1",
+                false,
+                false,
+                "api.ecr.eu-west-1.amazonaws.com",
+            ),
+            (
+                "ecr",
+                "eu-west-1",
+                true,
+                false,
+                "api.ecr-fips.eu-west-1.amazonaws.com",
+            ),
+            (
+                "ecr",
+                "us-gov-west-1",
+                true,
+                false,
+                "api.ecr-fips.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "ecr",
+                "cn-north-1",
+                false,
+                false,
+                "api.ecr.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "ecr",
+                "cn-north-1",
+                false,
+                true,
+                "ecr.cn-north-1.api.amazonwebservices.com.cn",
+            ),
+            (
+                "cloudformation",
+                "cn-north-1",
+                false,
+                false,
+                "cloudformation.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "cloudformation",
+                "eusc-de-east-1",
+                false,
+                false,
+                "cloudformation.eusc-de-east-1.amazonaws.eu",
+            ),
+            (
+                "cloudformation",
+                "us-iso-east-1",
+                true,
+                false,
+                "cloudformation-fips.us-iso-east-1.c2s.ic.gov",
+            ),
+            (
+                "logs",
+                "us-isob-east-1",
+                false,
+                false,
+                "logs.us-isob-east-1.sc2s.sgov.gov",
+            ),
+        ];
+        for (service, region, fips, dual_stack, host) in cases {
+            assert_eq!(
+                regional(service, region, fips, dual_stack),
+                format!("https://{host}/"),
+                "{service} {region} {fips} {dual_stack}"
+            );
+        }
+    }
+}
