@@ -33,6 +33,11 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use connect::connect;
 pub use destination::S3Destination;
@@ -46,10 +51,25 @@ const CALL: Duration = Duration::from_secs(15);
 /// What fails after [`retries`] within [`timeouts`] goes back to Lambda, which comes again later.
 pub async fn load_configuration() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http_client())
         .retry_config(retries())
         .timeout_config(timeouts())
         .load()
         .await
+}
+
+/// The SDK's own client, which it makes with aws-lc, made with ring.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector =
+            ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// Every call is tried at most four times.

@@ -171,6 +171,8 @@ impl Slack {
     /// # Errors
     /// [`ClientError`] where this machine has no certificates to trust.
     pub fn with_policy(policy: RetryPolicy) -> Result<Self, ClientError> {
+        // The cryptography of this process's TLS; an error says that it is named already.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
             .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the message to where nobody decided that it may go.

@@ -94,6 +94,8 @@ impl HttpClient {
     /// # Errors
     /// When its TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
+        // The cryptography of this process's TLS; an error says that it is named already.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let builder = || {
             Client::builder()
                 .user_agent(USER_AGENT)

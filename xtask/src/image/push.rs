@@ -100,7 +100,7 @@ impl Registry {
             .unwrap_or_else(|| format!("https://api.ecr.{region}.{}", suffix(&region)));
         // The local client signs requests of this process, and finds what it encrypts with here. An error says that
         // it is there already.
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        drop(rustls::crypto::ring::default_provider().install_default());
         Ok(Self {
             client: Client::new(&address, &region, credentials),
             endpoint,
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_registry_is_spoken_to_with_tls() {
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        drop(rustls::crypto::ring::default_provider().install_default());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("https://{}/v2/", listener.local_addr().unwrap());
         let registry = std::thread::spawn(move || {
