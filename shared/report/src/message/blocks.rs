@@ -63,19 +63,19 @@ pub enum Block {
 }
 
 impl Block {
-    pub(crate) fn header(text: String) -> Self {
+    pub(super) fn header(text: String) -> Self {
         Self::Header {
             text: Text::PlainText { text },
         }
     }
 
-    pub(crate) fn section(text: String) -> Self {
+    pub(super) fn section(text: String) -> Self {
         Self::Section {
             text: Text::Mrkdwn { text },
         }
     }
 
-    pub(crate) fn context(text: String) -> Self {
+    pub(super) fn context(text: String) -> Self {
         Self::Context {
             elements: vec![Text::Mrkdwn { text }],
         }

@@ -1,7 +1,5 @@
 //! Telling: the secret, the destination, the message.
 
-use std::error::Error;
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,66 +7,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_state::{CallError, DocumentStore, Version, load, save, unless_lost};
 
-use crate::blocks::Message;
-use crate::destination::{Bot, Destination, InvalidSecret};
-use crate::message::message;
-use crate::slack::PostError;
-use crate::topic::{
-    KeptMessage, Place, PostedMessage, Step, Telling, Topic, asks_somebody, is_only_an_edit, step,
-};
-use crate::webhook::WebhookUrl;
+use super::destination::{Bot, Destination, InvalidSecret};
+use super::kept::{KeptMessage, Place, Step, Telling, step};
+use super::ports::{MessagePoster, SecretError, WebhookSecret};
+use super::topic::{Topic, asks_somebody, is_only_an_edit};
+use super::trouble::PostError;
+use crate::message::{Message, message};
 
 /// How long to wait before looking again whether somebody else has posted.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
-
-/// Where it is kept where messages go.
-pub trait WebhookSecret {
-    /// The secret's name, for errors.
-    fn name(&self) -> &str;
-
-    /// Reads the secret's text as it is now.
-    fn read(&self) -> impl Future<Output = Result<String, SecretError>> + Send;
-}
-
-/// What posts messages, for at most the time that is left.
-pub trait MessagePoster {
-    /// Posts `message` to `webhook`.
-    fn post(
-        &self,
-        webhook: &WebhookUrl,
-        message: &Message,
-        time_left: Duration,
-    ) -> impl Future<Output = Result<(), PostError>> + Send;
-
-    /// Posts `message` to the channel of `bot`.
-    fn post_as_bot(
-        &self,
-        bot: &Bot,
-        message: &Message,
-        time_left: Duration,
-    ) -> impl Future<Output = Result<PostedMessage, PostError>> + Send;
-
-    /// Makes `message` of what was posted. [`PostError::MessageGone`] where that cannot be edited.
-    fn edit(
-        &self,
-        bot: &Bot,
-        posted: &PostedMessage,
-        message: &Message,
-        time_left: Duration,
-    ) -> impl Future<Output = Result<(), PostError>> + Send;
-}
-
-/// The secret could not be read. Its cause says which, and why.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct SecretError(Box<dyn Error + Send + Sync>);
-
-impl SecretError {
-    /// The secret could not be read because of `cause`, which must not hold the secret's text.
-    pub fn new(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self(Box::new(cause))
-    }
-}
 
 /// A message that could not be told.
 #[derive(Debug, thiserror::Error)]

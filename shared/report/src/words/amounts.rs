@@ -1,11 +1,24 @@
-//! Counts, bytes, speeds and sums of money, as a person reads them.
+//! Durations, files, bytes, speeds and sums of money.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::FileCount;
 use longshore_events::words::{counted, number};
 
+/// "45 s", "3 min 2 s", "1 h 0 min". Two clocks are compared, so it may seem negative: then it is nothing.
+pub fn duration(from: DateTime<Utc>, until: DateTime<Utc>) -> String {
+    let seconds = until
+        .signed_duration_since(from)
+        .max(TimeDelta::zero())
+        .num_seconds();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
 /// "999 bytes", "20.0 GB": in powers of ten, as thresholds and prices are.
-pub(super) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] = [
         (1_000_000_000_000, "TB"),
         (1_000_000_000, "GB"),
@@ -23,7 +36,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// "1,204 files, about 12.3 GB, 400.0 MB of it estimated".
-pub(super) fn files(count: FileCount) -> String {
+pub fn files(count: FileCount) -> String {
     let files = counted(count.files, "file");
     if count.files == 0 && count.bytes == 0 {
         return files;
@@ -42,7 +55,7 @@ pub(super) fn files(count: FileCount) -> String {
 }
 
 /// "1,204 files, about 12.3 GB": the same for where there is little room.
-pub(super) fn files_briefly(count: FileCount) -> String {
+pub fn files_briefly(count: FileCount) -> String {
     let about = if count.estimated_bytes > 0 {
         "about "
     } else {
@@ -56,7 +69,7 @@ pub(super) fn files_briefly(count: FileCount) -> String {
 }
 
 /// "85.3 MB a second"; nothing where no time passed.
-pub(super) fn speed(amount: u64, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<String> {
+pub fn speed(amount: u64, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<String> {
     let milliseconds = until.signed_duration_since(from).num_milliseconds();
     let milliseconds = u128::try_from(milliseconds).ok().filter(|time| *time > 0)?;
     let a_second = u128::from(amount) * 1_000 / milliseconds;
@@ -67,7 +80,7 @@ pub(super) fn speed(amount: u64, from: DateTime<Utc>, until: DateTime<Utc>) -> O
 }
 
 /// "50 %", and 100 only when nothing is left.
-pub(super) fn share(part: u64, whole: u64) -> String {
+pub fn share(part: u64, whole: u64) -> String {
     let percent = match whole {
         0 => 100,
         _ => u128::from(part.min(whole)) * 100 / u128::from(whole),
@@ -76,7 +89,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// "about 0.35 USD".
-pub(super) fn cost(micro_usd: u64) -> String {
+pub fn cost(micro_usd: u64) -> String {
     const CENT: u64 = 10_000;
     match micro_usd {
         0 => "nothing".to_owned(),
@@ -90,21 +103,29 @@ pub(super) fn cost(micro_usd: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
 
     #[test]
-    fn long_numbers_are_told_in_groups_of_three() {
-        for (value, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345_678, "12,345,678"),
-            (u64::MAX, "18,446,744,073,709,551,615"),
+    fn durations_are_told_in_two_units_at_most() {
+        let start = DateTime::UNIX_EPOCH;
+        for (seconds, expected) in [
+            (-5, "0 s"),
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min 0 s"),
+            (182, "3 min 2 s"),
+            (3_600, "1 h 0 min"),
+            (90_061, "25 h 1 min"),
         ] {
-            assert_eq!(number(value), expected);
+            assert_eq!(
+                duration(start, start + TimeDelta::seconds(seconds)),
+                expected
+            );
         }
+        assert_eq!(
+            duration(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC),
+            "4595796695 h 59 min"
+        );
     }
 
     #[test]

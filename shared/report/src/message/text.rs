@@ -1,5 +1,7 @@
 //! Texts that are safe to show in Slack and within its limits.
 
+use crate::words::more;
+
 /// How much room `character` takes in a message as it is sent.
 ///
 /// Slack does not say whether it counts before or after its own escapes and JSON's, nor in what, so this
@@ -25,7 +27,7 @@ fn push_escaped(text: &mut String, character: char) {
 /// Escapes `raw` as Slack asks: `&`, `<` and `>`, and nothing else.
 ///
 /// A text of somebody else's can then neither mention a channel nor hide a link.
-pub(crate) fn escape(raw: &str) -> String {
+fn escape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     for character in raw.chars() {
         push_escaped(&mut text, character);
@@ -35,14 +37,14 @@ pub(crate) fn escape(raw: &str) -> String {
 
 /// Escapes `raw` into at most `limit` units of room on one line, and says how much was cut off where it
 /// is longer.
-pub(crate) fn line(raw: &str, limit: usize) -> String {
+pub(super) fn line(raw: &str, limit: usize) -> String {
     cut(&on_one_line(raw), limit)
 }
 
 /// `raw` on one line, in the type that Slack shows names in.
 ///
 /// Slack has no escape for a backtick within backticks, so one becomes an apostrophe.
-pub(crate) fn code(raw: &str, limit: usize) -> String {
+pub(super) fn code(raw: &str, limit: usize) -> String {
     let raw = on_one_line(raw).replace('`', "'");
     if raw.is_empty() {
         return "(empty)".to_owned();
@@ -53,7 +55,7 @@ pub(crate) fn code(raw: &str, limit: usize) -> String {
 /// `raw` as a quotation of somebody's words, of at most `lines` lines.
 ///
 /// Every line is marked, so that words of theirs never look like words of ours.
-pub(crate) fn quote(raw: &str, limit: usize, lines: usize) -> String {
+pub(super) fn quote(raw: &str, limit: usize, lines: usize) -> String {
     let cleaned = cleaned(raw);
     let total = cleaned.lines().count();
     let kept = cleaned.lines().take(lines).collect::<Vec<_>>().join("\n");
@@ -64,16 +66,8 @@ pub(crate) fn quote(raw: &str, limit: usize, lines: usize) -> String {
     text
 }
 
-/// "… and 3 more tasks".
-pub(crate) fn more(count: usize, of_what: &str) -> String {
-    match count {
-        1 => format!("… and 1 more {of_what}"),
-        _ => format!("… and {count} more {of_what}s"),
-    }
-}
-
 /// How much room `text`, which is escaped already, takes in JSON.
-pub(crate) fn sent_width(text: &str) -> usize {
+pub(super) fn sent_width(text: &str) -> usize {
     text.chars()
         .map(|character| match character {
             '"' | '\\' | '\n' => 2,

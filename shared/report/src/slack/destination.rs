@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::encrypted::NotEncrypted;
-use crate::webhook::WebhookUrl;
+use super::encrypted::NotEncrypted;
+use super::webhook::WebhookUrl;
 
 /// Where messages go.
 #[derive(Debug, Clone, PartialEq, Eq)]

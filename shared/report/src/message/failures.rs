@@ -2,7 +2,8 @@
 
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 
-use crate::text::{code, line, more, sent_width};
+use super::text::{code, line, sent_width};
+use crate::words::{counted, more, short_name};
 
 /// How much room the list of dead tasks takes at most.
 const LIST: usize = 2_400;
@@ -21,15 +22,12 @@ struct Cause<'a> {
 }
 
 /// A list of the causes that tasks died of, the most frequent first; nothing where none died.
-pub(crate) fn list(failures: &[TaskFailure]) -> Option<String> {
+pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
     let causes = causes(failures);
     if causes.is_empty() {
         return None;
     }
-    let mut text = match failures.len() {
-        1 => "*1 task died:*".to_owned(),
-        count => format!("*{count} tasks died:*"),
-    };
+    let mut text = format!("*{} died:*", counted(failures.len(), "task"));
     let mut told = 0;
     for cause in &causes {
         let lines = describe(cause, failures.len() > 1);
@@ -48,7 +46,7 @@ pub(crate) fn list(failures: &[TaskFailure]) -> Option<String> {
 }
 
 /// The most frequent cause on one line: "api exited with 1".
-pub(crate) fn headline(failures: &[TaskFailure]) -> Option<String> {
+pub(super) fn headline(failures: &[TaskFailure]) -> Option<String> {
     let causes = causes(failures);
     let task = causes.first()?.last;
     let container = task
@@ -126,7 +124,7 @@ fn describe(cause: &Cause<'_>, counted: bool) -> String {
     let which = if cause.count > 1 { "last task" } else { "task" };
     text.push_str(&format!(
         "\n        {which} {}",
-        code(last_part(&task.task), NAME)
+        code(&short_name(&task.task), NAME)
     ));
     text
 }
@@ -172,10 +170,6 @@ fn exited(exit_code: i64) -> String {
         _ => "",
     };
     format!("exited with {exit_code}{meaning}")
-}
-
-fn last_part(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 #[cfg(test)]

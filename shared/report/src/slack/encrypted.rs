@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-/// A text that is no URL to which a secret may be sent. Says what is wrong without saying what was found.
+/// A text that is not a URL to which a secret may be sent. Says what is wrong without saying what was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotEncrypted {
     /// Not a URL.
-    #[error("is no URL")]
+    #[error("is not a URL")]
     NotAUrl,
     /// A URL by which everybody on the way could read the messages and the secret.
     #[error("does not begin with https://")]

@@ -1,8 +1,10 @@
+//! The URL of an incoming webhook.
+
 use std::fmt;
 
 use reqwest::Url;
 
-use crate::encrypted::{self, NotEncrypted};
+use super::encrypted::{self, NotEncrypted};
 
 /// The URL of a Slack incoming webhook. Whoever knows it can post, so it is never shown: its `Debug`
 /// hides it, it has no `Display`, and nothing here puts it into an error.
