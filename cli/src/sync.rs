@@ -293,7 +293,7 @@ mod tests {
         assert!(
             answer
                 .text
-                .contains("completed: 3 files transferred, 6 bytes"),
+                .contains("completed: 3 files transferred, 3.0 kB"),
             "{}",
             answer.text
         );
