@@ -12,7 +12,7 @@ mod topic;
 mod trouble;
 mod webhook;
 
-pub use announcer::{AnnounceError, Announcer, Told};
+pub use announcer::{AnnounceError, Announcer, NotifyOutcome};
 pub use api::ApiUrl;
 pub use client::{ClientError, Slack};
 pub use destination::{Bot, Destination, InvalidSecret};

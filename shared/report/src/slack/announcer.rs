@@ -1,4 +1,4 @@
-//! Telling: the secret, the destination, the message.
+//! Notifying people of an event: the secret, the destination, the message.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use longshore_events::longshore::LongshoreEvent;
 use longshore_state::{CallError, DocumentStore, Version, load, save, unless_lost};
 
 use super::destination::{Bot, Destination, InvalidSecret};
-use super::kept::{KeptMessage, Place, Step, Telling, step};
+use super::kept::{KeptMessage, Notice, Place, Step, step};
 use super::ports::{MessagePoster, SecretError, WebhookSecret};
 use super::topic::{Topic, asks_somebody, is_only_an_edit};
 use super::trouble::PostError;
@@ -17,7 +17,7 @@ use crate::message::{Message, message};
 /// How long to wait before looking again whether somebody else has posted.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
-/// A message that could not be told.
+/// Why a message was not posted.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
     /// The secret could not be read.
@@ -54,14 +54,14 @@ pub enum AnnounceError {
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum NotifyOutcome {
     /// A message was posted.
     Posted,
     /// The message that is about the same was edited.
     Edited,
     /// The message that is about the same says something newer already.
     Outdated,
-    /// Slack is not told of it: not of this event at all, or not of this one without a message to edit.
+    /// Nobody is notified: not of this event at all, or not without a message to edit.
     Ignored,
 }
 
@@ -142,39 +142,39 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     ///
     /// # Errors
     /// [`AnnounceError`]; nothing that it says holds the webhook's URL or the bot's token.
-    pub async fn tell<Store: DocumentStore>(
+    pub async fn notify<Store: DocumentStore>(
         &self,
         event: &LongshoreEvent,
         messages: &Store,
         now: DateTime<Utc>,
         time_left: Duration,
-    ) -> Result<Told, AnnounceError> {
+    ) -> Result<NotifyOutcome, AnnounceError> {
         let Some(message) = message(event) else {
-            return Ok(Told::Ignored);
+            return Ok(NotifyOutcome::Ignored);
         };
         let clock = Clock::new(now, time_left);
         let only_as_edit = is_only_an_edit(event);
-        let telling = Topic::of(event).map(|(topic, stage)| Telling {
+        let notice = Topic::of(event).map(|(topic, stage)| Notice {
             topic,
             stage,
             message: message.clone(),
             only_as_edit,
             asks_somebody: asks_somebody(event),
         });
-        let tell = async |destination: &Destination| match (destination, &telling) {
-            (Destination::Bot(bot), Some(telling)) => {
-                self.keep_up(bot, telling, messages, &clock).await
+        let notify = async |destination: &Destination| match (destination, &notice) {
+            (Destination::Bot(bot), Some(notice)) => {
+                self.keep_up(bot, notice, messages, &clock).await
             }
-            _ if only_as_edit => Ok(Told::Ignored),
+            _ if only_as_edit => Ok(NotifyOutcome::Ignored),
             _ => self
                 .post(destination, &message, &clock)
                 .await
-                .map(|()| Told::Posted),
+                .map(|()| NotifyOutcome::Posted),
         };
         let (destination, is_fresh) = self.destination(&clock).await?;
-        match tell(&destination).await {
+        match notify(&destination).await {
             Err(error) if !is_fresh && is_of_destination(&error) => {
-                tell(&self.renewed(&destination, error, &clock).await?).await
+                notify(&self.renewed(&destination, error, &clock).await?).await
             }
             outcome => outcome,
         }
@@ -201,19 +201,19 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     async fn keep_up<Store: DocumentStore>(
         &self,
         bot: &Bot,
-        telling: &Telling,
+        notice: &Notice,
         messages: &Store,
         clock: &Clock,
-    ) -> Result<Told, AnnounceError> {
-        let topic = &telling.topic;
+    ) -> Result<NotifyOutcome, AnnounceError> {
+        let topic = &notice.topic;
         let failed = |problem| AnnounceError::Store {
             topic: topic.clone(),
             problem,
         };
         while !clock.left().is_zero() {
             let (known, version) = load(messages, topic).await.map_err(failed)?.unzip();
-            match step(known.as_ref(), telling, clock.now()) {
-                Step::Ignore => return Ok(Told::Ignored),
+            match step(known.as_ref(), notice, clock.now()) {
+                Step::Ignore => return Ok(NotifyOutcome::Ignored),
                 Step::Wait => tokio::time::sleep(LOOK_AGAIN.min(clock.left())).await,
                 Step::Post(claim) => {
                     let saved = save(messages, topic, &claim, version.as_ref()).await;
@@ -228,7 +228,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                     posted,
                     is_new,
                 } => {
-                    // Written before it is told: whoever comes meanwhile must not tell what is older.
+                    // Written before it is shown: whoever comes meanwhile must not show an older stage.
                     let version = if is_new {
                         let saved = save(messages, topic, &kept, version.as_ref()).await;
                         match unless_lost(saved).map_err(failed)? {
@@ -262,10 +262,10 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                     // Somebody who knew something newer may have edited before this edit arrived.
                     let (_, latest) = load(messages, topic).await.map_err(failed)?.unzip();
                     if latest == version {
-                        return Ok(if kept.stage == telling.stage {
-                            Told::Edited
+                        return Ok(if kept.stage == notice.stage {
+                            NotifyOutcome::Edited
                         } else {
-                            Told::Outdated
+                            NotifyOutcome::Outdated
                         });
                     }
                 }
@@ -283,27 +283,27 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         version: &Version,
         messages: &Store,
         clock: &Clock,
-    ) -> Result<Told, AnnounceError> {
+    ) -> Result<NotifyOutcome, AnnounceError> {
         let outcome = self
             .poster
             .post_as_bot(bot, &claim.message, clock.left())
             .await;
-        let (kept, told) = match outcome {
+        let (kept, outcome) = match outcome {
             Ok(posted) => (
                 KeptMessage {
                     place: Place::Posted(posted),
                     ..claim
                 },
-                Ok(Told::Posted),
+                Ok(NotifyOutcome::Posted),
             ),
             // The next one need not wait until the claim is over.
             Err(error) => (claim.released(clock.now()), Err(error.into())),
         };
         if let Err(problem) = save(messages, topic, &kept, Some(version)).await {
-            // The message is told, or its error is; at worst it is told a second time.
+            // The message is posted, or its error is returned; at worst it is posted a second time.
             tracing::warn!(topic = %topic, %problem, "where the message is in slack could not be kept");
         }
-        told
+        outcome
     }
 
     /// The destination, and whether it was read just now.

@@ -17,7 +17,7 @@ const CLAIM: TimeDelta = TimeDelta::seconds(90);
 pub struct KeptMessage {
     /// The latest stage that is known.
     pub stage: Stage,
-    /// What is told of it.
+    /// What it says.
     pub message: Message,
     /// Where it is in Slack.
     pub place: Place,
@@ -77,8 +77,8 @@ impl Key for Topic {
     }
 }
 
-/// What is to be told of a topic.
-pub(crate) struct Telling {
+/// What somebody is to be notified of.
+pub(crate) struct Notice {
     pub(crate) topic: Topic,
     pub(crate) stage: Stage,
     pub(crate) message: Message,
@@ -106,32 +106,32 @@ pub(crate) enum Step {
 /// Decides what to do about a message of which `kept` is known.
 ///
 /// Whoever comes late edits the message as well, to what is newer: the one who knew that may have died
-/// before it had told it.
-pub(crate) fn step(kept: Option<&KeptMessage>, telling: &Telling, now: DateTime<Utc>) -> Step {
-    let told = KeptMessage {
-        stage: telling.stage,
-        message: telling.message.clone(),
+/// before it had said so.
+pub(crate) fn step(kept: Option<&KeptMessage>, notice: &Notice, now: DateTime<Utc>) -> Step {
+    let latest = KeptMessage {
+        stage: notice.stage,
+        message: notice.message.clone(),
         place: Place::Claimed { until: now },
     };
     let Some(kept) = kept else {
-        return if telling.only_as_edit {
+        return if notice.only_as_edit {
             Step::Ignore
         } else {
-            Step::Post(told.claimed(now))
+            Step::Post(latest.claimed(now))
         };
     };
-    let is_new = telling.stage > kept.stage;
+    let is_new = notice.stage > kept.stage;
     match &kept.place {
-        Place::Claimed { .. } if telling.only_as_edit => Step::Ignore,
+        Place::Claimed { .. } if notice.only_as_edit => Step::Ignore,
         Place::Claimed { until } if now < *until => Step::Wait,
-        Place::Claimed { .. } if is_new => Step::Post(told.claimed(now)),
+        Place::Claimed { .. } if is_new => Step::Post(latest.claimed(now)),
         Place::Claimed { .. } => Step::Post(kept.clone().claimed(now)),
-        Place::Posted(_) if is_new && telling.asks_somebody => Step::Post(told.claimed(now)),
+        Place::Posted(_) if is_new && notice.asks_somebody => Step::Post(latest.claimed(now)),
         Place::Posted(posted) => Step::Edit {
             kept: if is_new {
                 KeptMessage {
                     place: kept.place.clone(),
-                    ..told
+                    ..latest
                 }
             } else {
                 kept.clone()
@@ -155,8 +155,8 @@ mod tests {
         Message::new(text.to_owned(), Vec::new())
     }
 
-    fn telling(rank: Rank, seconds: i64) -> Telling {
-        Telling {
+    fn notice(rank: Rank, seconds: i64) -> Notice {
+        Notice {
             topic: Topic {
                 kind: "deployment",
                 id: "1".to_owned(),
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_first_who_tells_of_a_topic_claims_its_message() {
-        let Step::Post(claim) = step(None, &telling(Rank::Ended, 1), at(5)) else {
+        let Step::Post(claim) = step(None, &notice(Rank::Ended, 1), at(5)) else {
             panic!("not posted");
         };
         assert_eq!(claim.message, message("told"));
@@ -202,7 +202,7 @@ mod tests {
     fn while_somebody_posts_it_the_others_wait() {
         let claim = kept(Rank::Began, 0, Place::Claimed { until: at(90) });
         assert_eq!(
-            step(Some(&claim), &telling(Rank::Ended, 1), at(89)),
+            step(Some(&claim), &notice(Rank::Ended, 1), at(89)),
             Step::Wait
         );
     }
@@ -211,7 +211,7 @@ mod tests {
     fn a_message_that_nobody_came_to_post_is_posted_by_the_next_with_what_is_newest() {
         for (rank, expected) in [(Rank::Began, "kept"), (Rank::Ended, "told")] {
             let claim = kept(Rank::GoesOn, 0, Place::Claimed { until: at(90) });
-            let Step::Post(claim) = step(Some(&claim), &telling(rank, 1), at(90)) else {
+            let Step::Post(claim) = step(Some(&claim), &notice(rank, 1), at(90)) else {
                 panic!("not posted");
             };
             assert_eq!(claim.message, message(expected));
@@ -231,7 +231,7 @@ mod tests {
         ] {
             let kept = kept(before.0, before.1, Place::Posted(posted()));
             let Step::Edit { kept, is_new, .. } =
-                step(Some(&kept), &telling(after.0, after.1), at(10))
+                step(Some(&kept), &notice(after.0, after.1), at(10))
             else {
                 panic!("not edited");
             };
@@ -245,7 +245,7 @@ mod tests {
     fn what_comes_twice_is_written_once_and_told_again() {
         let kept = kept(Rank::Ended, 1, Place::Posted(posted()));
         assert_eq!(
-            step(Some(&kept), &telling(Rank::Ended, 1), at(10)),
+            step(Some(&kept), &notice(Rank::Ended, 1), at(10)),
             Step::Edit {
                 kept: kept.clone(),
                 posted: posted(),
@@ -256,16 +256,16 @@ mod tests {
 
     #[test]
     fn what_is_only_an_edit_waits_for_nobody_and_posts_nothing() {
-        let mut telling = telling(Rank::GoesOn, 1);
-        telling.only_as_edit = true;
-        assert_eq!(step(None, &telling, at(10)), Step::Ignore);
+        let mut notice = notice(Rank::GoesOn, 1);
+        notice.only_as_edit = true;
+        assert_eq!(step(None, &notice, at(10)), Step::Ignore);
         for until in [at(5), at(90)] {
             let claim = kept(Rank::Began, 0, Place::Claimed { until });
-            assert_eq!(step(Some(&claim), &telling, at(10)), Step::Ignore);
+            assert_eq!(step(Some(&claim), &notice, at(10)), Step::Ignore);
         }
         let kept = kept(Rank::Began, 0, Place::Posted(posted()));
         assert!(matches!(
-            step(Some(&kept), &telling, at(10)),
+            step(Some(&kept), &notice, at(10)),
             Step::Edit { is_new: true, .. }
         ));
     }

@@ -186,10 +186,7 @@ fn a_deployment_that_failed_says_what_the_service_runs() {
 #[test]
 fn an_image_that_the_reconcile_found_says_so() {
     let text = texts(&message(&started(Source::Reconcile))).join("\n");
-    assert!(
-        text.contains("*Asked for by:* the reconcile"),
-        "{text}"
-    );
+    assert!(text.contains("*Asked for by:* the reconcile"), "{text}");
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn a_sync_that_has_nothing_to_do_is_told_in_one_short_line() {
     }));
     assert_eq!(
         texts(&told),
-        ["⏭️ Sync unchanged: homebrew-bottles-prod: the mirror already holds what its index names"; 2]
+        ["⏭️ Sync unchanged: homebrew-bottles-prod: the mirror already holds what its index names";
+            2]
     );
 }
 
