@@ -1,6 +1,5 @@
 //! `longshore render|plan|apply|destroy|drift|outputs`.
 
-use chrono::Utc;
 use longshore_events::longshore::StackSource;
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
 use longshore_provisioning::destroy::destroy;
@@ -19,6 +18,7 @@ use crate::arguments::{
     ApplyArguments, DestroyArguments, Output, PlanArguments, StackArguments, StackFileArguments,
 };
 use crate::follow::{End, follow};
+use crate::outcome::worker;
 use crate::plan::{in_words, nothing_to_do};
 use crate::stack_file::open;
 
@@ -137,10 +137,7 @@ pub async fn run_outputs<C: ProvisioningCloud>(
 }
 
 fn asked(note: Option<String>) -> (StackRequest, Worker) {
-    let worker = Worker {
-        id: Uuid::new_v4().to_string(),
-        now: Utc::now(),
-    };
+    let worker = worker();
     let request = StackRequest {
         id: worker.id.clone(),
         at: worker.now,

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use chrono::Utc;
 use longshore_bottles::ports::{Source, SyncCloud, Transferrer};
 use longshore_bottles::settings::{RunnerSettings, THRESHOLD_BYTES};
 use longshore_bottles::sync::record::{Sync, SyncState};
@@ -12,14 +11,13 @@ use longshore_bottles::sync::{
     Engine, RunOutcome, RunRequest, SyncOptions, advance, plan, run as run_sync, status, verify,
 };
 use longshore_events::longshore::SyncSource;
-use longshore_state::Worker;
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::arguments::{
     Output, StackArguments, SyncCommand, SyncOptionArguments, SyncPlanArguments, SyncRunArguments,
 };
+use crate::outcome::worker;
 use crate::sync_offline;
 use crate::sync_words::{
     outcome_in_words, plan_in_words, progress, status_in_words, verification_in_words,
@@ -110,10 +108,7 @@ where
         }
         MirrorCommand::Run(arguments) => {
             let (source, transferrer) = source(&arguments.stack).await?;
-            let worker = Worker {
-                id: Uuid::new_v4().to_string(),
-                now: Utc::now(),
-            };
+            let worker = worker();
             let engine = Engine {
                 cloud,
                 source: &source,

@@ -65,7 +65,7 @@ pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: Docu
         sync_id = subject.sync_id,
         key = subject.key,
         outcome,
-        "told in slack"
+        "notified in slack"
     );
     Ok(json!({"outcome": outcome, "event": event.detail_type()}))
 }

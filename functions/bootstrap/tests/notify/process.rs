@@ -204,7 +204,7 @@ async fn events_are_told_with_one_read_of_the_secret_and_no_trace_of_it() {
         .filter(|request| request.url.path() == "/")
         .count();
     assert_eq!(reads, 1);
-    assert!(log.contains("told in slack"), "{log}");
+    assert!(log.contains("notified in slack"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
 }
 
