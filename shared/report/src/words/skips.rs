@@ -9,7 +9,7 @@ pub fn skipped(reason: SkipReason) -> &'static str {
         SkipReason::AlreadyDeploying => "this image is already being deployed",
         SkipReason::NewerRequested => "a newer request came first",
         SkipReason::FailedBefore => {
-            "this image failed on the service before, or was rolled back; to deploy it all the same, ask for it with a \
+            "this image failed on the service before, or somebody rolled it back; to deploy it all the same, ask for it with a \
              release file, a payload or the command line"
         }
         SkipReason::ArchitectureMissing => {
@@ -52,7 +52,7 @@ mod tests {
             ),
             (
                 SkipReason::FailedBefore,
-                "this image failed on the service before, or was rolled back",
+                "this image failed on the service before, or somebody rolled it back",
                 true,
             ),
             (

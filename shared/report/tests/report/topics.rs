@@ -12,7 +12,7 @@ use longshore_report::{Announcer, KeptMessage, NotifyOutcome, Place, PostError, 
 
 use scene::{
     BOT, PLENTY, Scene, WEBHOOK, after, deployment, failed, now, planned, progressed, rolled_back,
-    skipped, started, succeeded, sync, text, waiting,
+    skipped, started, succeeded, text, waiting,
 };
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Messages of deployments and of release files.
 
 use longshore_events::longshore::{
-    DeploymentSkipped, DeploymentSucceeded, DeploymentSuperseded, DeploymentWaiting, FailedPhase,
-    LongshoreEvent, SkipReason, Source, WaitReason,
+    DeploymentSucceeded, DeploymentSuperseded, FailedPhase, LongshoreEvent, SkipReason, Source,
+    WaitReason,
 };
 
 use super::scene::{
