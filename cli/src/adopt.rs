@@ -2,11 +2,11 @@
 
 use longshore_provisioning::adopt::{AdoptRequest, Adoption, adopt};
 use longshore_provisioning::ports::{ProvisioningCloud, ServiceInspector};
+use longshore_report::words::image_name;
 use longshore_rollout::policy::ImagePolicy;
 
 use crate::arguments::{AdoptArguments, Output, PolicyArguments};
 use crate::outcome::worker;
-use crate::status::image_name;
 
 /// Writes the route and the record of a service that another tool has made.
 pub async fn run<C: ProvisioningCloud + ServiceInspector>(

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use longshore_provisioning::ports::{ProvisioningCloud, StackEvent};
+use longshore_report::words::reason_or_none;
 
 /// How long lies between two looks; CloudFormation allows few requests a second.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -47,7 +48,7 @@ pub async fn follow<C: ProvisioningCloud>(
                     "{} ({}): {}",
                     event.logical_id,
                     event.resource_type,
-                    event.reason.as_deref().unwrap_or("no reason given")
+                    reason_or_none(event.reason.as_deref().unwrap_or_default())
                 ));
             }
             if ends(&event, operation_id, stack_id) {

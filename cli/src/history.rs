@@ -3,14 +3,14 @@
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::Source;
+use longshore_report::words::{Asker, duration, image_name, second};
 use longshore_rollout::history::history;
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::Deployment;
 use longshore_rollout::route::Owner;
 
 use crate::arguments::{HistoryArguments, Output};
-use crate::outcome::second;
-use crate::status::{image_name, state_of};
+use crate::status::state_of;
 
 /// Shows the deployments of a service, the newest first.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::Result<String> {
@@ -57,7 +57,7 @@ fn table(deployments: &[Deployment]) -> String {
             second(deployment.requested_at),
             deployment.finished_at.map_or_else(
                 || "-".to_owned(),
-                |end| took((end - deployment.claimed_at).num_seconds()),
+                |end| duration(deployment.claimed_at, end),
             ),
         ]);
     }
@@ -65,29 +65,10 @@ fn table(deployments: &[Deployment]) -> String {
 }
 
 fn asked_by(source: &Source) -> String {
-    let (who, note) = match source {
-        Source::Push => ("a push".to_owned(), None),
-        Source::Reconcile => ("the reconcile".to_owned(), None),
-        Source::Release { key, note, .. } => (key.clone(), note.as_deref()),
-        Source::Manual { note } => ("a person".to_owned(), note.as_deref()),
-        Source::Rollback { to, note } => (format!("a rollback to {to}"), note.as_deref()),
-        Source::Stack {
-            operation_id,
-            restored: true,
-        } => (format!("restored after change {operation_id}"), None),
-        Source::Stack { operation_id, .. } => (format!("change {operation_id}"), None),
-    };
-    match note {
+    let who = source.in_words(str::to_owned);
+    match source.note() {
         Some(note) => format!("{who}: {note}"),
         None => who,
-    }
-}
-
-fn took(seconds: i64) -> String {
-    match seconds.max(0) {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
 }
 
@@ -116,7 +97,7 @@ mod tests {
             "44",
             "succeeded",
             "shop/api",
-            "a rollback to 42: the checkout",
+            "a rollback to deployment 42: the checkout",
             "1 min 30 s",
         ] {
             assert!(rows[1].contains(expected), "{table}");

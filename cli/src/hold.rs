@@ -1,6 +1,7 @@
 //! `longshore hold`, `resume` and `approve`.
 
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_report::words::minute;
 use longshore_rollout::deploy::Outcome;
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, resume};
 use longshore_rollout::ports::Cloud;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
-use crate::outcome::{answer, in_words, minute, waits_for, with_note, worker};
+use crate::outcome::{answer, in_words, waits_for, with_note, worker};
 
 /// Lets no deployment of the service or the stack begin.
 pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::Result<Answer> {

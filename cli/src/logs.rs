@@ -1,12 +1,13 @@
 //! `longshore logs`.
 
 use anyhow::bail;
+use longshore_report::words::{image_name, short_name};
 use longshore_rollout::history::{ContainerLog, DeploymentLogs, logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::route::Owner;
 
 use crate::arguments::{LogsArguments, Output};
-use crate::status::{image_name, state_of};
+use crate::status::state_of;
 
 /// Shows what the tasks wrote that failed in a deployment.
 pub async fn run<C: Cloud + TaskLogs>(
@@ -54,7 +55,7 @@ fn text(found: &DeploymentLogs) -> String {
         );
     }
     for ContainerLog { stream, lines } in logs {
-        let task = stream.task.rsplit('/').next().unwrap_or_default();
+        let task = short_name(&stream.task);
         text.push_str(&format!(
             "\n\ncontainer {} of task {task} ({} in {}):",
             stream.container, stream.log_stream, stream.log_group

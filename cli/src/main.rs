@@ -3,7 +3,6 @@
 //! It does what the functions do, with the same code, and with the permissions of whoever runs it.
 
 mod adopt;
-mod amounts;
 mod answer;
 mod arguments;
 mod cost;
@@ -21,6 +20,7 @@ mod stack_file;
 mod status;
 mod sync;
 mod sync_offline;
+mod sync_words;
 mod validate;
 
 use std::io::{self, Write};

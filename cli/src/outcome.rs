@@ -1,7 +1,8 @@
 //! What came of a request, in words.
 
 use chrono::{DateTime, Utc};
-use longshore_events::longshore::{SkipReason, WaitReason};
+use longshore_events::longshore::WaitReason;
+use longshore_report::words::{self, skipped};
 use longshore_rollout::deploy::{Outcome, ServiceOutcome};
 use longshore_state::Worker;
 use uuid::Uuid;
@@ -47,48 +48,27 @@ pub fn in_words(outcome: &Outcome, name: &str, what: &impl std::fmt::Display) ->
         Outcome::Started { deployment_id, .. } => format!(
             "deployment {deployment_id} of {what} to {name} started; follow it with: longshore status {name}"
         ),
-        Outcome::Nothing => format!("nothing to do: {name} has been asked for {what} before"),
-        Outcome::Skipped { reason } => format!("nothing to do: {name} {}", why(*reason, what)),
-        Outcome::Waiting { reason, until } => {
-            format!(
-                "{what} waits to go to {name}: for {}",
-                waits_for(reason, *until)
-            )
-        }
+        Outcome::Nothing => format!("nothing to do for {name}: {what} was asked for before"),
+        Outcome::Skipped { reason } => format!("nothing to do for {name}: {}", skipped(*reason)),
+        Outcome::Waiting { reason, until } => format!(
+            "deployment of {what} to {name} waits for {}",
+            waits_for(reason, *until)
+        ),
         Outcome::Pending => {
-            format!("the stack of {name} is being changed; {what} goes there when that is over")
+            format!("deployment of {what} to {name} waits for the end of the stack's change")
         }
         Outcome::Failed { reason } => format!("deploy {what} to {name}: {reason}"),
     }
 }
 
-fn why(reason: SkipReason, what: &impl std::fmt::Display) -> String {
-    match reason {
-        SkipReason::AlreadyRunning => format!("already runs {what}"),
-        SkipReason::AlreadyDeploying => format!("is already being deployed with {what}"),
-        SkipReason::NewerRequested => format!("was asked for something newer than {what}"),
-        SkipReason::FailedBefore => format!("failed with {what} before"),
-        SkipReason::ArchitectureMissing => format!("cannot run {what} on its processors"),
-        SkipReason::ApprovalExpired => format!("was not approved for {what} in time"),
-        SkipReason::PredecessorFailed => {
-            format!("waited for a service that did not get {what} to run")
-        }
-        SkipReason::RouteRemoved => format!("is named by no route any more; {what} was given up"),
-    }
-}
-
-/// What a request waits for, in words.
+/// What a request waits for, with what is said of it.
 pub fn waits_for(reason: &WaitReason, until: Option<DateTime<Utc>>) -> String {
-    let until = until.map(|until| format!(", until {}", minute(until)));
-    let until = until.unwrap_or_default();
-    match reason {
-        WaitReason::Held { note } => {
-            format!("the end of a hold{until}{}", with_note(note.as_deref()))
-        }
-        WaitReason::Frozen => format!("the end of a freeze window{until}"),
-        WaitReason::Approval => format!("approval{until}"),
-        WaitReason::Predecessors { services } => format!("{} to run it first", services.join(", ")),
-    }
+    let note = match reason {
+        WaitReason::Held { note } => note.as_deref(),
+        _ => None,
+    };
+    let waits_for = words::waits_for(reason, until, str::to_owned);
+    format!("{waits_for}{}", with_note(note))
 }
 
 /// A note in parentheses.
@@ -96,12 +76,41 @@ pub fn with_note(note: Option<&str>) -> String {
     note.map_or_else(String::new, |note| format!(" ({note})"))
 }
 
-/// A time to come: seconds do not matter.
-pub fn minute(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
+#[cfg(test)]
+mod tests {
+    use longshore_events::longshore::SkipReason;
 
-/// A time that was.
-pub fn second(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    use super::*;
+
+    #[test]
+    fn what_is_skipped_or_waits_is_told_in_the_words_of_slack() {
+        for (outcome, expected) in [
+            (
+                Outcome::Skipped {
+                    reason: SkipReason::AlreadyRunning,
+                },
+                "nothing to do for shop/api: the service already runs this image",
+            ),
+            (
+                Outcome::Waiting {
+                    reason: WaitReason::Held {
+                        note: Some("the sale".to_owned()),
+                    },
+                    until: None,
+                },
+                "deployment of shop/api:v3 to shop/api waits for somebody to end the hold (the sale)",
+            ),
+            (
+                Outcome::Waiting {
+                    reason: WaitReason::Predecessors {
+                        services: vec!["migrate".to_owned()],
+                    },
+                    until: None,
+                },
+                "deployment of shop/api:v3 to shop/api waits for migrate to run this image first",
+            ),
+        ] {
+            assert_eq!(in_words(&outcome, "shop/api", &"shop/api:v3"), expected);
+        }
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use longshore_provisioning::apply::count;
 use longshore_provisioning::error::Line;
 use longshore_provisioning::plan::{Plan, PlanOutcome};
 use longshore_provisioning::ports::{Action, PropertyChange, ResourceChange};
+use longshore_report::words;
 
 /// Longer values are cut: a policy or a dashboard fills a screen.
 const LONGEST_VALUE: usize = 200;
@@ -18,7 +20,7 @@ pub fn in_words(plan: &Plan) -> String {
     let stack = &plan.stack;
     let headline = match plan.outcome {
         PlanOutcome::Unchanged => {
-            let _ = write!(text, "stack {stack} is as its file says: nothing to do");
+            text.push_str(&nothing_to_do(stack));
             return text;
         }
         PlanOutcome::Create => format!("stack {stack} would be created"),
@@ -27,7 +29,11 @@ pub fn in_words(plan: &Plan) -> String {
         ),
         PlanOutcome::Update => format!("stack {stack} would be updated"),
     };
-    let _ = writeln!(text, "{headline}: {}\n", tally(&plan.changes));
+    let _ = writeln!(
+        text,
+        "{headline}: {}\n",
+        words::changes(count(&plan.changes))
+    );
     let mut changes: Vec<&ResourceChange> = plan.changes.iter().collect();
     changes.sort_by(|one, other| {
         (one.action, &one.logical_id).cmp(&(other.action, &other.logical_id))
@@ -42,19 +48,11 @@ pub fn in_words(plan: &Plan) -> String {
     text
 }
 
-fn tally(changes: &[ResourceChange]) -> String {
-    let count = |wanted: &[Action]| {
-        changes
-            .iter()
-            .filter(|change| wanted.contains(&change.action))
-            .count()
-    };
+/// That there is nothing to apply.
+pub fn nothing_to_do(stack: &str) -> String {
     format!(
-        "{} to add, {} to change, {} to replace, {} to remove",
-        count(&[Action::Add, Action::Import]),
-        count(&[Action::Change]),
-        count(&[Action::Replace, Action::ReplaceAndKeep, Action::MayReplace]),
-        count(&[Action::Remove, Action::RemoveAndKeep]),
+        "nothing to do: {}",
+        words::stack_unchanged(&format!("stack {stack}"))
     )
 }
 
@@ -175,7 +173,7 @@ stack shop-prod would be updated: 1 to add, 1 to change, 1 to replace, 1 to remo
         };
         assert_eq!(
             in_words(&plan),
-            "stack shop is as its file says: nothing to do"
+            "nothing to do: stack shop is already as its stack file says"
         );
     }
 }

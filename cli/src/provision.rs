@@ -1,6 +1,5 @@
 //! `longshore render|plan|apply|destroy|drift|outputs`.
 
-use chrono::Utc;
 use longshore_events::longshore::StackSource;
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
 use longshore_provisioning::destroy::destroy;
@@ -9,6 +8,7 @@ use longshore_provisioning::outputs::outputs;
 use longshore_provisioning::plan::plan;
 use longshore_provisioning::ports::ProvisioningCloud;
 use longshore_provisioning::settings::Settings;
+use longshore_report::words::reason_or_none;
 use longshore_stack::render::{Context, render as render_template};
 use longshore_state::Worker;
 use serde_json::Value;
@@ -18,7 +18,8 @@ use crate::arguments::{
     ApplyArguments, DestroyArguments, Output, PlanArguments, StackArguments, StackFileArguments,
 };
 use crate::follow::{End, follow};
-use crate::plan::in_words;
+use crate::outcome::worker;
+use crate::plan::{in_words, nothing_to_do};
 use crate::stack_file::open;
 
 /// Prints the template, with the images that the file names: it needs no AWS.
@@ -62,7 +63,7 @@ pub async fn run_apply<C: ProvisioningCloud>(
     let operation_id = match &applied.outcome {
         ApplyOutcome::Applying { operation_id, .. } => operation_id,
         ApplyOutcome::Unchanged => {
-            return Ok(format!("stack {stack} is as its file says: nothing to do"));
+            return Ok(nothing_to_do(stack));
         }
         ApplyOutcome::Pending | ApplyOutcome::TakenBefore => {
             return Ok(format!("stack {stack} is being changed already"));
@@ -136,10 +137,7 @@ pub async fn run_outputs<C: ProvisioningCloud>(
 }
 
 fn asked(note: Option<String>) -> (StackRequest, Worker) {
-    let worker = Worker {
-        id: Uuid::new_v4().to_string(),
-        now: Utc::now(),
-    };
+    let worker = worker();
     let request = StackRequest {
         id: worker.id.clone(),
         at: worker.now,
@@ -164,7 +162,7 @@ async fn ended<C: ProvisioningCloud>(
 
 fn answered(stack: &str, end: &End, done: &str, output: Output) -> anyhow::Result<String> {
     if !end.is_success() {
-        let failure = end.failure.as_deref().unwrap_or("no reason given");
+        let failure = reason_or_none(end.failure.as_deref().unwrap_or_default());
         anyhow::bail!("stack {stack} is {}: {failure}", end.status);
     }
     match output {

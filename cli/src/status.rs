@@ -3,15 +3,14 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use longshore_events::image::Image;
+use longshore_report::words::{image_name, minute, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::route::Owner;
 use longshore_rollout::status::{ServiceStatus, status};
-use longshore_rollout::task_definition::{named_image, pinned_image};
 
 use crate::arguments::{Output, StatusArguments};
-use crate::outcome::{minute, second, waits_for, with_note};
+use crate::outcome::{waits_for, with_note};
 
 /// Shows the last deployment of every service that the filter lets through.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Result<String> {
@@ -75,17 +74,12 @@ fn tasks(status: &ServiceStatus) -> String {
     if deployment.task_definition.as_ref() == Some(&running.task_definition) {
         return count;
     }
-    if deployment.previous_task_definition == running.task_definition {
-        let (repository, tag) = named_image(&deployment.previous_image);
-        let image = match (pinned_image(&deployment.previous_image), tag) {
-            (Some(image), _) => format!("{repository}@{}", image.digest.short()),
-            (None, Some(tag)) => format!("{repository}:{tag}"),
-            (None, None) => repository,
-        };
-        return format!("{count} of {image}");
-    }
-    let name = &running.task_definition;
-    format!("{count} of {}", name.rsplit('/').next().unwrap_or(name))
+    let what = if deployment.previous_task_definition == running.task_definition {
+        &deployment.previous_image
+    } else {
+        &running.task_definition
+    };
+    format!("{count} of {}", short_name(what))
 }
 
 /// What comes next, and what keeps it back.
@@ -122,14 +116,6 @@ fn next(status: &ServiceStatus) -> String {
     }
 }
 
-/// `shop/api:v3`; of an image that no tag names, its repository.
-pub fn image_name(image: &Image) -> String {
-    match &image.tag {
-        Some(tag) => format!("{}:{tag}", image.repository),
-        None => image.repository.clone(),
-    }
-}
-
 /// How far a deployment is, and why it failed.
 pub fn state_of(deployment: &Deployment) -> String {
     let state = match (deployment.state, &deployment.task) {
@@ -161,6 +147,7 @@ fn in_words(state: State) -> &'static str {
 #[cfg(test)]
 pub mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
+    use longshore_events::image::Image;
     use longshore_events::longshore::{Source, WaitReason};
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
     use longshore_rollout::sequence::Sequence;
@@ -295,7 +282,7 @@ pub mod tests {
         assert_eq!(
             next(&held),
             "held until 2026-11-21 14:00 UTC (the sale); shop/api:v4 333333333333 waits for the end of a \
-             hold, until 2026-11-21 14:00 UTC (the sale)"
+             hold, at 2026-11-21 14:00 UTC (the sale)"
         );
         held.hold = None;
         held.waiting[0].unrouted_since = Some(at(60));

@@ -1,37 +1,30 @@
 //! `longshore sync`, as far as it is about a mirror and not about files.
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use chrono::Utc;
 use longshore_bottles::ports::{Source, SyncCloud, Transferrer};
 use longshore_bottles::settings::{RunnerSettings, THRESHOLD_BYTES};
 use longshore_bottles::sync::record::{Sync, SyncState};
 use longshore_bottles::sync::{
-    Engine, PublishedIndex, RunOutcome, RunRequest, ShardStatus, SyncOptions, SyncPlan, SyncStatus,
-    Verification, advance, plan, run as run_sync, status, verify,
+    Engine, RunOutcome, RunRequest, SyncOptions, advance, plan, run as run_sync, status, verify,
 };
-use longshore_events::longshore::{RefusedEntry, RunsOn, SyncOutcome, SyncSource};
-use longshore_events::transfer::TransferFailure;
-use longshore_events::words::{counted, number};
-use longshore_state::Worker;
+use longshore_events::longshore::SyncSource;
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::amounts::{in_words, megabytes, usd};
 use crate::answer::Answer;
 use crate::arguments::{
     Output, StackArguments, SyncCommand, SyncOptionArguments, SyncPlanArguments, SyncRunArguments,
 };
+use crate::outcome::worker;
 use crate::sync_offline;
+use crate::sync_words::{
+    outcome_in_words, plan_in_words, progress, status_in_words, verification_in_words,
+};
 
 /// How long lies between two looks at a sync that tasks work for.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// How many of something are listed for people.
-const SHOWN: usize = 20;
 
 /// What is done with a mirror.
 #[derive(Debug)]
@@ -115,10 +108,7 @@ where
         }
         MirrorCommand::Run(arguments) => {
             let (source, transferrer) = source(&arguments.stack).await?;
-            let worker = Worker {
-                id: Uuid::new_v4().to_string(),
-                now: Utc::now(),
-            };
+            let worker = worker();
             let engine = Engine {
                 cloud,
                 source: &source,
@@ -248,245 +238,6 @@ fn ended(sync: &Sync) -> Option<RunOutcome> {
     })
 }
 
-fn progress(status: &SyncStatus, sync: &Sync) -> String {
-    let ended = status.shards.iter().filter(|shard| shard.is_done).count();
-    format!(
-        "{} of {}, {} of {}, {} failed, {ended} of {} ended",
-        number(status.done.files),
-        counted(sync.total.files, "file"),
-        megabytes(status.done.bytes),
-        megabytes(sync.total.bytes),
-        status.done.failed,
-        counted(status.shards.len(), "shard"),
-    )
-}
-
-fn place_in_words(runs_on: RunsOn) -> String {
-    match runs_on {
-        RunsOn::Function => "in one process".to_owned(),
-        RunsOn::Tasks { tasks } => format!("in {}", counted(tasks, "Fargate task")),
-    }
-}
-
-fn plan_in_words(plan: &SyncPlan) -> String {
-    let mut text = String::new();
-    for warning in &plan.warnings {
-        let _ = writeln!(text, "warning: {warning}");
-    }
-    let _ = writeln!(text, "new:       {}", in_words(&plan.new));
-    for (platform, count) in &plan.by_platform {
-        let _ = writeln!(text, "  {platform:<16} {}", in_words(count));
-    }
-    let _ = writeln!(text, "removed:   {}", in_words(&plan.removed));
-    let _ = writeln!(text, "unchanged: {}", in_words(&plan.unchanged));
-    match &plan.deletion_refused {
-        Some(reason) => {
-            let _ = writeln!(text, "deleted:   none, {reason}");
-        }
-        None => {
-            let _ = writeln!(text, "deleted:   {}", counted(plan.to_delete.len(), "file"));
-            list(&mut text, &plan.to_delete, Clone::clone);
-        }
-    }
-    let _ = writeln!(text, "refused:   {}", counted(plan.refused.len(), "entry"));
-    list(&mut text, &plan.refused, refused_in_words);
-    let minutes = plan.estimated_seconds.div_euclid(60) + 1;
-    let _ = writeln!(
-        text,
-        "runs {}; one process would take about {}",
-        place_in_words(plan.runs_on),
-        counted(minutes, "minute")
-    );
-    let _ = writeln!(
-        text,
-        "costs about {} USD once; all files cost {} USD a month, the registry's layout {} more",
-        usd(plan.estimated_cost_in_micro_usd),
-        usd(plan.storage_in_micro_usd_a_month),
-        usd(plan.registry_layout_in_micro_usd_a_month),
-    );
-    text
-}
-
-fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
-    match outcome {
-        RunOutcome::Unchanged { .. } => {
-            format!("the mirror of stack {stack} is what its index names already")
-        }
-        RunOutcome::Refused { reason } => {
-            format!("sync of the mirror of stack {stack} refused: {reason}")
-        }
-        RunOutcome::Running {
-            sync_id,
-            runs_on,
-            total,
-        } => format!(
-            "sync {sync_id} of {} runs {}; follow it with: longshore sync status {stack}",
-            in_words(total),
-            place_in_words(*runs_on)
-        ),
-        RunOutcome::Completed { sync_id, result } => {
-            format!("sync {sync_id} completed: {}", result_in_words(result))
-        }
-        RunOutcome::Failed {
-            sync_id,
-            reason,
-            result,
-        } => {
-            let mut text = format!(
-                "sync {sync_id} failed: {reason}; the index is not published\n{}\n",
-                result_in_words(result)
-            );
-            list(&mut text, &result.transfer.failures, failure_in_words);
-            text
-        }
-    }
-}
-
-fn result_in_words(result: &SyncOutcome) -> String {
-    let transfer = &result.transfer;
-    let seconds = (transfer.finished_at - transfer.started_at).num_seconds();
-    format!(
-        "{} transferred, {}, in {seconds} s; {} were there, {} copied, {} failed, {} deleted; about {} USD",
-        counted(transfer.files, "file"),
-        megabytes(transfer.bytes),
-        transfer.already_there,
-        transfer.copies,
-        transfer.failed,
-        result.deleted,
-        usd(result.cost_in_micro_usd),
-    )
-}
-
-fn status_in_words(status: &SyncStatus) -> String {
-    let mut text = String::new();
-    match &status.sync {
-        None => {
-            let _ = writeln!(
-                text,
-                "the mirror of stack {} was never synced",
-                status.stack
-            );
-        }
-        Some(sync) => {
-            let _ = writeln!(
-                text,
-                "sync {}, asked for {}: {}",
-                sync.id,
-                sync.requested_at.format("%Y-%m-%d %H:%M:%S UTC"),
-                state_in_words(sync)
-            );
-            if sync.state.is_open() {
-                let _ = writeln!(text, "{}", progress(status, sync));
-            } else if let Some(result) = &sync.outcome {
-                let _ = writeln!(text, "{}", result_in_words(result));
-                list(&mut text, &result.transfer.failures, failure_in_words);
-            }
-        }
-    }
-    for shard in &status.shards {
-        let _ = writeln!(text, "  {}", shard_in_words(shard));
-    }
-    match &status.published {
-        Some(published) => {
-            let _ = writeln!(
-                text,
-                "clients see the index of {}: {} bottles",
-                published.at.format("%Y-%m-%d %H:%M:%S UTC"),
-                published.bottles
-            );
-        }
-        None => text.push_str("clients see no index yet\n"),
-    }
-    if let Some(raised) = &status.raised_throughput {
-        let _ = writeln!(
-            text,
-            "throughput of {} is raised since {}, and lowered to {} MiB/s when EFS allows it",
-            raised.file_system_id,
-            raised.raised_at.format("%Y-%m-%d %H:%M:%S UTC"),
-            raised.before_in_mibps
-        );
-    }
-    text
-}
-
-fn state_in_words(sync: &Sync) -> String {
-    let state = match sync.state {
-        SyncState::Planning => "planning",
-        SyncState::Transferring => "transferring files",
-        SyncState::Publishing => "publishing",
-        SyncState::Completed => "completed",
-        SyncState::Unchanged => "nothing to do",
-        SyncState::Failed => "failed",
-        SyncState::Refused => "refused",
-    };
-    match &sync.reason {
-        Some(reason) => format!("{state}: {reason}"),
-        None => state.to_owned(),
-    }
-}
-
-fn shard_in_words(shard: &ShardStatus) -> String {
-    let worker = match (&shard.worker_id, shard.is_done) {
-        (_, true) => "ended".to_owned(),
-        (Some(worker), false) => format!("worked on by {worker}"),
-        (None, false) => "waits".to_owned(),
-    };
-    let problem = match &shard.problem {
-        Some(problem) => format!("; {problem}"),
-        None => String::new(),
-    };
-    format!(
-        "shard {}: {} of {}, {} of {}; {worker}{problem}",
-        shard.shard,
-        number(shard.done.files),
-        counted(shard.files, "file"),
-        megabytes(shard.done.bytes),
-        megabytes(shard.bytes),
-    )
-}
-
-fn verification_in_words(verification: &Verification) -> String {
-    let mut text = format!(
-        "{} of {} bottles are there as the index says\n",
-        verification.right, verification.wanted
-    );
-    for (what, keys) in [
-        ("missing", &verification.missing),
-        ("wrong", &verification.wrong),
-        ("not in the index", &verification.extra),
-        ("manifests missing", &verification.missing_manifests),
-    ] {
-        if !keys.is_empty() {
-            let _ = writeln!(text, "{what}: {}", keys.len());
-            list(&mut text, keys, Clone::clone);
-        }
-    }
-    text.push_str(match verification.index {
-        PublishedIndex::Same => "the index is the one that its source publishes",
-        PublishedIndex::Other => "the index is another one than its source publishes",
-        PublishedIndex::Missing => "no index is published",
-    });
-    text
-}
-
-fn refused_in_words(refused: &RefusedEntry) -> String {
-    format!("{}: {}", refused.entry, refused.reason)
-}
-
-fn failure_in_words(failure: &TransferFailure) -> String {
-    format!("{}: {}", failure.key, failure.reason)
-}
-
-/// The first ones, a line each.
-fn list<I>(text: &mut String, items: &[I], in_words: impl Fn(&I) -> String) {
-    for item in items.iter().take(SHOWN) {
-        let _ = writeln!(text, "  {}", in_words(item));
-    }
-    if items.len() > SHOWN {
-        let _ = writeln!(text, "  and {} more", items.len() - SHOWN);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use longshore_testkit::{FakeFormula, FakeMirror, MIRROR_STACK};
@@ -535,7 +286,9 @@ mod tests {
         let answer = done(&mirror, run_of(Output::Text)).await;
         assert!(answer.is_good);
         assert!(
-            answer.text.contains("completed: 3 files transferred, 1 MB"),
+            answer
+                .text
+                .contains("completed: 3 files transferred, 3.0 kB"),
             "{}",
             answer.text
         );
@@ -543,7 +296,7 @@ mod tests {
         assert!(answer.is_good);
         assert_eq!(
             answer.text,
-            "the mirror of stack bottles is what its index names already"
+            "nothing to do: the mirror of stack bottles already holds what its index names"
         );
     }
 

@@ -1,7 +1,6 @@
 //! `longshore sync plan --index` and `longshore sync inventory`: what a sync would do, from files alone.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -17,17 +16,16 @@ use longshore_bottles::settings::{THRESHOLD_BYTES, TaskPlace};
 use longshore_bottles::{estimate, shards};
 use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn};
 use longshore_events::transfer::TransferItem;
-use longshore_events::words::counted;
+use longshore_report::words::files;
 use serde::Serialize;
 
-use crate::amounts::{in_words, usd};
 use crate::arguments::Output;
+use crate::sync_words::{
+    costs_in_words, entries_in_words, files_in_words, run_in_words, warnings_in_words,
+};
 
 /// An index is read in pieces of so many bytes.
 const PIECE: usize = 64 << 10;
-
-/// How many entries are listed for people.
-const ENTRIES_SHOWN: usize = 20;
 
 /// What the stack file of a mirror says where it says nothing else: ten tasks of 2 vCPU and 8 GB.
 const MAX_TASKS: u32 = 10;
@@ -218,40 +216,20 @@ impl Plan {
     }
 
     fn in_words(&self) -> String {
-        let mut text = String::new();
-        for warning in &self.warnings {
-            let _ = writeln!(text, "warning: {warning}");
-        }
-        let _ = writeln!(text, "new:       {}", in_words(&self.new));
-        for (platform, count) in &self.by_platform {
-            let _ = writeln!(text, "  {platform:<16} {}", in_words(count));
-        }
-        let _ = writeln!(text, "removed:   {}", in_words(&self.removed));
-        let _ = writeln!(text, "unchanged: {}", in_words(&self.unchanged));
-        let _ = writeln!(text, "refused:   {} entries", self.refused.len());
-        for RefusedEntry { entry, reason } in self.refused.iter().take(ENTRIES_SHOWN) {
-            let _ = writeln!(text, "  {entry}: {reason}");
-        }
-        if self.refused.len() > ENTRIES_SHOWN {
-            let _ = writeln!(text, "  and {} more", self.refused.len() - ENTRIES_SHOWN);
-        }
-        let place = match self.runs_on {
-            RunsOn::Function => "in the function".to_owned(),
-            RunsOn::Tasks { tasks } => format!("in {}", counted(tasks, "Fargate task")),
-        };
-        let minutes = self.estimated_seconds.div_euclid(60) + 1;
-        let _ = writeln!(
-            text,
-            "runs {place}; one process would take about {}",
-            counted(minutes, "minute")
-        );
-        let _ = writeln!(
-            text,
-            "costs about {} USD once; all files cost {} USD a month, the registry's layout {} more",
-            usd(self.estimated_cost_in_micro_usd),
-            usd(self.storage_in_micro_usd_a_month),
-            usd(self.registry_layout_in_micro_usd_a_month),
-        );
+        let mut text = [
+            warnings_in_words(&self.warnings),
+            files_in_words(&self.new, &self.by_platform),
+            format!("removed:   {}\n", files(self.removed)),
+            format!("unchanged: {}\n", files(self.unchanged)),
+            entries_in_words(&self.refused),
+            run_in_words(self.runs_on, self.estimated_seconds),
+            costs_in_words(
+                self.estimated_cost_in_micro_usd,
+                self.storage_in_micro_usd_a_month,
+                self.registry_layout_in_micro_usd_a_month,
+            ),
+        ]
+        .concat();
         text.truncate(text.trim_end().len());
         text
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_provisioning::error::Line;
+use longshore_report::words::counted;
 use longshore_stack::read::{Selection, environments, read};
 use serde::Serialize;
 
@@ -124,10 +125,7 @@ fn in_words(file: &Path, found: &[Found]) -> String {
         let severe = found
             .iter()
             .filter(|found| found.problem.severity == severity);
-        match severe.count() {
-            1 => format!("1 {word}"),
-            count => format!("{count} {word}s"),
-        }
+        counted(severe.count(), word)
     };
     let _ = write!(
         text,

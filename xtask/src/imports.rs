@@ -107,7 +107,7 @@ const RULES: [Rule; 22] = [
         &["longshore-bottles", "longshore-events", "longshore-state"],
         &["reqwest", "tokio"],
     ),
-    // Its second half is the client of Slack, which waits and speaks HTTP.
+    // Beside words and messages it is the client of Slack, which waits and speaks HTTP.
     rule(
         "longshore-report",
         &["longshore-events", "longshore-state"],

@@ -32,7 +32,7 @@ impl Summaries {
     pub async fn post(&self, bucket: &str, report: &TransferReport) {
         let message = transfer_message(bucket, report);
         if let Err(error) = self.announcer.announce(&message, PATIENCE).await {
-            tracing::warn!(error = error.to_string(), "tell in slack");
+            tracing::warn!(error = error.to_string(), "notify in slack");
         }
     }
 }

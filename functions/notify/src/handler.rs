@@ -8,7 +8,9 @@ use longshore_events::longshore::{
     DeploymentSummary, LongshoreEvent, SOURCE, StackSummary, SyncSummary,
 };
 use longshore_events::{EventBridgeEvent, Malformed, parse};
-use longshore_report::{AnnounceError, Announcer, MessagePoster, PostError, Told, WebhookSecret};
+use longshore_report::{
+    AnnounceError, Announcer, MessagePoster, NotifyOutcome, PostError, WebhookSecret,
+};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::DocumentStore;
@@ -18,11 +20,11 @@ use serde_json::{Value, json};
 /// not told apart from one that crashed.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
-/// Handles one invocation. The answer says what became of the event: `told` by a message of its own,
+/// Handles one invocation. The answer says what became of the event: `posted` as a message of its own,
 /// `edited` into the message that is there, `outdated` by what that says already, or `ignored`.
 ///
 /// # Errors
-/// [`Failure`] for everything that could not be told. A malformed event too, though trying it again is
+/// [`Failure`] for everything that could not be posted. A malformed event too, though trying it again is
 /// in vain: only events of ours arrive here, so it is a fault of ours that must be found in the
 /// dead-letter queue and not be lost.
 pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: DocumentStore>(
@@ -41,18 +43,18 @@ pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: Docu
     })?;
     let subject = Subject::of(&event);
     let time_left = invocation.remaining.saturating_sub(TIME_TO_ANSWER);
-    let told = announcer
-        .tell(&event, messages, now, time_left)
+    let outcome = announcer
+        .notify(&event, messages, now, time_left)
         .await
         .map_err(|error| Failure {
             kind: kind(&error),
             message: format!("tell {} of {subject}: {error}", event.detail_type()),
         })?;
-    let outcome = match told {
-        Told::Posted => "told",
-        Told::Edited => "edited",
-        Told::Outdated => "outdated",
-        Told::Ignored => "ignored",
+    let outcome = match outcome {
+        NotifyOutcome::Posted => "posted",
+        NotifyOutcome::Edited => "edited",
+        NotifyOutcome::Outdated => "outdated",
+        NotifyOutcome::Ignored => "ignored",
     };
     tracing::info!(
         event = event.detail_type(),
@@ -63,7 +65,7 @@ pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: Docu
         sync_id = subject.sync_id,
         key = subject.key,
         outcome,
-        "told in slack"
+        "notified in slack"
     );
     Ok(json!({"outcome": outcome, "event": event.detail_type()}))
 }

@@ -411,7 +411,7 @@ async fn protect<C: ProvisioningCloud>(
 }
 
 /// How many resources become what. What may be replaced counts as replaced: it is what people fear.
-fn count(changes: &[ResourceChange]) -> ChangeCounts {
+pub fn count(changes: &[ResourceChange]) -> ChangeCounts {
     let mut counts = ChangeCounts::default();
     for change in changes {
         let count = match change.action {

@@ -2,8 +2,8 @@
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use longshore_events::longshore::WaitReason;
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_events::words::waits_for;
 use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
@@ -254,14 +254,11 @@ fn why_not(record: &Record) -> String {
         let last = &record.deployment;
         return format!("nothing waits; the last deployment is of {}", last.image);
     };
-    let why = match &waiting.why {
-        WaitReason::Held { .. } => "until the service is resumed".to_owned(),
-        WaitReason::Frozen => "for the end of a freeze window".to_owned(),
-        WaitReason::Predecessors { services } => format!("for {}", services.join(", ")),
-        WaitReason::Approval => "to be asked for".to_owned(),
-    };
-    let image = &waiting.request.image;
-    format!("{image} does not wait for approval, it waits {why}")
+    format!(
+        "{} does not wait for approval, it waits for {}",
+        waiting.request.image,
+        waits_for(&waiting.why, waiting.until, str::to_owned)
+    )
 }
 
 /// A deployment of `service` ended: what waits for that in other services of the stack may go on.

@@ -190,7 +190,7 @@ async fn events_are_told_with_one_read_of_the_secret_and_no_trace_of_it() {
     for (end, answer) in &answers {
         assert_eq!(
             (end.as_str(), &answer["outcome"]),
-            ("response", &json!("told"))
+            ("response", &json!("posted"))
         );
     }
     let posts = requests_to(&server, SLACK).await;
@@ -204,7 +204,7 @@ async fn events_are_told_with_one_read_of_the_secret_and_no_trace_of_it() {
         .filter(|request| request.url.path() == "/")
         .count();
     assert_eq!(reads, 1);
-    assert!(log.contains("told in slack"), "{log}");
+    assert!(log.contains("notified in slack"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
 }
 
@@ -273,7 +273,7 @@ async fn a_bot_posts_with_its_token_and_leaves_no_trace_of_it() {
     let answers = answers(&server, 1).await;
     let log = notify.log();
 
-    assert_eq!(answers[0].1["outcome"], "told", "{log}");
+    assert_eq!(answers[0].1["outcome"], "posted", "{log}");
     let requests = requests_to(&server, "/messages/deployment/").await;
     let writes: Vec<(&str, &str, Value)> = requests
         .iter()

@@ -126,7 +126,7 @@ async fn every_sample_is_told_once_by_the_name_of_its_event() {
             assert!(posted.is_empty());
             continue;
         }
-        assert_eq!(answer["outcome"], "told");
+        assert_eq!(answer["outcome"], "posted");
         let [(message, time_left)] = posted.as_slice() else {
             panic!("{name:?} was told {} times", posted.len());
         };
@@ -164,7 +164,7 @@ async fn a_bot_tells_a_deployment_in_one_message_that_it_edits() {
         let answer = tell_with(BOT, &channel, &messages, &payload).await.unwrap();
         outcomes.push(answer["outcome"].clone());
     }
-    assert_eq!(outcomes, ["told", "edited", "outdated"]);
+    assert_eq!(outcomes, ["posted", "edited", "outdated"]);
     let posted = channel.posted.into_inner().unwrap();
     let last = &posted.last().unwrap().0;
     assert!(last.text.contains("rolled back"), "{}", last.text);

@@ -1,6 +1,7 @@
 //! Beginning a sync.
 
 use longshore_events::longshore::{FileCount, LongshoreEvent, RunsOn, SyncOutcome, SyncRefused};
+use longshore_events::words::minute;
 use longshore_state::document::overwrite;
 use longshore_state::{CallError, ErrorClass, Race, decide_again};
 use serde::Serialize;
@@ -194,7 +195,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
             let running = format!(
                 "sync {} of {} runs",
                 held.record.sync.id,
-                held.record.sync.requested_at.format("%Y-%m-%d %H:%M UTC")
+                minute(held.record.sync.requested_at)
             );
             if is_planning && held.record.sync.is_leased(worker.now) {
                 return Ok(Begun::Refused(running));

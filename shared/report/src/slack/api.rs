@@ -8,11 +8,11 @@ use std::time::Duration;
 use reqwest::{StatusCode, Url};
 use serde::{Deserialize, Serialize};
 
-use super::{ANSWER, Attempt, PostError, Trouble, on_one_line};
-use crate::blocks::{Block, Message};
-use crate::destination::Bot;
-use crate::encrypted::{self, NotEncrypted};
-use crate::topic::PostedMessage;
+use super::destination::Bot;
+use super::encrypted::{self, NotEncrypted};
+use super::kept::PostedMessage;
+use super::trouble::{Attempt, PostError, is_worth_another, on_one_line};
+use crate::message::{Block, Message};
 
 /// Where Slack's Web API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,26 +80,11 @@ pub(super) fn judge(
     retry_after: Option<Duration>,
     text: &str,
 ) -> Attempt {
-    let code = status.as_u16();
     let answer: Option<Answer> = serde_json::from_str(text).ok();
     let words = |answer: Option<&Answer>| bot.hide_in(&words(answer, text));
-    let again = |answer: Option<&Answer>| Attempt::Again {
-        trouble: Trouble::Status {
-            status: code,
-            answer: words(answer),
-        },
-        retry_after,
-    };
-    let refused = |answer: Option<&Answer>| {
-        Attempt::Hopeless(PostError::Refused {
-            status: code,
-            answer: words(answer),
-        })
-    };
-    if status == StatusCode::REQUEST_TIMEOUT
-        || status == StatusCode::TOO_MANY_REQUESTS
-        || status.is_server_error()
-    {
+    let again = |answer: Option<&Answer>| Attempt::again(status, words(answer), retry_after);
+    let refused = |answer: Option<&Answer>| Attempt::refused(status, words(answer));
+    if is_worth_another(status) {
         return again(answer.as_ref());
     }
     let Some(answer) = answer else {
@@ -147,9 +132,9 @@ fn words(answer: Option<&Answer>, text: &str) -> String {
         Some(answer) if !answer.error.is_empty() => {
             let mut words = vec![answer.error.as_str()];
             words.extend(answer.response_metadata.messages.iter().map(String::as_str));
-            on_one_line(&words.join(": "), ANSWER)
+            on_one_line(&words.join(": "))
         }
-        _ => on_one_line(text, ANSWER),
+        _ => on_one_line(text),
     }
 }
 

@@ -1,349 +1,19 @@
 //! One message a topic: when it is posted, when it is edited, and what happens when two come at once.
 
-use std::sync::Mutex;
+mod scene;
+
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use longshore_events::image::Image;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentWaiting, FailedPhase, FileCount,
-    LongshoreEvent, ReleaseRefused, RunsOn, SkipReason, Source, SyncPlanned, SyncProgressed,
-    SyncShardCompleted, SyncSource, SyncSummary, WaitReason,
+    DeploymentSucceeded, LongshoreEvent, ReleaseRefused, SkipReason, SyncShardCompleted, WaitReason,
 };
-use longshore_events::transfer::{TransferProgress, TransferReport};
-use longshore_report::{
-    AnnounceError, Announcer, Bot, KeptMessage, Message, MessagePoster, Place, PostError,
-    PostedMessage, SecretError, Told, Topic, WebhookSecret, WebhookUrl, message,
+use longshore_events::transfer::TransferReport;
+use longshore_report::{Announcer, KeptMessage, NotifyOutcome, Place, PostError, Topic, message};
+
+use scene::{
+    BOT, PLENTY, Scene, WEBHOOK, after, deployment, failed, now, planned, progressed, rolled_back,
+    skipped, started, succeeded, text, waiting,
 };
-use longshore_state::store::Address;
-use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
-use longshore_testkit::Bucket;
-
-const BOT: &str = r#"{"bot_token": "xoxb-1-hunter2", "channel": "deployments"}"#;
-const WEBHOOK: &str = "https://hooks.slack.com/services/x";
-const DIGEST: &str = "sha256:1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f809";
-const PLENTY: Duration = Duration::from_secs(20);
-
-struct Secret(Mutex<&'static str>);
-
-impl WebhookSecret for &Secret {
-    fn name(&self) -> &str {
-        "longshore/slack"
-    }
-
-    async fn read(&self) -> Result<String, SecretError> {
-        Ok((*self.0.lock().unwrap()).to_owned())
-    }
-}
-
-/// A channel of Slack: messages by their `ts`, in the order in which they were posted.
-#[derive(Default)]
-struct Channel {
-    shown: Mutex<Vec<(String, Message)>>,
-    to_webhooks: Mutex<Vec<Message>>,
-    edits: Mutex<usize>,
-    /// The next calls fail with these.
-    failures: Mutex<Vec<PostError>>,
-    /// What happens elsewhere while a message is being posted or edited.
-    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl Channel {
-    fn texts(&self) -> Vec<String> {
-        let shown = self.shown.lock().unwrap();
-        shown
-            .iter()
-            .map(|(_, message)| message.text.clone())
-            .collect()
-    }
-
-    fn fail(&self, error: PostError) {
-        self.failures.lock().unwrap().push(error);
-    }
-
-    async fn interrupted(&self) -> Result<(), PostError> {
-        tokio::task::yield_now().await;
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(meanwhile) = meanwhile {
-            meanwhile();
-        }
-        self.failures.lock().unwrap().pop().map_or(Ok(()), Err)
-    }
-}
-
-impl MessagePoster for &Channel {
-    async fn post(&self, _: &WebhookUrl, message: &Message, _: Duration) -> Result<(), PostError> {
-        self.to_webhooks.lock().unwrap().push(message.clone());
-        Ok(())
-    }
-
-    async fn post_as_bot(
-        &self,
-        bot: &Bot,
-        message: &Message,
-        _: Duration,
-    ) -> Result<PostedMessage, PostError> {
-        assert_eq!(bot.channel(), "deployments");
-        self.interrupted().await?;
-        let mut shown = self.shown.lock().unwrap();
-        let ts = format!("1700000000.{:06}", shown.len());
-        shown.push((ts.clone(), message.clone()));
-        Ok(PostedMessage {
-            channel: "C1".to_owned(),
-            ts,
-        })
-    }
-
-    async fn edit(
-        &self,
-        _: &Bot,
-        posted: &PostedMessage,
-        message: &Message,
-        _: Duration,
-    ) -> Result<(), PostError> {
-        assert_eq!(posted.channel, "C1");
-        self.interrupted().await?;
-        let mut shown = self.shown.lock().unwrap();
-        let Some((_, text)) = shown.iter_mut().find(|(ts, _)| *ts == posted.ts) else {
-            return Err(PostError::MessageGone("message_not_found".to_owned()));
-        };
-        *text = message.clone();
-        *self.edits.lock().unwrap() += 1;
-        Ok(())
-    }
-}
-
-/// What is kept, with conditional writes as S3 does them.
-#[derive(Default)]
-struct Kept {
-    bucket: Bucket,
-    is_down: Mutex<bool>,
-}
-
-impl Kept {
-    fn put(&self, topic: &Topic, kept: KeptMessage) {
-        self.bucket.objects().put(topic, &kept);
-    }
-
-    fn get(&self, topic: &Topic) -> KeptMessage {
-        self.bucket.objects().get(topic).unwrap()
-    }
-
-    async fn check(&self) -> Result<(), CallError> {
-        // So that two that come at once take turns.
-        tokio::task::yield_now().await;
-        if *self.is_down.lock().unwrap() {
-            return Err(CallError {
-                operation: "read the object".to_owned(),
-                class: ErrorClass::Transient,
-                code: None,
-                message: "SlowDown".to_owned(),
-            });
-        }
-        Ok(())
-    }
-}
-
-impl DocumentStore for Kept {
-    async fn read_document(
-        &self,
-        address: &Address,
-    ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
-        self.check().await?;
-        self.bucket.read_document(address).await
-    }
-
-    async fn write_document(
-        &self,
-        address: &Address,
-        body: Vec<u8>,
-        condition: WriteCondition<'_>,
-    ) -> Result<Version, CallError> {
-        self.check().await?;
-        self.bucket.write_document(address, body, condition).await
-    }
-
-    async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
-        self.bucket.list_documents(prefix).await
-    }
-}
-
-fn now() -> DateTime<Utc> {
-    "2026-11-21T09:30:00Z".parse().unwrap()
-}
-
-fn after(seconds: i64) -> DateTime<Utc> {
-    now() + TimeDelta::seconds(seconds)
-}
-
-fn deployment() -> DeploymentSummary {
-    DeploymentSummary {
-        deployment_id: "5f1e7c1e".to_owned(),
-        stack: "shop".to_owned(),
-        service: "api".to_owned(),
-        cluster: "longshore".to_owned(),
-        ecs_service: "shop-api".to_owned(),
-        image: Image {
-            repository: "shop/api".to_owned(),
-            tag: Some("v3".to_owned()),
-            digest: DIGEST.parse().unwrap(),
-        },
-        source: Source::Push,
-        requested_at: now(),
-    }
-}
-
-fn started() -> LongshoreEvent {
-    LongshoreEvent::DeploymentStarted(DeploymentStarted {
-        deployment: deployment(),
-        task_definition: "shop-api:42".to_owned(),
-        previous_task_definition: "shop-api:41".to_owned(),
-        previous_image: "shop/api:v2".to_owned(),
-    })
-}
-
-fn failed() -> LongshoreEvent {
-    LongshoreEvent::DeploymentFailed(DeploymentFailed {
-        deployment: deployment(),
-        finished_at: after(60),
-        reason: "tasks failed to start".to_owned(),
-        failures: Vec::new(),
-        rolling_back: true,
-        phase: FailedPhase::Rollout,
-    })
-}
-
-fn waiting(reason: WaitReason, seconds: i64) -> LongshoreEvent {
-    let deployment = deployment();
-    LongshoreEvent::DeploymentWaiting(DeploymentWaiting {
-        stack: deployment.stack,
-        service: deployment.service,
-        deployment_id: deployment.deployment_id,
-        image: deployment.image,
-        source: deployment.source,
-        requested_at: deployment.requested_at,
-        reason,
-        since: after(seconds),
-        until: None,
-    })
-}
-
-fn skipped(reason: SkipReason, deployment_id: Option<String>) -> LongshoreEvent {
-    let deployment = deployment();
-    LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
-        stack: deployment.stack,
-        service: deployment.service,
-        image: deployment.image,
-        source: deployment.source,
-        requested_at: deployment.requested_at,
-        reason,
-        deployment_id,
-    })
-}
-
-fn rolled_back() -> LongshoreEvent {
-    LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
-        deployment: deployment(),
-        // ECS's clock and ours may differ.
-        finished_at: after(30),
-        reason: "tasks failed to start".to_owned(),
-        failures: Vec::new(),
-        running_task_definition: "shop-api:41".to_owned(),
-        running_image: None,
-    })
-}
-
-fn succeeded() -> LongshoreEvent {
-    LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
-        deployment: deployment(),
-        finished_at: after(60),
-    })
-}
-
-fn sync() -> SyncSummary {
-    SyncSummary {
-        stack: "bottles".to_owned(),
-        sync_id: "sync-1".to_owned(),
-        bucket: "mirror".to_owned(),
-        source: SyncSource::Schedule,
-        requested_at: now(),
-    }
-}
-
-fn planned() -> LongshoreEvent {
-    LongshoreEvent::SyncPlanned(SyncPlanned {
-        sync: sync(),
-        new: FileCount::default(),
-        removed: 0,
-        unchanged: 0,
-        to_delete: 0,
-        deleted_keys: Vec::new(),
-        refused: 0,
-        refused_entries: Vec::new(),
-        runs_on: RunsOn::Tasks { tasks: 2 },
-        estimated_cost_in_micro_usd: 0,
-    })
-}
-
-fn progressed(files: u64) -> LongshoreEvent {
-    LongshoreEvent::SyncProgressed(SyncProgressed {
-        sync: sync(),
-        done: TransferProgress {
-            files,
-            bytes: 0,
-            failed: 0,
-        },
-        total: FileCount::default(),
-        shards_ended: 0,
-        shards: 2,
-        at: after(i64::try_from(files).unwrap()),
-    })
-}
-
-fn text(event: &LongshoreEvent) -> String {
-    message(event).unwrap().text
-}
-
-struct Scene {
-    secret: Secret,
-    channel: Channel,
-    kept: Kept,
-}
-
-impl Scene {
-    fn with(secret: &'static str) -> Self {
-        Self {
-            secret: Secret(Mutex::new(secret)),
-            channel: Channel::default(),
-            kept: Kept::default(),
-        }
-    }
-
-    /// Tells it as an invocation of its own.
-    async fn tell(&self, event: &LongshoreEvent) -> Result<Told, AnnounceError> {
-        self.tell_at(event, now(), PLENTY).await
-    }
-
-    async fn tell_at(
-        &self,
-        event: &LongshoreEvent,
-        now: DateTime<Utc>,
-        time_left: Duration,
-    ) -> Result<Told, AnnounceError> {
-        Announcer::new(&self.secret, &self.channel)
-            .tell(event, &self.kept, now, time_left)
-            .await
-    }
-
-    async fn tell_all(&self, events: &[LongshoreEvent]) -> Vec<Told> {
-        let mut told = Vec::new();
-        for event in events {
-            told.push(self.tell(event).await.unwrap());
-        }
-        told
-    }
-}
 
 #[tokio::test]
 async fn a_bot_tells_what_waits_and_then_goes_out_in_one_message() {
@@ -355,7 +25,12 @@ async fn a_bot_tells_what_waits_and_then_goes_out_in_one_message() {
         .await;
     assert_eq!(
         told,
-        [Told::Posted, Told::Edited, Told::Edited, Told::Edited]
+        [
+            NotifyOutcome::Posted,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Edited
+        ]
     );
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
@@ -379,7 +54,12 @@ async fn an_approval_is_asked_for_by_a_message_of_its_own_which_then_tells_the_d
         .await;
     assert_eq!(
         told,
-        [Told::Posted, Told::Posted, Told::Edited, Told::Edited]
+        [
+            NotifyOutcome::Posted,
+            NotifyOutcome::Posted,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Edited
+        ]
     );
     assert_eq!(scene.channel.texts(), [text(&frozen), text(&started())]);
 }
@@ -403,11 +83,14 @@ async fn what_waited_and_was_replaced_is_only_an_edit() {
     let told = scene
         .tell_all(&[waiting(WaitReason::Frozen, 0), replaced.clone()])
         .await;
-    assert_eq!(told, [Told::Posted, Told::Edited]);
+    assert_eq!(told, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
     let webhook = Scene::with(WEBHOOK);
-    assert_eq!(webhook.tell_all(&[replaced]).await, [Told::Ignored]);
+    assert_eq!(
+        webhook.tell_all(&[replaced]).await,
+        [NotifyOutcome::Ignored]
+    );
     let older = skipped(SkipReason::NewerRequested, None);
-    assert_eq!(webhook.tell_all(&[older]).await, [Told::Posted]);
+    assert_eq!(webhook.tell_all(&[older]).await, [NotifyOutcome::Posted]);
 }
 
 #[tokio::test]
@@ -427,7 +110,14 @@ async fn the_services_that_one_push_is_deployed_to_have_a_message_each() {
 async fn a_bot_tells_a_deployment_in_one_message() {
     let scene = Scene::with(BOT);
     let told = scene.tell_all(&[started(), failed(), rolled_back()]).await;
-    assert_eq!(told, [Told::Posted, Told::Edited, Told::Edited]);
+    assert_eq!(
+        told,
+        [
+            NotifyOutcome::Posted,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Edited
+        ]
+    );
     assert_eq!(scene.channel.texts(), [text(&rolled_back())]);
 }
 
@@ -435,7 +125,7 @@ async fn a_bot_tells_a_deployment_in_one_message() {
 async fn a_webhook_tells_it_in_as_many_as_there_are_events_and_keeps_nothing() {
     let scene = Scene::with(WEBHOOK);
     let told = scene.tell_all(&[started(), failed(), rolled_back()]).await;
-    assert_eq!(told, [Told::Posted; 3]);
+    assert_eq!(told, [NotifyOutcome::Posted; 3]);
     assert_eq!(scene.channel.to_webhooks.lock().unwrap().len(), 3);
     assert!(scene.kept.bucket.objects().keys("").is_empty());
 }
@@ -444,7 +134,14 @@ async fn a_webhook_tells_it_in_as_many_as_there_are_events_and_keeps_nothing() {
 async fn what_comes_late_does_not_hide_what_is_newer() {
     let scene = Scene::with(BOT);
     let told = scene.tell_all(&[rolled_back(), started(), failed()]).await;
-    assert_eq!(told, [Told::Posted, Told::Outdated, Told::Outdated]);
+    assert_eq!(
+        told,
+        [
+            NotifyOutcome::Posted,
+            NotifyOutcome::Outdated,
+            NotifyOutcome::Outdated
+        ]
+    );
     assert_eq!(scene.channel.texts(), [text(&rolled_back())]);
 }
 
@@ -456,7 +153,12 @@ async fn what_comes_twice_is_told_once() {
         .await;
     assert_eq!(
         told,
-        [Told::Posted, Told::Edited, Told::Edited, Told::Edited]
+        [
+            NotifyOutcome::Posted,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Edited
+        ]
     );
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
@@ -473,14 +175,17 @@ async fn every_topic_has_a_message_of_its_own_and_what_stands_alone_has_one_too(
     let told = scene
         .tell_all(&[started(), planned(), refused.clone(), refused])
         .await;
-    assert_eq!(told, [Told::Posted; 4]);
+    assert_eq!(told, [NotifyOutcome::Posted; 4]);
     assert_eq!(scene.channel.texts().len(), 4);
 }
 
 #[tokio::test]
 async fn the_progress_of_a_sync_is_told_only_where_a_message_can_be_edited() {
     let webhook = Scene::with(WEBHOOK);
-    assert_eq!(webhook.tell_all(&[progressed(1)]).await, [Told::Ignored]);
+    assert_eq!(
+        webhook.tell_all(&[progressed(1)]).await,
+        [NotifyOutcome::Ignored]
+    );
     assert!(webhook.channel.to_webhooks.lock().unwrap().is_empty());
 
     let bot = Scene::with(BOT);
@@ -489,7 +194,12 @@ async fn the_progress_of_a_sync_is_told_only_where_a_message_can_be_edited() {
         .await;
     assert_eq!(
         told,
-        [Told::Ignored, Told::Posted, Told::Edited, Told::Outdated]
+        [
+            NotifyOutcome::Ignored,
+            NotifyOutcome::Posted,
+            NotifyOutcome::Edited,
+            NotifyOutcome::Outdated
+        ]
     );
     assert_eq!(bot.channel.texts(), [text(&progressed(3))]);
 }
@@ -515,7 +225,7 @@ async fn the_end_of_a_shard_is_told_to_nobody() {
     });
     for secret in [WEBHOOK, BOT] {
         let scene = Scene::with(secret);
-        assert_eq!(scene.tell(&event).await.unwrap(), Told::Ignored);
+        assert_eq!(scene.tell(&event).await.unwrap(), NotifyOutcome::Ignored);
         assert!(scene.channel.texts().is_empty());
     }
 }
@@ -528,7 +238,7 @@ async fn a_message_that_somebody_deleted_is_posted_again_and_edited_from_then_on
         .channel
         .fail(PostError::MessageGone("message_not_found".to_owned()));
     let told = scene.tell_all(&[failed(), rolled_back()]).await;
-    assert_eq!(told, [Told::Posted, Told::Edited]);
+    assert_eq!(told, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
     assert_eq!(
         scene.channel.texts(),
         [text(&started()), text(&rolled_back())]
@@ -566,7 +276,7 @@ async fn who_waits_for_another_to_post_gives_up_in_time() {
     );
     // The one who claimed it died; the retry comes when the claim is over.
     let told = scene.tell_at(&succeeded(), after(90), PLENTY).await;
-    assert_eq!(told.unwrap(), Told::Posted);
+    assert_eq!(told.unwrap(), NotifyOutcome::Posted);
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
 
@@ -575,7 +285,7 @@ async fn a_message_that_slack_did_not_take_is_posted_by_the_next_who_comes() {
     let scene = Scene::with(BOT);
     scene.channel.fail(PostError::NoTime);
     scene.tell(&started()).await.unwrap_err();
-    assert_eq!(scene.tell(&started()).await.unwrap(), Told::Posted);
+    assert_eq!(scene.tell(&started()).await.unwrap(), NotifyOutcome::Posted);
     assert_eq!(scene.channel.texts(), [text(&started())]);
 }
 
@@ -586,7 +296,10 @@ async fn an_edit_that_slack_did_not_take_is_done_by_the_retry() {
     scene.channel.fail(PostError::NoTime);
     scene.tell(&succeeded()).await.unwrap_err();
     assert_eq!(scene.channel.texts(), [text(&started())]);
-    assert_eq!(scene.tell(&succeeded()).await.unwrap(), Told::Edited);
+    assert_eq!(
+        scene.tell(&succeeded()).await.unwrap(),
+        NotifyOutcome::Edited
+    );
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
 
@@ -597,7 +310,10 @@ async fn who_comes_late_tells_what_is_newer_where_that_was_not_told() {
     scene.tell(&started()).await.unwrap();
     scene.channel.fail(PostError::NoTime);
     scene.tell(&succeeded()).await.unwrap_err();
-    assert_eq!(scene.tell(&started()).await.unwrap(), Told::Outdated);
+    assert_eq!(
+        scene.tell(&started()).await.unwrap(),
+        NotifyOutcome::Outdated
+    );
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
 
@@ -615,7 +331,10 @@ async fn an_edit_that_arrives_after_a_newer_one_is_mended() {
         };
         scene.kept.put(&topic, newer);
     }));
-    assert_eq!(scene.tell(&failed()).await.unwrap(), Told::Outdated);
+    assert_eq!(
+        scene.tell(&failed()).await.unwrap(),
+        NotifyOutcome::Outdated
+    );
     assert_eq!(scene.channel.texts(), [text(&rolled_back())]);
     assert_eq!(*scene.channel.edits.lock().unwrap(), 2);
 }
@@ -626,18 +345,18 @@ async fn a_token_that_was_revoked_is_replaced_by_the_one_in_the_secret_now() {
     let scene = Scene::with(BOT);
     let announcer = Announcer::new(&scene.secret, &scene.channel);
     let tell =
-        async |event: LongshoreEvent| announcer.tell(&event, &scene.kept, now(), PLENTY).await;
+        async |event: LongshoreEvent| announcer.notify(&event, &scene.kept, now(), PLENTY).await;
     tell(started()).await.unwrap();
     *scene.secret.0.lock().unwrap() = NEW;
     let revoked = || PostError::BotInvalid("token_revoked".to_owned());
     scene.channel.fail(revoked());
-    assert_eq!(tell(succeeded()).await.unwrap(), Told::Edited);
+    assert_eq!(tell(succeeded()).await.unwrap(), NotifyOutcome::Edited);
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
     // A claim that was made with the old token keeps nobody waiting.
     scene.channel.fail(revoked());
     let error = tell(planned()).await.unwrap_err();
     assert!(error.to_string().contains("token_revoked"), "{error}");
-    assert_eq!(tell(planned()).await.unwrap(), Told::Posted);
+    assert_eq!(tell(planned()).await.unwrap(), NotifyOutcome::Posted);
 }
 
 #[tokio::test]

@@ -409,7 +409,7 @@ async fn when_nothing_waits_an_approval_is_refused_with_what_the_record_holds() 
     assert!(
         refused
             .to_string()
-            .ends_with("does not wait for approval, it waits until the service is resumed"),
+            .ends_with("does not wait for approval, it waits for somebody to end the hold"),
         "{refused}"
     );
 }

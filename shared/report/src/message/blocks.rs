@@ -1,0 +1,99 @@
+//! The parts of Slack's Block Kit that our messages are made of, and its limits.
+//!
+//! Limits: Slack's Block Kit reference, pages "header", "section", "context" and "text object". Slack
+//! also refuses about 13,200 characters of blocks in all, which its reference does not say.
+
+use serde::{Deserialize, Serialize};
+
+/// The most blocks that a message may have.
+pub const BLOCKS: usize = 50;
+/// The most characters in a header's text.
+pub const HEADER_TEXT: usize = 150;
+/// The most characters in a section's text, and in an element of a context.
+pub const SECTION_TEXT: usize = 3_000;
+/// The most elements in a context.
+pub const CONTEXT_ELEMENTS: usize = 10;
+/// Every message of ours stays under this many characters in all, as it is sent.
+pub const MESSAGE_TEXT: usize = 12_000;
+
+/// A message as an incoming webhook takes it. A bot's has a channel besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// What notifications, screen readers and clients without blocks show. Never empty.
+    pub text: String,
+    /// What everyone else sees.
+    pub blocks: Vec<Block>,
+    /// Always false: a link in somebody's note must not push what happened off the screen.
+    pub unfurl_links: bool,
+    /// Always false, for the same reason.
+    pub unfurl_media: bool,
+}
+
+impl Message {
+    /// A message that shows `blocks`, and `text` where blocks cannot be shown.
+    pub(crate) fn new(text: String, blocks: Vec<Block>) -> Self {
+        Self {
+            text,
+            blocks,
+            unfurl_links: false,
+            unfurl_media: false,
+        }
+    }
+}
+
+/// A block of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Block {
+    /// One large line; plain text only.
+    Header {
+        /// The line.
+        text: Text,
+    },
+    /// A paragraph.
+    Section {
+        /// The paragraph.
+        text: Text,
+    },
+    /// Small and grey.
+    Context {
+        /// Its parts, one beside the other.
+        elements: Vec<Text>,
+    },
+}
+
+impl Block {
+    pub(super) fn header(text: String) -> Self {
+        Self::Header {
+            text: Text::PlainText { text },
+        }
+    }
+
+    pub(super) fn section(text: String) -> Self {
+        Self::Section {
+            text: Text::Mrkdwn { text },
+        }
+    }
+
+    pub(super) fn context(text: String) -> Self {
+        Self::Context {
+            elements: vec![Text::Mrkdwn { text }],
+        }
+    }
+}
+
+/// A text of a block. `&`, `<` and `>` in it are escaped, in both kinds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Text {
+    /// Shown as it is.
+    PlainText {
+        /// The text.
+        text: String,
+    },
+    /// In Slack's own kind of Markdown.
+    Mrkdwn {
+        /// The text.
+        text: String,
+    },
+}

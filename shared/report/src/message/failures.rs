@@ -1,0 +1,264 @@
+//! What tasks died of, in few words.
+
+use longshore_events::longshore::{ContainerFailure, TaskFailure};
+
+use super::text::{code, line, sent_width};
+use crate::words::{counted, more, short_name};
+
+/// How much room the list of dead tasks takes at most.
+const LIST: usize = 2_400;
+/// How much of it one cause takes at most, so that the list always holds one.
+const REASON: usize = 300;
+const CONTAINER_REASON: usize = 180;
+const NAME: usize = 70;
+const CONTAINERS: usize = 3;
+
+/// Tasks that died of the same thing.
+struct Cause<'a> {
+    /// How many.
+    count: usize,
+    /// The last of them.
+    last: &'a TaskFailure,
+}
+
+/// A list of the causes that tasks died of, the most frequent first; nothing where none died.
+pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
+    let causes = causes(failures);
+    if causes.is_empty() {
+        return None;
+    }
+    let mut text = format!("*{} died:*", counted(failures.len(), "task"));
+    let mut told = 0;
+    for cause in &causes {
+        let lines = describe(cause, failures.len() > 1);
+        let ending = more(failures.len(), "task").len();
+        if sent_width(&text) + sent_width(&lines) + ending > LIST {
+            break;
+        }
+        text.push_str(&lines);
+        told += cause.count;
+    }
+    if told < failures.len() {
+        text.push('\n');
+        text.push_str(&more(failures.len() - told, "task"));
+    }
+    Some(text)
+}
+
+/// The most frequent cause on one line: "api exited with 1".
+pub(super) fn headline(failures: &[TaskFailure]) -> Option<String> {
+    let causes = causes(failures);
+    let task = causes.first()?.last;
+    let container = task
+        .containers
+        .iter()
+        .find(|container| container.exit_code.is_some_and(|exit_code| exit_code != 0))
+        .or_else(|| {
+            task.containers
+                .iter()
+                .find(|container| container.reason.is_some())
+        });
+    if let Some(container) = container {
+        return Some(line(&of_container(container), REASON));
+    }
+    task.stopped_reason
+        .as_deref()
+        .or(task.stop_code.as_deref())
+        .map(|reason| line(reason, REASON))
+}
+
+fn causes(failures: &[TaskFailure]) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for failure in failures {
+        let known = causes.iter_mut().find(|cause| {
+            cause.last.stop_code == failure.stop_code
+                && cause.last.stopped_reason == failure.stopped_reason
+                && cause.last.containers == failure.containers
+        });
+        match known {
+            Some(cause) => {
+                cause.count += 1;
+                cause.last = failure;
+            }
+            None => causes.push(Cause {
+                count: 1,
+                last: failure,
+            }),
+        }
+    }
+    // Stable, so that of two equally frequent causes the one that came first is told first: what
+    // comes later is often only its consequence.
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    causes
+}
+
+fn describe(cause: &Cause<'_>, counted: bool) -> String {
+    let task = cause.last;
+    let mut text = "\n• ".to_owned();
+    if counted {
+        text.push_str(&format!("{} × ", cause.count));
+    }
+    match (&task.stop_code, &task.stopped_reason) {
+        (Some(stop_code), Some(reason)) => text.push_str(&format!(
+            "{}: {}",
+            code(stop_code, NAME),
+            line(reason, REASON)
+        )),
+        (Some(stop_code), None) => text.push_str(&code(stop_code, NAME)),
+        (None, Some(reason)) => text.push_str(&line(reason, REASON)),
+        (None, None) => text.push_str("ECS gave no reason"),
+    }
+    for container in task.containers.iter().take(CONTAINERS) {
+        text.push_str(&format!(
+            "\n        {} {}",
+            code(&container.name, NAME),
+            ending(container, task)
+        ));
+    }
+    if task.containers.len() > CONTAINERS {
+        text.push_str(&format!(
+            "\n        {}",
+            more(task.containers.len() - CONTAINERS, "container")
+        ));
+    }
+    let which = if cause.count > 1 { "last task" } else { "task" };
+    text.push_str(&format!(
+        "\n        {which} {}",
+        code(&short_name(&task.task), NAME)
+    ));
+    text
+}
+
+fn of_container(container: &ContainerFailure) -> String {
+    format!("{} {}", container.name, plain_ending(container))
+}
+
+/// How a container ended, escaped and within its room.
+///
+/// ECS often gives a container the reason of its task, which has been told by then.
+fn ending(container: &ContainerFailure, task: &TaskFailure) -> String {
+    if container.exit_code.is_none()
+        && container.reason.is_some()
+        && container.reason == task.stopped_reason
+    {
+        return "did not run".to_owned();
+    }
+    line(&plain_ending(container), CONTAINER_REASON)
+}
+
+fn plain_ending(container: &ContainerFailure) -> String {
+    match (container.exit_code, &container.reason) {
+        (Some(exit_code), Some(reason)) => format!("{}: {reason}", exited(exit_code)),
+        (Some(exit_code), None) => exited(exit_code),
+        (None, Some(reason)) => format!("did not run: {reason}"),
+        (None, None) => "has no exit code".to_owned(),
+    }
+}
+
+/// Exit codes whose meaning many people look up.
+///
+/// 128 and above: 128 and the number of the signal that ended the process, as Docker reports it. 126 and
+/// 127: what shells and Docker answer for a command that they cannot run.
+fn exited(exit_code: i64) -> String {
+    let meaning = match exit_code {
+        126 => " (command cannot be run)",
+        127 => " (command not found)",
+        134 => " (SIGABRT)",
+        137 => " (SIGKILL, often out of memory)",
+        139 => " (SIGSEGV)",
+        143 => " (SIGTERM)",
+        _ => "",
+    };
+    format!("exited with {exit_code}{meaning}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(id: &str, exit_code: i64) -> TaskFailure {
+        TaskFailure {
+            task: format!("arn:aws:ecs:eu-west-1:123456789012:task/shop/{id}"),
+            stop_code: Some("EssentialContainerExited".to_owned()),
+            stopped_reason: Some("Essential container in task exited".to_owned()),
+            containers: vec![ContainerFailure {
+                name: "api".to_owned(),
+                exit_code: Some(exit_code),
+                reason: None,
+            }],
+            stopped_at: None,
+        }
+    }
+
+    #[test]
+    fn tasks_that_died_of_the_same_are_told_once_with_their_number() {
+        let text = list(&[task("a", 143), task("b", 1), task("c", 1)]).unwrap();
+        assert_eq!(
+            text,
+            "*3 tasks died:*\n\
+             • 2 × `EssentialContainerExited`: Essential container in task exited\n        \
+             `api` exited with 1\n        last task `c`\n\
+             • 1 × `EssentialContainerExited`: Essential container in task exited\n        \
+             `api` exited with 143 (SIGTERM)\n        task `a`"
+        );
+    }
+
+    #[test]
+    fn where_no_task_died_nothing_is_told_of_tasks() {
+        assert_eq!(list(&[]), None);
+        assert_eq!(headline(&[]), None);
+    }
+
+    #[test]
+    fn the_headline_is_the_container_that_failed_and_not_the_one_that_ended_well() {
+        let mut failure = task("a", 1);
+        failure.containers.insert(
+            0,
+            ContainerFailure {
+                name: "migrate".to_owned(),
+                exit_code: Some(0),
+                reason: None,
+            },
+        );
+        assert_eq!(headline(&[failure]).unwrap(), "api exited with 1");
+    }
+
+    #[test]
+    fn a_container_that_never_ran_is_told_with_its_reason() {
+        let mut failure = task("a", 1);
+        failure.containers[0].exit_code = None;
+        failure.containers[0].reason = Some("CannotPullContainerError: not found".to_owned());
+        assert_eq!(
+            headline(&[failure]).unwrap(),
+            "api did not run: CannotPullContainerError: not found"
+        );
+    }
+
+    #[test]
+    fn a_reason_that_task_and_container_share_is_told_once() {
+        let mut failure = task("a", 1);
+        let reason = Some("CannotPullContainerError: not found".to_owned());
+        failure.containers[0].exit_code = None;
+        failure.containers[0].reason.clone_from(&reason);
+        failure.stopped_reason = reason;
+        let text = list(&[failure]).unwrap();
+        assert_eq!(text.matches("CannotPull").count(), 1, "{text}");
+        assert!(text.contains("`api` did not run\n"), "{text}");
+    }
+
+    #[test]
+    fn tasks_for_which_there_is_no_room_are_counted() {
+        let failures: Vec<TaskFailure> = (0..40)
+            .map(|number| {
+                let mut failure = task(&number.to_string(), number);
+                failure.stopped_reason = Some("x".repeat(250));
+                failure
+            })
+            .collect();
+        let text = list(&failures).unwrap();
+        assert!(sent_width(&text) <= LIST);
+        let told = text.matches('•').count();
+        assert!(told > 1);
+        assert!(text.ends_with(&format!("… and {} more tasks", 40 - told)));
+    }
+}

@@ -1,0 +1,361 @@
+//! Notifying people of an event: the secret, the destination, the message.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use longshore_events::longshore::LongshoreEvent;
+use longshore_state::{CallError, DocumentStore, Version, load, save, unless_lost};
+
+use super::destination::{Bot, Destination, InvalidSecret};
+use super::kept::{KeptMessage, Notice, Place, Step, step};
+use super::ports::{MessagePoster, SecretError, WebhookSecret};
+use super::topic::{Topic, asks_somebody, is_only_an_edit};
+use super::trouble::PostError;
+use crate::message::{Message, message};
+
+/// How long to wait before looking again whether somebody else has posted.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// Why a message was not posted.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// The secret could not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The time was over before the secret had been read.
+    #[error("read secret {0}: no answer in the time left")]
+    SecretTimeout(String),
+    /// The secret says no destination.
+    #[error("read secret {name}: {problem}")]
+    Destination {
+        /// The secret's name.
+        name: String,
+        /// What is wrong with it.
+        problem: InvalidSecret,
+    },
+    /// Slack did not take the message.
+    #[error(transparent)]
+    Post(#[from] PostError),
+    /// What is kept of the message in Slack could not be read or written.
+    #[error("find the message of {topic} in slack: {problem}")]
+    Store {
+        /// What the message is about.
+        topic: Topic,
+        /// What failed.
+        problem: CallError,
+    },
+    /// Somebody else posts the message, or edits it all the time.
+    #[error(
+        "find the message of {0} in slack: somebody else works on it, and there is no time left"
+    )]
+    Busy(Topic),
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyOutcome {
+    /// A message was posted.
+    Posted,
+    /// The message that is about the same was edited.
+    Edited,
+    /// The message that is about the same says something newer already.
+    Outdated,
+    /// Nobody is notified: not of this event at all, or not without a message to edit.
+    Ignored,
+}
+
+/// What is left of the time, and what time it is.
+struct Clock {
+    now: DateTime<Utc>,
+    began: Instant,
+    time_left: Duration,
+}
+
+impl Clock {
+    fn new(now: DateTime<Utc>, time_left: Duration) -> Self {
+        Self {
+            now,
+            began: Instant::now(),
+            time_left,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.time_left.saturating_sub(self.began.elapsed())
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        TimeDelta::from_std(self.began.elapsed())
+            .ok()
+            .and_then(|elapsed| self.now.checked_add_signed(elapsed))
+            .unwrap_or(self.now)
+    }
+}
+
+/// Tells messages in Slack. Reads the secret once and keeps it for as long as Slack takes it.
+pub struct Announcer<Secret, Poster> {
+    secret: Secret,
+    poster: Poster,
+    destination: Mutex<Option<Destination>>,
+}
+
+impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
+    /// An announcer that has not read its secret yet.
+    pub fn new(secret: Secret, poster: Poster) -> Self {
+        Self {
+            secret,
+            poster,
+            destination: Mutex::new(None),
+        }
+    }
+
+    /// Posts `message`, for at most `time_left` in all.
+    ///
+    /// Secrets rotate: where Slack says that a destination which was read earlier is not valid, the secret
+    /// is read again, and a destination that is new is tried.
+    ///
+    /// # Errors
+    /// [`AnnounceError`]; nothing that it says holds the webhook's URL or the bot's token.
+    pub async fn announce(
+        &self,
+        message: &Message,
+        time_left: Duration,
+    ) -> Result<(), AnnounceError> {
+        let clock = Clock::new(DateTime::UNIX_EPOCH, time_left);
+        let (destination, is_fresh) = self.destination(&clock).await?;
+        match self.post(&destination, message, &clock).await {
+            Err(error) if !is_fresh && is_of_destination(&error) => {
+                let renewed = self.renewed(&destination, error, &clock).await?;
+                self.post(&renewed, message, &clock).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Tells `event`, for at most `time_left` in all: a webhook by a message, a bot by a message for each
+    /// [`Topic`], which is edited as it goes. What is known of these messages is kept in `messages`. A
+    /// destination that was read earlier and is not valid any more is read again as in
+    /// [`Self::announce`].
+    ///
+    /// `now` decides whether somebody who claimed to post a message still may come.
+    ///
+    /// # Errors
+    /// [`AnnounceError`]; nothing that it says holds the webhook's URL or the bot's token.
+    pub async fn notify<Store: DocumentStore>(
+        &self,
+        event: &LongshoreEvent,
+        messages: &Store,
+        now: DateTime<Utc>,
+        time_left: Duration,
+    ) -> Result<NotifyOutcome, AnnounceError> {
+        let Some(message) = message(event) else {
+            return Ok(NotifyOutcome::Ignored);
+        };
+        let clock = Clock::new(now, time_left);
+        let only_as_edit = is_only_an_edit(event);
+        let notice = Topic::of(event).map(|(topic, stage)| Notice {
+            topic,
+            stage,
+            message: message.clone(),
+            only_as_edit,
+            asks_somebody: asks_somebody(event),
+        });
+        let notify = async |destination: &Destination| match (destination, &notice) {
+            (Destination::Bot(bot), Some(notice)) => {
+                self.keep_up(bot, notice, messages, &clock).await
+            }
+            _ if only_as_edit => Ok(NotifyOutcome::Ignored),
+            _ => self
+                .post(destination, &message, &clock)
+                .await
+                .map(|()| NotifyOutcome::Posted),
+        };
+        let (destination, is_fresh) = self.destination(&clock).await?;
+        match notify(&destination).await {
+            Err(error) if !is_fresh && is_of_destination(&error) => {
+                notify(&self.renewed(&destination, error, &clock).await?).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn post(
+        &self,
+        destination: &Destination,
+        message: &Message,
+        clock: &Clock,
+    ) -> Result<(), AnnounceError> {
+        match destination {
+            Destination::Webhook(webhook) => {
+                self.poster.post(webhook, message, clock.left()).await?;
+            }
+            Destination::Bot(bot) => {
+                self.poster.post_as_bot(bot, message, clock.left()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the message of a topic to what is newest.
+    async fn keep_up<Store: DocumentStore>(
+        &self,
+        bot: &Bot,
+        notice: &Notice,
+        messages: &Store,
+        clock: &Clock,
+    ) -> Result<NotifyOutcome, AnnounceError> {
+        let topic = &notice.topic;
+        let failed = |problem| AnnounceError::Store {
+            topic: topic.clone(),
+            problem,
+        };
+        while !clock.left().is_zero() {
+            let (known, version) = load(messages, topic).await.map_err(failed)?.unzip();
+            match step(known.as_ref(), notice, clock.now()) {
+                Step::Ignore => return Ok(NotifyOutcome::Ignored),
+                Step::Wait => tokio::time::sleep(LOOK_AGAIN.min(clock.left())).await,
+                Step::Post(claim) => {
+                    let saved = save(messages, topic, &claim, version.as_ref()).await;
+                    if let Some(version) = unless_lost(saved).map_err(failed)? {
+                        return self
+                            .post_claimed(bot, topic, claim, &version, messages, clock)
+                            .await;
+                    }
+                }
+                Step::Edit {
+                    kept,
+                    posted,
+                    is_new,
+                } => {
+                    // Written before it is shown: whoever comes meanwhile must not show an older stage.
+                    let version = if is_new {
+                        let saved = save(messages, topic, &kept, version.as_ref()).await;
+                        match unless_lost(saved).map_err(failed)? {
+                            Some(version) => Some(version),
+                            None => continue,
+                        }
+                    } else {
+                        version
+                    };
+                    match self
+                        .poster
+                        .edit(bot, &posted, &kept.message, clock.left())
+                        .await
+                    {
+                        Ok(()) => {}
+                        Err(PostError::MessageGone(answer)) => {
+                            tracing::info!(topic = %topic, answer, "the message is gone, posting another");
+                            let claim = kept.claimed(clock.now());
+                            let saved = save(messages, topic, &claim, version.as_ref()).await;
+                            match unless_lost(saved).map_err(failed)? {
+                                Some(version) => {
+                                    return self
+                                        .post_claimed(bot, topic, claim, &version, messages, clock)
+                                        .await;
+                                }
+                                None => continue,
+                            }
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                    // Somebody who knew something newer may have edited before this edit arrived.
+                    let (_, latest) = load(messages, topic).await.map_err(failed)?.unzip();
+                    if latest == version {
+                        return Ok(if kept.stage == notice.stage {
+                            NotifyOutcome::Edited
+                        } else {
+                            NotifyOutcome::Outdated
+                        });
+                    }
+                }
+            }
+        }
+        Err(AnnounceError::Busy(topic.clone()))
+    }
+
+    /// Posts what is claimed, and keeps where it is.
+    async fn post_claimed<Store: DocumentStore>(
+        &self,
+        bot: &Bot,
+        topic: &Topic,
+        claim: KeptMessage,
+        version: &Version,
+        messages: &Store,
+        clock: &Clock,
+    ) -> Result<NotifyOutcome, AnnounceError> {
+        let outcome = self
+            .poster
+            .post_as_bot(bot, &claim.message, clock.left())
+            .await;
+        let (kept, outcome) = match outcome {
+            Ok(posted) => (
+                KeptMessage {
+                    place: Place::Posted(posted),
+                    ..claim
+                },
+                Ok(NotifyOutcome::Posted),
+            ),
+            // The next one need not wait until the claim is over.
+            Err(error) => (claim.released(clock.now()), Err(error.into())),
+        };
+        if let Err(problem) = save(messages, topic, &kept, Some(version)).await {
+            // The message is posted, or its error is returned; at worst it is posted a second time.
+            tracing::warn!(topic = %topic, %problem, "where the message is in slack could not be kept");
+        }
+        outcome
+    }
+
+    /// The destination, and whether it was read just now.
+    async fn destination(&self, clock: &Clock) -> Result<(Destination, bool), AnnounceError> {
+        let known = self
+            .destination
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match known {
+            Some(destination) => Ok((destination, false)),
+            None => Ok((self.read(clock).await?, true)),
+        }
+    }
+
+    /// The destination that the secret says now; `error`, if it is the one that was not taken.
+    async fn renewed(
+        &self,
+        used: &Destination,
+        error: AnnounceError,
+        clock: &Clock,
+    ) -> Result<Destination, AnnounceError> {
+        let destination = self.read(clock).await?;
+        if destination == *used {
+            return Err(error);
+        }
+        tracing::info!("the secret of the slack webhook has changed, using the new one");
+        Ok(destination)
+    }
+
+    async fn read(&self, clock: &Clock) -> Result<Destination, AnnounceError> {
+        let name = || self.secret.name().to_owned();
+        let text = tokio::time::timeout(clock.left(), self.secret.read())
+            .await
+            .map_err(|_| AnnounceError::SecretTimeout(name()))??;
+        let destination =
+            Destination::from_secret(&text).map_err(|problem| AnnounceError::Destination {
+                name: name(),
+                problem,
+            })?;
+        *self
+            .destination
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(destination.clone());
+        Ok(destination)
+    }
+}
+
+/// Whether another destination may be the remedy.
+fn is_of_destination(error: &AnnounceError) -> bool {
+    matches!(
+        error,
+        AnnounceError::Post(PostError::WebhookInvalid { .. } | PostError::BotInvalid(_))
+    )
+}

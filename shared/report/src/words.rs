@@ -1,0 +1,20 @@
+//! The words of what Longshore says to people: each is written once, and Slack and the command line use it.
+//!
+//! Where a word holds a name of somebody's, it takes a function that writes names: Slack escapes and marks them, a
+//! terminal shows them as they are (`str::to_owned`).
+
+mod amounts;
+mod images;
+mod outcomes;
+mod skips;
+mod sources;
+
+pub use longshore_events::words::{counted, minute, more, number, second, waits_for};
+
+pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
+pub use images::{image_name, short_name};
+pub use outcomes::{
+    NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none, stack_unchanged,
+};
+pub use skips::skipped;
+pub use sources::Asker;

