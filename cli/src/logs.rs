@@ -1,9 +1,9 @@
 //! `longshore logs`.
 
 use anyhow::bail;
+use longshore_policy::route::Owner;
 use longshore_rollout::history::{ContainerLog, DeploymentLogs, logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
-use longshore_rollout::route::Owner;
 
 use crate::arguments::{LogsArguments, Output};
 use crate::status::{image_name, state_of};

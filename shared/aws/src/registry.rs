@@ -5,7 +5,7 @@ use aws_sdk_ecr::types::{
 };
 use longshore_events::ecr::is_container_image;
 use longshore_events::image::{Image, ImageReference, Selector};
-use longshore_rollout::policy::RegistryImage;
+use longshore_policy::image_policy::RegistryImage;
 use longshore_rollout::ports::{ImageContents, ImageRegistry};
 use longshore_state::{CallError, ErrorClass};
 
