@@ -456,6 +456,7 @@ mod tests {
             Some(image("a"))
         );
         assert_eq!(pinned_image(&format!("{registry}/shop/api:v1")), None);
+        assert_eq!(pinned_image(&format!("docker.io/shop/api@{digest}")), None);
         assert_eq!(
             in_repository(&format!("{registry}/shop/api:v1"), Some("shop/api")),
             "shop/api:v1"
