@@ -1,9 +1,9 @@
 //! `longshore adopt`.
 
+use longshore_policy::image_policy::ImagePolicy;
 use longshore_provisioning::adopt::{AdoptRequest, Adoption, adopt};
 use longshore_provisioning::ports::{ProvisioningCloud, ServiceInspector};
 use longshore_report::words::image_name;
-use longshore_rollout::policy::ImagePolicy;
 
 use crate::arguments::{AdoptArguments, Output, PolicyArguments};
 use crate::outcome::worker;

@@ -3,11 +3,11 @@
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::Source;
+use longshore_policy::route::Owner;
 use longshore_report::words::{Asker, duration, image_name, second};
 use longshore_rollout::history::history;
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::Deployment;
-use longshore_rollout::route::Owner;
 
 use crate::arguments::{HistoryArguments, Output};
 use crate::status::state_of;

@@ -1,10 +1,10 @@
 //! `longshore logs`.
 
 use anyhow::bail;
+use longshore_policy::route::Owner;
 use longshore_report::words::{image_name, short_name};
 use longshore_rollout::history::{ContainerLog, DeploymentLogs, logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
-use longshore_rollout::route::Owner;
 
 use crate::arguments::{LogsArguments, Output};
 use crate::status::state_of;

@@ -3,10 +3,10 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use longshore_policy::route::Owner;
 use longshore_report::words::{image_name, minute, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::route::Owner;
 use longshore_rollout::status::{ServiceStatus, status};
 
 use crate::arguments::{Output, StatusArguments};
@@ -149,8 +149,8 @@ pub mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use longshore_events::image::Image;
     use longshore_events::longshore::{Source, WaitReason};
+    use longshore_events::sequence::Sequence;
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
-    use longshore_rollout::sequence::Sequence;
     use longshore_rollout::status::RunningTasks;
     use longshore_state::Worker;
     use longshore_testkit::{digest, follower};

@@ -1,6 +1,6 @@
 //! Who may import whom. The directions are those of `ARCHITECTURE.md`:
-//! functions, cli -> runtime -> aws -> provisioning -> stack -> rollout -> state -> events,
-//! aws -> transfer -> bottles -> state, report -> state.
+//! functions, cli -> runtime -> aws -> provisioning -> stack, rollout -> policy -> state -> events,
+//! aws -> transfer -> bottles -> state, aws -> report -> state.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,9 +38,10 @@ const RESTRICTED: [&str; 9] = [
     "ureq",
 ];
 
-const BELOW_AWS: [&str; 8] = [
+const BELOW_AWS: [&str; 9] = [
     "longshore-events",
     "longshore-state",
+    "longshore-policy",
     "longshore-rollout",
     "longshore-stack",
     "longshore-provisioning",
@@ -48,9 +49,10 @@ const BELOW_AWS: [&str; 8] = [
     "longshore-transfer",
     "longshore-report",
 ];
-const BELOW_RUNTIME: [&str; 9] = [
+const BELOW_RUNTIME: [&str; 10] = [
     "longshore-events",
     "longshore-state",
+    "longshore-policy",
     "longshore-rollout",
     "longshore-stack",
     "longshore-provisioning",
@@ -59,9 +61,10 @@ const BELOW_RUNTIME: [&str; 9] = [
     "longshore-report",
     "longshore-aws",
 ];
-const BELOW_FUNCTIONS: [&str; 10] = [
+const BELOW_FUNCTIONS: [&str; 11] = [
     "longshore-events",
     "longshore-state",
+    "longshore-policy",
     "longshore-rollout",
     "longshore-stack",
     "longshore-provisioning",
@@ -73,17 +76,22 @@ const BELOW_FUNCTIONS: [&str; 10] = [
 ];
 
 /// The one table. A package without a line in it is refused, so that a new one is thought about.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 23] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-state", &["longshore-events"], &[]),
     rule(
-        "longshore-rollout",
+        "longshore-policy",
         &["longshore-events", "longshore-state"],
         &[],
     ),
     rule(
+        "longshore-rollout",
+        &["longshore-events", "longshore-state", "longshore-policy"],
+        &[],
+    ),
+    rule(
         "longshore-stack",
-        &["longshore-events", "longshore-rollout"],
+        &["longshore-events", "longshore-policy"],
         &[],
     ),
     rule(
@@ -91,6 +99,7 @@ const RULES: [Rule; 22] = [
         &[
             "longshore-events",
             "longshore-state",
+            "longshore-policy",
             "longshore-rollout",
             "longshore-stack",
         ],
@@ -392,6 +401,7 @@ mod tests {
             ("longshore-deploy", "longshore-watch", None),
             ("longshore-deploy", "longshore-watch", Some("dev")),
             ("longshore-rollout", "longshore-aws", None),
+            ("longshore-stack", "longshore-rollout", None),
             ("longshore-aws", "longshore-runtime", None),
             ("longshore-rollout", "tokio", None),
             ("longshore-rollout", "tokio", Some("build")),

@@ -6,6 +6,8 @@ use longshore_events::longshore::Source;
 use longshore_events::manual::{
     ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
 };
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::Owner;
 use longshore_rollout::at_rest::{
     Done, ReconciledStacks, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
 };
@@ -16,8 +18,6 @@ use longshore_rollout::ports::Cloud;
 use longshore_rollout::reconcile::{Reconciled, reconcile, reconcile_shard};
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::rollback::{RollbackError, rollback};
-use longshore_rollout::route::Owner;
-use longshore_rollout::sequence::Sequence;
 use longshore_rollout::tasks::{go_on, task_stopped};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use longshore_events::ecr::IMAGE_MEDIA_TYPES;
 use longshore_events::image::{Digest, Image};
+use longshore_policy::route::CpuArchitecture;
 use longshore_rollout::ports::ImageContents;
-use longshore_rollout::route::Architecture;
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use serde_json::json;
@@ -309,10 +309,10 @@ fn revision(names: Option<&BTreeMap<String, String>>) -> Option<String> {
 }
 
 /// The architecture as ECS names it, of what Go and so images call it.
-fn architecture(name: &str) -> Option<Architecture> {
+fn architecture(name: &str) -> Option<CpuArchitecture> {
     match name {
-        "amd64" => Some(Architecture::X86),
-        "arm64" => Some(Architecture::Arm),
+        "amd64" => Some(CpuArchitecture::X86),
+        "arm64" => Some(CpuArchitecture::Arm),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use longshore_events::ecr::is_container_image;
 use longshore_events::image::{Image, ImageReference, Selector};
-use longshore_rollout::policy::RegistryImage;
+use longshore_policy::image_policy::RegistryImage;
 use longshore_rollout::ports::{ImageContents, ImageRegistry};
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;

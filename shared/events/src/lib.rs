@@ -14,6 +14,7 @@ pub mod manual;
 pub mod release;
 pub mod s3;
 pub mod scheduler;
+pub mod sequence;
 pub mod transfer;
 pub mod words;
 

@@ -7,12 +7,12 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
 use longshore_events::longshore::OperationKind;
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{CpuArchitecture, Follower, Owner};
+use longshore_policy::settings::RolloutSettings;
 use longshore_rollout::deploy::DeployError;
 use longshore_rollout::documents::{RouteStore, StackRecordStore};
-use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::TaskDefinition;
-use longshore_rollout::route::{Architecture, Follower, Owner};
-use longshore_rollout::settings::RolloutSettings;
 use longshore_rollout::task_definition::named_image;
 use longshore_state::{CallError, Worker};
 use serde::Serialize;
@@ -257,15 +257,15 @@ fn is_ecr(image: &str) -> bool {
 
 /// What the task definition says of its processors. ECS takes `X86_64` where a task of Fargate says nothing:
 /// the Amazon ECS API Reference, `RuntimePlatform`.
-fn architecture(definition: &TaskDefinition) -> Option<Architecture> {
+fn architecture(definition: &TaskDefinition) -> Option<CpuArchitecture> {
     let document = &definition.document;
     match document["runtimePlatform"]["cpuArchitecture"].as_str() {
-        Some("ARM64") => Some(Architecture::Arm),
-        Some("X86_64") => Some(Architecture::X86),
+        Some("ARM64") => Some(CpuArchitecture::Arm),
+        Some("X86_64") => Some(CpuArchitecture::X86),
         _ => document["requiresCompatibilities"]
             .as_array()
             .is_some_and(|launch_types| launch_types.contains(&Value::from("FARGATE")))
-            .then_some(Architecture::X86),
+            .then_some(CpuArchitecture::X86),
     }
 }
 

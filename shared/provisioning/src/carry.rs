@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::longshore::Source;
+use longshore_policy::route::Follower;
+use longshore_policy::template::{TemplateMetadata, TemplateService};
 use longshore_rollout::documents::RecordStore;
-use longshore_rollout::ports::{TaskDefinition, TemplateMetadata, TemplateService};
+use longshore_rollout::ports::TaskDefinition;
 use longshore_rollout::record::Deployment;
-use longshore_rollout::route::Follower;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState};
+use longshore_rollout::task_definition::pinned_image;
 use longshore_state::{CallError, ErrorClass};
 
 use crate::ports::ProvisioningCloud;
@@ -257,7 +259,7 @@ impl Service<'_> {
             }),
             Choice::Running => match running.and_then(|running| running.image_of(part.name).ok()) {
                 Some(image) => Ok(CarriedImage {
-                    pinned: pinned(image),
+                    pinned: pinned_image(image),
                     text: Some(in_repository(image, part.repository).to_owned()),
                     is_named: false,
                 }),
@@ -310,17 +312,6 @@ fn in_repository<'a>(text: &'a str, repository: Option<&str>) -> &'a str {
         .strip_prefix(repository)
         .is_some_and(|rest| rest.starts_with([':', '@']));
     if is_own { name } else { text }
-}
-
-/// An image as a task definition names it, `<registry>/<repository>@<digest>`, if it is pinned.
-fn pinned(text: &str) -> Option<Image> {
-    let (_, name) = text.split_once('/')?;
-    let (repository, digest) = name.split_once('@')?;
-    Some(Image {
-        repository: repository.to_owned(),
-        tag: None,
-        digest: digest.parse().ok()?,
-    })
 }
 
 #[cfg(test)]
@@ -461,10 +452,11 @@ mod tests {
         let digest = format!("sha256:{}", "a".repeat(64));
         let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
         assert_eq!(
-            pinned(&format!("{registry}/shop/api@{digest}")),
+            pinned_image(&format!("{registry}/shop/api@{digest}")),
             Some(image("a"))
         );
-        assert_eq!(pinned(&format!("{registry}/shop/api:v1")), None);
+        assert_eq!(pinned_image(&format!("{registry}/shop/api:v1")), None);
+        assert_eq!(pinned_image(&format!("docker.io/shop/api@{digest}")), None);
         assert_eq!(
             in_repository(&format!("{registry}/shop/api:v1"), Some("shop/api")),
             "shop/api:v1"

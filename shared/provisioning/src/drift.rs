@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use longshore_rollout::ports::TemplateMetadata;
+use longshore_policy::template::TemplateMetadata;
 use serde::Serialize;
 
 use crate::error::ProvisioningError;
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
     use crate::ports::PropertyDrift;
-    use longshore_rollout::ports::TemplateService;
+    use longshore_policy::template::TemplateService;
 
     fn metadata() -> TemplateMetadata {
         TemplateMetadata {
@@ -107,7 +107,7 @@ mod tests {
                     other_containers: Vec::new(),
                     image_policy: None,
                     cpu_architecture: None,
-                    rollout: longshore_rollout::settings::RolloutSettings::default(),
+                    rollout: longshore_policy::settings::RolloutSettings::default(),
                     image: "shop/api:v1".to_owned(),
                     sidecars: BTreeMap::new(),
                 },

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
+use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::StackRecordStore;
-use longshore_rollout::ports::TemplateMetadata;
 use longshore_rollout::stack_record::{Carried, StackRecord};
 use longshore_stack::check::{self, Finding};
 use longshore_stack::read::Reading;

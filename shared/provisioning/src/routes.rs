@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, TryStreamExt};
+use longshore_policy::route::{Follower, Route};
 use longshore_rollout::documents::{RouteKey, RouteStore};
-use longshore_rollout::route::{Follower, Route};
 use longshore_state::{CallError, decide_again, load, save};
 
 use crate::ports::ProvisioningCloud;

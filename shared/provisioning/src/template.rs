@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_rollout::ports::TemplateMetadata;
-use longshore_rollout::route::Follower;
+use longshore_policy::route::Follower;
+use longshore_policy::template::TemplateMetadata;
 use serde_json::{Map, Value};
 
 use crate::ports::{FoundBucket, FoundFileSystem, ResourceToImport};

@@ -2,15 +2,15 @@
 
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::Source;
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::Follower;
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
 use crate::deploy::{DeployError, Engine, Shown, Stop, refused_or_failed};
-use crate::documents::RecordStore;
+use crate::documents::{RecordKey, RecordStore};
 use crate::follow::baseline;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, State};
-use crate::route::Follower;
-use crate::sequence::Sequence;
 use crate::task_definition::{named_image, pinned_image};
 
 /// Writes down what a service runs that has no record yet, and that its follower of `repository` is to deploy
@@ -40,7 +40,7 @@ pub async fn adopt<C: Cloud>(
 impl<C: Cloud> Engine<'_, C> {
     async fn adopt(&self, repository: &str) -> Result<Record, Stop> {
         let container = &self.follower.container;
-        decide_again(self.owner, async || {
+        decide_again(&RecordKey(self.owner), async || {
             let stored = self.cloud.load(self.owner).await?;
             if let Some((record, _)) = &stored
                 && record.followed.contains_key(container)
@@ -57,7 +57,7 @@ impl<C: Cloud> Engine<'_, C> {
             let change = |record: &mut Record| record.followed.extend(followed);
             self.note(stored, &shown, change).await?;
             let stored = self.cloud.load(self.owner).await?;
-            let (record, _) = stored.ok_or_else(|| CallError::lost_race(self.owner))?;
+            let (record, _) = stored.ok_or_else(|| CallError::lost_race(&RecordKey(self.owner)))?;
             Ok(record)
         })
         .await

@@ -7,6 +7,8 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::longshore::{OperationKind, Source};
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::Follower;
 use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
@@ -14,13 +16,11 @@ use crate::decide::{AtRest, at_rest, has_failed};
 use crate::deploy::{
     DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, deploy, tell_refusal,
 };
-use crate::documents::{RecordStore, StackKey, StackRecordStore};
+use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
 use crate::follow::{Wake, baseline, follow as follow_policy};
 use crate::outbox;
 use crate::ports::{Cloud, RolloutState};
 use crate::record::{Deployment, Record, Request, Running, State};
-use crate::route::Follower;
-use crate::sequence::Sequence;
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
 use crate::watch::close;
 
@@ -266,7 +266,7 @@ async fn settle<C: Cloud>(
     operation: &Operation,
     carried: &Carried,
 ) -> Result<Done, Stop> {
-    decide_again(engine.owner, async || {
+    decide_again(&RecordKey(engine.owner), async || {
         let (written, shown) = engine.look().await?;
         if written.is_changing() {
             return Ok(Done::Changing);
@@ -306,7 +306,7 @@ async fn settle_shown<C: Cloud>(
             worker,
         )
         .await?;
-        return Err(CallError::lost_race(engine.owner).into());
+        return Err(CallError::lost_race(&RecordKey(engine.owner)).into());
     }
     let images = shown.task_definition.images();
     let last = written.last();

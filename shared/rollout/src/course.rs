@@ -7,7 +7,7 @@ use longshore_state::{CallError, ErrorClass, Version, change, unless_lost};
 use serde_json::Value;
 
 use crate::deploy::{Engine, Outcome, Stop};
-use crate::documents::RecordStore;
+use crate::documents::{RecordKey, RecordStore};
 use crate::outbox::flush;
 use crate::ports::Cloud;
 use crate::record::{Record, Running, State};
@@ -85,11 +85,16 @@ impl<C: Cloud> Engine<'_, C> {
             task_definition: task_definition.clone(),
         };
         let is_ours = |record: &Record| record.deployment.number == ours;
-        let prepared = change(self.cloud, self.owner, (record, version), |record| {
-            if is_ours(record) && record.deployment.state == State::Claimed {
-                record.preparing(&task_definition, self.worker);
-            }
-        })
+        let prepared = change(
+            self.cloud,
+            &RecordKey(self.owner),
+            (record, version),
+            |record| {
+                if is_ours(record) && record.deployment.state == State::Claimed {
+                    record.preparing(&task_definition, self.worker);
+                }
+            },
+        )
         .await?;
         // Where another deployment has taken its place, nothing was done yet.
         if prepared.is_some_and(|(record, _)| is_ours(&record))
@@ -130,12 +135,17 @@ impl<C: Cloud> Engine<'_, C> {
     ) -> Result<(), CallError> {
         let ours = record.deployment.id.clone();
         let worker = self.worker;
-        let written = change(self.cloud, self.owner, (record, version), |record| {
-            let deployment = &record.deployment;
-            if deployment.id == ours && deployment.state == State::Claimed {
-                record.started(task_definition, ecs_deployment_id, worker.now, worker);
-            }
-        })
+        let written = change(
+            self.cloud,
+            &RecordKey(self.owner),
+            (record, version),
+            |record| {
+                let deployment = &record.deployment;
+                if deployment.id == ours && deployment.state == State::Claimed {
+                    record.started(task_definition, ecs_deployment_id, worker.now, worker);
+                }
+            },
+        )
         .await?;
         let Some((record, version)) = written else {
             return Ok(());

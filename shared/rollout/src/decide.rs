@@ -6,12 +6,12 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::ecs::DeploymentEventName;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{SkipReason, Source, WaitReason};
+use longshore_policy::image_policy::{Policy, RegistryImage};
+use longshore_policy::settings::RolloutSettings;
 use longshore_state::Worker;
 
-use crate::policy::{Policy, RegistryImage};
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
 use crate::record::{Deployment, Record, Request, Running, State, Waiting};
-use crate::settings::RolloutSettings;
 use crate::stack_record::{Carried, Operation, OperationState};
 use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
 

@@ -9,17 +9,17 @@ use longshore_events::longshore::{
     Source, WaitReason,
 };
 use longshore_events::manual::DeployPayload;
+use longshore_events::sequence::Sequence;
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Race, Version, Worker, decide_again};
 use serde::Serialize;
 
 use crate::decide::{Decision, Situation, decide};
-use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::follow::{baseline, only_news};
-use crate::policy::RegistryImage;
 use crate::ports::{Cloud, EcsService, ImageContents, TaskDefinition};
 use crate::record::{Deployment, Record, Request, Running, State};
-use crate::route::{Follower, Owner};
-use crate::sequence::Sequence;
 use crate::stack_record::{Operation, OperationState, StackRecord};
 use crate::task_definition::NextRevisionError;
 
@@ -71,13 +71,13 @@ pub enum Outcome {
     },
 }
 
-impl Follower {
-    /// What came of a request for its service.
-    pub(crate) fn outcome(&self, outcome: Outcome) -> ServiceOutcome {
+impl Outcome {
+    /// As the outcome of a request for this service.
+    pub(crate) fn of(self, follower: &Follower) -> ServiceOutcome {
         ServiceOutcome {
-            stack: self.stack.clone(),
-            service: self.service.clone(),
-            outcome,
+            stack: follower.stack.clone(),
+            service: follower.service.clone(),
+            outcome: self,
         }
     }
 }
@@ -225,7 +225,7 @@ pub(crate) async fn deploy<C: Cloud>(
     engine
         .ask(request, followers)
         .await
-        .map(|outcome| follower.outcome(outcome))
+        .map(|outcome| outcome.of(follower))
         .map_err(|stop| refused_or_failed(&owner, &request.image, stop))
 }
 
@@ -321,7 +321,7 @@ impl Written {
 impl<C: Cloud> Engine<'_, C> {
     /// Does what a person or a pipeline asks for.
     async fn ask(&self, request: &Request, followers: &[&Follower]) -> Result<Outcome, Stop> {
-        decide_again(self.owner, async || {
+        decide_again(&RecordKey(self.owner), async || {
             let stored = self.cloud.load(self.owner).await?;
             let repository = &request.image.repository;
             let mut followed =

@@ -12,16 +12,15 @@ use std::future::Future;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
+use longshore_policy::route::{Owner, Route};
 use longshore_state::document::{names, overwrite};
 use longshore_state::outbox::{Outbox, Unpublished};
 use longshore_state::store::Address;
 use longshore_state::{
     CallError, Document, DocumentStore, Key, Version, decide_again, load, save, unless_lost,
 };
-use serde_json::Value;
 
 use crate::record::{Deployment, Record};
-use crate::route::{self, Owner, Route};
 use crate::stack_record::StackRecord;
 
 /// How many documents are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
@@ -41,18 +40,20 @@ impl Outbox for Record {
     }
 }
 
-impl Key for Owner {
+/// Names a service's record by the service.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordKey<'a>(pub &'a Owner);
+
+impl Key for RecordKey<'_> {
     type Document = Record;
 
     fn address(&self) -> Address {
-        Address::of_state(format!(
-            "deployments/{}/{}/current.json",
-            self.stack, self.service
-        ))
+        let Owner { stack, service } = self.0;
+        Address::of_state(format!("deployments/{stack}/{service}/current.json"))
     }
 
     fn subject(&self) -> String {
-        format!("the record of {self}")
+        format!("the record of {}", self.0)
     }
 }
 
@@ -110,21 +111,6 @@ impl Key for StackKey<'_> {
     }
 }
 
-impl Document for Route {
-    const EDITED_BY_HAND: bool = true;
-
-    fn check_by_hand(document: &Value) -> Result<(), String> {
-        let mut unknown = None;
-        let route: Result<Self, _> = serde_ignored::deserialize(document, |path| {
-            unknown.get_or_insert_with(|| path.to_string());
-        });
-        match unknown {
-            Some(unknown) => Err(route::unknown_field(&unknown)),
-            None => route.map(drop).map_err(|error| error.to_string()),
-        }
-    }
-}
-
 /// Names a route by its repository.
 #[derive(Debug, Clone, Copy)]
 pub struct RouteKey<'a>(pub &'a str);
@@ -140,8 +126,6 @@ impl Key for RouteKey<'_> {
         format!("{ROUTES}{}.json", self.0)
     }
 }
-
-impl Document for Owner {}
 
 /// Names the owner of an ECS service.
 #[derive(Debug, Clone, Copy)]
@@ -239,7 +223,7 @@ pub trait RecordStore: DocumentStore + Sized {
         &self,
         owner: &Owner,
     ) -> impl Future<Output = Result<Option<(Record, Version)>, CallError>> {
-        load(self, owner)
+        async move { load(self, &RecordKey(owner)).await }
     }
 
     /// Writes a record in the place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
@@ -249,7 +233,15 @@ pub trait RecordStore: DocumentStore + Sized {
         record: &Record,
         version: Option<&Version>,
     ) -> impl Future<Output = Result<Version, CallError>> {
-        async move { save(self, &record.deployment.owner(), record, version).await }
+        async move {
+            save(
+                self,
+                &RecordKey(&record.deployment.owner()),
+                record,
+                version,
+            )
+            .await
+        }
     }
 }
 

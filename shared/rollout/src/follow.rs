@@ -11,6 +11,9 @@ use futures_util::future::{join, join_all};
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::Source;
+use longshore_events::sequence::Sequence;
+use longshore_policy::image_policy::{ImagePolicy, Policy, RegistryImage};
+use longshore_policy::route::Follower;
 use longshore_state::{CallError, Version, Worker, decide_again};
 
 use crate::decide::{Due, due};
@@ -18,13 +21,10 @@ use crate::deploy::{
     DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, call_failed, refused_or_failed,
     tell_refusal,
 };
-use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
-use crate::policy::{ImagePolicy, Policy, RegistryImage};
 use crate::ports::Cloud;
 use crate::record::{Record, Request};
-use crate::route::Follower;
-use crate::sequence::Sequence;
 
 /// What woke a follower.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +127,7 @@ async fn told<C: Cloud>(
     tell_refusal(cloud, request.summary(follower), &reason, worker)
         .await
         .map_err(|error| call_failed(&follower.owner(), &push.image, error))?;
-    Ok(follower.outcome(Outcome::Failed { reason }))
+    Ok(Outcome::Failed { reason }.of(follower))
 }
 
 /// Brings a follower of `repository` to the image that its policy names, or to what waits for it. Harmless
@@ -167,7 +167,7 @@ pub async fn follow_knowing<C: Cloud>(
     engine
         .follow(repository, wake, known)
         .await
-        .map(|outcome| follower.outcome(outcome))
+        .map(|outcome| outcome.of(follower))
         .map_err(|stop| match wake {
             Wake::Push(push) => refused_or_failed(&owner, &push.image, stop),
             Wake::AtRest(request) => refused_or_failed(&owner, &request.image, stop),
@@ -259,7 +259,7 @@ impl<C: Cloud> Engine<'_, C> {
             ))
         })?;
         let mut known = known;
-        decide_again(self.owner, async || match known.take() {
+        decide_again(&RecordKey(self.owner), async || match known.take() {
             Some(known) => {
                 self.follow_once(&policy, repository, wake, known.stored, known.images)
                     .await

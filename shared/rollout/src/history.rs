@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use longshore_events::longshore::TaskFailure;
+use longshore_policy::route::Owner;
 use longshore_state::CallError;
 use serde::Serialize;
 use serde_json::Value;
@@ -11,7 +12,6 @@ use serde_json::Value;
 use crate::documents::{HistoryStore, RecordStore};
 use crate::ports::{Cloud, LogLine, TaskDefinition, TaskLogs};
 use crate::record::{Deployment, Record, State};
-use crate::route::Owner;
 
 /// How many deployments are read side by side.
 const SIDE_BY_SIDE: usize = 16;

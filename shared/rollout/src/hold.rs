@@ -4,16 +4,16 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_events::words::waits_for;
+use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
 use crate::deploy::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
-use crate::documents::{RecordStore, RouteStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore};
 use crate::follow::{Wake, follow};
 use crate::outbox::change_and_publish;
 use crate::ports::Cloud;
 use crate::record::{Hold, Record, Waiting};
-use crate::route::{Follower, Owner};
 
 /// How many routes or services are looked at side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -162,7 +162,7 @@ pub async fn approve<C: Cloud>(
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
-    let approved: Result<_, CallError> = decide_again(&owner, async || {
+    let approved: Result<_, CallError> = decide_again(&RecordKey(&owner), async || {
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             let reason = "it has no record: nothing waits".to_owned();
             return Ok(Err(said.refused(&owner, reason)));
@@ -197,7 +197,7 @@ pub async fn approve<C: Cloud>(
         let stored = Some((record, version));
         Ok(
             match unless_lost(engine.pursue_waiting(stored, &waiting.request).await) {
-                Ok(Some(outcome)) => Ok(follower.outcome(outcome)),
+                Ok(Some(outcome)) => Ok(outcome.of(&follower)),
                 // It is approved already: whoever won the race, or comes next, sees that.
                 Ok(None) => said.look_again(&owner, &waiting).await,
                 Err(Stop::Refused(reason)) => Err(said.refused(&owner, reason)),
@@ -467,7 +467,7 @@ impl<C: Cloud> Said<'_, C> {
         change: impl Fn(&mut Record),
     ) -> Result<(), HoldError> {
         let owner = &service.owner;
-        decide_again(owner, async || {
+        decide_again(&RecordKey(owner), async || {
             match (self.cloud.load(owner).await?, &service.follower) {
                 (Some(stored), _) => {
                     Ok(change_and_publish(self.cloud, owner, stored, self.worker, &change).await?)

@@ -1,11 +1,11 @@
 //! What a record holds to be done after it was written: events to publish, and deployments to keep in the history.
 
+use longshore_policy::route::Owner;
 use longshore_state::{CallError, Version, Worker, change, outbox};
 
-use crate::documents::HistoryStore;
+use crate::documents::{HistoryStore, RecordKey};
 use crate::ports::Cloud;
 use crate::record::Record;
-use crate::route::Owner;
 
 /// Publishes what the record holds for this worker, writes the deployments that ended into the history, and takes both
 /// out. A deployment is kept once.
@@ -16,7 +16,8 @@ pub(crate) async fn flush<C: Cloud>(
     worker: &Worker,
 ) -> Result<(), CallError> {
     let owner = record.deployment.owner();
-    let published = outbox::publish(cloud, &owner, &version, &record.outbox, worker).await?;
+    let published =
+        outbox::publish(cloud, &RecordKey(&owner), &version, &record.outbox, worker).await?;
     // Whoever still has events there to publish ended the deployment, and keeps it as well.
     let is_others = published.len() < record.outbox.len();
     let mut archived = Vec::new();
@@ -28,7 +29,7 @@ pub(crate) async fn flush<C: Cloud>(
             Err(error) => failed = Some(error),
         }
     }
-    change(cloud, &owner, (record, version), |record| {
+    change(cloud, &RecordKey(&owner), (record, version), |record| {
         record.outbox.retain(|event| !published.contains(event));
         record
             .finished
@@ -47,7 +48,7 @@ pub(crate) async fn change_and_publish<C: Cloud>(
     changes: impl FnMut(&mut Record),
 ) -> Result<(), CallError> {
     let before = stored.1.clone();
-    match change(cloud, owner, stored, changes).await? {
+    match change(cloud, &RecordKey(owner), stored, changes).await? {
         Some((record, version)) if version != before => flush(cloud, record, version, worker).await,
         _ => Ok(()),
     }

@@ -10,6 +10,8 @@ use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{Follower, Owner, Route};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
@@ -17,10 +19,8 @@ use crate::deploy::{DeployError, Outcome, ServiceOutcome};
 use crate::documents::{RecordStore, RouteStore};
 use crate::follow::{Known, Wake, follow_knowing, holdings};
 use crate::outbox::change_and_publish;
-use crate::policy::ImagePolicy;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, Waiting};
-use crate::route::{Follower, Owner, Route};
 use crate::waiting::Routed;
 use crate::watch::{Seen, WatchOutcome, is_unsettled, look_after, needs_service};
 

@@ -10,16 +10,14 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure, WaitReason};
+use longshore_events::sequence::Sequence;
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::{Follower, Owner};
+use longshore_policy::settings::RolloutSettings;
 use longshore_state::Worker;
 use longshore_state::lease::LEASE;
 use longshore_state::outbox::Unpublished;
 use serde::{Deserialize, Serialize};
-
-use crate::settings::RolloutSettings;
-
-use crate::policy::RegistryImage;
-use crate::route::{Follower, Owner};
-use crate::sequence::Sequence;
 
 /// A service's record: its last deployment, and what is still to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,11 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_events::release::{parse_body, parse_key};
+use longshore_events::sequence::Sequence;
 use longshore_state::{CallError, ErrorClass, Worker};
 
 use crate::deploy::{Asked, DeployError, ServiceOutcome, deploy_explicitly};
 use crate::ports::Cloud;
-use crate::sequence::Sequence;
 
 /// What came of a release file.
 #[derive(Debug, Clone, PartialEq, Eq)]

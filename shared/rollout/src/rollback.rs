@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::longshore::{SkipReason, Source};
 use longshore_events::manual::RollbackPayload;
+use longshore_events::sequence::Sequence;
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
 use crate::deploy::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
-use crate::documents::{RecordStore, RouteStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore};
 use crate::follow::baseline;
 use crate::history::Past;
 use crate::outbox::flush;
-use crate::policy::RegistryImage;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, Running, State};
-use crate::route::{Follower, Owner};
-use crate::sequence::Sequence;
 use crate::task_definition::{is_pinned_to, pinned_image};
 use crate::tasks::follower;
 
@@ -89,7 +89,7 @@ async fn roll_back<C: Cloud>(
     payload: &RollbackPayload,
     worker: &Worker,
 ) -> Result<Outcome, Stop> {
-    decide_again(owner, async || {
+    decide_again(&RecordKey(owner), async || {
         let Some((record, _)) = cloud.load(owner).await? else {
             return Err(Stop::Refused(
                 "Longshore has deployed nothing to it yet".to_owned(),
@@ -104,7 +104,7 @@ async fn roll_back<C: Cloud>(
         };
         let (written, shown) = engine.look().await?;
         let record = written.record();
-        let record = record.ok_or_else(|| CallError::lost_race(owner))?;
+        let record = record.ok_or_else(|| CallError::lost_race(&RecordKey(owner)))?;
         if written.is_changing() {
             return Err(Stop::Refused(
                 "its stack is being changed: roll back when that is over".to_owned(),
@@ -135,7 +135,7 @@ async fn again<C: Cloud>(
     shown: &Shown,
 ) -> Result<Outcome, Stop> {
     let stored = written.stored.as_ref();
-    let (record, version) = stored.ok_or_else(|| CallError::lost_race(engine.owner))?;
+    let (record, version) = stored.ok_or_else(|| CallError::lost_race(&RecordKey(engine.owner)))?;
     let last = &record.deployment;
     if !last.is_taken_up() {
         let started = Outcome::Started {

@@ -11,6 +11,7 @@ use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
     StackReady, StackSource, StackSummary,
 };
+use longshore_policy::route::Follower;
 use longshore_state::outbox::Unpublished;
 use longshore_state::{CallError, Version, Worker};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use crate::documents::StackKey;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Request};
-use crate::route::Follower;
 
 /// How the client request token begins with which what is left of a stack is deleted, so that it can be
 /// made anew: that is a step of another change and none of its own.

@@ -11,12 +11,13 @@ use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{OperationKind, StackSource};
+use longshore_policy::route::Follower;
+use longshore_policy::template::TemplateMetadata;
 use longshore_state::{CallError, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
 use crate::documents::{RecordStore, StackKey, StackRecordStore};
-use crate::ports::{Cloud, ObservedStack, StackObserver, TaskDefinition, TemplateMetadata};
-use crate::route::Follower;
+use crate::ports::{Cloud, ObservedStack, StackObserver, TaskDefinition};
 use crate::stack_record::{
     Carried, Operation, OperationState, Phase, REMAINS_TOKEN, StackRecord, flush,
 };

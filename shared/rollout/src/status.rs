@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
+use longshore_policy::route::Owner;
 use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
 use crate::documents::{RecordStore, RouteStore};
 use crate::ports::Cloud;
 use crate::record::{Deployment, Hold, Waiting};
-use crate::route::Owner;
 
 /// How many services are asked for side by side.
 const SIDE_BY_SIDE: usize = 8;

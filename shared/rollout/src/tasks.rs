@@ -10,17 +10,17 @@ use longshore_events::ecs::{Container, DEPLOY_TASKS, why_stopped};
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
 use longshore_events::words::counted;
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{Follower, Owner};
+use longshore_policy::settings::OneOffTask;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use sha2::{Digest, Sha256};
 
 use crate::deploy::{Engine, Outcome, Stop, claimed_already};
-use crate::documents::RecordStore;
+use crate::documents::{RecordKey, RecordStore};
 use crate::outbox::flush;
-use crate::policy::ImagePolicy;
 use crate::ports::{Cloud, TaskRequest, TaskState};
 use crate::record::{Deployment, Record, RunningTask, State};
-use crate::route::{Follower, Owner};
-use crate::settings::OneOffTask;
 use crate::watch::WatchOutcome;
 
 /// When a task runs.
@@ -112,7 +112,7 @@ pub(crate) async fn begin<C: Cloud>(
         stopped: None,
         worker,
     };
-    decide_again(owner, async || {
+    decide_again(&RecordKey(owner), async || {
         let Some((record, version)) = cloud.load(owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
@@ -139,13 +139,13 @@ struct Tasks<'a, C> {
 
 impl<C: Cloud> Tasks<'_, C> {
     async fn go_on(&self) -> Result<WatchOutcome, CallError> {
-        decide_again(self.owner, async || {
+        decide_again(&RecordKey(self.owner), async || {
             let Some((record, version)) = self.cloud.load(self.owner).await? else {
                 return Ok(WatchOutcome::Ignored);
             };
             let outcome = self.step(record, version).await?;
             // There may be another step at once.
-            outcome.ok_or_else(|| CallError::lost_race(self.owner))
+            outcome.ok_or_else(|| CallError::lost_race(&RecordKey(self.owner)))
         })
         .await
     }
@@ -297,7 +297,7 @@ impl<C: Cloud> Tasks<'_, C> {
         let is_due = is_prepared && record.deployment.lease_until <= self.worker.now
             || record.deployment.state == State::Preparing;
         if !is_due || record.deployment.task.as_ref() != Some(ended) {
-            return Err(CallError::lost_race(self.owner));
+            return Err(CallError::lost_race(&RecordKey(self.owner)));
         }
         if is_prepared && written.is_changing() {
             flush(self.cloud, record, version, self.worker).await?;

@@ -8,16 +8,16 @@ use longshore_events::longshore::{
     DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent,
     SkipReason, WaitReason,
 };
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::Owner;
 use longshore_state::{CallError, Version, Worker};
 
 use crate::decide::{Progress, Wait, is_same_kind, progress};
 use crate::deploy::{Engine, Outcome, Shown, Stop, Written};
 use crate::documents::{RecordStore, RouteStore};
 use crate::outbox::{change_and_publish, flush};
-use crate::policy::RegistryImage;
 use crate::ports::Cloud;
 use crate::record::{Record, Request, Waiting};
-use crate::route::Owner;
 
 /// Whether a route names the container that a request waits for.
 pub(crate) struct Routed {

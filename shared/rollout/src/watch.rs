@@ -8,15 +8,15 @@ use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
 use longshore_events::words::counted;
+use longshore_policy::route::Owner;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use serde::Serialize;
 
 use crate::decide::{Fact, Settlement, is_replaced, settle};
-use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, State};
-use crate::route::Owner;
 use crate::tasks;
 
 /// What came of an event.
@@ -57,7 +57,7 @@ pub async fn deployment_changed<C: Cloud>(
     let Some(owner) = cloud.owner(service_name).await? else {
         return Ok(WatchOutcome::Ignored);
     };
-    decide_again(&owner, async || {
+    decide_again(&RecordKey(&owner), async || {
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
@@ -105,7 +105,7 @@ pub async fn task_stopped<C: Cloud>(
     let Some(owner) = cloud.owner(service_name).await? else {
         return Ok(WatchOutcome::Ignored);
     };
-    decide_again(&owner, async || {
+    decide_again(&RecordKey(&owner), async || {
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
@@ -162,7 +162,7 @@ pub(crate) async fn look_after<C: Cloud>(
     mut seen: Option<Seen>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    decide_again(owner, async || {
+    decide_again(&RecordKey(owner), async || {
         let (stored, service) = match seen.take() {
             Some(seen) => (Some(seen.stored), Some(seen.service)),
             None => (cloud.load(owner).await?, None),

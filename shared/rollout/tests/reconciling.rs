@@ -8,11 +8,11 @@ mod reconciling {
     use std::collections::BTreeMap;
 
     use longshore_events::longshore::{LongshoreEvent, ReconcileShard, WaitReason};
+    use longshore_policy::route::Follower;
+    use longshore_policy::settings::FreezeWindow;
     use longshore_rollout::deploy::Outcome;
     use longshore_rollout::reconcile::{Reconciled, SHARD, reconcile, reconcile_shard};
     use longshore_rollout::record::State;
-    use longshore_rollout::route::Follower;
-    use longshore_rollout::settings::FreezeWindow;
     use longshore_state::ErrorClass;
     use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

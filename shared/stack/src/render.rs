@@ -31,7 +31,7 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_rollout::ports::TemplateService;
+use longshore_policy::template::TemplateService;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -34,11 +34,11 @@ pub use mirror::{BottleDeletion, BottleSync, Bucket};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
 pub use policy::ImagePolicy;
-pub use rollout::{Approval, FreezeWindow, OneOffTask, Rollout};
+pub use rollout::Rollout;
 pub use scaling::{CustomMetric, Scaling, Statistic};
 pub use service::{
-    CapacityProvider, ContainerHealthCheck, CpuArchitecture, Effect, MountPoint, PolicyStatement,
-    Schedule, Secret, Service, Vault,
+    CapacityProvider, ContainerHealthCheck, Effect, MountPoint, PolicyStatement, Schedule, Secret,
+    Service, Vault,
 };
 pub use storage::{
     AccessPoint, DataDeletion, FileSystem, PerformanceMode, PosixUser, RootDirectory,

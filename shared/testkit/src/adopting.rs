@@ -1,8 +1,8 @@
 //! Services as other tools made them.
 
 use longshore_events::arn::ServiceName;
+use longshore_policy::route::Follower;
 use longshore_provisioning::ports::{ServiceInspector, ServiceSettings};
-use longshore_rollout::route::Follower;
 use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 

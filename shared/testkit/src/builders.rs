@@ -1,9 +1,9 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::Push;
-use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::route::Follower;
-use longshore_rollout::settings::RolloutSettings;
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::Follower;
+use longshore_policy::settings::RolloutSettings;
 use longshore_state::Worker;
 use serde_json::{Value, json};
 

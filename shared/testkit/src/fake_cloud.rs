@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_policy::route::{Follower, Route};
 use longshore_provisioning::ports::ServiceSettings;
-use longshore_rollout::documents::{HistoryKey, RouteKey, StackKey};
+use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, StackKey};
 use longshore_rollout::ports::{
     EcsDeployment, EcsService, LogLine, ObservedStack, RolloutState, TaskDefinition,
 };
 use longshore_rollout::record::{Deployment, Record};
-use longshore_rollout::route::{Follower, Route};
 use longshore_rollout::stack_record::StackRecord;
 use longshore_state::{CallError, ErrorClass};
 use serde_json::json;
@@ -211,7 +211,10 @@ impl FakeCloud {
 
     /// The record of a service.
     pub fn record(&self, follower: &Follower) -> Option<Record> {
-        self.inner.borrow().objects.get(&follower.owner())
+        self.inner
+            .borrow()
+            .objects
+            .get(&RecordKey(&follower.owner()))
     }
 
     /// The record of a stack.
@@ -247,7 +250,7 @@ impl FakeCloud {
         let account = self.inner.borrow();
         let numbers = 1..=account
             .objects
-            .get(&owner)
+            .get(&RecordKey(&owner))
             .map_or(0, |record| record.deployment.number);
         numbers
             .filter_map(|number| {

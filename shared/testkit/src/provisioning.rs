@@ -1,14 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::Follower;
+use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundBucket,
     FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent,
     StackProvisioner, StackStatus, StoredStackFile, TemplateSource,
 };
-use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::TaskDefinition;
-use longshore_rollout::route::Follower;
-use longshore_rollout::settings::RolloutSettings;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
 use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::incoming::Push;
-use longshore_rollout::policy::RegistryImage;
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::CpuArchitecture;
 use longshore_rollout::ports::{ImageContents, ImageRegistry};
-use longshore_rollout::route::Architecture;
 use longshore_state::{CallError, ErrorClass};
 
 use crate::builders::{noon, push};
@@ -123,7 +123,7 @@ impl ImageRegistry for FakeCloud {
             }
             let contents = registry.contents.get(image.digest.as_str()).cloned();
             Ok(contents.unwrap_or_else(|| ImageContents {
-                architectures: [Architecture::X86, Architecture::Arm].into(),
+                architectures: [CpuArchitecture::X86, CpuArchitecture::Arm].into(),
                 commit: None,
             }))
         })

@@ -2,9 +2,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_policy::route::Follower;
+use longshore_policy::settings::{Approval, OneOffTask, RolloutSettings};
 use longshore_rollout::record::State;
-use longshore_rollout::route::Follower;
-use longshore_rollout::settings::{Approval, OneOffTask, RolloutSettings};
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};

@@ -2,12 +2,12 @@
 
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
+use longshore_policy::route::{CpuArchitecture, Owner};
 use longshore_rollout::documents::{HistoryStore, RouteStore};
 use longshore_rollout::ports::{
     ImageContents, ImageRegistry, LogLine, ServiceDeployer, TaskLogs, TaskRequest, TaskState,
 };
 use longshore_rollout::record::Deployment;
-use longshore_rollout::route::{Architecture, Owner};
 use longshore_state::ErrorClass;
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -45,7 +45,7 @@ fn detail(number: u8, tags: &[&str], pushed_at: u64) -> Value {
     })
 }
 
-fn names_and_times(images: &[longshore_rollout::policy::RegistryImage]) -> Vec<(&str, i64)> {
+fn names_and_times(images: &[longshore_policy::image_policy::RegistryImage]) -> Vec<(&str, i64)> {
     images
         .iter()
         .map(|image| (image.tag.as_str(), image.pushed_at.timestamp()))
@@ -220,7 +220,7 @@ const ARM: &str = r#"{"architecture": "arm64", "os": "linux", "config": {"Labels
 const NO_LABELS: &str =
     r#"{"architecture": "amd64", "os": "linux", "config": {"Labels": null}, "rootfs": {}}"#;
 
-fn contents(architectures: &[Architecture], commit: Option<&str>) -> ImageContents {
+fn contents(architectures: &[CpuArchitecture], commit: Option<&str>) -> ImageContents {
     ImageContents {
         architectures: architectures.iter().copied().collect(),
         commit: commit.map(str::to_owned),
@@ -232,7 +232,7 @@ async fn a_single_image_says_its_architecture_and_its_commit_in_its_configuratio
     let wire = registry(vec![(1, manifest(ARM))], ARM);
     assert_eq!(
         wire.cloud().inspect(&image(1)).await.unwrap(),
-        contents(&[Architecture::Arm], Some("0123abc"))
+        contents(&[CpuArchitecture::Arm], Some("0123abc"))
     );
     assert_eq!(
         wire.names(),
@@ -245,7 +245,7 @@ async fn a_single_image_says_its_architecture_and_its_commit_in_its_configuratio
     let wire = registry(vec![(1, manifest(NO_LABELS))], NO_LABELS);
     assert_eq!(
         wire.cloud().inspect(&image(1)).await.unwrap(),
-        contents(&[Architecture::X86], None)
+        contents(&[CpuArchitecture::X86], None)
     );
 }
 
@@ -273,7 +273,10 @@ async fn an_index_says_its_architectures_and_one_of_its_images_the_commit() {
     let wire = registry(vec![(1, index(Value::Null)), (2, manifest(ARM))], ARM);
     assert_eq!(
         wire.cloud().inspect(&image(1)).await.unwrap(),
-        contents(&[Architecture::X86, Architecture::Arm], Some("0123abc"))
+        contents(
+            &[CpuArchitecture::X86, CpuArchitecture::Arm],
+            Some("0123abc")
+        )
     );
     assert_eq!(wire.names().len(), 4);
 }
@@ -284,7 +287,10 @@ async fn an_index_that_names_its_commit_costs_one_call() {
     let wire = registry(vec![(1, index(annotations))], ARM);
     assert_eq!(
         wire.cloud().inspect(&image(1)).await.unwrap(),
-        contents(&[Architecture::X86, Architecture::Arm], Some("feedbeef"))
+        contents(
+            &[CpuArchitecture::X86, CpuArchitecture::Arm],
+            Some("feedbeef")
+        )
     );
     assert_eq!(wire.names(), ["BatchGetImage"]);
 }
@@ -298,7 +304,7 @@ async fn an_image_of_an_index_without_platforms_is_looked_into() {
     let wire = registry(vec![(1, bare), (2, manifest(ARM))], ARM);
     assert_eq!(
         wire.cloud().inspect(&image(1)).await.unwrap(),
-        contents(&[Architecture::Arm], Some("0123abc"))
+        contents(&[CpuArchitecture::Arm], Some("0123abc"))
     );
 }
 

@@ -1,12 +1,12 @@
 //! Services that other tools made.
 
 use longshore_events::image::Image;
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::adopt::{AdoptError, AdoptRequest, Adoption, adopt};
 use longshore_rollout::documents::{RecordStore, RouteStore};
-use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::record::State;
-use longshore_rollout::route::{Architecture, Follower};
-use longshore_rollout::settings::RolloutSettings;
 use longshore_testkit::{FakeCloud, worker};
 use serde_json::json;
 
@@ -185,9 +185,13 @@ async fn a_service_of_another_deployment_controller_is_refused() {
 #[tokio::test]
 async fn the_processor_architecture_is_that_of_the_task_definition() {
     for (platform, compatibilities, expected) in [
-        (Some("ARM64"), json!(["FARGATE"]), Some(Architecture::Arm)),
-        (Some("X86_64"), json!(["EC2"]), Some(Architecture::X86)),
-        (None, json!(["FARGATE"]), Some(Architecture::X86)),
+        (
+            Some("ARM64"),
+            json!(["FARGATE"]),
+            Some(CpuArchitecture::Arm),
+        ),
+        (Some("X86_64"), json!(["EC2"]), Some(CpuArchitecture::X86)),
+        (None, json!(["FARGATE"]), Some(CpuArchitecture::X86)),
         (None, json!(["EC2"]), None),
     ] {
         let cloud = account(&by_tag());

@@ -264,7 +264,7 @@ async fn a_failed_creation_is_cleared_away_and_made_anew() {
 async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
     let cloud = account();
     let other = longshore_testkit::follower("web");
-    let other = longshore_rollout::route::Follower {
+    let other = longshore_policy::route::Follower {
         stack: "other".to_owned(),
         ..other
     };

@@ -1,14 +1,14 @@
 use longshore_events::image::Digest;
 use longshore_events::incoming::StackFile;
 use longshore_events::longshore::{LongshoreEvent, StackSource};
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::apply::{Applied, StackRequest, apply};
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::file::{FileOutcome, apply_file};
 use longshore_provisioning::settings::Settings;
 use longshore_rollout::documents::{RecordStore, StackRecordStore};
-use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::route::{Architecture, Follower};
-use longshore_rollout::settings::RolloutSettings;
 use longshore_rollout::stack_record::StackRecord;
 use longshore_stack::read::{Reading, Selection, read};
 use longshore_testkit::{FakeCloud, digest, noon, worker};
@@ -64,7 +64,7 @@ pub fn follower() -> Follower {
             tags: vec!["*".to_owned()],
             ..ImagePolicy::default()
         },
-        cpu_architecture: Some(Architecture::X86),
+        cpu_architecture: Some(CpuArchitecture::X86),
         rollout: RolloutSettings::default(),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use longshore_events::arn::ServiceName;
-use longshore_rollout::documents::{HistoryKey, OwnerKey, RouteKey, StackKey};
+use longshore_policy::route::Owner;
+use longshore_rollout::documents::{HistoryKey, OwnerKey, RecordKey, RouteKey, StackKey};
 use longshore_rollout::record::State;
-use longshore_rollout::route::Owner;
 use longshore_rollout::stack_record::OperationState;
 use longshore_testkit::read_corpus;
 
@@ -23,7 +23,7 @@ fn owner() -> Owner {
 
 #[test]
 fn every_record_that_was_ever_written_is_read_in_every_state() {
-    let records = read_corpus(&corpus(), "record", &owner());
+    let records = read_corpus(&corpus(), "record", &RecordKey(&owner()));
     let states: BTreeSet<String> = records
         .iter()
         .flat_map(|record| record.finished.iter().chain([&record.deployment]))

@@ -9,14 +9,14 @@ use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::{
     ChangeCounts, FailedPhase, LongshoreEvent, OperationKind, StackSource,
 };
+use longshore_policy::route::Follower;
+use longshore_policy::settings::OneOffTask;
 use longshore_rollout::at_rest::{Done, stack_at_rest};
 use longshore_rollout::deploy::Outcome;
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::ports::ServiceDeployer;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::route::Follower;
-use longshore_rollout::settings::OneOffTask;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
 use longshore_rollout::tasks::{go_on, task_stopped};
 use longshore_rollout::watch::{WatchOutcome, deployment_changed};

@@ -3,13 +3,13 @@
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
+use longshore_events::sequence::Sequence;
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::Follower;
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
-use longshore_rollout::route::Follower;
-use longshore_rollout::sequence::Sequence;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
+use longshore_events::sequence::Sequence;
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{CpuArchitecture, Follower};
 use longshore_rollout::adopt::adopt;
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::{Wake, deploy_push, follow};
-use longshore_rollout::policy::ImagePolicy;
 use longshore_rollout::ports::ImageContents;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
-use longshore_rollout::route::{Architecture, Follower};
-use longshore_rollout::sequence::Sequence;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -192,14 +192,14 @@ async fn a_tag_that_names_what_runs_already_is_told_once() {
 #[tokio::test]
 async fn an_image_that_lacks_the_architecture_is_skipped_and_told_once_and_a_person_reads_why() {
     let api = Follower {
-        cpu_architecture: Some(Architecture::Arm),
+        cpu_architecture: Some(CpuArchitecture::Arm),
         ..by(tags(&["v*"]))
     };
     let cloud = cloud(&api);
     cloud.set_contents(
         &digest('2'),
         ImageContents {
-            architectures: [Architecture::X86].into(),
+            architectures: [CpuArchitecture::X86].into(),
             commit: None,
         },
     );
@@ -229,7 +229,7 @@ async fn the_commit_that_an_image_names_is_written_down() {
     cloud.set_contents(
         &digest('2'),
         ImageContents {
-            architectures: [Architecture::X86].into(),
+            architectures: [CpuArchitecture::X86].into(),
             commit: Some("0a1b2c3".to_owned()),
         },
     );
@@ -317,7 +317,7 @@ async fn a_duplicate_of_what_a_person_asked_for_is_not_deployed_over_what_came_s
 #[tokio::test]
 async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older() {
     let api = Follower {
-        cpu_architecture: Some(Architecture::Arm),
+        cpu_architecture: Some(CpuArchitecture::Arm),
         ..by(tags(&["v*"]))
     };
     let cloud = cloud(&api);
@@ -325,7 +325,7 @@ async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older(
     cloud.set_contents(
         &digest('3'),
         ImageContents {
-            architectures: [Architecture::X86].into(),
+            architectures: [CpuArchitecture::X86].into(),
             commit: None,
         },
     );

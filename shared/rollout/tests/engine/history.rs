@@ -2,12 +2,12 @@
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
+use longshore_policy::route::Follower;
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::history::{history, log_streams, logs};
 use longshore_rollout::ports::{LogLine, TaskDefinition};
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
-use longshore_rollout::route::Follower;
 use longshore_rollout::status::status;
 use longshore_rollout::watch::deployment_changed;
 use longshore_state::ErrorClass;

@@ -4,12 +4,12 @@
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{LongshoreEvent, WaitReason};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_policy::route::Follower;
+use longshore_policy::settings::Approval;
 use longshore_rollout::follow::{Wake, deploy_push, follow};
 use longshore_rollout::hold::{HoldError, approve, hold, predecessor_ended, resume};
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
-use longshore_rollout::route::Follower;
-use longshore_rollout::settings::Approval;
 use longshore_rollout::watch::deployment_changed;
 use longshore_state::{ErrorClass, Worker};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};

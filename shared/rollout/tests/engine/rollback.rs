@@ -6,12 +6,12 @@ use longshore_events::longshore::{
     ChangeCounts, LongshoreEvent, OperationKind, SkipReason, Source, StackSource,
 };
 use longshore_events::manual::RollbackPayload;
+use longshore_policy::route::Follower;
+use longshore_policy::settings::{Approval, OneOffTask};
 use longshore_rollout::deploy::{Outcome, ServiceOutcome};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::rollback::{RollbackError, rollback};
-use longshore_rollout::route::Follower;
-use longshore_rollout::settings::{Approval, OneOffTask};
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::watch::deployment_changed;
 use longshore_state::ErrorClass;

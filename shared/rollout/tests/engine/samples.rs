@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use longshore_rollout::route::{Owner, Route};
+use longshore_policy::route::{Owner, Route};
 use longshore_state::document::from_bytes;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn the_sample_of_a_route_says_who_follows_which_tags() {
             .followers
             .iter()
             .filter(|follower| follower.image_policy.compile().unwrap().allows(tag))
-            .map(longshore_rollout::route::Follower::owner)
+            .map(longshore_policy::route::Follower::owner)
             .collect();
         assert_eq!(found, followers, "{tag}");
     }

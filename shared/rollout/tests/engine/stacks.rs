@@ -8,15 +8,16 @@ use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, Source, StackSource,
 };
 use longshore_events::manual::DeployPayload;
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::Follower;
+use longshore_policy::template::{TemplateMetadata, TemplateService};
 use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
 use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::ports::{ObservedStack, TemplateMetadata, TemplateService};
+use longshore_rollout::ports::ObservedStack;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::release::{ReleaseOutcome, deploy_release};
-use longshore_rollout::route::Follower;
-use longshore_rollout::sequence::Sequence;
 use longshore_rollout::stack_record::{
     Carried, Operation, OperationState, REMAINS_TOKEN, StackRecord,
 };
@@ -107,7 +108,7 @@ pub fn observed(status: &str, changed: i64) -> ObservedStack {
         other_containers: Vec::new(),
         image_policy: None,
         cpu_architecture: None,
-        rollout: longshore_rollout::settings::RolloutSettings::default(),
+        rollout: longshore_policy::settings::RolloutSettings::default(),
         image: "shop/api:v1".to_owned(),
         sidecars: BTreeMap::new(),
     };

@@ -6,15 +6,15 @@ use longshore_events::longshore::{
     Source, StackSource, WaitReason,
 };
 use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, ResumePayload};
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
 use longshore_rollout::follow::{Wake, deploy_push, follow};
 use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
 use longshore_rollout::ports::ImageContents;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
-use longshore_rollout::route::{Architecture, Follower};
-use longshore_rollout::sequence::Sequence;
-use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::tasks::task_stopped;
 use longshore_rollout::watch::deployment_changed;
@@ -481,14 +481,14 @@ async fn an_approved_request_goes_out_with_the_next_wake_up_when_the_function_di
 #[tokio::test]
 async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
     let api = Follower {
-        cpu_architecture: Some(Architecture::Arm),
+        cpu_architecture: Some(CpuArchitecture::Arm),
         ..approved()
     };
     let cloud = cloud(&api);
     cloud.set_contents(
         &digest('2'),
         ImageContents {
-            architectures: [Architecture::X86].into(),
+            architectures: [CpuArchitecture::X86].into(),
             commit: None,
         },
     );

@@ -4,10 +4,10 @@ use longshore_events::ecs::{
     Container, DeploymentEventName, DeploymentStateChange, TaskOverrides, TaskStateChange,
 };
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
+use longshore_policy::route::Follower;
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
-use longshore_rollout::route::Follower;
 use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};

@@ -1,8 +1,8 @@
 //! Stories that the engine lives through, and what must hold at their end.
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
+use longshore_policy::route::Follower;
 use longshore_rollout::follow::deploy_push;
-use longshore_rollout::route::Follower;
 use longshore_rollout::watch::deployment_changed;
 use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
 use proptest::prelude::*;

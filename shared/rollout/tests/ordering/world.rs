@@ -13,6 +13,8 @@ use longshore_events::longshore::{LongshoreEvent, Source};
 use longshore_events::manual::{
     ApprovePayload, DeployPayload, HoldPayload, ResumePayload, RollbackPayload,
 };
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::{CpuArchitecture, Follower};
 use longshore_rollout::deploy::{Asked, DeployError, deploy_explicitly};
 use longshore_rollout::follow::deploy_push;
 use longshore_rollout::hold::{HoldError, approve, hold, predecessor_ended, resume};
@@ -20,8 +22,6 @@ use longshore_rollout::ports::{ImageContents, RolloutState};
 use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::Record;
 use longshore_rollout::rollback::{RollbackError, rollback};
-use longshore_rollout::route::{Architecture, Follower};
-use longshore_rollout::sequence::Sequence;
 use longshore_rollout::tasks;
 use longshore_rollout::watch::deployment_changed;
 use longshore_state::Worker;
@@ -147,7 +147,7 @@ impl World {
         }
         // One that was built for one architecture only.
         let contents = ImageContents {
-            architectures: [Architecture::X86].into(),
+            architectures: [CpuArchitecture::X86].into(),
             commit: None,
         };
         cloud.set_contents(&digest(ONE_ARCHITECTURE), contents);

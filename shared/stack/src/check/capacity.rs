@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use longshore_policy::route::CpuArchitecture;
+
 use super::forms::is_open;
 use super::network::{check_security_groups, check_subnets};
 use super::observation::expected;
 use super::{Checked, Findings};
 use crate::read::{Path, nearest};
-use crate::spec::{Capacity, CpuArchitecture, Stack};
+use crate::spec::{Capacity, Stack};
 
 const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Checked, Findings};
 use crate::read::Path;
-use crate::spec::Text;
 
 /// Shown in place of what may be a secret.
 const MASK: &str = "***";
@@ -54,14 +53,15 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
 
 fn check_variables(
     path: &Path,
-    values: &BTreeMap<String, Text>,
+    values: &BTreeMap<String, impl AsRef<str>>,
     advice: &str,
     findings: &mut Findings,
 ) {
     for (name, value) in values {
-        let why = match kind_of_secret(value.as_str()) {
+        let value = value.as_ref();
+        let why = match kind_of_secret(value) {
             Some(kind) => format!("the value of `{name}` is {kind}"),
-            None if is_named_as_secret(name) && is_worth_hiding(value.as_str()) => {
+            None if is_named_as_secret(name) && is_worth_hiding(value) => {
                 format!("`{name}` is the name of a secret")
             }
             None => continue,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::DateTime;
+use longshore_policy::settings::OneOffTask;
 
 use super::forms::{is_label, is_open};
 use super::image::{Origin, origin};
@@ -10,7 +11,7 @@ use super::storage::meant;
 use super::{Checked, Findings};
 use crate::read::Path;
 use crate::render::settings;
-use crate::spec::{OneOffTask, Stack};
+use crate::spec::Stack;
 
 /// A week.
 const LONGEST_DEADLINE: u32 = 7 * 24 * 60;

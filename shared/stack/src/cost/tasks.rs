@@ -1,6 +1,8 @@
 //! Tasks on Fargate, and the instances of those that run on EC2.
 
-use crate::spec::{BottleSync, CapacityProvider, CpuArchitecture, Schedule, Service, Stack};
+use longshore_policy::route::CpuArchitecture;
+
+use crate::spec::{BottleSync, CapacityProvider, Schedule, Service, Stack};
 
 use super::amounts::Quantity;
 use super::frequency::frequency;

@@ -1,8 +1,9 @@
 //! EC2 capacity: instances that join the cluster, as many as its tasks need.
 
+use longshore_policy::route::CpuArchitecture;
 use serde::Serialize;
 
-use crate::spec::{Capacity, CpuArchitecture};
+use crate::spec::Capacity;
 
 use super::frame::{Frame, group_id};
 use super::names::{Kind, Singleton};

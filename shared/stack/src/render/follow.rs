@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use longshore_rollout::policy;
-use longshore_rollout::ports::{TemplateContainer, TemplateService};
-use longshore_rollout::route::Architecture;
-use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
+use longshore_policy::image_policy;
+use longshore_policy::settings::{OneOffTask, RolloutSettings};
+use longshore_policy::template::{TemplateContainer, TemplateService};
 
-use crate::spec::{CpuArchitecture, ImagePolicy, Service};
+use crate::spec::{ImagePolicy, Service};
 
 use super::frame::{Frame, Member};
 use super::image::Image;
@@ -16,10 +15,10 @@ use super::image::Image;
 const DEADLINE_MINUTES: u32 = 30;
 
 /// A policy in the words of a route.
-pub fn policy(spec: &ImagePolicy) -> policy::ImagePolicy {
+pub fn policy(spec: &ImagePolicy) -> image_policy::ImagePolicy {
     let chooses = spec.tags.is_some() || spec.tag_pattern.is_some() || spec.semver.is_some();
     let every = || vec!["*".to_owned()];
-    policy::ImagePolicy {
+    image_policy::ImagePolicy {
         tags: match &spec.tags {
             Some(tags) => tags.clone(),
             None if chooses => Vec::new(),
@@ -34,46 +33,26 @@ pub fn policy(spec: &ImagePolicy) -> policy::ImagePolicy {
 
 /// How a service's deployments go, in the words of a route.
 pub fn settings(spec: &Service) -> RolloutSettings {
-    let rollout = &spec.rollout;
-    let tasks = |tasks: &[crate::spec::OneOffTask]| {
-        let tasks = tasks.iter().map(|task| OneOffTask {
-            name: task.name.clone(),
-            command: task.command.iter().map(|word| plain(word)).collect(),
-            environment: task
-                .environment
-                .iter()
-                .map(|(name, value)| (name.clone(), plain(value.as_str())))
-                .collect(),
-            timeout_minutes: task.timeout_minutes,
-        });
-        tasks.collect()
-    };
+    let rollout = spec.rollout.clone();
     RolloutSettings {
         deadline_minutes: rollout.deadline_minutes.unwrap_or_else(|| {
             DEADLINE_MINUTES.saturating_add(spec.deployment_configuration.waiting_minutes())
         }),
-        after: rollout.after.clone(),
-        before_tasks: tasks(&rollout.before_tasks),
-        after_tasks: tasks(&rollout.after_tasks),
-        freeze_windows: rollout
-            .freeze_windows
-            .iter()
-            .map(|window| FreezeWindow {
-                cron: window.cron.clone(),
-                time_zone: window.time_zone.clone(),
-                duration_minutes: window.duration_minutes,
-            })
-            .collect(),
-        approval: rollout.approval.as_ref().map(|approval| Approval {
-            expires_after_minutes: approval.expires_after_minutes,
-        }),
+        after: rollout.after,
+        before_tasks: rollout.before_tasks.into_iter().map(plain).collect(),
+        after_tasks: rollout.after_tasks.into_iter().map(plain).collect(),
+        freeze_windows: rollout.freeze_windows,
+        approval: rollout.approval,
     }
 }
 
-/// What CloudFormation does not see is not filled in by it: what looks like that is refused when the
-/// file is checked.
-fn plain(text: &str) -> String {
-    text.replace("$${", "${")
+/// CloudFormation does not see these tasks, so it fills nothing in: what looks like that is refused when the file is
+/// checked, and `$${` is a plain `${`.
+fn plain(mut task: OneOffTask) -> OneOffTask {
+    for text in task.command.iter_mut().chain(task.environment.values_mut()) {
+        *text = text.replace("$${", "${");
+    }
+    task
 }
 
 pub(super) fn metadata(frame: &Frame, member: Member) -> TemplateService {
@@ -87,10 +66,7 @@ pub(super) fn metadata(frame: &Frame, member: Member) -> TemplateService {
         container: member.container_name().to_owned(),
         other_containers: Vec::new(),
         image_policy: named(Some(&spec.image_policy)),
-        cpu_architecture: Some(match spec.cpu_architecture {
-            CpuArchitecture::X86 => Architecture::X86,
-            CpuArchitecture::Arm => Architecture::Arm,
-        }),
+        cpu_architecture: Some(spec.cpu_architecture),
         rollout: settings(spec),
         image: spec.image.clone(),
         sidecars: BTreeMap::new(),

@@ -1,9 +1,8 @@
 //! EC2 capacity.
 
+use longshore_policy::route::CpuArchitecture;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use super::CpuArchitecture;
 
 /// An Auto Scaling group of ECS container instances behind a capacity provider with managed scaling
 /// and managed draining.

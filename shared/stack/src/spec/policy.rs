@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 /// Which pushed images are deployed: by `tags`, by `tag_pattern` or by `semver`. Without any of them every
 /// tag is followed.
+// Not the policy of a route, which allows nothing without any of them: such a service is
+// deployed by name only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImagePolicy {

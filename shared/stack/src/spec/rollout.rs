@@ -1,13 +1,11 @@
 //! How deployments go.
 
-use std::collections::BTreeMap;
-
+use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Text;
-
 /// How deployments go.
+// Not the settings of a route: where no deadline is given, it follows from the strategy, which a route does not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
@@ -31,54 +29,4 @@ pub struct Rollout {
     pub freeze_windows: Vec<FreezeWindow>,
     /// Whether somebody must approve each deployment.
     pub approval: Option<Approval>,
-}
-
-/// A task that runs once a deployment, with the service's network, capacity and roles.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OneOffTask {
-    /// Its name: lowercase letters, digits and hyphens.
-    pub name: String,
-    /// Takes the place of the container's command.
-    pub command: Vec<String>,
-    /// Environment variables besides the container's own, or in their place. Secrets do not belong here.
-    #[serde(default)]
-    pub environment: BTreeMap<String, Text>,
-    /// After how many minutes it has failed. Default: 15.
-    #[serde(default = "quarter_of_an_hour")]
-    pub timeout_minutes: u32,
-}
-
-/// A time, coming again and again, in which no deployment begins.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FreezeWindow {
-    /// When it begins: the five fields of cron, `0 18 * * FRI` for instance.
-    pub cron: String,
-    /// The time zone of `cron`, as the IANA names it: `Europe/Berlin`. Default: UTC.
-    #[serde(default = "utc")]
-    pub time_zone: String,
-    /// How many minutes it lasts.
-    pub duration_minutes: u32,
-}
-
-/// Somebody must approve each deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// After how many minutes a deployment that nobody approved is given up. Default: 1440, a day.
-    #[serde(default = "day")]
-    pub expires_after_minutes: u32,
-}
-
-fn quarter_of_an_hour() -> u32 {
-    15
-}
-
-fn utc() -> String {
-    "UTC".to_owned()
-}
-
-fn day() -> u32 {
-    1440
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use longshore_policy::route::CpuArchitecture;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -138,28 +139,6 @@ pub struct Service {
     /// How many tasks run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `desired_count`, or the scaling's `min_capacity`.
     pub expected_task_count: Option<f64>,
-}
-
-/// Which processors the image is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-pub enum CpuArchitecture {
-    /// Intel and AMD.
-    #[default]
-    #[serde(rename = "X86_64")]
-    X86,
-    /// Graviton.
-    #[serde(rename = "ARM64")]
-    Arm,
-}
-
-impl CpuArchitecture {
-    /// As ECS names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::X86 => "X86_64",
-            Self::Arm => "ARM64",
-        }
-    }
 }
 
 /// Where an environment variable's secret value comes from: exactly one of `value_from` and `value`.

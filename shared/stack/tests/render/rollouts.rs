@@ -6,7 +6,7 @@ use longshore_stack::render::render;
 use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
-use super::support::{Template, context, json as body};
+use super::support::{Template, context, json as body, stack};
 use super::whole::document;
 
 /// A stack with a load balancer, alarms and one service behind it that says this besides.
@@ -73,6 +73,32 @@ fn what_longshore_reads_is_a_part_of_the_service_so_that_its_change_is_one_of_th
     assert_eq!(
         &template.resource("ServiceApi")["Metadata"]["Longshore"],
         settings(&template)
+    );
+}
+
+#[test]
+fn variables_of_a_task_are_texts_that_may_be_written_as_numbers_and_booleans() {
+    let file = "
+name: shop
+network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
+services:
+  api:
+    image: shop/api:v1
+    rollout:
+      before_tasks:
+        - name: migrate
+          command: [migrate, '$${LATEST}']
+          environment: {STEPS: 3, FORCE: true}
+";
+    let template = Template(body(&render(&stack(file, None), &context())));
+    assert_eq!(
+        settings(&template)["Rollout"]["before_tasks"],
+        json!([{
+            "name": "migrate",
+            "command": ["migrate", "${LATEST}"],
+            "environment": {"STEPS": "3", "FORCE": "true"},
+            "timeout_minutes": 15,
+        }])
     );
 }
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::longshore::{
     DeploymentSkipped, FailedPhase, LongshoreEvent, SkipReason, Source,
 };
-use longshore_rollout::policy::RegistryImage;
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::Follower;
 use longshore_rollout::ports::{ImageRegistry, RolloutState};
 use longshore_rollout::record::{Deployment, Record, State};
-use longshore_rollout::route::Follower;
 
 use crate::world::{REPOSITORY, Said, World};
 

@@ -1,9 +1,9 @@
 //! What may happen, and how often.
 
 use longshore_events::manual::DeployPayload;
-use longshore_rollout::policy::ImagePolicy;
-use longshore_rollout::route::{Architecture, Follower};
-use longshore_rollout::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
+use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_state::ErrorClass;
 use longshore_testkit::{Fault, digest, follower};
 use proptest::prelude::*;
@@ -280,9 +280,9 @@ fn followers() -> impl Strategy<Value = Vec<Follower>> {
                 image_policy,
                 rollout,
                 cpu_architecture: Some(if is_arm {
-                    Architecture::Arm
+                    CpuArchitecture::Arm
                 } else {
-                    Architecture::X86
+                    CpuArchitecture::X86
                 }),
                 ..follower(&service)
             });

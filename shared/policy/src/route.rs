@@ -1,9 +1,12 @@
 //! Routes: which services follow a repository.
 
 use longshore_events::arn::ServiceName;
+use longshore_state::Document;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::policy::ImagePolicy;
+use crate::image_policy::ImagePolicy;
 use crate::settings::RolloutSettings;
 
 /// `routes/<repository>.json` in the state bucket.
@@ -14,6 +17,23 @@ pub struct Route {
     /// Who follows it.
     pub followers: Vec<Follower>,
 }
+
+impl Document for Route {
+    const EDITED_BY_HAND: bool = true;
+
+    fn check_by_hand(document: &Value) -> Result<(), String> {
+        let mut unknown = None;
+        let route: Result<Self, _> = serde_ignored::deserialize(document, |path| {
+            unknown.get_or_insert_with(|| path.to_string());
+        });
+        match unknown {
+            Some(unknown) => Err(unknown_field(&unknown)),
+            None => route.map(drop).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl Document for Owner {}
 
 /// The fields of a route file, by what they stand in.
 const FIELDS: [(&str, &[&str]); 7] = [
@@ -62,7 +82,7 @@ const FIELDS: [(&str, &[&str]); 7] = [
 ];
 
 /// What is wrong with a field at this path (`followers.0.image_policy.tag`) that no route file has.
-pub(crate) fn unknown_field(path: &str) -> String {
+fn unknown_field(path: &str) -> String {
     // What may be missing stands behind a question mark.
     let path = path.replace(".?", "");
     let (place, field) = path.rsplit_once('.').unwrap_or(("", &path));
@@ -107,19 +127,33 @@ pub struct Follower {
     pub image_policy: ImagePolicy,
     /// The processor architecture of the service's tasks, `X86_64` or `ARM64`, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_architecture: Option<Architecture>,
+    pub cpu_architecture: Option<CpuArchitecture>,
     /// How its deployments go.
     #[serde(default)]
     pub rollout: RolloutSettings,
 }
 
-/// A processor architecture, as ECS names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Architecture {
-    /// Intel and AMD: `amd64` in images.
+/// Which processors the image is for.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum CpuArchitecture {
+    /// Intel and AMD.
+    #[default]
     #[serde(rename = "X86_64")]
     X86,
-    /// Graviton: `arm64` in images.
+    /// Graviton.
     #[serde(rename = "ARM64")]
     Arm,
 }
@@ -139,7 +173,7 @@ impl Route {
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub(crate) fn check_order(&self, follower: &Follower) -> Result<(), String> {
+    pub fn check_order(&self, follower: &Follower) -> Result<(), String> {
         let Follower { stack, service, .. } = follower;
         for before in &follower.rollout.after {
             if before == service {
@@ -222,12 +256,19 @@ impl Follower {
     }
 }
 
-impl std::fmt::Display for Architecture {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+impl CpuArchitecture {
+    /// As ECS names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::X86 => "X86_64",
             Self::Arm => "ARM64",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for CpuArchitecture {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -245,7 +286,7 @@ impl std::fmt::Display for Owner {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

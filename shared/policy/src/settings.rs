@@ -1,7 +1,11 @@
 //! How a service's deployments go: what the stack file's `rollout` says.
+//!
+//! Stack files hold these types too, so their descriptions are what editors show. In records, members that are not
+//! known are kept, since a newer version of Longshore may have written them; in stack files the schema refuses them.
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// How a service's deployments go. A deployment keeps those that it was claimed with.
@@ -40,17 +44,19 @@ impl Default for RolloutSettings {
     }
 }
 
-/// A task that runs once with the deployment's own task definition, such as a migration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A task that runs once a deployment, with the service's network, capacity and roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct OneOffTask {
     /// Its name: lowercase letters, digits and hyphens.
     pub name: String,
     /// Takes the place of the container's command.
     pub command: Vec<String>,
-    /// Environment variables besides the container's own.
+    /// Environment variables besides the container's own, or in their place. Secrets do not belong here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "texts")]
     pub environment: BTreeMap<String, String>,
-    /// After how many minutes it has failed.
+    /// After how many minutes it has failed. Default: 15.
     #[serde(default = "quarter_of_an_hour")]
     pub timeout_minutes: u32,
 }
@@ -59,12 +65,21 @@ fn quarter_of_an_hour() -> u32 {
     15
 }
 
+/// Stack files take whole numbers and booleans for texts, as they are written; their reader makes texts of them.
+fn texts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": {"type": ["string", "integer", "boolean"]},
+    })
+}
+
 /// A time, coming again and again, in which no deployment begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FreezeWindow {
-    /// When it begins: the five fields of cron.
+    /// When it begins: the five fields of cron, `0 18 * * FRI` for instance.
     pub cron: String,
-    /// The time zone of `cron`, as the IANA names it: `Europe/Berlin`.
+    /// The time zone of `cron`, as the IANA names it: `Europe/Berlin`. Default: UTC.
     #[serde(default = "utc")]
     pub time_zone: String,
     /// How many minutes it lasts.
@@ -76,8 +91,14 @@ fn utc() -> String {
 }
 
 /// Somebody must approve each deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Approval {
-    /// After how many minutes a deployment that nobody approved is given up.
+    /// After how many minutes a deployment that nobody approved is given up. Default: 1440, a day.
+    #[serde(default = "day")]
     pub expires_after_minutes: u32,
+}
+
+fn day() -> u32 {
+    1440
 }

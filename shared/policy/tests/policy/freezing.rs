@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_rollout::settings::RolloutSettings;
+use longshore_policy::settings::RolloutSettings;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

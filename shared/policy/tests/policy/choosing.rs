@@ -1,7 +1,7 @@
 //! Of the images that a registry holds, the one that a policy names; and what is news after another.
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_rollout::policy::{ImagePolicy, Policy, RegistryImage};
+use longshore_policy::image_policy::{ImagePolicy, Policy, RegistryImage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,12 +4,11 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::image::Digest;
+use longshore_events::sequence::Sequence;
 use regex_lite::{Regex, RegexBuilder};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
-
-use crate::sequence::Sequence;
 
 /// How long a regular expression may be, in bytes of its text.
 const PATTERN_LENGTH: usize = 512;
