@@ -12,10 +12,7 @@ class AutoScalingGroup(ResourceType):
     describes = ("describe_auto_scaling_groups", "AutoScalingGroupNames", "AutoScalingGroups")
     gives = {"AutoScalingGroupARN": "AutoScalingGroupARN"}
     _NUMBERS = ("MinSize", "MaxSize", "DesiredCapacity", "HealthCheckGracePeriod", "DefaultInstanceWarmup")
-    _APART = (
-        "AutoScalingGroupName", "Tags", "Cooldown", "MetricsCollection", "NotificationConfigurations",
-        "LifecycleHookSpecificationList",
-    )
+    _APART = ("AutoScalingGroupName", "Tags", "MetricsCollection")
 
     def stack_tag(self, tag):
         return {**tag, "PropagateAtLaunch": True}
@@ -25,8 +22,6 @@ class AutoScalingGroup(ResourceType):
         for name in self._NUMBERS:
             if name in request:
                 request[name] = int(request[name])
-        if "Cooldown" in properties:
-            request["DefaultCooldown"] = int(properties["Cooldown"])
         if isinstance(request.get("VPCZoneIdentifier"), list):
             request["VPCZoneIdentifier"] = ",".join(request["VPCZoneIdentifier"])
         return request
@@ -39,16 +34,11 @@ class AutoScalingGroup(ResourceType):
         name = properties.get("AutoScalingGroupName") or work.name(255)
         tags = self._tags(name, properties.get("Tags"))
         client.create_auto_scaling_group(AutoScalingGroupName=name, **self._request(properties), Tags=tags)
-        work.made(name)
-        for hook in properties.get("LifecycleHookSpecificationList") or []:
-            client.put_lifecycle_hook(AutoScalingGroupName=name, **hook)
-        return name
+        return work.made(name)
 
     def modify(self, work, client, name, old, new):
         before, after = self._request(old), self._request(new)
         changes = {member: value for member, value in after.items() if before.get(member) != value}
-        for group in ("TargetGroupARNs", "LoadBalancerNames"):
-            changes.pop(group, None)
         if "NewInstancesProtectedFromScaleIn" in before and "NewInstancesProtectedFromScaleIn" not in after:
             changes["NewInstancesProtectedFromScaleIn"] = False
         if changes:
@@ -93,7 +83,6 @@ _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 class ScalableTarget(_ApplicationScaling):
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
     shown = {"Id": "{id}"}
-    apart = ("ScheduledActions",)
     tagged_by = "ResourceARN"
 
     def tags_as(self, tags):
@@ -103,23 +92,11 @@ class ScalableTarget(_ApplicationScaling):
         client = work.client(self.service)
         options = {"Tags": tag_map(properties["Tags"])} if properties.get("Tags") else {}
         client.register_scalable_target(**self.request(work, properties), **options)
-        work.made("|".join(properties[name] for name in ("ResourceId", "ScalableDimension", "ServiceNamespace")))
-        self.put(work, client, work.physical_id, {}, properties)
-        return work.physical_id
+        return work.made("|".join(properties[one] for one in ("ResourceId", "ScalableDimension", "ServiceNamespace")))
 
     def modify(self, work, client, identifier, old, new):
         if self.request(work, old) != self.request(work, new):
             client.register_scalable_target(**self.request(work, new))
-
-    def put(self, work, client, identifier, old, new):
-        before = {one["ScheduledActionName"]: one for one in old.get("ScheduledActions") or []}
-        after = {one["ScheduledActionName"]: one for one in new.get("ScheduledActions") or []}
-        for name, one in after.items():
-            if before.get(name) != one:
-                client.put_scheduled_action(**chosen(new, *_TARGET), **one)
-        for name in before:
-            if name not in after:
-                ignoring_missing(client.delete_scheduled_action, **chosen(new, *_TARGET), ScheduledActionName=name)
 
     def retag(self, work, client, identifier, added, removed):
         if added or removed:

@@ -27,16 +27,14 @@ class DeploymentAlarms(unittest.TestCase):
         self.cloudwatch.set_alarm_state(AlarmName=self.alarm, StateValue=state, StateReason="a test")
 
     def _service(self, **alarms):
-        digest = self.cloud.push(self.repository, "v1", SERVE)
-        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        definition = self.cloud.register("api", self.cloud.built(self.repository, SERVE))
         given = {"alarmNames": [self.alarm], "enable": True, "rollback": True, **alarms}
         service = self.cloud.create_service(self.cluster, "api", definition, alarms=given)
         self.cloud.wait_for_deployment(service["serviceArn"], service["deployments"][0]["id"], "COMPLETED")
         return service, definition
 
     def _update(self):
-        digest = self.cloud.push(self.repository, "v2", SERVE)
-        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        definition = self.cloud.register("api", self.cloud.built(self.repository, SERVE))
         client = self.cloud.client("ecs")
         answer = client.update_service(cluster=self.cluster, service="api", taskDefinition=definition)
         return definition, answer["service"]["deployments"][0]["id"]

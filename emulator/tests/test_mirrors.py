@@ -6,7 +6,7 @@ import json
 import unittest
 
 from tests.running_cloud import allow, cloud, error_code, unique, wait_until
-from tests.stacks import Stack, attribute, service_role, template, trust, whole
+from tests.stacks import Stack, attribute, document, resource, service_role, template, trust, whole
 
 BLOCKS = {
     "BlockPublicAcls": True,
@@ -192,29 +192,19 @@ class Schedules(unittest.TestCase):
 
     def test_a_schedule_of_a_stack_calls_a_function_of_somebody_else(self):
         _, arn, journal = self.cloud.function()
-        role = {
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "AssumeRolePolicyDocument": trust("scheduler.amazonaws.com"),
-                "Policies": [
-                    {
-                        "PolicyName": "wake",
-                        "PolicyDocument": {
-                            "Version": "2012-10-17",
-                            "Statement": [allow("lambda:InvokeFunction", arn)],
-                        },
-                    }
-                ],
-            },
-        }
-        schedule = {
-            "Type": "AWS::Scheduler::Schedule",
-            "Properties": {
-                "FlexibleTimeWindow": {"Mode": "OFF"},
-                "ScheduleExpression": "at(2020-01-01T00:00:00)",
-                "Target": {"Arn": arn, "RoleArn": attribute("Role", "Arn"), "Input": '{"stack": "mirror"}'},
-            },
-        }
+        role = resource(
+            "AWS::IAM::Role",
+            AssumeRolePolicyDocument=trust("scheduler.amazonaws.com"),
+            Policies=[
+                {"PolicyName": "wake", "PolicyDocument": document(allow("lambda:InvokeFunction", arn))}
+            ],
+        )
+        schedule = resource(
+            "AWS::Scheduler::Schedule",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ScheduleExpression="at(2020-01-01T00:00:00)",
+            Target={"Arn": arn, "RoleArn": attribute("Role", "Arn"), "Input": '{"stack": "mirror"}'},
+        )
         stack = Stack(role=service_role([whole("iam:*"), whole("scheduler:*")]))
         self.assertEqual(stack.create(template({"Role": role, "Schedule": schedule})), "CREATE_COMPLETE")
         (call,) = wait_until("the function is called", journal)

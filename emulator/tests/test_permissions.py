@@ -18,8 +18,7 @@ class Permissions(unittest.TestCase):
 
     def test_ecs_services_are_allowed_one_by_one(self):
         cluster = unique("cluster")
-        digest = self.cloud.push(f"shop/{cluster}", "v1", SERVE)
-        definition = self.cloud.register("api", self.cloud.image(f"shop/{cluster}", digest))
+        definition = self.cloud.register("api", self.cloud.built(f"shop/{cluster}", SERVE))
         for name in ("mine", "other"):
             self.cloud.create_service(cluster, name, definition, count=0)
         ecs = self.cloud.limited_client(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.running_cloud import SERVE, allow, cloud, unique
+from tests.running_cloud import SERVE, allow, cloud, policy, unique
 from tests.stacks import Stack, log_group, network, reference, template
 
 SECRET = "very-secret"
@@ -43,7 +43,6 @@ def _changed():
     properties["Provider"]["AutoScalingGroupProvider"]["ManagedScaling"]["TargetCapacity"] = 80
     properties["Targets"]["HealthCheckPath"] = "/ready"
     properties["Https"]["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] = "503"
-    properties["Setting"]["Value"] = "two"
     del body["Resources"]["Dashboard"]
     return json.dumps(body)
 
@@ -84,7 +83,10 @@ class Resources(unittest.TestCase):
         name = unique("shop")
         vpc, subnets = network()
         image = self.cloud.image(name, self.cloud.push(name, "v1", SERVE))
-        given = {"Name": name, "Vpc": vpc, "Subnets": ",".join(subnets), "Image": image, "ApiKey": SECRET}
+        text = policy([allow("*")])
+        boundary = self.cloud.client("iam").create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
+        given = {"Name": name, "Vpc": vpc, "Subnets": ",".join(subnets), "Image": image}
+        given.update(PolicyArn=boundary, ApiKey=SECRET)
         stack, tags = Stack(), [{"Key": "longshore:stack", "Value": name}]
         status = stack.create(None, given, TemplateBody=_TEMPLATE, Tags=tags)
         self.assertEqual(status, "CREATE_COMPLETE", stack.reasons("CREATE_FAILED"))
@@ -96,7 +98,7 @@ class Resources(unittest.TestCase):
         self._network(name, vpc, names)
         self._storage(names)
         self._balancing(vpc, names, outputs)
-        self._identity(name, names)
+        self._identity(name, names, boundary)
 
         status = stack.apply(None, parameters=dict.fromkeys(given), TemplateBody=_changed(), Tags=tags)
         self.assertEqual(status, "UPDATE_COMPLETE", stack.reasons("UPDATE_FAILED"))
@@ -205,8 +207,7 @@ class Resources(unittest.TestCase):
             "step": {"StepScalingPolicyConfiguration": {"StepAdjustments": [{"ScalingAdjustment": 1}]}},
         }
         self._is_part(wanted, {one["PolicyName"]: one for one in found}, "policies")
-        actions = [names["Step"], names["Topic"]]
-        self._alarm(names, Threshold=80.0, TreatMissingData="notBreaching", AlarmActions=actions)
+        self._alarm(names, Threshold=80.0, TreatMissingData="notBreaching", AlarmActions=[names["Step"]])
         group = {
             "MinSize": 0,
             "MaxSize": 2,
@@ -337,15 +338,12 @@ class Resources(unittest.TestCase):
     def _role(self, names, **wanted):
         return self._shows("iam", "get_role", "Role", wanted, RoleName=names["Role"])
 
-    def _identity(self, name, names):
-        role = self._role(
-            names, Path="/longshore/", PermissionsBoundary={"PermissionsBoundaryArn": names["Boundary"]}
-        )
+    def _identity(self, name, names, boundary):
+        role = self._role(names, Path="/longshore/", PermissionsBoundary={"PermissionsBoundaryArn": boundary})
         self.assertIn({"Key": "Team", "Value": "shop"}, role["Tags"])
-        managed = {"PolicyArn": names["Managed"]}
+        managed = {"PolicyArn": boundary}
         self._shows("iam", "list_attached_role_policies", "AttachedPolicies", managed, RoleName=names["Role"])
-        self.assertIn(":policy/longshore/", names["Managed"])
-        self._shows("iam", "list_role_policies", "PolicyNames", "inline", RoleName=names["InstanceRole"])
+        self._shows("iam", "list_role_policies", "PolicyNames", "logs", RoleName=names["Role"])
         profile = {"Path": "/longshore/", "Roles": [{"RoleName": names["InstanceRole"]}]}
         named = {"InstanceProfileName": names["Profile"]}
         self._shows("iam", "get_instance_profile", "InstanceProfile", profile, **named)

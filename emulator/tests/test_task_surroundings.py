@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from tests.running_cloud import NETWORK, allow, cloud, python, request, unique, wait_until
+from tests.running_cloud import allow, cloud, python, request, unique
 
 # What a task does with its credentials, as any SDK: it writes an object and what it was answered.
 WRITER = """
@@ -25,37 +25,14 @@ class Tasks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cloud = cloud()
-        cls.ecs = cls.cloud.client("ecs")
-        cls.cluster = unique("cluster")
-        cls.ecs.create_cluster(clusterName=cls.cluster)
+        cls.cluster = cls.cloud.cluster()
         cls.cloud.push("surroundings", "latest", python(WRITER))
 
     def _run(self, role=None, volumes=(), **container):
-        definition = self.ecs.register_task_definition(
-            family=unique("family"),
-            requiresCompatibilities=["FARGATE"],
-            networkMode="awsvpc",
-            cpu="256",
-            memory="512",
-            volumes=list(volumes),
-            **({"taskRoleArn": role} if role else {}),
-            containerDefinitions=[
-                {"name": "app", "image": self.cloud.image("surroundings", "latest"), "essential": True, **container}
-            ],
-        )["taskDefinition"]["taskDefinitionArn"]
-        answer = self.ecs.run_task(
-            cluster=self.cluster,
-            taskDefinition=definition,
-            launchType="FARGATE",
-            networkConfiguration=NETWORK,
-        )
-        arn = answer["tasks"][0]["taskArn"]
-
-        def stopped():
-            task = self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
-            return task if task["lastStatus"] == "STOPPED" else None
-
-        return wait_until(f"the end of {arn}", stopped)
+        image = self.cloud.image("surroundings", "latest")
+        members = {"volumes": list(volumes), **({"taskRoleArn": role} if role else {})}
+        definition = self.cloud.register(unique("family"), image, members, **container)
+        return self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
 
     def _said(self, key):
         for output in self.cloud.directory.glob("containers/*/output.log"):
