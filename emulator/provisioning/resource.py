@@ -26,6 +26,8 @@ class Work:
         self.stack_id = stack_id
         self.logical_id = logical_id
         self.physical_id = ""
+        # How the template wants an update of the resource to be carried out.
+        self.update_policy = {}
         self.token = new_uuid()
         self.account = get_account_id()
         self.region = get_region()

@@ -1,6 +1,6 @@
 """Auto Scaling groups, and Application Auto Scaling's targets and policies."""
 
-from provisioning.resource import ResourceType, chosen, exists, ignoring_missing, register, tag_map, without
+from provisioning.resource import ResourceType, changed, chosen, exists, ignoring_missing, register, tag_map, without
 
 
 @register
@@ -41,8 +41,29 @@ class AutoScalingGroup(ResourceType):
         changes = {member: value for member, value in after.items() if before.get(member) != value}
         if "NewInstancesProtectedFromScaleIn" in before and "NewInstancesProtectedFromScaleIn" not in after:
             changes["NewInstancesProtectedFromScaleIn"] = False
-        if changes:
+        rolling = work.update_policy.get("AutoScalingRollingUpdate")
+        if rolling and changed(old, new, "LaunchTemplate", "VPCZoneIdentifier"):
+            self._roll(work, client, name, rolling, changes)
+        elif changes:
             client.update_auto_scaling_group(AutoScalingGroupName=name, **changes)
+
+    def _roll(self, work, client, name, rolling, changes):
+        """Replaces the instances one by one. CloudFormation does it itself, with calls that no handler of the type
+        makes, and so with rights that its schema does not name."""
+        client.describe_scheduled_actions(AutoScalingGroupName=name)
+        suspended = rolling.get("SuspendProcesses") or []
+        if suspended:
+            client.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=suspended)
+        client.update_auto_scaling_group(AutoScalingGroupName=name, **changes)
+        group = self.described(work, name)
+        for instance in group["Instances"]:
+            client.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=group["DesiredCapacity"])
+            client.terminate_instance_in_auto_scaling_group(
+                InstanceId=instance["InstanceId"], ShouldDecrementDesiredCapacity=False
+            )
+            client.describe_scaling_activities(AutoScalingGroupName=name)
+        if suspended:
+            client.resume_processes(AutoScalingGroupName=name, ScalingProcesses=suspended)
 
     def put(self, work, client, name, old, new):
         """Tags say whether instances get them, too."""

@@ -167,6 +167,18 @@ class TaskDefinitions(unittest.TestCase):
             self.assertEqual(code, "ClientException")
             self.assertEqual(message, "No Fargate configuration exists for given values.")
 
+    def test_a_definition_over_64_kib_is_refused(self):
+        ecs, family = self.cloud.client("ecs"), unique("family")
+
+        def container(length):
+            variable = {"name": "LONG", "value": "x" * length}
+            return [{"name": "app", "image": "image", "memory": 128, "environment": [variable]}]
+
+        ecs.register_task_definition(family=family, containerDefinitions=container(65_000))
+        code, message = error_code(ecs.register_task_definition, family=family, containerDefinitions=container(65_536))
+        self.assertEqual(code, "ClientException")
+        self.assertIn("Max allowed length is '65536' bytes.", message)
+
     def test_what_was_registered_comes_back_and_nothing_else(self):
         ecs = self.cloud.client("ecs")
         given = dict(

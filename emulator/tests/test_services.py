@@ -299,6 +299,16 @@ class Services(unittest.TestCase):
         self.assertEqual({name: service.get(name) for name in kept}, kept)
         self.assertNotIn("roleArn", service)
 
+    def test_more_than_sixteen_subnets_are_refused(self):
+        self._first_deployment()
+        ecs, network = self.cloud.client("ecs"), {"subnets": [f"subnet-{number}" for number in range(17)]}
+        options = {"cluster": self.cluster, "networkConfiguration": {"awsvpcConfiguration": network}}
+        for refused in (
+            error_code(ecs.create_service, serviceName="web", taskDefinition="api", **options),
+            error_code(ecs.update_service, service="api", **options),
+        ):
+            self.assertEqual(refused, ("InvalidParameterException", "subnets can have at most 16 items."))
+
     def test_a_service_is_deleted_at_once_and_its_tasks_take_their_time(self):
         deaf = python("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)")
         self._first_deployment(deaf)

@@ -72,6 +72,8 @@ class SingleTasks(unittest.TestCase):
         self.ecs.deregister_task_definition(taskDefinition=inactive)
         without_network = {name: value for name, value in request.items() if name != "networkConfiguration"}
         unknown = {"containerOverrides": [{"name": "web", "command": ["true"]}]}
+        long = {"containerOverrides": [{"name": "app", "command": ["a" * 8192]}]}
+        wide = {"awsvpcConfiguration": {"subnets": [f"subnet-{number}" for number in range(17)]}}
         for changed, code, words in (
             (without_network, "InvalidParameterException", "Network Configuration must be provided"),
             ({**request, "overrides": unknown}, "InvalidParameterException", "container named web"),
@@ -79,6 +81,8 @@ class SingleTasks(unittest.TestCase):
             ({**request, "startedBy": "a" * 129}, "InvalidParameterException", "startedBy"),
             ({**request, "clientToken": "a" * 65}, "InvalidParameterException", "clientToken"),
             ({**request, "count": 11}, "InvalidParameterException", "count"),
+            ({**request, "overrides": long}, "InvalidParameterException", "length must be at most 8192"),
+            ({**request, "networkConfiguration": wide}, "InvalidParameterException", "at most 16 items"),
             ({**request, "taskDefinition": inactive}, "ClientException", "inactive"),
             ({**request, "cluster": "nowhere"}, "ClusterNotFoundException", "Cluster not found"),
         ):

@@ -142,6 +142,14 @@ class ChangeSets(unittest.TestCase):
             "Parameters: [C] do not exist in the template",
         )
 
+    def test_a_parameter_has_at_most_4096_bytes(self):
+        secret = resource("AWS::SecretsManager::Secret", SecretString=reference("Key"))
+        body = template({"Secret": secret}, Parameters={"Key": {"Type": "String", "NoEcho": True}})
+        code, message = error_code(Stack().change_set, body, "CREATE", {"Key": "ä" * 2049})
+        self.assertEqual(code, "ValidationError")
+        self.assertIn("4096", message)
+        self.assertEqual(Stack().create(body, {"Key": "ä" * 2048}), "CREATE_COMPLETE")
+
     def test_a_tokens_second_request_makes_nothing_new(self):
         stack, body = Stack(), template({"Logs": log_group()})
         request = dict(
