@@ -107,6 +107,45 @@ def _subnets_of(parameters):
     return subnets
 
 
+def _of_listener(change):
+    """A call about the certificates of a listener, which has others beside its default one."""
+
+    def answer(parameters):
+        arn = alb._p(parameters, "ListenerArn")
+        listener = alb._listeners.get(arn)
+        if listener is None:
+            return alb._error("ListenerNotFound", f"One or more listeners not found: {arn}")
+        others = listener.setdefault("_other_certificates", [])
+        shown = change(listener, others, alb._parse_certificate_arns(parameters))
+        members = "".join(
+            f"<member><CertificateArn>{one}</CertificateArn><IsDefault>{str(default).lower()}</IsDefault></member>"
+            for one, default in shown
+        )
+        return alb._xml(200, alb._p(parameters, "Action"), f"<Certificates>{members}</Certificates>")
+
+    return answer
+
+
+@replaces(alb, "_ACTION_MAP", "AddListenerCertificates")
+@_of_listener
+def _add_certificates(_listener, others, given):
+    others += [one for one in given if one not in others]
+    return [(one, False) for one in given]
+
+
+@replaces(alb, "_ACTION_MAP", "RemoveListenerCertificates")
+@_of_listener
+def _remove_certificates(_listener, others, given):
+    others[:] = [one for one in others if one not in given]
+    return []
+
+
+@replaces(alb, "_ACTION_MAP", "DescribeListenerCertificates")
+@_of_listener
+def _show_certificates(listener, others, _given):
+    return [(one, True) for one in listener.get("Certificates", [])] + [(one, False) for one in others]
+
+
 def _refused_subnets(subnets, kind):
     known = [ec2._subnets.get(subnet) for subnet in subnets]
     if missing := [name for name, found in zip(subnets, known) if found is None]:

@@ -1,6 +1,6 @@
 """Elastic Load Balancing: load balancers, listeners, their rules, target groups."""
 
-from provisioning.resource import ResourceType, changed, chosen, register
+from provisioning.resource import ResourceType, changed, chosen, difference, ignoring_missing, register
 
 
 class _Balancing(ResourceType):
@@ -121,6 +121,29 @@ class Listener(_Balancing):
             "DefaultActions": _actions_as_written(found.get("DefaultActions", []), properties.get("DefaultActions")),
             "Certificates": [chosen(one, "CertificateArn") for one in found.get("Certificates", [])],
         }
+
+
+@register
+class ListenerCertificate(_Balancing):
+    """The certificates of a listener beside its default one."""
+
+    name = "AWS::ElasticLoadBalancingV2::ListenerCertificate"
+    tags = None
+
+    def create(self, work, properties):
+        self.put(work, work.client("elbv2"), "", {}, properties)
+        return work.made(work.name(64))
+
+    def put(self, work, elb, identifier, old, new):
+        added, gone = difference(old, new, "Certificates")
+        listener = (new or old)["ListenerArn"]
+        if added:
+            elb.add_listener_certificates(ListenerArn=listener, Certificates=added)
+        if gone:
+            ignoring_missing(elb.remove_listener_certificates, ListenerArn=listener, Certificates=gone)
+
+    def delete(self, work, physical_id, properties):
+        self.put(work, work.client("elbv2"), physical_id, properties, {})
 
 
 _CONDITIONS = {

@@ -15,6 +15,7 @@ from provisioning.resource import (
     tag_list,
 )
 
+
 class _Identity(ResourceType):
     service, service_name = "iam", "Iam"
 

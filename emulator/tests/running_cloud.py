@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 import urllib.error
 import urllib.request
 import uuid
@@ -282,6 +283,14 @@ def cloud():
         _running = Cloud()
         atexit.register(_running.forget)
     return _running
+
+
+class CloudTest(unittest.TestCase):
+    """A test with the cloud that all of them share."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = cloud()
 
 
 def manifest(command, entry_point=None, **members):

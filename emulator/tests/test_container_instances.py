@@ -2,9 +2,8 @@
 the stack's role."""
 
 import base64
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, error_code, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, unique, wait_until
 from tests.stacks import Stack, attribute, network, reference, resource, service_role, template, whole
 
 # As AWS's guide has it, of the instance role of ECS.
@@ -19,9 +18,8 @@ ROLLING = (
 )
 
 
-class Joining(unittest.TestCase):
+class Joining(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cluster = self.cloud.cluster()
         self.ecs = self.cloud.client("ecs")
 
@@ -112,9 +110,8 @@ class Joining(unittest.TestCase):
         self.assertEqual(refused[0], "InvalidParameterException")
 
 
-class Rolling(unittest.TestCase):
+class Rolling(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.subnets = network()[1]
 
     def _template(self, instance_type, most="2"):
@@ -164,7 +161,3 @@ class Rolling(unittest.TestCase):
                 stack = self._stack([one for one in ROLLING if one != missing])
                 stack.apply(self._template("t3.small"))
                 self.assertIn(missing, stack.reasons("UPDATE_FAILED")["Machines"])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,13 +1,10 @@
 """Deployments that an alarm ends: they fail and go back as those of the circuit breaker do."""
 
-import unittest
-
-from tests.running_cloud import SERVE, cloud, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, unique, wait_until
 
 
-class DeploymentAlarms(unittest.TestCase):
+class DeploymentAlarms(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cloudwatch = self.cloud.client("cloudwatch")
         self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
         self.alarm = unique("errors")
@@ -93,7 +90,3 @@ class DeploymentAlarms(unittest.TestCase):
         self._until_tasks_run(deployment)
         self._set("ALARM")
         self.cloud.wait_for_deployment(service["serviceArn"], deployment, "COMPLETED")
-
-
-if __name__ == "__main__":
-    unittest.main()

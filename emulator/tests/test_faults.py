@@ -1,13 +1,10 @@
 """Calls that go wrong on request, and how many calls there were."""
 
-import unittest
-
-from tests.running_cloud import allow, cloud, error_code, unique
+from tests.running_cloud import CloudTest, allow, error_code, unique
 
 
-class Faults(unittest.TestCase):
+class Faults(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.addCleanup(self.cloud.control, "DELETE", "/faults")
 
     def _prepare(self, **fault):
@@ -96,7 +93,3 @@ class Faults(unittest.TestCase):
             status, _, answer = self.cloud.control("POST", "/faults", fault)
             self.assertEqual(status, 400)
             self.assertTrue(answer["error"].startswith(f"{word}: "), answer)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,9 +3,8 @@ file system whose throughput cannot be lowered again at once."""
 
 import copy
 import json
-import unittest
 
-from tests.running_cloud import allow, cloud, error_code, unique, wait_until
+from tests.running_cloud import CloudTest, allow, error_code, unique, wait_until
 from tests.stacks import Stack, attribute, document, resource, service_role, template, trust, whole
 
 BLOCKS = {
@@ -47,9 +46,8 @@ def bucket(name, days=None, **members):
     return {"Type": "AWS::S3::Bucket", "Properties": properties, **members}
 
 
-class Buckets(unittest.TestCase):
+class Buckets(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.s3 = self.cloud.client("s3")
 
     def _delete(self, stack, becomes="DELETE_COMPLETE"):
@@ -147,10 +145,7 @@ class Buckets(unittest.TestCase):
         self.assertEqual(self.s3.get_object(Bucket=name, Key="boost.tar.gz")["Body"].read(), b"x")
 
 
-class Schedules(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Schedules(CloudTest):
     def _schedule(self, function, role, **target):
         self.cloud.client("scheduler").create_schedule(
             Name=unique("schedule"),
@@ -211,9 +206,8 @@ class Schedules(unittest.TestCase):
         self.assertEqual(call["event"], {"stack": "mirror"})
 
 
-class Throughput(unittest.TestCase):
+class Throughput(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.efs = self.cloud.client("efs")
 
     def _file_system(self, **members):
@@ -276,7 +270,3 @@ class Throughput(unittest.TestCase):
         self.assertIn("AccessDenied", code)
         self.assertEqual(len(limited.describe_file_systems(FileSystemId=ours)["FileSystems"]), 1)
         self.assertEqual(limited.describe_mount_targets(FileSystemId=ours)["MountTargets"], [])
-
-
-if __name__ == "__main__":
-    unittest.main()

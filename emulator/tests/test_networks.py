@@ -1,14 +1,11 @@
 """Load balancers: the zones of their subnets."""
 
-import unittest
-
-from tests.running_cloud import cloud, error_code, unique
+from tests.running_cloud import CloudTest, error_code, unique
 from tests.stacks import network
 
 
-class LoadBalancers(unittest.TestCase):
+class LoadBalancers(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.vpc, self.subnets = network()
         again = {"VpcId": self.vpc, "CidrBlock": "10.7.9.0/24", "AvailabilityZone": f"{self.cloud.region}a"}
         self.same_zone = self.cloud.client("ec2").create_subnet(**again)["Subnet"]["SubnetId"]
@@ -27,7 +24,3 @@ class LoadBalancers(unittest.TestCase):
                 self.assertEqual(refused[0], code)
                 self.assertEqual(error_code(elb.set_subnets, LoadBalancerArn=arn, Subnets=subnets)[0], code)
         elb.set_subnets(LoadBalancerArn=arn, Subnets=[self.same_zone, self.subnets[1]])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,14 +1,12 @@
 """IAM as on AWS: what a policy does not allow is refused, on the resource and with the code AWS uses."""
 
 import json
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, error_code, unique
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, unique
 
 
-class Permissions(unittest.TestCase):
+class Permissions(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.base = f"arn:aws:ecs:{self.cloud.region}:{self.cloud.account}"
 
     def _register(self, client, **options):
@@ -146,10 +144,7 @@ class Permissions(unittest.TestCase):
                 self.assertEqual(error_code(call, client)[0], code)
 
 
-class TaskDefinitions(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class TaskDefinitions(CloudTest):
     def test_fargate_refuses_sizes_that_it_does_not_have(self):
         def register(cpu, memory):
             return error_code(
@@ -198,7 +193,3 @@ class TaskDefinitions(unittest.TestCase):
         self.assertEqual(definition["registeredBy"].split(":")[4], self.cloud.account)
         with_tags = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
         self.assertEqual(with_tags["tags"], [{"key": "a", "value": "b"}])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,13 +1,10 @@
 """Secrets by name, by their complete ARN and by a partial one."""
 
-import unittest
-
-from tests.running_cloud import cloud, error_code, fail, unique
+from tests.running_cloud import CloudTest, error_code, fail, unique
 
 
-class Secrets(unittest.TestCase):
+class Secrets(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.client = self.cloud.client("secretsmanager")
 
     def _create(self, name):
@@ -44,7 +41,3 @@ class Secrets(unittest.TestCase):
         task = self.cloud.stopped(cluster, self.cloud.run(cluster, definition))
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
         self.assertIn(partial, task["stoppedReason"])
-
-
-if __name__ == "__main__":
-    unittest.main()

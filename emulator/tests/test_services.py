@@ -3,14 +3,12 @@
 import json
 import platform
 import time
-import unittest
 
-from tests.running_cloud import NETWORK, SERVE, alive, cloud, error_code, fail, python, unique, wait_until
+from tests.running_cloud import NETWORK, SERVE, CloudTest, alive, error_code, fail, python, unique, wait_until
 
 
-class Services(unittest.TestCase):
+class Services(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cluster, self.repository = self.cloud.cluster(), f"shop/{unique('api')}"
 
     def _containers(self, tag=None):
@@ -364,7 +362,3 @@ class Services(unittest.TestCase):
         for named in ([], ["api", *others, "other-9"]):
             code, _ = error_code(ecs.describe_services, cluster=self.cluster, services=named)
             self.assertEqual(code, "InvalidParameterException")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,14 +1,12 @@
 """Tasks that nobody's service started: once for each client token, with their own command, and what they wrote."""
 
 import time
-import unittest
 
-from tests.running_cloud import NETWORK, allow, cloud, error_code, fail, python, unique, wait_until
+from tests.running_cloud import NETWORK, CloudTest, allow, error_code, fail, python, unique, wait_until
 
 
-class SingleTasks(unittest.TestCase):
+class SingleTasks(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.ecs = self.cloud.client("ecs")
         self.cluster = self.cloud.cluster()
         self.image = self.cloud.built(f"shop/{unique('api')}", fail(3))
@@ -159,7 +157,3 @@ class SingleTasks(unittest.TestCase):
         filtered = self.cloud.limited_client("logs", [allow("logs:FilterLogEvents", base)])
         found = filtered.filter_log_events(logGroupName=group, logStreamNames=[stream])["events"]
         self.assertEqual([event["message"] for event in found], ["first", "second"])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,12 +2,11 @@
 is made and when it is changed, and nothing is left when it is deleted."""
 
 import json
-import unittest
 from pathlib import Path
 
 import yaml
 
-from tests.running_cloud import SERVE, allow, cloud, policy, unique
+from tests.running_cloud import SERVE, CloudTest, allow, policy, unique
 from tests.stacks import Stack, log_group, network, reference, template
 
 SECRET = "very-secret"
@@ -43,15 +42,14 @@ def _changed():
     properties["Provider"]["AutoScalingGroupProvider"]["ManagedScaling"]["TargetCapacity"] = 80
     properties["Targets"]["HealthCheckPath"] = "/ready"
     properties["Https"]["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] = "503"
+    certificate = properties["MoreCertificates"]["Certificates"][0]["CertificateArn"]
+    certificate["Fn::Sub"] = certificate["Fn::Sub"].replace("second", "third")
     del body["Resources"]["Dashboard"]
     return json.dumps(body)
 
 
-class Resources(unittest.TestCase):
+class Resources(CloudTest):
     maxDiff = None
-
-    def setUp(self):
-        self.cloud = cloud()
 
     def _shown(self, service, operation, member, **options):
         return getattr(self.cloud.client(service), operation)(**options)[member]
@@ -314,6 +312,7 @@ class Resources(unittest.TestCase):
         self.assertIn({"Key": "deregistration_delay.timeout_seconds", "Value": "30"}, attributes)
         https = self._https(names, SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06")
         self.assertEqual(len(https["Certificates"]), 1)
+        self._certificates(names, "second")
         weighted = {"TargetGroups": [{**of_group, "Weight": 1}]}
         self._rule(
             names,
@@ -331,6 +330,12 @@ class Resources(unittest.TestCase):
 
     def _https(self, names, **wanted):
         return self._shows("elbv2", "describe_listeners", "Listeners", wanted, ListenerArns=[names["Https"]])
+
+    def _certificates(self, names, name):
+        wanted = [{"IsDefault": True}, {"IsDefault": False}]
+        operation, https = "describe_listener_certificates", {"ListenerArn": names["Https"]}
+        found = self._shows("elbv2", operation, "Certificates", wanted, **https)
+        self.assertTrue(found[1]["CertificateArn"].endswith(f":certificate/{name}"))
 
     def _rule(self, names, **wanted):
         self._shows("elbv2", "describe_rules", "Rules", wanted, RuleArns=[names["Rule"]])
@@ -381,6 +386,7 @@ class Resources(unittest.TestCase):
         self._rule(names, Priority="20", Conditions=[{"PathPatternConfig": {"Values": ["/v2/*"]}}, host])
         self._target_group(names, HealthCheckPath="/ready")
         self._https(names, DefaultActions=[{"FixedResponseConfig": {"StatusCode": "503"}}])
+        self._certificates(names, "third")
         self._ports(names["Balancing"], {80, 443})
         self._ports(names["Tasks"], {3002})
         self._role(names, Description="of the shop")
@@ -406,7 +412,7 @@ class Resources(unittest.TestCase):
         self.assertNotIn(names["Role"], [one["RoleName"] for one in roles])
 
 
-class PlainStacks(unittest.TestCase):
+class PlainStacks(CloudTest):
     """What Terraform does with a stack: no change sets."""
 
     def test_a_stack_is_made_changed_and_deleted_without_change_sets(self):
@@ -416,7 +422,7 @@ class PlainStacks(unittest.TestCase):
         def body(days):
             return json.dumps(template({"Logs": log_group(days=days)}, Outputs={"Name": {"Value": reference("Logs")}}))
 
-        role = cloud().role([allow("logs:*")], principal="cloudformation.amazonaws.com")
+        role = self.cloud.role([allow("logs:*")], principal="cloudformation.amazonaws.com")
         stack.id = client.create_stack(StackName=stack.name, TemplateBody=body(7), RoleARN=role)["StackId"]
         self.assertEqual(stack.settled(), "CREATE_COMPLETE")
         described = client.describe_stacks(StackName=stack.id)["Stacks"][0]
@@ -424,14 +430,10 @@ class PlainStacks(unittest.TestCase):
         name = described["Outputs"][0]["OutputValue"]
         client.update_stack(StackName=stack.name, TemplateBody=body(14))
         self.assertEqual(stack.settled(), "UPDATE_COMPLETE")
-        found = cloud().client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        found = self.cloud.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         self.assertEqual(found[0]["retentionInDays"], 14)
         with self.assertRaisesRegex(Exception, "No updates are to be performed"):
             client.update_stack(StackName=stack.name, TemplateBody=body(14))
         client.update_stack(StackName=stack.name, TemplateBody=body(8))
         self.assertEqual(stack.settled(), "UPDATE_ROLLBACK_COMPLETE")
         self.assertEqual(stack.delete(), "DELETE_COMPLETE")
-
-
-if __name__ == "__main__":
-    unittest.main()

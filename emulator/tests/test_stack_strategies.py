@@ -1,8 +1,6 @@
 """Stacks whose services ask for blue/green and its kin, and for alarms: what the template says is kept and shown."""
 
-import unittest
-
-from tests.running_cloud import SERVE, allow, cloud, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, unique, wait_until
 from tests.stacks import Stack, attribute, network, reference, resource, service_role, template, trust, whole
 
 
@@ -90,9 +88,8 @@ def _template(cluster, image, network_of_stack, configuration):
     })
 
 
-class Strategies(unittest.TestCase):
+class Strategies(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cluster = unique("cluster")
         self.network = network()
 
@@ -224,7 +221,3 @@ class Strategies(unittest.TestCase):
         self.assertIn("Alarm was triggered", stack.reasons("UPDATE_FAILED")["Service"])
         after = self.cloud.service(self.cluster, "api")
         self.assertEqual((after["taskDefinition"], after["runningCount"]), (before["taskDefinition"], 1))
-
-
-if __name__ == "__main__":
-    unittest.main()

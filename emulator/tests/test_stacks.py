@@ -1,9 +1,8 @@
 """CloudFormation as AWS has it: change sets, the states of a stack, permissions, rollbacks, retention, drift."""
 
 import json
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, error_code, fail, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, fail, unique, wait_until
 from tests.stacks import (
     Stack,
     attribute,
@@ -21,10 +20,7 @@ from tests.stacks import (
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
-class ChangeSets(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class ChangeSets(CloudTest):
     def test_a_first_change_set_leaves_a_stack_in_review_that_can_be_deleted(self):
         stack = Stack()
         name = stack.change_set(template({"Logs": log_group()}), "CREATE")
@@ -179,10 +175,7 @@ class ChangeSets(unittest.TestCase):
         self.assertEqual(stack.client.get_template(StackName=stack.name)["TemplateBody"], body)
 
 
-class States(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class States(CloudTest):
     def _bad(self):
         return log_group(days=8)
 
@@ -380,9 +373,8 @@ def service_template(cluster, image, breaker=True, **properties):
     })
 
 
-class Services(unittest.TestCase):
+class Services(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cluster = unique("cluster")
         self.ecs = self.cloud.client("ecs")
 
@@ -498,10 +490,7 @@ class Services(unittest.TestCase):
         self.assertEqual(found["/TaskDefinition"], (stack.physical_ids()["Task"], other))
 
 
-class Permissions(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Permissions(CloudTest):
     def test_calls_are_made_with_the_service_role_and_nothing_more(self):
         groups = f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:"
         role = service_role([
@@ -566,9 +555,8 @@ class Permissions(unittest.TestCase):
         self.assertIn("is not authorized to perform: logs:CreateLogGroup", stack.reasons("CREATE_FAILED")["Logs"])
 
 
-class Retention(unittest.TestCase):
+class Retention(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.logs = self.cloud.client("logs")
 
     def _exists(self, name):
@@ -703,10 +691,7 @@ class Retention(unittest.TestCase):
         self.assertIn("when a custom-named resource requires replacing", stack.reasons("UPDATE_FAILED")["Target"])
 
 
-class Runs(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Runs(CloudTest):
     def _template(self, may_pass):
         cluster = unique("cluster")
         body = service_template(cluster, self.cloud.built(f"shop/{cluster}", SERVE))
@@ -769,7 +754,3 @@ class Runs(unittest.TestCase):
             "the event is logged", lambda: client.filter_log_events(logGroupName=name)["events"]
         )
         self.assertEqual(json.loads(event["message"])["detail"], {"number": 7})
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,9 +1,8 @@
 """A task has the permissions of its role and no others, and its file systems outlive it."""
 
 import json
-import unittest
 
-from tests.running_cloud import allow, cloud, policy, python, request, unique
+from tests.running_cloud import CloudTest, allow, policy, python, request, unique
 
 # What a task does with its credentials, as any SDK: it writes an object and what it was answered.
 WRITER = """
@@ -24,10 +23,10 @@ if folder:
 _TASKS = "ecs-tasks.amazonaws.com"
 
 
-class Tasks(unittest.TestCase):
+class Tasks(CloudTest):
     @classmethod
     def setUpClass(cls):
-        cls.cloud = cloud()
+        super().setUpClass()
         cls.cluster = cls.cloud.cluster()
         cls.cloud.push("surroundings", "latest", python(WRITER))
 
@@ -148,7 +147,3 @@ class Tasks(unittest.TestCase):
         mounts = [{"sourceVolume": "bottles", "containerPath": "/tmp/bottles"}]
         task = self._run(volumes=[volume], mountPoints=mounts)
         self.assertIn("fs-0", task["stoppedReason"])
-
-
-if __name__ == "__main__":
-    unittest.main()
