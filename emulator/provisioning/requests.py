@@ -41,7 +41,6 @@ _UPDATABLE = {
 }
 # What a person began says so.
 _BEGINNINGS = ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS", "UPDATE_IN_PROGRESS")
-_LONGEST_PARAMETER_BYTES = 4096
 _NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
@@ -97,9 +96,6 @@ def _template_from(params, body_key, url_key, label):
 def _parameters(resolve, template, provided, previous=None):
     """In CloudFormation's words, all of them at once."""
     declared = template.get("Parameters") or {}
-    for one in provided:
-        if len(str(one.get("Value") or "").encode()) > _LONGEST_PARAMETER_BYTES:
-            raise ValueError(f"Parameter '{one['Key']}' value length is greater than {_LONGEST_PARAMETER_BYTES}.")
     unknown = [one["Key"] for one in provided if one.get("Key") not in declared]
     if unknown:
         raise ValueError(f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template")

@@ -42,6 +42,16 @@ class Permissions(CloudTest):
         self.assertEqual(ecs.list_tasks(cluster=mine)["taskArns"], [])
         self.assertEqual(error_code(ecs.list_tasks, cluster=other)[0], "AccessDeniedException")
 
+    def test_auto_scaling_is_described_as_a_whole_or_not_at_all(self):
+        group = f"arn:aws:autoscaling:{self.cloud.region}:{self.cloud.account}:autoScalingGroup:*:autoScalingGroupName/a"
+        narrow, wide = (
+            self.cloud.limited_client("autoscaling", [allow("autoscaling:Describe*", resource)])
+            for resource in (group, "*")
+        )
+        refused = error_code(narrow.describe_scheduled_actions, AutoScalingGroupName="a")
+        self.assertEqual(refused[0], "AccessDenied")
+        wide.describe_scheduled_actions(AutoScalingGroupName="a")
+
     def test_handing_a_role_to_a_task_needs_pass_role_for_it_and_for_ecs(self):
         role = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
         other = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
