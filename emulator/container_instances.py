@@ -49,13 +49,14 @@ def _tried(identifier, group):
     text = base64.b64decode(data.get("UserData") or "").decode(errors="replace")
     settings = dict(_SETTING.findall(text))
     cluster = settings.get("ECS_CLUSTER", "default")
-    arn = f"arn:aws:ecs:{get_region()}:{get_account_id()}:container-instance/{cluster}/{ecs.new_uuid().replace('-', '')}"
+    place, own = f"{get_region()}:{get_account_id()}", ecs.new_uuid().replace("-", "")
+    arn = f"arn:aws:ecs:{place}:container-instance/{cluster}/{own}"
     tagged = settings.get(_TAGS_FROM) == "ec2_instance" and any(tag["PropagateAtLaunch"] for tag in group["Tags"])
     refused = _refused(settings, cluster, arn, _role(data.get("IamInstanceProfile") or {}), tagged)
     if refused:
         ecs.logger.warning("instance %s does not join cluster %s: %s", identifier, cluster, refused)
-    group_name = group["AutoScalingGroupName"]
-    return {"id": identifier, "group": group_name, "cluster": cluster, "arn": arn, "refused": refused}
+    name = group["AutoScalingGroupName"]
+    return {"id": identifier, "group": name, "cluster": cluster, "arn": arn, "refused": refused}
 
 
 def _launch_data(named):

@@ -43,7 +43,8 @@ class Permissions(CloudTest):
         self.assertEqual(error_code(ecs.list_tasks, cluster=other)[0], "AccessDeniedException")
 
     def test_auto_scaling_is_described_as_a_whole_or_not_at_all(self):
-        group = f"arn:aws:autoscaling:{self.cloud.region}:{self.cloud.account}:autoScalingGroup:*:autoScalingGroupName/a"
+        place = f"{self.cloud.region}:{self.cloud.account}"
+        group = f"arn:aws:autoscaling:{place}:autoScalingGroup:*:autoScalingGroupName/a"
         narrow, wide = (
             self.cloud.limited_client("autoscaling", [allow("autoscaling:Describe*", resource)])
             for resource in (group, "*")
