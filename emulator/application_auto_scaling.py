@@ -21,7 +21,6 @@ _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 _targets = AccountRegionScopedDict()
 _policies = AccountRegionScopedDict()
-_actions = AccountRegionScopedDict()
 _tags = AccountRegionScopedDict()
 _lock = threading.RLock()
 
@@ -38,11 +37,6 @@ def _key(data):
 
 def _arn(service, resource):
     return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"
-
-
-def _arn_of(kind, data, name):
-    resource = f"{data['ServiceNamespace']}/{data['ResourceId']}:{name}/{data[name[:1].upper() + name[1:]]}"
-    return _arn("autoscaling", f"{kind}:{uuid.uuid4()}:resource/{resource}")
 
 
 def _required(data, *names):
@@ -122,9 +116,8 @@ def _deregister(data):
     target = _target(data)
     _targets.pop(_key(data))
     _tags.pop(target["ScalableTargetARN"], None)
-    for store in (_policies, _actions):
-        for key in [key for key in store if key.startswith(_key(data) + "|")]:
-            store.pop(key)
+    for key in [key for key in _policies if key.startswith(_key(data) + "|")]:
+        _policies.pop(key)
     return {}
 
 
@@ -161,7 +154,8 @@ def _put_policy(data):
     }.get(kind)
     if wanted and not data.get(wanted):
         raise _Problem("ValidationException", f"{wanted} is required for the policy type {kind}")
-    arn = before.get("PolicyARN") or _arn_of("scalingPolicy", data, "policyName")
+    place = f"{data['ServiceNamespace']}/{data['ResourceId']}:policyName/{data['PolicyName']}"
+    arn = before.get("PolicyARN") or _arn("autoscaling", f"scalingPolicy:{uuid.uuid4()}:resource/{place}")
     created = before.get("CreationTime") or time.time()
     _policies[key] = {**data, "PolicyType": kind, "PolicyARN": arn, "Alarms": [], "CreationTime": created}
     return {"PolicyARN": arn, "Alarms": []}
@@ -178,29 +172,6 @@ def _describe_policies(data):
     _required(data, "ServiceNamespace")
     found = _chosen(_policies, _of_resource(data), ("ResourceIds", "ResourceId"), ("PolicyNames", "PolicyName"))
     return {"ScalingPolicies": found}
-
-
-def _put_action(data):
-    _required(data, "ScheduledActionName", *_TARGET)
-    _target(data)
-    key = f"{_key(data)}|{data['ScheduledActionName']}"
-    before = _actions.get(key) or {}
-    arn = before.get("ScheduledActionARN") or _arn_of("scheduledAction", data, "scheduledActionName")
-    created = before.get("CreationTime") or time.time()
-    _actions[key] = {**before, **data, "ScheduledActionARN": arn, "CreationTime": created}
-    return {}
-
-
-def _delete_action(data):
-    if _actions.pop(f"{_key(data)}|{data.get('ScheduledActionName')}", None) is None:
-        raise _Problem("ObjectNotFoundException", f"No scheduled action found: {data.get('ScheduledActionName')}")
-    return {}
-
-
-def _describe_actions(data):
-    _required(data, "ServiceNamespace")
-    filters = (("ResourceIds", "ResourceId"), ("ScheduledActionNames", "ScheduledActionName"))
-    return {"ScheduledActions": _chosen(_actions, _of_resource(data), *filters)}
 
 
 def _with_tags(data):
@@ -229,10 +200,6 @@ _OPERATIONS = {
     "PutScalingPolicy": _put_policy,
     "DeleteScalingPolicy": _delete_policy,
     "DescribeScalingPolicies": _describe_policies,
-    "PutScheduledAction": _put_action,
-    "DeleteScheduledAction": _delete_action,
-    "DescribeScheduledActions": _describe_actions,
-    "DescribeScalingActivities": lambda data: {"ScalingActivities": []},
     "ListTagsForResource": lambda data: {"Tags": _tags.get(_with_tags(data)) or {}},
     "TagResource": _tag,
     "UntagResource": _untag,

@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import call_counts
+import container_instances
 import containers
 import events
 import faults
@@ -51,6 +52,7 @@ _READ = {
     "/slack/refused": slack.refused,
     "/events": events.recorded,
     "/containers": _running_containers,
+    "/container-instances": container_instances.tried,
     "/calls": call_counts.counts,
     "/faults": faults.prepared,
     "/invocations": invocations.counts,

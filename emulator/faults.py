@@ -8,15 +8,39 @@ from ministack.core import iam_actions
 
 from patches import wraps
 
+_INTERNAL = (500, "InternalFailure", "We encountered an internal error. Please try again.")
 # By the name of a fault: whether the call is carried out, and what is answered.
 _KINDS = {
     "throttled": (False, 400, "ThrottlingException", "Rate exceeded"),
-    "failed": (False, 500, "InternalFailure", "We encountered an internal error. Please try again."),
+    "failed": (False, *_INTERNAL),
     # A caller cannot tell this from "failed".
-    "answer_lost": (True, 500, "InternalFailure", "We encountered an internal error. Please try again."),
+    "answer_lost": (True, *_INTERNAL),
+    # CopyObject and CompleteMultipartUpload begin their answer before they are done.
+    "failed_inside": (False, 200, "InternalError", _INTERNAL[-1]),
+    # Refusals that are over when the call is sent again a little later, in the words of their services.
+    "concurrent_revisions": (
+        False, 400, "ClientException",
+        "Too many concurrent attempts to create a new revision of the specified family.",
+    ),
+    "role_not_assumable": (
+        False, 400, "ClientException",
+        "ECS was unable to assume the role that was provided for this task. Please verify that the role being passed "
+        "has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.",
+    ),
+    "conflicting_operation": (
+        False, 409, "OperationAbortedException",
+        "A conflicting operation is currently in progress against this resource.",
+    ),
+    "file_system_busy": (
+        False, 409, "IncorrectFileSystemLifeCycleState", "The file system is not in the correct life cycle state.",
+    ),
 }
-# S3 has names of its own for both.
-_OF_S3 = {"ThrottlingException": (503, "SlowDown"), "InternalFailure": (500, "InternalError")}
+# S3 has names of its own.
+_OF_S3 = {
+    "ThrottlingException": (503, "SlowDown"),
+    "InternalFailure": (500, "InternalError"),
+    "OperationAbortedException": (409, "OperationAborted"),
+}
 
 _lock = threading.Lock()
 _prepared = []
@@ -63,7 +87,7 @@ def _due(action, path, body):
 
 def _answer(service, method, headers, status, code, message):
     if service == "s3":
-        status, code = _OF_S3[code]
+        status, code = _OF_S3.get(code, (status, code))
     # The refusals of ministack speak the protocol of each service, with whatever code.
     _, headers, body = iam_actions.access_denied_response(
         service, "", "", "", error_code=code, message=message, headers=headers

@@ -1,11 +1,14 @@
 """EFS file systems: throughput only where it is provisioned, and no less of it for a day after it was raised or
-provisioned anew."""
+provisioned anew; and what a task may do on one that it mounts."""
 
 import time
 
+from ministack.core.iam_evaluator import EvalContext, enforce, evaluate_resource_policy
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import efs, tagging
 
 from patches import replaces, wraps
+from provisioning import calls
 
 _DAY_SECONDS = 24 * 60 * 60
 # When throughput was last raised, or provisioned where it was not, by the file system's id.
@@ -52,6 +55,64 @@ def age(identifier, hours):
         return False
     _raised[identifier] -= float(hours) * 3600
     return True
+
+
+def refused_mount(mount, volume, container, role):
+    """Why a container cannot work with the file system of a mount, or None. On AWS the container starts and its writes
+    fail; a process cannot be squashed, so here it does not start."""
+    settings = volume["efsVolumeConfiguration"]
+    system = efs._file_systems[settings["fileSystemId"]]
+    authorization = settings.get("authorizationConfig") or {}
+    point = efs._access_points.get(authorization.get("accessPointId")) or {}
+    context = {"elasticfilesystem:accessedviamounttarget": "true"}
+    if point:
+        context["elasticfilesystem:accesspointarn"] = point["AccessPointArn"]
+    role = role if authorization.get("iam") == "ENABLED" else None
+    encrypted = settings.get("transitEncryption") == "ENABLED"
+
+    def may(action):
+        return _allowed(f"elasticfilesystem:{action}", system, context, role, encrypted)
+
+    if not may("ClientMount"):
+        return "mount.nfs4: access denied by server while mounting 127.0.0.1:/"
+    if mount.get("readOnly"):
+        return None
+    if not may("ClientWrite"):
+        return f"{mount['containerPath']} is read-only without elasticfilesystem:ClientWrite"
+    if _user(point, container) == 0 and not may("ClientRootAccess"):
+        return f"root is squashed and cannot write {mount['containerPath']} without elasticfilesystem:ClientRootAccess"
+    return None
+
+
+def _user(point, container):
+    """The numeric user that EFS sees, or None where only the image knows its number."""
+    posix = point.get("PosixUser")
+    given = str(posix["Uid"] if posix else container.get("user") or "root").split(":")[0]
+    given = {"root": "0"}.get(given, given)
+    return int(given) if given.isdigit() else None
+
+
+def _allowed(action, system, context, role, encrypted):
+    """The policies of the file system and of the role count together; a file system without a policy lets everybody do
+    everything."""
+    policy, arn = system.get("FileSystemPolicy"), system["FileSystemArn"]
+    if not policy:
+        return True
+    caller = EvalContext(
+        principal_arn=role["Arn"] if role else "",
+        principal_type="AssumedRole" if role else "Anonymous",
+        principal_account=get_account_id() if role else "",
+        action=action,
+        resource_arn=arn,
+        region=get_region(),
+        secure_transport=encrypted,
+        service_context=context,
+    )
+    decision = evaluate_resource_policy(policy, caller).decision
+    if decision != "ImplicitDeny" or role is None:
+        return decision == "Allow"
+    key = calls.keys_of_role(role, "ecs-task")["AccessKeyId"]
+    return not enforce(key, action, "elasticfilesystem", get_region(), resource_arn=arn, service_context=context)
 
 
 # Policies may ask for the tags of file systems (aws:ResourceTag).

@@ -233,8 +233,7 @@ def _settings(configuration):
     configured = function.get("event_invoke_configs") or {}
     settings = configured.get("") or configured.get("$LATEST") or function.get("event_invoke_config") or {}
     destination = ((settings.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
-    dead_letters = (configuration.get("DeadLetterConfig") or {}).get("TargetArn")
-    return {**settings, "destination": destination, "dead_letters": dead_letters}
+    return {**settings, "destination": destination}
 
 
 def _give_up(invocation, configuration, condition):
@@ -243,11 +242,8 @@ def _give_up(invocation, configuration, condition):
         "ReservedFunctionConcurrentInvocationLimitExceeded", f"Rate Exceeded: {name} ran as often as it may at once"
     )
     body = result.get("body") if isinstance(result.get("body"), dict) else {"errorMessage": str(result.get("body"))}
-    settings = _settings(configuration)
-    destination, dead_letters = settings["destination"], settings["dead_letters"]
-    if destination and destination.split(":")[2] not in ("lambda", "sqs"):
-        lambda_svc._route_async_failure(destination, name, invocation.event, result)
-    elif destination:
+    destination = _settings(configuration)["destination"]
+    if destination:
         record = {
             "version": "1.0",
             "timestamp": events.now(),
@@ -266,16 +262,9 @@ def _give_up(invocation, configuration, condition):
             "responsePayload": body,
         }
         _send(configuration, destination, record)
-    if dead_letters:
-        attributes = {
-            "RequestID": invocation.request_id,
-            "ErrorCode": "200",
-            "ErrorMessage": str(body.get("errorMessage", ""))[:1024],
-        }
-        _send(configuration, dead_letters, invocation.event, attributes)
 
 
-def _send(configuration, target, event, attributes=None):
+def _send(configuration, target, event):
     """Sends an event to a queue or a function, if the function's role may."""
     name = configuration.get("FunctionName", "unknown")
     action = "lambda:InvokeFunction" if target.split(":")[2] == "lambda" else "sqs:SendMessage"
@@ -292,7 +281,7 @@ def _send(configuration, target, event, attributes=None):
             lambda_svc.logger.error("%s: the event is lost: function %s does not exist", name, target)
         return
     try:
-        queues.send(target, json.dumps(event), attributes)
+        queues.send(target, json.dumps(event))
     except queues.QueueRefused as error:
         lambda_svc.logger.error("%s: the event is lost: %s", name, error)
 

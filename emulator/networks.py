@@ -1,10 +1,10 @@
-"""What ministack forgets of flow logs, load balancers, Auto Scaling groups, capacity providers and discovery
-services: kept, and shown as AWS does."""
+"""What ministack forgets of flow logs, load balancers, capacity providers and discovery services: kept, and shown as
+AWS does."""
 
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_region
-from ministack.services import alb, autoscaling, ec2, ecs, servicediscovery
+from ministack.services import alb, ec2, ecs, servicediscovery
 
 from patches import replaces, wraps
 
@@ -107,32 +107,83 @@ def _subnets_of(parameters):
     return subnets
 
 
-@wraps(alb, "_ACTION_MAP", "CreateLoadBalancer")
-def _create_balancer(create, parameters):
-    """In the network of its subnets, which must be there, two at least, and in different zones."""
-    subnets = _subnets_of(parameters)
+def _of_listener(change):
+    """A call about the certificates of a listener, which has others beside its default one."""
+
+    def answer(parameters):
+        arn = alb._p(parameters, "ListenerArn")
+        listener = alb._listeners.get(arn)
+        if listener is None:
+            return alb._error("ListenerNotFound", f"One or more listeners not found: {arn}")
+        others = listener.setdefault("_other_certificates", [])
+        shown = change(listener, others, alb._parse_certificate_arns(parameters))
+        members = "".join(
+            f"<member><CertificateArn>{one}</CertificateArn><IsDefault>{str(default).lower()}</IsDefault></member>"
+            for one, default in shown
+        )
+        return alb._xml(200, alb._p(parameters, "Action"), f"<Certificates>{members}</Certificates>")
+
+    return answer
+
+
+@replaces(alb, "_ACTION_MAP", "AddListenerCertificates")
+@_of_listener
+def _add_certificates(_listener, others, given):
+    others += [one for one in given if one not in others]
+    return [(one, False) for one in given]
+
+
+@replaces(alb, "_ACTION_MAP", "RemoveListenerCertificates")
+@_of_listener
+def _remove_certificates(_listener, others, given):
+    others[:] = [one for one in others if one not in given]
+    return []
+
+
+@replaces(alb, "_ACTION_MAP", "DescribeListenerCertificates")
+@_of_listener
+def _show_certificates(listener, others, _given):
+    return [(one, True) for one in listener.get("Certificates", [])] + [(one, False) for one in others]
+
+
+def _refused_subnets(subnets, kind):
     known = [ec2._subnets.get(subnet) for subnet in subnets]
     if missing := [name for name, found in zip(subnets, known) if found is None]:
         return alb._error("SubnetNotFound", f"The subnet ID '{missing[0]}' does not exist")
     zones = [subnet.get("AvailabilityZone") for subnet in known]
-    if (alb._p(parameters, "Type") or "application") == "application":
-        if len(set(zones)) < 2:
-            return alb._error(
-                "ValidationError", "At least two subnets in two different Availability Zones must be specified"
-            )
-        if len(set(zones)) < len(zones):
-            return alb._error(
-                "InvalidConfigurationRequest",
-                "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
-            )
+    if kind == "application" and len(set(zones)) < 2:
+        return alb._error(
+            "ValidationError", "At least two subnets in two different Availability Zones must be specified"
+        )
+    if kind == "application" and len(set(zones)) < len(zones):
+        return alb._error(
+            "InvalidConfigurationRequest",
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+        )
+    return None
+
+
+@wraps(alb, "_ACTION_MAP", "SetSubnets")
+def _set_subnets(put, parameters):
+    balancer = alb._lbs.get(alb._p(parameters, "LoadBalancerArn")) or {}
+    return _refused_subnets(_subnets_of(parameters), balancer.get("Type")) or put(parameters)
+
+
+@wraps(alb, "_ACTION_MAP", "CreateLoadBalancer")
+def _create_balancer(create, parameters):
+    """In the network of its subnets, which must be there, two at least, and in different zones."""
+    subnets = _subnets_of(parameters)
+    refusal = _refused_subnets(subnets, alb._p(parameters, "Type") or "application")
+    if refusal:
+        return refusal
     answer = create(parameters)
     if answer[0] != 200:
         return answer
     name = alb._p(parameters, "Name")
     balancer = next(one for one in alb._lbs.values() if one["LoadBalancerName"] == name)
     balancer["Subnets"] = subnets
-    if known:
-        balancer["VpcId"] = known[0].get("VpcId", "")
+    if subnets:
+        balancer["VpcId"] = ec2._subnets[subnets[0]].get("VpcId", "")
     return alb._xml(200, "CreateLoadBalancer", f"<LoadBalancers>{alb._lb_xml(balancer)}</LoadBalancers>")
 
 
@@ -172,44 +223,6 @@ def _create_provider(create, data):
         provider["autoScalingGroupProvider"]["managedDraining"] = asked.get("managedDraining", "ENABLED")
         return ecs.json_response({"capacityProvider": provider})
     return answer
-
-
-def _complete_group(parameters):
-    """The launch template by both its names, and the zones that its subnets are in."""
-    group = autoscaling._asgs[autoscaling._p(parameters, "AutoScalingGroupName")]
-    identifier = autoscaling._p(parameters, "LaunchTemplate.LaunchTemplateId")
-    name = autoscaling._p(parameters, "LaunchTemplate.LaunchTemplateName")
-    if identifier or name:
-        named = (identifier, name)
-        known = ec2._launch_templates.values()
-        found = [one for one in known if one["LaunchTemplateId"] in named or one["LaunchTemplateName"] in named]
-        template = found[0] if found else {}
-        group["LaunchTemplate"] = {
-            "LaunchTemplateId": template.get("LaunchTemplateId", identifier),
-            "LaunchTemplateName": template.get("LaunchTemplateName", name),
-            "Version": autoscaling._p(parameters, "LaunchTemplate.Version") or "$Default",
-        }
-    protected = autoscaling._p(parameters, "NewInstancesProtectedFromScaleIn")
-    if protected:
-        group["NewInstancesProtectedFromScaleIn"] = protected == "true"
-    policies = autoscaling._parse_member_list(parameters, "TerminationPolicies")
-    if policies:
-        group["TerminationPolicies"] = policies
-    subnets = [one for one in group.get("VPCZoneIdentifier", "").split(",") if one]
-    zones = [(ec2._subnets.get(subnet) or {}).get("AvailabilityZone") for subnet in subnets]
-    if any(zones):
-        group["AvailabilityZones"] = sorted({zone for zone in zones if zone})
-
-
-def _and_complete(call, parameters):
-    answer = call(parameters)
-    if answer[0] == 200:
-        _complete_group(parameters)
-    return answer
-
-
-wraps(autoscaling, "_ACTION_MAP", "CreateAutoScalingGroup")(_and_complete)
-wraps(autoscaling, "_ACTION_MAP", "UpdateAutoScalingGroup")(_and_complete)
 
 
 @wraps(servicediscovery, "_update_service")

@@ -7,6 +7,8 @@ AWS's service authorization reference; where a call has several, the one that is
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, kms
 
+import auto_scaling
+
 _FILE_SYSTEM_PARENTS = ("/access-points", "/mount-targets")
 
 
@@ -30,8 +32,11 @@ def _named(service, kind, reference):
     return reference if str(reference).startswith("arn:") else _arn(service, f"{kind}/{reference or '*'}")
 
 
-def _auto_scaling_group(_action, params, _data, _path):
-    name = _first(params, "AutoScalingGroupName", "Tags.member.1.ResourceId") or "*"
+def _auto_scaling_group(action, params, _data, _path):
+    if action.startswith("Describe"):
+        return "*"
+    name = _first(params, "AutoScalingGroupName", "Tags.member.1.ResourceId")
+    name = name or auto_scaling.group_of(_first(params, "InstanceId")) or "*"
     return _arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{name}")
 
 

@@ -17,8 +17,10 @@ import time
 from ministack.core.responses import request_scope
 from ministack.services import ecs
 
+import container_instances
 import deployment_alarms
 import events
+import single_tasks
 import tasks
 from patches import replaces, wraps
 
@@ -202,21 +204,27 @@ def _stop(task, deployment):
 
 
 def _start(cluster_name, service, deployment, count):
-    ecs._run_task(
-        {
-            "cluster": cluster_name,
-            "taskDefinition": deployment["taskDefinition"],
-            "count": count,
-            "group": f"service:{service['serviceName']}",
-            "startedBy": deployment["id"],
-            "launchType": service.get("launchType"),
-            "capacityProviderStrategy": service.get("capacityProviderStrategy"),
-            "platformVersion": service.get("platformVersion", ""),
-            "networkConfiguration": service.get("networkConfiguration", {}),
-            "enableExecuteCommand": service.get("enableExecuteCommand", False),
-            "_deploymentId": deployment["id"],
-        }
-    )
+    request = {
+        "cluster": cluster_name,
+        "taskDefinition": deployment["taskDefinition"],
+        "count": count,
+        "group": f"service:{service['serviceName']}",
+        "startedBy": deployment["id"],
+        "launchType": service.get("launchType"),
+        "capacityProviderStrategy": service.get("capacityProviderStrategy"),
+        "platformVersion": service.get("platformVersion", ""),
+        "networkConfiguration": service.get("networkConfiguration", {}),
+        "enableExecuteCommand": service.get("enableExecuteCommand", False),
+        "_deploymentId": deployment["id"],
+    }
+    reason = container_instances.refusal(cluster_name, request)
+    if reason:
+        if not deployment.get("_unplaced"):
+            deployment["_unplaced"] = True
+            message = "was unable to place a task because no container instance met all of its requirements."
+            _tell(service, f"{message} Reason: {reason}")
+        return
+    ecs._run_task(request)
     _tell(service, f"has started {count} tasks: (deployment {deployment['id']}).")
 
 
@@ -359,6 +367,8 @@ def _answer(service):
 @wraps(ecs, "_ACTION_MAP", "CreateService")
 @_locked
 def _created(create, data):
+    if refusal := single_tasks.refused_network(data):
+        return refusal
     answer = create(data)
     service = _record_of(data, "serviceName")
     if answer[0] != 200 or service is None:
@@ -377,6 +387,8 @@ def _created(create, data):
 @wraps(ecs, "_ACTION_MAP", "UpdateService")
 @_locked
 def _updated(update, data):
+    if refusal := single_tasks.refused_network(data):
+        return refusal
     service = _record_of(data, "service") or {}
     deploys = any(member in data and data[member] != service.get(member) for member in _DEPLOYING)
     before = _primary(service) if service else None

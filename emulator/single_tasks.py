@@ -7,9 +7,12 @@ import threading
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ecs
 
+import container_instances
 from patches import replaces
 
 _MOST_TASKS = 10
+_LONGEST_OVERRIDES = 8192
+_MOST_SUBNETS = 16
 _CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 # RunTask's description says which characters, and how many.
 _STARTED_BY = re.compile(r"[A-Za-z0-9/_-]{0,128}")
@@ -23,6 +26,14 @@ def _invalid(message):
     return ecs.error_response_json("InvalidParameterException", message, 400)
 
 
+def refused_network(data):
+    """The refusal of a request, of a task or of a service, with more subnets than ECS takes."""
+    network = (data.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    if len(network.get("subnets") or []) > _MOST_SUBNETS:
+        return _invalid(f"subnets can have at most {_MOST_SUBNETS} items.")
+    return None
+
+
 def _refusal(data, definition):
     cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
     if cluster not in ecs._clusters or ecs._clusters[cluster].get("status") != "ACTIVE":
@@ -34,12 +45,18 @@ def _refusal(data, definition):
             "startedBy must be up to 128 letters (uppercase and lowercase), numbers, hyphens, forward slashes and "
             "underscores."
         )
+    if refusal := refused_network(data):
+        return refusal
+    if len(json.dumps(data.get("overrides") or {}, separators=(",", ":"))) > _LONGEST_OVERRIDES:
+        return _invalid(f"Container Overrides length must be at most {_LONGEST_OVERRIDES}")
     if definition is None:
         return None
     if definition.get("status") != "ACTIVE":
         return ecs.error_response_json("ClientException", "TaskDefinition is inactive", 400)
     if definition.get("networkMode") == "awsvpc" and not data.get("networkConfiguration"):
         return _invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+    if unplaced := container_instances.refusal(cluster, data):
+        return _invalid(unplaced)
     known = {container["name"] for container in definition.get("containerDefinitions", [])}
     for override in (data.get("overrides") or {}).get("containerOverrides") or []:
         if override.get("name") not in known:

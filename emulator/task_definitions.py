@@ -13,6 +13,7 @@ _ADDED = {
     "networkMode", "registeredAt", "registeredBy", "compatibilities", "requiresAttributes",
 }
 
+_MOST_BYTES = 64 * 1024
 # What Fargate runs: memory in MiB by CPU units, least, most and step.
 _FARGATE = {
     512: (1024, 4096, 1024),
@@ -33,7 +34,10 @@ def _units(value, scale):
 
 
 def _refusal(data):
-    """Fargate has sizes of its own; a definition that needs another is refused when it is registered."""
+    """A definition has at most 64 KiB; and Fargate has sizes of its own."""
+    size = len(json.dumps(data, separators=(",", ":")).encode())
+    if size > _MOST_BYTES:
+        return f"Actual length: '{size}'. Max allowed length is '{_MOST_BYTES}' bytes."
     if "FARGATE" not in (data.get("requiresCompatibilities") or []):
         return None
     cpu, memory = _units(data.get("cpu"), 1024), _units(data.get("memory"), 1024)

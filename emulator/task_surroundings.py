@@ -12,12 +12,14 @@ from ministack.core.responses import get_region
 from ministack.services import ecs, efs
 
 import containers
+import file_systems
 from patches import wraps
 from provisioning import calls
 
 CREDENTIALS_PATH = "/credentials/"
 _PRINCIPAL = "ecs-tasks.amazonaws.com"
 _CREDENTIALS_SECONDS = 1800
+_MOUNT_FAILED = "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes"
 
 _directory = None
 _address = None
@@ -80,10 +82,7 @@ def folder_of(volume):
         return None
     identifier = configuration.get("fileSystemId", "")
     if identifier not in efs._file_systems:
-        raise containers.ContainerFailed(
-            f'ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: "{identifier}" '
-            "does not exist"
-        )
+        raise containers.ContainerFailed(f'{_MOUNT_FAILED}: "{identifier}" does not exist')
     point = efs._access_points.get((configuration.get("authorizationConfig") or {}).get("accessPointId"))
     root = point["RootDirectory"].get("Path", "/") if point else configuration.get("rootDirectory") or "/"
     folder = _directory / identifier / root.strip("/")
@@ -93,10 +92,15 @@ def folder_of(volume):
 
 def _replace_mounts(environment, container, definition):
     volumes = {volume.get("name"): volume for volume in definition.get("volumes") or []}
+    role = calls.role_of(definition.get("taskRoleArn"), _PRINCIPAL)
     for mount in container.get("mountPoints") or []:
-        folder, path = folder_of(volumes.get(mount.get("sourceVolume"), {})), mount.get("containerPath", "").rstrip("/")
+        volume, path = volumes.get(mount.get("sourceVolume"), {}), mount.get("containerPath", "").rstrip("/")
+        folder = folder_of(volume)
         if folder is None or not path:
             continue
+        refusal = file_systems.refused_mount(mount, volume, container, role)
+        if refusal:
+            raise containers.ContainerFailed(f"{_MOUNT_FAILED}: {refusal}")
         for name, value in environment.items():
             if value == path or value.startswith(f"{path}/"):
                 environment[name] = f"{folder}{value.removeprefix(path)}"

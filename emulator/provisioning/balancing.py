@@ -1,6 +1,6 @@
 """Elastic Load Balancing: load balancers, listeners, their rules, target groups."""
 
-from provisioning.resource import ResourceType, changed, chosen, difference, register, without
+from provisioning.resource import ResourceType, changed, chosen, difference, ignoring_missing, register
 
 
 class _Balancing(ResourceType):
@@ -19,11 +19,10 @@ class LoadBalancer(_Balancing):
     name = "AWS::ElasticLoadBalancingV2::LoadBalancer"
     named_by, longest_name = "Name", 32
     creates = ("create_load_balancer", "LoadBalancers", 0, "LoadBalancerArn")
-    taken = (
-        "Subnets", "SubnetMappings", "SecurityGroups", "Scheme", "Type", "IpAddressType",
-        "EnablePrefixForIpv6SourceNat",
-    )
+    apart = ("LoadBalancerAttributes",)
     settings = ("LoadBalancerAttributes", "modify_load_balancer_attributes")
+    modifies = (("set_security_groups", "SecurityGroups"), ("set_subnets", "Subnets"))
+    absent = {"SecurityGroups": []}
     deletes, id_member = "delete_load_balancer", "LoadBalancerArn"
     describes = ("describe_load_balancers", "LoadBalancerArns", "LoadBalancers")
     gives = {
@@ -37,14 +36,6 @@ class LoadBalancer(_Balancing):
     def await_ready(self, work, arn):
         work.wait("load balancer is not active", lambda: self.described(work, arn)["State"]["Code"] == "active")
 
-    def modify(self, work, elb, arn, old, new):
-        if changed(old, new, "SecurityGroups"):
-            elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=new.get("SecurityGroups", []))
-        if changed(old, new, "Subnets", "SubnetMappings"):
-            elb.set_subnets(LoadBalancerArn=arn, **chosen(new, "Subnets", "SubnetMappings"))
-        if changed(old, new, "IpAddressType"):
-            elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType=new.get("IpAddressType", "ipv4"))
-
     def attributes(self, work, physical_id, properties):
         full_name = physical_id.split(":loadbalancer/", 1)[-1]
         return {**super().attributes(work, physical_id, properties), "LoadBalancerFullName": full_name}
@@ -56,7 +47,7 @@ class LoadBalancer(_Balancing):
         given = work.client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=physical_id)["Attributes"]
         return {
             "Name": found["LoadBalancerName"],
-            **{name: found.get(name) for name in ("Scheme", "Type", "IpAddressType")},
+            **chosen(found, "Scheme", "Type"),
             "SecurityGroups": sorted(found.get("SecurityGroups", [])),
             "Subnets": sorted(zone["SubnetId"] for zone in found.get("AvailabilityZones", [])),
             "LoadBalancerAttributes": _settings(given, properties.get("LoadBalancerAttributes")),
@@ -68,28 +59,19 @@ class TargetGroup(_Balancing):
     name = "AWS::ElasticLoadBalancingV2::TargetGroup"
     named_by, longest_name = "Name", 32
     creates = ("create_target_group", "TargetGroups", 0, "TargetGroupArn")
-    apart = ("Name", "Targets", "TargetGroupAttributes")
+    apart = ("TargetGroupAttributes",)
     settings = ("TargetGroupAttributes", "modify_target_group_attributes")
+    modifies = (
+        (
+            "modify_target_group", "HealthCheckEnabled", "HealthCheckIntervalSeconds", "HealthCheckPath",
+            "HealthCheckPort", "HealthCheckProtocol", "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "Matcher",
+            "UnhealthyThresholdCount",
+        ),
+    )
     deletes, id_member = "delete_target_group", "TargetGroupArn"
     describes = ("describe_target_groups", "TargetGroupArns", "TargetGroups")
     shown = {"TargetGroupArn": "{id}"}
     gives = {"TargetGroupName": "TargetGroupName", "LoadBalancerArns": "LoadBalancerArns"}
-    _CHECKS = (
-        "HealthCheckEnabled", "HealthCheckIntervalSeconds", "HealthCheckPath", "HealthCheckPort", "HealthCheckProtocol",
-        "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "Matcher", "UnhealthyThresholdCount",
-    )
-
-    def modify(self, work, elb, arn, old, new):
-        if changed(old, new, *self._CHECKS):
-            elb.modify_target_group(TargetGroupArn=arn, **chosen(new, *self._CHECKS))
-
-    def put(self, work, elb, arn, old, new):
-        super().put(work, elb, arn, old, new)
-        added, gone = difference(old, new, "Targets")
-        if gone:
-            elb.deregister_targets(TargetGroupArn=arn, Targets=gone)
-        if added:
-            elb.register_targets(TargetGroupArn=arn, Targets=added)
 
     def attributes(self, work, physical_id, properties):
         full_name = physical_id.rsplit(":", 1)[-1]
@@ -125,26 +107,43 @@ def _actions_as_written(actions, wanted):
 class Listener(_Balancing):
     name = "AWS::ElasticLoadBalancingV2::Listener"
     creates = ("create_listener", "Listeners", 0, "ListenerArn")
-    apart = ("ListenerAttributes",)
-    settings = ("ListenerAttributes", "modify_listener_attributes")
     deletes, id_member = "delete_listener", "ListenerArn"
     describes = ("describe_listeners", "ListenerArns", "Listeners")
+    modifies = (("modify_listener", "Port", "Protocol", "SslPolicy", "Certificates", "DefaultActions"),)
     shown = {"ListenerArn": "{id}"}
-
-    def modify(self, work, elb, arn, old, new):
-        before, after = (without(one, "ListenerAttributes", "LoadBalancerArn", "Tags") for one in (old, new))
-        if before != after:
-            elb.modify_listener(ListenerArn=arn, **after)
 
     def read(self, work, physical_id, properties):
         found = self.described(work, physical_id)
         if found is None:
             return None
         return {
-            **without(found, "ListenerAttributes"),
+            **found,
             "DefaultActions": _actions_as_written(found.get("DefaultActions", []), properties.get("DefaultActions")),
             "Certificates": [chosen(one, "CertificateArn") for one in found.get("Certificates", [])],
         }
+
+
+@register
+class ListenerCertificate(_Balancing):
+    """The certificates of a listener beside its default one."""
+
+    name = "AWS::ElasticLoadBalancingV2::ListenerCertificate"
+    tags = None
+
+    def create(self, work, properties):
+        self.put(work, work.client("elbv2"), "", {}, properties)
+        return work.made(work.name(64))
+
+    def put(self, work, elb, identifier, old, new):
+        added, gone = difference(old, new, "Certificates")
+        listener = (new or old)["ListenerArn"]
+        if added:
+            elb.add_listener_certificates(ListenerArn=listener, Certificates=added)
+        if gone:
+            ignoring_missing(elb.remove_listener_certificates, ListenerArn=listener, Certificates=gone)
+
+    def delete(self, work, physical_id, properties):
+        self.put(work, work.client("elbv2"), physical_id, properties, {})
 
 
 _CONDITIONS = {
@@ -162,10 +161,10 @@ class ListenerRule(_Balancing):
     deletes, id_member = "delete_rule", "RuleArn"
     describes = ("describe_rules", "RuleArns", "Rules")
     shown = {"RuleArn": "{id}", "IsDefault": "false"}
+    modifies = (("modify_rule", "Actions", "Conditions"),)
 
     def modify(self, work, elb, arn, old, new):
-        if changed(old, new, "Actions", "Conditions", "Transforms"):
-            elb.modify_rule(RuleArn=arn, **chosen(new, "Actions", "Conditions", "Transforms"))
+        super().modify(work, elb, arn, old, new)
         if changed(old, new, "Priority"):
             elb.set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(new["Priority"])}])
 

@@ -38,7 +38,7 @@ class _Containers(ResourceType):
 
     def request(self, work, properties):
         """The properties as ECS takes them, its tags included."""
-        given = lower_first(without(properties, "Tags", "ForceNewDeployment"), _MAPS, self.renamed)
+        given = lower_first(without(properties, "Tags"), _MAPS, self.renamed)
         if properties.get("Tags"):
             given["tags"] = self.tags_as(properties["Tags"])
         return given
@@ -82,13 +82,10 @@ class Cluster(_Containers):
             changes["settings"] = request.get("clusterSettings", []) + [
                 {"name": one, "value": "disabled"} for one in sorted(absent)
             ]
-        for member in ("configuration", "serviceConnectDefaults"):
-            if changed(old, new, member[:1].upper() + member[1:]):
-                changes[member] = request.get(member, {})
+        if changed(old, new, "Configuration"):
+            changes["configuration"] = request.get("configuration", {})
         if changes:
             ecs.update_cluster(cluster=name, **changes)
-        if changed(old, new, "CapacityProviders", "DefaultCapacityProviderStrategy"):
-            ecs.put_cluster_capacity_providers(cluster=name, **_providers(request))
 
     def read(self, work, physical_id, properties):
         found = work.client("ecs").describe_clusters(clusters=[physical_id], include=["SETTINGS", "CONFIGURATIONS"])
@@ -236,9 +233,6 @@ class Service(_Containers):
         if "DesiredCount" in new and changed(old, new, "DesiredCount"):
             changes["desiredCount"] = new["DesiredCount"]
         if "capacityProviderStrategy" in changes:
-            changes["forceNewDeployment"] = True
-        force = new.get("ForceNewDeployment") or {}
-        if force.get("EnableForceNewDeployment") and force != old.get("ForceNewDeployment"):
             changes["forceNewDeployment"] = True
         if changes:
             answer = ecs.update_service(cluster=new.get("Cluster", "default"), service=arn, **changes)

@@ -1,8 +1,6 @@
-"""IAM roles, policies and instance profiles; KMS keys; secrets; SSM parameters."""
+"""IAM roles and instance profiles; KMS keys; secrets."""
 
 import json
-import secrets
-import string
 import urllib.parse
 
 from provisioning.resource import (
@@ -16,9 +14,6 @@ from provisioning.resource import (
     register,
     tag_list,
 )
-
-# The members of a policy that name who has it, IAM's word for them in its calls, and its member.
-_OWNERS = (("Roles", "role", "RoleName"), ("Users", "user", "UserName"), ("Groups", "group", "GroupName"))
 
 
 class _Identity(ResourceType):
@@ -34,6 +29,8 @@ class Role(_Identity):
     describes = ("get_role", "RoleName", "Role")
     gives = {"Arn": "Arn", "RoleId": "RoleId"}
     tagging, untagging, tagged_by = "tag_role", "untag_role", "RoleName"
+    modifies = (("update_role", "Description", "MaxSessionDuration"),)
+    absent = {"Description": "", "MaxSessionDuration": 3600}
 
     def request(self, work, properties):
         return {
@@ -42,15 +39,10 @@ class Role(_Identity):
         }
 
     def modify(self, work, iam, name, old, new):
+        super().modify(work, iam, name, old, new)
         if changed(old, new, "AssumeRolePolicyDocument"):
             trust = document(new["AssumeRolePolicyDocument"])
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
-        if changed(old, new, "Description", "MaxSessionDuration"):
-            iam.update_role(
-                RoleName=name,
-                Description=new.get("Description", ""),
-                MaxSessionDuration=new.get("MaxSessionDuration", 3600),
-            )
         if changed(old, new, "PermissionsBoundary"):
             if new.get("PermissionsBoundary"):
                 iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=new["PermissionsBoundary"])
@@ -95,78 +87,6 @@ class Role(_Identity):
 
 
 @register
-class InlinePolicy(_Identity):
-    name = "AWS::IAM::Policy"
-    tags = None
-    shown = {"Id": "{id}"}
-
-    def put(self, work, iam, identifier, old, new):
-        for member, kind, name in _OWNERS:
-            before, after = old.get(member) or [], new.get(member) or []
-            for owner in after:
-                request = {name: owner, **chosen(new, "PolicyName"), "PolicyDocument": document(new["PolicyDocument"])}
-                getattr(iam, f"put_{kind}_policy")(**request)
-            for owner in before:
-                if owner not in after or old["PolicyName"] != new.get("PolicyName"):
-                    delete = getattr(iam, f"delete_{kind}_policy")
-                    ignoring_missing(delete, **{name: owner}, PolicyName=old["PolicyName"])
-
-    def create(self, work, properties):
-        self.put(work, work.client("iam"), "", {}, properties)
-        return work.made(work.name(64)[:17])
-
-    def delete(self, work, physical_id, properties):
-        self.put(work, work.client("iam"), physical_id, properties, {})
-
-
-@register
-class ManagedPolicy(_Identity):
-    name = "AWS::IAM::ManagedPolicy"
-    named_by = "ManagedPolicyName"
-    tags = None
-    deletes, id_member = "delete_policy", "PolicyArn"
-    shown = {"PolicyArn": "{id}"}
-
-    def put(self, work, iam, arn, old, new):
-        for member, kind, name in _OWNERS:
-            added, gone = difference(old, new, member)
-            for owner in added:
-                getattr(iam, f"attach_{kind}_policy")(**{name: owner}, PolicyArn=arn)
-            for owner in gone:
-                ignoring_missing(getattr(iam, f"detach_{kind}_policy"), **{name: owner}, PolicyArn=arn)
-
-    def create(self, work, properties):
-        iam = work.client("iam")
-        answer = iam.create_policy(
-            PolicyName=properties.get("ManagedPolicyName") or work.name(128),
-            PolicyDocument=document(properties["PolicyDocument"]),
-            **chosen(properties, "Path", "Description"),
-        )
-        arn = work.made(answer["Policy"]["Arn"])
-        self.put(work, iam, arn, {}, properties)
-        return arn
-
-    def modify(self, work, iam, arn, old, new):
-        if changed(old, new, "PolicyDocument"):
-            versions = iam.list_policy_versions(PolicyArn=arn)["Versions"]
-            # Five versions at most, so the oldest makes room.
-            if len(versions) >= 5:
-                oldest = [one for one in versions if not one["IsDefaultVersion"]][-1]
-                iam.delete_policy_version(PolicyArn=arn, VersionId=oldest["VersionId"])
-            text = document(new["PolicyDocument"])
-            iam.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
-
-    def delete(self, work, physical_id, properties):
-        iam = work.client("iam")
-        self.put(work, iam, physical_id, properties, {})
-        versions = exists(iam.list_policy_versions, PolicyArn=physical_id) or {"Versions": []}
-        for version in versions["Versions"]:
-            if not version["IsDefaultVersion"]:
-                iam.delete_policy_version(PolicyArn=physical_id, VersionId=version["VersionId"])
-        super().delete(work, physical_id, properties)
-
-
-@register
 class InstanceProfile(_Identity):
     name = "AWS::IAM::InstanceProfile"
     named_by, longest_name = "InstanceProfileName", 128
@@ -199,7 +119,9 @@ class Key(ResourceType):
     describes = ("describe_key", "KeyId", "KeyMetadata")
     reads = ("Description", "Enabled", "KeySpec", "KeyUsage", "MultiRegion")
     shown = {"KeyId": "{id}", "Arn": "arn:aws:kms:{region}:{account}:key/{id}"}
-    tagged_by = "KeyId"
+    tagged_by = id_member = "KeyId"
+    modifies = (("update_key_description", "Description"),)
+    absent = {"Description": ""}
 
     def tags_as(self, tags):
         return tag_list(tags, "TagKey", "TagValue")
@@ -211,8 +133,7 @@ class Key(ResourceType):
         return request
 
     def modify(self, work, kms, identifier, old, new):
-        if changed(old, new, "Description"):
-            kms.update_key_description(KeyId=identifier, Description=new.get("Description", ""))
+        super().modify(work, kms, identifier, old, new)
         if changed(old, new, "KeyPolicy") and new.get("KeyPolicy"):
             kms.put_key_policy(KeyId=identifier, PolicyName="default", Policy=document(new["KeyPolicy"]))
 
@@ -222,8 +143,6 @@ class Key(ResourceType):
                 kms.enable_key_rotation(KeyId=identifier, **chosen(new, "RotationPeriodInDays"))
             elif old.get("EnableKeyRotation"):
                 kms.disable_key_rotation(KeyId=identifier)
-        if old.get("Enabled", True) != new.get("Enabled", True):
-            (kms.enable_key if new.get("Enabled", True) else kms.disable_key)(KeyId=identifier)
 
     def delete(self, work, physical_id, properties):
         days = properties.get("PendingWindowInDays", 30)
@@ -254,9 +173,7 @@ class Alias(ResourceType):
     creates = ("create_alias",)
     named_by = "AliasName"
     deletes, id_member = "delete_alias", "AliasName"
-
-    def modify(self, work, kms, name, old, new):
-        kms.update_alias(AliasName=name, TargetKeyId=new["TargetKeyId"])
+    modifies = (("update_alias", "TargetKeyId"),)
 
 
 @register
@@ -266,37 +183,9 @@ class Secret(ResourceType):
     named_by = "Name"
     creates = ("create_secret", "ARN")
     shown = {"Id": "{id}"}
-    tagged_by = "SecretId"
-
-    def _value(self, properties):
-        if "SecretString" in properties:
-            return {"SecretString": properties["SecretString"]}
-        asked = properties.get("GenerateSecretString")
-        if asked is None:
-            return {}
-        letters = string.ascii_letters + string.digits
-        if not asked.get("ExcludePunctuation"):
-            letters += string.punctuation
-        letters = [letter for letter in letters if letter not in asked.get("ExcludeCharacters", "")]
-        password = "".join(secrets.choice(letters) for _ in range(int(asked.get("PasswordLength", 32))))
-        if asked.get("GenerateStringKey"):
-            template = json.loads(asked.get("SecretStringTemplate") or "{}")
-            return {"SecretString": json.dumps({**template, asked["GenerateStringKey"]: password})}
-        return {"SecretString": password}
-
-    def request(self, work, properties):
-        return {**chosen(properties, "Description", "KmsKeyId"), **self._value(properties)}
-
-    def modify(self, work, client, arn, old, new):
-        request = {}
-        if changed(old, new, "Description"):
-            request["Description"] = new.get("Description", "")
-        if changed(old, new, "KmsKeyId"):
-            request["KmsKeyId"] = new.get("KmsKeyId", "alias/aws/secretsmanager")
-        if changed(old, new, "SecretString", "GenerateSecretString"):
-            request.update(self._value(new))
-        if request:
-            client.update_secret(SecretId=arn, **request)
+    tagged_by = id_member = "SecretId"
+    modifies = (("update_secret", "Description"), ("update_secret", "KmsKeyId"), ("update_secret", "SecretString"))
+    absent = {"Description": "", "KmsKeyId": "alias/aws/secretsmanager"}
 
     def delete(self, work, physical_id, properties):
         delete = work.client("secretsmanager").delete_secret
@@ -307,33 +196,3 @@ class Secret(ResourceType):
         if not found or found.get("DeletedDate"):
             return None
         return chosen(found, "Name", "Description", "KmsKeyId")
-
-
-@register
-class Parameter(ResourceType):
-    name = "AWS::SSM::Parameter"
-    service, service_name = "ssm", "Ssm"
-    tags_are_a_map = True
-    named_by = "Name"
-    creates = ("put_parameter",)
-    taken = ("Type", "Value", "Description", "AllowedPattern", "DataType", "Tier", "Policies")
-    deletes, id_member = "delete_parameter", "Name"
-    describes = ("get_parameter", "Name", "Parameter")
-    reads = ("Name", "Type", "Value")
-
-    def create(self, work, properties):
-        return super().create(work, {**properties, "Name": properties.get("Name") or "CFN-" + work.name(250)})
-
-    def modify(self, work, ssm, name, old, new):
-        if self.request(work, old) != self.request(work, new):
-            ssm.put_parameter(Name=name, Overwrite=True, **self.request(work, new))
-
-    def retag(self, work, ssm, name, added, removed):
-        about = {"ResourceType": "Parameter", "ResourceId": name}
-        if added:
-            ssm.add_tags_to_resource(**about, Tags=tag_list(added))
-        if removed:
-            ssm.remove_tags_from_resource(**about, TagKeys=removed)
-
-    def attributes(self, work, physical_id, properties):
-        return {"Type": properties.get("Type", "String"), "Value": properties.get("Value", "")}

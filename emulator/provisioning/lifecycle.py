@@ -273,6 +273,7 @@ class Operation:
         seed, attributes = before.get("_name_seed", ""), before.get("Attributes") or {}
         try:
             work = self._work(logical_id, seed)
+            work.update_policy = self.definitions[logical_id].get("UpdatePolicy") or {}
             kind.update(work, physical_id, old, new)
             attributes = {**attributes, **kind.attributes(work, physical_id, new)}
         except Exception as error:
@@ -485,6 +486,7 @@ class Operation:
             try:
                 if tried.get("PhysicalResourceId") == physical_id:
                     work = self._work(name, old.get("_name_seed", ""), cancellable=False)
+                    work.update_policy = definitions[name].get("UpdatePolicy") or {}
                     applied = _leniently(kind, name, self._tagged(kind, name, tried, self.tags))
                     wanted = _leniently(kind, name, self._tagged(kind, name, old, self.previous_tags))
                     kind.update(work, physical_id, applied, wanted)

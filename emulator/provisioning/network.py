@@ -31,8 +31,6 @@ def _permission(rule, other="Source"):
     for group, name, written in _peers(other):
         if rule.get(written):
             permission[group] = [{name: rule[written], **described}]
-    if "UserIdGroupPairs" in permission and rule.get("SourceSecurityGroupOwnerId"):
-        permission["UserIdGroupPairs"][0]["UserId"] = rule["SourceSecurityGroupOwnerId"]
     return permission
 
 
@@ -178,16 +176,12 @@ class LaunchTemplate(_Network):
     named_by, longest_name = "LaunchTemplateName", 128
     tags = None
     creates = ("create_launch_template", "LaunchTemplate", "LaunchTemplateId")
-    taken = ("LaunchTemplateData", "VersionDescription", "TagSpecifications")
+    taken = ("LaunchTemplateData", "TagSpecifications")
     deletes, id_member = "delete_launch_template", "LaunchTemplateId"
     describes = ("describe_launch_templates", "LaunchTemplateIds", "LaunchTemplates")
     reads = ("LaunchTemplateName",)
     gives = {name: name for name in ("LaunchTemplateId", "LatestVersionNumber", "DefaultVersionNumber")}
-
-    def modify(self, work, ec2, identifier, old, new):
-        if changed(old, new, "LaunchTemplateData", "VersionDescription"):
-            version = chosen(new, "LaunchTemplateData", "VersionDescription")
-            ec2.create_launch_template_version(LaunchTemplateId=identifier, **version)
+    modifies = (("create_launch_template_version", "LaunchTemplateData"),)
 
     def attributes(self, work, physical_id, properties):
         return {name: str(one) for name, one in super().attributes(work, physical_id, properties).items()}

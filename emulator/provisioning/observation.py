@@ -1,4 +1,4 @@
-"""Logs, alarms, dashboards, rules, schedules, topics."""
+"""Logs, alarms, dashboards, rules, schedules."""
 
 import json
 
@@ -30,7 +30,7 @@ class LogGroup(ResourceType):
     shown = {"Arn": "arn:aws:logs:{region}:{account}:log-group:{id}:*"}
     tagged_by, tags_member, tag_keys_member = "resourceArn", "tags", "tagKeys"
     tag_target = "arn:aws:logs:{region}:{account}:log-group:{id}"
-    _MEMBERS = {"RetentionInDays": "retentionInDays", "KmsKeyId": "kmsKeyId", "LogGroupClass": "logGroupClass"}
+    _MEMBERS = {"RetentionInDays": "retentionInDays", "KmsKeyId": "kmsKeyId"}
 
     def tags_as(self, tags):
         return tag_map(tags)
@@ -38,7 +38,7 @@ class LogGroup(ResourceType):
     def create(self, work, properties):
         logs = work.client("logs")
         name = properties.get("LogGroupName") or work.name(512)
-        request = {self._MEMBERS[one]: properties[one] for one in ("KmsKeyId", "LogGroupClass") if properties.get(one)}
+        request = {"kmsKeyId": properties["KmsKeyId"]} if properties.get("KmsKeyId") else {}
         if properties.get("Tags"):
             request["tags"] = tag_map(properties["Tags"])
         try:
@@ -134,68 +134,58 @@ class Dashboard(ResourceType):
 
 @register
 class Rule(ResourceType):
+    """On the default bus."""
+
     name = "AWS::Events::Rule"
     service, service_name = "events", "EventBridge"
-    named_by = "Name"
+    named_by, longest_name = "Name", 64
+    apart = ("Targets", "Tags")
+    describes = ("describe_rule", "Name", None)
     tag_target = "arn:aws:events:{region}:{account}:rule/{id}"
-    tagged_by = "ResourceARN"
+    shown = {"Arn": tag_target}
+    deletes, id_member, tagged_by = "delete_rule", "Name", "ResourceARN"
 
-    def needs_replacement(self, old, new):
-        return super().needs_replacement(old, new) or changed(old, new, "EventBusName")
+    def request(self, work, properties):
+        request = super().request(work, properties)
+        if request.get("EventPattern"):
+            request["EventPattern"] = document(request["EventPattern"])
+        return request
 
-    def _bus(self, properties):
-        return {"EventBusName": properties["EventBusName"]} if properties.get("EventBusName") else {}
+    def create(self, work, properties):
+        client, name = work.client("events"), properties.get("Name") or work.name(64)
+        if self.described(work, name):
+            self.refuse_taken(name)
+        # Before its targets: a refused target must not leave the rule behind.
+        work.made(name)
+        self.put(work, client, name, {}, properties)
+        return name
 
-    def put(self, work, client, physical_id, old, new):
-        name, bus = physical_id.rsplit("|", 1)[-1], self._bus(new)
-        request = chosen(new, "Description", "RoleArn", "ScheduleExpression", "State")
-        if new.get("EventPattern"):
-            request["EventPattern"] = document(new["EventPattern"])
-        if new.get("Tags") and not old:
-            request["Tags"] = self.tags_as(new["Tags"])
-        client.put_rule(Name=name, **bus, **request)
+    def put(self, work, client, name, old, new):
+        tags = {"Tags": self.tags_as(new["Tags"])} if new.get("Tags") and not old else {}
+        client.put_rule(**{**self.request(work, new), "Name": name}, **tags)
         added, gone = difference(old, new, "Targets")
         gone = {one["Id"] for one in gone} - {one["Id"] for one in new.get("Targets") or []}
         if gone:
-            client.remove_targets(Rule=name, **bus, Ids=sorted(gone))
+            client.remove_targets(Rule=name, Ids=sorted(gone))
         if added:
-            answer = client.put_targets(Rule=name, **bus, Targets=added)
+            answer = client.put_targets(Rule=name, Targets=added)
             for failure in answer.get("FailedEntries") or []:
                 raise Refused(failure.get("ErrorMessage", "a target was refused"), "InvalidRequest")
 
-    def create(self, work, properties):
-        client = work.client("events")
-        name = properties.get("Name") or work.name(64)
-        if exists(client.describe_rule, Name=name, **self._bus(properties)):
-            self.refuse_taken(name)
-        bus = str(properties.get("EventBusName") or "default").rsplit("/", 1)[-1]
-        # Before its targets: a refused target must not leave the rule behind.
-        work.made(name if bus == "default" else f"{bus}|{name}")
-        self.put(work, client, work.physical_id, {}, properties)
-        return work.physical_id
-
-    def retag(self, work, client, physical_id, added, removed):
-        super().retag(work, client, physical_id.replace("|", "/"), added, removed)
-
     def delete(self, work, physical_id, properties):
-        client, name, bus = work.client("events"), physical_id.rsplit("|", 1)[-1], self._bus(properties)
-        targets = exists(client.list_targets_by_rule, Rule=name, **bus) or {"Targets": []}
+        client = work.client("events")
+        targets = exists(client.list_targets_by_rule, Rule=physical_id) or {"Targets": []}
         if targets["Targets"]:
-            client.remove_targets(Rule=name, **bus, Ids=[one["Id"] for one in targets["Targets"]])
-        ignoring_missing(client.delete_rule, Name=name, **bus)
-
-    def attributes(self, work, physical_id, properties):
-        return {"Arn": self.filled(self.tag_target, work, physical_id.replace("|", "/"))}
+            client.remove_targets(Rule=physical_id, Ids=[one["Id"] for one in targets["Targets"]])
+        super().delete(work, physical_id, properties)
 
     def read(self, work, physical_id, properties):
-        client, name, bus = work.client("events"), physical_id.rsplit("|", 1)[-1], self._bus(properties)
-        found = exists(client.describe_rule, Name=name, **bus)
-        if found is None:
+        given = super().read(work, physical_id, properties)
+        if given is None:
             return None
-        given = chosen(found, "Name", "Description", "RoleArn", "ScheduleExpression", "State")
-        if found.get("EventPattern"):
-            given["EventPattern"] = json.loads(found["EventPattern"])
-        given["Targets"] = client.list_targets_by_rule(Rule=name, **bus)["Targets"]
+        if given.get("EventPattern"):
+            given["EventPattern"] = json.loads(given["EventPattern"])
+        given["Targets"] = work.client("events").list_targets_by_rule(Rule=physical_id)["Targets"]
         return given
 
 
@@ -230,52 +220,3 @@ class Schedule(ResourceType):
     def attributes(self, work, physical_id, properties):
         group = properties.get("GroupName", "default")
         return {"Arn": f"arn:aws:scheduler:{work.region}:{work.account}:schedule/{group}/{physical_id}"}
-
-
-@register
-class Topic(ResourceType):
-    name = "AWS::SNS::Topic"
-    service, service_name = "sns", "Sns"
-    named_by = "TopicName"
-    deletes, id_member = "delete_topic", "TopicArn"
-    describes = ("get_topic_attributes", "TopicArn", "Attributes")
-    reads = ("DisplayName", "KmsMasterKeyId")
-    _ATTRIBUTES = (
-        "ContentBasedDeduplication", "DisplayName", "FifoTopic", "KmsMasterKeyId", "SignatureVersion", "TracingConfig",
-    )
-
-    def _attributes_of(self, properties):
-        found = chosen(properties, *self._ATTRIBUTES)
-        return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in found.items()}
-
-    def create(self, work, properties):
-        sns = work.client("sns")
-        options = {"Attributes": self._attributes_of(properties)} if self._attributes_of(properties) else {}
-        if properties.get("Tags"):
-            options["Tags"] = self.tags_as(properties["Tags"])
-        name = properties.get("TopicName") or work.name(240)
-        if properties.get("FifoTopic") and not name.endswith(".fifo"):
-            name += ".fifo"
-        if self.described(work, f"arn:aws:sns:{work.region}:{work.account}:{name}"):
-            self.refuse_taken(name)
-        arn = work.made(sns.create_topic(Name=name, **options)["TopicArn"])
-        self.put(work, sns, arn, {}, properties)
-        return arn
-
-    def modify(self, work, sns, arn, old, new):
-        before, after = self._attributes_of(old), self._attributes_of(new)
-        for name in before.keys() | after.keys():
-            if before.get(name) != after.get(name):
-                sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=after.get(name, ""))
-
-    def put(self, work, sns, arn, old, new):
-        added, gone = difference(old, new, "Subscription")
-        for one in added:
-            sns.subscribe(TopicArn=arn, Protocol=one["Protocol"], Endpoint=one["Endpoint"])
-        gone = [(one["Protocol"], one["Endpoint"]) for one in gone]
-        for one in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] if gone else []:
-            if (one["Protocol"], one["Endpoint"]) in gone:
-                sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
-
-    def attributes(self, work, physical_id, properties):
-        return {"TopicArn": physical_id, "TopicName": physical_id.rsplit(":", 1)[-1]}

@@ -26,6 +26,8 @@ class Work:
         self.stack_id = stack_id
         self.logical_id = logical_id
         self.physical_id = ""
+        # How the template wants an update of the resource to be carried out.
+        self.update_policy = {}
         self.token = new_uuid()
         self.account = get_account_id()
         self.region = get_region()
@@ -95,7 +97,7 @@ class ResourceType:
     # The call that deletes it, and the member for the physical id, in other calls as well.
     deletes = None
     id_member = None
-    # The call that describes it, its member for the physical id, and the member of the answer.
+    # The call that describes it, its member for the physical id, and the member of the answer (None: all of it).
     describes = None
     # Of what that call gives, the properties for drift. None: all.
     reads = None
@@ -104,6 +106,11 @@ class ResourceType:
     gives = {}
     # The property of a list with Key and Value, and the call that sets those which changed.
     settings = None
+    # The calls that set properties: at the creation and at an update, and at an update only. Each with the properties
+    # that it takes; `absent` says what those are set to that left the template.
+    puts = ()
+    modifies = ()
+    absent = {}
 
     # The template's property of tags, and whether it is a list of Key and Value or a map.
     tags = "Tags"
@@ -158,9 +165,20 @@ class ResourceType:
 
     def modify(self, work, client, identifier, old, new):
         """What only an update does."""
+        if self._set(client, identifier, self.modifies, old, new):
+            self.await_ready(work, identifier)
+
+    def _set(self, client, identifier, table, old, new):
+        """Makes the calls of a table whose properties changed; whether there were any."""
+        due = [row for row in table if changed(old, new, *row[1:])]
+        for operation, *members in due:
+            about = {self.id_member: listed(self.id_member, identifier)}
+            getattr(client, operation)(**about, **chosen({**self.absent, **new}, *members))
+        return bool(due)
 
     def put(self, work, client, identifier, old, new):
         """What has calls of its own, at the creation (with no old properties) and at an update."""
+        self._set(client, identifier, self.puts, old, new)
         if self.settings:
             # One that left the template stays as it is, as on AWS.
             name, operation = self.settings
@@ -187,7 +205,7 @@ class ResourceType:
         """The resource as its service shows it; None when it is gone."""
         operation, member, shown = self.describes
         answer = exists(getattr(work.client(self.service), operation), **{member: listed(member, identifier)})
-        found = (answer or {}).get(shown)
+        found = answer if shown is None else (answer or {}).get(shown)
         return next(iter(found), None) if isinstance(found, list) else found
 
     def filled(self, text, work, identifier):

@@ -1,6 +1,6 @@
 """Auto Scaling groups, and Application Auto Scaling's targets and policies."""
 
-from provisioning.resource import ResourceType, chosen, exists, ignoring_missing, register, tag_map, without
+from provisioning.resource import ResourceType, changed, chosen, exists, ignoring_missing, register, tag_map, without
 
 
 @register
@@ -12,10 +12,7 @@ class AutoScalingGroup(ResourceType):
     describes = ("describe_auto_scaling_groups", "AutoScalingGroupNames", "AutoScalingGroups")
     gives = {"AutoScalingGroupARN": "AutoScalingGroupARN"}
     _NUMBERS = ("MinSize", "MaxSize", "DesiredCapacity", "HealthCheckGracePeriod", "DefaultInstanceWarmup")
-    _APART = (
-        "AutoScalingGroupName", "Tags", "Cooldown", "MetricsCollection", "NotificationConfigurations",
-        "LifecycleHookSpecificationList",
-    )
+    _APART = ("AutoScalingGroupName", "Tags", "MetricsCollection")
 
     def stack_tag(self, tag):
         return {**tag, "PropagateAtLaunch": True}
@@ -25,8 +22,6 @@ class AutoScalingGroup(ResourceType):
         for name in self._NUMBERS:
             if name in request:
                 request[name] = int(request[name])
-        if "Cooldown" in properties:
-            request["DefaultCooldown"] = int(properties["Cooldown"])
         if isinstance(request.get("VPCZoneIdentifier"), list):
             request["VPCZoneIdentifier"] = ",".join(request["VPCZoneIdentifier"])
         return request
@@ -39,20 +34,36 @@ class AutoScalingGroup(ResourceType):
         name = properties.get("AutoScalingGroupName") or work.name(255)
         tags = self._tags(name, properties.get("Tags"))
         client.create_auto_scaling_group(AutoScalingGroupName=name, **self._request(properties), Tags=tags)
-        work.made(name)
-        for hook in properties.get("LifecycleHookSpecificationList") or []:
-            client.put_lifecycle_hook(AutoScalingGroupName=name, **hook)
-        return name
+        return work.made(name)
 
     def modify(self, work, client, name, old, new):
         before, after = self._request(old), self._request(new)
         changes = {member: value for member, value in after.items() if before.get(member) != value}
-        for group in ("TargetGroupARNs", "LoadBalancerNames"):
-            changes.pop(group, None)
         if "NewInstancesProtectedFromScaleIn" in before and "NewInstancesProtectedFromScaleIn" not in after:
             changes["NewInstancesProtectedFromScaleIn"] = False
-        if changes:
+        rolling = work.update_policy.get("AutoScalingRollingUpdate")
+        if rolling and changed(old, new, "LaunchTemplate", "VPCZoneIdentifier"):
+            self._roll(work, client, name, rolling, changes)
+        elif changes:
             client.update_auto_scaling_group(AutoScalingGroupName=name, **changes)
+
+    def _roll(self, work, client, name, rolling, changes):
+        """Replaces the instances one by one. CloudFormation does it itself, with calls that no handler of the type
+        makes, and so with rights that its schema does not name."""
+        client.describe_scheduled_actions(AutoScalingGroupName=name)
+        suspended = rolling.get("SuspendProcesses") or []
+        if suspended:
+            client.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=suspended)
+        client.update_auto_scaling_group(AutoScalingGroupName=name, **changes)
+        group = self.described(work, name)
+        for instance in group["Instances"]:
+            client.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=group["DesiredCapacity"])
+            client.terminate_instance_in_auto_scaling_group(
+                InstanceId=instance["InstanceId"], ShouldDecrementDesiredCapacity=False
+            )
+            client.describe_scaling_activities(AutoScalingGroupName=name)
+        if suspended:
+            client.resume_processes(AutoScalingGroupName=name, ScalingProcesses=suspended)
 
     def put(self, work, client, name, old, new):
         """Tags say whether instances get them, too."""
@@ -93,7 +104,6 @@ _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 class ScalableTarget(_ApplicationScaling):
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
     shown = {"Id": "{id}"}
-    apart = ("ScheduledActions",)
     tagged_by = "ResourceARN"
 
     def tags_as(self, tags):
@@ -103,23 +113,11 @@ class ScalableTarget(_ApplicationScaling):
         client = work.client(self.service)
         options = {"Tags": tag_map(properties["Tags"])} if properties.get("Tags") else {}
         client.register_scalable_target(**self.request(work, properties), **options)
-        work.made("|".join(properties[name] for name in ("ResourceId", "ScalableDimension", "ServiceNamespace")))
-        self.put(work, client, work.physical_id, {}, properties)
-        return work.physical_id
+        return work.made("|".join(properties[one] for one in ("ResourceId", "ScalableDimension", "ServiceNamespace")))
 
     def modify(self, work, client, identifier, old, new):
         if self.request(work, old) != self.request(work, new):
             client.register_scalable_target(**self.request(work, new))
-
-    def put(self, work, client, identifier, old, new):
-        before = {one["ScheduledActionName"]: one for one in old.get("ScheduledActions") or []}
-        after = {one["ScheduledActionName"]: one for one in new.get("ScheduledActions") or []}
-        for name, one in after.items():
-            if before.get(name) != one:
-                client.put_scheduled_action(**chosen(new, *_TARGET), **one)
-        for name in before:
-            if name not in after:
-                ignoring_missing(client.delete_scheduled_action, **chosen(new, *_TARGET), ScheduledActionName=name)
 
     def retag(self, work, client, identifier, added, removed):
         if added or removed:

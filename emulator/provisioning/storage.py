@@ -31,31 +31,17 @@ class FileSystem(_Storage):
     describes = ("describe_file_systems", "FileSystemId", "FileSystems")
     shown = {"FileSystemId": "{id}", "Arn": "arn:aws:elasticfilesystem:{region}:{account}:file-system/{id}"}
 
-    def modify(self, work, efs, identifier, old, new):
-        if changed(old, new, "ThroughputMode", "ProvisionedThroughputInMibps"):
-            efs.update_file_system(
-                FileSystemId=identifier,
-                ThroughputMode=new.get("ThroughputMode", "bursting"),
-                **chosen(new, "ProvisionedThroughputInMibps"),
-            )
-            self.await_ready(work, identifier)
+    modifies = (("update_file_system", "ThroughputMode", "ProvisionedThroughputInMibps"),)
+    puts = (("put_backup_policy", "BackupPolicy"), ("put_lifecycle_configuration", "LifecyclePolicies"))
+    absent = {"ThroughputMode": "bursting", "BackupPolicy": {"Status": "DISABLED"}, "LifecyclePolicies": []}
 
     def put(self, work, efs, identifier, old, new):
-        if changed(old, new, "BackupPolicy"):
-            policy = new.get("BackupPolicy") or {"Status": "DISABLED"}
-            efs.put_backup_policy(FileSystemId=identifier, BackupPolicy=policy)
-        if changed(old, new, "LifecyclePolicies"):
-            policies = new.get("LifecyclePolicies") or []
-            efs.put_lifecycle_configuration(FileSystemId=identifier, LifecyclePolicies=policies)
+        super().put(work, efs, identifier, old, new)
         if changed(old, new, "FileSystemPolicy"):
             if new.get("FileSystemPolicy"):
-                options = {"BypassPolicyLockoutSafetyCheck": True} if new.get("BypassPolicyLockoutSafetyCheck") else {}
-                policy = document(new["FileSystemPolicy"])
-                efs.put_file_system_policy(FileSystemId=identifier, Policy=policy, **options)
+                efs.put_file_system_policy(FileSystemId=identifier, Policy=document(new["FileSystemPolicy"]))
             else:
                 ignoring_missing(efs.delete_file_system_policy, FileSystemId=identifier)
-        if changed(old, new, "FileSystemProtection") and new.get("FileSystemProtection"):
-            efs.update_file_system_protection(FileSystemId=identifier, **new["FileSystemProtection"])
 
     def read(self, work, physical_id, properties):
         given = super().read(work, physical_id, properties)
@@ -82,10 +68,7 @@ class MountTarget(_Storage):
     describes = ("describe_mount_targets", "MountTargetId", "MountTargets")
     reads = ("FileSystemId", "SubnetId", "IpAddress")
     shown, gives = {"Id": "{id}"}, {"IpAddress": "IpAddress"}
-
-    def modify(self, work, efs, identifier, old, new):
-        if changed(old, new, "SecurityGroups"):
-            efs.modify_mount_target_security_groups(MountTargetId=identifier, SecurityGroups=new["SecurityGroups"])
+    modifies = (("modify_mount_target_security_groups", "SecurityGroups"),)
 
     def delete(self, work, physical_id, properties):
         super().delete(work, physical_id, properties)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 import urllib.error
 import urllib.request
 import uuid
@@ -120,15 +121,19 @@ class Cloud:
         separator = "@" if reference.startswith("sha256:") else ":"
         return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com/{repository}{separator}{reference}"
 
-    def register(self, family, image, **container):
-        answer = self.client("ecs").register_task_definition(
-            family=family,
-            requiresCompatibilities=["FARGATE"],
-            networkMode="awsvpc",
-            cpu="256",
-            memory="512",
-            containerDefinitions=[{"name": "app", "image": image, "essential": True, "stopTimeout": 2, **container}],
-        )
+    def register(self, family, image, definition=None, **container):
+        """A task definition for Fargate with one container, and other members of `definition`."""
+        given = {
+            "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc",
+            "cpu": "256",
+            "memory": "512",
+            "containerDefinitions": [
+                {"name": "app", "image": image, "essential": True, "stopTimeout": 2, **container}
+            ],
+            **(definition or {}),
+        }
+        answer = self.client("ecs").register_task_definition(family=family, **given)
         return answer["taskDefinition"]["taskDefinitionArn"]
 
     def create_service(self, cluster, name, task_definition, count=2, rollback=True, **deployment):
@@ -149,6 +154,30 @@ class Cloud:
             },
         )
         return answer["service"]
+
+    def cluster(self):
+        name = unique("cluster")
+        self.client("ecs").create_cluster(clusterName=name)
+        return name
+
+    def built(self, repository, command):
+        """An image that runs this command, as a container definition names it."""
+        return self.image(repository, self.push(repository, None, command))
+
+    def run(self, cluster, task_definition, **options):
+        """Runs one task and returns its ARN."""
+        given = {"launchType": "FARGATE", "networkConfiguration": NETWORK, **options}
+        answer = self.client("ecs").run_task(cluster=cluster, taskDefinition=task_definition, **given)
+        return answer["tasks"][0]["taskArn"]
+
+    def stopped(self, cluster, arn):
+        """A task once it has stopped."""
+
+        def look():
+            (task,) = self.client("ecs").describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
+            return task if task["lastStatus"] == "STOPPED" else None
+
+        return wait_until(f"the end of {arn}", look)
 
     def service(self, cluster, name):
         return self.client("ecs").describe_services(cluster=cluster, services=[name])["services"][0]
@@ -254,6 +283,14 @@ def cloud():
         _running = Cloud()
         atexit.register(_running.forget)
     return _running
+
+
+class CloudTest(unittest.TestCase):
+    """A test with the cloud that all of them share."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = cloud()
 
 
 def manifest(command, entry_point=None, **members):

@@ -26,11 +26,13 @@ def template(resources, **sections):
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources, **sections}
 
 
+def resource(type_name, **properties):
+    return {"Type": type_name, "Properties": properties}
+
+
 def log_group(name=None, days=30, **attributes):
-    properties = {"RetentionInDays": days}
-    if name:
-        properties["LogGroupName"] = name
-    return {"Type": "AWS::Logs::LogGroup", "Properties": properties, **attributes}
+    named = {"LogGroupName": name} if name else {}
+    return {**resource("AWS::Logs::LogGroup", RetentionInDays=days, **named), **attributes}
 
 
 class Stack:
@@ -119,7 +121,7 @@ def service_role(statements):
     return cloud().role(list(statements), principal="cloudformation.amazonaws.com")
 
 
-def caller(statements, **policies):
+def caller(statements):
     return cloud().limited_client("cloudformation", list(statements))
 
 

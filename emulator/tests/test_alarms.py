@@ -1,6 +1,5 @@
 """What Terraform's provider, which speaks the query protocol, reads of an alarm."""
 
-import unittest
 import urllib.parse
 import urllib.request
 from xml.etree import ElementTree
@@ -9,15 +8,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.running_cloud import cloud, unique
+from tests.running_cloud import CloudTest, unique
 
 NAMESPACE = "{http://monitoring.amazonaws.com/doc/2010-08-01/}"
 
 
-class Alarms(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Alarms(CloudTest):
     def _query(self, **parameters):
         description = self.cloud.description
         body = urllib.parse.urlencode({"Version": "2010-08-01", **parameters})
@@ -79,7 +75,3 @@ class Alarms(unittest.TestCase):
         client.tag_resource(ResourceARN=arn, Tags=[{"Key": "stage", "Value": "prod"}])
         found = client.list_tags_for_resource(ResourceARN=arn)["Tags"]
         self.assertEqual({one["Key"]: one["Value"] for one in found}, {"team": "shop", "stage": "prod"})
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,14 +1,12 @@
 """From an event to a function: permissions, retries, dead letters, and events that are sent again."""
 
 import json
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, unique, wait_until
 
 
-class Delivery(unittest.TestCase):
+class Delivery(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.source = unique("source")
 
     def _queue_open_to_rules(self):
@@ -182,7 +180,3 @@ class Delivery(unittest.TestCase):
     def test_nobody_but_aws_puts_events_with_a_source_of_aws(self):
         answer = self.cloud.put_event("aws.ecr", {})
         self.assertEqual(answer["Entries"][0]["ErrorCode"], "NotAuthorizedForSourceException")
-
-
-if __name__ == "__main__":
-    unittest.main()

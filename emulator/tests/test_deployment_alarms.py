@@ -1,13 +1,10 @@
 """Deployments that an alarm ends: they fail and go back as those of the circuit breaker do."""
 
-import unittest
-
-from tests.running_cloud import SERVE, cloud, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, unique, wait_until
 
 
-class DeploymentAlarms(unittest.TestCase):
+class DeploymentAlarms(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cloudwatch = self.cloud.client("cloudwatch")
         self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
         self.alarm = unique("errors")
@@ -27,16 +24,14 @@ class DeploymentAlarms(unittest.TestCase):
         self.cloudwatch.set_alarm_state(AlarmName=self.alarm, StateValue=state, StateReason="a test")
 
     def _service(self, **alarms):
-        digest = self.cloud.push(self.repository, "v1", SERVE)
-        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        definition = self.cloud.register("api", self.cloud.built(self.repository, SERVE))
         given = {"alarmNames": [self.alarm], "enable": True, "rollback": True, **alarms}
         service = self.cloud.create_service(self.cluster, "api", definition, alarms=given)
         self.cloud.wait_for_deployment(service["serviceArn"], service["deployments"][0]["id"], "COMPLETED")
         return service, definition
 
     def _update(self):
-        digest = self.cloud.push(self.repository, "v2", SERVE)
-        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        definition = self.cloud.register("api", self.cloud.built(self.repository, SERVE))
         client = self.cloud.client("ecs")
         answer = client.update_service(cluster=self.cluster, service="api", taskDefinition=definition)
         return definition, answer["service"]["deployments"][0]["id"]
@@ -95,7 +90,3 @@ class DeploymentAlarms(unittest.TestCase):
         self._until_tasks_run(deployment)
         self._set("ALARM")
         self.cloud.wait_for_deployment(service["serviceArn"], deployment, "COMPLETED")
-
-
-if __name__ == "__main__":
-    unittest.main()

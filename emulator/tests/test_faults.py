@@ -1,13 +1,10 @@
 """Calls that go wrong on request, and how many calls there were."""
 
-import unittest
-
-from tests.running_cloud import allow, cloud, error_code, unique
+from tests.running_cloud import CloudTest, allow, error_code, unique
 
 
-class Faults(unittest.TestCase):
+class Faults(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.addCleanup(self.cloud.control, "DELETE", "/faults")
 
     def _prepare(self, **fault):
@@ -46,6 +43,31 @@ class Faults(unittest.TestCase):
         self._prepare(action="cloudformation:DescribeStacks", fault="throttled")
         self.assertEqual(error_code(cloudformation.describe_stacks)[0], "ThrottlingException")
 
+    def test_the_transient_refusals_of_services_are_in_their_words(self):
+        image = {"family": "any", "containerDefinitions": [{"name": "app", "image": "image"}]}
+        task = {"taskDefinition": "any"}
+        group, bucket = {"logGroupName": "any", "destinationArn": "any"}, {"Bucket": unique("bucket")}
+        copied = {**bucket, "Key": "b", "CopySource": "any/a"}
+        mount = {"FileSystemId": "fs-12345678", "SubnetId": "subnet-12345678"}
+        for service, operation, action, fault, options, code, words in (
+            ("ecs", "register_task_definition", "ecs:RegisterTaskDefinition", "concurrent_revisions", image,
+             "ClientException", "Too many concurrent attempts to create a new revision of the specified family"),
+            ("ecs", "run_task", "ecs:RunTask", "role_not_assumable", task,
+             "ClientException", "ECS was unable to assume the role"),
+            ("logs", "put_subscription_filter", "logs:PutSubscriptionFilter", "conflicting_operation",
+             {**group, "filterName": "any", "filterPattern": ""}, "OperationAbortedException", "in progress"),
+            ("s3", "create_bucket", "s3:CreateBucket", "conflicting_operation", bucket,
+             "OperationAborted", "in progress"),
+            ("s3", "copy_object", "s3:PutObject", "failed_inside", copied, "InternalError", "internal error"),
+            ("efs", "create_mount_target", "elasticfilesystem:CreateMountTarget", "file_system_busy", mount,
+             "IncorrectFileSystemLifeCycleState", "life cycle"),
+        ):
+            with self.subTest(fault, service=service):
+                self._prepare(action=action, fault=fault)
+                given, message = error_code(getattr(self.cloud.client(service), operation), **options)
+                self.assertEqual(given, code)
+                self.assertIn(words, message)
+
     def test_calls_are_counted_with_those_that_went_wrong_and_without_those_that_were_refused(self):
         def counted():
             return self.cloud.control("GET", "/calls")[2].get("ecs:ListClusters", 0)
@@ -71,7 +93,3 @@ class Faults(unittest.TestCase):
             status, _, answer = self.cloud.control("POST", "/faults", fault)
             self.assertEqual(status, 400)
             self.assertTrue(answer["error"].startswith(f"{word}: "), answer)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,12 +5,11 @@ import http.client
 import json
 import socket
 import time
-import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from tests.running_cloud import cloud, unique
+from tests.running_cloud import CloudTest, unique
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 AUTHORIZED = {"Authorization": "Bearer QQ=="}
@@ -35,9 +34,8 @@ def fetch(url, method="GET", **headers):
         return error.code, error.headers, error.read()
 
 
-class Homebrew(unittest.TestCase):
+class Homebrew(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.name = unique("source")
 
     def _put(self, *formulae, **members):
@@ -237,7 +235,3 @@ class Homebrew(unittest.TestCase):
             with self.subTest(str(value)):
                 self.assertIn(words, self._control("POST", what, value, status=400)["error"])
         self._control("GET", "nothing", status=404)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -252,7 +252,3 @@ class Invocations(unittest.TestCase):
             answers = callers.map(lambda _: self.cloud.control("GET", "/calls")[0], range(300))
             self.assertEqual(set(answers), {200})
         self.assertLess(len(os.listdir(f"/proc/{self.cloud.process.pid}/task")), MOST_THREADS)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,10 +3,9 @@ file system whose throughput cannot be lowered again at once."""
 
 import copy
 import json
-import unittest
 
-from tests.running_cloud import allow, cloud, error_code, unique, wait_until
-from tests.stacks import Stack, attribute, service_role, template, trust, whole
+from tests.running_cloud import CloudTest, allow, error_code, unique, wait_until
+from tests.stacks import Stack, attribute, document, resource, service_role, template, trust, whole
 
 BLOCKS = {
     "BlockPublicAcls": True,
@@ -47,9 +46,8 @@ def bucket(name, days=None, **members):
     return {"Type": "AWS::S3::Bucket", "Properties": properties, **members}
 
 
-class Buckets(unittest.TestCase):
+class Buckets(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.s3 = self.cloud.client("s3")
 
     def _delete(self, stack, becomes="DELETE_COMPLETE"):
@@ -147,10 +145,7 @@ class Buckets(unittest.TestCase):
         self.assertEqual(self.s3.get_object(Bucket=name, Key="boost.tar.gz")["Body"].read(), b"x")
 
 
-class Schedules(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Schedules(CloudTest):
     def _schedule(self, function, role, **target):
         self.cloud.client("scheduler").create_schedule(
             Name=unique("schedule"),
@@ -192,38 +187,27 @@ class Schedules(unittest.TestCase):
 
     def test_a_schedule_of_a_stack_calls_a_function_of_somebody_else(self):
         _, arn, journal = self.cloud.function()
-        role = {
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "AssumeRolePolicyDocument": trust("scheduler.amazonaws.com"),
-                "Policies": [
-                    {
-                        "PolicyName": "wake",
-                        "PolicyDocument": {
-                            "Version": "2012-10-17",
-                            "Statement": [allow("lambda:InvokeFunction", arn)],
-                        },
-                    }
-                ],
-            },
-        }
-        schedule = {
-            "Type": "AWS::Scheduler::Schedule",
-            "Properties": {
-                "FlexibleTimeWindow": {"Mode": "OFF"},
-                "ScheduleExpression": "at(2020-01-01T00:00:00)",
-                "Target": {"Arn": arn, "RoleArn": attribute("Role", "Arn"), "Input": '{"stack": "mirror"}'},
-            },
-        }
+        role = resource(
+            "AWS::IAM::Role",
+            AssumeRolePolicyDocument=trust("scheduler.amazonaws.com"),
+            Policies=[
+                {"PolicyName": "wake", "PolicyDocument": document(allow("lambda:InvokeFunction", arn))}
+            ],
+        )
+        schedule = resource(
+            "AWS::Scheduler::Schedule",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ScheduleExpression="at(2020-01-01T00:00:00)",
+            Target={"Arn": arn, "RoleArn": attribute("Role", "Arn"), "Input": '{"stack": "mirror"}'},
+        )
         stack = Stack(role=service_role([whole("iam:*"), whole("scheduler:*")]))
         self.assertEqual(stack.create(template({"Role": role, "Schedule": schedule})), "CREATE_COMPLETE")
         (call,) = wait_until("the function is called", journal)
         self.assertEqual(call["event"], {"stack": "mirror"})
 
 
-class Throughput(unittest.TestCase):
+class Throughput(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.efs = self.cloud.client("efs")
 
     def _file_system(self, **members):
@@ -286,7 +270,3 @@ class Throughput(unittest.TestCase):
         self.assertIn("AccessDenied", code)
         self.assertEqual(len(limited.describe_file_systems(FileSystemId=ours)["FileSystems"]), 1)
         self.assertEqual(limited.describe_mount_targets(FileSystemId=ours)["MountTargets"], [])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,13 +1,10 @@
 """S3 where a deployment's record depends on it: missing keys, conditional writes, versions, events."""
 
-import unittest
-
-from tests.running_cloud import allow, cloud, error_code, unique, wait_until
+from tests.running_cloud import CloudTest, allow, error_code, unique, wait_until
 
 
-class Objects(unittest.TestCase):
+class Objects(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.s3 = self.cloud.client("s3")
         self.bucket = unique("state")
         self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
@@ -68,7 +65,3 @@ class Objects(unittest.TestCase):
                 {"version", "bucket", "object", "request-id", "requester", "source-ip-address", "reason"},
             )
         self.assertLess(published[0]["detail"]["object"]["sequencer"], published[1]["detail"]["object"]["sequencer"])
-
-
-if __name__ == "__main__":
-    unittest.main()

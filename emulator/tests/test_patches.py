@@ -71,7 +71,3 @@ class Patches(unittest.TestCase):
                 for one in node.targets if isinstance(node, ast.Assign) else []:
                     if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name):
                         self.assertNotIn(one.value.id, modules, f"{path.name}:{node.lineno}")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,14 +1,12 @@
 """IAM as on AWS: what a policy does not allow is refused, on the resource and with the code AWS uses."""
 
 import json
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, error_code, unique
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, unique
 
 
-class Permissions(unittest.TestCase):
+class Permissions(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.base = f"arn:aws:ecs:{self.cloud.region}:{self.cloud.account}"
 
     def _register(self, client, **options):
@@ -18,8 +16,7 @@ class Permissions(unittest.TestCase):
 
     def test_ecs_services_are_allowed_one_by_one(self):
         cluster = unique("cluster")
-        digest = self.cloud.push(f"shop/{cluster}", "v1", SERVE)
-        definition = self.cloud.register("api", self.cloud.image(f"shop/{cluster}", digest))
+        definition = self.cloud.register("api", self.cloud.built(f"shop/{cluster}", SERVE))
         for name in ("mine", "other"):
             self.cloud.create_service(cluster, name, definition, count=0)
         ecs = self.cloud.limited_client(
@@ -44,6 +41,17 @@ class Permissions(unittest.TestCase):
         ecs = self.cloud.limited_client("ecs", [allow("ecs:ListTasks", "*", Condition=narrowed)])
         self.assertEqual(ecs.list_tasks(cluster=mine)["taskArns"], [])
         self.assertEqual(error_code(ecs.list_tasks, cluster=other)[0], "AccessDeniedException")
+
+    def test_auto_scaling_is_described_as_a_whole_or_not_at_all(self):
+        place = f"{self.cloud.region}:{self.cloud.account}"
+        group = f"arn:aws:autoscaling:{place}:autoScalingGroup:*:autoScalingGroupName/a"
+        narrow, wide = (
+            self.cloud.limited_client("autoscaling", [allow("autoscaling:Describe*", resource)])
+            for resource in (group, "*")
+        )
+        refused = error_code(narrow.describe_scheduled_actions, AutoScalingGroupName="a")
+        self.assertEqual(refused[0], "AccessDenied")
+        wide.describe_scheduled_actions(AutoScalingGroupName="a")
 
     def test_handing_a_role_to_a_task_needs_pass_role_for_it_and_for_ecs(self):
         role = self.cloud.role([], principal="ecs-tasks.amazonaws.com")
@@ -147,10 +155,7 @@ class Permissions(unittest.TestCase):
                 self.assertEqual(error_code(call, client)[0], code)
 
 
-class TaskDefinitions(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class TaskDefinitions(CloudTest):
     def test_fargate_refuses_sizes_that_it_does_not_have(self):
         def register(cpu, memory):
             return error_code(
@@ -167,6 +172,18 @@ class TaskDefinitions(unittest.TestCase):
             code, message = register(cpu, memory)
             self.assertEqual(code, "ClientException")
             self.assertEqual(message, "No Fargate configuration exists for given values.")
+
+    def test_a_definition_over_64_kib_is_refused(self):
+        ecs, family = self.cloud.client("ecs"), unique("family")
+
+        def container(length):
+            variable = {"name": "LONG", "value": "x" * length}
+            return [{"name": "app", "image": "image", "memory": 128, "environment": [variable]}]
+
+        ecs.register_task_definition(family=family, containerDefinitions=container(65_000))
+        code, message = error_code(ecs.register_task_definition, family=family, containerDefinitions=container(65_536))
+        self.assertEqual(code, "ClientException")
+        self.assertIn("Max allowed length is '65536' bytes.", message)
 
     def test_what_was_registered_comes_back_and_nothing_else(self):
         ecs = self.cloud.client("ecs")
@@ -187,7 +204,3 @@ class TaskDefinitions(unittest.TestCase):
         self.assertEqual(definition["registeredBy"].split(":")[4], self.cloud.account)
         with_tags = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
         self.assertEqual(with_tags["tags"], [{"key": "a", "value": "b"}])
-
-
-if __name__ == "__main__":
-    unittest.main()

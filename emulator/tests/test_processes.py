@@ -90,7 +90,3 @@ class Processes(unittest.TestCase):
     def _wait_until_gone(self, processes):
         # What is killed stays in the list of processes until its new parent has looked after it.
         wait_until("all of them are gone", lambda: not [pid for pid in processes if alive(pid)], seconds=5)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,18 +1,16 @@
 """What ECR publishes on EventBridge, and what it answers, after pushes and deletions."""
 
 import json
-import unittest
 
-from tests.running_cloud import SERVE, cloud, error_code, manifest, request, unique
+from tests.running_cloud import SERVE, CloudTest, error_code, manifest, request, unique
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIGURATION = "application/vnd.oci.image.config.v1+json"
 
 
-class Registry(unittest.TestCase):
+class Registry(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.repository = f"shop/{unique('api')}"
 
     def _published(self):
@@ -103,7 +101,3 @@ class Registry(unittest.TestCase):
         )
         self.assertEqual(code, "ImageNotFoundException")
         self.assertIn("imageTag:'v9'", message)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,17 +3,15 @@
 import hashlib
 import json
 import time
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, error_code, manifest, request, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, manifest, request, unique, wait_until
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
-class Contents(unittest.TestCase):
+class Contents(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.ecr = self.cloud.client("ecr")
         self.repository = f"shop/{unique('api')}"
         self.ecr.create_repository(repositoryName=self.repository)
@@ -185,7 +183,3 @@ class Contents(unittest.TestCase):
             (other.get_download_url_for_layer, {"layerDigest": digest}),
         ):
             self.assertEqual(error_code(call, repositoryName=self.repository, **options)[0], "AccessDeniedException")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,15 +3,13 @@
 import json
 import platform
 import time
-import unittest
 
-from tests.running_cloud import NETWORK, SERVE, alive, cloud, error_code, fail, python, unique, wait_until
+from tests.running_cloud import NETWORK, SERVE, CloudTest, alive, error_code, fail, python, unique, wait_until
 
 
-class Services(unittest.TestCase):
+class Services(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
-        self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
+        self.cluster, self.repository = self.cloud.cluster(), f"shop/{unique('api')}"
 
     def _containers(self, tag=None):
         _, _, containers = self.cloud.control("GET", "/containers")
@@ -177,8 +175,7 @@ class Services(unittest.TestCase):
         wait_until("nothing runs", lambda: not self._containers())
 
     def test_a_first_deployment_that_fails_has_nothing_to_go_back_to(self):
-        digest = self.cloud.push(self.repository, "v1", fail(1))
-        definition = self.cloud.register("api", self.cloud.image(self.repository, digest))
+        definition = self.cloud.register("api", self.cloud.built(self.repository, fail(1)))
         service = self.cloud.create_service(self.cluster, "api", definition)
         identifier = service["deployments"][0]["id"]
         self.cloud.wait_for_deployment(service["serviceArn"], identifier, "FAILED")
@@ -198,12 +195,10 @@ class Services(unittest.TestCase):
             "mediaType": "application/vnd.oci.image.index.v1+json",
             "manifests": entries,
         }
-        ecr, ecs = self.cloud.client("ecr"), self.cloud.client("ecs")
+        ecr = self.cloud.client("ecr")
         ecr.put_image(repositoryName=self.repository, imageManifest=json.dumps(index), imageTag="v1")
         definition = self.cloud.register("index", self.cloud.image(self.repository, "v1"))
-        ecs.create_cluster(clusterName=self.cluster)
-        arn = self._run(ecs, definition)
-        task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
+        task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
         self.assertEqual(task["containers"][0]["exitCode"], 8)
 
     def test_an_image_that_is_missing_fails_the_task_with_the_reason_of_aws(self):
@@ -255,10 +250,9 @@ class Services(unittest.TestCase):
         )
         logs = self.cloud.client("logs")
         logs.create_log_group(logGroupName=f"/{self.cluster}")
-        digest = self.cloud.push(self.repository, "v1", stubborn)
         definition = self.cloud.register(
             "stubborn",
-            self.cloud.image(self.repository, digest),
+            self.cloud.built(self.repository, stubborn),
             environment=[{"name": "GREETING", "value": "hello"}],
             logConfiguration={
                 "logDriver": "awslogs",
@@ -270,8 +264,7 @@ class Services(unittest.TestCase):
             },
         )
         ecs = self.cloud.client("ecs")
-        ecs.create_cluster(clusterName=self.cluster)
-        arn = self._run(ecs, definition)
+        arn = self.cloud.run(self.cluster, definition)
 
         def lines():
             found = logs.filter_log_events(logGroupName=f"/{self.cluster}")["events"]
@@ -282,25 +275,14 @@ class Services(unittest.TestCase):
         began = time.monotonic()
         ecs.stop_task(cluster=self.cluster, task=arn, reason="enough")
         self.assertLess(time.monotonic() - began, 2, "StopTask waits for nothing")
-        task = wait_until("it is stopped", lambda: self._stopped(ecs, arn))
+        task = self.cloud.stopped(self.cluster, arn)
         self.assertEqual((task["stopCode"], task["stoppedReason"]), ("UserInitiated", "enough"))
         self.assertEqual(task["containers"][0]["exitCode"], 137)
         self.assertFalse(alive(pid))
 
-    def _run(self, ecs, definition):
-        answer = ecs.run_task(
-            cluster=self.cluster, taskDefinition=definition, launchType="FARGATE", networkConfiguration=NETWORK
-        )
-        return answer["tasks"][0]["taskArn"]
-
-    def _stopped(self, ecs, arn):
-        task = ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
-        return task if task["lastStatus"] == "STOPPED" else None
-
     def test_a_service_keeps_the_members_that_it_was_created_with(self):
         ecs = self.cloud.client("ecs")
         _, definition = self._definition("v1", SERVE)
-        ecs.create_cluster(clusterName=self.cluster)
         kept = {"enableECSManagedTags": True, "propagateTags": "SERVICE", "availabilityZoneRebalancing": "DISABLED"}
         ecs.create_service(
             cluster=self.cluster,
@@ -315,6 +297,16 @@ class Services(unittest.TestCase):
         self.assertEqual({name: service.get(name) for name in kept}, kept)
         self.assertNotIn("roleArn", service)
 
+    def test_more_than_sixteen_subnets_are_refused(self):
+        self._first_deployment()
+        ecs, network = self.cloud.client("ecs"), {"subnets": [f"subnet-{number}" for number in range(17)]}
+        options = {"cluster": self.cluster, "networkConfiguration": {"awsvpcConfiguration": network}}
+        for refused in (
+            error_code(ecs.create_service, serviceName="web", taskDefinition="api", **options),
+            error_code(ecs.update_service, service="api", **options),
+        ):
+            self.assertEqual(refused, ("InvalidParameterException", "subnets can have at most 16 items."))
+
     def test_a_service_is_deleted_at_once_and_its_tasks_take_their_time(self):
         deaf = python("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)")
         self._first_deployment(deaf)
@@ -326,24 +318,19 @@ class Services(unittest.TestCase):
     def test_a_single_task_that_cannot_start_says_why(self):
         without_command = self.cloud.push(self.repository, "none", None)
         unknown_program = self.cloud.push(self.repository, "unknown", ["/no/such/program"])
-        ecs = self.cloud.client("ecs")
-        ecs.create_cluster(clusterName=self.cluster)
         for reference, reason in (
             ("v9", "CannotPullContainerError: "),
             (without_command, "CannotPullContainerError: "),
             (unknown_program, "CannotStartContainerError: "),
         ):
             definition = self.cloud.register("single", self.cloud.image(self.repository, reference))
-            arn = self._run(ecs, definition)
-            task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
+            task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
             self.assertEqual(task["stopCode"], "TaskFailedToStart")
             self.assertTrue(task["stoppedReason"].startswith(reason), task["stoppedReason"])
 
     def test_a_definition_overrides_the_command_as_docker_would(self):
         digest = self.cloud.push(self.repository, "v1", fail(3))
         image = self.cloud.image(self.repository, digest)
-        ecs = self.cloud.client("ecs")
-        ecs.create_cluster(clusterName=self.cluster)
         for container, expected in (
             ({}, 3),
             ({"command": fail(4)}, 4),
@@ -351,8 +338,7 @@ class Services(unittest.TestCase):
             ({"entryPoint": fail(6)[:1], "command": fail(6)[1:]}, 6),
         ):
             definition = self.cloud.register("override", image, **container)
-            arn = self._run(ecs, definition)
-            task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
+            task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
             self.assertEqual(task["containers"][0]["exitCode"], expected)
             self.assertEqual(task["containers"][0]["imageDigest"], digest)
 
@@ -360,12 +346,9 @@ class Services(unittest.TestCase):
         shell = ["/bin/sh", "-c", 'exit "$0"']
         digest = self.cloud.push(self.repository, "entry", ["3"], entry_point=shell)
         image = self.cloud.image(self.repository, digest)
-        ecs = self.cloud.client("ecs")
-        ecs.create_cluster(clusterName=self.cluster)
         for container, expected in (({}, 3), ({"command": ["4"]}, 4), ({"entryPoint": fail(5)}, 5)):
             definition = self.cloud.register("entry", image, **container)
-            arn = self._run(ecs, definition)
-            task = wait_until("it is stopped", lambda arn=arn: self._stopped(ecs, arn))
+            task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
             self.assertEqual(task["containers"][0]["exitCode"], expected)
 
     def test_ten_services_are_described_at_once_and_those_that_are_missing_are_named(self):
@@ -379,7 +362,3 @@ class Services(unittest.TestCase):
         for named in ([], ["api", *others, "other-9"]):
             code, _ = error_code(ecs.describe_services, cluster=self.cluster, services=named)
             self.assertEqual(code, "InvalidParameterException")
-
-
-if __name__ == "__main__":
-    unittest.main()

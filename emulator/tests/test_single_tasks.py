@@ -1,21 +1,18 @@
 """Tasks that nobody's service started: once for each client token, with their own command, and what they wrote."""
 
 import time
-import unittest
 
-from tests.running_cloud import NETWORK, allow, cloud, error_code, fail, python, unique, wait_until
+from tests.running_cloud import NETWORK, CloudTest, allow, error_code, fail, python, unique, wait_until
 
 
-class SingleTasks(unittest.TestCase):
+class SingleTasks(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.ecs = self.cloud.client("ecs")
-        self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
-        self.ecs.create_cluster(clusterName=self.cluster)
-        self.digest = self.cloud.push(self.repository, "v1", fail(3))
+        self.cluster = self.cloud.cluster()
+        self.image = self.cloud.built(f"shop/{unique('api')}", fail(3))
 
     def _definition(self, **container):
-        return self.cloud.register(unique("family"), self.cloud.image(self.repository, self.digest), **container)
+        return self.cloud.register(unique("family"), self.image, **container)
 
     def _request(self, **options):
         given = {"cluster": self.cluster, "launchType": "FARGATE", "networkConfiguration": NETWORK}
@@ -25,19 +22,12 @@ class SingleTasks(unittest.TestCase):
         (task,) = self.ecs.run_task(**self._request(**options))["tasks"]
         return task
 
-    def _stopped(self, arn):
-        def look():
-            (task,) = self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"]
-            return task if task["lastStatus"] == "STOPPED" else None
-
-        return wait_until(f"the end of {arn}", look)
-
     def test_the_same_request_under_the_same_token_gets_the_same_task(self):
         request = self._request(taskDefinition=self._definition(), clientToken="deployment-1-migrate")
         (first,) = self.ecs.run_task(**request)["tasks"]
         (second,) = self.ecs.run_task(**request)["tasks"]
         self.assertEqual(first["taskArn"], second["taskArn"])
-        self._stopped(first["taskArn"])
+        self.cloud.stopped(self.cluster, first["taskArn"])
         (third,) = self.ecs.run_task(**request)["tasks"]
         self.assertEqual((third["taskArn"], third["lastStatus"]), (first["taskArn"], "STOPPED"))
         listed = self.ecs.list_tasks(cluster=self.cluster, desiredStatus="STOPPED")["taskArns"]
@@ -62,7 +52,7 @@ class SingleTasks(unittest.TestCase):
         started_by = "longshore-deploy/shop/api/migrate"
         definition = self._definition(environment=[{"name": "CODE", "value": "4"}])
         task = self._run(taskDefinition=definition, overrides={"containerOverrides": [override]}, startedBy=started_by)
-        self.assertEqual(self._stopped(task["taskArn"])["containers"][0]["exitCode"], 7)
+        self.assertEqual(self.cloud.stopped(self.cluster, task["taskArn"])["containers"][0]["exitCode"], 7)
         published = self.cloud.events(
             "ECS Task State Change",
             lambda event: event["resources"] == [task["taskArn"]] and event["detail"]["lastStatus"] == "STOPPED",
@@ -80,6 +70,8 @@ class SingleTasks(unittest.TestCase):
         self.ecs.deregister_task_definition(taskDefinition=inactive)
         without_network = {name: value for name, value in request.items() if name != "networkConfiguration"}
         unknown = {"containerOverrides": [{"name": "web", "command": ["true"]}]}
+        long = {"containerOverrides": [{"name": "app", "command": ["a" * 8192]}]}
+        wide = {"awsvpcConfiguration": {"subnets": [f"subnet-{number}" for number in range(17)]}}
         for changed, code, words in (
             (without_network, "InvalidParameterException", "Network Configuration must be provided"),
             ({**request, "overrides": unknown}, "InvalidParameterException", "container named web"),
@@ -87,6 +79,8 @@ class SingleTasks(unittest.TestCase):
             ({**request, "startedBy": "a" * 129}, "InvalidParameterException", "startedBy"),
             ({**request, "clientToken": "a" * 65}, "InvalidParameterException", "clientToken"),
             ({**request, "count": 11}, "InvalidParameterException", "count"),
+            ({**request, "overrides": long}, "InvalidParameterException", "length must be at most 8192"),
+            ({**request, "networkConfiguration": wide}, "InvalidParameterException", "at most 16 items"),
             ({**request, "taskDefinition": inactive}, "ClientException", "inactive"),
             ({**request, "cluster": "nowhere"}, "ClusterNotFoundException", "Cluster not found"),
         ):
@@ -110,28 +104,20 @@ class SingleTasks(unittest.TestCase):
                 "ecs:cluster": f"arn:aws:ecs:{self.cloud.region}:{self.cloud.account}:cluster/{self.cluster}"
             }
         }
-        other = unique("cluster")
-        self.ecs.create_cluster(clusterName=other)
+        other = self.cloud.cluster()
         client = self.cloud.limited_client("ecs", [allow("ecs:RunTask", "*", Condition=narrowed)])
         request = self._request(taskDefinition=definition)
         client.run_task(**request)
         self.assertEqual(error_code(client.run_task, **{**request, "cluster": other})[0], "AccessDeniedException")
 
     def test_who_looks_at_a_task_does_not_wait_for_its_containers(self):
-        image = self.cloud.image(self.repository, self.digest)
         deaf = python("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)")
-        definition = self.ecs.register_task_definition(
-            family=unique("family"),
-            requiresCompatibilities=["FARGATE"],
-            networkMode="awsvpc",
-            cpu="256",
-            memory="512",
-            containerDefinitions=[
-                {"name": "app", "image": image, "command": python("import time; time.sleep(1)")},
-                {"name": "deaf", "image": image, "command": deaf, "stopTimeout": 4},
-            ],
-        )["taskDefinition"]["taskDefinitionArn"]
-        arn = self._run(taskDefinition=definition)["taskArn"]
+        containers = [
+            {"name": "app", "image": self.image, "command": python("import time; time.sleep(1)")},
+            {"name": "deaf", "image": self.image, "command": deaf, "stopTimeout": 4},
+        ]
+        definition = self.cloud.register(unique("family"), "", {"containerDefinitions": containers})
+        arn = self.cloud.run(self.cluster, definition)
 
         def ended():
             began = time.monotonic()
@@ -151,7 +137,7 @@ class SingleTasks(unittest.TestCase):
             logConfiguration={"logDriver": "awslogs", "options": options},
         )
         arn = self._run(taskDefinition=definition)["taskArn"]
-        self._stopped(arn)
+        self.cloud.stopped(self.cluster, arn)
         stream = f"api/app/{arn.rsplit('/', 1)[1]}"
         place = {"logGroupName": group, "logStreamName": stream}
         base = f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{group}"
@@ -171,7 +157,3 @@ class SingleTasks(unittest.TestCase):
         filtered = self.cloud.limited_client("logs", [allow("logs:FilterLogEvents", base)])
         found = filtered.filter_log_events(logGroupName=group, logStreamNames=[stream])["events"]
         self.assertEqual([event["message"] for event in found], ["first", "second"])
-
-
-if __name__ == "__main__":
-    unittest.main()

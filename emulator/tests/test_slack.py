@@ -1,11 +1,10 @@
 """The fake Slack refuses what Slack refuses, edits what it holds and fails on request."""
 
 import json
-import unittest
 import urllib.error
 import urllib.request
 
-from tests.running_cloud import cloud, request
+from tests.running_cloud import CloudTest, request
 
 
 def section(text):
@@ -16,9 +15,8 @@ def header(text):
     return {"type": "header", "text": {"type": "plain_text", "text": text}}
 
 
-class Slack(unittest.TestCase):
+class Slack(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cloud.control("DELETE", "/slack/messages")
 
     def _post(self, value=None, raw=None):
@@ -129,7 +127,3 @@ class Slack(unittest.TestCase):
         self.assertEqual([status for status, _ in answers], [429, 200, 503, 200])
         errors = [answer.get("error") for _, answer in answers]
         self.assertEqual(errors, ["ratelimited", "fatal_error", "internal_error", None])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,16 +1,17 @@
 """Stacks whose services ask for blue/green and its kin, and for alarms: what the template says is kept and shown."""
 
-import unittest
-
-from tests.running_cloud import SERVE, allow, cloud, unique, wait_until
-from tests.stacks import Stack, attribute, network, reference, service_role, template, trust, whole
+from tests.running_cloud import SERVE, CloudTest, allow, unique, wait_until
+from tests.stacks import Stack, attribute, network, reference, resource, service_role, template, trust, whole
 
 
 def _group(vpc):
-    return {
-        "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
-        "Properties": {"Port": 80, "Protocol": "HTTP", "TargetType": "ip", "VpcId": vpc},
-    }
+    return resource(
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        Port=80,
+        Protocol="HTTP",
+        TargetType="ip",
+        VpcId=vpc,
+    )
 
 
 def _forward(*weights):
@@ -19,53 +20,48 @@ def _forward(*weights):
 
 
 def _listener(port, *weights):
-    return {
-        "Type": "AWS::ElasticLoadBalancingV2::Listener",
-        "Properties": {
-            "LoadBalancerArn": reference("Balancer"),
-            "Port": port,
-            "Protocol": "HTTP",
-            "DefaultActions": _forward(*weights),
-        },
-    }
+    return resource(
+        "AWS::ElasticLoadBalancingV2::Listener",
+        LoadBalancerArn=reference("Balancer"),
+        Port=port,
+        Protocol="HTTP",
+        DefaultActions=_forward(*weights),
+    )
 
 
 def _rule(listener, *weights):
-    return {
-        "Type": "AWS::ElasticLoadBalancingV2::ListenerRule",
-        "Properties": {
-            "ListenerArn": reference(listener),
-            "Priority": 1,
-            "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}],
-            "Actions": _forward(*weights),
-        },
-    }
+    return resource(
+        "AWS::ElasticLoadBalancingV2::ListenerRule",
+        ListenerArn=reference(listener),
+        Priority=1,
+        Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}],
+        Actions=_forward(*weights),
+    )
 
 
 def _template(cluster, image, network_of_stack, configuration):
     vpc, subnets = network_of_stack
     return template({
-        "Balancer": {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": {"Subnets": subnets}},
+        "Balancer": resource("AWS::ElasticLoadBalancingV2::LoadBalancer", Subnets=subnets),
         "Blue": _group(vpc),
         "Green": _group(vpc),
         "Listener": _listener(80, ("Blue", 1), ("Green", 0)),
         "TestListener": _listener(8080, ("Green", 1)),
         "Production": _rule("Listener", ("Blue", 100), ("Green", 0)),
         "Test": _rule("TestListener", ("Blue", 0), ("Green", 100)),
-        "Shift": {
-            "Type": "AWS::IAM::Role",
-            "Properties": {"Path": "/longshore/", "AssumeRolePolicyDocument": trust("ecs.amazonaws.com")},
-        },
-        "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": cluster}},
-        "Task": {
-            "Type": "AWS::ECS::TaskDefinition",
-            "Properties": {
-                "Family": cluster,
-                "ContainerDefinitions": [
-                    {"Name": "app", "Image": image, "StopTimeout": 2, "PortMappings": [{"ContainerPort": 80}]}
-                ],
-            },
-        },
+        "Shift": resource(
+            "AWS::IAM::Role",
+            Path="/longshore/",
+            AssumeRolePolicyDocument=trust("ecs.amazonaws.com"),
+        ),
+        "Cluster": resource("AWS::ECS::Cluster", ClusterName=cluster),
+        "Task": resource(
+            "AWS::ECS::TaskDefinition",
+            Family=cluster,
+            ContainerDefinitions=[
+                {"Name": "app", "Image": image, "StopTimeout": 2, "PortMappings": [{"ContainerPort": 80}]}
+            ],
+        ),
         "Service": {
             "Type": "AWS::ECS::Service",
             "DependsOn": ["Production", "Test"],
@@ -92,15 +88,13 @@ def _template(cluster, image, network_of_stack, configuration):
     })
 
 
-class Strategies(unittest.TestCase):
+class Strategies(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cluster = unique("cluster")
         self.network = network()
 
     def _image(self):
-        digest = self.cloud.push(f"shop/{self.cluster}", None, SERVE)
-        return self.cloud.image(f"shop/{self.cluster}", digest)
+        return self.cloud.built(f"shop/{self.cluster}", SERVE)
 
     def test_each_strategy_is_kept_and_rolls_in_its_place(self):
         stack = Stack()
@@ -182,8 +176,7 @@ class Strategies(unittest.TestCase):
             ("ecs.amazonaws.com", "CREATE_COMPLETE"),
         ):
             cluster = unique("cluster")
-            digest = self.cloud.push(f"shop/{cluster}", None, SERVE)
-            image = self.cloud.image(f"shop/{cluster}", digest)
+            image = self.cloud.built(f"shop/{cluster}", SERVE)
             stack = Stack(role=service_role(statements(service)))
             body = _template(cluster, image, self.network, {"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 0})
             self.assertEqual(stack.create(body), status, stack.reasons("CREATE_FAILED"))
@@ -191,19 +184,17 @@ class Strategies(unittest.TestCase):
                 self.assertIn("iam:PassRole", stack.reasons("CREATE_FAILED")["Service"])
 
     def test_an_update_that_an_alarm_ends_is_rolled_back(self):
-        alarm = {
-            "Type": "AWS::CloudWatch::Alarm",
-            "Properties": {
-                "AlarmName": unique("errors"),
-                "MetricName": "Errors",
-                "Namespace": "Shop",
-                "Statistic": "Sum",
-                "Period": 60,
-                "EvaluationPeriods": 1,
-                "Threshold": 1,
-                "ComparisonOperator": "GreaterThanThreshold",
-            },
-        }
+        alarm = resource(
+            "AWS::CloudWatch::Alarm",
+            AlarmName=unique("errors"),
+            MetricName="Errors",
+            Namespace="Shop",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
         configuration = {"Alarms": {"AlarmNames": [reference("Alarm")], "Enable": True, "Rollback": True}}
 
         def body():
@@ -230,7 +221,3 @@ class Strategies(unittest.TestCase):
         self.assertIn("Alarm was triggered", stack.reasons("UPDATE_FAILED")["Service"])
         after = self.cloud.service(self.cluster, "api")
         self.assertEqual((after["taskDefinition"], after["runningCount"]), (before["taskDefinition"], 1))
-
-
-if __name__ == "__main__":
-    unittest.main()

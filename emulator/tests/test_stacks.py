@@ -1,9 +1,8 @@
 """CloudFormation as AWS has it: change sets, the states of a stack, permissions, rollbacks, retention, drift."""
 
 import json
-import unittest
 
-from tests.running_cloud import SERVE, allow, cloud, error_code, fail, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, fail, unique, wait_until
 from tests.stacks import (
     Stack,
     attribute,
@@ -11,6 +10,7 @@ from tests.stacks import (
     document,
     log_group,
     reference,
+    resource,
     service_role,
     template,
     trust,
@@ -20,10 +20,7 @@ from tests.stacks import (
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
-class ChangeSets(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class ChangeSets(CloudTest):
     def test_a_first_change_set_leaves_a_stack_in_review_that_can_be_deleted(self):
         stack = Stack()
         name = stack.change_set(template({"Logs": log_group()}), "CREATE")
@@ -49,7 +46,7 @@ class ChangeSets(unittest.TestCase):
         self.assertEqual(stack.apply({**body, "Outputs": {"Name": {"Value": reference("Logs")}}}), "UPDATE_COMPLETE")
 
     def test_a_change_set_shows_what_was_and_what_will_be(self):
-        cluster = {"Type": "AWS::ECS::Cluster", "Properties": {}}
+        cluster = resource("AWS::ECS::Cluster")
         service = {
             "Type": "AWS::ECS::TaskDefinition",
             "Properties": {"Family": unique("family"), "ContainerDefinitions": [{"Name": "app", "Image": "one"}]},
@@ -84,7 +81,7 @@ class ChangeSets(unittest.TestCase):
         self.assertNotIn("BeforeContext", plain)
 
     def test_roles_in_a_template_must_be_acknowledged(self):
-        role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust("ec2.amazonaws.com")}}
+        role = resource("AWS::IAM::Role", AssumeRolePolicyDocument=trust("ec2.amazonaws.com"))
         stack = Stack()
         code, message = error_code(stack.change_set, template({"Role": role}), "CREATE", Capabilities=[])
         self.assertEqual(code, "InsufficientCapabilitiesException")
@@ -111,7 +108,7 @@ class ChangeSets(unittest.TestCase):
         self.assertEqual(Stack().create(None, TemplateURL=virtual), "CREATE_COMPLETE")
 
     def test_what_is_not_to_be_echoed_is_hidden_everywhere(self):
-        secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": reference("Key")}}
+        secret = resource("AWS::SecretsManager::Secret", SecretString=reference("Key"))
         parameters = {"Key": {"Type": "String", "NoEcho": True}}
         stack, body = Stack(), template({"Secret": secret}, Parameters=parameters)
         self.assertEqual(stack.create(body, {"Key": "hush-hush"}), "CREATE_COMPLETE")
@@ -140,6 +137,14 @@ class ChangeSets(unittest.TestCase):
             error_code(Stack().change_set, body, "CREATE", {"C": "c"})[1],
             "Parameters: [C] do not exist in the template",
         )
+
+    def test_a_parameter_has_at_most_4096_bytes(self):
+        secret = resource("AWS::SecretsManager::Secret", SecretString=reference("Key"))
+        body = template({"Secret": secret}, Parameters={"Key": {"Type": "String", "NoEcho": True}})
+        code, message = error_code(Stack().change_set, body, "CREATE", {"Key": "ä" * 2049})
+        self.assertEqual(code, "ValidationError")
+        self.assertIn("4096", message)
+        self.assertEqual(Stack().create(body, {"Key": "ä" * 2048}), "CREATE_COMPLETE")
 
     def test_a_tokens_second_request_makes_nothing_new(self):
         stack, body = Stack(), template({"Logs": log_group()})
@@ -170,10 +175,7 @@ class ChangeSets(unittest.TestCase):
         self.assertEqual(stack.client.get_template(StackName=stack.name)["TemplateBody"], body)
 
 
-class States(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class States(CloudTest):
     def _bad(self):
         return log_group(days=8)
 
@@ -254,12 +256,9 @@ class States(unittest.TestCase):
         self.assertNotIn("Other", {event["LogicalResourceId"] for event in new})
 
     def test_resources_are_made_after_what_they_need_and_deleted_before_it(self):
-        alias = {
-            "Type": "AWS::KMS::Alias",
-            "Properties": {"AliasName": f"alias/{unique('key')}", "TargetKeyId": reference("ZKey")},
-        }
+        alias = resource("AWS::KMS::Alias", AliasName=f"alias/{unique('key')}", TargetKeyId=reference("ZKey"))
         stack = Stack()
-        stack.create(template({"Alias": alias, "ZKey": {"Type": "AWS::KMS::Key", "Properties": {}}}))
+        stack.create(template({"Alias": alias, "ZKey": resource("AWS::KMS::Key")}))
         stack.delete()
         order = [
             (event["LogicalResourceId"], event["ResourceStatus"])
@@ -302,8 +301,7 @@ class States(unittest.TestCase):
 
     def test_a_stack_that_changes_takes_no_other_change(self):
         cluster = unique("cluster")
-        digest = self.cloud.push(f"shop/{cluster}", "v1", SERVE)
-        stack, body = Stack(), service_template(cluster, self.cloud.image(f"shop/{cluster}", digest))
+        stack, body = Stack(), service_template(cluster, self.cloud.built(f"shop/{cluster}", SERVE))
         stack.begin(body, "CREATE")
         code, message = error_code(stack.change_set, body)
         self.assertEqual(code, "ValidationError")
@@ -312,8 +310,7 @@ class States(unittest.TestCase):
 
     def test_a_stack_can_be_deleted_while_it_is_made(self):
         cluster = unique("cluster")
-        digest = self.cloud.push(f"shop/{cluster}", "v1", fail(1))
-        body = service_template(cluster, self.cloud.image(f"shop/{cluster}", digest), breaker=False)
+        body = service_template(cluster, self.cloud.built(f"shop/{cluster}", fail(1)), breaker=False)
         stack = Stack()
         stack.begin(body, "CREATE")
         wait_until("the service is being made", lambda: "Service" in stack.reasons("CREATE_IN_PROGRESS"))
@@ -351,7 +348,7 @@ class States(unittest.TestCase):
 
 def service_template(cluster, image, breaker=True, **properties):
     return template({
-        "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": cluster}},
+        "Cluster": resource("AWS::ECS::Cluster", ClusterName=cluster),
         "Task": {
             "Type": "AWS::ECS::TaskDefinition",
             "DeletionPolicy": "Retain",
@@ -361,32 +358,28 @@ def service_template(cluster, image, breaker=True, **properties):
                 "ContainerDefinitions": [{"Name": "app", "Image": image, "StopTimeout": 2}],
             },
         },
-        "Service": {
-            "Type": "AWS::ECS::Service",
-            "Properties": {
-                "ServiceName": "api",
-                "Cluster": reference("Cluster"),
-                "TaskDefinition": reference("Task"),
-                "DeploymentConfiguration": {
-                    "DeploymentCircuitBreaker": {"Enable": breaker, "Rollback": breaker},
-                    "MaximumPercent": 200,
-                    "MinimumHealthyPercent": 100,
-                },
-                **properties,
+        "Service": resource(
+            "AWS::ECS::Service",
+            ServiceName="api",
+            Cluster=reference("Cluster"),
+            TaskDefinition=reference("Task"),
+            DeploymentConfiguration={
+                "DeploymentCircuitBreaker": {"Enable": breaker, "Rollback": breaker},
+                "MaximumPercent": 200,
+                "MinimumHealthyPercent": 100,
             },
-        },
+            **properties,
+        ),
     })
 
 
-class Services(unittest.TestCase):
+class Services(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.cluster = unique("cluster")
         self.ecs = self.cloud.client("ecs")
 
     def _image(self, command):
-        digest = self.cloud.push(f"shop/{self.cluster}", None, command)
-        return self.cloud.image(f"shop/{self.cluster}", digest)
+        return self.cloud.built(f"shop/{self.cluster}", command)
 
     def _service(self):
         return self.ecs.describe_services(cluster=self.cluster, services=["api"])["services"][0]
@@ -497,10 +490,7 @@ class Services(unittest.TestCase):
         self.assertEqual(found["/TaskDefinition"], (stack.physical_ids()["Task"], other))
 
 
-class Permissions(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Permissions(CloudTest):
     def test_calls_are_made_with_the_service_role_and_nothing_more(self):
         groups = f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:"
         role = service_role([
@@ -565,9 +555,8 @@ class Permissions(unittest.TestCase):
         self.assertIn("is not authorized to perform: logs:CreateLogGroup", stack.reasons("CREATE_FAILED")["Logs"])
 
 
-class Retention(unittest.TestCase):
+class Retention(CloudTest):
     def setUp(self):
-        self.cloud = cloud()
         self.logs = self.cloud.client("logs")
 
     def _exists(self, name):
@@ -633,10 +622,10 @@ class Retention(unittest.TestCase):
         efs = self.cloud.client("efs")
         self.assertEqual(len(efs.describe_file_systems(FileSystemId=identifier)["FileSystems"]), 1)
         again = Stack()
-        resource = {"ResourceType": "AWS::EFS::FileSystem", "LogicalResourceId": "Files"}
+        known = {"ResourceType": "AWS::EFS::FileSystem", "LogicalResourceId": "Files"}
 
         def importing(value):
-            return [{**resource, "ResourceIdentifier": {"FileSystemId": value}}]
+            return [{**known, "ResourceIdentifier": {"FileSystemId": value}}]
 
         missing = importing("fs-0123456789abcdef0")
         wrong = again.change_set(template({"Files": files}), "IMPORT", ResourcesToImport=missing)
@@ -646,7 +635,7 @@ class Retention(unittest.TestCase):
         again.client.delete_change_set(StackName=again.name, ChangeSetName=wrong)
         status = again.apply(template({"Files": files}), "IMPORT", ResourcesToImport=importing(identifier))
         self.assertEqual(status, "IMPORT_COMPLETE")
-        point = {"Type": "AWS::EFS::AccessPoint", "Properties": {"FileSystemId": reference("Files")}}
+        point = resource("AWS::EFS::AccessPoint", FileSystemId=reference("Files"))
         body = template({"Files": files, "Point": point}, Outputs={"Arn": {"Value": attribute("Files", "Arn")}})
         changes = again.described(again.change_set(body))["Changes"]
         self.assertEqual([one["ResourceChange"]["LogicalResourceId"] for one in changes], ["Point"])
@@ -655,23 +644,19 @@ class Retention(unittest.TestCase):
         self.assertEqual(len(points), 1)
 
     def test_what_is_changed_behind_the_stacks_back_is_drift(self):
-        group = {
-            "Type": "AWS::EC2::SecurityGroup",
-            "Properties": {
-                "GroupDescription": "web",
-                "SecurityGroupIngress": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": "0.0.0.0/0"}],
-            },
-        }
-        own = {
-            "Type": "AWS::EC2::SecurityGroupIngress",
-            "Properties": {
-                "GroupId": attribute("Group", "GroupId"),
-                "IpProtocol": "tcp",
-                "FromPort": 81,
-                "ToPort": 81,
-                "CidrIp": "0.0.0.0/0",
-            },
-        }
+        group = resource(
+            "AWS::EC2::SecurityGroup",
+            GroupDescription="web",
+            SecurityGroupIngress=[{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": "0.0.0.0/0"}],
+        )
+        own = resource(
+            "AWS::EC2::SecurityGroupIngress",
+            GroupId=attribute("Group", "GroupId"),
+            IpProtocol="tcp",
+            FromPort=81,
+            ToPort=81,
+            CidrIp="0.0.0.0/0",
+        )
         stack = Stack()
         stack.create(template({"Logs": log_group(), "Group": group, "Own": own}))
         self.assertEqual({one["StackResourceDriftStatus"] for one in stack.drifts().values()}, {"IN_SYNC"})
@@ -691,10 +676,14 @@ class Retention(unittest.TestCase):
 
     def test_a_resource_with_a_name_of_its_own_is_not_replaced(self):
         cluster = unique("cluster")
-        target = {
-            "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
-            "Properties": {"Name": cluster[:30], "Port": 80, "Protocol": "HTTP", "TargetType": "ip", "VpcId": "vpc-1"},
-        }
+        target = resource(
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            Name=cluster[:30],
+            Port=80,
+            Protocol="HTTP",
+            TargetType="ip",
+            VpcId="vpc-1",
+        )
         stack = Stack()
         self.assertEqual(stack.create(template({"Target": target})), "CREATE_COMPLETE")
         other = {**target, "Properties": {**target["Properties"], "Port": 81}}
@@ -702,40 +691,32 @@ class Retention(unittest.TestCase):
         self.assertIn("when a custom-named resource requires replacing", stack.reasons("UPDATE_FAILED")["Target"])
 
 
-class Runs(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Runs(CloudTest):
     def _template(self, may_pass):
         cluster = unique("cluster")
-        digest = self.cloud.push(f"shop/{cluster}", None, SERVE)
-        body = service_template(cluster, self.cloud.image(f"shop/{cluster}", digest))
+        body = service_template(cluster, self.cloud.built(f"shop/{cluster}", SERVE))
         del body["Resources"]["Service"]
-        body["Resources"]["Role"] = {
-            "Type": "AWS::IAM::Role",
-            "Properties": {"AssumeRolePolicyDocument": trust("ecs-tasks.amazonaws.com")},
-        }
+        body["Resources"]["Role"] = resource(
+            "AWS::IAM::Role",
+            AssumeRolePolicyDocument=trust("ecs-tasks.amazonaws.com"),
+        )
         body["Resources"]["Task"]["Properties"]["TaskRoleArn"] = attribute("Role", "Arn")
         statements = [allow("ecs:RunTask")] + ([allow("iam:PassRole")] if may_pass else [])
-        body["Resources"]["Scheduler"] = {
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "AssumeRolePolicyDocument": trust("scheduler.amazonaws.com"),
-                "Policies": [{"PolicyName": "run", "PolicyDocument": document(*statements)}],
+        body["Resources"]["Scheduler"] = resource(
+            "AWS::IAM::Role",
+            AssumeRolePolicyDocument=trust("scheduler.amazonaws.com"),
+            Policies=[{"PolicyName": "run", "PolicyDocument": document(*statements)}],
+        )
+        body["Resources"]["Schedule"] = resource(
+            "AWS::Scheduler::Schedule",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ScheduleExpression="at(2020-01-01T00:00:00)",
+            Target={
+                "Arn": attribute("Cluster", "Arn"),
+                "RoleArn": attribute("Scheduler", "Arn"),
+                "EcsParameters": {"TaskDefinitionArn": reference("Task"), "TaskCount": 1, "LaunchType": "FARGATE"},
             },
-        }
-        body["Resources"]["Schedule"] = {
-            "Type": "AWS::Scheduler::Schedule",
-            "Properties": {
-                "FlexibleTimeWindow": {"Mode": "OFF"},
-                "ScheduleExpression": "at(2020-01-01T00:00:00)",
-                "Target": {
-                    "Arn": attribute("Cluster", "Arn"),
-                    "RoleArn": attribute("Scheduler", "Arn"),
-                    "EcsParameters": {"TaskDefinitionArn": reference("Task"), "TaskCount": 1, "LaunchType": "FARGATE"},
-                },
-            },
-        }
+        )
         return cluster, body
 
     def test_a_schedule_runs_its_task_with_the_schedules_role(self):
@@ -750,18 +731,16 @@ class Runs(unittest.TestCase):
     def test_a_rule_writes_into_a_log_group_that_lets_it(self):
         source, name = unique("shop"), unique("/aws/events/shop")
         logs = {**log_group(name)}
-        writer = {
-            "Type": "AWS::Logs::ResourcePolicy",
-            "Properties": {
-                "PolicyName": unique("writer"),
-                "PolicyDocument": json.dumps(document({
-                    "Effect": "Allow",
-                    "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
-                    "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                    "Resource": f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{name}:*",
-                })),
-            },
-        }
+        writer = resource(
+            "AWS::Logs::ResourcePolicy",
+            PolicyName=unique("writer"),
+            PolicyDocument=json.dumps(document({
+                "Effect": "Allow",
+                "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{name}:*",
+            })),
+        )
         arn = f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{name}"
         rule = {
             "Type": "AWS::Events::Rule",
@@ -775,7 +754,3 @@ class Runs(unittest.TestCase):
             "the event is logged", lambda: client.filter_log_events(logGroupName=name)["events"]
         )
         self.assertEqual(json.loads(event["message"])["detail"], {"number": 7})
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,9 +1,8 @@
 """A task has the permissions of its role and no others, and its file systems outlive it."""
 
 import json
-import unittest
 
-from tests.running_cloud import NETWORK, allow, cloud, python, request, unique, wait_until
+from tests.running_cloud import CloudTest, allow, policy, python, request, unique
 
 # What a task does with its credentials, as any SDK: it writes an object and what it was answered.
 WRITER = """
@@ -21,41 +20,21 @@ if folder:
 """
 
 
-class Tasks(unittest.TestCase):
+_TASKS = "ecs-tasks.amazonaws.com"
+
+
+class Tasks(CloudTest):
     @classmethod
     def setUpClass(cls):
-        cls.cloud = cloud()
-        cls.ecs = cls.cloud.client("ecs")
-        cls.cluster = unique("cluster")
-        cls.ecs.create_cluster(clusterName=cls.cluster)
+        super().setUpClass()
+        cls.cluster = cls.cloud.cluster()
         cls.cloud.push("surroundings", "latest", python(WRITER))
 
     def _run(self, role=None, volumes=(), **container):
-        definition = self.ecs.register_task_definition(
-            family=unique("family"),
-            requiresCompatibilities=["FARGATE"],
-            networkMode="awsvpc",
-            cpu="256",
-            memory="512",
-            volumes=list(volumes),
-            **({"taskRoleArn": role} if role else {}),
-            containerDefinitions=[
-                {"name": "app", "image": self.cloud.image("surroundings", "latest"), "essential": True, **container}
-            ],
-        )["taskDefinition"]["taskDefinitionArn"]
-        answer = self.ecs.run_task(
-            cluster=self.cluster,
-            taskDefinition=definition,
-            launchType="FARGATE",
-            networkConfiguration=NETWORK,
-        )
-        arn = answer["tasks"][0]["taskArn"]
-
-        def stopped():
-            task = self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
-            return task if task["lastStatus"] == "STOPPED" else None
-
-        return wait_until(f"the end of {arn}", stopped)
+        image = self.cloud.image("surroundings", "latest")
+        members = {"volumes": list(volumes), **({"taskRoleArn": role} if role else {})}
+        definition = self.cloud.register(unique("family"), image, members, **container)
+        return self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
 
     def _said(self, key):
         for output in self.cloud.directory.glob("containers/*/output.log"):
@@ -69,7 +48,7 @@ class Tasks(unittest.TestCase):
         self.cloud.client("s3").create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
         )
-        role = self.cloud.role([allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*")], "ecs-tasks.amazonaws.com")
+        role = self.cloud.role([allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*")], _TASKS)
         task = self._run(role)
         self.assertEqual(task["containers"][0]["exitCode"], 0)
         said = self._said(role)
@@ -110,19 +89,61 @@ class Tasks(unittest.TestCase):
                 {"name": "OTHER", "value": "/tmp/bottles-too"},
             ],
         }
-        role = self.cloud.role([], "ecs-tasks.amazonaws.com")
+        role = self.cloud.role([], _TASKS)
         for _ in range(2):
             self.assertEqual(self._run(role, [volume], **options)["containers"][0]["exitCode"], 0)
         folder = self.cloud.directory.resolve() / "file-systems" / system / "bottles"
         self.assertEqual((folder / "parts" / "part").read_text(), "xx")
         self.assertEqual(self._said(role)["EFS_MOUNT_PATH"], str(folder))
 
+    def _mounted(self, statements, uid=None, right=(), policy_of_system=True, read_only=False, **container):
+        """Runs a task that mounts a file system, by an access point of a user or by none; why it did not start, or an
+        empty text."""
+        efs = self.cloud.client("efs")
+        system = efs.create_file_system(CreationToken=unique("token"))["FileSystemId"]
+        if policy_of_system:
+            efs.put_file_system_policy(FileSystemId=system, Policy=policy(statements))
+        authorization = {"iam": "ENABLED"}
+        if uid is not None:
+            point = efs.create_access_point(
+                FileSystemId=system, PosixUser={"Uid": uid, "Gid": uid}, ClientToken=unique("token")
+            )
+            authorization["accessPointId"] = point["AccessPointId"]
+        volume = {"fileSystemId": system, "transitEncryption": "ENABLED", "authorizationConfig": authorization}
+        mount = {"sourceVolume": "bottles", "containerPath": "/tmp/bottles", "readOnly": read_only}
+        role = self.cloud.role([allow([f"elasticfilesystem:{one}" for one in right])] if right else [], _TASKS)
+        volumes = [{"name": "bottles", "efsVolumeConfiguration": volume}]
+        task = self._run(role, volumes, mountPoints=[mount], **container)
+        return task["stoppedReason"] if task["stopCode"] == "TaskFailedToStart" else ""
+
+    def test_root_is_squashed_without_the_right_to_root_access(self):
+        insecure = {"Bool": {"aws:SecureTransport": "false"}}
+        deny = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "*", "Condition": insecure}
+        write = ("ClientMount", "ClientWrite")
+        for uid, user, right, reason in (
+            (None, None, write, "ClientRootAccess"),
+            (None, "0:0", write, "ClientRootAccess"),
+            (0, "1000", write, "ClientRootAccess"),
+            (None, None, (*write, "ClientRootAccess"), ""),
+            (None, "1000", write, ""),
+            (1000, None, write, ""),
+            (1000, None, ("ClientMount",), "ClientWrite"),
+            (1000, None, (), "access denied by server"),
+        ):
+            with self.subTest(uid=uid, user=user, right=right):
+                given = self._mounted([deny], uid, right, **({"user": user} if user else {}))
+                (self.assertIn if reason else self.assertEqual)(reason, given)
+
+    def test_a_file_system_without_a_policy_lets_root_write_and_one_with_it_lets_whom_it_names(self):
+        self.assertEqual(self._mounted([], policy_of_system=False), "")
+        everybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "elasticfilesystem:Client*"}
+        self.assertEqual(self._mounted([everybody]), "")
+        mount = {**everybody, "Action": "elasticfilesystem:ClientMount"}
+        self.assertIn("ClientWrite", self._mounted([mount]))
+        self.assertEqual(self._mounted([mount], read_only=True), "")
+
     def test_a_file_system_that_does_not_exist_fails_the_task(self):
         volume = {"name": "bottles", "efsVolumeConfiguration": {"fileSystemId": "fs-0"}}
         mounts = [{"sourceVolume": "bottles", "containerPath": "/tmp/bottles"}]
         task = self._run(volumes=[volume], mountPoints=mounts)
         self.assertIn("fs-0", task["stoppedReason"])
-
-
-if __name__ == "__main__":
-    unittest.main()
