@@ -62,7 +62,10 @@ def of_signing_name(name):
 
 @functools.lru_cache(maxsize=None)
 def _pattern(text):
-    return regex.compile(text, regex.DOTALL)
+    # The models' patterns are Java's: pairs of surrogates for what is above U+FFFF, and a hyphen behind a class of
+    # characters that stands for itself.
+    text = text.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
+    return regex.compile(regex.sub(r"(\\[wWdDsS])-", r"\1\\-", text), regex.DOTALL)
 
 
 def faults(model, shape_name, value, path="", *, is_answer=False, required=True):

@@ -1,6 +1,9 @@
 //! AWS as the SDK's HTTP client meets it: answers from a function, requests kept.
 
-use std::sync::{Arc, Mutex};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -16,9 +19,32 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use longshore_aws::AwsCloud;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 pub const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+
+/// Every request, a line each in the form in which the emulator records them, for `tests/judges`. It begins anew with
+/// each run of these tests.
+static RECORDING: LazyLock<Mutex<File>> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire.jsonl");
+    Mutex::new(File::create(path).unwrap())
+});
+
+fn record(request: &HttpRequest, path: &str, call: &Call) {
+    let headers: Map<String, Value> = call
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .collect();
+    let line = json!({
+        "method": request.method(),
+        "path": format!("/{path}"),
+        "query": call.query,
+        "headers": headers,
+        "body": call.body,
+    });
+    writeln!(RECORDING.lock().unwrap(), "{line}").unwrap();
+}
 
 /// A request as AWS would have got it.
 #[derive(Debug, Clone)]
@@ -88,6 +114,7 @@ impl HttpConnector for Wire {
                 .collect(),
             body,
         };
+        record(&request, path, &call);
         let (status, body) = (self.answer)(&call);
         let delay = (self.delay)(&call);
         self.calls.lock().unwrap().push(call);

@@ -1,0 +1,122 @@
+"""What recordings of requests and answers show: what was judged, and the faults."""
+
+import collections
+import json
+import re
+
+import documents
+import models
+import wire
+
+# Who asks. Of people's tests, which arrange and look, nothing is judged.
+_PRODUCT = "aws-sdk-rust"
+_OTHERS = {"APN/": "Terraform", "Botocore/": "CloudFormation"}
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html and its like of every service.
+_COMMON_ERRORS = {
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InternalError",
+    "InvalidClientTokenId", "MissingAction", "RequestExpired", "ServiceUnavailable", "SignatureDoesNotMatch",
+    "Throttling", "ThrottlingException", "UnrecognizedClientException", "ValidationError", "ValidationException",
+}
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, as far as they are answered here. A HEAD has none.
+_OF_S3 = {
+    "", "BadDigest", "BucketNotEmpty", "ConditionalRequestConflict", "EntityTooLarge", "EntityTooSmall", "InvalidArgument",
+    "InvalidPart", "InvalidPartOrder", "InvalidRange", "InvalidRequest", "MalformedXML", "MethodNotAllowed", "NoSuchTagSet",
+    "NotModified", "PreconditionFailed", "SlowDown", "XAmzContentSHA256Mismatch",
+}
+# The crates of the SDK in shared/aws/Cargo.toml, by the names that requests are signed for.
+_SERVICES = ("cloudformation", "ecr", "ecs", "elasticfilesystem", "events", "s3", "secretsmanager")
+
+
+class Findings:
+    """Faults with how often each was found: by subject, which is an operation, and what is wrong there."""
+
+    def __init__(self):
+        self.requests = collections.Counter()
+        self.answers = 0
+        self.refusals = 0
+        self.operations = set()
+        self.faults = collections.Counter()
+        self.examples = {}
+
+    def add(self, subject, finding, example=""):
+        self.faults[subject, finding] += 1
+        self.examples.setdefault((subject, finding), example)
+
+
+def judge(paths):
+    """Judges every line of some recordings."""
+    found = Findings()
+    for path in paths:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                _judge_line(json.loads(line), found)
+    return found
+
+
+def _judge_line(line, found):
+    # A download by an address that was signed before is no call of an API.
+    if "authorization" not in line["headers"]:
+        return
+    user_agent = line["headers"].get("user-agent", "")
+    is_of_product = user_agent.startswith(_PRODUCT)
+    who = "Longshore" if is_of_product else next((name for start, name in _OTHERS.items() if user_agent.startswith(start)), None)
+    if who is None:
+        return
+    try:
+        call = wire.Call(line)
+        parameters = call.parameters()
+    except wire.Unreadable as error:
+        found.add(f"request of {who}", str(error))
+        return
+    found.requests[who] += 1
+    if is_of_product:
+        found.operations.add(call.operation)
+    _compare(found, f"{call.name}, request of {who}", call, call.model.input_of(call.operation), parameters)
+    if is_of_product and line.get("status") is not None:
+        _judge_answer(call, found)
+
+
+def _judge_answer(call, found):
+    subject = f"{call.name}, answer"
+    if call.is_refused:
+        found.refusals += 1
+        code = call.error_code()
+        if code not in _COMMON_ERRORS | call.model.errors | (_OF_S3 if call.model.name == "s3" else set()):
+            found.add(subject, f"{code or 'no code'} is not an error of the service")
+        return
+    # What is long or no text is a file, whose answer has its members in headers that were read already.
+    call.unknown = []
+    try:
+        answer = call.answer()
+    except wire.Unreadable as error:
+        found.add(subject, str(error))
+        return
+    found.answers += 1
+    _compare(found, subject, call, call.model.output_of(call.operation), answer, is_answer=True)
+
+
+def _compare(found, subject, call, shape, value, *, is_answer=False):
+    for name in call.unknown:
+        found.add(subject, f"{name} is not a member")
+    if not shape:
+        return
+    for path, wrong in models.faults(call.model, shape, value, is_answer=is_answer):
+        wrong, _, example = wrong.partition(": ") if " allowed: " in wrong else (wrong, "", "")
+        # The pattern says enough; the value is an example of it.
+        pattern, _, matched = wrong.rpartition(": ")
+        if wrong.startswith("does not match"):
+            wrong, example = pattern, matched
+        found.add(subject, f"{path.lstrip('.')} {wrong}", example)
+
+
+def never_recorded(operations):
+    """Operations that `shared/aws` calls, and that no recording has."""
+    known = {}
+    for service in _SERVICES:
+        for operation in models.of_signing_name(service).operations:
+            known[re.sub(r"(?<!^)(?=[A-Z][a-z]|(?<=[a-z0-9])[A-Z])", "_", operation).lower()] = operation
+    called = set()
+    for source in (documents.ROOT / "shared/aws/src").glob("*.rs"):
+        called.update(re.findall(r"\.\s*([a-z][a-z0-9_]+)\(\)", source.read_text(encoding="utf-8")))
+    return sorted(known[name] for name in called & known.keys() if known[name] not in operations)
