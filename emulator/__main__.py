@@ -25,7 +25,7 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
 _PATCHING = (
     "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
     "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
-    "roles", "alarms", "file_systems", "networks", "targets", "application_auto_scaling",
+    "roles", "alarms", "file_systems", "answers", "networks", "targets", "application_auto_scaling",
 )
 # Those that wrap whatever answers a call.
 _AROUND_ALL = ("faults", "call_counts")

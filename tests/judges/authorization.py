@@ -15,6 +15,11 @@ _GLOBAL = re.compile(
 )
 
 
+# In policies log groups are written with a colon and a star behind them, which stand for their streams as well:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+_LOG_GROUP = "arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}*"
+
+
 @dataclasses.dataclass(frozen=True)
 class Statement:
     """One statement of a policy document, and whose it is."""
@@ -87,7 +92,7 @@ def _arns(action):
     for name, kind in _action(action)["resource_types"].items():
         resource = service["resources"].get(name) or service["resources"].get(name.rstrip("/"))
         if name and resource:
-            found[name] = (resource["arn"], kind["required"])
+            found[name] = (_LOG_GROUP if resource["arn"].endswith(":${LogGroupName}") else resource["arn"], kind["required"])
     return found
 
 
@@ -164,8 +169,13 @@ def never_complete(granted):
             for one in named(action):
                 granted_on.setdefault(one, set()).update(statement.resources)
     for action, resources in granted_on.items():
+        # Of siblings, such as the listeners of two kinds of load balancers, a request is about one.
+        kinds = {}
         for name, (arn, is_required) in _arns(action).items():
-            if is_required and not any(overlap(arn, resource) for resource in resources):
+            if is_required:
+                kinds.setdefault(name.split("/")[0], []).append(arn)
+        for name, arns in kinds.items():
+            if not any(overlap(arn, resource) for arn in arns for resource in resources):
                 yield action, f"is checked against {name} as well, which no statement names"
 
 

@@ -9,7 +9,7 @@ import models
 import wire
 
 # Who asks. Of people's tests, which arrange and look, nothing is judged.
-_PRODUCT = "aws-sdk-rust"
+_PRODUCT = ("aws-sdk-rust/", "longshore/")
 _OTHERS = {"APN/": "Terraform", "Botocore/": "CloudFormation"}
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html and its like of every service.
@@ -55,8 +55,7 @@ def judge(paths):
 
 
 def _judge_line(line, found):
-    # A download by an address that was signed before is no call of an API.
-    if "authorization" not in line["headers"]:
+    if wire.signed_for(line) is None:
         return
     user_agent = line["headers"].get("user-agent", "")
     is_of_product = user_agent.startswith(_PRODUCT)

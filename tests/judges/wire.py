@@ -9,6 +9,8 @@ import models
 # What every service understands beside an operation's own members.
 _OF_SIGNATURES = {"x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-user-agent", "x-amz-target"}
 _OF_STREAMS = {"x-amz-decoded-content-length", "x-amz-trailer", "x-amz-sdk-checksum-algorithm"}
+# Where an operation takes a checksum, it takes one of any algorithm, each in a header of its own.
+_CHECKSUM = "x-amz-checksum-"
 _OF_QUERIES = {"x-id"}
 _OF_ANSWERS = {"x-amz-request-id", "x-amzn-requestid", "x-amz-id-2", "x-amzn-errortype"}
 
@@ -23,7 +25,8 @@ class Call:
     def __init__(self, line):
         self.line = line
         self.user_agent = line["headers"].get("user-agent", "")
-        self.model = models.of_signing_name(_signed_for(line["headers"]["authorization"]))
+        self.query = dict(urllib.parse.parse_qsl(line["query"], keep_blank_values=True))
+        self.model = models.of_signing_name(signed_for(line))
         self.form = {}
         self.operation = self._operation()
         self.unknown = []
@@ -53,7 +56,6 @@ class Call:
     # Protocols of methods and paths.
 
     def _routed(self):
-        self.query = dict(urllib.parse.parse_qsl(self.line["query"], keep_blank_values=True))
         if self.query.get("x-id") in self.model.operations:
             return self.query["x-id"]
         fitting = []
@@ -191,8 +193,10 @@ class Call:
                 continue
             if found is not None:
                 value[name] = _typed(kind, found)
-        self.unknown += sorted(query)
-        self.unknown += sorted(set(headers) - _OF_SIGNATURES - _OF_STREAMS)
+        self.unknown += sorted(name for name in query if not name.startswith("X-Amz-"))
+        self.unknown += sorted(
+            name for name in set(headers) - _OF_SIGNATURES - _OF_STREAMS if not name.startswith(_CHECKSUM)
+        )
         value.update(self._body(shape, self.line["body"]))
         return value
 
@@ -331,9 +335,13 @@ class Call:
         return value
 
 
-def _signed_for(authorization):
-    """`AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request`"""
-    return authorization.split("Credential=", 1)[1].split("/")[3]
+def signed_for(line):
+    """The service that a request is signed for, in a header or in its address: `<key>/<date>/<region>/<service>/...`.
+    `None` for what is not signed, such as a download by an address of another host."""
+    authorization = line["headers"].get("authorization", "")
+    query = dict(urllib.parse.parse_qsl(line["query"]))
+    scope = authorization.partition("Credential=")[2] or query.get("X-Amz-Credential", "")
+    return scope.split("/")[3] if scope.count("/") >= 4 else None
 
 
 def _json(text):

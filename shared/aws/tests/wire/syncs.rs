@@ -373,7 +373,11 @@ async fn a_file_system_is_shown_with_all_its_mount_targets() {
         })),
         other => panic!("unexpected call {other}"),
     });
-    let shown = wire.cloud().describe_file_system("fs-0a1b2c3d").await.unwrap();
+    let shown = wire
+        .cloud()
+        .describe_file_system("fs-0a1b2c3d")
+        .await
+        .unwrap();
     assert_eq!(shown.life_cycle_state, "available");
     assert_eq!(shown.throughput_mode, "provisioned");
     assert_eq!(shown.provisioned_throughput_in_mibps, Some(100));
@@ -397,7 +401,11 @@ async fn a_file_system_that_is_gone_is_not_found() {
         )
     })
     .with_header("x-amzn-errortype", "FileSystemNotFound");
-    let error = wire.cloud().describe_file_system("fs-0a1b2c3d").await.unwrap_err();
+    let error = wire
+        .cloud()
+        .describe_file_system("fs-0a1b2c3d")
+        .await
+        .unwrap_err();
     assert_eq!(error.class, ErrorClass::NotFound, "{error}");
 }
 
