@@ -8,7 +8,8 @@ import documents
 import models
 import wire
 
-# Who asks. Of people's tests, which arrange and look, nothing is judged.
+# Who asks; a few calls of Longshore's are signed without the SDK and name nobody. Of people's tests, which arrange and
+# look, nothing is judged.
 _PRODUCT = ("aws-sdk-rust/", "longshore/")
 _OTHERS = {"APN/": "Terraform", "Botocore/": "CloudFormation"}
 
@@ -58,7 +59,7 @@ def _judge_line(line, found):
     if wire.signed_for(line) is None:
         return
     user_agent = line["headers"].get("user-agent", "")
-    is_of_product = user_agent.startswith(_PRODUCT)
+    is_of_product = not user_agent or user_agent.startswith(_PRODUCT)
     who = "Longshore" if is_of_product else next((name for start, name in _OTHERS.items() if user_agent.startswith(start)), None)
     if who is None:
         return
@@ -101,11 +102,10 @@ def _compare(found, subject, call, shape, value, *, is_answer=False):
     if not shape:
         return
     for path, wrong in models.faults(call.model, shape, value, is_answer=is_answer):
-        wrong, _, example = wrong.partition(": ") if " allowed: " in wrong else (wrong, "", "")
-        # The pattern says enough; the value is an example of it.
-        pattern, _, matched = wrong.rpartition(": ")
+        example = ""
         if wrong.startswith("does not match"):
-            wrong, example = pattern, matched
+            # One finding, whatever value it was.
+            wrong, _, example = wrong.rpartition(": ")
         found.add(subject, f"{path.lstrip('.')} {wrong}", example)
 
 

@@ -30,18 +30,19 @@ static RECORDING: LazyLock<Mutex<File>> = LazyLock::new(|| {
     Mutex::new(File::create(path).unwrap())
 });
 
-fn record(request: &HttpRequest, path: &str, call: &Call) {
-    let headers: Map<String, Value> = call
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+/// Keeps a request; `resource` is its path and query.
+pub fn record<'a>(
+    method: &str,
+    resource: &str,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    body: &str,
+) {
+    let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
+    let headers: Map<String, Value> = headers
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect();
     let line = json!({
-        "method": request.method(),
-        "path": format!("/{path}"),
-        "query": call.query,
-        "headers": headers,
-        "body": call.body,
+        "method": method, "path": path, "query": query, "headers": headers, "body": body,
     });
     writeln!(RECORDING.lock().unwrap(), "{line}").unwrap();
 }
@@ -114,7 +115,12 @@ impl HttpConnector for Wire {
                 .collect(),
             body,
         };
-        record(&request, path, &call);
+        record(
+            request.method(),
+            &format!("/{resource}"),
+            request.headers().iter(),
+            &call.body,
+        );
         let (status, body) = (self.answer)(&call);
         let delay = (self.delay)(&call);
         self.calls.lock().unwrap().push(call);

@@ -1,7 +1,10 @@
 //! What bottle syncs ask of S3, ECS, EFS and CloudFormation.
 
+use std::collections::BTreeMap;
+
 use longshore_bottles::ports::{FileSystems, MirrorStore, Mirrors, StoredObject, TaskRunner};
 use longshore_bottles::settings::{CapacityShare, TaskPlace};
+use longshore_provisioning::ports::Inventory as _;
 use longshore_state::store::Address;
 use longshore_state::{DocumentStore, ErrorClass, Version, WriteCondition};
 use serde_json::{Value, json};
@@ -551,4 +554,35 @@ async fn the_mirrors_that_were_ever_synced_are_in_the_state_bucket() {
         calls[0].query
     );
     assert_eq!(calls[1].name, "PUT /state/syncs/bottles.json");
+}
+
+#[tokio::test]
+async fn a_bucket_that_outlived_its_stack_is_known_by_its_tags() {
+    let wire = Wire::new(|call| match call.name.as_str() {
+        "GET /" => (
+            200,
+            "<ListAllMyBucketsResult><Buckets><Bucket><Name>bottles-ours</Name></Bucket>\
+             <Bucket><Name>bottles-theirs</Name></Bucket></Buckets></ListAllMyBucketsResult>"
+                .to_owned(),
+        ),
+        name if name.starts_with("GET /bottles-ours") && call.query.contains("tagging") => (
+            200,
+            "<Tagging><TagSet><Tag><Key>longshore:stack</Key><Value>bottles</Value></Tag>\
+             <Tag><Key>longshore:bucket</Key><Value>mirror</Value></Tag></TagSet></Tagging>"
+                .to_owned(),
+        ),
+        _ => (
+            404,
+            "<Error><Code>NoSuchTagSet</Code><Message>none</Message></Error>".to_owned(),
+        ),
+    });
+    let names = BTreeMap::from([("mirror".to_owned(), "bottles-${AWS::Region}".to_owned())]);
+    let found = wire.cloud().buckets("bottles", &names).await.unwrap();
+    let [found] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(
+        (found.name.as_str(), found.bucket_name.as_str()),
+        ("mirror", "bottles-ours")
+    );
 }
