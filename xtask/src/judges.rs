@@ -28,6 +28,16 @@ pub fn wire_recording(workspace: &Workspace) -> PathBuf {
     workspace.target().join("tmp/wire.jsonl")
 }
 
+/// The command of the judges' own tests.
+pub fn own_tests(workspace: &Workspace, python: &Python) -> Command {
+    let mut command = Command::new(python.interpreter());
+    command
+        .args(["-m", "unittest", "discover"])
+        .args(["-s", "tests/judges/tests", "-t", "tests/judges"])
+        .current_dir(workspace.root());
+    command
+}
+
 /// Plans Longshore's module and answers the judges' command.
 ///
 /// # Errors

@@ -589,6 +589,7 @@ impl<'workspace> Suite<'workspace> {
             judges::FOLDER,
             |text| self.terminal.progress(text),
         )?;
+        count.add(self.unittest(&mut judges::own_tests(self.workspace, &python))?);
         let mut command = judges::command(self.workspace, &python)?;
         count.add(self.unittest(&mut command)?);
         Ok(count)
