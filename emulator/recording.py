@@ -11,7 +11,7 @@ _OF_ANSWERS = ("content-type",)
 
 
 def around(app, folder):
-    """The same application. Each request of AWS's protocols and its answer become a line of `calls.jsonl` in a folder."""
+    """The same application. Each signed request and its answer become a line of `calls.jsonl` in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / "calls.jsonl").open("a", encoding="utf-8")
     lock = threading.Lock()

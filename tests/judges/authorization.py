@@ -92,7 +92,8 @@ def _arns(action):
     for name, kind in _action(action)["resource_types"].items():
         resource = service["resources"].get(name) or service["resources"].get(name.rstrip("/"))
         if name and resource:
-            found[name] = (_LOG_GROUP if resource["arn"].endswith(":${LogGroupName}") else resource["arn"], kind["required"])
+            arn = _LOG_GROUP if resource["arn"].endswith(":${LogGroupName}") else resource["arn"]
+            found[name] = (arn, kind["required"])
     return found
 
 
@@ -182,7 +183,9 @@ def never_complete(granted):
 def covers(statement, action, resources):
     """Whether a statement, as one of a boundary, has an action on resources of these forms."""
     is_named = any(re.fullmatch(re.escape(own).replace(r"\*", ".*"), action) for own in statement.actions)
-    return is_named and any(_globs_overlap(_tokens(own), _tokens(one)) for own in statement.resources for one in resources)
+    return is_named and any(
+        _globs_overlap(_tokens(own), _tokens(one)) for own in statement.resources for one in resources
+    )
 
 
 # Two patterns overlap when some text matches both.
@@ -190,7 +193,7 @@ def covers(statement, action, resources):
 
 @functools.lru_cache(maxsize=None)
 def overlap(template, pattern):
-    """Whether an ARN of a form of the reference (`arn:${Partition}:s3:::${BucketName}`) can match a policy's pattern."""
+    """Whether an ARN of a form like `arn:${Partition}:s3:::${BucketName}` can match the pattern of a policy."""
     return _globs_overlap(_tokens_of_form(template), _tokens(pattern))
 
 

@@ -16,7 +16,10 @@ NOT_GRANTED = _HERE / "NOT_GRANTED.md"
 def permissions():
     """By resource type, the permissions of its handlers, as IAM spells them."""
     found = json.loads((_HERE / "handler-permissions.json").read_text(encoding="utf-8"))
-    return {kind: {_spelled(name) for names in handlers.values() for name in names} for kind, handlers in found["types"].items()}
+    return {
+        kind: {_spelled(name) for names in handlers.values() for name in names}
+        for kind, handlers in found["types"].items()
+    }
 
 
 def _spelled(name):
@@ -36,15 +39,19 @@ def rendered_types():
 
 def faults(granted):
     """How many permissions were compared, and what is wrong: with the types, with the role, with the list of what is
-    not granted."""
+    not granted. `granted` are the actions of CloudFormation's role."""
     known, rendered = permissions(), rendered_types()
-    problems = [f"{kind}: templates render it, and nobody knows what CloudFormation calls for it" for kind in rendered - known.keys()]
-    problems += [f"{kind}: no template renders it" for kind in known.keys() - rendered]
+    problems = [
+        (kind, "templates render it, and handler-permissions.json lacks it") for kind in rendered - known.keys()
+    ]
+    problems += [
+        (kind, "no template renders it: take it out of handler-permissions.json") for kind in known.keys() - rendered
+    ]
     excused = {}
     for kind, names, _reason in tables.rows(NOT_GRANTED):
         for name in tables.code(names):
             if (tables.code(kind)[0], name) in excused:
-                problems.append(f"{NOT_GRANTED.name}: {kind} {name} is there twice")
+                problems.append((NOT_GRANTED.name, f"{kind} {name} is there twice"))
             excused[tables.code(kind)[0], name] = False
     compared = 0
     for kind in sorted(known.keys() & rendered):
@@ -56,8 +63,8 @@ def faults(granted):
             if (kind, name) in excused:
                 excused[kind, name] = True
             else:
-                problems.append(f"{kind}: its handlers call {name}, which CloudFormation's role does not grant")
+                problems.append((kind, f"its handlers call {name}, which CloudFormation's role does not grant"))
     for (kind, name), is_used in excused.items():
         if not is_used:
-            problems.append(f"{NOT_GRANTED.name}: {kind} {name} is granted, or no handler calls it: take the row out")
+            problems.append((NOT_GRANTED.name, f"{kind}: {name} is granted, or no handler calls it: take it out"))
     return compared, problems

@@ -12,18 +12,21 @@ import wire
 # look, nothing is judged.
 _PRODUCT = ("aws-sdk-rust/", "longshore/")
 _OTHERS = {"APN/": "Terraform", "Botocore/": "CloudFormation"}
+# How a subject ends that is an answer; the others are requests.
+_ANSWER = ", answer"
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html and its like of every service.
 _COMMON_ERRORS = {
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InternalError",
-    "InvalidClientTokenId", "MissingAction", "RequestExpired", "ServiceUnavailable", "SignatureDoesNotMatch",
-    "Throttling", "ThrottlingException", "UnrecognizedClientException", "ValidationError", "ValidationException",
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InternalError",
+    "InternalFailure", "InvalidClientTokenId", "MissingAction", "RequestExpired", "ServiceUnavailable",
+    "SignatureDoesNotMatch", "Throttling", "ThrottlingException", "UnrecognizedClientException", "ValidationError",
+    "ValidationException",
 }
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, as far as they are answered here. A HEAD has none.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, those that are answered here; a HEAD has none.
 _OF_S3 = {
-    "", "BadDigest", "BucketNotEmpty", "ConditionalRequestConflict", "EntityTooLarge", "EntityTooSmall", "InvalidArgument",
-    "InvalidPart", "InvalidPartOrder", "InvalidRange", "InvalidRequest", "MalformedXML", "MethodNotAllowed", "NoSuchTagSet",
-    "NotModified", "PreconditionFailed", "SlowDown", "XAmzContentSHA256Mismatch",
+    "", "BadDigest", "BucketNotEmpty", "ConditionalRequestConflict", "EntityTooLarge", "EntityTooSmall",
+    "InvalidArgument", "InvalidPart", "InvalidPartOrder", "InvalidRange", "InvalidRequest", "MalformedXML",
+    "MethodNotAllowed", "NoSuchTagSet", "NotModified", "PreconditionFailed", "SlowDown", "XAmzContentSHA256Mismatch",
 }
 # The crates of the SDK in shared/aws/Cargo.toml, by the names that requests are signed for.
 _SERVICES = ("cloudformation", "ecr", "ecs", "elasticfilesystem", "events", "s3", "secretsmanager")
@@ -44,6 +47,17 @@ class Findings:
         self.faults[subject, finding] += 1
         self.examples.setdefault((subject, finding), example)
 
+    def faults_of_requests(self):
+        return [fault for fault in self._told() if not fault[0].endswith(_ANSWER)]
+
+    def faults_of_answers(self):
+        return [fault for fault in self._told() if fault[0].endswith(_ANSWER)]
+
+    def _told(self):
+        for (subject, finding), count in sorted(self.faults.items()):
+            example = self.examples[subject, finding]
+            yield subject, finding, f"({count} times{', such as ' + example if example else ''})"
+
 
 def judge(paths):
     """Judges every line of some recordings."""
@@ -60,7 +74,8 @@ def _judge_line(line, found):
         return
     user_agent = line["headers"].get("user-agent", "")
     is_of_product = not user_agent or user_agent.startswith(_PRODUCT)
-    who = "Longshore" if is_of_product else next((name for start, name in _OTHERS.items() if user_agent.startswith(start)), None)
+    others = (name for start, name in _OTHERS.items() if user_agent.startswith(start))
+    who = "Longshore" if is_of_product else next(others, None)
     if who is None:
         return
     try:
@@ -78,7 +93,7 @@ def _judge_line(line, found):
 
 
 def _judge_answer(call, found):
-    subject = f"{call.name}, answer"
+    subject = call.name + _ANSWER
     if call.is_refused:
         found.refusals += 1
         code = call.error_code()

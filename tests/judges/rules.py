@@ -27,17 +27,17 @@ def faults():
     for fact, source, checked, test in tables.rows(_RULES):
         judged += 1
         if "https://" not in source:
-            problems.append(f"{fact}: no source")
+            problems.append((fact, "no source"))
         for place in tables.code(checked):
             if not (documents.ROOT / place).exists():
-                problems.append(f"{fact}: {place} does not exist")
+                problems.append((fact, f"{place} does not exist"))
         tests = tables.code(test)
         if not tests:
-            problems.append(f"{fact}: no test")
+            problems.append((fact, "no test"))
         for named in tests:
             path, _, name = named.partition("::")
             if not _is_there(documents.ROOT / path, name):
-                problems.append(f"{fact}: {path} has no test {name}")
+                problems.append((fact, f"{path} has no test {name}"))
     return judged, problems
 
 

@@ -148,18 +148,21 @@ class Call:
                 return []
             step = "" if is_ec2 or shape.get("flattened") else "." + shape["member"].get("locationName", "member")
             items = []
-            while (inner := self._from_form(shape["member"]["shape"], left, f"{prefix}{step}.{len(items) + 1}")) is not None:
+            while True:
+                inner = self._from_form(shape["member"]["shape"], left, f"{prefix}{step}.{len(items) + 1}")
+                if inner is None:
+                    return items or None
                 items.append(inner)
-            return items or None
         if kind == "map":
             step = "" if shape.get("flattened") else ".entry"
+            of_key, of_value = shape["key"].get("locationName", "key"), shape["value"].get("locationName", "value")
             value = {}
             while True:
                 at = f"{prefix}{step}.{len(value) + 1}"
-                key = left.pop(f"{at}.{shape['key'].get('locationName', 'key')}", None)
+                key = left.pop(f"{at}.{of_key}", None)
                 if key is None:
                     return value or None
-                value[key] = self._from_form(shape["value"]["shape"], left, f"{at}.{shape['value'].get('locationName', 'value')}")
+                value[key] = self._from_form(shape["value"]["shape"], left, f"{at}.{of_value}")
         return _typed(kind, left.pop(prefix)) if prefix in left else None
 
     def _of_method_and_path(self, shape_name):

@@ -93,7 +93,8 @@ class Requests(unittest.TestCase):
             self.assertEqual(found_in(line), [], operation)
 
     def test_an_address_that_was_signed_is_judged_too(self):
-        line = call("s3", method="PUT", path="/mirror/a", query="X-Amz-Credential=A%2F1%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Signature=0")
+        query = "X-Amz-Credential=A%2F1%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Signature=0"
+        line = call("s3", method="PUT", path="/mirror/a", query=query)
         line["headers"] = {"user-agent": "longshore/0.1"}
         self.assertEqual(wire.Call(line).operation, "PutObject")
         self.assertEqual(found_in(line), [])
@@ -135,7 +136,10 @@ class Answers(unittest.TestCase):
         subject = "cloudformation:DescribeStacks, answer"
         self.assertEqual(
             found_in(line),
-            [(subject, "Colour is not a member"), (subject, "Stacks[].StackStatus is none of the values that are allowed: 'SLEEPING'")],
+            [
+                (subject, "Colour is not a member"),
+                (subject, "Stacks[].StackStatus is none of the values that are allowed: 'SLEEPING'"),
+            ],
         )
 
     def test_a_refusal_has_a_code_that_the_service_has(self):
@@ -143,7 +147,8 @@ class Answers(unittest.TestCase):
         refused = {**line, "status": 400, "answer": '{"__type": "ServiceNotFoundException"}'}
         self.assertEqual(found_in(refused), [])
         refused = {**line, "status": 400, "answer": '{"__type": "NoSuchServiceAtAll"}'}
-        self.assertEqual(found_in(refused), [("ecs:UpdateService, answer", "NoSuchServiceAtAll is not an error of the service")])
+        finding = ("ecs:UpdateService, answer", "NoSuchServiceAtAll is not an error of the service")
+        self.assertEqual(found_in(refused), [finding])
 
 
 class Patterns(unittest.TestCase):
@@ -170,12 +175,14 @@ class Authorization(unittest.TestCase):
     def test_actions_exist_and_their_resources_have_the_form_that_they_are_checked_against(self):
         self.assertEqual(wrong_with("ecs:UpdateService", self.SERVICE), [])
         self.assertEqual(wrong_with("ecs:UpgradeService", "*"), ["is not an action"])
-        self.assertIn("is a resource of none of the actions", wrong_with("ecs:UpdateService", [self.SERVICE, self.QUEUE]))
+        both = wrong_with("ecs:UpdateService", [self.SERVICE, self.QUEUE])
+        self.assertEqual(both, ["is a resource of none of the actions"])
         self.assertIn("is checked against service, none of which is named", wrong_with("ecs:UpdateService", self.QUEUE))
 
     def test_an_action_without_resource_level_needs_the_star(self):
         self.assertEqual(wrong_with("ecs:DescribeTaskDefinition", "*"), [])
-        self.assertTrue(wrong_with("ecs:DescribeTaskDefinition", self.SERVICE)[0].startswith("is checked against no resource"))
+        found = wrong_with("ecs:DescribeTaskDefinition", self.SERVICE)[0]
+        self.assertTrue(found.startswith("is checked against no resource"), found)
 
     def test_a_condition_that_no_request_has_is_told(self):
         condition = {"ArnLike": {"ecs:cluster": "*"}}
