@@ -1,6 +1,7 @@
 """Judges what Longshore sends, may do and renders by what AWS publishes: `python tests/judges`; see README.md."""
 
 import argparse
+import datetime
 import sys
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def parsed_arguments():
 
 
 def judge_recordings(bench, paths):
+    for path in paths:
+        recorded = datetime.datetime.fromtimestamp(path.stat().st_mtime)
+        print(f"  {path}, recorded until {recorded:%Y-%m-%d %H:%M}")
     found = recordings.judge(paths)
     requests, answers = found.faults_of_requests(), found.faults_of_answers()
     requests += [
