@@ -28,8 +28,11 @@ _OF_S3 = {
     "InvalidArgument", "InvalidPart", "InvalidPartOrder", "InvalidRange", "InvalidRequest", "MalformedXML",
     "MethodNotAllowed", "NoSuchTagSet", "NotModified", "PreconditionFailed", "SlowDown", "XAmzContentSHA256Mismatch",
 }
-# The crates of the SDK in shared/aws/Cargo.toml, by the names that requests are signed for.
-_SERVICES = ("cloudformation", "ecr", "ecs", "elasticfilesystem", "events", "s3", "secretsmanager")
+# What `shared/aws` calls, by the names that requests are signed for.
+_SERVICES = (
+    "application-autoscaling", "cloudformation", "ec2", "ecr", "ecs", "elasticfilesystem", "events", "logs", "s3",
+    "secretsmanager",
+)
 
 
 class Findings:
@@ -125,12 +128,18 @@ def _compare(found, subject, call, shape, value, *, is_answer=False):
 
 
 def never_recorded(operations):
-    """Operations that `shared/aws` calls, and that no recording has."""
+    """Operations that `shared/aws` calls, and that no recording has: by methods of the SDK's clients, and by name."""
     known = {}
     for service in _SERVICES:
         for operation in models.of_signing_name(service).operations:
-            known[re.sub(r"(?<!^)(?=[A-Z][a-z]|(?<=[a-z0-9])[A-Z])", "_", operation).lower()] = operation
+            known[operation] = known[_snake_case(operation)] = operation
     called = set()
-    for source in (documents.ROOT / "shared/aws/src").glob("*.rs"):
-        called.update(re.findall(r"\.\s*([a-z][a-z0-9_]+)\(\)", source.read_text(encoding="utf-8")))
-    return sorted(known[name] for name in called & known.keys() if known[name] not in operations)
+    for path in (documents.ROOT / "shared/aws/src").rglob("*.rs"):
+        source = path.read_text(encoding="utf-8")
+        called.update(re.findall(r"\.\s*([a-z][a-z0-9_]+)\(\)", source))
+        called.update(re.findall(r'"(?:\w+\.)?([A-Z][A-Za-z0-9]+)"', source))
+    return sorted({known[name] for name in called & known.keys()} - operations)
+
+
+def _snake_case(name):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
