@@ -25,7 +25,7 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
 _PATCHING = (
     "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
     "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
-    "roles", "alarms", "file_systems", "networks", "auto_scaling", "secrets_manager",
+    "roles", "alarms", "file_systems", "answers", "networks", "auto_scaling", "secrets_manager",
     "targets", "application_auto_scaling",
 )
 # Those that wrap whatever answers a call.
@@ -54,6 +54,7 @@ def parsed_arguments():
         default=1.0,
         help="how long a task must run before its deployment counts it as healthy (default: 1)",
     )
+    parser.add_argument("--record", type=Path, help="a folder in which each request and its answer are kept")
     parser.add_argument(
         "--end-with-input",
         action="store_true",
@@ -132,8 +133,9 @@ def write_description(directory, description):
     unfinished.replace(directory / "cloud.json")
 
 
-async def serve(port, when_ready):
+async def serve(port, when_ready, record):
     import hypercorn.asyncio
+    import recording
     from hypercorn.config import Config
     from ministack import app
 
@@ -146,7 +148,8 @@ async def serve(port, when_ready):
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(hypercorn.asyncio.serve(app.app, configuration, shutdown_trigger=stop.wait))
+    answering = recording.around(app.app, record) if record else app.app
+    serving = asyncio.create_task(hypercorn.asyncio.serve(answering, configuration, shutdown_trigger=stop.wait))
     announced = asyncio.create_task(until_it_answers(port))
     done, _ = await asyncio.wait({serving, announced}, return_when=asyncio.FIRST_COMPLETED)
     if announced in done and not stop.is_set():
@@ -218,7 +221,7 @@ def main():
     if arguments.end_with_input:
         end_with_input()
     try:
-        asyncio.run(serve(port, lambda: write_description(arguments.directory, description)))
+        asyncio.run(serve(port, lambda: write_description(arguments.directory, description), arguments.record))
     finally:
         description_file.unlink(missing_ok=True)
         processes.end_all()

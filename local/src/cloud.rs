@@ -76,6 +76,12 @@ pub fn log(directory: &Path) -> PathBuf {
     directory.join("cloud.log")
 }
 
+/// Where a cloud that ends with the process that started it keeps each request and its answer, for `tests/judges`.
+#[must_use]
+pub fn recording(directory: &Path) -> PathBuf {
+    directory.join("recording")
+}
+
 /// The cloud that runs in this directory, if one does.
 ///
 /// # Errors
@@ -139,7 +145,10 @@ pub fn start(
         .arg("--directory")
         .arg(directory);
     if lifetime == Lifetime::OfThisProcess {
-        command.arg("--end-with-input");
+        command
+            .arg("--end-with-input")
+            .arg("--record")
+            .arg(recording(directory));
     }
     let mut child = command
         .current_dir(workspace.root())

@@ -8,6 +8,7 @@ mod durations;
 mod features;
 mod image;
 mod imports;
+mod judges;
 mod local;
 mod package;
 mod templates;

@@ -25,7 +25,7 @@ use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::package::Built;
 use crate::terminal::{Said, Style, Terminal, padded};
-use crate::{documents, features, imports, package, templates, tools};
+use crate::{documents, features, imports, judges, package, templates, tools};
 
 /// The command, by which its duration is kept.
 const NAME: &str = "test";
@@ -66,6 +66,8 @@ enum Part {
     Cloud,
     /// terraform validate and terraform test.
     Terraform,
+    /// What AWS publishes judges requests, answers, policies and permissions.
+    Judges,
 }
 
 impl Part {
@@ -81,6 +83,7 @@ impl Part {
             Self::Package => "packages",
             Self::EndToEnd => "end to end",
             Self::Stacks => "stacks end to end",
+            Self::Judges => "judges",
         }
     }
 
@@ -90,6 +93,7 @@ impl Part {
             Self::Unit => &[Self::Lint],
             Self::EndToEnd => &[Self::Lint, Self::Unit],
             Self::Stacks => &[Self::Package],
+            Self::Judges => &[Self::Unit, Self::EndToEnd, Self::Stacks, Self::Terraform],
             _ => &[],
         }
     }
@@ -325,6 +329,7 @@ impl<'workspace> Suite<'workspace> {
             Part::Package => self.package(),
             Part::EndToEnd => self.end_to_end(),
             Part::Stacks => self.stacks(),
+            Part::Judges => self.judges(),
         }
     }
 
@@ -560,6 +565,34 @@ impl<'workspace> Suite<'workspace> {
                 .current_dir(suite.workspace.root());
             suite.unittest(&mut command)
         })
+    }
+
+    /// Judges what the last runs of other parts recorded. What has recorded nothing runs first.
+    fn judges(&mut self) -> Result<Count> {
+        let mut count = Count::default();
+        if !judges::wire_recording(self.workspace).is_file() {
+            let mut command = cargo(self.workspace, "test");
+            command.args(["--workspace", "--test", "wire"]);
+            count.add(self.cargo_test(&mut command)?);
+        }
+        for (name, part) in judges::CLOUDS
+            .into_iter()
+            .zip([Part::EndToEnd, Part::Stacks])
+        {
+            if !judges::recording(self.workspace, name).is_file() {
+                count.add(self.run(part)?);
+            }
+        }
+        let python = Python::ensure_from(
+            self.workspace,
+            judges::REQUIREMENTS,
+            judges::FOLDER,
+            |text| self.terminal.progress(text),
+        )?;
+        count.add(self.unittest(&mut judges::own_tests(self.workspace, &python))?);
+        let mut command = judges::command(self.workspace, &python)?;
+        count.add(self.unittest(&mut command)?);
+        Ok(count)
     }
 
     /// Runs tests on a cloud of their own, with Longshore installed in it, which is stopped whatever comes of them.

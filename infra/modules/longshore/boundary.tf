@@ -14,13 +14,16 @@ locals {
     Statement = concat(
       [
         {
-          # Pulling images, and what the agent of an ECS instance does.
+          # Pulling images, those of a pull-through cache with their repository, and
+          # what the agent of an ECS instance does.
           Sid    = "RunContainers"
           Effect = "Allow"
           Action = [
             "ec2:DescribeTags",
             "ecr:BatchCheckLayerAvailability",
             "ecr:BatchGetImage",
+            "ecr:BatchImportUpstreamImage",
+            "ecr:CreateRepository",
             "ecr:GetAuthorizationToken",
             "ecr:GetDownloadUrlForLayer",
             "ecs:DeregisterContainerInstance",
@@ -65,6 +68,7 @@ locals {
           Effect = "Allow"
           Action = [
             "elasticfilesystem:ClientMount",
+            "elasticfilesystem:ClientRootAccess",
             "elasticfilesystem:ClientWrite",
             "s3:AbortMultipartUpload",
             "s3:DeleteObject",

@@ -16,17 +16,24 @@ locals {
           "application-autoscaling:DescribeScalingPolicies",
           "application-autoscaling:DescribeScheduledActions",
           "autoscaling:DescribeAutoScalingGroups",
+          "autoscaling:DescribeAutoScalingInstances",
           "autoscaling:DescribeInstanceRefreshes",
           "autoscaling:DescribeLifecycleHooks",
+          "autoscaling:DescribeLoadBalancers",
+          "autoscaling:DescribeLoadBalancerTargetGroups",
           "autoscaling:DescribeNotificationConfigurations",
+          "autoscaling:DescribePolicies",
           "autoscaling:DescribeScalingActivities",
+          "autoscaling:DescribeScheduledActions",
           "autoscaling:DescribeTags",
           "autoscaling:DescribeTrafficSources",
+          "autoscaling:DescribeWarmPool",
           "ec2:DescribeAccountAttributes",
           "ec2:DescribeAvailabilityZones",
           "ec2:DescribeFlowLogs",
           "ec2:DescribeImages",
           "ec2:DescribeInstances",
+          "ec2:DescribeInstanceStatus",
           "ec2:DescribeInstanceTypes",
           "ec2:DescribeInternetGateways",
           "ec2:DescribeLaunchTemplates",
@@ -105,6 +112,7 @@ locals {
         Action = [
           "s3:GetAccelerateConfiguration",
           "s3:GetAnalyticsConfiguration",
+          "s3:GetBucketAbac",
           "s3:GetBucketCORS",
           "s3:GetBucketLogging",
           "s3:GetBucketMetadataTableConfiguration",
@@ -303,6 +311,8 @@ locals {
     Version = "2012-10-17"
     Statement = [
       {
+        # A group's rolling update is CloudFormation's own work: it suspends the
+        # group's processes, ends its instances and sets how many there are.
         Sid    = "ManageInstances"
         Effect = "Allow"
         Action = [
@@ -313,7 +323,9 @@ locals {
           "autoscaling:DisableMetricsCollection",
           "autoscaling:EnableMetricsCollection",
           "autoscaling:ResumeProcesses",
+          "autoscaling:SetDesiredCapacity",
           "autoscaling:SuspendProcesses",
+          "autoscaling:TerminateInstanceInAutoScalingGroup",
           "autoscaling:UpdateAutoScalingGroup",
         ]
         Resource = ["arn:${local.partition}:autoscaling:${local.region}:${local.account_id}:autoScalingGroup:*:autoScalingGroupName/*"]
@@ -378,6 +390,7 @@ locals {
           "elasticfilesystem:DeleteFileSystem",
           "elasticfilesystem:DeleteFileSystemPolicy",
           "elasticfilesystem:DeleteMountTarget",
+          "elasticfilesystem:DeleteTags",
           "elasticfilesystem:ModifyMountTargetSecurityGroups",
           "elasticfilesystem:PutBackupPolicy",
           "elasticfilesystem:PutFileSystemPolicy",
@@ -502,6 +515,15 @@ locals {
           "secretsmanager:UpdateSecret",
         ]
         Resource = ["${local.secret_arn}:*/*/*"]
+      },
+      {
+        # A secret with a key of the account's own: Secrets Manager encrypts it
+        # with the rights of the caller.
+        Sid       = "LetSecretsUseKeys"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = [local.key_pattern]
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
       },
       {
         # A key for logs is made with the stack's tag.

@@ -130,6 +130,7 @@ module "deploy" {
   environment  = local.environment
   rule_arns = [
     module.image_pushed.arn,
+    module.image_cached.arn,
     module.release_written.arn,
     module.stack_at_rest_for_deploy.arn,
     module.deploy_task_stopped.arn,
@@ -150,14 +151,30 @@ module "image_pushed" {
   source = "../rule"
 
   name        = "${var.prefix}-image-pushed"
-  description = "An image was pushed to ECR"
+  description = "An image was pushed to ECR, or replicated into it"
   event_pattern = jsonencode({
     source      = ["aws.ecr"]
-    detail-type = ["ECR Image Action"]
+    detail-type = ["ECR Image Action", "ECR Replication Action"]
     detail = {
-      action-type = ["PUSH"]
+      action-type = ["PUSH", "REPLICATE"]
       result      = ["SUCCESS"]
     }
+  })
+
+  function_name         = module.deploy.name
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}
+
+module "image_cached" {
+  source = "../rule"
+
+  name        = "${var.prefix}-image-cached"
+  description = "ECR imported an image from the upstream of a pull-through cache"
+  event_pattern = jsonencode({
+    source      = ["aws.ecr"]
+    detail-type = ["ECR Pull Through Cache Action"]
+    detail      = { sync-status = ["SUCCESS"] }
   })
 
   function_name         = module.deploy.name

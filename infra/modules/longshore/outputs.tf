@@ -12,6 +12,7 @@ locals {
     stack_imported              = module.stack_imported
     stack_at_rest_for_provision = module.stack_at_rest_for_provision
     image_pushed                = module.image_pushed
+    image_cached                = module.image_cached
     release_written             = module.release_written
     stack_at_rest_for_deploy    = module.stack_at_rest_for_deploy
     deploy_task_stopped         = module.deploy_task_stopped

@@ -1,4 +1,4 @@
-//! `ECR Image Action`, source `aws.ecr`.
+//! `ECR Image Action` and its siblings for images that ECR brings itself, source `aws.ecr`.
 //!
 //! Shape: the Amazon ECR User Guide, "Amazon ECR events and EventBridge". Delivery is best effort.
 
@@ -7,7 +7,13 @@ use serde::{Deserialize, Serialize};
 /// The detail-type of [`ImageAction`].
 pub const IMAGE_ACTION: &str = "ECR Image Action";
 
-/// The detail of an `ECR Image Action` event.
+/// The detail-type of an image that was replicated from another region or account; the detail is an [`ImageAction`].
+pub const REPLICATION_ACTION: &str = "ECR Replication Action";
+
+/// The detail-type of [`PullThroughCacheAction`].
+pub const PULL_THROUGH_CACHE_ACTION: &str = "ECR Pull Through Cache Action";
+
+/// The detail of an `ECR Image Action` or `ECR Replication Action` event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageAction {
@@ -19,7 +25,7 @@ pub struct ImageAction {
     /// none of ours may lack it.
     #[serde(default)]
     pub image_digest: String,
-    /// `PUSH`, `DELETE` or `UPDATE_STORAGE_CLASS`.
+    /// `PUSH`, `REPLICATE`, `DELETE` or `UPDATE_STORAGE_CLASS`.
     pub action_type: String,
     /// The tag; absent or empty for an image that is pushed by digest alone, as the children of an
     /// index are.
@@ -31,6 +37,37 @@ pub struct ImageAction {
     /// The media type of what the manifest describes, where ECR says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_media_type: Option<String>,
+}
+
+/// The detail of an `ECR Pull Through Cache Action` event: ECR imported an image from its upstream registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PullThroughCacheAction {
+    /// `SUCCESS` or `FAILURE`.
+    pub sync_status: String,
+    /// The repository's name, with the prefix of the cache's rule and without the registry.
+    pub repository_name: String,
+    /// `sha256:...` of the manifest or index; absent when it failed.
+    #[serde(default)]
+    pub image_digest: String,
+    /// The tag; absent or empty for an image that was asked for by its digest.
+    #[serde(default)]
+    pub image_tag: String,
+}
+
+impl From<PullThroughCacheAction> for ImageAction {
+    /// The push with which ECR keeps what it imported.
+    fn from(action: PullThroughCacheAction) -> Self {
+        Self {
+            result: action.sync_status,
+            repository_name: action.repository_name,
+            image_digest: action.image_digest,
+            action_type: "PUSH".to_owned(),
+            image_tag: action.image_tag,
+            manifest_media_type: None,
+            artifact_media_type: None,
+        }
+    }
 }
 
 /// Media types of manifests and indexes that a container can be started from.
@@ -48,9 +85,9 @@ const IMAGE_CONFIGURATION_MEDIA_TYPES: [&str; 2] = [
 ];
 
 impl ImageAction {
-    /// Whether something was pushed, and arrived.
+    /// Whether something was pushed or replicated, and arrived.
     pub fn is_successful_push(&self) -> bool {
-        self.action_type == "PUSH" && self.result == "SUCCESS"
+        ["PUSH", "REPLICATE"].contains(&self.action_type.as_str()) && self.result == "SUCCESS"
     }
 
     /// Whether a container can be started from what was pushed.

@@ -1,11 +1,15 @@
 //! What a function was woken by, told apart before anything is done.
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::arn::{self, ServiceName};
 use crate::cloudformation::{STACK_STATUS_CHANGE, StackStatusChange};
-use crate::ecr::{IMAGE_ACTION, ImageAction};
+use crate::ecr::{
+    IMAGE_ACTION, ImageAction, PULL_THROUGH_CACHE_ACTION, PullThroughCacheAction,
+    REPLICATION_ACTION,
+};
 use crate::ecs::{
     DEPLOYMENT_STATE_CHANGE, DeploymentStateChange, TASK_STATE_CHANGE, TaskStateChange, why_stopped,
 };
@@ -205,7 +209,13 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
     }
     let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
-        ("aws.ecr", IMAGE_ACTION) => push(&envelope),
+        ("aws.ecr", IMAGE_ACTION) => push::<ImageAction>("ECR Image Action event", &envelope),
+        ("aws.ecr", REPLICATION_ACTION) => {
+            push::<ImageAction>("ECR Replication Action event", &envelope)
+        }
+        ("aws.ecr", PULL_THROUGH_CACHE_ACTION) => {
+            push::<PullThroughCacheAction>("ECR Pull Through Cache Action event", &envelope)
+        }
         ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
         ("aws.ecs", TASK_STATE_CHANGE) => deploy_task(&envelope),
         (SOURCE, _) => Ok(told_to_deploy(LongshoreEvent::from_envelope(
@@ -394,9 +404,12 @@ pub fn parse_sync(payload: &Value) -> Result<SyncEvent, Malformed> {
     }
 }
 
-fn push(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
-    const WHAT: &str = "ECR Image Action event";
-    let action: ImageAction = parse(WHAT, &envelope.detail)?;
+/// An image came into a repository, in whichever of ECR's ways.
+fn push<Detail: DeserializeOwned + Into<ImageAction>>(
+    what: &str,
+    envelope: &EventBridgeEvent,
+) -> Result<DeployEvent, Malformed> {
+    let action: ImageAction = parse::<Detail>(what, &envelope.detail)?.into();
     if !action.is_successful_push() {
         return Ok(DeployEvent::Nothing("not a push that succeeded"));
     }
@@ -409,15 +422,15 @@ fn push(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {
         ));
     }
     if action.image_digest.is_empty() {
-        return Err(Malformed::new(WHAT, "field `image-digest`: missing"));
+        return Err(Malformed::new(what, "field `image-digest`: missing"));
     }
     let digest: Digest = action
         .image_digest
         .parse()
-        .map_err(|error| Malformed::new(WHAT, format!("field `image-digest`: {error}")))?;
+        .map_err(|error| Malformed::new(what, format!("field `image-digest`: {error}")))?;
     Ok(DeployEvent::Push(Push {
-        event_id: event_id(envelope, WHAT)?,
-        at: time(envelope, WHAT)?,
+        event_id: event_id(envelope, what)?,
+        at: time(envelope, what)?,
         image: Image {
             repository: action.repository_name,
             tag: Some(action.image_tag),

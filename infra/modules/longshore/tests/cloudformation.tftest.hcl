@@ -182,6 +182,10 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           "arn:aws:scheduler:ap-southeast-1:111122223333:schedule/*",
         ] }
         ManageSecretsOfStacks = { resource = ["arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:*/*/*"] }
+        LetSecretsUseKeys = {
+          resource  = ["arn:aws:kms:ap-southeast-1:111122223333:key/*"]
+          condition = { StringEquals = { "kms:ViaService" = "secretsmanager.ap-southeast-1.amazonaws.com" } }
+        }
         CreateKeys = {
           resource  = ["*"]
           condition = { Null = { "aws:RequestTag/longshore:stack" = "false" } }
@@ -306,6 +310,41 @@ run "every_action_is_named_and_none_is_a_right_to_give_rights" {
   }
 }
 
+# CloudFormation runs AutoScalingRollingUpdate itself, with the rights of its role:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html
+run "a_rolling_update_of_instances_may_read_and_replace_them" {
+  command = plan
+
+  assert {
+    condition = length(setsubtract([
+      "autoscaling:DescribeAutoScalingInstances",
+      "autoscaling:DescribeScalingActivities",
+      "autoscaling:DescribeScheduledActions",
+      "autoscaling:ResumeProcesses",
+      "autoscaling:SetDesiredCapacity",
+      "autoscaling:SuspendProcesses",
+      "autoscaling:TerminateInstanceInAutoScalingGroup",
+      "autoscaling:UpdateAutoScalingGroup",
+      ], flatten([
+        for policy in values(output.cloudformation_policies) : [
+          for statement in jsondecode(policy).Statement : statement.Action
+        ]
+    ]))) == 0
+    error_message = "Another instance type, image or subnet would be refused."
+  }
+}
+
+run "a_secret_with_a_key_is_encrypted_through_secrets_manager_only" {
+  command = plan
+
+  assert {
+    condition = flatten([
+      for statement in jsondecode(output.cloudformation_policies.observation).Statement : statement.Action if statement.Sid == "LetSecretsUseKeys"
+    ]) == ["kms:Decrypt", "kms:GenerateDataKey"]
+    error_message = "Secrets Manager needs both to write a secret with a key of the account's own."
+  }
+}
+
 run "who_may_only_read_changes_nothing_and_sees_no_secret" {
   command = plan
 
@@ -358,6 +397,8 @@ run "roles_of_templates_may_at_most_do_this" {
       "ec2:DescribeTags",
       "ecr:BatchCheckLayerAvailability",
       "ecr:BatchGetImage",
+      "ecr:BatchImportUpstreamImage",
+      "ecr:CreateRepository",
       "ecr:GetAuthorizationToken",
       "ecr:GetDownloadUrlForLayer",
       "ecs:DeregisterContainerInstance",
@@ -373,6 +414,7 @@ run "roles_of_templates_may_at_most_do_this" {
       "ecs:TagResource",
       "ecs:UpdateContainerInstancesState",
       "elasticfilesystem:ClientMount",
+      "elasticfilesystem:ClientRootAccess",
       "elasticfilesystem:ClientWrite",
       "elasticloadbalancing:DeregisterTargets",
       "elasticloadbalancing:DescribeListeners",

@@ -50,6 +50,12 @@ override_resource {
 
 override_resource {
   override_during = plan
+  target          = module.image_cached.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-image-cached" }
+}
+
+override_resource {
+  override_during = plan
   target          = module.release_written.aws_cloudwatch_event_rule.this
   values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-release-written" }
 }
@@ -154,8 +160,13 @@ run "each_rule_waits_for_exactly_its_events" {
     condition = { for key, rule in output.rules : key => [rule.event_bus_name, jsondecode(rule.event_pattern)] } == {
       image_pushed = ["default", {
         source      = ["aws.ecr"]
-        detail-type = ["ECR Image Action"]
-        detail      = { action-type = ["PUSH"], result = ["SUCCESS"] }
+        detail-type = ["ECR Image Action", "ECR Replication Action"]
+        detail      = { action-type = ["PUSH", "REPLICATE"], result = ["SUCCESS"] }
+      }]
+      image_cached = ["default", {
+        source      = ["aws.ecr"]
+        detail-type = ["ECR Pull Through Cache Action"]
+        detail      = { sync-status = ["SUCCESS"] }
       }]
       release_written = ["default", {
         source      = ["aws.s3"]
@@ -274,6 +285,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
       ])
       deploy = sort([
         output.rules.image_pushed.arn,
+        output.rules.image_cached.arn,
         output.rules.release_written.arn,
         output.rules.stack_at_rest_for_deploy.arn,
         output.rules.deploy_task_stopped.arn,
@@ -294,7 +306,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
   }
 
   assert {
-    condition     = length(distinct([for rule in output.rules : rule.arn])) == 14
+    condition     = length(distinct([for rule in output.rules : rule.arn])) == 15
     error_message = "The rules are not told apart here."
   }
 

@@ -16,6 +16,8 @@ use longshore_state::ErrorClass;
 use longshore_transfer::body::Body;
 use longshore_transfer::destination::{Destination, PutError, Target};
 
+use crate::support::record;
+
 const KEY: &str = "gtk+@2-2.24.33_2.arm64_linux.bottle.tar.gz";
 
 /// Of `hello`, as digits and as S3's header has it.
@@ -94,6 +96,12 @@ fn serve(stream: TcpStream, answer: &str, requests: &Mutex<Vec<Request>>) {
         .map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     let whole = stream.read_exact(&mut body).is_ok();
+    if let [method, resource, _] = *line.split_whitespace().collect::<Vec<_>>() {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        record(method, resource, headers, &String::from_utf8_lossy(&body));
+    }
     requests.lock().unwrap().push(Request {
         line: line.trim_end().to_owned(),
         headers,
@@ -272,4 +280,36 @@ async fn a_part_goes_up_as_it_comes_and_its_tag_is_told() {
     assert!(request.line.contains("partNumber=7"), "{}", request.line);
     assert!(request.line.contains("uploadId=upload"), "{}", request.line);
     assert_eq!(request.body, b"hello");
+}
+
+#[tokio::test]
+async fn parts_are_begun_put_together_in_their_order_and_thrown_away() {
+    let target = target();
+    let s3 = S3::answering(concat!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 85\r\nConnection: close\r\n\r\n",
+        "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+    ));
+    let upload = s3.destination().begin(&target).await.unwrap();
+    assert_eq!(upload, "u");
+    let request = s3.request();
+    assert!(request.line.contains("?uploads"), "{}", request.line);
+    assert_eq!(request.headers["x-amz-meta-sha256"], HELLO);
+
+    let s3 = S3::answering(concat!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 80\r\nConnection: close\r\n\r\n",
+        "<CompleteMultipartUploadResult><ETag>\"e1\"</ETag></CompleteMultipartUploadResult>"
+    ));
+    let tags = ["\"a\"".to_owned(), "\"b\"".to_owned()];
+    let completed = s3.destination().complete(&target, "u", &tags).await;
+    completed.unwrap();
+    let body = String::from_utf8(s3.request().body).unwrap();
+    let (first, second) = body.split_once("</Part>").unwrap();
+    assert!(first.contains("<PartNumber>1</PartNumber>"), "{body}");
+    assert!(second.contains("<PartNumber>2</PartNumber>"), "{body}");
+
+    let s3 = S3::answering("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    s3.destination().abort(&target, "u").await.unwrap();
+    let line = s3.request().line;
+    assert!(line.starts_with("DELETE "), "{line}");
+    assert!(line.contains("uploadId=u"), "{line}");
 }

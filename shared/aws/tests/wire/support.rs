@@ -1,6 +1,9 @@
 //! AWS as the SDK's HTTP client meets it: answers from a function, requests kept.
 
-use std::sync::{Arc, Mutex};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -16,9 +19,33 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use longshore_aws::AwsCloud;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 pub const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+
+/// Every request, a line each in the form in which the emulator records them, for `tests/judges`. It begins anew with
+/// each run of these tests.
+static RECORDING: LazyLock<Mutex<File>> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire.jsonl");
+    Mutex::new(File::create(path).unwrap())
+});
+
+/// Keeps a request; `resource` is its path and query.
+pub fn record<'a>(
+    method: &str,
+    resource: &str,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    body: &str,
+) {
+    let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
+    let headers: Map<String, Value> = headers
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect();
+    let line = json!({
+        "method": method, "path": path, "query": query, "headers": headers, "body": body,
+    });
+    writeln!(RECORDING.lock().unwrap(), "{line}").unwrap();
+}
 
 /// A request as AWS would have got it.
 #[derive(Debug, Clone)]
@@ -88,6 +115,12 @@ impl HttpConnector for Wire {
                 .collect(),
             body,
         };
+        record(
+            request.method(),
+            &format!("/{resource}"),
+            request.headers().iter(),
+            &call.body,
+        );
         let (status, body) = (self.answer)(&call);
         let delay = (self.delay)(&call);
         self.calls.lock().unwrap().push(call);

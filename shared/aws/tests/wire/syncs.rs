@@ -1,7 +1,10 @@
 //! What bottle syncs ask of S3, ECS, EFS and CloudFormation.
 
+use std::collections::BTreeMap;
+
 use longshore_bottles::ports::{FileSystems, MirrorStore, Mirrors, StoredObject, TaskRunner};
 use longshore_bottles::settings::{CapacityShare, TaskPlace};
+use longshore_provisioning::ports::Inventory as _;
 use longshore_state::store::Address;
 use longshore_state::{DocumentStore, ErrorClass, Version, WriteCondition};
 use serde_json::{Value, json};
@@ -356,10 +359,10 @@ async fn a_stopped_task_is_shown_with_what_it_died_of_and_a_forgotten_one_is_not
 
 #[tokio::test]
 async fn a_file_system_is_shown_with_all_its_mount_targets() {
-    let target = |subnet: &str, state: &str| json!({"MountTargetId": "fsmt-1", "FileSystemId": "fs-1", "SubnetId": subnet, "LifeCycleState": state});
+    let target = |subnet: &str, state: &str| json!({"MountTargetId": "fsmt-1", "FileSystemId": "fs-0a1b2c3d", "SubnetId": subnet, "LifeCycleState": state});
     let wire = Wire::new(move |call| match call.name.as_str() {
         "GET /2015-02-01/file-systems" => ok(&json!({"FileSystems": [{
-            "OwnerId": "111122223333", "CreationToken": "t", "FileSystemId": "fs-1",
+            "OwnerId": "111122223333", "CreationToken": "t", "FileSystemId": "fs-0a1b2c3d",
             "CreationTime": 1_790_000_000, "LifeCycleState": "available",
             "NumberOfMountTargets": 2, "SizeInBytes": {"Value": 6144},
             "PerformanceMode": "generalPurpose", "ThroughputMode": "provisioned",
@@ -373,7 +376,11 @@ async fn a_file_system_is_shown_with_all_its_mount_targets() {
         })),
         other => panic!("unexpected call {other}"),
     });
-    let shown = wire.cloud().describe_file_system("fs-1").await.unwrap();
+    let shown = wire
+        .cloud()
+        .describe_file_system("fs-0a1b2c3d")
+        .await
+        .unwrap();
     assert_eq!(shown.life_cycle_state, "available");
     assert_eq!(shown.throughput_mode, "provisioned");
     assert_eq!(shown.provisioned_throughput_in_mibps, Some(100));
@@ -384,7 +391,7 @@ async fn a_file_system_is_shown_with_all_its_mount_targets() {
             ("subnet-2".to_owned(), "creating".to_owned()),
         ]
     );
-    assert!(wire.calls()[0].query.contains("FileSystemId=fs-1"));
+    assert!(wire.calls()[0].query.contains("FileSystemId=fs-0a1b2c3d"));
 }
 
 #[tokio::test]
@@ -392,12 +399,16 @@ async fn a_file_system_that_is_gone_is_not_found() {
     let wire = Wire::new(|_| {
         (
             404,
-            json!({"ErrorCode": "FileSystemNotFound", "Message": "fs-1 does not exist"})
+            json!({"ErrorCode": "FileSystemNotFound", "Message": "fs-0a1b2c3d does not exist"})
                 .to_string(),
         )
     })
     .with_header("x-amzn-errortype", "FileSystemNotFound");
-    let error = wire.cloud().describe_file_system("fs-1").await.unwrap_err();
+    let error = wire
+        .cloud()
+        .describe_file_system("fs-0a1b2c3d")
+        .await
+        .unwrap_err();
     assert_eq!(error.class, ErrorClass::NotFound, "{error}");
 }
 
@@ -405,17 +416,17 @@ async fn a_file_system_that_is_gone_is_not_found() {
 async fn throughput_is_provisioned() {
     let wire = Wire::new(|_| (202, EFS_UPDATED.to_owned()));
     wire.cloud()
-        .set_provisioned_throughput("fs-1", 300)
+        .set_provisioned_throughput("fs-0a1b2c3d", 300)
         .await
         .unwrap();
     let call = &wire.calls()[0];
-    assert_eq!(call.name, "PUT /2015-02-01/file-systems/fs-1");
+    assert_eq!(call.name, "PUT /2015-02-01/file-systems/fs-0a1b2c3d");
     let sent = call.json();
     assert_eq!(sent["ThroughputMode"], "provisioned");
     assert_eq!(sent["ProvisionedThroughputInMibps"].as_f64(), Some(300.0));
 }
 
-const EFS_UPDATED: &str = r#"{"OwnerId": "111122223333", "CreationToken": "t", "FileSystemId": "fs-1",
+const EFS_UPDATED: &str = r#"{"OwnerId": "111122223333", "CreationToken": "t", "FileSystemId": "fs-0a1b2c3d",
     "CreationTime": 1790000000, "LifeCycleState": "updating", "NumberOfMountTargets": 2,
     "SizeInBytes": {"Value": 6144}, "PerformanceMode": "generalPurpose", "Tags": []}"#;
 
@@ -432,7 +443,7 @@ async fn throughput_that_may_not_be_lowered_yet_is_refused_in_the_words_of_efs()
     .with_header("x-amzn-errortype", "TooManyRequests");
     let error = wire
         .cloud()
-        .set_provisioned_throughput("fs-1", 100)
+        .set_provisioned_throughput("fs-0a1b2c3d", 100)
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Refused);
@@ -543,4 +554,35 @@ async fn the_mirrors_that_were_ever_synced_are_in_the_state_bucket() {
         calls[0].query
     );
     assert_eq!(calls[1].name, "PUT /state/syncs/bottles.json");
+}
+
+#[tokio::test]
+async fn a_bucket_that_outlived_its_stack_is_known_by_its_tags() {
+    let wire = Wire::new(|call| match call.name.as_str() {
+        "GET /" => (
+            200,
+            "<ListAllMyBucketsResult><Buckets><Bucket><Name>bottles-ours</Name></Bucket>\
+             <Bucket><Name>bottles-theirs</Name></Bucket></Buckets></ListAllMyBucketsResult>"
+                .to_owned(),
+        ),
+        name if name.starts_with("GET /bottles-ours") && call.query.contains("tagging") => (
+            200,
+            "<Tagging><TagSet><Tag><Key>longshore:stack</Key><Value>bottles</Value></Tag>\
+             <Tag><Key>longshore:bucket</Key><Value>mirror</Value></Tag></TagSet></Tagging>"
+                .to_owned(),
+        ),
+        _ => (
+            404,
+            "<Error><Code>NoSuchTagSet</Code><Message>none</Message></Error>".to_owned(),
+        ),
+    });
+    let names = BTreeMap::from([("mirror".to_owned(), "bottles-${AWS::Region}".to_owned())]);
+    let found = wire.cloud().buckets("bottles", &names).await.unwrap();
+    let [found] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(
+        (found.name.as_str(), found.bucket_name.as_str()),
+        ("mirror", "bottles-ours")
+    );
 }
