@@ -231,6 +231,18 @@ fn images_of_other_registries_are_taken_as_they_are_and_not_followed() {
             "210987654321.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
             Some("arn:${AWS::Partition}:ecr:eu-west-1:210987654321:repository/shop/api"),
         ),
+        (
+            "210987654321.dkr-ecr.eu-west-1.on.aws/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:eu-west-1:210987654321:repository/shop/api"),
+        ),
+        (
+            "210987654321.dkr.ecr-fips.us-gov-west-1.amazonaws.com/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:us-gov-west-1:210987654321:repository/shop/api"),
+        ),
+        (
+            "210987654321.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:cn-north-1:210987654321:repository/shop/api"),
+        ),
     ] {
         let template = service(json!({"image": image}));
         assert_eq!(template.container("Api")["Image"], image);
@@ -294,6 +306,30 @@ fn the_metadata_says_what_routes_are_made_from() {
                 "router": {"Image": "public.ecr.aws/aws-observability/aws-for-fluent-bit:2"},
             },
         })
+    );
+}
+
+#[test]
+fn a_sidecar_of_a_dual_stack_registry_may_be_pulled_too() {
+    let template = service(json!({
+        "image": "shop/api:v1@sha256:0000000000000000000000000000000000000000000000000000000000000001",
+        "sidecars": {
+            "proxy": {"image": "210987654321.dkr-ecr-fips.us-east-1.on.aws/shop/proxy:v3"},
+        },
+    }));
+    assert_eq!(
+        template.statement("ExecutionRoleApi", "Pull")["Resource"],
+        json!([
+            {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/shop/api"},
+            {"Fn::Sub": "arn:${AWS::Partition}:ecr:us-east-1:210987654321:repository/shop/proxy"},
+        ])
+    );
+    let image = &template.container("Api")["Image"]["Fn::Sub"];
+    assert!(
+        image.as_str().unwrap().ends_with(
+            "/shop/api@sha256:0000000000000000000000000000000000000000000000000000000000000001"
+        ),
+        "the digest counts: {image}"
     );
 }
 
