@@ -47,6 +47,8 @@ fn stellar_insights_runs_on_instances_that_differ_by_environment() {
             user_data.contains("ECS_CLUSTER=${Cluster}\n"),
             "{user_data}"
         );
+        // For this one the agent would need a right for the tags of the whole account.
+        assert!(!user_data.contains("PROPAGATE_TAGS"), "{user_data}");
         assert_eq!(
             launch["IamInstanceProfile"]["Arn"],
             json!({"Fn::GetAtt": ["InstanceProfileMain", "Arn"]})
