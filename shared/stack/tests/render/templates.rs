@@ -404,6 +404,41 @@ fn a_service_mounts_only_what_it_says_and_only_as_it_says() {
 }
 
 #[test]
+fn root_may_use_a_file_system_as_root_and_nobody_else_may() {
+    let root = "elasticfilesystem:ClientRootAccess";
+    for (says, access_point, is_granted) in [
+        (json!({}), None, true),
+        (json!({"user": "0:0"}), None, true),
+        (json!({"user": "root"}), None, true),
+        (json!({"user": "1000"}), None, false),
+        (json!({}), Some("app"), false),
+        (json!({"user": "1000"}), Some("root"), true),
+    ] {
+        let mut says = says;
+        says["image"] = json!("api:v1");
+        says["mount_points"] = json!([
+            {"file_system": "data", "access_point": access_point, "container_path": "/data"}
+        ]);
+        let template = template(&json!({
+            "name": "shop",
+            "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+            "file_systems": {"data": {"access_points": {
+                "app": {"posix_user": {"uid": 1000, "gid": 1000}},
+                "root": {"posix_user": {"uid": 0, "gid": 0}},
+            }}},
+            "services": {"api": says},
+        }));
+        let statements = template.statements("TaskRoleApi");
+        let actions = &statements[0]["Action"];
+        assert_eq!(
+            actions.as_array().unwrap().contains(&json!(root)),
+            is_granted,
+            "{says}: {actions}"
+        );
+    }
+}
+
+#[test]
 fn a_security_group_lets_out_everything_unless_it_says_what() {
     let template = service(json!({}));
     let egress = &template.properties("SecurityGroupApi")["SecurityGroupEgress"];
