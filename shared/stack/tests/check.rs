@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::longshore::{Problem, Severity};
-use longshore_stack::check::{Subnet, Surroundings, check_surroundings, needs};
+use longshore_stack::check::{
+    Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+};
 use longshore_stack::read::{Reading, Selection, read};
 
 /// Two services, of which one is behind the load balancer; an access point on a file system; instances.
@@ -2262,6 +2264,39 @@ fn what_must_be_there_is_asked_for() {
     assert_eq!(needs.secrets, BTreeSet::from(["a".to_owned()]));
     assert_eq!(needs.subnets.len(), 5);
     assert_eq!(located("{}", &surroundings()), []);
+    let mut there = surroundings();
+    let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf";
+    there.secrets.insert("a".to_owned(), arn.to_owned());
+    let overlay = "{services: {api: {secrets: {A: {value_from: a}}}}}";
+    assert_eq!(located(overlay, &there), []);
+}
+
+#[test]
+fn a_name_that_looks_like_the_end_of_an_arn_is_told_where_nobody_is_asked() {
+    for (name, is_told) in [
+        ("shop/prod/app-config", true),
+        ("shop/prod/config", false),
+        ("shop/prod/app-configs", false),
+        // A complete ARN is what it looks like.
+        (
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop-AbCdEf",
+            false,
+        ),
+    ] {
+        let overlay =
+            format!("{{services: {{api: {{secrets: {{A: {{value_from: \"{name}\"}}}}}}}}}}");
+        let reading = shop(&overlay).unwrap();
+        assert_eq!(reading.warnings, [], "`plan` asks for it");
+        let found = reading.locate(check_without_surroundings(&reading.stack));
+        let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+        if is_told {
+            assert_eq!(paths, ["services.api.secrets.A.value_from"], "{name}");
+            assert_eq!(found[0].severity, Severity::Warning);
+            assert!(found[0].line.is_some());
+        } else {
+            assert!(paths.is_empty(), "{name}: {found:#?}");
+        }
+    }
 }
 
 #[test]
@@ -2269,7 +2304,6 @@ fn what_is_not_there_is_told_at_its_place() {
     let mut missing = surroundings();
     missing.missing_repositories.insert("shop/api".to_owned());
     missing.missing_images = ["services.api".to_owned(), "services.batch".to_owned()].into();
-    missing.missing_secrets.insert("a".to_owned());
     missing.subnets.remove("subnet-1a1b2c3d");
     missing
         .subnets

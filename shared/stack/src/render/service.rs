@@ -376,7 +376,7 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
         .iter()
         .map(|(variable, secret)| SecretVariable {
             name: variable.clone(),
-            value_from: secrets::value_from(member, spec, variable, secret),
+            value_from: secrets::value_from(frame, member, spec, variable, secret),
         })
         .collect();
     let depends_on = spec.depends_on.iter().map(|dependency| Dependency {

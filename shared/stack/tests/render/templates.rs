@@ -99,6 +99,32 @@ fn secrets_are_read_by_the_arn_that_ecs_takes_and_by_no_other() {
 }
 
 #[test]
+fn a_secret_that_was_looked_up_is_named_by_its_complete_arn() {
+    let name = "shop/app-config";
+    let arn = format!("arn:aws:secretsmanager:eu-west-2:1:secret:{name}-a1B2c3");
+    let stack = of(&json!({
+        "name": "shop",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+        "services": {"api": {"image": "api:v1", "secrets": {
+            "KEYED": {"value_from": name, "json_key": "inner"},
+            "WHOLE": {"value_from": name},
+        }}},
+    }));
+    let context = Context {
+        secrets: [(name.to_owned(), arn.clone())].into(),
+        ..context()
+    };
+    let template = Template(body(&render(&stack, &context)));
+    assert_eq!(template.secret("Api", "WHOLE"), &json!(arn));
+    assert_eq!(
+        template.secret("Api", "KEYED"),
+        &json!(format!("{arn}:inner::"))
+    );
+    let reads = template.statement("ExecutionRoleApi", "ReadSecrets");
+    assert_eq!(reads["Resource"], json!([arn]), "and no other secret");
+}
+
+#[test]
 fn a_key_of_ones_own_may_be_used_through_secrets_manager_only() {
     let template = template(&document());
     let decrypt = template.statement("ExecutionRoleApi", "Decrypt");
