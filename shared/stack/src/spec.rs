@@ -4,6 +4,7 @@
 //! types, so the words below are what editors show.
 
 mod capacity;
+mod circuit_breaker;
 mod cluster;
 mod container;
 mod deployment;
@@ -24,6 +25,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use capacity::Capacity;
+pub use circuit_breaker::{
+    CircuitBreaker, CircuitBreakerThreshold, CircuitBreakerThresholdType, DeploymentCircuitBreaker,
+};
 pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
 pub use container::{
     Container, ContainerCondition, ContainerDependency, FirelensConfiguration, LogRouter, Sidecar,

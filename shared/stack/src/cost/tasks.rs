@@ -89,9 +89,10 @@ fn average_tasks(resource: &str, service: &Service, bill: &mut Bill<'_>) -> Quan
     if let Some(expected) = service.expected_task_count {
         return Quantity::expected(expected);
     }
-    let (tasks, field) = match &service.scaling {
-        Some(scaling) => (scaling.min_capacity, "scaling.min_capacity"),
-        None => (service.desired_count, "desired_count"),
+    let tasks = service.first_tasks();
+    let field = match &service.scaling {
+        Some(_) => "scaling.min_capacity",
+        None => "desired_count",
     };
     bill.assume(format!(
         "{resource}: on average as many tasks as its {field}, {tasks}; expected_task_count says otherwise"

@@ -104,6 +104,7 @@ impl<'a> Fitting<'a> {
                 });
                 Some(Value::Array(values.collect()))
             }
+            (Shape::Switch(settings), Content::Map(_)) => self.node(node, settings, path, key),
             _ => self.scalar(node, shape, path, key),
         }
     }
@@ -277,7 +278,7 @@ impl<'a> Fitting<'a> {
                     None => String::new(),
                 }
             }
-            (Shape::Boolean, Content::Plain(text)) => match meaning(text) {
+            (Shape::Boolean | Shape::Switch(_), Content::Plain(text)) => match meaning(text) {
                 Meaning::Boolean(value) => return Some(Value::Bool(value)),
                 _ if is_old_boolean(text) => {
                     format!("; `{text}` is a text in YAML 1.2")
@@ -301,7 +302,10 @@ impl<'a> Fitting<'a> {
                 Meaning::NotFinite | Meaning::Integer(None) => " that is finite".to_owned(),
                 _ => String::new(),
             },
-            (Shape::Boolean | Shape::Integer(..) | Shape::Number, Content::Text(text))
+            (
+                Shape::Boolean | Shape::Switch(_) | Shape::Integer(..) | Shape::Number,
+                Content::Text(text),
+            )
                 if meaning(text) != Meaning::Text =>
             {
                 " without quotes".to_owned()
@@ -425,6 +429,7 @@ fn homes_of(name: &str) -> Vec<String> {
             }
             Shape::Map(values) => look(values, name, &format!("{path}.<name>"), homes),
             Shape::List(items) => look(items, name, &format!("{path}[]"), homes),
+            Shape::Switch(settings) => look(settings, name, path, homes),
             _ => {}
         }
     }

@@ -284,6 +284,30 @@ fn images_of_other_registries_are_taken_as_they_are_and_not_followed() {
 }
 
 #[test]
+fn a_sidecar_of_a_dual_stack_registry_may_be_pulled_too() {
+    let template = service(json!({
+        "image": "shop/api:v1@sha256:0000000000000000000000000000000000000000000000000000000000000001",
+        "sidecars": {
+            "proxy": {"image": "210987654321.dkr-ecr-fips.us-east-1.on.aws/shop/proxy:v3"},
+        },
+    }));
+    assert_eq!(
+        template.statement("ExecutionRoleApi", "Pull")["Resource"],
+        json!([
+            {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/shop/api"},
+            {"Fn::Sub": "arn:${AWS::Partition}:ecr:us-east-1:210987654321:repository/shop/proxy"},
+        ])
+    );
+    let image = &template.container("Api")["Image"]["Fn::Sub"];
+    assert!(
+        image.as_str().unwrap().ends_with(
+            "/shop/api@sha256:0000000000000000000000000000000000000000000000000000000000000001"
+        ),
+        "the digest counts: {image}"
+    );
+}
+
+#[test]
 fn the_metadata_says_what_routes_are_made_from() {
     let template = template(&document());
     let metadata = &template.0["Metadata"]["Longshore"];
@@ -336,30 +360,6 @@ fn the_metadata_says_what_routes_are_made_from() {
 }
 
 #[test]
-fn a_sidecar_of_a_dual_stack_registry_may_be_pulled_too() {
-    let template = service(json!({
-        "image": "shop/api:v1@sha256:0000000000000000000000000000000000000000000000000000000000000001",
-        "sidecars": {
-            "proxy": {"image": "210987654321.dkr-ecr-fips.us-east-1.on.aws/shop/proxy:v3"},
-        },
-    }));
-    assert_eq!(
-        template.statement("ExecutionRoleApi", "Pull")["Resource"],
-        json!([
-            {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/shop/api"},
-            {"Fn::Sub": "arn:${AWS::Partition}:ecr:us-east-1:210987654321:repository/shop/proxy"},
-        ])
-    );
-    let image = &template.container("Api")["Image"]["Fn::Sub"];
-    assert!(
-        image.as_str().unwrap().ends_with(
-            "/shop/api@sha256:0000000000000000000000000000000000000000000000000000000000000001"
-        ),
-        "the digest counts: {image}"
-    );
-}
-
-#[test]
 fn what_holds_data_stays_unless_the_stack_file_lets_it_go() {
     let policies = |template: &Template, id: &str| {
         let resource = template.resource(id);
@@ -400,36 +400,6 @@ fn a_file_system_refers_to_nothing_else_and_says_whose_it_is() {
 }
 
 #[test]
-fn a_service_mounts_only_what_it_says_and_only_as_it_says() {
-    let mut document = document();
-    document["services"]["api"]["mount_points"][0]["read_only"] = json!(true);
-    let template = template(&document);
-    let statements = template.statements("TaskRoleApi");
-    let mut mounts = statements
-        .iter()
-        .filter(|statement| statement["Action"][0] == "elasticfilesystem:ClientMount");
-    assert_eq!(
-        mounts.next().unwrap()["Action"],
-        json!(["elasticfilesystem:ClientMount"])
-    );
-    assert!(mounts.next().is_none());
-    // The groups that exist may mount too, and `mirror`; `web` and `jobs` may not.
-    let ingress: Vec<&str> = template
-        .ids("AWS::EC2::SecurityGroupIngress")
-        .into_iter()
-        .filter(|id| id.starts_with("MountIngress"))
-        .collect();
-    assert_eq!(
-        ingress,
-        [
-            "MountIngressDataApi",
-            "MountIngressDataApiSg0a1b2c3d4e5f60002",
-            "MountIngressDataMirror"
-        ]
-    );
-}
-
-#[test]
 fn root_may_use_a_file_system_as_root_and_nobody_else_may() {
     let root = "elasticfilesystem:ClientRootAccess";
     for (says, access_point, is_granted) in [
@@ -462,6 +432,36 @@ fn root_may_use_a_file_system_as_root_and_nobody_else_may() {
             "{says}: {actions}"
         );
     }
+}
+
+#[test]
+fn a_service_mounts_only_what_it_says_and_only_as_it_says() {
+    let mut document = document();
+    document["services"]["api"]["mount_points"][0]["read_only"] = json!(true);
+    let template = template(&document);
+    let statements = template.statements("TaskRoleApi");
+    let mut mounts = statements
+        .iter()
+        .filter(|statement| statement["Action"][0] == "elasticfilesystem:ClientMount");
+    assert_eq!(
+        mounts.next().unwrap()["Action"],
+        json!(["elasticfilesystem:ClientMount"])
+    );
+    assert!(mounts.next().is_none());
+    // The groups that exist may mount too, and `mirror`; `web` and `jobs` may not.
+    let ingress: Vec<&str> = template
+        .ids("AWS::EC2::SecurityGroupIngress")
+        .into_iter()
+        .filter(|id| id.starts_with("MountIngress"))
+        .collect();
+    assert_eq!(
+        ingress,
+        [
+            "MountIngressDataApi",
+            "MountIngressDataApiSg0a1b2c3d4e5f60002",
+            "MountIngressDataMirror"
+        ]
+    );
 }
 
 #[test]
@@ -523,13 +523,71 @@ fn a_service_that_may_rest_at_zero_scales_by_steps_even_if_no_periods_are_said()
 }
 
 #[test]
-fn the_desired_count_is_left_to_scaling_where_there_is_some() {
+fn the_desired_count_is_left_alone_where_the_file_says_none_and_where_there_is_scaling() {
+    let unsaid = service(json!({}));
+    assert!(unsaid.properties("ServiceApi")["DesiredCount"].is_null());
+    let none = service(json!({"desired_count": 0}));
+    assert_eq!(none.properties("ServiceApi")["DesiredCount"], 0);
     let fixed = service(json!({"desired_count": 3}));
     assert_eq!(fixed.properties("ServiceApi")["DesiredCount"], 3);
     let scaled = service(json!({"desired_count": 3, "scaling": {
         "max_capacity": 5, "target_cpu_utilization": 50,
     }}));
     assert!(scaled.properties("ServiceApi")["DesiredCount"].is_null());
+}
+
+#[test]
+fn whether_tasks_are_evened_out_among_zones_is_always_said() {
+    let rebalancing = "AvailabilityZoneRebalancing";
+    for (says, expected) in [
+        (json!({}), "ENABLED"),
+        (json!({"availability_zone_rebalancing": false}), "DISABLED"),
+        // ECS refuses the two together.
+        (
+            json!({"deployment_configuration": {
+                "minimum_healthy_percent": 0, "maximum_percent": 100,
+            }}),
+            "DISABLED",
+        ),
+    ] {
+        let template = service(says.clone());
+        assert_eq!(
+            template.properties("ServiceApi")[rebalancing],
+            expected,
+            "{says}"
+        );
+    }
+}
+
+#[test]
+fn a_circuit_breaker_is_on_off_or_as_it_is_said_in_all_its_parts() {
+    let breaker = |says: Value| {
+        let template = service(json!({
+            "deployment_configuration": {"deployment_circuit_breaker": says},
+        }));
+        template.properties("ServiceApi")["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
+            .clone()
+    };
+    assert_eq!(
+        breaker(json!(true)),
+        json!({"Enable": true, "Rollback": true})
+    );
+    assert_eq!(
+        breaker(json!(false)),
+        json!({"Enable": false, "Rollback": false})
+    );
+    let threshold = json!({"type": "COUNT", "value": 3});
+    assert_eq!(
+        breaker(json!({"threshold_configuration": threshold})),
+        json!({
+            "Enable": true, "Rollback": true,
+            "ThresholdConfiguration": {"Type": "COUNT", "Value": 3},
+        })
+    );
+    assert_eq!(
+        breaker(json!({"rollback": false, "reset_on_healthy_task": false})),
+        json!({"Enable": true, "Rollback": false, "ResetOnHealthyTask": false})
+    );
 }
 
 #[test]
