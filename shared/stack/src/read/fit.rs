@@ -122,8 +122,7 @@ impl<'a> Fitting<'a> {
                 let meant = self.unknown(name, entry, fields, path);
                 if let Some((meant, field)) = meant
                     && !entries.contains_key(meant)
-                    && let Some(value) =
-                        self.node(&entry.value, &field.shape, &path.key(name), entry.mark)
+                    && let Some(value) = self.in_the_place_of(name, entry, meant, field, path)
                 {
                     map.insert(meant.clone(), value);
                 }
@@ -166,6 +165,29 @@ impl<'a> Fitting<'a> {
             }
         }
         Value::Object(map)
+    }
+
+    /// Holds what is under a misspelt key against what was probably meant. What is missing there may be under
+    /// another key that is not known, so nothing is said of it; and if anything is wrong with it, no rule looks
+    /// at it.
+    fn in_the_place_of(
+        &mut self,
+        name: &str,
+        entry: &Entry,
+        meant: &str,
+        field: &Field,
+        path: &Path,
+    ) -> Option<Value> {
+        let (problems, faulty) = (self.problems.len(), self.faulty.len());
+        let value = self.node(&entry.value, &field.shape, &path.key(name), entry.mark);
+        if self.looking == Looking::ForMissing {
+            self.problems.truncate(problems);
+        }
+        if self.problems.len() > problems || self.faulty.len() > faulty {
+            let place = path.key(meant);
+            self.faulty.push(place.within(&self.prefix));
+        }
+        value
     }
 
     /// Tells of an unknown key. The result is the known one that was probably meant, if the value is of its
@@ -309,6 +331,15 @@ impl<'a> Fitting<'a> {
                 if meaning(text) != Meaning::Text =>
             {
                 " without quotes".to_owned()
+            }
+            (Shape::Fields(fields), Content::Plain(_) | Content::Text(_)) => {
+                match fields.iter().find(|(_, field)| field.example.is_some()) {
+                    Some((name, field)) => format!(
+                        " such as {{{name}: {}}}",
+                        field.example.as_deref().unwrap_or_default()
+                    ),
+                    None => String::new(),
+                }
             }
             (Shape::List(items), Content::Plain(_) | Content::Text(_))
                 if !matches!(**items, Shape::Fields(_)) =>

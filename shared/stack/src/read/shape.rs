@@ -38,6 +38,8 @@ pub(super) struct Field {
     pub required: bool,
     /// The first sentence of its description.
     pub description: String,
+    /// What can stand there.
+    pub example: Option<String>,
 }
 
 impl Shape {
@@ -198,6 +200,7 @@ fn fields_of(
                 shape: Shape::of(property, definitions),
                 required: required.is_some_and(|names| names.iter().any(|one| one == name)),
                 description: first_sentence(description),
+                example: property["examples"][0].as_str().map(str::to_owned),
             };
             (name.clone(), field)
         })
