@@ -107,16 +107,32 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
     }
 }
 
+/// Whether a directory can be an access point's: the Amazon EFS API Reference, RootDirectory.
+fn is_directory(path: &str) -> bool {
+    let Some(directories) = path.strip_prefix('/') else {
+        return false;
+    };
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && !name.contains(|character: char| {
+                character.is_control() || "$#<>;`|&?{}^*".contains(character)
+            })
+    };
+    path.len() <= 100
+        && (directories.is_empty()
+            || directories.split('/').count() <= 4 && directories.split('/').all(is_name))
+}
+
 fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Findings) {
     let directory = &access_point.root_directory;
     let path_of_directory = path.key("root_directory");
-    let levels = directory.path.split('/').filter(|part| !part.is_empty());
-    if !directory.path.starts_with('/') || directory.path.len() > 100 || levels.count() > 4 {
+    if !is_directory(&directory.path) {
         findings.error(
             path_of_directory.key("path"),
             &directory.path,
-            "EFS does not allow this path, expected one that begins with /, of at most four directories and 100 \
-             characters",
+            "EFS does not allow this path, expected one that begins with / and does not end with it, of at most \
+             four directories and 100 characters, without a dot at the beginning of a directory and without `$#<>;`|&?{}^*`",
         );
     }
     let permissions = &directory.permissions;

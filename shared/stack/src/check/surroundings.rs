@@ -102,7 +102,7 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
 /// Warns of what a template can only be right about when AWS was asked.
 ///
 /// Secrets Manager takes an ARN that ends in a hyphen and six characters for a complete one (the AWS Secrets
-/// Manager User Guide, "Troubleshoot", on names that end so), so none may be made of such a name.
+/// Manager API Reference, CreateSecret, `Name`), so none may be made of such a name.
 pub fn check_without_surroundings(stack: &Stack) -> Vec<Finding> {
     let mut findings = Findings::default();
     let all = stack.services.iter();
@@ -172,7 +172,9 @@ fn check_image(
 fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
     let vpc = &stack.network.vpc_id;
     for (path, subnets) in subnet_lists(stack) {
+        let is_of_load_balancer = path.to_string().starts_with("load_balancer");
         let mut zones: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut same_zone = Vec::new();
         let mut all_known = true;
         for (index, id) in subnets.iter().enumerate() {
             let item = path.index(index);
@@ -199,9 +201,11 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
                     ),
                 );
             }
-            zones.insert(&subnet.availability_zone, id);
+            let other = zones.insert(&subnet.availability_zone, id);
+            if let Some(other) = other.filter(|other| is_of_load_balancer && *other != id) {
+                same_zone.push((item, id, other, &subnet.availability_zone));
+            }
         }
-        let is_of_load_balancer = path.to_string().starts_with("load_balancer");
         if is_of_load_balancer && all_known && zones.len() == 1 {
             let zone = zones.keys().copied().collect::<String>();
             findings.error(
@@ -210,6 +214,17 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
                 format!(
                     "all subnets are in {zone}, expected subnets in at least two availability zones for \
                      a load balancer"
+                ),
+            );
+            continue;
+        }
+        for (item, id, other, zone) in same_zone {
+            findings.error(
+                item,
+                id,
+                format!(
+                    "subnets {other} and {id} are both in {zone}, but a load balancer takes one subnet a zone; \
+                     keep one of them"
                 ),
             );
         }

@@ -1,5 +1,8 @@
 //! Tasks on Fargate, and the instances of those that run on EC2.
 
+use longshore_events::words::counted;
+
+use crate::instances::tasks_of;
 use crate::spec::{BottleSync, CapacityProvider, CpuArchitecture, Schedule, Service, Stack};
 
 use super::amounts::Quantity;
@@ -69,11 +72,24 @@ pub(super) fn capacity(stack: &Stack, bill: &mut Bill<'_>) {
         let instances = if let Some(expected) = capacity.expected_instance_count {
             Quantity::expected(expected)
         } else {
-            bill.assume(format!(
-                "{resource}: on average as many instances as its min_size, {}; expected_instance_count says otherwise",
-                capacity.min_size
-            ));
-            Quantity::whole(capacity.min_size.into())
+            let least = u64::from(capacity.min_size);
+            let tasks = stack.first_tasks_on(name);
+            let needed = tasks_of(&capacity.instance_type)
+                .map_or(least, |room| tasks.div_ceil(room.into()))
+                .min(capacity.max_size.into());
+            if needed > least {
+                bill.assume(format!(
+                    "{resource}: on average as many instances as its {} need, {needed}, since each task has a \
+                     network interface of its own; expected_instance_count says otherwise",
+                    counted(tasks, "task")
+                ));
+            } else {
+                bill.assume(format!(
+                    "{resource}: on average as many instances as its min_size, {least}; expected_instance_count \
+                     says otherwise"
+                ));
+            }
+            Quantity::whole(needed.max(least))
         };
         bill.charge_instances(&resource, &capacity.instance_type, hours(instances));
         bill.charge(
