@@ -206,6 +206,26 @@ fn what_aws_has_room_for_is_all_that_a_stack_may_have() {
 }
 
 #[test]
+fn a_task_has_ten_containers_and_a_sidecar_may_have_the_image_of_the_service() {
+    let sidecars = |count: usize| {
+        let sidecars: Vec<String> = (0..count)
+            .map(|number| format!("s{number}: {{image: \"shop/s{number}:v1\"}}"))
+            .collect();
+        format!(
+            "{{services: {{api: {{sidecars: {{{}}}}}}}}}",
+            sidecars.join(", ")
+        )
+    };
+    let (path, message, _) = the_one_problem(&sidecars(10));
+    assert_eq!(path, "services.api.sidecars");
+    assert!(message.contains("at most 10 containers"), "{message}");
+    assert_eq!(problems(&sidecars(9)), []);
+    let twin = "{services: {api: {depends_on: [{container_name: migrate, condition: SUCCESS}], sidecars: \
+                {migrate: {image: \"shop/api:v1\", command: [migrate], essential: false}}}}}";
+    assert_eq!(problems(twin), []);
+}
+
+#[test]
 fn the_name_that_tasks_are_started_by_is_one_that_ecs_takes() {
     let service = "x".repeat(64);
     let stack = "s".repeat(40);
@@ -422,7 +442,7 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
             "services.api.image_policy.semver",
             "`tags` say already which images are deployed",
             "{services: {api: {image_policy: {tags: [\"v*\"], semver: \">=1\"}}}}",
-            "{services: {api: {image_policy: {semver: \">=1, <2\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \">=1, <2\"}}}}",
         ),
         error(
             "services.api.image_policy.tag_pattern",
@@ -433,8 +453,8 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
         error(
             "services.api.image_policy.semver",
             "expected a range such as `>=1.2, <2`",
-            "{services: {api: {image_policy: {semver: newest}}}}",
-            "{services: {api: {image_policy: {semver: \"^1.2\", minimum_age_minutes: 10}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: newest}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"^1.2\", minimum_age_minutes: 10}}}}",
         ),
         error(
             "services.api.image_policy.tag_pattern",
@@ -445,8 +465,8 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
         error(
             "services.api.image_policy.tag_pattern",
             "a group says where in the tag the version is",
-            "{services: {api: {image_policy: {semver: \"1\", tag_pattern: \"api-.+\"}}}}",
-            "{services: {api: {image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-.+\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
         ),
         error(
             "services.api.image_policy.moved_tags",
@@ -529,8 +549,8 @@ fn deployments_can_go_as_the_rollout_says() {
         warning(
             "services.api.rollout.after[0]",
             "has another `image_policy`",
-            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {semver: \"1\"}}}}",
-            "{services: {api: {image_policy: {semver: \"1\"}, rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {semver: \"1\"}}}}",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\"}, rollout: {after: [batch]}}, batch: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\"}}}}",
         ),
         error(
             "services.batch.rollout.after[0]",
