@@ -1,6 +1,6 @@
 # EventBridge writes the events of stacks (`events` in a stack file) to a log group
-# of each stack. It may by a resource policy of CloudWatch Logs, of which an account
-# has ten in a region: one for all stacks, and not one a stack.
+# of each stack, which a resource policy of CloudWatch Logs must allow. An account
+# has room for ten in a region, so there is one for all stacks.
 resource "aws_cloudwatch_log_resource_policy" "events_of_stacks" {
   policy_name = "${var.prefix}-events-of-stacks"
 

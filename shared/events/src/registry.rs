@@ -94,7 +94,7 @@ const DOMAINS: [(&str, &str, &str); 7] = [
 const OPEN_DOMAIN: &str = "${AWS::URLSuffix}";
 
 impl<'a> EcrRegistry<'a> {
-    /// The registry of which `host` is one of the hosts; `None` for any other host.
+    /// The registry that `host` leads to; `None` for a host that is not ECR's.
     pub fn of(host: &'a str) -> Option<Self> {
         let (account, rest) = host.split_once('.')?;
         let (service, rest) = match rest.strip_prefix("dkr.") {

@@ -81,7 +81,7 @@ fn interfaces_of(instance_type: &str) -> Option<u32> {
         _ => match size.strip_suffix("xlarge")?.parse::<u32>().ok()? {
             0..=2 => 4,
             3..=12 => 8,
-            // Two network cards, of which ECS uses one.
+            // These have two network cards, and ECS uses one.
             32 if family.ends_with("in") || family.ends_with("idn") => 8,
             _ => 15,
         },

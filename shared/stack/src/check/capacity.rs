@@ -54,7 +54,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     }
 }
 
-/// Each task has a network interface of its own, of which an instance has only so many.
+/// Each task has a network interface of its own, and an instance has few of them.
 fn check_interfaces(
     stack: &Stack,
     path: &Path,

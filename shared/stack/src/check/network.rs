@@ -10,8 +10,7 @@ use crate::spec::{SecurityGroupRule, Stack};
 /// A network interface has at most so many security groups.
 const MOST_SECURITY_GROUPS: usize = 5;
 
-/// ECS takes at most so many subnets of a service, and so for its tasks: the Amazon ECS API Reference,
-/// AwsVpcConfiguration.
+/// The most subnets for the tasks of a service: the Amazon ECS API Reference, AwsVpcConfiguration.
 const MOST_SUBNETS: usize = 16;
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {

@@ -204,7 +204,7 @@ fn check_overrides(service: &Checked<'_>, path: &Path, task: &OneOffTask, findin
     }
 }
 
-/// What is wrong with overrides of so many characters.
+/// What is wrong with overrides of this length in characters.
 pub(super) fn too_long(length: usize) -> String {
     format!(
         "command and environment have {length} characters as ECS is told them, with the JSON around them, \

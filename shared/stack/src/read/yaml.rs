@@ -35,7 +35,7 @@ impl Fault {
     }
 }
 
-/// Values without quotes that keep a file from being read: after so many of them the rest is not looked at.
+/// The most values that are read as if they had the quotes that they need; with more, only they are told.
 const MOST_UNQUOTED: usize = 20;
 
 /// Reads one document. Faults that do not keep the rest from being understood, such as a key that is

@@ -35,7 +35,7 @@ pub struct CircuitBreaker {
 pub struct CircuitBreakerThreshold {
     /// What `value` counts.
     pub r#type: CircuitBreakerThresholdType,
-    /// So many tasks, or so many percent of the wanted ones.
+    /// The number of tasks, or the percentage of the wanted ones.
     pub value: u32,
 }
 
