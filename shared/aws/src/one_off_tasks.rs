@@ -66,7 +66,7 @@ fn volumes(
         .deployments()
         .iter()
         .find(|deployment| deployment.status() == Some("PRIMARY"));
-    let volumes: Vec<_> = primary
+    let volumes = primary
         .map(|primary| primary.volume_configurations())
         .unwrap_or_default()
         .iter()
@@ -77,7 +77,7 @@ fn volumes(
                 .set_managed_ebs_volume(ebs)
                 .build()
         })
-        .collect::<Result<_, _>>()
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unreadable(operation, error.to_string()))?;
     Ok((!volumes.is_empty()).then_some(volumes))
 }
