@@ -466,7 +466,7 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
             "services.api.image_policy.tag_pattern",
             "a group says where in the tag the version is",
             "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-.+\"}}}}",
-            "{services: {api: {image: \"shop/api:api-v1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
+            "{services: {api: {image: \"shop/api:api-1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
         ),
         error(
             "services.api.image_policy.moved_tags",

@@ -109,17 +109,15 @@ async fn completed(cloud: &FakeCloud, api: &Follower, seconds: i64) -> WatchOutc
 
 #[tokio::test]
 async fn a_task_that_ecs_would_refuse_fails_the_deployment_before_ecs_is_asked() {
-    let long_command = |api: &mut Follower| {
-        api.rollout.before_tasks[0].command.push("x".repeat(8192));
-    };
-    let long_name = |api: &mut Follower| api.service = "x".repeat(128);
-    let changes: [(&str, &dyn Fn(&mut Follower)); 2] = [
-        ("ECS takes at most 8192", &long_command),
-        ("ECS takes at most 128 characters", &long_name),
-    ];
-    for (says, change) in changes {
-        let mut api = service(&["migrate"], &[]);
-        change(&mut api);
+    let mut long_command = service(&["migrate"], &[]);
+    let command = &mut long_command.rollout.before_tasks[0].command;
+    command.push("x".repeat(8192));
+    let mut long_name = service(&["migrate"], &[]);
+    long_name.service = "x".repeat(128);
+    for (api, says) in [
+        (long_command, "ECS takes at most 8192"),
+        (long_name, "ECS takes at most 128 characters"),
+    ] {
         let cloud = deployed(&api).await;
         let deployment = now(&cloud, &api);
         assert_eq!(deployment.state, State::Failed);

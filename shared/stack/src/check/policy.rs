@@ -64,12 +64,16 @@ fn check_version(
     };
     // A tag without a number is not meant as a version.
     if !compiled.allows(tag) && tag.contains(|character: char| character.is_ascii_digit()) {
+        let such_as = match &spec.tag_pattern {
+            None => "such as 1.0.0 or v1.0.0",
+            Some(_) => "such as 1.0.0, and is all that the group of `tag_pattern` holds",
+        };
         findings.warning(
             path,
             container.image,
             format!(
                 "tag `{tag}` is not a version that `semver: \"{range}\"` allows, so pushes that are named like \
-                 this are never deployed; a version has three numbers, such as 1.0.0 or v1.0.0"
+                 this are never deployed; a version has three numbers, {such_as}"
             ),
         );
     }
