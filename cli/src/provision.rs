@@ -1,14 +1,18 @@
 //! `longshore render|plan|apply|destroy|drift|outputs`.
 
+use std::io::{self, Write as _};
+
 use longshore_events::longshore::StackSource;
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
 use longshore_provisioning::destroy::destroy;
 use longshore_provisioning::drift::{DriftReport, drift};
+use longshore_provisioning::error::Line;
 use longshore_provisioning::outputs::outputs;
 use longshore_provisioning::plan::plan;
 use longshore_provisioning::ports::ProvisioningCloud;
 use longshore_provisioning::settings::Settings;
 use longshore_report::words::reason_or_none;
+use longshore_stack::check::check_without_surroundings;
 use longshore_stack::render::{Context, render as render_template};
 use longshore_state::Worker;
 use serde_json::Value;
@@ -22,12 +26,17 @@ use crate::outcome::worker;
 use crate::plan::{in_words, nothing_to_do};
 use crate::stack_file::open;
 
-/// Prints the template, with the images that the file names: it needs no AWS.
+/// Prints the template, with the images that the file names: it needs no AWS. What is therefore not known is
+/// told beside it.
 pub fn render(arguments: &StackFileArguments, settings: &Settings) -> anyhow::Result<String> {
     let reading = open(arguments)?;
+    for problem in reading.locate(check_without_surroundings(&reading.stack)) {
+        let file = arguments.file.display();
+        let _ = writeln!(io::stderr(), "{file}:{}", Line(&problem));
+    }
     let context = Context {
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
-        images: Default::default(),
+        ..Context::default()
     };
     let template: Value = serde_json::from_str(&render_template(&reading.stack, &context).body)?;
     Ok(serde_json::to_string_pretty(&template)?)

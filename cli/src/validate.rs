@@ -7,6 +7,7 @@ use clap::Args;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_provisioning::error::Line;
 use longshore_report::words::counted;
+use longshore_stack::check::check_without_surroundings;
 use longshore_stack::read::{Selection, environments, read};
 use serde::Serialize;
 
@@ -84,8 +85,15 @@ fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
     for environment in selected {
         let selection = Selection::Environment(environment.as_deref());
-        let problems =
-            read(content, &selection).map_or_else(|problems| problems, |reading| reading.warnings);
+        let problems = match read(content, &selection) {
+            Ok(reading) => {
+                let unknown = reading.locate(check_without_surroundings(&reading.stack));
+                let mut warnings = reading.warnings;
+                warnings.extend(unknown);
+                warnings
+            }
+            Err(problems) => problems,
+        };
         for problem in problems {
             let known = all.iter_mut().find(|found| found.problem == problem);
             match known {

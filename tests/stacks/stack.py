@@ -14,7 +14,6 @@ UNTAGGED = {
     "AWS::EFS::MountTarget",
     "AWS::IAM::InstanceProfile",
     "AWS::KMS::Alias",
-    "AWS::Logs::ResourcePolicy",
     "AWS::Scheduler::Schedule",
 }
 

@@ -72,7 +72,7 @@ class ClasslaTest(StackCase):
     def test_secrets_come_by_json_key_and_reach_the_process(self):
         references = {one["name"]: one["valueFrom"] for one in self.container["secrets"]}
         expected = {
-            key: f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:{secret}:{key}::"
+            key: f"{self.secrets[secret]}:{key}::"
             for key, secret in SECRETS.items()
         }
         self.assertEqual(references, expected)

@@ -63,7 +63,7 @@ class InsightxiTest(StackCase):
         variables = {one["name"]: one["value"] for one in container["environment"]}
         self.assertEqual(variables, {"BASE_URL": "https://api.sportmonks.com/v3"})
         [secret] = container["secrets"]
-        self.assertEqual(secret, {"name": "API_KEY", "valueFrom": self.secret[:-7]})
+        self.assertEqual(secret, {"name": "API_KEY", "valueFrom": self.secret})
 
     def test_each_service_has_a_log_group_of_its_own(self):
         groups = set()

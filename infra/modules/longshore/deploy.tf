@@ -85,14 +85,23 @@ locals {
         Condition = { ArnLike = { "ecs:cluster" = local.cluster_arns } }
       },
       {
+        # Those tasks carry the tags of their definition.
+        Sid       = "TagWhatItStarts"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = local.task_arns
+        Condition = { StringEquals = { "ecs:CreateAction" = "RunTask" } }
+      },
+      {
         # Whoever can register a task definition can run code as every role that
         # it can pass: only the roles of the services, given or made by templates,
-        # and only to ECS tasks.
+        # and only to ECS: to its tasks, and to ECS itself, which makes the EBS
+        # volumes of tasks.
         Sid       = "PassTaskRoles"
         Effect    = "Allow"
         Action    = ["iam:PassRole"]
         Resource  = local.passable_role_arns
-        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+        Condition = { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } }
       },
       {
         # The reconcile asks why the tasks died whose events were lost.

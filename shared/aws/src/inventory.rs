@@ -28,18 +28,18 @@ const RESOURCE_IDS_ALLOWED: usize = 50;
 
 impl Inventory for AwsCloud {
     async fn surroundings(&self, needs: &Needs) -> Result<Surroundings, CallError> {
-        let (missing_repositories, missing_images, subnets, missing_secrets) = try_join4(
+        let (missing_repositories, missing_images, subnets, secrets) = try_join4(
             self.missing_repositories(&needs.repositories),
             self.missing_images(needs),
             self.subnets(&needs.subnets),
-            self.missing_secrets(&needs.secrets),
+            self.secret_arns(&needs.secrets),
         )
         .await?;
         Ok(Surroundings {
             missing_repositories,
             missing_images,
             subnets,
-            missing_secrets,
+            secrets,
         })
     }
 
@@ -223,18 +223,23 @@ impl AwsCloud {
         .await
     }
 
-    async fn missing_secrets(
+    /// The complete ARNs of the secrets that are there, by what they were asked for with.
+    async fn secret_arns(
         &self,
         secrets: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, CallError> {
-        missing(secrets, async |secret| {
-            self.secrets_manager()
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        there(secrets, async |secret| {
+            let operation = format!("describe secret {secret}");
+            let answer = self
+                .secrets_manager()
                 .describe_secret()
                 .secret_id(secret)
                 .send()
                 .await
-                .map(drop)
-                .map_err(failed(format!("describe secret {secret}")))
+                .map_err(failed(&operation))?;
+            answer
+                .arn
+                .ok_or_else(|| unreadable(operation, "Secrets Manager named no ARN"))
         })
         .await
     }
@@ -286,24 +291,34 @@ struct DescribedSubnet {
     vpc_id: String,
 }
 
-/// Those of `names` of which `look` says that they are not there. A name that AWS refuses to look up
-/// cannot be one of anything, so it is not there either.
-async fn missing(
+/// What `look` found, by name. A name that AWS refuses to look up cannot be one of anything, so it is not there
+/// either.
+async fn there<T>(
     names: &BTreeSet<String>,
-    look: impl AsyncFn(&str) -> Result<(), CallError>,
-) -> Result<BTreeSet<String>, CallError> {
+    look: impl AsyncFn(&str) -> Result<T, CallError>,
+) -> Result<BTreeMap<String, T>, CallError> {
     let look = &look;
     let answers = try_join_all(names.iter().map(|name| async move {
         match look(name).await {
-            Ok(()) => Ok(None),
+            Ok(found) => Ok(Some((name.clone(), found))),
             Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-                Ok(Some(name.clone()))
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }))
     .await?;
     Ok(answers.into_iter().flatten().collect())
+}
+
+/// Those of `names` that `look` does not find.
+async fn missing(
+    names: &BTreeSet<String>,
+    look: impl AsyncFn(&str) -> Result<(), CallError>,
+) -> Result<BTreeSet<String>, CallError> {
+    let found = there(names, look).await?;
+    let missing = names.iter().filter(|name| !found.contains_key(*name));
+    Ok(missing.cloned().collect())
 }
 
 #[cfg(test)]

@@ -1,17 +1,21 @@
 //! ECS: the one-off tasks of a deployment.
 
-use aws_sdk_ecs::types::{ContainerOverride, KeyValuePair, Service, Task, TaskOverride};
+use aws_sdk_ecs::error::BuildError;
+use aws_sdk_ecs::types::{
+    ContainerOverride, KeyValuePair, Service, ServiceManagedEbsVolumeConfiguration, Task,
+    TaskManagedEbsVolumeConfiguration, TaskOverride, TaskVolumeConfiguration,
+};
 use longshore_events::ecs::has_ended_well;
 use longshore_rollout::ports::{TaskRequest, TaskState};
 use longshore_state::CallError;
 
 use crate::AwsCloud;
-use crate::error::failed;
+use crate::error::{failed, unreadable};
 use crate::services::task_failure;
-use crate::tasks::{containers_of, started_task};
+use crate::tasks::{containers_of, start};
 
 /// Starts a task where `service` runs its own: in the same subnets and security groups, on the same
-/// capacity.
+/// capacity, with volumes of its own like those of its primary deployment.
 pub(crate) async fn run(
     cloud: &AwsCloud,
     request: &TaskRequest,
@@ -36,9 +40,9 @@ pub(crate) async fn run(
         .run_task()
         .cluster(&request.service.cluster)
         .task_definition(&request.task_definition)
-        .count(1)
         .started_by(&request.started_by)
         .client_token(&request.client_token)
+        .set_volume_configurations(volumes(&operation, &service)?)
         .set_network_configuration(service.network_configuration)
         .set_platform_version(service.platform_version)
         .set_placement_constraints(service.placement_constraints)
@@ -48,15 +52,53 @@ pub(crate) async fn run(
                 .container_overrides(container)
                 .build(),
         );
-    // ECS takes one of both, not both; with neither, the cluster's default decides for it as for the service.
     let strategy = service.capacity_provider_strategy.unwrap_or_default();
-    let call = if strategy.is_empty() {
-        call.set_launch_type(service.launch_type)
-    } else {
-        call.set_capacity_provider_strategy(Some(strategy))
-    };
-    let answer = call.send().await.map_err(failed(&operation))?;
-    started_task(operation, answer)
+    start(operation, call, strategy, service.launch_type).await
+}
+
+/// EBS volumes that a task definition leaves to whoever starts its tasks: the Amazon ECS API Reference,
+/// TaskVolumeConfiguration. Without a termination policy, ECS deletes a task's volume with the task.
+fn volumes(
+    operation: &str,
+    service: &Service,
+) -> Result<Option<Vec<TaskVolumeConfiguration>>, CallError> {
+    let primary = service
+        .deployments()
+        .iter()
+        .find(|deployment| deployment.status() == Some("PRIMARY"));
+    let volumes = primary
+        .map(|primary| primary.volume_configurations())
+        .unwrap_or_default()
+        .iter()
+        .map(|volume| {
+            let ebs = volume.managed_ebs_volume().map(task_volume).transpose()?;
+            TaskVolumeConfiguration::builder()
+                .name(volume.name())
+                .set_managed_ebs_volume(ebs)
+                .build()
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unreadable(operation, error.to_string()))?;
+    Ok((!volumes.is_empty()).then_some(volumes))
+}
+
+fn task_volume(
+    volume: &ServiceManagedEbsVolumeConfiguration,
+) -> Result<TaskManagedEbsVolumeConfiguration, BuildError> {
+    let volume = volume.clone();
+    TaskManagedEbsVolumeConfiguration::builder()
+        .set_encrypted(volume.encrypted)
+        .set_kms_key_id(volume.kms_key_id)
+        .set_volume_type(volume.volume_type)
+        .set_size_in_gib(volume.size_in_gib)
+        .set_snapshot_id(volume.snapshot_id)
+        .set_volume_initialization_rate(volume.volume_initialization_rate)
+        .set_iops(volume.iops)
+        .set_throughput(volume.throughput)
+        .set_tag_specifications(volume.tag_specifications)
+        .role_arn(volume.role_arn)
+        .set_filesystem_type(volume.filesystem_type)
+        .build()
 }
 
 /// How a task is; `None` when ECS does not remember it.

@@ -1,6 +1,6 @@
 //! ECS: the tasks that work for a bottle sync.
 
-use aws_sdk_ecs::operation::run_task::RunTaskOutput;
+use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, Failure,
     LaunchType, NetworkConfiguration, PropagateTags, Task, TaskOverride,
@@ -66,7 +66,6 @@ impl TaskRunner for AwsCloud {
             .run_task()
             .cluster(&place.cluster_arn)
             .task_definition(&place.task_definition_family)
-            .count(1)
             .started_by(started_by)
             .client_token(client_token)
             .network_configuration(
@@ -78,17 +77,8 @@ impl TaskRunner for AwsCloud {
                 TaskOverride::builder()
                     .container_overrides(container)
                     .build(),
-            )
-            .propagate_tags(PropagateTags::TaskDefinition)
-            .enable_ecs_managed_tags(true);
-        // ECS takes one of both, not both.
-        let request = if strategy.is_empty() {
-            request.launch_type(LaunchType::Fargate)
-        } else {
-            request.set_capacity_provider_strategy(Some(strategy))
-        };
-        let answer = request.send().await.map_err(failed(&operation))?;
-        started_task(operation, answer)
+            );
+        start(operation, request, strategy, Some(LaunchType::Fargate)).await
     }
 
     async fn describe_tasks(
@@ -112,8 +102,24 @@ impl TaskRunner for AwsCloud {
     }
 }
 
-/// The ARN of the one task that was to be started.
-pub(crate) fn started_task(operation: String, answer: RunTaskOutput) -> Result<String, CallError> {
+/// Starts one task, which carries the tags of its task definition as schedules' tasks do, and gives its ARN.
+pub(crate) async fn start(
+    operation: String,
+    request: RunTaskFluentBuilder,
+    strategy: Vec<CapacityProviderStrategyItem>,
+    launch_type: Option<LaunchType>,
+) -> Result<String, CallError> {
+    let request = request
+        .count(1)
+        .propagate_tags(PropagateTags::TaskDefinition)
+        .enable_ecs_managed_tags(true);
+    // ECS takes one of both, not both; with neither, the cluster's default decides.
+    let request = if strategy.is_empty() {
+        request.set_launch_type(launch_type)
+    } else {
+        request.set_capacity_provider_strategy(Some(strategy))
+    };
+    let answer = request.send().await.map_err(failed(&operation))?;
     // RunTask answers 200 even when it started nothing.
     if let Some(failure) = answer.failures().first() {
         return Err(not_started(operation, failure));

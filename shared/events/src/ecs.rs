@@ -4,8 +4,11 @@
 //! "Amazon ECS task state change events". Delivered at least once and in any order. `ECS Service
 //! Action` repeats some of it and is not read.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::longshore::{ContainerFailure, TaskFailure};
 
@@ -22,6 +25,36 @@ pub const SYNC_TASKS: &str = "longshore-sync/";
 /// What `startedBy` of a deployment's one-off task begins with; the stack's name and the service's follow, as
 /// in `longshore-deploy/shop-prod/api`.
 pub const DEPLOY_TASKS: &str = "longshore-deploy/";
+
+/// The most characters of a task's `startedBy`: the Amazon ECS API Reference, RunTask.
+pub const LONGEST_STARTED_BY: usize = 128;
+
+/// The most characters of a task's overrides, "including the JSON formatting characters of the override
+/// structure": the Amazon ECS API Reference, RunTask.
+pub const LONGEST_OVERRIDES: usize = 8192;
+
+/// `startedBy` of the one-off tasks of a service's deployments.
+pub fn started_by_deploy(stack: &str, service: &str) -> String {
+    format!("{DEPLOY_TASKS}{stack}/{service}")
+}
+
+/// How many characters the overrides have that give a container this command and these variables besides its
+/// own.
+pub fn length_of_overrides(
+    container: &str,
+    command: &[String],
+    environment: &BTreeMap<String, String>,
+) -> usize {
+    let environment: Vec<_> = environment
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    let container = json!({"name": container, "command": command, "environment": environment});
+    json!({"containerOverrides": [container]})
+        .to_string()
+        .chars()
+        .count()
+}
 
 /// The detail of an `ECS Deployment State Change` event. The service is the event's first resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

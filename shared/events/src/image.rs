@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::ImageName;
+
 /// The SHA-256 digest of an image manifest or index, `sha256:` and 64 lowercase hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -68,7 +70,8 @@ impl From<Digest> for String {
     }
 }
 
-/// An image as a person names it: `<repository>:<tag>` or `<repository>@sha256:...`.
+/// An image as a person names it: `<repository>:<tag>` or `<repository>@sha256:...`. Of
+/// `<repository>:<tag>@sha256:...`, as Longshore shows images, the digest counts and the tag is dropped.
 ///
 /// The repository is one of the account's own ECR repositories and comes without a registry host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,19 +96,37 @@ impl FromStr for ImageReference {
     type Err = InvalidImage;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (repository, selector) = if let Some((repository, digest)) = text.split_once('@') {
-            (repository, Selector::Digest(digest.parse()?))
-        } else if let Some((repository, tag)) = text.rsplit_once(':') {
-            if !is_tag(tag) {
+        let name = ImageName::of(text);
+        let repository = name.repository;
+        if let Some(registry) = name.registry
+            && name.ecr().is_some()
+        {
+            return Err(InvalidImage(format!(
+                "repository `{registry}/{repository}` of image `{text}`, expected the name of an ECR \
+                 repository without its registry, such as shop/api: leave {registry}/ out"
+            )));
+        }
+        if let Some(tag) = name.tag
+            && !is_tag(tag)
+        {
+            return Err(InvalidImage(format!(
+                "tag `{tag}` of image `{text}`, expected 1 to 128 letters, digits, `_`, `.` or `-`"
+            )));
+        }
+        let selector = match (name.digest, name.tag) {
+            // A tag beside it says where the image came from, and may be another image's by now.
+            (Some(digest), _) => Selector::Digest(digest.parse()?),
+            (None, Some(tag)) => Selector::Tag(tag.to_owned()),
+            (None, None) => {
                 return Err(InvalidImage(format!(
-                    "tag `{tag}` of image `{text}`, expected 1 to 128 letters, digits, `_`, `.` or `-`"
+                    "image `{text}`, expected <repository>:<tag> or <repository>@sha256:<digest>"
                 )));
             }
-            (repository, Selector::Tag(tag.to_owned()))
-        } else {
-            return Err(InvalidImage(format!(
-                "image `{text}`, expected <repository>:<tag> or <repository>@sha256:<digest>"
-            )));
+        };
+        // A repository's first part may have dots, as a registry's host has.
+        let repository = match name.registry {
+            Some(registry) => &text[..registry.len() + 1 + repository.len()],
+            None => repository,
         };
         if !is_repository(repository) {
             return Err(InvalidImage(format!(
@@ -169,18 +190,24 @@ impl fmt::Display for Image {
     }
 }
 
-/// ECR's rule for a repository: lowercase parts joined by `/`, each of letters and digits with single
-/// `.`, `_`, `-` between them; 2 to 256 characters. A registry's host has the same shape: the most
-/// frequent mistake is to give it, so ECR's is told from a repository by its name.
+/// ECR's rule for a repository: lowercase parts joined by `/`, each of letters and digits with a `.`, one or
+/// two `_`, or any number of `-` between them; 2 to 256 characters (the Amazon ECR API Reference,
+/// CreateRepository, and the OCI distribution specification, "Pulling manifests").
 fn is_repository(text: &str) -> bool {
-    (2..=256).contains(&text.len())
-        && !text.contains(".dkr.ecr.")
-        && text.split(['/', '.', '_', '-']).all(|part| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        })
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_part = |part: &str| {
+        part.bytes().next().is_some_and(is_inner)
+            && part.bytes().next_back().is_some_and(is_inner)
+            && part
+                .split(|character: char| {
+                    character.is_ascii_lowercase() || character.is_ascii_digit()
+                })
+                .all(|between| {
+                    matches!(between, "" | "." | "_" | "__")
+                        || between.bytes().all(|byte| byte == b'-')
+                })
+    };
+    (2..=256).contains(&text.len()) && text.split('/').all(is_part)
 }
 
 /// The OCI distribution specification's rule for a tag.

@@ -11,6 +11,7 @@ pub mod image;
 pub mod incoming;
 pub mod longshore;
 pub mod manual;
+pub mod registry;
 pub mod release;
 pub mod s3;
 pub mod scheduler;

@@ -5,8 +5,10 @@
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
+use longshore_events::ecs::{LONGEST_STARTED_BY, started_by_deploy};
 use longshore_events::image::Image;
 use longshore_events::longshore::OperationKind;
+use longshore_events::registry::ImageName;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{CpuArchitecture, Follower, Owner};
 use longshore_policy::settings::RolloutSettings;
@@ -163,7 +165,7 @@ pub async fn adopt<C: ProvisioningCloud + ServiceInspector>(
                 digest: followed.digest.clone(),
             }),
         roles: roles(&definition),
-        warnings: warnings(&settings),
+        warnings: warnings(&settings, &follower),
         task_definition: settings.task_definition,
         running_image: container.image,
         repository,
@@ -250,9 +252,7 @@ fn policy_of(container: &Container) -> Result<ImagePolicy, String> {
 }
 
 fn is_ecr(image: &str) -> bool {
-    image
-        .split_once('/')
-        .is_some_and(|(registry, _)| registry.contains(".dkr.ecr"))
+    ImageName::of(image).ecr().is_some()
 }
 
 /// What the task definition says of its processors. ECS takes `X86_64` where a task of Fargate says nothing:
@@ -351,20 +351,28 @@ fn roles(definition: &TaskDefinition) -> Vec<String> {
 
 /// Without its circuit breaker ECS never says that a deployment has failed: the Amazon ECS Developer Guide,
 /// "Amazon ECS service deployment state change events".
-fn warnings(settings: &ServiceSettings) -> Vec<String> {
+fn warnings(settings: &ServiceSettings, follower: &Follower) -> Vec<String> {
+    let mut warnings = Vec::new();
     if !settings.circuit_breaker {
-        return vec![
+        warnings.push(
             "its deployment circuit breaker is off: ECS tries for ever to start an image that fails, until the \
              deployment's deadline closes it as failed, and brings nothing back. Switch it on, with rollback"
                 .to_owned(),
-        ];
-    }
-    if !settings.rolls_back {
-        return vec![
+        );
+    } else if !settings.rolls_back {
+        warnings.push(
             "its deployment circuit breaker does not roll back: a deployment that fails leaves the service \
              without what ran before. Switch rollback on"
                 .to_owned(),
-        ];
+        );
     }
-    Vec::new()
+    let started_by = started_by_deploy(&follower.stack, &follower.service);
+    if started_by.chars().count() > LONGEST_STARTED_BY {
+        warnings.push(format!(
+            "no tasks can run before and after its deployments: they would be started by `{started_by}`, and ECS \
+             takes at most {LONGEST_STARTED_BY} characters there. Give it a shorter --stack or --service if it is \
+             to have such tasks"
+        ));
+    }
+    warnings
 }

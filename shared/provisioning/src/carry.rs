@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::longshore::Source;
+use longshore_events::registry::{EcrEndpoint, ImageName};
 use longshore_policy::route::Follower;
 use longshore_policy::template::{TemplateMetadata, TemplateService};
 use longshore_rollout::documents::RecordStore;
@@ -302,16 +303,20 @@ fn text(image: &Image) -> String {
     format!("{}@{}", image.repository, image.digest)
 }
 
-/// An image as the stack file would name it: without the registry, when it is of the service's own
-/// repository.
+/// An image as the stack file would name it: without the registry, when that is the host that a template
+/// names for the service's own repository.
 fn in_repository<'a>(text: &'a str, repository: Option<&str>) -> &'a str {
-    let (Some((_, name)), Some(repository)) = (text.split_once('/'), repository) else {
-        return text;
-    };
-    let is_own = name
-        .strip_prefix(repository)
-        .is_some_and(|rest| rest.starts_with([':', '@']));
-    if is_own { name } else { text }
+    let name = ImageName::of(text);
+    let is_selected = name.tag.is_some() || name.digest.is_some();
+    let is_standard = name
+        .ecr()
+        .is_some_and(|registry| registry.endpoint == EcrEndpoint::Standard);
+    match name.registry {
+        Some(host) if is_standard && is_selected && Some(name.repository) == repository => {
+            &text[host.len() + 1..]
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -448,22 +453,21 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_image_is_known_again_in_a_task_definition() {
-        let digest = format!("sha256:{}", "a".repeat(64));
-        let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
-        assert_eq!(
-            pinned_image(&format!("{registry}/shop/api@{digest}")),
-            Some(image("a"))
-        );
-        assert_eq!(pinned_image(&format!("{registry}/shop/api:v1")), None);
-        assert_eq!(pinned_image(&format!("docker.io/shop/api@{digest}")), None);
-        assert_eq!(
-            in_repository(&format!("{registry}/shop/api:v1"), Some("shop/api")),
-            "shop/api:v1"
-        );
-        assert_eq!(
-            in_repository("docker.io/library/nginx:1", Some("shop/api")),
-            "docker.io/library/nginx:1"
-        );
+    fn an_image_that_runs_is_carried_with_the_host_that_it_is_pulled_from() {
+        for (running, carried) in [
+            (
+                "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
+                "shop/api:v1",
+            ),
+            // A template names the standard host of the own registry, and no other.
+            (
+                "111122223333.dkr-ecr.eu-west-1.on.aws/shop/api:v1",
+                "111122223333.dkr-ecr.eu-west-1.on.aws/shop/api:v1",
+            ),
+            ("docker.io/library/nginx:1", "docker.io/library/nginx:1"),
+            ("docker.io/shop/api:v1", "docker.io/shop/api:v1"),
+        ] {
+            assert_eq!(in_repository(running, Some("shop/api")), carried);
+        }
     }
 }

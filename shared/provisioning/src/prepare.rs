@@ -95,7 +95,8 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     let last = stored.as_ref().map(|(record, _)| &record.operation);
     let mut context = Context {
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
-        images: Default::default(),
+        images: BTreeMap::new(),
+        secrets: surroundings.secrets,
     };
     let draft = render::render(&spec, &context);
     let metadata = metadata_of(&draft.body).ok_or_else(|| unreadable(&stack))?;

@@ -1,5 +1,6 @@
 //! How an installation of Longshore provisions.
 
+use longshore_events::registry::{EcrEndpoint, EcrRegistry, ImageName};
 use longshore_stack::spec::Stack;
 
 /// How an installation of Longshore provisions; the roles come from its Terraform.
@@ -15,31 +16,30 @@ pub struct Settings {
 
 impl Settings {
     /// The stack with images of the installation's own registry named without it, as those are named
-    /// whose pushes are followed. `aws ecr` and Terraform give names with it.
+    /// whose pushes are followed. `aws ecr` and Terraform give names with it. The registry's other hosts, for
+    /// FIPS and for IPv6, stay as they are written: a template names the standard one.
     pub(crate) fn with_own_images(&self, stack: &Stack) -> Stack {
         let mut stack = stack.clone();
-        if let Some(registry) = self.registry() {
-            let images = stack.services.values_mut().flat_map(|service| {
-                let sidecars = service.sidecars.values_mut();
-                std::iter::once(&mut service.image).chain(sidecars.map(|one| &mut one.image))
-            });
-            for image in images {
-                let name = image
-                    .strip_prefix(&registry)
-                    .and_then(|rest| rest.split_once('/'))
-                    .filter(|(suffix, _)| matches!(*suffix, "amazonaws.com" | "amazonaws.com.cn"));
-                if let Some((_, name)) = name {
-                    *image = name.to_owned();
-                }
+        let images = stack.services.values_mut().flat_map(|service| {
+            let sidecars = service.sidecars.values_mut();
+            std::iter::once(&mut service.image).chain(sidecars.map(|one| &mut one.image))
+        });
+        for image in images {
+            let name = ImageName::of(image);
+            if let (Some(host), Some(registry)) = (name.registry, name.ecr())
+                && self.is_own(registry)
+            {
+                *image = image[host.len() + 1..].to_owned();
             }
         }
         stack
     }
 
-    /// The beginning of the registry's host: the account is that of the installation's own role.
-    fn registry(&self) -> Option<String> {
-        let account = self.cloudformation_role_arn.as_deref()?.split(':').nth(4)?;
-        let region = self.region.as_deref()?;
-        Some(format!("{account}.dkr.ecr.{region}."))
+    /// Whether this is the standard host of the installation's own registry: the account is that of its role.
+    fn is_own(&self, registry: EcrRegistry<'_>) -> bool {
+        let role = self.cloudformation_role_arn.as_deref();
+        registry.endpoint == EcrEndpoint::Standard
+            && role.and_then(|arn| arn.split(':').nth(4)) == Some(registry.account)
+            && self.region.as_deref() == Some(registry.region)
     }
 }

@@ -2,6 +2,7 @@
 
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::Source;
+use longshore_events::registry::ImageName;
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Follower;
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
@@ -101,7 +102,7 @@ impl<C: Cloud> Engine<'_, C> {
         }
         let (repository, tag) = named_image(running);
         let held = match &tag {
-            Some(tag) if running.contains(".dkr.ecr") => {
+            Some(tag) if ImageName::of(running).ecr().is_some() => {
                 match self.cloud.tagged(&repository, tag).await {
                     Err(error) if error.class == ErrorClass::NotFound => None,
                     held => held?,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use longshore_events::Malformed;
 use longshore_events::arn::{self, Place};
 use longshore_events::image::{Digest, Image};
+use longshore_events::registry::{ImageName, ecr_host};
 use serde_json::{Value, json};
 
 use crate::ports::{Tag, TaskDefinition};
@@ -209,72 +210,49 @@ impl TaskDefinition {
 
 /// Whether `current`, an image as a task definition names it, is pinned to `image`.
 pub fn is_pinned_to(current: &str, image: &Image) -> bool {
-    current.split_once('@').is_some_and(|(name, digest)| {
-        digest == image.digest.as_str() && is_of_repository(name, &image.repository)
-    })
+    ImageName::of(current).digest == Some(image.digest.as_str())
+        && is_of_repository(current, &image.repository)
 }
 
 /// The image of a private ECR repository that `current`, an image as a task definition names it, is
 /// pinned to; `None` for an image of another registry and for one that only a tag names.
 pub fn pinned_image(current: &str) -> Option<Image> {
-    let (name, digest) = current.split_once('@')?;
-    let (registry, repository) = without_selector(name).split_once('/')?;
+    let name = ImageName::of(current);
+    name.ecr()?;
     Some(Image {
-        repository: repository.to_owned(),
+        repository: name.repository.to_owned(),
         tag: None,
-        digest: digest.parse().ok()?,
+        digest: name.digest?.parse().ok()?,
     })
-    .filter(|_| registry.contains(".dkr.ecr"))
 }
 
 /// The repository and the tag of `current`, an image as a task definition names it. The repository of a
 /// registry that is not ECR keeps the registry's name.
 pub fn named_image(current: &str) -> (String, Option<String>) {
-    let name = without_selector(current);
-    let tag = current[name.len()..]
-        .strip_prefix(':')
-        .map(|tag| tag.split_once('@').map_or(tag, |(tag, _)| tag).to_owned());
-    let repository = match name.split_once('/') {
-        Some((registry, repository)) if registry.contains(".dkr.ecr") => repository,
-        _ => name,
+    let name = ImageName::of(current);
+    let repository = match (name.registry, name.ecr()) {
+        (Some(registry), None) => format!("{registry}/{}", name.repository),
+        _ => name.repository.to_owned(),
     };
-    (repository.to_owned(), tag)
+    (repository, name.tag.map(str::to_owned))
 }
 
 /// The image's full name. The registry is kept where the container already ran an image of the same
-/// ECR repository, which may be another account's; else it is the account's own registry in this region.
+/// ECR repository, which may be another account's and any of the registry's hosts; else it is the account's
+/// own registry in this region.
 fn image_uri(current: &str, repository: &str, digest: &Digest, place: &Place) -> String {
-    let name = without_selector(current);
-    if is_of_repository(name, repository) {
-        return format!("{name}@{digest}");
-    }
-    let suffix = match place.partition.as_str() {
-        "aws-cn" => "amazonaws.com.cn",
-        _ => "amazonaws.com",
+    let registry = match ImageName::of(current).registry {
+        Some(registry) if is_of_repository(current, repository) => registry.to_owned(),
+        _ => ecr_host(&place.partition, &place.account, &place.region),
     };
-    format!(
-        "{}.dkr.ecr.{}.{suffix}/{repository}@{digest}",
-        place.account, place.region
-    )
+    format!("{registry}/{repository}@{digest}")
 }
 
-/// Whether `name` is `<registry>/<repository>` in a private ECR registry, whose host is
-/// `<account>.dkr.ecr.<region>.amazonaws.com` or a variant of it. The same name in another registry
+/// Whether `name` is `<registry>/<repository>` in a private ECR registry. The same name in another registry
 /// is another image.
 pub(crate) fn is_of_repository(name: &str, repository: &str) -> bool {
-    without_selector(name)
-        .strip_suffix(repository)
-        .and_then(|registry| registry.strip_suffix('/'))
-        .is_some_and(|registry| registry.contains(".dkr.ecr") && !registry.contains('/'))
-}
-
-/// An image's name without its digest and tag. A colon before the last slash belongs to a port.
-fn without_selector(image: &str) -> &str {
-    let name = image.split_once('@').map_or(image, |(name, _)| name);
-    match name.rsplit_once(':') {
-        Some((before, after)) if !after.contains('/') => before,
-        _ => name,
-    }
+    let name = ImageName::of(name);
+    name.ecr().is_some() && name.repository == repository
 }
 
 fn name_of(definition: &Value) -> &str {

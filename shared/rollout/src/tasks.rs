@@ -6,7 +6,10 @@
 //! again after a crash it does the same.
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_events::ecs::{Container, DEPLOY_TASKS, why_stopped};
+use longshore_events::ecs::{
+    Container, LONGEST_OVERRIDES, LONGEST_STARTED_BY, length_of_overrides, started_by_deploy,
+    why_stopped,
+};
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
 use longshore_events::words::counted;
@@ -256,6 +259,10 @@ impl<C: Cloud> Tasks<'_, C> {
             // Nothing of the kind is written; the deadline closes it.
             return Ok(Some(WatchOutcome::Noted));
         };
+        if let Some(why) = impossible(&request) {
+            let reason = phase.failed(&task.name, &format!("cannot be started: {why}"));
+            return self.fail(record, version, &reason).await;
+        }
         let started = match self.cloud.run_task(&request).await {
             Ok(started) => started,
             Err(error) if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) => {
@@ -393,9 +400,27 @@ fn request(
         command: task.command.clone(),
         environment: task.environment.clone(),
         client_token: client_token(deployment, phase, place),
-        started_by: format!("{DEPLOY_TASKS}{}/{}", deployment.stack, deployment.service),
+        started_by: started_by_deploy(&deployment.stack, &deployment.service),
     };
     Some((task, request))
+}
+
+/// Why ECS would refuse a task, whatever the task definition says.
+fn impossible(request: &TaskRequest) -> Option<String> {
+    let name = &request.started_by;
+    if name.chars().count() > LONGEST_STARTED_BY {
+        return Some(format!(
+            "it would be started by `{name}`, and ECS takes at most {LONGEST_STARTED_BY} characters there; give \
+             the service another name in its route (`longshore adopt --stack --service`)"
+        ));
+    }
+    let length = length_of_overrides(&request.container, &request.command, &request.environment);
+    (length > LONGEST_OVERRIDES).then(|| {
+        format!(
+            "its command and environment have {length} characters as ECS is told them, and ECS takes at most \
+             {LONGEST_OVERRIDES}; put a script into the image, or values into the task definition"
+        )
+    })
 }
 
 /// The same for each attempt to start this task, and for no other task: several services share the id of a

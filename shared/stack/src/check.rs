@@ -26,7 +26,9 @@ use longshore_events::longshore::Severity;
 use crate::read::{Path, shown};
 use crate::spec::{Container, Service, Stack};
 
-pub use surroundings::{Needs, Subnet, Surroundings, check_surroundings, needs};
+pub use surroundings::{
+    Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+};
 
 /// Something that is wrong with a stack, or that somebody should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]

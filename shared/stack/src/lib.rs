@@ -6,3 +6,5 @@ pub mod outputs;
 pub mod read;
 pub mod render;
 pub mod spec;
+
+mod instances;

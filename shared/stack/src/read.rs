@@ -378,6 +378,7 @@ const LOOKED_AT_TOGETHER: [&[&str]; 11] = [
         "user",
     ],
     &[
+        "availability_zone_rebalancing",
         "deployment_configuration",
         "desired_count",
         "expected_task_count",

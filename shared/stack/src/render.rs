@@ -43,6 +43,7 @@ use template::Template;
 pub use follow::{policy, settings};
 pub(crate) use load_balancing::LAST_PRIORITY;
 pub use names::logical_id;
+pub(crate) use secrets::ends_as_complete_arns_do;
 
 /// What a template depends on besides the stack file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,6 +52,9 @@ pub struct Context {
     pub permissions_boundary_arn: Option<String>,
     /// By service and container, the image to put in place of the stack file's, in the same forms.
     pub images: BTreeMap<String, BTreeMap<String, String>>,
+    /// By the name or ARN that the stack file has, the complete ARN of a secret of Secrets Manager. Without it,
+    /// a template names the secret by an ARN that lacks the six characters at its end, where that is possible.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// A template and what it is applied with.

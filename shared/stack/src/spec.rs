@@ -4,6 +4,7 @@
 //! types, so the words below are what editors show.
 
 mod capacity;
+mod circuit_breaker;
 mod cluster;
 mod container;
 mod deployment;
@@ -24,6 +25,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use capacity::Capacity;
+pub use circuit_breaker::{
+    CircuitBreaker, CircuitBreakerThreshold, CircuitBreakerThresholdType, DeploymentCircuitBreaker,
+};
 pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
 pub use container::{
     Container, ContainerCondition, ContainerDependency, FirelensConfiguration, LogRouter, Sidecar,
@@ -129,6 +133,33 @@ impl Stack {
             .get(name)
             .and_then(|bucket| bucket.bucket_name.clone())
             .unwrap_or_else(|| format!("{}-{name}-${{AWS::AccountId}}", self.stack_name()))
+    }
+
+    /// How many tasks may run at once on the capacity `name`, of services that run nowhere else.
+    pub fn most_tasks_on(&self, name: &str) -> u64 {
+        self.services_on(name)
+            .map(|service| match &service.scaling {
+                Some(scaling) => u64::from(scaling.max_capacity),
+                None => u64::from(service.first_tasks()),
+            })
+            .sum()
+    }
+
+    /// How many tasks run on the capacity `name` at first, of services that run nowhere else.
+    pub fn first_tasks_on(&self, name: &str) -> u64 {
+        self.services_on(name)
+            .map(|service| u64::from(service.first_tasks()))
+            .sum()
+    }
+
+    fn services_on(&self, capacity: &str) -> impl Iterator<Item = &Service> {
+        self.services.values().filter(move |service| {
+            let strategy = &service.capacity_provider_strategy;
+            !strategy.is_empty()
+                && strategy
+                    .iter()
+                    .all(|share| share.capacity_provider == capacity)
+        })
     }
 
     /// The ECS service's name of the service `name`.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::longshore::{Problem, Severity};
-use longshore_stack::check::{Subnet, Surroundings, check_surroundings, needs};
+use longshore_stack::check::{
+    Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+};
 use longshore_stack::read::{Reading, Selection, read};
 
 /// Two services, of which one is behind the load balancer; an access point on a file system; instances.
@@ -109,6 +111,191 @@ fn hold(rules: &[Rule]) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The one problem of a stack that differs from the shop in this, and whether that keeps it from being applied.
+#[track_caller]
+fn the_one_problem(overlay: &str) -> (String, String, Severity) {
+    let mut found = problems(overlay);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let problem = found.remove(0);
+    assert!(problem.line.is_some() && problem.column.is_some());
+    (problem.path, problem.message, problem.severity)
+}
+
+#[test]
+fn what_aws_has_room_for_is_all_that_a_stack_may_have() {
+    let long = |length: usize| "x".repeat(length);
+    let names = |count: usize| {
+        let names: Vec<String> = (0..count)
+            .map(|number| format!("subnet-0{number:02}"))
+            .collect();
+        names.join(", ")
+    };
+    for (overlay, path, says) in [
+        // A parameter of CloudFormation's.
+        (
+            format!(
+                "{{services: {{api: {{secrets: {{KEY: {{value: {}}}}}}}}}}}",
+                long(4097)
+            ),
+            "services.api.secrets.KEY.value",
+            "has 4097 bytes",
+        ),
+        (
+            format!(
+                "{{services: {{api: {{environment: {{A: {}, B: {}}}}}}}}}",
+                long(32_768),
+                long(32_768)
+            ),
+            "services.api",
+            "expected at most 65536",
+        ),
+        (
+            format!(
+                "{{services: {{api: {{rollout: {{before_tasks: [{{name: migrate, command: [{}]}}]}}}}}}}}",
+                long(8192)
+            ),
+            "services.api.rollout.before_tasks[0]",
+            "expected at most 8192",
+        ),
+        (
+            format!(
+                "{{services: {{api: {{schedules: {{night: {{schedule_expression: rate(1 day), command: [{}]}}}}}}}}}}",
+                long(8192)
+            ),
+            "services.api.schedules.night.command",
+            "expected at most 8192",
+        ),
+        (
+            format!("{{network: {{subnet_ids: [{}]}}}}", names(17)),
+            "network.subnet_ids",
+            "expected at most 16",
+        ),
+        (
+            format!("{{services: {{api: {{subnet_ids: [{}]}}}}}}", names(17)),
+            "services.api.subnet_ids",
+            "expected at most 16",
+        ),
+    ] {
+        let (found, message, severity) = the_one_problem(&overlay);
+        assert_eq!(
+            (found.as_str(), severity),
+            (path, Severity::Error),
+            "{message}"
+        );
+        assert!(message.contains(says), "{message}");
+    }
+    for overlay in [
+        format!(
+            "{{services: {{api: {{secrets: {{KEY: {{value: {}}}}}}}}}}}",
+            long(4096)
+        ),
+        format!(
+            "{{services: {{api: {{environment: {{A: {}}}}}}}}}",
+            long(60_000)
+        ),
+        format!(
+            "{{services: {{api: {{rollout: {{before_tasks: [{{name: migrate, command: [{}]}}]}}}}}}}}",
+            long(8000)
+        ),
+        format!("{{network: {{subnet_ids: [{}]}}}}", names(16)),
+    ] {
+        assert_eq!(problems(&overlay), []);
+    }
+}
+
+#[test]
+fn a_task_has_ten_containers_and_a_sidecar_may_have_the_image_of_the_service() {
+    let sidecars = |count: usize| {
+        let sidecars: Vec<String> = (0..count)
+            .map(|number| format!("s{number}: {{image: \"shop/s{number}:v1\"}}"))
+            .collect();
+        format!(
+            "{{services: {{api: {{sidecars: {{{}}}}}}}}}",
+            sidecars.join(", ")
+        )
+    };
+    let (path, message, _) = the_one_problem(&sidecars(10));
+    assert_eq!(path, "services.api.sidecars");
+    assert!(message.contains("at most 10 containers"), "{message}");
+    assert_eq!(problems(&sidecars(9)), []);
+    let twin = "{services: {api: {depends_on: [{container_name: migrate, condition: SUCCESS}], sidecars: \
+                {migrate: {image: \"shop/api:v1\", command: [migrate], essential: false}}}}}";
+    assert_eq!(problems(twin), []);
+}
+
+#[test]
+fn the_name_that_tasks_are_started_by_is_one_that_ecs_takes() {
+    let service = "x".repeat(64);
+    let stack = "s".repeat(40);
+    let file = |environment: &str| {
+        format!(
+            "name: {stack}\n\
+             network: {{vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}}\n\
+             services:\n  {service}:\n    image: shop/x:v1\n    \
+             rollout: {{after_tasks: [{{name: test, command: [test]}}]}}\n\
+             environments: {{{environment}: {{}}}}\n"
+        )
+    };
+    let found = |environment: &str| {
+        read(
+            file(environment).as_bytes(),
+            &Selection::Environment(Some(environment)),
+        )
+    };
+    assert!(found("a").is_ok());
+    let problems = found("production").unwrap_err();
+    assert_eq!(problems[0].path, format!("services.{service}.rollout"));
+    assert!(
+        problems[0].message.contains("has 133 characters"),
+        "{problems:#?}"
+    );
+}
+
+#[test]
+fn a_role_holds_only_so_many_characters_of_policies() {
+    let secrets: Vec<String> = (0..110)
+        .map(|number| {
+            format!(
+                "S{number}: {{value_from: shop/a-rather-long-name-of-a-secret/{number}/of-many}}"
+            )
+        })
+        .collect();
+    let overlay = format!(
+        "{{services: {{api: {{secrets: {{{}}}}}}}}}",
+        secrets.join(", ")
+    );
+    let (path, message, severity) = the_one_problem(&overlay);
+    assert_eq!(
+        (path.as_str(), severity),
+        ("services.api.secrets", Severity::Error)
+    );
+    assert!(message.contains("expected at most 10240"), "{message}");
+}
+
+#[test]
+fn the_first_image_is_named_as_the_policy_wants_its_successors() {
+    for (image, policy, is_told) in [
+        ("shop/api:v1.0", "{semver: \"1\"}", true),
+        ("shop/api:v2.0.0", "{semver: \"1\"}", true),
+        ("shop/api:v1.0.0", "{semver: \"1\"}", false),
+        ("shop/api:first", "{semver: \"1\"}", false),
+        ("shop/api:v1", "{tags: [prod]}", false),
+    ] {
+        let overlay =
+            format!("{{services: {{api: {{image: \"{image}\", image_policy: {policy}}}}}}}");
+        if is_told {
+            let (path, message, severity) = the_one_problem(&overlay);
+            assert_eq!(
+                (path.as_str(), severity),
+                ("services.api.image", Severity::Warning)
+            );
+            assert!(message.contains("are never deployed"), "{message}");
+        } else {
+            assert_eq!(problems(&overlay), [], "{image} {policy}");
+        }
+    }
 }
 
 #[test]
@@ -255,7 +442,7 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
             "services.api.image_policy.semver",
             "`tags` say already which images are deployed",
             "{services: {api: {image_policy: {tags: [\"v*\"], semver: \">=1\"}}}}",
-            "{services: {api: {image_policy: {semver: \">=1, <2\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \">=1, <2\"}}}}",
         ),
         error(
             "services.api.image_policy.tag_pattern",
@@ -266,8 +453,8 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
         error(
             "services.api.image_policy.semver",
             "expected a range such as `>=1.2, <2`",
-            "{services: {api: {image_policy: {semver: newest}}}}",
-            "{services: {api: {image_policy: {semver: \"^1.2\", minimum_age_minutes: 10}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: newest}}}}",
+            "{services: {api: {image: \"shop/api:v1.2.0\", image_policy: {semver: \"^1.2\", minimum_age_minutes: 10}}}}",
         ),
         error(
             "services.api.image_policy.tag_pattern",
@@ -278,8 +465,8 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
         error(
             "services.api.image_policy.tag_pattern",
             "a group says where in the tag the version is",
-            "{services: {api: {image_policy: {semver: \"1\", tag_pattern: \"api-.+\"}}}}",
-            "{services: {api: {image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-.+\"}}}}",
+            "{services: {api: {image: \"shop/api:api-1.0.0\", image_policy: {semver: \"1\", tag_pattern: \"api-(.+)\"}}}}",
         ),
         error(
             "services.api.image_policy.moved_tags",
@@ -362,8 +549,8 @@ fn deployments_can_go_as_the_rollout_says() {
         warning(
             "services.api.rollout.after[0]",
             "has another `image_policy`",
-            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {semver: \"1\"}}}}",
-            "{services: {api: {image_policy: {semver: \"1\"}, rollout: {after: [batch]}}, batch: {image: \"shop/api:v1\", image_policy: {semver: \"1\"}}}}",
+            "{services: {api: {rollout: {after: [batch]}}, batch: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\"}}}}",
+            "{services: {api: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\"}, rollout: {after: [batch]}}, batch: {image: \"shop/api:v1.0.0\", image_policy: {semver: \"1\"}}}}",
         ),
         error(
             "services.batch.rollout.after[0]",
@@ -648,6 +835,18 @@ fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
             "{services: {api: {log_options: {Name: http}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
         ),
         error(
+            "services.api.log_options.name",
+            "fluentbit needs `Name`, written so",
+            "{services: {api: {log_options: {name: http, Port: 443}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
+            "{services: {api: {log_options: {Name: http, Port: 443}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
+        ),
+        error(
+            "services.api.log_options",
+            "fluentd needs `@type`",
+            "{services: {api: {log_options: {Name: http}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentd}}}}}}",
+            "{services: {api: {log_options: {exclude-pattern: ^debug}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentd}}}}}}",
+        ),
+        error(
             "services.api.sidecars.b.firelens_configuration",
             "`a` is the task's log router already",
             "{services: {api: {sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}, b: {image: \"shop/x:v1\", firelens_configuration: {type: fluentd}}}}}}",
@@ -668,8 +867,8 @@ fn sidecars_fit_into_the_task_and_wait_for_what_can_come() {
         warning(
             "services.api.log_options.apikey",
             "move it to the log router's `secrets`",
-            "{services: {api: {log_options: {apikey: x1y2z3}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
-            "{services: {api: {log_options: {apikey: \"$${API_KEY}\"}, sidecars: {a: {image: \"shop/x:v1\", secrets: {API_KEY: {value: x}}, firelens_configuration: {type: fluentbit}}}}}}",
+            "{services: {api: {log_options: {Name: http, apikey: x1y2z3}, sidecars: {a: {image: \"shop/x:v1\", firelens_configuration: {type: fluentbit}}}}}}",
+            "{services: {api: {log_options: {Name: http, apikey: \"$${API_KEY}\"}, sidecars: {a: {image: \"shop/x:v1\", secrets: {API_KEY: {value: x}}, firelens_configuration: {type: fluentbit}}}}}}",
         ),
         warning(
             "services.api.sidecars.a.environment.PASSWORD",
@@ -1247,6 +1446,18 @@ fn the_load_balancer_is_in_two_zones_and_its_rules_have_places() {
             TWO,
         ),
         error(
+            "services.api.target_group.host_headers[0]",
+            "after the last one only letters",
+            "{services: {api: {target_group: {host_headers: [shop-api], priority: 1}}}}",
+            "{services: {api: {target_group: {host_headers: [\"*.shop.example\"], priority: 1}}}}",
+        ),
+        error(
+            "services.api.target_group.host_headers[0]",
+            "after the last one only letters",
+            "{services: {api: {target_group: {host_headers: [\"shop.*\"], priority: 1}}}}",
+            "{services: {api: {target_group: {host_headers: [\"sh?p.example\"], priority: 1}}}}",
+        ),
+        error(
             "services.api.target_group",
             "too many paths and hosts",
             "{services: {api: {target_group: {path_patterns: [/1, /2, /3, /4, /5, /6], priority: 1}}}}",
@@ -1426,11 +1637,18 @@ fn capacity_is_there_is_used_and_is_of_one_kind() {
             "{capacity: {main: {target_capacity: 101}}}",
             "{capacity: {main: {target_capacity: 80}}}",
         ),
+        // An instance has an interface for itself and two for tasks.
+        warning(
+            "capacity.main.max_size",
+            "4 instances can run at most 8 of the 9 tasks",
+            "{services: {batch: {scaling: {max_capacity: 9, target_cpu_utilization: 70}}}}",
+            "{services: {batch: {scaling: {max_capacity: 8, target_cpu_utilization: 70}}}}",
+        ),
         error(
             "capacity.main.instance_warmup_period",
-            "expected 0 to 10000",
-            "{capacity: {main: {instance_warmup_period: 10001}}}",
-            "{capacity: {main: {instance_warmup_period: 0}}}",
+            "expected 0 to 3600",
+            "{capacity: {main: {instance_warmup_period: 3601}}}",
+            "{capacity: {main: {instance_warmup_period: 3600}}}",
         ),
         error(
             "capacity.main.volume_size",
@@ -1545,6 +1763,24 @@ fn file_systems_are_what_efs_has_and_mounts_can_be_written() {
             "EFS does not allow this path",
             "{file_systems: {data: {access_points: {app: {root_directory: {path: data}}}}}}",
             "{file_systems: {data: {access_points: {app: {root_directory: {path: /a/b/c/d}}}}}}",
+        ),
+        error(
+            "file_systems.data.access_points.app.root_directory.path",
+            "EFS does not allow this path",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: /a/.b}}}}}}",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: /a/b.c}}}}}}",
+        ),
+        error(
+            "file_systems.data.access_points.app.root_directory.path",
+            "EFS does not allow this path",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: \"/a&b\"}}}}}}",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: \"/a b\"}}}}}}",
+        ),
+        error(
+            "file_systems.data.access_points.app.root_directory.path",
+            "EFS does not allow this path",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: /a/}}}}}}",
+            "{file_systems: {data: {access_points: {app: {root_directory: {path: /}}}}}}",
         ),
         error(
             "file_systems.data.expected_size_in_gib",
@@ -1989,6 +2225,41 @@ fn deployments_can_replace_tasks() {
             "{services: {api: {deployment_configuration: {minimum_healthy_percent: 50, maximum_percent: 100}}}}",
             "{services: {api: {deployment_configuration: {minimum_healthy_percent: 50, maximum_percent: 100}, desired_count: 2}}}",
         ),
+        error(
+            "services.api.availability_zone_rebalancing",
+            "`maximum_percent`, 100, leaves no room",
+            "{services: {api: {desired_count: 2, availability_zone_rebalancing: true, deployment_configuration: \
+             {minimum_healthy_percent: 50, maximum_percent: 100}}}}",
+            "{services: {api: {desired_count: 2, availability_zone_rebalancing: false, deployment_configuration: \
+             {minimum_healthy_percent: 50, maximum_percent: 100}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.deployment_circuit_breaker.threshold_configuration.value",
+            "expected 1 or more",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: \
+             {threshold_configuration: {type: COUNT, value: 0}}}}}}",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: \
+             {enable: true, rollback: true, threshold_configuration: {type: COUNT, value: 3}}}}}}",
+        ),
+        error(
+            "services.api.deployment_configuration.deployment_circuit_breaker.threshold_configuration",
+            "while the circuit breaker is off",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: \
+             {enable: false, threshold_configuration: {type: COUNT, value: 3}}}}}}",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: {enable: false}}}}}",
+        ),
+        error(
+            "environments.test.services.api.deployment_configuration.deployment_circuit_breaker",
+            "expected true, false or a map",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: often}}}}",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: {reset_on_healthy_task: false}}}}}",
+        ),
+        warning(
+            "services.api.deployment_configuration.deployment_circuit_breaker.rollback",
+            "nothing goes back",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: {rollback: false}}}}}",
+            "{services: {api: {deployment_configuration: {deployment_circuit_breaker: true}}}}",
+        ),
     ]);
 }
 
@@ -2262,6 +2533,39 @@ fn what_must_be_there_is_asked_for() {
     assert_eq!(needs.secrets, BTreeSet::from(["a".to_owned()]));
     assert_eq!(needs.subnets.len(), 5);
     assert_eq!(located("{}", &surroundings()), []);
+    let mut there = surroundings();
+    let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf";
+    there.secrets.insert("a".to_owned(), arn.to_owned());
+    let overlay = "{services: {api: {secrets: {A: {value_from: a}}}}}";
+    assert_eq!(located(overlay, &there), []);
+}
+
+#[test]
+fn a_name_that_looks_like_the_end_of_an_arn_is_told_where_nobody_is_asked() {
+    for (name, is_told) in [
+        ("shop/prod/app-config", true),
+        ("shop/prod/config", false),
+        ("shop/prod/app-configs", false),
+        // A complete ARN is what it looks like.
+        (
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop-AbCdEf",
+            false,
+        ),
+    ] {
+        let overlay =
+            format!("{{services: {{api: {{secrets: {{A: {{value_from: \"{name}\"}}}}}}}}}}");
+        let reading = shop(&overlay).unwrap();
+        assert_eq!(reading.warnings, [], "`plan` asks for it");
+        let found = reading.locate(check_without_surroundings(&reading.stack));
+        let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+        if is_told {
+            assert_eq!(paths, ["services.api.secrets.A.value_from"], "{name}");
+            assert_eq!(found[0].severity, Severity::Warning);
+            assert!(found[0].line.is_some());
+        } else {
+            assert!(paths.is_empty(), "{name}: {found:#?}");
+        }
+    }
 }
 
 #[test]
@@ -2269,7 +2573,6 @@ fn what_is_not_there_is_told_at_its_place() {
     let mut missing = surroundings();
     missing.missing_repositories.insert("shop/api".to_owned());
     missing.missing_images = ["services.api".to_owned(), "services.batch".to_owned()].into();
-    missing.missing_secrets.insert("a".to_owned());
     missing.subnets.remove("subnet-1a1b2c3d");
     missing
         .subnets
@@ -2303,6 +2606,26 @@ fn what_is_not_there_is_told_at_its_place() {
             "27: services.api.secrets.A.value_from: there is no secret `a` in Secrets Manager of this account and \
              region: create it, or correct services.api.secrets.A.value_from",
         ]
+    );
+}
+
+#[test]
+fn a_load_balancer_has_one_subnet_a_zone() {
+    let mut surroundings = surroundings();
+    let third = "subnet-4a1b2c3d";
+    surroundings
+        .subnets
+        .insert(third.to_owned(), subnet("a", "vpc-0a1b2c3d"));
+    let overlay =
+        format!("{{load_balancer: {{subnet_ids: [subnet-2a1b2c3d, subnet-3a1b2c3d, {third}]}}}}");
+    let found = located(&overlay, &surroundings);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].path, "load_balancer.subnet_ids[2]");
+    assert!(
+        found[0]
+            .message
+            .contains("subnets subnet-2a1b2c3d and subnet-4a1b2c3d are both in a"),
+        "{found:#?}"
     );
 }
 

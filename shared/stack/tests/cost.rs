@@ -163,6 +163,35 @@ fn tasks_on_instances_cost_nothing_beside_them() {
 }
 
 #[test]
+fn there_are_as_many_instances_as_the_interfaces_of_the_tasks_need() {
+    let with = |max_size: u32| {
+        estimate(&stack(json!({
+            "capacity": {"main": {"instance_type": "t3.small", "max_size": max_size}},
+            "services": {"api": {
+                "image": "shop:v1", "desired_count": 7,
+                "capacity_provider_strategy": [{"capacity_provider": "main"}],
+            }},
+        })))
+    };
+    let hours = |estimate: &Estimate| {
+        let instances = line(estimate, "capacity.main", "EC2 t3.small");
+        instances.quantity.unwrap().to_string()
+    };
+    let enough = with(10);
+    // Two tasks on each, and 730 hours.
+    assert_eq!(hours(&enough), "2920");
+    assert!(
+        enough
+            .assumptions
+            .iter()
+            .any(|assumption| assumption.contains("as its 7 tasks need, 4")),
+        "{:?}",
+        enough.assumptions
+    );
+    assert_eq!(hours(&with(3)), "2190");
+}
+
+#[test]
 fn an_unknown_instance_type_has_a_line_without_a_figure_that_says_so() {
     let estimate = estimate(&stack(json!({
         "capacity": {"main": {"instance_type": "z9.colossal"}},

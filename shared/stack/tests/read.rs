@@ -843,3 +843,100 @@ fn values_of_secrets_are_taken_as_they_are_and_never_shown() {
     let found = problems(&shop_with("      URL: postgres://u:hunter2@db/${HOME}\n"));
     assert!(!format!("{found:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_value_that_needs_quotes_is_told_and_so_is_everything_else() {
+    let text = "\
+name: shop
+network: {vpc_id: vpc-0a1b2c3d, subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d]}
+services:
+  api:
+    image: shop/api:v1
+    cpu: 300
+    secrets:
+      DB:
+        value_from: arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf:password::
+";
+    let lines = lines(text);
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    assert!(
+        lines[0].starts_with("6:10: services.api.cpu"),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[1].starts_with("9:21: : "), "{}", lines[1]);
+    assert!(
+        lines[1].contains("put the whole value in quotes"),
+        "{}",
+        lines[1]
+    );
+    assert!(
+        lines[2].contains("write the key into `json_key`"),
+        "{}",
+        lines[2]
+    );
+}
+
+#[test]
+fn a_secret_that_is_a_text_is_refused_with_the_form_that_it_has() {
+    let problem = the_problem(&shop_with("    secrets: {DB: shop/db}\n"));
+    assert_eq!(
+        problem,
+        "11:19: services.api.secrets.DB: this is a text, expected a map such as {value_from: shop/database}"
+    );
+}
+
+#[test]
+fn what_is_under_a_misspelt_key_is_told_where_it_stands_and_nowhere_else() {
+    let lines = lines(&shop_with(
+        "    healthcheck: {test: \"curl -f http://localhost/\", interval: 30s}\n",
+    ));
+    let places: Vec<&str> = lines
+        .iter()
+        .map(|line| line.split(": ").nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "services.api.healthcheck",
+            "services.api.healthcheck.test",
+            "services.api.healthcheck.interval",
+        ],
+        "{lines:#?}"
+    );
+    assert!(
+        lines[0].contains("did you mean `health_check`?"),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn texts_of_an_environment_stay_as_they_are_written() {
+    let words = [
+        "True",
+        "on",
+        "y",
+        "1_000",
+        "0x1F",
+        "0o14",
+        "+1",
+        "-0",
+        "12:34:56",
+        "2024-01-01",
+        "0777",
+        "9223372036854775808",
+        "12345678901234567890123",
+        "=",
+        "1,000",
+    ];
+    let variables: Vec<String> = words
+        .iter()
+        .enumerate()
+        .map(|(number, word)| format!("      V{number}: {word}\n"))
+        .collect();
+    let reading = reading(&shop_with(&variables.concat()));
+    let environment = &reading.stack.services["api"].environment;
+    for (number, word) in words.iter().enumerate() {
+        assert_eq!(environment[&format!("V{number}")].as_str(), *word);
+    }
+}

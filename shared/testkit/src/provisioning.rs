@@ -600,7 +600,14 @@ impl Inventory for FakeCloud {
                 missing_repositories,
                 missing_images: BTreeSet::new(),
                 subnets,
-                missing_secrets: BTreeSet::new(),
+                secrets: needs
+                    .secrets
+                    .iter()
+                    .map(|name| {
+                        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret";
+                        (name.clone(), format!("{arn}:{name}-AbCdEf"))
+                    })
+                    .collect(),
             })
         })
     }

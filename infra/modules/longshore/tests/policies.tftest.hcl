@@ -141,6 +141,13 @@ run "deploy_may_do_exactly_this" {
         Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
       },
       {
+        Sid       = "TagWhatItStarts"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+        Condition = { StringEquals = { "ecs:CreateAction" = "RunTask" } }
+      },
+      {
         Sid    = "PassTaskRoles"
         Effect = "Allow"
         Action = ["iam:PassRole"]
@@ -149,7 +156,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:iam::111122223333:role/shop-execution",
           "arn:aws:iam::111122223333:role/longshore/*",
         ]
-        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+        Condition = { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } }
       },
       {
         Sid       = "ListTasks"
@@ -601,7 +608,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
   }
 }
 
-run "roles_are_passed_by_deploy_and_sync_to_ecs_tasks_and_by_provision_to_cloudformation" {
+run "roles_are_passed_by_deploy_and_sync_to_ecs_and_by_provision_to_cloudformation" {
   command = plan
 
   assert {
@@ -623,7 +630,7 @@ run "roles_are_passed_by_deploy_and_sync_to_ecs_tasks_and_by_provision_to_cloudf
           "arn:aws:iam::111122223333:role/shop-execution",
           "arn:aws:iam::111122223333:role/longshore/*",
         ]
-        condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+        condition = { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } }
       },
       {
         function  = "provision"

@@ -374,11 +374,29 @@ run "names_begin_with_the_prefix" {
       && output.log_group_names == { provision = "/aws/lambda/harbour-provision", deploy = "/aws/lambda/harbour-deploy", watch = "/aws/lambda/harbour-watch", sync = "/aws/lambda/harbour-sync", notify = "/aws/lambda/harbour-notify" }
       && output.state_bucket_name == "harbour-state-111122223333-eu-west-1"
       && alltrue([for rule in values(output.rules) : startswith(rule.name, "harbour-")])
+      && aws_cloudwatch_log_resource_policy.events_of_stacks.policy_name == "harbour-events-of-stacks"
       && aws_iam_role.cloudformation.name == "harbour-cloudformation"
       && aws_iam_policy.permissions_boundary.name == "harbour-permissions-boundary"
       && alltrue([for policy in aws_iam_policy.cloudformation : startswith(policy.name, "harbour-")])
     )
     error_message = "A second installation in the same account would clash with the first."
+  }
+}
+
+run "eventbridge_may_write_the_events_of_every_stack_and_nothing_else" {
+  command = plan
+
+  assert {
+    condition = [for statement in jsondecode(aws_cloudwatch_log_resource_policy.events_of_stacks.policy_document).Statement : {
+      principal = statement.Principal
+      action    = statement.Action
+      resource  = statement.Resource
+      }] == [{
+      principal = { Service = ["delivery.logs.amazonaws.com", "events.amazonaws.com"] }
+      action    = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      resource  = "arn:aws:logs:eu-west-1:111122223333:log-group:/longshore/*/events:*"
+    }]
+    error_message = "Events of stacks are lost, or other log groups may be written to."
   }
 }
 

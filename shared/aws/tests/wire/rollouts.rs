@@ -500,6 +500,8 @@ fn expected_task(place: Value) -> Value {
         "count": 1,
         "startedBy": "longshore-deploy/shop/api",
         "clientToken": "event-1-migrate",
+        "propagateTags": "TASK_DEFINITION",
+        "enableECSManagedTags": true,
         "overrides": {"containerOverrides": [{
             "name": "app",
             "command": ["bin/migrate", "--all"],
@@ -537,6 +539,21 @@ async fn a_one_off_task_runs_where_the_service_runs_its_own() {
         "placementStrategy": [{"type": "spread", "field": "host"}],
     });
     assert_eq!(run_task_for(place.clone()).await, expected_task(place));
+}
+
+#[tokio::test]
+async fn a_one_off_task_has_volumes_like_those_of_the_service() {
+    let ebs = json!({
+        "roleArn": "arn:aws:iam::111122223333:role/volumes", "sizeInGiB": 20, "volumeType": "gp3",
+        "encrypted": true, "filesystemType": "xfs",
+    });
+    let volumes = json!([{"name": "data", "managedEBSVolume": ebs}]);
+    let shown = json!({"launchType": "FARGATE", "deployments": [
+        {"id": "ecs-svc/2", "status": "PRIMARY", "volumeConfigurations": volumes},
+        {"id": "ecs-svc/1", "status": "ACTIVE"},
+    ]});
+    let place = json!({"launchType": "FARGATE", "volumeConfigurations": volumes});
+    assert_eq!(run_task_for(shown).await, expected_task(place));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use longshore_events::arn::{Place, ServiceName, cluster_name, place, service_name};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
+use longshore_events::registry::{EcrEndpoint, EcrRegistry, ImageName, ecr_host};
 use proptest::prelude::*;
 
 const HEXADECIMAL: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -39,6 +40,7 @@ fn a_digest_is_the_algorithm_and_64_lowercase_hexadecimal_digits() {
 #[test]
 fn an_image_is_named_by_its_tag_or_by_its_digest() {
     let by_digest = format!("shop/api@sha256:{HEXADECIMAL}");
+    let with_both = format!("shop/api:v3@sha256:{HEXADECIMAL}");
     for (text, repository, selector) in [
         ("api:v3", "api", Selector::Tag("v3".to_owned())),
         ("shop/api:v3", "shop/api", Selector::Tag("v3".to_owned())),
@@ -54,6 +56,14 @@ fn an_image_is_named_by_its_tag_or_by_its_digest() {
         ),
         ("00:_", "00", Selector::Tag("_".to_owned())),
         (by_digest.as_str(), "shop/api", Selector::Digest(digest())),
+        // As Longshore itself shows an image: the digest says which one it is.
+        (with_both.as_str(), "shop/api", Selector::Digest(digest())),
+        (
+            "shop/api--prod:v1",
+            "shop/api--prod",
+            Selector::Tag("v1".to_owned()),
+        ),
+        ("shop__api:v1", "shop__api", Selector::Tag("v1".to_owned())),
     ] {
         assert_eq!(
             text.parse::<ImageReference>(),
@@ -74,7 +84,6 @@ fn a_name_that_is_no_images_is_refused_with_what_is_expected() {
     let digest = "expected sha256: and 64 lowercase hexadecimal digits";
     let long_tag = format!("shop/api:{}", "v".repeat(129));
     let long_repository = format!("{}:v1", "a".repeat(257));
-    let with_both = format!("shop/api:v3@sha256:{HEXADECIMAL}");
     let with_registry =
         format!("111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api@sha256:{HEXADECIMAL}");
     for (text, expected) in [
@@ -96,7 +105,9 @@ fn a_name_that_is_no_images_is_refused_with_what_is_expected() {
         ("shop/-api:v1", repository),
         ("shop/api.:v1", repository),
         ("shop/a..pi:v1", repository),
-        ("shop/a__pi:v1", repository),
+        ("shop/a___pi:v1", repository),
+        ("shop/a._pi:v1", repository),
+        ("shop/api--:v1", repository),
         ("shop/a-_pi:v1", repository),
         ("shop api:v1", repository),
         ("localhost:5000/shop/api:v1", repository),
@@ -105,7 +116,15 @@ fn a_name_that_is_no_images_is_refused_with_what_is_expected() {
             repository,
         ),
         (with_registry.as_str(), repository),
-        (with_both.as_str(), repository),
+        ("shop/api:v 1@sha256:abc", tag),
+        (
+            "111122223333.dkr.ecr-fips.us-east-1.amazonaws.com/shop/api:v3",
+            "leave 111122223333.dkr.ecr-fips.us-east-1.amazonaws.com/ out",
+        ),
+        (
+            "111122223333.dkr-ecr.eu-west-1.on.aws/shop/api:v3",
+            "leave 111122223333.dkr-ecr.eu-west-1.on.aws/ out",
+        ),
         (long_repository.as_str(), repository),
         ("shop/api@", digest),
         ("shop/api@sha256:abc", digest),
@@ -113,6 +132,148 @@ fn a_name_that_is_no_images_is_refused_with_what_is_expected() {
     ] {
         let refusal = text.parse::<ImageReference>().unwrap_err().to_string();
         assert!(refusal.contains(expected), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn a_private_registry_of_ecr_is_known_by_each_of_its_hosts() {
+    use EcrEndpoint::{DualStack, DualStackFips, Fips, Standard};
+    for (host, account, region, endpoint) in [
+        (
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+            "111122223333",
+            "eu-west-1",
+            Standard,
+        ),
+        (
+            "111122223333.dkr-ecr.eu-west-1.on.aws",
+            "111122223333",
+            "eu-west-1",
+            DualStack,
+        ),
+        (
+            "111122223333.dkr-ecr-fips.us-east-1.on.aws",
+            "111122223333",
+            "us-east-1",
+            DualStackFips,
+        ),
+        (
+            "111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+            "111122223333",
+            "us-gov-west-1",
+            Fips,
+        ),
+        (
+            "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn",
+            "111122223333",
+            "cn-north-1",
+            Standard,
+        ),
+        (
+            "111122223333.dkr-ecr.cn-northwest-1.on.amazonwebservices.com.cn",
+            "111122223333",
+            "cn-northwest-1",
+            DualStack,
+        ),
+        (
+            "111122223333.dkr.ecr.eusc-de-east-1.amazonaws.eu",
+            "111122223333",
+            "eusc-de-east-1",
+            Standard,
+        ),
+        (
+            "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}",
+            "${AWS::AccountId}",
+            "${AWS::Region}",
+            Standard,
+        ),
+        (
+            "${AWS::AccountId}.dkr-ecr.${AWS::Region}.on.aws",
+            "${AWS::AccountId}",
+            "${AWS::Region}",
+            DualStack,
+        ),
+    ] {
+        let expected = EcrRegistry {
+            account,
+            region,
+            endpoint,
+        };
+        assert_eq!(EcrRegistry::of(host), Some(expected), "{host}");
+        let image = format!("{host}/shop/api:v1");
+        assert_eq!(ImageName::of(&image).ecr(), Some(expected), "{image}");
+    }
+    for host in [
+        "public.ecr.aws",
+        "ecr.eu-west-1.amazonaws.com",
+        "dkr.ecr.eu-west-1.amazonaws.com",
+        "shop.dkr.ecr.eu-west-1.amazonaws.com",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com.example",
+        "111122223333.dkr.ecr.eu-west-1.on.aws",
+        "111122223333.dkr-ecr.eu-west-1.amazonaws.com",
+        "111122223333.dkr.s3.eu-west-1.amazonaws.com",
+        "111122223333.dkr.ecr.amazonaws.com",
+        "111122223333.dkr-ecr.on.aws",
+        "",
+    ] {
+        assert_eq!(EcrRegistry::of(host), None, "{host}");
+    }
+    for (partition, region, host) in [
+        (
+            "aws",
+            "eu-west-1",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+        ),
+        (
+            "aws-us-gov",
+            "us-gov-west-1",
+            "111122223333.dkr.ecr.us-gov-west-1.amazonaws.com",
+        ),
+        (
+            "aws-cn",
+            "cn-north-1",
+            "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn",
+        ),
+    ] {
+        assert_eq!(ecr_host(partition, "111122223333", region), host);
+    }
+}
+
+#[test]
+fn a_full_name_is_taken_apart_as_docker_does_it() {
+    for (text, registry, repository, tag, digest) in [
+        ("nginx", None, "nginx", None, None),
+        (
+            "library/nginx:1.29",
+            None,
+            "library/nginx",
+            Some("1.29"),
+            None,
+        ),
+        ("localhost/a/b:1", Some("localhost"), "a/b", Some("1"), None),
+        ("localhost:5000/a", Some("localhost:5000"), "a", None, None),
+        (
+            "ghcr.io/some/thing:v1@sha256:ab",
+            Some("ghcr.io"),
+            "some/thing",
+            Some("v1"),
+            Some("sha256:ab"),
+        ),
+        (
+            "public.ecr.aws/docker/library/redis@sha256:ab",
+            Some("public.ecr.aws"),
+            "docker/library/redis",
+            None,
+            Some("sha256:ab"),
+        ),
+    ] {
+        let expected = ImageName {
+            registry,
+            repository,
+            tag,
+            digest,
+        };
+        assert_eq!(ImageName::of(text), expected, "{text}");
     }
 }
 

@@ -158,6 +158,30 @@ async fn the_roles_of_its_tasks_are_named_once_each() {
 }
 
 #[tokio::test]
+async fn an_image_of_a_dual_stack_registry_is_known_as_ecrs() {
+    let cloud = account("111122223333.dkr-ecr.eu-west-1.on.aws/billing/invoices:release");
+    let adoption = adopted(&cloud, &request()).await;
+    assert_eq!(adoption.repository, "billing/invoices");
+    assert_eq!(adoption.follower, invoices());
+}
+
+#[tokio::test]
+async fn a_name_by_which_no_task_can_be_started_is_warned_of() {
+    let cloud = account(&by_tag());
+    let named = |service: usize| AdoptRequest {
+        service: Some("x".repeat(service)),
+        ..request()
+    };
+    // `longshore-deploy/billing/` and the service's name.
+    assert!(adopted(&cloud, &named(103)).await.warnings.is_empty());
+    let warnings = adopted(&account(&by_tag()), &named(104)).await.warnings;
+    assert!(
+        warnings[0].contains("at most 128 characters"),
+        "{warnings:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_circuit_breaker_that_is_off_or_does_not_roll_back_is_warned_of() {
     let cloud = account(&by_tag());
     assert!(adopted(&cloud, &request()).await.warnings.is_empty());

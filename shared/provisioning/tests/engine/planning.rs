@@ -53,6 +53,21 @@ async fn a_plan_of_what_is_there_already_says_that_there_is_nothing_to_do() {
     assert_eq!(plan.outcome, PlanOutcome::Unchanged);
 }
 
+#[tokio::test]
+async fn a_secret_named_by_its_name_is_rendered_with_the_arn_that_it_has() {
+    let cloud = account();
+    let file = format!(
+        "{}\n    secrets: {{CONFIG: {{value_from: shop/app-config}}}}\n",
+        stack_file(256).trim_end()
+    );
+    built(&cloud, &file).await;
+    let template = cloud.stack_template(STACK).unwrap();
+    let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/app-config-AbCdEf";
+    let container =
+        &template["Resources"]["TaskDefinitionApi"]["Properties"]["ContainerDefinitions"][0];
+    assert_eq!(container["Secrets"][0]["ValueFrom"], arn);
+}
+
 /// A service behind a load balancer, with requests that ECS moves from one target group to another.
 fn blue_green(paths: &str, cpu: u32) -> String {
     format!(

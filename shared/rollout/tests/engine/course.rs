@@ -108,6 +108,29 @@ async fn completed(cloud: &FakeCloud, api: &Follower, seconds: i64) -> WatchOutc
 }
 
 #[tokio::test]
+async fn a_task_that_ecs_would_refuse_fails_the_deployment_before_ecs_is_asked() {
+    let mut long_command = service(&["migrate"], &[]);
+    let command = &mut long_command.rollout.before_tasks[0].command;
+    command.push("x".repeat(8192));
+    let mut long_name = service(&["migrate"], &[]);
+    long_name.service = "x".repeat(128);
+    for (api, says) in [
+        (long_command, "ECS takes at most 8192"),
+        (long_name, "ECS takes at most 128 characters"),
+    ] {
+        let cloud = deployed(&api).await;
+        let deployment = now(&cloud, &api);
+        assert_eq!(deployment.state, State::Failed);
+        let reason = deployment.reason.unwrap();
+        assert!(
+            reason.contains("task `migrate`") && reason.contains(says),
+            "{reason}"
+        );
+        assert_eq!(started(&cloud), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_service_is_updated_when_the_tasks_before_that_have_exited_with_0() {
     let api = service(&["migrate", "warm-up"], &[]);
     let cloud = deployed(&api).await;

@@ -110,7 +110,23 @@ fn the_registry_is_kept_where_the_repository_is_the_same_and_is_the_accounts_own
         "999999999999.dkr.ecr.us-east-1.amazonaws.com/shop/api@{}",
         digest('2')
     );
+    let dual_stack = format!(
+        "999999999999.dkr-ecr.us-east-1.on.aws/shop/api@{}",
+        digest('2')
+    );
+    let fips = format!(
+        "999999999999.dkr.ecr-fips.us-east-1.amazonaws.com/shop/api@{}",
+        digest('2')
+    );
     let cases = [
+        (
+            "999999999999.dkr-ecr.us-east-1.on.aws/shop/api:v1",
+            &dual_stack,
+        ),
+        (
+            "999999999999.dkr.ecr-fips.us-east-1.amazonaws.com/shop/api:v1",
+            &fips,
+        ),
         (
             "999999999999.dkr.ecr.us-east-1.amazonaws.com/shop/api:v1",
             &others,
@@ -209,6 +225,13 @@ fn an_image_is_pinned_only_by_its_digest_and_in_its_own_repository() {
         digest('2')
     );
     assert!(is_pinned_to(&pinned, &image("shop/api")));
+    assert!(is_pinned_to(
+        &format!(
+            "111122223333.dkr-ecr.eu-west-1.on.aws/shop/api@{}",
+            digest('2')
+        ),
+        &image("shop/api")
+    ));
     assert!(!is_pinned_to(&pinned, &image("shop/web")));
     assert!(!is_pinned_to(&pinned, &image("api")));
     assert!(!is_pinned_to(

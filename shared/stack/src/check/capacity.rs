@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use longshore_policy::route::CpuArchitecture;
+use longshore_events::words::counted;
 
 use super::forms::is_open;
 use super::network::{check_security_groups, check_subnets};
 use super::observation::expected;
 use super::{Checked, Findings};
+use crate::instances::{architecture_of, size_of, tasks_of};
 use crate::read::{Path, nearest};
 use crate::spec::{Capacity, Stack};
 
@@ -15,6 +16,10 @@ const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
 
 /// The ECS-optimised image has a snapshot of so many GiB.
 const SMALLEST_VOLUME: u32 = 30;
+
+/// When instances are replaced, CloudFormation waits for each new one as long as it takes to warm up, an hour
+/// at most: the AWS CloudFormation User Guide, "UpdatePolicy", `PauseTime`.
+const LONGEST_WARMUP: u32 = 3600;
 
 pub(super) fn is_fargate(provider: &str) -> bool {
     FARGATE.contains(&provider)
@@ -31,6 +36,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
             );
         }
         check_capacity(&path, capacity, findings);
+        check_interfaces(stack, &path, name, capacity, findings);
         let is_used = stack.services.values().any(|service| {
             let mut shares = service.capacity_provider_strategy.iter();
             shares.any(|share| share.capacity_provider == *name)
@@ -45,6 +51,35 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
                 ),
             );
         }
+    }
+}
+
+/// Each task has a network interface of its own, and an instance has few of them.
+fn check_interfaces(
+    stack: &Stack,
+    path: &Path,
+    name: &str,
+    capacity: &Capacity,
+    findings: &mut Findings,
+) {
+    let Some(tasks_of_one) = tasks_of(&capacity.instance_type) else {
+        return;
+    };
+    let fits = u64::from(tasks_of_one) * u64::from(capacity.max_size);
+    let wanted = stack.most_tasks_on(name);
+    if wanted > fits && capacity.max_size > 0 {
+        findings.warning(
+            path.key("max_size"),
+            capacity.max_size,
+            format!(
+                "each task has a network interface of its own, and {} has room for {tasks_of_one} of them beside \
+                 its own, so that {} can run at most {fits} of the {wanted} tasks that the services on them may \
+                 have; let this be larger, take another `instance_type`, or turn on `awsvpcTrunking` in the \
+                 account",
+                capacity.instance_type,
+                counted(capacity.max_size, "instance"),
+            ),
+        );
     }
 }
 
@@ -105,8 +140,8 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         path.key("instance_warmup_period"),
         capacity.instance_warmup_period,
         0,
-        10_000,
-        "ECS does not take this many seconds",
+        LONGEST_WARMUP,
+        "CloudFormation does not wait this many seconds for a new instance",
     );
     let least = if capacity.image_ssm_parameter.is_some() {
         1
@@ -145,61 +180,6 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
         0,
         findings,
     );
-}
-
-/// Graviton's families have a `g` after their generation.
-fn architecture_of(instance_type: &str) -> Option<CpuArchitecture> {
-    let family = instance_type.split('.').next()?;
-    let generation = family.find(|character: char| character.is_ascii_digit())?;
-    let attributes =
-        family[generation..].trim_start_matches(|character: char| character.is_ascii_digit());
-    // The `g` families (GPUs) have it in front of the generation.
-    Some(if attributes.starts_with('g') || family == "a1" {
-        CpuArchitecture::Arm
-    } else {
-        CpuArchitecture::X86
-    })
-}
-
-/// CPU units and MiB of an instance of this type, where they follow from its name.
-fn size_of(instance_type: &str) -> Option<(u32, u32)> {
-    let (family, size) = instance_type.split_once('.')?;
-    let class = family.chars().next()?;
-    if !family[1..].starts_with(|character: char| character.is_ascii_digit()) {
-        return None;
-    }
-    if class == 't' {
-        let (processors, memory) = match size {
-            "nano" => (2, 512),
-            "micro" => (2, 1024),
-            "small" => (2, 2048),
-            "medium" => (2, 4096),
-            "large" => (2, 8192),
-            "xlarge" => (4, 16_384),
-            "2xlarge" => (8, 32_768),
-            _ => return None,
-        };
-        return Some((processors * 1024, memory));
-    }
-    let memory_of_a_processor = match class {
-        'c' => 2048,
-        'm' => 4096,
-        'r' => 8192,
-        _ => return None,
-    };
-    let processors: u32 = match size {
-        "medium" => 1,
-        "large" => 2,
-        "xlarge" => 4,
-        _ => {
-            size.strip_suffix("xlarge")?
-                .parse::<u32>()
-                .ok()
-                .filter(|times| *times <= 48)?
-                * 4
-        }
-    };
-    Some((processors * 1024, processors * memory_of_a_processor))
 }
 
 pub(super) fn check_strategy(service: &Checked<'_>, findings: &mut Findings) {
@@ -314,31 +294,5 @@ fn check_fits(service: &Checked<'_>, provider: &str, capacity: &Capacity, findin
                  MiB of {instance_type}, of which the system needs some"
             ),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn architecture_and_size_follow_from_the_name_of_an_instance_type() {
-        for (instance_type, architecture, size) in [
-            ("t3.small", CpuArchitecture::X86, Some((2048, 2048))),
-            ("t4g.micro", CpuArchitecture::Arm, Some((2048, 1024))),
-            ("m6i.large", CpuArchitecture::X86, Some((2048, 8192))),
-            ("c7gn.2xlarge", CpuArchitecture::Arm, Some((8192, 16_384))),
-            ("r5.24xlarge", CpuArchitecture::X86, Some((98_304, 786_432))),
-            ("g5.xlarge", CpuArchitecture::X86, None),
-            ("g5g.xlarge", CpuArchitecture::Arm, None),
-            ("m5.metal", CpuArchitecture::X86, None),
-        ] {
-            assert_eq!(
-                architecture_of(instance_type),
-                Some(architecture),
-                "{instance_type}"
-            );
-            assert_eq!(size_of(instance_type), size, "{instance_type}");
-        }
     }
 }

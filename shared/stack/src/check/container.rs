@@ -14,6 +14,9 @@ const OF_ECS: [&str; 5] = [
     "ECS_CONTAINER_METADATA_URI_V4",
 ];
 
+/// The AWS CloudFormation User Guide, "Understand CloudFormation quotas": the value of a parameter, in bytes.
+const LONGEST_VALUE: usize = 4096;
+
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     for (path, container) in service.containers() {
         check_container(&path, &container, findings);
@@ -170,6 +173,18 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         findings.error_without_value(
             path.key("value"),
             "the value is empty, which Secrets Manager does not take",
+        );
+    }
+    if let Some(value) = &secret.value
+        && value.reveal().len() > LONGEST_VALUE
+    {
+        findings.error_without_value(
+            path.key("value"),
+            format!(
+                "the value has {} bytes, and it goes through a parameter of CloudFormation's, which takes at \
+                 most {LONGEST_VALUE}; put it into Secrets Manager yourself, and name it with `value_from`",
+                value.reveal().len()
+            ),
         );
     }
     if let Some(key) = &secret.kms_key_arn

@@ -19,6 +19,58 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     }
     check_steps(deployment, &path, findings);
     check_alarms(service, &path, findings);
+    check_circuit_breaker(deployment, &path, findings);
+    check_rebalancing(service, findings);
+}
+
+fn check_circuit_breaker(
+    deployment: &DeploymentConfiguration,
+    path: &Path,
+    findings: &mut Findings,
+) {
+    let settings = deployment.deployment_circuit_breaker.settings();
+    let path = path.key("deployment_circuit_breaker");
+    if let Some(threshold) = &settings.threshold_configuration {
+        let path = path.key("threshold_configuration");
+        if threshold.value == 0 {
+            findings.error(
+                path.key("value"),
+                0,
+                "no deployment could get through, since the first task that fails would be too many; expected 1 \
+                 or more",
+            );
+        }
+        if !settings.enable {
+            findings.error_without_value(
+                path,
+                "no failed task is counted while the circuit breaker is off; leave this out, or turn it on",
+            );
+        }
+    }
+    if settings.enable && !settings.rollback {
+        findings.warning(
+            path.key("rollback"),
+            false,
+            "the tasks of a deployment that is given up stay as they are, and nothing goes back; leave it out, \
+             or roll back by hand",
+        );
+    }
+}
+
+/// ECS starts a task in one zone before it stops one in another: the Amazon ECS Developer Guide, "Balancing an
+/// Amazon ECS service across Availability Zones".
+fn check_rebalancing(service: &Checked<'_>, findings: &mut Findings) {
+    let most = service.spec.deployment_configuration.maximum_percent;
+    if service.spec.availability_zone_rebalancing == Some(true) && most <= 100 {
+        findings.error(
+            service.at("availability_zone_rebalancing"),
+            true,
+            format!(
+                "ECS starts a task before it stops another one for this, and `maximum_percent`, {most}, leaves \
+                 no room for it; leave this out, or let `maximum_percent` be more than 100"
+            ),
+        );
+    }
 }
 
 /// How many tasks a rolling deployment keeps and starts.
@@ -58,12 +110,8 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         );
         return;
     }
-    let tasks = match &spec.scaling {
-        Some(scaling) => scaling.min_capacity,
-        None => spec.desired_count,
-    };
     // ECS rounds the least up and the most down.
-    let running = u64::from(tasks.max(1));
+    let running = u64::from(spec.first_tasks().max(1));
     let at_least = (running * u64::from(least)).div_ceil(100);
     let at_most = running * u64::from(most) / 100;
     if at_most <= at_least {

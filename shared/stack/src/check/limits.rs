@@ -1,7 +1,10 @@
-//! Limits of CloudFormation.
+//! Limits of CloudFormation, and of what it makes.
+
+use serde_json::Value;
 
 use super::Findings;
-use crate::render::{Context, render};
+use crate::read::Path;
+use crate::render::{Context, logical_id, render};
 use crate::spec::Stack;
 
 const MOST_RESOURCES: usize = 500;
@@ -13,6 +16,19 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// The image that runs takes the place of the stack file's and may have a longer name; a permissions
 /// boundary is named in every role.
 const ROOM_TO_GROW: usize = 64 * 1024;
+
+/// ECS's limit for a task definition, in bytes: the Amazon ECS Developer Guide, "Amazon ECS service quotas".
+const LARGEST_TASK_DEFINITION: usize = 64 * 1024;
+
+/// What a container's image may grow by: a digest, and the host of another registry.
+const ROOM_OF_AN_IMAGE: usize = 150;
+
+/// IAM's limit for all inline policies of a role together, in characters without blanks: the IAM User Guide, "IAM
+/// and AWS STS quotas".
+const LARGEST_POLICIES: usize = 10_240;
+
+/// What CloudFormation makes of a reference to a resource is about this long, such as an ARN.
+const LENGTH_OF_A_REFERENCE: usize = 100;
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     let rendered = render(stack, &Context::default());
@@ -51,5 +67,70 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
                 LARGEST_BODY - ROOM_TO_GROW
             ),
         );
+    }
+    check_resources(stack, &rendered.body, findings);
+}
+
+/// What services have of their own, as it is when CloudFormation has filled everything in.
+fn check_resources(stack: &Stack, body: &str, findings: &mut Findings) {
+    let template: Value = serde_json::from_str(body).unwrap_or_default();
+    let resource = |kind: &str, name: &str| {
+        let id = format!("{kind}{}", logical_id(name));
+        &template["Resources"][id.as_str()]["Properties"]
+    };
+    for (name, service) in &stack.services {
+        let path = Path::default().key("services").key(name);
+        let containers = service.containers(name).count();
+        let size = length_of(resource("TaskDefinition", name)) + containers * ROOM_OF_AN_IMAGE;
+        if size > LARGEST_TASK_DEFINITION {
+            findings.error(
+                &path,
+                size,
+                format!(
+                    "its task definition has about {size} bytes, expected at most {LARGEST_TASK_DEFINITION}, which \
+                     ECS takes; let the containers read large values from a file of the image, a secret or a \
+                     bucket"
+                ),
+            );
+        }
+        for (kind, field) in [
+            ("ExecutionRole", "secrets"),
+            ("TaskRole", "task_role_statements"),
+        ] {
+            let size = length_of(&resource(kind, name)["Policies"]);
+            if size > LARGEST_POLICIES {
+                findings.error(
+                    path.key(field),
+                    size,
+                    format!(
+                        "the policies of the role that follow from this have about {size} characters, expected at \
+                         most {LARGEST_POLICIES}, which IAM takes; name a role that exists, or use fewer and wider \
+                         names"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// How long a value is as JSON, with what CloudFormation fills in.
+fn length_of(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => match fields.iter().next() {
+            Some((function, text)) if fields.len() == 1 && function == "Fn::Sub" => {
+                text.as_str().map_or(LENGTH_OF_A_REFERENCE, str::len)
+            }
+            Some((function, _))
+                if fields.len() == 1 && (function == "Ref" || function == "Fn::GetAtt") =>
+            {
+                LENGTH_OF_A_REFERENCE
+            }
+            _ => fields
+                .iter()
+                .map(|(name, value)| name.len() + 4 + length_of(value))
+                .sum::<usize>(),
+        },
+        Value::Array(items) => items.iter().map(|item| length_of(item) + 1).sum::<usize>() + 1,
+        value => value.to_string().len(),
     }
 }

@@ -10,6 +10,9 @@ use crate::spec::{SecurityGroupRule, Stack};
 /// A network interface has at most so many security groups.
 const MOST_SECURITY_GROUPS: usize = 5;
 
+/// The most subnets for the tasks of a service: the Amazon ECS API Reference, AwsVpcConfiguration.
+const MOST_SUBNETS: usize = 16;
+
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     let path = Path::default().key("network");
     let network = &stack.network;
@@ -22,12 +25,30 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     }
     let path = path.key("subnet_ids");
     let distinct = check_subnets(&path, &network.subnet_ids, findings);
+    let mut services = stack.services.values();
+    if services.any(|service| service.subnet_ids.is_none()) {
+        check_number_of_subnets(&path, &network.subnet_ids, findings);
+    }
     if distinct == 1 {
         findings.warning(
             &path,
             network.subnet_ids.join(", "),
             "one subnet is one availability zone, whose failure stops everything; name subnets in at \
              least two zones",
+        );
+    }
+}
+
+/// Checks how many subnets there are for the tasks of a service.
+fn check_number_of_subnets(path: &Path, subnets: &[String], findings: &mut Findings) {
+    if subnets.len() > MOST_SUBNETS {
+        findings.error(
+            path,
+            subnets.len(),
+            format!(
+                "these are too many subnets for the tasks of a service, expected at most {MOST_SUBNETS}, which \
+                 ECS takes"
+            ),
         );
     }
 }
@@ -92,7 +113,9 @@ pub(super) fn check_security_groups(
 pub(super) fn check_service(service: &Checked<'_>, findings: &mut Findings) {
     let spec = service.spec;
     if let Some(subnets) = &spec.subnet_ids {
-        check_subnets(&service.at("subnet_ids"), subnets, findings);
+        let path = service.at("subnet_ids");
+        check_subnets(&path, subnets, findings);
+        check_number_of_subnets(&path, subnets, findings);
     }
     let own = usize::from(spec.security_group.is_some());
     check_security_groups(

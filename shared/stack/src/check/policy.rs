@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use longshore_events::image::Selector;
+
 use super::image::{Origin, origin};
 use super::{Checked, Findings};
 use crate::read::Path;
@@ -43,6 +45,37 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             }
         }
         check_repository(&at, &container, policy, &mut followed, findings);
+        check_version(&path.key("image"), &container, policy, findings);
+    }
+}
+
+/// The image of the first deployment is named as its successors are, or none of them is deployed.
+fn check_version(
+    path: &Path,
+    container: &Container<'_>,
+    spec: &ImagePolicy,
+    findings: &mut Findings,
+) {
+    let (Some(range), Ok(Origin::Own(reference))) = (&spec.semver, origin(container.image)) else {
+        return;
+    };
+    let (Selector::Tag(tag), Ok(compiled)) = (&reference.selector, policy(spec).compile()) else {
+        return;
+    };
+    // A tag without a number is not meant as a version.
+    if !compiled.allows(tag) && tag.contains(|character: char| character.is_ascii_digit()) {
+        let such_as = match &spec.tag_pattern {
+            None => "such as 1.0.0 or v1.0.0",
+            Some(_) => "such as 1.0.0, and is all that the group of `tag_pattern` holds",
+        };
+        findings.warning(
+            path,
+            container.image,
+            format!(
+                "tag `{tag}` is not a version that `semver: \"{range}\"` allows, so pushes that are named like \
+                 this are never deployed; a version has three numbers, {such_as}"
+            ),
+        );
     }
 }
 

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::DateTime;
+use longshore_events::ecs::{
+    LONGEST_OVERRIDES, LONGEST_STARTED_BY, length_of_overrides, started_by_deploy,
+};
 use longshore_policy::settings::OneOffTask;
 
 use super::forms::{is_label, is_open};
@@ -151,6 +154,19 @@ fn repository(image: &str) -> Option<String> {
 
 fn check_tasks(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     let rollout = &service.spec.rollout;
+    let started_by = started_by_deploy(&service.stack.stack_name(), service.name);
+    let has_tasks = !(rollout.before_tasks.is_empty() && rollout.after_tasks.is_empty());
+    if has_tasks && started_by.len() > LONGEST_STARTED_BY {
+        findings.error(
+            path,
+            &started_by,
+            format!(
+                "its tasks would be started by this name, which has {} characters, and ECS takes at most \
+                 {LONGEST_STARTED_BY}; give the stack or the service a shorter name",
+                started_by.len()
+            ),
+        );
+    }
     let mut names = BTreeSet::new();
     for (field, tasks) in [
         ("before_tasks", &rollout.before_tasks),
@@ -159,6 +175,7 @@ fn check_tasks(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         for (index, task) in tasks.iter().enumerate() {
             let path = path.key(field).index(index);
             check_task(&path, task, findings);
+            check_overrides(service, &path, task, findings);
             if !names.insert(task.name.as_str()) {
                 findings.error(
                     path.key("name"),
@@ -168,6 +185,33 @@ fn check_tasks(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// What a task is told besides the task definition, in the words of a route.
+fn check_overrides(service: &Checked<'_>, path: &Path, task: &OneOffTask, findings: &mut Findings) {
+    let settings = settings(service.spec);
+    let mut tasks = settings.before_tasks.iter().chain(&settings.after_tasks);
+    let Some(told) = tasks.find(|told| told.name == task.name) else {
+        return;
+    };
+    let container = service.spec.container_name.as_deref();
+    let length = length_of_overrides(
+        container.unwrap_or(service.name),
+        &told.command,
+        &told.environment,
+    );
+    if length > LONGEST_OVERRIDES {
+        findings.error(path, length, too_long(length));
+    }
+}
+
+/// What is wrong with overrides of this length in characters.
+pub(super) fn too_long(length: usize) -> String {
+    format!(
+        "command and environment have {length} characters as ECS is told them, with the JSON around them, \
+         expected at most {LONGEST_OVERRIDES}; put a script into the image, or values into the container's own \
+         `environment`"
+    )
 }
 
 fn check_task(path: &Path, task: &OneOffTask, findings: &mut Findings) {

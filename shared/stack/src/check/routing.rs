@@ -327,12 +327,26 @@ fn check_conditions(path: &Path, group: &TargetGroup, findings: &mut Findings) {
             && host
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-.*?".contains(&byte));
-        if !is_host && !is_open(host) {
+        // The Elastic Load Balancing API Reference, HostHeaderConditionConfig.
+        let ends_in_letters = host.rsplit_once('.').is_some_and(|(_, end)| {
+            !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_alphabetic())
+        });
+        if is_open(host) {
+            continue;
+        }
+        if !is_host {
             findings.error(
                 path.key("host_headers").index(index),
                 host,
                 "this is not a host, expected one such as api.shop.example or *.shop.example, without scheme, \
                  port and path",
+            );
+        } else if !ends_in_letters {
+            findings.error(
+                path.key("host_headers").index(index),
+                host,
+                "the load balancer takes only hosts with a dot, and after the last one only letters, expected \
+                 one such as api.shop.example or *.shop.example",
             );
         }
     }

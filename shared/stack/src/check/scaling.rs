@@ -13,13 +13,15 @@ const MOST_PERIODS: u32 = 1440;
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     let Some(scaling) = &service.spec.scaling else {
-        findings.range(
-            service.at("desired_count"),
-            service.spec.desired_count,
-            0,
-            MOST_TASKS,
-            "ECS does not run this many tasks of a service",
-        );
+        if let Some(count) = service.spec.desired_count {
+            findings.range(
+                service.at("desired_count"),
+                count,
+                0,
+                MOST_TASKS,
+                "ECS does not run this many tasks of a service",
+            );
+        }
         return;
     };
     let path = service.at("scaling");

@@ -1,7 +1,11 @@
 //! Runs by the clock.
 
-use chrono::NaiveDateTime;
+use std::collections::BTreeMap;
 
+use chrono::NaiveDateTime;
+use longshore_events::ecs::{LONGEST_OVERRIDES, length_of_overrides};
+
+use super::rollout::too_long;
 use super::{Checked, Findings};
 
 /// RunTask starts so many tasks at once.
@@ -41,6 +45,15 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             MOST_TASKS,
             "this many tasks cannot be started at once",
         );
+        let container = service.spec.container_name.as_deref();
+        let length = length_of_overrides(
+            container.unwrap_or(service.name),
+            &schedule.command,
+            &BTreeMap::new(),
+        );
+        if length > LONGEST_OVERRIDES {
+            findings.error(path.key("command"), length, too_long(length));
+        }
     }
 }
 

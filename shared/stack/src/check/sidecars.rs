@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::forms::{is_name, listed};
 use super::{Checked, Findings};
-use crate::spec::{Container, ContainerCondition};
+use crate::spec::{Container, ContainerCondition, LogRouter};
 
 /// ECS's limit for names of containers.
 const LONGEST_NAME: usize = 255;
@@ -196,6 +196,7 @@ fn check_log_router(service: &Checked<'_>, findings: &mut Findings) {
             format!("`{first}` is the task's log router already, and there can be one"),
         );
     }
+    check_log_options(service, router.r#type, findings);
     for (option, value) in &router.options {
         let path = at(first).key("options").key(option);
         if !ROUTER_OPTIONS.contains(&option.as_str()) {
@@ -215,6 +216,43 @@ fn check_log_router(service: &Checked<'_>, findings: &mut Findings) {
                 "tasks on Fargate take a file of the image only, expected file",
             );
         }
+    }
+}
+
+/// ECS's agent cannot start a task whose options go to no output; two of them are filters of its own (the agent's
+/// source, `firelensconfig_unix.go`).
+fn check_log_options(service: &Checked<'_>, router: LogRouter, findings: &mut Findings) {
+    let output = match router {
+        LogRouter::Fluentbit => "Name",
+        LogRouter::Fluentd => "@type",
+    };
+    let options = &service.spec.log_options;
+    let has_settings = options
+        .keys()
+        .any(|option| !["include-pattern", "exclude-pattern"].contains(&option.as_str()));
+    if !has_settings || options.contains_key(output) {
+        return;
+    }
+    let path = service.at("log_options");
+    let meant = options
+        .keys()
+        .find(|option| option.eq_ignore_ascii_case(output));
+    match meant {
+        Some(meant) => findings.error(
+            path.key(meant),
+            meant,
+            format!(
+                "ECS could not start a task: {} needs `{output}`, written so",
+                router.as_str()
+            ),
+        ),
+        None => findings.error_without_value(
+            path,
+            format!(
+                "ECS could not start a task: {} needs `{output}`, which says what the logs go to",
+                router.as_str()
+            ),
+        ),
     }
 }
 

@@ -7,7 +7,9 @@ use super::network::check_subnets;
 use super::observation::expected;
 use super::{Checked, Findings};
 use crate::read::{Path, nearest};
-use crate::spec::{AccessPoint, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode};
+use crate::spec::{
+    AccessPoint, Container, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode,
+};
 
 /// EFS's limit, which AWS raises on request up to this.
 pub(super) const MOST_THROUGHPUT: f64 = 3414.0;
@@ -105,16 +107,32 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
     }
 }
 
+/// Whether a directory can be an access point's: the Amazon EFS API Reference, RootDirectory.
+fn is_directory(path: &str) -> bool {
+    let Some(directories) = path.strip_prefix('/') else {
+        return false;
+    };
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && !name.contains(|character: char| {
+                character.is_control() || "$#<>;`|&?{}^*".contains(character)
+            })
+    };
+    path.len() <= 100
+        && (directories.is_empty()
+            || directories.split('/').count() <= 4 && directories.split('/').all(is_name))
+}
+
 fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Findings) {
     let directory = &access_point.root_directory;
     let path_of_directory = path.key("root_directory");
-    let levels = directory.path.split('/').filter(|part| !part.is_empty());
-    if !directory.path.starts_with('/') || directory.path.len() > 100 || levels.count() > 4 {
+    if !is_directory(&directory.path) {
         findings.error(
             path_of_directory.key("path"),
             &directory.path,
-            "EFS does not allow this path, expected one that begins with /, of at most four directories and 100 \
-             characters",
+            "EFS does not allow this path, expected one that begins with / and does not end with it, of at most \
+             four directories and 100 characters, without a dot at the beginning of a directory and without `$#<>;`|&?{}^*`",
         );
     }
     let permissions = &directory.permissions;
@@ -144,7 +162,7 @@ pub(super) fn check_mounts(service: &Checked<'_>, findings: &mut Findings) {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, mount) in container.mount_points.iter().enumerate() {
             let path = path.index(index);
-            check_mount(service, &path, container.user, mount, findings);
+            check_mount(service, &path, &container, mount, findings);
             let container_path = mount.container_path.trim_end_matches('/');
             if let Some(first) = seen.insert(container_path, index) {
                 findings.error(
@@ -163,7 +181,7 @@ pub(super) fn check_mounts(service: &Checked<'_>, findings: &mut Findings) {
 fn check_mount(
     service: &Checked<'_>,
     path: &Path,
-    user: Option<&str>,
+    container: &Container<'_>,
     mount: &MountPoint,
     findings: &mut Findings,
 ) {
@@ -219,14 +237,14 @@ fn check_mount(
                 ),
             );
         }
-    } else if !mount.read_only && is_not_root(user) {
+    } else if !mount.read_only && container.is_not_root() {
         findings.warning(
             path,
             container_path,
             format!(
                 "the root of a new file system is root's, so user {} cannot write there; name an \
                  `access_point` whose `posix_user` may",
-                user.unwrap_or_default()
+                container.user.unwrap_or_default()
             ),
         );
     }
@@ -250,18 +268,11 @@ pub(super) fn meant<'a>(
     }
 }
 
-/// Whether the container certainly runs as another user than root.
-fn is_not_root(user: Option<&str>) -> bool {
-    user.is_some_and(|user| {
-        let user = user.split(':').next().unwrap_or_default();
-        user != "0" && user != "root"
-    })
-}
-
 /// What the container is told to write its temporary files to must be writable.
 fn check_temporary_storage(service: &Checked<'_>, findings: &mut Findings) {
     const VARIABLE: &str = "TEMP_STORAGE_PATH";
     let spec = service.spec;
+    let own = spec.containers(service.name).next();
     let Some(directory) = spec.environment.get(VARIABLE) else {
         return;
     };
@@ -297,7 +308,7 @@ fn check_temporary_storage(service: &Checked<'_>, findings: &mut Findings) {
                 mount.container_path
             ),
         ),
-        Some(mount) if mount.file_system.is_none() && is_not_root(spec.user.as_deref()) => findings.warning(
+        Some(mount) if mount.file_system.is_none() && own.is_some_and(|own| own.is_not_root()) => findings.warning(
             path,
             directory,
             format!(

@@ -7,6 +7,7 @@ use longshore_events::image::ImageReference;
 use super::image::{Origin, origin};
 use super::{Finding, Findings};
 use crate::read::Path;
+use crate::render::ends_as_complete_arns_do;
 use crate::spec::{Container, Secret, Service, Stack};
 
 /// What must be looked up in AWS before anything is sent.
@@ -31,8 +32,8 @@ pub struct Surroundings {
     pub missing_images: BTreeSet<String>,
     /// By their ids, the subnets that exist.
     pub subnets: BTreeMap<String, Subnet>,
-    /// Names and ARNs of secrets that Secrets Manager does not have.
-    pub missing_secrets: BTreeSet<String>,
+    /// By the names and ARNs that [`Needs::secrets`] has, the complete ARNs of those that Secrets Manager has.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// A subnet that exists.
@@ -81,7 +82,7 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
         }
         for (variable, secret) in container.secrets {
             let missing =
-                looked_up(secret).filter(|secret| surroundings.missing_secrets.contains(*secret));
+                looked_up(secret).filter(|secret| !surroundings.secrets.contains_key(*secret));
             if let Some(secret) = missing {
                 findings.error(
                     path.key("secrets").key(variable).key("value_from"),
@@ -95,6 +96,33 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
         }
     }
     check_subnets(stack, surroundings, &mut findings);
+    findings.0
+}
+
+/// Warns of what a template can only be right about when AWS was asked.
+///
+/// Secrets Manager takes an ARN that ends in a hyphen and six characters for a complete one (the AWS Secrets
+/// Manager API Reference, CreateSecret, `Name`), so none may be made of such a name.
+pub fn check_without_surroundings(stack: &Stack) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    let all = stack.services.iter();
+    for (path, container) in all.flat_map(|(name, service)| containers(name, service)) {
+        for (variable, secret) in container.secrets {
+            let Some(name) = &secret.value_from else {
+                continue;
+            };
+            if !name.starts_with("arn:") && ends_as_complete_arns_do(name) {
+                findings.warning(
+                    path.key("secrets").key(variable).key("value_from"),
+                    name,
+                    "the name ends in a hyphen and six characters, as complete ARNs do, so ECS takes the ARN \
+                     that a template makes of it for a complete one and does not find the secret; `plan` and \
+                     `apply` ask Secrets Manager for the complete ARN, `render` cannot: name the secret by its \
+                     complete ARN, or end its name otherwise",
+                );
+            }
+        }
+    }
     findings.0
 }
 
@@ -144,7 +172,9 @@ fn check_image(
 fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
     let vpc = &stack.network.vpc_id;
     for (path, subnets) in subnet_lists(stack) {
+        let is_of_load_balancer = path.to_string().starts_with("load_balancer");
         let mut zones: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut same_zone = Vec::new();
         let mut all_known = true;
         for (index, id) in subnets.iter().enumerate() {
             let item = path.index(index);
@@ -171,9 +201,11 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
                     ),
                 );
             }
-            zones.insert(&subnet.availability_zone, id);
+            let other = zones.insert(&subnet.availability_zone, id);
+            if let Some(other) = other.filter(|other| is_of_load_balancer && *other != id) {
+                same_zone.push((item, id, other, &subnet.availability_zone));
+            }
         }
-        let is_of_load_balancer = path.to_string().starts_with("load_balancer");
         if is_of_load_balancer && all_known && zones.len() == 1 {
             let zone = zones.keys().copied().collect::<String>();
             findings.error(
@@ -182,6 +214,17 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
                 format!(
                     "all subnets are in {zone}, expected subnets in at least two availability zones for \
                      a load balancer"
+                ),
+            );
+            continue;
+        }
+        for (item, id, other, zone) in same_zone {
+            findings.error(
+                item,
+                id,
+                format!(
+                    "subnets {other} and {id} are both in {zone}, but a load balancer takes one subnet a zone; \
+                     keep one of them"
                 ),
             );
         }

@@ -1,9 +1,10 @@
 //! The task: its size, its images and its roles.
 
 use longshore_events::image::Selector;
+use longshore_events::registry::ImageName;
 
 use super::forms::{is_arn, is_open, listed};
-use super::image::{Origin, is_image, origin, tag_of};
+use super::image::{Origin, is_image, origin};
 use super::observation::expected;
 use super::{Checked, Findings};
 use crate::read::Path;
@@ -142,8 +143,12 @@ fn check_image(path: &Path, image: &str, findings: &mut Findings) {
             );
             return;
         }
-        Ok(Origin::Elsewhere) if image.contains('@') => return,
-        Ok(Origin::Elsewhere) => tag_of(image).map(str::to_owned),
+        Ok(Origin::Elsewhere) => match ImageName::of(image) {
+            ImageName {
+                digest: Some(_), ..
+            } => return,
+            name => name.tag.map(str::to_owned),
+        },
     };
     let moves = "another image after every push, so that what is deployed depends on the time, and a \
                  rollback of the stack file brings nothing back; name a version";

@@ -2,6 +2,9 @@
 
 use longshore_policy::route::CpuArchitecture;
 
+use longshore_events::words::counted;
+
+use crate::instances::tasks_of;
 use crate::spec::{BottleSync, CapacityProvider, Schedule, Service, Stack};
 
 use super::amounts::Quantity;
@@ -71,11 +74,24 @@ pub(super) fn capacity(stack: &Stack, bill: &mut Bill<'_>) {
         let instances = if let Some(expected) = capacity.expected_instance_count {
             Quantity::expected(expected)
         } else {
-            bill.assume(format!(
-                "{resource}: on average as many instances as its min_size, {}; expected_instance_count says otherwise",
-                capacity.min_size
-            ));
-            Quantity::whole(capacity.min_size.into())
+            let least = u64::from(capacity.min_size);
+            let tasks = stack.first_tasks_on(name);
+            let needed = tasks_of(&capacity.instance_type)
+                .map_or(least, |room| tasks.div_ceil(room.into()))
+                .min(capacity.max_size.into());
+            if needed > least {
+                bill.assume(format!(
+                    "{resource}: on average as many instances as its {} need, {needed}, since each task has a \
+                     network interface of its own; expected_instance_count says otherwise",
+                    counted(tasks, "task")
+                ));
+            } else {
+                bill.assume(format!(
+                    "{resource}: on average as many instances as its min_size, {least}; expected_instance_count \
+                     says otherwise"
+                ));
+            }
+            Quantity::whole(needed.max(least))
         };
         bill.charge_instances(&resource, &capacity.instance_type, hours(instances));
         bill.charge(
@@ -91,9 +107,10 @@ fn average_tasks(resource: &str, service: &Service, bill: &mut Bill<'_>) -> Quan
     if let Some(expected) = service.expected_task_count {
         return Quantity::expected(expected);
     }
-    let (tasks, field) = match &service.scaling {
-        Some(scaling) => (scaling.min_capacity, "scaling.min_capacity"),
-        None => (service.desired_count, "desired_count"),
+    let tasks = service.first_tasks();
+    let field = match &service.scaling {
+        Some(_) => "scaling.min_capacity",
+        None => "desired_count",
     };
     bill.assume(format!(
         "{resource}: on average as many tasks as its {field}, {tasks}; expected_task_count says otherwise"

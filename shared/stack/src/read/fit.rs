@@ -104,6 +104,7 @@ impl<'a> Fitting<'a> {
                 });
                 Some(Value::Array(values.collect()))
             }
+            (Shape::Switch(settings), Content::Map(_)) => self.node(node, settings, path, key),
             _ => self.scalar(node, shape, path, key),
         }
     }
@@ -121,8 +122,7 @@ impl<'a> Fitting<'a> {
                 let meant = self.unknown(name, entry, fields, path);
                 if let Some((meant, field)) = meant
                     && !entries.contains_key(meant)
-                    && let Some(value) =
-                        self.node(&entry.value, &field.shape, &path.key(name), entry.mark)
+                    && let Some(value) = self.in_the_place_of(name, entry, meant, field, path)
                 {
                     map.insert(meant.clone(), value);
                 }
@@ -165,6 +165,29 @@ impl<'a> Fitting<'a> {
             }
         }
         Value::Object(map)
+    }
+
+    /// Holds what is under a misspelt key against what was probably meant. What is missing there may be under
+    /// another key that is not known, so nothing is said of it; and if anything is wrong with it, no rule looks
+    /// at it.
+    fn in_the_place_of(
+        &mut self,
+        name: &str,
+        entry: &Entry,
+        meant: &str,
+        field: &Field,
+        path: &Path,
+    ) -> Option<Value> {
+        let (problems, faulty) = (self.problems.len(), self.faulty.len());
+        let value = self.node(&entry.value, &field.shape, &path.key(name), entry.mark);
+        if self.looking == Looking::ForMissing {
+            self.problems.truncate(problems);
+        }
+        if self.problems.len() > problems || self.faulty.len() > faulty {
+            let place = path.key(meant);
+            self.faulty.push(place.within(&self.prefix));
+        }
+        value
     }
 
     /// Tells of an unknown key. The result is the known one that was probably meant, if the value is of its
@@ -277,7 +300,7 @@ impl<'a> Fitting<'a> {
                     None => String::new(),
                 }
             }
-            (Shape::Boolean, Content::Plain(text)) => match meaning(text) {
+            (Shape::Boolean | Shape::Switch(_), Content::Plain(text)) => match meaning(text) {
                 Meaning::Boolean(value) => return Some(Value::Bool(value)),
                 _ if is_old_boolean(text) => {
                     format!("; `{text}` is a text in YAML 1.2")
@@ -301,10 +324,22 @@ impl<'a> Fitting<'a> {
                 Meaning::NotFinite | Meaning::Integer(None) => " that is finite".to_owned(),
                 _ => String::new(),
             },
-            (Shape::Boolean | Shape::Integer(..) | Shape::Number, Content::Text(text))
+            (
+                Shape::Boolean | Shape::Switch(_) | Shape::Integer(..) | Shape::Number,
+                Content::Text(text),
+            )
                 if meaning(text) != Meaning::Text =>
             {
                 " without quotes".to_owned()
+            }
+            (Shape::Fields(fields), Content::Plain(_) | Content::Text(_)) => {
+                match fields.iter().find(|(_, field)| field.example.is_some()) {
+                    Some((name, field)) => format!(
+                        " such as {{{name}: {}}}",
+                        field.example.as_deref().unwrap_or_default()
+                    ),
+                    None => String::new(),
+                }
             }
             (Shape::List(items), Content::Plain(_) | Content::Text(_))
                 if !matches!(**items, Shape::Fields(_)) =>
@@ -425,6 +460,7 @@ fn homes_of(name: &str) -> Vec<String> {
             }
             Shape::Map(values) => look(values, name, &format!("{path}.<name>"), homes),
             Shape::List(items) => look(items, name, &format!("{path}[]"), homes),
+            Shape::Switch(settings) => look(settings, name, path, homes),
             _ => {}
         }
     }

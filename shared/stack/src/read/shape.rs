@@ -24,6 +24,8 @@ pub(super) enum Shape {
     /// As [`Shape::Loose`], never shown, and taken without substitution.
     Sensitive,
     Boolean,
+    /// On, off, or a map that says how.
+    Switch(Box<Shape>),
     /// A whole number between these.
     Integer(i64, i64),
     Number,
@@ -36,6 +38,8 @@ pub(super) struct Field {
     pub required: bool,
     /// The first sentence of its description.
     pub description: String,
+    /// What can stand there.
+    pub example: Option<String>,
 }
 
 impl Shape {
@@ -58,8 +62,15 @@ impl Shape {
                 .map_or(Self::Loose, |schema| Self::of(schema, definitions));
         }
         if let Some(choices) = schema["anyOf"].as_array() {
-            let some = choices.iter().find(|choice| choice["type"] != "null");
-            return some.map_or(Self::Loose, |schema| Self::of(schema, definitions));
+            let mut some = choices.iter().filter(|choice| choice["type"] != "null");
+            let first = some.next();
+            return match (first, some.next()) {
+                (Some(switch), Some(settings)) if switch["type"] == "boolean" => {
+                    Self::Switch(Box::new(Self::of(settings, definitions)))
+                }
+                (Some(schema), _) => Self::of(schema, definitions),
+                (None, _) => Self::Loose,
+            };
         }
         if let Some(words) = words_of(schema) {
             return Self::Word(words);
@@ -129,7 +140,7 @@ impl Shape {
             Self::List(_) => Value::Array(Vec::new()),
             Self::Word(words) => words.first().cloned().into(),
             Self::Loose | Self::Text | Self::Sensitive => Value::from(""),
-            Self::Boolean => Value::from(false),
+            Self::Boolean | Self::Switch(_) => Value::from(false),
             Self::Integer(least, _) => Value::from(*least),
             Self::Number => Value::from(0),
         }
@@ -139,7 +150,9 @@ impl Shape {
     pub fn is_kind_of(&self, node: &Node) -> bool {
         match node.content {
             Content::Nothing => false,
-            Content::Map(_) => matches!(self, Self::Fields(_) | Self::Map(_)),
+            Content::Map(_) => {
+                matches!(self, Self::Fields(_) | Self::Map(_) | Self::Switch(_))
+            }
             Content::List(_) => matches!(self, Self::List(_)),
             Content::Plain(_) | Content::Text(_) => {
                 !matches!(self, Self::Fields(_) | Self::Map(_) | Self::List(_))
@@ -166,6 +179,7 @@ impl Shape {
             Self::Text => "a text".to_owned(),
             Self::Sensitive => "a text, a whole number or a boolean".to_owned(),
             Self::Boolean => "true or false".to_owned(),
+            Self::Switch(_) => "true, false or a map".to_owned(),
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
             Self::Number => "a number".to_owned(),
         }
@@ -186,6 +200,7 @@ fn fields_of(
                 shape: Shape::of(property, definitions),
                 required: required.is_some_and(|names| names.iter().any(|one| one == name)),
                 description: first_sentence(description),
+                example: property["examples"][0].as_str().map(str::to_owned),
             };
             (name.clone(), field)
         })

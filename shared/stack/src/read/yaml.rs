@@ -1,5 +1,6 @@
 //! From YAML, and so from JSON, to nodes. Nothing else names the parser.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
@@ -34,18 +35,65 @@ impl Fault {
     }
 }
 
+/// The most values that are read as if they had the quotes that they need; with more, only they are told.
+const MOST_UNQUOTED: usize = 20;
+
 /// Reads one document. Faults that do not keep the rest from being understood, such as a key that is
 /// there twice, come beside the document.
 pub(super) fn parse(bytes: &[u8]) -> (Option<Node>, Vec<Fault>) {
-    let mut builder = Builder::default();
-    let document = text_of(bytes).and_then(|text| builder.document(text));
-    match document {
-        Ok(node) => (Some(node), builder.faults),
-        Err(fault) => {
-            builder.faults.push(fault);
-            (None, builder.faults)
-        }
+    let text = match text_of(bytes) {
+        Ok(text) => text,
+        Err(fault) => return (None, vec![fault]),
+    };
+    let mut text = Cow::Borrowed(text);
+    let mut unquoted = Vec::new();
+    loop {
+        let mut builder = Builder::default();
+        let fault = match builder.document(&text) {
+            Ok(node) => {
+                unquoted.append(&mut builder.faults);
+                return (Some(node), unquoted);
+            }
+            Err(fault) => fault,
+        };
+        let quoted = fault.mark.and_then(|mark| with_quotes(&text, mark.line));
+        let (Some((quoted, mark)), true) = (quoted, unquoted.len() < MOST_UNQUOTED) else {
+            unquoted.append(&mut builder.faults);
+            unquoted.push(fault);
+            return (None, unquoted);
+        };
+        unquoted.push(Fault::new(
+            Some(mark),
+            format!(
+                "{}: the value has a colon at its end or before a blank; put the whole value in quotes",
+                fault.message
+            ),
+        ));
+        text = Cow::Owned(quoted);
     }
+}
+
+/// The text with quotes around the value of the one key in this line, and where that value is, if it cannot be
+/// read for the want of them: a colon at its end, or before a blank, makes a key of what is before it.
+fn with_quotes(text: &str, line: u32) -> Option<(String, Mark)> {
+    let number = usize::try_from(line).ok()?.checked_sub(1)?;
+    let start = text.split_inclusive('\n').take(number).map(str::len).sum();
+    let whole = text[start..].lines().next()?;
+    let before_value = whole.find(": ")? + 2;
+    let value = whole[before_value..].trim();
+    let offset = whole.len() - whole[before_value..].trim_start().len();
+    let is_plain = value.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '/');
+    let is_key = value.ends_with(':') || value.contains(": ");
+    if !is_plain || !is_key || value.contains(['"', '\\', '#']) {
+        return None;
+    }
+    let at = start + offset;
+    let quoted = format!("{}\"{value}\"{}", &text[..at], &text[at + value.len()..]);
+    let mark = Mark {
+        line,
+        column: small(whole[..offset].chars().count() + 1),
+    };
+    Some((quoted, mark))
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, Fault> {

@@ -126,6 +126,11 @@ struct GroupTag {
 }
 
 /// How instances are replaced when the launch template changes.
+///
+/// CloudFormation carries this out itself, and not the resource's handler. Its role needs, beside the handler's
+/// rights, `autoscaling:DescribeScheduledActions`, `SetDesiredCapacity`, `SuspendProcesses`, `ResumeProcesses` and
+/// `TerminateInstanceInAutoScalingGroup`, and what describes the group, its instances and its activities: the AWS
+/// CloudFormation Template Reference, "UpdatePolicy attribute".
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct UpdatePolicy {
@@ -236,12 +241,15 @@ fn instances(frame: &Frame, template: &mut Template, name: &str, capacity: &Capa
                 },
             }],
             security_group_ids,
+            // The agent is not told to copy the instance's tags to the container instance
+            // (ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM). It would need `ec2:DescribeTags` for that, which
+            // can only be allowed for the tags of the whole account, and without it the agent ends before it
+            // registers (the agent's README). The instances, which are what is paid for, have the tags.
             user_data: Value::Base64(Box::new(Value::sub(
                 "#!/bin/bash\n\
                  cat >> /etc/ecs/ecs.config <<'END'\n\
                  ECS_CLUSTER=${Cluster}\n\
                  ECS_AWSVPC_BLOCK_IMDS=true\n\
-                 ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM=ec2_instance\n\
                  END\n",
             ))),
             tag_specifications: tags_of("volume").map(|tags| vec![tags]),
@@ -292,7 +300,7 @@ fn agent_statements(frame: &Frame) -> Vec<Statement> {
                 "ecs:UpdateContainerInstancesState",
                 "ecs:PutSystemLogEvents",
             ],
-            [instances.clone()],
+            [instances],
         )
         .when("ArnEquals", "ecs:cluster", [cluster()]),
         Statement::allow(
@@ -303,12 +311,6 @@ fn agent_statements(frame: &Frame) -> Vec<Statement> {
                 "ecs:SubmitAttachmentStateChanges",
             ],
             [cluster()],
-        ),
-        // The instance's tags become those of the container instance when it joins.
-        Statement::allow("Tag", ["ecs:TagResource"], [instances]).when(
-            "StringEquals",
-            "ecs:CreateAction",
-            ["RegisterContainerInstance".into()],
         ),
     ]
 }

@@ -7,8 +7,7 @@ use serde::Serialize;
 use super::frame::Frame;
 use super::logs;
 use super::names::{Kind, Singleton};
-use super::policy::{Document, Principal, Statement};
-use super::template::{Properties, Tag, Template, Value, json, part_of_sub};
+use super::template::{Properties, Tag, Template, Value, part_of_sub};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -49,31 +48,16 @@ struct Target {
     arn: Value,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ResourcePolicy {
-    policy_name: String,
-    policy_document: Value,
-}
-
-impl Properties for ResourcePolicy {
-    const TYPE: &'static str = "AWS::Logs::ResourcePolicy";
-}
-
 pub(super) fn render(frame: &Frame, template: &mut Template) {
     let Some(events) = &frame.stack.events else {
         return;
     };
+    // EventBridge may write to all log groups of this form, by a policy that Longshore's Terraform makes once: an
+    // account has room for ten of them in a region (the Amazon CloudWatch Logs User Guide, "CloudWatch Logs
+    // quotas").
     let name = format!("/longshore/{}/events", frame.stack_name);
     let group = logs::Name::One(Singleton::EventsLogGroup);
-    logs::add_group(
-        frame,
-        template,
-        group,
-        name.clone(),
-        events.retention_in_days,
-    );
-    add_policy(frame, template, &name);
+    logs::add_group(frame, template, group, name, events.retention_in_days);
 
     let cluster = Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn");
     let services = format!("service/{}/", part_of_sub(&frame.cluster_name));
@@ -197,30 +181,5 @@ fn add_rule(
         }],
         tags: frame.tags(),
     };
-    let policy = Singleton::EventsLogPolicy.as_str().to_owned();
-    template.add_one(id, &rule).depends_on([policy]);
-}
-
-/// Lets EventBridge write to the log group. A log group has no policy of its own, only the account has.
-fn add_policy(frame: &Frame, template: &mut Template, log_group: &str) {
-    let services = ["delivery.logs.amazonaws.com", "events.amazonaws.com"];
-    let principal = Principal::Service(services.map(Value::from).into());
-    let streams = Value::text(format!(
-        "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{}:*",
-        part_of_sub(log_group)
-    ));
-    let document = Document::of([Statement::of_principal(
-        "Allow",
-        principal,
-        ["logs:CreateLogStream", "logs:PutLogEvents"],
-    )
-    .on([streams])]);
-    let policy = ResourcePolicy {
-        policy_name: format!("longshore-{}-events", frame.stack_name),
-        policy_document: Value::sub(json(&document).to_string()),
-    };
-    let group = Singleton::EventsLogGroup.as_str().to_owned();
-    template
-        .add_one(Singleton::EventsLogPolicy, &policy)
-        .depends_on([group]);
+    template.add_one(id, &rule);
 }

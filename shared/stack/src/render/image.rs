@@ -1,6 +1,7 @@
 //! Images as stack files name them.
 
 use longshore_events::image::{ImageReference, Selector};
+use longshore_events::registry::ImageName;
 
 use super::template::{Value, part_of_sub};
 
@@ -16,19 +17,14 @@ pub(super) enum Image {
 
 impl Image {
     pub(super) fn of(text: &str) -> Self {
-        let Some((registry, rest)) = registry(text) else {
-            return text.parse().map_or(Self::Public, Self::Own);
-        };
-        let labels: Vec<&str> = registry.split('.').collect();
-        match labels.as_slice() {
-            [account, "dkr", "ecr", region, ..] => {
-                let end = rest.find(['@', ':']).unwrap_or(rest.len());
-                let repository = &rest[..end];
-                Self::OtherEcr(format!(
-                    "arn:${{AWS::Partition}}:ecr:{region}:{account}:repository/{repository}"
-                ))
-            }
-            _ => Self::Public,
+        let name = ImageName::of(text);
+        match (name.registry, name.ecr()) {
+            (None, _) => text.parse().map_or(Self::Public, Self::Own),
+            (Some(_), Some(registry)) => Self::OtherEcr(format!(
+                "arn:${{AWS::Partition}}:ecr:{}:{}:repository/{}",
+                registry.region, registry.account, name.repository
+            )),
+            (Some(_), None) => Self::Public,
         }
     }
 
@@ -60,11 +56,4 @@ pub(super) fn full_name(text: &str) -> Value {
         }
         Image::OtherEcr(_) | Image::Public => Value::written(text),
     }
-}
-
-/// The registry that a name begins with, as Docker tells one from a repository: it has a dot or a port,
-/// or is this computer.
-fn registry(text: &str) -> Option<(&str, &str)> {
-    let (first, rest) = text.split_once('/')?;
-    (first.contains(['.', ':']) || first == "localhost").then_some((first, rest))
 }

@@ -101,7 +101,6 @@ spelt! {
         Dashboard,
         DiscoveryNamespace,
         EventsLogGroup,
-        EventsLogPolicy,
         EventsOfScaling,
         EventsOfInstances,
         EventsOfServices,

@@ -104,7 +104,7 @@ fn execution_statements(frame: &Frame, member: Member) -> Vec<Statement> {
         ["logs:CreateLogStream", "logs:PutLogEvents"],
         [Value::sub(format!("{arn}:log-stream:*"))],
     ));
-    statements.extend(secrets::statements(member));
+    statements.extend(secrets::statements(frame, member));
     statements
 }
 

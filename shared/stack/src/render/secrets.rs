@@ -106,6 +106,7 @@ fn path(service: &str, container: Container, variable: &str) -> String {
 
 /// Where the value of a variable comes from, as ECS is told.
 pub(super) fn value_from(
+    frame: &Frame,
     member: Member,
     container: Container,
     variable: &str,
@@ -114,10 +115,9 @@ pub(super) fn value_from(
     let Some(written) = &secret.value_from else {
         return Value::Ref(Kind::Secret.id(&names(member.name, container, variable)));
     };
-    let source = Source::of(written);
+    let source = Source::of(frame, written);
     match (&source, &secret.json_key) {
-        // `<arn>:<JSON key>:<version stage>:<version id>`; ECS takes the key only after an ARN, which may
-        // lack the six characters that Secrets Manager puts at its end.
+        // `<arn>:<JSON key>:<version stage>:<version id>`; ECS takes the key only after an ARN.
         (_, Some(key)) => Value::sub(format!("{}:{}::", source.arn(), part_of_sub(key))),
         (Source::Arn(arn), None) => Value::written(arn),
         (Source::Name(_), None) => Value::sub(source.arn()),
@@ -125,7 +125,7 @@ pub(super) fn value_from(
 }
 
 /// What the execution role needs to read a service's secrets.
-pub(super) fn statements(member: Member) -> Vec<Statement> {
+pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
     let mut secrets = BTreeSet::new();
     let mut own = Vec::new();
     let mut parameters = BTreeSet::new();
@@ -140,20 +140,20 @@ pub(super) fn statements(member: Member) -> Vec<Statement> {
             ))));
             continue;
         };
-        match Source::of(written) {
-            Source::Arn(arn) if arn.contains(":ssm:") => {
-                parameters.insert(part_of_sub(arn));
-            }
-            source @ Source::Arn(_) => {
-                if source.may_be_complete() {
-                    secrets.insert(source.arn());
-                }
-                // Six characters are at the end of every secret's ARN.
-                secrets.insert(format!("{}-??????", source.arn()));
-            }
-            source @ Source::Name(_) => {
-                secrets.insert(format!("{}-??????", source.arn()));
-            }
+        let source = Source::of(frame, written);
+        if let Source::Arn(arn) = source
+            && arn.contains(":ssm:")
+        {
+            parameters.insert(part_of_sub(arn));
+            continue;
+        }
+        let is_known = frame.context.secrets.contains_key(written);
+        if is_known || source.may_be_complete() {
+            secrets.insert(source.arn());
+        }
+        if !is_known {
+            // Six characters are at the end of every secret's ARN.
+            secrets.insert(format!("{}-??????", source.arn()));
         }
     }
     let mut statements = Vec::new();
@@ -203,8 +203,10 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(written: &'a str) -> Self {
-        if written.starts_with("arn:") {
+    fn of(frame: &'a Frame, written: &'a str) -> Self {
+        if let Some(arn) = frame.context.secrets.get(written) {
+            Self::Arn(arn)
+        } else if written.starts_with("arn:") {
             Self::Arn(written)
         } else {
             Self::Name(written)
@@ -222,16 +224,19 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether it ends as complete ARNs of secrets do, with a hyphen and six characters.
+    /// Whether it is an ARN that ends as complete ones do.
     fn may_be_complete(&self) -> bool {
-        let Self::Arn(arn) = self else {
-            return false;
-        };
-        arn.rsplit_once('-').is_some_and(|(_, end)| {
-            end.len() == 6
-                && end
-                    .chars()
-                    .all(|character| character.is_ascii_alphanumeric())
-        })
+        matches!(self, Self::Arn(arn) if ends_as_complete_arns_do(arn))
     }
+}
+
+/// Whether a name or ARN of a secret ends in a hyphen and six characters, which Secrets Manager puts at the end
+/// of every ARN and by which it tells complete ones from others.
+pub(crate) fn ends_as_complete_arns_do(text: &str) -> bool {
+    text.rsplit_once('-').is_some_and(|(_, end)| {
+        end.len() == 6
+            && end
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric())
+    })
 }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::spec::{Container, ContainerHealthCheck, DeploymentConfiguration, MountPoint, Text};
+use crate::spec::{
+    Container, ContainerHealthCheck, DeploymentCircuitBreaker, DeploymentConfiguration, MountPoint,
+    Text,
+};
 
 use super::frame::{Frame, Member, is_fargate};
 use super::names::{Kind, Singleton};
@@ -187,6 +190,7 @@ struct Service {
     cluster: Value,
     task_definition: Value,
     desired_count: Option<u32>,
+    availability_zone_rebalancing: &'static str,
     launch_type: Option<&'static str>,
     capacity_provider_strategy: Option<Vec<Share>>,
     network_configuration: NetworkConfiguration,
@@ -287,6 +291,15 @@ struct Alarms {
 struct CircuitBreaker {
     enable: bool,
     rollback: bool,
+    reset_on_healthy_task: Option<bool>,
+    threshold_configuration: Option<Threshold>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Threshold {
+    r#type: &'static str,
+    value: u32,
 }
 
 #[derive(Serialize)]
@@ -376,7 +389,7 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
         .iter()
         .map(|(variable, secret)| SecretVariable {
             name: variable.clone(),
-            value_from: secrets::value_from(member, spec, variable, secret),
+            value_from: secrets::value_from(frame, member, spec, variable, secret),
         })
         .collect();
     let depends_on = spec.depends_on.iter().map(|dependency| Dependency {
@@ -523,10 +536,18 @@ fn add_service(frame: &Frame, template: &mut Template, member: Member) {
         service_name: Value::written(&frame.ecs_service_name(member)),
         cluster: Value::Ref(Singleton::Cluster.as_str().to_owned()),
         task_definition: Value::Ref(Kind::TaskDefinition.id(&[member.name])),
-        // Where the service scales, a count here would undo the scaling at each apply. Without one, ECS
-        // starts with one task and leaves the count alone from then on; Application Auto Scaling brings
-        // it between the bounds when the service is registered with it.
-        desired_count: spec.scaling.is_none().then_some(spec.desired_count),
+        // Where the service scales, a count here would undo the scaling at each apply, and where the file
+        // says none, what a person or a scaling of their own has set. Without one, ECS starts with one task
+        // and leaves the count alone from then on (the AWS CloudFormation Template Reference,
+        // AWS::ECS::Service); Application Auto Scaling brings it between the bounds when the service is
+        // registered with it.
+        desired_count: spec.desired_count.filter(|_| spec.scaling.is_none()),
+        // Said in any case: what is on for a service depends on when it was made.
+        availability_zone_rebalancing: if spec.rebalances() {
+            "ENABLED"
+        } else {
+            "DISABLED"
+        },
         launch_type: strategy.is_none().then_some("FARGATE"),
         capacity_provider_strategy: strategy,
         network_configuration: network(frame, member),
@@ -582,15 +603,28 @@ fn deployment(member: Member) -> Deployment {
         }),
         minimum_healthy_percent: spec.minimum_healthy_percent,
         maximum_percent: spec.maximum_percent,
-        deployment_circuit_breaker: CircuitBreaker {
-            enable: spec.deployment_circuit_breaker,
-            rollback: spec.deployment_circuit_breaker,
-        },
+        deployment_circuit_breaker: circuit_breaker(&spec.deployment_circuit_breaker),
         alarms: (!spec.alarms.is_empty()).then(|| Alarms {
             alarm_names: alarms.collect(),
             enable: true,
             rollback: true,
         }),
+    }
+}
+
+fn circuit_breaker(spec: &DeploymentCircuitBreaker) -> CircuitBreaker {
+    let spec = spec.settings();
+    CircuitBreaker {
+        enable: spec.enable,
+        rollback: spec.enable && spec.rollback,
+        reset_on_healthy_task: spec.reset_on_healthy_task,
+        threshold_configuration: spec
+            .threshold_configuration
+            .as_ref()
+            .map(|threshold| Threshold {
+                r#type: threshold.r#type.as_str(),
+                value: threshold.value,
+            }),
     }
 }
 

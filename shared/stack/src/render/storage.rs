@@ -253,44 +253,63 @@ pub(super) fn dependencies(frame: &Frame, member: Member) -> Vec<String> {
     ids
 }
 
+/// What is done with a file system through one entrance.
+#[derive(Default)]
+struct Use {
+    writes: bool,
+    as_root: bool,
+}
+
 /// What the containers may do with the file systems that they mount, through these access points only.
+///
+/// EFS treats root as nobody without `ClientRootAccess`, so that it cannot write to the root of a file system,
+/// which is root's: the Amazon EFS User Guide, "Using IAM to control access to file systems". The user of an
+/// access point takes the place of the container's.
 pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
-    // By file system and access point, and whether it may write.
-    let mut mounts: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
-    for mount in member
-        .containers()
-        .flat_map(|container| container.mount_points)
-    {
-        let Some(file_system) = mount.file_system.as_deref() else {
-            continue;
-        };
-        if frame.stack.file_systems.contains_key(file_system) {
-            *mounts
-                .entry((file_system, mount.access_point.as_deref()))
-                .or_default() |= !mount.read_only;
+    let mut uses: BTreeMap<(&str, Option<&str>), Use> = BTreeMap::new();
+    for container in member.containers() {
+        for mount in container.mount_points {
+            let Some(name) = mount.file_system.as_deref() else {
+                continue;
+            };
+            let Some(file_system) = frame.stack.file_systems.get(name) else {
+                continue;
+            };
+            let access_point = mount.access_point.as_deref();
+            let user = access_point.and_then(|access_point| {
+                let access_point = file_system.access_points.get(access_point)?;
+                Some(access_point.posix_user.uid)
+            });
+            let used = uses.entry((name, access_point)).or_default();
+            used.writes |= !mount.read_only;
+            used.as_root |= match (access_point, user) {
+                (None, _) => !container.is_not_root(),
+                (Some(_), user) => user == Some(0),
+            };
         }
     }
-    let statements = mounts
-        .into_iter()
-        .map(|((file_system, access_point), writes)| {
-            let mut actions = vec!["elasticfilesystem:ClientMount"];
-            if writes {
-                actions.push("elasticfilesystem:ClientWrite");
-            }
-            let file_system_arn = Value::GetAtt(Kind::FileSystem.id(&[file_system]), "Arn");
-            let statement = Statement::allow_unnamed(actions, [file_system_arn]);
-            match access_point {
-                Some(access_point) => statement.when(
-                    "StringEquals",
-                    "elasticfilesystem:AccessPointArn",
-                    [Value::GetAtt(
-                        Kind::AccessPoint.id(&[file_system, access_point]),
-                        "Arn",
-                    )],
-                ),
-                None => statement,
-            }
-        });
+    let statements = uses.into_iter().map(|((file_system, access_point), used)| {
+        let mut actions = vec!["elasticfilesystem:ClientMount"];
+        if used.as_root {
+            actions.push("elasticfilesystem:ClientRootAccess");
+        }
+        if used.writes {
+            actions.push("elasticfilesystem:ClientWrite");
+        }
+        let file_system_arn = Value::GetAtt(Kind::FileSystem.id(&[file_system]), "Arn");
+        let statement = Statement::allow_unnamed(actions, [file_system_arn]);
+        match access_point {
+            Some(access_point) => statement.when(
+                "StringEquals",
+                "elasticfilesystem:AccessPointArn",
+                [Value::GetAtt(
+                    Kind::AccessPoint.id(&[file_system, access_point]),
+                    "Arn",
+                )],
+            ),
+            None => statement,
+        }
+    });
     statements.collect()
 }
 

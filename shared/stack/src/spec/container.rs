@@ -165,6 +165,16 @@ pub struct Container<'a> {
     pub depends_on: &'a [ContainerDependency],
 }
 
+impl Container<'_> {
+    /// Whether it certainly runs as another user than root. Without `user`, the image decides.
+    pub fn is_not_root(&self) -> bool {
+        self.user.is_some_and(|user| {
+            let user = user.split(':').next().unwrap_or_default();
+            user != "0" && user != "root"
+        })
+    }
+}
+
 impl Service {
     /// The containers of its tasks, its own first, where the service is called `name`.
     pub fn containers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Container<'a>> + Clone {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::DeploymentCircuitBreaker;
+
 /// How deployments replace tasks.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,9 +18,10 @@ pub struct DeploymentConfiguration {
     /// Percent of the wanted tasks that may run at once; for `ROLLING`. Default: 200.
     #[serde(default = "two_hundred")]
     pub maximum_percent: u32,
-    /// Whether a deployment whose tasks keep failing is given up and rolled back. Default: true.
-    #[serde(default = "yes")]
-    pub deployment_circuit_breaker: bool,
+    /// Whether a deployment whose tasks keep failing is given up and rolled back. Default: true. A map says
+    /// how many may fail.
+    #[serde(default)]
+    pub deployment_circuit_breaker: DeploymentCircuitBreaker,
     /// For how many minutes the old tasks stay when all requests go to the new ones, so that going back
     /// takes no time; for all strategies but `ROLLING`. Default: 5.
     pub bake_time_in_minutes: Option<u32>,
@@ -130,7 +133,7 @@ impl Default for DeploymentConfiguration {
             strategy: DeploymentStrategy::default(),
             minimum_healthy_percent: hundred(),
             maximum_percent: two_hundred(),
-            deployment_circuit_breaker: yes(),
+            deployment_circuit_breaker: DeploymentCircuitBreaker::default(),
             bake_time_in_minutes: None,
             linear: None,
             canary: None,
@@ -163,10 +166,6 @@ fn hundred() -> u32 {
 
 fn two_hundred() -> u32 {
     200
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn ten_percent() -> f64 {

@@ -79,9 +79,12 @@ pub struct Service {
     /// File systems, and scratch space, that the container sees.
     #[serde(default)]
     pub mount_points: Vec<MountPoint>,
-    /// How many tasks run when the stack is made; not looked at where the service scales. Default: 1.
-    #[serde(default = "one")]
-    pub desired_count: u32,
+    /// How many tasks run; not looked at where the service scales. Default: 1 when the service is made, and
+    /// after that what it is then, so that a number that somebody sets elsewhere stays.
+    pub desired_count: Option<u32>,
+    /// Whether ECS moves tasks until each availability zone has as many, by starting some before it stops
+    /// others. Default: true, unless `maximum_percent` is 100, which leaves no room for that.
+    pub availability_zone_rebalancing: Option<bool>,
     /// On which capacity tasks run. Default: Fargate.
     #[serde(default)]
     pub capacity_provider_strategy: Vec<CapacityProvider>,
@@ -141,12 +144,30 @@ pub struct Service {
     pub expected_task_count: Option<f64>,
 }
 
+impl Service {
+    /// How many tasks run when the service is made: the fewest, where it scales. ECS starts with one where
+    /// nothing is said.
+    pub fn first_tasks(&self) -> u32 {
+        match &self.scaling {
+            Some(scaling) => scaling.min_capacity,
+            None => self.desired_count.unwrap_or(1),
+        }
+    }
+
+    /// Whether ECS evens tasks out among availability zones.
+    pub fn rebalances(&self) -> bool {
+        self.availability_zone_rebalancing
+            .unwrap_or(self.deployment_configuration.maximum_percent > 100)
+    }
+}
+
 /// Where an environment variable's secret value comes from: exactly one of `value_from` and `value`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// The ARN or, in this account and region, the name of a secret of Secrets Manager; or the ARN of an
     /// SSM parameter.
+    #[schemars(example = "shop/database")]
     pub value_from: Option<String>,
     /// The key to take out of a secret that is a JSON object.
     pub json_key: Option<String>,

@@ -58,6 +58,7 @@ fn other(value: &Value) -> Value {
         ("BLUE_GREEN", "ROLLING"),
         ("LINEAR", "CANARY"),
         ("CANARY", "LINEAR"),
+        ("COUNT", "BOUNDED_PERCENT"),
     ];
     match value {
         Value::Bool(value) => json!(!value),

@@ -99,6 +99,32 @@ fn secrets_are_read_by_the_arn_that_ecs_takes_and_by_no_other() {
 }
 
 #[test]
+fn a_secret_that_was_looked_up_is_named_by_its_complete_arn() {
+    let name = "shop/app-config";
+    let arn = format!("arn:aws:secretsmanager:eu-west-2:1:secret:{name}-a1B2c3");
+    let stack = of(&json!({
+        "name": "shop",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+        "services": {"api": {"image": "api:v1", "secrets": {
+            "KEYED": {"value_from": name, "json_key": "inner"},
+            "WHOLE": {"value_from": name},
+        }}},
+    }));
+    let context = Context {
+        secrets: [(name.to_owned(), arn.clone())].into(),
+        ..context()
+    };
+    let template = Template(body(&render(&stack, &context)));
+    assert_eq!(template.secret("Api", "WHOLE"), &json!(arn));
+    assert_eq!(
+        template.secret("Api", "KEYED"),
+        &json!(format!("{arn}:inner::"))
+    );
+    let reads = template.statement("ExecutionRoleApi", "ReadSecrets");
+    assert_eq!(reads["Resource"], json!([arn]), "and no other secret");
+}
+
+#[test]
 fn a_key_of_ones_own_may_be_used_through_secrets_manager_only() {
     let template = template(&document());
     let decrypt = template.statement("ExecutionRoleApi", "Decrypt");
@@ -231,6 +257,18 @@ fn images_of_other_registries_are_taken_as_they_are_and_not_followed() {
             "210987654321.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
             Some("arn:${AWS::Partition}:ecr:eu-west-1:210987654321:repository/shop/api"),
         ),
+        (
+            "210987654321.dkr-ecr.eu-west-1.on.aws/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:eu-west-1:210987654321:repository/shop/api"),
+        ),
+        (
+            "210987654321.dkr.ecr-fips.us-gov-west-1.amazonaws.com/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:us-gov-west-1:210987654321:repository/shop/api"),
+        ),
+        (
+            "210987654321.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn/shop/api:v1",
+            Some("arn:${AWS::Partition}:ecr:cn-north-1:210987654321:repository/shop/api"),
+        ),
     ] {
         let template = service(json!({"image": image}));
         assert_eq!(template.container("Api")["Image"], image);
@@ -243,6 +281,30 @@ fn images_of_other_registries_are_taken_as_they_are_and_not_followed() {
         let pull = pulls.next().map(|statement| &statement["Resource"]);
         assert_eq!(pull, arn.map(|arn| json!([{"Fn::Sub": arn}])).as_ref());
     }
+}
+
+#[test]
+fn a_sidecar_of_a_dual_stack_registry_may_be_pulled_too() {
+    let template = service(json!({
+        "image": "shop/api:v1@sha256:0000000000000000000000000000000000000000000000000000000000000001",
+        "sidecars": {
+            "proxy": {"image": "210987654321.dkr-ecr-fips.us-east-1.on.aws/shop/proxy:v3"},
+        },
+    }));
+    assert_eq!(
+        template.statement("ExecutionRoleApi", "Pull")["Resource"],
+        json!([
+            {"Fn::Sub": "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/shop/api"},
+            {"Fn::Sub": "arn:${AWS::Partition}:ecr:us-east-1:210987654321:repository/shop/proxy"},
+        ])
+    );
+    let image = &template.container("Api")["Image"]["Fn::Sub"];
+    assert!(
+        image.as_str().unwrap().ends_with(
+            "/shop/api@sha256:0000000000000000000000000000000000000000000000000000000000000001"
+        ),
+        "the digest counts: {image}"
+    );
 }
 
 #[test]
@@ -338,6 +400,41 @@ fn a_file_system_refers_to_nothing_else_and_says_whose_it_is() {
 }
 
 #[test]
+fn root_may_use_a_file_system_as_root_and_nobody_else_may() {
+    let root = "elasticfilesystem:ClientRootAccess";
+    for (says, access_point, is_granted) in [
+        (json!({}), None, true),
+        (json!({"user": "0:0"}), None, true),
+        (json!({"user": "root"}), None, true),
+        (json!({"user": "1000"}), None, false),
+        (json!({}), Some("app"), false),
+        (json!({"user": "1000"}), Some("root"), true),
+    ] {
+        let mut says = says;
+        says["image"] = json!("api:v1");
+        says["mount_points"] = json!([
+            {"file_system": "data", "access_point": access_point, "container_path": "/data"}
+        ]);
+        let template = template(&json!({
+            "name": "shop",
+            "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+            "file_systems": {"data": {"access_points": {
+                "app": {"posix_user": {"uid": 1000, "gid": 1000}},
+                "root": {"posix_user": {"uid": 0, "gid": 0}},
+            }}},
+            "services": {"api": says},
+        }));
+        let statements = template.statements("TaskRoleApi");
+        let actions = &statements[0]["Action"];
+        assert_eq!(
+            actions.as_array().unwrap().contains(&json!(root)),
+            is_granted,
+            "{says}: {actions}"
+        );
+    }
+}
+
+#[test]
 fn a_service_mounts_only_what_it_says_and_only_as_it_says() {
     let mut document = document();
     document["services"]["api"]["mount_points"][0]["read_only"] = json!(true);
@@ -426,13 +523,71 @@ fn a_service_that_may_rest_at_zero_scales_by_steps_even_if_no_periods_are_said()
 }
 
 #[test]
-fn the_desired_count_is_left_to_scaling_where_there_is_some() {
+fn the_desired_count_is_left_alone_where_the_file_says_none_and_where_there_is_scaling() {
+    let unsaid = service(json!({}));
+    assert!(unsaid.properties("ServiceApi")["DesiredCount"].is_null());
+    let none = service(json!({"desired_count": 0}));
+    assert_eq!(none.properties("ServiceApi")["DesiredCount"], 0);
     let fixed = service(json!({"desired_count": 3}));
     assert_eq!(fixed.properties("ServiceApi")["DesiredCount"], 3);
     let scaled = service(json!({"desired_count": 3, "scaling": {
         "max_capacity": 5, "target_cpu_utilization": 50,
     }}));
     assert!(scaled.properties("ServiceApi")["DesiredCount"].is_null());
+}
+
+#[test]
+fn whether_tasks_are_evened_out_among_zones_is_always_said() {
+    let rebalancing = "AvailabilityZoneRebalancing";
+    for (says, expected) in [
+        (json!({}), "ENABLED"),
+        (json!({"availability_zone_rebalancing": false}), "DISABLED"),
+        // ECS refuses the two together.
+        (
+            json!({"deployment_configuration": {
+                "minimum_healthy_percent": 0, "maximum_percent": 100,
+            }}),
+            "DISABLED",
+        ),
+    ] {
+        let template = service(says.clone());
+        assert_eq!(
+            template.properties("ServiceApi")[rebalancing],
+            expected,
+            "{says}"
+        );
+    }
+}
+
+#[test]
+fn a_circuit_breaker_is_on_off_or_as_it_is_said_in_all_its_parts() {
+    let breaker = |says: Value| {
+        let template = service(json!({
+            "deployment_configuration": {"deployment_circuit_breaker": says},
+        }));
+        template.properties("ServiceApi")["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
+            .clone()
+    };
+    assert_eq!(
+        breaker(json!(true)),
+        json!({"Enable": true, "Rollback": true})
+    );
+    assert_eq!(
+        breaker(json!(false)),
+        json!({"Enable": false, "Rollback": false})
+    );
+    let threshold = json!({"type": "COUNT", "value": 3});
+    assert_eq!(
+        breaker(json!({"threshold_configuration": threshold})),
+        json!({
+            "Enable": true, "Rollback": true,
+            "ThresholdConfiguration": {"Type": "COUNT", "Value": 3},
+        })
+    );
+    assert_eq!(
+        breaker(json!({"rollback": false, "reset_on_healthy_task": false})),
+        json!({"Enable": true, "Rollback": false, "ResetOnHealthyTask": false})
+    );
 }
 
 #[test]
