@@ -10,7 +10,7 @@ use crate::deploy::{DeployError, Engine, Shown, Stop, refused_or_failed};
 use crate::documents::{RecordKey, RecordStore};
 use crate::follow::baseline;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Record, Request, State};
+use crate::record::{Deployment, Record, Request};
 use crate::task_definition::{named_image, pinned_image};
 
 /// Writes down what a service runs that has no record yet, and that its follower of `repository` is to deploy
@@ -54,7 +54,7 @@ impl<C: Cloud> Engine<'_, C> {
                 return Ok(record.clone());
             }
             let shown = self.look_at_service().await?;
-            let change = |record: &mut Record| record.followed.extend(followed);
+            let change = |record: &mut Record| record.follows(&followed);
             self.note(stored, &shown, change).await?;
             let stored = self.cloud.load(self.owner).await?;
             let (record, _) = stored.ok_or_else(|| CallError::lost_race(&RecordKey(self.owner)))?;
@@ -81,15 +81,8 @@ impl<C: Cloud> Engine<'_, C> {
             },
             replaced_requests: Vec::new(),
         };
-        let deployment = Deployment {
-            state: State::Succeeded,
-            lease_until: self.worker.now,
-            task_definition: Some(running.task_definition.clone()),
-            ecs_deployment_id: running.ecs_deployment_id.clone(),
-            started_at: created_at,
-            finished_at: Some(self.worker.now),
-            ..Deployment::claim(None, self.follower, &request, running, self.worker)
-        };
+        let deployment = Deployment::claim(None, self.follower, &request, running, self.worker)
+            .found_running(running, created_at, self.worker);
         Ok(Record::claim(None, deployment, self.worker))
     }
 

@@ -35,14 +35,11 @@ impl<C: Cloud> Engine<'_, C> {
             }
             _ => {
                 let mut registered = record.deployment.task_definition.clone();
-                let deployment = &mut record.deployment;
-                if registered.is_some()
-                    && deployment.previous_task_definition != running.task_definition
-                {
+                let previous = &record.deployment.previous_task_definition;
+                if registered.is_some() && *previous != running.task_definition {
                     // While its tasks ran, the service was changed past Longshore. What a revision made
                     // before that would bring back is not what anybody asked for.
-                    deployment.previous_task_definition = running.task_definition.clone();
-                    deployment.previous_image = running.image.clone();
+                    record.replaces(running);
                     registered = None;
                 }
                 self.update(registered, revision).await
@@ -100,7 +97,7 @@ impl<C: Cloud> Engine<'_, C> {
         if prepared.is_some_and(|(record, _)| is_ours(&record))
             && tasks::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
             && let Some((current, _)) = self.cloud.load(self.owner).await?
-            && let Some(reason) = current.deployment.reason
+            && let Some(reason) = current.deployment.reason.clone()
         {
             return Ok(Outcome::Failed { reason });
         }
@@ -191,7 +188,7 @@ impl<C: Cloud> Engine<'_, C> {
         if !is_deploying {
             return Ok(());
         }
-        record.deployment.ecs_deployment_id = Some(ecs_deployment_id);
+        record.pointed_again(&ecs_deployment_id);
         // Whoever wrote first sees the new id in ECS as soon as it looks.
         unless_lost(self.cloud.save(&record, Some(&version)).await).map(drop)
     }
@@ -210,7 +207,7 @@ impl<C: Cloud> Engine<'_, C> {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(Outcome::Failed { reason });
         }
-        record.deployment.lease_until = self.worker.now;
+        record.free_claim(self.worker);
         if let Err(lease_error) = self.cloud.save(&record, Some(&version)).await {
             tracing::warn!(
                 stack = self.owner.stack,

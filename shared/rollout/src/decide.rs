@@ -11,7 +11,7 @@ use longshore_policy::settings::RolloutSettings;
 use longshore_state::Worker;
 
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
-use crate::record::{Deployment, Record, Request, Running, State, Waiting};
+use crate::record::{Deployment, Record, Request, Running, State, Wait, Waiting};
 use crate::stack_record::{Carried, Operation, OperationState};
 use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
 
@@ -48,7 +48,7 @@ pub fn due<'a>(
         return Due::Nothing;
     };
     let last = &record.deployment;
-    if last.is_taken_up() && last.lease_until <= worker.now {
+    if last.is_taken_up() && last.is_free(worker.now) {
         return Due::Resume;
     }
     if last.is_taken_up() && last.claimed_by == worker.id {
@@ -97,17 +97,6 @@ pub enum Decision {
     ComeAgain,
 }
 
-/// Why and how long a request waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
-    /// What it waits for.
-    pub why: WaitReason,
-    /// Since when it has waited for that.
-    pub since: DateTime<Utc>,
-    /// When that ends, where it is known.
-    pub until: Option<DateTime<Utc>>,
-}
-
 /// How far a service is with an image that it gets before others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -132,11 +121,8 @@ pub fn progress(record: Option<&Record>, digest: &Digest) -> Progress {
     if last.images().any(|(_, image)| image.digest == *digest) {
         return match last.state {
             State::Succeeded => Progress::Done,
-            State::RollingBack | State::RolledBack | State::Failed | State::Superseded
-                if !waits =>
-            {
-                Progress::Failed
-            }
+            State::Superseded if !waits => Progress::Failed,
+            state if state.has_failed() && !waits => Progress::Failed,
             _ => Progress::Pending,
         };
     }
@@ -196,7 +182,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
         brought.digest == request.image.digest && brought.repository == request.image.repository;
     match last.state {
         State::Claimed | State::Preparing if same_image && last.is_taken_up() => {
-            if last.lease_until <= worker.now {
+            if last.is_free(worker.now) {
                 Decision::Resume
             } else if last.claimed_by == worker.id {
                 Decision::ComeAgain
@@ -248,11 +234,9 @@ fn whether_now(situation: &Situation<'_>) -> Decision {
         ..
     } = *situation;
     let now = worker.now;
-    let waiting = record
-        .and_then(|record| record.waiting.get(container))
-        .filter(|waiting| waiting.request.id == request.id);
+    let waiting = record.and_then(|record| record.waits_already(&request.id, container));
     let wait = |why: WaitReason, until: Option<DateTime<Utc>>| {
-        let before = waiting.filter(|waiting| is_same_kind(&waiting.why, &why));
+        let before = waiting.filter(|waiting| waiting.is_for(&why));
         Decision::Wait(Wait {
             why,
             since: before.map_or(now, |waiting| waiting.since),
@@ -295,9 +279,26 @@ fn whether_now(situation: &Situation<'_>) -> Decision {
     wait(WaitReason::Approval, Some(approve_by))
 }
 
-/// Whether two waits are for the same reason, whatever else is to be said of it.
-pub(crate) fn is_same_kind(one: &WaitReason, other: &WaitReason) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
+/// What to note of a request that waits, by whether a route still names its container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AboutRoute {
+    /// One names it.
+    IsThere,
+    /// None does; it may come back.
+    IsMissing,
+    /// None has for too long: nothing is done about the request any more.
+    GiveUp(SkipReason),
+}
+
+/// Decides about a request that waits, by whether a route of its repository names its container now.
+pub fn about_route(waiting: &Waiting, is_routed: bool, worker: &Worker) -> AboutRoute {
+    if is_routed {
+        AboutRoute::IsThere
+    } else if waiting.given_up_at().is_some_and(|end| end <= worker.now) {
+        AboutRoute::GiveUp(SkipReason::RouteRemoved)
+    } else {
+        AboutRoute::IsMissing
+    }
 }
 
 /// What to do about a service whose stack is at rest.
@@ -332,7 +333,7 @@ pub fn at_rest(
 ) -> AtRest {
     if let Some(last) = last.filter(|last| last.is_taken_up()) {
         let is_put_back = matches!(last.source, Source::Stack { restored: true, .. });
-        return match (last.lease_until <= worker.now, is_put_back) {
+        return match (last.is_free(worker.now), is_put_back) {
             (true, _) => AtRest::Resume,
             // What was to put it back may have been for a change that nobody asks about any more.
             (false, true) => AtRest::Wait,

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join3, try_join};
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentSummary, FailedPhase, LongshoreEvent, OperationKind, SkipReason,
-    Source, WaitReason,
+    DeploymentSummary, OperationKind, SkipReason, Source, WaitReason,
 };
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
@@ -19,7 +18,7 @@ use crate::decide::{Decision, Situation, decide};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::follow::{baseline, only_news};
 use crate::ports::{Cloud, EcsService, ImageContents, TaskDefinition};
-use crate::record::{Deployment, Record, Request, Running, State};
+use crate::record::{Deployment, Record, Request, Running, State, refusal};
 use crate::stack_record::{Operation, OperationState, StackRecord};
 use crate::task_definition::NextRevisionError;
 
@@ -122,15 +121,7 @@ pub(crate) async fn tell_refusal<C: Cloud>(
     reason: &str,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let failed = LongshoreEvent::DeploymentFailed(DeploymentFailed {
-        deployment,
-        finished_at: worker.now,
-        reason: reason.to_owned(),
-        failures: Vec::new(),
-        rolling_back: false,
-        phase: FailedPhase::Before,
-    });
-    cloud.publish(&[failed]).await
+    cloud.publish(&[refusal(deployment, reason, worker)]).await
 }
 
 /// Who asked for a deployment, and when.
@@ -383,10 +374,7 @@ impl<C: Cloud> Engine<'_, C> {
                 let last = written.last();
                 let claim =
                     Deployment::claim(last, self.follower, request, &shown.running, self.worker);
-                let deployment = Deployment {
-                    commit: contents.commit,
-                    ..claim
-                };
+                let deployment = claim.built_from(contents.commit);
                 let change = |record: &mut Record| {
                     let containers = self.follower.containers();
                     record.goes_out(request, containers, followed, self.worker);

@@ -93,7 +93,7 @@ pub async fn hold<C: Cloud>(
         .services(&payload.stack, payload.service.as_deref())
         .await?;
     let held = services.iter().map(|service| async {
-        said.change(service, |record| record.hold = Some(hold.clone()))
+        said.change(service, |record| record.held(hold.clone()))
             .await?;
         Ok(HoldOutcome {
             stack: service.owner.stack.clone(),
@@ -129,7 +129,7 @@ pub async fn resume<C: Cloud>(
             // Nothing of it was ever held.
             None => None,
             Some(_) => {
-                said.change(service, |record| record.hold = None).await?;
+                said.change(service, Record::released).await?;
                 said.stored(owner).await?
             }
         };
@@ -183,16 +183,11 @@ pub async fn approve<C: Cloud>(
         };
         let is_over = waiting.approve_by.is_some_and(|end| end <= worker.now);
         let is_said = is_over || waiting.approved;
-        let version = match record
-            .waiting
-            .get_mut(&waiting.container)
-            .filter(|_| !is_said)
-        {
-            None => version,
-            Some(waiting) => {
-                waiting.approved = true;
-                cloud.save(&record, Some(&version)).await?
-            }
+        let version = if is_said {
+            version
+        } else {
+            record.approved(&waiting.container);
+            cloud.save(&record, Some(&version)).await?
         };
         let stored = Some((record, version));
         Ok(

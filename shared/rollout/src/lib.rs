@@ -26,5 +26,4 @@ pub mod watch;
 
 mod course;
 mod outbox;
-mod transitions;
 mod waiting;

@@ -21,7 +21,6 @@ use crate::outbox::flush;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, Running, State};
 use crate::task_definition::{is_pinned_to, pinned_image};
-use crate::tasks::follower;
 
 /// How many deployments are looked through, newest first, for one that can be gone back to.
 const LOOKED_THROUGH: usize = 200;
@@ -95,7 +94,7 @@ async fn roll_back<C: Cloud>(
                 "Longshore has deployed nothing to it yet".to_owned(),
             ));
         };
-        let known = follower(&record.deployment);
+        let known = record.deployment.follower();
         let engine = Engine {
             cloud,
             follower: &known,
@@ -146,7 +145,7 @@ async fn again<C: Cloud>(
         flush(engine.cloud, record, version, engine.worker).await?;
         return Ok(started);
     }
-    if last.lease_until > engine.worker.now {
+    if !last.is_free(engine.worker.now) {
         return Err(Stop::Call(engine.claimed_already()));
     }
     engine.resume(written, shown).await
@@ -198,15 +197,9 @@ async fn go_back<C: Cloud>(
             .to_owned(),
         ..shown.running.clone()
     };
-    let mut also = target.images.clone();
-    also.retain(|container, _| {
-        *container != follower.container && !follower.other_containers.contains(container)
-    });
-    let deployment = Deployment {
-        also,
-        commit: target.deployment.commit.clone(),
-        ..Deployment::claim(written.last(), &follower, &request, &running, worker)
-    };
+    let deployment = Deployment::claim(written.last(), &follower, &request, &running, worker)
+        .only_bringing(target.images.clone())
+        .built_from(target.deployment.commit.clone());
     let followed = followed(engine, &target.images).await?;
     let change = |record: &mut Record| {
         let containers = target.images.keys().map(String::as_str);
@@ -216,7 +209,7 @@ async fn go_back<C: Cloud>(
         }
         let is_wanted =
             |digest: &Digest| target.images.values().any(|image| image.digest == *digest);
-        record.blocked.retain(|digest| !is_wanted(digest));
+        record.unblock(is_wanted);
     };
     engine.take(written, shown, deployment, change).await
 }

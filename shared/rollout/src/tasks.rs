@@ -5,13 +5,12 @@
 //! `deploy`; where that was lost, the reconcile asks ECS. Each step is one conditional write, and taken
 //! again after a crash it does the same.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use longshore_events::ecs::{Container, DEPLOY_TASKS, why_stopped};
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
 use longshore_events::words::counted;
-use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::Owner;
 use longshore_policy::settings::OneOffTask;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use sha2::{Digest, Sha256};
@@ -20,41 +19,18 @@ use crate::deploy::{Engine, Outcome, Stop, claimed_already};
 use crate::documents::{RecordKey, RecordStore};
 use crate::outbox::flush;
 use crate::ports::{Cloud, TaskRequest, TaskState};
-use crate::record::{Deployment, Record, RunningTask, State};
+use crate::record::{Deployment, Record, RunningTask, State, TaskPhase};
 use crate::watch::WatchOutcome;
 
-/// When a task runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Before,
-    After,
-}
-
-impl Phase {
-    fn of(deployment: &Deployment) -> Option<Self> {
-        match deployment.state {
-            State::Preparing => Some(Self::Before),
-            State::Verifying => Some(Self::After),
-            _ => None,
-        }
-    }
-
-    fn tasks(self, deployment: &Deployment) -> &[OneOffTask] {
-        match self {
-            Self::Before => &deployment.settings.before_tasks,
-            Self::After => &deployment.settings.after_tasks,
-        }
-    }
-
-    fn failed(self, task: &str, why: &str) -> String {
-        match self {
-            Self::Before => format!(
-                "task `{task}`, which runs before the update, {why}; the service was not updated"
-            ),
-            Self::After => format!(
-                "task `{task}`, which runs after the update, {why}; the service runs the new image"
-            ),
-        }
+/// What a task that did not do its work means for its deployment.
+fn failed(phase: TaskPhase, task: &str, why: &str) -> String {
+    match phase {
+        TaskPhase::Before => format!(
+            "task `{task}`, which runs before the update, {why}; the service was not updated"
+        ),
+        TaskPhase::After => format!(
+            "task `{task}`, which runs after the update, {why}; the service runs the new image"
+        ),
     }
 }
 
@@ -116,7 +92,7 @@ pub(crate) async fn begin<C: Cloud>(
         let Some((record, version)) = cloud.load(owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
-        let phase = match Phase::of(&record.deployment) {
+        let phase = match record.deployment.state.task_phase() {
             Some(phase) if record.deployment.task.is_none() => phase,
             _ => {
                 flush(cloud, record, version, worker).await?;
@@ -157,8 +133,8 @@ impl<C: Cloud> Tasks<'_, C> {
         version: Version,
     ) -> Result<Option<WatchOutcome>, CallError> {
         let deployment = &record.deployment;
-        if let Some(ended) = prepared(deployment).cloned() {
-            if deployment.lease_until <= self.worker.now {
+        if let Some(ended) = deployment.last_task_before().cloned() {
+            if deployment.is_free(self.worker.now) {
                 return self.update_service(&ended).await;
             }
             if deployment.claimed_by == self.worker.id {
@@ -166,21 +142,21 @@ impl<C: Cloud> Tasks<'_, C> {
                 return Err(claimed_already(self.owner));
             }
         }
-        let Some(phase) = Phase::of(deployment) else {
+        let Some(phase) = deployment.state.task_phase() else {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(Some(WatchOutcome::Ignored));
         };
         let Some(running) = deployment.task.clone() else {
             return self.start(record, version, phase, 0).await;
         };
-        let place = phase
-            .tasks(deployment)
+        let place = deployment
+            .tasks(phase)
             .iter()
             .rposition(|task| task.name == running.name);
         match self.state_of(deployment, &running).await? {
             Some(TaskState::Running) => {
                 let minutes =
-                    place.map_or(0, |place| phase.tasks(deployment)[place].timeout_minutes);
+                    place.map_or(0, |place| deployment.tasks(phase)[place].timeout_minutes);
                 if running.started_at + Duration::minutes(i64::from(minutes)) > self.worker.now {
                     flush(self.cloud, record, version, self.worker).await?;
                     return Ok(Some(WatchOutcome::Noted));
@@ -190,17 +166,17 @@ impl<C: Cloud> Tasks<'_, C> {
                     counted(minutes, "minute"),
                     running.task
                 );
-                self.fail(record, version, &phase.failed(&running.name, &why))
+                self.fail(record, version, &failed(phase, &running.name, &why))
                     .await
             }
             Some(TaskState::Succeeded) => {
                 let next = place.map_or(0, |place| place + 1);
-                if next < phase.tasks(deployment).len() {
+                if next < deployment.tasks(phase).len() {
                     return self.start(record, version, phase, next).await;
                 }
                 match phase {
-                    Phase::Before => self.update_service(&running).await,
-                    Phase::After => {
+                    TaskPhase::Before => self.update_service(&running).await,
+                    TaskPhase::After => {
                         record.succeeded(self.worker);
                         let version = self.cloud.save(&record, Some(&version)).await?;
                         flush(self.cloud, record, version, self.worker).await?;
@@ -211,7 +187,7 @@ impl<C: Cloud> Tasks<'_, C> {
             Some(TaskState::Failed(failure)) => {
                 let why = format!("failed: {}", why(&failure));
                 record.add_failure(failure);
-                self.fail(record, version, &phase.failed(&running.name, &why))
+                self.fail(record, version, &failed(phase, &running.name, &why))
                     .await
             }
             None => {
@@ -219,7 +195,7 @@ impl<C: Cloud> Tasks<'_, C> {
                     "has an unknown end: ECS does not know {} any more",
                     running.task
                 );
-                self.fail(record, version, &phase.failed(&running.name, &why))
+                self.fail(record, version, &failed(phase, &running.name, &why))
                     .await
             }
         }
@@ -248,7 +224,7 @@ impl<C: Cloud> Tasks<'_, C> {
         &self,
         mut record: Record,
         version: Version,
-        phase: Phase,
+        phase: TaskPhase,
         place: usize,
     ) -> Result<Option<WatchOutcome>, CallError> {
         let deployment = &record.deployment;
@@ -260,7 +236,7 @@ impl<C: Cloud> Tasks<'_, C> {
             Ok(started) => started,
             Err(error) if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) => {
                 let why = format!("could not be started: {error}");
-                let reason = phase.failed(&task.name, &why);
+                let reason = failed(phase, &task.name, &why);
                 return self.fail(record, version, &reason).await;
             }
             Err(error) => return Err(error),
@@ -278,7 +254,7 @@ impl<C: Cloud> Tasks<'_, C> {
         let Some((record, version)) = self.cloud.load(self.owner).await? else {
             return Ok(Some(WatchOutcome::Ignored));
         };
-        let follower = follower(&record.deployment);
+        let follower = record.deployment.follower();
         let engine = Engine {
             cloud: self.cloud,
             follower: &follower,
@@ -293,8 +269,8 @@ impl<C: Cloud> Tasks<'_, C> {
         let Some((mut record, version)) = written.stored.clone() else {
             return Ok(Some(WatchOutcome::Ignored));
         };
-        let is_prepared = prepared(&record.deployment).is_some();
-        let is_due = is_prepared && record.deployment.lease_until <= self.worker.now
+        let is_prepared = record.deployment.last_task_before().is_some();
+        let is_due = is_prepared && record.deployment.is_free(self.worker.now)
             || record.deployment.state == State::Preparing;
         if !is_due || record.deployment.task.as_ref() != Some(ended) {
             return Err(CallError::lost_race(&RecordKey(self.owner)));
@@ -303,23 +279,18 @@ impl<C: Cloud> Tasks<'_, C> {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(Some(WatchOutcome::Noted));
         }
-        // From here on others must reckon with an update: it is claimed again.
-        let claimed = Deployment {
-            state: State::Claimed,
-            ..record.deployment.resumed(self.worker)
-        };
         if written.is_changing() {
             // CloudFormation has the service now. When the stack is at rest, the claim is taken up.
-            record.deployment = Deployment {
-                lease_until: self.worker.now,
-                ..claimed
-            };
+            record.prepared(self.worker);
             let version = self.cloud.save(&record, Some(&version)).await?;
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(Some(WatchOutcome::Noted));
         }
         let taken = match shown {
-            Ok(shown) => engine.take(&written, &shown, claimed, |_| ()).await,
+            Ok(shown) => {
+                let claimed = record.deployment.prepared(self.worker);
+                engine.take(&written, &shown, claimed, |_| ()).await
+            }
             Err(Stop::Call(error)) if error.class == ErrorClass::NotFound => {
                 Err(Stop::Refused(error.to_string()))
             }
@@ -346,46 +317,13 @@ impl<C: Cloud> Tasks<'_, C> {
     }
 }
 
-/// The last of the tasks before the update, when these have done their work and the service is about to be
-/// updated. Whoever was to do that may have died.
-fn prepared(deployment: &Deployment) -> Option<&RunningTask> {
-    deployment
-        .task
-        .as_ref()
-        .filter(|_| deployment.state == State::Claimed)
-}
-
-/// Whether the deployment waits for its tasks, or for whoever takes it up after them.
-pub(crate) fn goes_on(deployment: &Deployment, worker: &Worker) -> bool {
-    match over_at(deployment) {
-        Some(over_at) => over_at > worker.now,
-        None => prepared(deployment).is_some() && deployment.lease_until <= worker.now,
-    }
-}
-
-/// When the tasks of the deployment must be over: what each may take, and what a deployment may take besides.
-/// `None` when it does not wait for tasks.
-pub(crate) fn over_at(deployment: &Deployment) -> Option<DateTime<Utc>> {
-    let phase = Phase::of(deployment)?;
-    let since = match phase {
-        Phase::Before => deployment.claimed_at,
-        Phase::After => deployment.started_at?,
-    };
-    let minutes: u32 = phase
-        .tasks(deployment)
-        .iter()
-        .map(|task| task.timeout_minutes)
-        .fold(deployment.settings.deadline_minutes, u32::saturating_add);
-    Some(since + Duration::minutes(i64::from(minutes)))
-}
-
 /// The task at this place, and the request that starts it.
 fn request(
     deployment: &Deployment,
-    phase: Phase,
+    phase: TaskPhase,
     place: usize,
 ) -> Option<(OneOffTask, TaskRequest)> {
-    let task = phase.tasks(deployment).get(place)?.clone();
+    let task = deployment.tasks(phase).get(place)?.clone();
     let request = TaskRequest {
         service: deployment.service_name(),
         task_definition: deployment.task_definition.clone()?,
@@ -400,7 +338,7 @@ fn request(
 
 /// The same for each attempt to start this task, and for no other task: several services share the id of a
 /// deployment that one push has led to.
-fn client_token(deployment: &Deployment, phase: Phase, place: usize) -> String {
+fn client_token(deployment: &Deployment, phase: TaskPhase, place: usize) -> String {
     let text = format!(
         "{}/{}/{}/{}/{phase:?}/{place}",
         deployment.stack, deployment.service, deployment.number, deployment.id
@@ -425,20 +363,4 @@ fn why(failure: &TaskFailure) -> String {
         &containers,
     )
     .unwrap_or_else(|| "ECS does not say why".to_owned())
-}
-
-/// Where the deployment's service runs. A deployment that goes on needs no route: it keeps what its route said
-/// when it began.
-pub(crate) fn follower(deployment: &Deployment) -> Follower {
-    Follower {
-        stack: deployment.stack.clone(),
-        service: deployment.service.clone(),
-        cluster: deployment.cluster.clone(),
-        ecs_service: deployment.ecs_service.clone(),
-        container: deployment.container.clone(),
-        other_containers: deployment.other_containers.clone(),
-        image_policy: ImagePolicy::default(),
-        cpu_architecture: None,
-        rollout: deployment.settings.clone(),
-    }
 }

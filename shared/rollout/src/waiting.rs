@@ -4,196 +4,17 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{try_join, try_join_all};
-use longshore_events::longshore::{
-    DeploymentFailed, DeploymentSkipped, DeploymentWaiting, FailedPhase, LongshoreEvent,
-    SkipReason, WaitReason,
-};
+use longshore_events::longshore::SkipReason;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::Owner;
-use longshore_state::{CallError, Version, Worker};
+use longshore_state::{CallError, Version};
 
-use crate::decide::{Progress, Wait, is_same_kind, progress};
+use crate::decide::{Progress, progress};
 use crate::deploy::{Engine, Outcome, Shown, Stop, Written};
 use crate::documents::{RecordStore, RouteStore};
 use crate::outbox::{change_and_publish, flush};
 use crate::ports::Cloud;
-use crate::record::{Record, Request, Waiting};
-
-/// Whether a route names the container that a request waits for.
-pub(crate) struct Routed {
-    pub(crate) container: String,
-    pub(crate) request_id: String,
-    pub(crate) is_routed: bool,
-}
-
-impl Record {
-    /// The request that waits for a container, if it is this one.
-    fn waits_already(&self, request: &Request, container: &str) -> Option<&Waiting> {
-        self.waiting
-            .get(container)
-            .filter(|waiting| waiting.request.id == request.id)
-    }
-
-    /// Whether a person's or a pipeline's request comes too late: a retry or a late delivery may bring an older
-    /// one after a newer one, or one once more. What a policy names has an order of its own.
-    pub(crate) fn is_outdated(&self, request: &Request, container: &str) -> bool {
-        if !request.is_explicit() || self.waits_already(request, container).is_some() {
-            return false;
-        }
-        let is_behind =
-            |other: &Request| other.id == request.id || request.is_before_request(other);
-        let last = &self.deployment;
-        let concerns_it = last.image_in(container).is_some();
-        last.id == request.id
-            || concerns_it && request.is_before(last)
-            || self.asked.get(container).is_some_and(is_behind)
-            || self
-                .waiting
-                .get(container)
-                .is_some_and(|waiting| is_behind(&waiting.request))
-    }
-
-    /// A person or a pipeline asked for this, and is heard.
-    fn is_asked(&mut self, request: &Request, container: &str) {
-        if request.is_explicit() {
-            self.asked.insert(container.to_owned(), request.clone());
-        }
-    }
-
-    /// `request` goes out in these containers. What waited for them gives way to it.
-    pub(crate) fn goes_out<'a>(
-        &mut self,
-        request: &Request,
-        containers: impl IntoIterator<Item = &'a str>,
-        followed: &BTreeMap<String, RegistryImage>,
-        worker: &Worker,
-    ) {
-        self.followed.extend(followed.clone());
-        self.unblock(request);
-        for container in containers {
-            self.is_asked(request, container);
-            self.replace_waiting(request, container, worker);
-        }
-    }
-
-    /// What a person asks for may be deployed again.
-    fn unblock(&mut self, request: &Request) {
-        if request.is_explicit() {
-            self.blocked
-                .retain(|digest| *digest != request.image.digest);
-        }
-    }
-
-    /// `request` waits. What waited before gives way to it.
-    fn waits(&mut self, request: &Request, container: &str, wait: &Wait, worker: &Worker) {
-        let last = &self.deployment;
-        let mut request = request.clone();
-        request.replace(last.requested_at, &last.id, &last.replaced_requests);
-        let before = self.waits_already(&request, container).cloned();
-        if before.is_none()
-            && let Some(waiting) = self.waiting.get(container)
-        {
-            let waiting = &waiting.request;
-            request.replace(waiting.at, &waiting.id, &waiting.replaced_requests);
-        }
-        self.unblock(&request);
-        self.is_asked(&request, container);
-        self.replace_waiting(&request, container, worker);
-        let mut told = before
-            .as_ref()
-            .map_or_else(Vec::new, |before| before.told.clone());
-        if !told.iter().any(|told| is_same_kind(told, &wait.why)) {
-            told.push(wait.why.clone());
-            let waiting = DeploymentWaiting {
-                stack: self.deployment.stack.clone(),
-                service: self.deployment.service.clone(),
-                deployment_id: request.id.clone(),
-                image: request.image.clone(),
-                source: request.source.clone(),
-                requested_at: request.at,
-                reason: wait.why.clone(),
-                since: wait.since,
-                until: wait.until,
-            };
-            self.tell(LongshoreEvent::DeploymentWaiting(waiting), worker);
-        }
-        let asked_to_approve = wait.until.filter(|_| wait.why == WaitReason::Approval);
-        let waiting = Waiting {
-            request,
-            container: container.to_owned(),
-            why: wait.why.clone(),
-            since: wait.since,
-            until: wait.until,
-            approve_by: before
-                .as_ref()
-                .and_then(|before| before.approve_by)
-                .or(asked_to_approve),
-            approved: before.is_some_and(|before| before.approved),
-            told,
-            unrouted_since: None,
-        };
-        self.waiting.insert(container.to_owned(), waiting);
-    }
-
-    /// Nothing is done about `request`, and that is told.
-    fn skipped(&mut self, request: &Request, reason: SkipReason, worker: &Worker) {
-        let is_told = self
-            .waiting
-            .values()
-            .any(|waiting| waiting.request.id == request.id);
-        let told = DeploymentSkipped {
-            stack: self.deployment.stack.clone(),
-            service: self.deployment.service.clone(),
-            image: request.image.clone(),
-            source: request.source.clone(),
-            requested_at: request.at,
-            reason,
-            deployment_id: is_told.then(|| request.id.clone()),
-        };
-        self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
-    }
-
-    /// Notes of requests that wait whether a route names their container: they are given up when it has not done so for
-    /// a while.
-    pub(crate) fn note_routes(&mut self, noted: &[Routed], worker: &Worker) {
-        for Routed {
-            container,
-            request_id,
-            is_routed,
-        } in noted
-        {
-            let Some(waiting) = self
-                .waiting
-                .get_mut(container)
-                .filter(|waiting| waiting.request.id == *request_id)
-            else {
-                continue;
-            };
-            if *is_routed {
-                waiting.unrouted_since = None;
-                continue;
-            }
-            waiting.unrouted_since.get_or_insert(worker.now);
-            if waiting.given_up_at().is_some_and(|end| end <= worker.now) {
-                let request = waiting.request.clone();
-                self.skipped(&request, SkipReason::RouteRemoved, worker);
-                self.waiting.remove(container);
-            }
-        }
-    }
-
-    /// Nothing waits for the container any more, because `request` takes its place or is what has waited.
-    pub(crate) fn replace_waiting(&mut self, request: &Request, container: &str, worker: &Worker) {
-        let Some(waiting) = self.waiting.get(container) else {
-            return;
-        };
-        if waiting.request.id != request.id {
-            let replaced = waiting.request.clone();
-            self.skipped(&replaced, SkipReason::NewerRequested, worker);
-        }
-        self.waiting.remove(container);
-    }
-}
+use crate::record::{Record, Request, Wait, refusal};
 
 impl<C: Cloud> Engine<'_, C> {
     /// Writes down that the request waits.
@@ -208,14 +29,14 @@ impl<C: Cloud> Engine<'_, C> {
         let container = &self.follower.container;
         let has_waited = written
             .record()
-            .is_some_and(|record| record.waits_already(request, container).is_some());
+            .is_some_and(|record| record.waits_already(&request.id, container).is_some());
         // Nobody is to be asked about an image that cannot be deployed.
         if !has_waited && self.inspect(request).await?.is_none() {
             let reason = SkipReason::ArchitectureMissing;
             return self.skip(written, shown, request, followed, reason).await;
         }
         let change = |record: &mut Record| {
-            record.followed.extend(followed.clone());
+            record.follows(followed);
             record.waits(request, container, &wait, self.worker);
         };
         self.note(written.stored, shown, change).await?;
@@ -243,13 +64,13 @@ impl<C: Cloud> Engine<'_, C> {
         let takes_place =
             !request.is_explicit() || reason == SkipReason::AlreadyRunning && !is_outdated;
         let change = |record: &mut Record| {
-            let has_waited = record.waits_already(request, container).is_some();
+            let has_waited = record.waits_already(&request.id, container).is_some();
             // Of a deployment that is under way everybody has heard already.
             if reason != SkipReason::AlreadyDeploying || has_waited {
                 record.skipped(request, reason, self.worker);
             }
             if takes_place {
-                record.followed.extend(followed.clone());
+                record.follows(followed);
             }
             if !is_outdated {
                 record.is_asked(request, container);
@@ -291,19 +112,11 @@ impl<C: Cloud> Engine<'_, C> {
 
     async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
         if let Some(stored) = self.cloud.load(self.owner).await? {
-            let event = LongshoreEvent::DeploymentFailed(DeploymentFailed {
-                deployment: request.summary(self.follower),
-                finished_at: self.worker.now,
-                reason: reason.clone(),
-                failures: Vec::new(),
-                rolling_back: false,
-                phase: FailedPhase::Before,
-            });
+            let refused = refusal(request.summary(self.follower), &reason, self.worker);
             let container = &self.follower.container;
             change_and_publish(self.cloud, self.owner, stored, self.worker, |record| {
-                if record.waits_already(request, container).is_some() {
-                    record.waiting.remove(container);
-                    record.tell(event.clone(), self.worker);
+                if record.waits_already(&request.id, container).is_some() {
+                    record.waited_in_vain(container, refused.clone(), self.worker);
                 }
             })
             .await?;

@@ -69,7 +69,7 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> bool
 }
 
 fn now(cloud: &FakeCloud, api: &Follower) -> Deployment {
-    cloud.record(api).unwrap().deployment
+    cloud.record(api).unwrap().deployment.clone()
 }
 
 fn state(cloud: &FakeCloud, api: &Follower) -> State {
@@ -187,7 +187,7 @@ async fn a_deployment_whose_task_before_the_update_fails_has_failed_and_the_serv
     assert_eq!(cloud.service(&api).unwrap(), before);
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     for words in [
         "`migrate`",
         "EssentialContainerExited",
@@ -253,7 +253,7 @@ async fn a_deployment_whose_task_after_the_update_fails_has_failed_and_runs() {
     assert_eq!(stop(&cloud, 1, 90).await, WatchOutcome::Failed);
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("`smoke`"), "{reason}");
     assert!(reason.contains("runs the new image"), "{reason}");
     assert_eq!(cloud.service(&api).unwrap(), running);
@@ -338,7 +338,7 @@ async fn a_task_that_ecs_does_not_remember_has_failed() {
     reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("does not know"), "{reason}");
     assert!(reason.contains("one-off-1"), "{reason}");
     assert_eq!(cloud.updates(&api), 0);
@@ -357,7 +357,7 @@ async fn a_task_that_does_not_end_in_its_time_has_failed() {
         .unwrap();
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("within 15 minutes"), "{reason}");
     assert!(reason.contains("one-off-1"), "{reason}");
 }
@@ -398,7 +398,7 @@ async fn a_task_that_ecs_refuses_fails_the_deployment_with_its_words() {
     );
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("could not be started: RunTask"), "{reason}");
 }
 
@@ -719,11 +719,11 @@ async fn a_course_that_a_process_died_in_for_good_is_ended_by_the_reconcile() {
                     assert_eq!(broken, Wake::Pushed, "{case}");
                     continue;
                 };
-                let deployment = record.deployment;
+                let deployment = record.deployment.clone();
                 if deployment.state == State::Failed {
                     // A claim that was never carried out has no outcome in its time.
                     assert_eq!(broken, Wake::Pushed, "{case}");
-                    let reason = deployment.reason;
+                    let reason = deployment.reason.clone();
                     assert_eq!(cloud.updates(&api), 0, "{case}: {reason:?}");
                 } else {
                     assert_eq!(deployment.state, State::Succeeded, "{case}");

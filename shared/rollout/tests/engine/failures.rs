@@ -322,7 +322,7 @@ async fn a_stopped_task_is_kept_whatever_fails() {
                     task_stopped(&cloud, &api.service_name(), &change, &worker("watch", 30)).await;
                 cloud.recover();
             }
-            let failures = cloud.record(&api).unwrap().deployment.failures;
+            let failures = cloud.record(&api).unwrap().deployment.failures.clone();
             assert_eq!(failures.len(), 1, "call {call}, {fault:?}");
             assert_eq!(failures[0].containers[0].exit_code, Some(1));
         }

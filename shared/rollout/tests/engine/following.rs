@@ -145,7 +145,7 @@ async fn a_push_that_nobody_told_of_is_found_by_looking_and_called_so() {
     cloud.push("v2", digest('2'), noon(0));
     assert!(is_started(&look(&cloud, &api, 60).await));
     assert_eq!(look(&cloud, &api, 120).await, Outcome::Nothing);
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.source, Source::Reconcile);
     assert_eq!(deployment.requested_at, noon(0));
     assert_eq!(cloud.updates(&api), 1);
@@ -234,7 +234,7 @@ async fn the_commit_that_an_image_names_is_written_down() {
         },
     );
     push(&cloud, "v2", '2', 0).await;
-    let commit = cloud.record(&api).unwrap().deployment.commit;
+    let commit = cloud.record(&api).unwrap().deployment.commit.clone();
     assert_eq!(commit.as_deref(), Some("0a1b2c3"));
 }
 
@@ -539,6 +539,7 @@ async fn a_container_that_is_adopted_later_keeps_what_it_runs_as_well() {
         .unwrap();
     let followed: BTreeMap<String, String> = record
         .followed
+        .clone()
         .into_iter()
         .map(|(container, image)| (container, image.tag))
         .collect();

@@ -24,10 +24,10 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
 }
 
 async fn hear(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName, seconds: i64) {
-    let deployment = cloud.record(api).unwrap().deployment;
+    let deployment = cloud.record(api).unwrap().deployment.clone();
     let change = DeploymentStateChange {
         event_name: name,
-        deployment_id: deployment.ecs_deployment_id.unwrap(),
+        deployment_id: deployment.ecs_deployment_id.clone().unwrap(),
         updated_at: noon(seconds),
         reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
     };
@@ -83,7 +83,7 @@ async fn the_history_holds_every_deployment_that_ended_with_its_outcome() {
     let kept: Vec<_> = cloud
         .history(&api)
         .into_iter()
-        .map(|kept| (kept.number, kept.state, kept.image.tag.unwrap()))
+        .map(|kept| (kept.number, kept.state, kept.image.tag.clone().unwrap()))
         .collect();
     assert_eq!(
         kept,
@@ -172,7 +172,7 @@ async fn only_the_last_fifty_digests_that_were_rolled_back_are_kept() {
         cloud.complete(&api);
         hear(&cloud, &api, DeploymentEventName::Failed, at + 40).await;
     }
-    let blocked = cloud.record(&api).unwrap().blocked;
+    let blocked = cloud.record(&api).unwrap().blocked.clone();
     assert_eq!(blocked.len(), 50);
     assert_eq!(blocked.first(), Some(&image(3)));
     assert_eq!(blocked.last(), Some(&image(52)));

@@ -28,7 +28,7 @@ fn payload(to: Option<u32>) -> RollbackPayload {
 }
 
 fn latest(cloud: &FakeCloud, api: &Follower) -> Deployment {
-    cloud.record(api).unwrap().deployment
+    cloud.record(api).unwrap().deployment.clone()
 }
 
 async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
@@ -409,7 +409,7 @@ async fn all_containers_get_what_they_ran_with_the_deployment_that_is_gone_back_
             deployed.ends_with(digest(proxy).as_str()),
             "{to:?}: {deployed}"
         );
-        let blocked = cloud.record(&api).unwrap().blocked;
+        let blocked = cloud.record(&api).unwrap().blocked.clone();
         assert!(blocked.contains(&digest('b')), "{to:?}: {blocked:?}");
         assert_eq!(blocked.contains(&digest('2')), app == '1', "{to:?}");
     }

@@ -265,7 +265,7 @@ async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
             "{services:?}"
         );
         assert_eq!(cloud.running_image(&api), Some(pinned('3')));
-        let record = cloud.record(&api).unwrap().deployment;
+        let record = cloud.record(&api).unwrap().deployment.clone();
         assert_eq!(record.source, Source::Push);
         assert_eq!(record.requested_at, noon(110));
         let stack = cloud.stack_record("shop").unwrap();
@@ -334,7 +334,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
             "Deployment Succeeded"
         ]
     );
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(
         deployment.source,
         Source::Stack {
@@ -394,7 +394,7 @@ async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_ope
         cloud.told(),
         ["Deployment Started", "Stack Ready", "Deployment Succeeded"]
     );
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.source, Source::Push);
     assert_eq!(deployment.state, State::Succeeded);
 }

@@ -152,7 +152,13 @@ async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events
             ["Deployment Started", "Deployment Rolled Back"],
             "{order:?}"
         );
-        let reason = cloud.record(&api).unwrap().deployment.reason.unwrap();
+        let reason = cloud
+            .record(&api)
+            .unwrap()
+            .deployment
+            .reason
+            .clone()
+            .unwrap();
         assert!(
             reason.contains("tasks failed to start"),
             "{order:?}: {reason}"
@@ -591,6 +597,7 @@ async fn a_deployment_without_an_outcome_is_failed_when_its_deadline_has_passed(
         record
             .deployment
             .reason
+            .clone()
             .unwrap()
             .contains("circuit breaker")
     );
@@ -623,7 +630,7 @@ async fn a_rollback_that_does_not_end_in_time_leaves_the_first_reason_to_be_read
     cloud.set_now(too_late.now);
     reconcile(&cloud, &too_late).await.unwrap();
     let both = format!("{BROKEN}; the rollback did not end within {minutes} minutes");
-    let last = cloud.record(&api).unwrap().deployment;
+    let last = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(last.state, State::Failed);
     assert_eq!(last.reason.as_deref(), Some(both.as_str()));
     let published = cloud.published();

@@ -55,13 +55,13 @@ impl World {
         for follower in &self.followers {
             let image = cloud
                 .record(follower)
-                .map(|record| record.deployment)
+                .map(|record| record.deployment.clone())
                 .filter(|last| match last.state {
                     State::Claimed => last.settings.before_tasks.is_empty(),
                     State::Deploying | State::Verifying | State::Succeeded => true,
                     _ => false,
                 })
-                .map(|last| last.image);
+                .map(|last| last.image.clone());
             template.push(match &image {
                 Some(image) => format!("{REGISTRY}/{REPOSITORY}@{}", image.digest),
                 None => cloud.running_image(follower).unwrap_or_default(),
