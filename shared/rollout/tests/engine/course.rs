@@ -11,15 +11,16 @@ use longshore_events::longshore::{
 };
 use longshore_policy::route::Follower;
 use longshore_policy::settings::OneOffTask;
-use longshore_rollout::at_rest::{Done, stack_at_rest};
-use longshore_rollout::deploy::Outcome;
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::tasks::{go_on, task_stopped};
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ServiceDeployer;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
-use longshore_rollout::tasks::{go_on, task_stopped};
-use longshore_rollout::watch::{WatchOutcome, deployment_changed};
+use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 

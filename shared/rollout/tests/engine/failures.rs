@@ -6,12 +6,12 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Follower;
-use longshore_rollout::deploy::{Asked, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::reconcile::reconcile;
+use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::record::State;
-use longshore_rollout::release::deploy_release;
-use longshore_rollout::watch::{deployment_changed, task_stopped};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::triggers::release::deploy_release;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 

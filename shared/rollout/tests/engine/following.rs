@@ -7,12 +7,14 @@ use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{CpuArchitecture, Follower};
-use longshore_rollout::adopt::adopt;
-use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
-use longshore_rollout::follow::{Wake, deploy_push, follow};
+use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::ports::ImageContents;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
+use longshore_rollout::triggers::adopt::adopt;
+use longshore_rollout::triggers::follow::{Wake, follow};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -3,13 +3,13 @@
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_policy::route::Follower;
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::history::{history, log_streams, logs};
 use longshore_rollout::ports::{LogLine, TaskDefinition};
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::status::status;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 use serde_json::{Value, json};

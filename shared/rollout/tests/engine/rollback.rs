@@ -8,12 +8,12 @@ use longshore_events::longshore::{
 use longshore_events::manual::RollbackPayload;
 use longshore_policy::route::Follower;
 use longshore_policy::settings::{Approval, OneOffTask};
-use longshore_rollout::deploy::{Outcome, ServiceOutcome};
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::rollback::{RollbackError, rollback};
 use longshore_rollout::stack_record::{Operation, StackRecord};
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::rollback::{RollbackError, rollback};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 use serde_json::json;

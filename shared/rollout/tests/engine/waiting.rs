@@ -9,15 +9,18 @@ use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, Resum
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Follower};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
-use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
-use longshore_rollout::follow::{Wake, deploy_push, follow};
-use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
+use longshore_rollout::course::tasks::task_stopped;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ImageContents;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, StackRecord};
-use longshore_rollout::tasks::task_stopped;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::follow::{Wake, follow};
+use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::predecessor::predecessor_ended;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -5,10 +5,11 @@ use longshore_events::ecs::{
 };
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
 use longshore_policy::route::Follower;
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::reconcile::reconcile;
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::record::State;
-use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -15,14 +15,16 @@ use longshore_policy::route::{Follower, Owner, Route};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
+use super::follow::{Known, Wake, follow_knowing};
+use super::named::holdings;
+use crate::course::WatchOutcome;
+use crate::course::watch::{Seen, is_unsettled, look_after};
 use crate::decide::{AboutRoute, about_route};
-use crate::deploy::{DeployError, Outcome, ServiceOutcome};
 use crate::documents::{RecordStore, RouteStore};
-use crate::follow::{Known, Wake, follow_knowing, holdings};
+use crate::engine::{DeployError, Outcome, ServiceOutcome};
 use crate::outbox::change_and_publish;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, Waiting};
-use crate::watch::{Seen, WatchOutcome, is_unsettled, look_after};
 
 /// How many services one invocation looks at. Of more, each invocation gets a part.
 pub const SHARD: usize = 500;

@@ -13,9 +13,9 @@ use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
-use crate::deploy::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
+use super::named::baseline;
 use crate::documents::{RecordKey, RecordStore, RouteStore};
-use crate::follow::baseline;
+use crate::engine::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
 use crate::history::Past;
 use crate::outbox::flush;
 use crate::ports::Cloud;

@@ -12,17 +12,19 @@ use longshore_policy::route::Follower;
 use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
+use super::follow::{Wake, follow as follow_policy};
+use super::named::baseline;
+use super::payload::deploy;
+use crate::course::watch::close;
 use crate::decide::{AtRest, at_rest, has_failed};
-use crate::deploy::{
-    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, deploy, tell_refusal,
-};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
-use crate::follow::{Wake, baseline, follow as follow_policy};
+use crate::engine::{
+    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, tell_refusal,
+};
 use crate::outbox;
 use crate::ports::{Cloud, RolloutState};
 use crate::record::{Deployment, Record, Request, Running, State};
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
-use crate::watch::close;
 
 /// How many stacks a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;

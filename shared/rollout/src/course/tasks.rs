@@ -6,33 +6,20 @@
 //! again after a crash it does the same.
 
 use chrono::Duration;
-use longshore_events::ecs::{Container, DEPLOY_TASKS, why_stopped};
+use longshore_events::ecs::{Container, why_stopped};
 use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::TaskFailure;
 use longshore_events::words::counted;
 use longshore_policy::route::Owner;
-use longshore_policy::settings::OneOffTask;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
-use sha2::{Digest, Sha256};
 
-use crate::deploy::{Engine, Outcome, Stop, claimed_already};
+use super::outcome::WatchOutcome;
+use super::task::{Tasks, failed};
 use crate::documents::{RecordKey, RecordStore};
+use crate::engine::{Engine, Outcome, Stop, claimed_already};
 use crate::outbox::flush;
-use crate::ports::{Cloud, TaskRequest, TaskState};
+use crate::ports::{Cloud, TaskState};
 use crate::record::{Deployment, Record, RunningTask, State, TaskPhase};
-use crate::watch::WatchOutcome;
-
-/// What a task that did not do its work means for its deployment.
-fn failed(phase: TaskPhase, task: &str, why: &str) -> String {
-    match phase {
-        TaskPhase::Before => format!(
-            "task `{task}`, which runs before the update, {why}; the service was not updated"
-        ),
-        TaskPhase::After => format!(
-            "task `{task}`, which runs after the update, {why}; the service runs the new image"
-        ),
-    }
-}
 
 /// Takes in that a one-off task of a deployment has stopped: the next one is started, or the deployment goes
 /// on, or has failed.
@@ -74,43 +61,6 @@ pub async fn go_on<C: Cloud>(
         worker,
     };
     tasks.go_on().await
-}
-
-/// Starts the first of the tasks that the service's deployment waits for.
-pub(crate) async fn begin<C: Cloud>(
-    cloud: &C,
-    owner: &Owner,
-    worker: &Worker,
-) -> Result<WatchOutcome, CallError> {
-    let tasks = Tasks {
-        cloud,
-        owner,
-        stopped: None,
-        worker,
-    };
-    decide_again(&RecordKey(owner), async || {
-        let Some((record, version)) = cloud.load(owner).await? else {
-            return Ok(WatchOutcome::Ignored);
-        };
-        let phase = match record.deployment.state.task_phase() {
-            Some(phase) if record.deployment.task.is_none() => phase,
-            _ => {
-                flush(cloud, record, version, worker).await?;
-                return Ok(WatchOutcome::Ignored);
-            }
-        };
-        let started = tasks.start(record, version, phase, 0).await?;
-        Ok(started.unwrap_or(WatchOutcome::Noted))
-    })
-    .await
-}
-
-struct Tasks<'a, C> {
-    cloud: &'a C,
-    owner: &'a Owner,
-    /// What an event has said.
-    stopped: Option<&'a DeployTaskStopped>,
-    worker: &'a Worker,
 }
 
 impl<C: Cloud> Tasks<'_, C> {
@@ -220,35 +170,6 @@ impl<C: Cloud> Tasks<'_, C> {
         }
     }
 
-    async fn start(
-        &self,
-        mut record: Record,
-        version: Version,
-        phase: TaskPhase,
-        place: usize,
-    ) -> Result<Option<WatchOutcome>, CallError> {
-        let deployment = &record.deployment;
-        let Some((task, request)) = request(deployment, phase, place) else {
-            // Nothing of the kind is written; the deadline closes it.
-            return Ok(Some(WatchOutcome::Noted));
-        };
-        let started = match self.cloud.run_task(&request).await {
-            Ok(started) => started,
-            Err(error) if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) => {
-                let why = format!("could not be started: {error}");
-                let reason = failed(phase, &task.name, &why);
-                return self.fail(record, version, &reason).await;
-            }
-            Err(error) => return Err(error),
-        };
-        record.task_started(&task.name, &started, self.worker);
-        let version = self.cloud.save(&record, Some(&version)).await?;
-        flush(self.cloud, record, version, self.worker).await?;
-        // It may have stopped, and woken us, before that was written.
-        let has_stopped = self.stopped.is_some_and(|stopped| stopped.task == started);
-        Ok((!has_stopped).then_some(WatchOutcome::Noted))
-    }
-
     /// The tasks before the update have done their work: `ended` was the last of them.
     async fn update_service(&self, ended: &RunningTask) -> Result<Option<WatchOutcome>, CallError> {
         let Some((record, version)) = self.cloud.load(self.owner).await? else {
@@ -303,48 +224,6 @@ impl<C: Cloud> Tasks<'_, C> {
             Err(Stop::Call(error)) => Err(error),
         }
     }
-
-    async fn fail(
-        &self,
-        mut record: Record,
-        version: Version,
-        reason: &str,
-    ) -> Result<Option<WatchOutcome>, CallError> {
-        record.failed(reason, false, self.worker);
-        let version = self.cloud.save(&record, Some(&version)).await?;
-        flush(self.cloud, record, version, self.worker).await?;
-        Ok(Some(WatchOutcome::Failed))
-    }
-}
-
-/// The task at this place, and the request that starts it.
-fn request(
-    deployment: &Deployment,
-    phase: TaskPhase,
-    place: usize,
-) -> Option<(OneOffTask, TaskRequest)> {
-    let task = deployment.tasks(phase).get(place)?.clone();
-    let request = TaskRequest {
-        service: deployment.service_name(),
-        task_definition: deployment.task_definition.clone()?,
-        container: deployment.container.clone(),
-        command: task.command.clone(),
-        environment: task.environment.clone(),
-        client_token: client_token(deployment, phase, place),
-        started_by: format!("{DEPLOY_TASKS}{}/{}", deployment.stack, deployment.service),
-    };
-    Some((task, request))
-}
-
-/// The same for each attempt to start this task, and for no other task: several services share the id of a
-/// deployment that one push has led to.
-fn client_token(deployment: &Deployment, phase: TaskPhase, place: usize) -> String {
-    let text = format!(
-        "{}/{}/{}/{}/{phase:?}/{place}",
-        deployment.stack, deployment.service, deployment.number, deployment.id
-    );
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn why(failure: &TaskFailure) -> String {

@@ -8,34 +8,14 @@ use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
 use longshore_policy::route::Owner;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
-use serde::Serialize;
 
+use super::outcome::WatchOutcome;
+use super::tasks;
 use crate::decide::{Fact, Settlement, is_replaced, settle};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, State};
-use crate::tasks;
-
-/// What came of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WatchOutcome {
-    /// It concerns no deployment of ours that is open.
-    Ignored,
-    /// Something was learned; the outcome is still open.
-    Noted,
-    /// The service is stable on the deployment, whose tasks are still to run.
-    Verifying,
-    /// The deployment succeeded.
-    Succeeded,
-    /// The deployment failed.
-    Failed,
-    /// The deployment was rolled back.
-    RolledBack,
-    /// Another deployment took its place.
-    Superseded,
-}
 
 /// Takes in that a deployment of a service went on.
 ///

@@ -3,18 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{try_join, try_join_all};
 use longshore_events::longshore::SkipReason;
 use longshore_policy::image_policy::RegistryImage;
-use longshore_policy::route::Owner;
-use longshore_state::{CallError, Version};
 
-use crate::decide::{Progress, progress};
-use crate::deploy::{Engine, Outcome, Shown, Stop, Written};
-use crate::documents::{RecordStore, RouteStore};
-use crate::outbox::{change_and_publish, flush};
+use crate::documents::RecordStore;
+use crate::engine::{Engine, Outcome, Shown, Stop, Written};
+use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{Record, Request, Wait, refusal};
+use crate::record::{Record, Request, Wait};
 
 impl<C: Cloud> Engine<'_, C> {
     /// Writes down that the request waits.
@@ -96,80 +92,5 @@ impl<C: Cloud> Engine<'_, C> {
             flush(self.cloud, record, version, self.worker).await?;
         }
         Ok(Outcome::Skipped { reason })
-    }
-
-    /// Decides anew about the request that waits. One that cannot be deployed any more is given up, and that is told.
-    pub(crate) async fn pursue_waiting(
-        &self,
-        stored: Option<(Record, Version)>,
-        request: &Request,
-    ) -> Result<Outcome, Stop> {
-        match self.pursue(stored, request, &BTreeMap::new()).await {
-            Err(Stop::Refused(reason)) => self.give_up_waiting(request, reason).await,
-            other => other,
-        }
-    }
-
-    async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
-        if let Some(stored) = self.cloud.load(self.owner).await? {
-            let refused = refusal(request.summary(self.follower), &reason, self.worker);
-            let container = &self.follower.container;
-            change_and_publish(self.cloud, self.owner, stored, self.worker, |record| {
-                if record.waits_already(&request.id, container).is_some() {
-                    record.waited_in_vain(container, refused.clone(), self.worker);
-                }
-            })
-            .await?;
-        }
-        Ok(Outcome::Failed { reason })
-    }
-
-    /// Writes the record with `change` and tells what it holds. A service that has no record gets one of what it runs.
-    pub(crate) async fn note(
-        &self,
-        stored: Option<(Record, Version)>,
-        shown: &Shown,
-        change: impl FnOnce(&mut Record),
-    ) -> Result<(), CallError> {
-        let (before, version) = match stored {
-            Some((record, version)) => (record, Some(version)),
-            None => {
-                self.cloud
-                    .set_owner(&self.follower.service_name(), self.owner)
-                    .await?;
-                (self.adopted(shown).await?, None)
-            }
-        };
-        let mut record = before.clone();
-        change(&mut record);
-        let version = match version {
-            Some(version) if record == before => version,
-            version => self.cloud.save(&record, version.as_ref()).await?,
-        };
-        flush(self.cloud, record, version, self.worker).await
-    }
-
-    /// How far the services are that get the image before this one.
-    pub(crate) async fn predecessors(
-        &self,
-        request: &Request,
-    ) -> Result<Vec<(String, Progress)>, Stop> {
-        if self.follower.rollout.after.is_empty() {
-            return Ok(Vec::new());
-        }
-        let all = try_join_all(self.follower.rollout.after.iter().map(|service| async {
-            let owner = Owner {
-                stack: self.owner.stack.clone(),
-                service: service.clone(),
-            };
-            let stored = self.cloud.load(&owner).await?;
-            let record = stored.as_ref().map(|(record, _)| record);
-            Ok((service.clone(), progress(record, &request.image.digest)))
-        }));
-        let (route, all) = try_join(self.cloud.route(&request.image.repository), all).await?;
-        if let Some(route) = route {
-            route.check_order(self.follower).map_err(Stop::Refused)?;
-        }
-        Ok(all)
     }
 }

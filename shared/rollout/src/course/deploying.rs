@@ -1,20 +1,48 @@
-//! A deployment's course, from the written claim on.
-//!
-//! `claimed -> [preparing] -> deploying -> [verifying] -> succeeded`. What the tasks of a deployment do in it
-//! is in [`crate::tasks`], and how its end is seen in [`crate::watch`].
+//! From the claim to an updated service.
 
 use longshore_state::{CallError, ErrorClass, Version, change, unless_lost};
 use serde_json::Value;
 
-use crate::deploy::{Engine, Outcome, Stop};
+use super::outcome::WatchOutcome;
+use super::task;
 use crate::documents::{RecordKey, RecordStore};
+use crate::engine::{Engine, Outcome, Shown, Stop, Written};
 use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{Record, Running, State};
-use crate::tasks;
-use crate::watch::WatchOutcome;
+use crate::record::{Deployment, Record, Running, State};
 
 impl<C: Cloud> Engine<'_, C> {
+    /// Takes up the record's own deployment.
+    pub(crate) async fn resume(&self, written: &Written, shown: &Shown) -> Result<Outcome, Stop> {
+        match written.last() {
+            Some(last) => {
+                let resumed = last.resumed(self.worker);
+                self.take(written, shown, resumed, |_| ()).await
+            }
+            None => Ok(Outcome::Nothing),
+        }
+    }
+
+    /// Claims the record for `deployment` and carries it out. What the record is to say besides, `change` puts into the
+    /// same write.
+    pub(crate) async fn take(
+        &self,
+        written: &Written,
+        shown: &Shown,
+        deployment: Deployment,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<Outcome, Stop> {
+        // Made before the claim: what cannot be deployed is refused with nothing changed.
+        let revision = shown.task_definition.next_revision_of(&deployment)?;
+        let raced = written
+            .last()
+            .filter(|last| last.state == State::Claimed && last.id != deployment.id)
+            .map(|last| last.id.clone());
+        let (record, version) = self.claim(written, deployment, change).await?;
+        // On the heap, as the other long ways are: what an invocation may come to do is large for a stack.
+        Box::pin(self.carry_out(record, version, &shown.running, &revision, raced.as_deref())).await
+    }
+
     /// Carries out the deployment that has just been claimed, or was taken up again: `revision` is what to
     /// register for it, made from what is `running`, and `raced` a deployment whose claim it took over.
     pub(crate) async fn carry_out(
@@ -95,7 +123,7 @@ impl<C: Cloud> Engine<'_, C> {
         .await?;
         // Where another deployment has taken its place, nothing was done yet.
         if prepared.is_some_and(|(record, _)| is_ours(&record))
-            && tasks::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
+            && task::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
             && let Some((current, _)) = self.cloud.load(self.owner).await?
             && let Some(reason) = current.deployment.reason.clone()
         {
