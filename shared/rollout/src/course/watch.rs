@@ -11,7 +11,7 @@ use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::outcome::WatchOutcome;
 use super::tasks;
-use crate::decide::{Fact, Settlement, is_replaced, settle};
+use crate::decide::{Fact, Settlement, Verdict, verdict};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
 use crate::ports::{Cloud, EcsService};
@@ -246,29 +246,17 @@ pub(crate) async fn close<C: Cloud>(
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     follow(&mut record, service);
-    let mut settlement = settle(&record.deployment, service, fact);
-    let mut is_doubtful =
-        settlement != Settlement::Open && is_replaced(&record.deployment, service, fact);
-    let mut is_overdue = false;
-    if settlement == Settlement::Open
-        && let Some(reason) = record.deployment.overdue(worker.now)
-    {
-        is_overdue = true;
-        is_doubtful = true;
-        settlement = Settlement::Failed {
-            reason,
-            rolling_back: false,
-        };
-    }
+    let Verdict {
+        mut settlement,
+        is_doubtful,
+        blocks_image,
+    } = verdict(&record.deployment, service, fact, worker.now);
     if is_doubtful && is_unsettled(cloud, &record.deployment.owner()).await? {
         settlement = Settlement::Open;
     }
-    if matches!(
-        settlement,
-        Settlement::Failed { .. } | Settlement::RolledBack { .. }
-    ) {
+    if settlement.has_failed() {
         add_stopped_tasks(cloud, &mut record).await?;
-        if !is_overdue {
+        if blocks_image {
             let digest = record.deployment.image.digest.clone();
             record.block(&digest);
         }

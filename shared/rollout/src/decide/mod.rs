@@ -2,21 +2,28 @@
 //!
 //! | question | where |
 //! | --- | --- |
-//! | what is a wake-up about? | [`due`] |
-//! | does this request go out, wait, or is it skipped? | [`decide`] |
-//! | how far is a service that comes first? | [`progress`] |
-//! | what has become of a deployment? | [`settle`] |
-//! | what does a service need after its stack changed? | [`at_rest`] |
+//! | What is a wake-up about? | [`due`] |
+//! | Does this request go out, wait, or is it skipped, and why? | [`decide`]; for its image's architecture [`fit`]; while its stack changes [`while_changing`] |
+//! | What does a skipped request leave behind? | [`skipped`] |
+//! | Is a request given up that waits for its route? | [`about_route`] |
+//! | How far is a service that comes first? | [`progress`] |
+//! | Where does a rollback by hand go? | [`rollback`], [`is_candidate`], [`goes_back_from`] |
+//! | What has become of a deployment? | [`verdict`] |
+//! | What does a service need after its stack changed? | [`at_rest`] |
 
 mod at_rest;
 mod due;
 mod progress;
 mod request;
+mod rollback;
 mod settle;
+mod skip;
 
 pub use at_rest::{AtRest, at_rest};
 pub use due::{AboutRoute, Due, about_route, due};
 pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
-pub use settle::{Fact, Settlement, settle};
-pub(crate) use settle::{has_failed, is_replaced};
+pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
+pub(crate) use settle::has_failed;
+pub use settle::{Fact, Settlement, Verdict, verdict};
+pub use skip::{Fit, Skipped, fit, skipped, while_changing};

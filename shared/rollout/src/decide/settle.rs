@@ -1,5 +1,6 @@
 //! What has become of a deployment.
 
+use chrono::{DateTime, Utc};
 use longshore_events::ecs::DeploymentEventName;
 
 use crate::ports::{EcsDeployment, EcsService, RolloutState};
@@ -44,11 +45,56 @@ pub enum Settlement {
     },
 }
 
+impl Settlement {
+    /// Whether ECS gave it up.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::RolledBack { .. })
+    }
+}
+
+/// What has become of a deployment, and what that means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What has become of it.
+    pub settlement: Settlement,
+    /// Whether that says nothing while its stack changes, or has just changed.
+    pub is_doubtful: bool,
+    /// Whether no policy is to deploy its image again.
+    pub blocks_image: bool,
+}
+
+/// Decides what has become of `deployment` at `now`, by its deadline too. The rest is as in [`settle`].
+pub fn verdict(
+    deployment: &Deployment,
+    service: &EcsService,
+    fact: Option<&Fact>,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let settlement = settle(deployment, service, fact);
+    if settlement == Settlement::Open
+        && let Some(reason) = deployment.overdue(now)
+    {
+        return Verdict {
+            settlement: Settlement::Failed {
+                reason,
+                rolling_back: false,
+            },
+            is_doubtful: true,
+            blocks_image: false,
+        };
+    }
+    Verdict {
+        is_doubtful: settlement != Settlement::Open && is_replaced(deployment, service, fact),
+        blocks_image: settlement.has_failed(),
+        settlement,
+    }
+}
+
 /// Decides what has become of `deployment`, of which ECS shows `service` and may have said `fact`.
 ///
 /// A service that is stable is not a deployment that succeeded: only the deployment whose id
 /// UpdateService gave us, with the task definition that we registered, counts as ours.
-pub fn settle(deployment: &Deployment, service: &EcsService, fact: Option<&Fact>) -> Settlement {
+fn settle(deployment: &Deployment, service: &EcsService, fact: Option<&Fact>) -> Settlement {
     let (Some(ours), Some(primary)) = (deployment.ecs_deployment_id.as_deref(), service.primary())
     else {
         return Settlement::Open;
@@ -114,11 +160,7 @@ fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
 
 /// Whether another deployment is in the place of ours without ECS having said that ours failed. While
 /// the service's stack changes that says nothing yet: it may be CloudFormation's, of the same image.
-pub(crate) fn is_replaced(
-    deployment: &Deployment,
-    service: &EcsService,
-    fact: Option<&Fact>,
-) -> bool {
+fn is_replaced(deployment: &Deployment, service: &EcsService, fact: Option<&Fact>) -> bool {
     let (Some(ours), Some(primary)) = (deployment.ecs_deployment_id.as_deref(), service.primary())
     else {
         return false;
@@ -132,11 +174,9 @@ pub(crate) fn is_replaced(
 
 /// Whether ECS shows that it gave the deployment up, and nobody has written that down.
 pub(crate) fn has_failed(deployment: &Deployment, service: &EcsService) -> bool {
-    let is_failed = matches!(
-        settle(deployment, service, None),
-        Settlement::Failed { .. } | Settlement::RolledBack { .. }
-    );
-    deployment.state == State::Deploying && is_failed && !is_replaced(deployment, service, None)
+    deployment.state == State::Deploying
+        && settle(deployment, service, None).has_failed()
+        && !is_replaced(deployment, service, None)
 }
 
 /// What ECS has said of the failure of a deployment, in the service's messages.

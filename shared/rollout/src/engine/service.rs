@@ -1,10 +1,12 @@
 //! A service as it is worked on: what is written of it, and what ECS shows of it.
 
 use futures_util::future::{join, try_join};
+use longshore_events::longshore::SkipReason;
 use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 
 use super::outcome::Stop;
+use crate::decide::{Fit, fit};
 use crate::documents::{RecordStore, StackRecordStore};
 use crate::ports::{Cloud, EcsService, ImageContents, TaskDefinition};
 use crate::record::{Deployment, Record, Request, Running};
@@ -48,9 +50,12 @@ impl Written {
 }
 
 impl<C: Cloud> Engine<'_, C> {
-    /// What the image says of itself; `None` when it lacks the service's architecture and nobody waits for
-    /// an answer.
-    pub(crate) async fn inspect(&self, request: &Request) -> Result<Option<ImageContents>, Stop> {
+    /// What the image of a request says of itself, or why the request is skipped: the service's tasks cannot run the
+    /// image. Where somebody waits for an answer, that is refused.
+    pub(crate) async fn inspect(
+        &self,
+        request: &Request,
+    ) -> Result<Result<ImageContents, SkipReason>, Stop> {
         let contents =
             self.cloud
                 .inspect(&request.image)
@@ -59,25 +64,11 @@ impl<C: Cloud> Engine<'_, C> {
                     ErrorClass::NotFound => Stop::Refused(error.to_string()),
                     _ => Stop::Call(error),
                 })?;
-        let needed = match self.follower.cpu_architecture {
-            Some(needed) if !contents.architectures.contains(&needed) => needed,
-            _ => return Ok(Some(contents)),
-        };
-        if !request.is_explicit() {
-            return Ok(None);
+        match fit(&contents, self.follower.cpu_architecture, request) {
+            Fit::Fits => Ok(Ok(contents)),
+            Fit::Skip(reason) => Ok(Err(reason)),
+            Fit::Refuse(reason) => Err(Stop::Refused(reason)),
         }
-        let found: Vec<String> = contents
-            .architectures
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let found = match found.as_slice() {
-            [] => "nothing that ECS has".to_owned(),
-            found => found.join(" and "),
-        };
-        Err(Stop::Refused(format!(
-            "the image was built for {found}, and the service's tasks run on {needed}: build it for that"
-        )))
     }
 
     /// Looks at all that is written of the service and at what ECS shows of it, at the same time. What

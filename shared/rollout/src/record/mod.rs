@@ -10,7 +10,6 @@
 mod deployment;
 mod document;
 mod request;
-mod requests;
 mod state;
 mod transitions;
 mod waiting;

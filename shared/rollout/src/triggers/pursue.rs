@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join3, try_join, try_join_all};
-use longshore_events::longshore::{OperationKind, SkipReason};
+use longshore_events::longshore::OperationKind;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::Owner;
 use longshore_state::{CallError, ErrorClass, Version};
 
-use crate::decide::{Decision, Progress, Situation, decide, progress};
+use crate::decide::{Decision, Progress, Situation, decide, progress, while_changing};
 use crate::documents::{RecordStore, RouteStore, StackRecordStore};
 use crate::engine::{Engine, Outcome, Stop, Written};
 use crate::outbox::change_and_publish;
@@ -59,9 +59,11 @@ impl<C: Cloud> Engine<'_, C> {
             Decision::Resume => self.resume(&written, &shown).await,
             Decision::Wait(wait) => self.wait(written, &shown, request, followed, wait).await,
             Decision::Deploy => {
-                let Some(contents) = self.inspect(request).await? else {
-                    let reason = SkipReason::ArchitectureMissing;
-                    return self.skip(written, &shown, request, followed, reason).await;
+                let contents = match self.inspect(request).await? {
+                    Ok(contents) => contents,
+                    Err(reason) => {
+                        return self.skip(written, &shown, request, followed, reason).await;
+                    }
                 };
                 let last = written.last();
                 let claim =
@@ -105,15 +107,11 @@ impl<C: Cloud> Engine<'_, C> {
     /// Writes down that the request waits for the end of the stack's change. Of what a policy names only the wake-up
     /// waits: the policy is asked again.
     async fn remember(&self, request: &Request, written: Written) -> Result<Outcome, Stop> {
-        let last = written.last();
-        // Decided as at rest, and for good: the record only ever moves on to newer requests.
-        let record = written.record();
         let container = &self.follower.container;
-        if record.is_some_and(|record| record.is_outdated(request, container)) {
-            let reason = SkipReason::NewerRequested;
+        if let Some(reason) = while_changing(written.record(), request, container) {
             return self.tell_skipped(written, request, reason).await;
         }
-        let last = last.cloned();
+        let last = written.last().cloned();
         if let Some((mut record, version)) = written.stack
             && record.remember(self.follower, request, last.as_ref())
         {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::SkipReason;
 use longshore_policy::image_policy::RegistryImage;
 
+use crate::decide::skipped;
 use crate::documents::RecordStore;
 use crate::engine::{Engine, Outcome, Shown, Stop, Written};
 use crate::outbox::flush;
@@ -27,8 +28,7 @@ impl<C: Cloud> Engine<'_, C> {
             .record()
             .is_some_and(|record| record.waits_already(&request.id, container).is_some());
         // Nobody is to be asked about an image that cannot be deployed.
-        if !has_waited && self.inspect(request).await?.is_none() {
-            let reason = SkipReason::ArchitectureMissing;
+        if !has_waited && let Err(reason) = self.inspect(request).await? {
             return self.skip(written, shown, request, followed, reason).await;
         }
         let change = |record: &mut Record| {
@@ -52,26 +52,18 @@ impl<C: Cloud> Engine<'_, C> {
         reason: SkipReason,
     ) -> Result<Outcome, Stop> {
         let container = &self.follower.container;
-        let is_outdated = written
-            .record()
-            .is_some_and(|record| record.is_outdated(request, container));
-        // What the policy names takes the place of what waits, whatever becomes of it; so does what a
-        // person asked for and has.
-        let takes_place =
-            !request.is_explicit() || reason == SkipReason::AlreadyRunning && !is_outdated;
+        let skipped = skipped(written.record(), request, container, reason);
         let change = |record: &mut Record| {
-            let has_waited = record.waits_already(&request.id, container).is_some();
-            // Of a deployment that is under way everybody has heard already.
-            if reason != SkipReason::AlreadyDeploying || has_waited {
+            if skipped.is_told {
                 record.skipped(request, reason, self.worker);
             }
-            if takes_place {
+            if skipped.is_taken_in {
                 record.follows(followed);
             }
-            if !is_outdated {
+            if skipped.is_heard {
                 record.is_asked(request, container);
             }
-            if takes_place || has_waited {
+            if skipped.ends_waiting {
                 record.replace_waiting(request, container, self.worker);
             }
         };

@@ -9,9 +9,9 @@ use longshore_events::longshore::{
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
 
-use super::document::Record;
-use super::request::Request;
-use super::waiting::{Wait, Waiting};
+use crate::record::document::Record;
+use crate::record::request::Request;
+use crate::record::waiting::{Wait, Waiting};
 
 impl Record {
     /// A person or a pipeline asked for this, and is heard.

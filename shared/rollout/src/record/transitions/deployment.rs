@@ -12,10 +12,10 @@ use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
 use longshore_state::outbox::Unpublished;
 
-use super::deployment::{Deployment, DeploymentFields, Running, RunningTask};
-use super::document::{Record, RecordFields};
-use super::state::State;
-use super::waiting::Hold;
+use crate::record::deployment::{Deployment, DeploymentFields, Running, RunningTask};
+use crate::record::document::{Record, RecordFields};
+use crate::record::state::State;
+use crate::record::waiting::Hold;
 
 /// How many dead tasks a record keeps; a service that cannot start makes hundreds.
 const FAILURES_KEPT: usize = 10;
