@@ -14,18 +14,6 @@ use crate::outbox::flush;
 use crate::ports::{Cloud, TaskRequest};
 use crate::record::{Deployment, Record, TaskPhase};
 
-/// What a task that did not do its work means for its deployment.
-pub(super) fn failed(phase: TaskPhase, task: &str, why: &str) -> String {
-    match phase {
-        TaskPhase::Before => format!(
-            "task `{task}`, which runs before the update, {why}; the service was not updated"
-        ),
-        TaskPhase::After => format!(
-            "task `{task}`, which runs after the update, {why}; the service runs the new image"
-        ),
-    }
-}
-
 /// The one-off tasks of a service's deployment.
 pub(super) struct Tasks<'a, C> {
     pub(super) cloud: &'a C,
@@ -52,7 +40,7 @@ impl<C: Cloud> Tasks<'_, C> {
             Ok(started) => started,
             Err(error) if matches!(error.class, ErrorClass::Refused | ErrorClass::NotFound) => {
                 let why = format!("could not be started: {error}");
-                let reason = failed(phase, &task.name, &why);
+                let reason = phase.failure(&task.name, &why);
                 return self.fail(record, version, &reason).await;
             }
             Err(error) => return Err(error),

@@ -5,21 +5,18 @@
 //! `deploy`; where that was lost, the reconcile asks ECS. Each step is one conditional write, and taken
 //! again after a crash it does the same.
 
-use chrono::Duration;
-use longshore_events::ecs::{Container, why_stopped};
 use longshore_events::incoming::DeployTaskStopped;
-use longshore_events::longshore::TaskFailure;
-use longshore_events::words::counted;
 use longshore_policy::route::Owner;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::outcome::WatchOutcome;
-use super::task::{Tasks, failed};
+use super::task::Tasks;
+use crate::decide::{NextStep, next_step};
 use crate::documents::{RecordKey, RecordStore};
 use crate::engine::{Engine, Outcome, Stop, claimed_already};
 use crate::outbox::flush;
 use crate::ports::{Cloud, TaskState};
-use crate::record::{Deployment, Record, RunningTask, State, TaskPhase};
+use crate::record::{Deployment, Record, RunningTask, State};
 
 /// Takes in that a one-off task of a deployment has stopped: the next one is started, or the deployment goes
 /// on, or has failed.
@@ -99,54 +96,25 @@ impl<C: Cloud> Tasks<'_, C> {
         let Some(running) = deployment.task.clone() else {
             return self.start(record, version, phase, 0).await;
         };
-        let place = deployment
-            .tasks(phase)
-            .iter()
-            .rposition(|task| task.name == running.name);
-        match self.state_of(deployment, &running).await? {
-            Some(TaskState::Running) => {
-                let minutes =
-                    place.map_or(0, |place| deployment.tasks(phase)[place].timeout_minutes);
-                if running.started_at + Duration::minutes(i64::from(minutes)) > self.worker.now {
-                    flush(self.cloud, record, version, self.worker).await?;
-                    return Ok(Some(WatchOutcome::Noted));
-                }
-                let why = format!(
-                    "has not ended within {}; ECS may still run it as {}",
-                    counted(minutes, "minute"),
-                    running.task
-                );
-                self.fail(record, version, &failed(phase, &running.name, &why))
-                    .await
+        let shown = self.state_of(deployment, &running).await?;
+        match next_step(deployment, phase, &running, shown, self.worker.now) {
+            NextStep::Wait => {
+                flush(self.cloud, record, version, self.worker).await?;
+                Ok(Some(WatchOutcome::Noted))
             }
-            Some(TaskState::Succeeded) => {
-                let next = place.map_or(0, |place| place + 1);
-                if next < deployment.tasks(phase).len() {
-                    return self.start(record, version, phase, next).await;
-                }
-                match phase {
-                    TaskPhase::Before => self.update_service(&running).await,
-                    TaskPhase::After => {
-                        record.succeeded(self.worker);
-                        let version = self.cloud.save(&record, Some(&version)).await?;
-                        flush(self.cloud, record, version, self.worker).await?;
-                        Ok(Some(WatchOutcome::Succeeded))
-                    }
-                }
+            NextStep::Start(place) => self.start(record, version, phase, place).await,
+            NextStep::UpdateService => self.update_service(&running).await,
+            NextStep::Succeed => {
+                record.succeeded(self.worker);
+                let version = self.cloud.save(&record, Some(&version)).await?;
+                flush(self.cloud, record, version, self.worker).await?;
+                Ok(Some(WatchOutcome::Succeeded))
             }
-            Some(TaskState::Failed(failure)) => {
-                let why = format!("failed: {}", why(&failure));
-                record.add_failure(failure);
-                self.fail(record, version, &failed(phase, &running.name, &why))
-                    .await
-            }
-            None => {
-                let why = format!(
-                    "has an unknown end: ECS does not know {} any more",
-                    running.task
-                );
-                self.fail(record, version, &failed(phase, &running.name, &why))
-                    .await
+            NextStep::Fail { reason, failure } => {
+                if let Some(failure) = failure {
+                    record.add_failure(failure);
+                }
+                self.fail(record, version, &reason).await
             }
         }
     }
@@ -224,22 +192,4 @@ impl<C: Cloud> Tasks<'_, C> {
             Err(Stop::Call(error)) => Err(error),
         }
     }
-}
-
-fn why(failure: &TaskFailure) -> String {
-    let containers: Vec<Container> = failure
-        .containers
-        .iter()
-        .map(|container| Container {
-            name: container.name.clone(),
-            exit_code: container.exit_code,
-            reason: container.reason.clone(),
-        })
-        .collect();
-    why_stopped(
-        failure.stop_code.as_deref(),
-        failure.stopped_reason.as_deref(),
-        &containers,
-    )
-    .unwrap_or_else(|| "ECS does not say why".to_owned())
 }

@@ -36,6 +36,20 @@ pub enum TaskPhase {
     After,
 }
 
+impl TaskPhase {
+    /// What it means for a deployment that `task` did not do its work: `why` says what became of it.
+    pub(crate) fn failure(self, task: &str, why: &str) -> String {
+        match self {
+            Self::Before => format!(
+                "task `{task}`, which runs before the update, {why}; the service was not updated"
+            ),
+            Self::After => format!(
+                "task `{task}`, which runs after the update, {why}; the service runs the new image"
+            ),
+        }
+    }
+}
+
 impl State {
     /// Every state.
     pub const ALL: [Self; 9] = [

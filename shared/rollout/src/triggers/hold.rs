@@ -3,12 +3,12 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
-use longshore_events::words::waits_for;
 use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
 use super::follow::{Wake, follow};
+use crate::decide::to_be_approved;
 use crate::documents::{RecordKey, RecordStore, RouteStore};
 use crate::engine::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
 use crate::outbox::change_and_publish;
@@ -205,55 +205,6 @@ pub async fn approve<C: Cloud>(
         Ok(approved) => approved,
         Err(error) => Err(said.failed(&owner, error)),
     }
-}
-
-/// What waits to be approved, or why there is nothing.
-fn to_be_approved<'a>(record: &'a Record, payload: &ApprovePayload) -> Result<&'a Waiting, String> {
-    // Once it was to be approved, it can be, even while it waits for something else again.
-    let to_be_approved: Vec<&Waiting> = record
-        .waiting
-        .values()
-        .filter(|waiting| waiting.approve_by.is_some())
-        .collect();
-    let meant = |waiting: &&&Waiting| {
-        let digest = &waiting.request.image.digest;
-        payload.digest.as_ref().is_none_or(|meant| meant == digest)
-    };
-    match (to_be_approved.as_slice(), &payload.digest) {
-        ([], _) => Err(why_not(record)),
-        ([_, _, ..], None) => {
-            let images: Vec<String> = to_be_approved
-                .iter()
-                .map(|waiting| waiting.request.image.to_string())
-                .collect();
-            Err(format!(
-                "{} wait for approval: say which by its digest",
-                images.join(" and ")
-            ))
-        }
-        ([waiting, ..], digest) => match (to_be_approved.iter().find(meant), digest) {
-            (Some(waiting), _) => Ok(waiting),
-            (None, Some(digest)) => Err(format!(
-                "{} waits for approval, and not {digest}: look at it and approve that, or leave the digest \
-                 out",
-                waiting.request.image
-            )),
-            (None, None) => Ok(waiting),
-        },
-    }
-}
-
-/// What the record holds instead of something to be approved.
-fn why_not(record: &Record) -> String {
-    let Some(waiting) = record.waiting.values().next() else {
-        let last = &record.deployment;
-        return format!("nothing waits; the last deployment is of {}", last.image);
-    };
-    format!(
-        "{} does not wait for approval, it waits for {}",
-        waiting.request.image,
-        waits_for(&waiting.why, waiting.until, str::to_owned)
-    )
 }
 
 /// A service that something is said about.
