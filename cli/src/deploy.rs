@@ -3,8 +3,8 @@
 use longshore_events::longshore::Source;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_rollout::deploy::{Asked, deploy_explicitly};
 use longshore_rollout::ports::Cloud;
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 
 use crate::answer::Answer;
 use crate::arguments::DeployArguments;

@@ -74,22 +74,33 @@ fn asked_by(source: &Source) -> String {
 
 #[cfg(test)]
 mod tests {
+    use longshore_events::image::Image;
     use longshore_rollout::record::State;
+    use longshore_testkit::altered;
+    use serde_json::json;
 
     use super::*;
     use crate::status::tests::deployment;
 
     #[test]
     fn each_deployment_is_a_row_that_says_who_asked_and_what_became_of_it() {
-        let mut rolled_back = deployment(43, State::RolledBack);
-        rolled_back.reason = Some("tasks failed to start".to_owned());
-        rolled_back.commit = Some("3f9a1c2b4d5e6f708192a3b4c5d6e7f8091a2b3c".to_owned());
-        let mut by_hand = deployment(44, State::Succeeded);
-        by_hand.source = Source::Rollback {
+        let rolled_back = altered(
+            &deployment(43, State::RolledBack),
+            &json!({
+                "reason": "tasks failed to start",
+                "commit": "3f9a1c2b4d5e6f708192a3b4c5d6e7f8091a2b3c",
+            }),
+        );
+        let by_hand = deployment(44, State::Succeeded);
+        let source = Source::Rollback {
             to: 42,
             note: Some("the checkout".to_owned()),
         };
-        by_hand.image.tag = None;
+        let image = Image {
+            tag: None,
+            ..by_hand.image.clone()
+        };
+        let by_hand = altered(&by_hand, &json!({"source": source, "image": image}));
         let table = table(&[by_hand, rolled_back]);
         let rows: Vec<&str> = table.lines().filter(|line| line.contains('┆')).collect();
         assert_eq!(rows.len(), 3, "{table}");

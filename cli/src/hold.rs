@@ -2,9 +2,9 @@
 
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_report::words::minute;
-use longshore_rollout::deploy::Outcome;
-use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::Cloud;
+use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;

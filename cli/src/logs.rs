@@ -82,6 +82,8 @@ mod tests {
     use longshore_rollout::history::LogStream;
     use longshore_rollout::ports::LogLine;
     use longshore_rollout::record::State;
+    use longshore_testkit::altered;
+    use serde_json::json;
 
     use super::*;
     use crate::status::tests::deployment;
@@ -89,14 +91,17 @@ mod tests {
     const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/shop/0f3c1";
 
     fn failed(logs: Vec<ContainerLog>) -> DeploymentLogs {
-        let mut deployment = deployment(43, State::RolledBack);
-        deployment.failures = vec![TaskFailure {
+        let failure = TaskFailure {
             task: TASK.to_owned(),
             stop_code: None,
             stopped_reason: None,
             containers: Vec::new(),
             stopped_at: None,
-        }];
+        };
+        let deployment = altered(
+            &deployment(43, State::RolledBack),
+            &json!({"failures": [failure]}),
+        );
         DeploymentLogs { deployment, logs }
     }
 
@@ -132,7 +137,7 @@ mod tests {
     fn where_there_is_no_log_the_reason_is_told() {
         let mut found = failed(Vec::new());
         assert!(text(&found).contains("need the log driver awslogs"));
-        found.deployment.failures.clear();
+        found.deployment = altered(&found.deployment, &json!({"failures": []}));
         assert!(text(&found).ends_with("\nno task of it failed"));
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::WaitReason;
 use longshore_report::words::{self, skipped};
-use longshore_rollout::deploy::{Outcome, ServiceOutcome};
+use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_state::Worker;
 use uuid::Uuid;
 

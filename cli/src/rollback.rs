@@ -2,7 +2,7 @@
 
 use longshore_events::manual::RollbackPayload;
 use longshore_rollout::ports::Cloud;
-use longshore_rollout::rollback::rollback;
+use longshore_rollout::triggers::rollback::rollback;
 
 use crate::answer::Answer;
 use crate::arguments::RollbackArguments;

@@ -153,7 +153,8 @@ pub mod tests {
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
     use longshore_rollout::status::RunningTasks;
     use longshore_state::Worker;
-    use longshore_testkit::{digest, follower};
+    use longshore_testkit::{altered, digest, follower};
+    use serde_json::json;
 
     use super::*;
 
@@ -189,12 +190,12 @@ pub mod tests {
             id: "one".to_owned(),
             now: at(10),
         };
-        Deployment {
-            number,
-            state,
-            finished_at: (!state.is_open()).then(|| at(100)),
-            ..Deployment::claim(None, &follower("api"), &request("v3"), &running, &worker)
-        }
+        let claimed = Deployment::claim(None, &follower("api"), &request("v3"), &running, &worker);
+        let finished_at = (!state.is_open()).then(|| at(100));
+        altered(
+            &claimed,
+            &json!({"number": number, "state": state, "finished_at": finished_at}),
+        )
     }
 
     fn status(deployment: Deployment) -> ServiceStatus {
@@ -239,10 +240,11 @@ pub mod tests {
             (format!("{registry}/shop/api:v2"), "1/2 of shop/api:v2"),
         ] {
             let mut back = status(deployment(42, State::RolledBack));
-            back.deployment.task_definition = Some("shop-api:42".to_owned());
+            back.deployment = altered(
+                &back.deployment,
+                &json!({"task_definition": "shop-api:42", "previous_image": ran_before}),
+            );
             assert_eq!(tasks(&back), "1/2");
-            back.deployment.previous_task_definition = "shop-api:41".to_owned();
-            back.deployment.previous_image = ran_before;
             let mut running = back.running.clone().unwrap();
             running.task_definition = "shop-api:41".to_owned();
             back.running = Some(running);
@@ -296,12 +298,12 @@ pub mod tests {
 
     #[test]
     fn a_deployment_that_waits_for_a_task_names_it() {
-        let mut preparing = deployment(42, State::Preparing);
-        preparing.task = Some(RunningTask {
+        let task = RunningTask {
             name: "migrate".to_owned(),
             task: "arn:aws:ecs:eu-west-1:111122223333:task/shop/0f3c1".to_owned(),
             started_at: at(10),
-        });
+        };
+        let preparing = altered(&deployment(42, State::Preparing), &json!({"task": task}));
         assert_eq!(state_of(&preparing), "preparing: task migrate");
     }
 }

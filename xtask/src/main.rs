@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask package|image|local|demo|test|bench`.
 
 mod bench;
+mod circles;
 mod compile;
 mod demo;
 mod documents;

@@ -8,17 +8,19 @@ use longshore_events::manual::{
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Owner;
-use longshore_rollout::at_rest::{
+use longshore_rollout::course::tasks::{go_on, task_stopped};
+use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
+use longshore_rollout::ports::Cloud;
+use longshore_rollout::triggers::at_rest::{
     Done, ReconciledStacks, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
 };
-use longshore_rollout::deploy::{Asked, DeployError, Outcome, ServiceOutcome, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
-use longshore_rollout::ports::Cloud;
-use longshore_rollout::reconcile::{Reconciled, reconcile, reconcile_shard};
-use longshore_rollout::release::{ReleaseOutcome, deploy_release};
-use longshore_rollout::rollback::{RollbackError, rollback};
-use longshore_rollout::tasks::{go_on, task_stopped};
+use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::predecessor::predecessor_ended;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::{Reconciled, reconcile, reconcile_shard};
+use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::triggers::rollback::{RollbackError, rollback};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::{CallError, Worker};

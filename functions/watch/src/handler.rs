@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::incoming::{StackChange, WatchEvent, parse_watch};
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::ports::{Cloud, StackObserver};
 use longshore_rollout::stacks::{StackOutcome, stack_changed};
-use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::{CallError, Worker};

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
+use longshore_rollout::course::watch::is_death;
 use longshore_rollout::ports::{
     EcsDeployment, EcsService, RolloutState, ServiceDeployer, TaskDefinition, TaskRequest,
     TaskState,
 };
-use longshore_rollout::watch::is_death;
 use longshore_state::CallError;
 use serde_json::Value;
 

@@ -12,8 +12,8 @@ use longshore_events::registry::ImageName;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{CpuArchitecture, Follower, Owner};
 use longshore_policy::settings::RolloutSettings;
-use longshore_rollout::deploy::DeployError;
 use longshore_rollout::documents::{RouteStore, StackRecordStore};
+use longshore_rollout::engine::DeployError;
 use longshore_rollout::ports::TaskDefinition;
 use longshore_rollout::task_definition::named_image;
 use longshore_state::{CallError, Worker};
@@ -153,7 +153,8 @@ pub async fn adopt<C: ProvisioningCloud + ServiceInspector>(
         ..follower
     };
     // The record first: a route without it would have the newest image deployed at once.
-    let record = longshore_rollout::adopt::adopt(cloud, &repository, &follower, worker).await?;
+    let record =
+        longshore_rollout::triggers::adopt::adopt(cloud, &repository, &follower, worker).await?;
     add_followers(cloud, &repository, std::slice::from_ref(&follower)).await?;
     Ok(Adoption {
         newest: record

@@ -324,6 +324,8 @@ mod tests {
     use longshore_events::image::Digest;
     use longshore_events::longshore::OperationKind;
     use longshore_rollout::record::State;
+    use longshore_testkit::altered;
+    use serde_json::json;
 
     use super::*;
 
@@ -378,7 +380,7 @@ mod tests {
     /// The last deployment of a service, to its container `api`.
     fn deployment(image: &Image, state: State) -> Deployment {
         let at = "2026-03-02T12:00:00Z";
-        serde_json::from_value(serde_json::json!({
+        serde_json::from_value(json!({
             "id": "one", "stack": "shop", "service": "api", "cluster": "shop", "ecs_service": "shop-api",
             "container": "api", "other_containers": ["worker"], "image": image, "state": state,
             "also": {"proxy": {"repository": "shop/proxy", "digest": Digest::unknown()}},
@@ -411,20 +413,18 @@ mod tests {
 
     #[test]
     fn an_image_whose_migration_has_not_ended_is_not_carried() {
-        let mut last = deployment(&image("a"), State::Preparing);
+        let last = deployment(&image("a"), State::Preparing);
         assert_eq!(chosen("api", &last), Choice::Pinned(image("f")));
-        last.state = State::Claimed;
+        let last = altered(&last, &json!({"state": State::Claimed}));
         assert_eq!(chosen("api", &last), Choice::Pinned(image("a")));
-        last.settings.before_tasks = serde_json::from_value(serde_json::json!([
-            {"name": "migrate", "command": ["migrate"]}
-        ]))
-        .unwrap();
+        let migrate = json!({"before_tasks": [{"name": "migrate", "command": ["migrate"]}]});
+        let last = altered(&last, &json!({"settings": migrate}));
         assert_eq!(chosen("api", &last), Choice::Pinned(image("f")));
     }
 
     #[test]
     fn what_a_failed_change_carried_counts_until_somebody_deploys() {
-        let mut last = deployment(&image("a"), State::RolledBack);
+        let last = deployment(&image("a"), State::RolledBack);
         let begun = last.claimed_at;
         let change = |seconds| {
             let at = begun + chrono::Duration::seconds(seconds);
@@ -433,10 +433,11 @@ mod tests {
         };
         assert!(came_after(&last, &change(-1)));
         assert!(!came_after(&last, &change(1)));
-        last.source = Source::Stack {
+        let source = Source::Stack {
             operation_id: "change".to_owned(),
             restored: true,
         };
+        let last = altered(&last, &json!({"source": source}));
         assert!(!came_after(&last, &change(-1)));
     }
 

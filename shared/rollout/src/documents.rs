@@ -14,14 +14,15 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_policy::route::{Owner, Route};
 use longshore_state::document::{names, overwrite};
-use longshore_state::outbox::{Outbox, Unpublished};
 use longshore_state::store::Address;
 use longshore_state::{
     CallError, Document, DocumentStore, Key, Version, decide_again, load, save, unless_lost,
 };
 
 use crate::record::{Deployment, Record};
-use crate::stack_record::StackRecord;
+use crate::stack_record::{STACK_RECORDS, StackRecord};
+
+pub use crate::stack_record::StackKey;
 
 /// How many documents are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
 const READS_AT_ONCE: usize = 32;
@@ -30,15 +31,7 @@ const OWNERS: &str = "services/";
 
 const ROUTES: &str = "routes/";
 
-const STACK_RECORDS: &str = "provisions/";
-
 impl Document for Record {}
-
-impl Outbox for Record {
-    fn outbox(&mut self) -> &mut Vec<Unpublished> {
-        &mut self.outbox
-    }
-}
 
 /// Names a service's record by the service.
 #[derive(Debug, Clone, Copy)]
@@ -84,30 +77,6 @@ impl Key for HistoryKey<'_> {
 
     fn subject(&self) -> String {
         format!("deployment {} of {}", self.number, self.owner)
-    }
-}
-
-impl Document for StackRecord {}
-
-impl Outbox for StackRecord {
-    fn outbox(&mut self) -> &mut Vec<Unpublished> {
-        &mut self.outbox
-    }
-}
-
-/// Names a stack's record by the stack.
-#[derive(Debug, Clone, Copy)]
-pub struct StackKey<'a>(pub &'a str);
-
-impl Key for StackKey<'_> {
-    type Document = StackRecord;
-
-    fn address(&self) -> Address {
-        Address::of_state(format!("{STACK_RECORDS}{}/current.json", self.0))
-    }
-
-    fn subject(&self) -> String {
-        format!("the record of stack {}", self.0)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::documents::{HistoryStore, RecordStore};
 use crate::ports::{Cloud, LogLine, TaskDefinition, TaskLogs};
-use crate::record::{Deployment, Record, State};
+use crate::record::{Deployment, Record};
 
 /// How many deployments are read side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -163,12 +163,8 @@ async fn told_of<C: Cloud>(
     let numbers: Vec<u32> = past.numbers().collect();
     for numbers in numbers.chunks(SIDE_BY_SIDE) {
         let failed = past.deployments(numbers).await?.into_iter().find(|past| {
-            let has_failed = matches!(
-                past.state,
-                State::Failed | State::RollingBack | State::RolledBack
-            );
             // Tasks of one that is under way may die again and again before ECS gives it up.
-            has_failed || past.state.is_open() && !past.failures.is_empty()
+            past.state.has_failed() || past.state.is_open() && !past.failures.is_empty()
         });
         if failed.is_some() {
             return Ok(failed);

@@ -1,30 +1,27 @@
 //! The deployment engine: what a deployment does next, and the record that makes duplicates,
 //! disorder and races harmless.
 //!
-//! [`decide`] holds every decision as a pure function of what is known. [`follow`], [`deploy`] and [`watch`]
-//! carry the decisions out through the [`ports`]. Time and ids come in as arguments.
+//! | folder | what |
+//! | --- | --- |
+//! | [`record`] | what is written of a service, and who may write it |
+//! | [`decide`] | every decision, as a pure function of what is known |
+//! | [`engine`] | a service that is worked on, and what comes of that |
+//! | [`course`] | the course of a deployment, from the claim to its end |
+//! | [`triggers`] | the ways in: pushes, people, files, the schedule |
+//!
+//! Each uses those above it. The world is behind the [`ports`]. Time and ids come in as arguments.
 
-pub mod adopt;
-pub mod at_rest;
+pub mod course;
 pub mod decide;
-pub mod deploy;
 pub mod documents;
-pub mod follow;
+pub mod engine;
 pub mod history;
-pub mod hold;
 pub mod ports;
-pub mod reconcile;
 pub mod record;
-pub mod release;
-pub mod rollback;
 pub mod stack_record;
 pub mod stacks;
 pub mod status;
 pub mod task_definition;
-pub mod tasks;
-pub mod watch;
+pub mod triggers;
 
-mod course;
 mod outbox;
-mod transitions;
-mod waiting;

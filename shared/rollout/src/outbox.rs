@@ -30,10 +30,7 @@ pub(crate) async fn flush<C: Cloud>(
         }
     }
     change(cloud, &RecordKey(&owner), (record, version), |record| {
-        record.outbox.retain(|event| !published.contains(event));
-        record
-            .finished
-            .retain(|deployment| !archived.contains(deployment));
+        record.flushed(&published, &archived);
     })
     .await?;
     failed.map_or(Ok(()), Err)

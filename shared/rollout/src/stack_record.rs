@@ -12,12 +12,11 @@ use longshore_events::longshore::{
     StackReady, StackSource, StackSummary,
 };
 use longshore_policy::route::Follower;
-use longshore_state::outbox::Unpublished;
-use longshore_state::{CallError, Version, Worker};
+use longshore_state::outbox::{Outbox, Unpublished};
+use longshore_state::store::Address;
+use longshore_state::{CallError, Document, DocumentStore, EventPublisher, Key, Version, Worker};
 use serde::{Deserialize, Serialize};
 
-use crate::documents::StackKey;
-use crate::ports::Cloud;
 use crate::record::{Deployment, Request};
 
 /// How the client request token begins with which what is left of a stack is deleted, so that it can be
@@ -41,6 +40,32 @@ pub struct StackRecord {
     /// Events that are not known to have been published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbox: Vec<Unpublished>,
+}
+
+pub(crate) const STACK_RECORDS: &str = "provisions/";
+
+impl Document for StackRecord {}
+
+impl Outbox for StackRecord {
+    fn outbox(&mut self) -> &mut Vec<Unpublished> {
+        &mut self.outbox
+    }
+}
+
+/// Names a stack's record by the stack.
+#[derive(Debug, Clone, Copy)]
+pub struct StackKey<'a>(pub &'a str);
+
+impl Key for StackKey<'_> {
+    type Document = StackRecord;
+
+    fn address(&self) -> Address {
+        Address::of_state(format!("{STACK_RECORDS}{}/current.json", self.0))
+    }
+
+    fn subject(&self) -> String {
+        format!("the record of stack {}", self.0)
+    }
 }
 
 /// A request for a deployment that waits until the stack is at rest.
@@ -381,7 +406,7 @@ impl StackRecord {
 ///
 /// # Errors
 /// [`CallError`]; trying again may help.
-pub async fn flush<C: Cloud>(
+pub async fn flush<C: DocumentStore + EventPublisher>(
     cloud: &C,
     record: StackRecord,
     version: Version,

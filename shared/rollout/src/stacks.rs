@@ -335,7 +335,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
     async fn held(&self, follower: Follower) -> Result<Carried, CallError> {
         let stored = self.cloud.load(&follower.owner()).await?;
         let mut images = BTreeMap::new();
-        if let Some(last) = stored.map(|(record, _)| record.deployment)
+        if let Some(last) = stored.map(|(record, _)| record.deployment.clone())
             && last.holds()
         {
             if let Some(arn) = &last.task_definition {

@@ -83,9 +83,9 @@ async fn service_status<C: Cloud>(
     };
     Ok(Some(ServiceStatus {
         hold: record.holds(now).cloned(),
-        waiting: record.waiting.into_values().collect(),
-        blocked: record.blocked,
-        deployment: record.deployment,
+        waiting: record.waiting.values().cloned().collect(),
+        blocked: record.blocked.clone(),
+        deployment: record.deployment.clone(),
         running,
     }))
 }

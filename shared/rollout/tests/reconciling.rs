@@ -10,9 +10,9 @@ mod reconciling {
     use longshore_events::longshore::{LongshoreEvent, ReconcileShard, WaitReason};
     use longshore_policy::route::Follower;
     use longshore_policy::settings::FreezeWindow;
-    use longshore_rollout::deploy::Outcome;
-    use longshore_rollout::reconcile::{Reconciled, SHARD, reconcile, reconcile_shard};
+    use longshore_rollout::engine::Outcome;
     use longshore_rollout::record::State;
+    use longshore_rollout::triggers::reconcile::{Reconciled, SHARD, reconcile, reconcile_shard};
     use longshore_state::ErrorClass;
     use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -5,6 +5,8 @@ use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::Follower;
 use longshore_policy::settings::RolloutSettings;
 use longshore_state::Worker;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// A digest that holds the same digit 64 times.
@@ -13,6 +15,21 @@ pub fn digest(digit: char) -> Digest {
     match text.parse() {
         Ok(digest) => digest,
         Err(error) => unreachable!("`{digit}` is no hexadecimal digit: {error}"),
+    }
+}
+
+/// A document with these members instead of its own: as nobody but its transitions writes it, after a longer story
+/// than a test wants to tell.
+pub fn altered<T: Serialize + DeserializeOwned>(document: &T, members: &Value) -> T {
+    let altered = serde_json::to_value(document).and_then(|mut altered| {
+        for (name, value) in members.as_object().into_iter().flatten() {
+            altered[name] = value.clone();
+        }
+        serde_json::from_value(altered)
+    });
+    match altered {
+        Ok(altered) => altered,
+        Err(error) => unreachable!("{members} does not fit into the document: {error}"),
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_policy::route::Follower;
 use longshore_policy::settings::OneOffTask;
-use longshore_rollout::follow::deploy_push;
 use longshore_rollout::stack_record::{Operation, StackRecord};
+use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
-use longshore_rollout::deploy::Outcome;
 use longshore_rollout::documents::{RecordStore, RouteStore, StackRecordStore};
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::{ImageRegistry, ServiceDeployer};
 use longshore_rollout::record::Record;
 use longshore_rollout::stack_record::{Operation, StackRecord};
+use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::{ErrorClass, Worker};
 use serde_json::{Value, json};
 

@@ -4,11 +4,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use longshore_events::arn::ServiceName;
-use longshore_rollout::deploy::Outcome;
 use longshore_rollout::documents::RecordStore;
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ServiceDeployer;
 use longshore_rollout::record::Record;
+use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::{CallError, ErrorClass, Version};
 use serde_json::json;
 

@@ -168,16 +168,17 @@ pub async fn record(cloud: &FakeCloud) -> StackRecord {
 /// A push of `v2` went through before.
 pub async fn pushed(cloud: &FakeCloud) {
     let push = longshore_testkit::push("v2", image(2), noon(120));
-    let results = longshore_rollout::follow::deploy_push(cloud, &push, &worker("push", 120))
-        .await
-        .unwrap();
+    let results =
+        longshore_rollout::triggers::push::deploy_push(cloud, &push, &worker("push", 120))
+            .await
+            .unwrap();
     assert_eq!(results.len(), 1, "the push finds its service by the route");
     results.into_iter().next().unwrap().unwrap();
     cloud.complete(&follower());
     let owner = follower().owner();
     let (mut record, version) = cloud.load(&owner).await.unwrap().unwrap();
     record.succeeded(&worker("watch", 130));
-    record.outbox.clear();
+    let record = longshore_testkit::altered(&record, &serde_json::json!({"outbox": []}));
     cloud.save(&record, Some(&version)).await.unwrap();
 }
 

@@ -11,15 +11,16 @@ use longshore_events::longshore::{
 };
 use longshore_policy::route::Follower;
 use longshore_policy::settings::OneOffTask;
-use longshore_rollout::at_rest::{Done, stack_at_rest};
-use longshore_rollout::deploy::Outcome;
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::tasks::{go_on, task_stopped};
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ServiceDeployer;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
-use longshore_rollout::tasks::{go_on, task_stopped};
-use longshore_rollout::watch::{WatchOutcome, deployment_changed};
+use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
@@ -69,7 +70,7 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> bool
 }
 
 fn now(cloud: &FakeCloud, api: &Follower) -> Deployment {
-    cloud.record(api).unwrap().deployment
+    cloud.record(api).unwrap().deployment.clone()
 }
 
 fn state(cloud: &FakeCloud, api: &Follower) -> State {
@@ -121,7 +122,7 @@ async fn a_task_that_ecs_would_refuse_fails_the_deployment_before_ecs_is_asked()
         let cloud = deployed(&api).await;
         let deployment = now(&cloud, &api);
         assert_eq!(deployment.state, State::Failed);
-        let reason = deployment.reason.unwrap();
+        let reason = deployment.reason.clone().unwrap();
         assert!(
             reason.contains("task `migrate`") && reason.contains(says),
             "{reason}"
@@ -210,7 +211,7 @@ async fn a_deployment_whose_task_before_the_update_fails_has_failed_and_the_serv
     assert_eq!(cloud.service(&api).unwrap(), before);
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     for words in [
         "`migrate`",
         "EssentialContainerExited",
@@ -276,7 +277,7 @@ async fn a_deployment_whose_task_after_the_update_fails_has_failed_and_runs() {
     assert_eq!(stop(&cloud, 1, 90).await, WatchOutcome::Failed);
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("`smoke`"), "{reason}");
     assert!(reason.contains("runs the new image"), "{reason}");
     assert_eq!(cloud.service(&api).unwrap(), running);
@@ -361,7 +362,7 @@ async fn a_task_that_ecs_does_not_remember_has_failed() {
     reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("does not know"), "{reason}");
     assert!(reason.contains("one-off-1"), "{reason}");
     assert_eq!(cloud.updates(&api), 0);
@@ -380,7 +381,7 @@ async fn a_task_that_does_not_end_in_its_time_has_failed() {
         .unwrap();
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("within 15 minutes"), "{reason}");
     assert!(reason.contains("one-off-1"), "{reason}");
 }
@@ -421,7 +422,7 @@ async fn a_task_that_ecs_refuses_fails_the_deployment_with_its_words() {
     );
     let failed = now(&cloud, &api);
     assert_eq!(failed.state, State::Failed);
-    let reason = failed.reason.unwrap();
+    let reason = failed.reason.clone().unwrap();
     assert!(reason.contains("could not be started: RunTask"), "{reason}");
 }
 
@@ -742,11 +743,11 @@ async fn a_course_that_a_process_died_in_for_good_is_ended_by_the_reconcile() {
                     assert_eq!(broken, Wake::Pushed, "{case}");
                     continue;
                 };
-                let deployment = record.deployment;
+                let deployment = record.deployment.clone();
                 if deployment.state == State::Failed {
                     // A claim that was never carried out has no outcome in its time.
                     assert_eq!(broken, Wake::Pushed, "{case}");
-                    let reason = deployment.reason;
+                    let reason = deployment.reason.clone();
                     assert_eq!(cloud.updates(&api), 0, "{case}: {reason:?}");
                 } else {
                     assert_eq!(deployment.state, State::Succeeded, "{case}");

@@ -6,10 +6,11 @@ use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::Follower;
-use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::record::State;
-use longshore_rollout::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -599,9 +600,10 @@ fn release_file(key: &str) -> ReleaseFile {
 }
 
 async fn reconcile(cloud: &FakeCloud, seconds: i64) {
-    let reconciled = longshore_rollout::reconcile::reconcile(cloud, &worker("reconcile", seconds))
-        .await
-        .unwrap();
+    let reconciled =
+        longshore_rollout::triggers::reconcile::reconcile(cloud, &worker("reconcile", seconds))
+            .await
+            .unwrap();
     assert!(reconciled.failures.is_empty(), "{reconciled:?}");
 }
 

@@ -6,12 +6,12 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Follower;
-use longshore_rollout::deploy::{Asked, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::reconcile::reconcile;
+use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::record::State;
-use longshore_rollout::release::deploy_release;
-use longshore_rollout::watch::{deployment_changed, task_stopped};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::triggers::release::deploy_release;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 
@@ -322,7 +322,7 @@ async fn a_stopped_task_is_kept_whatever_fails() {
                     task_stopped(&cloud, &api.service_name(), &change, &worker("watch", 30)).await;
                 cloud.recover();
             }
-            let failures = cloud.record(&api).unwrap().deployment.failures;
+            let failures = cloud.record(&api).unwrap().deployment.failures.clone();
             assert_eq!(failures.len(), 1, "call {call}, {fault:?}");
             assert_eq!(failures[0].containers[0].exit_code, Some(1));
         }

@@ -7,12 +7,14 @@ use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{CpuArchitecture, Follower};
-use longshore_rollout::adopt::adopt;
-use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
-use longshore_rollout::follow::{Wake, deploy_push, follow};
+use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::ports::ImageContents;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
+use longshore_rollout::triggers::adopt::adopt;
+use longshore_rollout::triggers::follow::{Wake, follow};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -145,7 +147,7 @@ async fn a_push_that_nobody_told_of_is_found_by_looking_and_called_so() {
     cloud.push("v2", digest('2'), noon(0));
     assert!(is_started(&look(&cloud, &api, 60).await));
     assert_eq!(look(&cloud, &api, 120).await, Outcome::Nothing);
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.source, Source::Reconcile);
     assert_eq!(deployment.requested_at, noon(0));
     assert_eq!(cloud.updates(&api), 1);
@@ -234,7 +236,7 @@ async fn the_commit_that_an_image_names_is_written_down() {
         },
     );
     push(&cloud, "v2", '2', 0).await;
-    let commit = cloud.record(&api).unwrap().deployment.commit;
+    let commit = cloud.record(&api).unwrap().deployment.commit.clone();
     assert_eq!(commit.as_deref(), Some("0a1b2c3"));
 }
 
@@ -539,6 +541,7 @@ async fn a_container_that_is_adopted_later_keeps_what_it_runs_as_well() {
         .unwrap();
     let followed: BTreeMap<String, String> = record
         .followed
+        .clone()
         .into_iter()
         .map(|(container, image)| (container, image.tag))
         .collect();

@@ -3,13 +3,13 @@
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_policy::route::Follower;
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::history::{history, log_streams, logs};
 use longshore_rollout::ports::{LogLine, TaskDefinition};
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::status::status;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 use serde_json::{Value, json};
@@ -24,10 +24,10 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
 }
 
 async fn hear(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName, seconds: i64) {
-    let deployment = cloud.record(api).unwrap().deployment;
+    let deployment = cloud.record(api).unwrap().deployment.clone();
     let change = DeploymentStateChange {
         event_name: name,
-        deployment_id: deployment.ecs_deployment_id.unwrap(),
+        deployment_id: deployment.ecs_deployment_id.clone().unwrap(),
         updated_at: noon(seconds),
         reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
     };
@@ -83,7 +83,7 @@ async fn the_history_holds_every_deployment_that_ended_with_its_outcome() {
     let kept: Vec<_> = cloud
         .history(&api)
         .into_iter()
-        .map(|kept| (kept.number, kept.state, kept.image.tag.unwrap()))
+        .map(|kept| (kept.number, kept.state, kept.image.tag.clone().unwrap()))
         .collect();
     assert_eq!(
         kept,
@@ -172,7 +172,7 @@ async fn only_the_last_fifty_digests_that_were_rolled_back_are_kept() {
         cloud.complete(&api);
         hear(&cloud, &api, DeploymentEventName::Failed, at + 40).await;
     }
-    let blocked = cloud.record(&api).unwrap().blocked;
+    let blocked = cloud.record(&api).unwrap().blocked.clone();
     assert_eq!(blocked.len(), 50);
     assert_eq!(blocked.first(), Some(&image(3)));
     assert_eq!(blocked.last(), Some(&image(52)));

@@ -6,11 +6,13 @@ use longshore_events::longshore::{LongshoreEvent, WaitReason};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_policy::route::Follower;
 use longshore_policy::settings::Approval;
-use longshore_rollout::follow::{Wake, deploy_push, follow};
-use longshore_rollout::hold::{HoldError, approve, hold, predecessor_ended, resume};
-use longshore_rollout::reconcile::reconcile;
+use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::record::State;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::follow::{Wake, follow};
+use longshore_rollout::triggers::hold::{HoldError, approve, hold, resume};
+use longshore_rollout::triggers::predecessor::predecessor_ended;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::{ErrorClass, Worker};
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 

@@ -27,6 +27,8 @@ mod sidecars;
 #[cfg(test)]
 mod stacks;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod task_definitions;
 #[cfg(test)]
 mod waiting;

@@ -9,12 +9,13 @@ use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Follower;
 use longshore_policy::settings::OneOffTask;
-use longshore_rollout::at_rest::{Done, StackAtRest, stack_at_rest};
-use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::tasks::task_stopped;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
-use longshore_rollout::tasks::task_stopped;
+use longshore_rollout::triggers::at_rest::{Done, StackAtRest, stack_at_rest};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
 use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
 
 fn image(digit: char) -> Image {

@@ -8,12 +8,12 @@ use longshore_events::longshore::{
 use longshore_events::manual::RollbackPayload;
 use longshore_policy::route::Follower;
 use longshore_policy::settings::{Approval, OneOffTask};
-use longshore_rollout::deploy::{Outcome, ServiceOutcome};
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::rollback::{RollbackError, rollback};
 use longshore_rollout::stack_record::{Operation, StackRecord};
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::rollback::{RollbackError, rollback};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
 use serde_json::json;
@@ -28,7 +28,7 @@ fn payload(to: Option<u32>) -> RollbackPayload {
 }
 
 fn latest(cloud: &FakeCloud, api: &Follower) -> Deployment {
-    cloud.record(api).unwrap().deployment
+    cloud.record(api).unwrap().deployment.clone()
 }
 
 async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
@@ -409,7 +409,7 @@ async fn all_containers_get_what_they_ran_with_the_deployment_that_is_gone_back_
             deployed.ends_with(digest(proxy).as_str()),
             "{to:?}: {deployed}"
         );
-        let blocked = cloud.record(&api).unwrap().blocked;
+        let blocked = cloud.record(&api).unwrap().blocked.clone();
         assert!(blocked.contains(&digest('b')), "{to:?}: {blocked:?}");
         assert_eq!(blocked.contains(&digest('2')), app == '1', "{to:?}");
     }

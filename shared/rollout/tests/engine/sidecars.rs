@@ -8,14 +8,14 @@ use longshore_events::image::Image;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_events::manual::{HoldPayload, ResumePayload};
 use longshore_policy::route::Follower;
-use longshore_rollout::at_rest::{Done, stack_at_rest};
-use longshore_rollout::deploy::Outcome;
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::hold::{hold, resume};
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
 use longshore_rollout::stacks::StackOutcome;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
+use longshore_rollout::triggers::hold::{hold, resume};
+use longshore_rollout::triggers::push::deploy_push;
 use longshore_testkit::{FakeCloud, digest, follower, noon, push, worker};
 use serde_json::json;
 
@@ -146,7 +146,7 @@ async fn a_change_that_carries_what_runs_leaves_all_containers_as_they_are() {
     assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
     assert_eq!(cloud.updates(&api), updates);
     assert_runs(&cloud, &api, '1', 'a');
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.state, State::Succeeded);
     assert_eq!(deployment.container, "proxy");
     assert_eq!(
@@ -180,7 +180,7 @@ async fn only_the_container_is_put_back_that_lost_its_image() {
     let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
     assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'a');
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.container, "proxy");
     assert!(deployment.previous_image.ends_with(digest('f').as_str()));
 }
@@ -194,7 +194,7 @@ async fn an_image_that_the_stack_file_names_for_one_container_changes_no_other()
     let also = Some(image("shop/proxy", "p1", 'a'));
     let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
     assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.container, "app");
     assert_eq!(deployment.image.digest, digest('9'));
     assert_eq!(cloud.updates(&api), updates);

@@ -11,20 +11,24 @@ use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Follower;
 use longshore_policy::template::{TemplateMetadata, TemplateService};
-use longshore_rollout::at_rest::{Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest};
-use longshore_rollout::deploy::{Asked, DeployError, Outcome, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::ports::ObservedStack;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
-use longshore_rollout::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::stack_record::{
     Carried, Operation, OperationState, REMAINS_TOKEN, StackRecord,
 };
 use longshore_rollout::stacks::{
     BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
 };
-use longshore_rollout::watch::{WatchOutcome, deployment_changed};
+use longshore_rollout::triggers::at_rest::{
+    Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
+};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -265,7 +269,7 @@ async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
             "{services:?}"
         );
         assert_eq!(cloud.running_image(&api), Some(pinned('3')));
-        let record = cloud.record(&api).unwrap().deployment;
+        let record = cloud.record(&api).unwrap().deployment.clone();
         assert_eq!(record.source, Source::Push);
         assert_eq!(record.requested_at, noon(110));
         let stack = cloud.stack_record("shop").unwrap();
@@ -334,7 +338,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
             "Deployment Succeeded"
         ]
     );
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(
         deployment.source,
         Source::Stack {
@@ -394,7 +398,7 @@ async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_ope
         cloud.told(),
         ["Deployment Started", "Stack Ready", "Deployment Succeeded"]
     );
-    let deployment = cloud.record(&api).unwrap().deployment;
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.source, Source::Push);
     assert_eq!(deployment.state, State::Succeeded);
 }

@@ -9,15 +9,18 @@ use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, Resum
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Follower};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
-use longshore_rollout::deploy::{Asked, Outcome, deploy_explicitly};
-use longshore_rollout::follow::{Wake, deploy_push, follow};
-use longshore_rollout::hold::{HoldError, HoldOutcome, approve, hold, predecessor_ended, resume};
+use longshore_rollout::course::tasks::task_stopped;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ImageContents;
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, StackRecord};
-use longshore_rollout::tasks::task_stopped;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::follow::{Wake, follow};
+use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::predecessor::predecessor_ended;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -222,7 +225,7 @@ async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
         LongshoreEvent::DeploymentWaiting(waiting) => Some(waiting.deployment_id.clone()),
         _ => None,
     });
-    assert_eq!(waited, Some(record.deployment.id));
+    assert_eq!(waited, Some(record.deployment.id.clone()));
 }
 
 #[tokio::test]
@@ -293,7 +296,7 @@ async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_pla
             reason: SkipReason::NewerRequested
         }
     );
-    let waiting = cloud.record(&api).unwrap().waiting;
+    let waiting = cloud.record(&api).unwrap().waiting.clone();
     assert_eq!(waiting["app"].request.id, "by-hand");
     assert!(is_held(&push(&cloud, "v3", '3', 30).await));
     let_go(&cloud, 40).await;
@@ -742,7 +745,7 @@ async fn what_waits_for_a_service_whose_route_was_removed_is_given_up_after_an_h
     cloud.set_route("shop/api", Vec::new());
     reconcile_at(&cloud, 300).await;
     reconcile_at(&cloud, 600).await;
-    let waiting = cloud.record(&api).unwrap().waiting;
+    let waiting = cloud.record(&api).unwrap().waiting.clone();
     assert_eq!(waiting["app"].given_up_at(), Some(noon(300 + 3_600)));
     assert_eq!(given_up(&cloud), Vec::<String>::new());
 

@@ -5,10 +5,11 @@ use longshore_events::ecs::{
 };
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
 use longshore_policy::route::Follower;
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::reconcile::reconcile;
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::record::State;
-use longshore_rollout::watch::{WatchOutcome, deployment_changed, task_stopped};
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
 
@@ -152,7 +153,13 @@ async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events
             ["Deployment Started", "Deployment Rolled Back"],
             "{order:?}"
         );
-        let reason = cloud.record(&api).unwrap().deployment.reason.unwrap();
+        let reason = cloud
+            .record(&api)
+            .unwrap()
+            .deployment
+            .reason
+            .clone()
+            .unwrap();
         assert!(
             reason.contains("tasks failed to start"),
             "{order:?}: {reason}"
@@ -591,6 +598,7 @@ async fn a_deployment_without_an_outcome_is_failed_when_its_deadline_has_passed(
         record
             .deployment
             .reason
+            .clone()
             .unwrap()
             .contains("circuit breaker")
     );
@@ -623,7 +631,7 @@ async fn a_rollback_that_does_not_end_in_time_leaves_the_first_reason_to_be_read
     cloud.set_now(too_late.now);
     reconcile(&cloud, &too_late).await.unwrap();
     let both = format!("{BROKEN}; the rollback did not end within {minutes} minutes");
-    let last = cloud.record(&api).unwrap().deployment;
+    let last = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(last.state, State::Failed);
     assert_eq!(last.reason.as_deref(), Some(both.as_str()));
     let published = cloud.published();

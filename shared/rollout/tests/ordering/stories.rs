@@ -2,8 +2,8 @@
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_policy::route::Follower;
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::triggers::push::deploy_push;
 use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;

@@ -15,15 +15,17 @@ use longshore_events::manual::{
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Follower};
-use longshore_rollout::deploy::{Asked, DeployError, deploy_explicitly};
-use longshore_rollout::follow::deploy_push;
-use longshore_rollout::hold::{HoldError, approve, hold, predecessor_ended, resume};
+use longshore_rollout::course::tasks;
+use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::engine::DeployError;
 use longshore_rollout::ports::{ImageContents, RolloutState};
-use longshore_rollout::reconcile::reconcile;
 use longshore_rollout::record::Record;
-use longshore_rollout::rollback::{RollbackError, rollback};
-use longshore_rollout::tasks;
-use longshore_rollout::watch::deployment_changed;
+use longshore_rollout::triggers::hold::{HoldError, approve, hold, resume};
+use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
+use longshore_rollout::triggers::predecessor::predecessor_ended;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::triggers::rollback::{RollbackError, rollback};
 use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, worker};
 

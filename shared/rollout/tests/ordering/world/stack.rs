@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
-use longshore_rollout::at_rest::{reconcile_stacks_at_rest, stack_at_rest};
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
 use longshore_rollout::stacks::stack_changed;
+use longshore_rollout::triggers::at_rest::{reconcile_stacks_at_rest, stack_at_rest};
 use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, worker};
 
@@ -55,13 +55,13 @@ impl World {
         for follower in &self.followers {
             let image = cloud
                 .record(follower)
-                .map(|record| record.deployment)
+                .map(|record| record.deployment.clone())
                 .filter(|last| match last.state {
                     State::Claimed => last.settings.before_tasks.is_empty(),
                     State::Deploying | State::Verifying | State::Succeeded => true,
                     _ => false,
                 })
-                .map(|last| last.image);
+                .map(|last| last.image.clone());
             template.push(match &image {
                 Some(image) => format!("{REGISTRY}/{REPOSITORY}@{}", image.digest),
                 None => cloud.running_image(follower).unwrap_or_default(),

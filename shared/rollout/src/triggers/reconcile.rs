@@ -15,14 +15,16 @@ use longshore_policy::route::{Follower, Owner, Route};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
-use crate::deploy::{DeployError, Outcome, ServiceOutcome};
+use super::follow::{Known, Wake, follow_knowing};
+use super::named::holdings;
+use crate::course::WatchOutcome;
+use crate::course::watch::{Seen, is_unsettled, look_after};
+use crate::decide::{AboutRoute, about_route};
 use crate::documents::{RecordStore, RouteStore};
-use crate::follow::{Known, Wake, follow_knowing, holdings};
+use crate::engine::{DeployError, Outcome, ServiceOutcome};
 use crate::outbox::change_and_publish;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, Waiting};
-use crate::waiting::Routed;
-use crate::watch::{Seen, WatchOutcome, is_unsettled, look_after, needs_service};
 
 /// How many services one invocation looks at. Of more, each invocation gets a part.
 pub const SHARD: usize = 500;
@@ -153,7 +155,7 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     let loaded = load_all(cloud, survey.owners, &mut answer).await;
     let (busy, mut records): (BTreeMap<_, _>, BTreeMap<_, _>) = loaded
         .into_iter()
-        .partition(|(_, stored)| stored.as_ref().is_some_and(|(record, _)| is_busy(record)));
+        .partition(|(_, stored)| stored.as_ref().is_some_and(|(record, _)| record.is_busy()));
     let looked_after = look_after_all(cloud, busy, worker, &mut answer).await;
     // What was done has changed the records.
     records.extend(load_all(cloud, looked_after, &mut answer).await);
@@ -166,9 +168,16 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     answer
 }
 
+/// Whether a route names the container that a request waits for.
+struct Noted {
+    container: String,
+    request_id: String,
+    is_routed: bool,
+}
+
 /// The services of which it is to be noted whether routes name what requests wait for: where none does, and where one
 /// does again.
-fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, Vec<Routed>)> {
+fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, Vec<Noted>)> {
     let is_named = |owner: &Owner, waiting: &Waiting| {
         let repository = &waiting.request.image.repository;
         routes
@@ -181,12 +190,12 @@ fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, 
         .iter()
         .filter_map(|(owner, stored)| {
             let (record, _) = stored.as_ref()?;
-            let noted: Vec<Routed> = record
+            let noted: Vec<Noted> = record
                 .waiting
                 .values()
                 .map(|waiting| (waiting, is_named(owner, waiting)))
                 .filter(|(waiting, is_routed)| !is_routed || waiting.unrouted_since.is_some())
-                .map(|(waiting, is_routed)| Routed {
+                .map(|(waiting, is_routed)| Noted {
                     container: waiting.container.clone(),
                     request_id: waiting.request.id.clone(),
                     is_routed,
@@ -199,7 +208,7 @@ fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, 
 
 async fn give_up_all<C: Cloud>(
     cloud: &C,
-    unrouted: Vec<(Owner, Vec<Routed>)>,
+    unrouted: Vec<(Owner, Vec<Noted>)>,
     worker: &Worker,
     answer: &mut Reconciled,
 ) {
@@ -216,7 +225,7 @@ async fn give_up_all<C: Cloud>(
 async fn give_up<C: Cloud>(
     cloud: &C,
     owner: &Owner,
-    noted: &[Routed],
+    noted: &[Noted],
     worker: &Worker,
 ) -> Result<(), CallError> {
     // While a stack changes, its routes are on their way.
@@ -227,14 +236,19 @@ async fn give_up<C: Cloud>(
         return Ok(());
     };
     change_and_publish(cloud, owner, stored, worker, |record| {
-        record.note_routes(noted, worker);
+        for noted in noted {
+            let container = &noted.container;
+            let Some(waiting) = record.waits_already(&noted.request_id, container) else {
+                continue;
+            };
+            match about_route(waiting, noted.is_routed, worker) {
+                AboutRoute::IsThere => record.routed_again(container),
+                AboutRoute::IsMissing => record.unrouted(container, worker),
+                AboutRoute::GiveUp(reason) => record.given_up(container, reason, worker),
+            }
+        }
     })
     .await
-}
-
-/// Whether there may be something to do but for following.
-fn is_busy(record: &Record) -> bool {
-    record.deployment.state.is_open() || !record.outbox.is_empty() || !record.finished.is_empty()
 }
 
 /// The records of these services, but for those that cannot be read.
@@ -268,7 +282,7 @@ async fn look_after_all<C: Cloud>(
     let records = busy.values().flatten().map(|(record, _)| record);
     let shown = describe_all(
         cloud,
-        records.filter(|record| needs_service(record, worker)),
+        records.filter(|record| record.deployment.needs_ecs(worker.now)),
     )
     .await;
     let stored = busy

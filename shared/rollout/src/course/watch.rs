@@ -3,41 +3,19 @@
 //! An event is a wake-up. What has become of a deployment is decided from the record and from what
 //! ECS shows.
 
-use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
-use longshore_events::words::counted;
 use longshore_policy::route::Owner;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
-use serde::Serialize;
 
-use crate::decide::{Fact, Settlement, is_replaced, settle};
+use super::outcome::WatchOutcome;
+use super::tasks;
+use crate::decide::{Fact, Settlement, Verdict, verdict};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, State};
-use crate::tasks;
-
-/// What came of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WatchOutcome {
-    /// It concerns no deployment of ours that is open.
-    Ignored,
-    /// Something was learned; the outcome is still open.
-    Noted,
-    /// The service is stable on the deployment, whose tasks are still to run.
-    Verifying,
-    /// The deployment succeeded.
-    Succeeded,
-    /// The deployment failed.
-    Failed,
-    /// The deployment was rolled back.
-    RolledBack,
-    /// Another deployment took its place.
-    Superseded,
-}
 
 /// Takes in that a deployment of a service went on.
 ///
@@ -65,7 +43,7 @@ pub async fn deployment_changed<C: Cloud>(
             flush(cloud, record, version, worker).await?;
             return Ok(WatchOutcome::Ignored);
         }
-        if is_before_claim(&record, Some(change.updated_at)) {
+        if record.deployment.is_claimed_after(Some(change.updated_at)) {
             return Ok(WatchOutcome::Ignored);
         }
         let service = cloud.describe_service(service_name).await?;
@@ -109,7 +87,7 @@ pub async fn task_stopped<C: Cloud>(
         let Some((mut record, version)) = cloud.load(&owner).await? else {
             return Ok(WatchOutcome::Ignored);
         };
-        if is_before_claim(&record, change.created_at) {
+        if record.deployment.is_claimed_after(change.created_at) {
             return Ok(WatchOutcome::Ignored);
         }
         if record.deployment.state == State::Claimed {
@@ -140,16 +118,6 @@ pub(crate) struct Seen {
     pub(crate) service: Option<EcsService>,
 }
 
-/// Whether the reconcile must ask ECS about the service to look after its deployment.
-pub(crate) fn needs_service(record: &Record, worker: &Worker) -> bool {
-    let deployment = &record.deployment;
-    match deployment.state {
-        State::Claimed => deployment.lease_until <= worker.now,
-        State::Deploying | State::RollingBack => true,
-        _ => false,
-    }
-}
-
 /// Looks after the open deployment of a service: goes on with it or closes it, where its events were lost or
 /// its time is over, and tells what is still to be told. `seen` spares the calls for what is known already.
 ///
@@ -171,11 +139,11 @@ pub(crate) async fn look_after<C: Cloud>(
             return Ok(WatchOutcome::Ignored);
         };
         let deployment = &record.deployment;
-        if tasks::goes_on(deployment, worker) && overdue(&record, worker.now).is_none() {
+        if deployment.waits_for_tasks(worker.now) && deployment.overdue(worker.now).is_none() {
             return tasks::go_on(cloud, owner, worker).await;
         }
         let service = match service {
-            _ if !needs_service(&record, worker) => None,
+            _ if !record.deployment.needs_ecs(worker.now) => None,
             Some(service) => service,
             None => match cloud.describe_service(service_name).await {
                 Ok(service) => Some(service),
@@ -201,11 +169,11 @@ async fn look_at<C: Cloud>(
         flush(cloud, record, version, worker).await?;
         Ok(WatchOutcome::Failed)
     };
-    if tasks::over_at(&record.deployment).is_some() {
+    if record.deployment.tasks_over_at().is_some() {
         let reason = "the tasks of the deployment have not ended in the time that they may take";
         return fail(record, reason).await;
     }
-    if !needs_service(&record, worker) {
+    if !record.deployment.needs_ecs(worker.now) {
         flush(cloud, record, version, worker).await?;
         return Ok(WatchOutcome::Ignored);
     }
@@ -228,11 +196,6 @@ async fn look_at<C: Cloud>(
         adopt(cloud, &mut record, &service, &id, worker).await?;
     }
     close(cloud, &before, record, version, &service, None, worker).await
-}
-
-/// Whether ECS dates something before the record's deployment was claimed: then it is of another one.
-fn is_before_claim(record: &Record, at: Option<DateTime<Utc>>) -> bool {
-    at.is_some_and(|at| at < record.deployment.claimed_at)
 }
 
 /// Matches a claim whose invocation has not written ECS's deployment id yet, by the tag of the task
@@ -283,29 +246,17 @@ pub(crate) async fn close<C: Cloud>(
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     follow(&mut record, service);
-    let mut settlement = settle(&record.deployment, service, fact);
-    let mut is_doubtful =
-        settlement != Settlement::Open && is_replaced(&record.deployment, service, fact);
-    let mut is_overdue = false;
-    if settlement == Settlement::Open
-        && let Some(reason) = overdue(&record, worker.now)
-    {
-        is_overdue = true;
-        is_doubtful = true;
-        settlement = Settlement::Failed {
-            reason,
-            rolling_back: false,
-        };
-    }
+    let Verdict {
+        mut settlement,
+        is_doubtful,
+        blocks_image,
+    } = verdict(&record.deployment, service, fact, worker.now);
     if is_doubtful && is_unsettled(cloud, &record.deployment.owner()).await? {
         settlement = Settlement::Open;
     }
-    if matches!(
-        settlement,
-        Settlement::Failed { .. } | Settlement::RolledBack { .. }
-    ) {
+    if settlement.has_failed() {
         add_stopped_tasks(cloud, &mut record).await?;
-        if !is_overdue {
+        if blocks_image {
             let digest = record.deployment.image.digest.clone();
             record.block(&digest);
         }
@@ -356,36 +307,13 @@ pub(crate) async fn is_unsettled<C: Cloud>(cloud: &C, owner: &Owner) -> Result<b
 /// The revision that we registered for a deployment belongs to it alone. Where the service was pointed
 /// at it once more, ECS works towards it under another id, and nobody may have come to write that down.
 fn follow(record: &mut Record, service: &EcsService) {
-    let deployment = &mut record.deployment;
+    let deployment = &record.deployment;
     if deployment.state == State::Deploying
         && let Some(primary) = service.primary()
         && deployment.task_definition.as_ref() == Some(&primary.task_definition)
     {
-        deployment.ecs_deployment_id = Some(primary.id.clone());
+        record.pointed_again(&primary.id);
     }
-}
-
-/// Why the deadline has passed, if it has.
-fn overdue(record: &Record, now: DateTime<Utc>) -> Option<String> {
-    let deployment = &record.deployment;
-    let (since, missing) = match deployment.state {
-        State::Claimed => (
-            Some(deployment.lease_until),
-            "the deployment was claimed and never started",
-        ),
-        State::Deploying => (
-            deployment.started_at,
-            "the deployment has no outcome: ECS reports a failure only where the service has a deployment circuit \
-             breaker or alarms",
-        ),
-        State::RollingBack => (deployment.finished_at, "the rollback did not end"),
-        _ => (None, ""),
-    };
-    let minutes = deployment.settings.deadline_minutes;
-    let deadline = Duration::minutes(i64::from(minutes));
-    since
-        .filter(|since| *since + deadline < now)
-        .map(|_| format!("{missing} within {}", counted(minutes, "minute")))
 }
 
 /// The events of the tasks that died may come later than the failure that they caused, or never.

@@ -1,108 +1,40 @@
-//! The deployment record: `deployments/<stack>/<service>/current.json` in the state bucket.
-//!
-//! It is changed only by conditional writes. Each change of state puts the event that tells of it
-//! into the record's outbox in the same write, so that none is lost when a function dies.
+//! A deployment: what it brings to which service, and how far it is.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
-use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure, WaitReason};
+use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure};
 use longshore_events::sequence::Sequence;
-use longshore_policy::image_policy::RegistryImage;
+use longshore_events::words::counted;
+use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{Follower, Owner};
-use longshore_policy::settings::RolloutSettings;
+use longshore_policy::settings::{OneOffTask, RolloutSettings};
 use longshore_state::Worker;
 use longshore_state::lease::LEASE;
-use longshore_state::outbox::Unpublished;
 use serde::{Deserialize, Serialize};
 
-/// A service's record: its last deployment, and what is still to be told.
+use super::request::Request;
+use super::state::{State, TaskPhase};
+
+/// A deployment. Everybody reads its [fields](DeploymentFields); only the transitions of this module write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// The last deployment.
-    pub deployment: Deployment,
-    /// What the image policy asked for last, by container, whatever became of it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub followed: BTreeMap<String, RegistryImage>,
-    /// Digests that were rolled back here, oldest first: no policy deploys them again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blocked: Vec<Digest>,
-    /// What a person or a pipeline asked for last, by container: duplicates of that, and what was asked for
-    /// before, come too late, whatever was deployed since.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub asked: BTreeMap<String, Request>,
-    /// Somebody holds all deployments.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Hold>,
-    /// The newest request that may not go out yet, by container.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub waiting: BTreeMap<String, Waiting>,
-    /// Deployments that ended and are not known to be written to the history.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub finished: Vec<Deployment>,
-    /// Events that are not known to have been published.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outbox: Vec<Unpublished>,
-}
+#[serde(transparent)]
+pub struct Deployment(pub(super) DeploymentFields);
 
-/// Somebody holds all deployments of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Until when; without it, until somebody resumes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<DateTime<Utc>>,
-}
+impl Deref for Deployment {
+    type Target = DeploymentFields;
 
-/// A request that may not go out yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// The request.
-    pub request: Request,
-    /// The container whose image it replaces.
-    pub container: String,
-    /// What it waits for.
-    pub why: WaitReason,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// When that ends, where it is known: the hold, the freeze window, or the time in which it can be
-    /// approved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<DateTime<Utc>>,
-    /// Until when it can be approved, once it has waited for that, whatever it waits for now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approve_by: Option<DateTime<Utc>>,
-    /// Whether somebody has approved it.
-    #[serde(default)]
-    pub approved: bool,
-    /// What it was told to wait for: each is told once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<WaitReason>,
-    /// Since when no route names the service any more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unrouted_since: Option<DateTime<Utc>>,
-}
-
-/// How long a request waits for its route to come back: somebody may be editing it.
-const ROUTE_RETURNS: Duration = Duration::hours(1);
-
-impl Waiting {
-    /// When it is given up because no route names the service any more.
-    pub fn given_up_at(&self) -> Option<DateTime<Utc>> {
-        self.unrouted_since.map(|since| since + ROUTE_RETURNS)
+    fn deref(&self) -> &DeploymentFields {
+        &self.0
     }
 }
 
-/// A deployment.
+/// What is known of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deployment {
+pub struct DeploymentFields {
     /// The id of the event or request that asked for it, and so the same for its duplicates.
     pub id: String,
     /// The stack.
@@ -188,132 +120,6 @@ pub struct RunningTask {
     pub started_at: DateTime<Utc>,
 }
 
-/// How far a deployment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// An invocation took it up; the service may or may not be updated already.
-    Claimed,
-    /// Tasks run that come before the service is updated.
-    Preparing,
-    /// The service was updated; ECS is rolling it out.
-    Deploying,
-    /// The service is stable on it; tasks run that come afterwards.
-    Verifying,
-    /// It failed, and that was told; ECS is rolling back to what ran before.
-    RollingBack,
-    /// The service is stable on it.
-    Succeeded,
-    /// It failed, and nothing was brought back.
-    Failed,
-    /// It failed, and the service is stable again on what ran before.
-    RolledBack,
-    /// Another deployment took its place before it ended.
-    Superseded,
-}
-
-impl State {
-    /// Whether an outcome is still to come.
-    pub fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::Claimed | Self::Preparing | Self::Deploying | Self::Verifying | Self::RollingBack
-        )
-    }
-}
-
-/// What asks for a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// The id of the event or invocation; duplicates and retries share it.
-    pub id: String,
-    /// When the image was pushed, the file written or the payload sent.
-    pub at: DateTime<Utc>,
-    /// Where it stands among those of its second.
-    pub sequence: Sequence,
-    /// What to deploy.
-    pub image: Image,
-    /// Who or what asks.
-    pub source: Source,
-    /// The requests of its second that it took the place of while all of them waited.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaced_requests: Vec<String>,
-}
-
-impl Request {
-    /// Whether a person or a pipeline chose this image, rather than the image policy.
-    pub fn is_explicit(&self) -> bool {
-        !matches!(self.source, Source::Push | Source::Reconcile)
-    }
-
-    /// Whether it was made before the one that `last` was asked for by.
-    pub fn is_before(&self, last: &Deployment) -> bool {
-        self.comes_before(
-            last.requested_at,
-            &last.sequence,
-            &last.id,
-            &last.replaced_requests,
-        )
-    }
-
-    /// Whether it was made before `other`, which waits.
-    pub fn is_before_request(&self, other: &Self) -> bool {
-        self.comes_before(
-            other.at,
-            &other.sequence,
-            &other.id,
-            &other.replaced_requests,
-        )
-    }
-
-    fn comes_before(
-        &self,
-        at: DateTime<Utc>,
-        sequence: &Sequence,
-        id: &str,
-        replaced_requests: &[String],
-    ) -> bool {
-        match self.at.timestamp().cmp(&at.timestamp()) {
-            Ordering::Less => true,
-            Ordering::Greater => false,
-            Ordering::Equal => {
-                replaced_requests.contains(&self.id)
-                    || self.sequence.series == sequence.series
-                        && (self.sequence.position.as_str(), self.id.as_str())
-                            < (sequence.position.as_str(), id)
-            }
-        }
-    }
-
-    /// Takes the place of another request: if that is of the same second, its duplicates must not bring
-    /// it back, nor those of the requests that it took the place of itself.
-    pub(crate) fn replace(&mut self, at: DateTime<Utc>, id: &str, replaced_requests: &[String]) {
-        if at.timestamp() != self.at.timestamp() {
-            return;
-        }
-        for replaced in replaced_requests.iter().map(String::as_str).chain([id]) {
-            if replaced != self.id && !self.replaced_requests.iter().any(|known| known == replaced)
-            {
-                self.replaced_requests.push(replaced.to_owned());
-            }
-        }
-    }
-
-    /// The deployment that it asks for, as events name it.
-    pub fn summary(&self, follower: &Follower) -> DeploymentSummary {
-        DeploymentSummary {
-            deployment_id: self.id.clone(),
-            stack: follower.stack.clone(),
-            service: follower.service.clone(),
-            cluster: follower.cluster.clone(),
-            ecs_service: follower.ecs_service.clone(),
-            image: self.image.clone(),
-            source: self.source.clone(),
-            requested_at: self.at,
-        }
-    }
-}
-
 /// What a service runs, as seen before it is updated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
@@ -325,15 +131,6 @@ pub struct Running {
     pub deployment_id: Option<String>,
     /// The id of ECS's primary deployment.
     pub ecs_deployment_id: Option<String>,
-}
-
-impl Record {
-    /// The hold that keeps deployments back at `now`.
-    pub fn holds(&self, now: DateTime<Utc>) -> Option<&Hold> {
-        self.hold
-            .as_ref()
-            .filter(|hold| hold.until.is_none_or(|until| until > now))
-    }
 }
 
 impl Deployment {
@@ -350,9 +147,7 @@ impl Deployment {
         if let Some(last) = last {
             request.replace(last.requested_at, &last.id, &last.replaced_requests);
             also = last.unfinished_images();
-            also.retain(|container, _| {
-                *container != follower.container && !follower.other_containers.contains(container)
-            });
+            also.retain(|container, _| !follower.containers().any(|known| known == container));
         }
         let mut settings = follower.rollout.clone();
         if matches!(
@@ -363,7 +158,7 @@ impl Deployment {
             settings.before_tasks.clear();
             settings.after_tasks.clear();
         }
-        Self {
+        Self(DeploymentFields {
             id: request.id,
             stack: follower.stack.clone(),
             service: follower.service.clone(),
@@ -393,16 +188,91 @@ impl Deployment {
             finished_at: None,
             reason: None,
             failures: Vec::new(),
-        }
+        })
     }
 
     /// The same deployment, taken up by another worker after the one that had claimed it died.
     pub(crate) fn resumed(&self, worker: &Worker) -> Self {
-        Self {
+        Self(DeploymentFields {
             claimed_by: worker.id.clone(),
             lease_until: worker.now + LEASE,
-            ..self.clone()
+            ..self.0.clone()
+        })
+    }
+
+    /// The same deployment, whose tasks before the update have done their work: it is claimed again, since others must
+    /// reckon with an update from here on.
+    pub(crate) fn prepared(&self, worker: &Worker) -> Self {
+        let mut prepared = self.resumed(worker);
+        if prepared.state == State::Preparing {
+            prepared.enter(State::Claimed);
         }
+        prepared
+    }
+
+    /// The same deployment, of an image that was built from this commit.
+    pub(crate) fn built_from(mut self, commit: Option<String>) -> Self {
+        self.0.commit = commit;
+        self
+    }
+
+    /// The same deployment, which brings these images to other containers as well.
+    pub(crate) fn also_bringing(mut self, mut images: BTreeMap<String, Image>) -> Self {
+        images.retain(|container, _| !self.asked_for().any(|known| known == container));
+        self.0.also.extend(images);
+        self
+    }
+
+    /// The same deployment, which brings these images to other containers, and no others.
+    pub(crate) fn only_bringing(mut self, images: BTreeMap<String, Image>) -> Self {
+        self.0.also.clear();
+        self.also_bringing(images)
+    }
+
+    /// The same deployment, as one that ECS has carried out already, since `started_at` if that is known.
+    pub(crate) fn found_running(
+        mut self,
+        running: &Running,
+        started_at: Option<DateTime<Utc>>,
+        worker: &Worker,
+    ) -> Self {
+        let fields = &mut self.0;
+        fields.state = State::Succeeded;
+        fields.lease_until = worker.now;
+        fields.task_definition = Some(running.task_definition.clone());
+        fields.ecs_deployment_id = running.ecs_deployment_id.clone();
+        fields.started_at = started_at;
+        fields.finished_at = Some(worker.now);
+        self
+    }
+
+    /// The same deployment, as one that came after `last`, whose images it keeps in other containers only where it
+    /// brings the same image.
+    pub(crate) fn found_after(mut self, last: &Self) -> Self {
+        let is_same = last.container == self.container && last.image == self.image;
+        let fields = &mut self.0;
+        fields.also = if is_same {
+            last.also.clone()
+        } else {
+            BTreeMap::new()
+        };
+        fields.previous_task_definition = last
+            .task_definition
+            .clone()
+            .unwrap_or_else(|| last.previous_task_definition.clone());
+        fields.previous_image = last.image.to_string();
+        self
+    }
+
+    /// Goes on to a state that may follow on the one that it is in.
+    pub(super) fn enter(&mut self, state: State) {
+        debug_assert!(
+            self.state.successors().contains(&state),
+            "{:?} does not follow on {:?}",
+            state,
+            self.state
+        );
+        self.0.state = state;
     }
 
     /// Whether an invocation is to go on with it, rather than ECS.
@@ -416,12 +286,15 @@ impl Deployment {
 
     /// What goes out with it, by container; first the image that was asked for.
     pub fn images(&self) -> impl Iterator<Item = (&str, &Image)> {
-        let asked_for = std::iter::once(&self.container)
-            .chain(&self.other_containers)
-            .map(|container| (container, &self.image));
+        let asked_for = self.asked_for().map(|container| (container, &self.image));
         asked_for
             .chain(&self.also)
             .map(|(container, image)| (container.as_str(), image))
+    }
+
+    /// The containers for which its image was asked for.
+    fn asked_for(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.container).chain(&self.other_containers)
     }
 
     /// What it brings into a container, if anything.
@@ -457,12 +330,105 @@ impl Deployment {
     pub fn has_tasks_to_run(&self) -> bool {
         let settings = &self.settings;
         let has_tasks = !settings.before_tasks.is_empty() || !settings.after_tasks.is_empty();
-        has_tasks && self.state.is_open() && self.state != State::RollingBack
+        has_tasks && self.state.is_under_way()
+    }
+
+    /// Whether `request` was made before the one that this deployment was asked for by.
+    pub(crate) fn was_asked_for_after(&self, request: &Request) -> bool {
+        request.comes_before(
+            self.requested_at,
+            &self.sequence,
+            &self.id,
+            &self.replaced_requests,
+        )
+    }
+
+    /// Whether its beginning was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.task_definition.is_some()
+    }
+
+    /// Whether ECS dates something before it was claimed: then that is of another one.
+    pub(crate) fn is_claimed_after(&self, at: Option<DateTime<Utc>>) -> bool {
+        at.is_some_and(|at| at < self.claimed_at)
+    }
+
+    /// Whether its claim's lease is over, so that anybody may go on with it.
+    pub(crate) fn is_free(&self, now: DateTime<Utc>) -> bool {
+        self.lease_until <= now
+    }
+
+    /// Whether ECS must be asked about the service to see how far it is.
+    pub(crate) fn needs_ecs(&self, now: DateTime<Utc>) -> bool {
+        match self.state {
+            State::Claimed => self.is_free(now),
+            State::Deploying | State::RollingBack => true,
+            _ => false,
+        }
+    }
+
+    /// Why its time is up, if it is: what is missing, and how long that was waited for. Of one-off tasks,
+    /// [`Self::tasks_over_at`] tells.
+    pub(crate) fn overdue(&self, now: DateTime<Utc>) -> Option<String> {
+        let since = match self.state {
+            State::Claimed => Some(self.lease_until),
+            State::RollingBack => self.finished_at,
+            _ => self.started_at,
+        };
+        let missing = self.state.missing()?;
+        let minutes = self.settings.deadline_minutes;
+        since
+            .filter(|since| *since + Duration::minutes(i64::from(minutes)) < now)
+            .map(|_| format!("{missing} within {}", counted(minutes, "minute")))
+    }
+
+    /// Its one-off tasks of this phase, in their order.
+    pub(crate) fn tasks(&self, phase: TaskPhase) -> &[OneOffTask] {
+        match phase {
+            TaskPhase::Before => &self.settings.before_tasks,
+            TaskPhase::After => &self.settings.after_tasks,
+        }
+    }
+
+    /// When its tasks must be over: what each may take, and what a deployment may take besides. `None` when it
+    /// does not wait for tasks.
+    pub(crate) fn tasks_over_at(&self) -> Option<DateTime<Utc>> {
+        let phase = self.state.task_phase()?;
+        let since = match phase {
+            TaskPhase::Before => self.claimed_at,
+            TaskPhase::After => self.started_at?,
+        };
+        let minutes: u32 = self
+            .tasks(phase)
+            .iter()
+            .map(|task| task.timeout_minutes)
+            .fold(self.settings.deadline_minutes, u32::saturating_add);
+        Some(since + Duration::minutes(i64::from(minutes)))
+    }
+
+    /// Whether tasks are still to run before the service is updated.
+    pub(crate) fn must_prepare(&self) -> bool {
+        let is_prepared = self.task_definition.is_some() || self.settings.before_tasks.is_empty();
+        self.state == State::Preparing || self.state == State::Claimed && !is_prepared
+    }
+
+    /// The last of the tasks before the update, when these have done their work and the service is about to be
+    /// updated. Whoever was to do that may have died.
+    pub(crate) fn last_task_before(&self) -> Option<&RunningTask> {
+        self.task.as_ref().filter(|_| self.state == State::Claimed)
+    }
+
+    /// Whether it waits for its tasks, or for whoever takes it up after them.
+    pub(crate) fn waits_for_tasks(&self, now: DateTime<Utc>) -> bool {
+        match self.tasks_over_at() {
+            Some(over_at) => over_at > now,
+            None => self.last_task_before().is_some() && self.is_free(now),
+        }
     }
 
     /// What it was bringing, when another takes its place before its outcome is known.
     fn unfinished_images(&self) -> BTreeMap<String, Image> {
-        if !self.state.is_open() || self.state == State::RollingBack {
+        if !self.state.is_under_way() {
             return BTreeMap::new();
         }
         self.images()
@@ -475,6 +441,22 @@ impl Deployment {
         Owner {
             stack: self.stack.clone(),
             service: self.service.clone(),
+        }
+    }
+
+    /// Where its service runs. A deployment that goes on needs no route: it keeps what its route said when it
+    /// began.
+    pub(crate) fn follower(&self) -> Follower {
+        Follower {
+            stack: self.stack.clone(),
+            service: self.service.clone(),
+            cluster: self.cluster.clone(),
+            ecs_service: self.ecs_service.clone(),
+            container: self.container.clone(),
+            other_containers: self.other_containers.clone(),
+            image_policy: ImagePolicy::default(),
+            cpu_architecture: None,
+            rollout: self.settings.clone(),
         }
     }
 

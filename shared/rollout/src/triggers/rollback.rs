@@ -13,15 +13,15 @@ use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
-use crate::deploy::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
+use super::named::baseline;
+use crate::decide::{self, Rollback, goes_back_from, is_candidate, nothing_to_roll_back};
 use crate::documents::{RecordKey, RecordStore, RouteStore};
-use crate::follow::baseline;
+use crate::engine::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
 use crate::history::Past;
 use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Record, Request, Running, State};
-use crate::task_definition::{is_pinned_to, pinned_image};
-use crate::tasks::follower;
+use crate::record::{Deployment, Record, Request, Running};
+use crate::task_definition::pinned_image;
 
 /// How many deployments are looked through, newest first, for one that can be gone back to.
 const LOOKED_THROUGH: usize = 200;
@@ -95,7 +95,7 @@ async fn roll_back<C: Cloud>(
                 "Longshore has deployed nothing to it yet".to_owned(),
             ));
         };
-        let known = follower(&record.deployment);
+        let known = record.deployment.follower();
         let engine = Engine {
             cloud,
             follower: &known,
@@ -111,13 +111,12 @@ async fn roll_back<C: Cloud>(
             ));
         }
         let shown = shown?;
-        if record.deployment.id == worker.id {
-            return again(&engine, &written, &shown).await;
-        }
-        if record.asked.values().any(|asked| asked.id == worker.id) {
-            // It went out, and something newer since.
-            let reason = SkipReason::NewerRequested;
-            return Ok(Outcome::Skipped { reason });
+        match decide::rollback(record, worker) {
+            Rollback::Choose => {}
+            Rollback::Started => return already_started(&engine, &written).await,
+            Rollback::Resume => return engine.resume(&written, &shown).await,
+            Rollback::ComeAgain => return Err(Stop::Call(engine.claimed_already())),
+            Rollback::Skip(reason) => return Ok(Outcome::Skipped { reason }),
         }
         let target = match choose(cloud, record, &shown, payload.to).await? {
             Choice::Target(target) => target,
@@ -128,28 +127,20 @@ async fn roll_back<C: Cloud>(
     .await
 }
 
-/// An attempt before this one has claimed the rollback.
-async fn again<C: Cloud>(
+/// An attempt before this one has done it, and perhaps not told all.
+async fn already_started<C: Cloud>(
     engine: &Engine<'_, C>,
     written: &Written,
-    shown: &Shown,
 ) -> Result<Outcome, Stop> {
-    let stored = written.stored.as_ref();
+    let stored = written.stored.clone();
     let (record, version) = stored.ok_or_else(|| CallError::lost_race(&RecordKey(engine.owner)))?;
     let last = &record.deployment;
-    if !last.is_taken_up() {
-        let started = Outcome::Started {
-            deployment_id: last.id.clone(),
-            task_definition: last.task_definition.clone().unwrap_or_default(),
-        };
-        let (record, version) = (record.clone(), version.clone());
-        flush(engine.cloud, record, version, engine.worker).await?;
-        return Ok(started);
-    }
-    if last.lease_until > engine.worker.now {
-        return Err(Stop::Call(engine.claimed_already()));
-    }
-    engine.resume(written, shown).await
+    let started = Outcome::Started {
+        deployment_id: last.id.clone(),
+        task_definition: last.task_definition.clone().unwrap_or_default(),
+    };
+    flush(engine.cloud, record, version, engine.worker).await?;
+    Ok(started)
 }
 
 /// A deployment to go back to.
@@ -198,15 +189,9 @@ async fn go_back<C: Cloud>(
             .to_owned(),
         ..shown.running.clone()
     };
-    let mut also = target.images.clone();
-    also.retain(|container, _| {
-        *container != follower.container && !follower.other_containers.contains(container)
-    });
-    let deployment = Deployment {
-        also,
-        commit: target.deployment.commit.clone(),
-        ..Deployment::claim(written.last(), &follower, &request, &running, worker)
-    };
+    let deployment = Deployment::claim(written.last(), &follower, &request, &running, worker)
+        .only_bringing(target.images.clone())
+        .built_from(target.deployment.commit.clone());
     let followed = followed(engine, &target.images).await?;
     let change = |record: &mut Record| {
         let containers = target.images.keys().map(String::as_str);
@@ -216,7 +201,7 @@ async fn go_back<C: Cloud>(
         }
         let is_wanted =
             |digest: &Digest| target.images.values().any(|image| image.digest == *digest);
-        record.blocked.retain(|digest| !is_wanted(digest));
+        record.unblock(is_wanted);
     };
     engine.take(written, shown, deployment, change).await
 }
@@ -312,12 +297,7 @@ impl<C: Cloud> Search<'_, C> {
             .map(|(container, _)| container.to_owned());
         self.changed.extend(containers);
         let is_named = self.to == Some(deployment.number);
-        if is_named {
-            check_named(&deployment)?;
-        }
-        let is_newer = self.to.is_some_and(|to| deployment.number > to);
-        let is_blocked = self.record.blocked.contains(&deployment.image.digest);
-        if is_newer || deployment.state != State::Succeeded || is_blocked && !is_named {
+        if !is_candidate(&deployment, self.record, self.to).map_err(Stop::Refused)? {
             return Ok(None);
         }
         let Some(images) = images_at(self.cloud, &deployment, &self.changed).await? else {
@@ -325,12 +305,8 @@ impl<C: Cloud> Search<'_, C> {
             return Ok(None);
         };
         let last = &self.record.deployment;
-        let Some(from) = others(last, self.shown, &images) else {
-            return Ok(is_named.then_some(Choice::Current(if last.state.is_open() {
-                SkipReason::AlreadyDeploying
-            } else {
-                SkipReason::AlreadyRunning
-            })));
+        let Some(from) = goes_back_from(last, &self.shown.task_definition, &images) else {
+            return Ok(is_named.then(|| Choice::Current(nothing_to_roll_back(last))));
         };
         if !are_there(self.cloud, &images).await? {
             self.gone.get_or_insert(deployment);
@@ -350,22 +326,6 @@ impl<C: Cloud> Search<'_, C> {
             ))),
         }
     }
-}
-
-/// Whether somebody may go back to a deployment by its number.
-fn check_named(deployment: &Deployment) -> Result<(), Stop> {
-    if deployment.state == State::Succeeded {
-        return Ok(());
-    }
-    let number = deployment.number;
-    Err(Stop::Refused(if deployment.state.is_open() {
-        format!("deployment {number} is under way")
-    } else {
-        format!(
-            "deployment {number} did not succeed: deploy its image {} by name, if that is what you want",
-            deployment.image
-        )
-    }))
 }
 
 fn is_gone(deployment: &Deployment) -> String {
@@ -407,33 +367,6 @@ async fn images_at<C: Cloud>(
         .collect();
     images.extend(others);
     Ok(Some(images))
-}
-
-/// What runs now, or is being rolled out, where that is another image than in `images`; `None` when it is
-/// the same everywhere. An image that only a tag names is another one, and has no digest to tell.
-fn others(
-    last: &Deployment,
-    shown: &Shown,
-    images: &BTreeMap<String, Image>,
-) -> Option<Vec<Image>> {
-    let is_open = last.state.is_open();
-    let coming: BTreeMap<&str, &Image> = last.images().filter(|_| is_open).collect();
-    let mut is_same = true;
-    let mut others = Vec::new();
-    for (container, image) in images {
-        if let Some(coming) = coming.get(container.as_str()) {
-            if coming.digest != image.digest {
-                is_same = false;
-                others.push((*coming).clone());
-            }
-        } else if let Ok(running) = shown.task_definition.image_of(container)
-            && !is_pinned_to(running, image)
-        {
-            is_same = false;
-            others.extend(pinned_image(running));
-        }
-    }
-    (!is_same).then_some(others)
 }
 
 /// Whether the registry still has all of these images.

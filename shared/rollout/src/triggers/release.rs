@@ -7,7 +7,8 @@ use longshore_events::release::{parse_body, parse_key};
 use longshore_events::sequence::Sequence;
 use longshore_state::{CallError, ErrorClass, Worker};
 
-use crate::deploy::{Asked, DeployError, ServiceOutcome, deploy_explicitly};
+use super::payload::{Asked, deploy_explicitly};
+use crate::engine::{DeployError, ServiceOutcome};
 use crate::ports::Cloud;
 
 /// What came of a release file.

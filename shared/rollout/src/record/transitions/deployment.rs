@@ -6,12 +6,16 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::Digest;
 use longshore_events::longshore::{
     DeploymentFailed, DeploymentRolledBack, DeploymentStabilized, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSuperseded, FailedPhase, LongshoreEvent, TaskFailure,
+    DeploymentSucceeded, DeploymentSuperseded, LongshoreEvent, TaskFailure,
 };
+use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
 use longshore_state::outbox::Unpublished;
 
-use crate::record::{Deployment, Record, RunningTask, State};
+use crate::record::deployment::{Deployment, DeploymentFields, Running, RunningTask};
+use crate::record::document::{Record, RecordFields};
+use crate::record::state::State;
+use crate::record::waiting::Hold;
 
 /// How many dead tasks a record keeps; a service that cannot start makes hundreds.
 const FAILURES_KEPT: usize = 10;
@@ -19,33 +23,26 @@ const FAILURES_KEPT: usize = 10;
 /// How many digests a record keeps that were rolled back.
 const BLOCKED_KEPT: usize = 50;
 
-impl Deployment {
-    /// Whether tasks are still to run before the service is updated.
-    pub(crate) fn must_prepare(&self) -> bool {
-        let is_prepared = self.task_definition.is_some() || self.settings.before_tasks.is_empty();
-        self.state == State::Preparing || self.state == State::Claimed && !is_prepared
-    }
-
-    /// Whether its beginning was told.
-    fn is_told(&self) -> bool {
-        self.task_definition.is_some()
-    }
-}
-
 impl Record {
     /// The record after `deployment` was claimed: what was under way before is superseded, what was
     /// not yet told stays to be told.
     pub fn claim(before: Option<&Self>, deployment: Deployment, worker: &Worker) -> Self {
-        let mut record = Self {
-            deployment,
-            followed: before.map_or_else(BTreeMap::new, |record| record.followed.clone()),
-            blocked: before.map_or_else(Vec::new, |record| record.blocked.clone()),
-            asked: before.map_or_else(BTreeMap::new, |record| record.asked.clone()),
-            hold: before.and_then(|record| record.hold.clone()),
-            waiting: before.map_or_else(BTreeMap::new, |record| record.waiting.clone()),
-            finished: before.map_or_else(Vec::new, |record| record.finished.clone()),
-            outbox: before.map_or_else(Vec::new, |record| record.outbox.clone()),
-        };
+        let mut record = Self(match before {
+            Some(before) => RecordFields {
+                deployment,
+                ..before.0.clone()
+            },
+            None => RecordFields {
+                deployment,
+                followed: BTreeMap::new(),
+                blocked: Vec::new(),
+                asked: BTreeMap::new(),
+                hold: None,
+                waiting: BTreeMap::new(),
+                finished: Vec::new(),
+                outbox: Vec::new(),
+            },
+        });
         if let Some(previous) = before.map(|record| &record.deployment)
             && previous.number != record.deployment.number
         {
@@ -63,10 +60,10 @@ impl Record {
         let is_told = previous.is_told();
         if previous.state == State::RollingBack {
             // That it failed was told; what ECS was bringing back is nobody's question any more.
-            previous.state = State::Failed;
+            previous.enter(State::Failed);
         } else {
-            previous.state = State::Superseded;
-            previous.finished_at = Some(worker.now);
+            previous.enter(State::Superseded);
+            previous.0.finished_at = Some(worker.now);
             if is_told {
                 let superseded = DeploymentSuperseded {
                     deployment: previous.summary(),
@@ -76,20 +73,19 @@ impl Record {
                 self.tell(LongshoreEvent::DeploymentSuperseded(superseded), worker);
             }
         }
-        self.finished.push(previous);
+        self.0.finished.push(previous);
     }
 
     /// The next revision is registered, and the tasks that come before the update are to run.
     pub(crate) fn preparing(&mut self, task_definition: &str, worker: &Worker) {
         self.tell_started(task_definition, worker);
-        let deployment = &mut self.deployment;
-        deployment.state = State::Preparing;
-        deployment.task_definition = Some(task_definition.to_owned());
+        self.0.deployment.enter(State::Preparing);
+        self.last().task_definition = Some(task_definition.to_owned());
     }
 
     /// A one-off task was started.
     pub(crate) fn task_started(&mut self, name: &str, task: &str, worker: &Worker) {
-        self.deployment.task = Some(RunningTask {
+        self.last().task = Some(RunningTask {
             name: name.to_owned(),
             task: task.to_owned(),
             started_at: worker.now,
@@ -105,8 +101,8 @@ impl Record {
         worker: &Worker,
     ) {
         self.tell_started(task_definition, worker);
-        let deployment = &mut self.deployment;
-        deployment.state = State::Deploying;
+        self.0.deployment.enter(State::Deploying);
+        let deployment = self.last();
         deployment.task = None;
         deployment.task_definition = Some(task_definition.to_owned());
         deployment.ecs_deployment_id = Some(ecs_deployment_id.to_owned());
@@ -137,7 +133,7 @@ impl Record {
     }
 
     fn stabilized(&mut self, worker: &Worker) {
-        self.deployment.state = State::Verifying;
+        self.0.deployment.enter(State::Verifying);
         let stabilized = DeploymentStabilized {
             deployment: self.deployment.summary(),
         };
@@ -162,12 +158,8 @@ impl Record {
         } else {
             State::Failed
         };
-        let phase = match self.deployment.state {
-            State::Claimed | State::Preparing => FailedPhase::Before,
-            State::Verifying => FailedPhase::After,
-            _ => FailedPhase::Rollout,
-        };
-        let reason = match self.deployment.reason.take() {
+        let phase = self.deployment.state.failed_phase();
+        let reason = match &self.deployment.reason {
             // Its rollback fails as well, which says nothing of why it had to be rolled back.
             Some(first) if self.deployment.state == State::RollingBack => {
                 format!("{first}; {reason}")
@@ -175,7 +167,7 @@ impl Record {
             _ => reason.to_owned(),
         };
         self.finish(state, worker);
-        self.deployment.reason = Some(reason.clone());
+        self.last().reason = Some(reason.clone());
         let failed = DeploymentFailed {
             deployment: self.deployment.summary(),
             finished_at: worker.now,
@@ -191,11 +183,12 @@ impl Record {
     /// The deployment failed and the service is stable again on `running_task_definition`.
     pub fn rolled_back(&mut self, reason: &str, running_task_definition: &str, worker: &Worker) {
         self.finish(State::RolledBack, worker);
-        let deployment = &mut self.deployment;
-        let reason = deployment
+        let reason = self
+            .last()
             .reason
             .get_or_insert_with(|| reason.to_owned())
             .clone();
+        let deployment = &self.deployment;
         let is_previous = running_task_definition == deployment.previous_task_definition;
         let rolled_back = DeploymentRolledBack {
             deployment: deployment.summary(),
@@ -229,15 +222,63 @@ impl Record {
         ecs_deployment_id: Option<&str>,
         at: DateTime<Utc>,
     ) {
-        let deployment = &mut self.deployment;
+        let deployment = self.last();
         deployment.task_definition = Some(task_definition.to_owned());
         deployment.ecs_deployment_id = ecs_deployment_id.map(str::to_owned);
         deployment.started_at = Some(at);
     }
 
+    /// The service was pointed once more at the deployment's revision, and ECS works towards it under another id.
+    pub(crate) fn pointed_again(&mut self, ecs_deployment_id: &str) {
+        self.last().ecs_deployment_id = Some(ecs_deployment_id.to_owned());
+    }
+
+    /// While its tasks ran, the service was changed past Longshore: it takes the place of what runs now.
+    pub(crate) fn replaces(&mut self, running: &Running) {
+        let deployment = self.last();
+        deployment
+            .previous_task_definition
+            .clone_from(&running.task_definition);
+        deployment.previous_image.clone_from(&running.image);
+    }
+
+    /// The claim is given back, for whoever comes next to go on with it.
+    pub(crate) fn free_claim(&mut self, worker: &Worker) {
+        self.last().lease_until = worker.now;
+    }
+
+    /// The tasks before the update have done their work, and somebody else is to update the service.
+    pub(crate) fn prepared(&mut self, worker: &Worker) {
+        self.0.deployment = self.deployment.prepared(worker);
+        self.free_claim(worker);
+    }
+
+    /// Somebody holds all deployments; a hold that is there already is replaced.
+    pub(crate) fn held(&mut self, hold: Hold) {
+        self.0.hold = Some(hold);
+    }
+
+    /// Nobody holds deployments any more.
+    pub(crate) fn released(&mut self) {
+        self.0.hold = None;
+    }
+
+    /// These count as what the image policies named last, by container.
+    pub(crate) fn follows(&mut self, followed: &BTreeMap<String, RegistryImage>) {
+        self.0.followed.extend(followed.clone());
+    }
+
+    /// These events were published, and these deployments are in the history.
+    pub(crate) fn flushed(&mut self, published: &[Unpublished], archived: &[Deployment]) {
+        self.0.outbox.retain(|event| !published.contains(event));
+        self.0
+            .finished
+            .retain(|deployment| !archived.contains(deployment));
+    }
+
     /// Keeps why a task died; whether that was news.
     pub fn add_failure(&mut self, failure: TaskFailure) -> bool {
-        let failures = &mut self.deployment.failures;
+        let failures = &mut self.last().failures;
         if failures.len() >= FAILURES_KEPT
             || failures.iter().any(|known| known.task == failure.task)
         {
@@ -250,27 +291,38 @@ impl Record {
 
     /// No policy deploys this digest again: it was rolled back.
     pub(crate) fn block(&mut self, digest: &Digest) {
-        self.blocked.retain(|known| known != digest);
-        self.blocked.push(digest.clone());
+        self.unblock(|known| known == digest);
+        self.0.blocked.push(digest.clone());
         if self.blocked.len() > BLOCKED_KEPT {
-            self.blocked.remove(0);
+            self.0.blocked.remove(0);
         }
+    }
+
+    /// Policies may deploy these digests again.
+    pub(crate) fn unblock(&mut self, is_meant: impl Fn(&Digest) -> bool) {
+        self.0.blocked.retain(|known| !is_meant(known));
     }
 
     /// A deployment that has ended goes into the history.
     fn keep_if_ended(&mut self) {
         if !self.deployment.state.is_open() {
-            self.finished.push(self.deployment.clone());
+            let ended = self.deployment.clone();
+            self.0.finished.push(ended);
         }
     }
 
     fn finish(&mut self, state: State, worker: &Worker) {
-        self.deployment.state = state;
-        self.deployment.task = None;
-        self.deployment.finished_at = Some(worker.now);
+        self.0.deployment.enter(state);
+        let deployment = self.last();
+        deployment.task = None;
+        deployment.finished_at = Some(worker.now);
     }
 
-    pub(crate) fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
-        self.outbox.push(Unpublished::new(event, worker));
+    fn last(&mut self) -> &mut DeploymentFields {
+        &mut self.0.deployment.0
+    }
+
+    pub(super) fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
+        self.0.outbox.push(Unpublished::new(event, worker));
     }
 }

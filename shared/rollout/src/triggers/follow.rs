@@ -4,24 +4,21 @@
 //! registry is asked afterwards: who decides by an old answer of the registry has an old record, too, and
 //! loses the race for writing it.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::Source;
 use longshore_events::sequence::Sequence;
-use longshore_policy::image_policy::{ImagePolicy, Policy, RegistryImage};
+use longshore_policy::image_policy::{Policy, RegistryImage};
 use longshore_policy::route::Follower;
-use longshore_state::{CallError, Version, Worker, decide_again};
+use longshore_state::{Version, Worker, decide_again};
 
+use super::named::holdings;
 use crate::decide::{Due, due};
-use crate::deploy::{
-    DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, call_failed, refused_or_failed,
-    tell_refusal,
+use crate::documents::{RecordKey, RecordStore, StackRecordStore};
+use crate::engine::{
+    DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, refused_or_failed,
 };
-use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
 use crate::ports::Cloud;
 use crate::record::{Record, Request};
@@ -44,90 +41,6 @@ pub struct Known<'a> {
     pub stored: Option<(Record, Version)>,
     /// What the repository holds, as far as the follower's policy is concerned.
     pub images: &'a [RegistryImage],
-}
-
-/// Follows a push: each follower of its repository whose policy allows its tag, side by side.
-///
-/// # Errors
-/// When the route cannot be read. What fails for one service is in its own result and does not keep
-/// the others back.
-pub async fn deploy_push<C: Cloud>(
-    cloud: &C,
-    push: &Push,
-    worker: &Worker,
-) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
-    let repository = &push.image.repository;
-    let Some(route) = cloud.route(repository).await? else {
-        tracing::debug!(
-            repository,
-            "no route: no service subscribes to this repository"
-        );
-        return Ok(Vec::new());
-    };
-    let tag = push.image.tag.as_deref().unwrap_or_default();
-    let followers: Vec<&Follower> = route
-        .followers
-        .iter()
-        .filter(|follower| {
-            // Of a policy that says nothing that can be understood, the follower is to hear.
-            let policy = follower.image_policy.compile();
-            policy.is_err() || policy.is_ok_and(|policy| policy.allows(tag))
-        })
-        .collect();
-    if followers.is_empty() {
-        tracing::debug!(repository, tag, "no service subscribes to this tag");
-        return Ok(Vec::new());
-    }
-    let stored = join_all(followers.iter().map(|follower| async {
-        let owner = follower.owner();
-        cloud.load(&owner).await
-    }))
-    .await;
-    // Asked once for all of them, however many they are.
-    let images = holdings(cloud, repository, &followers).await;
-    let outcomes = followers.into_iter().zip(stored).map(|(follower, stored)| {
-        let images = &images;
-        async move {
-            let known = stored.and_then(|stored| match images {
-                Ok(images) => Ok(Known { stored, images }),
-                Err(error) => Err(error.clone()),
-            });
-            let followed = match known {
-                Ok(known) => {
-                    let wake = Wake::Push(push);
-                    follow_knowing(cloud, repository, follower, wake, worker, Some(known)).await
-                }
-                Err(error) => Err(call_failed(&follower.owner(), &push.image, error)),
-            };
-            told(cloud, follower, push, followed, worker).await
-        }
-    });
-    Ok(join_all(outcomes).await)
-}
-
-/// Nobody waits for an answer to a push, so a refusal is told as a failure.
-async fn told<C: Cloud>(
-    cloud: &C,
-    follower: &Follower,
-    push: &Push,
-    followed: Result<ServiceOutcome, DeployError>,
-    worker: &Worker,
-) -> Result<ServiceOutcome, DeployError> {
-    let Err(DeployError::Refused { reason, .. }) = followed else {
-        return followed;
-    };
-    let request = Request {
-        id: push.event_id.clone(),
-        at: push.at,
-        sequence: Sequence::of_tag(push.image.tag.as_deref().unwrap_or_default()),
-        image: push.image.clone(),
-        source: Source::Push,
-        replaced_requests: Vec::new(),
-    };
-    tell_refusal(cloud, request.summary(follower), &reason, worker)
-        .await
-        .map_err(|error| call_failed(&follower.owner(), &push.image, error))?;
-    Ok(Outcome::Failed { reason }.of(follower))
 }
 
 /// Brings a follower of `repository` to the image that its policy names, or to what waits for it. Harmless
@@ -173,76 +86,6 @@ pub async fn follow_knowing<C: Cloud>(
             Wake::AtRest(request) => refused_or_failed(&owner, &request.image, stop),
             Wake::Look => refused_or_failed(&owner, &repository, stop),
         })
-}
-
-/// What the policies of these containers name of what was pushed until `at`: a person who asks for another
-/// image has seen it, so it does not take that one's place.
-pub(crate) async fn baseline<C: Cloud>(
-    cloud: &C,
-    repository: &str,
-    followers: &[&Follower],
-    at: DateTime<Utc>,
-    worker: &Worker,
-) -> Result<BTreeMap<String, RegistryImage>, CallError> {
-    // A policy that cannot be understood names nothing, and keeps no person from deploying.
-    let followers: Vec<&Follower> = followers
-        .iter()
-        .copied()
-        .filter(|follower| {
-            follower.image_policy != ImagePolicy::default()
-                && follower.image_policy.compile().is_ok()
-        })
-        .collect();
-    if followers.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut images = holdings(cloud, repository, &followers).await?;
-    images.retain(|image| image.pushed_at <= at);
-    let named = followers.iter().filter_map(|follower| {
-        let policy = follower.image_policy.compile().ok()?;
-        let newest = policy.newest(&images, worker.now)?;
-        Some((follower.container.clone(), newest.clone()))
-    });
-    Ok(named.collect())
-}
-
-/// Takes out of `named` what does not come after what the record says was followed: that only moves on.
-pub(crate) fn only_news(
-    named: &mut BTreeMap<String, RegistryImage>,
-    record: &Record,
-    followers: &[&Follower],
-) {
-    named.retain(|container, image| {
-        let follower = followers
-            .iter()
-            .find(|follower| follower.container == *container);
-        follower
-            .and_then(|follower| follower.image_policy.compile().ok())
-            .is_some_and(|policy| policy.is_news(image, record.followed.get(container)))
-    });
-}
-
-/// What the repository holds, as far as the policies of these followers are concerned.
-///
-/// # Errors
-/// [`CallError`].
-pub async fn holdings<C: Cloud>(
-    cloud: &C,
-    repository: &str,
-    followers: &[&Follower],
-) -> Result<Vec<RegistryImage>, CallError> {
-    let mut tags: Vec<Option<String>> = followers
-        .iter()
-        .filter_map(|follower| follower.image_policy.compile().ok())
-        .map(|policy| policy.exact_tag().map(str::to_owned))
-        .collect();
-    tags.sort();
-    tags.dedup();
-    match tags.as_slice() {
-        [] => Ok(Vec::new()),
-        [Some(tag)] => Ok(cloud.tagged(repository, tag).await?.into_iter().collect()),
-        _ => cloud.images(repository).await,
-    }
 }
 
 impl<C: Cloud> Engine<'_, C> {

@@ -12,17 +12,19 @@ use longshore_policy::route::Follower;
 use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
+use super::follow::{Wake, follow as follow_policy};
+use super::named::baseline;
+use super::payload::deploy;
+use crate::course::watch::close;
 use crate::decide::{AtRest, at_rest, has_failed};
-use crate::deploy::{
-    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, deploy, tell_refusal,
-};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
-use crate::follow::{Wake, baseline, follow as follow_policy};
+use crate::engine::{
+    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, tell_refusal,
+};
 use crate::outbox;
 use crate::ports::{Cloud, RolloutState};
 use crate::record::{Deployment, Record, Request, Running, State};
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
-use crate::watch::close;
 
 /// How many stacks a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -351,9 +353,8 @@ async fn settle_shown<C: Cloud>(
                 image: shown.task_definition.image_of(&container)?.to_owned(),
                 ..shown.running.clone()
             };
-            let mut deployment = Deployment::claim(last, &follower, &request, &running, worker);
-            images.retain(|name, _| !follower.containers().any(|known| known == name));
-            deployment.also.extend(images);
+            let deployment = Deployment::claim(last, &follower, &request, &running, worker)
+                .also_bringing(images);
             put_back(engine, &written, shown, deployment).await
         }
     }
@@ -477,37 +478,18 @@ async fn adopt<C: Cloud>(
         if is_named {
             record.goes_out(request, engine.follower.containers(), &followed, worker);
         } else {
-            record.followed.extend(followed);
+            record.follows(&followed);
         }
     };
     let created_at = shown
         .service
         .primary()
         .and_then(|primary| primary.created_at);
-    let (previous_task_definition, previous_image) = match written.last() {
-        Some(last) => (
-            last.task_definition
-                .clone()
-                .unwrap_or_else(|| last.previous_task_definition.clone()),
-            last.image.to_string(),
-        ),
-        None => (running.task_definition.clone(), running.image.clone()),
-    };
-    let same = written
-        .last()
-        .filter(|last| last.container == follower.container && last.image == request.image);
-    let deployment = Deployment {
-        also: same.map_or_else(BTreeMap::new, |last| last.also.clone()),
-        state: State::Succeeded,
-        lease_until: worker.now,
-        previous_task_definition,
-        previous_image,
-        task_definition: Some(running.task_definition.clone()),
-        ecs_deployment_id: running.ecs_deployment_id.clone(),
-        started_at: created_at,
-        finished_at: Some(worker.now),
-        ..Deployment::claim(written.last(), follower, request, running, worker)
-    };
+    let mut deployment = Deployment::claim(written.last(), follower, request, running, worker)
+        .found_running(running, created_at, worker);
+    if let Some(last) = written.last() {
+        deployment = deployment.found_after(last);
+    }
     let (record, version) = engine.claim(written, deployment, change).await?;
     outbox::flush(engine.cloud, record, version, worker).await?;
     Ok(Done::Adopted {

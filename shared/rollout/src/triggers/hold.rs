@@ -3,14 +3,14 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
-use longshore_events::words::waits_for;
 use longshore_policy::route::{Follower, Owner};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
-use crate::deploy::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
+use super::follow::{Wake, follow};
+use crate::decide::to_be_approved;
 use crate::documents::{RecordKey, RecordStore, RouteStore};
-use crate::follow::{Wake, follow};
+use crate::engine::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
 use crate::outbox::change_and_publish;
 use crate::ports::Cloud;
 use crate::record::{Hold, Record, Waiting};
@@ -93,7 +93,7 @@ pub async fn hold<C: Cloud>(
         .services(&payload.stack, payload.service.as_deref())
         .await?;
     let held = services.iter().map(|service| async {
-        said.change(service, |record| record.hold = Some(hold.clone()))
+        said.change(service, |record| record.held(hold.clone()))
             .await?;
         Ok(HoldOutcome {
             stack: service.owner.stack.clone(),
@@ -129,7 +129,7 @@ pub async fn resume<C: Cloud>(
             // Nothing of it was ever held.
             None => None,
             Some(_) => {
-                said.change(service, |record| record.hold = None).await?;
+                said.change(service, Record::released).await?;
                 said.stored(owner).await?
             }
         };
@@ -183,16 +183,11 @@ pub async fn approve<C: Cloud>(
         };
         let is_over = waiting.approve_by.is_some_and(|end| end <= worker.now);
         let is_said = is_over || waiting.approved;
-        let version = match record
-            .waiting
-            .get_mut(&waiting.container)
-            .filter(|_| !is_said)
-        {
-            None => version,
-            Some(waiting) => {
-                waiting.approved = true;
-                cloud.save(&record, Some(&version)).await?
-            }
+        let version = if is_said {
+            version
+        } else {
+            record.approved(&waiting.container);
+            cloud.save(&record, Some(&version)).await?
         };
         let stored = Some((record, version));
         Ok(
@@ -210,94 +205,6 @@ pub async fn approve<C: Cloud>(
         Ok(approved) => approved,
         Err(error) => Err(said.failed(&owner, error)),
     }
-}
-
-/// What waits to be approved, or why there is nothing.
-fn to_be_approved<'a>(record: &'a Record, payload: &ApprovePayload) -> Result<&'a Waiting, String> {
-    // Once it was to be approved, it can be, even while it waits for something else again.
-    let to_be_approved: Vec<&Waiting> = record
-        .waiting
-        .values()
-        .filter(|waiting| waiting.approve_by.is_some())
-        .collect();
-    let meant = |waiting: &&&Waiting| {
-        let digest = &waiting.request.image.digest;
-        payload.digest.as_ref().is_none_or(|meant| meant == digest)
-    };
-    match (to_be_approved.as_slice(), &payload.digest) {
-        ([], _) => Err(why_not(record)),
-        ([_, _, ..], None) => {
-            let images: Vec<String> = to_be_approved
-                .iter()
-                .map(|waiting| waiting.request.image.to_string())
-                .collect();
-            Err(format!(
-                "{} wait for approval: say which by its digest",
-                images.join(" and ")
-            ))
-        }
-        ([waiting, ..], digest) => match (to_be_approved.iter().find(meant), digest) {
-            (Some(waiting), _) => Ok(waiting),
-            (None, Some(digest)) => Err(format!(
-                "{} waits for approval, and not {digest}: look at it and approve that, or leave the digest \
-                 out",
-                waiting.request.image
-            )),
-            (None, None) => Ok(waiting),
-        },
-    }
-}
-
-/// What the record holds instead of something to be approved.
-fn why_not(record: &Record) -> String {
-    let Some(waiting) = record.waiting.values().next() else {
-        let last = &record.deployment;
-        return format!("nothing waits; the last deployment is of {}", last.image);
-    };
-    format!(
-        "{} does not wait for approval, it waits for {}",
-        waiting.request.image,
-        waits_for(&waiting.why, waiting.until, str::to_owned)
-    )
-}
-
-/// A deployment of `service` ended: what waits for that in other services of the stack may go on.
-///
-/// # Errors
-/// When the record or a route cannot be read. What fails for one service is in its own result.
-pub async fn predecessor_ended<C: Cloud>(
-    cloud: &C,
-    stack: &str,
-    service: &str,
-    worker: &Worker,
-) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
-    let owner = Owner {
-        stack: stack.to_owned(),
-        service: service.to_owned(),
-    };
-    let Some((record, _)) = cloud.load(&owner).await? else {
-        return Ok(Vec::new());
-    };
-    let mut repositories: Vec<&str> = record
-        .deployment
-        .images()
-        .map(|(_, image)| image.repository.as_str())
-        .collect();
-    repositories.sort_unstable();
-    repositories.dedup();
-    let mut outcomes = Vec::new();
-    for repository in repositories {
-        let Some(route) = cloud.route(repository).await? else {
-            continue;
-        };
-        let followers = route.followers.iter().filter(|follower| {
-            follower.stack == stack && follower.rollout.after.iter().any(|after| after == service)
-        });
-        let followed =
-            followers.map(|follower| follow(cloud, repository, follower, Wake::Look, worker));
-        outcomes.extend(join_all(followed).await);
-    }
-    Ok(outcomes)
 }
 
 /// A service that something is said about.

@@ -1,20 +1,48 @@
-//! A deployment's course, from the written claim on.
-//!
-//! `claimed -> [preparing] -> deploying -> [verifying] -> succeeded`. What the tasks of a deployment do in it
-//! is in [`crate::tasks`], and how its end is seen in [`crate::watch`].
+//! From the claim to an updated service.
 
 use longshore_state::{CallError, ErrorClass, Version, change, unless_lost};
 use serde_json::Value;
 
-use crate::deploy::{Engine, Outcome, Stop};
+use super::outcome::WatchOutcome;
+use super::task;
 use crate::documents::{RecordKey, RecordStore};
+use crate::engine::{Engine, Outcome, Shown, Stop, Written};
 use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{Record, Running, State};
-use crate::tasks;
-use crate::watch::WatchOutcome;
+use crate::record::{Deployment, Record, Running, State};
 
 impl<C: Cloud> Engine<'_, C> {
+    /// Takes up the record's own deployment.
+    pub(crate) async fn resume(&self, written: &Written, shown: &Shown) -> Result<Outcome, Stop> {
+        match written.last() {
+            Some(last) => {
+                let resumed = last.resumed(self.worker);
+                self.take(written, shown, resumed, |_| ()).await
+            }
+            None => Ok(Outcome::Nothing),
+        }
+    }
+
+    /// Claims the record for `deployment` and carries it out. What the record is to say besides, `change` puts into the
+    /// same write.
+    pub(crate) async fn take(
+        &self,
+        written: &Written,
+        shown: &Shown,
+        deployment: Deployment,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<Outcome, Stop> {
+        // Made before the claim: what cannot be deployed is refused with nothing changed.
+        let revision = shown.task_definition.next_revision_of(&deployment)?;
+        let raced = written
+            .last()
+            .filter(|last| last.state == State::Claimed && last.id != deployment.id)
+            .map(|last| last.id.clone());
+        let (record, version) = self.claim(written, deployment, change).await?;
+        // On the heap, as the other long ways are: what an invocation may come to do is large for a stack.
+        Box::pin(self.carry_out(record, version, &shown.running, &revision, raced.as_deref())).await
+    }
+
     /// Carries out the deployment that has just been claimed, or was taken up again: `revision` is what to
     /// register for it, made from what is `running`, and `raced` a deployment whose claim it took over.
     pub(crate) async fn carry_out(
@@ -35,14 +63,11 @@ impl<C: Cloud> Engine<'_, C> {
             }
             _ => {
                 let mut registered = record.deployment.task_definition.clone();
-                let deployment = &mut record.deployment;
-                if registered.is_some()
-                    && deployment.previous_task_definition != running.task_definition
-                {
+                let previous = &record.deployment.previous_task_definition;
+                if registered.is_some() && *previous != running.task_definition {
                     // While its tasks ran, the service was changed past Longshore. What a revision made
                     // before that would bring back is not what anybody asked for.
-                    deployment.previous_task_definition = running.task_definition.clone();
-                    deployment.previous_image = running.image.clone();
+                    record.replaces(running);
                     registered = None;
                 }
                 self.update(registered, revision).await
@@ -98,9 +123,9 @@ impl<C: Cloud> Engine<'_, C> {
         .await?;
         // Where another deployment has taken its place, nothing was done yet.
         if prepared.is_some_and(|(record, _)| is_ours(&record))
-            && tasks::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
+            && task::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
             && let Some((current, _)) = self.cloud.load(self.owner).await?
-            && let Some(reason) = current.deployment.reason
+            && let Some(reason) = current.deployment.reason.clone()
         {
             return Ok(Outcome::Failed { reason });
         }
@@ -191,7 +216,7 @@ impl<C: Cloud> Engine<'_, C> {
         if !is_deploying {
             return Ok(());
         }
-        record.deployment.ecs_deployment_id = Some(ecs_deployment_id);
+        record.pointed_again(&ecs_deployment_id);
         // Whoever wrote first sees the new id in ECS as soon as it looks.
         unless_lost(self.cloud.save(&record, Some(&version)).await).map(drop)
     }
@@ -210,7 +235,7 @@ impl<C: Cloud> Engine<'_, C> {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(Outcome::Failed { reason });
         }
-        record.deployment.lease_until = self.worker.now;
+        record.free_claim(self.worker);
         if let Err(lease_error) = self.cloud.save(&record, Some(&version)).await {
             tracing::warn!(
                 stack = self.owner.stack,

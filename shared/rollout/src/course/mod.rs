@@ -1,0 +1,13 @@
+//! The course of a deployment, from the claim to its end.
+//!
+//! `claimed -> [preparing] -> deploying -> [verifying] -> succeeded`. [`deploying`] claims and updates the service,
+//! [`tasks`] goes on with the one-off tasks that come before or after that, and [`watch`] sees how it ends.
+
+mod deploying;
+mod outcome;
+mod task;
+
+pub mod tasks;
+pub mod watch;
+
+pub use outcome::WatchOutcome;

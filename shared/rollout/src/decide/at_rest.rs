@@ -1,0 +1,151 @@
+//! What to do about a service whose stack is at rest.
+
+use std::collections::BTreeMap;
+
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::Source;
+use longshore_state::Worker;
+
+use crate::record::{Deployment, Running, State};
+use crate::stack_record::{Carried, Operation, OperationState};
+use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
+
+/// What to do about a service whose stack is at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AtRest {
+    /// The record and ECS agree, or somebody else sees to it.
+    Nothing,
+    /// Take up the record's own deployment, whose invocation died before it had done its work.
+    Resume,
+    /// An image is being put back, and whoever has the claim may still run: come again.
+    Wait,
+    /// Tasks run that come before an update: look again when they have ended.
+    Later,
+    /// CloudFormation's deployment runs the image that the record's deployment was rolling out: the
+    /// record's deployment goes on as that one.
+    Follow,
+    /// ECS runs this image in this container by a deployment that no record tells of: it is the stack's.
+    Adopt(String, Image),
+    /// ECS runs other images than it should: these are put back, by container.
+    PutBack(BTreeMap<String, Image>),
+}
+
+/// Decides about a service whose stack is at rest after `operation`. The record tells of `last`, and ECS
+/// runs `running`, with these images by container.
+pub fn at_rest(
+    operation: &Operation,
+    carried: &Carried,
+    last: Option<&Deployment>,
+    running: &Running,
+    images: &BTreeMap<String, String>,
+    worker: &Worker,
+) -> AtRest {
+    if let Some(last) = last.filter(|last| last.is_taken_up()) {
+        let is_put_back = matches!(last.source, Source::Stack { restored: true, .. });
+        return match (last.is_free(worker.now), is_put_back) {
+            (true, _) => AtRest::Resume,
+            // What was to put it back may have been for a change that nobody asks about any more.
+            (false, true) => AtRest::Wait,
+            // It comes again by itself.
+            (false, false) => AtRest::Nothing,
+        };
+    }
+    if last.is_some_and(|last| last.state == State::Preparing) {
+        // When they have ended it updates what is there then, or fails, and what ran is to be put back.
+        return AtRest::Later;
+    }
+    // Of a container that is gone nothing can be asked.
+    let runs = |container: &str, image: &Image| {
+        images
+            .get(container)
+            .is_none_or(|running| is_pinned_to(running, image))
+    };
+    let put_back: BTreeMap<String, Image> = images
+        .iter()
+        .filter_map(|(container, running)| {
+            let owed = owed(operation, carried, last, container, running)?;
+            Some((container.clone(), owed.clone()))
+        })
+        .filter(|(container, owed)| !runs(container, owed))
+        .collect();
+    if !put_back.is_empty() {
+        return AtRest::PutBack(put_back);
+    }
+    let is_ready = operation.state == OperationState::Ready;
+    let container = &carried.follower.container;
+    let is_told =
+        |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
+    let template = carried.image.clone().filter(|image| runs(container, image));
+    let alive = last.filter(|last| last.holds());
+    if let Some(alive) = alive.filter(|alive| alive.images().all(|(of, image)| runs(of, image))) {
+        return match alive.state {
+            State::Deploying
+                if !is_told(alive) || alive.ecs_deployment_id != running.ecs_deployment_id =>
+            {
+                AtRest::Follow
+            }
+            State::Succeeded if is_ready && !is_told(alive) => match template {
+                // The last deployment was of another container; this one the stack file asked for anew.
+                Some(image) if carried.is_named && alive.image_in(container).is_none() => {
+                    AtRest::Adopt(container.clone(), image)
+                }
+                _ => AtRest::Adopt(alive.container.clone(), alive.image.clone()),
+            },
+            _ => AtRest::Nothing,
+        };
+    }
+    let is_known = last.is_some_and(|last| {
+        // While ECS takes a deployment back, the outcome of that is still to be told.
+        last.state == State::RollingBack
+            || is_told(last)
+            || last.previous_task_definition == running.task_definition
+    });
+    if !is_ready || is_known {
+        return AtRest::Nothing;
+    }
+    template
+        .or_else(|| pinned_image(images.get(container)?))
+        .map_or(AtRest::Nothing, |image| {
+            AtRest::Adopt(container.clone(), image)
+        })
+}
+
+/// The image that a container, which runs `running`, must run for nobody's request to be lost; `None` when
+/// what CloudFormation made of it is right.
+fn owed<'a>(
+    operation: &Operation,
+    carried: &'a Carried,
+    last: Option<&'a Deployment>,
+    container: &str,
+    running: &str,
+) -> Option<&'a Image> {
+    let is_ready = operation.state == OperationState::Ready;
+    let follower = &carried.follower;
+    let is_main = follower.containers().any(|known| known == container);
+    let (template, is_named) = if is_main {
+        (carried.image.as_ref(), carried.is_named)
+    } else {
+        (carried.also.get(container), false)
+    };
+    // What ran by its tag alone when it was adopted cannot be put back.
+    let is_known = |image: &&Image| image.digest != Digest::unknown();
+    let brought = last.and_then(|last| last.image_in(container));
+    let Some((alive, image)) = last.filter(|last| last.holds()).zip(brought) else {
+        // The record's deployment failed, or was of another container. What the stack file named anew has
+        // just failed with the rest of the change.
+        return template.filter(is_known).filter(|image| {
+            !is_ready && !is_named && brought.is_none_or(|brought| brought.digest != image.digest)
+        });
+    };
+    // A deployment that the template knows nothing of was claimed after the template was made, whatever
+    // the clocks say; unless the service has left the repository, or the stack file names another image.
+    let is_in_template = is_named
+        || match template {
+            Some(template) => template.digest == image.digest,
+            None => !is_main || !is_of_repository(running, &image.repository),
+        };
+    let is_newer = alive.claimed_at >= operation.requested_at;
+    (is_newer || !is_ready || !is_in_template)
+        .then_some(image)
+        .filter(is_known)
+}

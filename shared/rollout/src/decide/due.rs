@@ -1,0 +1,72 @@
+//! What a wake-up is about.
+
+use longshore_events::longshore::SkipReason;
+use longshore_policy::image_policy::{Policy, RegistryImage};
+use longshore_state::Worker;
+
+use crate::record::{Record, Waiting};
+
+/// What a wake-up of a follower is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due<'a> {
+    /// Nothing: what the policy names was followed already, and nothing waits.
+    Nothing,
+    /// The policy names an image that was not followed yet.
+    News(&'a RegistryImage),
+    /// A request waits: whether it may go out is decided anew.
+    Waiting(&'a Waiting),
+    /// The invocation that had claimed the record's deployment died before it had done its work: take that
+    /// up.
+    Resume,
+    /// An attempt of this very invocation has the claim and may still run: come again.
+    ComeAgain,
+}
+
+/// Decides what there is to do for a follower by `container`: `record` was loaded before the registry was
+/// asked, and `newest` is what the policy then named.
+pub fn due<'a>(
+    record: Option<&'a Record>,
+    container: &str,
+    policy: &Policy,
+    newest: Option<&'a RegistryImage>,
+    worker: &Worker,
+) -> Due<'a> {
+    let followed = record.and_then(|record| record.followed.get(container));
+    if let Some(newest) = newest.filter(|newest| policy.is_news(newest, followed)) {
+        return Due::News(newest);
+    }
+    let Some(record) = record else {
+        return Due::Nothing;
+    };
+    let last = &record.deployment;
+    if last.is_taken_up() && last.is_free(worker.now) {
+        return Due::Resume;
+    }
+    if last.is_taken_up() && last.claimed_by == worker.id {
+        return Due::ComeAgain;
+    }
+    let waiting = record.waiting.get(container);
+    waiting.map_or(Due::Nothing, Due::Waiting)
+}
+
+/// What to note of a request that waits, by whether a route still names its container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AboutRoute {
+    /// One names it.
+    IsThere,
+    /// None does; it may come back.
+    IsMissing,
+    /// None has for too long: nothing is done about the request any more.
+    GiveUp(SkipReason),
+}
+
+/// Decides about a request that waits, by whether a route of its repository names its container now.
+pub fn about_route(waiting: &Waiting, is_routed: bool, worker: &Worker) -> AboutRoute {
+    if is_routed {
+        AboutRoute::IsThere
+    } else if waiting.given_up_at().is_some_and(|end| end <= worker.now) {
+        AboutRoute::GiveUp(SkipReason::RouteRemoved)
+    } else {
+        AboutRoute::IsMissing
+    }
+}

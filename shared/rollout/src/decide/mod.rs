@@ -1,0 +1,35 @@
+//! Every decision, as pure functions of what the record says and what ECS shows.
+//!
+//! | question | where |
+//! | --- | --- |
+//! | What is a wake-up about? | [`due`] |
+//! | Does this request go out, wait, or is it skipped, and why? | [`decide`]; for its image's architecture [`fit`]; while its stack changes [`while_changing`] |
+//! | What does a skipped request leave behind? | [`skipped`] |
+//! | Which request does an approval let go out? | [`to_be_approved`] |
+//! | Is a request given up that waits for its route? | [`about_route`] |
+//! | How far is a service that comes first? | [`progress`] |
+//! | Where does a rollback by hand go? | [`rollback`], [`is_candidate`], [`goes_back_from`] |
+//! | What comes after a one-off task? | [`next_step`] |
+//! | What has become of a deployment? | [`verdict`] |
+//! | What does a service need after its stack changed? | [`at_rest`] |
+
+mod approval;
+mod at_rest;
+mod due;
+mod next_step;
+mod progress;
+mod request;
+mod rollback;
+mod settle;
+mod skip;
+
+pub use approval::to_be_approved;
+pub use at_rest::{AtRest, at_rest};
+pub use due::{AboutRoute, Due, about_route, due};
+pub use next_step::{NextStep, next_step};
+pub use progress::{Progress, progress};
+pub use request::{Decision, Situation, decide};
+pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
+pub(crate) use settle::has_failed;
+pub use settle::{Fact, Settlement, Verdict, verdict};
+pub use skip::{Fit, Skipped, fit, skipped, while_changing};

@@ -1,0 +1,120 @@
+//! Writing down what is known of a service, and telling what is not written anywhere.
+
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::{DeploymentSummary, Source};
+use longshore_events::registry::ImageName;
+use longshore_events::sequence::Sequence;
+use longshore_state::{CallError, ErrorClass, Version, Worker};
+
+use super::service::{Engine, Shown, Written};
+use crate::documents::{RecordStore, RouteStore};
+use crate::outbox::flush;
+use crate::ports::Cloud;
+use crate::record::{Deployment, Record, Request, refusal};
+use crate::task_definition::{named_image, pinned_image};
+
+/// Tells that a deployment was refused before anything was written down.
+pub(crate) async fn tell_refusal<C: Cloud>(
+    cloud: &C,
+    deployment: DeploymentSummary,
+    reason: &str,
+    worker: &Worker,
+) -> Result<(), CallError> {
+    cloud.publish(&[refusal(deployment, reason, worker)]).await
+}
+
+impl<C: Cloud> Engine<'_, C> {
+    /// Writes that `deployment` has the record.
+    pub(crate) async fn claim(
+        &self,
+        written: &Written,
+        deployment: Deployment,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(Record, Version), CallError> {
+        let before = written.stored.as_ref();
+        if before.is_none() {
+            // Only a service's first deployment needs this: `watch` finds the record by it.
+            self.cloud
+                .set_owner(&self.follower.service_name(), self.owner)
+                .await?;
+        }
+        let mut record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
+        change(&mut record);
+        let version = self
+            .cloud
+            .save(&record, before.map(|(_, version)| version))
+            .await?;
+        Ok((record, version))
+    }
+
+    /// Writes the record with `change` and tells what it holds. A service that has no record gets one of what it runs.
+    pub(crate) async fn note(
+        &self,
+        stored: Option<(Record, Version)>,
+        shown: &Shown,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), CallError> {
+        let (before, version) = match stored {
+            Some((record, version)) => (record, Some(version)),
+            None => {
+                self.cloud
+                    .set_owner(&self.follower.service_name(), self.owner)
+                    .await?;
+                (self.adopted(shown).await?, None)
+            }
+        };
+        let mut record = before.clone();
+        change(&mut record);
+        let version = match version {
+            Some(version) if record == before => version,
+            version => self.cloud.save(&record, version.as_ref()).await?,
+        };
+        flush(self.cloud, record, version, self.worker).await
+    }
+
+    /// A record of what ECS runs, as if that had been deployed.
+    pub(crate) async fn adopted(&self, shown: &Shown) -> Result<Record, CallError> {
+        let running = &shown.running;
+        let created_at = shown
+            .service
+            .primary()
+            .and_then(|primary| primary.created_at);
+        let at = created_at.unwrap_or(self.worker.now);
+        let request = Request {
+            id: format!("adopted-{}", self.worker.id),
+            at,
+            sequence: Sequence::of_time(at),
+            image: self.running_image(&running.image).await?,
+            source: Source::Manual {
+                note: Some("ran already when it was adopted".to_owned()),
+            },
+            replaced_requests: Vec::new(),
+        };
+        let deployment = Deployment::claim(None, self.follower, &request, running, self.worker)
+            .found_running(running, created_at, self.worker);
+        Ok(Record::claim(None, deployment, self.worker))
+    }
+
+    /// The image that runs, as far as its name in the task definition says. Of one that only a tag names, that
+    /// is what the tag holds now, or an unknown digest where the registry does not say.
+    async fn running_image(&self, running: &str) -> Result<Image, CallError> {
+        if let Some(image) = pinned_image(running) {
+            return Ok(image);
+        }
+        let (repository, tag) = named_image(running);
+        let held = match &tag {
+            Some(tag) if ImageName::of(running).ecr().is_some() => {
+                match self.cloud.tagged(&repository, tag).await {
+                    Err(error) if error.class == ErrorClass::NotFound => None,
+                    held => held?,
+                }
+            }
+            _ => None,
+        };
+        Ok(Image {
+            repository,
+            tag,
+            digest: held.map_or_else(Digest::unknown, |held| held.digest),
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Everything that is ever written into a record.
+
+mod deployment;
+mod request;

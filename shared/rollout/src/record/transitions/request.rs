@@ -1,0 +1,175 @@
+//! What becomes of requests: they go out, they wait, or nothing is done about them. Each puts what tells of it into the
+//! outbox.
+
+use std::collections::BTreeMap;
+
+use longshore_events::longshore::{
+    DeploymentSkipped, DeploymentWaiting, LongshoreEvent, SkipReason, WaitReason,
+};
+use longshore_policy::image_policy::RegistryImage;
+use longshore_state::Worker;
+
+use crate::record::document::Record;
+use crate::record::request::Request;
+use crate::record::waiting::{Wait, Waiting};
+
+impl Record {
+    /// A person or a pipeline asked for this, and is heard.
+    pub(crate) fn is_asked(&mut self, request: &Request, container: &str) {
+        if request.is_explicit() {
+            self.0.asked.insert(container.to_owned(), request.clone());
+        }
+    }
+
+    /// `request` goes out in these containers. What waited for them gives way to it.
+    pub(crate) fn goes_out<'a>(
+        &mut self,
+        request: &Request,
+        containers: impl IntoIterator<Item = &'a str>,
+        followed: &BTreeMap<String, RegistryImage>,
+        worker: &Worker,
+    ) {
+        self.follows(followed);
+        self.allow(request);
+        for container in containers {
+            self.is_asked(request, container);
+            self.replace_waiting(request, container, worker);
+        }
+    }
+
+    /// What a person asks for may be deployed again.
+    fn allow(&mut self, request: &Request) {
+        if request.is_explicit() {
+            self.unblock(|digest| *digest == request.image.digest);
+        }
+    }
+
+    /// `request` waits. What waited before gives way to it.
+    pub(crate) fn waits(
+        &mut self,
+        request: &Request,
+        container: &str,
+        wait: &Wait,
+        worker: &Worker,
+    ) {
+        let last = &self.deployment;
+        let mut request = request.clone();
+        request.replace(last.requested_at, &last.id, &last.replaced_requests);
+        let before = self.waits_already(&request.id, container).cloned();
+        if before.is_none()
+            && let Some(waiting) = self.waiting.get(container)
+        {
+            let waiting = &waiting.request;
+            request.replace(waiting.at, &waiting.id, &waiting.replaced_requests);
+        }
+        self.allow(&request);
+        self.is_asked(&request, container);
+        self.replace_waiting(&request, container, worker);
+        let mut told = before
+            .as_ref()
+            .map_or_else(Vec::new, |before| before.told.clone());
+        let is_told = before
+            .as_ref()
+            .is_some_and(|before| before.is_told(&wait.why));
+        if !is_told {
+            told.push(wait.why.clone());
+            let waiting = DeploymentWaiting {
+                stack: self.deployment.stack.clone(),
+                service: self.deployment.service.clone(),
+                deployment_id: request.id.clone(),
+                image: request.image.clone(),
+                source: request.source.clone(),
+                requested_at: request.at,
+                reason: wait.why.clone(),
+                since: wait.since,
+                until: wait.until,
+            };
+            self.tell(LongshoreEvent::DeploymentWaiting(waiting), worker);
+        }
+        let asked_to_approve = wait.until.filter(|_| wait.why == WaitReason::Approval);
+        let waiting = Waiting {
+            request,
+            container: container.to_owned(),
+            why: wait.why.clone(),
+            since: wait.since,
+            until: wait.until,
+            approve_by: before
+                .as_ref()
+                .and_then(|before| before.approve_by)
+                .or(asked_to_approve),
+            approved: before.is_some_and(|before| before.approved),
+            told,
+            unrouted_since: None,
+        };
+        self.0.waiting.insert(container.to_owned(), waiting);
+    }
+
+    /// Nothing is done about `request`, and that is told.
+    pub(crate) fn skipped(&mut self, request: &Request, reason: SkipReason, worker: &Worker) {
+        let is_told = self
+            .waiting
+            .values()
+            .any(|waiting| waiting.request.id == request.id);
+        let told = DeploymentSkipped {
+            stack: self.deployment.stack.clone(),
+            service: self.deployment.service.clone(),
+            image: request.image.clone(),
+            source: request.source.clone(),
+            requested_at: request.at,
+            reason,
+            deployment_id: is_told.then(|| request.id.clone()),
+        };
+        self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
+    }
+
+    /// Somebody has approved what waits for a container.
+    pub(crate) fn approved(&mut self, container: &str) {
+        if let Some(waiting) = self.0.waiting.get_mut(container) {
+            waiting.approved = true;
+        }
+    }
+
+    /// A route names the service again for which a request waits.
+    pub(crate) fn routed_again(&mut self, container: &str) {
+        if let Some(waiting) = self.0.waiting.get_mut(container) {
+            waiting.unrouted_since = None;
+        }
+    }
+
+    /// No route names the service any more for which a request waits.
+    pub(crate) fn unrouted(&mut self, container: &str, worker: &Worker) {
+        if let Some(waiting) = self.0.waiting.get_mut(container) {
+            waiting.unrouted_since.get_or_insert(worker.now);
+        }
+    }
+
+    /// What waits for a container is not waited for any more, and that is told.
+    pub(crate) fn given_up(&mut self, container: &str, reason: SkipReason, worker: &Worker) {
+        if let Some(waiting) = self.waiting.get(container) {
+            let request = waiting.request.clone();
+            self.skipped(&request, reason, worker);
+            self.0.waiting.remove(container);
+        }
+    }
+
+    /// What waits for a container cannot be deployed any more, and that is told.
+    pub(crate) fn waited_in_vain(
+        &mut self,
+        container: &str,
+        refusal: LongshoreEvent,
+        worker: &Worker,
+    ) {
+        self.0.waiting.remove(container);
+        self.tell(refusal, worker);
+    }
+
+    /// Nothing waits for the container any more, because `request` takes its place or is what has waited.
+    pub(crate) fn replace_waiting(&mut self, request: &Request, container: &str, worker: &Worker) {
+        match self.waiting.get(container) {
+            Some(waiting) if waiting.request.id != request.id => {
+                self.given_up(container, SkipReason::NewerRequested, worker);
+            }
+            _ => drop(self.0.waiting.remove(container)),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The ways in: what asks for deployments, or wakes what waits.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | a push | [`push`] |
+//! | a release file | [`release`] |
+//! | a payload that names an image | [`payload`] |
+//! | hold, resume and approve | [`hold`] |
+//! | a rollback by hand | [`rollback`] |
+//! | a service that somebody else made | [`adopt`] |
+//! | the end of a deployment that others wait for | [`predecessor`] |
+//! | the end of a stack's change | [`at_rest`] |
+//! | the schedule | [`reconcile`] |
+//!
+//! All that a policy is asked about goes through [`follow`], and every request through `pursue`, which does what
+//! [`crate::decide`] decides. What does not go out is `set_aside`: it waits, or is skipped.
+
+pub mod adopt;
+pub mod at_rest;
+pub mod follow;
+pub mod hold;
+pub mod payload;
+pub mod predecessor;
+pub mod push;
+pub mod reconcile;
+pub mod release;
+pub mod rollback;
+
+mod named;
+mod pursue;
+mod set_aside;

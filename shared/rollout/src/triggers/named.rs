@@ -1,0 +1,81 @@
+//! What image policies name of what a repository holds.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use longshore_policy::image_policy::{ImagePolicy, RegistryImage};
+use longshore_policy::route::Follower;
+use longshore_state::{CallError, Worker};
+
+use crate::ports::Cloud;
+use crate::record::Record;
+
+/// What the policies of these containers name of what was pushed until `at`: a person who asks for another
+/// image has seen it, so it does not take that one's place.
+pub(crate) async fn baseline<C: Cloud>(
+    cloud: &C,
+    repository: &str,
+    followers: &[&Follower],
+    at: DateTime<Utc>,
+    worker: &Worker,
+) -> Result<BTreeMap<String, RegistryImage>, CallError> {
+    // A policy that cannot be understood names nothing, and keeps no person from deploying.
+    let followers: Vec<&Follower> = followers
+        .iter()
+        .copied()
+        .filter(|follower| {
+            follower.image_policy != ImagePolicy::default()
+                && follower.image_policy.compile().is_ok()
+        })
+        .collect();
+    if followers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut images = holdings(cloud, repository, &followers).await?;
+    images.retain(|image| image.pushed_at <= at);
+    let named = followers.iter().filter_map(|follower| {
+        let policy = follower.image_policy.compile().ok()?;
+        let newest = policy.newest(&images, worker.now)?;
+        Some((follower.container.clone(), newest.clone()))
+    });
+    Ok(named.collect())
+}
+
+/// Takes out of `named` what does not come after what the record says was followed: that only moves on.
+pub(crate) fn only_news(
+    named: &mut BTreeMap<String, RegistryImage>,
+    record: &Record,
+    followers: &[&Follower],
+) {
+    named.retain(|container, image| {
+        let follower = followers
+            .iter()
+            .find(|follower| follower.container == *container);
+        follower
+            .and_then(|follower| follower.image_policy.compile().ok())
+            .is_some_and(|policy| policy.is_news(image, record.followed.get(container)))
+    });
+}
+
+/// What the repository holds, as far as the policies of these followers are concerned.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn holdings<C: Cloud>(
+    cloud: &C,
+    repository: &str,
+    followers: &[&Follower],
+) -> Result<Vec<RegistryImage>, CallError> {
+    let mut tags: Vec<Option<String>> = followers
+        .iter()
+        .filter_map(|follower| follower.image_policy.compile().ok())
+        .map(|policy| policy.exact_tag().map(str::to_owned))
+        .collect();
+    tags.sort();
+    tags.dedup();
+    match tags.as_slice() {
+        [] => Ok(Vec::new()),
+        [Some(tag)] => Ok(cloud.tagged(repository, tag).await?.into_iter().collect()),
+        _ => cloud.images(repository).await,
+    }
+}

@@ -1,0 +1,130 @@
+//! A payload of a person or a pipeline, which names an image and a service.
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
+use longshore_events::longshore::Source;
+use longshore_events::manual::DeployPayload;
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::{Follower, Owner};
+use longshore_state::{Worker, decide_again};
+
+use super::named::{baseline, only_news};
+use crate::documents::{RecordKey, RecordStore, RouteStore};
+use crate::engine::{
+    DeployError, Engine, Outcome, ServiceOutcome, Stop, call_failed, refused_or_failed,
+};
+use crate::ports::Cloud;
+use crate::record::Request;
+
+/// Who asked for a deployment, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The id of the event or invocation; duplicates and retries share it.
+    pub id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Where the request stands among those of its second.
+    pub sequence: Sequence,
+    /// Who or what.
+    pub source: Source,
+}
+
+/// Deploys the image that a person or a pipeline named to the service that they named.
+///
+/// The image is resolved and the route is read before anything is changed.
+///
+/// # Errors
+/// [`DeployError`].
+pub async fn deploy_explicitly<C: Cloud>(
+    cloud: &C,
+    payload: &DeployPayload,
+    asked: Asked,
+    worker: &Worker,
+) -> Result<ServiceOutcome, DeployError> {
+    let owner = Owner {
+        stack: payload.stack.clone(),
+        service: payload.service.clone(),
+    };
+    let repository = &payload.image.repository;
+    let (route, image) = try_join(cloud.route(repository), cloud.resolve(&payload.image))
+        .await
+        .map_err(|error| call_failed(&owner, &payload.image, error))?;
+    let followers: Vec<&Follower> = route
+        .iter()
+        .flat_map(|route| &route.followers)
+        .filter(|follower| follower.owner() == owner)
+        .collect();
+    let Some(follower) = together(&followers) else {
+        return Err(DeployError::Refused {
+            image: payload.image.to_string(),
+            reason: format!(
+                "routes/{repository}.json names no such service: add it there, or name an image of a \
+                 repository that the service follows"
+            ),
+            owner,
+        });
+    };
+    let request = Request {
+        id: asked.id,
+        at: asked.at,
+        sequence: asked.sequence,
+        image,
+        source: asked.source,
+        replaced_requests: Vec::new(),
+    };
+    deploy(cloud, &follower, &followers, &request, worker).await
+}
+
+/// The followers of one service in one route, as one that brings an image to the containers of all.
+fn together(followers: &[&Follower]) -> Option<Follower> {
+    let (first, others) = followers.split_first()?;
+    let mut together = (*first).clone();
+    for other in others {
+        for container in other.containers() {
+            if !together.containers().any(|known| known == container) {
+                together.other_containers.push(container.to_owned());
+            }
+        }
+    }
+    Some(together)
+}
+
+/// Deploys what a person or a pipeline chose to one service; `followers` are those whose policies are not to
+/// undo that.
+pub(crate) async fn deploy<C: Cloud>(
+    cloud: &C,
+    follower: &Follower,
+    followers: &[&Follower],
+    request: &Request,
+    worker: &Worker,
+) -> Result<ServiceOutcome, DeployError> {
+    let owner = follower.owner();
+    let engine = Engine {
+        cloud,
+        follower,
+        owner: &owner,
+        worker,
+    };
+    engine
+        .ask(request, followers)
+        .await
+        .map(|outcome| outcome.of(follower))
+        .map_err(|stop| refused_or_failed(&owner, &request.image, stop))
+}
+
+impl<C: Cloud> Engine<'_, C> {
+    /// Does what a person or a pipeline asks for.
+    async fn ask(&self, request: &Request, followers: &[&Follower]) -> Result<Outcome, Stop> {
+        decide_again(&RecordKey(self.owner), async || {
+            let stored = self.cloud.load(self.owner).await?;
+            let repository = &request.image.repository;
+            let mut followed =
+                baseline(self.cloud, repository, followers, request.at, self.worker).await?;
+            if let Some((record, _)) = &stored {
+                only_news(&mut followed, record, followers);
+            }
+            Box::pin(self.pursue(stored, request, &followed)).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,185 @@
+//! From a request to what is decided about it, whichever way it came in.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join3, try_join, try_join_all};
+use longshore_events::longshore::OperationKind;
+use longshore_policy::image_policy::RegistryImage;
+use longshore_policy::route::Owner;
+use longshore_state::{CallError, ErrorClass, Version};
+
+use crate::decide::{Decision, Progress, Situation, decide, progress, while_changing};
+use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::engine::{Engine, Outcome, Stop, Written};
+use crate::outbox::change_and_publish;
+use crate::ports::Cloud;
+use crate::record::{Deployment, Record, Request, refusal};
+use crate::stack_record::{Operation, OperationState};
+
+impl<C: Cloud> Engine<'_, C> {
+    /// Decides about `request` and does what is decided. `followed` is what the policies of these containers are to count as followed with that.
+    pub(crate) async fn pursue(
+        &self,
+        stored: Option<(Record, Version)>,
+        request: &Request,
+        followed: &BTreeMap<String, RegistryImage>,
+    ) -> Result<Outcome, Stop> {
+        let (stack, predecessors, shown) = join3(
+            self.cloud.load_stack(&self.owner.stack),
+            self.predecessors(request),
+            self.look_at_service(),
+        )
+        .await;
+        let written = Written {
+            stored,
+            stack: stack?,
+        };
+        if written.is_changing() {
+            return self.remember(request, written).await;
+        }
+        let shown = shown.map_err(|stop| explain(stop, &written))?;
+        let rollout = &self.follower.rollout;
+        let decision = decide(&Situation {
+            record: written.record(),
+            request,
+            container: &self.follower.container,
+            running: &shown.running,
+            rollout,
+            frozen_until: rollout
+                .frozen_until(self.worker.now)
+                .map_err(|invalid| Stop::Refused(invalid.to_string()))?,
+            predecessors: &predecessors?,
+            worker: self.worker,
+        });
+        match decision {
+            Decision::Skip(reason) => self.skip(written, &shown, request, followed, reason).await,
+            Decision::ComeAgain => Err(Stop::Call(self.claimed_already())),
+            Decision::Later if request.is_explicit() => Err(Stop::Call(self.is_busy())),
+            Decision::Later => Ok(Outcome::Nothing),
+            Decision::Resume => self.resume(&written, &shown).await,
+            Decision::Wait(wait) => self.wait(written, &shown, request, followed, wait).await,
+            Decision::Deploy => {
+                let contents = match self.inspect(request).await? {
+                    Ok(contents) => contents,
+                    Err(reason) => {
+                        return self.skip(written, &shown, request, followed, reason).await;
+                    }
+                };
+                let last = written.last();
+                let claim =
+                    Deployment::claim(last, self.follower, request, &shown.running, self.worker);
+                let deployment = claim.built_from(contents.commit);
+                let change = |record: &mut Record| {
+                    let containers = self.follower.containers();
+                    record.goes_out(request, containers, followed, self.worker);
+                };
+                self.take(&written, &shown, deployment, change).await
+            }
+        }
+    }
+
+    /// Decides anew about the request that waits. One that cannot be deployed any more is given up, and that is told.
+    pub(crate) async fn pursue_waiting(
+        &self,
+        stored: Option<(Record, Version)>,
+        request: &Request,
+    ) -> Result<Outcome, Stop> {
+        match self.pursue(stored, request, &BTreeMap::new()).await {
+            Err(Stop::Refused(reason)) => self.give_up_waiting(request, reason).await,
+            other => other,
+        }
+    }
+
+    async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
+        if let Some(stored) = self.cloud.load(self.owner).await? {
+            let refused = refusal(request.summary(self.follower), &reason, self.worker);
+            let container = &self.follower.container;
+            change_and_publish(self.cloud, self.owner, stored, self.worker, |record| {
+                if record.waits_already(&request.id, container).is_some() {
+                    record.waited_in_vain(container, refused.clone(), self.worker);
+                }
+            })
+            .await?;
+        }
+        Ok(Outcome::Failed { reason })
+    }
+
+    /// Writes down that the request waits for the end of the stack's change. Of what a policy names only the wake-up
+    /// waits: the policy is asked again.
+    async fn remember(&self, request: &Request, written: Written) -> Result<Outcome, Stop> {
+        let container = &self.follower.container;
+        if let Some(reason) = while_changing(written.record(), request, container) {
+            return self.tell_skipped(written, request, reason).await;
+        }
+        let last = written.last().cloned();
+        if let Some((mut record, version)) = written.stack
+            && record.remember(self.follower, request, last.as_ref())
+        {
+            self.cloud.save_stack(&record, Some(&version)).await?;
+        }
+        Ok(Outcome::Pending)
+    }
+
+    fn is_busy(&self) -> CallError {
+        CallError {
+            operation: format!("deploy to container {} of {}", self.follower.container, self.owner),
+            class: ErrorClass::Transient,
+            code: None,
+            message: "a deployment of other containers is under way that has one-off tasks: try again when \
+                      it has ended"
+                .to_owned(),
+        }
+    }
+
+    /// How far the services are that get the image before this one.
+    pub(crate) async fn predecessors(
+        &self,
+        request: &Request,
+    ) -> Result<Vec<(String, Progress)>, Stop> {
+        if self.follower.rollout.after.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = try_join_all(self.follower.rollout.after.iter().map(|service| async {
+            let owner = Owner {
+                stack: self.owner.stack.clone(),
+                service: service.clone(),
+            };
+            let stored = self.cloud.load(&owner).await?;
+            let record = stored.as_ref().map(|(record, _)| record);
+            Ok((service.clone(), progress(record, &request.image.digest)))
+        }));
+        let (route, all) = try_join(self.cloud.route(&request.image.repository), all).await?;
+        if let Some(route) = route {
+            route.check_order(self.follower).map_err(Stop::Refused)?;
+        }
+        Ok(all)
+    }
+}
+
+/// A service that is not there is missing for a reason that the stack's record may know.
+fn explain(stop: Stop, written: &Written) -> Stop {
+    let (Stop::Call(error), Some((record, _))) = (&stop, &written.stack) else {
+        return stop;
+    };
+    if error.class != ErrorClass::NotFound {
+        return stop;
+    }
+    match absence(&record.operation) {
+        Some(reason) => Stop::Refused(format!("{error}; {reason}")),
+        None => stop,
+    }
+}
+
+/// Why a service of a stack may not be there, by the stack's last change.
+fn absence(operation: &Operation) -> Option<String> {
+    match (operation.kind, operation.state) {
+        (OperationKind::Destroy, OperationState::Ready) => {
+            Some("its stack was destroyed: apply the stack file again first".to_owned())
+        }
+        (_, OperationState::Failed) => Some(format!(
+            "the last change of its stack failed: {}",
+            operation.reason.as_deref().unwrap_or("for no known reason")
+        )),
+        _ => None,
+    }
+}
