@@ -8,7 +8,6 @@ use longshore_events::longshore::{
 };
 use longshore_rollout::documents::{StackKey, StackRecordStore};
 use longshore_rollout::stack_record::{Operation, PendingFile, StackRecord, flush};
-use longshore_rollout::stacks::abandon;
 use longshore_stack::read::Reading;
 use longshore_state::document::check_writable;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again, unless_lost};
@@ -24,6 +23,7 @@ use crate::prepare::{Prepared, Way, obstacle, prepare, source};
 use crate::routes::{add_routes, write_routes};
 use crate::settings::Settings;
 use crate::template::Template;
+use crate::watch::abandon;
 
 /// What asks for a change of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -224,20 +224,20 @@ impl Prepared {
 
 /// What keeps a stack from being changed, and what to do.
 pub(crate) fn obstacle(stack: &str, described: &DescribedStack) -> String {
-    let status = described.status.0.as_str();
+    let status = &described.status;
     let why = match &described.status_reason {
         Some(reason) => format!("it is {status}: {reason}"),
         None => format!("it is {status}"),
     };
-    let remedy = match status {
-        "UPDATE_ROLLBACK_FAILED" => format!(
+    let remedy = if status.is_failed_rollback() {
+        format!(
             "fix what CloudFormation could not roll back, and continue with: aws cloudformation \
              continue-update-rollback --stack-name {stack}"
-        ),
-        "DELETE_FAILED" => {
-            "fix what keeps its resources from being deleted, and destroy it again".to_owned()
-        }
-        _ => "wait until CloudFormation has done its work".to_owned(),
+        )
+    } else if status.is_failed_deletion() {
+        "fix what keeps its resources from being deleted, and destroy it again".to_owned()
+    } else {
+        "wait until CloudFormation has done its work".to_owned()
     };
     format!("{why}; {remedy}")
 }
@@ -268,13 +268,12 @@ fn unreadable(stack: &str) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::StackStatus;
 
     #[test]
     fn a_stack_that_cannot_be_changed_is_told_with_a_command_that_can_be_copied() {
         let described = DescribedStack {
             stack_id: "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1".to_owned(),
-            status: StackStatus("UPDATE_ROLLBACK_FAILED".to_owned()),
+            status: "UPDATE_ROLLBACK_FAILED".into(),
             status_reason: None,
             outputs: BTreeMap::new(),
             termination_protection: false,

@@ -18,7 +18,6 @@ pub mod record;
 pub mod release;
 pub mod rollback;
 pub mod stack_record;
-pub mod stacks;
 pub mod status;
 pub mod task_definition;
 pub mod tasks;

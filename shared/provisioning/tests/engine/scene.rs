@@ -156,7 +156,7 @@ pub async fn ended(cloud: &FakeCloud, status: &str) {
     assert_eq!(cloud.stack_status(STACK).as_deref(), Some(status));
     let (mut record, version) = cloud.load_stack(STACK).await.unwrap().unwrap();
     record.outbox.clear();
-    record.finished(status, None, None, noon(60), &worker("watch", 60));
+    record.finished(&status.into(), None, None, noon(60), &worker("watch", 60));
     record.outbox.clear();
     cloud.save_stack(&record, Some(&version)).await.unwrap();
 }
