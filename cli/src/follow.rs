@@ -106,7 +106,6 @@ fn line(event: &StackEvent) -> String {
 
 #[cfg(test)]
 mod tests {
-    use longshore_events::cloudformation::{StackPhase, StackStatus};
     use longshore_provisioning::ports::StackEvent;
 
     use super::*;
