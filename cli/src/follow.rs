@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_provisioning::ports::{ProvisioningCloud, StackEvent};
 use longshore_report::words::reason_or_none;
 
@@ -16,7 +17,7 @@ const STACK: &str = "AWS::CloudFormation::Stack";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// The stack's status.
-    pub status: String,
+    pub status: StackStatus,
     /// The first resource that failed, with its reason.
     pub failure: Option<String>,
 }
@@ -24,7 +25,7 @@ pub struct End {
 impl End {
     /// Whether what was asked for is done.
     pub fn is_success(&self) -> bool {
-        self.status.ends_with("_COMPLETE") && !self.status.contains("ROLLBACK")
+        self.status.phase() == StackPhase::Ready
     }
 }
 
@@ -75,14 +76,14 @@ fn ends(event: &StackEvent, operation_id: &str, stack_id: &str) -> bool {
     let is_whole = event.client_request_token.as_deref() == Some(operation_id);
     event.resource_type == STACK
         && event.physical_id.as_deref() == Some(stack_id)
-        && !event.status.ends_with("_IN_PROGRESS")
-        && (is_whole || event.status != "IMPORT_COMPLETE")
+        && event.status.is_settled()
+        && (is_whole || !event.status.is_imported())
 }
 
 /// Whether an event is why an operation fails, rather than a consequence of that.
 fn is_cause(event: &StackEvent) -> bool {
     event.resource_type != STACK
-        && event.status.ends_with("_FAILED")
+        && event.status.is_failed_resource()
         && !event
             .reason
             .as_deref()
@@ -116,7 +117,7 @@ mod tests {
             logical_id: "shop".to_owned(),
             physical_id: Some("arn:stack/shop/1".to_owned()),
             resource_type: resource_type.to_owned(),
-            status: status.to_owned(),
+            status: status.into(),
             reason: reason.map(str::to_owned),
             client_request_token: Some(token.to_owned()),
         }
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn a_rollback_is_no_success() {
         let end = |status: &str| End {
-            status: status.to_owned(),
+            status: status.into(),
             failure: None,
         };
         assert!(end("UPDATE_COMPLETE").is_success());

@@ -26,6 +26,9 @@ struct Rule {
 /// Packages of this workspace that everybody may use in tests.
 const FOR_TESTS: [&str; 3] = ["longshore-testkit", "longshore-local", "longshore-tests"];
 
+/// What a package may import in its tests besides: the simulation of deployments has a stack that changes.
+const FOR_TESTS_OF: [(&str, &str); 1] = [("longshore-rollout", "longshore-provisioning")];
+
 /// Packages that only those may import which say so: AWS, asynchronous runtimes, the network.
 const RESTRICTED: [&str; 9] = [
     "aws-config",
@@ -286,7 +289,10 @@ fn check_manifests(metadata: &Metadata) -> Vec<String> {
             let name = dependency.name.as_str();
             let for_tests = dependency.kind.as_deref() == Some("dev");
             let allowed = if ours.contains(name) {
-                rule.ours.contains(&name) || (for_tests && FOR_TESTS.contains(&name))
+                rule.ours.contains(&name)
+                    || (for_tests
+                        && (FOR_TESTS.contains(&name)
+                            || FOR_TESTS_OF.contains(&(rule.package, name))))
             } else {
                 let is_restricted = RESTRICTED.iter().any(|pattern| matches(pattern, name));
                 // Tests may wait and speak HTTP anywhere, but AWS has one place for them too.
@@ -433,6 +439,8 @@ mod tests {
             ("longshore-deploy", "longshore-watch", Some("dev")),
             ("longshore-rollout", "longshore-aws", None),
             ("longshore-stack", "longshore-rollout", None),
+            ("longshore-rollout", "longshore-provisioning", None),
+            ("longshore-policy", "longshore-provisioning", Some("dev")),
             ("longshore-aws", "longshore-runtime", None),
             ("longshore-rollout", "tokio", None),
             ("longshore-rollout", "tokio", Some("build")),
@@ -453,7 +461,11 @@ mod tests {
     fn tests_may_wait_and_use_the_testkit() {
         let metadata = metadata(
             "longshore-rollout",
-            &[("longshore-testkit", Some("dev")), ("tokio", Some("dev"))],
+            &[
+                ("longshore-provisioning", Some("dev")),
+                ("longshore-testkit", Some("dev")),
+                ("tokio", Some("dev")),
+            ],
         );
         assert_eq!(check_manifests(&metadata), Vec::<String>::new());
     }

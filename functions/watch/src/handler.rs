@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::incoming::{StackChange, WatchEvent, parse_watch};
+use longshore_provisioning::ports::StackObserver;
+use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
-use longshore_rollout::ports::{Cloud, StackObserver};
-use longshore_rollout::stacks::{StackOutcome, stack_changed};
+use longshore_rollout::ports::Cloud;
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::{CallError, Worker};
@@ -67,7 +68,7 @@ async fn handle_stack<C: Cloud + StackObserver>(
     let outcome = stack_changed(cloud, change, worker)
         .await
         .map_err(call_failed)?;
-    let (stack, status) = (&change.stack, &change.status);
+    let (stack, status) = (&change.stack, change.status.as_str());
     match outcome {
         StackOutcome::Ignored => tracing::debug!(stack, status, "nothing new of a stack"),
         StackOutcome::Failed => tracing::warn!(stack, status, "change of a stack failed"),

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use longshore_events::cloudformation::StackStatus;
 use longshore_events::longshore::FailedResource;
 use longshore_provisioning::ports::{
-    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, ParameterValue,
-    PropertyChange, PropertyDrift, ResourceChange, StackEvent, StackProvisioner, StackStatus,
-    TemplateSource,
+    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, ObservedStack,
+    ParameterValue, PropertyChange, PropertyDrift, REMAINS_TOKEN, ResourceChange, StackEvent,
+    StackObserver, StackProvisioner, TemplateSource,
 };
-use longshore_rollout::ports::{ObservedStack, StackObserver};
-use longshore_rollout::stack_record::REMAINS_TOKEN;
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -36,7 +35,7 @@ impl StackProvisioner for AwsCloud {
             .stack(stack)
             .await?
             .map(|stack| DescribedStack {
-                status: StackStatus(stack.stack_status),
+                status: stack.stack_status,
                 status_reason: stack.stack_status_reason,
                 outputs: stack
                     .outputs
@@ -46,7 +45,7 @@ impl StackProvisioner for AwsCloud {
                 termination_protection: stack.enable_termination_protection,
                 stack_id: stack.stack_id,
             })
-            .filter(|stack| stack.status.0 != "DELETE_COMPLETE"))
+            .filter(|stack| !stack.status.is_deleted()))
     }
 
     async fn template(&self, stack: &str) -> Result<Option<String>, CallError> {
@@ -125,16 +124,14 @@ impl StackProvisioner for AwsCloud {
             .await?;
         patiently(&operation, async || match self.stack(stack_id).await? {
             None => Ok(Some(())),
-            Some(stack) => match stack.stack_status.as_str() {
-                "DELETE_COMPLETE" => Ok(Some(())),
-                "DELETE_FAILED" => Err(CallError {
-                    operation: operation.clone(),
-                    class: ErrorClass::Refused,
-                    code: Some("DELETE_FAILED".to_owned()),
-                    message: stack.stack_status_reason.unwrap_or_default(),
-                }),
-                _ => Ok(None),
-            },
+            Some(stack) if stack.stack_status.is_deleted() => Ok(Some(())),
+            Some(stack) if stack.stack_status.is_failed_deletion() => Err(CallError {
+                operation: operation.clone(),
+                class: ErrorClass::Refused,
+                code: Some(stack.stack_status.to_string()),
+                message: stack.stack_status_reason.unwrap_or_default(),
+            }),
+            Some(_) => Ok(None),
         })
         .await
     }
@@ -270,7 +267,7 @@ impl StackObserver for AwsCloud {
 
 /// What fails after the first failure is cancelled because of it.
 fn is_first_failure(event: &StackEvent, stack_id: &str, token: Option<&str>) -> bool {
-    event.status.ends_with("_FAILED")
+    event.status.is_failed_resource()
         && event.physical_id.as_deref() != Some(stack_id)
         && (token.is_none() || event.client_request_token.as_deref() == token)
         && !event
@@ -473,14 +470,7 @@ fn none_if_missing<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallErr
 /// Whether the last change of a stack begins with this event.
 fn is_beginning(event: &StackEvent) -> bool {
     event.resource_type == "AWS::CloudFormation::Stack"
-        && matches!(
-            event.status.as_str(),
-            "CREATE_IN_PROGRESS"
-                | "UPDATE_IN_PROGRESS"
-                | "DELETE_IN_PROGRESS"
-                | "IMPORT_IN_PROGRESS"
-                | "REVIEW_IN_PROGRESS"
-        )
+        && event.status.begins_change()
         // A nested stack would be a resource of the same type.
         && event.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", event.logical_id)))
 }
@@ -508,7 +498,7 @@ struct Stack {
     #[serde(default)]
     stack_id: String,
     #[serde(default)]
-    stack_status: String,
+    stack_status: StackStatus,
     stack_status_reason: Option<String>,
     creation_time: Option<DateTime<Utc>>,
     last_updated_time: Option<DateTime<Utc>>,
@@ -598,7 +588,7 @@ struct Events {
 struct EventOfStack {
     event_id: String,
     timestamp: DateTime<Utc>,
-    resource_status: String,
+    resource_status: StackStatus,
     logical_resource_id: String,
     physical_resource_id: Option<String>,
     resource_type: String,

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::arn::{self, ServiceName};
-use crate::cloudformation::{STACK_STATUS_CHANGE, StackStatusChange};
+use crate::cloudformation::{STACK_STATUS_CHANGE, StackStatus, StackStatusChange};
 use crate::ecr::{
     IMAGE_ACTION, ImageAction, PULL_THROUGH_CACHE_ACTION, PullThroughCacheAction,
     REPLICATION_ACTION,
@@ -191,8 +191,8 @@ pub struct StackChange {
     pub stack: String,
     /// The stack's ARN.
     pub stack_id: String,
-    /// `UPDATE_COMPLETE` and so on.
-    pub status: String,
+    /// How it is now.
+    pub status: StackStatus,
     /// Why, if CloudFormation says.
     pub reason: Option<String>,
     /// The token that the change was asked for with, if there was one.
@@ -282,9 +282,10 @@ pub fn parse_provision(payload: &Value) -> Result<ProvisionEvent, Malformed> {
         ("aws.s3", OBJECT_CREATED) => stack_file(&envelope),
         ("aws.cloudformation", STACK_STATUS_CHANGE) => {
             let change = stack_change(&envelope)?;
-            Ok(match change.status.as_str() {
-                "IMPORT_COMPLETE" => ProvisionEvent::StackImported(change),
-                _ => ProvisionEvent::Nothing("it does not end an import"),
+            Ok(if change.status.is_imported() {
+                ProvisionEvent::StackImported(change)
+            } else {
+                ProvisionEvent::Nothing("it does not end an import")
             })
         }
         (SOURCE, _) => Ok(stack_at_rest(&envelope)?.map_or(

@@ -8,7 +8,6 @@ use longshore_events::longshore::{
 };
 use longshore_rollout::documents::{StackKey, StackRecordStore};
 use longshore_rollout::stack_record::{Operation, PendingFile, StackRecord, flush};
-use longshore_rollout::stacks::abandon;
 use longshore_stack::read::Reading;
 use longshore_state::document::check_writable;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again, unless_lost};
@@ -16,14 +15,14 @@ use serde::Serialize;
 
 use crate::change_set;
 use crate::error::ProvisioningError;
-use crate::plan::refused;
 use crate::ports::{
     Action, ChangeSet, ChangeSetKind, DescribedStack, ProvisioningCloud, ResourceChange,
 };
-use crate::prepare::{Prepared, Way, obstacle, prepare, source};
+use crate::prepare::{Prepared, Way, obstacle, prepare};
 use crate::routes::{add_routes, write_routes};
 use crate::settings::Settings;
 use crate::template::Template;
+use crate::watch::abandon;
 
 /// What asks for a change of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -287,7 +286,7 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
                 None,
             ),
         };
-        let template = source(self.cloud, &prepared.stack, &body).await?;
+        let template = change_set::source(self.cloud, &prepared.stack, &body).await?;
         let name = change_set::name(&token);
         let request =
             change_set::request(self.settings, prepared, &name, kind, template, to_import);
@@ -304,7 +303,11 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
             }
             ChangeSet::Refused(reason) => {
                 change_set::discard(self.cloud, &request).await?;
-                Err(refused("apply", &prepared.stack, reason))
+                Err(ProvisioningError::not_accepted(
+                    "apply",
+                    &prepared.stack,
+                    &reason,
+                ))
             }
         }
     }
@@ -345,7 +348,7 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
         version: Version,
     ) -> Result<(), ProvisioningError> {
         let stack = &self.prepared.stack;
-        add_routes(self.cloud, &self.prepared.rendered.body).await?;
+        add_routes(self.cloud, &self.prepared.rendered.metadata).await?;
         let executed = self
             .cloud
             .execute_change_set(stack, &made.name, &made.token)

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use longshore_stack::spec::Stack;
 use longshore_state::CallError;
 
 use crate::ports::{
@@ -12,8 +11,8 @@ use crate::ports::{
 use crate::prepare::Prepared;
 use crate::settings::Settings;
 
-/// The tag by which a CloudFormation stack is known as Longshore's.
-const STACK_TAG: &str = "longshore:stack";
+/// The most bytes of a template that CloudFormation takes in a request; a larger one goes through S3.
+const LARGEST_BODY: usize = 51_200;
 
 /// A change set of a stack.
 pub(crate) fn request(
@@ -74,16 +73,15 @@ pub(crate) async fn discard<C: ProvisioningCloud>(
     }
 }
 
-/// The stack's own tags, which CloudFormation gives to every resource that takes tags: also to those
-/// whose type has no property for them, such as listeners.
-pub(crate) fn tags(stack: &Stack) -> BTreeMap<String, String> {
-    // Only templates can fill in what is known when CloudFormation is at work.
-    let plain = stack
-        .tags
-        .iter()
-        .filter(|(_, value)| !value.as_str().contains("${"))
-        .map(|(key, value)| (key.clone(), value.as_str().to_owned()));
-    let mut tags: BTreeMap<String, String> = plain.collect();
-    tags.insert(STACK_TAG.to_owned(), stack.stack_name());
-    tags
+/// A template as CloudFormation takes it: in the request, or through S3 when it is large.
+pub(crate) async fn source<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    body: &str,
+) -> Result<TemplateSource, CallError> {
+    if body.len() <= LARGEST_BODY {
+        return Ok(TemplateSource::Body(body.to_owned()));
+    }
+    let url = cloud.put_template(stack, body).await?;
+    Ok(TemplateSource::Url(url))
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::{ChangeCounts, OperationKind};
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord, flush};
-use longshore_rollout::stacks::abandon;
 use longshore_state::{CallError, ErrorClass, Worker, unless_lost};
 use serde::Serialize;
 
@@ -16,6 +15,7 @@ use crate::ports::{DescribedStack, FoundFileSystem, ProvisioningCloud};
 use crate::prepare::obstacle;
 use crate::settings::Settings;
 use crate::template::{DataResource, Holder, Template};
+use crate::watch::abandon;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -32,6 +32,17 @@ pub enum ProvisioningError {
     Call(#[from] CallError),
 }
 
+impl ProvisioningError {
+    /// CloudFormation does not accept a change set.
+    pub(crate) fn not_accepted(operation: &'static str, stack: &str, reason: &str) -> Self {
+        Self::Conflict {
+            operation,
+            stack: stack.to_owned(),
+            reason: format!("CloudFormation does not accept the template: {reason}"),
+        }
+    }
+}
+
 impl Race for ProvisioningError {
     fn is_lost(&self) -> bool {
         matches!(self, Self::Call(error) if error.is_lost())

@@ -17,3 +17,4 @@ pub mod rest;
 pub mod routes;
 pub mod settings;
 mod template;
+pub mod watch;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::ports::{Action, ChangeSet, ChangeSetKind, ProvisioningCloud, ResourceChange};
-use crate::prepare::{Prepared, Way, prepare, source};
+use crate::prepare::{Prepared, Way, prepare};
 use crate::settings::Settings;
 use crate::template::Template;
 
@@ -77,7 +77,7 @@ async fn changes<C: ProvisioningCloud>(
         Way::Create | Way::Recreate => (ChangeSetKind::Create, PlanOutcome::Create),
         Way::Update => (ChangeSetKind::Update, PlanOutcome::Update),
     };
-    let template = source(cloud, &prepared.stack, &prepared.rendered.body).await?;
+    let template = change_set::source(cloud, &prepared.stack, &prepared.rendered.body).await?;
     let name = format!("longshore-plan-{id}");
     let request = change_set::request(settings, prepared, &name, kind, template, Vec::new());
     let answer = cloud.create_change_set(&request).await;
@@ -92,7 +92,11 @@ async fn changes<C: ProvisioningCloud>(
             cleaned?;
             Ok((PlanOutcome::Unchanged, Vec::new()))
         }
-        ChangeSet::Refused(reason) => Err(refused("plan", &prepared.stack, reason)),
+        ChangeSet::Refused(reason) => Err(ProvisioningError::not_accepted(
+            "plan",
+            &prepared.stack,
+            &reason,
+        )),
     }
 }
 
@@ -127,13 +131,4 @@ fn all_added(prepared: &Prepared) -> Vec<ResourceChange> {
         .collect();
     mark_imported(&mut changes, prepared);
     changes
-}
-
-/// CloudFormation does not accept a change set.
-pub(crate) fn refused(operation: &'static str, stack: &str, reason: String) -> ProvisioningError {
-    ProvisioningError::Conflict {
-        operation,
-        stack: stack.to_owned(),
-        reason: format!("CloudFormation does not accept the template: {reason}"),
-    }
 }

@@ -6,11 +6,18 @@ use std::future::Future;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
+use longshore_events::cloudformation::StackStatus;
+use longshore_events::longshore::FailedResource;
+use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::ports::Cloud;
 use longshore_stack::check::{Needs, Surroundings};
 use longshore_stack::spec::Sensitive;
 use longshore_state::CallError;
 use serde::Serialize;
+
+/// How the client request token begins with which what is left of a stack is deleted, so that it can be
+/// made anew: that is a step of another change and not a change of its own.
+pub const REMAINS_TOKEN: &str = "longshore-remains";
 
 /// A CloudFormation stack as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,43 +32,6 @@ pub struct DescribedStack {
     pub outputs: BTreeMap<String, String>,
     /// Whether CloudFormation refuses to delete it.
     pub termination_protection: bool,
-}
-
-/// A stack's status, as CloudFormation writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct StackStatus(pub String);
-
-impl StackStatus {
-    /// Whether CloudFormation is at work on it, so that it refuses other changes.
-    pub fn is_changing(&self) -> bool {
-        self.0.ends_with("_IN_PROGRESS") && !self.is_shell()
-    }
-
-    /// A stack that holds nothing: only a change set that would create it was made.
-    pub fn is_shell(&self) -> bool {
-        self.0 == "REVIEW_IN_PROGRESS"
-    }
-
-    /// What the creation of a stack leaves when it failed: it can only be deleted.
-    pub fn is_failed_creation(&self) -> bool {
-        matches!(
-            self.0.as_str(),
-            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED"
-        )
-    }
-
-    /// Whether it takes updates.
-    pub fn takes_updates(&self) -> bool {
-        matches!(
-            self.0.as_str(),
-            "CREATE_COMPLETE"
-                | "UPDATE_COMPLETE"
-                | "UPDATE_ROLLBACK_COMPLETE"
-                | "IMPORT_COMPLETE"
-                | "IMPORT_ROLLBACK_COMPLETE"
-        )
-    }
 }
 
 /// What a change set is to do.
@@ -206,7 +176,7 @@ pub struct StackEvent {
     /// Its type.
     pub resource_type: String,
     /// How it is now.
-    pub status: String,
+    pub status: StackStatus,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -304,7 +274,7 @@ pub trait StackProvisioner {
     ) -> impl Future<Output = Result<(), CallError>>;
 
     /// Deletes what is left of a stack whose creation failed, or was only planned, and waits until it is
-    /// gone.
+    /// gone. Its events carry a token that begins with [`REMAINS_TOKEN`].
     fn delete_remains(
         &self,
         stack_id: &str,
@@ -323,6 +293,38 @@ pub trait StackProvisioner {
 
     /// Compares every resource with the template and waits for the result.
     fn drift(&self, stack: &str) -> impl Future<Output = Result<Vec<Drift>, CallError>>;
+}
+
+/// A stack as CloudFormation shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedStack {
+    /// Its ARN.
+    pub stack_id: String,
+    /// How it is.
+    pub status: StackStatus,
+    /// Why, if CloudFormation says.
+    pub status_reason: Option<String>,
+    /// When its last change began: the latest of its times of creation, update and deletion.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// What its template says about its services; `None` for one that Longshore did not render.
+    pub longshore: Option<TemplateMetadata>,
+}
+
+/// What CloudFormation shows of stacks.
+pub trait StackObserver {
+    /// A stack, by name or ARN. By its ARN, a stack that is deleted is still shown for 90 days.
+    fn describe_stack(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<ObservedStack>, CallError>>;
+
+    /// The first resource that failed in the change with this token; without a token, in the last change.
+    /// What failed only because something else had failed is passed over.
+    fn first_failure(
+        &self,
+        stack_id: &str,
+        client_request_token: Option<&str>,
+    ) -> impl Future<Output = Result<Option<FailedResource>, CallError>>;
 }
 
 /// Where templates and stack files are, and the routes, to be written.

@@ -11,17 +11,16 @@ use longshore_stack::check::{self, Finding};
 use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered, logical_id};
 use longshore_stack::spec::Stack;
-use longshore_state::{CallError, ErrorClass, Version};
+use longshore_state::{CallError, Version};
 
 use crate::carry::carried_images;
-use crate::change_set;
 use crate::error::ProvisioningError;
-use crate::ports::{DescribedStack, ProvisioningCloud, TemplateSource};
+use crate::ports::{DescribedStack, ProvisioningCloud};
 use crate::settings::Settings;
 use crate::template::{Retained, Template, metadata_of};
 
-/// CloudFormation takes so many bytes of a template in a request; more goes through S3.
-const LARGEST_BODY: usize = 51_200;
+/// The tag by which a CloudFormation stack is known as Longshore's.
+const STACK_TAG: &str = "longshore:stack";
 
 /// A stack file, looked at together with the account and the stack as it is.
 pub(crate) struct Prepared {
@@ -93,16 +92,14 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         None
     };
     let last = stored.as_ref().map(|(record, _)| &record.operation);
-    let mut context = Context {
-        permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
-        images: BTreeMap::new(),
-        secrets: surroundings.secrets,
-    };
-    let draft = render::render(&spec, &context);
-    let metadata = metadata_of(&draft.body).ok_or_else(|| unreadable(&stack))?;
+    let metadata = render::metadata(&spec);
     let deployed_metadata = deployed.as_deref().and_then(metadata_of);
     let carried = carried_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
-    context.images = carried.images;
+    let context = Context {
+        permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
+        images: carried.images,
+        secrets: surroundings.secrets,
+    };
     let mut rendered = render::render(&spec, &context);
     problems.extend(reading.locate(moved_back(&spec, deployed.as_deref(), &rendered.body)));
     let same_template = deployed_metadata.as_ref() == Some(&metadata)
@@ -124,7 +121,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         retained(cloud, &stack, &spec).await?
     };
     Ok(Prepared {
-        tags: change_set::tags(&spec),
+        tags: tags(&spec),
         protected: spec.is_protected(),
         warnings: problems,
         described,
@@ -177,6 +174,20 @@ fn moved_back(spec: &Stack, deployed: Option<&str>, body: &str) -> Vec<Finding> 
         .collect()
 }
 
+/// The stack's own tags, which CloudFormation gives to every resource that takes tags: also to those
+/// whose type has no property for them, such as listeners.
+fn tags(stack: &Stack) -> BTreeMap<String, String> {
+    // Only templates can fill in what is known when CloudFormation is at work.
+    let plain = stack
+        .tags
+        .iter()
+        .filter(|(_, value)| !value.as_str().contains("${"))
+        .map(|(key, value)| (key.clone(), value.as_str().to_owned()));
+    let mut tags: BTreeMap<String, String> = plain.collect();
+    tags.insert(STACK_TAG.to_owned(), stack.stack_name());
+    tags
+}
+
 /// What an earlier stack of this name has left behind.
 async fn retained<C: ProvisioningCloud>(
     cloud: &C,
@@ -225,57 +236,33 @@ impl Prepared {
 
 /// What keeps a stack from being changed, and what to do.
 pub(crate) fn obstacle(stack: &str, described: &DescribedStack) -> String {
-    let status = described.status.0.as_str();
+    let status = &described.status;
     let why = match &described.status_reason {
         Some(reason) => format!("it is {status}: {reason}"),
         None => format!("it is {status}"),
     };
-    let remedy = match status {
-        "UPDATE_ROLLBACK_FAILED" => format!(
+    let remedy = if status.is_failed_rollback() {
+        format!(
             "fix what CloudFormation could not roll back, and continue with: aws cloudformation \
              continue-update-rollback --stack-name {stack}"
-        ),
-        "DELETE_FAILED" => {
-            "fix what keeps its resources from being deleted, and destroy it again".to_owned()
-        }
-        _ => "wait until CloudFormation has done its work".to_owned(),
+        )
+    } else if status.is_failed_deletion() {
+        "fix what keeps its resources from being deleted, and destroy it again".to_owned()
+    } else {
+        "wait until CloudFormation has done its work".to_owned()
     };
     format!("{why}; {remedy}")
-}
-
-/// A template as CloudFormation takes it: in the request, or through S3 when it is large.
-pub(crate) async fn source<C: ProvisioningCloud>(
-    cloud: &C,
-    stack: &str,
-    body: &str,
-) -> Result<TemplateSource, CallError> {
-    if body.len() <= LARGEST_BODY {
-        return Ok(TemplateSource::Body(body.to_owned()));
-    }
-    let url = cloud.put_template(stack, body).await?;
-    Ok(TemplateSource::Url(url))
-}
-
-/// The renderer writes what this crate reads, so this is a fault of Longshore's own.
-fn unreadable(stack: &str) -> CallError {
-    CallError {
-        operation: format!("render the template of stack {stack}"),
-        class: ErrorClass::Refused,
-        code: None,
-        message: "its metadata cannot be read back, which is a fault of Longshore's own".to_owned(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::StackStatus;
 
     #[test]
     fn a_stack_that_cannot_be_changed_is_told_with_a_command_that_can_be_copied() {
         let described = DescribedStack {
             stack_id: "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1".to_owned(),
-            status: StackStatus("UPDATE_ROLLBACK_FAILED".to_owned()),
+            status: "UPDATE_ROLLBACK_FAILED".into(),
             status_reason: None,
             outputs: BTreeMap::new(),
             termination_protection: false,

@@ -2,9 +2,7 @@
 
 use chrono::Duration;
 use longshore_rollout::documents::{StackKey, StackRecordStore};
-use longshore_rollout::ports::StackObserver;
 use longshore_rollout::stack_record::StackRecord;
-use longshore_rollout::stacks::{ReconciledOperations, abandon, reconcile_operations};
 use longshore_state::{CallError, ErrorClass, Worker, change, load};
 use serde::Serialize;
 
@@ -12,11 +10,13 @@ use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::file::{FileOutcome, apply_stored};
 use crate::ports::{
-    ChangeSet, ChangeSetKind, ChangeSetRequest, ParameterValue, ProvisioningCloud, TemplateSource,
+    ChangeSet, ChangeSetKind, ChangeSetRequest, ParameterValue, ProvisioningCloud, StackObserver,
+    TemplateSource,
 };
 use crate::routes::write_routes;
 use crate::settings::Settings;
 use crate::template::Template;
+use crate::watch::{ReconciledOperations, abandon, reconcile_operations};
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Serialize)]

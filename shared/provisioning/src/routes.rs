@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{self, TryStreamExt};
 use longshore_policy::route::{Follower, Route};
+use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::{RouteKey, RouteStore};
 use longshore_state::{CallError, decide_again, load, save};
 
@@ -49,11 +50,9 @@ pub async fn write_routes<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Resul
 /// The first call that failed; what was written is right.
 pub(crate) async fn add_routes<C: ProvisioningCloud>(
     cloud: &C,
-    body: &str,
+    metadata: &TemplateMetadata,
 ) -> Result<(), CallError> {
-    let wanted = metadata_of(body)
-        .map(|metadata| followers(&metadata))
-        .unwrap_or_default();
+    let wanted = followers(metadata);
     stream::iter(wanted.iter().map(Ok))
         .try_for_each_concurrent(AT_ONCE, async |(repository, wanted)| {
             write_route(cloud, repository, |before| with(before, wanted)).await

@@ -19,7 +19,6 @@ pub mod history;
 pub mod ports;
 pub mod record;
 pub mod stack_record;
-pub mod stacks;
 pub mod status;
 pub mod task_definition;
 pub mod triggers;

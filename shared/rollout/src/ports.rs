@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
-use longshore_events::longshore::{FailedResource, TaskFailure};
+use longshore_events::longshore::TaskFailure;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::CpuArchitecture;
-use longshore_policy::template::TemplateMetadata;
 use longshore_state::{CallError, DocumentStore, ErrorClass, EventPublisher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -246,45 +245,13 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// A stack as CloudFormation shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedStack {
-    /// Its ARN.
-    pub stack_id: String,
-    /// `UPDATE_COMPLETE` and so on.
-    pub status: String,
-    /// Why, if CloudFormation says.
-    pub status_reason: Option<String>,
-    /// When its last change began: the latest of its times of creation, update and deletion.
-    pub changed_at: Option<DateTime<Utc>>,
-    /// What its template says about its services; `None` for one that Longshore did not render.
-    pub longshore: Option<TemplateMetadata>,
-}
-
-/// What CloudFormation shows of stacks.
-pub trait StackObserver {
-    /// A stack, by name or ARN. By its ARN, a stack that is deleted is still shown for 90 days.
-    fn describe_stack(
-        &self,
-        stack: &str,
-    ) -> impl Future<Output = Result<Option<ObservedStack>, CallError>>;
-
-    /// The first resource that failed in the change with this token; without a token, in the last change.
-    /// What failed only because something else had failed is passed over.
-    fn first_failure(
-        &self,
-        stack_id: &str,
-        client_request_token: Option<&str>,
-    ) -> impl Future<Output = Result<Option<FailedResource>, CallError>>;
-}
-
 /// Where release files are.
 pub trait ReleaseStore {
     /// The bytes of a release file, in the version that the event told of.
     fn release(&self, file: &ReleaseFile) -> impl Future<Output = Result<Vec<u8>, CallError>>;
 }
 
-/// All that the engine needs, but for what only [`crate::stacks`] asks of CloudFormation.
+/// All that the engine needs.
 pub trait Cloud:
     ImageRegistry + ServiceDeployer + DocumentStore + ReleaseStore + EventPublisher
 {

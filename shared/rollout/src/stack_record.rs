@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
@@ -18,10 +19,6 @@ use longshore_state::{CallError, Document, DocumentStore, EventPublisher, Key, V
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Deployment, Request};
-
-/// How the client request token begins with which what is left of a stack is deleted, so that it can be
-/// made anew: that is a step of another change and none of its own.
-pub const REMAINS_TOKEN: &str = "longshore-remains";
 
 /// A stack's record: its last change, what waits for the end of it, and what is still to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +109,9 @@ pub struct Operation {
     /// When the stack was at rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<DateTime<Utc>>,
-    /// The stack's status in CloudFormation's words, when a step was done.
+    /// The stack's status when a step was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub status: Option<StackStatus>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -167,33 +164,6 @@ pub struct Carried {
     /// out, when the change began, and it is put back when the change fails.
     #[serde(default)]
     pub is_named: bool,
-}
-
-/// What CloudFormation's status says of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing: only a change set was made that would create the stack.
-    Planned,
-    /// CloudFormation is at work.
-    Changing,
-    /// At rest, and as it was asked for.
-    Ready,
-    /// At rest, and not as it was asked for.
-    Failed,
-}
-
-impl Phase {
-    /// Reads a status: the AWS CloudFormation User Guide, "Stack status codes".
-    pub fn of(status: &str) -> Self {
-        match status {
-            "REVIEW_IN_PROGRESS" => Self::Planned,
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "DELETE_COMPLETE" => {
-                Self::Ready
-            }
-            _ if status.ends_with("_IN_PROGRESS") => Self::Changing,
-            _ => Self::Failed,
-        }
-    }
 }
 
 impl Operation {
@@ -283,7 +253,7 @@ impl StackRecord {
     }
 
     /// The record after somebody began `operation` past Longshore.
-    pub(crate) fn follow(stack: &str, before: Option<&Self>, operation: Operation) -> Self {
+    pub fn follow(stack: &str, before: Option<&Self>, operation: Operation) -> Self {
         Self {
             stack: stack.to_owned(),
             operation,
@@ -297,23 +267,23 @@ impl StackRecord {
     /// The stack is at rest with `status` since `at`.
     pub fn finished(
         &mut self,
-        status: &str,
+        status: &StackStatus,
         reason: Option<&str>,
         failed_resource: Option<FailedResource>,
         at: DateTime<Utc>,
         worker: &Worker,
     ) {
         let operation = &mut self.operation;
-        operation.status = Some(status.to_owned());
+        operation.status = Some(status.clone());
         operation.finished_at = Some(at);
-        if Phase::of(status) == Phase::Ready {
+        if status.phase() == StackPhase::Ready {
             operation.state = OperationState::Ready;
             operation.reason = None;
             let ready = StackReady {
                 stack: self.summary(),
                 kind: self.operation.kind,
                 finished_at: at,
-                status: status.to_owned(),
+                status: status.clone(),
             };
             self.tell(LongshoreEvent::StackReady(ready), worker);
             return;
@@ -346,14 +316,14 @@ impl StackRecord {
         self.fail(&status, reason.to_owned(), worker.now, worker);
     }
 
-    fn fail(&mut self, status: &str, reason: String, at: DateTime<Utc>, worker: &Worker) {
+    fn fail(&mut self, status: &StackStatus, reason: String, at: DateTime<Utc>, worker: &Worker) {
         self.operation.state = OperationState::Failed;
         self.operation.reason = Some(reason.clone());
         let failed = StackFailed {
             stack: self.summary(),
             kind: self.operation.kind,
             finished_at: at,
-            status: status.to_owned(),
+            status: status.clone(),
             reason,
             failed_resource: self.operation.failed_resource.clone(),
         };

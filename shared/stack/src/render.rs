@@ -31,7 +31,7 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_policy::template::TemplateService;
+use longshore_policy::template::TemplateMetadata;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -62,6 +62,8 @@ pub struct Context {
 pub struct Rendered {
     /// The template, as JSON. CloudFormation takes 51,200 bytes directly and 1 MB from S3.
     pub body: String,
+    /// What the template says about its services.
+    pub metadata: TemplateMetadata,
     /// The values of its parameters, which are those of the stack file's secrets.
     pub parameters: BTreeMap<String, Sensitive>,
     /// How many resources it has. CloudFormation takes 500.
@@ -70,12 +72,18 @@ pub struct Rendered {
 
 /// Renders a stack that was read and checked. What a check would refuse is rendered as it is.
 pub fn render(stack: &Stack, context: &Context) -> Rendered {
-    let (template, parameters) = build(stack, context);
+    let (template, parameters, metadata) = build(stack, context);
     Rendered {
         body: template.body(),
+        metadata,
         parameters,
         resources: template.resources(),
     }
+}
+
+/// What the template of a stack says about its services, whatever images it is rendered with.
+pub fn metadata(stack: &Stack) -> TemplateMetadata {
+    metadata_of(&Frame::new(stack, &Context::default()))
 }
 
 /// Logical ids that more than one thing of a stack would have, because their names differ only in
@@ -94,9 +102,16 @@ pub(crate) fn output_names(stack: &Stack) -> BTreeSet<String> {
     build(stack, &Context::default()).0.output_names()
 }
 
-fn build(stack: &Stack, context: &Context) -> (Template, BTreeMap<String, Sensitive>) {
+fn build(
+    stack: &Stack,
+    context: &Context,
+) -> (Template, BTreeMap<String, Sensitive>, TemplateMetadata) {
     let frame = Frame::new(stack, context);
-    let metadata = Metadata::of(&frame);
+    let services = metadata_of(&frame);
+    let metadata = Metadata {
+        services: &services,
+        bottle_sync: mirror::Metadata::of(&frame),
+    };
     let description = format!("ECS cluster {} and its services", frame.cluster_name);
     let mut template = Template::new(description, &metadata);
     cluster::render(&frame, &mut template);
@@ -117,7 +132,7 @@ fn build(stack: &Stack, context: &Context) -> (Template, BTreeMap<String, Sensit
     dashboard::render(&frame, &mut template);
     events::render(&frame, &mut template);
     outputs::render(&frame, &mut template);
-    (template, parameters)
+    (template, parameters, services)
 }
 
 /// A template with the images of its task definitions blanked: two templates that are equal after this
@@ -174,26 +189,20 @@ fn images(template: &mut Value) -> impl Iterator<Item = &mut Value> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Metadata<'a> {
-    version: u32,
-    stack: &'a str,
-    /// None where the stack file has no environments.
-    environment: Option<&'a str>,
-    services: BTreeMap<&'a str, TemplateService>,
+    #[serde(flatten)]
+    services: &'a TemplateMetadata,
     /// None where the stack has no mirror.
     bottle_sync: Option<mirror::Metadata<'a>>,
 }
 
-impl<'a> Metadata<'a> {
-    fn of(frame: &'a Frame) -> Self {
-        let services = frame.members();
-        Self {
-            version: 1,
-            stack: &frame.stack_name,
-            environment: frame.stack.environment.as_deref(),
-            services: services
-                .map(|member| (member.name, follow::metadata(frame, member)))
-                .collect(),
-            bottle_sync: mirror::Metadata::of(frame),
-        }
+fn metadata_of(frame: &Frame) -> TemplateMetadata {
+    TemplateMetadata {
+        version: 1,
+        stack: frame.stack_name.clone(),
+        environment: frame.stack.environment.clone(),
+        services: frame
+            .members()
+            .map(|member| (member.name.to_owned(), follow::metadata(frame, member)))
+            .collect(),
     }
 }

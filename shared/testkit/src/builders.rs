@@ -1,9 +1,13 @@
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
-use longshore_events::incoming::Push;
+use longshore_events::incoming::{Push, StackChange};
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::Follower;
 use longshore_policy::settings::RolloutSettings;
+use longshore_policy::template::{TemplateMetadata, TemplateService};
+use longshore_provisioning::ports::ObservedStack;
 use longshore_state::Worker;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,5 +91,50 @@ pub fn worker(id: &str, seconds: i64) -> Worker {
     Worker {
         id: id.to_owned(),
         now: noon(seconds),
+    }
+}
+
+/// The ARN of stack `shop`.
+pub const STACK_ID: &str =
+    "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/5f0c9a10-c5f1-11f0-8d43-0a1b2c3d4e5f";
+
+/// Stack `shop` has this status, in the change with this token; an empty token is none.
+pub fn stack_change(token: &str, status: &str, seconds: i64) -> StackChange {
+    StackChange {
+        event_id: format!("event-{token}-{status}"),
+        at: noon(seconds),
+        stack: "shop".to_owned(),
+        stack_id: STACK_ID.to_owned(),
+        status: status.into(),
+        reason: None,
+        client_request_token: Some(token.to_owned()).filter(|token| !token.is_empty()),
+    }
+}
+
+/// Stack `shop` with its service `api`, as CloudFormation shows it; its last change began at `changed`.
+pub fn observed_stack(status: &str, changed: i64) -> ObservedStack {
+    let service = TemplateService {
+        repository: Some("shop/api".to_owned()),
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+        container: "app".to_owned(),
+        other_containers: Vec::new(),
+        image_policy: None,
+        cpu_architecture: None,
+        rollout: RolloutSettings::default(),
+        image: "shop/api:v1".to_owned(),
+        sidecars: BTreeMap::new(),
+    };
+    ObservedStack {
+        stack_id: STACK_ID.to_owned(),
+        status: status.into(),
+        status_reason: None,
+        changed_at: Some(noon(changed)),
+        longshore: Some(TemplateMetadata {
+            version: 1,
+            stack: "shop".to_owned(),
+            environment: None,
+            services: [("api".to_owned(), service)].into(),
+        }),
     }
 }

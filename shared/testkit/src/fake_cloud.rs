@@ -5,11 +5,9 @@ use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_policy::route::{Follower, Route};
-use longshore_provisioning::ports::ServiceSettings;
+use longshore_provisioning::ports::{ObservedStack, ServiceSettings};
 use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, StackKey};
-use longshore_rollout::ports::{
-    EcsDeployment, EcsService, LogLine, ObservedStack, RolloutState, TaskDefinition,
-};
+use longshore_rollout::ports::{EcsDeployment, EcsService, LogLine, RolloutState, TaskDefinition};
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::stack_record::StackRecord;
 use longshore_state::{CallError, ErrorClass};

@@ -12,7 +12,10 @@ mod provisioning;
 mod registry;
 mod syncing;
 
-pub use builders::{altered, digest, follower, noon, push, task_definition_document, worker};
+pub use builders::{
+    STACK_ID, altered, digest, follower, noon, observed_stack, push, stack_change,
+    task_definition_document, worker,
+};
 pub use corpus::read_corpus;
 pub use documents::Bucket;
 pub use fake_cloud::FakeCloud;

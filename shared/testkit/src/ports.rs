@@ -1,9 +1,10 @@
 use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_provisioning::ports::{ObservedStack, StackObserver};
 use longshore_rollout::ports::{
-    EcsService, LogLine, ObservedStack, ReleaseStore, ServiceDeployer, StackObserver, Tag,
-    TaskDefinition, TaskLogs, TaskRequest, TaskState,
+    EcsService, LogLine, ReleaseStore, ServiceDeployer, Tag, TaskDefinition, TaskLogs, TaskRequest,
+    TaskState,
 };
 use longshore_state::store::Address;
 use longshore_state::{
@@ -211,7 +212,7 @@ impl StackObserver for FakeCloud {
                 .values()
                 .find(|observed| {
                     observed.stack_id.contains(&format!(":stack/{stack}/"))
-                        && observed.status != "DELETE_COMPLETE"
+                        && !observed.status.is_deleted()
                 })
                 .cloned())
         })

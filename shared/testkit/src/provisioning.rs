@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use longshore_events::cloudformation::StackStatus;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::Follower;
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundBucket,
     FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent,
-    StackProvisioner, StackStatus, StoredStackFile, TemplateSource,
+    StackProvisioner, StoredStackFile, TemplateSource,
 };
 use longshore_rollout::ports::TaskDefinition;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
@@ -323,7 +324,7 @@ impl StackProvisioner for FakeCloud {
                 .filter(|known| known.status != "DELETE_COMPLETE")
                 .map(|known| DescribedStack {
                     stack_id: known.id.clone(),
-                    status: StackStatus(known.status.clone()),
+                    status: known.status.as_str().into(),
                     status_reason: known.reason.clone(),
                     outputs: BTreeMap::new(),
                     termination_protection: known.protected,
@@ -370,7 +371,8 @@ impl StackProvisioner for FakeCloud {
                 }
                 ChangeSetKind::Create | ChangeSetKind::Import
                     if stack.status == "REVIEW_IN_PROGRESS" => {}
-                ChangeSetKind::Update if StackStatus(stack.status.clone()).takes_updates() => {}
+                ChangeSetKind::Update
+                    if StackStatus::from(stack.status.as_str()).takes_updates() => {}
                 _ => return Err(error("create change set", ErrorClass::Refused)),
             }
             if request.kind == ChangeSetKind::Import && !request.tags.is_empty() {

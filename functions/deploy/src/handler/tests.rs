@@ -265,7 +265,7 @@ fn begin_change(cloud: &FakeCloud) {
 /// The change ends; the sample that tells of it.
 fn end_change(cloud: &FakeCloud, name: &str) -> Value {
     let mut event = sample(name);
-    let status = event["detail"]["status"].as_str().unwrap().to_owned();
+    let status = event["detail"]["status"].as_str().unwrap().into();
     let mut record = cloud.stack_record("shop").unwrap();
     record.finished(&status, None, None, noon(60), &worker("watch", 60));
     record.outbox.clear();

@@ -7,7 +7,6 @@ use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, ParameterValue, ResourceToImport,
     StackProvisioner, TemplateSource,
 };
-use longshore_rollout::ports::StackObserver;
 use longshore_stack::spec::Sensitive;
 use longshore_state::ErrorClass;
 
@@ -194,7 +193,7 @@ async fn a_call_that_is_throttled_is_sent_again_although_its_status_is_400() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(stack.status.0, "UPDATE_COMPLETE");
+    assert_eq!(stack.status.as_str(), "UPDATE_COMPLETE");
     assert_eq!(stack.outputs["Url"], "https://a");
     assert!(stack.termination_protection);
     assert_eq!(wire.names(), ["DescribeStacks"; 3]);

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::cloudformation::StackStatus;
+
 /// A change of a stack, as every event about it names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackSummary {
@@ -85,8 +87,8 @@ pub struct StackReady {
     pub kind: OperationKind,
     /// When the stack was at rest.
     pub finished_at: DateTime<Utc>,
-    /// The stack's status in CloudFormation's words: `UPDATE_COMPLETE`, for example.
-    pub status: String,
+    /// The stack's status: `UPDATE_COMPLETE`, for example.
+    pub status: StackStatus,
 }
 
 /// `Stack Failed`.
@@ -98,9 +100,8 @@ pub struct StackFailed {
     pub kind: OperationKind,
     /// When the stack was at rest.
     pub finished_at: DateTime<Utc>,
-    /// The stack's status in CloudFormation's words: `UPDATE_ROLLBACK_COMPLETE`, for example. Empty when
-    /// CloudFormation refused to begin.
-    pub status: String,
+    /// The stack's status: `UPDATE_ROLLBACK_COMPLETE`, for example. Empty when CloudFormation refused to begin.
+    pub status: StackStatus,
     /// Why, in the words of CloudFormation or of what refused it.
     pub reason: String,
     /// The first resource that failed; what failed after it mostly failed because of it.

@@ -140,7 +140,7 @@ fn stack_event() -> impl Strategy<Value = LongshoreEvent> {
                 stack,
                 kind,
                 finished_at,
-                status,
+                status: status.into(),
             })
         }),
         (
@@ -157,7 +157,7 @@ fn stack_event() -> impl Strategy<Value = LongshoreEvent> {
                         stack,
                         kind,
                         finished_at,
-                        status,
+                        status: status.into(),
                         reason,
                         failed_resource,
                     })

@@ -267,7 +267,7 @@ fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
                 at: time("2026-11-20T14:01:18Z"),
                 stack: "shop-prod".to_owned(),
                 stack_id: STACK_ID.to_owned(),
-                status: "IMPORT_COMPLETE".to_owned(),
+                status: "IMPORT_COMPLETE".into(),
                 reason: None,
                 client_request_token: Some("file-77aa01c3e5d94f20b8167e3d-import".to_owned()),
             }),
@@ -870,7 +870,7 @@ fn watch_reads_each_of_its_samples_as_what_it_is() {
                 assert_eq!(change.stack, "shop-prod", "{path}");
                 assert_eq!(change.stack_id, STACK_ID, "{path}");
                 Watched::Stack {
-                    status: change.status,
+                    status: change.status.to_string(),
                     reason: change.reason,
                     token: change.client_request_token,
                 }

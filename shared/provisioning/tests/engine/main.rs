@@ -14,3 +14,5 @@ mod failures;
 mod planning;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod watching;

@@ -1,3 +1,4 @@
+use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_events::image::Digest;
 use longshore_events::incoming::StackFile;
 use longshore_events::longshore::{LongshoreEvent, StackSource};
@@ -148,7 +149,7 @@ pub async fn built(cloud: &FakeCloud, file: &str) {
 
 /// CloudFormation ends what is under way and `watch` writes that down.
 pub async fn ended(cloud: &FakeCloud, status: &str) {
-    if status.contains("ROLLBACK") || status.ends_with("_FAILED") {
+    if StackStatus::from(status).phase() == StackPhase::Failed {
         cloud.fail_stack(STACK, "a bad property");
     } else {
         cloud.finish_stack(STACK);
@@ -156,7 +157,7 @@ pub async fn ended(cloud: &FakeCloud, status: &str) {
     assert_eq!(cloud.stack_status(STACK).as_deref(), Some(status));
     let (mut record, version) = cloud.load_stack(STACK).await.unwrap().unwrap();
     record.outbox.clear();
-    record.finished(status, None, None, noon(60), &worker("watch", 60));
+    record.finished(&status.into(), None, None, noon(60), &worker("watch", 60));
     record.outbox.clear();
     cloud.save_stack(&record, Some(&version)).await.unwrap();
 }

@@ -50,7 +50,7 @@ pub(super) fn ready(event: &StackReady) -> Message {
         headline: headline(what, stack),
         rest: format!(", in {took}"),
         facts: vec![
-            fact("Status", &code(&event.status, NAME)),
+            fact("Status", &code(event.status.as_str(), NAME)),
             fact("Took", &took),
             asked_for_by(&stack.source),
         ],
@@ -70,7 +70,7 @@ pub(super) fn failed(event: &StackFailed) -> Message {
     let now = left(&event.status);
     let mut facts = Vec::new();
     if !event.status.is_empty() {
-        facts.push(fact("Status", &code(&event.status, NAME)));
+        facts.push(fact("Status", &code(event.status.as_str(), NAME)));
     }
     facts.push(fact(
         "After",

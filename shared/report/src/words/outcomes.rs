@@ -1,5 +1,6 @@
 //! What became of a stack or of a mirror, and where a sync runs.
 
+use longshore_events::cloudformation::StackStatus;
 use longshore_events::longshore::{ChangeCounts, RunsOn};
 use longshore_events::words::{counted, number};
 
@@ -45,21 +46,19 @@ pub fn changes(counts: ChangeCounts) -> String {
     }
 }
 
-/// What a failed change of a stack left, by the stack's status: the AWS CloudFormation User Guide, "Stack status codes".
-pub fn left(status: &str) -> &'static str {
-    match status {
-        "" => "CloudFormation did not begin, so the stack is as it was",
-        "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
-            "CloudFormation rolled everything back, so the stack is as it was; Longshore restores the images that were \
-             deployed since"
-        }
-        "ROLLBACK_COMPLETE" => {
-            "CloudFormation rolled everything back, so nothing was built; correct the stack file and write it again"
-        }
-        "DELETE_FAILED" => {
-            "some resources could not be deleted; fix what keeps them, then destroy the stack again"
-        }
-        _ => "CloudFormation could not roll back either, so somebody must look at the stack",
+/// What a failed change of a stack left, by the stack's status.
+pub fn left(status: &StackStatus) -> &'static str {
+    if status.is_empty() {
+        "CloudFormation did not begin, so the stack is as it was"
+    } else if status.is_restored() {
+        "CloudFormation rolled everything back, so the stack is as it was; Longshore restores the images that were \
+         deployed since"
+    } else if status.is_undone_creation() {
+        "CloudFormation rolled everything back, so nothing was built; correct the stack file and write it again"
+    } else if status.is_failed_deletion() {
+        "some resources could not be deleted; fix what keeps them, then destroy the stack again"
+    } else {
+        "CloudFormation could not roll back either, so somebody must look at the stack"
     }
 }
 
@@ -123,7 +122,7 @@ mod tests {
                 "CloudFormation could not roll back either, so somebody must look at the stack",
             ),
         ] {
-            assert_eq!(left(status), expected, "{status}");
+            assert_eq!(left(&status.into()), expected, "{status}");
         }
     }
 

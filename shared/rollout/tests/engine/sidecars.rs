@@ -8,18 +8,20 @@ use longshore_events::image::Image;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_events::manual::{HoldPayload, ResumePayload};
 use longshore_policy::route::Follower;
+use longshore_provisioning::watch::StackOutcome;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
-use longshore_rollout::stacks::StackOutcome;
 use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
 use longshore_rollout::triggers::hold::{hold, resume};
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_testkit::{FakeCloud, digest, follower, noon, push, worker};
+use longshore_testkit::{
+    FakeCloud, digest, follower, noon, observed_stack, push, stack_change, worker,
+};
 use serde_json::json;
 
-use crate::stacks::{event, hear, observed};
+use crate::stacks::hear;
 
 const REGISTRY: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 
@@ -229,12 +231,12 @@ async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_put_back() {
 
 /// CloudFormation changes the stack, begun by nobody that Longshore knows, deploys these images and goes back.
 async fn failed_past_longshore(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
-    cloud.set_observed_stack(observed("UPDATE_IN_PROGRESS", 200));
-    let begun = event("terraform-1", "UPDATE_IN_PROGRESS", 201);
+    cloud.set_observed_stack(observed_stack("UPDATE_IN_PROGRESS", 200));
+    let begun = stack_change("terraform-1", "UPDATE_IN_PROGRESS", 201);
     assert_eq!(hear(cloud, &begun).await, StackOutcome::Changing);
     applied(cloud, api, app, proxy);
-    cloud.set_observed_stack(observed("UPDATE_ROLLBACK_COMPLETE", 200));
-    let ended = event("terraform-1", "UPDATE_ROLLBACK_COMPLETE", 250);
+    cloud.set_observed_stack(observed_stack("UPDATE_ROLLBACK_COMPLETE", 200));
+    let ended = stack_change("terraform-1", "UPDATE_ROLLBACK_COMPLETE", 250);
     assert_eq!(hear(cloud, &ended).await, StackOutcome::Failed);
     cloud.set_now(noon(300));
     stack_at_rest(cloud, "shop", &worker("at-rest", 300))

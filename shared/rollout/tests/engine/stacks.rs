@@ -10,18 +10,12 @@ use longshore_events::longshore::{
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Follower;
-use longshore_policy::template::{TemplateMetadata, TemplateService};
+use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::{DeployError, Outcome};
-use longshore_rollout::ports::ObservedStack;
 use longshore_rollout::record::State;
-use longshore_rollout::stack_record::{
-    Carried, Operation, OperationState, REMAINS_TOKEN, StackRecord,
-};
-use longshore_rollout::stacks::{
-    BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
-};
+use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
 use longshore_rollout::triggers::at_rest::{
     Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
 };
@@ -30,10 +24,9 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
-
-pub const STACK_ID: &str =
-    "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/5f0c9a10-c5f1-11f0-8d43-0a1b2c3d4e5f";
+use longshore_testkit::{
+    FakeCloud, Fault, STACK_ID, digest, follower, noon, observed_stack, stack_change, worker,
+};
 
 const FAULTS: [Fault; 6] = [
     Fault::Fails(ErrorClass::Transient),
@@ -89,45 +82,6 @@ fn begin_kind(cloud: &FakeCloud, id: &str, kind: OperationKind, carried: Carried
     );
     record.outbox.clear();
     cloud.set_stack_record(record);
-}
-
-pub fn event(token: &str, status: &str, seconds: i64) -> StackChange {
-    StackChange {
-        event_id: format!("event-{token}-{status}"),
-        at: noon(seconds),
-        stack: "shop".to_owned(),
-        stack_id: STACK_ID.to_owned(),
-        status: status.to_owned(),
-        reason: None,
-        client_request_token: Some(token.to_owned()).filter(|token| !token.is_empty()),
-    }
-}
-
-pub fn observed(status: &str, changed: i64) -> ObservedStack {
-    let service = TemplateService {
-        repository: Some("shop/api".to_owned()),
-        cluster: "shop".to_owned(),
-        ecs_service: "api".to_owned(),
-        container: "app".to_owned(),
-        other_containers: Vec::new(),
-        image_policy: None,
-        cpu_architecture: None,
-        rollout: longshore_policy::settings::RolloutSettings::default(),
-        image: "shop/api:v1".to_owned(),
-        sidecars: BTreeMap::new(),
-    };
-    ObservedStack {
-        stack_id: STACK_ID.to_owned(),
-        status: status.to_owned(),
-        status_reason: None,
-        changed_at: Some(noon(changed)),
-        longshore: Some(TemplateMetadata {
-            version: 1,
-            stack: "shop".to_owned(),
-            environment: None,
-            services: [("api".to_owned(), service)].into(),
-        }),
-    }
 }
 
 pub async fn hear(cloud: &FakeCloud, change: &StackChange) -> StackOutcome {
@@ -246,7 +200,7 @@ async fn a_push_to_a_service_that_is_still_being_made_waits() {
     begin(&cloud, "change-1", carried(None), 0);
     assert_eq!(deploy(&cloud, '3', 10).await, Outcome::Pending);
     cloud.add_service(&api, &pinned('2'));
-    hear(&cloud, &event("change-1", "CREATE_COMPLETE", 60)).await;
+    hear(&cloud, &stack_change("change-1", "CREATE_COMPLETE", 60)).await;
     let services = look_after(&cloud, 70).await;
     assert!(
         matches!(services[0].waited[..], [Outcome::Started { .. }]),
@@ -262,7 +216,7 @@ async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
         let cloud = on_v2(&api).await;
         begin(&cloud, "change-1", carried(Some(image('2'))), 100);
         deploy(&cloud, '3', 110).await;
-        hear(&cloud, &event("change-1", status, 200)).await;
+        hear(&cloud, &stack_change("change-1", status, 200)).await;
         let services = look_after(&cloud, 210).await;
         assert!(
             matches!(services[0].waited[..], [Outcome::Started { .. }]),
@@ -287,7 +241,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     begin(&cloud, "change-1", carried(None), -200);
     cloud.deploy_outside(&api, &pinned('1'), -150);
     cloud.complete(&api);
-    hear(&cloud, &event("change-1", "CREATE_COMPLETE", -100)).await;
+    hear(&cloud, &stack_change("change-1", "CREATE_COMPLETE", -100)).await;
     assert_eq!(
         done(&cloud, -90).await,
         Done::Adopted {
@@ -315,7 +269,11 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
         },
     );
     assert_eq!(
-        hear(&cloud, &event("change-2", "UPDATE_ROLLBACK_COMPLETE", 200)).await,
+        hear(
+            &cloud,
+            &stack_change("change-2", "UPDATE_ROLLBACK_COMPLETE", 200)
+        )
+        .await,
         StackOutcome::Failed
     );
     assert_eq!(
@@ -386,7 +344,11 @@ async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_ope
     let late = 20 + 2 * 30 * 60;
     reconcile(&cloud, &worker("reconcile", late)).await.unwrap();
     cloud.complete(&api);
-    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", late + 10)).await;
+    hear(
+        &cloud,
+        &stack_change("change-1", "UPDATE_COMPLETE", late + 10),
+    )
+    .await;
     // Between the end of the change and the look at its services as well.
     assert_eq!(hear_of_service().await, WatchOutcome::Noted);
     assert_eq!(
@@ -410,7 +372,11 @@ async fn a_deployment_that_is_followed_succeeds_only_when_ecs_is_done() {
     deploy(&cloud, '2', 0).await;
     begin(&cloud, "change-1", carried(Some(image('2'))), 10);
     cloud.deploy_outside(&api, &pinned('2'), 20);
-    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 60)).await;
+    hear(
+        &cloud,
+        &stack_change("change-1", "UPDATE_ROLLBACK_COMPLETE", 60),
+    )
+    .await;
     assert_eq!(done(&cloud, 70).await, Done::Followed);
     assert_eq!(
         cloud.record(&api).unwrap().deployment.state,
@@ -445,7 +411,7 @@ async fn a_stack_that_asks_for_another_image_has_its_way_when_it_is_ready_and_no
         begin(&cloud, "change-1", named, 100);
         cloud.deploy_outside(&api, &pinned(runs), 150);
         cloud.complete(&api);
-        hear(&cloud, &event("change-1", status, 200)).await;
+        hear(&cloud, &stack_change("change-1", status, 200)).await;
         assert_eq!(done(&cloud, 210).await, expected);
         let expected_image = if runs == '5' { '5' } else { '2' };
         assert_eq!(cloud.running_image(&api), Some(pinned(expected_image)));
@@ -463,7 +429,11 @@ async fn an_image_that_failed_is_not_put_back_but_the_one_that_ran_before_it() {
     begin(&cloud, "change-1", carried(Some(image('2'))), 100);
     cloud.deploy_outside(&api, &pinned('1'), 150);
     cloud.complete(&api);
-    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 200)).await;
+    hear(
+        &cloud,
+        &stack_change("change-1", "UPDATE_ROLLBACK_COMPLETE", 200),
+    )
+    .await;
     assert!(matches!(done(&cloud, 210).await, Done::PutBack { .. }));
     assert_eq!(cloud.running_image(&api), Some(pinned('2')));
 }
@@ -486,7 +456,7 @@ async fn a_push_that_raced_with_the_beginning_of_a_change_is_put_back_when_that_
     cloud.set_stack_record(record);
     cloud.deploy_outside(&api, &pinned('2'), 110);
     cloud.complete(&api);
-    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
     assert!(matches!(done(&cloud, 210).await, Done::PutBack { .. }));
     assert_eq!(cloud.running_image(&api), Some(pinned('3')));
 }
@@ -497,12 +467,12 @@ async fn a_stack_that_is_changing_again_is_left_alone() {
     let cloud = on_v2(&api).await;
     begin(&cloud, "change-1", carried(Some(image('2'))), 100);
     deploy(&cloud, '3', 110).await;
-    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
     begin(&cloud, "change-2", carried(Some(image('2'))), 205);
     assert!(look_after(&cloud, 210).await.is_empty());
     let record = cloud.stack_record("shop").unwrap();
     assert_eq!(record.pending_pushes.len(), 1);
-    hear(&cloud, &event("change-2", "UPDATE_COMPLETE", 300)).await;
+    hear(&cloud, &stack_change("change-2", "UPDATE_COMPLETE", 300)).await;
     look_after(&cloud, 310).await;
     assert_eq!(cloud.running_image(&api), Some(pinned('3')));
 }
@@ -513,7 +483,7 @@ async fn a_stack_whose_end_was_told_to_nobody_is_looked_after_by_the_reconcile_o
     let cloud = on_v2(&api).await;
     begin(&cloud, "change-1", carried(Some(image('2'))), 100);
     deploy(&cloud, '3', 110).await;
-    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
+    hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
     for expected in [1, 0] {
         let answer = reconcile_stacks_at_rest(&cloud, &worker("reconcile", 900))
             .await
@@ -539,7 +509,7 @@ async fn after_its_stack_was_destroyed_a_service_is_refused_with_what_to_do() {
     assert_eq!(deploy(&cloud, '3', 20).await, Outcome::Pending);
     cloud.remove_service(&api);
     assert_eq!(
-        hear(&cloud, &event("change-1", "DELETE_COMPLETE", 60)).await,
+        hear(&cloud, &stack_change("change-1", "DELETE_COMPLETE", 60)).await,
         StackOutcome::Ready
     );
     let services = look_after(&cloud, 70).await;
@@ -594,7 +564,7 @@ async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
             } else {
                 "UPDATE_COMPLETE"
             };
-            hear(&cloud, &event("change-1", status, 200)).await;
+            hear(&cloud, &stack_change("change-1", status, 200)).await;
             cloud.forget_calls();
             cloud
         };
@@ -657,7 +627,7 @@ async fn an_image_whose_putting_back_was_given_up_is_put_back_after_the_next_cha
         cloud.deploy_outside(&api, &pinned('2'), begun + 10);
         cloud.deploy_outside(&api, &pinned('1'), begun + 20);
         cloud.complete(&api);
-        let end = event(id, "UPDATE_ROLLBACK_COMPLETE", begun + 100);
+        let end = stack_change(id, "UPDATE_ROLLBACK_COMPLETE", begun + 100);
         hear(&cloud, &end).await;
         if id == "change-1" {
             cloud.inject_at("UpdateService", Fault::Dies);
@@ -677,7 +647,11 @@ async fn an_image_that_somebody_is_putting_back_is_waited_for() {
     begin(&cloud, "change-1", carried(Some(image('2'))), 100);
     cloud.deploy_outside(&api, &pinned('1'), 120);
     cloud.complete(&api);
-    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 200)).await;
+    hear(
+        &cloud,
+        &stack_change("change-1", "UPDATE_ROLLBACK_COMPLETE", 200),
+    )
+    .await;
     cloud.inject_at("UpdateService", Fault::Dies);
     let _ = stack_at_rest(&cloud, "shop", &worker("one", 210)).await;
     cloud.recover();
@@ -691,113 +665,11 @@ async fn an_image_that_somebody_is_putting_back_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_change_is_told_once_whatever_fails_and_however_often_it_is_heard_of() {
-    for (status, expected) in [
-        ("UPDATE_COMPLETE", "Stack Ready"),
-        ("UPDATE_ROLLBACK_COMPLETE", "Stack Failed"),
-    ] {
-        let end = event("change-1", status, 200);
-        for call in 0..6 {
-            for fault in FAULTS {
-                let cloud = FakeCloud::default();
-                begin(&cloud, "change-1", carried(None), 100);
-                cloud.inject(call, fault);
-                for seconds in [210, 270, 390, 900] {
-                    let _ = stack_changed(&cloud, &end, &worker("watch", seconds)).await;
-                    cloud.recover();
-                }
-                let record = cloud.stack_record("shop").unwrap();
-                assert!(!record.operation.is_changing());
-                assert!(record.outbox.is_empty());
-                let told = cloud.told();
-                assert!(
-                    told.iter().all(|told| *told == expected) && !told.is_empty(),
-                    "call {call} {fault:?}: {told:?}"
-                );
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_change_that_failed_is_told_with_the_first_resource_that_failed_and_why() {
-    let cloud = FakeCloud::default();
-    begin(&cloud, "change-1", carried(None), 100);
-    let failure = FailedResource {
-        logical_id: "ApiService".to_owned(),
-        resource_type: "AWS::ECS::Service".to_owned(),
-        physical_id: None,
-        reason: "Invalid request provided: cpu".to_owned(),
-    };
-    cloud.set_first_failure(STACK_ID, failure.clone());
-    hear(&cloud, &event("change-1", "UPDATE_IN_PROGRESS", 110)).await;
-    hear(
-        &cloud,
-        &StackChange {
-            reason: Some("The following resource(s) failed to update: [ApiService].".to_owned()),
-            ..event("change-1", "UPDATE_ROLLBACK_IN_PROGRESS", 150)
-        },
-    )
-    .await;
-    hear(&cloud, &event("change-1", "UPDATE_ROLLBACK_COMPLETE", 200)).await;
-    let published = cloud.published();
-    let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
-        panic!("{published:?}");
-    };
-    assert_eq!(failed.failed_resource, Some(failure));
-    assert_eq!(
-        failed.reason,
-        "The following resource(s) failed to update: [ApiService]."
-    );
-    assert_eq!(failed.finished_at, noon(200));
-}
-
-#[tokio::test]
-async fn events_of_an_older_change_do_not_end_a_newer_one() {
-    let cloud = FakeCloud::default();
-    begin(&cloud, "change-1", carried(None), 100);
-    hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await;
-    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 110));
-    begin(&cloud, "change-2", carried(None), 300);
-    for late in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"] {
-        assert_eq!(
-            hear(&cloud, &event("change-1", late, 200)).await,
-            StackOutcome::Ignored
-        );
-    }
-    assert!(cloud.stack_record("shop").unwrap().operation.is_changing());
-    // And when the newer one is over, nothing of the older one opens anything.
-    hear(&cloud, &event("change-2", "UPDATE_COMPLETE", 400)).await;
-    for late in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"] {
-        hear(&cloud, &event("change-1", late, 200)).await;
-        hear(&cloud, &event("change-2", late, 400)).await;
-    }
-    assert_eq!(cloud.told(), ["Stack Ready", "Stack Ready"]);
-    assert_eq!(cloud.stack_record("shop").unwrap().operation.id, "change-2");
-}
-
-#[tokio::test]
-async fn an_end_without_our_token_is_compared_with_what_cloudformation_shows() {
-    for (status, expected) in [
-        ("UPDATE_IN_PROGRESS", StackOutcome::Changing),
-        ("UPDATE_COMPLETE", StackOutcome::Ready),
-    ] {
-        let cloud = FakeCloud::default();
-        begin(&cloud, "change-1", carried(None), 100);
-        cloud.set_observed_stack(observed(status, 110));
-        assert_eq!(
-            hear(&cloud, &event("", "UPDATE_COMPLETE", 200)).await,
-            expected
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() {
     let api = follower("api");
     let cloud = on_v2(&api).await;
-    cloud.set_observed_stack(observed("UPDATE_IN_PROGRESS", 100));
-    let begins = event("terraform-1", "UPDATE_IN_PROGRESS", 101);
+    cloud.set_observed_stack(observed_stack("UPDATE_IN_PROGRESS", 100));
+    let begins = stack_change("terraform-1", "UPDATE_IN_PROGRESS", 101);
     assert_eq!(hear(&cloud, &begins).await, StackOutcome::Changing);
     assert_eq!(hear(&cloud, &begins).await, StackOutcome::Changing);
     let operation = cloud.stack_record("shop").unwrap().operation;
@@ -806,9 +678,9 @@ async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() 
     assert_eq!(deploy(&cloud, '3', 110).await, Outcome::Pending);
     cloud.deploy_outside(&api, &pinned('1'), 150);
     cloud.complete(&api);
-    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 100));
+    cloud.set_observed_stack(observed_stack("UPDATE_COMPLETE", 100));
     assert_eq!(
-        hear(&cloud, &event("terraform-1", "UPDATE_COMPLETE", 200)).await,
+        hear(&cloud, &stack_change("terraform-1", "UPDATE_COMPLETE", 200)).await,
         StackOutcome::Ready
     );
     look_after(&cloud, 210).await;
@@ -820,9 +692,9 @@ async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() 
 async fn a_change_by_others_of_which_only_the_end_is_heard_is_told_once() {
     let api = follower("api");
     let cloud = on_v2(&api).await;
-    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 100));
-    let end = event("terraform-1", "UPDATE_COMPLETE", 200);
-    let beginning = event("terraform-1", "UPDATE_IN_PROGRESS", 101);
+    cloud.set_observed_stack(observed_stack("UPDATE_COMPLETE", 100));
+    let end = stack_change("terraform-1", "UPDATE_COMPLETE", 200);
+    let beginning = stack_change("terraform-1", "UPDATE_IN_PROGRESS", 101);
     assert_eq!(hear(&cloud, &end).await, StackOutcome::Ready);
     let told = cloud.told();
     assert_eq!(told.last(), Some(&"Stack Ready"));
@@ -830,126 +702,6 @@ async fn a_change_by_others_of_which_only_the_end_is_heard_is_told_once() {
         assert_eq!(hear(&cloud, &change).await, StackOutcome::Ignored);
     }
     assert_eq!(cloud.told(), told);
-}
-
-#[tokio::test]
-async fn what_is_no_change_of_a_stack_of_longshores_is_ignored() {
-    let cloud = FakeCloud::default();
-    cloud.set_observed_stack(ObservedStack {
-        longshore: None,
-        ..observed("UPDATE_IN_PROGRESS", 100)
-    });
-    for change in [
-        event("console", "UPDATE_IN_PROGRESS", 101),
-        event("console", "UPDATE_COMPLETE", 200),
-        event("plan-1", "REVIEW_IN_PROGRESS", 90),
-        event(&format!("{REMAINS_TOKEN}-1"), "DELETE_IN_PROGRESS", 90),
-        event(&format!("{REMAINS_TOKEN}-1"), "DELETE_COMPLETE", 95),
-    ] {
-        assert_eq!(hear(&cloud, &change).await, StackOutcome::Ignored);
-    }
-    assert_eq!(cloud.stack_record("shop"), None);
-    assert!(cloud.told().is_empty());
-}
-
-#[tokio::test]
-async fn an_import_is_a_step_and_no_end_of_a_change() {
-    let cloud = FakeCloud::default();
-    begin(&cloud, "change-1", carried(None), 100);
-    let mut record = cloud.stack_record("shop").unwrap();
-    record.operation.continuation = Some("https://state/templates/shop/1.json".to_owned());
-    cloud.set_stack_record(record);
-    hear(&cloud, &event("change-1-import", "IMPORT_IN_PROGRESS", 110)).await;
-    assert_eq!(
-        hear(&cloud, &event("change-1-import", "IMPORT_COMPLETE", 120)).await,
-        StackOutcome::Imported
-    );
-    cloud.set_observed_stack(observed("IMPORT_COMPLETE", 110));
-    let answer = reconcile_operations(&cloud, &worker("reconcile", 900))
-        .await
-        .unwrap();
-    assert_eq!(answer.imported, ["shop"]);
-    assert!(cloud.told().is_empty());
-    assert_eq!(
-        hear(&cloud, &event("change-1", "UPDATE_COMPLETE", 200)).await,
-        StackOutcome::Ready
-    );
-    begin(&cloud, "change-2", carried(None), 300);
-    let mut record = cloud.stack_record("shop").unwrap();
-    record.operation.continuation = Some("https://state/templates/shop/2.json".to_owned());
-    cloud.set_stack_record(record);
-    assert_eq!(
-        hear(
-            &cloud,
-            &event("change-2-import", "IMPORT_ROLLBACK_COMPLETE", 400)
-        )
-        .await,
-        StackOutcome::Failed
-    );
-}
-
-#[tokio::test]
-async fn a_reconcile_closes_a_change_whose_end_was_lost_and_waits_as_long_as_cloudformation_does() {
-    let cloud = FakeCloud::default();
-    begin(&cloud, "change-1", carried(None), 100);
-    cloud.set_observed_stack(observed("UPDATE_IN_PROGRESS", 110));
-    for (status, seconds, closed) in [
-        ("UPDATE_IN_PROGRESS", 5 * 3600, 0),
-        ("UPDATE_COMPLETE", 6 * 3600, 1),
-        ("UPDATE_COMPLETE", 7 * 3600, 0),
-    ] {
-        cloud.set_observed_stack(observed(status, 110));
-        let answer = reconcile_operations(&cloud, &worker("reconcile", seconds))
-            .await
-            .unwrap();
-        assert_eq!(answer.closed, closed);
-        assert!(answer.failures.is_empty(), "{answer:?}");
-    }
-    assert_eq!(cloud.told(), ["Stack Ready"]);
-}
-
-#[tokio::test]
-async fn a_change_that_cloudformation_never_heard_of_is_given_up_after_a_while() {
-    let cloud = FakeCloud::default();
-    // The stack is as the change before left it.
-    cloud.set_observed_stack(observed("UPDATE_COMPLETE", 0));
-    begin(&cloud, "change-1", carried(None), 100);
-    for (seconds, closed) in [(200, 0), (200 + BEGINNING.num_seconds(), 1)] {
-        let answer = reconcile_operations(&cloud, &worker("reconcile", seconds))
-            .await
-            .unwrap();
-        assert_eq!(answer.closed, closed);
-    }
-    let published = cloud.published();
-    let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
-        panic!("{published:?}");
-    };
-    assert!(failed.reason.contains("never told"), "{}", failed.reason);
-}
-
-#[tokio::test]
-async fn a_change_that_cloudformation_refuses_is_told_as_failed_and_not_as_begun() {
-    let cloud = FakeCloud::default();
-    let operation = Operation::begin(
-        "change-1",
-        OperationKind::Apply,
-        StackSource::Manual { note: None },
-        noon(0),
-    );
-    let provision = worker("provision", 0);
-    let changes = ChangeCounts::default();
-    cloud.set_stack_record(StackRecord::begin(
-        "shop", None, operation, changes, &provision,
-    ));
-    for _ in 0..2 {
-        abandon(&cloud, "shop", "change-1", "no such role", &provision)
-            .await
-            .unwrap();
-    }
-    abandon(&cloud, "shop", "change-0", "no such role", &provision)
-        .await
-        .unwrap();
-    assert_eq!(cloud.told(), ["Stack Failed"]);
 }
 
 #[tokio::test]

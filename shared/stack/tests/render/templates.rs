@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use longshore_policy::template::TemplateMetadata;
 use longshore_stack::outputs::{names, outputs};
-use longshore_stack::render::{Context, render, with_images_of, without_images};
+use longshore_stack::render::{Context, metadata, render, with_images_of, without_images};
 use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
-use super::support::{Template, context, json as body, rendered};
+use super::support::{STACKS, Template, context, file, json as body, rendered, stack};
 use super::whole::document;
 
 fn of(document: &Value) -> Stack {
@@ -818,4 +819,20 @@ fn versions_are_kept_where_the_stack_file_says_for_how_long() {
         ),
         (&json!("Delete"), &json!("Retain"))
     );
+}
+
+#[test]
+fn what_the_renderer_hands_on_of_the_services_is_what_the_template_says_of_them() {
+    let mut stacks = vec![of(&document())];
+    for (name, environments) in STACKS {
+        let environments = environments.iter();
+        stacks.extend(environments.map(|environment| stack(&file(name), Some(environment))));
+    }
+    for stack in stacks {
+        let rendered = render(&stack, &context());
+        let said = body(&rendered)["Metadata"]["Longshore"].take();
+        let said: TemplateMetadata = serde_json::from_value(said).unwrap();
+        assert_eq!(rendered.metadata, said);
+        assert_eq!(metadata(&stack), said);
+    }
 }

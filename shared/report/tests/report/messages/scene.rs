@@ -215,7 +215,7 @@ pub fn stack_ready(kind: OperationKind, status: &str, source: StackSource) -> Lo
         stack: stack(source),
         kind,
         finished_at: after(221),
-        status: status.to_owned(),
+        status: status.into(),
     })
 }
 
@@ -231,7 +231,7 @@ pub fn stack_failed(kind: OperationKind, status: &str) -> LongshoreEvent {
         stack: stack(payload()),
         kind,
         finished_at: after(431),
-        status: status.to_owned(),
+        status: status.into(),
         reason: "The following resource(s) failed to update: [ApiService].".to_owned(),
         failed_resource: Some(failed_resource).filter(|_| !status.is_empty()),
     })

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_provisioning::watch::stack_changed;
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
-use longshore_rollout::stacks::stack_changed;
 use longshore_rollout::triggers::at_rest::{reconcile_stacks_at_rest, stack_at_rest};
 use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, worker};
@@ -123,7 +123,7 @@ impl World {
             at: self.now(),
             stack: "shop".to_owned(),
             stack_id: STACK_ID.to_owned(),
-            status: status.to_owned(),
+            status: status.into(),
             reason: None,
             client_request_token: Some(record.operation.id),
         };

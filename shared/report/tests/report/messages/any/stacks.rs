@@ -83,7 +83,7 @@ pub fn any_stack_event() -> BoxedStrategy<LongshoreEvent> {
                     stack,
                     kind,
                     finished_at,
-                    status,
+                    status: status.into(),
                 })
             }
         ),
@@ -101,7 +101,7 @@ pub fn any_stack_event() -> BoxedStrategy<LongshoreEvent> {
                         stack,
                         kind,
                         finished_at,
-                        status,
+                        status: status.into(),
                         reason,
                         failed_resource,
                     })

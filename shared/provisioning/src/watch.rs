@@ -1,4 +1,5 @@
-//! Watching stacks: from what CloudFormation says to the end of a change.
+//! Watching stacks: from what CloudFormation says to the end of a change. `watch` calls this for each event, `provision`
+//! for what events did not tell.
 //!
 //! An event is a wake-up. Where it alone does not say what has become of a change, CloudFormation is
 //! asked how the stack is now.
@@ -8,20 +9,20 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt};
+use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_events::image::Image;
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{OperationKind, StackSource};
 use longshore_policy::route::Follower;
 use longshore_policy::template::TemplateMetadata;
+use longshore_rollout::documents::{RecordStore, StackKey, StackRecordStore};
+use longshore_rollout::ports::{Cloud, TaskDefinition};
+use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord, flush};
+use longshore_rollout::task_definition::pinned_image;
 use longshore_state::{CallError, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
-use crate::documents::{RecordStore, StackKey, StackRecordStore};
-use crate::ports::{Cloud, ObservedStack, StackObserver, TaskDefinition};
-use crate::stack_record::{
-    Carried, Operation, OperationState, Phase, REMAINS_TOKEN, StackRecord, flush,
-};
-use crate::task_definition::pinned_image;
+use crate::ports::{ObservedStack, REMAINS_TOKEN, StackObserver};
 
 /// How long after a change was written down CloudFormation must have heard of it. Longer than
 /// `provision` may run and be tried again.
@@ -56,8 +57,8 @@ pub async fn stack_changed<C: Cloud + StackObserver>(
     worker: &Worker,
 ) -> Result<StackOutcome, CallError> {
     let token = change.client_request_token.as_deref();
-    let phase = Phase::of(&change.status);
-    if phase == Phase::Planned || token.is_some_and(|token| token.starts_with(REMAINS_TOKEN)) {
+    let phase = change.status.phase();
+    if phase == StackPhase::Planned || token.is_some_and(|token| token.starts_with(REMAINS_TOKEN)) {
         return Ok(StackOutcome::Ignored);
     }
     let watch = Watch {
@@ -180,7 +181,7 @@ struct Watch<'a, C> {
 /// How a stack came to rest.
 struct Rest<'a> {
     stack_id: &'a str,
-    status: &'a str,
+    status: &'a StackStatus,
     reason: Option<&'a str>,
     token: Option<&'a str>,
     at: DateTime<Utc>,
@@ -193,12 +194,12 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         mut record: StackRecord,
         version: Version,
         change: &StackChange,
-        phase: Phase,
+        phase: StackPhase,
     ) -> Result<StackOutcome, CallError> {
         let operation = &mut record.operation;
         let token = change.client_request_token.as_deref();
         if !token.is_some_and(|token| operation.has_token(token)) {
-            if phase == Phase::Changing {
+            if phase == StackPhase::Changing {
                 return Ok(StackOutcome::Ignored);
             }
             // Of an older change, or of ours without our token: CloudFormation knows.
@@ -214,8 +215,8 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
                 _ => Ok(StackOutcome::Ignored),
             };
         }
-        if phase != Phase::Changing {
-            if is_import(operation, token) && phase == Phase::Ready {
+        if phase != StackPhase::Changing {
+            if is_import(operation, token) && phase == StackPhase::Ready {
                 return Ok(StackOutcome::Imported);
             }
             let rest = Rest {
@@ -231,7 +232,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         operation.started_at.get_or_insert(change.at);
         operation.stack_id = Some(change.stack_id.clone());
         // The event that ends a rollback does not say why there was one.
-        if change.status.contains("ROLLBACK") && operation.reason.is_none() {
+        if change.status.is_rollback() && operation.reason.is_none() {
             operation.reason.clone_from(&change.reason);
         }
         let version = if *operation == before {
@@ -249,7 +250,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         &self,
         stored: Option<(StackRecord, Version)>,
         change: &StackChange,
-        phase: Phase,
+        phase: StackPhase,
     ) -> Result<StackOutcome, CallError> {
         let token = change.client_request_token.as_deref();
         if let Some((record, version)) = &stored {
@@ -270,15 +271,15 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         if observed.longshore.is_none() && before.is_none() {
             return Ok(StackOutcome::Ignored);
         }
-        let now = Phase::of(&observed.status);
+        let now = observed.status.phase();
         // Late: what ended the change comes after it, or has come before it.
-        if phase == Phase::Changing && now != Phase::Changing {
+        if phase == StackPhase::Changing && now != StackPhase::Changing {
             return Ok(StackOutcome::Ignored);
         }
         let operation = self.begun_by_others(before, change, &observed).await?;
         let record = StackRecord::follow(self.stack, before, operation);
         let version = stored.as_ref().map(|(_, version)| version);
-        if phase == Phase::Changing || now == Phase::Changing {
+        if phase == StackPhase::Changing || now == StackPhase::Changing {
             self.cloud.save_stack(&record, version).await?;
             return Ok(StackOutcome::Changing);
         }
@@ -299,7 +300,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         change: &StackChange,
         observed: &ObservedStack,
     ) -> Result<Operation, CallError> {
-        let kind = if change.status.starts_with("DELETE_") {
+        let kind = if change.status.is_deletion() {
             OperationKind::Destroy
         } else {
             OperationKind::Apply
@@ -381,7 +382,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             if is_gone {
                 let rest = Rest {
                     stack_id: &operation.stack_id.clone().unwrap_or_default(),
-                    status: "DELETE_COMPLETE",
+                    status: &StackStatus::deleted(),
                     reason: None,
                     token: None,
                     at: self.worker.now,
@@ -401,14 +402,11 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(StackOutcome::Failed);
         };
-        if matches!(
-            Phase::of(&observed.status),
-            Phase::Changing | Phase::Planned
-        ) {
+        if !observed.status.is_settled() {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(StackOutcome::Changing);
         }
-        if operation.continuation.is_some() && observed.status == "IMPORT_COMPLETE" {
+        if operation.continuation.is_some() && observed.status.is_imported() {
             flush(self.cloud, record, version, self.worker).await?;
             return Ok(StackOutcome::Imported);
         }
@@ -442,7 +440,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         version: Option<&Version>,
         rest: Rest<'_>,
     ) -> Result<StackOutcome, CallError> {
-        let has_failed = Phase::of(rest.status) == Phase::Failed;
+        let has_failed = rest.status.phase() == StackPhase::Failed;
         let failed_resource = if has_failed {
             self.cloud.first_failure(rest.stack_id, rest.token).await?
         } else {
