@@ -130,7 +130,9 @@ where
         }
         MirrorCommand::Status(StackArguments { stack, output }) => {
             let status = status(cloud, &stack).await?;
-            answer(output, &status, || status_in_words(&status), true)
+            let outcome = status.sync.as_ref().and_then(|sync| sync.outcome.as_ref());
+            let is_clean = outcome.is_none_or(SyncOutcome::is_clean);
+            answer(output, &status, || status_in_words(&status), is_clean)
         }
         MirrorCommand::Verify(StackArguments { stack, output }) => {
             let (source, _) = source(&stack).await?;
@@ -189,10 +191,12 @@ async fn run_to_the_end<C: SyncCloud, S: Source, T: Transferrer>(
         }
         outcome => outcome,
     };
-    let is_good = !matches!(
-        outcome,
-        RunOutcome::Failed { .. } | RunOutcome::Refused { .. }
-    );
+    let is_good = match &outcome {
+        RunOutcome::Failed { .. } | RunOutcome::Refused { .. } => false,
+        // Whoever started it from a script is told of what is missing, too.
+        RunOutcome::Completed { result, .. } => result.is_clean(),
+        RunOutcome::Unchanged { .. } | RunOutcome::Running { .. } => true,
+    };
     answer(
         output,
         &outcome,
@@ -325,7 +329,9 @@ fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
             place_in_words(*runs_on)
         ),
         RunOutcome::Completed { sync_id, result } => {
-            format!("sync {sync_id} completed: {}", result_in_words(result))
+            let mut text = format!("sync {sync_id} completed: {}\n", result_in_words(result));
+            warnings_in_words(&mut text, result);
+            text
         }
         RunOutcome::Failed {
             sync_id,
@@ -337,8 +343,26 @@ fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
                 result_in_words(result)
             );
             list(&mut text, &result.transfer.failures, failure_in_words);
+            warnings_in_words(&mut text, result);
             text
         }
+    }
+}
+
+/// What somebody should look at, although it kept no file back.
+fn warnings_in_words(text: &mut String, result: &SyncOutcome) {
+    for warning in &result.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    if let Some(reason) = &result.deletion_refused {
+        let _ = writeln!(text, "warning: nothing is deleted: {reason}");
+    }
+    if result.missing_manifests > 0 {
+        let _ = writeln!(
+            text,
+            "warning: {} missing: brew 6 cannot install their formulae; the next sync asks for them again",
+            counted(result.missing_manifests, "manifest")
+        );
     }
 }
 
@@ -380,6 +404,7 @@ fn status_in_words(status: &SyncStatus) -> String {
             } else if let Some(result) = &sync.outcome {
                 let _ = writeln!(text, "{}", result_in_words(result));
                 list(&mut text, &result.transfer.failures, failure_in_words);
+                warnings_in_words(&mut text, result);
             }
         }
     }
@@ -461,6 +486,9 @@ fn verification_in_words(verification: &Verification) -> String {
             list(&mut text, keys, Clone::clone);
         }
     }
+    for refused in &verification.wrong_index_files {
+        let _ = writeln!(text, "wrong: {}", refused_in_words(refused));
+    }
     text.push_str(match verification.index {
         PublishedIndex::Same => "the index is the one that its source publishes",
         PublishedIndex::Other => "the index is another one than its source publishes",
@@ -489,6 +517,7 @@ fn list<I>(text: &mut String, items: &[I], in_words: impl Fn(&I) -> String) {
 
 #[cfg(test)]
 mod tests {
+    use longshore_state::ErrorClass;
     use longshore_testkit::{FakeFormula, FakeMirror, MIRROR_STACK};
     use serde_json::Value;
 
@@ -562,6 +591,25 @@ mod tests {
                 assert_eq!(outcome["result"]["transfer"]["failed"], 1);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_sync_did_without_is_told_by_run_and_status_and_by_their_exit_status() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(3));
+        mirror.fail_manifest(&formulae(3)[1], Some(ErrorClass::Denied));
+        let answer = done(&mirror, run_of(Output::Text)).await;
+        let status = done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
+        for answer in [answer, status] {
+            assert!(!answer.is_good);
+            assert!(
+                answer.text.contains("warning: 1 manifest missing"),
+                "{}",
+                answer.text
+            );
+        }
+        mirror.fail_manifest(&formulae(3)[1], None);
+        assert!(done(&mirror, run_of(Output::Text)).await.is_good);
     }
 
     #[tokio::test]

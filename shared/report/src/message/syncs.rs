@@ -30,6 +30,7 @@ pub(super) fn planned(event: &SyncPlanned) -> Message {
         fact("No longer in the index", &counted(event.removed, "file")),
         fact("To delete", &counted(event.to_delete, "file")),
     ];
+    facts.extend(deletion_refused(event.deletion_refused.as_deref()));
     facts.extend(refused_count(event.refused));
     facts.push(fact("Runs", &place(event.runs_on)));
     facts.push(fact(
@@ -54,6 +55,7 @@ pub(super) fn planned(event: &SyncPlanned) -> Message {
         .map(Block::section),
     );
     blocks.extend(refused_entries(&event.refused_entries, event.refused));
+    blocks.extend(warnings(&event.warnings));
     blocks.extend(note(&sync.source));
     blocks.push(context(sync));
     let deletes = match event.to_delete {
@@ -119,7 +121,10 @@ pub(super) fn progressed(event: &SyncProgressed) -> Message {
 
 pub(super) fn completed(event: &SyncCompleted) -> Message {
     let (sync, outcome) = (&event.sync, &event.outcome);
-    let headline = headline("✅ Sync completed", sync);
+    let headline = match outcome.is_clean() {
+        true => headline("✅ Sync completed", sync),
+        false => headline("⚠️ Sync completed with warnings", sync),
+    };
     let took = duration(sync.requested_at, outcome.finished_at);
     let facts = [
         transferred(&outcome.transfer),
@@ -130,6 +135,7 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
     .concat();
     let mut blocks = vec![Block::header(headline.clone()), lines(&facts)];
     blocks.extend(refused_entries(&outcome.refused_entries, outcome.refused));
+    blocks.extend(warnings(&outcome.warnings));
     blocks.extend(note(&sync.source));
     blocks.push(context(sync));
     let refused = match outcome.refused {
@@ -173,6 +179,7 @@ pub(super) fn failed(event: &SyncFailed) -> Message {
     ];
     blocks.extend(failures(&outcome.transfer));
     blocks.extend(refused_entries(&outcome.refused_entries, outcome.refused));
+    blocks.extend(warnings(&outcome.warnings));
     blocks.extend(note(&sync.source));
     blocks.push(context(sync));
     let given_up = match outcome.transfer.failed {
@@ -298,6 +305,16 @@ fn outcome_facts(outcome: &SyncOutcome) -> Vec<String> {
     if outcome.deleted > 0 {
         facts.push(fact("Deleted", &counted(outcome.deleted, "file")));
     }
+    facts.extend(deletion_refused(outcome.deletion_refused.as_deref()));
+    if outcome.missing_manifests > 0 {
+        facts.push(fact(
+            "Missing",
+            &format!(
+                "{}: brew 6 cannot install their formulae; the next sync asks for them again",
+                counted(outcome.missing_manifests, "manifest")
+            ),
+        ));
+    }
     facts.extend(refused_count(outcome.refused));
     facts.push(fact("Ran", &place(outcome.runs_on)));
     facts.push(fact("Cost", &cost(outcome.cost_in_micro_usd)));
@@ -308,6 +325,20 @@ fn outcome_facts(outcome: &SyncOutcome) -> Vec<String> {
             .map(|key| fact("Report", &code(key, KEY))),
     );
     facts
+}
+
+fn deletion_refused(reason: Option<&str>) -> Option<String> {
+    let reason = line(given(reason?), LISTED_REASON);
+    Some(fact("Nothing is deleted", &reason))
+}
+
+fn warnings(warnings: &[String]) -> Option<Block> {
+    let told: Vec<String> = warnings
+        .iter()
+        .map(|warning| line(given(warning), LISTED_REASON))
+        .collect();
+    let count = told.len() as u64;
+    list("Warnings", told, count).map(Block::section)
 }
 
 fn refused_count(refused: u64) -> Option<String> {

@@ -314,6 +314,9 @@ fn outcome(failures: Vec<TransferFailure>) -> SyncOutcome {
         finished_at: after(230),
         cost_in_micro_usd: 346_000,
         report_key: Some(".longshore/reports/0d9c8a52.json".to_owned()),
+        missing_manifests: 0,
+        deletion_refused: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -335,6 +338,8 @@ fn sync_planned(source: SyncSource, runs_on: RunsOn, to_delete: u64) -> Longshor
         refused_entries: vec![refused_entry()],
         runs_on,
         estimated_cost_in_micro_usd: 350_000,
+        deletion_refused: None,
+        warnings: Vec::new(),
     })
 }
 
@@ -1394,6 +1399,9 @@ fn any_outcome() -> BoxedStrategy<SyncOutcome> {
                 finished_at,
                 cost_in_micro_usd,
                 report_key,
+                missing_manifests: 0,
+                deletion_refused: None,
+                warnings: Vec::new(),
             },
         )
         .boxed()
@@ -1429,6 +1437,8 @@ fn any_sync_event() -> BoxedStrategy<LongshoreEvent> {
                         refused_entries,
                         runs_on,
                         estimated_cost_in_micro_usd: cost,
+                        deletion_refused: None,
+                        warnings: Vec::new(),
                     })
                 }
             ),
