@@ -20,6 +20,8 @@ pub enum Answer {
     Cut(usize),
     /// So many bytes of what was asked for, then nothing more.
     Stall(usize),
+    /// All of what was asked for, a few bytes at a time, for ever.
+    Trickle,
     /// Without a length, until the connection ends.
     Unmeasured,
     /// A status and headers.
@@ -41,6 +43,8 @@ struct State {
     sent: usize,
     /// Bytes a millisecond.
     pace: Option<usize>,
+    /// Whether every request is answered with 503.
+    is_out: bool,
 }
 
 /// A server on a port of its own; it lives as long as the test.
@@ -98,6 +102,15 @@ impl Server {
         self.state.lock().unwrap().pace = Some(bytes_per_millisecond);
     }
 
+    /// Answers every request with 503 until it comes back.
+    pub fn go_out(&self) {
+        self.state.lock().unwrap().is_out = true;
+    }
+
+    pub fn come_back(&self) {
+        self.state.lock().unwrap().is_out = false;
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.state.lock().unwrap().requests.clone()
     }
@@ -121,7 +134,9 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         .collect();
     let (answer, content, pace) = {
         let mut state = state.lock().unwrap();
+        let is_out = state.is_out;
         let answer = match state.answers.get_mut(&path) {
+            _ if is_out => Answer::Status(503, Vec::new()),
             Some(answers) if !answers.is_empty() => answers.remove(0),
             _ => Answer::Content,
         };
@@ -181,6 +196,13 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         Answer::Cut(length) | Answer::Stall(length) => length.min(body.len()),
         _ => body.len(),
     };
+    if matches!(answer, Answer::Trickle) {
+        for piece in body.chunks(10) {
+            stream.write_all(piece).await?;
+            stream.flush().await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
     for piece in body[..end].chunks(64 * 1024) {
         stream.write_all(piece).await?;
         state.lock().unwrap().sent += piece.len();
