@@ -33,6 +33,8 @@ struct State {
     faults: HashMap<&'static str, Vec<Fault>>,
     calls: Vec<String>,
     denied: Vec<String>,
+    wrong: Option<(u32, fastrand::Rng)>,
+    is_out: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -69,6 +71,17 @@ impl Bucket {
         state.faults.insert(call, faults.to_vec());
     }
 
+    /// Of a hundred calls so many fail, in any way, at random.
+    pub fn misbehave(&self, percent: u32, seed: u64) {
+        let random = fastrand::Rng::with_seed(seed);
+        self.state.lock().unwrap().wrong = Some((percent, random));
+    }
+
+    /// Answers every call with SlowDown until it is back.
+    pub fn set_out(&self, is_out: bool) {
+        self.state.lock().unwrap().is_out = is_out;
+    }
+
     /// No key that begins so may be written.
     pub fn deny(&self, prefix: &str) {
         self.state.lock().unwrap().denied.push(prefix.to_owned());
@@ -79,6 +92,18 @@ impl Bucket {
         state.calls.push(format!("{call} {key}"));
         if call == "put" && state.denied.iter().any(|denied| key.starts_with(denied)) {
             return Some(Fault::Denied);
+        }
+        if state.is_out {
+            return Some(Fault::Throttled);
+        }
+        if let Some((percent, random)) = &mut state.wrong
+            && random.u32(0..100) < *percent
+        {
+            return Some(match random.u32(0..3) {
+                0 => Fault::Throttled,
+                1 => Fault::Denied,
+                _ => Fault::Refused,
+            });
         }
         let faults = state.faults.get_mut(call)?;
         (!faults.is_empty()).then(|| faults.remove(0))
