@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::index::{Formula, Index, IndexReader};
 use crate::json::ValueEnd;
 use crate::layout;
+use crate::names;
 use crate::platforms::Platforms;
 use crate::selection::{Filter, Selection, WantedBottle};
 
@@ -113,7 +114,8 @@ impl Generation<'_> {
             .filter_map(|refused| refused.entry.split(' ').next())
             .collect();
         for (name, package) in &packages.formulae {
-            if refused.contains(name.as_str()) {
+            // Such an entry is told, and is in the index's signed form, too.
+            if refused.contains(name.as_str()) || names::check_formula(name).is_err() {
                 continue;
             }
             let mut digests = Vec::new();

@@ -218,6 +218,7 @@ impl<'a> Reader<'a> {
             () = self.stop.requested() => return Err(ReadError::Stopped),
         }
         self.counts.attempts += 1;
+        self.progress.try_again();
         Ok(())
     }
 

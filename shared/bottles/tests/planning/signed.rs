@@ -170,6 +170,14 @@ fn a_file_of_packages_of_the_same_day_is_accepted_in_every_form_that_brew_has_wr
         checked(json!({"elsewhere": {"stable_version": "1"}})),
         Ok(())
     );
+    // Neither does the reader of the index take these.
+    for name in ["", "../up", "a b"] {
+        assert_eq!(
+            checked(json!({name: {"bottle_checksum": digest(1)}})),
+            Ok(()),
+            "{name}"
+        );
+    }
     let new = checked(json!({"elsewhere": {"bottle_checksum": digest(1)}})).unwrap_err();
     assert!(new.contains("names a bottle of `elsewhere`"), "{new}");
 }
