@@ -17,7 +17,7 @@ use crate::names;
 /// No formula's entry is longer: the largest of the real index has 5 kB.
 const LONGEST_ENTRY: usize = 4 << 20;
 
-/// Of so many bottles, one of the same tag is found by looking at all.
+/// Up to this number of bottles, one of the same tag is found by looking at all.
 const FEW: usize = 64;
 
 /// A formula of the index, as far as a mirror needs it.

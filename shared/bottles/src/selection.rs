@@ -503,7 +503,7 @@ mod tests {
                 "pattern `curl` matches no formula that has bottles",
             ]
         );
-        // The source has an index file for it: it is none of ours to doubt.
+        // The source has an index file for it, and knows better.
         let of_source = BTreeSet::from(["tahoee".to_owned(), "s390x_linux".to_owned()]);
         assert_eq!(problems(&odd, &index, &of_source).len(), 2);
     }

@@ -10,8 +10,7 @@ use tokio::time::Instant;
 
 use crate::settings::Patience;
 
-/// So many failures in a row, of whichever files, and nothing that went well between them: nothing gets
-/// through, and no further file is begun.
+/// After this many failures in a row, of any files, nothing gets through, and no further file is begun.
 const OUTAGE: u32 = 4;
 
 /// What can be out.

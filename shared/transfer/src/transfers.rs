@@ -1,4 +1,4 @@
-//! Many files at once, under one limit, of which none is begun while nothing gets through.
+//! Many files at once, under one limit. No further one is begun while nothing gets through.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use crate::stop::Stop;
 /// How many failures a report lists; it counts all.
 const LISTED_FAILURES: usize = 100;
 
-/// A bucket that allows none of so many files in a row is not open to this role.
+/// A bucket that allows none of 20 files in a row is not open to this role.
 const DENIED_FOR_ALL: usize = 20;
 
 /// How long files that were broken off may take to write down what they have.

@@ -29,7 +29,7 @@ pub(crate) const INDEX: &str = "formula.json";
 /// publishing just now.
 const GENERATIONS: usize = 2;
 
-/// An index file that the mirror has, and that its source has not had for so long, is not published there
+/// An index file that the mirror has, and that its source has not had for this long, is not published there
 /// any more: Homebrew drops platforms.
 const WITHDRAWN_AFTER: Duration = Duration::days(3);
 
