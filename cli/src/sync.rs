@@ -10,7 +10,7 @@ use longshore_bottles::sync::record::{Sync, SyncState};
 use longshore_bottles::sync::{
     Engine, RunOutcome, RunRequest, SyncOptions, advance, plan, run as run_sync, status, verify,
 };
-use longshore_events::longshore::SyncSource;
+use longshore_events::longshore::{SyncOutcome, SyncSource};
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -120,7 +120,9 @@ where
         }
         MirrorCommand::Status(StackArguments { stack, output }) => {
             let status = status(cloud, &stack).await?;
-            answer(output, &status, || status_in_words(&status), true)
+            let outcome = status.sync.as_ref().and_then(|sync| sync.outcome.as_ref());
+            let is_clean = outcome.is_none_or(SyncOutcome::is_clean);
+            answer(output, &status, || status_in_words(&status), is_clean)
         }
         MirrorCommand::Verify(StackArguments { stack, output }) => {
             let (source, _) = source(&stack).await?;
@@ -179,10 +181,12 @@ async fn run_to_the_end<C: SyncCloud, S: Source, T: Transferrer>(
         }
         outcome => outcome,
     };
-    let is_good = !matches!(
-        outcome,
-        RunOutcome::Failed { .. } | RunOutcome::Refused { .. }
-    );
+    let is_good = match &outcome {
+        RunOutcome::Failed { .. } | RunOutcome::Refused { .. } => false,
+        // Whoever started it from a script hears of what is missing, too.
+        RunOutcome::Completed { result, .. } => result.is_clean(),
+        RunOutcome::Unchanged { .. } | RunOutcome::Running { .. } => true,
+    };
     answer(
         output,
         &outcome,
@@ -240,6 +244,7 @@ fn ended(sync: &Sync) -> Option<RunOutcome> {
 
 #[cfg(test)]
 mod tests {
+    use longshore_state::ErrorClass;
     use longshore_testkit::{FakeFormula, FakeMirror, MIRROR_STACK};
     use serde_json::Value;
 
@@ -315,6 +320,25 @@ mod tests {
                 assert_eq!(outcome["result"]["transfer"]["failed"], 1);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_sync_did_without_is_told_by_run_and_status_and_by_their_exit_status() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(3));
+        mirror.fail_manifest(&formulae(3)[1], Some(ErrorClass::Denied));
+        let answer = done(&mirror, run_of(Output::Text)).await;
+        let status = done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
+        for answer in [answer, status] {
+            assert!(!answer.is_good);
+            assert!(
+                answer.text.contains("warning: 1 manifest missing"),
+                "{}",
+                answer.text
+            );
+        }
+        mirror.fail_manifest(&formulae(3)[1], None);
+        assert!(done(&mirror, run_of(Output::Text)).await.is_good);
     }
 
     #[tokio::test]

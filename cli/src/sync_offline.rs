@@ -1,6 +1,6 @@
 //! `longshore sync plan --index` and `longshore sync inventory`: what a sync would do, from files alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -38,9 +38,12 @@ pub struct SelectionArguments {
     /// Only what brew pours on this platform, such as arm64_tahoe; can be given several times
     #[arg(long = "platform", value_name = "TAG")]
     pub platforms: Vec<String>,
-    /// Only formulae of this name, with * and ?; can be given several times
+    /// Only formulae of this name, with * and ?, without what they depend on; can be given several times
     #[arg(long = "formula", value_name = "PATTERN")]
     pub formulae: Vec<String>,
+    /// With what those formulae depend on
+    #[arg(long, requires = "formulae")]
+    pub with_dependencies: bool,
     /// Without formulae that are deprecated
     #[arg(long)]
     pub exclude_deprecated: bool,
@@ -130,6 +133,7 @@ impl From<&SelectionArguments> for Selection {
         Self {
             platforms: arguments.platforms.clone(),
             formulae: arguments.formulae.clone(),
+            with_dependencies: arguments.with_dependencies,
             exclude_deprecated: arguments.exclude_deprecated,
             exclude_disabled: arguments.exclude_disabled,
         }
@@ -169,7 +173,8 @@ fn read_index(path: &Path) -> anyhow::Result<Index> {
 
 impl Plan {
     fn new(index: Index, inventory: &Inventory, selection: &Selection) -> Self {
-        let mut warnings = problems(selection, &index);
+        // Nobody asks the source which platforms it has index files for.
+        let mut warnings = problems(selection, &index, &BTreeSet::new());
         let wanted = wanted(&index, selection);
         if wanted.is_empty() {
             warnings.push("the selection leaves no bottle of the index".to_owned());

@@ -10,8 +10,8 @@ use longshore_bottles::sync::{
 use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn, SyncOutcome};
 use longshore_events::transfer::TransferFailure;
 use longshore_report::words::{
-    NOT_PUBLISHED, bytes, cost, counted, duration, files, mirror_unchanged, more, number, place,
-    second,
+    MANIFESTS_MISSING, NOT_PUBLISHED, bytes, cost, counted, duration, files, mirror_unchanged,
+    more, number, place, second,
 };
 
 /// How many of something are listed for people.
@@ -122,7 +122,10 @@ pub fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
             place(*runs_on)
         ),
         RunOutcome::Completed { sync_id, result } => {
-            format!("sync {sync_id} completed: {}", result_in_words(result))
+            let result_in_words = result_in_words(result);
+            let mut text = format!("sync {sync_id} completed: {result_in_words}\n");
+            text.push_str(&shortcomings_in_words(result));
+            text
         }
         RunOutcome::Failed {
             sync_id,
@@ -139,9 +142,26 @@ pub fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
                 "file",
                 failure_in_words,
             );
+            text.push_str(&shortcomings_in_words(result));
             text
         }
     }
+}
+
+/// What somebody should look at, although it kept no file back: a line each.
+fn shortcomings_in_words(result: &SyncOutcome) -> String {
+    let mut warnings = result.warnings.clone();
+    warnings.extend(
+        result
+            .deletion_refused
+            .as_deref()
+            .map(|reason| format!("nothing is deleted: {reason}")),
+    );
+    if result.missing_manifests > 0 {
+        let manifests = counted(result.missing_manifests, "manifest");
+        warnings.push(format!("{manifests} missing: {MANIFESTS_MISSING}"));
+    }
+    warnings_in_words(&warnings)
 }
 
 fn result_in_words(result: &SyncOutcome) -> String {
@@ -188,6 +208,7 @@ pub fn status_in_words(status: &SyncStatus) -> String {
                     "file",
                     failure_in_words,
                 );
+                text.push_str(&shortcomings_in_words(result));
             }
         }
     }
@@ -269,6 +290,9 @@ pub fn verification_in_words(verification: &Verification) -> String {
             let _ = writeln!(text, "{what}: {}", keys.len());
             list(&mut text, keys, "file", Clone::clone);
         }
+    }
+    for refused in &verification.wrong_index_files {
+        let _ = writeln!(text, "wrong: {}: {}", refused.entry, refused.reason);
     }
     text.push_str(match verification.index {
         PublishedIndex::Same => "the index is the one that its source publishes",

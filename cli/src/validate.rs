@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use longshore_bottles::platforms::Platforms;
+use longshore_bottles::selection::unknown;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_provisioning::error::Line;
 use longshore_report::words::counted;
-use longshore_stack::check::check_without_surroundings;
+use longshore_stack::check::{Finding, check_without_surroundings};
 use longshore_stack::read::{Selection, environments, read};
+use longshore_stack::spec::Stack;
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -88,8 +91,9 @@ fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
         let problems = match read(content, &selection) {
             Ok(reading) => {
                 let unknown = reading.locate(check_without_surroundings(&reading.stack));
+                let of_mirror = reading.locate(unknown_platforms(&reading.stack));
                 let mut warnings = reading.warnings;
-                warnings.extend(unknown);
+                warnings.extend(unknown.into_iter().chain(of_mirror));
                 warnings
             }
             Err(problems) => problems,
@@ -112,6 +116,27 @@ fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
     }
     all.sort_by_key(|found| (found.problem.line.unwrap_or(u32::MAX), found.problem.column));
     all
+}
+
+/// Platforms of a mirror that are none of those that this program knows. The index may know them: it is asked
+/// by a sync, which warns again.
+fn unknown_platforms(stack: &Stack) -> Vec<Finding> {
+    let known = Platforms::known();
+    let named = stack
+        .bottle_sync
+        .iter()
+        .flat_map(|mirror| &mirror.platforms);
+    named
+        .enumerate()
+        .filter_map(|(number, platform)| {
+            Some(Finding {
+                path: format!("bottle_sync.platforms[{number}]"),
+                value: Some(platform.clone()),
+                message: unknown(platform, &known)?,
+                severity: Severity::Warning,
+            })
+        })
+        .collect()
 }
 
 /// A line a problem, as compilers write them, and how many there are.
@@ -168,6 +193,31 @@ environments:
             Path::new("shop.yaml"),
             &problems(SHOP.as_bytes(), &selected),
         )
+    }
+
+    #[test]
+    fn a_platform_of_a_mirror_that_nobody_knows_is_a_warning_where_it_stands() {
+        let mirror = "\
+name: bottles
+network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
+buckets: {bottles: {}}
+bottle_sync:
+  bucket: bottles
+  platforms: [arm64_tahoe, arm64_tahoee, macos, x86_64_linux]
+services: {}
+";
+        let problems = problems(mirror.as_bytes(), &[None]);
+        let text = in_words(Path::new("bottles.yaml"), &problems);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        for (line, platform) in lines.iter().zip(["arm64_tahoee", "macos"]) {
+            assert!(line.starts_with("bottles.yaml:6:"), "{line}");
+            assert!(
+                line.contains(&format!("platform `{platform}` is not known")),
+                "{line}"
+            );
+        }
+        assert_eq!(lines[2], "bottles.yaml: 0 errors, 2 warnings");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// A task that works and has got no byte for so long will not get one either.
+/// A task that works, has got no byte for so long, and has not even tried, will not get one either.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 
 /// So many callers are answered at the same time; the others are hung up on.
@@ -98,7 +98,8 @@ impl Health {
         state.moved_at = Instant::now();
     }
 
-    /// How far it is, and how many bytes have come in all, those of unfinished files too.
+    /// How far it is, and a number that grows with each byte that comes and with each attempt: a task that
+    /// waits out an outage tries again, and is not stuck.
     pub fn observe(&self, progress: TransferProgress, received: u64) {
         let mut state = self.state();
         if (progress, received) != (state.progress, state.received) {

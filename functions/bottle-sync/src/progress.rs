@@ -25,7 +25,7 @@ pub async fn watch(counter: &ProgressCounter, health: &Health, work: &Work) -> I
     loop {
         ticks.tick().await;
         let (done, moved) = (counter.snapshot(), counter.moved_bytes());
-        health.observe(done, moved);
+        health.observe(done, moved.saturating_add(counter.tried_again()));
         let since = said_at.elapsed();
         if since >= SAY {
             say(work, done, moved - moved_then, since);

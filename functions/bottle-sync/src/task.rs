@@ -5,7 +5,7 @@ use longshore_aws::{AwsCloud, S3Destination, Secrets};
 use longshore_bottles::ports::Transferred;
 use longshore_events::transfer::TransferItem;
 use longshore_runtime::configuration::task::TaskConfiguration;
-use longshore_transfer::settings::CONCURRENCY;
+use longshore_transfer::settings::{CONCURRENCY, OUTAGE, Patience};
 use longshore_transfer::{HttpClient, ProgressCounter, Settings, Stop, Transfers};
 
 use crate::arguments::Location;
@@ -55,7 +55,10 @@ impl Task {
             bandwidth_limit: configuration.bandwidth_limit,
             temporary: configuration.resume_directory,
             private_hosts: configuration.private_hosts,
-            ..Settings::default()
+            patience: Patience {
+                outage: configuration.outage_patience.unwrap_or(OUTAGE),
+                ..Patience::default()
+            },
         })?;
         let aws = longshore_aws::load_configuration().await;
         let bus = configuration.event_bus_name.unwrap_or_default();
@@ -99,7 +102,10 @@ impl Task {
         let work = Work {
             shard: shard.to_owned(),
             files: items.len() as u64,
-            bytes: items.iter().filter_map(|item| item.size).sum(),
+            bytes: items
+                .iter()
+                .filter_map(|item| item.size)
+                .fold(0, u64::saturating_add),
         };
         tracing::info!(
             shard,

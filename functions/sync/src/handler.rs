@@ -371,6 +371,9 @@ fn log(stack: &str, outcome: &RunOutcome) {
             sync_id,
             files = result.transfer.files,
             bytes = result.transfer.bytes,
+            missing_manifests = result.missing_manifests,
+            deletion_refused = result.deletion_refused.is_some(),
+            warnings = result.warnings.len(),
             "sync completed"
         ),
         RunOutcome::Failed {

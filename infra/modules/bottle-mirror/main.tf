@@ -108,45 +108,42 @@ resource "aws_cloudfront_function" "request" {
   code    = file("${path.module}/request.js")
 }
 
-# A bottle's name never comes to mean other content.
-resource "aws_cloudfront_cache_policy" "immutable" {
-  count = var.internet ? 1 : 0
-
-  name        = "${var.name}-immutable"
-  comment     = "Bottles and blobs"
-  min_ttl     = 0
-  default_ttl = 2592000
-  max_ttl     = 31536000
-
-  parameters_in_cache_key_and_forwarded_to_origin {
-    cookies_config {
-      cookie_behavior = "none"
-    }
-    headers_config {
-      header_behavior = "none"
-    }
-    query_strings_config {
-      query_string_behavior = "none"
-    }
+locals {
+  # How long the edge keeps what is behind a path: seconds.
+  kept = {
+    # A blob's name is its digest.
+    blobs = 2592000
+    # Homebrew has published a bottle again under its name, with other content.
+    # After a day CloudFront asks S3 whether it is still the same one.
+    bottles = 86400
+    # A manifest is written anew when a formula gets a bottle for one more
+    # platform.
+    manifests = 60
+    # brew asks for an index if it was modified since its own last success. An
+    # answer that the edge has kept over a publication is older than the new
+    # index and newer than the old one: brew would miss the new one until the
+    # one after it.
+    index = 0
   }
+
+  # Whatever is not listed here is a bottle.
+  behaviors = [
+    { path_pattern = "/api/*", kept = "index" },
+    { path_pattern = "*/manifests/*", kept = "manifests" },
+    { path_pattern = "/v2/*/blobs/*", kept = "blobs" },
+  ]
 }
 
-# An index is written anew by each sync, and so is a manifest when a formula gets
-# a bottle for one more platform.
-resource "aws_cloudfront_cache_policy" "changing" {
-  count = var.internet ? 1 : 0
+resource "aws_cloudfront_cache_policy" "this" {
+  for_each = var.internet ? local.kept : {}
 
-  name        = "${var.name}-changing"
-  comment     = "Index files and manifests"
+  name        = "${var.name}-${each.key}"
+  comment     = "Mirror of Homebrew's bottles: ${each.key}"
   min_ttl     = 0
-  default_ttl = 60
-  max_ttl     = 300
+  default_ttl = each.value
+  max_ttl     = each.value
 
   parameters_in_cache_key_and_forwarded_to_origin {
-    # The index is 20 MB of JSON.
-    enable_accept_encoding_brotli = true
-    enable_accept_encoding_gzip   = true
-
     cookies_config {
       cookie_behavior = "none"
     }
@@ -188,7 +185,7 @@ resource "aws_cloudfront_distribution" "this" {
     allowed_methods        = ["GET", "HEAD"]
     cached_methods         = ["GET", "HEAD"]
     viewer_protocol_policy = "https-only"
-    cache_policy_id        = aws_cloudfront_cache_policy.immutable[0].id
+    cache_policy_id        = aws_cloudfront_cache_policy.this["bottles"].id
 
     function_association {
       event_type   = "viewer-request"
@@ -197,16 +194,15 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   dynamic "ordered_cache_behavior" {
-    for_each = ["/api/*", "*/manifests/*"]
+    for_each = local.behaviors
 
     content {
-      path_pattern           = ordered_cache_behavior.value
+      path_pattern           = ordered_cache_behavior.value.path_pattern
       target_origin_id       = "mirror"
       allowed_methods        = ["GET", "HEAD"]
       cached_methods         = ["GET", "HEAD"]
       viewer_protocol_policy = "https-only"
-      cache_policy_id        = aws_cloudfront_cache_policy.changing[0].id
-      compress               = true
+      cache_policy_id        = aws_cloudfront_cache_policy.this[ordered_cache_behavior.value.kept].id
 
       function_association {
         event_type   = "viewer-request"

@@ -16,10 +16,12 @@ output "distribution_id" {
 output "environment" {
   description = "Environment variables to export for brew."
   value = {
-    for variable, path in merge(
-      { HOMEBREW_API_DOMAIN = "/api", HOMEBREW_BOTTLE_DOMAIN = "" },
-      var.internet ? { HOMEBREW_ARTIFACT_DOMAIN = "" } : {},
-    ) : variable => "https://${local.host}${path}"
+    # All three, for a flat mirror too: see the README.
+    for variable, path in {
+      HOMEBREW_API_DOMAIN      = "/api"
+      HOMEBREW_BOTTLE_DOMAIN   = ""
+      HOMEBREW_ARTIFACT_DOMAIN = ""
+    } : variable => "https://${local.host}${path}"
   }
 }
 

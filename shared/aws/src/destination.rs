@@ -24,14 +24,17 @@ use longshore_transfer::destination::{Destination, PutError, Target};
 
 use longshore_bottles::ports::StoredObject;
 
-use crate::error::{failed, unreadable};
+use crate::error::{failed, failed_at_s3, unreadable};
 
 /// The metadata of an object that went up in parts: S3's own SHA-256 of it is one of its parts' digests.
 const SHA256: &str = "sha256";
 
-/// How long S3 may take no byte of a stream. As patient as a transfer is with its source: the SDK's own five seconds
-/// end in failed files where the machine is busy or S3 is slow.
-const STALL: Duration = Duration::from_secs(30);
+/// What S3 needs to tell whether an object is there.
+pub(crate) const TO_LOOK: &str =
+    "s3:GetObject, or s3:ListBucket, without which a missing object is refused as well";
+
+/// A bottle's name has come to mean other content before: a day is what the edge keeps it for, too.
+const A_DAY: &str = "public, max-age=86400";
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
@@ -56,11 +59,9 @@ impl S3Destination {
                     .disable_operation_timeout()
                     .build(),
             )
-            .stalled_stream_protection(
-                StalledStreamProtectionConfig::enabled()
-                    .grace_period(STALL)
-                    .build(),
-            )
+            // The body of a PUT is the body of a GET: where the source pauses, S3 is sent nothing, and is not
+            // to blame. A transfer watches both sides itself, and names the one that stalls.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // The digest is known already where S3 can verify it; another checksum would cost and add nothing.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .build();
@@ -86,7 +87,7 @@ impl Destination for S3Destination {
             Ok(object) => stored(&object)
                 .map(Some)
                 .map_err(|message| unreadable(operation, message)),
-            Err(error) => match failed(operation)(error) {
+            Err(error) => match failed_at_s3(operation, TO_LOOK)(error) {
                 // The answer to HEAD has no body, and so no code.
                 error if error.class == ErrorClass::NotFound => Ok(None),
                 error => Err(error),
@@ -107,7 +108,10 @@ impl Destination for S3Destination {
             .send()
             .await
             .map(drop)
-            .map_err(failed(format!("write {}", shown(target))))
+            .map_err(failed_at_s3(
+                format!("write {}", shown(target)),
+                "s3:PutObject",
+            ))
             .map_err(refused)
     }
 
@@ -125,7 +129,10 @@ impl Destination for S3Destination {
             .send()
             .await
             .map(drop)
-            .map_err(failed(format!("copy {from} to {}", shown(to))))
+            .map_err(failed_at_s3(
+                format!("copy {from} to {}", shown(to)),
+                "s3:GetObject and s3:PutObject",
+            ))
     }
 
     async fn begin(&self, target: &Target) -> Result<String, CallError> {
@@ -139,7 +146,7 @@ impl Destination for S3Destination {
             .metadata(SHA256, target.sha256.as_str())
             .send()
             .await
-            .map_err(failed(&operation))?
+            .map_err(failed_at_s3(&operation, "s3:PutObject"))?
             .upload_id
             .ok_or_else(|| unreadable(operation, "the answer has no upload id"))
     }
@@ -162,7 +169,7 @@ impl Destination for S3Destination {
             .body(ByteStream::from_body_1_x(body))
             .send()
             .await
-            .map_err(failed(&operation))
+            .map_err(failed_at_s3(&operation, "s3:PutObject"))
             .map_err(refused)?
             .e_tag
             .ok_or_else(|| unreadable(operation, "the answer has no entity tag").into())
@@ -198,7 +205,10 @@ impl Destination for S3Destination {
             .send()
             .await
             .map(drop)
-            .map_err(failed(format!("complete the parts of {}", shown(target))))
+            .map_err(failed_at_s3(
+                format!("complete the parts of {}", shown(target)),
+                "s3:PutObject",
+            ))
     }
 
     async fn abort(&self, target: &Target, upload: &str) -> Result<(), CallError> {
@@ -294,9 +304,14 @@ pub(crate) fn copy_source(bucket: &str, key: &str) -> String {
     source
 }
 
-/// A bottle never comes back under its name with another content, and a blob's name is its digest: clients
-/// may keep both for ever. Of other files nothing is promised.
+/// A blob's name is its digest: clients may keep it for ever. Of other files nothing is promised.
 pub(crate) fn cache_control(key: &str) -> Option<String> {
     let name = key.rsplit('/').next().unwrap_or(key);
-    (name.contains(".bottle.") || name.starts_with("sha256:")).then(|| IMMUTABLE.to_owned())
+    if name.starts_with("sha256:") {
+        Some(IMMUTABLE.to_owned())
+    } else if name.contains(".bottle.") {
+        Some(A_DAY.to_owned())
+    } else {
+        None
+    }
 }

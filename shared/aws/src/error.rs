@@ -36,6 +36,51 @@ where
     }
 }
 
+/// The same for a call of S3 that needs `permission`: a refusal names its status and what it mostly means. The
+/// answer to HEAD has no body, and so neither a code nor words.
+pub(crate) fn failed_at_s3<E>(
+    operation: impl Into<String>,
+    permission: &'static str,
+) -> impl FnOnce(SdkError<E, HttpResponse>) -> CallError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let operation = operation.into();
+    move |error| {
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
+        let is_silent = error.message().is_none();
+        let call = failed(operation)(error);
+        match status {
+            Some(status) => explained(call, status, is_silent, permission),
+            None => call,
+        }
+    }
+}
+
+/// Adds the status, and its most likely cause, to what a refusal says.
+fn explained(call: CallError, status: u16, is_silent: bool, permission: &str) -> CallError {
+    let cause = match status {
+        301 | 307 => Some("most likely the bucket is in another region".to_owned()),
+        400 => Some(
+            "most likely the credentials have expired, or the bucket is in another region"
+                .to_owned(),
+        ),
+        403 => Some(format!(
+            "most likely the role or the bucket's policy does not allow {permission}"
+        )),
+        _ => None,
+    };
+    let message = match (is_silent, cause) {
+        (true, Some(cause)) => format!("status {status}, {cause}"),
+        (true, None) => format!("status {status}"),
+        (false, Some(cause)) => format!("{} (status {status}, {cause})", call.message),
+        (false, None) => return call,
+    };
+    CallError { message, ..call }
+}
+
 /// An error and what caused it, in words.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
@@ -83,7 +128,12 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorClass::Denied,
         // ECS answers some refusals of IAM, such as of iam:PassRole, with a code of its own.
         _ if message.contains("is not authorized to perform") => ErrorClass::Denied,
-        "SlowDown"
+        // S3 answers a copy, and the end of parts, with 200 before it knows: what went wrong is in the body
+        // (Amazon S3 API Reference, "CopyObject" and "CompleteMultipartUpload").
+        "InternalError"
+        | "ServiceUnavailable"
+        | "OperationAborted"
+        | "SlowDown"
         | "RequestLimitExceeded"
         | "RequestTimeout"
         | "ExpiredToken"
@@ -93,7 +143,8 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
             ErrorClass::Transient
         }
         _ => match status {
-            Some(429 | 500..) | None => ErrorClass::Transient,
+            // An error under a status that tells of none is one of the service, not of the request.
+            Some(200..=299 | 429 | 500..) | None => ErrorClass::Transient,
             Some(403) => ErrorClass::Denied,
             Some(412 | 409) => ErrorClass::LostRace,
             Some(_) => ErrorClass::Refused,
@@ -104,6 +155,35 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_of_s3_names_its_status_and_its_most_likely_cause() {
+        let call = |message: &str| CallError {
+            operation: "look at s3://mirror/a.tar.gz".to_owned(),
+            class: ErrorClass::Denied,
+            code: None,
+            message: message.to_owned(),
+        };
+        let told = |status, is_silent| {
+            explained(call("Access Denied"), status, is_silent, "s3:PutObject").to_string()
+        };
+        assert_eq!(
+            told(403, true),
+            "look at s3://mirror/a.tar.gz: status 403, most likely the role or the bucket's policy does not \
+             allow s3:PutObject"
+        );
+        assert_eq!(
+            told(403, false),
+            "look at s3://mirror/a.tar.gz: Access Denied (status 403, most likely the role or the bucket's \
+             policy does not allow s3:PutObject)"
+        );
+        assert!(
+            told(301, true).ends_with("status 301, most likely the bucket is in another region")
+        );
+        assert!(told(400, true).contains("status 400, most likely the credentials have expired"));
+        assert!(told(503, false).ends_with("Access Denied"));
+        assert!(told(503, true).ends_with("status 503"));
+    }
 
     #[test]
     fn each_code_says_what_can_be_done_about_it() {
@@ -174,6 +254,16 @@ mod tests {
             ),
             (None, Some(503), "", ErrorClass::Transient),
             (None, None, "", ErrorClass::Transient),
+            // CopyObject's 200 with an error inside.
+            (Some("InternalError"), Some(200), "", ErrorClass::Transient),
+            (
+                Some("ServiceUnavailable"),
+                Some(200),
+                "",
+                ErrorClass::Transient,
+            ),
+            (Some("Whatever"), Some(200), "", ErrorClass::Transient),
+            (None, Some(301), "", ErrorClass::Refused),
         ];
         for (code, status, message, expected) in cases {
             assert_eq!(

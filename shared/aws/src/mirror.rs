@@ -10,8 +10,8 @@ use longshore_bottles::ports::{ListedObject, MirrorStore, StoredObject};
 use longshore_state::{CallError, ErrorClass, WriteCondition};
 
 use crate::AwsCloud;
-use crate::destination::{cache_control, copy_source, stored};
-use crate::error::{classify, failed, unreadable};
+use crate::destination::{TO_LOOK, cache_control, copy_source, stored};
+use crate::error::{classify, failed, failed_at_s3, unreadable};
 
 /// DeleteObjects takes so many keys at once.
 const KEYS_ALLOWED: usize = 1000;
@@ -51,7 +51,7 @@ impl MirrorStore for AwsCloud {
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await
-            .map_err(failed(&operation));
+            .map_err(failed_at_s3(&operation, TO_LOOK));
         match answer {
             Ok(answer) => stored(&answer)
                 .map(Some)

@@ -17,8 +17,10 @@ use std::time::Duration;
 use longshore_bottles::index::{Index, IndexReader};
 use longshore_bottles::inventory::Inventory;
 use longshore_bottles::plan::{count, difference};
+use longshore_bottles::platforms::Platforms;
 use longshore_bottles::selection::{Selection, wanted};
-use longshore_bottles::{shards, signed};
+use longshore_bottles::shards;
+use longshore_bottles::signed::{Generation, SIGNED_INDEX};
 use longshore_events::transfer::TransferItem;
 use serde_json::{Value, json};
 
@@ -106,9 +108,16 @@ fn main() -> Outcome<()> {
         cheapest(|| shards::split(items.clone(), 10, 1).len()),
     )?;
     let signed = signed_file(&today)?;
+    let generation = Generation {
+        index: &index,
+        platforms: &Platforms::of(&index),
+        selection: &all,
+        private_hosts: &[],
+        wanted: &bottles,
+    };
     line(
         "checking the signed index",
-        cheapest(|| signed::check(&signed, &all, &[], &bottles).is_ok()),
+        cheapest(|| generation.check(SIGNED_INDEX, &signed).is_ok()),
     )?;
 
     fs::write(&path, &today)?;

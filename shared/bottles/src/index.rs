@@ -5,7 +5,7 @@
 
 mod entry;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use longshore_events::longshore::RefusedEntry;
 use longshore_events::transfer::Sha256;
@@ -16,6 +16,9 @@ use crate::names;
 
 /// No formula's entry is longer: the largest of the real index has 5 kB.
 const LONGEST_ENTRY: usize = 4 << 20;
+
+/// Up to this number of bottles, one of the same tag is found by looking at all.
+const FEW: usize = 64;
 
 /// A formula of the index, as far as a mirror needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub struct Formula {
     pub disabled: bool,
     /// Its bottles, in the order of the index.
     pub bottles: Vec<Bottle>,
+    /// What brew installs beside it, on one platform or another: `dependencies`, `recommended_dependencies`,
+    /// `uses_from_macos`, and the `dependencies` of `variations`.
+    pub dependencies: Vec<String>,
 }
 
 /// A bottle of a formula.
@@ -60,6 +66,8 @@ pub struct Index {
     pub sha256: Sha256,
     /// How many bottles it names, refused ones included: what tells an index that has shrunk.
     pub bottles: u64,
+    /// Every platform tag that it names: of bottles, and keys of `variations`.
+    pub platforms: BTreeSet<String>,
 }
 
 /// An index that is not to be trusted: nothing of it is used.
@@ -95,6 +103,7 @@ struct Found {
     formulae: Vec<Formula>,
     refused: Vec<RefusedEntry>,
     bottles: u64,
+    platforms: BTreeSet<String>,
     /// Up to its path, the last plain URL that was found good: nearly all have it in common.
     good_origin: String,
 }
@@ -202,6 +211,7 @@ impl IndexReader {
             mut formulae,
             mut refused,
             bottles,
+            platforms,
             ..
         } = self.found;
         refuse_ambiguous(&mut formulae, &mut refused);
@@ -221,6 +231,7 @@ impl IndexReader {
             refused,
             sha256,
             bottles,
+            platforms,
         })
     }
 
@@ -254,29 +265,29 @@ impl IndexReader {
 
 /// Refuses the later of two bottles that would be one file of the mirror with two contents.
 fn refuse_ambiguous(formulae: &mut Vec<Formula>, refused: &mut Vec<RefusedEntry>) {
-    // No tag holds a dot, so that files of one name are of formulae that begin alike.
-    let mut alike: HashMap<String, Vec<usize>> = HashMap::with_capacity(formulae.len());
-    for number in 0..formulae.len() {
-        let Some((earlier, [formula, ..])) = formulae.split_at_mut_checked(number) else {
-            break;
-        };
-        let beginning = format!("{}-{}", formula.name, names::package_version(formula));
-        let numbers = alike.entry(beginning).or_default();
-        let mut contents: HashMap<String, Sha256> = HashMap::new();
-        for formula in numbers.iter().filter_map(|number| earlier.get(*number)) {
-            for bottle in &formula.bottles {
-                let file = names::flat_file(formula, &bottle.tag);
-                contents.insert(file, bottle.sha256.clone());
-            }
-        }
-        numbers.push(number);
+    // No tag holds a dot, so that files of one name are of formulae that begin alike. Nearly all begin as
+    // no other does, and their files need no names.
+    let beginning =
+        |formula: &Formula| format!("{}-{}", formula.name, names::package_version(formula));
+    let mut alike: HashMap<String, u32> = HashMap::with_capacity(formulae.len());
+    for formula in formulae.iter() {
+        *alike.entry(beginning(formula)).or_default() += 1;
+    }
+    let mut contents: HashMap<String, Sha256> = HashMap::new();
+    for formula in formulae.iter_mut() {
+        let is_alone = alike.get(&beginning(formula)) == Some(&1) && formula.bottles.len() <= FEW;
         let mut bottles: Vec<Bottle> = Vec::with_capacity(formula.bottles.len());
         for bottle in std::mem::take(&mut formula.bottles) {
-            let same = bottles.iter().find(|earlier| earlier.tag == bottle.tag);
-            let known = match same {
-                Some(same) => Some(&same.sha256),
-                None if contents.is_empty() => None,
-                None => contents.get(&names::flat_file(formula, &bottle.tag)),
+            let known = if is_alone {
+                let same = bottles.iter().find(|earlier| earlier.tag == bottle.tag);
+                same.map(|same| &same.sha256)
+            } else {
+                let file = names::flat_file(formula, &bottle.tag);
+                Some(
+                    &*contents
+                        .entry(file)
+                        .or_insert_with(|| bottle.sha256.clone()),
+                )
             };
             if known.is_none_or(|sha256| *sha256 == bottle.sha256) {
                 bottles.push(bottle);

@@ -40,6 +40,7 @@ pub struct InvalidInventory {
 
 /// A line.
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "an object of key, sha256 and size")]
 struct Line<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,

@@ -3,7 +3,7 @@
 //! What clients ask for is at the top; what Longshore keeps for itself is under [`OWN_PREFIX`], which
 //! nobody is served.
 
-use crate::selection;
+use crate::portable_ruby;
 
 /// Longshore's own part of the bucket.
 pub const OWN_PREFIX: &str = ".longshore/";
@@ -16,6 +16,9 @@ pub const INVENTORY: &str = ".longshore/inventory.jsonl";
 
 /// When files were first missed in the index, for those that are still there.
 pub const GONE: &str = ".longshore/gone.json";
+
+/// What the source did not give, although it should have it: manifests, and since when index files.
+pub const MISSING: &str = ".longshore/missing.json";
 
 /// A shard's items, as JSON lines of transfer items. Shards are counted from 1.
 pub fn shard(sync_id: &str, shard: u32) -> String {
@@ -42,41 +45,42 @@ pub fn published_index(file: &str) -> String {
     format!("api/{file}")
 }
 
-/// The index files beside `formula.json` that clients ask for, by their paths beside it; empty
-/// `platforms` for all.
-///
-/// brew 4.4 and 5.0 ask for the formulae, the casks and what has moved to other taps, brew 6 for one file a
-/// platform. Homebrew writes one for each of its platforms; where it has stopped, the source has none, and
-/// that is no fault of a sync.
-pub fn signed_files(platforms: &[String]) -> Vec<String> {
-    let mut files: Vec<String> = [
-        "formula.jws.json",
-        "cask.jws.json",
-        "formula_tap_migrations.jws.json",
-        "cask_tap_migrations.jws.json",
-    ]
-    .map(str::to_owned)
-    .into();
-    let all;
-    let platforms = if platforms.is_empty() {
-        all = selection::platforms();
-        &all
-    } else {
-        platforms
-    };
-    for platform in platforms {
-        // Nobody's own platform is `all`.
-        let file = format!("internal/packages.{platform}.jws.json");
-        if platform != selection::ALL && !files.contains(&file) {
-            files.push(file);
-        }
-    }
-    files
+/// The index files beside `formula.json` that clients ask for wherever they are: brew 4.4 to 5.1 for the
+/// formulae, the casks, what has moved to other taps, and the names of executables.
+pub const COMMON_FILES: [&str; 5] = [
+    "formula.jws.json",
+    "cask.jws.json",
+    "formula_tap_migrations.jws.json",
+    "cask_tap_migrations.jws.json",
+    EXECUTABLES,
+];
+
+/// Which formula an executable is of, a line each: the only one that nobody signs.
+pub const EXECUTABLES: &str = "internal/executables.txt";
+
+/// The one index file that brew 6 and later ask for on a platform.
+pub fn packages_file(platform: &str) -> String {
+    format!("internal/packages.{platform}.jws.json")
+}
+
+/// The platform of such a file.
+pub fn platform_of(file: &str) -> Option<&str> {
+    file.strip_prefix("internal/packages.")?
+        .strip_suffix(".jws.json")
+}
+
+/// The index file that is published under `key`; `None` for whatever else is there.
+pub fn index_file(key: &str) -> Option<&str> {
+    let file = key.strip_prefix("api/")?;
+    let is_one =
+        file == "formula.json" || COMMON_FILES.contains(&file) || platform_of(file).is_some();
+    is_one.then_some(file)
 }
 
 /// Whether a key is a bottle's, and none of the index, of manifests or of Longshore's own.
 pub fn is_bottle(key: &str) -> bool {
-    !key.contains('/') && key.contains(".bottle.") && key.ends_with(".tar.gz")
+    let name = key.strip_prefix(portable_ruby::OLD_FOLDER).unwrap_or(key);
+    !name.contains('/') && name.contains(".bottle.") && name.ends_with(".tar.gz")
 }
 
 #[cfg(test)]
@@ -88,6 +92,7 @@ mod tests {
         for key in [
             "wget-1.25.0.all.bottle.tar.gz",
             "boost@1.85-1.85.0_3.arm64_sequoia.bottle.2.tar.gz",
+            "bottles-portable-ruby/portable-ruby-3.3.8.x86_64_linux.bottle.tar.gz",
         ] {
             assert!(is_bottle(key), "{key}");
         }
@@ -106,23 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn the_signed_files_are_those_of_the_platforms() {
-        let platforms = ["arm64_tahoe", "x86_64_linux", "all", "arm64_tahoe"].map(str::to_owned);
-        assert_eq!(
-            signed_files(&platforms),
-            [
-                "formula.jws.json",
-                "cask.jws.json",
-                "formula_tap_migrations.jws.json",
-                "cask_tap_migrations.jws.json",
-                "internal/packages.arm64_tahoe.jws.json",
-                "internal/packages.x86_64_linux.jws.json",
-            ]
-        );
-        let all = signed_files(&[]);
-        for platform in ["arm64_tahoe", "sonoma", "arm64_linux", "x86_64_linux"] {
-            let file = format!("internal/packages.{platform}.jws.json");
-            assert!(all.contains(&file), "{file}");
+    fn an_index_file_is_known_by_its_key() {
+        for file in COMMON_FILES {
+            assert_eq!(index_file(&published_index(file)), Some(file));
+        }
+        let file = packages_file("arm64_golden_gate");
+        assert_eq!(index_file(&published_index(&file)), Some(file.as_str()));
+        assert_eq!(platform_of(&file), Some("arm64_golden_gate"));
+        for key in ["formula.json", "api/formula/wget.json", "api/index.html"] {
+            assert_eq!(index_file(key), None, "{key}");
         }
     }
 
@@ -132,6 +129,7 @@ mod tests {
             RECORD.to_owned(),
             INVENTORY.to_owned(),
             GONE.to_owned(),
+            MISSING.to_owned(),
             shard("sync-1", 1),
             shard_state("sync-1", 10_000),
             staged_index("sync-1", "internal/packages.all.jws.json"),

@@ -12,6 +12,8 @@ mod json;
 pub mod layout;
 pub mod names;
 pub mod plan;
+pub mod platforms;
+pub mod portable_ruby;
 pub mod ports;
 pub mod selection;
 pub mod settings;

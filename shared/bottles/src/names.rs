@@ -128,6 +128,7 @@ mod tests {
             deprecated: false,
             disabled: false,
             bottles: Vec::new(),
+            dependencies: Vec::new(),
         }
     }
 

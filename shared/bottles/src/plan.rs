@@ -119,6 +119,8 @@ fn add(count: &mut FileCount, size: Size) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::index::Formula;
     use crate::inventory::InventoryFile;
@@ -177,11 +179,13 @@ mod tests {
                     deprecated: false,
                     disabled: false,
                     bottles: Vec::new(),
+                    dependencies: Vec::new(),
                 })
                 .collect(),
             refused: Vec::new(),
             sha256: "0".repeat(64).parse().unwrap(),
             bottles,
+            platforms: BTreeSet::new(),
         };
         let inventory = |keys: &[&str]| Inventory {
             files: keys

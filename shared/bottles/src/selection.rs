@@ -1,6 +1,6 @@
 //! Which bottles of the index are wanted.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use longshore_events::transfer::Sha256;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,7 @@ use wildmatch::WildMatch;
 
 use crate::index::{Bottle, Formula, Index};
 use crate::names;
-
-/// The tag of a bottle that serves every platform.
-pub const ALL: &str = "all";
-
-/// The releases of macOS, the newest first: those of `MacOSVersion::SYMBOLS` in Homebrew's
-/// `macos_version.rb` (August 2026).
-const MACOS: [&str; 8] = [
-    "tahoe", "sequoia", "sonoma", "ventura", "monterey", "big_sur", "catalina", "mojave",
-];
-
-/// The oldest of them that runs on ARM.
-const FIRST_ON_ARM: &str = "big_sur";
-
-const ARM: &str = "arm64_";
-
-const LINUX: [&str; 2] = ["arm64_linux", "x86_64_linux"];
+use crate::platforms::Platforms;
 
 /// Which bottles of the index; nothing said means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,6 +19,9 @@ pub struct Selection {
     pub platforms: Vec<String>,
     /// Names of formulae, with `*` and `?`; empty for all.
     pub formulae: Vec<String>,
+    /// With what the named formulae depend on, and what that depends on, on whatever platform.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub with_dependencies: bool,
     /// Without formulae that are deprecated.
     pub exclude_deprecated: bool,
     /// Without formulae that are disabled.
@@ -61,7 +49,8 @@ pub struct WantedBottle {
 
 /// The bottles of `index` that `selection` wants, in the order of the index, each key once.
 pub fn wanted(index: &Index, selection: &Selection) -> Vec<WantedBottle> {
-    let filter = Filter::new(selection);
+    let platforms = Platforms::of(index);
+    let filter = Filter::new(selection, &platforms, index);
     index
         .formulae
         .iter()
@@ -69,22 +58,16 @@ pub fn wanted(index: &Index, selection: &Selection) -> Vec<WantedBottle> {
         .collect()
 }
 
-/// What of a selection can mean nothing: an unknown platform, a pattern that matches no formula.
-pub fn problems(selection: &Selection, index: &Index) -> Vec<String> {
-    let mut known: HashSet<&str> = HashSet::from([ALL]);
-    let platforms = platforms();
-    known.extend(platforms.iter().map(String::as_str));
-    for formula in &index.formulae {
-        known.extend(formula.bottles.iter().map(|bottle| bottle.tag.as_str()));
-    }
-    let mut problems = Vec::new();
-    for platform in &selection.platforms {
-        if !known.contains(platform.as_str()) {
-            problems.push(format!(
-                "Homebrew has no platform `{platform}`, and no bottle is for it"
-            ));
-        }
-    }
+/// What of a selection may not be meant: a platform that neither the index, nor the source, which has index
+/// files for the platforms `of_source`, nor this program knows; a pattern that matches no formula.
+pub fn problems(selection: &Selection, index: &Index, of_source: &BTreeSet<String>) -> Vec<String> {
+    let known = Platforms::of(index);
+    let mut problems: Vec<String> = selection
+        .platforms
+        .iter()
+        .filter(|platform| !of_source.contains(*platform))
+        .filter_map(|platform| unknown(platform, &known))
+        .collect();
     for pattern in &selection.formulae {
         let matcher = WildMatch::new(pattern);
         let matches = |formula: &Formula| matcher.matches(&formula.name);
@@ -97,46 +80,96 @@ pub fn problems(selection: &Selection, index: &Index) -> Vec<String> {
     problems
 }
 
-/// Homebrew's platforms: macOS on ARM and on Intel, the newest first, and Linux.
-pub fn platforms() -> Vec<String> {
-    let on_arm = MACOS
-        .iter()
-        .take_while(|release| release_number(release) <= release_number(FIRST_ON_ARM))
-        .map(|release| format!("{ARM}{release}"));
-    on_arm
-        .chain(MACOS.map(str::to_owned))
-        .chain(LINUX.map(str::to_owned))
-        .collect()
+/// What is to be said of a platform that is not among the `known` ones.
+pub fn unknown(platform: &str, known: &Platforms) -> Option<String> {
+    if known.is_known(platform) {
+        return None;
+    }
+    Some(if known.is_macos_release(platform) {
+        format!(
+            "Homebrew has no platform `{platform}`, and no bottle is for it; check the spelling"
+        )
+    } else if known.older(platform).is_empty() {
+        format!(
+            "no bottle is for platform `{platform}` alone: its clients get the bottles that are for every \
+             platform; check the spelling"
+        )
+    } else {
+        format!(
+            "platform `{platform}` is not known, and is taken for a macOS that is newer than all others; \
+             check the spelling"
+        )
+    })
 }
 
 /// A selection, made ready for many formulae.
 pub(crate) struct Filter<'a> {
     selection: &'a Selection,
+    platforms: &'a Platforms,
     patterns: Vec<WildMatch>,
+    /// What the named formulae depend on.
+    dependencies: HashSet<&'a str>,
 }
 
 impl<'a> Filter<'a> {
-    pub(crate) fn new(selection: &'a Selection) -> Self {
-        Self {
+    /// `platforms` are those of the index.
+    pub(crate) fn new(
+        selection: &'a Selection,
+        platforms: &'a Platforms,
+        index: &'a Index,
+    ) -> Self {
+        let mut filter = Self {
             selection,
+            platforms,
             patterns: selection
                 .formulae
                 .iter()
                 .map(|pattern| WildMatch::new(pattern))
                 .collect(),
+            dependencies: HashSet::new(),
+        };
+        if selection.with_dependencies && !filter.patterns.is_empty() {
+            filter.add_dependencies(index);
         }
+        filter
+    }
+
+    fn add_dependencies(&mut self, index: &'a Index) {
+        let by_name: HashMap<&str, &Formula> = index
+            .formulae
+            .iter()
+            .map(|formula| (formula.name.as_str(), formula))
+            .collect();
+        let mut waiting: Vec<&Formula> = index
+            .formulae
+            .iter()
+            .filter(|formula| self.is_named(formula))
+            .collect();
+        while let Some(formula) = waiting.pop() {
+            for name in &formula.dependencies {
+                if let Some(dependency) = by_name.get(name.as_str())
+                    && self.dependencies.insert(name)
+                {
+                    waiting.push(dependency);
+                }
+            }
+        }
+    }
+
+    fn is_named(&self, formula: &Formula) -> bool {
+        self.patterns.is_empty()
+            || self
+                .patterns
+                .iter()
+                .any(|pattern| pattern.matches(&formula.name))
+            || self.dependencies.contains(formula.name.as_str())
     }
 
     /// The formula's bottles that are wanted, in the order of the index, each once.
     pub(crate) fn wanted(&self, formula: &Formula) -> Vec<WantedBottle> {
         let is_out = (formula.deprecated && self.selection.exclude_deprecated)
             || (formula.disabled && self.selection.exclude_disabled);
-        let is_named = self.patterns.is_empty()
-            || self
-                .patterns
-                .iter()
-                .any(|pattern| pattern.matches(&formula.name));
-        if is_out || !is_named {
+        if is_out || !self.is_named(formula) {
             return Vec::new();
         }
         let platforms = &self.selection.platforms;
@@ -145,7 +178,7 @@ impl<'a> Filter<'a> {
         } else {
             let tags: HashSet<&str> = platforms
                 .iter()
-                .filter_map(|platform| poured(&formula.bottles, platform))
+                .filter_map(|platform| self.platforms.poured(&formula.bottles, platform))
                 .map(|bottle| bottle.tag.as_str())
                 .collect();
             let bottles = formula.bottles.iter();
@@ -172,36 +205,6 @@ impl<'a> Filter<'a> {
             })
             .collect()
     }
-}
-
-/// The bottle that brew pours on a platform.
-///
-/// The rule is that of `Utils::Bottles::Collector#find_matching_tag` in Homebrew's `utils/bottles.rb` and
-/// its extension for macOS (August 2026): the exact one, `all`, or the first, in the order of the index, of
-/// the same architecture whose macOS is no newer. The index has the newest first.
-fn poured<'a>(bottles: &'a [Bottle], platform: &str) -> Option<&'a Bottle> {
-    let tagged = |tag: &str| bottles.iter().find(|bottle| bottle.tag == tag);
-    tagged(platform).or_else(|| tagged(ALL)).or_else(|| {
-        let (is_arm, release) = macos(platform)?;
-        bottles.iter().find(|bottle| {
-            macos(&bottle.tag).is_some_and(|(bottle_is_arm, bottle_release)| {
-                bottle_is_arm == is_arm && bottle_release >= release
-            })
-        })
-    })
-}
-
-/// Whether a tag's macOS is that of ARM, and how many newer releases there are; `None` for what is no macOS.
-fn macos(tag: &str) -> Option<(bool, usize)> {
-    let (is_arm, release) = match tag.strip_prefix(ARM) {
-        Some(release) => (true, release),
-        None => (false, tag),
-    };
-    release_number(release).map(|number| (is_arm, number))
-}
-
-fn release_number(release: &str) -> Option<usize> {
-    MACOS.iter().position(|known| *known == release)
 }
 
 /// Whether a bottle's URL is that of a blob, so that beside it there is an image index.
@@ -236,6 +239,7 @@ mod tests {
             deprecated: false,
             disabled: false,
             bottles: tags.iter().enumerate().map(bottle).collect(),
+            dependencies: Vec::new(),
         }
     }
 
@@ -244,6 +248,11 @@ mod tests {
             bottles: 0,
             refused: Vec::new(),
             sha256: "0".repeat(64).parse().unwrap(),
+            platforms: formulae
+                .iter()
+                .flat_map(|formula| &formula.bottles)
+                .map(|bottle| bottle.tag.clone())
+                .collect(),
             formulae,
         }
     }
@@ -308,6 +317,57 @@ mod tests {
     }
 
     #[test]
+    fn a_macos_of_next_year_and_a_linux_of_another_architecture_come_from_the_index() {
+        // Nobody has heard of `lost_coast`; the index lists it before tahoe, and on ARM only.
+        let next_year = [
+            "arm64_lost_coast",
+            "arm64_tahoe",
+            "arm64_sonoma",
+            "sonoma",
+            "riscv64_linux",
+        ];
+        let old = formula("oldie", &["arm64_tahoe", "arm64_sonoma", "sonoma"]);
+        let linux = formula("glibc", &["riscv64_linux", "x86_64_linux"]);
+        let index = index(vec![formula("wget", &next_year), old, linux]);
+        let keys = |platform: &str| -> Vec<String> {
+            let selection = Selection {
+                platforms: vec![platform.to_owned()],
+                ..Selection::default()
+            };
+            assert!(problems(&selection, &index, &BTreeSet::new()).is_empty());
+            let wanted = wanted(&index, &selection);
+            let shown = |bottle: WantedBottle| format!("{} {}", bottle.formula, bottle.tag);
+            wanted.into_iter().map(shown).collect()
+        };
+        assert_eq!(
+            keys("arm64_lost_coast"),
+            ["wget arm64_lost_coast", "oldie arm64_tahoe"]
+        );
+        // An older macOS does not pour what is for the new one.
+        assert_eq!(
+            keys("arm64_sequoia"),
+            ["wget arm64_sonoma", "oldie arm64_sonoma"]
+        );
+        assert_eq!(
+            keys("arm64_tahoe"),
+            ["wget arm64_tahoe", "oldie arm64_tahoe"]
+        );
+        assert_eq!(
+            keys("riscv64_linux"),
+            ["wget riscv64_linux", "glibc riscv64_linux"]
+        );
+        // The one after it, of which nobody says anything.
+        let selection = Selection {
+            platforms: vec!["arm64_one_more".to_owned()],
+            ..Selection::default()
+        };
+        let wanted = wanted(&index, &selection);
+        let tags: Vec<&str> = wanted.iter().map(|bottle| bottle.tag.as_str()).collect();
+        assert_eq!(tags, ["arm64_lost_coast", "arm64_tahoe"]);
+        assert_eq!(problems(&selection, &index, &BTreeSet::new()).len(), 1);
+    }
+
+    #[test]
     fn no_platform_means_all_and_several_give_each_bottle_once() {
         let all = ["arm64_tahoe", "sonoma", "x86_64_linux"];
         assert_eq!(tags(&all, &[]), all);
@@ -349,6 +409,44 @@ mod tests {
     }
 
     #[test]
+    fn what_named_formulae_depend_on_comes_with_them_where_that_is_asked_for() {
+        let depending = |name: &str, on: &[&str]| Formula {
+            dependencies: on.iter().map(|name| (*name).to_owned()).collect(),
+            ..formula(name, &["all"])
+        };
+        let index = index(vec![
+            depending("ca-certificates", &[]),
+            depending("curl", &["openssl@3"]),
+            depending("gettext", &["libunistring"]),
+            depending("libidn2", &["libunistring", "gettext"]),
+            depending("libunistring", &["gettext"]),
+            depending("openssl@3", &["ca-certificates", "no-bottles"]),
+            depending("wget", &["libidn2", "openssl@3"]),
+        ]);
+        let names = |with_dependencies| -> Vec<String> {
+            let selection = Selection {
+                formulae: vec!["wge?".to_owned()],
+                with_dependencies,
+                ..Selection::default()
+            };
+            let wanted = wanted(&index, &selection);
+            wanted.into_iter().map(|bottle| bottle.formula).collect()
+        };
+        assert_eq!(names(false), ["wget"]);
+        assert_eq!(
+            names(true),
+            [
+                "ca-certificates",
+                "gettext",
+                "libidn2",
+                "libunistring",
+                "openssl@3",
+                "wget"
+            ]
+        );
+    }
+
+    #[test]
     fn only_a_blob_of_a_registry_has_an_image_index_beside_it() {
         let mut formula = formula("libsigc++@2", &["all", "sonoma", "x86_64_linux"]);
         formula.bottles.get_mut(1).unwrap().url = "https://example.com/libsigc.tar.gz".to_owned();
@@ -380,6 +478,7 @@ mod tests {
         let good = selection(
             &[
                 "arm64_tahoe",
+                "arm64_golden_gate",
                 "mojave",
                 "riscv64_linux",
                 "x86_64_linux",
@@ -387,17 +486,25 @@ mod tests {
             ],
             &["w*"],
         );
-        assert!(problems(&good, &index).is_empty());
+        let nothing = BTreeSet::new();
+        assert!(problems(&good, &index, &nothing).is_empty());
+        let odd = selection(
+            &["arm64_mojave", "tahoee", "s390x_linux"],
+            &["curl", "wget"],
+        );
         assert_eq!(
-            problems(
-                &selection(&["arm64_mojave", "tahoee"], &["curl", "wget"]),
-                &index
-            ),
+            problems(&odd, &index, &nothing),
             [
-                "Homebrew has no platform `arm64_mojave`, and no bottle is for it",
-                "Homebrew has no platform `tahoee`, and no bottle is for it",
+                "Homebrew has no platform `arm64_mojave`, and no bottle is for it; check the spelling",
+                "platform `tahoee` is not known, and is taken for a macOS that is newer than all others; \
+                 check the spelling",
+                "no bottle is for platform `s390x_linux` alone: its clients get the bottles that are for \
+                 every platform; check the spelling",
                 "pattern `curl` matches no formula that has bottles",
             ]
         );
+        // The source has an index file for it, and knows better.
+        let of_source = BTreeSet::from(["tahoee".to_owned(), "s390x_linux".to_owned()]);
+        assert_eq!(problems(&odd, &index, &of_source).len(), 2);
     }
 }

@@ -3,6 +3,7 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
+use crate::portable_ruby;
 use crate::selection::Selection;
 
 /// What is mirrored and how: the stack file's `bottle_sync`, as the template's metadata carries it.
@@ -17,6 +18,12 @@ pub struct MirrorSettings {
     /// Whether the registry's layout is kept beside the flat files: `/v2/.../blobs` and `/v2/.../manifests`.
     #[serde(default)]
     pub registry_layout: bool,
+    /// The versions of brew's own Ruby that the mirror has, whatever the index and the selection say: a
+    /// fresh client asks for the one that its version pins. Nothing said means
+    /// [`portable_ruby::of_supported_brews`] of Homebrew's own index, and none of another one, whose
+    /// source need not have them.
+    #[serde(default)]
+    pub portable_ruby: Option<Vec<String>>,
     /// When files that the index names no more are deleted; `None` keeps them.
     #[serde(default)]
     pub deletion: Option<DeletionSettings>,
@@ -29,6 +36,20 @@ pub struct MirrorSettings {
     #[serde(default)]
     pub raised_throughput_in_mibps: Option<u32>,
 }
+
+impl MirrorSettings {
+    /// The versions of brew's own Ruby that the mirror has.
+    pub fn portable_ruby(&self) -> Vec<String> {
+        match &self.portable_ruby {
+            Some(versions) => versions.clone(),
+            None if self.index_url.starts_with(HOMEBREW) => portable_ruby::of_supported_brews(),
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Where Homebrew publishes its index.
+const HOMEBREW: &str = "https://formulae.brew.sh/";
 
 /// When files are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

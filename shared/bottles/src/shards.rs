@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use longshore_events::transfer::TransferItem;
+use longshore_events::transfer::{Sha256, TransferItem};
 
 use crate::sizes;
 
@@ -18,7 +18,9 @@ pub fn split(items: Vec<TransferItem>, max: u32, smallest: u64) -> Vec<Vec<Trans
         return Vec::new();
     }
     let groups = by_content(items);
-    let total: u64 = groups.iter().map(|group| group.bytes).sum();
+    let total = groups
+        .iter()
+        .fold(0_u64, |total, group| total.saturating_add(group.bytes));
     let most = (total / smallest.max(1)).clamp(1, u64::from(max.max(1)));
     let most = usize::try_from(most)
         .unwrap_or(usize::MAX)
@@ -116,15 +118,28 @@ pub fn write(items: &[TransferItem]) -> Vec<u8> {
 /// Reads JSON lines; empty ones are passed over.
 ///
 /// # Errors
-/// The line and what is wrong there.
+/// The line and what is wrong there. Two lines that give one key two contents are: whichever came last
+/// would be there, another one each time.
 pub fn read(text: &[u8]) -> Result<Vec<TransferItem>, String> {
-    let mut items = Vec::new();
+    let mut items: Vec<TransferItem> = Vec::new();
+    let mut contents: HashMap<String, (usize, Sha256)> = HashMap::new();
     for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let item = serde_json::from_slice(line)
-            .map_err(|error| format!("line {}: {error}", number + 1))?;
+        let number = number + 1;
+        let item: TransferItem =
+            serde_json::from_slice(line).map_err(|error| format!("line {number}: {error}"))?;
+        for key in std::iter::once(&item.key).chain(&item.copies) {
+            let (line, sha256) = contents
+                .entry(key.clone())
+                .or_insert_with(|| (number, item.sha256.clone()));
+            if *sha256 != item.sha256 {
+                return Err(format!(
+                    "line {number}: key `{key}` has another content in line {line}; give each key one sha256"
+                ));
+            }
+        }
         items.push(item);
     }
     Ok(items)
@@ -150,6 +165,37 @@ mod tests {
             .iter()
             .map(|part| part.iter().map(|item| item.key.as_str()).collect())
             .collect()
+    }
+
+    #[test]
+    fn a_list_that_gives_one_key_two_contents_is_refused() {
+        let mut copied = item("b", 2, None);
+        copied.copies = vec!["a".to_owned()];
+        for items in [
+            [item("a", 1, None), item("a", 2, None)],
+            [item("a", 1, None), copied],
+        ] {
+            let error = read(&write(&items)).unwrap_err();
+            assert!(
+                error.starts_with("line 2: key `a` has another content in line 1"),
+                "{error}"
+            );
+        }
+        assert_eq!(
+            read(&write(&[item("a", 1, None), item("a", 1, None)]))
+                .unwrap()
+                .len(),
+            2
+        );
+    }
+
+    #[test]
+    fn sizes_that_nobody_could_have_are_split_all_the_same() {
+        let items = (0..4)
+            .map(|content| item("a", content, Some(u64::MAX)))
+            .collect();
+        let parts = split(items, 2, 1);
+        assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 4);
     }
 
     #[test]

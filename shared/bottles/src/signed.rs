@@ -1,52 +1,197 @@
 //! Homebrew's signed index files, which are mirrored byte for byte.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::index::IndexReader;
+use longshore_events::transfer::Sha256;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::index::{Formula, Index, IndexReader};
 use crate::json::ValueEnd;
+use crate::layout;
+use crate::names;
+use crate::platforms::Platforms;
 use crate::selection::{Filter, Selection, WantedBottle};
+
+/// The signed form of the index.
+pub const SIGNED_INDEX: &str = "formula.jws.json";
 
 /// The payload is unescaped in pieces of so many bytes, so that it is not held for a second time.
 const PIECE: usize = 64 << 10;
 
-/// Checks that a `formula.jws.json` names nothing that `wanted` does not: a client would ask the mirror for
-/// it. `private_hosts` as in [`crate::urls::check`].
-///
-/// The file is `{"payload": "<formula.json as a text>", "signatures": [...]}` (JWS in JSON, RFC 7515). The
-/// signatures are Homebrew's, and brew's to verify.
-///
-/// # Errors
-/// What is wrong: it is not a signed file, or it names bottles of another generation.
-pub fn check(
-    signed: &[u8],
-    selection: &Selection,
-    private_hosts: &[String],
-    wanted: &[WantedBottle],
-) -> Result<(), String> {
-    let mut reader = IndexReader::new(private_hosts);
-    unescape(payload(signed)?, &mut |piece| {
-        let fed = reader.feed(piece);
-        fed.map_err(|error| format!("its payload is not an index: {error}"))
-    })?;
-    let index = reader
-        .finish()
-        .map_err(|error| format!("its payload is not an index: {error}"))?;
-    let known: HashMap<&str, &str> = wanted
-        .iter()
-        .map(|bottle| (bottle.key.as_str(), bottle.sha256.as_str()))
-        .collect();
-    let filter = Filter::new(selection);
-    for formula in &index.formulae {
-        for bottle in filter.wanted(formula) {
-            if known.get(bottle.key.as_str()) != Some(&bottle.sha256.as_str()) {
-                return Err(format!(
-                    "it is of another generation than the index: it names `{}` with sha256 {}",
-                    bottle.key, bottle.sha256
-                ));
+/// What the index says that an index file beside it must agree with.
+#[derive(Debug)]
+pub struct Generation<'a> {
+    /// The index.
+    pub index: &'a Index,
+    /// Its platforms.
+    pub platforms: &'a Platforms,
+    /// Which of its bottles the mirror wants.
+    pub selection: &'a Selection,
+    /// As in [`crate::urls::check`].
+    pub private_hosts: &'a [String],
+    /// The bottles that the mirror has when it publishes the index.
+    pub wanted: &'a [WantedBottle],
+}
+
+impl Generation<'_> {
+    /// Checks that an index file is whole, is signed, and names no bottle that the mirror lacks: a client
+    /// would ask the mirror for it.
+    ///
+    /// A signed file is `{"payload": "<JSON as a text>", "signatures": [...]}` (JWS in JSON, RFC 7515). The
+    /// signatures are Homebrew's, and brew's to verify.
+    ///
+    /// # Errors
+    /// What is wrong: it is not such a file, or it names bottles of another generation.
+    pub fn check(&self, file: &str, body: &[u8]) -> Result<(), String> {
+        if file == layout::EXECUTABLES {
+            return check_executables(body);
+        }
+        let payload = payload(body)?;
+        if file == SIGNED_INDEX {
+            return self.check_index(payload);
+        }
+        let mut text = Vec::with_capacity(payload.len());
+        unescape(payload, &mut |piece| {
+            text.extend_from_slice(piece);
+            Ok(())
+        })?;
+        if layout::platform_of(file).is_some() {
+            return self.check_packages(&text);
+        }
+        if !matches!(text.trim_ascii_start().first(), Some(b'[' | b'{')) {
+            return Err("its payload is neither a list nor an object".to_owned());
+        }
+        serde_json::from_slice::<IgnoredAny>(&text)
+            .map(drop)
+            .map_err(|error| format!("its payload is not JSON: {error}"))
+    }
+
+    fn check_index(&self, payload: &[u8]) -> Result<(), String> {
+        let mut reader = IndexReader::new(self.private_hosts);
+        unescape(payload, &mut |piece| {
+            let fed = reader.feed(piece);
+            fed.map_err(|error| format!("its payload is not an index: {error}"))
+        })?;
+        let index = reader
+            .finish()
+            .map_err(|error| format!("its payload is not an index: {error}"))?;
+        let known: HashMap<&str, &str> = self
+            .wanted
+            .iter()
+            .map(|bottle| (bottle.key.as_str(), bottle.sha256.as_str()))
+            .collect();
+        let filter = Filter::new(self.selection, self.platforms, &index);
+        for formula in &index.formulae {
+            for bottle in filter.wanted(formula) {
+                if known.get(bottle.key.as_str()) != Some(&bottle.sha256.as_str()) {
+                    return Err(other_generation(
+                        &format!("`{}`", bottle.key),
+                        bottle.sha256.as_str(),
+                    ));
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Every bottle of a platform's file must be one that the index has for the formula.
+    fn check_packages(&self, text: &[u8]) -> Result<(), String> {
+        let packages: Packages = serde_json::from_slice(text)
+            .map_err(|error| format!("its payload does not list packages: {error}"))?;
+        let known: HashMap<&str, &Formula> = self
+            .index
+            .formulae
+            .iter()
+            .map(|formula| (formula.name.as_str(), formula))
+            .collect();
+        // `wget` or `wget (arm64_sequoia)`.
+        let refused: HashSet<&str> = self
+            .index
+            .refused
+            .iter()
+            .filter_map(|refused| refused.entry.split(' ').next())
+            .collect();
+        for (name, package) in &packages.formulae {
+            // Such an entry is told, and is in the index's signed form, too.
+            if refused.contains(name.as_str()) || names::check_formula(name).is_err() {
+                continue;
+            }
+            let mut digests = Vec::new();
+            for value in [
+                &package.bottle,
+                &package.bottle_checksum,
+                &package.bottle_checksums,
+            ] {
+                collect_digests(value, &mut digests);
+            }
+            let formula = known.get(name.as_str());
+            let is_named = |digest: &str| {
+                formula.is_some_and(|formula| {
+                    let mut bottles = formula.bottles.iter();
+                    bottles.any(|bottle| bottle.sha256.as_str() == digest)
+                })
+            };
+            if let Some(digest) = digests.iter().find(|digest| !is_named(digest)) {
+                return Err(other_generation(&format!("a bottle of `{name}`"), digest));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn other_generation(what: &str, sha256: &str) -> String {
+    format!("it is of another generation than the index: it names {what} with sha256 {sha256}")
+}
+
+/// The payload of a platform's file, as far as it names bottles. Of a formula it has `bottle_checksum`,
+/// `bottle_checksums` or `bottle`, by the version of brew that wrote it (`api/formula_struct.rb`, 5.0 to
+/// 7.0); what they hold differs as well, the digests do not.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Packages {
+    #[serde(default)]
+    formulae: HashMap<String, Package>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a package, which is an object")]
+struct Package {
+    #[serde(default)]
+    bottle: Value,
+    #[serde(default)]
+    bottle_checksum: Value,
+    #[serde(default)]
+    bottle_checksums: Value,
+}
+
+fn collect_digests<'a>(value: &'a Value, digests: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) if text.parse::<Sha256>().is_ok() => digests.push(text),
+        Value::Array(values) => {
+            for value in values {
+                collect_digests(value, digests);
+            }
+        }
+        Value::Object(values) => {
+            for value in values.values() {
+                collect_digests(value, digests);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Lines of `<formula>:<executables>` (`write_executables_file!` of Homebrew's `api.rb`).
+fn check_executables(body: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(body).map_err(|_| "it is not a text".to_owned())?;
+    let is_line = |line: &str| line.contains(':') && !line.starts_with('<');
+    match text.lines().find(|line| !is_line(line)) {
+        _ if text.trim().is_empty() => Err("it is empty".to_owned()),
+        Some(_) => Err("it is not a list of formulae and their executables".to_owned()),
+        None => Ok(()),
+    }
 }
 
 /// The payload, still escaped, without its quotes.

@@ -31,11 +31,13 @@ pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const USUAL_BYTES: u64 = 10_000_000;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct ImageIndex {
     manifests: Vec<Manifest>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a manifest, which is an object")]
 struct Manifest {
     #[serde(default)]
     annotations: BTreeMap<String, serde_json::Value>,
@@ -63,6 +65,30 @@ pub fn of_image_index(body: &[u8]) -> Result<BTreeMap<Sha256, u64>, String> {
         Some((digest.parse().ok()?, size.parse().ok()?))
     };
     Ok(index.manifests.iter().filter_map(size_of).collect())
+}
+
+/// The bottles that the image index of `version` names, by their platform tags: each manifest is annotated
+/// with `org.opencontainers.image.ref.name`, `<version>.<tag>[.<rebuild>]`.
+///
+/// # Errors
+/// What is wrong with one that is none, or that names no bottle.
+pub fn digests_of_image_index(body: &[u8], version: &str) -> Result<Vec<(String, Sha256)>, String> {
+    let index: ImageIndex = serde_json::from_slice(body)
+        .map_err(|error| format!("it is not an image index: {error}"))?;
+    let named = |manifest: &Manifest| {
+        let text = |name: &str| manifest.annotations.get(name)?.as_str();
+        let tag = text("org.opencontainers.image.ref.name")?
+            .strip_prefix(version)?
+            .strip_prefix('.')?
+            .split('.')
+            .next()?;
+        Some((tag.to_owned(), text("sh.brew.bottle.digest")?.parse().ok()?))
+    };
+    let digests: Vec<(String, Sha256)> = index.manifests.iter().filter_map(named).collect();
+    if digests.is_empty() {
+        return Err("it names no bottle".to_owned());
+    }
+    Ok(digests)
 }
 
 /// What a bottle has that nothing is known of; `known` are sizes of other bottles of the same formula:
@@ -109,6 +135,20 @@ mod tests {
       ],
       "annotations": {"org.opencontainers.image.ref.name": "1.25.0"}
     }"#;
+
+    #[test]
+    fn bottles_are_named_by_their_tags() {
+        let digest = |digit: &str| digit.repeat(64).parse::<Sha256>().unwrap();
+        assert_eq!(
+            digests_of_image_index(BODY.as_bytes(), "1.25.0").unwrap(),
+            [
+                ("arm64_sequoia".to_owned(), digest("2")),
+                ("x86_64_linux".to_owned(), digest("4")),
+            ]
+        );
+        assert!(digests_of_image_index(BODY.as_bytes(), "1.25.1").is_err());
+        assert!(digests_of_image_index(b"[]", "1.25.0").is_err());
+    }
 
     #[test]
     fn an_image_index_tells_sizes_by_the_bottles_digests() {

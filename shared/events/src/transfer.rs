@@ -62,7 +62,10 @@ impl From<Sha256> for String {
 
 /// A file to be brought into a bucket: a line of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object of key, url, sha256 and size"
+)]
 pub struct TransferItem {
     /// Its key in the bucket, in raw characters.
     pub key: String,

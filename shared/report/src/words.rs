@@ -14,7 +14,8 @@ pub use longshore_events::words::{counted, minute, more, number, second, waits_f
 pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
 pub use images::{image_name, short_name};
 pub use outcomes::{
-    NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none, stack_unchanged,
+    MANIFESTS_MISSING, NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none,
+    stack_unchanged,
 };
 pub use skips::skipped;
 pub use sources::Asker;

@@ -21,5 +21,6 @@ pub use documents::Bucket;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
 pub use syncing::{
-    FakeFormula, FakeMirror, FakeTask, INDEX_URL, MIRROR_BUCKET, MIRROR_STACK, bottle_sha256,
+    FAKE_PLATFORM, FakeFormula, FakeMirror, FakeTask, INDEX_URL, MIRROR_BUCKET, MIRROR_STACK,
+    bottle_sha256,
 };

@@ -17,7 +17,7 @@ use longshore_state::{CallError, ErrorClass};
 use crate::builders::noon;
 use crate::faults::{Fault, error};
 
-pub use pages::{FakeFormula, bottle_sha256};
+pub use pages::{FAKE_PLATFORM, FakeFormula, bottle_sha256};
 
 /// The stack of the mirror.
 pub const MIRROR_STACK: &str = "bottles";
@@ -122,6 +122,7 @@ impl FakeMirror {
                     index_url: INDEX_URL.to_owned(),
                     selection: Selection::default(),
                     registry_layout: false,
+                    portable_ruby: Some(Vec::new()),
                     deletion: None,
                     private_hosts: Vec::new(),
                     max_tasks: 10,

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -18,7 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::bandwidth::Bandwidth;
-use crate::retry::{Retries, retry_after};
+use crate::retry::{Failures, Next, Retries, Side, retry_after};
 use crate::settings::{Patience, Settings};
 
 /// What a registry's anonymous readers show (Homebrew's `HOMEBREW_GITHUB_PACKAGES_AUTH`).
@@ -61,22 +61,35 @@ pub(crate) struct SourceError {
     pub message: String,
     /// What may come of asking again.
     pub again: Again,
+    /// The status that the source answered with.
+    pub status: Option<StatusCode>,
 }
 
 /// What may come of asking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// Nothing: it is refused for good.
+    /// Nothing: it is not asked for at all, or is not what it should be.
     Never,
+    /// Something, if it was refused by mistake.
+    Refused,
     /// Something, later; at the earliest when the source says so.
     Later(Option<Duration>),
 }
 
 impl SourceError {
-    fn never(message: impl Into<String>) -> Self {
+    pub(crate) fn never(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             again: Again::Never,
+            status: None,
+        }
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            again: Again::Refused,
+            status: None,
         }
     }
 
@@ -84,7 +97,39 @@ impl SourceError {
         Self {
             message: message.into(),
             again: Again::Later(None),
+            status: None,
         }
+    }
+}
+
+impl SourceError {
+    /// Whether the source says that there is no such thing.
+    fn is_missing(&self) -> bool {
+        matches!(self.status, Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+}
+
+/// How quickly an answer comes: what it has sent in the time that was spent waiting for it.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    waited: Duration,
+    sent: u64,
+}
+
+impl Pace {
+    fn add(&mut self, waited: Duration, sent: u64) {
+        self.waited += waited;
+        self.sent += sent;
+    }
+
+    /// The bytes of a window, if they are less than `least_rate` a second.
+    fn too_little(&mut self, window: Duration, least_rate: u64) -> Option<u64> {
+        if self.waited < window {
+            return None;
+        }
+        let Self { waited, sent } = std::mem::take(self);
+        let least = least_rate.saturating_mul(waited.as_secs().max(1));
+        (sent < least).then_some(sent)
     }
 }
 
@@ -210,11 +255,25 @@ impl HttpClient {
     pub(crate) async fn piece(
         &self,
         response: &mut Response,
+        pace: &mut Pace,
     ) -> Result<Option<Bytes>, SourceError> {
         let stall = self.patience().stall;
+        let begin = Instant::now();
         let piece = tokio::time::timeout(stall, response.chunk()).await;
         match piece {
             Ok(Ok(piece)) => {
+                if let Some(piece) = &piece {
+                    self.retries().through(Side::Source);
+                    // The time that the bucket or the bandwidth limit takes is not the source's.
+                    pace.add(begin.elapsed(), piece.len() as u64);
+                    if let Some(sent) = pace.too_little(stall, self.patience().least_rate) {
+                        return Err(SourceError::later(format!(
+                            "{} sent {sent} bytes in {} s",
+                            shown(response.url()),
+                            stall.as_secs_f64()
+                        )));
+                    }
+                }
                 if let (Some(bandwidth), Some(piece)) = (&self.shared.bandwidth, &piece) {
                     bandwidth.pay(piece.len()).await;
                 }
@@ -238,14 +297,18 @@ impl HttpClient {
     ) -> Result<Fetched, SourceError> {
         let mut response = self.get(url, headers).await?;
         match response.status() {
-            StatusCode::NOT_MODIFIED => return Ok(Fetched::NotModified),
+            StatusCode::NOT_MODIFIED => {
+                self.retries().through(Side::Source);
+                return Ok(Fetched::NotModified);
+            }
             StatusCode::OK => {}
             status => {
                 return Err(SourceError::never(format!("{url} answered {status}")));
             }
         }
         let etag = header(&response, &ETAG).map(str::to_owned);
-        while let Some(piece) = self.piece(&mut response).await? {
+        let mut pace = Pace::default();
+        while let Some(piece) = self.piece(&mut response, &mut pace).await? {
             *fed = true;
             feed(&piece).map_err(SourceError::never)?;
         }
@@ -267,24 +330,21 @@ impl Source for HttpClient {
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect();
-        let mut failures = 0;
+        let mut failures = Failures::default();
         let mut fed = false;
         loop {
             let error = match self.fetch_once(url, &headers, feed, &mut fed).await {
-                Ok(fetched) => {
-                    self.retries().give_back();
-                    return Ok(fetched);
-                }
+                Ok(fetched) => return Ok(fetched),
                 Err(error) => error,
             };
-            failures += 1;
-            let wait = match error.again {
-                Again::Later(asked) if !fed && failures < self.patience().attempts => {
-                    self.retries().take(failures, asked)
-                }
-                _ => None,
+            let next = match error.again {
+                _ if fed => Next::GiveUp,
+                Again::Later(asked) => self.retries().failed(Side::Source, &mut failures, asked),
+                // Whoever asks for what may not be there has to ask again himself.
+                Again::Refused if !error.is_missing() => self.retries().refused(&mut failures),
+                Again::Refused | Again::Never => Next::GiveUp,
             };
-            let Some(wait) = wait else {
+            let Next::After(wait) = next else {
                 return Err(call_error(url, error));
             };
             tracing::debug!(url, reason = error.message, ?wait, "asking again");
@@ -296,9 +356,11 @@ impl Source for HttpClient {
 fn call_error(url: &str, error: SourceError) -> CallError {
     CallError {
         operation: format!("fetch {url}"),
-        class: match error.again {
-            Again::Never => ErrorClass::Refused,
-            Again::Later(_) => ErrorClass::Transient,
+        class: match (error.again, error.status.map(|status| status.as_u16())) {
+            (Again::Later(_), _) => ErrorClass::Transient,
+            (_, Some(404 | 410)) => ErrorClass::NotFound,
+            (_, Some(401 | 403)) => ErrorClass::Denied,
+            (Again::Refused | Again::Never, _) => ErrorClass::Refused,
         },
         code: None,
         message: error.message,
@@ -349,11 +411,14 @@ fn answered(url: &Url, response: &Response, is_elsewhere: bool) -> SourceError {
         }
         // The signature of a redirect's target is over in minutes; the registry gives another.
         401 | 403 if is_elsewhere => Again::Later(None),
+        // A registry, or a cache before it, now and then refuses what it has.
+        400..=499 => Again::Refused,
         _ => Again::Never,
     };
     SourceError {
         message: format!("{} answered {status}", shown(url)),
         again,
+        status: Some(status),
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use longshore_bottles::ports::StoredObject;
 use longshore_events::transfer::Sha256;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::CallError;
 
 use crate::body::Body;
 
@@ -87,7 +87,8 @@ pub enum PutError {
     Call(#[from] CallError),
 }
 
-/// Whether no further file can fare better: the role may not write, or there is no such bucket.
+/// Whether no further file can fare better: there is no such bucket. That a role may not write one key says
+/// nothing of others.
 pub(crate) fn concerns_all(error: &CallError) -> bool {
-    error.class == ErrorClass::Denied || error.code.as_deref() == Some("NoSuchBucket")
+    error.code.as_deref() == Some("NoSuchBucket")
 }

@@ -16,6 +16,7 @@ use crate::destination::{Destination, PutError, Target, concerns_all};
 use crate::part::{Part, SMALLEST_KEPT};
 use crate::progress::ProgressCounter;
 use crate::reader::{Counts, ReadError, Reader};
+use crate::retry::Side;
 use crate::stop::Stop;
 
 /// What a bottle is.
@@ -63,6 +64,8 @@ pub(crate) enum End {
     Brought,
     AlreadyThere,
     Failed(String),
+    /// The role may not do it with this key; whether it may with others is not said.
+    Denied(String),
     /// No other file can fare better.
     FailedForAll(String),
     Left,
@@ -73,6 +76,7 @@ pub(crate) enum End {
 enum Unsent {
     Mismatch(String),
     Failed(String),
+    Denied(String),
     FailedForAll(String),
     Stopped,
 }
@@ -81,6 +85,7 @@ impl From<ReadError> for Unsent {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::GivenUp(reason) => Self::Failed(reason),
+            ReadError::Outage(reason) => Self::FailedForAll(reason),
             ReadError::Changed(reason) => Self::Mismatch(reason),
             ReadError::Stopped => Self::Stopped,
         }
@@ -113,6 +118,7 @@ impl<D: Destination> Work<D> {
         let end = match self.bring_with(&mut reader, item, &mut copies).await {
             Ok(end) => end,
             Err(Unsent::Mismatch(reason) | Unsent::Failed(reason)) => End::Failed(reason),
+            Err(Unsent::Denied(reason)) => End::Denied(reason),
             Err(Unsent::FailedForAll(reason)) => End::FailedForAll(reason),
             Err(Unsent::Stopped) => {
                 reader.checkpoint().await;
@@ -140,20 +146,27 @@ impl<D: Destination> Work<D> {
         }
         let is_there = self.is_there(reader, &item.key, &item.sha256).await?;
         if !is_there {
-            let outcome = self.bring_new(reader, item).await;
-            self.kept
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&item.sha256);
-            outcome?;
+            self.bring_new(reader, item, &item.key).await?;
         }
         for key in &item.copies {
             if is_there && self.is_there(reader, key, &item.sha256).await? {
                 continue;
             }
+            // S3 copies no more than it takes in one PUT (Amazon S3 API Reference, "CopyObject").
+            if reader
+                .known_total()
+                .is_some_and(|total| total > D::LARGEST_PUT)
+            {
+                reader.start_over().await;
+                self.bring_new(reader, item, key).await?;
+                *copies += 1;
+                continue;
+            }
             let target = self.target(item, key);
-            self.call(reader, || self.destination.copy(&item.key, &target))
-                .await?;
+            self.call(reader, Side::Writing, || {
+                self.destination.copy(&item.key, &target)
+            })
+            .await?;
             *copies += 1;
         }
         Ok(if is_there {
@@ -170,7 +183,9 @@ impl<D: Destination> Work<D> {
         sha256: &Sha256,
     ) -> Result<bool, Unsent> {
         let stored = self
-            .call(reader, || self.destination.head(&self.bucket, key))
+            .call(reader, Side::Looking, || {
+                self.destination.head(&self.bucket, key)
+            })
             .await?;
         let Some(stored) = stored else {
             return Ok(false);
@@ -182,8 +197,26 @@ impl<D: Destination> Work<D> {
         Ok(is_same)
     }
 
-    async fn bring_new(&self, reader: &mut Reader<'_>, item: &TransferItem) -> Result<(), Unsent> {
-        let target = self.target(item, &item.key);
+    async fn bring_new(
+        &self,
+        reader: &mut Reader<'_>,
+        item: &TransferItem,
+        key: &str,
+    ) -> Result<(), Unsent> {
+        let outcome = self.bring_to(reader, item, self.target(item, key)).await;
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&item.sha256);
+        outcome
+    }
+
+    async fn bring_to(
+        &self,
+        reader: &mut Reader<'_>,
+        item: &TransferItem,
+        target: Target,
+    ) -> Result<(), Unsent> {
         let mut mismatches = 0;
         let mut is_foreign = false;
         let mut first = true;
@@ -251,7 +284,7 @@ impl<D: Destination> Work<D> {
         if !is_free {
             return false;
         }
-        match Part::open(directory, &item.sha256).await {
+        match Part::open(directory, &item.sha256, self.client.patience().lock).await {
             Ok(Some(part)) => {
                 reader.keep_in(part).await;
                 reader.counts().resumed > 0
@@ -271,7 +304,7 @@ impl<D: Destination> Work<D> {
     }
 
     /// A call that may be tried again.
-    async fn call<T, F, C>(&self, reader: &mut Reader<'_>, make: F) -> Result<T, Unsent>
+    async fn call<T, F, C>(&self, reader: &mut Reader<'_>, side: Side, make: F) -> Result<T, Unsent>
     where
         F: Fn() -> C,
         C: Future<Output = Result<T, CallError>>,
@@ -282,8 +315,11 @@ impl<D: Destination> Work<D> {
                 () = self.abort.requested() => return Err(Unsent::Stopped),
             };
             match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => failed_call(reader, error).await?,
+                Ok(answer) => {
+                    reader.got_through(side);
+                    return Ok(answer);
+                }
+                Err(error) => failed_call(reader, side, error).await?,
             }
         }
     }
@@ -311,14 +347,17 @@ impl<D: Destination> Work<D> {
                 )
                 .await?;
             match outcome {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    reader.got_through(Side::Writing);
+                    return Ok(());
+                }
                 Err(PutError::Mismatch(message)) => {
                     return Err(Unsent::Mismatch(match hasher {
                         Some(hasher) => hashes_to(hasher, &target.sha256),
                         None => message,
                     }));
                 }
-                Err(PutError::Call(error)) => failed_call(reader, error).await?,
+                Err(PutError::Call(error)) => failed_call(reader, Side::Writing, error).await?,
             }
         }
     }
@@ -330,7 +369,9 @@ impl<D: Destination> Work<D> {
         target: &Target,
         total: u64,
     ) -> Result<(), Unsent> {
-        let upload = self.call(reader, || self.destination.begin(target)).await?;
+        let upload = self
+            .call(reader, Side::Writing, || self.destination.begin(target))
+            .await?;
         let outcome = self.send_parts(reader, target, total, &upload).await;
         if outcome.is_err()
             && let Err(error) = self.destination.abort(target, &upload).await
@@ -366,10 +407,13 @@ impl<D: Destination> Work<D> {
                     .stream(reader, sender, length, &mut carried, Some(&mut hasher), put)
                     .await?;
                 match outcome {
-                    Ok(tag) => break (tag, hasher),
+                    Ok(tag) => {
+                        reader.got_through(Side::Writing);
+                        break (tag, hasher);
+                    }
                     Err(PutError::Mismatch(message)) => return Err(Unsent::Mismatch(message)),
                     Err(PutError::Call(error)) => {
-                        failed_call(reader, error).await?;
+                        failed_call(reader, Side::Writing, error).await?;
                         carried = Bytes::new();
                         reader.seek(start);
                     }
@@ -382,8 +426,10 @@ impl<D: Destination> Work<D> {
         if hex(whole.clone()) != target.sha256.as_str() {
             return Err(Unsent::Mismatch(hashes_to(whole, &target.sha256)));
         }
-        self.call(reader, || self.destination.complete(target, upload, &tags))
-            .await
+        self.call(reader, Side::Writing, || {
+            self.destination.complete(target, upload, &tags)
+        })
+        .await
     }
 
     /// Reads `length` bytes into a body while `put` sends it. The outer result is that of reading.
@@ -402,30 +448,32 @@ impl<D: Destination> Work<D> {
             () = self.abort.requested() => return Err(Unsent::Stopped),
             // An answer before the end: it is none that is liked.
             answer = &mut put => return Ok(answer),
-            read = fill(reader, sender, length, carried, hasher) => read?,
+            read = fill(reader, sender, length, carried, hasher, self.client.patience().bucket_stall) => {
+                if let Some(stalled) = read? {
+                    return Ok(Err(PutError::Call(stalled)));
+                }
+            }
         }
         tokio::select! {
             () = self.abort.requested() => Err(Unsent::Stopped),
             answer = tokio::time::timeout(ANSWER, put) => Ok(answer.unwrap_or_else(|_| {
-                Err(PutError::Call(CallError {
-                    operation: "write the file".to_owned(),
-                    class: ErrorClass::Transient,
-                    code: None,
-                    message: format!("the bucket did not answer for {} s", ANSWER.as_secs()),
-                }))
+                let message = format!("the bucket did not answer for {} s", ANSWER.as_secs());
+                Err(PutError::Call(silent(message)))
             })),
         }
     }
 }
 
-/// Reads `length` bytes into a body; what was read beyond them is carried to the next one.
+/// Reads `length` bytes into a body; what was read beyond them is carried to the next one. Gives what is wrong
+/// with a bucket that takes nothing for `patience`.
 async fn fill(
     reader: &mut Reader<'_>,
     sender: BodySender,
     mut length: u64,
     carried: &mut Bytes,
     mut hasher: Option<&mut sha2::Sha256>,
-) -> Result<(), Unsent> {
+    patience: Duration,
+) -> Result<Option<CallError>, Unsent> {
     while length > 0 {
         let mut piece = std::mem::take(carried);
         if piece.is_empty() {
@@ -442,26 +490,46 @@ async fn fill(
             hasher.update(&piece);
         }
         length -= piece.len() as u64;
-        if !sender.send(piece).await {
+        match tokio::time::timeout(patience, sender.send(piece)).await {
+            Ok(true) => {}
             // The bucket has answered; what it said is heard next.
-            return Ok(());
+            Ok(false) => return Ok(None),
+            Err(_) => {
+                return Ok(Some(silent(format!(
+                    "the bucket took nothing for {} s",
+                    patience.as_secs_f64()
+                ))));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Waits before a call is made again, or tells why it is not.
-async fn failed_call(reader: &mut Reader<'_>, error: CallError) -> Result<(), Unsent> {
+fn silent(message: String) -> CallError {
+    CallError {
+        operation: "write the file".to_owned(),
+        class: ErrorClass::Transient,
+        code: None,
+        message,
+    }
+}
+
+/// Waits before a call is made again, or tells why it is not. A refusal may have been a mistake, and is asked
+/// about again a few times.
+async fn failed_call(reader: &mut Reader<'_>, side: Side, error: CallError) -> Result<(), Unsent> {
     if concerns_all(&error) {
         return Err(Unsent::FailedForAll(error.to_string()));
     }
-    match error.class {
+    let is_denied = error.class == ErrorClass::Denied;
+    let again = match error.class {
         ErrorClass::NotFound | ErrorClass::Refused | ErrorClass::Denied => {
-            Err(Unsent::Failed(error.to_string()))
+            SourceError::refused(error.to_string())
         }
-        _ => Ok(reader
-            .wait_after(SourceError::later(error.to_string()))
-            .await?),
+        _ => SourceError::later(error.to_string()),
+    };
+    match reader.wait_after(side, again).await {
+        Err(ReadError::GivenUp(reason)) if is_denied => Err(Unsent::Denied(reason)),
+        waited => Ok(waited?),
     }
 }
 

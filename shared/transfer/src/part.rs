@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use longshore_events::transfer::Sha256;
+use tokio::time::Instant;
 
 /// From so many bytes on a file is kept while it is brought. Below, asking for all of it again takes less than
 /// a second on any line that a sync is run on, which is no more than opening, locking, writing and removing
@@ -28,6 +29,9 @@ const FORCED_AFTER: u64 = 64 * 1024 * 1024;
 /// How much is read back at a time.
 const PIECE: u64 = 256 * 1024;
 
+/// How often a lock is tried.
+const LOOK: Duration = Duration::from_secs(1);
+
 const EXTENSION: &str = "part";
 
 /// The beginning of a file, on disk, locked against other processes.
@@ -40,32 +44,53 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Opens what there is of a file, or begins it; `None` while another process works on it.
-    pub(crate) async fn open(directory: &Path, sha256: &Sha256) -> io::Result<Option<Self>> {
-        let directory = directory.to_owned();
+    /// Opens what there is of a file, or begins it; `None` while another process works on it. A lock whose
+    /// owner writes nothing is waited for: NFS keeps that of a task that was killed for a while.
+    pub(crate) async fn open(
+        directory: &Path,
+        sha256: &Sha256,
+        patience: Duration,
+    ) -> io::Result<Option<Self>> {
         let path = directory.join(format!("{sha256}.{EXTENSION}"));
-        let opened = blocking(move || {
+        let (directory, opened) = (directory.to_owned(), path.clone());
+        let file = blocking(move || {
             std::fs::create_dir_all(&directory)?;
-            let file = OpenOptions::new()
+            OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
-                .open(&path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
+                .open(&opened)
+        })
+        .await?;
+        let file = Arc::new(file);
+        let until = Instant::now() + patience;
+        let mut before = None;
+        loop {
+            let locked = Arc::clone(&file);
+            let (is_locked, length) = blocking(move || {
+                let is_locked = match locked.try_lock() {
+                    Ok(()) => true,
+                    Err(TryLockError::WouldBlock) => false,
+                    Err(TryLockError::Error(error)) => return Err(error),
+                };
+                Ok((is_locked, locked.metadata()?.len()))
+            })
+            .await?;
+            if is_locked {
+                return Ok(Some(Self {
+                    file,
+                    path,
+                    length,
+                    forced: length,
+                }));
             }
-            let length = file.metadata()?.len();
-            Ok(Some((file, path, length)))
-        });
-        Ok(opened.await?.map(|(file, path, length)| Self {
-            file: Arc::new(file),
-            path,
-            length,
-            forced: length,
-        }))
+            if before.is_some_and(|before| length > before) || Instant::now() >= until {
+                return Ok(None);
+            }
+            before.get_or_insert(length);
+            tokio::time::sleep(LOOK.min(patience)).await;
+        }
     }
 
     /// How many bytes it holds.

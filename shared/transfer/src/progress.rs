@@ -17,6 +17,7 @@ struct Counts {
     bytes: AtomicU64,
     failed: AtomicU64,
     moved: AtomicU64,
+    tried_again: AtomicU64,
 }
 
 impl ProgressCounter {
@@ -35,9 +36,18 @@ impl ProgressCounter {
     }
 
     /// Bytes that have come from the source or the file system so far, of files that are not done, too: what
-    /// stands still here for minutes is stuck.
+    /// stands still here for minutes, and tries nothing again, is stuck.
     pub fn moved_bytes(&self) -> u64 {
         self.counts.moved.load(Ordering::Relaxed)
+    }
+
+    /// How often something was tried again: a transfer that waits out an outage moves nothing, and is not stuck.
+    pub fn tried_again(&self) -> u64 {
+        self.counts.tried_again.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn try_again(&self) {
+        self.counts.tried_again.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn moved(&self, bytes: u64) {

@@ -6,9 +6,10 @@ use longshore_events::transfer::TransferItem;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 
-use crate::client::{Again, HttpClient, SourceError, header};
+use crate::client::{Again, HttpClient, Pace, SourceError, header};
 use crate::part::Part;
 use crate::progress::ProgressCounter;
+use crate::retry::{Failures, Next, Side};
 use crate::stop::Stop;
 
 /// So many bytes on the way make up for the failures before them: a source that breaks off now and then is
@@ -20,6 +21,8 @@ const FORGIVEN_AFTER: u64 = 8 * 1024 * 1024;
 pub(crate) enum ReadError {
     /// It is refused, or was tried too often.
     GivenUp(String),
+    /// Nothing has got through for so long that no other file can fare better.
+    Outage(String),
     /// It has another length than was said, or is not the file that it was.
     Changed(String),
     /// The transfer is to stop.
@@ -39,8 +42,9 @@ pub(crate) struct Reader<'a> {
     total: Option<u64>,
     etag: Option<String>,
     answer: Option<Answer>,
+    pace: Pace,
     counts: Counts,
-    failures: u32,
+    failures: Failures,
     since_failure: u64,
 }
 
@@ -83,7 +87,8 @@ impl<'a> Reader<'a> {
                 attempts: 1,
                 ..Counts::default()
             },
-            failures: 0,
+            pace: Pace::default(),
+            failures: Failures::default(),
             since_failure: 0,
         }
     }
@@ -175,24 +180,32 @@ impl<'a> Reader<'a> {
     }
 
     /// Counts a failure of the bucket or the source and waits before the next attempt.
-    pub(crate) async fn wait_after(&mut self, error: SourceError) -> Result<(), ReadError> {
+    pub(crate) async fn wait_after(
+        &mut self,
+        side: Side,
+        error: SourceError,
+    ) -> Result<(), ReadError> {
         self.answer = None;
         if self.since_failure >= FORGIVEN_AFTER {
-            self.failures = 0;
+            self.failures = Failures::default();
         }
         self.since_failure = 0;
-        self.failures += 1;
-        let Again::Later(asked) = error.again else {
-            return Err(ReadError::GivenUp(error.message));
+        let retries = self.client.retries();
+        let next = match error.again {
+            Again::Never => Next::GiveUp,
+            Again::Refused => retries.refused(&mut self.failures),
+            Again::Later(asked) => retries.failed(side, &mut self.failures, asked),
         };
-        if self.failures >= self.client.patience().attempts {
-            return Err(ReadError::GivenUp(error.message));
-        }
-        let Some(wait) = self.client.retries().take(self.failures, asked) else {
-            return Err(ReadError::GivenUp(format!(
-                "{}, and the retries that all files share are used up",
-                error.message
-            )));
+        let wait = match next {
+            Next::After(wait) => wait,
+            Next::GiveUp => return Err(ReadError::GivenUp(error.message)),
+            Next::GiveUpAll(out) => {
+                return Err(ReadError::Outage(format!(
+                    "{}, and nothing else has got through for {} min",
+                    error.message,
+                    out.as_secs() / 60
+                )));
+            }
         };
         tracing::debug!(
             key = self.item.key,
@@ -205,7 +218,13 @@ impl<'a> Reader<'a> {
             () = self.stop.requested() => return Err(ReadError::Stopped),
         }
         self.counts.attempts += 1;
+        self.progress.try_again();
         Ok(())
+    }
+
+    /// A call of the bucket went well.
+    pub(crate) fn got_through(&self, side: Side) {
+        self.client.retries().through(side);
     }
 
     /// Forces out what is kept, for whoever goes on with it.
@@ -249,15 +268,19 @@ impl<'a> Reader<'a> {
         let Some(answer) = &mut self.answer else {
             return Ok(None);
         };
-        let mut piece = match self.client.piece(&mut answer.response).await {
+        let mut piece = match self
+            .client
+            .piece(&mut answer.response, &mut self.pace)
+            .await
+        {
             Ok(Some(piece)) => piece,
             Ok(None) => {
                 let error = SourceError::later("the source ended before the file did");
-                self.wait_after(error).await?;
+                self.wait_after(Side::Source, error).await?;
                 return Ok(None);
             }
             Err(error) => {
-                self.wait_after(error).await?;
+                self.wait_after(Side::Source, error).await?;
                 return Ok(None);
             }
         };
@@ -296,7 +319,7 @@ impl<'a> Reader<'a> {
             // Where nothing is known of the length, what is on disk is not counted as read yet.
             match self.ask().await {
                 Ok(()) => {}
-                Err(Asked::Failed(error)) => self.wait_after(error).await?,
+                Err(Asked::Failed(error)) => self.wait_after(Side::Source, error).await?,
                 Err(Asked::Changed(message)) => return Err(ReadError::Changed(message)),
             }
         }
@@ -350,9 +373,9 @@ impl<'a> Reader<'a> {
                 )));
             }
             (None, None) => {
-                return Err(Asked::Changed(
-                    "the source does not say how long the file is".to_owned(),
-                ));
+                return Err(Asked::Failed(SourceError::never(
+                    "the source does not say how long the file is, and the list gives no size",
+                )));
             }
             (known, found) => self.total = known.or(found),
         }
@@ -360,6 +383,7 @@ impl<'a> Reader<'a> {
         self.etag = header(&response, &ETAG)
             .filter(|etag| etag.starts_with('"'))
             .map(str::to_owned);
+        self.pace = Pace::default();
         self.answer = Some(Answer { response, skip });
         Ok(())
     }

@@ -1,30 +1,74 @@
-//! When something is tried again: one budget, waits that grow and are jittered, and what the source asks for.
+//! When something is tried again: waits that grow and are jittered, what the source asks for, and outages
+//! that are waited out.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::settings::Patience;
 
-/// An outage that nobody has met for so long says nothing of now, and the budget is full again.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// After this many failures in a row, of any files, nothing gets through, and no further file is begun.
+const OUTAGE: u32 = 4;
 
-/// The retries that all requests share.
+/// What can be out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Where files come from.
+    Source,
+    /// The bucket, when it is looked at. S3 throttles reads and writes apart.
+    Looking,
+    /// The bucket, when it is written to.
+    Writing,
+}
+
+/// What all requests share: when something last got through, and until when the source wants to be left
+/// alone.
 #[derive(Debug)]
 pub(crate) struct Retries {
     patience: Patience,
     state: Mutex<State>,
+    opened: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    left: u32,
-    last: Instant,
     random: fastrand::Rng,
     /// Nobody asks the source before.
     held_until: Option<Instant>,
+    sides: [Passage; 3],
+}
+
+/// How things go on one side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passage {
+    /// Failures since something got through.
+    failures: u32,
+    /// When the first of them was.
+    since: Option<Instant>,
+    /// When something last got through.
+    through: Option<Instant>,
+}
+
+/// What one file, or one request, has failed at since it last got on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Failures {
+    count: u32,
+    first: Option<Instant>,
+    refusals: u32,
+}
+
+/// What follows from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It is tried again after so long.
+    After(Duration),
+    /// It has been tried often enough, while others got through.
+    GiveUp,
+    /// Nothing has got through for as long as an outage is waited out: no other file can fare better.
+    GiveUpAll(Duration),
 }
 
 impl Retries {
@@ -34,39 +78,92 @@ impl Retries {
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         Self {
             state: Mutex::new(State {
-                left: patience.retries,
-                last: Instant::now(),
                 random,
                 held_until: None,
+                sides: [Passage::default(); 3],
             }),
+            opened: Notify::new(),
             patience,
         }
     }
 
-    /// Takes a retry; gives how long to wait before it, or `None` when there is none left. `failures` counts
-    /// what has failed in a row, this one included. What the source asks for holds all requests back.
-    pub(crate) fn take(&self, failures: u32, retry_after: Option<Duration>) -> Option<Duration> {
+    /// Something got through.
+    pub(crate) fn through(&self, side: Side) {
+        let was_closed = {
+            let mut state = self.state();
+            let passage = &mut state.sides[side as usize];
+            let was_closed = passage.failures >= OUTAGE;
+            *passage = Passage {
+                failures: 0,
+                since: None,
+                through: Some(Instant::now()),
+            };
+            was_closed
+        };
+        if was_closed {
+            self.opened.notify_one();
+        }
+    }
+
+    /// Something failed that may go well later. `failures` are those of whoever asks; `retry_after` is what
+    /// the source asks for, which holds all requests back.
+    pub(crate) fn failed(
+        &self,
+        side: Side,
+        failures: &mut Failures,
+        retry_after: Option<Duration>,
+    ) -> Next {
         let mut state = self.state();
         let now = Instant::now();
-        if now.duration_since(state.last) >= FORGOTTEN_AFTER {
-            state.left = self.patience.retries;
+        failures.count += 1;
+        let first = *failures.first.get_or_insert(now);
+        let passage = &mut state.sides[side as usize];
+        passage.failures = passage.failures.saturating_add(1);
+        let since = *passage.since.get_or_insert(now);
+        let others_got_through = passage.through.is_some_and(|through| through >= first);
+        if failures.count >= self.patience.attempts {
+            let out = now.duration_since(since.max(first));
+            if others_got_through {
+                return Next::GiveUp;
+            }
+            if out >= self.patience.outage {
+                return match self.patience.outage {
+                    Duration::ZERO => Next::GiveUp,
+                    _ => Next::GiveUpAll(out),
+                };
+            }
         }
-        state.last = now;
-        state.left = state.left.checked_sub(1)?;
-        let jittered = jittered(&self.patience, failures, state.random.f64());
+        let jittered = jittered(&self.patience, failures.count, state.random.f64());
         let Some(asked) = retry_after else {
-            return Some(jittered);
+            return Next::After(jittered);
         };
         let asked = asked.min(self.patience.longest_retry_after);
         state.held_until = state.held_until.max(Some(now + asked));
         // Not all at the same moment, once the time is over.
-        Some(asked + jittered)
+        Next::After(asked + jittered)
     }
 
-    /// Gives a retry back, for something that went well.
-    pub(crate) fn give_back(&self) {
-        let mut state = self.state();
-        state.left = (state.left + 1).min(self.patience.retries);
+    /// Something was refused, which may have been a mistake: it is asked for again a few times. It says
+    /// nothing of what becomes of others.
+    pub(crate) fn refused(&self, failures: &mut Failures) -> Next {
+        failures.refusals += 1;
+        if failures.refusals >= self.patience.refusals {
+            return Next::GiveUp;
+        }
+        let random = self.state().random.f64();
+        // A second or two more than after a break: what refuses by mistake does so for a moment.
+        Next::After(jittered(&self.patience, failures.refusals + 1, random))
+    }
+
+    /// Whether nothing gets through on one of the sides.
+    pub(crate) fn is_closed(&self) -> bool {
+        let state = self.state();
+        state.sides.iter().any(|passage| passage.failures >= OUTAGE)
+    }
+
+    /// Returns when something has got through again.
+    pub(crate) async fn opened(&self) {
+        self.opened.notified().await;
     }
 
     /// How long the source wants to be left alone.
@@ -123,7 +220,6 @@ mod tests {
     fn patience() -> Patience {
         Patience {
             seed: Some(7),
-            retries: 3,
             ..Patience::default()
         }
     }
@@ -179,39 +275,81 @@ mod tests {
     async fn the_same_seed_gives_the_same_waits() {
         let waits = || {
             let retries = Retries::new(patience());
-            [retries.take(1, None), retries.take(2, None)]
+            let mut failures = Failures::default();
+            [0, 1].map(|_| retries.failed(Side::Source, &mut failures, None))
         };
         assert_eq!(waits(), waits());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_budget_ends_and_what_goes_well_gives_back() {
+    async fn a_file_that_fails_while_others_get_through_is_given_up_after_its_attempts() {
         let retries = Retries::new(patience());
-        for _ in 0..3 {
-            assert!(retries.take(1, None).is_some());
+        let mut failures = Failures::default();
+        for _ in 1..patience().attempts {
+            let next = retries.failed(Side::Source, &mut failures, None);
+            assert!(matches!(next, Next::After(_)), "{next:?}");
+            retries.through(Side::Source);
         }
-        assert_eq!(retries.take(1, None), None);
-        retries.give_back();
-        assert!(retries.take(1, None).is_some());
-        assert_eq!(retries.take(1, None), None);
+        let next = retries.failed(Side::Source, &mut failures, None);
+        assert_eq!(next, Next::GiveUp);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_outage_is_forgotten_after_a_minute() {
+    async fn an_outage_is_waited_out_for_half_an_hour_and_no_longer() {
         let retries = Retries::new(patience());
-        while retries.take(1, None).is_some() {}
-        tokio::time::advance(FORGOTTEN_AFTER).await;
-        assert!(retries.take(1, None).is_some());
+        let begin = Instant::now();
+        let mut failures = Failures::default();
+        let out = loop {
+            match retries.failed(Side::Writing, &mut failures, None) {
+                Next::After(wait) => tokio::time::sleep(wait).await,
+                Next::GiveUpAll(out) => break out,
+                Next::GiveUp => panic!("nothing else got through"),
+            }
+            // That the bucket can be looked at, and the source answers, says nothing of writing.
+            retries.through(Side::Looking);
+            retries.through(Side::Source);
+        };
+        let half_an_hour = Duration::from_secs(30 * 60);
+        assert!(out >= half_an_hour && begin.elapsed() < half_an_hour + Duration::from_secs(21));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_nothing_gets_through_nothing_new_is_to_be_begun() {
+        let retries = Retries::new(patience());
+        for number in 0..OUTAGE {
+            assert!(!retries.is_closed(), "{number}");
+            retries.failed(Side::Source, &mut Failures::default(), None);
+        }
+        assert!(retries.is_closed());
+        retries.through(Side::Looking);
+        assert!(retries.is_closed());
+        retries.through(Side::Source);
+        assert!(!retries.is_closed());
+        retries.opened().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_asked_about_again_a_few_times() {
+        let retries = Retries::new(patience());
+        let mut failures = Failures::default();
+        for _ in 1..patience().refusals {
+            assert!(matches!(retries.refused(&mut failures), Next::After(_)));
+        }
+        assert_eq!(retries.refused(&mut failures), Next::GiveUp);
+        assert!(!retries.is_closed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_the_source_asks_for_holds_all_back_but_not_for_ever() {
         let retries = Retries::new(patience());
         assert_eq!(retries.held(), None);
-        let wait = retries.take(1, Some(Duration::from_secs(5))).unwrap();
-        assert!(wait > Duration::from_secs(5));
+        let mut failures = Failures::default();
+        let asked = Some(Duration::from_secs(5));
+        let next = retries.failed(Side::Source, &mut failures, asked);
+        assert!(matches!(next, Next::After(wait) if wait > Duration::from_secs(5)));
         assert_eq!(retries.held(), Some(Duration::from_secs(5)));
-        retries.take(1, Some(Duration::from_secs(999_999)));
+        let asked = Some(Duration::from_secs(999_999));
+        retries.failed(Side::Source, &mut failures, asked);
         assert_eq!(retries.held(), Some(Duration::from_secs(120)));
         tokio::time::advance(Duration::from_secs(121)).await;
         assert_eq!(retries.held(), None);

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// registry that answers 429 to those who ask too much.
 pub const CONCURRENCY: usize = 16;
 
+/// How long an outage is waited out where nothing else is said: half an hour.
+pub const OUTAGE: Duration = Duration::from_secs(30 * 60);
+
 /// What a transfer is told from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -44,12 +47,22 @@ impl Default for Settings {
 pub struct Patience {
     /// How long a connection to the source may take.
     pub connect: Duration,
-    /// How long the source may send no byte.
+    /// How long the source may send no byte, or less than `least_rate`.
     pub stall: Duration,
-    /// How often a file is tried.
+    /// Bytes a second: a source that sends less over `stall` is asked again.
+    pub least_rate: u64,
+    /// How long the bucket may take no byte of what it is sent.
+    pub bucket_stall: Duration,
+    /// How often a file is tried while others get through.
     pub attempts: u32,
-    /// How many retries all files share: each takes one, each file that is done gives one back.
-    pub retries: u32,
+    /// How often something is asked for that is refused.
+    pub refusals: u32,
+    /// How long an outage is waited out: while nothing gets through, nothing is given up, and nothing new is
+    /// begun. Zero gives a file up after its attempts, whatever becomes of others.
+    pub outage: Duration,
+    /// How long a file on the file system may be locked by nobody who writes to it: NFS keeps the lock of a
+    /// task that was killed for its lease, 90 seconds at EFS.
+    pub lock: Duration,
     /// The first wait before a retry; each further one is twice as long, and every one is jittered.
     pub first_delay: Duration,
     /// No wait is longer, except where the source asks for one with `Retry-After`.
@@ -68,8 +81,13 @@ impl Default for Patience {
             connect: Duration::from_secs(10),
             // GitHub's storage has answered within seconds always; a proxy in between may buffer.
             stall: Duration::from_secs(30),
+            // A sixteenth of a line of 128 kbit/s.
+            least_rate: 1_000,
+            bucket_stall: Duration::from_secs(60),
             attempts: 6,
-            retries: 200,
+            refusals: 3,
+            outage: OUTAGE,
+            lock: Duration::from_secs(100),
             first_delay: Duration::from_millis(500),
             longest_delay: Duration::from_secs(20),
             longest_retry_after: Duration::from_secs(120),

@@ -1,4 +1,4 @@
-//! Many files at once, under one limit and with one budget of retries.
+//! Many files at once, under one limit. No further one is begun while nothing gets through.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -20,6 +20,9 @@ use crate::stop::Stop;
 /// How many failures a report lists; it counts all.
 const LISTED_FAILURES: usize = 100;
 
+/// A bucket that allows none of 20 files in a row is not open to this role.
+const DENIED_FOR_ALL: usize = 20;
+
 /// How long files that were broken off may take to write down what they have.
 const CHECKPOINT: Duration = Duration::from_secs(4);
 
@@ -40,8 +43,8 @@ impl<D: Destination> Transfers<D> {
     }
 
     /// Brings `items` into `bucket`, several at a time, and tells what became of them. No failure of a file
-    /// keeps others back, except one that no file can escape: a bucket that is not there or not open to
-    /// this role ends all.
+    /// keeps others back, except one that no file can escape: a bucket that is not there, or that allows
+    /// none of many files, and an outage that lasts longer than it is waited for.
     ///
     /// It returns within 25 seconds after `stop` is requested; what is not done then is left.
     pub async fn run(
@@ -68,9 +71,12 @@ impl<D: Destination> Transfers<D> {
         let mut patience = StopPatience::new(self.client.patience().grace);
         let concurrency = self.client.settings().concurrency.max(1);
         loop {
+            // While nothing gets through, those that are on their way find out when something does.
+            let retries = self.client.retries();
             while running.len() < concurrency
                 && !stop.is_requested()
                 && tally.hopeless.is_none()
+                && (running.is_empty() || !retries.is_closed())
                 && let Some(index) = waiting.next()
             {
                 let (work, items) = (Arc::clone(&work), Arc::clone(&items));
@@ -80,14 +86,10 @@ impl<D: Destination> Transfers<D> {
                 ended = running.join_next() => match ended {
                     // A file whose task broke down is left, and comes again.
                     Some(Err(error)) => tracing::error!(%error, "bringing a file broke down"),
-                    Some(Ok((index, ended))) => {
-                        if matches!(ended.end, End::Brought | End::AlreadyThere) {
-                            self.client.retries().give_back();
-                        }
-                        tally.add(index, &items[index], ended);
-                    }
+                    Some(Ok((index, ended))) => tally.add(index, &items[index], ended),
                     None => break,
                 },
+                () = retries.opened(), if !waiting.is_empty() => {}
                 step = patience.next(stop) => match step {
                     Step::Abort => work.abort.request(),
                     Step::GiveUp => running.abort_all(),
@@ -186,11 +188,18 @@ impl StopPatience {
     }
 }
 
+/// Sizes are what registries say, which may be anything.
+fn add(sum: &mut u64, bytes: u64) {
+    *sum = sum.saturating_add(bytes);
+}
+
 /// Adds up what became of the files.
 struct Tally {
     report: TransferReport,
     progress: ProgressCounter,
     settled: Vec<bool>,
+    /// Files in a row that the bucket did not allow.
+    denied: usize,
     /// Why no further file can fare better.
     hopeless: Option<String>,
 }
@@ -213,19 +222,25 @@ impl Tally {
             },
             progress,
             settled: vec![false; files],
+            denied: 0,
             hopeless: None,
         }
     }
 
     fn add(&mut self, index: usize, item: &TransferItem, ended: Ended) {
         self.report.copies += ended.copies;
-        self.report.downloaded_bytes += ended.counts.downloaded;
-        self.report.resumed_bytes += ended.counts.resumed;
+        add(&mut self.report.downloaded_bytes, ended.counts.downloaded);
+        add(&mut self.report.resumed_bytes, ended.counts.resumed);
         self.settled[index] = ended.end != End::Left;
+        match ended.end {
+            End::Denied(_) => self.denied += 1,
+            End::Brought | End::AlreadyThere => self.denied = 0,
+            _ => {}
+        }
         match ended.end {
             End::Brought => {
                 self.report.files += 1;
-                self.report.bytes += ended.bytes;
+                add(&mut self.report.bytes, ended.bytes);
                 self.progress.done(ended.bytes);
             }
             End::AlreadyThere => {
@@ -233,6 +248,12 @@ impl Tally {
                 self.progress.done(ended.bytes);
             }
             End::Failed(reason) => self.fail(item, reason, ended.counts.attempts),
+            End::Denied(reason) => {
+                if self.denied >= DENIED_FOR_ALL {
+                    self.hopeless.get_or_insert_with(|| reason.clone());
+                }
+                self.fail(item, reason, ended.counts.attempts);
+            }
             End::FailedForAll(reason) => {
                 self.hopeless.get_or_insert_with(|| reason.clone());
                 self.fail(item, reason, ended.counts.attempts);

@@ -25,14 +25,26 @@ mock_provider "aws" {
 
 override_resource {
   override_during = plan
-  target          = aws_cloudfront_cache_policy.immutable[0]
-  values          = { id = "immutable" }
+  target          = aws_cloudfront_cache_policy.this["blobs"]
+  values          = { id = "blobs" }
 }
 
 override_resource {
   override_during = plan
-  target          = aws_cloudfront_cache_policy.changing[0]
-  values          = { id = "changing" }
+  target          = aws_cloudfront_cache_policy.this["bottles"]
+  values          = { id = "bottles" }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_cloudfront_cache_policy.this["manifests"]
+  values          = { id = "manifests" }
+}
+
+override_resource {
+  override_during = plan
+  target          = aws_cloudfront_cache_policy.this["index"]
+  values          = { id = "index" }
 }
 
 variables {
@@ -121,23 +133,32 @@ run "clients_use_https_and_a_distribution_that_signs_what_it_asks_for" {
   }
 }
 
-run "what_changes_is_kept_for_a_minute_and_bottles_for_a_month" {
+run "the_edge_keeps_no_index_and_everything_else_as_long_as_it_can_be_the_same" {
   command = plan
 
   assert {
     condition = (
-      [for behavior in aws_cloudfront_distribution.this[0].ordered_cache_behavior : behavior.path_pattern] == ["/api/*", "*/manifests/*"]
-      && alltrue([for behavior in aws_cloudfront_distribution.this[0].ordered_cache_behavior : behavior.cache_policy_id == "changing"])
-      && aws_cloudfront_distribution.this[0].default_cache_behavior[0].cache_policy_id == "immutable"
-      && aws_cloudfront_cache_policy.changing[0].default_ttl == 60
-      && aws_cloudfront_cache_policy.immutable[0].default_ttl == 2592000
+      [for behavior in aws_cloudfront_distribution.this[0].ordered_cache_behavior : "${behavior.path_pattern} ${behavior.cache_policy_id}"] == [
+        "/api/* index", "*/manifests/* manifests", "/v2/*/blobs/* blobs",
+      ]
+      && aws_cloudfront_distribution.this[0].default_cache_behavior[0].cache_policy_id == "bottles"
     )
-    error_message = "An index is kept too long, or a bottle not long enough."
+    error_message = "A path is kept as something that it is not."
+  }
+
+  assert {
+    condition = { for name, policy in aws_cloudfront_cache_policy.this : name => [policy.min_ttl, policy.default_ttl, policy.max_ttl] } == {
+      index     = [0, 0, 0]
+      manifests = [0, 60, 60]
+      bottles   = [0, 86400, 86400]
+      blobs     = [0, 2592000, 2592000]
+    }
+    error_message = "An index is kept, or something else too long."
   }
 
   assert {
     condition = alltrue([
-      for policy in [aws_cloudfront_cache_policy.changing[0], aws_cloudfront_cache_policy.immutable[0]] :
+      for policy in aws_cloudfront_cache_policy.this :
       policy.parameters_in_cache_key_and_forwarded_to_origin[0].query_strings_config[0].query_string_behavior == "none"
     ])
     error_message = "A query reaches the bucket, and with it a listing."
@@ -228,8 +249,9 @@ run "inside_a_vpc_nobody_needs_credentials_and_there_is_no_distribution" {
 
   assert {
     condition = length(aws_cloudfront_distribution.this) == 0 && output.environment == {
-      HOMEBREW_API_DOMAIN    = "https://homebrew-bottles-111122223333.s3.eu-west-1.amazonaws.com/api"
-      HOMEBREW_BOTTLE_DOMAIN = "https://homebrew-bottles-111122223333.s3.eu-west-1.amazonaws.com"
+      HOMEBREW_API_DOMAIN      = "https://homebrew-bottles-111122223333.s3.eu-west-1.amazonaws.com/api"
+      HOMEBREW_BOTTLE_DOMAIN   = "https://homebrew-bottles-111122223333.s3.eu-west-1.amazonaws.com"
+      HOMEBREW_ARTIFACT_DOMAIN = "https://homebrew-bottles-111122223333.s3.eu-west-1.amazonaws.com"
     }
     error_message = "The mirror is served to the internet, or brew is sent there."
   }

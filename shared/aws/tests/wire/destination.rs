@@ -151,7 +151,7 @@ async fn a_file_goes_up_with_its_digest_and_with_what_clients_need() {
     let expected = [
         ("content-length", "5"),
         ("content-type", "application/gzip"),
-        ("cache-control", "public, max-age=31536000, immutable"),
+        ("cache-control", "public, max-age=86400"),
         ("x-amz-checksum-sha256", HELLO_BASE64),
         // The body is a stream; what it hashes to is in the signed header above.
         ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
@@ -239,7 +239,22 @@ async fn what_is_there_is_told_with_its_digest() {
     let found = head("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     assert_eq!(found.await, Ok(None));
     let found = head("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    assert_eq!(found.await.unwrap_err().class, ErrorClass::Denied);
+    let error = found.await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Denied);
+    // There are no words in the answer to HEAD.
+    assert!(
+        error.message.starts_with("status 403, most likely "),
+        "{error}"
+    );
+    assert!(error.message.contains("s3:ListBucket"), "{error}");
+    for answer in [
+        "HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    ] {
+        let found = head(answer);
+        let error = found.await.unwrap_err();
+        assert!(error.message.contains("another region"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use longshore_events::longshore::RefusedEntry;
 use longshore_events::transfer::Sha256;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -15,7 +15,10 @@ use crate::{names, urls};
 
 /// The fields of a formula that a mirror needs, with the files as `F`.
 #[derive(Deserialize)]
-#[serde(bound = "F: Deserialize<'de>")]
+#[serde(
+    bound = "F: Deserialize<'de>",
+    expecting = "a formula, which is an object"
+)]
 struct RawFormula<F> {
     name: Option<String>,
     versions: Option<RawVersions>,
@@ -23,21 +26,36 @@ struct RawFormula<F> {
     deprecated: Option<bool>,
     disabled: Option<bool>,
     bottle: Option<RawBottle<F>>,
+    #[serde(default)]
+    variations: Loose,
+    #[serde(default)]
+    dependencies: Loose,
+    #[serde(default)]
+    recommended_dependencies: Loose,
+    #[serde(default)]
+    uses_from_macos: Loose,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "versions, which are an object")]
 struct RawVersions {
     stable: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(bound = "F: Deserialize<'de>")]
+#[serde(
+    bound = "F: Deserialize<'de>",
+    expecting = "a bottle, which is an object"
+)]
 struct RawBottle<F> {
     stable: Option<RawStable<F>>,
 }
 
 #[derive(Deserialize)]
-#[serde(bound = "F: Deserialize<'de>")]
+#[serde(
+    bound = "F: Deserialize<'de>",
+    expecting = "a stable bottle, which is an object"
+)]
 struct RawStable<F> {
     rebuild: Option<u32>,
     root_url: Option<String>,
@@ -45,6 +63,7 @@ struct RawStable<F> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a file, which is an object")]
 struct RawFile {
     url: Option<String>,
     sha256: Option<String>,
@@ -88,6 +107,92 @@ impl<'de, F: Deserialize<'de>> Deserialize<'de> for Files<F> {
         }
 
         deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// What is read of a field that is an object or a list, and nothing of whatever else it may be: it is not
+/// worth an entry.
+#[derive(Default)]
+struct Loose {
+    /// The keys of an object.
+    keys: Vec<String>,
+    /// The texts of a list; of the objects in an object, those of their `dependencies`.
+    texts: Vec<String>,
+}
+
+/// A value of such a field.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Member {
+    Text(String),
+    Variation { dependencies: Vec<String> },
+    Other(IgnoredAny),
+}
+
+impl Loose {
+    fn add(&mut self, member: Member) {
+        match member {
+            Member::Text(text) => self.texts.push(text),
+            Member::Variation { dependencies } => self.texts.extend(dependencies),
+            Member::Other(_) => {}
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Loose;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("any value")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Loose, M::Error> {
+                let mut loose = Loose::default();
+                while let Some((key, member)) = map.next_entry()? {
+                    loose.keys.push(key);
+                    loose.add(member);
+                }
+                Ok(loose)
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<Loose, S::Error> {
+                let mut loose = Loose::default();
+                while let Some(member) = sequence.next_element()? {
+                    loose.add(member);
+                }
+                Ok(loose)
+            }
+
+            fn visit_unit<E>(self) -> Result<Loose, E> {
+                Ok(Loose::default())
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Loose, E> {
+                Ok(Loose::default())
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Loose, E> {
+                Ok(Loose::default())
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Loose, E> {
+                Ok(Loose::default())
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Loose, E> {
+                Ok(Loose::default())
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Loose, E> {
+                Ok(Loose::default())
+            }
+        }
+
+        deserializer.deserialize_any(AnyValue)
     }
 }
 
@@ -140,6 +245,11 @@ impl Found {
         number: u64,
         private_hosts: &[String],
     ) {
+        for tag in raw.variations.keys {
+            if names::check_tag(&tag).is_ok() && !self.platforms.contains(&tag) {
+                self.platforms.insert(tag);
+            }
+        }
         let Some(stable) = raw.bottle.and_then(|bottle| bottle.stable) else {
             return;
         };
@@ -161,7 +271,12 @@ impl Found {
         let mut bottles = Vec::with_capacity(files.len());
         for (tag, file) in files {
             match self.bottle(tag, file.into(), private_hosts) {
-                Ok(bottle) => bottles.push(bottle),
+                Ok(bottle) => {
+                    if !self.platforms.contains(&bottle.tag) {
+                        self.platforms.insert(bottle.tag.clone());
+                    }
+                    bottles.push(bottle);
+                }
                 Err((tag, reason)) => self.refuse(entry_name(&name, &tag), reason),
             }
         }
@@ -177,6 +292,15 @@ impl Found {
             deprecated: raw.deprecated.unwrap_or_default(),
             disabled: raw.disabled.unwrap_or_default(),
             bottles,
+            dependencies: [
+                raw.dependencies,
+                raw.recommended_dependencies,
+                raw.uses_from_macos,
+            ]
+            .into_iter()
+            .flat_map(|loose| loose.texts)
+            .chain(raw.variations.texts)
+            .collect(),
         });
     }
 

@@ -16,6 +16,12 @@ pub(crate) const SILENCE: Duration = Duration::minutes(30);
 /// How long a task may not be had before its shard is given up: capacity comes and goes.
 pub(crate) const NO_CAPACITY: Duration = Duration::hours(6);
 
+/// How long a shard whose tasks die is not given up, however many die: what kills them may be over by then.
+pub(crate) const DYING: Duration = Duration::minutes(30);
+
+/// The longest pause between two tasks of a shard.
+const LONGEST_PAUSE: Duration = Duration::minutes(10);
+
 /// How often the progress of a sync is told while no shard ends.
 pub(crate) const TOLD_EVERY: Duration = Duration::minutes(5);
 
@@ -70,9 +76,7 @@ pub(crate) fn step(
     if state.is_leased(now) && !(is_stopped && state.is_leased_by_task_of(shard)) {
         return Step::Wait;
     }
-    let deaths = state
-        .deaths()
-        .max(shard.starts.saturating_sub(state.given_back));
+    let deaths = deaths(shard, state);
     let reason = task
         .and_then(|task| task.stopped_reason.clone())
         .or_else(|| shard.problem.clone());
@@ -85,10 +89,11 @@ pub(crate) fn step(
             if silent_since.max(shard.started_at) > Some(now - SILENCE) {
                 Step::Wait
             } else {
-                again(deaths, Some("it was silent for half an hour".to_owned()))
+                let reason = Some("it was silent for half an hour".to_owned());
+                again(shard, deaths, reason, now)
             }
         }
-        Some(_) => again(deaths, reason),
+        Some(_) => again(shard, deaths, reason, now),
         None if shard.starts > 0 => {
             let is_over = shard
                 .started_at
@@ -112,12 +117,48 @@ pub(crate) fn step(
     }
 }
 
-fn again(deaths: u32, reason: Option<String>) -> Step {
+/// How many workers have died of a shard: not those that were taken away, that gave it back, or that got
+/// further than those before them.
+fn deaths(shard: &ShardRecord, state: &ShardState) -> u32 {
+    let tasks = shard.starts.saturating_sub(state.given_back);
+    let deaths = state.deaths().max(tasks).saturating_sub(shard.excused);
+    deaths.saturating_sub(u32::from(state.got_further()))
+}
+
+/// Whether a task stopped because AWS took its capacity back or had none, as ECS words it (Amazon ECS
+/// Developer Guide, "Stopped task error messages"): that says nothing of its shard.
+pub(crate) fn is_no_capacity(reason: &str) -> bool {
+    reason.contains("SpotInterruption") || reason.contains("Capacity is unavailable")
+}
+
+/// How long the next task waits after the last one was started: the first two do not.
+fn pause(starts: u32) -> Duration {
+    match starts.checked_sub(2) {
+        None => Duration::zero(),
+        Some(doublings) => Duration::minutes(1 << doublings.min(4)).min(LONGEST_PAUSE),
+    }
+}
+
+fn again(shard: &ShardRecord, deaths: u32, reason: Option<String>, now: DateTime<Utc>) -> Step {
     let reason = reason.unwrap_or_else(|| "ECS has forgotten it".to_owned());
-    if deaths >= MAX_ATTEMPTS {
-        Step::GiveUp(format!(
+    let first = shard.first_started_at.or(shard.started_at);
+    let is_after = |patience: Duration| first.is_some_and(|first| first + patience <= now);
+    if is_no_capacity(&reason) && is_after(NO_CAPACITY) {
+        return Step::GiveUp(format!(
+            "no task could stay for {} hours; the last one: {reason}",
+            NO_CAPACITY.num_hours()
+        ));
+    }
+    if deaths >= MAX_ATTEMPTS && !is_no_capacity(&reason) && is_after(DYING) {
+        return Step::GiveUp(format!(
             "{deaths} tasks died while they worked on it; the last one: {reason}"
-        ))
+        ));
+    }
+    let is_early = shard
+        .started_at
+        .is_some_and(|started_at| started_at + pause(shard.starts) > now);
+    if is_early {
+        Step::Wait
     } else {
         Step::StartTask { dead: Some(reason) }
     }
@@ -132,9 +173,9 @@ pub(crate) fn progress(sync: &Sync, states: &[Option<ShardState>]) -> (TransferP
             continue;
         };
         let progress = state.done();
-        done.files += progress.files;
-        done.bytes += progress.bytes;
-        done.failed += progress.failed;
+        done.files = done.files.saturating_add(progress.files);
+        done.bytes = done.bytes.saturating_add(progress.bytes);
+        done.failed = done.failed.saturating_add(progress.failed);
         ended += u32::from(state.is_done() || shard.given_up.is_some());
     }
     (done, ended)

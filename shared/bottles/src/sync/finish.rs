@@ -18,10 +18,10 @@ use crate::ports::{ListedObject, SyncCloud};
 use crate::settings::MirrorPlace;
 use crate::sync::Engine;
 use crate::sync::advance::states;
-use crate::sync::gather::{HEADS_SIDE_BY_SIDE, stored_inventory};
+use crate::sync::gather::{HEADS_SIDE_BY_SIDE, Missing, media_type, stored_inventory};
 use crate::sync::held::Held;
 use crate::sync::manifests::is_lasting;
-use crate::sync::object::{JSON, read_object, write_object};
+use crate::sync::object::{read_object, write_object};
 use crate::sync::plan::ENTRIES_TOLD;
 use crate::sync::record::{LEASE, Published, StagedPlan, Sync};
 use crate::sync::run::{staged_inventory, staged_plan};
@@ -38,6 +38,9 @@ pub(crate) fn nothing(sync: &Sync, now: DateTime<Utc>) -> SyncOutcome {
         finished_at: now,
         cost_in_micro_usd: 0,
         report_key: None,
+        missing_manifests: 0,
+        deletion_refused: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -70,6 +73,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_refused: Option<&'a str>,
     refused: &'a [RefusedEntry],
+    missing_manifests: BTreeSet<String>,
     warnings: &'a [String],
     shards: Vec<ShardReport<'a>>,
     index: &'a Published,
@@ -161,7 +165,7 @@ impl<C: SyncCloud> Finish<'_, C> {
         }
         // Whoever was away for long finds out here that another one has taken over.
         held.renew().await?;
-        held.during(self.publish(&evidence.plan)).await?;
+        held.during(self.publish(&evidence.plan, &objects)).await?;
         held.renew().await?;
         held.during(self.complete(evidence, &objects)).await
     }
@@ -348,14 +352,27 @@ impl<C: SyncCloud> Finish<'_, C> {
         evidence.absent = absent;
     }
 
-    /// Copies the index files to where clients ask for them, the index itself last.
-    async fn publish(&self, plan: &StagedPlan) -> Result<(), CallError> {
+    /// Copies the index files to where clients ask for them, the index itself last. What is left of earlier
+    /// generations goes before that: a client that finds none asks elsewhere, one that finds an old one is
+    /// led to files that are not there.
+    async fn publish(&self, plan: &StagedPlan, objects: &[ListedObject]) -> Result<(), CallError> {
+        let (cloud, bucket) = (self.cloud, &self.place.bucket);
+        let is_left = |key: &str| {
+            layout::index_file(key)
+                .is_some_and(|file| !plan.index_files.iter().any(|published| published == file))
+        };
+        let left: Vec<String> = objects
+            .iter()
+            .filter(|object| is_left(&object.key))
+            .map(|object| object.key.clone())
+            .collect();
+        if !left.is_empty() {
+            cloud.delete(bucket, &left).await?;
+        }
         for file in &plan.index_files {
             let from = layout::staged_index(&self.sync.id, file);
             let to = layout::published_index(file);
-            self.cloud
-                .copy(&self.place.bucket, &from, &to, JSON)
-                .await?;
+            cloud.copy(bucket, &from, &to, media_type(file)).await?;
         }
         Ok(())
     }
@@ -406,8 +423,10 @@ impl<C: SyncCloud> Finish<'_, C> {
             .collect();
         self.write_inventory(&evidence.inventory).await?;
         write_object(cloud, bucket, layout::GONE, &gone).await?;
-        let outcome = self.outcome(&evidence, plan.to_delete.len() as u64);
-        self.report(&evidence, &outcome, None, &plan.to_delete)
+        let missing = missing_manifests(plan, objects);
+        self.write_missing(&missing).await?;
+        let outcome = self.outcome(&evidence, plan.to_delete.len() as u64, missing.len() as u64);
+        self.report(&evidence, &outcome, None, &plan.to_delete, missing)
             .await?;
         let published = Published {
             at: cloud.now(),
@@ -437,7 +456,9 @@ impl<C: SyncCloud> Finish<'_, C> {
             };
         }
         self.write_inventory(&evidence.inventory).await?;
-        let outcome = self.outcome(&evidence, 0);
+        let missing = evidence.plan.missing_manifests.clone();
+        self.write_missing(&missing).await?;
+        let outcome = self.outcome(&evidence, 0, missing.len() as u64);
         let failed = outcome.transfer.failed;
         let first = outcome
             .transfer
@@ -449,7 +470,8 @@ impl<C: SyncCloud> Finish<'_, C> {
             counted(failed, "file"),
             first.unwrap_or_default()
         );
-        self.report(&evidence, &outcome, Some(&reason), &[]).await?;
+        self.report(&evidence, &outcome, Some(&reason), &[], missing)
+            .await?;
         Ok(Ended::Failed(reason, Box::new(outcome)))
     }
 
@@ -465,7 +487,16 @@ impl<C: SyncCloud> Finish<'_, C> {
             .map(drop)
     }
 
-    fn outcome(&self, evidence: &Evidence, deleted: u64) -> SyncOutcome {
+    /// Writes down what the next sync is to ask for again.
+    async fn write_missing(&self, manifests: &BTreeSet<String>) -> Result<(), CallError> {
+        let missing = Missing {
+            manifests: manifests.clone(),
+            ..Missing::default()
+        };
+        write_object(self.cloud, &self.place.bucket, layout::MISSING, &missing).await
+    }
+
+    fn outcome(&self, evidence: &Evidence, deleted: u64, missing_manifests: u64) -> SyncOutcome {
         let tasks = match (self.sync.runs_on, &self.place.tasks) {
             (RunsOn::Tasks { tasks }, Some(place)) => Some((place, tasks)),
             _ => None,
@@ -486,6 +517,15 @@ impl<C: SyncCloud> Finish<'_, C> {
             refused_entries: refused.iter().take(ENTRIES_TOLD).cloned().collect(),
             finished_at: self.cloud.now(),
             report_key: Some(layout::report(&self.sync.id)),
+            missing_manifests,
+            deletion_refused: evidence.plan.deletion_refused.clone(),
+            warnings: evidence
+                .plan
+                .warnings
+                .iter()
+                .take(ENTRIES_TOLD)
+                .cloned()
+                .collect(),
         }
     }
 
@@ -495,6 +535,7 @@ impl<C: SyncCloud> Finish<'_, C> {
         outcome: &SyncOutcome,
         reason: Option<&str>,
         deleted: &[String],
+        missing_manifests: BTreeSet<String>,
     ) -> Result<(), CallError> {
         let plan = &evidence.plan;
         let shards = self.sync.shards.iter().zip(&evidence.states);
@@ -507,6 +548,7 @@ impl<C: SyncCloud> Finish<'_, C> {
             deleted,
             deletion_refused: plan.deletion_refused.as_deref(),
             refused: &plan.refused,
+            missing_manifests,
             warnings: &plan.warnings,
             shards: shards
                 .map(|(shard, state)| ShardReport {
@@ -534,6 +576,16 @@ impl Evidence {
             self.transfer.failures.push(failure);
         }
     }
+}
+
+/// The manifests that clients may ask for and that are not there.
+fn missing_manifests(plan: &StagedPlan, objects: &[ListedObject]) -> BTreeSet<String> {
+    let listed: BTreeSet<&str> = objects.iter().map(|object| object.key.as_str()).collect();
+    let absent = plan
+        .manifests
+        .iter()
+        .filter(|key| !listed.contains(key.as_str()));
+    absent.chain(&plan.missing_manifests).cloned().collect()
 }
 
 /// The content of a blob in the registry's layout.

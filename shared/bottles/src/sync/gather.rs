@@ -1,30 +1,37 @@
 //! What a sync must know before it decides: the index, and what the mirror holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Duration, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use longshore_state::CallError;
+use longshore_events::transfer::Sha256;
+use longshore_state::{CallError, ErrorClass};
+use serde::{Deserialize, Serialize};
 
 use crate::index::{Index, IndexReader};
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
+use crate::platforms::{self, Platforms};
+use crate::portable_ruby;
 use crate::ports::{Fetched, MirrorStore, Source};
 use crate::selection::{self, WantedBottle};
 use crate::settings::MirrorSettings;
-use crate::signed;
+use crate::signed::{Generation, SIGNED_INDEX};
+use crate::sizes;
 use crate::sync::manifests::is_lasting;
-use crate::sync::object::JSON;
+use crate::sync::object::{JSON, write_object};
 use crate::sync::record::Published;
 
 /// The index, under the name that clients know.
 pub(crate) const INDEX: &str = "formula.json";
 
-/// The signed form of the index.
-const SIGNED_INDEX: &str = "formula.jws.json";
-
-/// How often the index is asked for when its signed form is of another generation: the source may be
+/// How often the index is asked for when a file beside it is of another generation: the source may be
 /// publishing just now.
 const GENERATIONS: usize = 2;
+
+/// An index file that the mirror has, and that its source has not had for this long, is not published there
+/// any more: Homebrew drops platforms.
+const WITHDRAWN_AFTER: Duration = Duration::days(3);
 
 /// The largest index file that is taken: ten times what Homebrew's largest has.
 const MAX_BYTES: usize = 300 << 20;
@@ -54,44 +61,134 @@ pub(crate) enum IndexAnswer {
 #[derive(Debug)]
 pub(crate) struct ReadIndex {
     pub(crate) index: Index,
-    pub(crate) etag: Option<String>,
+    pub(crate) platforms: Platforms,
     pub(crate) wanted: Vec<WantedBottle>,
     /// The files that wait, in the order in which they are published: the index itself last.
     pub(crate) files: Vec<String>,
+    /// The entity tags of the files at the source.
+    pub(crate) etags: BTreeMap<String, Option<String>>,
+    /// The files that the source does not have.
+    pub(crate) absent: Vec<String>,
+    /// Manifests of brew's own Ruby that could not be had.
+    pub(crate) missing_manifests: BTreeSet<String>,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Fetches the index and its signed files. `etag` is that of the published one, where nothing else asks
-/// for a comparison.
+/// What a source did not give, although the mirror has it or its index names it: every sync asks for it
+/// again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Missing {
+    /// Index files of the mirror, and since when the source has not had them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) index_files: BTreeMap<String, DateTime<Utc>>,
+    /// Keys of manifests.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) manifests: BTreeSet<String>,
+}
+
+/// What asking for the index needs to know of the mirror.
+#[derive(Debug)]
+pub(crate) struct Asking<'a> {
+    pub(crate) settings: &'a MirrorSettings,
+    pub(crate) published: Option<&'a Published>,
+    /// Whether the sync ends if no index file has changed since it was published.
+    pub(crate) may_be_unchanged: bool,
+    pub(crate) missing: &'a Missing,
+    pub(crate) staging: Option<Staging<'a>>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// Fetches the index and the files beside it.
 pub(crate) async fn index<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
-    settings: &MirrorSettings,
-    published: Option<&Published>,
-    etag: Option<&str>,
-    staging: Option<Staging<'_>>,
+    asking: &Asking<'_>,
 ) -> Result<IndexAnswer, CallError> {
+    if let Some(published) = asking.published.filter(|_| asking.may_be_unchanged)
+        && is_unchanged(source, &asking.settings.index_url, published).await?
+    {
+        return Ok(IndexAnswer::Unchanged);
+    }
     let mut problem = String::new();
     for _ in 0..GENERATIONS {
-        let mut read = match read_index(store, source, settings, etag, staging).await? {
+        let mut read = match read_index(store, source, asking).await? {
             IndexAnswer::Read(read) => read,
             other => return Ok(other),
         };
-        if let Some(reason) = distrust(&read, published) {
+        if let Some(reason) = distrust(&read, asking.published) {
             return Ok(IndexAnswer::Refused(reason));
         }
-        match signed_files(store, source, settings, &mut read, staging).await? {
+        match files_beside(store, source, asking, &mut read).await? {
             None => {
                 read.files.push(INDEX.to_owned());
+                let (selection, index) = (&asking.settings.selection, &read.index);
+                let of_source: BTreeSet<String> = read
+                    .files
+                    .iter()
+                    .filter_map(|file| layout::platform_of(file))
+                    .map(str::to_owned)
+                    .collect();
+                let problems = selection::problems(selection, index, &of_source);
+                read.warnings.extend(problems);
+                add_portable_ruby(source, asking.settings, &mut read).await?;
                 return Ok(IndexAnswer::Read(read));
             }
             Some(found) => problem = found,
         }
     }
     Ok(IndexAnswer::Refused(format!(
-        "{SIGNED_INDEX} is not of the same generation as {INDEX}: {problem}; run the sync again when the \
-         source has published both"
+        "{problem}; nothing is published until all index files are of one generation: run the sync again"
     )))
+}
+
+/// Whether every index file is at its source what it was when it was published, and those that the source
+/// did not have are still not there.
+async fn is_unchanged<S: Source>(
+    source: &S,
+    index_url: &str,
+    published: &Published,
+) -> Result<bool, CallError> {
+    // Not known of what an earlier version of Longshore has published.
+    if !published.files.contains_key(INDEX) {
+        return Ok(false);
+    }
+    let index = published.files.get_key_value(INDEX);
+    let others = published.files.iter().filter(|(file, _)| *file != INDEX);
+    for (file, etag) in index.into_iter().chain(others) {
+        let Some(etag) = etag else {
+            return Ok(false);
+        };
+        let url = match file.as_str() {
+            INDEX => index_url.to_owned(),
+            file => beside(index_url, file),
+        };
+        match source.fetch(&url, None, Some(etag), &mut unwanted).await {
+            Ok(Fetched::NotModified) => {}
+            Ok(Fetched::Body { .. }) => return Ok(false),
+            Err(error) if is_lasting(error.class) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    for file in &published.absent {
+        let url = beside(index_url, file);
+        match source.fetch(&url, None, None, &mut unwanted).await {
+            Err(error) if error.class == ErrorClass::Refused && error.message == UNWANTED => {
+                return Ok(false);
+            }
+            Err(error) if is_lasting(error.class) => {}
+            Ok(_) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// Ends a request whose body nobody wants: that there is one is all that matters.
+const UNWANTED: &str = "it has changed";
+
+fn unwanted(_piece: &[u8]) -> Result<(), String> {
+    Err(UNWANTED.to_owned())
 }
 
 /// Why an index is not to be trusted, although it could be read.
@@ -114,18 +211,17 @@ fn distrust(read: &ReadIndex, published: Option<&Published>) -> Option<String> {
 async fn read_index<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
-    settings: &MirrorSettings,
-    etag: Option<&str>,
-    staging: Option<Staging<'_>>,
+    asking: &Asking<'_>,
 ) -> Result<IndexAnswer, CallError> {
+    let settings = asking.settings;
     let mut reader = IndexReader::new(&settings.private_hosts);
     let mut body = Vec::new();
     let mut feed = |piece: &[u8]| {
         reader.feed(piece).map_err(|error| error.to_string())?;
-        keep(&mut body, piece, staging.is_some())
+        keep(&mut body, piece, asking.staging.is_some())
     };
     let fetched = source
-        .fetch(&settings.index_url, None, etag, &mut feed)
+        .fetch(&settings.index_url, None, None, &mut feed)
         .await;
     let etag = match fetched {
         Ok(Fetched::NotModified) => return Ok(IndexAnswer::Unchanged),
@@ -142,62 +238,274 @@ async fn read_index<M: MirrorStore, S: Source>(
             return Ok(IndexAnswer::Refused(format!("index {url}: {error}")));
         }
     };
-    if let Some(staging) = staging {
+    if let Some(staging) = asking.staging {
         stage(store, staging, INDEX, body).await?;
     }
     let wanted = selection::wanted(&index, &settings.selection);
-    let warnings = selection::problems(&settings.selection, &index);
     Ok(IndexAnswer::Read(Box::new(ReadIndex {
+        platforms: Platforms::of(&index),
         index,
-        etag,
         wanted,
         files: Vec::new(),
-        warnings,
+        etags: BTreeMap::from([(INDEX.to_owned(), etag)]),
+        absent: Vec::new(),
+        missing_manifests: BTreeSet::new(),
+        warnings: Vec::new(),
     })))
 }
 
-/// Fetches the signed files; what is wrong with the signed form of the index, if it is of another
-/// generation.
-async fn signed_files<M: MirrorStore, S: Source>(
+/// What came of asking for a file beside the index.
+enum Beside {
+    /// It is staged.
+    Staged,
+    /// The source does not have it, and neither does the mirror.
+    Absent,
+    /// It is not to be published, or the mirror has it and the source does not.
+    Wrong(String),
+}
+
+/// Fetches the files beside the index; what is wrong with the first of them that does not belong to it.
+async fn files_beside<M: MirrorStore, S: Source>(
     store: &M,
+    source: &S,
+    asking: &Asking<'_>,
+    read: &mut ReadIndex,
+) -> Result<Option<String>, CallError> {
+    // A dry run publishes nothing, so that it need not know.
+    let Some(staging) = asking.staging else {
+        return Ok(None);
+    };
+    let place = Beyond {
+        store,
+        source,
+        asking,
+        staging,
+    };
+    let named = &asking.settings.selection.platforms;
+    let platforms: BTreeSet<String> = match named.as_slice() {
+        [] => read.platforms.all(),
+        named => named.iter().cloned().collect(),
+    };
+    let of_platforms = platforms
+        .iter()
+        // Nobody's own platform is `all`.
+        .filter(|platform| *platform != platforms::ALL)
+        .map(|platform| layout::packages_file(platform));
+    let files: Vec<String> = layout::COMMON_FILES
+        .map(str::to_owned)
+        .into_iter()
+        .chain(of_platforms)
+        .collect();
+    for file in &files {
+        match place.ask(file, read).await? {
+            Beside::Staged => {}
+            Beside::Absent => read.absent.push(file.clone()),
+            Beside::Wrong(problem) => return Ok(Some(problem)),
+        }
+    }
+    if read.absent.iter().any(|file| file == SIGNED_INDEX) {
+        read.warnings.push(format!(
+            "the source has no {SIGNED_INDEX}: brew 4.4 to 5.1 cannot use this mirror's index"
+        ));
+    }
+    for platform in named {
+        let file = layout::packages_file(platform);
+        if !read.absent.contains(&file) {
+            continue;
+        }
+        match place.ask_for_older(platform, read).await? {
+            Ok(older) => read.warnings.push(match older {
+                Some(older) => format!(
+                    "the source has no {file}: a brew 6 or later there asks for that of {older}, if that is \
+                     the newest macOS that it supports"
+                ),
+                None => format!(
+                    "the source has no {file}: no brew 6 or later can use this mirror's index there"
+                ),
+            }),
+            Err(problem) => return Ok(Some(problem)),
+        }
+    }
+    if named.is_empty() {
+        let warnings = without_packages(read);
+        read.warnings.extend(warnings);
+    }
+    Ok(None)
+}
+
+/// Platforms of the index that brew 6 and later cannot use, although the source has files for platforms:
+/// those that are newer than one that has a file. Homebrew drops the file of the oldest ones.
+fn without_packages(read: &ReadIndex) -> Vec<String> {
+    let has = |platform: &str| read.files.contains(&layout::packages_file(platform));
+    if !read
+        .files
+        .iter()
+        .any(|file| layout::platform_of(file).is_some())
+    {
+        return vec![
+            "the source has no internal/packages.<platform>.jws.json at all: no brew 6 or later can use \
+             this mirror's index"
+                .to_owned(),
+        ];
+    }
+    let is_new = |platform: &&String| {
+        let older = read.platforms.older(platform);
+        !has(platform) && older.iter().any(|older| has(older))
+    };
+    let named = read.index.platforms.iter().filter(is_new);
+    named
+        .map(|platform| {
+            format!(
+                "the source has no {}, although it has bottles for that platform: brew 6 and later ask for it \
+                 there",
+                layout::packages_file(platform)
+            )
+        })
+        .collect()
+}
+
+/// Where files beside the index are asked for, and where they wait.
+struct Beyond<'a, M, S> {
+    store: &'a M,
+    source: &'a S,
+    asking: &'a Asking<'a>,
+    staging: Staging<'a>,
+}
+
+impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
+    async fn ask(&self, file: &str, read: &mut ReadIndex) -> Result<Beside, CallError> {
+        let settings = self.asking.settings;
+        let url = beside(&settings.index_url, file);
+        let mut body = Vec::new();
+        let mut feed = |piece: &[u8]| keep(&mut body, piece, true);
+        let etag = match self.source.fetch(&url, None, None, &mut feed).await {
+            Ok(Fetched::Body { etag }) => etag,
+            Ok(Fetched::NotModified) => {
+                return Ok(Beside::Wrong(format!(
+                    "index file {file}: it was not given"
+                )));
+            }
+            Err(error) if is_lasting(error.class) => return self.refused(file, &error).await,
+            Err(error) => return Err(error),
+        };
+        let generation = Generation {
+            index: &read.index,
+            platforms: &read.platforms,
+            selection: &settings.selection,
+            private_hosts: &settings.private_hosts,
+            wanted: &read.wanted,
+        };
+        if let Err(problem) = generation.check(file, &body) {
+            return Ok(Beside::Wrong(format!("index file {file}: {problem}")));
+        }
+        stage(self.store, self.staging, file, body).await?;
+        read.etags.insert(file.to_owned(), etag);
+        read.files.push(file.to_owned());
+        Ok(Beside::Staged)
+    }
+
+    /// The source does not give a file. If the mirror has it, clients would see one of an earlier
+    /// generation beside the new index: better all of them stay. A source that says for days that there is
+    /// none has stopped publishing it.
+    async fn refused(&self, file: &str, error: &CallError) -> Result<Beside, CallError> {
+        let key = layout::published_index(file);
+        if self.store.head(self.staging.bucket, &key).await?.is_none() {
+            return Ok(Beside::Absent);
+        }
+        let now = self.asking.now;
+        let mut missing = self.asking.missing.clone();
+        let since = *missing.index_files.entry(file.to_owned()).or_insert(now);
+        if since + WITHDRAWN_AFTER <= now && error.class == ErrorClass::NotFound {
+            return Ok(Beside::Absent);
+        }
+        write_object(self.store, self.staging.bucket, layout::MISSING, &missing).await?;
+        Ok(Beside::Wrong(format!("index file {file}: {error}")))
+    }
+
+    /// The file of the newest older macOS for which the source has one; what is wrong with it otherwise.
+    async fn ask_for_older(
+        &self,
+        platform: &str,
+        read: &mut ReadIndex,
+    ) -> Result<Result<Option<String>, String>, CallError> {
+        for older in read.platforms.older(platform) {
+            let file = layout::packages_file(&older);
+            if read.files.contains(&file) {
+                return Ok(Ok(Some(older)));
+            }
+            match self.ask(&file, read).await? {
+                Beside::Staged => return Ok(Ok(Some(older))),
+                Beside::Absent => {}
+                Beside::Wrong(problem) => return Ok(Err(problem)),
+            }
+        }
+        Ok(Ok(None))
+    }
+}
+
+/// Adds the versions of brew's own Ruby that the settings name and the index does not.
+async fn add_portable_ruby<S: Source>(
     source: &S,
     settings: &MirrorSettings,
     read: &mut ReadIndex,
-    staging: Option<Staging<'_>>,
-) -> Result<Option<String>, CallError> {
-    // A dry run publishes nothing, so that it need not know.
-    let Some(staging) = staging else {
-        return Ok(None);
+) -> Result<(), CallError> {
+    let formulae = read.index.formulae.iter();
+    let Some(root_url) = formulae
+        .map(|formula| formula.root_url.clone())
+        .find(|root_url| !portable_ruby::manifest_urls(root_url, "1").is_empty())
+    else {
+        return Ok(());
     };
-    for file in layout::signed_files(&settings.selection.platforms) {
-        let url = beside(&settings.index_url, &file);
-        let mut body = Vec::new();
-        let mut feed = |piece: &[u8]| keep(&mut body, piece, true);
-        match source.fetch(&url, None, None, &mut feed).await {
-            Ok(_) => {}
-            Err(error) if is_lasting(error.class) => {
-                // Sources stop publishing platforms, and private ones have no casks.
-                if file == SIGNED_INDEX {
-                    read.warnings.push(format!("index file {file}: {error}"));
+    let mut known: BTreeSet<String> = read
+        .wanted
+        .iter()
+        .map(|bottle| bottle.key.clone())
+        .collect();
+    for version in &settings.portable_ruby() {
+        let mut problem = format!("`{version}` is not a version");
+        let mut found = Vec::new();
+        for url in portable_ruby::manifest_urls(&root_url, version) {
+            match ruby_digests(source, &url, version).await? {
+                Ok(digests) => {
+                    let (selection, platforms) = (&settings.selection, &read.platforms);
+                    found = portable_ruby::wanted(version, &url, digests, selection, platforms);
+                    problem.clear();
+                    break;
                 }
-                continue;
+                Err(refused) => problem = refused,
             }
-            Err(error) => return Err(error),
         }
-        if file == SIGNED_INDEX
-            && let Err(problem) = signed::check(
-                &body,
-                &settings.selection,
-                &settings.private_hosts,
-                &read.wanted,
-            )
-        {
-            return Ok(Some(problem));
+        if !problem.is_empty() {
+            read.warnings.push(format!(
+                "portable-ruby {version} cannot be had, and a fresh brew that pins it cannot start from this \
+                 mirror: {problem}"
+            ));
+            read.missing_manifests
+                .insert(format!("portable-ruby/manifests/{version}"));
         }
-        stage(store, staging, &file, body).await?;
-        read.files.push(file);
+        // What the index names goes before it.
+        found.retain(|bottle| known.insert(bottle.key.clone()));
+        read.wanted.extend(found);
     }
-    Ok(None)
+    Ok(())
+}
+
+/// The bottles of a version of brew's own Ruby by their tags, or why they are not known.
+async fn ruby_digests<S: Source>(
+    source: &S,
+    url: &str,
+    version: &str,
+) -> Result<Result<Vec<(String, Sha256)>, String>, CallError> {
+    let mut body = Vec::new();
+    let mut feed = |piece: &[u8]| keep(&mut body, piece, true);
+    match source
+        .fetch(url, Some(sizes::IMAGE_INDEX), None, &mut feed)
+        .await
+    {
+        Ok(_) => Ok(sizes::digests_of_image_index(&body, version)),
+        Err(error) if is_lasting(error.class) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 fn keep(body: &mut Vec<u8>, piece: &[u8], wanted: bool) -> Result<(), String> {
@@ -219,9 +527,18 @@ async fn stage<M: MirrorStore>(
 ) -> Result<(), CallError> {
     let key = layout::staged_index(staging.sync_id, file);
     store
-        .write(staging.bucket, &key, JSON, body)
+        .write(staging.bucket, &key, media_type(file), body)
         .await
         .map(drop)
+}
+
+/// The media type of an index file.
+pub(crate) fn media_type(file: &str) -> &'static str {
+    if file == layout::EXECUTABLES {
+        "text/plain"
+    } else {
+        JSON
+    }
 }
 
 /// The URL of a file beside the index.
@@ -254,14 +571,15 @@ pub(crate) async fn stored_inventory<M: MirrorStore>(
 
 /// Makes a missing or damaged inventory anew, and compares a good one with a listing where that is asked
 /// for. What the listing shows and the inventory does not know is asked for its digest; a bucket that
-/// cannot be listed is an error.
+/// cannot be listed is an error. `is_first`: no index was published yet.
 pub(crate) async fn holdings<M: MirrorStore>(
     store: &M,
     bucket: &str,
     stored: Result<Inventory, String>,
     check_listing: bool,
+    is_first: bool,
 ) -> Result<Holdings, CallError> {
-    let (known, warnings) = match stored {
+    let (known, mut warnings) = match stored {
         Ok(inventory) if !check_listing => {
             return Ok(Holdings {
                 inventory,
@@ -278,6 +596,10 @@ pub(crate) async fn holdings<M: MirrorStore>(
         ),
     };
     let objects = store.list(bucket, "").await?;
+    // A mirror that was never synced and holds nothing has no inventory, and that is no news.
+    if is_first && !objects.iter().any(|object| layout::is_bottle(&object.key)) {
+        warnings.clear();
+    }
     let bottles = objects
         .iter()
         .filter(|object| layout::is_bottle(&object.key));

@@ -37,6 +37,9 @@ pub(crate) struct Manifests {
     pub(crate) without_manifest: Vec<String>,
     /// Why.
     pub(crate) failures: Vec<TransferFailure>,
+    /// Keys of those that the registry refuses, or has in another form: the mirror does without them, and
+    /// the next sync asks again.
+    pub(crate) missing: BTreeSet<String>,
     /// What is odd about others.
     pub(crate) warnings: Vec<String>,
 }
@@ -53,6 +56,7 @@ struct Wanted<'a> {
 struct Told {
     sizes: BTreeMap<Sha256, u64>,
     warning: Option<String>,
+    is_missing: bool,
     failure: Option<TransferFailure>,
 }
 
@@ -117,6 +121,9 @@ impl Manifests {
             }
         }
         self.failures.extend(told.failure);
+        if told.is_missing {
+            self.missing.insert(wanted.key.to_owned());
+        }
         if let Some(warning) = told.warning
             && self.warnings.len() < WARNINGS_KEPT
         {
@@ -160,10 +167,14 @@ async fn one<M: MirrorStore, S: Source>(
         warning: Some(format!("manifest {}: {warning}", wanted.key)),
         ..Told::default()
     };
+    let missing = |warning: String| Told {
+        is_missing: true,
+        ..warned(warning)
+    };
     match fetched {
         Ok(_) => {}
-        // A client may get by without it, and it will not be there the next time either.
-        Err(error) if is_lasting(error.class) => return Ok(warned(error.to_string())),
+        // An older brew gets by without it.
+        Err(error) if is_lasting(error.class) => return Ok(missing(error.to_string())),
         Err(error) => {
             return Ok(Told {
                 failure: Some(TransferFailure {
@@ -178,7 +189,7 @@ async fn one<M: MirrorStore, S: Source>(
     }
     let sizes = match sizes::of_image_index(&body) {
         Ok(sizes) => sizes,
-        Err(problem) => return Ok(warned(problem)),
+        Err(problem) => return Ok(missing(problem)),
     };
     let told = if wanted.is_listed(&sizes) {
         Told::default()
@@ -234,11 +245,21 @@ async fn write<M: MirrorStore>(
         .map(drop)
 }
 
+/// The keys of all manifests that clients may ask for.
+pub(crate) fn manifest_keys(wanted: &[WantedBottle]) -> BTreeSet<String> {
+    wanted
+        .iter()
+        .filter(|bottle| bottle.manifest_url.is_some())
+        .map(|bottle| bottle.manifest_key.clone())
+        .collect()
+}
+
 /// The bottles whose manifests are to be seen to: all of the formulae that have a new bottle, and those
 /// whose manifest is known not to be there.
 pub(crate) fn to_see_to<'a>(
     wanted: &'a [WantedBottle],
     new: &[WantedBottle],
+    missing: &BTreeSet<String>,
     listed: Option<&BTreeSet<String>>,
     all: bool,
 ) -> Vec<&'a WantedBottle> {
@@ -250,6 +271,7 @@ pub(crate) fn to_see_to<'a>(
         .iter()
         .filter(|bottle| {
             all || changed.contains(bottle.manifest_key.as_str())
+                || missing.contains(&bottle.manifest_key)
                 || listed.is_some_and(|listed| {
                     bottle.manifest_url.is_some() && !listed.contains(&bottle.manifest_key)
                 })

@@ -7,6 +7,7 @@ use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn, SyncPlanned, 
 use longshore_events::transfer::{Sha256, TransferItem};
 use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::deletion::{self, Gone};
 use crate::estimate;
@@ -19,12 +20,16 @@ use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
 use crate::shards;
 use crate::sizes::Size;
 use crate::sync::gather::{
-    Holdings, IndexAnswer, ReadIndex, Staging, holdings, index, stored_inventory,
+    Asking, Holdings, INDEX, IndexAnswer, Missing, ReadIndex, Staging, holdings, index,
+    stored_inventory,
 };
 use crate::sync::held::load;
-use crate::sync::manifests::{Keeping, Manifests, manifests, registry_key, to_see_to};
+use crate::sync::manifests::{
+    Keeping, Manifests, manifest_keys, manifests, registry_key, to_see_to,
+};
 use crate::sync::object::read_object;
 use crate::sync::record::{Published, StagedPlan};
+use crate::sync::shard::sum;
 use crate::sync::{SyncError, SyncOptions, mirror};
 
 /// What finishing a sync needs of a process's time, after its files are there.
@@ -158,32 +163,31 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
     ) -> Result<Preparation, CallError> {
         let bucket = &self.place.bucket;
         let stored = stored_inventory(self.store, bucket).await?;
-        let gone = self.gone().await?;
+        let gone: Gone = self.noted(layout::GONE).await?;
+        let missing: Missing = self.noted(layout::MISSING).await?;
         let published = self.published;
-        let etag = published
-            .filter(|published| published.is_with(self.settings))
-            .and_then(|published| published.etag.as_deref())
-            .filter(|_| {
-                may_be_unchanged
-                    && stored.is_ok()
-                    && !self.options.check_listing
-                    && !self.is_deletion_due(&gone, now)
-            });
-        let answer = index(
-            self.store,
-            self.source,
-            self.settings,
+        let asking = Asking {
+            settings: self.settings,
             published,
-            etag,
+            may_be_unchanged: may_be_unchanged
+                && published.is_some_and(|published| published.is_with(self.settings))
+                && stored.is_ok()
+                && missing.manifests.is_empty()
+                && !self.options.check_listing
+                && !self.is_deletion_due(&gone, now),
+            missing: &missing,
             staging,
-        )
-        .await?;
+            now,
+        };
+        let answer = index(self.store, self.source, &asking).await?;
         let read = match answer {
             IndexAnswer::Unchanged => return Ok(Preparation::Unchanged),
             IndexAnswer::Refused(reason) => return Ok(Preparation::Refused(reason)),
             IndexAnswer::Read(read) => *read,
         };
-        let holdings = holdings(self.store, bucket, stored, self.options.check_listing).await?;
+        let is_first = published.is_none();
+        let check_listing = self.options.check_listing;
+        let holdings = holdings(self.store, bucket, stored, check_listing, is_first).await?;
         if published.is_none()
             && let Some(reason) = shrunk(&read.index, &holdings.inventory)
         {
@@ -196,6 +200,7 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
         let to_see_to = to_see_to(
             &read.wanted,
             &difference.new,
+            &missing.manifests,
             holdings.listed.as_ref(),
             lays_out,
         );
@@ -215,13 +220,13 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
         ))))
     }
 
-    /// What was missed in the index before. Without it, or with one that cannot be read, grace begins
-    /// anew.
-    async fn gone(&self) -> Result<Gone, CallError> {
+    /// What earlier syncs have noted down: since when the index has missed files, what the source did not
+    /// give. Without it, or with one that cannot be read, that begins again.
+    async fn noted<N: DeserializeOwned + Default>(&self, key: &str) -> Result<N, CallError> {
         let bucket = &self.place.bucket;
-        match read_object::<Gone, M>(self.store, bucket, layout::GONE).await {
+        match read_object::<N, M>(self.store, bucket, key).await {
             Ok(found) => Ok(found.unwrap_or_default()),
-            Err(error) if error.class == ErrorClass::Refused => Ok(Gone::new()),
+            Err(error) if error.class == ErrorClass::Refused => Ok(N::default()),
             Err(error) => Err(error),
         }
     }
@@ -288,6 +293,9 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
                 },
             );
         }
+        let manifest_keys = manifest_keys(&read.wanted);
+        let mut missing_manifests = manifests.missing;
+        missing_manifests.extend(read.missing_manifests);
         let mut warnings = read.warnings;
         warnings.extend(holdings.warnings);
         warnings.extend(manifests.warnings);
@@ -296,11 +304,14 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
                 sync_id: sync_id.to_owned(),
                 at: now,
                 index_url: self.settings.index_url.clone(),
-                etag: read.etag,
+                etag: read.etags.get(INDEX).cloned().flatten(),
                 sha256: read.index.sha256,
                 bottles: read.index.bottles,
                 selection: self.settings.selection.clone(),
                 registry_layout: self.settings.registry_layout,
+                files: read.etags,
+                absent: read.absent,
+                portable_ruby: self.settings.portable_ruby(),
             },
             index_files: read.files,
             to_delete: deletion.keys,
@@ -311,6 +322,8 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
             refused: read.index.refused,
             without_manifest: manifests.without_manifest,
             failures: manifests.failures,
+            manifests: manifest_keys,
+            missing_manifests,
             warnings,
         };
         Draft {
@@ -359,8 +372,9 @@ fn counted<'a>(inventory: &'a Inventory, keys: impl IntoIterator<Item = &'a Stri
     let mut count = FileCount::default();
     for file in keys.into_iter().filter_map(|key| inventory.files.get(key)) {
         count.files += 1;
-        count.bytes += file.size;
-        count.estimated_bytes += if file.estimated { file.size } else { 0 };
+        count.bytes = count.bytes.saturating_add(file.size);
+        let estimated = if file.estimated { file.size } else { 0 };
+        count.estimated_bytes = count.estimated_bytes.saturating_add(estimated);
     }
     count
 }
@@ -373,6 +387,7 @@ fn items(
 ) -> Vec<TransferItem> {
     let mut items: Vec<TransferItem> = Vec::new();
     let mut numbers: HashMap<&Sha256, usize> = HashMap::new();
+    let mut keys: HashSet<String> = HashSet::new();
     for bottle in bottles {
         let blob = registry_key(&bottle.url)
             .filter(|_| registry_layout)
@@ -384,13 +399,18 @@ fn items(
             Some(item) => {
                 let copies = [Some(bottle.key.clone()), blob];
                 for copy in copies.into_iter().flatten() {
-                    if !item.copies.contains(&copy) && item.key != copy {
+                    if keys.insert(copy.clone()) {
                         item.copies.push(copy);
                     }
                 }
             }
             None => {
                 numbers.insert(&bottle.sha256, items.len());
+                keys.extend(
+                    [Some(bottle.key.clone()), blob.clone()]
+                        .into_iter()
+                        .flatten(),
+                );
                 items.push(TransferItem {
                     key: bottle.key.clone(),
                     url: bottle.url.clone(),
@@ -429,16 +449,13 @@ impl Draft {
             refused_entries: staged.refused.iter().take(ENTRIES_TOLD).cloned().collect(),
             runs_on: self.runs_on,
             estimated_cost_in_micro_usd: self.cost_in_micro_usd,
+            deletion_refused: staged.deletion_refused.clone(),
+            warnings: staged.warnings.iter().take(ENTRIES_TOLD).cloned().collect(),
         }
     }
 
     fn shown(self, stack: &str) -> SyncPlan {
-        let bytes = self
-            .inventory
-            .files
-            .values()
-            .map(|file| file.size)
-            .sum::<u64>();
+        let bytes = sum(self.inventory.files.values().map(|file| file.size));
         let wanted_bytes = bytes.saturating_sub(self.removed.bytes);
         SyncPlan {
             stack: stack.to_owned(),

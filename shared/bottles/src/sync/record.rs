@@ -3,7 +3,7 @@
 //! It is changed only by conditional writes. Each change of state puts the event that tells of it into
 //! the record's outbox in the same write, so that none is lost when a function dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::layout;
 use crate::selection::Selection;
 use crate::settings::MirrorSettings;
+use crate::sync::decide::is_no_capacity;
 
 /// How long a worker has a sync for itself without renewing its lease; shorter than the minute after
 /// which Lambda tries a failed asynchronous invocation again.
@@ -117,6 +118,11 @@ impl SyncState {
     }
 }
 
+/// serde hands over a reference.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A shard, as far as the sync sees to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardRecord {
@@ -130,6 +136,12 @@ pub struct ShardRecord {
     /// When that was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
+    /// When the first of its tasks was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_started_at: Option<DateTime<Utc>>,
+    /// How many of its tasks ended because AWS had no capacity for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excused: u32,
     /// Why it has no task, or why its last one died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -146,6 +158,8 @@ impl ShardRecord {
             starts: 0,
             task_arn: None,
             started_at: None,
+            first_started_at: None,
+            excused: 0,
             problem: None,
             given_up: None,
         }
@@ -173,6 +187,15 @@ pub struct Published {
     pub selection: Selection,
     /// Whether the registry's layout was kept beside the flat files.
     pub registry_layout: bool,
+    /// All index files, with their entity tags at the source; nothing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Option<String>>,
+    /// The index files that the source did not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
+    /// The versions of brew's own Ruby that it was made with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub portable_ruby: Vec<String>,
 }
 
 impl Published {
@@ -180,6 +203,7 @@ impl Published {
     pub fn is_with(&self, settings: &MirrorSettings) -> bool {
         self.index_url == settings.index_url
             && self.selection == settings.selection
+            && self.portable_ruby == settings.portable_ruby()
             && (self.registry_layout || !settings.registry_layout)
     }
 }
@@ -218,6 +242,12 @@ pub(crate) struct StagedPlan {
     pub without_manifest: Vec<String>,
     /// Manifests that could not be had.
     pub failures: Vec<TransferFailure>,
+    /// Keys of all manifests that clients may ask for.
+    #[serde(default)]
+    pub manifests: BTreeSet<String>,
+    /// Those that the registry refuses for good, as far as it was asked.
+    #[serde(default)]
+    pub missing_manifests: BTreeSet<String>,
     /// What is odd and does not keep the sync from being done.
     pub warnings: Vec<String>,
 }
@@ -321,7 +351,11 @@ impl SyncRecord {
         }
         if let Some(shard) = self.shard_mut(number) {
             shard.starts += 1;
+            shard.excused += u32::from(dead.as_deref().is_some_and(is_no_capacity));
             shard.task_arn = None;
+            // Of records of earlier versions, the last one is the first that is known.
+            let first = shard.first_started_at.or(shard.started_at);
+            shard.first_started_at = Some(first.unwrap_or(worker.now));
             shard.started_at = Some(worker.now);
             shard.problem = dead;
         }

@@ -20,11 +20,14 @@ use crate::sync::record::{ShardRecord, SyncKey, SyncState};
 /// How long a worker keeps others away from a shard without renewing its lease.
 pub const LEASE: Duration = Duration::seconds(60);
 
-/// How often a worker renews it.
-pub const RENEWAL: Duration = Duration::seconds(20);
+/// How often a worker renews it, and says how far it is.
+pub const RENEWAL: Duration = Duration::seconds(10);
 
-/// How many workers may die of a shard.
+/// How many workers may die of a shard before it may be given up.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// How many may die of it before no other takes it, where nobody has given it up.
+const MAX_TAKES: u32 = 20;
 
 /// How many failures a report keeps.
 pub(crate) const FAILURES_KEPT: usize = 100;
@@ -51,6 +54,9 @@ pub struct ShardState {
     pub given_back: u32,
     /// How far the worker is, or was.
     pub progress: TransferProgress,
+    /// How many files the workers before it had done, of those that did not give it back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reached: u64,
     /// What became of it so far; of all of it once it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<TransferReport>,
@@ -81,13 +87,30 @@ impl ShardState {
             sync_id: sync_id.to_owned(),
             shard,
             files: items.len() as u64,
-            bytes: items.iter().filter_map(|item| item.size).sum(),
+            bytes: sum(items.iter().filter_map(|item| item.size)),
             phase: ShardPhase::Pending,
             attempts: 0,
             given_back: 0,
             progress: TransferProgress::default(),
+            reached: 0,
             report: None,
         }
+    }
+
+    /// Whether the last worker, which did not give it back, got further than those before it: then it did
+    /// not die of the shard.
+    pub(crate) fn got_further(&self) -> bool {
+        self.progress.files > self.reached
+    }
+
+    /// Nobody works on it any more, and nobody has given it back.
+    fn note_death(&mut self) {
+        if self.got_further() {
+            self.reached = self.progress.files;
+            // Its files are in the bucket, and need not come again.
+            self.given_back += 1;
+        }
+        self.progress = TransferProgress::default();
     }
 
     /// Whether all of it was tried.
@@ -112,9 +135,9 @@ impl ShardState {
             return before;
         }
         TransferProgress {
-            files: before.files + self.progress.files,
-            bytes: before.bytes + self.progress.bytes,
-            failed: before.failed + self.progress.failed,
+            files: before.files.saturating_add(self.progress.files),
+            bytes: before.bytes.saturating_add(self.progress.bytes),
+            failed: before.failed.saturating_add(self.progress.failed),
         }
     }
 
@@ -142,9 +165,19 @@ impl ShardState {
     }
 }
 
+/// Sizes are what registries say, which may be anything.
+pub(crate) fn sum(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}
+
+/// serde hands over a reference.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 pub(crate) fn progress_of(report: &TransferReport) -> TransferProgress {
     TransferProgress {
-        files: report.files + report.already_there,
+        files: report.files.saturating_add(report.already_there),
         bytes: report.bytes,
         failed: report.failed,
     }
@@ -232,7 +265,7 @@ pub async fn pending<M: MirrorStore>(
         let waits = read(store, bucket, &sync.id, shard.shard)
             .await?
             .is_some_and(|(state, _)| {
-                !state.is_done() && !state.is_leased(now) && state.deaths() < MAX_ATTEMPTS
+                !state.is_done() && !state.is_leased(now) && state.deaths() < MAX_TAKES
             });
         if waits {
             pending.push(PendingShard {
@@ -294,8 +327,10 @@ pub async fn take<M: MirrorStore>(
         ShardPhase::Leased { lease_until, .. } if lease_until > worker.now => {
             return Ok(Taken::Busy { until: lease_until });
         }
-        _ if state.deaths() >= MAX_ATTEMPTS => return Ok(Taken::GivenUp),
-        _ => {}
+        _ => state.note_death(),
+    }
+    if state.deaths() >= MAX_TAKES {
+        return Ok(Taken::GivenUp);
     }
     let lease_until = worker.now + LEASE;
     state.phase = ShardPhase::Leased {
@@ -303,7 +338,6 @@ pub async fn take<M: MirrorStore>(
         lease_until,
     };
     state.attempts += 1;
-    state.progress = TransferProgress::default();
     let written = unless_lost(write(store, bucket, &state, &version).await)?;
     Ok(match written {
         Some(version) => Taken::Leased(Lease {
@@ -438,6 +472,7 @@ pub(crate) async fn take_from_dead<M: MirrorStore>(
     if !state.is_leased_by_task_of(shard) {
         return Ok(());
     }
+    state.note_death();
     state.phase = ShardPhase::Pending;
     unless_lost(write(store, bucket, &state, &version).await).map(drop)
 }
@@ -454,13 +489,15 @@ pub fn merged(before: Option<&TransferReport>, report: &TransferReport) -> Trans
     failures.extend(report.failures.iter().cloned());
     failures.truncate(FAILURES_KEPT);
     TransferReport {
-        files: before.files + report.files,
-        bytes: before.bytes + report.bytes,
-        already_there: before.already_there + report.already_there,
-        copies: before.copies + report.copies,
-        downloaded_bytes: before.downloaded_bytes + report.downloaded_bytes,
-        resumed_bytes: before.resumed_bytes + report.resumed_bytes,
-        failed: before.failed + report.failed,
+        files: before.files.saturating_add(report.files),
+        bytes: before.bytes.saturating_add(report.bytes),
+        already_there: before.already_there.saturating_add(report.already_there),
+        copies: before.copies.saturating_add(report.copies),
+        downloaded_bytes: before
+            .downloaded_bytes
+            .saturating_add(report.downloaded_bytes),
+        resumed_bytes: before.resumed_bytes.saturating_add(report.resumed_bytes),
+        failed: before.failed.saturating_add(report.failed),
         failures,
         started_at: before.started_at.min(report.started_at),
         finished_at: before.finished_at.max(report.finished_at),

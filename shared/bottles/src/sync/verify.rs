@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use longshore_events::longshore::RefusedEntry;
 use longshore_events::transfer::Sha256;
 use longshore_state::CallError;
 use serde::Serialize;
@@ -11,8 +12,13 @@ use sha2::Digest;
 use crate::layout;
 use crate::ports::{Source, SyncCloud};
 use crate::selection::WantedBottle;
+use crate::settings::MirrorSettings;
+use crate::signed::Generation;
 use crate::sync::advance::hex;
-use crate::sync::gather::{HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, index};
+use crate::sync::gather::{
+    Asking, HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, Missing, ReadIndex, index,
+};
+use crate::sync::held::load;
 use crate::sync::{SyncError, mirror};
 
 /// What of a mirror is not as the index says.
@@ -32,6 +38,9 @@ pub struct Verification {
     pub extra: Vec<String>,
     /// Manifests that clients ask for before the bottles and that are not there.
     pub missing_manifests: Vec<String>,
+    /// Index files that are not what belongs beside this index, with what is wrong, and those that were
+    /// published and are not there any more.
+    pub wrong_index_files: Vec<RefusedEntry>,
     /// The index that clients see.
     pub index: PublishedIndex,
 }
@@ -49,9 +58,14 @@ pub enum PublishedIndex {
 }
 
 impl Verification {
-    /// Whether every bottle is there with the right content, and the index is the same.
+    /// Whether every bottle is there with the right content, its manifest too, and all index files are
+    /// those of one generation.
     pub fn is_right(&self) -> bool {
-        self.missing.is_empty() && self.wrong.is_empty() && self.index == PublishedIndex::Same
+        self.missing.is_empty()
+            && self.wrong.is_empty()
+            && self.missing_manifests.is_empty()
+            && self.wrong_index_files.is_empty()
+            && self.index == PublishedIndex::Same
     }
 }
 
@@ -66,7 +80,16 @@ pub async fn verify<C: SyncCloud, S: Source>(
 ) -> Result<Verification, SyncError> {
     let (settings, place) = mirror(cloud, "verify", stack).await?;
     let bucket = &place.bucket;
-    let read = match index(cloud, source, &settings, None, None, None).await? {
+    let missing = Missing::default();
+    let asking = Asking {
+        settings: &settings,
+        published: None,
+        may_be_unchanged: false,
+        missing: &missing,
+        staging: None,
+        now: cloud.now(),
+    };
+    let read = match index(cloud, source, &asking).await? {
         IndexAnswer::Read(read) => *read,
         IndexAnswer::Refused(reason) => return Err(refused(stack, reason)),
         IndexAnswer::Unchanged => {
@@ -110,6 +133,7 @@ pub async fn verify<C: SyncCloud, S: Source>(
         .filter(|bottle| bottle.manifest_url.is_some())
         .map(|bottle| &bottle.manifest_key)
         .collect();
+    let wrong_index_files = wrong_index_files(cloud, bucket, &settings, &read, &listed).await?;
     let wanted = read.wanted.len() as u64;
     Ok(Verification {
         stack: stack.to_owned(),
@@ -127,8 +151,50 @@ pub async fn verify<C: SyncCloud, S: Source>(
             .filter(|key| !listed.contains(*key))
             .cloned()
             .collect(),
+        wrong_index_files,
         index: published_index(cloud, bucket, &read.index.sha256).await?,
     })
+}
+
+/// Checks the index files of the mirror as a sync checks them before it publishes them.
+async fn wrong_index_files<C: SyncCloud>(
+    cloud: &C,
+    bucket: &str,
+    settings: &MirrorSettings,
+    read: &ReadIndex,
+    listed: &BTreeSet<String>,
+) -> Result<Vec<RefusedEntry>, CallError> {
+    let generation = Generation {
+        index: &read.index,
+        platforms: &read.platforms,
+        selection: &settings.selection,
+        private_hosts: &settings.private_hosts,
+        wanted: &read.wanted,
+    };
+    let mut wrong = Vec::new();
+    for key in listed {
+        let Some(file) = layout::index_file(key).filter(|file| *file != INDEX) else {
+            continue;
+        };
+        let body = cloud.read(bucket, key).await?.unwrap_or_default();
+        if let Err(reason) = generation.check(file, &body) {
+            let entry = key.clone();
+            wrong.push(RefusedEntry { entry, reason });
+        }
+    }
+    let published = load(cloud, bucket)
+        .await?
+        .and_then(|held| held.record.published);
+    let files = published
+        .map(|published| published.files)
+        .unwrap_or_default();
+    for key in files.keys().map(|file| layout::published_index(file)) {
+        if !listed.contains(&key) {
+            let reason = "it was published and is not there any more".to_owned();
+            wrong.push(RefusedEntry { entry: key, reason });
+        }
+    }
+    Ok(wrong)
 }
 
 fn refused(stack: &str, reason: String) -> SyncError {

@@ -22,6 +22,8 @@ const FAULTS: [Fault; 4] = [
 async fn mirror_to_change() -> (FakeMirror, Vec<FakeFormula>) {
     let mirror = mirrored(&formulae(4, 1)).await;
     mirror.change_settings(|settings| {
+        // Without one call for each platform's index file.
+        settings.selection.platforms = vec!["all".to_owned()];
         settings.registry_layout = true;
         settings.deletion = Some(DeletionSettings {
             grace_days: 0,

@@ -12,6 +12,8 @@ mod failures;
 #[cfg(test)]
 mod file_systems;
 #[cfg(test)]
+mod index_files;
+#[cfg(test)]
 mod interleaving;
 #[cfg(test)]
 mod planning;

@@ -49,7 +49,7 @@ async fn the_index_files_are_published_after_all_they_name_and_the_index_last() 
 }
 
 #[tokio::test]
-async fn an_unchanged_index_costs_one_request() {
+async fn an_unchanged_index_costs_one_request_for_each_index_file() {
     let mirror = mirrored(&formulae(3, 1)).await;
     mirror.forget();
     let outcome = synced(&mirror, "second").await.unwrap();
@@ -57,7 +57,14 @@ async fn an_unchanged_index_costs_one_request() {
         matches!(outcome, RunOutcome::Unchanged { .. }),
         "{outcome:?}"
     );
-    assert_eq!(mirror.requests(), [INDEX_URL]);
+    let requests = mirror.requests();
+    assert_eq!(requests.first().map(String::as_str), Some(INDEX_URL));
+    let once: std::collections::BTreeSet<&String> = requests.iter().collect();
+    assert_eq!(once.len(), requests.len());
+    assert!(
+        requests.iter().all(|url| url.contains("/api/")),
+        "{requests:?}"
+    );
     assert_eq!(mirror.told().last(), Some(&"Sync Unchanged"));
 }
 

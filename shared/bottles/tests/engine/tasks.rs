@@ -93,32 +93,39 @@ async fn a_task_that_is_killed_is_started_again_at_once_and_nothing_comes_twice(
 }
 
 #[tokio::test]
-async fn a_shard_whose_tasks_die_is_given_up_after_three_and_the_sync_has_failed_with_the_reason() {
+async fn a_shard_whose_tasks_die_for_half_an_hour_is_given_up_and_the_sync_has_failed_with_the_reason()
+ {
     let mirror = with_tasks(&formulae(8, 1));
     synced_in_tasks(&mirror, "first").await.unwrap();
     let tasks = alive(&mirror);
     task_works(&mirror, &tasks[1], None).await;
     task_works(&mirror, &tasks[0], Some(0)).await;
-    for wake in ["one", "two"] {
-        woken(&mirror, wake).await.unwrap();
-        let again = alive(&mirror);
-        assert_eq!(again.len(), 1, "{wake}");
-        task_works(&mirror, &again[0], Some(1)).await;
+    let mut passed = 0;
+    while state(&mirror) == SyncState::Transferring {
+        for task in alive(&mirror) {
+            task_works(&mirror, &task, Some(1)).await;
+        }
+        mirror.pass(minutes(1));
+        passed += 1;
+        woken(&mirror, &format!("wake-{passed}")).await.unwrap();
+        assert!(passed < 60);
     }
-    let advanced = woken(&mirror, "three").await.unwrap();
+    assert!(passed >= 30, "{passed} min");
+    // With a pause before each but the first two.
     assert!(
-        matches!(advanced.outcome, Some(RunOutcome::Failed { .. })),
-        "{advanced:?}"
+        (6..10).contains(&mirror.tasks().len()),
+        "{}",
+        mirror.tasks().len()
     );
-    assert_eq!(mirror.tasks().len(), 4);
     let reason = last_reason(&mirror);
     assert!(
         reason.starts_with("3 files could not be transferred"),
         "{reason}"
     );
     assert!(
-        reason
-            .contains("3 tasks died while they worked on it; the last one: Essential container in task exited (137)"),
+        reason.contains(
+            " tasks died while they worked on it; the last one: Essential container in task exited (137)"
+        ),
         "{reason}"
     );
     assert_eq!(mirror.text(INDEX), None);
@@ -131,18 +138,103 @@ async fn a_shard_whose_tasks_die_is_given_up_after_three_and_the_sync_has_failed
 }
 
 #[tokio::test]
-async fn a_task_that_dies_before_it_takes_its_shard_counts_as_well() {
-    let mirror = with_tasks(&formulae(2, 1));
-    synced_in_tasks(&mirror, "first").await.unwrap();
-    for _ in 0..3 {
-        for task in alive(&mirror) {
-            mirror.stop_task(&task, "CannotPullContainerError");
+async fn three_stops_within_minutes_are_not_the_end_of_a_shard() {
+    for reason in [
+        "TaskFailedToStart: ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection reset by peer : unsuccessful EFS utils command execution; code: 32",
+        "SpotInterruption: Your Spot Task was interrupted.",
+        "TaskFailedToStart: Capacity is unavailable at this time. Please try again later or in a different availability zone",
+    ] {
+        let mirror = with_tasks(&formulae(4, 1));
+        synced_in_tasks(&mirror, "first").await.unwrap();
+        for wake in 0..8 {
+            for arn in alive(&mirror) {
+                mirror.stop_task(&arn, reason);
+            }
+            mirror.pass(minutes(2));
+            woken(&mirror, &format!("wake{wake}")).await.unwrap();
+            assert_eq!(state(&mirror), SyncState::Transferring, "{reason}");
         }
-        woken(&mirror, "wake").await.unwrap();
+        // Somebody who looks for it is told what it waits for.
+        let status = status(&mirror, MIRROR_STACK).await.unwrap();
+        assert_eq!(status.shards[0].problem.as_deref(), Some(reason));
+        mirror.pass(minutes(10));
+        woken(&mirror, "then").await.unwrap();
+        for task in alive(&mirror) {
+            task_works(&mirror, &task, None).await;
+        }
+        woken(&mirror, "done").await.unwrap();
+        assert_is(&mirror, &formulae(4, 1));
     }
-    assert_eq!(state(&mirror), SyncState::Failed);
-    assert_eq!(mirror.tasks().len(), 6);
-    assert!(last_reason(&mirror).contains("CannotPullContainerError"));
+}
+
+#[tokio::test]
+async fn a_lack_of_capacity_is_waited_out_for_six_hours_and_no_longer() {
+    let mirror = with_tasks(&formulae(1, 1));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let mut passed = 0;
+    while state(&mirror) == SyncState::Transferring {
+        for arn in alive(&mirror) {
+            mirror.stop_task(&arn, "SpotInterruption: Your Spot Task was interrupted.");
+        }
+        mirror.pass(minutes(5));
+        passed += 5;
+        woken(&mirror, &format!("wake{passed}")).await.unwrap();
+        assert!(passed < 400);
+    }
+    assert!(passed >= 355, "{passed} min");
+    assert!(last_reason(&mirror).contains("SpotInterruption"));
+}
+
+#[tokio::test]
+async fn tasks_that_are_killed_again_and_again_come_to_the_end_if_each_gets_further() {
+    let mirror = with_tasks(&formulae(40, 1));
+    mirror.change_settings(|settings| settings.max_tasks = 1);
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let mut kills = 0;
+    while state(&mirror) == SyncState::Transferring {
+        mirror.pass(minutes(10));
+        woken(&mirror, &format!("wake-{kills}")).await.unwrap();
+        let Some(arn) = alive(&mirror).pop() else {
+            continue;
+        };
+        kills += 1;
+        let me = worker(&mirror, &arn);
+        let taken = shard::take(&mirror, MIRROR_BUCKET, "first", 1, &me)
+            .await
+            .unwrap();
+        let Taken::Leased(mut lease) = taken else {
+            panic!("{kills}: {taken:?}");
+        };
+        let items = shard::items(&mirror, MIRROR_BUCKET, "first", 1)
+            .await
+            .unwrap();
+        // One more than the one before, and the lease says so.
+        let done = items.len().min(kills);
+        use longshore_bottles::ports::Transferrer as _;
+        let transferred = mirror
+            .transfer(MIRROR_BUCKET, items[..done].to_vec(), None)
+            .await;
+        if done == items.len() {
+            let report = &transferred.report;
+            shard::finish(&mirror, MIRROR_BUCKET, &mut lease, report)
+                .await
+                .unwrap();
+        } else {
+            let progress = TransferProgress {
+                files: done as u64,
+                ..TransferProgress::default()
+            };
+            let now = worker(&mirror, &arn).now;
+            shard::renew(&mirror, MIRROR_BUCKET, &mut lease, progress, now)
+                .await
+                .unwrap();
+        }
+        mirror.stop_task(&arn, "Essential container in task exited (137)");
+        assert!(kills < 60);
+    }
+    assert_eq!(kills, 40);
+    assert_is(&mirror, &formulae(40, 1));
+    assert_eq!(mirror.downloads().len(), 40);
 }
 
 #[tokio::test]
@@ -235,6 +327,7 @@ async fn a_shard_that_is_given_back_in_order_counts_no_death() {
         .await
         .unwrap();
         mirror.stop_task(&task, "SpotInterruption");
+        mirror.pass(minutes(10));
         woken(&mirror, "wake").await.unwrap();
     }
     let last = alive(&mirror).remove(0);

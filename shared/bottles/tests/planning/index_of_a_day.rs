@@ -378,3 +378,87 @@ fn an_index_of_which_nothing_is_left_is_no_empty_one() {
          found ``, expected 64 lowercase hexadecimal digits"
     );
 }
+
+#[test]
+fn what_is_of_another_kind_is_told_without_names_of_this_program() {
+    for (field, value) in [
+        ("versions", json!("1.0")),
+        ("bottle", json!("none")),
+        ("bottle", json!({"stable": 7})),
+    ] {
+        let mut odd = formula("odd", json!({"all": file("odd", OTHER)}));
+        odd[field] = value;
+        let index = index_of(&[odd, good()]).unwrap();
+        let [refused] = index.refused.as_slice() else {
+            panic!("{:?}", index.refused);
+        };
+        assert!(
+            !refused.reason.contains("Raw") && !refused.reason.contains("struct"),
+            "{refused:?}"
+        );
+        assert!(refused.reason.contains("object"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_entries_of_one_name_are_read_in_the_time_of_any_others() {
+    let read_all = |name: &dyn Fn(usize) -> String| {
+        let mut index = String::from("[");
+        for number in 0..100_000 {
+            if number > 0 {
+                index.push(',');
+            }
+            let entry = json!({
+                "name": name(number),
+                "versions": {"stable": "1.0"},
+                "bottle": {"stable": {"root_url": "https://ghcr.io/v2/homebrew/core", "files": {
+                    format!("tag{number}"): file("wget", &format!("{number:064x}")),
+                }}},
+            });
+            index.push_str(&entry.to_string());
+        }
+        index.push(']');
+        let begin = std::time::Instant::now();
+        let index = read(index.as_bytes(), 64 << 10).unwrap();
+        assert_eq!(index.formulae.len(), 100_000);
+        begin.elapsed()
+    };
+    let others = read_all(&|number| format!("wget{number}"));
+    let one = read_all(&|_| "wget".to_owned());
+    // Quadratic, it takes hundreds of times as long.
+    assert!(one < others * 20, "{one:?}, others {others:?}");
+}
+
+#[test]
+fn the_platforms_of_an_index_are_those_of_its_bottles_and_of_its_variations() {
+    let mut varied = formula(
+        "varied",
+        json!({"arm64_lost_coast": file("varied", SHA256)}),
+    );
+    varied["variations"] = json!({"x86_64_linux": {"dependencies": ["glibc"]}, "lost_coast": {}});
+    varied["dependencies"] = json!(["openssl@3"]);
+    varied["uses_from_macos"] = json!(["zlib", {"python": "build"}]);
+    let mut bottleless = json!({"name": "none", "bottle": {}});
+    bottleless["variations"] = json!({"riscv64_linux": {}, "../climbs": {}});
+    let mut odd = formula("odd", json!({"all": file("odd", OTHER)}));
+    odd["variations"] = json!([1, {"a": 2}]);
+    let index = index_of(&[bottleless, odd, varied]).unwrap();
+    assert!(index.refused.is_empty(), "{:?}", index.refused);
+    let platforms: Vec<&str> = index.platforms.iter().map(String::as_str).collect();
+    assert_eq!(
+        platforms,
+        [
+            "all",
+            "arm64_lost_coast",
+            "lost_coast",
+            "riscv64_linux",
+            "x86_64_linux"
+        ]
+    );
+    let varied = index
+        .formulae
+        .iter()
+        .find(|formula| formula.name == "varied")
+        .unwrap();
+    assert_eq!(varied.dependencies, ["openssl@3", "zlib", "glibc"]);
+}

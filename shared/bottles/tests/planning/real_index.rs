@@ -116,7 +116,7 @@ fn every_formula_that_brew_can_pour_on_the_newest_mac_is_chosen_for_it() {
         platforms: vec!["arm64_tahoe".to_owned()],
         ..Selection::default()
     };
-    assert!(problems(&selection, &index).is_empty());
+    assert!(problems(&selection, &index, &BTreeSet::new()).is_empty());
     let mut by_kind = BTreeMap::from([("exact", 0), ("all", 0), ("older", 0)]);
     for bottle in wanted(&index, &selection) {
         let kind = match bottle.tag.as_str() {
@@ -141,4 +141,78 @@ fn every_formula_that_brew_can_pour_on_the_newest_mac_is_chosen_for_it() {
         tags.any(|tag| tag == "all" || tag.starts_with("arm64_") && tag != "arm64_linux")
     };
     assert_eq!(index.formulae.iter().filter(has_arm).count(), 8_394);
+}
+
+/// brew's own rule, written down once more from the values: the exact bottle, `all`, or the first one listed
+/// of the same architecture whose macOS is not newer; `age` is that of the platform.
+fn poured(bytes: &[u8], platform: &str, releases: &[&str]) -> BTreeSet<String> {
+    let macos = |tag: &str| -> Option<(bool, usize)> {
+        let release = tag.strip_prefix("arm64_").unwrap_or(tag);
+        let age = releases.iter().position(|known| *known == release)?;
+        Some((tag.starts_with("arm64_"), age))
+    };
+    let index: Value = serde_json::from_slice(bytes).unwrap();
+    let mut contents = BTreeSet::new();
+    for formula in index.as_array().unwrap() {
+        let Some(files) = formula["bottle"]["stable"]["files"].as_object() else {
+            continue;
+        };
+        // `Value` sorts its keys; in a real index the order is that of age, but for the sort.
+        let mut tags: Vec<&String> = files.keys().collect();
+        tags.sort_by_key(|tag| macos(tag).map_or(usize::MAX, |(_, age)| age));
+        let tag = tags
+            .iter()
+            .find(|tag| tag.as_str() == platform)
+            .or_else(|| tags.iter().find(|tag| tag.as_str() == "all"))
+            .or_else(|| {
+                let (is_arm, age) = macos(platform)?;
+                let fits =
+                    |tag: &&&String| macos(tag).is_some_and(|of| of.0 == is_arm && of.1 >= age);
+                tags.iter().find(fits)
+            });
+        if let Some(tag) = tag {
+            contents.insert(format!("{} {tag}", formula["name"].as_str().unwrap()));
+        }
+    }
+    contents
+}
+
+#[test]
+fn a_macos_without_bottles_yet_and_one_that_does_not_exist_get_what_brew_pours_there() {
+    let Some(bytes) = index_of("2026-08-22") else {
+        return;
+    };
+    let index = read(&bytes, 64 << 10).unwrap();
+    let releases = [
+        "next_year",
+        "golden_gate",
+        "tahoe",
+        "sequoia",
+        "sonoma",
+        "ventura",
+        "monterey",
+        "big_sur",
+        "catalina",
+        "mojave",
+    ];
+    for (platform, count, warnings) in [
+        ("arm64_golden_gate", 8_394, 0),
+        ("arm64_next_year", 8_394, 1),
+        ("arm64_tahoe", 8_394, 0),
+        ("golden_gate", 8_373, 0),
+        ("x86_64_linux", 8_402, 0),
+    ] {
+        let selection = Selection {
+            platforms: vec![platform.to_owned()],
+            ..Selection::default()
+        };
+        let found: BTreeSet<String> = wanted(&index, &selection)
+            .into_iter()
+            .map(|bottle| format!("{} {}", bottle.formula, bottle.tag))
+            .collect();
+        assert_eq!(found, poured(&bytes, platform, &releases), "{platform}");
+        assert_eq!(found.len(), count, "{platform}");
+        let problems = problems(&selection, &index, &BTreeSet::new());
+        assert_eq!(problems.len(), warnings, "{problems:?}");
+    }
 }

@@ -1,5 +1,6 @@
+use longshore_bottles::platforms::Platforms;
 use longshore_bottles::selection::{Selection, wanted};
-use longshore_bottles::signed::check;
+use longshore_bottles::signed::{Generation, SIGNED_INDEX};
 use serde_json::{Value, json};
 
 use super::read;
@@ -25,9 +26,19 @@ fn signed(payload: &str) -> Vec<u8> {
 }
 
 fn checked(file: &[u8]) -> Result<(), String> {
+    checked_as(SIGNED_INDEX, file, &Selection::default())
+}
+
+fn checked_as(name: &str, file: &[u8], selection: &Selection) -> Result<(), String> {
     let index = read(index(0).as_bytes(), 1 << 16).unwrap();
-    let selection = Selection::default();
-    check(file, &selection, &[], &wanted(&index, &selection))
+    let generation = Generation {
+        index: &index,
+        platforms: &Platforms::of(&index),
+        selection,
+        private_hosts: &[],
+        wanted: &wanted(&index, selection),
+    };
+    generation.check(name, file)
 }
 
 #[test]
@@ -55,13 +66,14 @@ fn a_signed_index_that_names_what_the_mirror_lacks_is_refused() {
         )
     );
     // What the selection leaves out, clients of this mirror do not ask for.
-    let index_of_today = read(index(0).as_bytes(), 1 << 16).unwrap();
     let selection = Selection {
         platforms: vec!["x86_64_linux".to_owned()],
         ..Selection::default()
     };
-    let wanted = wanted(&index_of_today, &selection);
-    assert_eq!(check(&signed(&index(1)), &selection, &[], &wanted), Ok(()));
+    assert_eq!(
+        checked_as(SIGNED_INDEX, &signed(&index(1)), &selection),
+        Ok(())
+    );
 }
 
 #[test]
@@ -119,4 +131,89 @@ fn what_is_no_signed_index_is_refused() {
             .unwrap_err()
             .contains("does not end as an object ends")
     );
+}
+
+#[test]
+fn a_file_of_packages_of_the_same_day_is_accepted_in_every_form_that_brew_has_written() {
+    let digest = |number: u32| format!("{number:064x}");
+    let file = "internal/packages.arm64_tahoe.jws.json";
+    let checked = |formulae: Value| {
+        let payload = json!({"formulae": formulae, "casks": {}}).to_string();
+        checked_as(file, &signed(&payload), &Selection::default())
+    };
+    for (field, of) in [
+        ("bottle_checksum", json!(digest(7))),
+        (
+            "bottle_checksums",
+            json!([{"cellar": "any", "arm64_tahoe": digest(7)}]),
+        ),
+        ("bottle", json!({"rebuild": 1, "checksum": digest(7)})),
+        (
+            "bottle",
+            json!({"stable": {"files": {"arm64_tahoe": {"sha256": digest(7)}}}}),
+        ),
+        ("desc", json!(digest(9))),
+    ] {
+        assert_eq!(
+            checked(json!({"formula-7@1": {field: of}})),
+            Ok(()),
+            "{field}"
+        );
+        let other = checked(json!({"formula-8@1": {field: of}}));
+        match field {
+            "desc" => assert_eq!(other, Ok(())),
+            _ => assert!(other.unwrap_err().contains("another generation"), "{field}"),
+        }
+    }
+    // A formula without bottles is none of the index's.
+    assert_eq!(
+        checked(json!({"elsewhere": {"stable_version": "1"}})),
+        Ok(())
+    );
+    // Neither does the reader of the index take these.
+    for name in ["", "../up", "a b"] {
+        assert_eq!(
+            checked(json!({name: {"bottle_checksum": digest(1)}})),
+            Ok(()),
+            "{name}"
+        );
+    }
+    let new = checked(json!({"elsewhere": {"bottle_checksum": digest(1)}})).unwrap_err();
+    assert!(new.contains("names a bottle of `elsewhere`"), "{new}");
+}
+
+#[test]
+fn what_is_no_index_file_is_never_taken_for_one() {
+    let html = b"<html>502 Bad Gateway</html>".as_slice();
+    let whole = signed("[{\"token\":\"firefox\"}]");
+    let cut = whole.get(..whole.len() - 20).unwrap();
+    for file in [
+        "cask.jws.json",
+        "cask_tap_migrations.jws.json",
+        "internal/packages.sonoma.jws.json",
+        "internal/executables.txt",
+    ] {
+        for body in [
+            b"".as_slice(),
+            html,
+            b"[]",
+            cut,
+            &signed("<html>"),
+            &signed(""),
+        ] {
+            let checked = checked_as(file, body, &Selection::default());
+            assert!(
+                checked.is_err(),
+                "{file}: {}",
+                String::from_utf8_lossy(body)
+            );
+        }
+    }
+    assert_eq!(
+        checked_as("cask.jws.json", &whole, &Selection::default()),
+        Ok(())
+    );
+    let lines = b"wget:wget\nopenssl@3(3.5.1):openssl c_rehash\n";
+    let executables = checked_as("internal/executables.txt", lines, &Selection::default());
+    assert_eq!(executables, Ok(()));
 }

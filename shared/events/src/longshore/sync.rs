@@ -90,6 +90,12 @@ pub struct SyncPlanned {
     pub runs_on: RunsOn,
     /// What it is expected to cost once, in millionths of a USD: transfer, requests, tasks; not storage.
     pub estimated_cost_in_micro_usd: u64,
+    /// Why nothing is deleted, although grace times are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_refused: Option<String>,
+    /// The first twenty warnings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// `Sync Unchanged`: the index names what the mirror holds.
@@ -180,4 +186,29 @@ pub struct SyncOutcome {
     /// The key of the whole report in the mirror's bucket, where one was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_key: Option<String>,
+    /// How many manifests that the index names are not there: brew 6 cannot install their formulae, nor
+    /// what depends on them. The next sync asks for them again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing_manifests: u64,
+    /// Why nothing was deleted, although grace times are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_refused: Option<String>,
+    /// The first twenty warnings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl SyncOutcome {
+    /// Whether there is nothing that somebody should look at.
+    pub fn is_clean(&self) -> bool {
+        self.transfer.failed == 0
+            && self.missing_manifests == 0
+            && self.deletion_refused.is_none()
+            && self.warnings.is_empty()
+    }
+}
+
+/// serde hands over a reference.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

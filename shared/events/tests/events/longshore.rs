@@ -420,6 +420,9 @@ fn sync_outcome() -> BoxedStrategy<SyncOutcome> {
                     finished_at,
                     cost_in_micro_usd,
                     report_key,
+                    missing_manifests: 0,
+                    deletion_refused: None,
+                    warnings: Vec::new(),
                 }
             },
         )
@@ -450,6 +453,8 @@ fn sync_event() -> BoxedStrategy<LongshoreEvent> {
                         refused_entries,
                         runs_on,
                         estimated_cost_in_micro_usd: cost,
+                        deletion_refused: None,
+                        warnings: Vec::new(),
                     })
                 }
             ),

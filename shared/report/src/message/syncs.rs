@@ -12,8 +12,8 @@ use super::draft::{
 use super::text::{code, line};
 use super::transfers::{LISTED_KEY, LISTED_REASON, failures, list, transferred};
 use crate::words::{
-    NOT_PUBLISHED, bytes, cost, counted, duration, files, files_briefly, mirror_unchanged, number,
-    place as runs, reason_or_none, share,
+    MANIFESTS_MISSING, NOT_PUBLISHED, bytes, cost, counted, duration, files, files_briefly,
+    mirror_unchanged, number, place as runs, reason_or_none, share,
 };
 
 pub(super) fn planned(event: &SyncPlanned) -> Message {
@@ -25,6 +25,7 @@ pub(super) fn planned(event: &SyncPlanned) -> Message {
         fact("No longer in the index", &counted(event.removed, "file")),
         fact("To delete", &counted(event.to_delete, "file")),
     ];
+    facts.extend(deletion_refused(event.deletion_refused.as_deref()));
     facts.extend(refused_count(event.refused));
     facts.push(fact("Runs", &runs));
     let cost = cost(event.estimated_cost_in_micro_usd);
@@ -50,6 +51,7 @@ pub(super) fn planned(event: &SyncPlanned) -> Message {
         paragraphs: to_delete
             .into_iter()
             .chain(refused_entries(&event.refused_entries, event.refused))
+            .chain(warnings(&event.warnings))
             .collect(),
         note: note(&sync.source),
         context: context(sync),
@@ -109,7 +111,13 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
         count => format!(", {} more were already there", number(count)),
     };
     Draft {
-        headline: headline("✅ Sync completed", sync),
+        headline: headline(
+            match outcome.is_clean() {
+                true => "✅ Sync completed",
+                false => "⚠️ Sync completed with warnings",
+            },
+            sync,
+        ),
         rest: format!(
             ": {} and {} transferred in {took}{already_there}{refused}",
             counted(outcome.transfer.files, "file"),
@@ -124,6 +132,7 @@ pub(super) fn completed(event: &SyncCompleted) -> Message {
         .concat(),
         paragraphs: refused_entries(&outcome.refused_entries, outcome.refused)
             .into_iter()
+            .chain(warnings(&outcome.warnings))
             .collect(),
         note: note(&sync.source),
         context: context(sync),
@@ -141,6 +150,7 @@ pub(super) fn failed(event: &SyncFailed) -> Message {
     let mut paragraphs = vec![fact("Why", &why)];
     paragraphs.extend(failures(&outcome.transfer));
     paragraphs.extend(refused_entries(&outcome.refused_entries, outcome.refused));
+    paragraphs.extend(warnings(&outcome.warnings));
     Draft {
         headline: headline("❌ Sync failed", sync),
         rest: format!(
@@ -192,12 +202,33 @@ fn outcome_facts(outcome: &SyncOutcome) -> Vec<String> {
     if outcome.deleted > 0 {
         facts.push(fact("Deleted", &counted(outcome.deleted, "file")));
     }
+    facts.extend(deletion_refused(outcome.deletion_refused.as_deref()));
+    if outcome.missing_manifests > 0 {
+        let manifests = counted(outcome.missing_manifests, "manifest");
+        facts.push(fact(
+            "Missing",
+            &format!("{manifests}: {MANIFESTS_MISSING}"),
+        ));
+    }
     facts.extend(refused_count(outcome.refused));
     facts.push(fact("Ran", &runs(outcome.runs_on)));
     facts.push(fact("Cost", &cost(outcome.cost_in_micro_usd)));
     let report = outcome.report_key.as_deref();
     facts.extend(report.map(|key| fact("Report", &code(key, KEY))));
     facts
+}
+
+fn deletion_refused(reason: Option<&str>) -> Option<String> {
+    let reason = line(reason_or_none(reason?), LISTED_REASON);
+    Some(fact("Nothing is deleted", &reason))
+}
+
+fn warnings(warnings: &[String]) -> Option<String> {
+    let lines = warnings
+        .iter()
+        .map(|warning| line(reason_or_none(warning), LISTED_REASON))
+        .collect();
+    list("Warnings", lines, warnings.len() as u64, "warning")
 }
 
 fn refused_count(refused: u64) -> Option<String> {

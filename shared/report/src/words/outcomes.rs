@@ -8,6 +8,10 @@ use longshore_events::words::{counted, number};
 pub const NOT_PUBLISHED: &str =
     "the index is not published, so clients see the mirror as it was; transferred files stay";
 
+/// What it means that manifests of a mirror are missing.
+pub const MANIFESTS_MISSING: &str =
+    "brew 6 cannot install their formulae; the next sync asks for them again";
+
 /// A reason in somebody else's words, or that there is none.
 pub fn reason_or_none(reason: &str) -> &str {
     if reason.trim().is_empty() {

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::reader::{InvalidEnvironment, Reader};
 use super::{EVENT_BUS_NAME, LOG_LEVEL, SLACK_WEBHOOK_SECRET_NAME, variable};
@@ -15,6 +16,8 @@ pub const TEMP_STORAGE_PATH: &str = "TEMP_STORAGE_PATH";
 pub const EFS_MOUNT_PATH: &str = "EFS_MOUNT_PATH";
 /// At most so many bytes a second come in.
 pub const BANDWIDTH_LIMIT_BYTES_PER_SECOND: &str = "BANDWIDTH_LIMIT_BYTES_PER_SECOND";
+/// For how many seconds an outage of the source or of S3 is waited out.
+pub const OUTAGE_PATIENCE_SECONDS: &str = "OUTAGE_PATIENCE_SECONDS";
 /// Hosts with their ports, by commas, that may be in a private network or speak plain HTTP.
 pub const PRIVATE_SOURCE_HOSTS: &str = "PRIVATE_SOURCE_HOSTS";
 /// The port that the health is served on.
@@ -32,6 +35,8 @@ pub struct TaskConfiguration {
     pub concurrency: Option<usize>,
     /// [`BANDWIDTH_LIMIT_BYTES_PER_SECOND`].
     pub bandwidth_limit: Option<u64>,
+    /// [`OUTAGE_PATIENCE_SECONDS`]; `None` for half an hour.
+    pub outage_patience: Option<Duration>,
     /// Where the beginnings of large files are kept, so that the next task goes on where this one stopped:
     /// [`TEMP_STORAGE_PATH`] where it lies on the file system of [`EFS_MOUNT_PATH`] or where there is none,
     /// else [`EFS_MOUNT_PATH`], because nothing beside it outlives the task.
@@ -66,6 +71,9 @@ impl TaskConfiguration {
                     "a whole number of bytes above 0",
                 )
                 .map(NonZeroU64::get),
+            outage_patience: reader
+                .number::<u32>(OUTAGE_PATIENCE_SECONDS, "a whole number of seconds")
+                .map(|seconds| Duration::from_secs(seconds.into())),
             resume_directory: reader.resume_directory(),
             private_hosts: reader.private_hosts(),
             event_bus_name: reader.text(EVENT_BUS_NAME),
@@ -170,6 +178,7 @@ mod tests {
                 bucket_name: "bottles".to_owned(),
                 concurrency: None,
                 bandwidth_limit: None,
+                outage_patience: None,
                 resume_directory: None,
                 private_hosts: Vec::new(),
                 event_bus_name: None,
@@ -184,6 +193,7 @@ mod tests {
         let error = read(&[
             (DOWNLOAD_CONCURRENCY, "many"),
             (BANDWIDTH_LIMIT_BYTES_PER_SECOND, "0"),
+            (OUTAGE_PATIENCE_SECONDS, "30m"),
             (TEMP_STORAGE_PATH, "bottles"),
             (EFS_MOUNT_PATH, "/mnt/../etc"),
             (PRIVATE_SOURCE_HOSTS, "mirror.internal"),
@@ -196,6 +206,7 @@ mod tests {
             "the environment is wrong: S3_BUCKET_NAME is not set; \
              DOWNLOAD_CONCURRENCY: found `many`, expected a whole number from 1 to 64; \
              BANDWIDTH_LIMIT_BYTES_PER_SECOND: found `0`, expected a whole number of bytes above 0; \
+             OUTAGE_PATIENCE_SECONDS: found `30m`, expected a whole number of seconds; \
              TEMP_STORAGE_PATH: found `bottles`, expected an absolute path without `..`; \
              EFS_MOUNT_PATH: found `/mnt/../etc`, expected an absolute path without `..`; \
              PRIVATE_SOURCE_HOSTS: found `mirror.internal`, expected hosts with their ports, separated by \

@@ -49,7 +49,8 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         let path = root.key("file_systems").key(name).key("access_points");
         check_parts(&path, file_system.access_points.keys(), findings);
     }
-    if stack.services.is_empty() {
+    // The smallest mirror has none: the function fills it.
+    if stack.services.is_empty() && stack.bottle_sync.is_none() {
         findings.warning_without_value(
             root.key("services"),
             "the stack has no service, so it is a cluster in which nothing runs",

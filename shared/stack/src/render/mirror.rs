@@ -34,6 +34,9 @@ struct Settings<'a> {
     index_url: &'a str,
     selection: Selection<'a>,
     registry_layout: bool,
+    /// Where nothing is said, `sync` knows what brews pin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    portable_ruby: Option<&'a [String]>,
     deletion: Option<Deletion>,
     private_hosts: &'a [String],
     max_tasks: u32,
@@ -45,6 +48,8 @@ struct Settings<'a> {
 struct Selection<'a> {
     platforms: &'a [String],
     formulae: &'a [String],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    with_dependencies: bool,
     exclude_deprecated: bool,
     exclude_disabled: bool,
 }
@@ -90,10 +95,12 @@ impl<'a> Metadata<'a> {
             selection: Selection {
                 platforms: &mirror.platforms,
                 formulae: &mirror.formulae,
+                with_dependencies: mirror.with_dependencies,
                 exclude_deprecated: mirror.exclude_deprecated,
                 exclude_disabled: mirror.exclude_disabled,
             },
             registry_layout: mirror.registry_layout,
+            portable_ruby: mirror.portable_ruby.as_deref(),
             deletion: mirror.deletion.as_ref().map(deletion),
             private_hosts: &mirror.private_hosts,
             max_tasks,

@@ -52,6 +52,10 @@ pub struct BottleSync {
     /// Names of formulae, with `*` and `?`. Default: all.
     #[serde(default)]
     pub formulae: Vec<String>,
+    /// Whether what the named formulae depend on comes with them, on whatever platform. Without it, brew
+    /// has to have that from elsewhere.
+    #[serde(default)]
+    pub with_dependencies: bool,
     /// Whether deprecated formulae are left out.
     #[serde(default)]
     pub exclude_deprecated: bool,
@@ -62,6 +66,9 @@ pub struct BottleSync {
     /// needs the space a second time.
     #[serde(default)]
     pub registry_layout: bool,
+    /// The versions of brew's own Ruby that the mirror has: a fresh client asks for the one that its version
+    /// pins. Default: those of brew 4.4 to 7.0 for Homebrew's own index, none for another `index_url`.
+    pub portable_ruby: Option<Vec<String>>,
     /// When files are deleted that the index names no more. Default: never.
     pub deletion: Option<BottleDeletion>,
     /// Hosts, `<host>:<port>`, that bottles may come from although they are in a private network or

@@ -197,12 +197,176 @@ async fn a_source_that_answers_errors_for_ever_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_published_is_given_up_at_once() {
+async fn a_file_that_is_not_published_is_given_up_after_a_few_tries() {
     let (server, content) = source(1000).await;
-    server.answer(PATH, &[Answer::Status(404, Vec::new())]);
+    server.answer(PATH, &vec![Answer::Status(404, Vec::new()); 9]);
     let reason = is_given_up(settings(&[&server]), &server, &content).await;
     assert!(reason.ends_with("answered 404 Not Found"), "{reason}");
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_once_arrives() {
+    for status in [400, 401, 403, 404, 410] {
+        let (server, content) = source(1000).await;
+        server.answer(PATH, &[Answer::Status(status, Vec::new())]);
+        assert_eq!(arrives(&server, &content).await, (2, 1000), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_the_source_is_waited_out_and_nothing_is_begun_meanwhile() {
+    let server = Server::start().await;
+    let items: Vec<_> = (0..300)
+        .map(|number| {
+            let path = format!("/{number}");
+            server.publish(&path, b"x");
+            item(&format!("file-{number}"), server.url(&path), b"x")
+        })
+        .collect();
+    server.go_out();
+    let mut settings = settings(&[&server]);
+    settings.patience.outage = std::time::Duration::from_secs(60);
+    let bucket = Bucket::default();
+    let restored = async {
+        // Longer than the attempts of a file take.
+        while server.requests().len() < 40 * CONCURRENCY {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        let looked_at = bucket.calls().len();
+        server.come_back();
+        looked_at
+    };
+    let (transferred, looked_at) = tokio::join!(run(settings, &bucket, items), restored);
+    assert_eq!(transferred.report.failures, []);
+    assert_eq!(transferred.report.files, 300);
+    // Each file is looked at before the source is asked for it.
+    assert!(looked_at <= 2 * CONCURRENCY, "{looked_at} were begun");
+}
+
+#[tokio::test]
+async fn an_outage_of_the_bucket_is_waited_out() {
+    let server = Server::start().await;
+    let items: Vec<_> = (0..100)
+        .map(|number| {
+            let path = format!("/{number}");
+            server.publish(&path, b"x");
+            item(&format!("file-{number}"), server.url(&path), b"x")
+        })
+        .collect();
+    let bucket = Bucket::default();
+    bucket.fail("put", &[Fault::Throttled; 500]);
+    let mut settings = settings(&[&server]);
+    settings.patience.outage = std::time::Duration::from_secs(60);
+    let transferred = run(settings, &bucket, items).await;
+    assert_eq!(transferred.report.failures, []);
+    assert_eq!(bucket.keys().len(), 100);
+}
+
+#[tokio::test]
+async fn an_outage_that_does_not_end_gives_everything_up_at_once() {
+    let server = Server::start().await;
+    let items: Vec<_> = (0..300)
+        .map(|number| {
+            let path = format!("/{number}");
+            server.publish(&path, b"x");
+            item(&format!("file-{number}"), server.url(&path), b"x")
+        })
+        .collect();
+    server.go_out();
+    let mut settings = settings(&[&server]);
+    settings.patience.outage = std::time::Duration::from_millis(200);
+    let bucket = Bucket::default();
+    let transferred = run(settings, &bucket, items).await;
+    assert_eq!(transferred.report.failed, 300);
+    assert!(transferred.left.is_empty());
+    let reason = &transferred.report.failures[0].reason;
+    assert!(reason.contains("nothing else has got through"), "{reason}");
+    assert!(bucket.calls().len() <= 3 * CONCURRENCY);
+}
+
+#[tokio::test]
+async fn a_source_that_trickles_is_asked_again_for_the_rest() {
+    let (server, content) = source(1_000_000).await;
+    server.answer(PATH, &[Answer::Trickle]);
+    let mut settings = settings(&[&server]);
+    settings.patience.least_rate = 1_000_000;
+    let bucket = Bucket::default();
+    let items = vec![item(KEY, server.url(PATH), &content)];
+    let transferred = run(settings, &bucket, items).await;
+    assert_eq!(transferred.report.failures, []);
+    assert!(bucket.content(KEY) == Some(content));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_source_that_gives_nothing_is_named_and_a_bucket_that_takes_nothing_too() {
+    let (server, content) = source(1_000_000).await;
+    server.answer(PATH, &vec![Answer::Stall(0); 9]);
+    let reason = is_given_up(settings(&[&server]), &server, &content).await;
+    assert!(reason.contains("sent nothing for 0.3 s"), "{reason}");
+    assert!(reason.starts_with(&server.url("")), "{reason}");
+
+    let (server, content) = source(1_000_000).await;
+    let bucket = Bucket::default();
+    bucket.fail("put", &[Fault::Stalls; 9]);
+    let mut settings = settings(&[&server]);
+    settings.patience.bucket_stall = std::time::Duration::from_millis(50);
+    let items = vec![item(KEY, server.url(PATH), &content)];
+    let transferred = run(settings, &bucket, items).await;
+    let reason = reason_of(&transferred);
+    assert_eq!(reason, "write the file: the bucket took nothing for 0.05 s");
+}
+
+fn reason_of(transferred: &longshore_bottles::ports::Transferred) -> String {
+    reason(transferred).to_owned()
+}
+
+#[tokio::test]
+async fn one_key_that_the_bucket_does_not_allow_keeps_no_other_file_back() {
+    let (server, content) = source(1000).await;
+    let bucket = Bucket::default();
+    bucket.deny("locked/");
+    let mut items = vec![item("locked/a", server.url(PATH), &content)];
+    items.extend((0..40).map(|number| item(&format!("b{number}"), server.url(PATH), &content)));
+    let mut settings = settings(&[&server]);
+    settings.concurrency = 1;
+    let transferred = run(settings, &bucket, items).await;
+    assert_eq!(transferred.report.files, 40);
+    assert!(reason(&transferred).contains("AccessDenied"));
+}
+
+#[tokio::test]
+async fn what_the_bucket_refuses_once_is_tried_again() {
+    for (call, fault) in [
+        ("head", Fault::Denied),
+        ("head", Fault::Refused),
+        ("put", Fault::Denied),
+        ("put", Fault::Refused),
+        ("copy", Fault::Refused),
+    ] {
+        let (server, content) = source(1000).await;
+        let bucket = Bucket::default();
+        bucket.fail(call, &[fault]);
+        let mut item = item(KEY, server.url(PATH), &content);
+        item.copies = vec!["copy".to_owned()];
+        let transferred = run(settings(&[&server]), &bucket, vec![item]).await;
+        assert_eq!(transferred.report.failures, [], "{call} {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn sizes_that_nobody_could_have_are_added_up_all_the_same() {
+    let server = Server::start().await;
+    let items = (0..3)
+        .map(|number| {
+            let mut item = item(&format!("file-{number}"), server.url("/none"), b"x");
+            item.size = Some(u64::MAX);
+            item
+        })
+        .collect();
+    let transferred = run(settings(&[&server]), &Bucket::default(), items).await;
+    assert_eq!(transferred.report.failed, 3);
 }
 
 #[tokio::test]
@@ -250,7 +414,7 @@ async fn a_body_without_a_length_is_measured_by_what_the_index_says() {
     let transferred = run(settings(&[&server]), &bucket, vec![item]).await;
     assert_eq!(
         reason(&transferred),
-        "the source does not say how long the file is"
+        "the source does not say how long the file is, and the list gives no size"
     );
 }
 
@@ -334,7 +498,7 @@ async fn a_bucket_that_throttles_or_breaks_off_is_tried_again() {
 async fn a_copy_that_fails_is_a_failure_of_its_file() {
     let (server, content) = source(1000).await;
     let bucket = Bucket::default();
-    bucket.fail("copy", &[Fault::Refused]);
+    bucket.fail("copy", &[Fault::Refused; 9]);
     let mut item = item(KEY, server.url(PATH), &content);
     item.copies = vec!["copy".to_owned()];
     let transferred = run(settings(&[&server]), &bucket, vec![item]).await;
@@ -345,36 +509,19 @@ async fn a_copy_that_fails_is_a_failure_of_its_file() {
 async fn a_bucket_that_is_not_open_ends_all_at_once() {
     let (server, content) = source(1000).await;
     let bucket = Bucket::default();
-    bucket.fail("put", &[Fault::Denied; 50]);
-    let items = (0..50)
+    bucket.fail("put", &[Fault::Denied; 500]);
+    let items = (0..500)
         .map(|number| item(&format!("file-{number}"), server.url(PATH), &content))
         .collect();
     let transferred = run(settings(&[&server]), &bucket, items).await;
-    assert_eq!(transferred.report.failed, 50);
+    assert_eq!(transferred.report.failed, 500);
     assert!(transferred.left.is_empty());
+    // Of some files each a look, and a few tries.
     assert!(
-        bucket.calls().len() <= 3 * CONCURRENCY,
+        bucket.calls().len() <= 4 * (20 + 2 * CONCURRENCY),
         "{:?}",
         bucket.calls()
     );
-}
-
-#[tokio::test]
-async fn the_retries_that_all_share_come_to_an_end() {
-    let server = Server::start().await;
-    let items: Vec<_> = (0..50)
-        .map(|number| {
-            let path = format!("/{number}");
-            server.publish(&path, b"x");
-            server.answer(&path, &vec![Answer::Status(500, Vec::new()); 9]);
-            item(&format!("file-{number}"), server.url(&path), b"x")
-        })
-        .collect();
-    let mut settings = settings(&[&server]);
-    settings.patience.retries = 20;
-    let transferred = run(settings, &Bucket::default(), items).await;
-    assert_eq!(transferred.report.failed, 50);
-    assert_eq!(server.requests().len(), 50 + 20);
 }
 
 #[tokio::test]
@@ -393,6 +540,19 @@ async fn a_file_too_large_for_one_put_goes_up_in_parts() {
         .filter(|call| call.starts_with("put_part"))
         .count();
     assert_eq!(parts, 4 + 1);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_too_large_for_the_bucket_to_make_is_brought_like_the_file() {
+    let (server, content) = source(61 * 1024 * 1024).await;
+    let bucket = Bucket::default();
+    let mut item = item(KEY, server.url(PATH), &content);
+    item.copies = vec!["copy".to_owned()];
+    let transferred = run(settings(&[&server]), &bucket, vec![item]).await;
+    assert_eq!(transferred.report.failures, []);
+    assert_eq!(transferred.report.copies, 1);
+    assert!(bucket.content("copy") == Some(content));
+    assert!(!bucket.calls().contains(&"copy copy".to_owned()));
 }
 
 #[tokio::test]

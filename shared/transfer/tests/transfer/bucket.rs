@@ -22,6 +22,8 @@ pub enum Fault {
     Denied,
     /// The request is wrong.
     Refused,
+    /// It takes nothing and does not answer.
+    Stalls,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +32,9 @@ struct State {
     uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
     faults: HashMap<&'static str, Vec<Fault>>,
     calls: Vec<String>,
+    denied: Vec<String>,
+    wrong: Option<(u32, fastrand::Rng)>,
+    is_out: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -66,9 +71,40 @@ impl Bucket {
         state.faults.insert(call, faults.to_vec());
     }
 
+    /// Of a hundred calls so many fail, in any way, at random.
+    pub fn misbehave(&self, percent: u32, seed: u64) {
+        let random = fastrand::Rng::with_seed(seed);
+        self.state.lock().unwrap().wrong = Some((percent, random));
+    }
+
+    /// Answers every call with SlowDown until it is back.
+    pub fn set_out(&self, is_out: bool) {
+        self.state.lock().unwrap().is_out = is_out;
+    }
+
+    /// No key that begins so may be written.
+    pub fn deny(&self, prefix: &str) {
+        self.state.lock().unwrap().denied.push(prefix.to_owned());
+    }
+
     fn call(&self, call: &'static str, key: &str) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         state.calls.push(format!("{call} {key}"));
+        if call == "put" && state.denied.iter().any(|denied| key.starts_with(denied)) {
+            return Some(Fault::Denied);
+        }
+        if state.is_out {
+            return Some(Fault::Throttled);
+        }
+        if let Some((percent, random)) = &mut state.wrong
+            && random.u32(0..100) < *percent
+        {
+            return Some(match random.u32(0..3) {
+                0 => Fault::Throttled,
+                1 => Fault::Denied,
+                _ => Fault::Refused,
+            });
+        }
         let faults = state.faults.get_mut(call)?;
         (!faults.is_empty()).then(|| faults.remove(0))
     }
@@ -92,7 +128,9 @@ impl Bucket {
 
 fn error(call: &str, fault: Fault) -> CallError {
     let (class, code) = match fault {
-        Fault::Throttled | Fault::BreaksOff(_) => (ErrorClass::Transient, "SlowDown"),
+        Fault::Throttled | Fault::BreaksOff(_) | Fault::Stalls => {
+            (ErrorClass::Transient, "SlowDown")
+        }
         Fault::Denied => (ErrorClass::Denied, "AccessDenied"),
         Fault::Refused => (ErrorClass::Refused, "InvalidRequest"),
     };
@@ -154,6 +192,10 @@ impl Destination for Bucket {
         let fault = self.call("put", &target.key);
         if let Some(fault @ (Fault::Throttled | Fault::Denied | Fault::Refused)) = fault {
             return Err(error("put", fault).into());
+        }
+        if fault == Some(Fault::Stalls) {
+            let _body = body;
+            return std::future::pending().await;
         }
         let content = read("put", body, fault).await?;
         if sha256(&content) != target.sha256 {

@@ -7,6 +7,8 @@ mod bringing;
 #[cfg(test)]
 mod bucket;
 #[cfg(test)]
+mod night;
+#[cfg(test)]
 mod resuming;
 #[cfg(test)]
 mod server;

@@ -203,6 +203,29 @@ async fn a_file_that_another_process_works_on_is_brought_without_it() {
     assert_eq!(std::fs::read(&part).unwrap(), b"of another process");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_a_killed_task_has_left_is_waited_for() {
+    let kept = Kept::new("left-lock").await;
+    let part = kept.directory.part(&kept.content);
+    std::fs::write(&part, &kept.content[..15_000_000]).unwrap();
+    let lock = File::open(&part).unwrap();
+    lock.lock().unwrap();
+    let mut settings = kept.settings();
+    settings.patience.lock = Duration::from_secs(60);
+    let run = run(settings, &kept.bucket, kept.items.clone());
+    let release = async {
+        // The file was looked for in the bucket: the lock is next.
+        while kept.bucket.calls().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(lock);
+    };
+    let (transferred, ()) = tokio::join!(run, release);
+    assert_eq!(transferred.report.failures, []);
+    assert_eq!(transferred.report.resumed_bytes, 15_000_000);
+    assert!(kept.bucket.content("large").as_ref() == Some(&kept.content));
+}
+
 #[tokio::test]
 async fn a_directory_that_cannot_be_used_keeps_nothing_back() {
     let kept = Kept::new("unusable").await;

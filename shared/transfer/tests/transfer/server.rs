@@ -20,6 +20,8 @@ pub enum Answer {
     Cut(usize),
     /// So many bytes of what was asked for, then nothing more.
     Stall(usize),
+    /// All of what was asked for, a few bytes at a time, for ever.
+    Trickle,
     /// Without a length, until the connection ends.
     Unmeasured,
     /// A status and headers.
@@ -41,6 +43,10 @@ struct State {
     sent: usize,
     /// Bytes a millisecond.
     pace: Option<usize>,
+    /// Whether every request is answered with 503.
+    is_out: bool,
+    /// Of a hundred answers, so many are wrong; which, says the generator.
+    wrong: Option<(u32, fastrand::Rng)>,
 }
 
 /// A server on a port of its own; it lives as long as the test.
@@ -98,6 +104,21 @@ impl Server {
         self.state.lock().unwrap().pace = Some(bytes_per_millisecond);
     }
 
+    /// Answers every request with 503 until it comes back.
+    pub fn go_out(&self) {
+        self.state.lock().unwrap().is_out = true;
+    }
+
+    pub fn come_back(&self) {
+        self.state.lock().unwrap().is_out = false;
+    }
+
+    /// Of a hundred answers so many are wrong, of any kind, at random.
+    pub fn misbehave(&self, percent: u32, seed: u64) {
+        let random = fastrand::Rng::with_seed(seed);
+        self.state.lock().unwrap().wrong = Some((percent, random));
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.state.lock().unwrap().requests.clone()
     }
@@ -105,6 +126,21 @@ impl Server {
     pub fn sent(&self) -> usize {
         self.state.lock().unwrap().sent
     }
+}
+
+fn wrong_answer((percent, random): &mut (u32, fastrand::Rng)) -> Option<Answer> {
+    if random.u32(0..100) >= *percent {
+        return None;
+    }
+    let status = |status| Answer::Status(status, Vec::new());
+    Some(match random.u32(0..6) {
+        0 => status(403),
+        1 => status(404),
+        2 => status(429),
+        3 => status(500),
+        4 => Answer::Cut(random.usize(0..4_000)),
+        _ => Answer::Stall(random.usize(0..4_000)),
+    })
 }
 
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {
@@ -121,7 +157,11 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         .collect();
     let (answer, content, pace) = {
         let mut state = state.lock().unwrap();
+        let is_out = state.is_out;
+        let wrong = state.wrong.as_mut().and_then(wrong_answer);
         let answer = match state.answers.get_mut(&path) {
+            _ if is_out => Answer::Status(503, Vec::new()),
+            _ if wrong.is_some() => wrong.unwrap_or(Answer::Content),
             Some(answers) if !answers.is_empty() => answers.remove(0),
             _ => Answer::Content,
         };
@@ -181,6 +221,13 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         Answer::Cut(length) | Answer::Stall(length) => length.min(body.len()),
         _ => body.len(),
     };
+    if matches!(answer, Answer::Trickle) {
+        for piece in body.chunks(10) {
+            stream.write_all(piece).await?;
+            stream.flush().await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
     for piece in body[..end].chunks(64 * 1024) {
         stream.write_all(piece).await?;
         state.lock().unwrap().sent += piece.len();

@@ -23,6 +23,8 @@ pub fn settings(servers: &[&Server]) -> Settings {
             longest_delay: Duration::from_millis(5),
             longest_retry_after: Duration::from_millis(50),
             grace: Duration::from_millis(300),
+            outage: Duration::ZERO,
+            lock: Duration::ZERO,
             seed: Some(1),
             ..Patience::default()
         },

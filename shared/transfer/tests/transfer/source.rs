@@ -82,8 +82,35 @@ async fn what_the_reader_refuses_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused() {
+async fn what_is_not_there_is_told_apart_from_what_is_refused() {
     let server = Server::start().await;
     let (fetched, _) = fetch(&server, None).await;
-    assert_eq!(fetched.unwrap_err().class, ErrorClass::Refused);
+    let error = fetched.unwrap_err();
+    assert_eq!(error.class, ErrorClass::NotFound);
+    assert!(error.message.ends_with("answered 404 Not Found"), "{error}");
+    // Whoever asks for what may not be there asks once.
+    assert_eq!(server.requests().len(), 1);
+    for (status, class) in [(403, ErrorClass::Denied), (400, ErrorClass::Refused)] {
+        let server = Server::start().await;
+        server.publish("/api/formula.json", b"[]");
+        server.answer(
+            "/api/formula.json",
+            &vec![Answer::Status(status, Vec::new()); 9],
+        );
+        let (fetched, _) = fetch(&server, None).await;
+        assert_eq!(fetched.unwrap_err().class, class);
+        assert_eq!(server.requests().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_once_is_asked_for_again() {
+    for status in [400, 401, 403] {
+        let server = Server::start().await;
+        server.publish("/api/formula.json", b"[]");
+        server.answer("/api/formula.json", &[Answer::Status(status, Vec::new())]);
+        let (fetched, fed) = fetch(&server, None).await;
+        assert!(fetched.is_ok(), "{fetched:?}");
+        assert_eq!(fed, b"[]");
+    }
 }

@@ -310,6 +310,9 @@ pub fn outcome(failures: Vec<TransferFailure>) -> SyncOutcome {
         finished_at: after(230),
         cost_in_micro_usd: 346_000,
         report_key: Some(".longshore/reports/0d9c8a52.json".to_owned()),
+        missing_manifests: 0,
+        deletion_refused: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -331,6 +334,8 @@ pub fn sync_planned(source: SyncSource, runs_on: RunsOn, to_delete: u64) -> Long
         refused_entries: vec![refused_entry()],
         runs_on,
         estimated_cost_in_micro_usd: 350_000,
+        deletion_refused: None,
+        warnings: Vec::new(),
     })
 }
 

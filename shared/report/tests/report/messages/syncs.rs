@@ -50,6 +50,31 @@ fn of_what_will_be_deleted_the_first_are_named_and_the_rest_is_counted() {
 }
 
 #[test]
+fn what_a_completed_sync_did_without_stands_in_its_headline_and_in_its_facts() {
+    let mut event = sync_completed();
+    let LongshoreEvent::SyncCompleted(completed) = &mut event else {
+        panic!("{event:?}");
+    };
+    completed.outcome.missing_manifests = 2;
+    completed.outcome.deletion_refused = Some("the index lost half of its files".to_owned());
+    completed.outcome.warnings = vec!["platform `macos` is not known".to_owned()];
+    let told = message(&event);
+    assert!(
+        told.text.starts_with("⚠️ Sync completed with warnings: "),
+        "{}",
+        told.text
+    );
+    let told = texts(&told).join("\n");
+    for words in [
+        "*Missing:* 2 manifests: brew 6 cannot install their formulae",
+        "*Nothing is deleted:* the index lost half of its files",
+        "• platform `macos` is not known",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
 fn a_sync_that_has_nothing_to_do_is_told_in_one_short_line() {
     let told = message(&LongshoreEvent::SyncUnchanged(SyncUnchanged {
         sync: sync(SyncSource::Schedule),

@@ -283,6 +283,8 @@ pub fn planned() -> LongshoreEvent {
         refused_entries: Vec::new(),
         runs_on: RunsOn::Tasks { tasks: 2 },
         estimated_cost_in_micro_usd: 0,
+        deletion_refused: None,
+        warnings: Vec::new(),
     })
 }
 

@@ -121,6 +121,9 @@ pub fn any_outcome() -> BoxedStrategy<SyncOutcome> {
                 refused_entries,
                 finished_at,
                 cost_in_micro_usd,
+                missing_manifests: deleted,
+                deletion_refused: report_key.clone(),
+                warnings: report_key.iter().cloned().collect(),
                 report_key,
             },
         )
@@ -152,6 +155,8 @@ pub fn any_sync_event() -> BoxedStrategy<LongshoreEvent> {
                         removed,
                         unchanged,
                         to_delete,
+                        deletion_refused: deleted_keys.first().cloned(),
+                        warnings: deleted_keys.clone(),
                         deleted_keys,
                         refused,
                         refused_entries,
