@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::error::failed;
+use crate::error::{failed, unreadable};
 use crate::registry::ecr;
 use crate::signed::{Query, json_call};
 

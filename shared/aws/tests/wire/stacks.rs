@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, ParameterValue, ResourceToImport,
-    StackProvisioner, TemplateSource,
+    StackObserver, StackProvisioner, TemplateSource,
 };
 use longshore_stack::spec::Sensitive;
 use longshore_state::ErrorClass;
