@@ -30,12 +30,14 @@ const FOR_TESTS: [&str; 3] = ["longshore-testkit", "longshore-local", "longshore
 const FOR_TESTS_OF: [(&str, &str); 1] = [("longshore-rollout", "longshore-provisioning")];
 
 /// Packages that only those may import which say so: AWS, asynchronous runtimes, the network.
-const RESTRICTED: [&str; 9] = [
+const RESTRICTED: [&str; 11] = [
     "aws-config",
     "aws-credential-types",
+    "aws-runtime",
     "aws-sdk-*",
     "aws-sigv4",
     "aws-smithy-*",
+    "aws-types",
     "lambda_runtime",
     "reqwest",
     "tokio",

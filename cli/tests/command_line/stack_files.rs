@@ -22,11 +22,11 @@ fn printed(output: &Output) -> String {
 
 #[test]
 fn a_good_stack_file_is_valid_in_all_its_environments_and_needs_no_aws() {
-    let output = run(&["validate", "stacks/paperwurks.yaml", "--all-environments"]);
+    let output = run(&["validate", "stacks/classla.yaml", "--all-environments"]);
     assert!(output.status.success());
     assert_eq!(
         printed(&output),
-        "stacks/paperwurks.yaml: 0 errors, 0 warnings\n"
+        "stacks/classla.yaml: 0 errors, 0 warnings\n"
     );
 }
 

@@ -134,6 +134,17 @@ locals {
   ]
 }
 
+# As they were called before. CloudFront deletes no policy that a distribution uses.
+moved {
+  from = aws_cloudfront_cache_policy.immutable[0]
+  to   = aws_cloudfront_cache_policy.this["bottles"]
+}
+
+moved {
+  from = aws_cloudfront_cache_policy.changing[0]
+  to   = aws_cloudfront_cache_policy.this["manifests"]
+}
+
 resource "aws_cloudfront_cache_policy" "this" {
   for_each = var.internet ? local.kept : {}
 

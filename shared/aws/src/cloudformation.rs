@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::AwsCloud;
 use crate::signed::Query;
-use crate::xml::boolean;
+use crate::xml::{boolean, or_blank};
 
 /// The version of CloudFormation's API: the AWS CloudFormation API Reference, from which the shapes below are taken.
 const VERSION: &str = "2010-05-15";
@@ -488,7 +488,7 @@ fn unsuccessful(reason: String) -> ChangeSet {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Stacks {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_blank")]
     stacks: Vec<Stack>,
 }
 
@@ -503,7 +503,7 @@ struct Stack {
     creation_time: Option<DateTime<Utc>>,
     last_updated_time: Option<DateTime<Utc>>,
     deletion_time: Option<DateTime<Utc>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_blank")]
     outputs: Vec<Output>,
     #[serde(default, deserialize_with = "boolean")]
     enable_termination_protection: bool,
@@ -535,7 +535,7 @@ struct DescribedChangeSet {
     #[serde(default)]
     status: String,
     status_reason: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_blank")]
     changes: Vec<Change>,
     next_token: Option<String>,
 }
@@ -543,6 +543,7 @@ struct DescribedChangeSet {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Change {
+    #[serde(default, deserialize_with = "or_blank")]
     resource_change: Option<ChangeOfResource>,
 }
 
@@ -555,12 +556,14 @@ struct ChangeOfResource {
     logical_resource_id: String,
     physical_resource_id: Option<String>,
     resource_type: String,
+    #[serde(deserialize_with = "or_blank")]
     details: Vec<ChangeDetail>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ChangeDetail {
+    #[serde(default, deserialize_with = "or_blank")]
     target: Option<ChangeTarget>,
 }
 
@@ -578,7 +581,7 @@ struct ChangeTarget {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Events {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_blank")]
     stack_events: Vec<EventOfStack>,
     next_token: Option<String>,
 }
@@ -612,7 +615,7 @@ struct DetectionStatus {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Drifts {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_blank")]
     stack_resource_drifts: Vec<DriftOfResource>,
     next_token: Option<String>,
 }
@@ -624,6 +627,7 @@ struct DriftOfResource {
     physical_resource_id: Option<String>,
     resource_type: String,
     stack_resource_drift_status: String,
+    #[serde(deserialize_with = "or_blank")]
     property_differences: Vec<PropertyDifference>,
 }
 

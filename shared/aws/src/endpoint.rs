@@ -2,6 +2,7 @@
 //! publishes with its API models.
 
 use aws_config::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 /// What follows the region in hosts: in IPv4, and in IPv4 and IPv6. Each partition has its own, and is known by how
 /// its regions begin.
@@ -16,9 +17,20 @@ const SUFFIXES: [(&str, &str, &str); 8] = [
     ("", "amazonaws.com", "api.aws"),
 ];
 
+/// The names of services where people configure an endpoint for one of them: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
+const SERVICE_IDS: [(&str, &str); 6] = [
+    ("application-autoscaling", "Application Auto Scaling"),
+    ("cloudformation", "CloudFormation"),
+    ("ec2", "EC2"),
+    ("ecr", "ECR"),
+    ("events", "EventBridge"),
+    ("logs", "CloudWatch Logs"),
+];
+
 /// The URL of a service in a configuration, with a slash at its end; `service` is its name in signatures.
 pub(crate) fn endpoint(configuration: &SdkConfig, service: &str, region: &str) -> String {
-    configuration.endpoint_url().map_or_else(
+    let of_all = configuration.endpoint_url().map(str::to_owned);
+    own_endpoint(configuration, service).or(of_all).map_or_else(
         || {
             regional(
                 service,
@@ -29,6 +41,22 @@ pub(crate) fn endpoint(configuration: &SdkConfig, service: &str, region: &str) -
         },
         |url| format!("{}/", url.trim_end_matches('/')),
     )
+}
+
+/// The endpoint that is configured for this service alone: the AWS SDKs and Tools Reference Guide,
+/// "Service-specific endpoints". One in the code, for all services, comes before it.
+fn own_endpoint(configuration: &SdkConfig, service: &str) -> Option<String> {
+    if configuration.get_origin("endpoint_url").is_client_config() {
+        return None;
+    }
+    let (_, id) = SERVICE_IDS.into_iter().find(|(name, _)| *name == service)?;
+    let key = ServiceConfigKey::builder()
+        .service_id(id)
+        .profile("endpoint_url")
+        .env("AWS_ENDPOINT_URL")
+        .build()
+        .ok()?;
+    configuration.service_config()?.load_config(key)
 }
 
 fn regional(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {

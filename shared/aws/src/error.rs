@@ -125,7 +125,18 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
         | "ServiceNotActiveException"
         | "ClusterNotFoundException"
         | "ResourceNotFoundException" => ErrorClass::NotFound,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorClass::Denied,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        // Who asks is not known, or the clock is wrong: that says nothing of the thing that is asked for.
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "RequestExpired"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => ErrorClass::Denied,
         // ECS answers some refusals of IAM, such as of iam:PassRole, with a code of its own.
         _ if message.contains("is not authorized to perform") => ErrorClass::Denied,
         // S3 answers a copy, and the end of parts, with 200 before it knows: what went wrong is in the body
@@ -222,6 +233,12 @@ mod tests {
                 ErrorClass::Denied,
             ),
             (Some("AccessDenied"), Some(403), "", ErrorClass::Denied),
+            (
+                Some("InvalidSignatureException"),
+                Some(400),
+                "Signature expired",
+                ErrorClass::Denied,
+            ),
             (
                 Some("ClientException"),
                 Some(400),

@@ -4,14 +4,25 @@
 use std::fmt;
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::auth::{SigV4OperationSigningConfig, sigv4};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_runtime::service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor};
+use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{
     HttpStatusCodeClassifier, TransientErrorClassifier,
 };
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{
+    AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -33,6 +44,8 @@ pub(crate) struct Exchange {
     pub body: String,
     /// How a refusal is read: some are tried again for their code.
     pub read_error: ReadError,
+    /// The service that the request is signed for, as signatures name it; `None` for one without a signature.
+    pub signed_for: Option<&'static str>,
 }
 
 impl fmt::Debug for Exchange {
@@ -80,10 +93,15 @@ impl Exchange {
             .operation_name("exchange")
             .behavior_version(BehaviorVersion::v2026_01_12())
             .endpoint_url(origin)
-            .no_auth()
             .retry_classifier(HttpStatusCodeClassifier::default())
             .retry_classifier(TransientErrorClassifier::<NoSuccess>::new())
             .retry_classifier(AwsErrorCodeClassifier::<NoSuccess>::new());
+        operation = match self.signed_for {
+            None => operation.no_auth(),
+            Some(service) => operation
+                .retry_classifier(ServiceClockSkewClassifier::<NoSuccess>::new())
+                .runtime_plugin(signature(configuration, service)?),
+        };
         if let Some(client) = configuration.http_client() {
             operation = operation.http_client(client);
         }
@@ -128,6 +146,41 @@ impl Exchange {
             _ => Unsuccessful::Unanswered(with_causes(&error)),
         })
     }
+}
+
+/// Signs each attempt, as the SDK's own clients do: with credentials from the configuration's cache, and at the time
+/// that the service's clock shows.
+fn signature(
+    configuration: &SdkConfig,
+    service: &'static str,
+) -> Result<StaticRuntimePlugin, Unsuccessful> {
+    let missing = |message: &str| Unsuccessful::Unanswered(message.to_owned());
+    let region = configuration
+        .region()
+        .ok_or_else(|| missing("no region is configured: set AWS_REGION"))?;
+    let credentials = configuration
+        .credentials_provider()
+        .ok_or_else(|| missing("no credentials are configured"))?;
+    let mut layer = Layer::new("signature");
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    layer.store_put(SigV4OperationSigningConfig {
+        region: Some(region.clone().into()),
+        region_set: None,
+        name: Some(service.into()),
+        signing_options: Default::default(),
+    });
+    let mut components = RuntimeComponentsBuilder::new("signature")
+        .with_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()))
+        .with_interceptor(ServiceClockSkewInterceptor::new());
+    components.set_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
+        StaticAuthSchemeOptionResolver::new(vec![sigv4::SCHEME_ID]),
+    )));
+    components.set_identity_resolver(sigv4::SCHEME_ID, SharedIdentityResolver::new(credentials));
+    let cache = configuration.identity_cache();
+    components.set_identity_cache(Some(cache.unwrap_or_else(|| IdentityCache::lazy().build())));
+    Ok(StaticRuntimePlugin::new()
+        .with_config(layer.freeze())
+        .with_runtime_components(components))
 }
 
 /// `https://host:port`, and what follows it.

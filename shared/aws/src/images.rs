@@ -253,6 +253,7 @@ impl AwsCloud {
             headers: Vec::new(),
             body: String::new(),
             read_error: |body| (None, body.to_owned()),
+            signed_for: None,
         };
         let body = exchange
             .send(&self.configuration)

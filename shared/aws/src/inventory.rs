@@ -17,6 +17,7 @@ use crate::AwsCloud;
 use crate::error::{failed, unreadable};
 use crate::registry::ecr;
 use crate::signed::{Query, json_call};
+use crate::xml::or_blank;
 
 /// The tags by which a file system or a bucket is known again after its stack is gone.
 const STACK_TAG: &str = "longshore:stack";
@@ -279,7 +280,7 @@ impl AwsCloud {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DescribedSubnets {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_blank")]
     subnet_set: Vec<DescribedSubnet>,
 }
 

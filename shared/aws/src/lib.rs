@@ -58,8 +58,8 @@ pub async fn load_configuration() -> SdkConfig {
         .await
 }
 
-/// The SDK's own client, which it makes with aws-lc, made with ring.
-fn http_client() -> SharedHttpClient {
+/// The HTTP client of every call: the SDK's own, which it makes with aws-lc, made with ring.
+pub fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector =
             ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));

@@ -2,8 +2,9 @@
 
 use aws_sdk_ecs::error::BuildError;
 use aws_sdk_ecs::types::{
-    ContainerOverride, KeyValuePair, Service, ServiceManagedEbsVolumeConfiguration, Task,
-    TaskManagedEbsVolumeConfiguration, TaskOverride, TaskVolumeConfiguration,
+    ContainerOverride, EbsTagSpecification, KeyValuePair, PropagateTags, Service,
+    ServiceManagedEbsVolumeConfiguration, Task, TaskManagedEbsVolumeConfiguration, TaskOverride,
+    TaskVolumeConfiguration,
 };
 use longshore_events::ecs::has_ended_well;
 use longshore_rollout::ports::{TaskRequest, TaskState};
@@ -95,10 +96,22 @@ fn task_volume(
         .set_volume_initialization_rate(volume.volume_initialization_rate)
         .set_iops(volume.iops)
         .set_throughput(volume.throughput)
-        .set_tag_specifications(volume.tag_specifications)
+        .set_tag_specifications(volume.tag_specifications.map(of_task_definition))
         .role_arn(volume.role_arn)
         .set_filesystem_type(volume.filesystem_type)
         .build()
+}
+
+/// Tags of volumes: what a service takes from itself, a task takes from its task definition. ECS refuses a task that
+/// names the service: the Amazon ECS API Reference, EBSTagSpecification.
+fn of_task_definition(specifications: Vec<EbsTagSpecification>) -> Vec<EbsTagSpecification> {
+    let propagated = |mut specification: EbsTagSpecification| {
+        if specification.propagate_tags == Some(PropagateTags::Service) {
+            specification.propagate_tags = Some(PropagateTags::TaskDefinition);
+        }
+        specification
+    };
+    specifications.into_iter().map(propagated).collect()
 }
 
 /// How a task is; `None` when ECS does not remember it.

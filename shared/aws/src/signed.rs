@@ -2,14 +2,7 @@
 //! of the SDK takes minutes to build, each time, and holds every operation of its service; Longshore needs one of EC2's
 //! 800, and ten of CloudFormation's. The crates are used where uploads, checksums and retries need more than this.
 
-use std::time::SystemTime;
-
 use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
-};
-use aws_sigv4::sign::v4;
 use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +18,7 @@ struct SignedCall<'a> {
     /// What is tried on which resource.
     operation: &'a str,
     /// The service, as signatures name it.
-    service: &'a str,
+    service: &'static str,
     /// Headers besides those of the signature.
     headers: &'a [(&'a str, &'a str)],
     body: String,
@@ -35,52 +28,22 @@ struct SignedCall<'a> {
 impl SignedCall<'_> {
     /// Sends it with the configuration's region, credentials and endpoint, and gives the body of the answer.
     async fn send(self, configuration: &SdkConfig) -> Result<String, CallError> {
-        let unsent = |message: String| unreadable(self.operation, message);
+        // Without a region there is no signature, which says so.
         let region = configuration
             .region()
-            .ok_or_else(|| unsent("no region is configured: set AWS_REGION".to_owned()))?;
-        let url = endpoint(configuration, self.service, region.as_ref());
-        let credentials = configuration
-            .credentials_provider()
-            .ok_or_else(|| unsent("no credentials are configured".to_owned()))?
-            .provide_credentials()
-            .await
-            .map_err(|error| unsent(format!("no credentials: {error}")))?;
-        let mut settings = SigningSettings::default();
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let identity = credentials.into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region.as_ref())
-            .name(self.service)
-            .time(SystemTime::now())
-            .settings(settings)
-            .build()
-            .map_err(|error| unsent(error.to_string()))?
-            .into();
-        let signable = SignableRequest::new(
-            "POST",
-            &url,
-            self.headers.iter().copied(),
-            SignableBody::Bytes(self.body.as_bytes()),
-        )
-        .map_err(|error| unsent(error.to_string()))?;
-        let (instructions, _) = sign(signable, &parameters)
-            .map_err(|error| unsent(error.to_string()))?
-            .into_parts();
-        let headers = self
-            .headers
-            .iter()
-            .copied()
-            .chain(instructions.headers())
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+            .map(AsRef::as_ref)
+            .unwrap_or_default();
         let exchange = Exchange {
             method: "POST",
-            url,
-            headers,
+            url: endpoint(configuration, self.service, region),
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             body: self.body,
             read_error: self.read_error,
+            signed_for: Some(self.service),
         };
         match exchange.send(configuration).await {
             Ok(body) => String::from_utf8(body)
@@ -109,7 +72,7 @@ impl SignedCall<'_> {
 pub(crate) async fn json_call<T: DeserializeOwned>(
     configuration: &SdkConfig,
     operation: &str,
-    service: &str,
+    service: &'static str,
     target: &str,
     request: &impl Serialize,
 ) -> Result<T, CallError> {
@@ -172,7 +135,7 @@ impl Query {
         mut self,
         configuration: &SdkConfig,
         operation: &str,
-        service: &str,
+        service: &'static str,
     ) -> Result<T, CallError> {
         let answer = SignedCall {
             operation,

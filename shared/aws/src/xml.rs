@@ -2,6 +2,8 @@
 //!
 //! Shapes: "AWS query protocol" and "Amazon EC2 query protocol" of the Smithy specification.
 
+use std::borrow::Cow;
+
 use roxmltree::{Document, Node};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,12 +13,13 @@ use serde_json::{Map, Value};
 /// The elements that a list is made of: CloudFormation's and EC2's.
 const LIST_ELEMENTS: [&str; 2] = ["member", "item"];
 
-/// What an answer holds: the element whose name ends in `Result`, or the whole where there is none, as with EC2. What
-/// is empty is left out, because an empty list and an empty text look the same.
+/// What an answer holds: the element whose name ends in `Result`, or the whole where there is none, as with EC2. An
+/// empty list looks as an empty text does: read lists and structures with [`or_blank`].
 ///
 /// # Errors
 /// A text, when it cannot be read or has another shape.
 pub(crate) fn read<T: DeserializeOwned>(answer: &str) -> Result<T, String> {
+    let answer = &without_forbidden(answer);
     let document = Document::parse(answer).map_err(|error| error.to_string())?;
     let root = document.root_element();
     let result = root
@@ -42,20 +45,49 @@ fn value(node: Node<'_, '_>) -> Value {
     {
         return children.into_iter().map(value).collect();
     }
-    let is_empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
     Value::Object(
         children
             .into_iter()
             .map(|child| (name(&child), value(child)))
-            .filter(|(_, value)| !is_empty(value))
             .collect(),
     )
 }
 
+/// XML forbids most control characters, even as `&#x1b;`, and services that hand on what others wrote send them so.
+fn without_forbidden(answer: &str) -> Cow<'_, str> {
+    if !answer.contains("&#") {
+        return Cow::Borrowed(answer);
+    }
+    let mut parts = answer.split("&#");
+    let mut allowed = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let reference = part.split_once(';').map(|(reference, _)| reference);
+        let number = reference.and_then(|reference| match reference.strip_prefix(['x', 'X']) {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => reference.parse().ok(),
+        });
+        let is_forbidden = number.is_some_and(|number| {
+            !matches!(number, 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF)
+        });
+        match (is_forbidden, part.split_once(';')) {
+            (true, Some((_, rest))) => {
+                allowed.push(char::REPLACEMENT_CHARACTER);
+                allowed.push_str(rest);
+            }
+            _ => {
+                allowed.push_str("&#");
+                allowed.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(allowed)
+}
+
 /// The code and the message of an error.
 pub(crate) fn error(body: &str) -> (Option<String>, String) {
+    let body = &without_forbidden(body);
     let Ok(document) = Document::parse(body) else {
-        return (None, body.to_owned());
+        return (None, body.to_string());
     };
     let text = |name: &str| {
         document
@@ -65,6 +97,19 @@ pub(crate) fn error(body: &str) -> (Option<String>, String) {
             .map(str::to_owned)
     };
     (text("Code"), text("Message").unwrap_or_default())
+}
+
+/// A list or a structure, of which an empty element is the default.
+pub(crate) fn or_blank<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    let value = Value::deserialize(deserializer)?;
+    if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        return Ok(T::default());
+    }
+    serde_json::from_value(value).map_err(D::Error::custom)
 }
 
 /// A boolean: in XML it is a text.
@@ -81,7 +126,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "or_blank")]
         stacks: Vec<Stack>,
         next_token: Option<String>,
     }
@@ -90,8 +135,9 @@ mod tests {
     #[serde(rename_all = "PascalCase")]
     struct Stack {
         stack_name: String,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "or_blank")]
         outputs: Vec<Value>,
+        description: Option<String>,
         #[serde(default, deserialize_with = "boolean")]
         enable_termination_protection: bool,
     }
@@ -99,7 +145,7 @@ mod tests {
     /// From the AWS CloudFormation API Reference, "DescribeStacks", shortened.
     const ANSWER: &str = r#"<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
       <DescribeStacksResult><Stacks><member>
-        <StackName>shop &amp; co</StackName><Outputs>
+        <StackName>shop &amp; co&#x1b;[1m</StackName><Description></Description><Outputs>
         </Outputs><Tags/>
         <EnableTerminationProtection>true</EnableTerminationProtection>
       </member></Stacks></DescribeStacksResult>
@@ -107,12 +153,13 @@ mod tests {
     </DescribeStacksResponse>"#;
 
     #[test]
-    fn lists_texts_and_booleans_are_read_and_what_is_empty_is_left_out() {
+    fn lists_texts_and_booleans_are_read_empty_ones_and_forbidden_characters_too() {
         let answer: Answer = read(ANSWER).unwrap();
         let [stack] = answer.stacks.as_slice() else {
             panic!("{answer:?}");
         };
-        assert_eq!(stack.stack_name, "shop & co");
+        assert_eq!(stack.stack_name, "shop & co\u{fffd}[1m");
+        assert_eq!(stack.description.as_deref(), Some(""));
         assert!(stack.outputs.is_empty() && stack.enable_termination_protection);
         assert_eq!(answer.next_token, None);
     }

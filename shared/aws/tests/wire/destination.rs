@@ -62,6 +62,7 @@ impl S3 {
             .region(Region::new("eu-west-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(&self.endpoint)
+            .http_client(longshore_aws::http_client())
             .retry_config(aws_config::retry::RetryConfig::disabled())
             .build();
         S3Destination::new(&configuration)

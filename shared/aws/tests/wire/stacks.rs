@@ -200,6 +200,30 @@ async fn a_call_that_is_throttled_is_sent_again_although_its_status_is_400() {
 }
 
 #[tokio::test]
+async fn a_machine_whose_clock_is_wrong_is_asked_again_at_the_time_of_aws() {
+    let ahead = chrono::Utc::now() + chrono::TimeDelta::minutes(20);
+    let date: &'static str = Box::leak(ahead.to_rfc2822().replace("+0000", "GMT").into_boxed_str());
+    let is_first = Mutex::new(true);
+    let wire = Wire::new(move |_| {
+        if std::mem::take(&mut *is_first.lock().unwrap()) {
+            return refusal("InvalidSignatureException", "Signature expired");
+        }
+        refusal("ValidationError", "Stack with id shop does not exist")
+    })
+    .with_header("date", date);
+    assert_eq!(wire.patient_cloud().describe("shop").await.unwrap(), None);
+    let signed_at: Vec<String> = wire
+        .calls()
+        .iter()
+        .map(|call| call.header("x-amz-date").unwrap().to_owned())
+        .collect();
+    let expected = ahead.format("%Y%m%dT%H").to_string();
+    assert_eq!(signed_at.len(), 2);
+    assert!(signed_at[0] < signed_at[1], "{signed_at:?}");
+    assert!(signed_at[1].starts_with(&expected), "{signed_at:?}");
+}
+
+#[tokio::test]
 async fn what_longshore_wrote_into_a_template_is_read_with_the_stack() {
     let wire = Wire::new(|call| match call.name.as_str() {
         "DescribeStacks" => answer(
@@ -212,7 +236,8 @@ async fn what_longshore_wrote_into_a_template_is_read_with_the_stack() {
         ),
         "GetTemplateSummary" => answer(
             "GetTemplateSummary",
-            "<Parameters/><Metadata>{&quot;Other&quot;: 1}</Metadata>",
+            "<Parameters/><Metadata>{&quot;Longshore&quot;: {&quot;Version&quot;: 1, &quot;Stack&quot;: \
+             &quot;shop&quot;, &quot;Services&quot;: {}}}</Metadata>",
         ),
         other => panic!("unexpected call {other}"),
     });
@@ -222,7 +247,8 @@ async fn what_longshore_wrote_into_a_template_is_read_with_the_stack() {
         stack.changed_at.unwrap().to_rfc3339(),
         "2026-03-02T10:00:00+00:00"
     );
-    assert_eq!(stack.longshore, None);
+    let metadata = stack.longshore.unwrap();
+    assert_eq!((metadata.version, metadata.stack.as_str()), (1, "shop"));
 }
 
 #[tokio::test]
