@@ -29,7 +29,6 @@ locals {
             "ecs:DeregisterContainerInstance",
             "ecs:DiscoverPollEndpoint",
             "ecs:Poll",
-            "ecs:PutSystemLogEvents",
             "ecs:RegisterContainerInstance",
             "ecs:StartTelemetrySession",
             "ecs:SubmitAttachmentStateChanges",

@@ -404,7 +404,6 @@ run "roles_of_templates_may_at_most_do_this" {
       "ecs:DeregisterContainerInstance",
       "ecs:DiscoverPollEndpoint",
       "ecs:Poll",
-      "ecs:PutSystemLogEvents",
       "ecs:RegisterContainerInstance",
       "ecs:RunTask",
       "ecs:StartTelemetrySession",

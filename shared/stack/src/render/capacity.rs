@@ -298,7 +298,6 @@ fn agent_statements(frame: &Frame) -> Vec<Statement> {
                 "ecs:Poll",
                 "ecs:StartTelemetrySession",
                 "ecs:UpdateContainerInstancesState",
-                "ecs:PutSystemLogEvents",
             ],
             [instances],
         )

@@ -127,6 +127,8 @@ fn pull_statements(frame: &Frame, member: Member) -> Vec<Statement> {
             [
                 "ecr:BatchCheckLayerAvailability",
                 "ecr:BatchGetImage",
+                // What a pull-through cache has not got yet, ECR fetches in the name of whoever pulls.
+                "ecr:BatchImportUpstreamImage",
                 "ecr:GetDownloadUrlForLayer",
             ],
             repositories.into_iter().map(Value::Sub),
