@@ -317,8 +317,9 @@ impl HttpClient {
 }
 
 impl Source for HttpClient {
-    /// What fails before the first byte of the body is tried again; after that the caller holds half a body,
-    /// and must ask again himself.
+    /// What fails before the first byte of the body is tried again, as often as a file is, whether others get
+    /// through or not: nothing can be planned until it is there. After that byte the caller holds half a
+    /// body, and must ask again himself.
     async fn fetch(
         &self,
         url: &str,
@@ -339,7 +340,7 @@ impl Source for HttpClient {
             };
             let next = match error.again {
                 _ if fed => Next::GiveUp,
-                Again::Later(asked) => self.retries().failed(Side::Source, &mut failures, asked),
+                Again::Later(asked) => self.retries().failed_once(&mut failures, asked),
                 // Whoever asks for what may not be there has to ask again himself.
                 Again::Refused if !error.is_missing() => self.retries().refused(&mut failures),
                 Again::Refused | Again::Never => Next::GiveUp,

@@ -143,6 +143,18 @@ impl Retries {
         Next::After(asked + jittered)
     }
 
+    /// The same for a request that waits out no outage.
+    pub(crate) fn failed_once(
+        &self,
+        failures: &mut Failures,
+        retry_after: Option<Duration>,
+    ) -> Next {
+        match self.failed(Side::Source, failures, retry_after) {
+            Next::After(_) if failures.count >= self.patience.attempts => Next::GiveUp,
+            next => next,
+        }
+    }
+
     /// Something was refused, which may have been a mistake: it is asked for again a few times. It says
     /// nothing of what becomes of others.
     pub(crate) fn refused(&self, failures: &mut Failures) -> Next {
@@ -311,6 +323,17 @@ mod tests {
         };
         let half_an_hour = Duration::from_secs(30 * 60);
         assert!(out >= half_an_hour && begin.elapsed() < half_an_hour + Duration::from_secs(21));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_out_no_outage_is_given_up_after_its_attempts() {
+        let retries = Retries::new(patience());
+        let mut failures = Failures::default();
+        for _ in 1..patience().attempts {
+            let next = retries.failed_once(&mut failures, None);
+            assert!(matches!(next, Next::After(_)), "{next:?}");
+        }
+        assert_eq!(retries.failed_once(&mut failures, None), Next::GiveUp);
     }
 
     #[tokio::test(start_paused = true)]

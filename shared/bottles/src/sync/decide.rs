@@ -107,7 +107,7 @@ pub(crate) fn step(
             }
         }
         None if deaths >= MAX_ATTEMPTS => Step::GiveUp(format!(
-            "{deaths} workers died while they worked on it; see their logs"
+            "{deaths} workers ended without having got further; see their logs"
         )),
         None if hands.tasks && (sync.runs_on != RunsOn::Function || !hands.here) => {
             Step::StartTask { dead: None }
@@ -117,8 +117,8 @@ pub(crate) fn step(
     }
 }
 
-/// How many workers have died of a shard: not those that were taken away, that gave it back, or that got
-/// further than those before them.
+/// How many workers have died of a shard: not those that were taken away, or that got further than
+/// those before them.
 fn deaths(shard: &ShardRecord, state: &ShardState) -> u32 {
     let tasks = shard.starts.saturating_sub(state.given_back);
     let deaths = state.deaths().max(tasks).saturating_sub(shard.excused);
