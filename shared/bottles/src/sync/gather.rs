@@ -69,6 +69,8 @@ pub(crate) struct ReadIndex {
     pub(crate) etags: BTreeMap<String, Option<String>>,
     /// The files that the source does not have.
     pub(crate) absent: Vec<String>,
+    /// Those of them, and those that it refuses, that the mirror has, and since when.
+    pub(crate) withheld: BTreeMap<String, DateTime<Utc>>,
     /// Manifests of brew's own Ruby that could not be had.
     pub(crate) missing_manifests: BTreeSet<String>,
     pub(crate) warnings: Vec<String>,
@@ -249,6 +251,7 @@ async fn read_index<M: MirrorStore, S: Source>(
         files: Vec::new(),
         etags: BTreeMap::from([(INDEX.to_owned(), etag)]),
         absent: Vec::new(),
+        withheld: BTreeMap::new(),
         missing_manifests: BTreeSet::new(),
         warnings: Vec::new(),
     })))
@@ -264,7 +267,8 @@ enum Beside {
     Wrong(String),
 }
 
-/// Fetches the files beside the index; what is wrong with the first of them that does not belong to it.
+/// Fetches the files beside the index; what is wrong with the first of them that does not belong to it. All
+/// are asked for, so that the days of each that the source has stopped publishing are counted from today on.
 async fn files_beside<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
@@ -296,12 +300,17 @@ async fn files_beside<M: MirrorStore, S: Source>(
         .into_iter()
         .chain(of_platforms)
         .collect();
+    let mut first = None;
     for file in &files {
         match place.ask(file, read).await? {
             Beside::Staged => {}
             Beside::Absent => read.absent.push(file.clone()),
-            Beside::Wrong(problem) => return Ok(Some(problem)),
+            Beside::Wrong(problem) => first = first.or(Some(problem)),
         }
+    }
+    if first.is_some() {
+        place.write_missing(read).await?;
+        return Ok(first);
     }
     if read.absent.iter().any(|file| file == SIGNED_INDEX) {
         read.warnings.push(format!(
@@ -323,7 +332,10 @@ async fn files_beside<M: MirrorStore, S: Source>(
                     "the source has no {file}: no brew 6 or later can use this mirror's index there"
                 ),
             }),
-            Err(problem) => return Ok(Some(problem)),
+            Err(problem) => {
+                place.write_missing(read).await?;
+                return Ok(Some(problem));
+            }
         }
     }
     if named.is_empty() {
@@ -385,7 +397,7 @@ impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
                     "index file {file}: it was not given"
                 )));
             }
-            Err(error) if is_lasting(error.class) => return self.refused(file, &error).await,
+            Err(error) if is_lasting(error.class) => return self.refused(file, &error, read).await,
             Err(error) => return Err(error),
         };
         let generation = Generation {
@@ -406,20 +418,36 @@ impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
 
     /// The source does not give a file. If the mirror has it, clients would see one of an earlier
     /// generation beside the new index: better all of them stay. A source that says for days that there is
-    /// none has stopped publishing it.
-    async fn refused(&self, file: &str, error: &CallError) -> Result<Beside, CallError> {
+    /// none has stopped publishing it; one that may not be listed says that it is not allowed, as S3 does,
+    /// although it has just given the index.
+    async fn refused(
+        &self,
+        file: &str,
+        error: &CallError,
+        read: &mut ReadIndex,
+    ) -> Result<Beside, CallError> {
         let key = layout::published_index(file);
         if self.store.head(self.staging.bucket, &key).await?.is_none() {
             return Ok(Beside::Absent);
         }
         let now = self.asking.now;
-        let mut missing = self.asking.missing.clone();
-        let since = *missing.index_files.entry(file.to_owned()).or_insert(now);
-        if since + WITHDRAWN_AFTER <= now && error.class == ErrorClass::NotFound {
+        let known = self.asking.missing.index_files.get(file);
+        let since = known.copied().unwrap_or(now);
+        read.withheld.insert(file.to_owned(), since);
+        let may_be_gone = matches!(error.class, ErrorClass::NotFound | ErrorClass::Denied);
+        if since + WITHDRAWN_AFTER <= now && may_be_gone {
             return Ok(Beside::Absent);
         }
-        write_object(self.store, self.staging.bucket, layout::MISSING, &missing).await?;
         Ok(Beside::Wrong(format!("index file {file}: {error}")))
+    }
+
+    /// Writes down since when the source has not given what the mirror has.
+    async fn write_missing(&self, read: &ReadIndex) -> Result<(), CallError> {
+        let missing = Missing {
+            index_files: read.withheld.clone(),
+            manifests: self.asking.missing.manifests.clone(),
+        };
+        write_object(self.store, self.staging.bucket, layout::MISSING, &missing).await
     }
 
     /// The file of the newest older macOS for which the source has one; what is wrong with it otherwise.

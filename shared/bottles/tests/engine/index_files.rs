@@ -215,6 +215,58 @@ async fn a_file_that_its_source_has_stopped_publishing_is_withdrawn_after_days()
 }
 
 #[tokio::test]
+async fn several_files_that_are_no_longer_published_are_withdrawn_together() {
+    for class in [ErrorClass::NotFound, ErrorClass::Denied] {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(2, 1));
+        let old = ["mojave", "catalina", "big_sur"].map(packages);
+        mirror.set_page(&page(&packages("arm64_tahoe")), &signed(1));
+        for file in &old {
+            mirror.set_page(&page(file), &signed(1));
+        }
+        completed(synced(&mirror, "first").await.unwrap());
+        for file in &old {
+            assert!(mirror.text(&format!("api/{file}")).is_some(), "{file}");
+        }
+        mirror.publish_index(&formulae(2, 2));
+        for file in &old {
+            mirror.fail_page(&page(file), Some(class));
+        }
+        for day in 0..3 {
+            let outcome = synced(&mirror, &format!("day{day}")).await.unwrap();
+            assert!(matches!(outcome, RunOutcome::Refused { .. }), "{outcome:?}");
+            mirror.pass(Duration::days(1));
+        }
+        completed(synced(&mirror, "last").await.unwrap());
+        assert_is(&mirror, &formulae(2, 2));
+        for file in &old {
+            assert_eq!(mirror.text(&format!("api/{file}")), None, "{file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_does_not_forget_how_long_a_file_was_not_published() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(2, 1));
+    let old = packages("catalina");
+    mirror.set_page(&page(&old), &signed(1));
+    completed(synced(&mirror, "first").await.unwrap());
+    let next = formulae(2, 2);
+    mirror.publish_index(&next);
+    mirror.fail_page(&page(&old), Some(ErrorClass::NotFound));
+    synced(&mirror, "day0").await.unwrap();
+    mirror.pass(Duration::days(3));
+    mirror.corrupt(&next[1], 2_002, false);
+    let outcome = synced(&mirror, "failing").await.unwrap();
+    assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
+    mirror.corrupt(&next[1], 2_002, true);
+    completed(synced(&mirror, "last").await.unwrap());
+    assert_is(&mirror, &next);
+    assert_eq!(mirror.text(&format!("api/{old}")), None);
+}
+
+#[tokio::test]
 async fn only_a_mirror_all_of_whose_index_files_are_what_they_were_is_unchanged() {
     let mirror = FakeMirror::new();
     mirror.publish_index(&formulae(2, 1));
