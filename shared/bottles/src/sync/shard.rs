@@ -103,6 +103,11 @@ impl ShardState {
         self.progress.files > self.reached
     }
 
+    /// How many of its workers have got further, the last one counted as well.
+    pub(crate) fn further(&self) -> u32 {
+        self.given_back + u32::from(self.got_further())
+    }
+
     /// Nobody works on it any more, and nobody has given it back.
     fn note_death(&mut self) {
         if self.got_further() {
