@@ -312,7 +312,18 @@ async fn files_beside<M: MirrorStore, S: Source>(
         place.write_missing(read).await?;
         return Ok(first);
     }
-    if read.absent.iter().any(|file| file == SIGNED_INDEX) {
+    // Another source need not have what it never had.
+    let may_be_missed = |is_it: &dyn Fn(&str) -> bool| {
+        let published = asking.published.into_iter();
+        asking.settings.is_of_homebrew()
+            || published
+                .flat_map(|published| published.files.keys())
+                .any(|file| is_it(file))
+    };
+    let is_of_platform = |file: &str| layout::platform_of(file).is_some();
+    if read.absent.iter().any(|file| file == SIGNED_INDEX)
+        && may_be_missed(&|file| file == SIGNED_INDEX)
+    {
         read.warnings.push(format!(
             "the source has no {SIGNED_INDEX}: brew 4.4 to 5.1 cannot use this mirror's index"
         ));
@@ -323,15 +334,14 @@ async fn files_beside<M: MirrorStore, S: Source>(
             continue;
         }
         match place.ask_for_older(platform, read).await? {
-            Ok(older) => read.warnings.push(match older {
-                Some(older) => format!(
-                    "the source has no {file}: a brew 6 or later there asks for that of {older}, if that is \
-                     the newest macOS that it supports"
-                ),
-                None => format!(
-                    "the source has no {file}: no brew 6 or later can use this mirror's index there"
-                ),
-            }),
+            Ok(Some(older)) => read.warnings.push(format!(
+                "the source has no {file}: a brew 6 or later there asks for that of {older}, if that is \
+                 the newest macOS that it supports"
+            )),
+            Ok(None) if !may_be_missed(&is_of_platform) => {}
+            Ok(None) => read.warnings.push(format!(
+                "the source has no {file}: no brew 6 or later can use this mirror's index there"
+            )),
             Err(problem) => {
                 place.write_missing(read).await?;
                 return Ok(Some(problem));
@@ -339,26 +349,28 @@ async fn files_beside<M: MirrorStore, S: Source>(
         }
     }
     if named.is_empty() {
-        let warnings = without_packages(read);
+        let warnings = without_packages(read, may_be_missed(&is_of_platform));
         read.warnings.extend(warnings);
     }
     Ok(None)
 }
 
 /// Platforms of the index that brew 6 and later cannot use, although the source has files for platforms:
-/// those that are newer than one that has a file. Homebrew drops the file of the oldest ones.
-fn without_packages(read: &ReadIndex) -> Vec<String> {
+/// those that are newer than one that has a file. Homebrew drops the file of the oldest ones. A source without
+/// any is odd if it `may_be_missed`.
+fn without_packages(read: &ReadIndex, may_be_missed: bool) -> Vec<String> {
     let has = |platform: &str| read.files.contains(&layout::packages_file(platform));
     if !read
         .files
         .iter()
         .any(|file| layout::platform_of(file).is_some())
     {
-        return vec![
-            "the source has no internal/packages.<platform>.jws.json at all: no brew 6 or later can use \
-             this mirror's index"
-                .to_owned(),
-        ];
+        let warning = "the source has no internal/packages.<platform>.jws.json at all: no brew 6 or later \
+                       can use this mirror's index";
+        return may_be_missed
+            .then(|| warning.to_owned())
+            .into_iter()
+            .collect();
     }
     let is_new = |platform: &&String| {
         let older = read.platforms.older(platform);
@@ -482,6 +494,13 @@ async fn add_portable_ruby<S: Source>(
         .map(|formula| formula.root_url.clone())
         .find(|root_url| !portable_ruby::manifest_urls(root_url, "1").is_empty())
     else {
+        for version in settings.portable_ruby.iter().flatten() {
+            read.warnings.push(format!(
+                "portable-ruby {version} cannot be had, and a fresh brew that pins it cannot start from this \
+                 mirror: no bottle of the index is in a registry that is laid out as Homebrew's, which ends \
+                 with `/core`"
+            ));
+        }
         return Ok(());
     };
     let mut known: BTreeSet<String> = read

@@ -482,6 +482,59 @@ async fn the_rubies_that_brews_pin_are_there_under_each_path_whatever_is_selecte
 }
 
 #[tokio::test]
+async fn rubies_that_an_index_without_homebrew_s_registry_cannot_give_are_told() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(2, 1));
+    let index = mirror.page(INDEX_URL).unwrap();
+    let root = r#""root_url":"https://ghcr.io/v2/homebrew/core""#;
+    assert!(index.contains(root), "{index}");
+    let elsewhere = index.replace(root, r#""root_url":"https://ghcr.io/v2/acme/tools""#);
+    mirror.set_page(INDEX_URL, &elsewhere);
+    mirror.set_signed(&elsewhere);
+    let rubies = ["4.0.5_1", "3.3.8"].map(str::to_owned);
+    mirror.change_settings(|settings| settings.portable_ruby = Some(rubies.to_vec()));
+    let plan = planned(&mirror, SyncOptions::default()).await.unwrap();
+    for ruby in rubies {
+        let warnings = plan.warnings.iter();
+        let told = warnings.filter(|warning| warning.contains(&format!("portable-ruby {ruby} ")));
+        assert_eq!(told.count(), 1, "{:?}", plan.warnings);
+    }
+}
+
+#[tokio::test]
+async fn a_source_of_one_s_own_that_has_the_index_alone_is_clean_until_it_had_more() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(2, 1));
+    let url = "https://bottles.example.com/api/formula.json";
+    let own = |file: &str| url.replace("formula.json", file);
+    for platforms in [vec![], vec!["arm64_tahoe".to_owned()]] {
+        mirror.change_settings(|settings| {
+            settings.index_url = url.to_owned();
+            settings.selection.platforms = platforms;
+        });
+        mirror.set_page(url, &mirror.page(INDEX_URL).unwrap());
+        let result = completed(synced(&mirror, "alone").await.unwrap());
+        assert!(result.is_clean(), "{result:?}");
+    }
+    let signed_index = mirror.page(&page("formula.jws.json")).unwrap();
+    mirror.set_page(&own("formula.jws.json"), &signed_index);
+    mirror.set_page(&own(&packages("arm64_tahoe")), &signed(1));
+    let result = completed(synced(&mirror, "with more").await.unwrap());
+    assert!(result.is_clean(), "{result:?}");
+    for file in ["formula.jws.json", &packages("arm64_tahoe")] {
+        mirror.fail_page(&own(file), Some(ErrorClass::NotFound));
+    }
+    synced(&mirror, "without").await.unwrap();
+    mirror.pass(Duration::days(3));
+    let result = completed(synced(&mirror, "last").await.unwrap());
+    let [signed_index, packages] = result.warnings.as_slice() else {
+        panic!("{result:?}");
+    };
+    assert!(signed_index.contains("formula.jws.json"), "{signed_index}");
+    assert!(packages.contains("packages.arm64_tahoe"), "{packages}");
+}
+
+#[tokio::test]
 async fn a_new_mirror_is_not_greeted_by_a_warning() {
     let mirror = FakeMirror::new();
     mirror.publish_index(&formulae(2, 1));
