@@ -100,8 +100,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {
         Online::Mirror(command) => {
-            let connect =
-                |private_hosts: &[String]| Ok(longshore_aws::connect(&aws, None, private_hosts)?);
+            let connect = |private_hosts: &[String]| {
+                // Somebody waits for the answer.
+                let outage = std::time::Duration::ZERO;
+                Ok(longshore_aws::connect(&aws, None, private_hosts, outage)?)
+            };
             return sync::run(&cloud, connect, settings.region, command).await;
         }
         Online::Aws(command) => command,

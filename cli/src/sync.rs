@@ -121,7 +121,12 @@ where
         MirrorCommand::Status(StackArguments { stack, output }) => {
             let status = status(cloud, &stack).await?;
             let outcome = status.sync.as_ref().and_then(|sync| sync.outcome.as_ref());
-            let is_clean = outcome.is_none_or(SyncOutcome::is_clean);
+            // A refused sync has no outcome that could tell.
+            let has_failed = status
+                .sync
+                .as_ref()
+                .is_some_and(|sync| matches!(sync.state, SyncState::Failed | SyncState::Refused));
+            let is_clean = !has_failed && outcome.is_none_or(SyncOutcome::is_clean);
             answer(output, &status, || status_in_words(&status), is_clean)
         }
         MirrorCommand::Verify(StackArguments { stack, output }) => {
@@ -339,6 +344,22 @@ mod tests {
         }
         mirror.fail_manifest(&formulae(3)[1], None);
         assert!(done(&mirror, run_of(Output::Text)).await.is_good);
+    }
+
+    #[tokio::test]
+    async fn the_exit_status_tells_of_a_sync_that_was_refused_or_failed() {
+        let mirror = FakeMirror::new();
+        mirror.set_page(longshore_testkit::INDEX_URL, "<html>");
+        assert!(!done(&mirror, run_of(Output::Text)).await.is_good);
+        let status = async || done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
+        assert!(!status().await.is_good);
+        mirror.publish_index(&formulae(3));
+        mirror.corrupt(&formulae(3)[1], 2, false);
+        assert!(!done(&mirror, run_of(Output::Text)).await.is_good);
+        assert!(!status().await.is_good);
+        mirror.corrupt(&formulae(3)[1], 2, true);
+        assert!(done(&mirror, run_of(Output::Text)).await.is_good);
+        assert!(status().await.is_good);
     }
 
     #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod handler;
 
+use std::time::Duration;
+
 use chrono::Utc;
 use lambda_runtime::Error;
 use longshore_aws::AwsCloud;
@@ -27,7 +29,9 @@ pub async fn run() -> Result<(), Error> {
     let function = Function {
         cloud: &cloud,
         connect: |private_hosts: &[String]| {
-            longshore_aws::connect(&aws, configuration.concurrency, private_hosts)
+            // Lambda ends the invocation before an outage could be waited out.
+            let outage = Duration::ZERO;
+            longshore_aws::connect(&aws, configuration.concurrency, private_hosts, outage)
         },
         threshold_bytes: configuration.threshold_bytes.unwrap_or(THRESHOLD_BYTES),
         region: aws.region().map(ToString::to_string),

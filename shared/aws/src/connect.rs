@@ -1,13 +1,18 @@
 //! What brings files from where they are published into S3.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use longshore_state::{CallError, ErrorClass};
+use longshore_transfer::settings::Patience;
 use longshore_transfer::{HttpClient, Settings, Transfers};
 
 use crate::destination::S3Destination;
 
 /// What asks sources, and what brings files from them: at most `concurrency` at once, where that is said;
-/// `private_hosts`, with their ports, may be in a private network or speak plain HTTP.
+/// `private_hosts`, with their ports, may be in a private network or speak plain HTTP. For `outage` nothing
+/// is given up while nothing gets through; zero gives a file up after its attempts, for whoever is waited
+/// for, or is ended by Lambda.
 ///
 /// # Errors
 /// [`CallError`] when the HTTP client cannot be made.
@@ -15,11 +20,16 @@ pub fn connect(
     configuration: &SdkConfig,
     concurrency: Option<usize>,
     private_hosts: &[String],
+    outage: Duration,
 ) -> Result<(HttpClient, Transfers<S3Destination>), CallError> {
     let defaults = Settings::default();
     let settings = Settings {
         concurrency: concurrency.unwrap_or(defaults.concurrency),
         private_hosts: private_hosts.to_vec(),
+        patience: Patience {
+            outage,
+            ..Patience::default()
+        },
         ..defaults
     };
     let client = HttpClient::new(settings).map_err(|error| CallError {

@@ -42,9 +42,14 @@ impl MirrorSettings {
     pub fn portable_ruby(&self) -> Vec<String> {
         match &self.portable_ruby {
             Some(versions) => versions.clone(),
-            None if self.index_url.starts_with(HOMEBREW) => portable_ruby::of_supported_brews(),
+            None if self.is_of_homebrew() => portable_ruby::of_supported_brews(),
             None => Vec::new(),
         }
+    }
+
+    /// Whether the index is Homebrew's own, beside which all files are published that clients ask for.
+    pub(crate) fn is_of_homebrew(&self) -> bool {
+        self.index_url.starts_with(HOMEBREW)
     }
 }
 

@@ -114,6 +114,7 @@ impl SourceError {
 pub(crate) struct Pace {
     waited: Duration,
     sent: u64,
+    has_begun: bool,
 }
 
 impl Pace {
@@ -127,7 +128,8 @@ impl Pace {
         if self.waited < window {
             return None;
         }
-        let Self { waited, sent } = std::mem::take(self);
+        let waited = std::mem::take(&mut self.waited);
+        let sent = std::mem::take(&mut self.sent);
         let least = least_rate.saturating_mul(waited.as_secs().max(1));
         (sent < least).then_some(sent)
     }
@@ -263,7 +265,10 @@ impl HttpClient {
         match piece {
             Ok(Ok(piece)) => {
                 if let Some(piece) = &piece {
-                    self.retries().through(Side::Source);
+                    // Once: that a long file goes on says nothing of what others ask for.
+                    if !std::mem::replace(&mut pace.has_begun, true) {
+                        self.retries().through(Side::Source);
+                    }
                     // The time that the bucket or the bandwidth limit takes is not the source's.
                     pace.add(begin.elapsed(), piece.len() as u64);
                     if let Some(sent) = pace.too_little(stall, self.patience().least_rate) {
@@ -317,8 +322,9 @@ impl HttpClient {
 }
 
 impl Source for HttpClient {
-    /// What fails before the first byte of the body is tried again; after that the caller holds half a body,
-    /// and must ask again himself.
+    /// What fails before the first byte of the body is tried again, as often as a file is, whether others get
+    /// through or not: nothing can be planned until it is there. After that byte the caller holds half a
+    /// body, and must ask again himself.
     async fn fetch(
         &self,
         url: &str,
@@ -339,7 +345,7 @@ impl Source for HttpClient {
             };
             let next = match error.again {
                 _ if fed => Next::GiveUp,
-                Again::Later(asked) => self.retries().failed(Side::Source, &mut failures, asked),
+                Again::Later(asked) => self.retries().failed_once(&mut failures, asked),
                 // Whoever asks for what may not be there has to ask again himself.
                 Again::Refused if !error.is_missing() => self.retries().refused(&mut failures),
                 Again::Refused | Again::Never => Next::GiveUp,

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::settings::Patience;
 
-/// After this many failures in a row, of any files, nothing gets through, and no further file is begun.
+/// After this many failures in a row, of any files, nothing gets through, and no further file is begun but
+/// one that finds out whether that is so.
 const OUTAGE: u32 = 4;
 
 /// What can be out.
@@ -30,7 +31,7 @@ pub(crate) enum Side {
 pub(crate) struct Retries {
     patience: Patience,
     state: Mutex<State>,
-    opened: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -57,6 +58,7 @@ struct Passage {
 pub(crate) struct Failures {
     count: u32,
     first: Option<Instant>,
+    last: Option<Instant>,
     refusals: u32,
 }
 
@@ -82,7 +84,7 @@ impl Retries {
                 held_until: None,
                 sides: [Passage::default(); 3],
             }),
-            opened: Notify::new(),
+            changed: Notify::new(),
             patience,
         }
     }
@@ -101,7 +103,7 @@ impl Retries {
             was_closed
         };
         if was_closed {
-            self.opened.notify_one();
+            self.changed.notify_one();
         }
     }
 
@@ -117,10 +119,17 @@ impl Retries {
         let now = Instant::now();
         failures.count += 1;
         let first = *failures.first.get_or_insert(now);
+        let previous = failures.last.replace(now);
         let passage = &mut state.sides[side as usize];
         passage.failures = passage.failures.saturating_add(1);
+        if passage.failures == OUTAGE {
+            self.changed.notify_one();
+        }
         let since = *passage.since.get_or_insert(now);
-        let others_got_through = passage.through.is_some_and(|through| through >= first);
+        // Since the last attempt: what got through before an outage began says nothing of it.
+        let others_got_through = previous
+            .zip(passage.through)
+            .is_some_and(|(previous, through)| through >= previous);
         if failures.count >= self.patience.attempts {
             let out = now.duration_since(since.max(first));
             if others_got_through {
@@ -143,6 +152,18 @@ impl Retries {
         Next::After(asked + jittered)
     }
 
+    /// The same for a request that waits out no outage.
+    pub(crate) fn failed_once(
+        &self,
+        failures: &mut Failures,
+        retry_after: Option<Duration>,
+    ) -> Next {
+        match self.failed(Side::Source, failures, retry_after) {
+            Next::After(_) if failures.count >= self.patience.attempts => Next::GiveUp,
+            next => next,
+        }
+    }
+
     /// Something was refused, which may have been a mistake: it is asked for again a few times. It says
     /// nothing of what becomes of others.
     pub(crate) fn refused(&self, failures: &mut Failures) -> Next {
@@ -161,9 +182,9 @@ impl Retries {
         state.sides.iter().any(|passage| passage.failures >= OUTAGE)
     }
 
-    /// Returns when something has got through again.
-    pub(crate) async fn opened(&self) {
-        self.opened.notified().await;
+    /// Returns when something has got through again, or nothing does any more.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// How long the source wants to be left alone.
@@ -295,6 +316,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_file_is_not_given_up_for_what_got_through_before_an_outage() {
+        let retries = Retries::new(patience());
+        let mut failures = Failures::default();
+        for attempt in 0..2 * patience().attempts {
+            let next = retries.failed(Side::Source, &mut failures, None);
+            let Next::After(wait) = next else {
+                panic!("attempt {attempt}: {next:?}");
+            };
+            // Another file arrives, and then the source goes out.
+            if attempt == 0 {
+                retries.through(Side::Source);
+            }
+            tokio::time::sleep(wait).await;
+        }
+        retries.through(Side::Source);
+        let next = retries.failed(Side::Source, &mut failures, None);
+        assert_eq!(next, Next::GiveUp);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_outage_is_waited_out_for_half_an_hour_and_no_longer() {
         let retries = Retries::new(patience());
         let begin = Instant::now();
@@ -314,7 +355,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_nothing_gets_through_nothing_new_is_to_be_begun() {
+    async fn a_request_that_waits_out_no_outage_is_given_up_after_its_attempts() {
+        let retries = Retries::new(patience());
+        let mut failures = Failures::default();
+        for _ in 1..patience().attempts {
+            let next = retries.failed_once(&mut failures, None);
+            assert!(matches!(next, Next::After(_)), "{next:?}");
+        }
+        assert_eq!(retries.failed_once(&mut failures, None), Next::GiveUp);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_some_failures_in_a_row_nothing_gets_through_until_something_does() {
         let retries = Retries::new(patience());
         for number in 0..OUTAGE {
             assert!(!retries.is_closed(), "{number}");
@@ -325,7 +377,7 @@ mod tests {
         assert!(retries.is_closed());
         retries.through(Side::Source);
         assert!(!retries.is_closed());
-        retries.opened().await;
+        retries.changed().await;
     }
 
     #[tokio::test(start_paused = true)]

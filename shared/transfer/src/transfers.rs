@@ -1,4 +1,4 @@
-//! Many files at once, under one limit. No further one is begun while nothing gets through.
+//! Many files at once, under one limit. While nothing gets through, one more is begun, and no further one.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -70,26 +70,41 @@ impl<D: Destination> Transfers<D> {
         let mut running = JoinSet::new();
         let mut patience = StopPatience::new(self.client.patience().grace);
         let concurrency = self.client.settings().concurrency.max(1);
+        // The file that was begun while nothing got through: those that are on their way may all be files
+        // that never will.
+        let mut probe = None;
         loop {
-            // While nothing gets through, those that are on their way find out when something does.
             let retries = self.client.retries();
-            while running.len() < concurrency
-                && !stop.is_requested()
+            let is_closed = retries.is_closed();
+            if !is_closed {
+                probe = None;
+            }
+            while (if is_closed {
+                probe.is_none()
+            } else {
+                running.len() < concurrency
+            }) && !stop.is_requested()
                 && tally.hopeless.is_none()
-                && (running.is_empty() || !retries.is_closed())
                 && let Some(index) = waiting.next()
             {
+                probe = is_closed.then_some(index);
                 let (work, items) = (Arc::clone(&work), Arc::clone(&items));
                 running.spawn(async move { (index, work.bring(&items[index]).await) });
             }
             tokio::select! {
                 ended = running.join_next() => match ended {
                     // A file whose task broke down is left, and comes again.
-                    Some(Err(error)) => tracing::error!(%error, "bringing a file broke down"),
-                    Some(Ok((index, ended))) => tally.add(index, &items[index], ended),
+                    Some(Err(error)) => {
+                        probe = None;
+                        tracing::error!(%error, "bringing a file broke down");
+                    }
+                    Some(Ok((index, ended))) => {
+                        probe = probe.filter(|probe| *probe != index);
+                        tally.add(index, &items[index], ended);
+                    }
                     None => break,
                 },
-                () = retries.opened(), if !waiting.is_empty() => {}
+                () = retries.changed(), if !waiting.is_empty() => {}
                 step = patience.next(stop) => match step {
                     Step::Abort => work.abort.request(),
                     Step::GiveUp => running.abort_all(),

@@ -206,7 +206,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             .map(|shard| shard.shard)
             .collect();
         let mut moved = Moved::Waiting;
-        for (number, step) in numbers.into_iter().zip(steps) {
+        for ((number, step), state) in numbers.into_iter().zip(steps).zip(&states) {
             match step {
                 Step::Ended | Step::Wait => {}
                 Step::GiveUp(reason) => {
@@ -225,7 +225,8 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                         self.take_from_dead(&held.record.sync, number).await?;
                     }
                     let mut record = held.record.clone();
-                    record.start(number, dead, worker);
+                    let further = state.as_ref().map_or(0, ShardState::further);
+                    record.start(number, dead, further, worker);
                     held.save(record).await?;
                     moved = moved.max(self.start_task(held, place, number, false).await?);
                 }
@@ -285,7 +286,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             return Ok(Moved::On);
         };
         let shard_url = format!("s3://{}/{}", sync.bucket, layout::shard(&sync.id, number));
-        let starts = shard.starts;
+        let (starts, further) = (shard.starts, shard.got_further);
         let token = client_token(&sync.id, number, starts);
         let started = self
             .cloud
@@ -299,7 +300,8 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             }
             Err(error) if is_lasting(error.class) => {
                 if again && starts < shard::MAX_ATTEMPTS {
-                    record.start(number, Some(error.to_string()), &self.worker_now());
+                    let reason = Some(error.to_string());
+                    record.start(number, reason, further, &self.worker_now());
                 } else {
                     record.give_up(number, &error.to_string());
                 }

@@ -13,10 +13,12 @@ use crate::sync::shard::{MAX_ATTEMPTS, ShardPhase, ShardState};
 /// minutes to find capacity, and a task that has lost its lease takes it again.
 pub(crate) const SILENCE: Duration = Duration::minutes(30);
 
-/// How long a task may not be had before its shard is given up: capacity comes and goes.
+/// How long a task may not be had before its shard is given up, since one has got further: capacity comes
+/// and goes.
 pub(crate) const NO_CAPACITY: Duration = Duration::hours(6);
 
-/// How long a shard whose tasks die is not given up, however many die: what kills them may be over by then.
+/// How long a shard whose tasks die is not given up, since one has got further, however many die: what kills
+/// them may be over by then.
 pub(crate) const DYING: Duration = Duration::minutes(30);
 
 /// The longest pause between two tasks of a shard.
@@ -90,10 +92,10 @@ pub(crate) fn step(
                 Step::Wait
             } else {
                 let reason = Some("it was silent for half an hour".to_owned());
-                again(shard, deaths, reason, now)
+                again(shard, state, reason, now)
             }
         }
-        Some(_) => again(shard, deaths, reason, now),
+        Some(_) => again(shard, state, reason, now),
         None if shard.starts > 0 => {
             let is_over = shard
                 .started_at
@@ -107,7 +109,7 @@ pub(crate) fn step(
             }
         }
         None if deaths >= MAX_ATTEMPTS => Step::GiveUp(format!(
-            "{deaths} workers died while they worked on it; see their logs"
+            "{deaths} workers ended without having got further; see their logs"
         )),
         None if hands.tasks && (sync.runs_on != RunsOn::Function || !hands.here) => {
             Step::StartTask { dead: None }
@@ -117,8 +119,8 @@ pub(crate) fn step(
     }
 }
 
-/// How many workers have died of a shard: not those that were taken away, that gave it back, or that got
-/// further than those before them.
+/// How many workers have died of a shard: not those that were taken away, or that got further than
+/// those before them.
 fn deaths(shard: &ShardRecord, state: &ShardState) -> u32 {
     let tasks = shard.starts.saturating_sub(state.given_back);
     let deaths = state.deaths().max(tasks).saturating_sub(shard.excused);
@@ -139,9 +141,19 @@ fn pause(starts: u32) -> Duration {
     }
 }
 
-fn again(shard: &ShardRecord, deaths: u32, reason: Option<String>, now: DateTime<Utc>) -> Step {
+fn again(
+    shard: &ShardRecord,
+    state: &ShardState,
+    reason: Option<String>,
+    now: DateTime<Utc>,
+) -> Step {
+    let deaths = deaths(shard, state);
     let reason = reason.unwrap_or_else(|| "ECS has forgotten it".to_owned());
-    let first = shard.first_started_at.or(shard.started_at);
+    // One that got further begins anew.
+    let first = shard
+        .first_started_at
+        .or(shard.started_at)
+        .filter(|_| state.further() <= shard.got_further);
     let is_after = |patience: Duration| first.is_some_and(|first| first + patience <= now);
     if is_no_capacity(&reason) && is_after(NO_CAPACITY) {
         return Step::GiveUp(format!(

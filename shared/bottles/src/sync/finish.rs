@@ -424,7 +424,8 @@ impl<C: SyncCloud> Finish<'_, C> {
         self.write_inventory(&evidence.inventory).await?;
         write_object(cloud, bucket, layout::GONE, &gone).await?;
         let missing = missing_manifests(plan, objects);
-        self.write_missing(&missing).await?;
+        // What the source does not publish any more is not published here any more, either.
+        self.write_missing(&missing, BTreeMap::new()).await?;
         let outcome = self.outcome(&evidence, plan.to_delete.len() as u64, missing.len() as u64);
         self.report(&evidence, &outcome, None, &plan.to_delete, missing)
             .await?;
@@ -457,7 +458,11 @@ impl<C: SyncCloud> Finish<'_, C> {
         }
         self.write_inventory(&evidence.inventory).await?;
         let missing = evidence.plan.missing_manifests.clone();
-        self.write_missing(&missing).await?;
+        let noted = read_object::<Missing, C>(self.cloud, &self.place.bucket, layout::MISSING);
+        let mut index_files = noted.await?.unwrap_or_default().index_files;
+        // Those that were given have waited for nothing.
+        index_files.retain(|file, _| !evidence.plan.index_files.contains(file));
+        self.write_missing(&missing, index_files).await?;
         let outcome = self.outcome(&evidence, 0, missing.len() as u64);
         let failed = outcome.transfer.failed;
         let first = outcome
@@ -488,10 +493,14 @@ impl<C: SyncCloud> Finish<'_, C> {
     }
 
     /// Writes down what the next sync is to ask for again.
-    async fn write_missing(&self, manifests: &BTreeSet<String>) -> Result<(), CallError> {
+    async fn write_missing(
+        &self,
+        manifests: &BTreeSet<String>,
+        index_files: BTreeMap<String, DateTime<Utc>>,
+    ) -> Result<(), CallError> {
         let missing = Missing {
+            index_files,
             manifests: manifests.clone(),
-            ..Missing::default()
         };
         write_object(self.cloud, &self.place.bucket, layout::MISSING, &missing).await
     }

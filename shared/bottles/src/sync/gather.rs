@@ -69,6 +69,8 @@ pub(crate) struct ReadIndex {
     pub(crate) etags: BTreeMap<String, Option<String>>,
     /// The files that the source does not have.
     pub(crate) absent: Vec<String>,
+    /// Those of them, and those that it refuses, that the mirror has, and since when.
+    pub(crate) withheld: BTreeMap<String, DateTime<Utc>>,
     /// Manifests of brew's own Ruby that could not be had.
     pub(crate) missing_manifests: BTreeSet<String>,
     pub(crate) warnings: Vec<String>,
@@ -249,6 +251,7 @@ async fn read_index<M: MirrorStore, S: Source>(
         files: Vec::new(),
         etags: BTreeMap::from([(INDEX.to_owned(), etag)]),
         absent: Vec::new(),
+        withheld: BTreeMap::new(),
         missing_manifests: BTreeSet::new(),
         warnings: Vec::new(),
     })))
@@ -264,7 +267,8 @@ enum Beside {
     Wrong(String),
 }
 
-/// Fetches the files beside the index; what is wrong with the first of them that does not belong to it.
+/// Fetches the files beside the index; what is wrong with the first of them that does not belong to it. All
+/// are asked for, so that the days of each that the source has stopped publishing are counted from today on.
 async fn files_beside<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
@@ -296,14 +300,30 @@ async fn files_beside<M: MirrorStore, S: Source>(
         .into_iter()
         .chain(of_platforms)
         .collect();
+    let mut first = None;
     for file in &files {
         match place.ask(file, read).await? {
             Beside::Staged => {}
             Beside::Absent => read.absent.push(file.clone()),
-            Beside::Wrong(problem) => return Ok(Some(problem)),
+            Beside::Wrong(problem) => first = first.or(Some(problem)),
         }
     }
-    if read.absent.iter().any(|file| file == SIGNED_INDEX) {
+    if first.is_some() {
+        place.write_missing(read).await?;
+        return Ok(first);
+    }
+    // Another source need not have what it never had.
+    let may_be_missed = |is_it: &dyn Fn(&str) -> bool| {
+        let published = asking.published.into_iter();
+        asking.settings.is_of_homebrew()
+            || published
+                .flat_map(|published| published.files.keys())
+                .any(|file| is_it(file))
+    };
+    let is_of_platform = |file: &str| layout::platform_of(file).is_some();
+    if read.absent.iter().any(|file| file == SIGNED_INDEX)
+        && may_be_missed(&|file| file == SIGNED_INDEX)
+    {
         read.warnings.push(format!(
             "the source has no {SIGNED_INDEX}: brew 4.4 to 5.1 cannot use this mirror's index"
         ));
@@ -314,39 +334,43 @@ async fn files_beside<M: MirrorStore, S: Source>(
             continue;
         }
         match place.ask_for_older(platform, read).await? {
-            Ok(older) => read.warnings.push(match older {
-                Some(older) => format!(
-                    "the source has no {file}: a brew 6 or later there asks for that of {older}, if that is \
-                     the newest macOS that it supports"
-                ),
-                None => format!(
-                    "the source has no {file}: no brew 6 or later can use this mirror's index there"
-                ),
-            }),
-            Err(problem) => return Ok(Some(problem)),
+            Ok(Some(older)) => read.warnings.push(format!(
+                "the source has no {file}: a brew 6 or later there asks for that of {older}, if that is \
+                 the newest macOS that it supports"
+            )),
+            Ok(None) if !may_be_missed(&is_of_platform) => {}
+            Ok(None) => read.warnings.push(format!(
+                "the source has no {file}: no brew 6 or later can use this mirror's index there"
+            )),
+            Err(problem) => {
+                place.write_missing(read).await?;
+                return Ok(Some(problem));
+            }
         }
     }
     if named.is_empty() {
-        let warnings = without_packages(read);
+        let warnings = without_packages(read, may_be_missed(&is_of_platform));
         read.warnings.extend(warnings);
     }
     Ok(None)
 }
 
 /// Platforms of the index that brew 6 and later cannot use, although the source has files for platforms:
-/// those that are newer than one that has a file. Homebrew drops the file of the oldest ones.
-fn without_packages(read: &ReadIndex) -> Vec<String> {
+/// those that are newer than one that has a file. Homebrew drops the file of the oldest ones. A source without
+/// any is odd if it `may_be_missed`.
+fn without_packages(read: &ReadIndex, may_be_missed: bool) -> Vec<String> {
     let has = |platform: &str| read.files.contains(&layout::packages_file(platform));
     if !read
         .files
         .iter()
         .any(|file| layout::platform_of(file).is_some())
     {
-        return vec![
-            "the source has no internal/packages.<platform>.jws.json at all: no brew 6 or later can use \
-             this mirror's index"
-                .to_owned(),
-        ];
+        let warning = "the source has no internal/packages.<platform>.jws.json at all: no brew 6 or later \
+                       can use this mirror's index";
+        return may_be_missed
+            .then(|| warning.to_owned())
+            .into_iter()
+            .collect();
     }
     let is_new = |platform: &&String| {
         let older = read.platforms.older(platform);
@@ -385,7 +409,7 @@ impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
                     "index file {file}: it was not given"
                 )));
             }
-            Err(error) if is_lasting(error.class) => return self.refused(file, &error).await,
+            Err(error) if is_lasting(error.class) => return self.refused(file, &error, read).await,
             Err(error) => return Err(error),
         };
         let generation = Generation {
@@ -406,20 +430,36 @@ impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
 
     /// The source does not give a file. If the mirror has it, clients would see one of an earlier
     /// generation beside the new index: better all of them stay. A source that says for days that there is
-    /// none has stopped publishing it.
-    async fn refused(&self, file: &str, error: &CallError) -> Result<Beside, CallError> {
+    /// none has stopped publishing it; one that may not be listed says that it is not allowed, as S3 does,
+    /// although it has just given the index.
+    async fn refused(
+        &self,
+        file: &str,
+        error: &CallError,
+        read: &mut ReadIndex,
+    ) -> Result<Beside, CallError> {
         let key = layout::published_index(file);
         if self.store.head(self.staging.bucket, &key).await?.is_none() {
             return Ok(Beside::Absent);
         }
         let now = self.asking.now;
-        let mut missing = self.asking.missing.clone();
-        let since = *missing.index_files.entry(file.to_owned()).or_insert(now);
-        if since + WITHDRAWN_AFTER <= now && error.class == ErrorClass::NotFound {
+        let known = self.asking.missing.index_files.get(file);
+        let since = known.copied().unwrap_or(now);
+        read.withheld.insert(file.to_owned(), since);
+        let may_be_gone = matches!(error.class, ErrorClass::NotFound | ErrorClass::Denied);
+        if since + WITHDRAWN_AFTER <= now && may_be_gone {
             return Ok(Beside::Absent);
         }
-        write_object(self.store, self.staging.bucket, layout::MISSING, &missing).await?;
         Ok(Beside::Wrong(format!("index file {file}: {error}")))
+    }
+
+    /// Writes down since when the source has not given what the mirror has.
+    async fn write_missing(&self, read: &ReadIndex) -> Result<(), CallError> {
+        let missing = Missing {
+            index_files: read.withheld.clone(),
+            manifests: self.asking.missing.manifests.clone(),
+        };
+        write_object(self.store, self.staging.bucket, layout::MISSING, &missing).await
     }
 
     /// The file of the newest older macOS for which the source has one; what is wrong with it otherwise.
@@ -454,6 +494,13 @@ async fn add_portable_ruby<S: Source>(
         .map(|formula| formula.root_url.clone())
         .find(|root_url| !portable_ruby::manifest_urls(root_url, "1").is_empty())
     else {
+        for version in settings.portable_ruby.iter().flatten() {
+            read.warnings.push(format!(
+                "portable-ruby {version} cannot be had, and a fresh brew that pins it cannot start from this \
+                 mirror: no bottle of the index is in a registry that is laid out as Homebrew's, which ends \
+                 with `/core`"
+            ));
+        }
         return Ok(());
     };
     let mut known: BTreeSet<String> = read

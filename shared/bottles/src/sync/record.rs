@@ -136,12 +136,15 @@ pub struct ShardRecord {
     /// When that was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When the first of its tasks was begun.
+    /// When the first of its tasks was begun since one has got further.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_started_at: Option<DateTime<Utc>>,
-    /// How many of its tasks ended because AWS had no capacity for them.
+    /// How many of its tasks ended because AWS had no capacity for them, without having got further.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub excused: u32,
+    /// How many of its workers had got further when the last task was begun.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub got_further: u32,
     /// Why it has no task, or why its last one died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -160,6 +163,7 @@ impl ShardRecord {
             started_at: None,
             first_started_at: None,
             excused: 0,
+            got_further: 0,
             problem: None,
             given_up: None,
         }
@@ -343,18 +347,30 @@ impl SyncRecord {
         self.tell(LongshoreEvent::SyncPlanned(planned), worker);
     }
 
-    /// A task is about to be started for a shard, in the place of one that is dead.
-    pub(crate) fn start(&mut self, number: u32, dead: Option<String>, worker: &Worker) {
+    /// A task is about to be started for a shard, in the place of one that is dead; `got_further` is how many
+    /// of its workers so far have got further.
+    pub(crate) fn start(
+        &mut self,
+        number: u32,
+        dead: Option<String>,
+        got_further: u32,
+        worker: &Worker,
+    ) {
         if self.sync.runs_on == RunsOn::Function {
             let tasks = u32::try_from(self.sync.shards.len()).unwrap_or(u32::MAX);
             self.sync.runs_on = RunsOn::Tasks { tasks };
         }
         if let Some(shard) = self.shard_mut(number) {
             shard.starts += 1;
-            shard.excused += u32::from(dead.as_deref().is_some_and(is_no_capacity));
+            let is_further = got_further > shard.got_further;
+            shard.got_further = got_further;
+            // One that got further counts as none that died already.
+            let is_excused = !is_further && dead.as_deref().is_some_and(is_no_capacity);
+            shard.excused += u32::from(is_excused);
             shard.task_arn = None;
             // Of records of earlier versions, the last one is the first that is known.
             let first = shard.first_started_at.or(shard.started_at);
+            let first = first.filter(|_| !is_further);
             shard.first_started_at = Some(first.unwrap_or(worker.now));
             shard.started_at = Some(worker.now);
             shard.problem = dead;

@@ -50,7 +50,7 @@ pub struct ShardState {
     pub phase: ShardPhase,
     /// How often a worker took it.
     pub attempts: u32,
-    /// How often a worker gave it back in order, because its time was over.
+    /// How often a worker got further with it before it gave it back in order, or died.
     pub given_back: u32,
     /// How far the worker is, or was.
     pub progress: TransferProgress,
@@ -101,6 +101,11 @@ impl ShardState {
     /// not die of the shard.
     pub(crate) fn got_further(&self) -> bool {
         self.progress.files > self.reached
+    }
+
+    /// How many of its workers have got further, the last one counted as well.
+    pub(crate) fn further(&self) -> u32 {
+        self.given_back + u32::from(self.got_further())
     }
 
     /// Nobody works on it any more, and nobody has given it back.
@@ -424,6 +429,7 @@ pub async fn finish<M: MirrorStore>(
 }
 
 /// Gives a shard back in order, because the worker's time is over: `left` is what the next one has to do.
+/// `report` is what this worker has done; if that is nothing, it counts as a death, so that it ends.
 ///
 /// # Errors
 /// [`CallError`]: the lease expires by itself.
@@ -434,12 +440,14 @@ pub async fn give_back<M: MirrorStore>(
     report: &TransferReport,
     left: &[TransferItem],
 ) -> Result<Renewed, CallError> {
+    let TransferProgress { files, failed, .. } = progress_of(report);
+    let got_on = files > 0 || failed > 0;
     let before = lease.state.report.clone();
     let report = merged(before.as_ref(), report);
     // The items first would lose the failures of those that are not left, if this died in between.
     let renewed = change(store, bucket, lease, |state| {
         state.phase = ShardPhase::Pending;
-        state.given_back += 1;
+        state.given_back += u32::from(got_on);
         state.progress = TransferProgress::default();
         state.report = Some(report.clone());
     })

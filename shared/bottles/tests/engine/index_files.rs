@@ -215,6 +215,58 @@ async fn a_file_that_its_source_has_stopped_publishing_is_withdrawn_after_days()
 }
 
 #[tokio::test]
+async fn several_files_that_are_no_longer_published_are_withdrawn_together() {
+    for class in [ErrorClass::NotFound, ErrorClass::Denied] {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(2, 1));
+        let old = ["mojave", "catalina", "big_sur"].map(packages);
+        mirror.set_page(&page(&packages("arm64_tahoe")), &signed(1));
+        for file in &old {
+            mirror.set_page(&page(file), &signed(1));
+        }
+        completed(synced(&mirror, "first").await.unwrap());
+        for file in &old {
+            assert!(mirror.text(&format!("api/{file}")).is_some(), "{file}");
+        }
+        mirror.publish_index(&formulae(2, 2));
+        for file in &old {
+            mirror.fail_page(&page(file), Some(class));
+        }
+        for day in 0..3 {
+            let outcome = synced(&mirror, &format!("day{day}")).await.unwrap();
+            assert!(matches!(outcome, RunOutcome::Refused { .. }), "{outcome:?}");
+            mirror.pass(Duration::days(1));
+        }
+        completed(synced(&mirror, "last").await.unwrap());
+        assert_is(&mirror, &formulae(2, 2));
+        for file in &old {
+            assert_eq!(mirror.text(&format!("api/{file}")), None, "{file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_does_not_forget_how_long_a_file_was_not_published() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(2, 1));
+    let old = packages("catalina");
+    mirror.set_page(&page(&old), &signed(1));
+    completed(synced(&mirror, "first").await.unwrap());
+    let next = formulae(2, 2);
+    mirror.publish_index(&next);
+    mirror.fail_page(&page(&old), Some(ErrorClass::NotFound));
+    synced(&mirror, "day0").await.unwrap();
+    mirror.pass(Duration::days(3));
+    mirror.corrupt(&next[1], 2_002, false);
+    let outcome = synced(&mirror, "failing").await.unwrap();
+    assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
+    mirror.corrupt(&next[1], 2_002, true);
+    completed(synced(&mirror, "last").await.unwrap());
+    assert_is(&mirror, &next);
+    assert_eq!(mirror.text(&format!("api/{old}")), None);
+}
+
+#[tokio::test]
 async fn only_a_mirror_all_of_whose_index_files_are_what_they_were_is_unchanged() {
     let mirror = FakeMirror::new();
     mirror.publish_index(&formulae(2, 1));
@@ -427,6 +479,59 @@ async fn the_rubies_that_brews_pin_are_there_under_each_path_whatever_is_selecte
         matches!(unchanged, RunOutcome::Unchanged { .. }),
         "{unchanged:?}"
     );
+}
+
+#[tokio::test]
+async fn rubies_that_an_index_without_homebrew_s_registry_cannot_give_are_told() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(2, 1));
+    let index = mirror.page(INDEX_URL).unwrap();
+    let root = r#""root_url":"https://ghcr.io/v2/homebrew/core""#;
+    assert!(index.contains(root), "{index}");
+    let elsewhere = index.replace(root, r#""root_url":"https://ghcr.io/v2/acme/tools""#);
+    mirror.set_page(INDEX_URL, &elsewhere);
+    mirror.set_signed(&elsewhere);
+    let rubies = ["4.0.5_1", "3.3.8"].map(str::to_owned);
+    mirror.change_settings(|settings| settings.portable_ruby = Some(rubies.to_vec()));
+    let plan = planned(&mirror, SyncOptions::default()).await.unwrap();
+    for ruby in rubies {
+        let warnings = plan.warnings.iter();
+        let told = warnings.filter(|warning| warning.contains(&format!("portable-ruby {ruby} ")));
+        assert_eq!(told.count(), 1, "{:?}", plan.warnings);
+    }
+}
+
+#[tokio::test]
+async fn a_source_of_one_s_own_that_has_the_index_alone_is_clean_until_it_had_more() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(2, 1));
+    let url = "https://bottles.example.com/api/formula.json";
+    let own = |file: &str| url.replace("formula.json", file);
+    for platforms in [vec![], vec!["arm64_tahoe".to_owned()]] {
+        mirror.change_settings(|settings| {
+            settings.index_url = url.to_owned();
+            settings.selection.platforms = platforms;
+        });
+        mirror.set_page(url, &mirror.page(INDEX_URL).unwrap());
+        let result = completed(synced(&mirror, "alone").await.unwrap());
+        assert!(result.is_clean(), "{result:?}");
+    }
+    let signed_index = mirror.page(&page("formula.jws.json")).unwrap();
+    mirror.set_page(&own("formula.jws.json"), &signed_index);
+    mirror.set_page(&own(&packages("arm64_tahoe")), &signed(1));
+    let result = completed(synced(&mirror, "with more").await.unwrap());
+    assert!(result.is_clean(), "{result:?}");
+    for file in ["formula.jws.json", &packages("arm64_tahoe")] {
+        mirror.fail_page(&own(file), Some(ErrorClass::NotFound));
+    }
+    synced(&mirror, "without").await.unwrap();
+    mirror.pass(Duration::days(3));
+    let result = completed(synced(&mirror, "last").await.unwrap());
+    let [signed_index, packages] = result.warnings.as_slice() else {
+        panic!("{result:?}");
+    };
+    assert!(signed_index.contains("formula.jws.json"), "{signed_index}");
+    assert!(packages.contains("packages.arm64_tahoe"), "{packages}");
 }
 
 #[tokio::test]

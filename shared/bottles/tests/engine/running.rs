@@ -4,14 +4,14 @@ use chrono::Duration;
 use longshore_bottles::layout;
 use longshore_bottles::settings::RunnerSettings;
 use longshore_bottles::sync::record::SyncState;
-use longshore_bottles::sync::{PublishedIndex, RunOutcome, SyncOptions, status, verify};
+use longshore_bottles::sync::{PublishedIndex, RunOutcome, SyncOptions, advance, status, verify};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK, bottle_sha256};
 
 use crate::scene::{
-    INDEX, assert_is, bottles, formulae, index_of, last_reason, minutes, mirrored, record, runner,
-    state, synced, synced_with, woken,
+    INDEX, assert_is, bottles, engine, formulae, index_of, last_reason, minutes, mirrored, record,
+    runner, state, synced, synced_with, woken, worker,
 };
 
 #[tokio::test]
@@ -321,4 +321,30 @@ async fn a_manifest_that_does_not_exist_is_a_warning_and_its_bottles_size_an_est
     // The inventory has the size that the bucket tells.
     let inventory = mirror.text(layout::INVENTORY).unwrap();
     assert!(!inventory.contains("estimated"), "{inventory}");
+}
+
+#[tokio::test]
+async fn a_sync_of_which_no_invocation_brings_anything_ends() {
+    let mirror = FakeMirror::new();
+    mirror.publish_index(&formulae(1, 1));
+    mirror.set_seconds_per_file(3_600);
+    let runner = RunnerSettings {
+        time_left: Some(Duration::minutes(15)),
+        ..runner()
+    };
+    synced_with(&mirror, "first", &runner, SyncOptions::default())
+        .await
+        .unwrap();
+    let mut wakes = 0;
+    while state(&mirror) == SyncState::Transferring {
+        let worker = worker(&mirror, &format!("wake{wakes}"));
+        advance(&engine(&mirror, &runner, &worker), MIRROR_STACK)
+            .await
+            .unwrap();
+        wakes += 1;
+        assert!(wakes < 10);
+    }
+    assert_eq!(state(&mirror), SyncState::Failed);
+    let reason = last_reason(&mirror);
+    assert!(reason.contains("without having got further"), "{reason}");
 }

@@ -293,42 +293,79 @@ async fn a_task_that_is_silent_for_half_an_hour_is_replaced() {
     assert_eq!(mirror.downloads().len(), 1);
 }
 
+/// A task brings one file of the only shard, gives the rest back and ends.
+async fn one_file_and_back(mirror: &FakeMirror, reason: &str) {
+    let task = alive(mirror).remove(0);
+    let taken = shard::take(mirror, MIRROR_BUCKET, "first", 1, &worker(mirror, &task))
+        .await
+        .unwrap();
+    let Taken::Leased(mut lease) = taken else {
+        panic!("{taken:?}");
+    };
+    let items = shard::items(mirror, MIRROR_BUCKET, "first", 1)
+        .await
+        .unwrap();
+    let (now, left) = items.split_at(1);
+    let transferred =
+        longshore_bottles::ports::Transferrer::transfer(mirror, MIRROR_BUCKET, now.to_vec(), None)
+            .await;
+    let report = &transferred.report;
+    shard::give_back(mirror, MIRROR_BUCKET, &mut lease, report, left)
+        .await
+        .unwrap();
+    mirror.stop_task(&task, reason);
+}
+
+#[tokio::test]
+async fn a_lack_of_capacity_is_counted_from_when_a_task_last_got_further() {
+    let mirror = with_tasks(&formulae(8, 1));
+    mirror.change_settings(|settings| settings.max_tasks = 1);
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    for round in 0..6 {
+        mirror.pass(Duration::hours(5));
+        one_file_and_back(&mirror, "SpotInterruption").await;
+        woken(&mirror, &format!("wake{round}")).await.unwrap();
+        assert_eq!(state(&mirror), SyncState::Transferring, "{round}");
+    }
+    let task = alive(&mirror).remove(0);
+    task_works(&mirror, &task, None).await;
+    woken(&mirror, "done").await.unwrap();
+    assert_is(&mirror, &formulae(8, 1));
+}
+
+#[tokio::test]
+async fn a_task_that_was_taken_away_after_it_got_further_excuses_no_other() {
+    let mirror = with_tasks(&formulae(8, 1));
+    mirror.change_settings(|settings| settings.max_tasks = 1);
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    for round in 0..6 {
+        one_file_and_back(&mirror, "SpotInterruption").await;
+        mirror.pass(minutes(10));
+        woken(&mirror, &format!("wake{round}")).await.unwrap();
+    }
+    let mut passed = 0;
+    while state(&mirror) == SyncState::Transferring {
+        for arn in alive(&mirror) {
+            mirror.stop_task(&arn, "Essential container in task exited (137)");
+        }
+        mirror.pass(minutes(1));
+        passed += 1;
+        woken(&mirror, &format!("dying{passed}")).await.unwrap();
+        assert!(passed < 100);
+    }
+    // Half an hour of dying, and the pause before one task.
+    assert!((30..=41).contains(&passed), "{passed} min");
+}
+
 #[tokio::test]
 async fn a_shard_that_is_given_back_in_order_counts_no_death() {
     let mirror = with_tasks(&formulae(8, 1));
     mirror.change_settings(|settings| settings.max_tasks = 1);
     synced_in_tasks(&mirror, "first").await.unwrap();
     for round in 0..5 {
-        let task = alive(&mirror).remove(0);
-        let taken = shard::take(&mirror, MIRROR_BUCKET, "first", 1, &worker(&mirror, &task))
-            .await
-            .unwrap();
-        let Taken::Leased(mut lease) = taken else {
-            panic!("{round}: {taken:?}");
-        };
-        let items = shard::items(&mirror, MIRROR_BUCKET, "first", 1)
-            .await
-            .unwrap();
-        let (now, left) = items.split_at(1);
-        let transferred = longshore_bottles::ports::Transferrer::transfer(
-            &mirror,
-            MIRROR_BUCKET,
-            now.to_vec(),
-            None,
-        )
-        .await;
-        shard::give_back(
-            &mirror,
-            MIRROR_BUCKET,
-            &mut lease,
-            &transferred.report,
-            left,
-        )
-        .await
-        .unwrap();
-        mirror.stop_task(&task, "SpotInterruption");
+        one_file_and_back(&mirror, "SpotInterruption").await;
         mirror.pass(minutes(10));
-        woken(&mirror, "wake").await.unwrap();
+        woken(&mirror, &format!("wake{round}")).await.unwrap();
     }
     let last = alive(&mirror).remove(0);
     task_works(&mirror, &last, None).await;

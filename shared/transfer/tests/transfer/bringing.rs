@@ -215,7 +215,7 @@ async fn a_file_that_is_refused_once_arrives() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_source_is_waited_out_and_nothing_is_begun_meanwhile() {
+async fn an_outage_of_the_source_is_waited_out_and_one_file_is_begun_meanwhile() {
     let server = Server::start().await;
     let items: Vec<_> = (0..300)
         .map(|number| {
@@ -240,8 +240,33 @@ async fn an_outage_of_the_source_is_waited_out_and_nothing_is_begun_meanwhile() 
     let (transferred, looked_at) = tokio::join!(run(settings, &bucket, items), restored);
     assert_eq!(transferred.report.failures, []);
     assert_eq!(transferred.report.files, 300);
-    // Each file is looked at before the source is asked for it.
-    assert!(looked_at <= 2 * CONCURRENCY, "{looked_at} were begun");
+    // Each file is looked at before the source is asked for it; one more finds out whether it is the source.
+    assert!(looked_at <= 2 * (CONCURRENCY + 1), "{looked_at} were begun");
+}
+
+#[tokio::test]
+async fn one_file_that_always_fails_does_not_hold_up_the_others() {
+    let server = Server::start().await;
+    let items: Vec<_> = (0..20)
+        .map(|number| {
+            let path = format!("/{number}");
+            server.publish(&path, b"x");
+            item(&format!("file-{number}"), server.url(&path), b"x")
+        })
+        .collect();
+    let failing = vec![Answer::Status(500, Vec::new()); 10_000];
+    for number in [0, 7] {
+        server.answer(&format!("/{number}"), &failing);
+    }
+    let mut settings = settings(&[&server]);
+    settings.concurrency = 1;
+    settings.patience.outage = std::time::Duration::from_secs(1800);
+    let bucket = Bucket::default();
+    let transferred = run(settings, &bucket, items).await;
+    assert_eq!(transferred.report.files, 18);
+    let failures = transferred.report.failures.iter();
+    let failed: Vec<_> = failures.map(|failure| failure.key.as_str()).collect();
+    assert_eq!(failed, ["file-0", "file-7"]);
 }
 
 #[tokio::test]

@@ -114,3 +114,17 @@ async fn what_is_refused_once_is_asked_for_again() {
         assert_eq!(fed, b"[]");
     }
 }
+
+#[tokio::test]
+async fn an_index_is_not_waited_for_as_long_as_files_are() {
+    let server = Server::start().await;
+    server.go_out();
+    let mut settings = settings(&[&server]);
+    settings.patience.outage = std::time::Duration::from_secs(1800);
+    let attempts = settings.patience.attempts;
+    let client = HttpClient::new(settings).unwrap();
+    let url = server.url("/api/formula.json");
+    let error = client.fetch(&url, None, None, &mut |_| Ok(())).await;
+    assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
+    assert_eq!(server.requests().len(), attempts as usize);
+}
