@@ -85,9 +85,7 @@ class SizeByEnvironment:
         )
         # Passwords are in Secrets Manager, and in no template.
         references = {one["name"]: one["valueFrom"] for one in self.container["secrets"]}
-        self.assertEqual(
-            references, {variable: arn[:-7] for variable, arn in self.secrets.items()}
-        )
+        self.assertEqual(references, self.secrets)
 
 
 class DevelopmentTest(SizeByEnvironment, StellarInsightsCase):

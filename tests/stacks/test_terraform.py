@@ -1,5 +1,7 @@
 """infra/modules/replaces: the blocks of the three modules that are replaced, applied with Terraform."""
 
+import json
+
 import account
 from cloud import CLOUD
 from configuration import Configuration
@@ -132,6 +134,7 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
         self.group = CLOUD.client("ec2").create_security_group(
             GroupName="homebrew-tasks", Description="Tasks that exist", VpcId=network.vpc
         )["GroupId"]
+        self.let_task_role_mount()
         self.terraform = Configuration(
             "homebrew-bottles-sync",
             self.stack.name,
@@ -145,6 +148,16 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
                 "ecs_task_role_arn": CLOUD.task_roles["task"],
             },
         )
+
+    def let_task_role_mount(self):
+        """What the stack's own role would be allowed, the role that exists must be allowed by whoever made it."""
+        iam = CLOUD.client("iam")
+        of_role = {"RoleName": CLOUD.task_roles["task"].rsplit("/", 1)[-1], "PolicyName": "mount"}
+        actions = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        document = {"Version": "2012-10-17", "Statement": [statement]}
+        iam.put_role_policy(**of_role, PolicyDocument=json.dumps(document))
+        self.addCleanup(iam.delete_role_policy, **of_role)
 
     def image(self):
         return self.stack.container(self.service)["image"].rsplit("@", 1)[-1]

@@ -127,8 +127,9 @@ pub struct Service {
     /// Policies that are attached to the execution role of the stack's own.
     #[serde(default)]
     pub execution_role_policy_arns: Vec<String>,
-    /// A task role that exists. Default: one that may do what `task_role_policy_arns` and
-    /// `task_role_statements` say, and nothing else.
+    /// A task role that exists. It must allow what the service does, also `elasticfilesystem:ClientMount` and
+    /// `ClientWrite` on file systems that it mounts. Default: one that may do that, what
+    /// `task_role_policy_arns` and `task_role_statements` say, and nothing else.
     pub task_role_arn: Option<String>,
     /// Policies that are attached to the task role of the stack's own.
     #[serde(default)]
