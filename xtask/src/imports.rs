@@ -134,10 +134,10 @@ const RULES: [Rule; 23] = [
         &[
             "aws-config",
             "aws-credential-types",
+            "aws-runtime",
             "aws-sdk-*",
-            // Single calls of services whose SDK crates are too large for a single call.
-            "aws-sigv4",
             "aws-smithy-*",
+            "aws-types",
             "reqwest",
             "tokio",
         ],

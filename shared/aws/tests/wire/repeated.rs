@@ -57,7 +57,7 @@ fn ecs(call: &Call) -> Answer {
 async fn a_revision_and_an_update_are_asked_for_once_even_if_ecs_answers_slowly() {
     let wire = Wire::new(ecs).delayed(|_| SLOW);
     let cloud = wire.patient_cloud();
-    let request = json!({"family": "shop-api"});
+    let request = json!({"family": "shop-api", "containerDefinitions": []});
     let registered = cloud.register_task_definition(&request).await;
     assert_eq!(registered.unwrap(), revision(42));
     let updated = cloud.update_service(&service(), &revision(42)).await;
