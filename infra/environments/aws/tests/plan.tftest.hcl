@@ -97,7 +97,7 @@ run "nothing_that_is_off_for_the_local_cloud_is_off_here" {
   }
 }
 
-run "only_given_roles_and_those_of_templates_are_passed_to_ecs_tasks" {
+run "only_given_roles_and_those_of_templates_are_passed_to_ecs" {
   command = plan
 
   assert {
@@ -106,7 +106,7 @@ run "only_given_roles_and_those_of_templates_are_passed_to_ecs_tasks" {
       ])) == jsonencode([
       "arn:aws:iam::111122223333:role/shop-execution",
       "arn:aws:iam::111122223333:role/longshore/*",
-      { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } },
+      { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } },
     ])
     error_message = "Other roles than the given ones are passed, or to another service."
   }
