@@ -175,7 +175,7 @@ fn registry_image(
 /// The moment of a number of seconds since 1970.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a float that is out of range becomes the last number, which is no moment"
+    reason = "a float that is out of range becomes the last number, and chrono refuses that"
 )]
 fn moment(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)

@@ -99,7 +99,7 @@ pub(crate) fn error(body: &str) -> (Option<String>, String) {
     (text("Code"), text("Message").unwrap_or_default())
 }
 
-/// A list or a structure, of which an empty element is the default.
+/// A list or a structure; an empty element is its default.
 pub(crate) fn or_blank<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
