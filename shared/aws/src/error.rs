@@ -109,6 +109,13 @@ pub(crate) fn unreadable(operation: impl Into<String>, message: impl Into<String
     }
 }
 
+/// Refusals that are over a little later: two registrations of one family at once, and a role that IAM made a moment
+/// ago. ECS has one code, `ClientException`, for these and for all that is wrong with a request.
+const PASSING: [&str; 2] = [
+    "Too many concurrent attempts to create a new revision",
+    "was unable to assume the role",
+];
+
 /// What can be done about an error that a service answered with.
 pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -> ErrorClass {
     match code.unwrap_or_default() {
@@ -144,12 +151,15 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
         "InternalError"
         | "ServiceUnavailable"
         | "OperationAborted"
+        | "OperationAbortedException"
+        | "IncorrectFileSystemLifeCycleState"
         | "SlowDown"
         | "RequestLimitExceeded"
         | "RequestTimeout"
         | "ExpiredToken"
         | "ExpiredTokenException"
         | "UpdateInProgressException" => ErrorClass::Transient,
+        _ if PASSING.iter().any(|words| message.contains(words)) => ErrorClass::Transient,
         code if code.contains("Throttl") || code.contains("TooManyRequests") => {
             ErrorClass::Transient
         }
@@ -250,6 +260,24 @@ mod tests {
                 Some(400),
                 "no such family",
                 ErrorClass::Refused,
+            ),
+            (
+                Some("ClientException"),
+                Some(400),
+                "Too many concurrent attempts to create a new revision of the specified family.",
+                ErrorClass::Transient,
+            ),
+            (
+                Some("ClientException"),
+                Some(400),
+                "ECS was unable to assume the role that was provided for this task.",
+                ErrorClass::Transient,
+            ),
+            (
+                Some("IncorrectFileSystemLifeCycleState"),
+                Some(409),
+                "",
+                ErrorClass::Transient,
             ),
             (
                 Some("ThrottlingException"),
