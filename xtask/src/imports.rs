@@ -197,7 +197,11 @@ const RULES: [Rule; 23] = [
     // It asks a mirror as brew does; tokio is named for its features only.
     rule("longshore-tests", &["longshore-local"], &["tokio", "ureq"]),
     // It pushes images to their registry.
-    rule("xtask", &["longshore-local", "longshore-stack"], &["ureq"]),
+    rule(
+        "xtask",
+        &["longshore-events", "longshore-local", "longshore-stack"],
+        &["ureq"],
+    ),
 ];
 
 /// Crates in which no two files use each other, not even by way of others. Whoever unties another one adds it.

@@ -3,19 +3,7 @@
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
-
-/// What follows the region in hosts: in IPv4, and in IPv4 and IPv6. Each partition has its own, and is known by how
-/// its regions begin.
-const SUFFIXES: [(&str, &str, &str); 8] = [
-    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    ("us-gov-", "amazonaws.com", "api.aws"),
-    ("", "amazonaws.com", "api.aws"),
-];
+use longshore_events::partition::Partition;
 
 /// The names of services where people configure an endpoint for one of them: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
 const SERVICE_IDS: [(&str, &str); 6] = [
@@ -60,16 +48,17 @@ fn own_endpoint(configuration: &SdkConfig, service: &str) -> Option<String> {
 }
 
 fn regional(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
-    let (_, ipv4, both) = SUFFIXES
-        .into_iter()
-        .find(|(start, ..)| region.starts_with(start))
-        .unwrap_or_default();
-    let suffix = if dual_stack { both } else { ipv4 };
+    let partition = Partition::of_region(region);
+    let suffix = match dual_stack {
+        true => format!("api.{}", partition.dual_stack_domain),
+        false => partition.domain.to_owned(),
+    };
+    let is_gov = partition.name == "aws-us-gov";
     // Most endpoints of GovCloud are FIPS's without saying so.
     let says_so = match service {
         "ecr" => true,
-        "events" => !region.starts_with("us-gov-"),
-        _ => dual_stack || !region.starts_with("us-gov-"),
+        "events" => !is_gov,
+        _ => dual_stack || !is_gov,
     };
     let fips = if fips && says_so { "-fips" } else { "" };
     let host = if service == "ecr" && !dual_stack {

@@ -1,5 +1,6 @@
 //! The state bucket, as provisioning uses it: stack files, templates, and routes to be written.
 
+use longshore_events::partition::Partition;
 use longshore_provisioning::ports::{ProvisioningStore, StoredStackFile};
 use longshore_state::{CallError, ErrorClass, WriteCondition};
 use sha2::{Digest, Sha256};
@@ -45,10 +46,8 @@ impl ProvisioningStore for AwsCloud {
             .region()
             .map(AsRef::as_ref)
             .unwrap_or_default();
-        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        Ok(format!(
-            "https://{bucket}.s3.{region}.amazonaws.com{suffix}/{key}"
-        ))
+        let domain = Partition::of_region(region).domain;
+        Ok(format!("https://{bucket}.s3.{region}.{domain}/{key}"))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod image;
 pub mod incoming;
 pub mod longshore;
 pub mod manual;
+pub mod partition;
 pub mod registry;
 pub mod release;
 pub mod s3;

@@ -1,5 +1,7 @@
 //! Full names of images, and the hosts of Amazon ECR's private registries in them.
 
+use crate::partition::{PARTITIONS, Partition};
+
 /// An image's name, taken apart as Docker does it:
 /// `<registry>/<repository>:<tag>@<digest>`, each part but the repository optional.
 ///
@@ -79,17 +81,6 @@ pub enum EcrEndpoint {
     DualStackFips,
 }
 
-/// By partition, the domains of its IPv4 and of its dual-stack hosts. `aws-us-gov` has those of `aws`.
-const DOMAINS: [(&str, &str, &str); 7] = [
-    ("aws", "amazonaws.com", "on.aws"),
-    ("aws-cn", "amazonaws.com.cn", "on.amazonwebservices.com.cn"),
-    ("aws-eusc", "amazonaws.eu", "on.amazonwebservices.eu"),
-    ("aws-iso", "c2s.ic.gov", "on.aws.ic.gov"),
-    ("aws-iso-b", "sc2s.sgov.gov", "on.aws.scloud"),
-    ("aws-iso-e", "cloud.adc-e.uk", "on.cloud-aws.adc-e.uk"),
-    ("aws-iso-f", "csp.hci.ic.gov", "on.aws.hci.ic.gov"),
-];
-
 /// CloudFormation's word for a partition's domain.
 const OPEN_DOMAIN: &str = "${AWS::URLSuffix}";
 
@@ -110,10 +101,10 @@ impl<'a> EcrRegistry<'a> {
             _ => return None,
         };
         let (region, domain) = rest.split_once('.')?;
-        let is_domain = DOMAINS
-            .iter()
-            .any(|(_, ipv4, dual_stack)| domain == if is_dual_stack { *dual_stack } else { *ipv4 })
-            || (domain == OPEN_DOMAIN && !is_dual_stack);
+        let is_domain = PARTITIONS.iter().any(|partition| match is_dual_stack {
+            true => domain.strip_prefix("on.") == Some(partition.dual_stack_domain),
+            false => domain == partition.domain,
+        }) || (domain == OPEN_DOMAIN && !is_dual_stack);
         let is_account = account == "${AWS::AccountId}"
             || account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         let is_region = region == "${AWS::Region}"
@@ -131,9 +122,6 @@ impl<'a> EcrRegistry<'a> {
 
 /// The standard host of an account's registry. `partition` is that of the account's ARNs.
 pub fn ecr_host(partition: &str, account: &str, region: &str) -> String {
-    let domain = DOMAINS
-        .iter()
-        .find(|(name, ..)| *name == partition)
-        .map_or("amazonaws.com", |(_, domain, _)| domain);
+    let domain = Partition::named(partition).domain;
     format!("{account}.dkr.ecr.{region}.{domain}")
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use longshore_events::partition::Partition;
 use longshore_local::client::{Client, Credentials, JsonService};
 use serde_json::json;
 use ureq::http::{Response, StatusCode};
@@ -95,9 +96,12 @@ impl Registry {
             .or_else(|| variable("AWS_DEFAULT_REGION"))
             .context("AWS_REGION is not set")?;
         let endpoint = variable("AWS_ENDPOINT_URL");
-        let address = endpoint
-            .clone()
-            .unwrap_or_else(|| format!("https://api.ecr.{region}.{}", suffix(&region)));
+        let address = endpoint.clone().unwrap_or_else(|| {
+            format!(
+                "https://api.ecr.{region}.{}",
+                Partition::of_region(&region).domain
+            )
+        });
         // The local client signs requests of this process, and finds what it encrypts with here. An error says that
         // it is there already.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -164,15 +168,6 @@ impl Registry {
 struct Access {
     token: String,
     registry: String,
-}
-
-/// The endpoints of AWS's partitions: the AWS General Reference, "AWS service endpoints".
-fn suffix(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    }
 }
 
 /// A repository of a registry.
