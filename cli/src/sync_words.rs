@@ -124,7 +124,7 @@ pub fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
         RunOutcome::Completed { sync_id, result } => {
             let result_in_words = result_in_words(result);
             let mut text = format!("sync {sync_id} completed: {result_in_words}\n");
-            text.push_str(&shortcomings_in_words(result));
+            text.push_str(&troubles_in_words(result));
             text
         }
         RunOutcome::Failed {
@@ -136,20 +136,21 @@ pub fn outcome_in_words(stack: &str, outcome: &RunOutcome) -> String {
                 "sync {sync_id} failed: {reason}; {NOT_PUBLISHED}\n{}\n",
                 result_in_words(result)
             );
-            list(
-                &mut text,
-                &result.transfer.failures,
-                "file",
-                failure_in_words,
-            );
-            text.push_str(&shortcomings_in_words(result));
+            text.push_str(&troubles_in_words(result));
             text
         }
     }
 }
 
-/// What somebody should look at, although it kept no file back: a line each.
-fn shortcomings_in_words(result: &SyncOutcome) -> String {
+/// The files that failed, and what somebody should look at although it kept no file back: a line each.
+fn troubles_in_words(result: &SyncOutcome) -> String {
+    let mut text = String::new();
+    list(
+        &mut text,
+        &result.transfer.failures,
+        "file",
+        failure_in_words,
+    );
     let mut warnings = result.warnings.clone();
     warnings.extend(
         result
@@ -161,7 +162,8 @@ fn shortcomings_in_words(result: &SyncOutcome) -> String {
         let manifests = counted(result.missing_manifests, "manifest");
         warnings.push(format!("{manifests} missing: {MANIFESTS_MISSING}"));
     }
-    warnings_in_words(&warnings)
+    text.push_str(&warnings_in_words(&warnings));
+    text
 }
 
 fn result_in_words(result: &SyncOutcome) -> String {
@@ -202,13 +204,7 @@ pub fn status_in_words(status: &SyncStatus) -> String {
                 let _ = writeln!(text, "{}", progress(status, sync));
             } else if let Some(result) = &sync.outcome {
                 let _ = writeln!(text, "{}", result_in_words(result));
-                list(
-                    &mut text,
-                    &result.transfer.failures,
-                    "file",
-                    failure_in_words,
-                );
-                text.push_str(&shortcomings_in_words(result));
+                text.push_str(&troubles_in_words(result));
             }
         }
     }

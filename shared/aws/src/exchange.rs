@@ -32,7 +32,6 @@ use crate::error::with_causes;
 pub(crate) type ReadError = fn(&str) -> (Option<String>, String);
 
 /// A request.
-#[derive(Clone)]
 pub(crate) struct Exchange {
     /// `GET`, `POST`.
     pub method: &'static str,
@@ -135,7 +134,7 @@ impl Exchange {
                 Err(OrchestratorError::operation(NoSuccess(error.build())))
             })
             .build()
-            .invoke(self.clone())
+            .invoke(self)
             .await;
         answer.map_err(|error| match &error {
             SdkError::ServiceError(refused) => Unsuccessful::Refused {

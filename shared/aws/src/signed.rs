@@ -1,6 +1,6 @@
 //! Calls of services without their SDK crate: signed HTTP, in JSON or in the older form with answers in XML. A crate
 //! of the SDK takes minutes to build, each time, and holds every operation of its service; Longshore needs one of EC2's
-//! 800, and ten of CloudFormation's. The crates are used where uploads, checksums and retries need more than this.
+//! 800, and thirteen of CloudFormation's. The crates are used where uploads, checksums and retries need more than this.
 
 use aws_config::SdkConfig;
 use longshore_state::{CallError, ErrorClass};

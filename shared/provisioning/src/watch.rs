@@ -187,6 +187,19 @@ struct Rest<'a> {
     at: DateTime<Utc>,
 }
 
+impl<'a> Rest<'a> {
+    /// As an event says it.
+    fn of(change: &'a StackChange) -> Self {
+        Self {
+            stack_id: &change.stack_id,
+            status: &change.status,
+            reason: change.reason.as_deref(),
+            token: change.client_request_token.as_deref(),
+            at: change.at,
+        }
+    }
+}
+
 impl<C: Cloud + StackObserver> Watch<'_, C> {
     /// Takes in an event while the record says that the stack is changing.
     async fn take_in(
@@ -219,14 +232,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             if is_import(operation, token) && phase == StackPhase::Ready {
                 return Ok(StackOutcome::Imported);
             }
-            let rest = Rest {
-                stack_id: &change.stack_id,
-                status: &change.status,
-                reason: change.reason.as_deref(),
-                token,
-                at: change.at,
-            };
-            return self.close(record, version, rest).await;
+            return self.close(record, version, Rest::of(change)).await;
         }
         let before = operation.clone();
         operation.started_at.get_or_insert(change.at);
@@ -283,14 +289,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             self.cloud.save_stack(&record, version).await?;
             return Ok(StackOutcome::Changing);
         }
-        let rest = Rest {
-            stack_id: &change.stack_id,
-            status: &change.status,
-            reason: change.reason.as_deref(),
-            token,
-            at: change.at,
-        };
-        self.close_as(record, version, rest).await
+        self.close_as(record, version, Rest::of(change)).await
     }
 
     /// The change that somebody began past Longshore, with the images that its services ran.

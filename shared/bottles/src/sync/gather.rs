@@ -76,6 +76,19 @@ pub(crate) struct ReadIndex {
     pub(crate) warnings: Vec<String>,
 }
 
+impl ReadIndex {
+    /// What the index files beside the index must agree with, in a mirror with these settings.
+    pub(crate) fn generation<'a>(&'a self, settings: &'a MirrorSettings) -> Generation<'a> {
+        Generation {
+            index: &self.index,
+            platforms: &self.platforms,
+            selection: &settings.selection,
+            private_hosts: &settings.private_hosts,
+            wanted: &self.wanted,
+        }
+    }
+}
+
 /// What a source did not give, although the mirror has it or its index names it: every sync asks for it
 /// again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -412,13 +425,7 @@ impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
             Err(error) if is_lasting(error.class) => return self.refused(file, &error, read).await,
             Err(error) => return Err(error),
         };
-        let generation = Generation {
-            index: &read.index,
-            platforms: &read.platforms,
-            selection: &settings.selection,
-            private_hosts: &settings.private_hosts,
-            wanted: &read.wanted,
-        };
+        let generation = read.generation(settings);
         if let Err(problem) = generation.check(file, &body) {
             return Ok(Beside::Wrong(format!("index file {file}: {problem}")));
         }

@@ -13,7 +13,6 @@ use crate::layout;
 use crate::ports::{Source, SyncCloud};
 use crate::selection::WantedBottle;
 use crate::settings::MirrorSettings;
-use crate::signed::Generation;
 use crate::sync::advance::hex;
 use crate::sync::gather::{
     Asking, HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, Missing, ReadIndex, index,
@@ -164,13 +163,7 @@ async fn wrong_index_files<C: SyncCloud>(
     read: &ReadIndex,
     listed: &BTreeSet<String>,
 ) -> Result<Vec<RefusedEntry>, CallError> {
-    let generation = Generation {
-        index: &read.index,
-        platforms: &read.platforms,
-        selection: &settings.selection,
-        private_hosts: &settings.private_hosts,
-        wanted: &read.wanted,
-    };
+    let generation = read.generation(settings);
     let mut wrong = Vec::new();
     for key in listed {
         let Some(file) = layout::index_file(key).filter(|file| *file != INDEX) else {
