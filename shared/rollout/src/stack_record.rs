@@ -363,6 +363,21 @@ impl StackRecord {
         true
     }
 
+    /// What waited since `pending` was written is given up, which `refused` tells. A newer request of the same
+    /// container goes on waiting, and one that was given up before is not told again.
+    pub fn waited_in_vain(
+        &mut self,
+        pending: &PendingPush,
+        refused: LongshoreEvent,
+        worker: &Worker,
+    ) {
+        let before = self.pending_pushes.len();
+        self.pending_pushes.retain(|_, other| other != pending);
+        if self.pending_pushes.len() < before {
+            self.tell(refused, worker);
+        }
+    }
+
     fn summary(&self) -> StackSummary {
         self.operation.summary(&self.stack)
     }

@@ -23,7 +23,7 @@ use crate::engine::{
 };
 use crate::outbox;
 use crate::ports::{Cloud, RolloutState};
-use crate::record::{Deployment, Record, Request, Running, State};
+use crate::record::{Deployment, Record, Request, Running, State, refusal};
 use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
 
 /// How many stacks a reconcile looks at side by side.
@@ -253,12 +253,36 @@ async fn pursue<C: Cloud>(
     match outcome {
         Ok(outcome) => Ok(outcome.outcome),
         Err(DeployError::Refused { reason, .. }) => {
-            tell_refusal(cloud, request.summary(follower), &reason, worker)
+            give_up(cloud, pending, &reason, worker)
                 .await
                 .map_err(|error| call_failed(&follower.owner(), &request.image, error))?;
             Ok(Outcome::Failed { reason })
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Tells that what waited was refused, and takes it out with the same write: whatever fails for its service
+/// afterwards, it is not told again.
+async fn give_up<C: Cloud>(
+    cloud: &C,
+    pending: &PendingPush,
+    reason: &str,
+    worker: &Worker,
+) -> Result<(), CallError> {
+    let PendingPush { request, follower } = pending;
+    let key = StackKey(&follower.stack);
+    let Some(stored) = load(cloud, &key).await? else {
+        return Ok(());
+    };
+    let refused = refusal(request.summary(follower), reason, worker);
+    let written = change(cloud, &key, stored, |record| {
+        record.waited_in_vain(pending, refused.clone(), worker);
+    })
+    .await?;
+    match written {
+        Some((record, version)) => flush(cloud, record, version, worker).await,
+        None => Ok(()),
     }
 }
 
