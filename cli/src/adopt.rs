@@ -39,11 +39,11 @@ fn policy(arguments: PolicyArguments) -> Option<ImagePolicy> {
 }
 
 fn text(adoption: &Adoption) -> String {
-    let follower = &adoption.follower;
-    let name = format!("{}/{}", follower.stack, follower.service);
+    let subscriber = &adoption.subscriber;
+    let name = format!("{}/{}", subscriber.stack, subscriber.service);
     let containers = [
-        &[follower.container.clone()][..],
-        &follower.other_containers,
+        &[subscriber.container.clone()][..],
+        &subscriber.other_containers,
     ]
     .concat();
     let mut parts = vec![format!(
@@ -52,9 +52,9 @@ fn text(adoption: &Adoption) -> String {
          container: {}\n\
          runs now:  {}\n\
          next:      {}",
-        follower.ecs_service,
-        follower.cluster,
-        in_words(&follower.image_policy),
+        subscriber.ecs_service,
+        subscriber.cluster,
+        in_words(&subscriber.image_policy),
         adoption.repository,
         adoption.repository,
         containers.join(", "),
@@ -123,7 +123,7 @@ fn in_words(policy: &ImagePolicy) -> String {
 #[cfg(test)]
 mod tests {
     use longshore_events::image::Image;
-    use longshore_testkit::{digest, follower};
+    use longshore_testkit::{digest, subscriber};
 
     use super::*;
 
@@ -132,7 +132,7 @@ mod tests {
     fn adoption() -> Adoption {
         Adoption {
             repository: "shop/api".to_owned(),
-            follower: follower("api"),
+            subscriber: subscriber("api"),
             task_definition: "arn:aws:ecs:eu-west-1:111122223333:task-definition/api:7".to_owned(),
             running_image: RUNNING.to_owned(),
             newest: Some(Image {

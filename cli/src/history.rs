@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::Source;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_report::words::{Asker, duration, image_name, second};
 use longshore_rollout::history::history;
 use longshore_rollout::ports::Cloud;
@@ -14,19 +14,19 @@ use crate::status::state_of;
 
 /// Shows the deployments of a service, the newest first.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::Result<String> {
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: arguments.service.stack.clone(),
         service: arguments.service.service.clone(),
     };
     let limit = usize::try_from(arguments.limit)?;
-    let deployments = history(cloud, &owner, limit).await?;
+    let deployments = history(cloud, &service_id, limit).await?;
     if arguments.output == Output::Json {
         return Ok(serde_json::to_string_pretty(&deployments)?);
     }
     if deployments.is_empty() {
         return Ok(format!(
             "nothing was deployed to {}/{} yet",
-            owner.stack, owner.service
+            service_id.stack, service_id.service
         ));
     }
     Ok(table(&deployments))

@@ -1,7 +1,7 @@
 //! `longshore logs`.
 
 use anyhow::bail;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, short_name};
 use longshore_rollout::history::{ContainerLog, DeploymentLogs, logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
@@ -21,11 +21,11 @@ pub async fn run<C: Cloud + TaskLogs>(
         output,
     } = arguments;
     let name = format!("{}/{}", service.stack, service.service);
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: service.stack.clone(),
         service: service.service.clone(),
     };
-    let found = logs(cloud, &owner, *deployment, *lines).await?;
+    let found = logs(cloud, &service_id, *deployment, *lines).await?;
     match (found, deployment, output) {
         (None, Some(number), _) => bail!(
             "{name} has no deployment {number}; those that it has are shown by: longshore history {name}"

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
@@ -15,7 +15,12 @@ use crate::outcome::{waits_for, with_note};
 /// Shows the last deployment of every service that the filter lets through.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Result<String> {
     let filter = arguments.filter.as_deref();
-    let statuses = status(cloud, |owner| is_wanted(owner, filter), Utc::now()).await?;
+    let statuses = status(
+        cloud,
+        |service_id| is_wanted(service_id, filter),
+        Utc::now(),
+    )
+    .await?;
     if arguments.output == Output::Json {
         return Ok(serde_json::to_string_pretty(&statuses)?);
     }
@@ -28,10 +33,10 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Re
     Ok(table(&statuses))
 }
 
-fn is_wanted(owner: &Owner, filter: Option<&str>) -> bool {
+fn is_wanted(service_id: &ServiceId, filter: Option<&str>) -> bool {
     filter.is_none_or(|filter| match filter.split_once('/') {
-        Some((stack, service)) => owner.stack == stack && owner.service == service,
-        None => owner.stack == filter,
+        Some((stack, service)) => service_id.stack == stack && service_id.service == service,
+        None => service_id.stack == filter,
     })
 }
 
@@ -153,7 +158,7 @@ pub mod tests {
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
     use longshore_rollout::status::RunningTasks;
     use longshore_state::Worker;
-    use longshore_testkit::{altered, digest, follower};
+    use longshore_testkit::{altered, digest, subscriber};
     use serde_json::json;
 
     use super::*;
@@ -190,7 +195,8 @@ pub mod tests {
             id: "one".to_owned(),
             now: at(10),
         };
-        let claimed = Deployment::claim(None, &follower("api"), &request("v3"), &running, &worker);
+        let claimed =
+            Deployment::claim(None, &subscriber("api"), &request("v3"), &running, &worker);
         let finished_at = (!state.is_open()).then(|| at(100));
         altered(
             &claimed,

@@ -12,7 +12,7 @@ use longshore_bottles::index::{Index, IndexReader};
 use longshore_bottles::inventory::Inventory;
 use longshore_bottles::plan::{count, difference, shrunk};
 use longshore_bottles::selection::{Selection, WantedBottle, problems, wanted};
-use longshore_bottles::settings::{THRESHOLD_BYTES, TaskPlace};
+use longshore_bottles::settings::{THRESHOLD_BYTES, TaskLocation};
 use longshore_bottles::{estimate, shards};
 use longshore_events::longshore::{FileCount, RefusedEntry, RunsOn};
 use longshore_events::transfer::TransferItem;
@@ -274,8 +274,8 @@ fn runs_on(new: &[WantedBottle], bytes: u64) -> RunsOn {
 }
 
 /// What tasks run on where a stack says nothing else, as far as it makes their price.
-fn usual_place() -> TaskPlace {
-    TaskPlace {
+fn usual_place() -> TaskLocation {
+    TaskLocation {
         cluster_arn: String::new(),
         task_definition_family: String::new(),
         container_name: String::new(),

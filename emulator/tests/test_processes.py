@@ -88,5 +88,5 @@ class Processes(unittest.TestCase):
         self.assertFalse((self.cloud.directory / "cloud.json").exists())
 
     def _wait_until_gone(self, processes):
-        # What is killed stays in the list of processes until its new parent has looked after it.
+        # What is killed stays in the list of processes until its new parent has reconciled it.
         wait_until("all of them are gone", lambda: not [pid for pid in processes if alive(pid)], seconds=5)

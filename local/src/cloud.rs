@@ -165,7 +165,7 @@ pub fn start(
     // Kept open until this process ends, when the system closes it, even after a SIGKILL.
     std::mem::forget(child.stdin.take());
     let started = wait_until("the local cloud to answer", START_PATIENCE, || {
-        if let Some(status) = child.try_wait().context("look after the local cloud")? {
+        if let Some(status) = child.try_wait().context("reconcile the local cloud")? {
             bail!("the local cloud ended with {status}");
         }
         Ok(match running(directory)? {

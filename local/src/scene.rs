@@ -427,9 +427,9 @@ impl Service {
 pub fn put_route(
     environment: &Environment,
     repository: &str,
-    followers: &[&Service],
+    subscribers: &[&Service],
 ) -> Result<()> {
-    let followers: Vec<Value> = followers
+    let subscribers: Vec<Value> = subscribers
         .iter()
         .map(|service| {
             json!({
@@ -443,7 +443,7 @@ pub fn put_route(
         })
         .collect();
     let key = format!("routes/{repository}.json");
-    let route = json!({"repository": repository, "followers": followers}).to_string();
+    let route = json!({"repository": repository, "subscribers": subscribers}).to_string();
     environment
         .client()
         .put_object(&environment.applied.state_bucket_name, &key, &route)
@@ -455,7 +455,7 @@ pub fn put_route(
 ///
 /// # Errors
 /// When S3 refuses, or the route cannot be read.
-pub fn followers(environment: &Environment, repository: &str) -> Result<Vec<Value>> {
+pub fn subscribers(environment: &Environment, repository: &str) -> Result<Vec<Value>> {
     let key = format!("routes/{repository}.json");
     let text = environment
         .client()
@@ -465,7 +465,7 @@ pub fn followers(environment: &Environment, repository: &str) -> Result<Vec<Valu
         return Ok(Vec::new());
     };
     let route: Value = serde_json::from_str(&text).with_context(|| format!("read {key}"))?;
-    Ok(route["followers"].as_array().cloned().unwrap_or_default())
+    Ok(route["subscribers"].as_array().cloned().unwrap_or_default())
 }
 
 /// What [`Service::runs`] found.

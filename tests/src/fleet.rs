@@ -98,7 +98,7 @@ impl Fleet {
     /// When S3 refuses.
     pub fn follow(&self) -> Result<()> {
         for repository in 0..self.repositories {
-            let followers: Vec<Value> = (0..self.services)
+            let subscribers: Vec<Value> = (0..self.services)
                 .filter(|service| self.repository_of(*service) == repository)
                 .map(|service| {
                     json!({
@@ -113,7 +113,7 @@ impl Fleet {
                 .collect();
             let repository = self.repository(repository);
             let key = format!("routes/{repository}.json");
-            let route = json!({"repository": repository, "followers": followers}).to_string();
+            let route = json!({"repository": repository, "subscribers": subscribers}).to_string();
             let bucket = &self.environment.applied.state_bucket_name;
             self.environment
                 .client()
@@ -209,7 +209,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the control server does not answer.
-    pub fn count_told(&self, words: &[&str]) -> Result<usize> {
+    pub fn count_published(&self, words: &[&str]) -> Result<usize> {
         let messages = messages_of(&self.environment, &self.stack)?;
         let told: BTreeSet<&str> = messages
             .iter()

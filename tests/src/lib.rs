@@ -32,7 +32,11 @@ fn messages_of(environment: &Environment, stack: &str) -> Result<Vec<SlackMessag
 }
 
 /// Waits for a message of a stack that holds all of these words.
-fn wait_until_told(environment: &Environment, stack: &str, words: &[&str]) -> Result<SlackMessage> {
+fn wait_until_published(
+    environment: &Environment,
+    stack: &str,
+    words: &[&str],
+) -> Result<SlackMessage> {
     let what = format!("a message of {stack} with {}", words.join(", "));
     wait_until(&what, PATIENCE, || {
         let messages = messages_of(environment, stack)?;
@@ -116,7 +120,7 @@ impl Scene {
     ///
     /// # Errors
     /// When the control server does not answer.
-    pub fn count_told(&self, words: &[&str]) -> Result<usize> {
+    pub fn count_published(&self, words: &[&str]) -> Result<usize> {
         Ok(self
             .messages()?
             .iter()
@@ -128,8 +132,8 @@ impl Scene {
     ///
     /// # Errors
     /// When none comes.
-    pub fn wait_until_told(&self, words: &[&str]) -> Result<SlackMessage> {
-        wait_until_told(&self.environment, &self.service.stack, words)
+    pub fn wait_until_published(&self, words: &[&str]) -> Result<SlackMessage> {
+        wait_until_published(&self.environment, &self.service.stack, words)
     }
 
     /// Waits for a line with these words in a function's log.

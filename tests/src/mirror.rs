@@ -8,7 +8,7 @@ use longshore_local::mirror::Mirror;
 use longshore_local::scene::{Network, put_stack_file};
 use serde_json::{Value, json};
 
-use crate::{messages_of, wait_until_told};
+use crate::{messages_of, wait_until_published};
 
 /// A stack with a mirror, what it mirrors, and what is told of it.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl MirrorScene {
         let network = Network::create(environment)?;
         let file = scene.mirror.file(&network, &scene.published);
         put_stack_file(environment, &scene.mirror.stack, &file)?;
-        scene.wait_until_told(&["stack ready"])?;
+        scene.wait_until_published(&["stack ready"])?;
         Ok(scene)
     }
 
@@ -102,7 +102,7 @@ impl MirrorScene {
     ///
     /// # Errors
     /// When the control server does not answer.
-    pub fn count_told(&self, words: &[&str]) -> Result<usize> {
+    pub fn count_published(&self, words: &[&str]) -> Result<usize> {
         let messages = self.messages()?;
         Ok(messages
             .iter()
@@ -114,8 +114,8 @@ impl MirrorScene {
     ///
     /// # Errors
     /// When none comes.
-    pub fn wait_until_told(&self, words: &[&str]) -> Result<SlackMessage> {
-        wait_until_told(&self.environment, &self.mirror.stack, words)
+    pub fn wait_until_published(&self, words: &[&str]) -> Result<SlackMessage> {
+        wait_until_published(&self.environment, &self.mirror.stack, words)
     }
 
     /// The requests for a bottle's content that were answered with bytes of it, in order.

@@ -213,20 +213,20 @@ class Stack:
         return found[0] if found else None
 
     def route(self, repository):
-        """The followers of a repository."""
+        """The subscribers of a repository."""
         route = CLOUD.read(f"routes/{repository}.json")
-        return route["followers"] if route else []
+        return route["subscribers"] if route else []
 
-    def wait_for_route(self, repository, followers=1):
-        """The followers of a repository, as soon as there are so many."""
+    def wait_for_route(self, repository, subscribers=1):
+        """The subscribers of a repository, as soon as there are so many."""
 
         def look():
             found = self.route(repository)
-            if len(found) != followers:
-                raise NotYet(f"{len(found)} followers")
+            if len(found) != subscribers:
+                raise NotYet(f"{len(found)} subscribers")
             return found
 
-        return until(f"{repository} to have {followers} followers", look)
+        return until(f"{repository} to have {subscribers} subscribers", look)
 
     def tags(self, resource_type, physical):
         """The tags of a resource, asked from its own service."""

@@ -153,9 +153,9 @@ class InsightxiTest(StackCase):
 
     def test_each_repository_is_followed_by_its_service(self):
         for service in PORTS:
-            [follower] = self.stack.route(f"{service}-service")
+            [subscriber] = self.stack.route(f"{service}-service")
             self.assert_holds(
-                follower,
+                subscriber,
                 stack="insightxi-prod",
                 service=service,
                 cluster="insightxi-prod-cluster",

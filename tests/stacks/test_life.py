@@ -61,8 +61,8 @@ class ImageTest(SmallCase):
 
         self.stack.apply(text)
         self.stack.wait_until_runs(self.service, first)
-        [follower] = self.stack.route(self.repository)
-        self.assertEqual(follower["stack"], self.name)
+        [subscriber] = self.stack.route(self.repository)
+        self.assertEqual(subscriber["stack"], self.name)
 
         second = account.push(self.repository, "v2")
         self.stack.wait_until_runs(self.service, second)
@@ -136,7 +136,7 @@ class ImageTest(SmallCase):
         destroyed = CLOUD.provision("destroy", self.name)
         CLOUD.told(f"Stack destroyed: {self.name}", destroyed["operation_id"], of=self.name)
         self.assertIn(self.stack.status(), (None, "DELETE_COMPLETE"))
-        self.stack.wait_for_route(self.repository, followers=0)
+        self.stack.wait_for_route(self.repository, subscribers=0)
         self.assertEqual(self.stack.log_group(f"/ecs/{self.name}/api")["creationTime"], made)
 
         with self.subTest("a push that no service subscribes to any more is ignored"):
@@ -283,7 +283,7 @@ class FailureTest(SmallCase):
         self.assertIn("circuit breaker", told.lower())
         self.assertEqual(self.stack.status(), "UPDATE_ROLLBACK_COMPLETE")
 
-        # CloudFormation went back to the template of the first image; the pushed one is put back.
+        # CloudFormation went back to the template of the first image; the pushed one is restored.
         self.stack.wait_until_runs(self.service, second)
         self.assertNotEqual(first, second)
         self.assertEqual(self.stack.task_definition(self.service)["cpu"], "256")
@@ -305,7 +305,7 @@ class FirstCreationTest(SmallCase):
         self.assertIn("ROLLBACK_COMPLETE", told)
         self.assertIn("AWS::ECS::Service", told)
         self.assertEqual(self.stack.status(), "ROLLBACK_COMPLETE")
-        self.stack.wait_for_route(self.repository, followers=0)
+        self.stack.wait_for_route(self.repository, subscribers=0)
 
         self.stack.apply(small(self.name))
         self.assertEqual(self.stack.status(), "CREATE_COMPLETE")
@@ -406,11 +406,11 @@ class EnvironmentsTest(unittest.TestCase):
             for name, stack in stacks.items()
         }
         self.assertEqual(cpu, {"dev": "256", "prod": "512"})
-        followers = {
+        subscribers = {
             one["stack"]: one["ecs_service"] for one in stacks["dev"].route("ferry-api")
         }
         self.assertEqual(
-            followers, {"ferry-dev": "ferry-dev-api", "ferry-prod": "ferry-prod-api"}
+            subscribers, {"ferry-dev": "ferry-dev-api", "ferry-prod": "ferry-prod-api"}
         )
 
         second = account.push("ferry-api", "v2")
@@ -426,9 +426,9 @@ class EnvironmentsTest(unittest.TestCase):
         CLOUD.told("Stack destroyed: ferry-dev", destroyed["operation_id"], of="ferry-dev")
 
         def only_production_follows():
-            followers = [one["stack"] for one in stacks["prod"].route("ferry-api")]
-            if followers != ["ferry-prod"]:
-                raise NotYet(f"followers {followers}")
+            subscribers = [one["stack"] for one in stacks["prod"].route("ferry-api")]
+            if subscribers != ["ferry-prod"]:
+                raise NotYet(f"subscribers {subscribers}")
 
         until("only production to follow", only_production_follows)
         third = account.push("ferry-api", "v3")

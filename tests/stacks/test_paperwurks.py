@@ -98,14 +98,14 @@ class Differences:
             self.assertEqual(variable, {"name": "ENVIRONMENT", "value": self.environment})
 
     def test_versions_are_followed_after_a_migration_and_in_order(self):
-        followers = {
+        subscribers = {
             one["service"]: one
             for one in self.stack.route("paperwurks-backend")
             if one["stack"] == self.stack.name
         }
-        backend, webhooks = followers["backend"], followers["webhooks"]
-        for follower in (backend, webhooks):
-            self.assertEqual(follower["image_policy"], {"semver": ">=1, <2"})
+        backend, webhooks = subscribers["backend"], subscribers["webhooks"]
+        for subscriber in (backend, webhooks):
+            self.assertEqual(subscriber["image_policy"], {"semver": ">=1, <2"})
         self.assertEqual(
             backend["rollout"]["before_tasks"],
             [{"name": "migrate", "command": ["migrate"], "timeout_minutes": 15}],

@@ -93,9 +93,9 @@ class ClasslaByTerraformTest(TerraformCase):
 
         self.wait_for_ready()
         with self.subTest("pushes find the service"):
-            [follower] = self.stack.wait_for_route(self.repository)
+            [subscriber] = self.stack.wait_for_route(self.repository)
             self.assert_holds(
-                follower, stack=self.stack.name, service="backend", ecs_service=self.service
+                subscriber, stack=self.stack.name, service="backend", ecs_service=self.service
             )
 
         with self.subTest("a second plan is empty"):
@@ -119,7 +119,7 @@ class ClasslaByTerraformTest(TerraformCase):
 
         self.terraform.destroy()
         self.wait_for_the_end()
-        self.stack.wait_for_route(self.repository, followers=0)
+        self.stack.wait_for_route(self.repository, subscribers=0)
 
 
 class HomebrewBottlesSyncByTerraformTest(TerraformCase):
@@ -214,9 +214,9 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
 
         self.wait_for_ready()
         with self.subTest("pushes find the service"):
-            [follower] = self.stack.wait_for_route(self.repository)
+            [subscriber] = self.stack.wait_for_route(self.repository)
             self.assert_holds(
-                follower, stack=self.stack.name, service="sync", ecs_service=self.service
+                subscriber, stack=self.stack.name, service="sync", ecs_service=self.service
             )
 
         with self.subTest("a second plan is empty"):
@@ -245,7 +245,7 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
             for arn in CLOUD.task_roles.values():
                 self.assertEqual(iam.get_role(RoleName=arn.rsplit("/", 1)[-1])["Role"]["Arn"], arn)
             self.assertEqual(self.stack.security_group(self.group)["GroupId"], self.group)
-        self.stack.wait_for_route(self.repository, followers=0)
+        self.stack.wait_for_route(self.repository, subscribers=0)
 
 
 class StellarInsightsByTerraformTest(TerraformCase):

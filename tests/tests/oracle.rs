@@ -204,7 +204,7 @@ fn ecs_deploy_registers_the_same_task_definition_for_the_same_image() -> Result<
     let (before, tags_before) = described(&scene, &whole)?;
 
     let second = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     let by_longshore = task_definition_of(&scene)?;
     ensure!(by_longshore != whole, "Longshore registered nothing");
 

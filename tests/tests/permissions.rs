@@ -11,7 +11,7 @@ use longshore_tests::{MirrorScene, Scene};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-/// An inline policy of a function's role with some actions taken out; the policy is put back when this goes.
+/// An inline policy of a function's role with some actions taken out; the policy is restored when this goes.
 struct Without<'environment> {
     environment: &'environment Environment,
     role: String,
@@ -138,7 +138,7 @@ fn without_a_permission_the_function_fails_and_its_event_is_in_the_dead_letter_q
         .context("no event tells of the push")?;
     scene.environment.control().send_event(&event)?;
     scene.wait_until_runs(&digest)?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     Ok(())
 }
 

@@ -32,13 +32,13 @@ fn push_event(scene: &Scene, tag: &str) -> Result<Value> {
 fn a_push_of_a_followed_tag_rolls_out_both_tasks_and_slack_is_told_once() -> Result<()> {
     let scene = Scene::new("pushed")?;
     let digest = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["started", "v2"])?;
+    scene.wait_until_published(&["started", "v2"])?;
     scene.wait_until_runs(&digest)?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     stays_so("each is told once and nothing else is", QUIET, || {
         let counts = (
-            scene.count_told(&["started"])?,
-            scene.count_told(&["succeeded"])?,
+            scene.count_published(&["started"])?,
+            scene.count_published(&["succeeded"])?,
             scene.messages()?.len(),
         );
         Ok(if counts == (1, 1, 2) {
@@ -87,7 +87,7 @@ fn a_registered_task_definition_differs_only_in_the_image_and_keeps_the_count() 
 fn the_same_push_again_changes_nothing_and_tells_nothing() -> Result<()> {
     let scene = Scene::new("repeated")?;
     let digest = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     let definitions = scene.service.count_task_definitions(&scene.environment)?;
     let told = scene.messages()?.len();
     scene
@@ -113,9 +113,9 @@ fn the_same_push_again_changes_nothing_and_tells_nothing() -> Result<()> {
 fn events_of_ecs_that_come_again_and_in_the_wrong_order_change_nothing() -> Result<()> {
     let scene = Scene::new("disordered")?;
     scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     let third = scene.push("v3", &serves("v3"))?;
-    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_published(&["succeeded", "v3"])?;
     let told = scene.messages()?.len();
     let name = scene.service.ecs_name();
     let mut events = scene.environment.control().events()?;
@@ -149,7 +149,7 @@ fn a_push_for_two_architectures_is_one_deployment_of_its_index() -> Result<()> {
         "v2",
         &serves("v2"),
     )?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     scene.wait_until_runs(&digest)?;
     let events = scene.environment.control().events()?;
     let pushes = events
@@ -165,7 +165,7 @@ fn a_push_for_two_architectures_is_one_deployment_of_its_index() -> Result<()> {
         "two children and an index give three events, not {pushes}"
     );
     ensure!(
-        scene.count_told(&["started"])? == 1,
+        scene.count_published(&["started"])? == 1,
         "it was started more than once"
     );
     Ok(())
@@ -187,7 +187,7 @@ fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
         })
     })?;
     let newer = scene.push("v3", &serves("v3"))?;
-    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_published(&["succeeded", "v3"])?;
     scene.wait_until_runs(&newer)?;
     // The older push is delivered once more, late.
     let told = scene.messages()?.len();
@@ -212,9 +212,9 @@ fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
 fn a_failing_image_is_rolled_back_and_the_reason_is_told() -> Result<()> {
     let scene = Scene::new("broken")?;
     let good = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     scene.push("v3", &fails("cannot reach the database"))?;
-    let message = scene.wait_until_told(&["rolled back", "v3", "exited with 1"])?;
+    let message = scene.wait_until_published(&["rolled back", "v3", "exited with 1"])?;
     ensure!(
         !message.says(&["succeeded"]),
         "a rollback reads like a success: {}",
@@ -222,7 +222,7 @@ fn a_failing_image_is_rolled_back_and_the_reason_is_told() -> Result<()> {
     );
     scene.wait_until_runs(&good)?;
     stays_so("the rollback is not told as a success", QUIET, || {
-        let succeeded = scene.count_told(&["succeeded"])?;
+        let succeeded = scene.count_published(&["succeeded"])?;
         Ok(if succeeded == 1 {
             Seen::Yes(())
         } else {
@@ -233,7 +233,7 @@ fn a_failing_image_is_rolled_back_and_the_reason_is_told() -> Result<()> {
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn every_follower_of_a_repository_is_deployed() -> Result<()> {
+fn every_subscriber_of_a_repository_is_deployed() -> Result<()> {
     let scene = Scene::new("followed")?;
     let worker = Service {
         name: "worker".to_owned(),
@@ -247,11 +247,11 @@ fn every_follower_of_a_repository_is_deployed() -> Result<()> {
     )?;
     let digest = scene.push("v2", &serves("v2"))?;
     scene.wait_until_runs(&digest)?;
-    wait_until("two tasks of the other follower", PATIENCE, || {
+    wait_until("two tasks of the other subscriber", PATIENCE, || {
         worker.runs(&scene.environment, &digest)
     })?;
-    scene.wait_until_told(&["succeeded", "followed/api"])?;
-    scene.wait_until_told(&["succeeded", "followed/worker"])?;
+    scene.wait_until_published(&["succeeded", "followed/api"])?;
+    scene.wait_until_published(&["succeeded", "followed/worker"])?;
     Ok(())
 }
 
@@ -290,9 +290,9 @@ fn a_release_file_is_deployed_and_its_note_is_told() -> Result<()> {
         &scene.environment,
         &json!({"image": image, "note": "the database moved"}),
     )?;
-    scene.wait_until_told(&["started", "the database moved"])?;
+    scene.wait_until_published(&["started", "the database moved"])?;
     scene.wait_until_runs(&digest)?;
-    scene.wait_until_told(&["succeeded"])?;
+    scene.wait_until_published(&["succeeded"])?;
     Ok(())
 }
 
@@ -304,12 +304,12 @@ fn a_refused_release_file_is_told_with_its_key_and_the_reason() -> Result<()> {
     let key = scene
         .service
         .put_release(&scene.environment, &json!({"imgae": "refused/api:v2"}))?;
-    scene.wait_until_told(&["refused", &key, "imgae"])?;
+    scene.wait_until_published(&["refused", &key, "imgae"])?;
     // The same file once more, well formed, but of an image that is not there.
     scene
         .service
         .put_release(&scene.environment, &json!({"image": "refused/api:v9"}))?;
-    scene.wait_until_told(&["refused", &key, "v9"])?;
+    scene.wait_until_published(&["refused", &key, "v9"])?;
     ensure!(
         scene.service.count_task_definitions(&scene.environment)? == definitions,
         "something was registered"
@@ -337,7 +337,7 @@ fn a_manual_payload_is_deployed() -> Result<()> {
         bail!("deploy answered {error}");
     }
     scene.wait_until_runs(&digest)?;
-    scene.wait_until_told(&["succeeded", "hotfix"])?;
+    scene.wait_until_published(&["succeeded", "hotfix"])?;
     Ok(())
 }
 
@@ -377,7 +377,7 @@ fn an_image_that_does_not_exist_is_refused_before_anything_is_registered() -> Re
 fn a_malformed_event_is_logged_and_acknowledged() -> Result<()> {
     let scene = Scene::new("malformed")?;
     scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     let mut event = push_event(&scene, "v2")?;
     event["detail"]["image-digest"] = json!("malformed-digest");
     scene.environment.control().send_event(&event)?;

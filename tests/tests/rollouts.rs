@@ -24,9 +24,9 @@ fn about(scene: &Scene, action: &str) -> Value {
 }
 
 /// Lets services follow the scene's repository, each with its own way to roll out.
-fn put_route(scene: &Scene, followers: &[(&Service, Value)]) -> Result<()> {
+fn put_route(scene: &Scene, subscribers: &[(&Service, Value)]) -> Result<()> {
     let environment = &scene.environment;
-    let followers: Vec<Value> = followers
+    let subscribers: Vec<Value> = subscribers
         .iter()
         .map(|(service, rollout)| {
             json!({
@@ -41,7 +41,7 @@ fn put_route(scene: &Scene, followers: &[(&Service, Value)]) -> Result<()> {
         })
         .collect();
     let repository = &scene.service.repository;
-    let route = json!({"repository": repository, "followers": followers}).to_string();
+    let route = json!({"repository": repository, "subscribers": subscribers}).to_string();
     environment
         .client()
         .put_object(
@@ -78,15 +78,15 @@ fn a_rollback_by_hand_brings_the_last_good_image_back_and_keeps_it_until_somethi
 -> Result<()> {
     let scene = Scene::new("undone")?;
     let second = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     scene.push("v3", &serves("v3"))?;
-    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_published(&["succeeded", "v3"])?;
 
     let mut payload = about(&scene, "rollback");
     payload["note"] = json!("ticket 411");
     ask(&scene, &payload)?;
     scene.wait_until_runs(&second)?;
-    scene.wait_until_told(&["Rollback succeeded", "v2"])?;
+    scene.wait_until_published(&["Rollback succeeded", "v2"])?;
 
     // Neither the event once more nor the reconcile brings back what was rolled back.
     let events = scene.environment.control().events()?;
@@ -117,15 +117,15 @@ fn of_the_pushes_to_a_service_that_is_held_the_newest_goes_out_when_it_is_resume
     ask(&scene, &payload)?;
 
     scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["v2", "hold", "a trade fair"])?;
+    scene.wait_until_published(&["v2", "hold", "a trade fair"])?;
     let third = scene.push("v3", &serves("v3"))?;
-    scene.wait_until_told(&["v3", "hold"])?;
+    scene.wait_until_published(&["v3", "hold"])?;
     keeps(&scene, "the image of before the hold", &first)?;
 
     let definitions = scene.service.count_task_definitions(&scene.environment)?;
     ask(&scene, &about(&scene, "resume"))?;
     scene.wait_until_runs(&third)?;
-    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_published(&["succeeded", "v3"])?;
     ensure!(
         scene.service.count_task_definitions(&scene.environment)? == definitions + 1,
         "more than the newest went out"
@@ -146,7 +146,7 @@ fn a_deployment_that_needs_approval_waits_for_that_very_image_to_be_approved() -
         )],
     )?;
     let second = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["v2", "approv"])?;
+    scene.wait_until_published(&["v2", "approv"])?;
     keeps(&scene, "what nobody has approved", &before)?;
 
     let mut other = about(&scene, "approve");
@@ -158,7 +158,7 @@ fn a_deployment_that_needs_approval_waits_for_that_very_image_to_be_approved() -
     payload["digest"] = json!(second);
     ask(&scene, &payload)?;
     scene.wait_until_runs(&second)?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     let again = ask(&scene, &payload);
     ensure!(again.is_err(), "it was approved twice: {again:?}");
     Ok(())
@@ -185,14 +185,14 @@ fn a_migration_that_fails_stops_the_rollout_before_the_service_is_touched() -> R
         )],
     )?;
     scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["failed", "v2", "migrate", "exited with 3"])?;
+    scene.wait_until_published(&["failed", "v2", "migrate", "exited with 3"])?;
     scene.wait_until_runs(&first)?;
     keeps(&scene, "the image of before the migration", &first)?;
 
     put_route(&scene, &[(&scene.service, migration("exit 0"))])?;
     let third = scene.push("v3", &serves("v3"))?;
     scene.wait_until_runs(&third)?;
-    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_published(&["succeeded", "v3"])?;
     scene.check_no_dead_letter("deploy", &scene.service.stack)
 }
 
@@ -213,7 +213,7 @@ fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
         ],
     )?;
     let second = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "ordered/worker", "v2"])?;
+    scene.wait_until_published(&["succeeded", "ordered/worker", "v2"])?;
     scene.wait_until_runs(&second)?;
 
     let messages = scene.messages()?;
@@ -239,8 +239,8 @@ fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
         ],
     )?;
     scene.push("v3", &serves("v3"))?;
-    scene.wait_until_told(&["failed", "ordered/api", "v3"])?;
-    scene.wait_until_told(&["skipped", "ordered/worker", "v3"])?;
+    scene.wait_until_published(&["failed", "ordered/api", "v3"])?;
+    scene.wait_until_published(&["skipped", "ordered/worker", "v3"])?;
     let described = scene.environment.client().json(
         JsonService::Ecs,
         "DescribeServices",

@@ -19,8 +19,8 @@ fn a_message_that_slack_is_too_busy_for_arrives_once() -> Result<()> {
     let refused = control.slack_refused()?.len();
     control.slack_answers(429, Some("1"), 2)?;
     let digest = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["started", "v2"])?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["started", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     ensure!(
         control.slack_refused()?.len() == refused + 2,
         "two posts should have been refused"
@@ -28,8 +28,8 @@ fn a_message_that_slack_is_too_busy_for_arrives_once() -> Result<()> {
     scene.wait_until_runs(&digest)?;
     stays_so("each message arrived once", QUIET, || {
         let told = (
-            scene.count_told(&["started"])?,
-            scene.count_told(&["succeeded"])?,
+            scene.count_published(&["started"])?,
+            scene.count_published(&["succeeded"])?,
         );
         Ok(if told == (1, 1) {
             Seen::Yes(())
@@ -43,7 +43,7 @@ fn a_message_that_slack_is_too_busy_for_arrives_once() -> Result<()> {
 #[ignore = "needs the local cloud: run cargo xtask test"]
 fn an_event_that_cannot_be_told_is_in_the_dead_letter_queue() -> Result<()> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let scene = Scene::new("untold")?;
+    let scene = Scene::new("unpublished")?;
     let control = scene.environment.control();
     // No retry helps against this status, so each of Lambda's three attempts posts once.
     control.slack_answers(400, None, 3)?;

@@ -57,7 +57,7 @@ fn storm(fleet: &Fleet) -> Result<()> {
     events.extend(events.clone());
     send_shuffled(fleet, &events)?;
     fleet.wait_until_stable(|service| newest[fleet.repository_of(service)].clone())?;
-    wait_until_told(fleet, &["succeeded"], SERVICES)?;
+    wait_until_published(fleet, &["succeeded"], SERVICES)?;
     // The one that made the service, and one of the newest image.
     each_has_had(fleet, 2)?;
 
@@ -73,12 +73,12 @@ fn storm(fleet: &Fleet) -> Result<()> {
     })?;
     send_shuffled(fleet, &fleet.pushes(|tag| tag.starts_with('v'))?)?;
     let failing = SERVICES / REPOSITORIES;
-    wait_until_told(fleet, &["rolled back"], failing)?;
+    wait_until_published(fleet, &["rolled back"], failing)?;
     fleet.wait_until_stable(|service| match fleet.repository_of(service) {
         BROKEN => newest[BROKEN].clone(),
         repository => last[repository].clone(),
     })?;
-    wait_until_told(fleet, &["succeeded"], 2 * SERVICES - failing)?;
+    wait_until_published(fleet, &["succeeded"], 2 * SERVICES - failing)?;
 
     // What was rolled back is not tried again, however often its push is heard of.
     send_shuffled(
@@ -88,9 +88,9 @@ fn storm(fleet: &Fleet) -> Result<()> {
     fleet.wait_until_drained(&FUNCTIONS)?;
     stays_so("each was told once and nothing more happens", QUIET, || {
         let told = (
-            fleet.count_told(&["started"])?,
-            fleet.count_told(&["succeeded"])?,
-            fleet.count_told(&["rolled back"])?,
+            fleet.count_published(&["started"])?,
+            fleet.count_published(&["succeeded"])?,
+            fleet.count_published(&["rolled back"])?,
         );
         let expected = (2 * SERVICES, 2 * SERVICES - failing, failing);
         Ok(if told == expected {
@@ -123,10 +123,10 @@ fn each_has_had(fleet: &Fleet, expected: usize) -> Result<()> {
 }
 
 /// Waits until so many messages hold these words.
-fn wait_until_told(fleet: &Fleet, words: &[&str], count: usize) -> Result<()> {
+fn wait_until_published(fleet: &Fleet, words: &[&str], count: usize) -> Result<()> {
     let what = format!("{count} messages with {}", words.join(", "));
     wait_until(&what, PATIENCE, || {
-        let told = fleet.count_told(words)?;
+        let told = fleet.count_published(words)?;
         Ok(if told == count {
             Seen::Yes(())
         } else {

@@ -63,14 +63,14 @@ fn a_schedule_begins_a_sync_that_the_function_does_and_slack_is_told_of_once() -
         ..Mirror::new("nightly")
     };
     let scene = MirrorScene::new(mirror, &odd_formulae())?;
-    scene.wait_until_told(&["sync planned"])?;
-    scene.wait_until_told(&["sync completed"])?;
+    scene.wait_until_published(&["sync planned"])?;
+    scene.wait_until_published(&["sync completed"])?;
     scene.check_identical()?;
     stays_so("each is told once", QUIET, || {
         let counts = (
-            scene.count_told(&["sync planned"])?,
-            scene.count_told(&["sync completed"])?,
-            scene.count_told(&["sync failed"])? + scene.count_told(&["sync refused"])?,
+            scene.count_published(&["sync planned"])?,
+            scene.count_published(&["sync completed"])?,
+            scene.count_published(&["sync failed"])? + scene.count_published(&["sync refused"])?,
         );
         Ok(if counts == (1, 1, 0) {
             Seen::Yes(())
@@ -155,7 +155,7 @@ fn what_the_index_names_no_more_is_deleted_where_that_is_asked_and_never_too_muc
     // One, which is told before.
     scene.publish(&small_formulae(5))?;
     scene.run(&json!({}), "completed")?;
-    scene.wait_until_told(&["sync planned", "to delete", &key("small-5")])?;
+    scene.wait_until_published(&["sync planned", "to delete", &key("small-5")])?;
     scene.check_identical()
 }
 
@@ -222,10 +222,11 @@ fn two_tasks_bring_what_is_large_and_a_killed_one_is_gone_on_with_where_it_was()
     let at_kill = scene.source.requests()?;
     scene.source.heal()?;
 
-    scene.wait_until_told(&["sync completed"])?;
+    scene.wait_until_published(&["sync completed"])?;
     scene.check_identical()?;
     ensure!(
-        scene.count_told(&["sync planned"])? == 1 && scene.count_told(&["sync completed"])? == 1,
+        scene.count_published(&["sync planned"])? == 1
+            && scene.count_published(&["sync completed"])? == 1,
         "each should be told once"
     );
     // What was finished when the task was killed is not downloaded again.
@@ -275,7 +276,7 @@ fn a_corrupted_bottle_is_refused_and_the_others_arrive() -> Result<()> {
         .source
         .fail(&json!({"path": scene.store_path(&bad)?, "corrupt_at": 50_000}))?;
     scene.run(&json!({}), "failed")?;
-    scene.wait_until_told(&["sync failed", &bad, "hashes to"])?;
+    scene.wait_until_published(&["sync failed", &bad, "hashes to"])?;
     let client = scene.environment.client();
     let flat = scene.mirror.flat_files(&client)?;
     ensure!(
@@ -351,8 +352,8 @@ fn a_second_sync_is_refused_while_one_runs() -> Result<()> {
         refused?;
         first
     })?;
-    scene.wait_until_told(&["sync refused", "in a hurry"])?;
-    scene.wait_until_told(&["sync completed"])?;
+    scene.wait_until_published(&["sync refused", "in a hurry"])?;
+    scene.wait_until_published(&["sync completed"])?;
     scene.check_identical()
 }
 
@@ -426,7 +427,7 @@ fn an_index_that_is_not_to_be_trusted_is_refused_and_nothing_changes() -> Result
     }
     scene.publish(&small_formulae(2))?;
     scene.run(&json!({}), "refused")?;
-    scene.wait_until_told(&["sync refused"])?;
+    scene.wait_until_published(&["sync refused"])?;
     let after = scene.mirror.contents(&client)?;
     ensure!(before == after, "the mirror was changed: {after:#?}");
     Ok(())
@@ -476,7 +477,7 @@ fn bad_entries_are_told_and_the_rest_of_the_index_goes_on() -> Result<()> {
         .source
         .publish_with(&small_formulae(3), &json!({"entries": entries}))?;
     scene.run(&json!({}), "completed")?;
-    scene.wait_until_told(&["sync completed", "z-no-url", "z-climbs", "z-metadata"])?;
+    scene.wait_until_published(&["sync completed", "z-no-url", "z-climbs", "z-metadata"])?;
     let flat = scene.mirror.flat_files(&scene.environment.client())?;
     ensure!(flat.len() == 3, "three bottles should be there: {flat:#?}");
     Ok(())
@@ -496,7 +497,8 @@ fn the_dry_run_says_what_a_sync_would_do_and_changes_nothing() -> Result<()> {
     let contents = scene.mirror.contents(&scene.environment.client())?;
     ensure!(contents.is_empty(), "something was written: {contents:#?}");
     stays_so("nothing is told", Duration::from_secs(2), || {
-        let told = scene.count_told(&["sync planned"])? + scene.count_told(&["sync completed"])?;
+        let told = scene.count_published(&["sync planned"])?
+            + scene.count_published(&["sync completed"])?;
         Ok(if told == 0 {
             Seen::Yes(())
         } else {

@@ -54,8 +54,8 @@ fn a_person_deploys_and_sees_what_became_of_it() -> Result<()> {
         ],
     )?;
     ensure!(answer["outcome"] == "started", "{answer}");
-    scene.wait_until_told(&["started", "for the sale"])?;
-    scene.wait_until_told(&["succeeded", "candidate"])?;
+    scene.wait_until_published(&["started", "for the sale"])?;
+    scene.wait_until_published(&["succeeded", "candidate"])?;
     scene.wait_until_runs(&digest)?;
 
     let status = json(&scene, &["status", name, "--output", "json"])?;
@@ -99,9 +99,9 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
     let scene = Scene::new("by-hand-back")?;
     let name = "by-hand-back/api";
     let first = scene.push("v1", &serves("v1"))?;
-    scene.wait_until_told(&["succeeded", "v1"])?;
+    scene.wait_until_published(&["succeeded", "v1"])?;
     let second = scene.push("v2", &serves("v2"))?;
-    scene.wait_until_told(&["succeeded", "v2"])?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
     scene.wait_until_runs(&second)?;
 
     let back = json(
@@ -109,7 +109,7 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
         &["rollback", name, "--note", "v2 is slow", "--output", "json"],
     )?;
     ensure!(back["outcome"] == "started", "{back}");
-    scene.wait_until_told(&["Rollback succeeded", "v1"])?;
+    scene.wait_until_published(&["Rollback succeeded", "v1"])?;
     scene.wait_until_runs(&first)?;
     let history = json(&scene, &["history", name, "--output", "json"])?;
     ensure!(history[0]["number"] == 3, "{history}");
@@ -127,7 +127,7 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
     let held = run(&scene, &["hold", "by-hand-back", "--note", "audit"])?;
     ensure!(String::from_utf8_lossy(&held.stdout).contains("is held"));
     let third = scene.push("v3", &serves("v3"))?;
-    scene.wait_until_told(&["held", "v3"])?;
+    scene.wait_until_published(&["held", "v3"])?;
     let table = run(&scene, &["status", name])?;
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     for word in ["held", "audit", "by-hand-back/api:v3"] {
@@ -137,7 +137,7 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
     ensure!(!nothing.status.success());
     let resumed = run(&scene, &["resume", name])?;
     ensure!(resumed.status.success());
-    scene.wait_until_told(&["succeeded", "v3"])?;
+    scene.wait_until_published(&["succeeded", "v3"])?;
     scene.wait_until_runs(&third)?;
 
     let logs = run(&scene, &["logs", name])?;
@@ -179,9 +179,9 @@ fn a_service_that_another_tool_made_is_adopted_and_follows_what_is_pushed_then()
         ensure!(named, "{adopted}");
     }
     let next = scene.push("w2", &serves("w2"))?;
-    scene.wait_until_told(&["succeeded", "w2"])?;
+    scene.wait_until_published(&["succeeded", "w2"])?;
     scene.wait_until_runs(&next)?;
-    ensure!(scene.count_told(&["started"])? == 1);
+    ensure!(scene.count_published(&["started"])? == 1);
 
     let elsewhere = run(
         &scene,

@@ -7,7 +7,7 @@ use longshore_events::manual::{
     ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
 };
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
 use longshore_rollout::ports::Cloud;
@@ -50,7 +50,7 @@ pub async fn handle<C: Cloud>(
             operation_id,
         }) => handle_stack_at_rest(cloud, &stack, &operation_id, &worker).await,
         Ok(DeployEvent::DeploymentChanged { stack, service }) => {
-            handle_deployment_changed(cloud, Owner { stack, service }, &worker).await
+            handle_deployment_changed(cloud, ServiceId { stack, service }, &worker).await
         }
         Ok(DeployEvent::TaskStopped(stopped)) => {
             handle_task_stopped(cloud, &stopped, &worker).await
@@ -129,11 +129,13 @@ fn none_failed(errors: &[String]) -> Result<(), Failure> {
 /// A deployment ended, or is stable: it may have tasks to run, and others may have waited for it.
 async fn handle_deployment_changed<C: Cloud>(
     cloud: &C,
-    owner: Owner,
+    service_id: ServiceId,
     worker: &Worker,
 ) -> Result<Value, Failure> {
-    let outcome = go_on(cloud, &owner, worker).await.map_err(call_failed)?;
-    let Owner { stack, service } = owner;
+    let outcome = go_on(cloud, &service_id, worker)
+        .await
+        .map_err(call_failed)?;
+    let ServiceId { stack, service } = service_id;
     tracing::info!(stack, service, ?outcome, "deployment went on");
     let followed = predecessor_ended(cloud, &stack, &service, worker)
         .await
@@ -340,7 +342,7 @@ fn all_reconciled(reconciled: Reconciled, stacks: ReconciledStacks) -> Result<Va
         followed = reconciled.followed.len(),
         refused = reconciled.refused.len(),
         stacks = stacks.stacks,
-        looked_after = stacks.looked_after,
+        reconciled_services = stacks.reconciled_services,
         failures = failures.len(),
         "reconciled"
     );
@@ -357,7 +359,7 @@ fn all_reconciled(reconciled: Reconciled, stacks: ReconciledStacks) -> Result<Va
         "followed": followed,
         "refused": reconciled.refused,
         "stacks": stacks.stacks,
-        "looked_after": stacks.looked_after,
+        "reconciled_services": stacks.reconciled_services,
     }))
 }
 
@@ -371,7 +373,7 @@ fn call_failed(error: CallError) -> Failure {
 fn logged_at_rest(stack: &str, operation_id: &str, answer: ServiceAtRest) -> ServiceAtRest {
     let service = &answer.service;
     match &answer.done {
-        Done::NotPutBack { reason } => tracing::warn!(
+        Done::NotRestored { reason } => tracing::warn!(
             stack,
             service,
             operation_id,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_bottles::ports::{Source, SyncCloud, Transferrer};
-use longshore_bottles::settings::{MirrorPlace, RunnerSettings};
+use longshore_bottles::settings::{MirrorLocation, RunnerSettings};
 use longshore_bottles::sync::{
     Advanced, Engine, RunOutcome, RunRequest, SyncError, SyncOptions, advance, plan, run, shard,
     status, verify,
@@ -252,7 +252,7 @@ where
     }
 
     /// A stack's mirror, and what brings files to it.
-    async fn mirror(&self, stack: &str) -> Result<(MirrorPlace, S, T), SyncError> {
+    async fn mirror(&self, stack: &str) -> Result<(MirrorLocation, S, T), SyncError> {
         let found = self.function.cloud.mirror(stack).await;
         let (settings, place) = found.map_err(|error| match error.class {
             ErrorClass::NotFound | ErrorClass::Refused => SyncError::Refused {
@@ -278,7 +278,7 @@ where
 
     /// What an invocation leaves: how many shards wait, for a service of tasks that scales by their
     /// number, and the figures of a sync that is over.
-    async fn measure(&self, place: &MirrorPlace, outcome: Option<&RunOutcome>) {
+    async fn measure(&self, place: &MirrorLocation, outcome: Option<&RunOutcome>) {
         if let Some(RunOutcome::Completed { result, .. } | RunOutcome::Failed { result, .. }) =
             outcome
         {

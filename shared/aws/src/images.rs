@@ -143,7 +143,7 @@ impl AwsCloud {
             return Ok(contents);
         };
         let images: Vec<&Descriptor> = children.iter().filter(|child| child.is_image()).collect();
-        let (told, untold): (Vec<&Descriptor>, Vec<&Descriptor>) =
+        let (told, unpublished): (Vec<&Descriptor>, Vec<&Descriptor>) =
             images.iter().partition(|child| child.platform.is_some());
         contents.architectures = told
             .iter()
@@ -153,7 +153,7 @@ impl AwsCloud {
         let for_the_commit = told
             .into_iter()
             .take(usize::from(contents.commit.is_none()));
-        let looked_into: Vec<&Digest> = untold
+        let looked_into: Vec<&Digest> = unpublished
             .into_iter()
             .take(LOOKED_INTO)
             .chain(for_the_commit)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_bottles::ports::Mirrors;
-use longshore_bottles::settings::{CapacityShare, MirrorPlace, MirrorSettings, TaskPlace};
+use longshore_bottles::settings::{CapacityShare, MirrorLocation, MirrorSettings, TaskLocation};
 use longshore_provisioning::ports::StackProvisioner;
 use longshore_state::document::names;
 use longshore_state::store::Address;
@@ -43,7 +43,7 @@ struct Share {
 }
 
 impl Mirrors for AwsCloud {
-    async fn mirror(&self, stack: &str) -> Result<(MirrorSettings, MirrorPlace), CallError> {
+    async fn mirror(&self, stack: &str) -> Result<(MirrorSettings, MirrorLocation), CallError> {
         let operation = format!("find the mirror of stack {stack}");
         let Some(described) = self.describe(stack).await? else {
             return Err(not_found(operation, "there is no such stack"));
@@ -75,7 +75,7 @@ fn mirror(
     stack: &str,
     metadata: &Value,
     outputs: &BTreeMap<String, String>,
-) -> Result<(MirrorSettings, MirrorPlace), String> {
+) -> Result<(MirrorSettings, MirrorLocation), String> {
     let metadata = metadata
         .pointer("/Longshore/BottleSync")
         .ok_or("it has no `bottle_sync`: add one to its stack file and apply it")?;
@@ -101,7 +101,7 @@ fn mirror(
     };
     let tasks = tasks
         .map(|tasks| {
-            Ok::<_, String>(TaskPlace {
+            Ok::<_, String>(TaskLocation {
                 cluster_arn: output("BottleSyncClusterArn")?,
                 task_definition_family: output("BottleSyncTaskDefinitionFamily")?,
                 container_name: output("BottleSyncContainerName")?,
@@ -123,7 +123,7 @@ fn mirror(
             })
         })
         .transpose()?;
-    let place = MirrorPlace {
+    let place = MirrorLocation {
         stack: stack.to_owned(),
         bucket: output("BottleSyncBucketName")?,
         tasks,

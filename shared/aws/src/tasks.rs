@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::{
     LaunchType, NetworkConfiguration, PropagateTags, Task, TaskOverride,
 };
 use longshore_bottles::ports::{ObservedTask, TaskRunner};
-use longshore_bottles::settings::TaskPlace;
+use longshore_bottles::settings::TaskLocation;
 use longshore_events::ecs::{Container, why_stopped};
 use longshore_state::{CallError, ErrorClass};
 
@@ -19,7 +19,7 @@ const TASKS_ALLOWED: usize = 100;
 impl TaskRunner for AwsCloud {
     async fn run_task(
         &self,
-        place: &TaskPlace,
+        place: &TaskLocation,
         shard_url: &str,
         started_by: &str,
         client_token: &str,

@@ -19,7 +19,7 @@
 
 use chrono::Duration;
 
-use crate::settings::TaskPlace;
+use crate::settings::TaskLocation;
 
 /// What one process transfers in a second: 25 MB. It is an assumption: AWS publishes no figure, and nobody
 /// has measured the registry from where you run. People have seen Lambda functions download large files
@@ -76,7 +76,7 @@ pub fn cost_in_micro_usd(
     files: u64,
     copies: u64,
     bytes: u64,
-    tasks: Option<(&TaskPlace, u32)>,
+    tasks: Option<(&TaskLocation, u32)>,
 ) -> u64 {
     let requests = (u128::from(files) + u128::from(copies)) * PUT;
     let work = match tasks {
@@ -111,7 +111,7 @@ fn seconds(files: u64, bytes: u64) -> u128 {
 }
 
 /// Whether all tasks run on Spot. Where only some do, the price of the others is told for all.
-fn is_on_spot(place: &TaskPlace) -> bool {
+fn is_on_spot(place: &TaskLocation) -> bool {
     let strategy = &place.capacity_provider_strategy;
     let is_used = |share: &&crate::settings::CapacityShare| share.weight > 0 || share.base > 0;
     let mut used = strategy.iter().filter(is_used).peekable();
@@ -125,13 +125,13 @@ mod tests {
 
     const GB: u64 = 1_000_000_000;
 
-    fn place(providers: &[&str], assign_public_ip: bool) -> TaskPlace {
+    fn place(providers: &[&str], assign_public_ip: bool) -> TaskLocation {
         let share = |provider: &&str| CapacityShare {
             capacity_provider: (*provider).to_owned(),
             weight: 1,
             base: 0,
         };
-        TaskPlace {
+        TaskLocation {
             cluster_arn: "arn:aws:ecs:eu-west-1:123456789012:cluster/mirror".to_owned(),
             task_definition_family: "mirror-sync".to_owned(),
             container_name: "sync".to_owned(),

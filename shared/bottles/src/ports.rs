@@ -7,7 +7,7 @@ use longshore_events::transfer::{Sha256, TransferItem, TransferReport};
 use longshore_state::lease::Clock;
 use longshore_state::{CallError, DocumentStore, EventPublisher};
 
-use crate::settings::{MirrorPlace, MirrorSettings, TaskPlace};
+use crate::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 
 /// What a bucket tells of an object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub trait TaskRunner {
     /// [`crate::sync::started_by`]. Gives the task's ARN. The same `client_token` starts no second task.
     fn run_task(
         &self,
-        place: &TaskPlace,
+        place: &TaskLocation,
         shard_url: &str,
         started_by: &str,
         client_token: &str,
@@ -210,7 +210,7 @@ pub trait Mirrors {
     fn mirror(
         &self,
         stack: &str,
-    ) -> impl Future<Output = Result<(MirrorSettings, MirrorPlace), CallError>>;
+    ) -> impl Future<Output = Result<(MirrorSettings, MirrorLocation), CallError>>;
 
     /// The stacks whose mirrors were ever synced: `syncs/<stack>.json` in the state bucket.
     fn mirrors(&self) -> impl Future<Output = Result<Vec<String>, CallError>>;

@@ -70,18 +70,18 @@ pub struct DeletionSettings {
 
 /// Where a mirror lives: the stack's outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MirrorPlace {
+pub struct MirrorLocation {
     /// The stack.
     pub stack: String,
     /// The bucket that is the mirror.
     pub bucket: String,
     /// What tasks are started from; `None` for a mirror that only functions fill.
-    pub tasks: Option<TaskPlace>,
+    pub tasks: Option<TaskLocation>,
 }
 
 /// What tasks are started from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskPlace {
+pub struct TaskLocation {
     /// The cluster's ARN.
     pub cluster_arn: String,
     /// The task definition's family: its newest revision runs.

@@ -29,7 +29,7 @@ pub use self::run::{RunOutcome, run};
 pub use self::status::{ShardStatus, SyncStatus, status};
 pub use self::verify::{PublishedIndex, Verification, verify};
 use crate::ports::SyncCloud;
-use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
+use crate::settings::{MirrorLocation, MirrorSettings, RunnerSettings};
 
 /// `startedBy` of a sync's tasks: by it an event of a task that stopped finds its mirror and its shard.
 pub fn started_by(stack: &str, shard: u32) -> String {
@@ -101,7 +101,7 @@ async fn mirror<C: SyncCloud>(
     cloud: &C,
     operation: &'static str,
     stack: &str,
-) -> Result<(MirrorSettings, MirrorPlace), SyncError> {
+) -> Result<(MirrorSettings, MirrorLocation), SyncError> {
     match cloud.mirror(stack).await {
         Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
             Err(SyncError::Refused {

@@ -226,7 +226,7 @@ pub enum Source {
     Stack {
         /// The id of the change.
         operation_id: String,
-        /// Whether the image is put back after CloudFormation went back to an older one; else the
+        /// Whether the image is restored after CloudFormation went back to an older one; else the
         /// deployment is CloudFormation's own.
         restored: bool,
     },

@@ -1,7 +1,7 @@
-//! Routes: which services follow a repository.
+//! Routes: which services subscribe to a repository.
 
 use longshore_events::arn::ServiceName;
-use longshore_state::Document;
+use longshore_state::{Document, rename};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,11 +14,21 @@ use crate::settings::RolloutSettings;
 pub struct Route {
     /// The ECR repository's name; the same as in the key.
     pub repository: String,
-    /// Who follows it.
-    pub followers: Vec<Follower>,
+    /// Who subscribes to it.
+    pub subscribers: Vec<Subscriber>,
 }
 
 impl Document for Route {
+    const FORMAT: u32 = 2;
+
+    /// Format 1 called subscribers followers.
+    fn migrate(_from: u32, mut document: Value) -> Value {
+        if let Some(members) = document.as_object_mut() {
+            rename(members, "followers", "subscribers");
+        }
+        document
+    }
+
     const EDITED_BY_HAND: bool = true;
 
     fn check_by_hand(document: &Value) -> Result<(), String> {
@@ -33,13 +43,13 @@ impl Document for Route {
     }
 }
 
-impl Document for Owner {}
+impl Document for ServiceId {}
 
 /// The fields of a route file, by what they stand in.
 const FIELDS: [(&str, &[&str]); 7] = [
-    ("", &["repository", "followers"]),
+    ("", &["repository", "subscribers"]),
     (
-        "followers",
+        "subscribers",
         &[
             "stack",
             "service",
@@ -81,7 +91,7 @@ const FIELDS: [(&str, &[&str]); 7] = [
     ("approval", &["expires_after_minutes"]),
 ];
 
-/// What is wrong with a field at this path (`followers.0.image_policy.tag`) that no route file has.
+/// What is wrong with a field at this path (`subscribers.0.image_policy.tag`) that no route file has.
 fn unknown_field(path: &str) -> String {
     // What may be missing stands behind a question mark.
     let path = path.replace(".?", "");
@@ -107,9 +117,9 @@ fn unknown_field(path: &str) -> String {
     )
 }
 
-/// A service that follows a repository.
+/// A service that subscribes to a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Follower {
+pub struct Subscriber {
     /// The stack.
     pub stack: String,
     /// The stack's service.
@@ -160,7 +170,7 @@ pub enum CpuArchitecture {
 
 /// Whose an ECS service is: `services/<cluster>/<ECS service>.json` in the state bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Owner {
+pub struct ServiceId {
     /// The stack.
     pub stack: String,
     /// The stack's service.
@@ -173,16 +183,16 @@ impl Route {
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub fn check_order(&self, follower: &Follower) -> Result<(), String> {
-        let Follower { stack, service, .. } = follower;
-        for before in &follower.rollout.after {
+    pub fn check_order(&self, subscriber: &Subscriber) -> Result<(), String> {
+        let Subscriber { stack, service, .. } = subscriber;
+        for before in &subscriber.rollout.after {
             if before == service {
                 return Err(format!(
                     "it comes after itself: remove `{before}` from its `after` in routes/{}.json",
                     self.repository
                 ));
             }
-            if self.follower(stack, before).is_none() {
+            if self.subscriber(stack, before).is_none() {
                 return Err(format!(
                     "it comes after `{before}`, which routes/{0}.json does not name: only services of the same stack \
                      that follow {0} can be in `after`",
@@ -207,10 +217,10 @@ impl Route {
         while let Some(service) = seen.get(next).copied() {
             next += 1;
             let after = self
-                .followers
+                .subscribers
                 .iter()
-                .filter(|follower| follower.stack == stack && follower.service == service)
-                .flat_map(|follower| &follower.rollout.after);
+                .filter(|subscriber| subscriber.stack == stack && subscriber.service == service)
+                .flat_map(|subscriber| &subscriber.rollout.after);
             for before in after {
                 if before == other {
                     return true;
@@ -223,15 +233,15 @@ impl Route {
         false
     }
 
-    /// The follower that is `service` of `stack`.
-    pub fn follower(&self, stack: &str, service: &str) -> Option<&Follower> {
-        self.followers
+    /// The subscriber that is `service` of `stack`.
+    pub fn subscriber(&self, stack: &str, service: &str) -> Option<&Subscriber> {
+        self.subscribers
             .iter()
-            .find(|follower| follower.stack == stack && follower.service == service)
+            .find(|subscriber| subscriber.stack == stack && subscriber.service == service)
     }
 }
 
-impl Follower {
+impl Subscriber {
     /// The service's names in ECS.
     pub fn service_name(&self) -> ServiceName {
         ServiceName {
@@ -248,8 +258,8 @@ impl Follower {
     }
 
     /// The service's names in Longshore.
-    pub fn owner(&self) -> Owner {
-        Owner {
+    pub fn service_id(&self) -> ServiceId {
+        ServiceId {
             stack: self.stack.clone(),
             service: self.service.clone(),
         }
@@ -272,7 +282,7 @@ impl std::fmt::Display for CpuArchitecture {
     }
 }
 
-impl std::fmt::Display for Owner {
+impl std::fmt::Display for ServiceId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
@@ -315,7 +325,7 @@ mod tests {
         let task = json!([{"name": "a", "command": ["a"], "environment": {"A": "a"}}]);
         let route: Route = serde_json::from_value(json!({
             "repository": "shop/api",
-            "followers": [{
+            "subscribers": [{
                 "stack": "shop",
                 "service": "api",
                 "cluster": "shop",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::image_policy::ImagePolicy;
-use crate::route::{CpuArchitecture, Follower};
+use crate::route::{CpuArchitecture, Subscriber};
 use crate::settings::RolloutSettings;
 
 /// What a template that Longshore rendered says about its services: `Metadata.Longshore`.
@@ -73,9 +73,9 @@ pub struct TemplateContainer {
 }
 
 impl TemplateService {
-    /// Its own container as a follower of its repository.
-    pub fn follower(&self, stack: &str, service: &str) -> Follower {
-        Follower {
+    /// Its own container as a subscriber of its repository.
+    pub fn subscriber(&self, stack: &str, service: &str) -> Subscriber {
+        Subscriber {
             stack: stack.to_owned(),
             service: service.to_owned(),
             cluster: self.cluster.clone(),
@@ -88,13 +88,17 @@ impl TemplateService {
         }
     }
 
-    /// The followers that it asks for, each with its repository: one at most for each repository.
-    pub fn followers(&self, stack: &str, service: &str) -> impl Iterator<Item = (&str, Follower)> {
-        let own = self.follower(stack, service);
+    /// The subscribers that it asks for, each with its repository: one at most for each repository.
+    pub fn subscribers(
+        &self,
+        stack: &str,
+        service: &str,
+    ) -> impl Iterator<Item = (&str, Subscriber)> {
+        let own = self.subscriber(stack, service);
         let sidecars = self.sidecars.iter().map({
             let own = own.clone();
             move |(name, sidecar)| {
-                let follower = Follower {
+                let subscriber = Subscriber {
                     container: name.clone(),
                     other_containers: sidecar.other_containers.clone(),
                     image_policy: sidecar.image_policy.clone().unwrap_or_default(),
@@ -107,14 +111,14 @@ impl TemplateService {
                     },
                     ..own.clone()
                 };
-                (&sidecar.repository, &sidecar.image_policy, follower)
+                (&sidecar.repository, &sidecar.image_policy, subscriber)
             }
         });
         std::iter::once((&self.repository, &self.image_policy, own))
             .chain(sidecars)
-            .filter_map(|(repository, policy, follower)| {
+            .filter_map(|(repository, policy, subscriber)| {
                 policy.as_ref()?;
-                Some((repository.as_deref()?, follower))
+                Some((repository.as_deref()?, subscriber))
             })
     }
 }

@@ -1,6 +1,6 @@
 //! Adopting: a service that somebody else's tool made is deployed to from now on.
 //!
-//! Only a route, an owner and a record are written. The service itself, and the tool that made it, stay as
+//! Only a route, an service and a record are written. The service itself, and the tool that made it, stay as
 //! they are.
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -10,7 +10,7 @@ use longshore_events::image::Image;
 use longshore_events::longshore::OperationKind;
 use longshore_events::registry::ImageName;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{CpuArchitecture, Follower, Owner};
+use longshore_policy::route::{CpuArchitecture, ServiceId, Subscriber};
 use longshore_policy::settings::RolloutSettings;
 use longshore_rollout::documents::{RouteStore, StackRecordStore};
 use longshore_rollout::engine::DeployError;
@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ports::{ProvisioningCloud, ServiceInspector, ServiceSettings};
-use crate::routes::{AT_ONCE, add_followers};
+use crate::routes::{AT_ONCE, add_subscribers};
 
 /// What is to be adopted, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Adoption {
     /// The repository that it follows.
     pub repository: String,
     /// How it follows it: what stands in the route now.
-    pub follower: Follower,
+    pub subscriber: Subscriber,
     /// The ARN of the task definition that it runs.
     pub task_definition: String,
     /// The container's image, as that task definition names it.
@@ -121,7 +121,7 @@ pub async fn adopt<C: ProvisioningCloud + ServiceInspector>(
     image_policy
         .compile()
         .map_err(|invalid| refused(invalid.to_string()))?;
-    let follower = Follower {
+    let subscriber = Subscriber {
         stack: request.stack.as_ref().unwrap_or(&name.cluster).clone(),
         service: request
             .service
@@ -136,41 +136,41 @@ pub async fn adopt<C: ProvisioningCloud + ServiceInspector>(
         cpu_architecture: architecture(&definition),
         rollout: RolloutSettings::default(),
     };
-    check_stack(cloud, &follower.stack)
+    check_stack(cloud, &subscriber.stack)
         .await?
         .map_err(refused)?;
-    let before = followers(cloud).await?;
-    check_names(&follower, &before).map_err(refused)?;
-    let follower = Follower {
+    let before = subscribers(cloud).await?;
+    check_names(&subscriber, &before).map_err(refused)?;
+    let subscriber = Subscriber {
         rollout: before
             .iter()
             .find(|(followed, before)| {
-                *followed == repository && before.owner() == follower.owner()
+                *followed == repository && before.service_id() == subscriber.service_id()
             })
             .map_or_else(RolloutSettings::default, |(_, before)| {
                 before.rollout.clone()
             }),
-        ..follower
+        ..subscriber
     };
     // The record first: a route without it would have the newest image deployed at once.
     let record =
-        longshore_rollout::triggers::adopt::adopt(cloud, &repository, &follower, worker).await?;
-    add_followers(cloud, &repository, std::slice::from_ref(&follower)).await?;
+        longshore_rollout::triggers::adopt::adopt(cloud, &repository, &subscriber, worker).await?;
+    add_subscribers(cloud, &repository, std::slice::from_ref(&subscriber)).await?;
     Ok(Adoption {
         newest: record
             .followed
-            .get(&follower.container)
+            .get(&subscriber.container)
             .map(|followed| Image {
                 repository: repository.clone(),
                 tag: Some(followed.tag.clone()),
                 digest: followed.digest.clone(),
             }),
         roles: roles(&definition),
-        warnings: warnings(&settings, &follower),
+        warnings: warnings(&settings, &subscriber),
         task_definition: settings.task_definition,
         running_image: container.image,
         repository,
-        follower,
+        subscriber,
     })
 }
 
@@ -270,8 +270,10 @@ fn architecture(definition: &TaskDefinition) -> Option<CpuArchitecture> {
     }
 }
 
-/// All followers, with the repositories that they follow.
-async fn followers<C: ProvisioningCloud>(cloud: &C) -> Result<Vec<(String, Follower)>, CallError> {
+/// All subscribers, with the repositories that they follow.
+async fn subscribers<C: ProvisioningCloud>(
+    cloud: &C,
+) -> Result<Vec<(String, Subscriber)>, CallError> {
     let routes: Vec<Option<_>> = stream::iter(cloud.repositories().await?)
         .map(|repository| async move { cloud.route(&repository).await })
         .buffered(AT_ONCE)
@@ -283,9 +285,9 @@ async fn followers<C: ProvisioningCloud>(cloud: &C) -> Result<Vec<(String, Follo
         .flat_map(|route| {
             let repository = route.repository;
             route
-                .followers
+                .subscribers
                 .into_iter()
-                .map(move |follower| (repository.clone(), follower))
+                .map(move |subscriber| (repository.clone(), subscriber))
         })
         .collect())
 }
@@ -309,29 +311,32 @@ async fn check_stack<C: ProvisioningCloud>(
 }
 
 /// Neither may the names mean another service, nor the service have other names.
-fn check_names(follower: &Follower, others: &[(String, Follower)]) -> Result<(), String> {
-    for (field, name) in [("stack", &follower.stack), ("service", &follower.service)] {
+fn check_names(subscriber: &Subscriber, others: &[(String, Subscriber)]) -> Result<(), String> {
+    for (field, name) in [
+        ("stack", &subscriber.stack),
+        ("service", &subscriber.service),
+    ] {
         if name.is_empty() || name.contains('/') || name.chars().any(char::is_control) {
             return Err(format!(
                 "`{name}` is no name of a {field}: expected one without a slash"
             ));
         }
     }
-    let (owner, service) = (follower.owner(), follower.service_name());
+    let (service_id, service) = (subscriber.service_id(), subscriber.service_name());
     for (repository, other) in others {
         let in_route = format!("in routes/{repository}.json");
-        if other.service_name() == service && other.owner() != owner {
-            let Owner { stack, service } = other.owner();
+        if other.service_name() == service && other.service_id() != service_id {
+            let ServiceId { stack, service } = other.service_id();
             return Err(format!(
                 "it is known as {stack}/{service} already, {in_route}: adopt it by these names, or remove it \
                  there"
             ));
         }
-        if other.owner() == owner && other.service_name() != service {
+        if other.service_id() == service_id && other.service_name() != service {
             return Err(format!(
                 "{}/{} is service {} of cluster {} already, {in_route}: choose other names with --stack and \
                  --service",
-                owner.stack, owner.service, other.ecs_service, other.cluster
+                service_id.stack, service_id.service, other.ecs_service, other.cluster
             ));
         }
     }
@@ -352,7 +357,7 @@ fn roles(definition: &TaskDefinition) -> Vec<String> {
 
 /// Without its circuit breaker ECS never says that a deployment has failed: the Amazon ECS Developer Guide,
 /// "Amazon ECS service deployment state change events".
-fn warnings(settings: &ServiceSettings, follower: &Follower) -> Vec<String> {
+fn warnings(settings: &ServiceSettings, subscriber: &Subscriber) -> Vec<String> {
     let mut warnings = Vec::new();
     if !settings.circuit_breaker {
         warnings.push(
@@ -367,7 +372,7 @@ fn warnings(settings: &ServiceSettings, follower: &Follower) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let started_by = started_by_deploy(&follower.stack, &follower.service);
+    let started_by = started_by_deploy(&subscriber.stack, &subscriber.service);
     if started_by.chars().count() > LONGEST_STARTED_BY {
         warnings.push(format!(
             "no tasks can run before and after its deployments: they would be started by `{started_by}`, and ECS \

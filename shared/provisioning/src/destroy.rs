@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind};
 use longshore_rollout::documents::StackRecordStore;
-use longshore_rollout::stack_record::{Carried, Operation, StackRecord, flush};
+use longshore_rollout::stack_record::{Operation, Preserved, StackRecord, flush};
 use longshore_state::{CallError, ErrorClass, Worker, unless_lost};
 use serde::Serialize;
 
@@ -198,15 +198,15 @@ fn size(bytes: u64) -> String {
     format!("{value} {}", UNITS[unit])
 }
 
-fn services(template: Option<&Template>) -> Vec<Carried> {
+fn services(template: Option<&Template>) -> Vec<Preserved> {
     template
         .and_then(Template::metadata)
         .map(|metadata| {
             metadata
                 .services
                 .iter()
-                .map(|(service, described)| Carried {
-                    follower: described.follower(&metadata.stack, service),
+                .map(|(service, described)| Preserved {
+                    subscriber: described.subscriber(&metadata.stack, service),
                     image: None,
                     also: BTreeMap::new(),
                     is_named: false,

@@ -2,7 +2,6 @@
 
 pub mod adopt;
 pub mod apply;
-mod carry;
 mod change_set;
 pub mod destroy;
 pub mod drift;
@@ -12,6 +11,7 @@ pub mod outputs;
 pub mod plan;
 pub mod ports;
 mod prepare;
+mod preserve;
 pub mod render;
 pub mod rest;
 pub mod routes;

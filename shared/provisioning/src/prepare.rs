@@ -6,16 +6,16 @@ use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::StackRecordStore;
-use longshore_rollout::stack_record::{Carried, StackRecord};
+use longshore_rollout::stack_record::{Preserved, StackRecord};
 use longshore_stack::check::{self, Finding};
 use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered, logical_id};
 use longshore_stack::spec::Stack;
 use longshore_state::{CallError, Version};
 
-use crate::carry::carried_images;
 use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, ProvisioningCloud};
+use crate::preserve::preserved_images;
 use crate::settings::Settings;
 use crate::template::{Retained, Template, metadata_of};
 
@@ -35,8 +35,8 @@ pub(crate) struct Prepared {
     /// The template that is to be sent, with its parameters.
     pub rendered: Rendered,
     /// What its services carry.
-    pub services: Vec<Carried>,
-    /// Whether the stack's template is the same but for carried images.
+    pub services: Vec<Preserved>,
+    /// Whether the stack's template is the same but for preserved images.
     pub same_template: bool,
     /// What an earlier stack of this name has left behind.
     pub retained: Vec<Retained>,
@@ -94,10 +94,10 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     let last = stored.as_ref().map(|(record, _)| &record.operation);
     let metadata = render::metadata(&spec);
     let deployed_metadata = deployed.as_deref().and_then(metadata_of);
-    let carried = carried_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
+    let preserved = preserved_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
     let context = Context {
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
-        images: carried.images,
+        images: preserved.images,
         secrets: surroundings.secrets,
     };
     let mut rendered = render::render(&spec, &context);
@@ -106,7 +106,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         && deployed.as_deref().map(render::without_images)
             == Some(render::without_images(&rendered.body));
     if let (true, Some(deployed)) = (same_template, &deployed) {
-        // A difference only in carried images is no change: the stack's own template is sent again.
+        // A difference only in preserved images is no change: the stack's own template is sent again.
         rendered.body.clone_from(deployed);
     } else if let (Some(before), Some(deployed)) = (&deployed_metadata, &deployed)
         && named_images(before) == named_images(&metadata)
@@ -127,7 +127,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         described,
         stored,
         rendered,
-        services: carried.services,
+        services: preserved.services,
         same_template,
         retained,
         stack,

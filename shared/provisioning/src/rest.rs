@@ -161,7 +161,7 @@ fn may_be_left(record: &StackRecord, worker: &Worker) -> bool {
 pub struct Reconciled {
     /// What became of the changes that the records tell of.
     pub operations: ReconciledOperations,
-    /// Stacks whose routes or waiting files could not be looked after, with the reason.
+    /// Stacks whose routes or waiting files could not be reconciled, with the reason.
     pub failures: Vec<String>,
 }
 
@@ -183,7 +183,7 @@ pub async fn reconcile<C: ProvisioningCloud + StackObserver>(
         }
     }
     for stack in cloud.stacks().await? {
-        let looked_after = async {
+        let reconciled_services = async {
             match cloud.load_stack(&stack).await? {
                 Some((record, _)) if may_be_left(&record, worker) => {
                     stack_at_rest(cloud, settings, &stack, worker)
@@ -193,7 +193,7 @@ pub async fn reconcile<C: ProvisioningCloud + StackObserver>(
                 _ => Ok(()),
             }
         };
-        if let Err(error) = looked_after.await {
+        if let Err(error) = reconciled_services.await {
             failures.push(error.to_string());
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, TryStreamExt};
-use longshore_policy::route::{Follower, Route};
+use longshore_policy::route::{Route, Subscriber};
 use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::{RouteKey, RouteStore};
 use longshore_state::{CallError, decide_again, load, save};
 
 use crate::ports::ProvisioningCloud;
-use crate::template::{followers, metadata_of};
+use crate::template::{metadata_of, subscribers};
 
 /// How many routes are read and written side by side.
 pub(crate) const AT_ONCE: usize = 16;
@@ -28,7 +28,7 @@ pub async fn write_routes<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Resul
     let wanted = body
         .as_deref()
         .and_then(metadata_of)
-        .map(|metadata| followers(&metadata))
+        .map(|metadata| subscribers(&metadata))
         .unwrap_or_default();
     let mut repositories: BTreeSet<String> = cloud.repositories().await?.into_iter().collect();
     repositories.extend(wanted.keys().cloned());
@@ -52,7 +52,7 @@ pub(crate) async fn add_routes<C: ProvisioningCloud>(
     cloud: &C,
     metadata: &TemplateMetadata,
 ) -> Result<(), CallError> {
-    let wanted = followers(metadata);
+    let wanted = subscribers(metadata);
     stream::iter(wanted.iter().map(Ok))
         .try_for_each_concurrent(AT_ONCE, async |(repository, wanted)| {
             write_route(cloud, repository, |before| with(before, wanted)).await
@@ -60,14 +60,14 @@ pub(crate) async fn add_routes<C: ProvisioningCloud>(
         .await
 }
 
-/// Adds followers of a repository, or replaces those of the same stacks and services.
+/// Adds subscribers of a repository, or replaces those of the same stacks and services.
 ///
 /// # Errors
 /// [`CallError`].
-pub(crate) async fn add_followers<C: ProvisioningCloud>(
+pub(crate) async fn add_subscribers<C: ProvisioningCloud>(
     cloud: &C,
     repository: &str,
-    wanted: &[Follower],
+    wanted: &[Subscriber],
 ) -> Result<(), CallError> {
     write_route(cloud, repository, |before| with(before, wanted)).await
 }
@@ -75,62 +75,62 @@ pub(crate) async fn add_followers<C: ProvisioningCloud>(
 async fn write_route<C: ProvisioningCloud>(
     cloud: &C,
     repository: &str,
-    change: impl Fn(&[Follower]) -> Vec<Follower>,
+    change: impl Fn(&[Subscriber]) -> Vec<Subscriber>,
 ) -> Result<(), CallError> {
     let key = RouteKey(repository);
     decide_again(&key, async || {
         let stored = load(cloud, &key).await?;
         let (before, version) = match &stored {
-            Some((route, version)) => (route.followers.as_slice(), Some(version)),
+            Some((route, version)) => (route.subscribers.as_slice(), Some(version)),
             None => (&[][..], None),
         };
-        let followers = change(before);
-        if followers == before {
+        let subscribers = change(before);
+        if subscribers == before {
             return Ok(());
         }
         let route = Route {
             repository: repository.to_owned(),
-            followers,
+            subscribers,
         };
         save(cloud, &key, &route, version).await.map(drop)
     })
     .await
 }
 
-/// The followers with `wanted` in the place of those of the same stacks and services, or added.
-fn with(before: &[Follower], wanted: &[Follower]) -> Vec<Follower> {
-    let mut followers = before.to_vec();
-    for follower in wanted {
-        let same = followers
+/// The subscribers with `wanted` in the place of those of the same stacks and services, or added.
+fn with(before: &[Subscriber], wanted: &[Subscriber]) -> Vec<Subscriber> {
+    let mut subscribers = before.to_vec();
+    for subscriber in wanted {
+        let same = subscribers
             .iter_mut()
-            .find(|before| before.owner() == follower.owner());
+            .find(|before| before.service_id() == subscriber.service_id());
         match same {
-            Some(before) => *before = follower.clone(),
-            None => followers.push(follower.clone()),
+            Some(before) => *before = subscriber.clone(),
+            None => subscribers.push(subscriber.clone()),
         }
     }
-    followers
+    subscribers
 }
 
-/// The followers with those of `stack` replaced by `wanted`; other stacks', and those that people wrote
+/// The subscribers with those of `stack` replaced by `wanted`; other stacks', and those that people wrote
 /// for stacks of other tools, stay where they are.
-fn merged(before: &[Follower], stack: &str, wanted: &[Follower]) -> Vec<Follower> {
-    let mut followers: Vec<Follower> = before
+fn merged(before: &[Subscriber], stack: &str, wanted: &[Subscriber]) -> Vec<Subscriber> {
+    let mut subscribers: Vec<Subscriber> = before
         .iter()
-        .filter_map(|follower| {
-            if follower.stack != stack {
-                return Some(follower.clone());
+        .filter_map(|subscriber| {
+            if subscriber.stack != stack {
+                return Some(subscriber.clone());
             }
             wanted
                 .iter()
-                .find(|wanted| wanted.service == follower.service)
+                .find(|wanted| wanted.service == subscriber.service)
                 .cloned()
         })
         .collect();
-    for follower in wanted {
-        if !followers.contains(follower) {
-            followers.push(follower.clone());
+    for subscriber in wanted {
+        if !subscribers.contains(subscriber) {
+            subscribers.push(subscriber.clone());
         }
     }
-    followers
+    subscribers
 }

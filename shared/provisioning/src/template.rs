@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::template::TemplateMetadata;
 use serde_json::{Map, Value};
 
@@ -222,16 +222,16 @@ pub(crate) fn metadata_of(body: &str) -> Option<TemplateMetadata> {
     Template::parse(body)?.metadata()
 }
 
-/// The followers that a template asks for, by repository.
-pub(crate) fn followers(metadata: &TemplateMetadata) -> BTreeMap<String, Vec<Follower>> {
-    let mut followers: BTreeMap<String, Vec<Follower>> = BTreeMap::new();
+/// The subscribers that a template asks for, by repository.
+pub(crate) fn subscribers(metadata: &TemplateMetadata) -> BTreeMap<String, Vec<Subscriber>> {
+    let mut subscribers: BTreeMap<String, Vec<Subscriber>> = BTreeMap::new();
     for (service, described) in &metadata.services {
-        for (repository, follower) in described.followers(&metadata.stack, service) {
-            followers
+        for (repository, subscriber) in described.subscribers(&metadata.stack, service) {
+            subscribers
                 .entry(repository.to_owned())
                 .or_default()
-                .push(follower);
+                .push(subscriber);
         }
     }
-    followers
+    subscribers
 }

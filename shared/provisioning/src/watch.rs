@@ -13,11 +13,11 @@ use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_events::image::Image;
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{OperationKind, StackSource};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::{RecordStore, StackKey, StackRecordStore};
 use longshore_rollout::ports::{Cloud, TaskDefinition};
-use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord, flush};
+use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord, flush};
 use longshore_rollout::task_definition::pinned_image;
 use longshore_state::{CallError, Version, Worker, change, decide_again, load};
 use serde::Serialize;
@@ -313,14 +313,18 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             .changed_at
             .filter(|changed_at| last_end.is_none_or(|last_end| last_end < *changed_at))
             .map_or(change.at, |changed_at| changed_at.min(change.at));
-        let followers = match &observed.longshore {
-            Some(metadata) => followers(self.stack, metadata),
+        let subscribers = match &observed.longshore {
+            Some(metadata) => subscribers(self.stack, metadata),
             None => before.map_or_else(Vec::new, |record| {
                 let services = record.operation.services.iter();
-                services.map(|carried| carried.follower.clone()).collect()
+                services
+                    .map(|preserved| preserved.subscriber.clone())
+                    .collect()
             }),
         };
-        let services = followers.into_iter().map(|follower| self.held(follower));
+        let services = subscribers
+            .into_iter()
+            .map(|subscriber| self.held(subscriber));
         let services = try_join_all(services).await?;
         Ok(Operation {
             stack_id: Some(change.stack_id.clone()),
@@ -332,8 +336,8 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
 
     /// The images that a service holds by its last deployment. The deployment knows of the containers that it brought
     /// an image into, and its task definition of all others.
-    async fn held(&self, follower: Follower) -> Result<Carried, CallError> {
-        let stored = self.cloud.load(&follower.owner()).await?;
+    async fn held(&self, subscriber: Subscriber) -> Result<Preserved, CallError> {
+        let stored = self.cloud.load(&subscriber.service_id()).await?;
         let mut images = BTreeMap::new();
         if let Some(last) = stored.map(|(record, _)| record.deployment.clone())
             && last.holds()
@@ -348,10 +352,10 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
                 };
             }
         }
-        let image = images.remove(&follower.container);
-        images.retain(|container, _| !follower.other_containers.contains(container));
-        Ok(Carried {
-            follower,
+        let image = images.remove(&subscriber.container);
+        images.retain(|container, _| !subscriber.other_containers.contains(container));
+        Ok(Preserved {
+            subscriber,
             image,
             also: images,
             is_named: false,
@@ -478,10 +482,10 @@ fn is_import(operation: &Operation, token: Option<&str>) -> bool {
     operation.continuation.is_some() && token == Some(operation.import_token().as_str())
 }
 
-fn followers(stack: &str, metadata: &TemplateMetadata) -> Vec<Follower> {
+fn subscribers(stack: &str, metadata: &TemplateMetadata) -> Vec<Subscriber> {
     metadata
         .services
         .iter()
-        .map(|(service, described)| described.follower(stack, service))
+        .map(|(service, described)| described.subscriber(stack, service))
         .collect()
 }

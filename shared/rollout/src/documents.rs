@@ -6,13 +6,13 @@
 //! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
 //! | `routes/<repository>.json` | a [`Route`] |
-//! | `services/<cluster>/<ECS service>.json` | the [`Owner`] of an ECS service |
+//! | `services/<cluster>/<ECS service>.json` | the [`ServiceId`] of an ECS service |
 
 use std::future::Future;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
-use longshore_policy::route::{Owner, Route};
+use longshore_policy::route::{Route, ServiceId};
 use longshore_state::document::{names, overwrite};
 use longshore_state::store::Address;
 use longshore_state::{
@@ -35,13 +35,13 @@ impl Document for Record {}
 
 /// Names a service's record by the service.
 #[derive(Debug, Clone, Copy)]
-pub struct RecordKey<'a>(pub &'a Owner);
+pub struct RecordKey<'a>(pub &'a ServiceId);
 
 impl Key for RecordKey<'_> {
     type Document = Record;
 
     fn address(&self) -> Address {
-        let Owner { stack, service } = self.0;
+        let ServiceId { stack, service } = self.0;
         Address::of_state(format!("deployments/{stack}/{service}/current.json"))
     }
 
@@ -56,14 +56,17 @@ impl Document for Deployment {}
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryKey<'a> {
     /// The service.
-    pub owner: &'a Owner,
+    pub service_id: &'a ServiceId,
     /// Its deployment's number.
     pub number: u32,
 }
 
 impl HistoryKey<'_> {
-    fn prefix(owner: &Owner) -> String {
-        format!("deployments/{}/{}/history/", owner.stack, owner.service)
+    fn prefix(service_id: &ServiceId) -> String {
+        format!(
+            "deployments/{}/{}/history/",
+            service_id.stack, service_id.service
+        )
     }
 }
 
@@ -71,12 +74,12 @@ impl Key for HistoryKey<'_> {
     type Document = Deployment;
 
     fn address(&self) -> Address {
-        let prefix = Self::prefix(self.owner);
+        let prefix = Self::prefix(self.service_id);
         Address::of_state(format!("{prefix}{:08}.json", self.number))
     }
 
     fn subject(&self) -> String {
-        format!("deployment {} of {}", self.number, self.owner)
+        format!("deployment {} of {}", self.number, self.service_id)
     }
 }
 
@@ -96,12 +99,12 @@ impl Key for RouteKey<'_> {
     }
 }
 
-/// Names the owner of an ECS service.
+/// Names the service of an ECS service.
 #[derive(Debug, Clone, Copy)]
-pub struct OwnerKey<'a>(pub &'a ServiceName);
+pub struct ServiceIdKey<'a>(pub &'a ServiceName);
 
-impl Key for OwnerKey<'_> {
-    type Document = Owner;
+impl Key for ServiceIdKey<'_> {
+    type Document = ServiceId;
 
     fn address(&self) -> Address {
         Address::of_state(format!(
@@ -115,7 +118,7 @@ impl Key for OwnerKey<'_> {
             cluster,
             ecs_service,
         } = self.0;
-        format!("the owner of service {ecs_service} of cluster {cluster}")
+        format!("the service_id of service {ecs_service} of cluster {cluster}")
     }
 }
 
@@ -140,27 +143,33 @@ pub trait RouteStore: DocumentStore + Sized {
     }
 
     /// Whose an ECS service is.
-    fn owner(
+    fn service_id(
         &self,
         service: &ServiceName,
-    ) -> impl Future<Output = Result<Option<Owner>, CallError>> {
+    ) -> impl Future<Output = Result<Option<ServiceId>, CallError>> {
         async move {
-            let found = load(self, &OwnerKey(service)).await?;
-            Ok(found.map(|(owner, _)| owner))
+            let found = load(self, &ServiceIdKey(service)).await?;
+            Ok(found.map(|(service_id, _)| service_id))
         }
     }
 
     /// Writes down whose an ECS service is.
-    fn set_owner(
+    fn set_service_id(
         &self,
         service: &ServiceName,
-        owner: &Owner,
+        service_id: &ServiceId,
     ) -> impl Future<Output = Result<(), CallError>> {
-        async move { overwrite(self, &OwnerKey(service), owner).await.map(drop) }
+        async move {
+            overwrite(self, &ServiceIdKey(service), service_id)
+                .await
+                .map(drop)
+        }
     }
 
-    /// All ECS services that have ever been deployed to, with their owners.
-    fn owners(&self) -> impl Future<Output = Result<Vec<(ServiceName, Owner)>, CallError>> {
+    /// All ECS services that have ever been deployed to, with their services.
+    fn service_ids(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(ServiceName, ServiceId)>, CallError>> {
         async move {
             let names = names(self, OWNERS, ".json").await?;
             let services = names.iter().filter_map(|name| {
@@ -170,15 +179,15 @@ pub trait RouteStore: DocumentStore + Sized {
                     ecs_service: ecs_service.to_owned(),
                 })
             });
-            let owners = stream::iter(services)
+            let service_ids = stream::iter(services)
                 .map(|service| async move {
-                    let owner = self.owner(&service).await?;
-                    Ok::<_, CallError>(owner.map(|owner| (service, owner)))
+                    let service_id = self.service_id(&service).await?;
+                    Ok::<_, CallError>(service_id.map(|service_id| (service, service_id)))
                 })
                 .buffered(READS_AT_ONCE)
                 .try_collect::<Vec<_>>()
                 .await?;
-            Ok(owners.into_iter().flatten().collect())
+            Ok(service_ids.into_iter().flatten().collect())
         }
     }
 }
@@ -190,9 +199,9 @@ pub trait RecordStore: DocumentStore + Sized {
     /// A service's record, with the version to give back.
     fn load(
         &self,
-        owner: &Owner,
+        service_id: &ServiceId,
     ) -> impl Future<Output = Result<Option<(Record, Version)>, CallError>> {
-        async move { load(self, &RecordKey(owner)).await }
+        async move { load(self, &RecordKey(service_id)).await }
     }
 
     /// Writes a record in the place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
@@ -205,7 +214,7 @@ pub trait RecordStore: DocumentStore + Sized {
         async move {
             save(
                 self,
-                &RecordKey(&record.deployment.owner()),
+                &RecordKey(&record.deployment.service_id()),
                 record,
                 version,
             )
@@ -221,9 +230,9 @@ pub trait HistoryStore: DocumentStore + Sized {
     /// Keeps a deployment that ended; nothing happens when it is kept already.
     fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<(), CallError>> {
         async move {
-            let owner = deployment.owner();
+            let service_id = deployment.service_id();
             let key = HistoryKey {
-                owner: &owner,
+                service_id: &service_id,
                 number: deployment.number,
             };
             decide_again(&key, async || {
@@ -239,10 +248,13 @@ pub trait HistoryStore: DocumentStore + Sized {
     }
 
     /// The numbers of a service's deployments that ended, ascending.
-    fn archived(&self, owner: &Owner) -> impl Future<Output = Result<Vec<u32>, CallError>> {
+    fn archived(
+        &self,
+        service_id: &ServiceId,
+    ) -> impl Future<Output = Result<Vec<u32>, CallError>> {
         async move {
             // The order of the keys is that of the numbers in them.
-            let names = names(self, &HistoryKey::prefix(owner), ".json").await?;
+            let names = names(self, &HistoryKey::prefix(service_id), ".json").await?;
             Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
         }
     }
@@ -250,11 +262,11 @@ pub trait HistoryStore: DocumentStore + Sized {
     /// A deployment that ended, by its number.
     fn archived_deployment(
         &self,
-        owner: &Owner,
+        service_id: &ServiceId,
         number: u32,
     ) -> impl Future<Output = Result<Option<Deployment>, CallError>> {
         async move {
-            let found = load(self, &HistoryKey { owner, number }).await?;
+            let found = load(self, &HistoryKey { service_id, number }).await?;
             Ok(found.map(|(deployment, _)| deployment))
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use longshore_events::longshore::TaskFailure;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::CallError;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,11 +23,11 @@ const SIDE_BY_SIDE: usize = 16;
 /// [`CallError`].
 pub async fn history<C: Cloud>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     limit: usize,
 ) -> Result<Vec<Deployment>, CallError> {
-    let stored = cloud.load(owner).await?;
-    let past = Past::of(cloud, owner, stored.as_ref().map(|(record, _)| record)).await?;
+    let stored = cloud.load(service_id).await?;
+    let past = Past::of(cloud, service_id, stored.as_ref().map(|(record, _)| record)).await?;
     let wanted: Vec<u32> = past.numbers().take(limit).collect();
     let mut deployments = Vec::new();
     for numbers in wanted.chunks(SIDE_BY_SIDE) {
@@ -39,7 +39,7 @@ pub async fn history<C: Cloud>(
 /// What is written of a service's deployments: those of the record, and those of the history.
 pub(crate) struct Past<'a, C> {
     cloud: &'a C,
-    owner: &'a Owner,
+    service_id: &'a ServiceId,
     /// By number; `None` for one that is in the history only.
     deployments: BTreeMap<u32, Option<Deployment>>,
 }
@@ -47,10 +47,10 @@ pub(crate) struct Past<'a, C> {
 impl<'a, C: Cloud> Past<'a, C> {
     pub(crate) async fn of(
         cloud: &'a C,
-        owner: &'a Owner,
+        service_id: &'a ServiceId,
         record: Option<&Record>,
     ) -> Result<Self, CallError> {
-        let archived = cloud.archived(owner).await?;
+        let archived = cloud.archived(service_id).await?;
         let mut deployments: BTreeMap<u32, Option<Deployment>> =
             archived.into_iter().map(|number| (number, None)).collect();
         let written = record
@@ -61,7 +61,7 @@ impl<'a, C: Cloud> Past<'a, C> {
         }
         Ok(Self {
             cloud,
-            owner,
+            service_id,
             deployments,
         })
     }
@@ -76,7 +76,11 @@ impl<'a, C: Cloud> Past<'a, C> {
         let deployments = numbers.iter().map(|number| async move {
             match self.deployments.get(number) {
                 Some(Some(deployment)) => Ok(Some(deployment.clone())),
-                _ => self.cloud.archived_deployment(self.owner, *number).await,
+                _ => {
+                    self.cloud
+                        .archived_deployment(self.service_id, *number)
+                        .await
+                }
             }
         });
         let deployments: Vec<Option<Deployment>> = try_join_all(deployments).await?;
@@ -124,12 +128,12 @@ pub struct LogStream {
 /// [`CallError`].
 pub async fn logs<C: Cloud + TaskLogs>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     number: Option<u32>,
     lines: u32,
 ) -> Result<Option<DeploymentLogs>, CallError> {
-    let stored = cloud.load(owner).await?;
-    let past = Past::of(cloud, owner, stored.as_ref().map(|(record, _)| record)).await?;
+    let stored = cloud.load(service_id).await?;
+    let past = Past::of(cloud, service_id, stored.as_ref().map(|(record, _)| record)).await?;
     let Some(deployment) = told_of(&past, number).await? else {
         return Ok(None);
     };

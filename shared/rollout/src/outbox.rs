@@ -1,6 +1,6 @@
 //! What a record holds to be done after it was written: events to publish, and deployments to keep in the history.
 
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, Version, Worker, change, outbox};
 
 use crate::documents::{HistoryStore, RecordKey};
@@ -15,9 +15,15 @@ pub(crate) async fn flush<C: Cloud>(
     version: Version,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let owner = record.deployment.owner();
-    let published =
-        outbox::publish(cloud, &RecordKey(&owner), &version, &record.outbox, worker).await?;
+    let service_id = record.deployment.service_id();
+    let published = outbox::publish(
+        cloud,
+        &RecordKey(&service_id),
+        &version,
+        &record.outbox,
+        worker,
+    )
+    .await?;
     // Whoever still has events there to publish ended the deployment, and keeps it as well.
     let is_others = published.len() < record.outbox.len();
     let mut archived = Vec::new();
@@ -29,9 +35,14 @@ pub(crate) async fn flush<C: Cloud>(
             Err(error) => failed = Some(error),
         }
     }
-    change(cloud, &RecordKey(&owner), (record, version), |record| {
-        record.flushed(&published, &archived);
-    })
+    change(
+        cloud,
+        &RecordKey(&service_id),
+        (record, version),
+        |record| {
+            record.flushed(&published, &archived);
+        },
+    )
     .await?;
     failed.map_or(Ok(()), Err)
 }
@@ -39,13 +50,13 @@ pub(crate) async fn flush<C: Cloud>(
 /// Changes a record from what was read of it, as [`change`] does, and publishes what that writes down.
 pub(crate) async fn change_and_publish<C: Cloud>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     stored: (Record, Version),
     worker: &Worker,
     changes: impl FnMut(&mut Record),
 ) -> Result<(), CallError> {
     let before = stored.1.clone();
-    match change(cloud, &RecordKey(owner), stored, changes).await? {
+    match change(cloud, &RecordKey(service_id), stored, changes).await? {
         Some((record, version)) if version != before => flush(cloud, record, version, worker).await,
         _ => Ok(()),
     }

@@ -12,11 +12,14 @@ use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
     StackReady, StackSource, StackSummary,
 };
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::outbox::{Outbox, Unpublished};
 use longshore_state::store::Address;
-use longshore_state::{CallError, Document, DocumentStore, EventPublisher, Key, Version, Worker};
+use longshore_state::{
+    CallError, Document, DocumentStore, EventPublisher, Key, Version, Worker, rename,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::record::{Deployment, Request};
 
@@ -41,7 +44,34 @@ pub struct StackRecord {
 
 pub(crate) const STACK_RECORDS: &str = "provisions/";
 
-impl Document for StackRecord {}
+impl Document for StackRecord {
+    const FORMAT: u32 = 2;
+
+    /// Format 1 called a subscriber a follower, and the services that were reconciled `looked_after`.
+    fn migrate(_from: u32, mut document: Value) -> Value {
+        let mut subscribed: Vec<&mut Value> = Vec::new();
+        let Some(members) = document.as_object_mut() else {
+            return document;
+        };
+        for (name, member) in members {
+            match (name.as_str(), member) {
+                ("pending_pushes", Value::Object(pending)) => {
+                    subscribed.extend(pending.values_mut())
+                }
+                ("operation", Value::Object(operation)) => {
+                    rename(operation, "looked_after", "reconciled_services");
+                    let services = operation.get_mut("services").and_then(Value::as_array_mut);
+                    subscribed.extend(services.into_iter().flatten());
+                }
+                _ => {}
+            }
+        }
+        for subscribed in subscribed.into_iter().filter_map(Value::as_object_mut) {
+            rename(subscribed, "follower", "subscriber");
+        }
+        document
+    }
+}
 
 impl Outbox for StackRecord {
     fn outbox(&mut self) -> &mut Vec<Unpublished> {
@@ -71,7 +101,7 @@ pub struct PendingPush {
     /// The request.
     pub request: Request,
     /// The service.
-    pub follower: Follower,
+    pub subscriber: Subscriber,
 }
 
 /// A stack file that waits until the stack is at rest.
@@ -127,13 +157,13 @@ pub struct Operation {
     pub continuation_tags: BTreeMap<String, String>,
     /// The services of the template.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<Carried>,
-    /// Whether its services were looked after when it was over.
+    pub services: Vec<Preserved>,
+    /// Whether its services were reconciled when it was over.
     #[serde(default)]
     pub settled: bool,
     /// Those of them that were, while others are still to be.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub looked_after: BTreeSet<String>,
+    pub reconciled_services: BTreeSet<String>,
 }
 
 /// How far a change of a stack is.
@@ -150,18 +180,18 @@ pub enum OperationState {
 
 /// A service of a template, and the image that the template carries for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Carried {
+pub struct Preserved {
     /// The service.
-    pub follower: Follower,
+    pub subscriber: Subscriber,
     /// The image, where it is one of ECR's and pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
     /// The images of its other containers, by their names, where they are ECR's, pinned, and not asked for
-    /// anew: they are put back together with `image`.
+    /// anew: they are restored together with `image`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub also: BTreeMap<String, Image>,
     /// Whether the stack file asks for this image anew; else it is the one that ran, or was being rolled
-    /// out, when the change began, and it is put back when the change fails.
+    /// out, when the change began, and it is restored when the change fails.
     #[serde(default)]
     pub is_named: bool,
 }
@@ -190,7 +220,7 @@ impl Operation {
             continuation_tags: BTreeMap::new(),
             services: Vec::new(),
             settled: false,
-            looked_after: BTreeSet::new(),
+            reconciled_services: BTreeSet::new(),
         }
     }
 
@@ -215,7 +245,7 @@ impl Operation {
     }
 
     /// Whether deployments of the stack's services are, or may be, CloudFormation's: it is at work, or
-    /// nobody has looked after its services since.
+    /// nobody has reconciled its services since.
     pub fn is_unsettled(&self) -> bool {
         self.is_changing() || !self.settled
     }
@@ -334,11 +364,11 @@ impl StackRecord {
     /// service's last deployment. Whether that was news.
     pub fn remember(
         &mut self,
-        follower: &Follower,
+        subscriber: &Subscriber,
         request: &Request,
         last: Option<&Deployment>,
     ) -> bool {
-        let key = format!("{}/{}", follower.service, follower.container);
+        let key = format!("{}/{}", subscriber.service, subscriber.container);
         let waiting = self
             .pending_pushes
             .get(&key)
@@ -357,7 +387,7 @@ impl StackRecord {
         }
         let pending = PendingPush {
             request,
-            follower: follower.clone(),
+            subscriber: subscriber.clone(),
         };
         self.pending_pushes.insert(key, pending);
         true

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
@@ -47,15 +47,15 @@ pub struct RunningTasks {
 /// [`CallError`].
 pub async fn status<C: Cloud>(
     cloud: &C,
-    wanted: impl Fn(&Owner) -> bool,
+    wanted: impl Fn(&ServiceId) -> bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ServiceStatus>, CallError> {
-    let mut owners = cloud.owners().await?;
-    owners.retain(|(_, owner)| wanted(owner));
-    owners.sort_by(|(_, one), (_, other)| one.cmp(other));
-    let statuses: Vec<Option<ServiceStatus>> = stream::iter(owners)
-        .map(|(service_name, owner)| async move {
-            service_status(cloud, &service_name, &owner, now).await
+    let mut service_ids = cloud.service_ids().await?;
+    service_ids.retain(|(_, service_id)| wanted(service_id));
+    service_ids.sort_by(|(_, one), (_, other)| one.cmp(other));
+    let statuses: Vec<Option<ServiceStatus>> = stream::iter(service_ids)
+        .map(|(service_name, service_id)| async move {
+            service_status(cloud, &service_name, &service_id, now).await
         })
         .buffered(SIDE_BY_SIDE)
         .try_collect()
@@ -66,10 +66,10 @@ pub async fn status<C: Cloud>(
 async fn service_status<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
-    owner: &Owner,
+    service_id: &ServiceId,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceStatus>, CallError> {
-    let Some((record, _)) = cloud.load(owner).await? else {
+    let Some((record, _)) = cloud.load(service_id).await? else {
         return Ok(None);
     };
     let running = match cloud.describe_service(service_name).await {

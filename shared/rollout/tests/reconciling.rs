@@ -8,13 +8,13 @@ mod reconciling {
     use std::collections::BTreeMap;
 
     use longshore_events::longshore::{LongshoreEvent, ReconcileShard, WaitReason};
-    use longshore_policy::route::Follower;
+    use longshore_policy::route::Subscriber;
     use longshore_policy::settings::FreezeWindow;
     use longshore_rollout::engine::Outcome;
     use longshore_rollout::record::State;
     use longshore_rollout::triggers::reconcile::{Reconciled, SHARD, reconcile, reconcile_shard};
     use longshore_state::ErrorClass;
-    use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+    use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
     const CLUSTERS: usize = 10;
 
@@ -24,25 +24,28 @@ mod reconciling {
 
     /// So many services, spread over repositories and clusters, that run v1 and were never deployed to; v2
     /// was pushed, and no event told of it.
-    fn account(services: usize, repositories: usize) -> (FakeCloud, Vec<Follower>) {
+    fn account(services: usize, repositories: usize) -> (FakeCloud, Vec<Subscriber>) {
         let cloud = FakeCloud::default();
-        let mut routes: BTreeMap<String, Vec<Follower>> = BTreeMap::new();
+        let mut routes: BTreeMap<String, Vec<Subscriber>> = BTreeMap::new();
         let mut all = Vec::new();
         for number in 0..services {
-            let mut follower = follower(&format!("service-{number}"));
-            follower.stack = format!("stack-{}", number % 7);
-            follower.cluster = format!("cluster-{}", number % CLUSTERS);
+            let mut subscriber = subscriber(&format!("service-{number}"));
+            subscriber.stack = format!("stack-{}", number % 7);
+            subscriber.cluster = format!("cluster-{}", number % CLUSTERS);
             let repository = repository(number % repositories);
             cloud.add_service(
-                &follower,
+                &subscriber,
                 &format!("111122223333.dkr.ecr.eu-west-1.amazonaws.com/{repository}:v1"),
             );
-            routes.entry(repository).or_default().push(follower.clone());
-            all.push(follower);
+            routes
+                .entry(repository)
+                .or_default()
+                .push(subscriber.clone());
+            all.push(subscriber);
         }
-        for (repository, followers) in routes {
+        for (repository, subscribers) in routes {
             cloud.push_to(&repository, "v2", digest('2'), noon(0));
-            cloud.set_route(&repository, followers);
+            cloud.set_route(&repository, subscribers);
         }
         (cloud, all)
     }
@@ -67,9 +70,9 @@ mod reconciling {
             .unwrap()
     }
 
-    fn runs(cloud: &FakeCloud, follower: &Follower, image: char) -> bool {
+    fn runs(cloud: &FakeCloud, subscriber: &Subscriber, image: char) -> bool {
         cloud
-            .running_image(follower)
+            .running_image(subscriber)
             .is_some_and(|running| running.ends_with(digest(image).as_str()))
     }
 
@@ -82,18 +85,22 @@ mod reconciling {
 
     #[tokio::test]
     async fn five_hundred_services_are_looked_at_with_few_calls() {
-        let (cloud, followers) = account(SHARD, 50);
+        let (cloud, subscribers) = account(SHARD, 50);
         let first = look(&cloud, 60).await;
         assert_eq!((first.services, started(&first)), (SHARD, SHARD));
         assert_eq!((first.refused.len(), first.failures.len()), (0, 0));
-        assert!(followers.iter().all(|follower| runs(&cloud, follower, '2')));
+        assert!(
+            subscribers
+                .iter()
+                .all(|subscriber| runs(&cloud, subscriber, '2'))
+        );
         let counts = count(&cloud);
         assert_eq!(of(&counts, "DescribeImages"), 50, "{counts:?}");
         assert_eq!(of(&counts, "UpdateService"), SHARD, "{counts:?}");
 
         // All are done, and no event told of it.
-        for follower in &followers {
-            cloud.complete(follower);
+        for subscriber in &subscribers {
+            cloud.complete(subscriber);
         }
         let second = look(&cloud, 120).await;
         assert_eq!((second.closed, second.followed.len()), (SHARD, 0));
@@ -126,7 +133,7 @@ mod reconciling {
     #[tokio::test]
     async fn more_services_are_looked_at_in_parts_each_exactly_once() {
         let services = 1_200;
-        let (cloud, followers) = account(services, 40);
+        let (cloud, subscribers) = account(services, 40);
         let asked = look(&cloud, 60).await;
         assert_eq!((asked.services, asked.shards), (services, 3));
         let counts = count(&cloud);
@@ -157,11 +164,11 @@ mod reconciling {
         }
         assert_eq!(looked_at, services);
         assert!(
-            followers
+            subscribers
                 .iter()
-                .all(|follower| cloud.updates(follower) == 1)
+                .all(|subscriber| cloud.updates(subscriber) == 1)
         );
-        // Each repository was listed once for each part, however many of its followers are in it.
+        // Each repository was listed once for each part, however many of its subscribers are in it.
         let counts = count(&cloud);
         assert!(of(&counts, "DescribeImages") <= 3 * 40, "{counts:?}");
 
@@ -171,28 +178,28 @@ mod reconciling {
             .unwrap();
         assert_eq!((again.closed, again.followed.len()), (0, 0));
         assert!(
-            followers
+            subscribers
                 .iter()
-                .all(|follower| cloud.updates(follower) == 1)
+                .all(|subscriber| cloud.updates(subscriber) == 1)
         );
     }
 
     #[tokio::test]
     async fn a_push_that_no_event_told_of_goes_out_once_and_to_nobody_else() {
-        let (cloud, followers) = account(4, 2);
+        let (cloud, subscribers) = account(4, 2);
         look(&cloud, 60).await;
-        followers
+        subscribers
             .iter()
-            .for_each(|follower| cloud.complete(follower));
+            .for_each(|subscriber| cloud.complete(subscriber));
         look(&cloud, 120).await;
         cloud.push_to(&repository(1), "v3", digest('3'), noon(130));
         for seconds in [180, 240] {
             look(&cloud, seconds).await;
         }
-        for (number, follower) in followers.iter().enumerate() {
+        for (number, subscriber) in subscribers.iter().enumerate() {
             let image = if number % 2 == 1 { '3' } else { '2' };
-            assert!(runs(&cloud, follower, image), "{number}");
-            assert_eq!(cloud.updates(follower), 1 + number % 2, "{number}");
+            assert!(runs(&cloud, subscriber, image), "{number}");
+            assert_eq!(cloud.updates(subscriber), 1 + number % 2, "{number}");
         }
     }
 
@@ -214,20 +221,20 @@ mod reconciling {
                 Fault::AnswerLost,
             ] {
                 let case = format!("call {number} {operation}, {fault:?}");
-                let (cloud, followers) = account(services, repositories);
+                let (cloud, subscribers) = account(services, repositories);
                 cloud.inject(number, fault);
                 look(&cloud, 60).await;
-                let kept_back: Vec<&Follower> = followers
+                let kept_back: Vec<&Subscriber> = subscribers
                     .iter()
-                    .filter(|follower| !runs(&cloud, follower, '2'))
+                    .filter(|subscriber| !runs(&cloud, subscriber, '2'))
                     .collect();
                 let allowed = if operation == "DescribeImages" { 2 } else { 1 };
                 assert!(kept_back.len() <= allowed, "{case}: {kept_back:?}");
                 let second = look(&cloud, 900).await;
                 assert!(second.failures.is_empty(), "{case}: {second:?}");
-                for follower in &followers {
-                    assert!(runs(&cloud, follower, '2'), "{case}: {follower:?}");
-                    let record = cloud.record(follower).unwrap();
+                for subscriber in &subscribers {
+                    assert!(runs(&cloud, subscriber, '2'), "{case}: {subscriber:?}");
+                    let record = cloud.record(subscriber).unwrap();
                     assert_eq!(record.deployment.state, State::Deploying, "{case}");
                     assert!(record.outbox.is_empty(), "{case}");
                 }
@@ -240,11 +247,11 @@ mod reconciling {
 
     #[tokio::test]
     async fn ten_services_that_ecs_does_not_describe_keep_no_others_back() {
-        let (cloud, followers) = account(40, 1);
+        let (cloud, subscribers) = account(40, 1);
         look(&cloud, 60).await;
-        followers
+        subscribers
             .iter()
-            .for_each(|follower| cloud.complete(follower));
+            .for_each(|subscriber| cloud.complete(subscriber));
         cloud.inject_at("DescribeServices", Fault::Fails(ErrorClass::Transient));
         let reconciled = look(&cloud, 120).await;
         // Ten clusters with four services each.
@@ -254,21 +261,25 @@ mod reconciling {
     }
 
     #[tokio::test]
-    async fn a_route_that_cannot_be_read_keeps_its_followers_back_and_no_others() {
-        let (cloud, followers) = account(4, 2);
+    async fn a_route_that_cannot_be_read_keeps_its_subscribers_back_and_no_others() {
+        let (cloud, subscribers) = account(4, 2);
         cloud.inject_at("GetObject routes", Fault::Fails(ErrorClass::Refused));
         let reconciled = look(&cloud, 60).await;
         assert_eq!((started(&reconciled), reconciled.failures.len()), (2, 1));
         look(&cloud, 120).await;
-        assert!(followers.iter().all(|follower| runs(&cloud, follower, '2')));
+        assert!(
+            subscribers
+                .iter()
+                .all(|subscriber| runs(&cloud, subscriber, '2'))
+        );
     }
 
     #[tokio::test]
     async fn a_policy_that_cannot_be_followed_is_told_and_keeps_no_others_back() {
-        let (cloud, mut followers) = account(3, 1);
-        followers[1].image_policy.tags.clear();
-        followers[1].image_policy.semver = Some("newest".to_owned());
-        cloud.set_route(&repository(0), followers.clone());
+        let (cloud, mut subscribers) = account(3, 1);
+        subscribers[1].image_policy.tags.clear();
+        subscribers[1].image_policy.semver = Some("newest".to_owned());
+        cloud.set_route(&repository(0), subscribers.clone());
         let reconciled = look(&cloud, 60).await;
         assert_eq!((started(&reconciled), reconciled.failures.len()), (2, 0));
         let [refused] = reconciled.refused.as_slice() else {
@@ -283,7 +294,7 @@ mod reconciling {
     #[tokio::test]
     async fn a_repository_that_is_not_there_yet_is_no_failure() {
         let (cloud, _) = account(2, 1);
-        let mut early = follower("early");
+        let mut early = subscriber("early");
         early.cluster = "cluster-0".to_owned();
         cloud.add_service(
             &early,
@@ -297,22 +308,22 @@ mod reconciling {
 
     #[tokio::test]
     async fn a_deployment_whose_service_follows_nothing_any_more_is_still_closed() {
-        let (cloud, followers) = account(1, 1);
+        let (cloud, subscribers) = account(1, 1);
         look(&cloud, 60).await;
-        cloud.complete(&followers[0]);
+        cloud.complete(&subscribers[0]);
         cloud.set_route(&repository(0), Vec::new());
         assert_eq!(look(&cloud, 120).await.closed, 1);
-        let record = cloud.record(&followers[0]).unwrap();
+        let record = cloud.record(&subscribers[0]).unwrap();
         assert_eq!(record.deployment.state, State::Succeeded);
     }
 
     #[tokio::test]
     async fn services_that_follow_nothing_cost_no_call_of_ecr() {
-        let (cloud, mut followers) = account(3, 1);
-        for follower in &mut followers {
-            follower.image_policy.tags.clear();
+        let (cloud, mut subscribers) = account(3, 1);
+        for subscriber in &mut subscribers {
+            subscriber.image_policy.tags.clear();
         }
-        cloud.set_route(&repository(0), followers);
+        cloud.set_route(&repository(0), subscribers);
         let reconciled = look(&cloud, 60).await;
         assert_eq!((reconciled.services, reconciled.followed.len()), (3, 0));
         let counts = count(&cloud);
@@ -321,14 +332,14 @@ mod reconciling {
 
     #[tokio::test]
     async fn what_waited_for_the_end_of_a_freeze_window_goes_out_with_the_first_look_after_it() {
-        let (cloud, mut followers) = account(1, 1);
+        let (cloud, mut subscribers) = account(1, 1);
         // Noon of the tests is 14:13:20 in UTC.
-        followers[0].rollout.freeze_windows = vec![FreezeWindow {
+        subscribers[0].rollout.freeze_windows = vec![FreezeWindow {
             cron: "0 14 * * *".to_owned(),
             time_zone: "UTC".to_owned(),
             duration_minutes: 30,
         }];
-        cloud.set_route(&repository(0), followers.clone());
+        cloud.set_route(&repository(0), subscribers.clone());
         let frozen = look(&cloud, 60).await;
         assert!(
             matches!(
@@ -338,11 +349,11 @@ mod reconciling {
             ),
             "{frozen:?}"
         );
-        assert_eq!(cloud.updates(&followers[0]), 0);
+        assert_eq!(cloud.updates(&subscribers[0]), 0);
         look(&cloud, 960).await;
-        assert_eq!(cloud.updates(&followers[0]), 0);
+        assert_eq!(cloud.updates(&subscribers[0]), 0);
         let open = look(&cloud, 1_020).await;
         assert_eq!(started(&open), 1, "{open:?}");
-        assert!(runs(&cloud, &followers[0], '2'));
+        assert!(runs(&cloud, &subscribers[0], '2'));
     }
 }

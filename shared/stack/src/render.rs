@@ -11,12 +11,12 @@ mod dashboard;
 mod discovery;
 mod events;
 mod follow;
-mod frame;
 mod image;
 mod load_balancing;
 mod logs;
 mod metric;
 mod mirror;
+mod named;
 mod names;
 mod network;
 mod outputs;
@@ -37,7 +37,7 @@ use serde_json::Value;
 
 use crate::spec::{Sensitive, Stack};
 
-use frame::Frame;
+use named::NamedStack;
 use template::Template;
 
 pub use follow::{policy, settings};
@@ -83,7 +83,7 @@ pub fn render(stack: &Stack, context: &Context) -> Rendered {
 
 /// What the template of a stack says about its services, whatever images it is rendered with.
 pub fn metadata(stack: &Stack) -> TemplateMetadata {
-    metadata_of(&Frame::new(stack, &Context::default()))
+    metadata_of(&NamedStack::new(stack, &Context::default()))
 }
 
 /// Logical ids that more than one thing of a stack would have, because their names differ only in
@@ -106,32 +106,32 @@ fn build(
     stack: &Stack,
     context: &Context,
 ) -> (Template, BTreeMap<String, Sensitive>, TemplateMetadata) {
-    let frame = Frame::new(stack, context);
-    let services = metadata_of(&frame);
+    let named_stack = NamedStack::new(stack, context);
+    let services = metadata_of(&named_stack);
     let metadata = Metadata {
         services: &services,
-        bottle_sync: mirror::Metadata::of(&frame),
+        bottle_sync: mirror::Metadata::of(&named_stack),
     };
-    let description = format!("ECS cluster {} and its services", frame.cluster_name);
+    let description = format!("ECS cluster {} and its services", named_stack.cluster_name);
     let mut template = Template::new(description, &metadata);
-    cluster::render(&frame, &mut template);
-    capacity::render(&frame, &mut template);
-    network::render(&frame, &mut template);
-    load_balancing::render(&frame, &mut template);
-    discovery::render(&frame, &mut template);
-    storage::render(&frame, &mut template);
-    buckets::render(&frame, &mut template);
-    logs::render(&frame, &mut template);
-    roles::render(&frame, &mut template);
-    let parameters = secrets::render(&frame, &mut template);
-    service::render(&frame, &mut template);
-    scaling::render(&frame, &mut template);
-    schedules::render(&frame, &mut template);
-    mirror::render(&frame, &mut template);
-    alarms::render(&frame, &mut template);
-    dashboard::render(&frame, &mut template);
-    events::render(&frame, &mut template);
-    outputs::render(&frame, &mut template);
+    cluster::render(&named_stack, &mut template);
+    capacity::render(&named_stack, &mut template);
+    network::render(&named_stack, &mut template);
+    load_balancing::render(&named_stack, &mut template);
+    discovery::render(&named_stack, &mut template);
+    storage::render(&named_stack, &mut template);
+    buckets::render(&named_stack, &mut template);
+    logs::render(&named_stack, &mut template);
+    roles::render(&named_stack, &mut template);
+    let parameters = secrets::render(&named_stack, &mut template);
+    service::render(&named_stack, &mut template);
+    scaling::render(&named_stack, &mut template);
+    schedules::render(&named_stack, &mut template);
+    mirror::render(&named_stack, &mut template);
+    alarms::render(&named_stack, &mut template);
+    dashboard::render(&named_stack, &mut template);
+    events::render(&named_stack, &mut template);
+    outputs::render(&named_stack, &mut template);
     (template, parameters, services)
 }
 
@@ -195,14 +195,19 @@ struct Metadata<'a> {
     bottle_sync: Option<mirror::Metadata<'a>>,
 }
 
-fn metadata_of(frame: &Frame) -> TemplateMetadata {
+fn metadata_of(named_stack: &NamedStack) -> TemplateMetadata {
     TemplateMetadata {
         version: 1,
-        stack: frame.stack_name.clone(),
-        environment: frame.stack.environment.clone(),
-        services: frame
+        stack: named_stack.stack_name.clone(),
+        environment: named_stack.stack.environment.clone(),
+        services: named_stack
             .members()
-            .map(|member| (member.name.to_owned(), follow::metadata(frame, member)))
+            .map(|named_service| {
+                (
+                    named_service.name.to_owned(),
+                    follow::metadata(named_stack, named_service),
+                )
+            })
             .collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::call::{CallError, ErrorClass};
 use crate::format::{self, Unknown};
@@ -29,6 +29,13 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
     /// What is wrong and what to do.
     fn check_by_hand(_document: &Value) -> Result<(), String> {
         Ok(())
+    }
+}
+
+/// Gives a member of a document another name, for [`Document::migrate`]; one that is not there stays away.
+pub fn rename(members: &mut Map<String, Value>, from: &str, to: &str) {
+    if let Some(member) = members.remove(from) {
+        members.insert(to.to_owned(), member);
     }
 }
 

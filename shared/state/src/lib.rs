@@ -15,7 +15,7 @@ pub mod store;
 mod race;
 
 pub use call::{CallError, ErrorClass};
-pub use document::{Document, Key, change, load, save};
+pub use document::{Document, Key, change, load, rename, save};
 pub use lease::Worker;
 pub use race::{RACES, Race, decide_again, unless_lost};
 pub use store::{DocumentStore, EventPublisher, Version, WriteCondition};

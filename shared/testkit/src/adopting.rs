@@ -1,7 +1,7 @@
 //! Services as other tools made them.
 
 use longshore_events::arn::ServiceName;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_provisioning::ports::{ServiceInspector, ServiceSettings};
 use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
@@ -10,11 +10,11 @@ use crate::fake_cloud::FakeCloud;
 
 impl FakeCloud {
     /// Changes the task definition that a service runs, as if it had been so from the beginning.
-    pub fn change_task_definition(&self, follower: &Follower, change: impl FnOnce(&mut Value)) {
+    pub fn change_task_definition(&self, subscriber: &Subscriber, change: impl FnOnce(&mut Value)) {
         let mut account = self.inner.borrow_mut();
         let arn = account
             .services
-            .get(&follower.service_name())
+            .get(&subscriber.service_name())
             .map(|service| service.task_definition.clone());
         if let Some(definition) = arn.and_then(|arn| account.task_definitions.get_mut(&arn)) {
             change(&mut definition.document);
@@ -24,10 +24,10 @@ impl FakeCloud {
     /// Changes a service's settings; without that it has a circuit breaker that rolls back.
     pub fn change_service_settings(
         &self,
-        follower: &Follower,
+        subscriber: &Subscriber,
         change: impl FnOnce(&mut ServiceSettings),
     ) {
-        let name = follower.service_name();
+        let name = subscriber.service_name();
         let mut account = self.inner.borrow_mut();
         let Some(service) = account.services.get(&name) else {
             return;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::{Push, StackChange};
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::RolloutSettings;
 use longshore_policy::template::{TemplateMetadata, TemplateService};
 use longshore_provisioning::ports::ObservedStack;
@@ -22,7 +22,7 @@ pub fn digest(digit: char) -> Digest {
     }
 }
 
-/// A document with these members instead of its own: as nobody but its transitions writes it, after a longer story
+/// A document with these members instead of its own: as nobody but its transitions writes it, after a longer simulation
 /// than a test wants to tell.
 pub fn altered<T: Serialize + DeserializeOwned>(document: &T, members: &Value) -> T {
     let altered = serde_json::to_value(document).and_then(|mut altered| {
@@ -44,8 +44,8 @@ pub fn noon(seconds: i64) -> DateTime<Utc> {
 }
 
 /// A service of stack `shop` that follows `shop/api` by all tags that begin with `v`.
-pub fn follower(service: &str) -> Follower {
-    Follower {
+pub fn subscriber(service: &str) -> Subscriber {
+    Subscriber {
         stack: "shop".to_owned(),
         service: service.to_owned(),
         cluster: "shop".to_owned(),

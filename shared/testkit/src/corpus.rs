@@ -8,15 +8,16 @@ use serde_json::Value;
 use crate::documents::Bucket;
 
 /// Reads every document of a kind that any version of Longshore wrote, `corpus/format-<n>/<kind>/*.json`, writes each
-/// back, and gives them.
+/// back, and gives them. What an older format is migrated to stands under the same name in the newer format's folder.
 ///
 /// # Panics
-/// When a document cannot be read, or its rewrite loses or changes a member; when there is none of that kind.
+/// When a document cannot be read, or its rewrite is not the document, or the newer format's document of that name;
+/// when there is none of that kind.
 pub fn read_corpus<K: Key>(corpus: &Path, kind: &str, key: &K) -> Vec<K::Document> {
     let mut documents = Vec::new();
     for format in entries(corpus) {
         for file in entries(&format.join(kind)) {
-            documents.push(read_one(&file, key));
+            documents.push(read_one(corpus, kind, &file, key));
         }
     }
     assert!(
@@ -27,7 +28,7 @@ pub fn read_corpus<K: Key>(corpus: &Path, kind: &str, key: &K) -> Vec<K::Documen
     documents
 }
 
-fn read_one<K: Key>(file: &Path, key: &K) -> K::Document {
+fn read_one<K: Key>(corpus: &Path, kind: &str, file: &Path, key: &K) -> K::Document {
     let shown = file.display();
     let body = fs::read(file).unwrap_or_else(|error| panic!("{shown}: {error}"));
     let bucket = Bucket::default();
@@ -48,11 +49,13 @@ fn read_one<K: Key>(file: &Path, key: &K) -> K::Document {
     };
     let rewritten = bucket.objects().read(&address);
     let rewritten = rewritten.map(|(body, _)| body).unwrap_or_default();
-    assert_eq!(
-        without_version(&rewritten),
-        without_version(&body),
-        "{shown}"
-    );
+    let rewritten = without_version(&rewritten);
+    let format = &rewritten["format_version"];
+    let expected = corpus.join(format!("format-{format}")).join(kind);
+    let expected = expected.join(file.file_name().unwrap_or_default());
+    let expected =
+        fs::read(&expected).unwrap_or_else(|error| panic!("{}: {error}", expected.display()));
+    assert_eq!(rewritten, without_version(&expected), "{shown}");
     document
 }
 

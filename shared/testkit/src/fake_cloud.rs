@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
-use longshore_policy::route::{Follower, Route};
+use longshore_policy::route::{Route, Subscriber};
 use longshore_provisioning::ports::{ObservedStack, ServiceSettings};
 use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, StackKey};
 use longshore_rollout::ports::{EcsDeployment, EcsService, LogLine, RolloutState, TaskDefinition};
@@ -59,32 +59,32 @@ pub(crate) struct Account {
 impl FakeCloud {
     /// An account in which these services of one route run two tasks each of `shop/api:v1`, without
     /// Longshore having deployed anything yet.
-    pub fn with_services(followers: &[Follower]) -> Self {
+    pub fn with_services(subscribers: &[Subscriber]) -> Self {
         let cloud = Self::default();
-        for follower in followers {
+        for subscriber in subscribers {
             cloud.add_service(
-                follower,
+                subscriber,
                 "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
             );
         }
-        cloud.set_route("shop/api", followers.to_vec());
+        cloud.set_route("shop/api", subscribers.to_vec());
         cloud
     }
 
-    /// Makes `followers` follow `repository`.
-    pub fn set_route(&self, repository: &str, followers: Vec<Follower>) {
+    /// Makes `subscribers` follow `repository`.
+    pub fn set_route(&self, repository: &str, subscribers: Vec<Subscriber>) {
         let route = Route {
             repository: repository.to_owned(),
-            followers,
+            subscribers,
         };
         let mut account = self.inner.borrow_mut();
         account.objects.put(&RouteKey(repository), &route);
     }
 
     /// Adds a service that runs `image`.
-    pub fn add_service(&self, follower: &Follower, image: &str) {
+    pub fn add_service(&self, subscriber: &Subscriber, image: &str) {
         let mut account = self.inner.borrow_mut();
-        let family = follower.ecs_service.clone();
+        let family = subscriber.ecs_service.clone();
         let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/{family}:1");
         account.task_definitions.insert(
             arn.clone(),
@@ -103,7 +103,7 @@ impl FakeCloud {
             created_at: Some(noon(-3600)),
         };
         account.services.insert(
-            follower.service_name(),
+            subscriber.service_name(),
             EcsService {
                 task_definition: arn,
                 deployments: vec![deployment],
@@ -115,11 +115,11 @@ impl FakeCloud {
     }
 
     /// Adds a container to the task definition that a service runs.
-    pub fn add_container(&self, follower: &Follower, container: &str, image: &str) {
+    pub fn add_container(&self, subscriber: &Subscriber, container: &str, image: &str) {
         let mut account = self.inner.borrow_mut();
         let arn = account
             .services
-            .get(&follower.service_name())
+            .get(&subscriber.service_name())
             .map(|service| service.task_definition.clone())
             .unwrap_or_default();
         if let Some(definition) = account.task_definitions.get_mut(&arn)
@@ -138,11 +138,11 @@ impl FakeCloud {
     }
 
     /// Removes a service, as somebody might at any time.
-    pub fn remove_service(&self, follower: &Follower) {
+    pub fn remove_service(&self, subscriber: &Subscriber) {
         self.inner
             .borrow_mut()
             .services
-            .remove(&follower.service_name());
+            .remove(&subscriber.service_name());
     }
 
     /// Sets the time at which ECS begins what is begun next.
@@ -208,11 +208,11 @@ impl FakeCloud {
     }
 
     /// The record of a service.
-    pub fn record(&self, follower: &Follower) -> Option<Record> {
+    pub fn record(&self, subscriber: &Subscriber) -> Option<Record> {
         self.inner
             .borrow()
             .objects
-            .get(&RecordKey(&follower.owner()))
+            .get(&RecordKey(&subscriber.service_id()))
     }
 
     /// The record of a stack.
@@ -243,17 +243,17 @@ impl FakeCloud {
     }
 
     /// The deployments of a service that are in the history, in the order of their numbers.
-    pub fn history(&self, follower: &Follower) -> Vec<Deployment> {
-        let owner = follower.owner();
+    pub fn history(&self, subscriber: &Subscriber) -> Vec<Deployment> {
+        let service_id = subscriber.service_id();
         let account = self.inner.borrow();
         let numbers = 1..=account
             .objects
-            .get(&RecordKey(&owner))
+            .get(&RecordKey(&service_id))
             .map_or(0, |record| record.deployment.number);
         numbers
             .filter_map(|number| {
                 account.objects.get(&HistoryKey {
-                    owner: &owner,
+                    service_id: &service_id,
                     number,
                 })
             })
@@ -271,33 +271,33 @@ impl FakeCloud {
     }
 
     /// A service as ECS shows it.
-    pub fn service(&self, follower: &Follower) -> Option<EcsService> {
+    pub fn service(&self, subscriber: &Subscriber) -> Option<EcsService> {
         self.inner
             .borrow()
             .services
-            .get(&follower.service_name())
+            .get(&subscriber.service_name())
             .cloned()
     }
 
     /// The image that a service's primary deployment runs.
-    pub fn running_image(&self, follower: &Follower) -> Option<String> {
-        let service = self.service(follower)?;
+    pub fn running_image(&self, subscriber: &Subscriber) -> Option<String> {
+        let service = self.service(subscriber)?;
         let account = self.inner.borrow();
         account
             .task_definitions
             .get(&service.task_definition)?
-            .image_of(&follower.container)
+            .image_of(&subscriber.container)
             .ok()
             .map(str::to_owned)
     }
 
     /// How many deployments of a service UpdateService has begun.
-    pub fn updates(&self, follower: &Follower) -> usize {
+    pub fn updates(&self, subscriber: &Subscriber) -> usize {
         self.inner
             .borrow()
             .updates
             .iter()
-            .filter(|(service, _, _)| *service == follower.ecs_service)
+            .filter(|(service, _, _)| *service == subscriber.ecs_service)
             .count()
     }
 
@@ -323,15 +323,15 @@ impl FakeCloud {
     }
 
     /// The id of the deployment that ECS works towards.
-    pub fn primary_id(&self, follower: &Follower) -> String {
-        self.service(follower)
+    pub fn primary_id(&self, subscriber: &Subscriber) -> String {
+        self.service(subscriber)
             .and_then(|service| service.primary().map(|primary| primary.id.clone()))
             .unwrap_or_default()
     }
 
     /// ECS finishes what it works towards; what it replaced is gone.
-    pub fn complete(&self, follower: &Follower) {
-        self.change(follower, |service| {
+    pub fn complete(&self, subscriber: &Subscriber) {
+        self.change(subscriber, |service| {
             service.deployments.retain(|deployment| deployment.primary);
             for deployment in &mut service.deployments {
                 deployment.rollout_state = RolloutState::Completed;
@@ -342,10 +342,10 @@ impl FakeCloud {
     }
 
     /// ECS's circuit breaker opens and it begins to bring back what ran before.
-    pub fn roll_back(&self, follower: &Follower, seconds: i64) {
-        let failed = self.primary_id(follower);
+    pub fn roll_back(&self, subscriber: &Subscriber, seconds: i64) {
+        let failed = self.primary_id(subscriber);
         let previous = self
-            .service(follower)
+            .service(subscriber)
             .and_then(|service| {
                 service
                     .deployments
@@ -354,13 +354,13 @@ impl FakeCloud {
                     .map(|deployment| deployment.task_definition.clone())
             })
             .unwrap_or_default();
-        self.begin(follower, &previous, noon(seconds));
-        self.change(follower, |service| {
+        self.begin(subscriber, &previous, noon(seconds));
+        self.change(subscriber, |service| {
             service.messages.insert(
                 0,
                 format!(
                     "(service {}) (deployment {failed}) deployment failed: tasks failed to start.",
-                    follower.ecs_service
+                    subscriber.ecs_service
                 ),
             );
             for deployment in &mut service.deployments {
@@ -379,10 +379,10 @@ impl FakeCloud {
     }
 
     /// Somebody updates the service past Longshore.
-    pub fn deploy_outside(&self, follower: &Follower, image: &str, seconds: i64) {
+    pub fn deploy_outside(&self, subscriber: &Subscriber, image: &str, seconds: i64) {
         let arn = {
             let mut account = self.inner.borrow_mut();
-            let family = follower.ecs_service.clone();
+            let family = subscriber.ecs_service.clone();
             let arn = account.next_arn(&family);
             account.task_definitions.insert(
                 arn.clone(),
@@ -393,7 +393,7 @@ impl FakeCloud {
             );
             arn
         };
-        self.begin(follower, &arn, noon(seconds));
+        self.begin(subscriber, &arn, noon(seconds));
     }
 
     /// A task of a deployment died.
@@ -404,18 +404,18 @@ impl FakeCloud {
             .push((ecs_deployment_id.to_owned(), failure));
     }
 
-    fn begin(&self, follower: &Follower, task_definition: &str, at: DateTime<Utc>) {
+    fn begin(&self, subscriber: &Subscriber, task_definition: &str, at: DateTime<Utc>) {
         self.inner
             .borrow_mut()
-            .begin(&follower.service_name(), task_definition, at);
+            .begin(&subscriber.service_name(), task_definition, at);
     }
 
-    fn change(&self, follower: &Follower, change: impl FnOnce(&mut EcsService)) {
+    fn change(&self, subscriber: &Subscriber, change: impl FnOnce(&mut EcsService)) {
         if let Some(service) = self
             .inner
             .borrow_mut()
             .services
-            .get_mut(&follower.service_name())
+            .get_mut(&subscriber.service_name())
         {
             change(service);
         }

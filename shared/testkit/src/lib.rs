@@ -13,7 +13,7 @@ mod registry;
 mod syncing;
 
 pub use builders::{
-    STACK_ID, altered, digest, follower, noon, observed_stack, push, stack_change,
+    STACK_ID, altered, digest, noon, observed_stack, push, stack_change, subscriber,
     task_definition_document, worker,
 };
 pub use corpus::read_corpus;

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::cloudformation::StackStatus;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundBucket,
@@ -216,7 +216,7 @@ impl Account {
         let stack = template["Metadata"]["Longshore"]["Stack"].clone();
         for (service, described) in services.as_object().into_iter().flatten() {
             let text = |field: &str| described[field].as_str().unwrap_or_default().to_owned();
-            let follower = Follower {
+            let subscriber = Subscriber {
                 stack: stack.as_str().unwrap_or_default().to_owned(),
                 service: service.clone(),
                 cluster: text("Cluster"),
@@ -227,16 +227,16 @@ impl Account {
                 cpu_architecture: None,
                 rollout: RolloutSettings::default(),
             };
-            let containers = containers_with(&template, &follower.container);
+            let containers = containers_with(&template, &subscriber.container);
             let Some((_, image)) = containers.first() else {
                 continue;
             };
-            if self.services.contains_key(&follower.service_name())
-                && containers == containers_with(&before, &follower.container)
+            if self.services.contains_key(&subscriber.service_name())
+                && containers == containers_with(&before, &subscriber.container)
             {
                 continue;
             }
-            let family = follower.ecs_service.clone();
+            let family = subscriber.ecs_service.clone();
             let arn = self.next_arn(&family);
             let mut document = task_definition_document(&arn, &family, image);
             let definition = document["containerDefinitions"][0].clone();
@@ -249,7 +249,7 @@ impl Account {
             document["containerDefinitions"] = definitions.collect();
             let running = self
                 .services
-                .get(&follower.service_name())
+                .get(&subscriber.service_name())
                 .and_then(|service| self.task_definitions.get(&service.task_definition));
             let is_same = running.is_some_and(|running| {
                 running.document["containerDefinitions"] == document["containerDefinitions"]
@@ -264,7 +264,7 @@ impl Account {
                     tags: Vec::new(),
                 },
             );
-            let name = follower.service_name();
+            let name = subscriber.service_name();
             self.services.entry(name.clone()).or_insert_with(|| {
                 longshore_rollout::ports::EcsService {
                     task_definition: String::new(),

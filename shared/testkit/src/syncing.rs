@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::{DateTime, Duration, Utc};
 use longshore_bottles::ports::ObservedFileSystem;
 use longshore_bottles::selection::Selection;
-use longshore_bottles::settings::{MirrorPlace, MirrorSettings, TaskPlace};
+use longshore_bottles::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::transfer::Sha256;
 use longshore_state::{CallError, ErrorClass};
@@ -43,7 +43,7 @@ pub struct FakeMirror {
 pub(crate) struct World {
     pub(crate) now: DateTime<Utc>,
     pub(crate) settings: MirrorSettings,
-    pub(crate) place: MirrorPlace,
+    pub(crate) place: MirrorLocation,
     pub(crate) mirrors: BTreeSet<String>,
     pub(crate) objects: BTreeMap<String, FakeObject>,
     pub(crate) versions: u64,
@@ -128,7 +128,7 @@ impl FakeMirror {
                     max_tasks: 10,
                     raised_throughput_in_mibps: None,
                 },
-                place: MirrorPlace {
+                place: MirrorLocation {
                     stack: MIRROR_STACK.to_owned(),
                     bucket: MIRROR_BUCKET.to_owned(),
                     tasks: None,
@@ -165,7 +165,7 @@ impl FakeMirror {
     /// The same with a cluster, a task definition and a file system.
     pub fn with_tasks() -> Self {
         let mirror = Self::new();
-        mirror.world.borrow_mut().place.tasks = Some(TaskPlace {
+        mirror.world.borrow_mut().place.tasks = Some(TaskLocation {
             cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/bottles".to_owned(),
             task_definition_family: "bottles-sync".to_owned(),
             container_name: "sync".to_owned(),

@@ -391,7 +391,7 @@ impl<D: Destination> Work<D> {
         let size = D::PART_SIZE.max(total.div_ceil(MOST_PARTS));
         let mut tags = Vec::new();
         let mut whole = sha2::Sha256::new();
-        let mut carried = Bytes::new();
+        let mut preserved = Bytes::new();
         let mut start = 0;
         reader.seek_unless_at(0);
         for number in 1.. {
@@ -404,7 +404,14 @@ impl<D: Destination> Work<D> {
                 let (sender, body) = Body::channel(length);
                 let put = self.destination.put_part(target, upload, number, body);
                 let outcome = self
-                    .stream(reader, sender, length, &mut carried, Some(&mut hasher), put)
+                    .stream(
+                        reader,
+                        sender,
+                        length,
+                        &mut preserved,
+                        Some(&mut hasher),
+                        put,
+                    )
                     .await?;
                 match outcome {
                     Ok(tag) => {
@@ -414,7 +421,7 @@ impl<D: Destination> Work<D> {
                     Err(PutError::Mismatch(message)) => return Err(Unsent::Mismatch(message)),
                     Err(PutError::Call(error)) => {
                         failed_call(reader, Side::Writing, error).await?;
-                        carried = Bytes::new();
+                        preserved = Bytes::new();
                         reader.seek(start);
                     }
                 }
@@ -438,7 +445,7 @@ impl<D: Destination> Work<D> {
         reader: &mut Reader<'_>,
         sender: BodySender,
         length: u64,
-        carried: &mut Bytes,
+        preserved: &mut Bytes,
         hasher: Option<&mut sha2::Sha256>,
         put: impl Future<Output = Result<T, PutError>>,
     ) -> Result<Result<T, PutError>, Unsent> {
@@ -448,7 +455,7 @@ impl<D: Destination> Work<D> {
             () = self.abort.requested() => return Err(Unsent::Stopped),
             // An answer before the end: it is none that is liked.
             answer = &mut put => return Ok(answer),
-            read = fill(reader, sender, length, carried, hasher, self.client.patience().bucket_stall) => {
+            read = fill(reader, sender, length, preserved, hasher, self.client.patience().bucket_stall) => {
                 if let Some(stalled) = read? {
                     return Ok(Err(PutError::Call(stalled)));
                 }
@@ -464,18 +471,18 @@ impl<D: Destination> Work<D> {
     }
 }
 
-/// Reads `length` bytes into a body; what was read beyond them is carried to the next one. Gives what is wrong
+/// Reads `length` bytes into a body; what was read beyond them is preserved to the next one. Gives what is wrong
 /// with a bucket that takes nothing for `patience`.
 async fn fill(
     reader: &mut Reader<'_>,
     sender: BodySender,
     mut length: u64,
-    carried: &mut Bytes,
+    preserved: &mut Bytes,
     mut hasher: Option<&mut sha2::Sha256>,
     patience: Duration,
 ) -> Result<Option<CallError>, Unsent> {
     while length > 0 {
-        let mut piece = std::mem::take(carried);
+        let mut piece = std::mem::take(preserved);
         if piece.is_empty() {
             piece = reader
                 .next()
@@ -484,7 +491,7 @@ async fn fill(
         }
         if piece.len() as u64 > length {
             // Less than the length of the piece, which is a usize.
-            *carried = piece.split_off(usize::try_from(length).unwrap_or_default());
+            *preserved = piece.split_off(usize::try_from(length).unwrap_or_default());
         }
         if let Some(hasher) = &mut hasher {
             hasher.update(&piece);

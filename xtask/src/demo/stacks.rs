@@ -5,8 +5,8 @@ use longshore_local::client::JsonService;
 use longshore_local::control::Container;
 use longshore_local::process::runs;
 use longshore_local::scene::{
-    Network, Service, followers, log_lines, push_image, put_stack_file, serves, short_digest,
-    stack_status,
+    Network, Service, log_lines, push_image, put_stack_file, serves, short_digest, stack_status,
+    subscribers,
 };
 use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
@@ -242,10 +242,10 @@ pub fn builds(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> 
     slack.wait_for(terminal, &["Stack ready", NAME])?;
     let running = wait_for_rollout(terminal, stage, &stage.images.first)?;
     ensure_status(stage, "CREATE_COMPLETE")?;
-    let followers = followers(&stage.environment, &stage.service.repository)?;
+    let subscribers = subscribers(&stage.environment, &stage.service.repository)?;
     ensure!(
-        matches!(&followers[..], [one] if one["stack"] == NAME && one["service"] == "api"),
-        "the route of {} should have one follower: {followers:?}",
+        matches!(&subscribers[..], [one] if one["stack"] == NAME && one["service"] == "api"),
+        "the route of {} should have one subscriber: {subscribers:?}",
         stage.service.repository
     );
     let line = "api v1 is serving";
@@ -266,7 +266,7 @@ pub fn builds(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> 
         short_digest(&stage.images.first),
         processes(&running),
         stage.service.repository,
-        followers.first().unwrap_or(&Value::Null),
+        subscribers.first().unwrap_or(&Value::Null),
     ))
 }
 
@@ -348,7 +348,7 @@ pub fn takes_back_what_fails(
         "the task definition should have 512 CPU units again: {definition}"
     );
     Ok(format!(
-        "CloudFormation restored v2 with 512 CPU units; hotfix-1 ({}) put back: {}",
+        "CloudFormation restored v2 with 512 CPU units; hotfix-1 ({}) restored: {}",
         short_digest(hotfix),
         processes(&running)
     ))
@@ -476,17 +476,17 @@ pub fn destroys(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -
     })?;
     let route = format!("routes/{}.json", stage.service.repository);
     wait_until(&format!("{route} to follow nobody"), PATIENCE, || {
-        let followers = followers(&stage.environment, &stage.service.repository)?;
-        Ok(if followers.is_empty() {
+        let subscribers = subscribers(&stage.environment, &stage.service.repository)?;
+        Ok(if subscribers.is_empty() {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{} followers", followers.len()))
+            Seen::NotYet(format!("{} subscribers", subscribers.len()))
         })
     })?;
     let lines = log_lines(&stage.environment, LOG_GROUP)?;
     ensure!(!lines.is_empty(), "log group {LOG_GROUP} is empty");
     Ok(format!(
-        "{} containers ended; {route} has no follower; log group {LOG_GROUP} has its {} lines",
+        "{} containers ended; {route} has no subscriber; log group {LOG_GROUP} has its {} lines",
         before.len(),
         lines.len()
     ))

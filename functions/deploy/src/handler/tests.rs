@@ -2,12 +2,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::{Approval, OneOffTask, RolloutSettings};
 use longshore_rollout::record::State;
-use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
+use longshore_rollout::stack_record::{Operation, Preserved, StackRecord};
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 use super::*;
 
@@ -31,7 +31,7 @@ async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
 }
 
 fn cloud() -> FakeCloud {
-    let cloud = FakeCloud::with_services(&[follower("api")]);
+    let cloud = FakeCloud::with_services(&[subscriber("api")]);
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud
 }
@@ -53,7 +53,7 @@ async fn a_push_starts_a_deployment_and_the_answer_names_it() {
     let id = answer["services"][0]["deployment_id"].as_str().unwrap();
     assert_eq!(id, format!("{}-1", event["id"].as_str().unwrap()));
     assert_eq!(
-        cloud.record(&follower("api")).unwrap().deployment.state,
+        cloud.record(&subscriber("api")).unwrap().deployment.state,
         State::Deploying
     );
 }
@@ -196,7 +196,7 @@ async fn the_schedule_reconciles() {
     for name in ["schedule-reconcile.json", "request-reconcile.json"] {
         let cloud = cloud();
         send(&cloud, &push_event()).await.unwrap();
-        cloud.complete(&follower("api"));
+        cloud.complete(&subscriber("api"));
         let answer = send(&cloud, &sample(name)).await.unwrap();
         assert_eq!(answer["closed"], 1, "{name}");
     }
@@ -214,13 +214,13 @@ async fn the_parts_of_a_reconcile_deploy_what_no_event_told_of_together_once() {
     }
     assert_eq!(followed.len(), 1);
     assert_eq!(followed[0]["outcome"], "started");
-    assert_eq!(cloud.updates(&follower("api")), 1);
+    assert_eq!(cloud.updates(&subscriber("api")), 1);
 }
 
 #[tokio::test]
 async fn a_reconcile_is_not_tried_again_because_of_what_somebody_must_mend() {
     let cloud = cloud();
-    let mut broken = follower("api");
+    let mut broken = subscriber("api");
     broken.image_policy.tags = vec!["feature/x".to_owned()];
     cloud.set_route("shop/api", vec![broken]);
     let answer = send(&cloud, &sample("request-reconcile.json"))
@@ -232,7 +232,7 @@ async fn a_reconcile_is_not_tried_again_because_of_what_somebody_must_mend() {
         "{refused}"
     );
     cloud.inject_at("DescribeImages", Fault::Fails(ErrorClass::Transient));
-    cloud.set_route("shop/api", vec![follower("api")]);
+    cloud.set_route("shop/api", vec![subscriber("api")]);
     let failure = send(&cloud, &sample("request-reconcile.json"))
         .await
         .unwrap_err();
@@ -242,8 +242,8 @@ async fn a_reconcile_is_not_tried_again_because_of_what_somebody_must_mend() {
 /// A change of the stack begins which carries what runs.
 fn begin_change(cloud: &FakeCloud) {
     let operation = Operation {
-        services: vec![Carried {
-            follower: follower("api"),
+        services: vec![Preserved {
+            subscriber: subscriber("api"),
             image: None,
             also: std::collections::BTreeMap::new(),
             is_named: false,
@@ -282,7 +282,7 @@ async fn a_push_while_the_stack_changes_is_answered_as_pending_and_goes_out_at_i
         begin_change(&cloud);
         let answer = send(&cloud, &push_event()).await.unwrap();
         assert_eq!(answer["services"][0]["outcome"], "pending");
-        assert_eq!(cloud.updates(&follower("api")), 0);
+        assert_eq!(cloud.updates(&subscriber("api")), 0);
         assert!(cloud.told().is_empty());
         let event = end_change(&cloud, name);
         let answer = send(&cloud, &event).await.unwrap();
@@ -292,7 +292,7 @@ async fn a_push_while_the_stack_changes_is_answered_as_pending_and_goes_out_at_i
         // The same event again finds nothing to do.
         let answer = send(&cloud, &event).await.unwrap();
         assert_eq!(answer["services"], json!([]));
-        assert_eq!(cloud.updates(&follower("api")), 1);
+        assert_eq!(cloud.updates(&subscriber("api")), 1);
     }
 }
 
@@ -306,8 +306,8 @@ async fn the_schedule_looks_after_a_stack_whose_end_nobody_heard_of() {
         .await
         .unwrap();
     assert_eq!(answer["stacks"], 1);
-    assert_eq!(answer["looked_after"], 1);
-    assert_eq!(cloud.updates(&follower("api")), 1);
+    assert_eq!(answer["reconciled_services"], 1);
+    assert_eq!(cloud.updates(&subscriber("api")), 1);
 }
 
 #[tokio::test]
@@ -339,22 +339,22 @@ async fn a_hold_keeps_pushes_back_until_somebody_resumes() {
     let answer = send(&cloud, &push_event()).await.unwrap();
     assert_eq!(answer["services"][0]["outcome"], "waiting");
     assert_eq!(answer["services"][0]["reason"]["kind"], "held");
-    assert_eq!(cloud.updates(&follower("api")), 0);
+    assert_eq!(cloud.updates(&subscriber("api")), 0);
     let answer = send(&cloud, &sample("request-resume.json")).await.unwrap();
     assert_eq!(answer["services"][0]["waited"][0]["outcome"], "started");
-    assert_eq!(cloud.updates(&follower("api")), 1);
+    assert_eq!(cloud.updates(&subscriber("api")), 1);
 }
 
 #[tokio::test]
 async fn an_approval_lets_go_what_waits_for_it_and_is_refused_when_nothing_does() {
-    let api = Follower {
+    let api = Subscriber {
         rollout: RolloutSettings {
             approval: Some(Approval {
                 expires_after_minutes: 60,
             }),
             ..RolloutSettings::default()
         },
-        ..follower("api")
+        ..subscriber("api")
     };
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));
@@ -382,23 +382,23 @@ async fn a_rollback_to_what_was_never_deployed_is_refused_to_its_caller() {
         "{}",
         failure.message
     );
-    assert_eq!(cloud.updates(&follower("api")), 1);
+    assert_eq!(cloud.updates(&subscriber("api")), 1);
 }
 
 #[tokio::test]
 async fn the_end_of_a_deployment_wakes_the_services_that_come_after_it() {
-    let web = Follower {
+    let web = Subscriber {
         rollout: RolloutSettings {
             after: vec!["api".to_owned()],
             ..RolloutSettings::default()
         },
-        ..follower("web")
+        ..subscriber("web")
     };
-    let cloud = FakeCloud::with_services(&[follower("api"), web.clone()]);
+    let cloud = FakeCloud::with_services(&[subscriber("api"), web.clone()]);
     cloud.add_image("shop/api", "v2", digest('2'));
     let answer = send(&cloud, &push_event()).await.unwrap();
     assert_eq!(answer["services"][1]["reason"]["kind"], "predecessors");
-    cloud.complete(&follower("api"));
+    cloud.complete(&subscriber("api"));
     send(&cloud, &sample("request-reconcile.json"))
         .await
         .unwrap();
@@ -413,7 +413,7 @@ async fn the_end_of_a_deployment_wakes_the_services_that_come_after_it() {
 
 #[tokio::test]
 async fn the_end_of_a_one_off_task_goes_on_with_its_deployment() {
-    let api = Follower {
+    let api = Subscriber {
         rollout: RolloutSettings {
             before_tasks: vec![OneOffTask {
                 name: "migrate".to_owned(),
@@ -423,7 +423,7 @@ async fn the_end_of_a_one_off_task_goes_on_with_its_deployment() {
             }],
             ..RolloutSettings::default()
         },
-        ..follower("api")
+        ..subscriber("api")
     };
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));

@@ -3,12 +3,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::OneOffTask;
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 use super::*;
 
@@ -29,10 +29,10 @@ async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
 
 /// A deployment under way, and a sample that tells of it.
 async fn deploying(name: &str) -> (FakeCloud, Value) {
-    deploying_as(follower("api"), name).await
+    deploying_as(subscriber("api"), name).await
 }
 
-async fn deploying_as(api: Follower, name: &str) -> (FakeCloud, Value) {
+async fn deploying_as(api: Subscriber, name: &str) -> (FakeCloud, Value) {
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy_push(
         &cloud,
@@ -50,7 +50,7 @@ async fn deploying_as(api: Follower, name: &str) -> (FakeCloud, Value) {
 #[tokio::test]
 async fn a_completed_deployment_is_answered_as_succeeded() {
     let (cloud, event) = deploying("deployment-completed.json").await;
-    cloud.complete(&follower("api"));
+    cloud.complete(&subscriber("api"));
     assert_eq!(
         send(&cloud, &event).await.unwrap(),
         json!({"outcome": "succeeded"})
@@ -60,7 +60,7 @@ async fn a_completed_deployment_is_answered_as_succeeded() {
 
 #[tokio::test]
 async fn a_completed_deployment_with_tasks_to_follow_is_answered_as_verifying() {
-    let mut api = follower("api");
+    let mut api = subscriber("api");
     api.rollout.after_tasks = vec![OneOffTask {
         name: "smoke".to_owned(),
         command: vec!["bin/smoke".to_owned()],
@@ -82,7 +82,7 @@ async fn a_completed_deployment_with_tasks_to_follow_is_answered_as_verifying() 
 #[tokio::test]
 async fn a_failed_deployment_is_answered_as_failed() {
     let (cloud, event) = deploying("deployment-failed.json").await;
-    cloud.roll_back(&follower("api"), 30);
+    cloud.roll_back(&subscriber("api"), 30);
     assert_eq!(
         send(&cloud, &event).await.unwrap(),
         json!({"outcome": "failed"})

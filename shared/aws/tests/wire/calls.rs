@@ -68,7 +68,7 @@ pub fn aws(call: &Call) -> Answer {
     match call.name.as_str() {
         "GET /state/routes/shop/api.json" => ok(&json!({
             "repository": "shop/api",
-            "followers": [{"stack": "shop", "service": "api", "cluster": "shop",
+            "subscribers": [{"stack": "shop", "service": "api", "cluster": "shop",
                            "ecs_service": "api", "container": "app", "image_policy": {"tags": ["v*"]}}],
         })),
         "GET /state/deployments/shop/api/current.json" => ok(&record()),
@@ -376,7 +376,7 @@ async fn a_push_while_the_stack_changes_is_written_into_the_stacks_record() {
     let waiting = &write.json()["pending_pushes"]["api/app"];
     assert_eq!(waiting["request"]["id"], "event-1-1");
     assert_eq!(waiting["request"]["image"]["digest"], DIGEST);
-    assert_eq!(waiting["follower"]["ecs_service"], "api");
+    assert_eq!(waiting["subscriber"]["ecs_service"], "api");
 }
 
 #[tokio::test]

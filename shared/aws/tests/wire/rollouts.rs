@@ -2,7 +2,7 @@
 
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
-use longshore_policy::route::{CpuArchitecture, Owner};
+use longshore_policy::route::{CpuArchitecture, ServiceId};
 use longshore_rollout::documents::{HistoryStore, RouteStore};
 use longshore_rollout::ports::{
     ImageContents, ImageRegistry, LogLine, ServiceDeployer, TaskLogs, TaskRequest, TaskState,
@@ -645,8 +645,8 @@ fn deployment(number: u32) -> Deployment {
     .unwrap()
 }
 
-fn owner() -> Owner {
-    Owner {
+fn service_id() -> ServiceId {
+    ServiceId {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
     }
@@ -665,10 +665,13 @@ async fn the_history_is_written_once_and_read_as_it_was_written() {
     cloud.archive(&deployment(12)).await.unwrap();
     assert_eq!(wire.calls()[0].header("if-none-match"), Some("*"));
     assert_eq!(
-        cloud.archived_deployment(&owner(), 12).await.unwrap(),
+        cloud.archived_deployment(&service_id(), 12).await.unwrap(),
         Some(deployment(12))
     );
-    assert_eq!(cloud.archived_deployment(&owner(), 13).await.unwrap(), None);
+    assert_eq!(
+        cloud.archived_deployment(&service_id(), 13).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
@@ -714,7 +717,7 @@ async fn the_numbers_in_the_history_are_listed_in_their_order() {
                 .to_owned(),
         )
     });
-    assert_eq!(wire.cloud().archived(&owner()).await.unwrap(), [1, 10]);
+    assert_eq!(wire.cloud().archived(&service_id()).await.unwrap(), [1, 10]);
 }
 
 #[tokio::test]
@@ -805,12 +808,13 @@ async fn the_owners_of_all_services_are_read_and_those_that_went_meanwhile_left_
             ok(&json!({"stack": "shop", "service": service}))
         }
     });
-    let owners = wire.cloud().owners().await.unwrap();
-    assert_eq!(owners.len(), 99);
+    let service_ids = wire.cloud().service_ids().await.unwrap();
+    assert_eq!(service_ids.len(), 99);
     assert!(
-        owners
+        service_ids
             .iter()
-            .all(|(name, owner)| name.cluster == "shop" && name.ecs_service == owner.service)
+            .all(|(name, service_id)| name.cluster == "shop"
+                && name.ecs_service == service_id.service)
     );
-    assert!(owners.is_sorted_by_key(|(name, _)| &name.ecs_service));
+    assert!(service_ids.is_sorted_by_key(|(name, _)| &name.ecs_service));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_bottles::ports::{FileSystems, MirrorStore, Mirrors, StoredObject, TaskRunner};
-use longshore_bottles::settings::{CapacityShare, TaskPlace};
+use longshore_bottles::settings::{CapacityShare, TaskLocation};
 use longshore_provisioning::ports::Inventory as _;
 use longshore_state::store::Address;
 use longshore_state::{DocumentStore, ErrorClass, Version, WriteCondition};
@@ -22,8 +22,8 @@ const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>no</Message></Err
 const BOTTLE: &str = "gtk+-2.24.33_2.arm64_sequoia.bottle.tar.gz";
 const BOTTLE_PATH: &str = "/mirror/gtk%2B-2.24.33_2.arm64_sequoia.bottle.tar.gz";
 
-fn place() -> TaskPlace {
-    TaskPlace {
+fn place() -> TaskLocation {
+    TaskLocation {
         cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/bottles".to_owned(),
         task_definition_family: "bottles-sync".to_owned(),
         container_name: "sync".to_owned(),
@@ -280,7 +280,7 @@ async fn a_task_is_started_on_a_shard() {
 #[tokio::test]
 async fn a_task_without_a_strategy_runs_on_plain_fargate() {
     let wire = Wire::new(|_| ok(&json!({"tasks": [{"taskArn": "arn:task"}]})));
-    let place = TaskPlace {
+    let place = TaskLocation {
         capacity_provider_strategy: Vec::new(),
         assign_public_ip: true,
         ..place()

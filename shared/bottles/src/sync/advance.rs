@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::layout;
 use crate::ports::{ObservedTask, Source, SyncCloud, Transferred, Transferrer};
-use crate::settings::MirrorPlace;
-use crate::sync::decide::{Hands, Step, is_news, progress, step};
+use crate::settings::MirrorLocation;
+use crate::sync::decide::{Step, Workers, is_news, progress, step};
 use crate::sync::file_system::lower;
 use crate::sync::finish::finish;
 use crate::sync::held::{Held, load};
@@ -94,7 +94,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     pub(crate) async fn proceed(
         &self,
         held: &mut Held<'_, C>,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
     ) -> Result<Option<RunOutcome>, CallError> {
         let mut is_stale = false;
         // Where somebody else moves it on, it is decided again.
@@ -112,7 +112,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     async fn move_on(
         &self,
         held: &mut Held<'_, C>,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
     ) -> Result<Option<RunOutcome>, CallError> {
         let mut was_open = false;
         loop {
@@ -157,13 +157,13 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     async fn transfer(
         &self,
         held: &mut Held<'_, C>,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
         worker: &Worker,
     ) -> Result<Moved, CallError> {
         let tasks = self.tasks(&held.record.sync, place).await?;
         // After the tasks: a task that has stopped writes nothing any more.
         let states = states(self.cloud, &held.record.sync).await?;
-        let hands = Hands {
+        let hands = Workers {
             here: self
                 .time_left()
                 .is_none_or(|left| left >= FINISHING + WORTH_BEGINNING),
@@ -250,7 +250,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     async fn tasks(
         &self,
         sync: &Sync,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
     ) -> Result<BTreeMap<String, ObservedTask>, CallError> {
         let arns: Vec<String> = sync
             .shards
@@ -274,7 +274,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     async fn start_task(
         &self,
         held: &mut Held<'_, C>,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
         number: u32,
         again: bool,
     ) -> Result<Moved, CallError> {

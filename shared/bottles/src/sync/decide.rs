@@ -49,7 +49,7 @@ pub(crate) enum Step {
 
 /// Where work can be done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Hands {
+pub(crate) struct Workers {
     /// Whether this process has the time.
     pub(crate) here: bool,
     /// Whether the stack has a place for tasks.
@@ -62,7 +62,7 @@ pub(crate) fn step(
     shard: &ShardRecord,
     state: Option<&ShardState>,
     task: Option<&ObservedTask>,
-    hands: Hands,
+    hands: Workers,
     now: DateTime<Utc>,
 ) -> Step {
     if shard.given_up.is_some() {

@@ -4,7 +4,7 @@ use chrono::Duration;
 use longshore_state::{CallError, ErrorClass, unless_lost};
 
 use crate::ports::{ObservedFileSystem, SyncCloud};
-use crate::settings::{MirrorSettings, TaskPlace};
+use crate::settings::{MirrorSettings, TaskLocation};
 use crate::sync::held::Held;
 use crate::sync::record::RaisedThroughput;
 
@@ -31,7 +31,7 @@ pub(crate) enum Readiness {
 pub(crate) fn readiness(
     observed: &ObservedFileSystem,
     file_system_id: &str,
-    place: &TaskPlace,
+    place: &TaskLocation,
     settings: &MirrorSettings,
 ) -> Readiness {
     // While its throughput is changed it can be mounted.

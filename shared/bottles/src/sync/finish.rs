@@ -15,7 +15,7 @@ use crate::estimate;
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
 use crate::ports::{ListedObject, SyncCloud};
-use crate::settings::MirrorPlace;
+use crate::settings::MirrorLocation;
 use crate::sync::Engine;
 use crate::sync::advance::states;
 use crate::sync::gather::{HEADS_SIDE_BY_SIDE, Missing, media_type, stored_inventory};
@@ -96,7 +96,7 @@ struct ShardReport<'a> {
 pub(crate) async fn finish<C: SyncCloud, S, T>(
     engine: &Engine<'_, C, S, T>,
     held: &mut Held<'_, C>,
-    place: &MirrorPlace,
+    place: &MirrorLocation,
 ) -> Result<(), CallError> {
     let mut record = held.record.clone();
     record.sync.worker_id = engine.worker.id.clone();
@@ -148,7 +148,7 @@ struct Evidence {
 
 struct Finish<'a, C> {
     cloud: &'a C,
-    place: &'a MirrorPlace,
+    place: &'a MirrorLocation,
     sync: Sync,
 }
 

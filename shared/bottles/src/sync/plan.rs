@@ -16,7 +16,7 @@ use crate::layout;
 use crate::plan::{count, difference, shrunk};
 use crate::ports::{MirrorStore, Source, SyncCloud};
 use crate::selection::WantedBottle;
-use crate::settings::{MirrorPlace, MirrorSettings, RunnerSettings};
+use crate::settings::{MirrorLocation, MirrorSettings, RunnerSettings};
 use crate::shards;
 use crate::sizes::Size;
 use crate::sync::gather::{
@@ -117,7 +117,7 @@ pub(crate) struct Planner<'a, M, S> {
     pub(crate) store: &'a M,
     pub(crate) source: &'a S,
     pub(crate) settings: &'a MirrorSettings,
-    pub(crate) place: &'a MirrorPlace,
+    pub(crate) place: &'a MirrorLocation,
     pub(crate) published: Option<&'a Published>,
     pub(crate) options: &'a SyncOptions,
     pub(crate) runner: &'a RunnerSettings,

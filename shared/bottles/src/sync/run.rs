@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::layout;
 use crate::ports::{Source, SyncCloud, Transferrer};
-use crate::settings::{MirrorPlace, MirrorSettings};
+use crate::settings::{MirrorLocation, MirrorSettings};
 use crate::shards;
 use crate::sync::file_system::{Readiness, lower, readiness};
 use crate::sync::finish::nothing;
@@ -170,7 +170,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
     /// Takes the mirror's lease.
     async fn begin(
         &self,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
         request: &RunRequest,
     ) -> Result<Begun<'a, C>, CallError> {
         let worker = self.worker_now();
@@ -221,7 +221,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
     /// Tells that another sync runs; its record is none of this one's.
     async fn refuse(
         &self,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
         request: &RunRequest,
         reason: &str,
     ) -> Result<(), CallError> {
@@ -244,7 +244,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         &self,
         held: &mut Held<'_, C>,
         settings: &MirrorSettings,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
         request: &RunRequest,
     ) -> Result<(), CallError> {
         match self.try_to_plan(held, settings, place, request).await {
@@ -272,7 +272,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         &self,
         held: &mut Held<'_, C>,
         settings: &MirrorSettings,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
         request: &RunRequest,
     ) -> Result<(), CallError> {
         let cloud = self.cloud;
@@ -334,7 +334,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         &self,
         held: &mut Held<'_, C>,
         settings: &MirrorSettings,
-        place: &MirrorPlace,
+        place: &MirrorLocation,
     ) -> Result<Option<String>, CallError> {
         let Some(tasks) = &place.tasks else {
             return Ok(None);
@@ -403,7 +403,7 @@ async fn clear<C: SyncCloud>(cloud: &C, bucket: &str, sync_id: &str) -> Result<(
 /// Writes down all that the sync's workers, and its end, need.
 async fn write_down<C: SyncCloud>(
     cloud: &C,
-    place: &MirrorPlace,
+    place: &MirrorLocation,
     sync_id: &str,
     draft: &Draft,
 ) -> Result<(), CallError> {

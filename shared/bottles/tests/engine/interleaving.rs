@@ -90,14 +90,14 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What Homebrew has published, the newest last.
-struct Story {
+struct Simulation {
     mirror: FakeMirror,
     indexes: Vec<Vec<FakeFormula>>,
     invocations: u32,
     removed: bool,
 }
 
-impl Story {
+impl Simulation {
     fn begin() -> Self {
         let first = formulae(FORMULAE, 1);
         let mirror = with_tasks(&first);
@@ -312,13 +312,13 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut story = Story::begin();
+            let mut simulation = Simulation::begin();
             for step in steps {
-                story.happen(step).await;
-                story.assert_nothing_is_named_in_vain();
-                story.assert_is_told();
+                simulation.happen(step).await;
+                simulation.assert_nothing_is_named_in_vain();
+                simulation.assert_is_told();
             }
-            story.end().await;
+            simulation.end().await;
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use longshore_events::image::Image;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::adopt::{AdoptError, AdoptRequest, Adoption, adopt};
 use longshore_rollout::documents::{RecordStore, RouteStore};
@@ -17,8 +17,8 @@ const EXECUTION_ROLE: &str = "arn:aws:iam::111122223333:role/billing-execution";
 const TASK_ROLE: &str = "arn:aws:iam::111122223333:role/billing-task";
 
 /// The service `invoices` of the cluster `billing`, as it is adopted without a word besides.
-fn invoices() -> Follower {
-    Follower {
+fn invoices() -> Subscriber {
+    Subscriber {
         stack: "billing".to_owned(),
         service: "invoices".to_owned(),
         cluster: "billing".to_owned(),
@@ -74,13 +74,13 @@ async fn refusal(cloud: &FakeCloud, request: &AdoptRequest) -> String {
     }
 }
 
-async fn routes(cloud: &FakeCloud) -> Vec<Follower> {
-    let mut followers = Vec::new();
+async fn routes(cloud: &FakeCloud) -> Vec<Subscriber> {
+    let mut subscribers = Vec::new();
     for repository in cloud.repositories().await.unwrap() {
         let (route, _) = cloud.load_route(&repository).await.unwrap().unwrap();
-        followers.extend(route.followers);
+        subscribers.extend(route.subscribers);
     }
-    followers
+    subscribers
 }
 
 #[tokio::test]
@@ -88,12 +88,12 @@ async fn a_service_is_adopted_by_the_names_that_it_has_and_the_tag_that_it_runs(
     let cloud = account(&by_tag());
     let adoption = adopted(&cloud, &request()).await;
     assert_eq!(adoption.repository, "billing/invoices");
-    assert_eq!(adoption.follower, invoices());
+    assert_eq!(adoption.subscriber, invoices());
     assert_eq!(adoption.running_image, by_tag());
     assert_eq!(routes(&cloud).await, [invoices()]);
-    let owner = cloud.owner(&invoices().service_name()).await.unwrap();
-    assert_eq!(owner, Some(invoices().owner()));
-    let (record, _) = cloud.load(&invoices().owner()).await.unwrap().unwrap();
+    let service_id = cloud.service_id(&invoices().service_name()).await.unwrap();
+    assert_eq!(service_id, Some(invoices().service_id()));
+    let (record, _) = cloud.load(&invoices().service_id()).await.unwrap().unwrap();
     assert_eq!(record.deployment.state, State::Succeeded);
     assert_eq!(
         record.deployment.task_definition,
@@ -120,7 +120,7 @@ async fn what_the_repository_holds_already_is_told_and_not_deployed() {
             digest: image(2),
         })
     );
-    let (record, _) = cloud.load(&invoices().owner()).await.unwrap().unwrap();
+    let (record, _) = cloud.load(&invoices().service_id()).await.unwrap().unwrap();
     assert_eq!(record.followed["app"].tag, "v7");
 }
 
@@ -134,10 +134,13 @@ async fn people_may_know_it_by_other_names() {
     };
     let adoption = adopted(&cloud, &request).await;
     assert_eq!(
-        adoption.follower.owner().to_string(),
+        adoption.subscriber.service_id().to_string(),
         "service bills of stack finance"
     );
-    assert_eq!(adoption.follower.service_name(), invoices().service_name());
+    assert_eq!(
+        adoption.subscriber.service_name(),
+        invoices().service_name()
+    );
 }
 
 #[tokio::test]
@@ -162,7 +165,7 @@ async fn an_image_of_a_dual_stack_registry_is_known_as_ecrs() {
     let cloud = account("111122223333.dkr-ecr.eu-west-1.on.aws/billing/invoices:release");
     let adoption = adopted(&cloud, &request()).await;
     assert_eq!(adoption.repository, "billing/invoices");
-    assert_eq!(adoption.follower, invoices());
+    assert_eq!(adoption.subscriber, invoices());
 }
 
 #[tokio::test]
@@ -227,7 +230,7 @@ async fn the_processor_architecture_is_that_of_the_task_definition() {
         });
         let adoption = adopted(&cloud, &request()).await;
         assert_eq!(
-            adoption.follower.cpu_architecture, expected,
+            adoption.subscriber.cpu_architecture, expected,
             "{platform:?} {compatibilities}"
         );
     }
@@ -244,8 +247,8 @@ async fn of_several_containers_the_one_of_ecr_is_meant_with_those_that_run_the_s
         ]);
     });
     let adoption = adopted(&cloud, &request()).await;
-    assert_eq!(adoption.follower.container, "app");
-    assert_eq!(adoption.follower.other_containers, ["worker"]);
+    assert_eq!(adoption.subscriber.container, "app");
+    assert_eq!(adoption.subscriber.other_containers, ["worker"]);
 }
 
 #[tokio::test]
@@ -385,6 +388,6 @@ async fn adopting_again_changes_the_policy_and_keeps_what_people_wrote_into_the_
         ..request()
     };
     let adoption = adopted(&cloud, &request).await;
-    assert_eq!(adoption.follower.rollout.deadline_minutes, 90);
-    assert_eq!(routes(&cloud).await, [adoption.follower]);
+    assert_eq!(adoption.subscriber.rollout.deadline_minutes, 90);
+    assert_eq!(routes(&cloud).await, [adoption.subscriber]);
 }

@@ -9,8 +9,8 @@ use longshore_rollout::stack_record::OperationState;
 use longshore_testkit::worker;
 
 use crate::scene::{
-    STACK, account, applied, built, ended, follower, image, pushed, record, settings, stack_file,
-    stack_file_with_data, told, uploaded, written,
+    STACK, account, applied, built, ended, image, pushed, record, settings, stack_file,
+    stack_file_with_data, subscriber, told, uploaded, written,
 };
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_stack_file_makes_a_stack_and_its_beginning_is_told() {
 async fn the_first_image_is_pinned_to_what_its_tag_means_now() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
-    let running = cloud.running_image(&follower()).unwrap();
+    let running = cloud.running_image(&subscriber()).unwrap();
     assert!(
         running.ends_with(&format!("shop/api@{}", image(1))),
         "{running}"
@@ -76,7 +76,7 @@ async fn a_push_in_between_is_no_reason_to_execute_anything() {
     assert_eq!(again.outcome, ApplyOutcome::Unchanged);
     assert!(
         cloud
-            .running_image(&follower())
+            .running_image(&subscriber())
             .unwrap()
             .ends_with(image(2).as_str())
     );
@@ -92,15 +92,15 @@ async fn an_update_carries_the_image_that_was_pushed() {
     ended(&cloud, "UPDATE_COMPLETE").await;
     assert!(
         cloud
-            .running_image(&follower())
+            .running_image(&subscriber())
             .unwrap()
             .ends_with(image(2).as_str())
     );
-    let carried = record(&cloud).await.operation.services[0]
+    let preserved = record(&cloud).await.operation.services[0]
         .image
         .clone()
         .unwrap();
-    assert_eq!(carried.digest, image(2));
+    assert_eq!(preserved.digest, image(2));
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn after_a_failed_update_the_next_one_still_carries_the_image_that_was_pus
     ended(&cloud, "UPDATE_ROLLBACK_COMPLETE").await;
     assert!(
         cloud
-            .running_image(&follower())
+            .running_image(&subscriber())
             .unwrap()
             .ends_with(image(1).as_str()),
         "CloudFormation restores its previous template, with the image of the first day"
@@ -122,7 +122,7 @@ async fn after_a_failed_update_the_next_one_still_carries_the_image_that_was_pus
     ended(&cloud, "UPDATE_COMPLETE").await;
     assert!(
         cloud
-            .running_image(&follower())
+            .running_image(&subscriber())
             .unwrap()
             .ends_with(image(2).as_str())
     );
@@ -137,7 +137,7 @@ async fn another_image_in_the_stack_file_is_asked_for() {
     ended(&cloud, "UPDATE_COMPLETE").await;
     assert!(
         cloud
-            .running_image(&follower())
+            .running_image(&subscriber())
             .unwrap()
             .ends_with(image(2).as_str())
     );
@@ -263,8 +263,8 @@ async fn a_failed_creation_is_cleared_away_and_made_anew() {
 #[tokio::test]
 async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
     let cloud = account();
-    let other = longshore_testkit::follower("web");
-    let other = longshore_policy::route::Follower {
+    let other = longshore_testkit::subscriber("web");
+    let other = longshore_policy::route::Subscriber {
         stack: "other".to_owned(),
         ..other
     };
@@ -272,7 +272,7 @@ async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
     built(&cloud, &stack_file(256)).await;
     write_routes(&cloud, STACK).await.unwrap();
     let route = cloud.route("shop/api").await.unwrap().unwrap();
-    assert_eq!(route.followers, [other.clone(), follower()]);
+    assert_eq!(route.subscribers, [other.clone(), subscriber()]);
     let file = stack_file(256).replace(
         "image: shop/api:v1",
         "image: shop/api:v1\n    image_policy: {tags: []}",
@@ -281,7 +281,7 @@ async fn routes_follow_the_stack_and_leave_those_of_others_alone() {
     ended(&cloud, "UPDATE_COMPLETE").await;
     write_routes(&cloud, STACK).await.unwrap();
     let route = cloud.route("shop/api").await.unwrap().unwrap();
-    assert_eq!(route.followers, [other]);
+    assert_eq!(route.subscribers, [other]);
 }
 
 #[tokio::test]
@@ -291,7 +291,7 @@ async fn a_change_of_the_policy_alone_is_a_change_of_the_stack_and_of_its_route(
     write_routes(&cloud, STACK).await.unwrap();
     // What was pushed meanwhile is no reason to deploy it again.
     pushed(&cloud).await;
-    let running = cloud.service(&follower()).unwrap().task_definition;
+    let running = cloud.service(&subscriber()).unwrap().task_definition;
     let file = stack_file(256).replace(
         "image: shop/api:v1",
         "image: shop/api:v1\n    image_policy: {semver: \"1\"}\n    rollout: {deadline_minutes: 20}",
@@ -311,12 +311,12 @@ async fn a_change_of_the_policy_alone_is_a_change_of_the_stack_and_of_its_route(
     ended(&cloud, "UPDATE_COMPLETE").await;
     write_routes(&cloud, STACK).await.unwrap();
     let route = cloud.route("shop/api").await.unwrap().unwrap();
-    let [follower] = route.followers.as_slice() else {
+    let [subscriber] = route.subscribers.as_slice() else {
         panic!("{route:?}");
     };
-    assert_eq!(follower.image_policy.semver.as_deref(), Some("1"));
-    assert_eq!(follower.rollout.deadline_minutes, 20);
-    let service = cloud.service(follower).unwrap();
+    assert_eq!(subscriber.image_policy.semver.as_deref(), Some("1"));
+    assert_eq!(subscriber.rollout.deadline_minutes, 20);
+    let service = cloud.service(subscriber).unwrap();
     assert_eq!(service.task_definition, running);
     // Another image in the file is asked for all the same.
     let file = file.replace("shop/api:v1", "shop/api:v3");
@@ -376,8 +376,8 @@ async fn each_repository_of_a_service_has_a_route_and_one_image_is_replaced_ever
     write_routes(&cloud, STACK).await.unwrap();
     let containers = async |repository: &str| {
         let route = cloud.route(repository).await.unwrap().unwrap();
-        let followers = route.followers.into_iter();
-        let containers = followers.map(|one| (one.service, one.container, one.other_containers));
+        let subscribers = route.subscribers.into_iter();
+        let containers = subscribers.map(|one| (one.service, one.container, one.other_containers));
         containers.collect::<Vec<_>>()
     };
     assert_eq!(
@@ -419,9 +419,9 @@ async fn an_update_carries_the_images_that_run_in_every_container() {
             ("worker".to_owned(), format!("shop/api@{}", image(2))),
         ]
     );
-    let carried = &record(&cloud).await.operation.services[0];
-    assert!(!carried.is_named);
-    let also: Vec<(&str, &longshore_events::image::Digest)> = carried
+    let preserved = &record(&cloud).await.operation.services[0];
+    assert!(!preserved.is_named);
+    let also: Vec<(&str, &longshore_events::image::Digest)> = preserved
         .also
         .iter()
         .map(|(container, image)| (container.as_str(), &image.digest))
@@ -482,7 +482,7 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
     ended(&cloud, "UPDATE_COMPLETE").await;
     assert!(
         cloud
-            .running_image(&follower())
+            .running_image(&subscriber())
             .unwrap()
             .ends_with(image(1).as_str())
     );
@@ -526,11 +526,11 @@ async fn services_are_followed_from_when_their_stack_is_begun_and_no_longer_when
     let cloud = account();
     applied(&cloud, &stack_file(256), "one").await.unwrap();
     let route = cloud.route("shop/api").await.unwrap().unwrap();
-    assert_eq!(route.followers, [follower()]);
+    assert_eq!(route.subscribers, [subscriber()]);
     ended(&cloud, "ROLLBACK_COMPLETE").await;
     write_routes(&cloud, STACK).await.unwrap();
     let route = cloud.route("shop/api").await.unwrap();
-    assert!(route.is_none_or(|route| route.followers.is_empty()));
+    assert!(route.is_none_or(|route| route.subscribers.is_empty()));
 }
 
 #[tokio::test]
@@ -541,7 +541,7 @@ async fn an_image_named_with_this_accounts_registry_is_followed_like_one_without
     built(&cloud, &file).await;
     write_routes(&cloud, STACK).await.unwrap();
     let route = cloud.route("shop/api").await.unwrap().unwrap();
-    assert_eq!(route.followers, [follower()]);
+    assert_eq!(route.subscribers, [subscriber()]);
     let other = stack_file(256).replace(
         "image: shop/api",
         "image: 444455556666.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
@@ -551,14 +551,14 @@ async fn an_image_named_with_this_accounts_registry_is_followed_like_one_without
     write_routes(&cloud, STACK).await.unwrap();
     let route = cloud.route("shop/api").await.unwrap().unwrap();
     assert_eq!(
-        route.followers,
+        route.subscribers,
         [],
         "another account's pushes are not heard of"
     );
 }
 
 #[tokio::test]
-async fn an_image_that_was_named_and_failed_is_not_carried_on() {
+async fn an_image_that_was_named_and_failed_is_not_preserved_on() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     let file = stack_file(256).replace("shop/api:v1", "shop/api:v2");
@@ -566,7 +566,7 @@ async fn an_image_that_was_named_and_failed_is_not_carried_on() {
     ended(&cloud, "UPDATE_ROLLBACK_COMPLETE").await;
     applied(&cloud, &stack_file(512), "three").await.unwrap();
     ended(&cloud, "UPDATE_COMPLETE").await;
-    let running = cloud.running_image(&follower()).unwrap();
+    let running = cloud.running_image(&subscriber()).unwrap();
     assert!(running.ends_with(image(1).as_str()), "{running}");
 }
 
@@ -583,6 +583,6 @@ async fn a_reconcile_writes_routes_that_an_event_left_unwritten_and_reads_none_f
     };
     assert!(routes_were_read(3600).await);
     let route = cloud.route("shop/api").await.unwrap().unwrap();
-    assert_eq!(route.followers, [follower()]);
+    assert_eq!(route.subscribers, [subscriber()]);
     assert!(!routes_were_read(3 * 24 * 3600).await);
 }

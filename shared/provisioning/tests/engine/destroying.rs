@@ -46,7 +46,7 @@ async fn a_stack_without_data_goes_and_its_routes_with_it() {
             .await
             .unwrap()
             .unwrap()
-            .followers
+            .subscribers
             .len(),
         1
     );
@@ -57,7 +57,7 @@ async fn a_stack_without_data_goes_and_its_routes_with_it() {
         .await
         .unwrap();
     assert_eq!(
-        cloud.route("shop/api").await.unwrap().unwrap().followers,
+        cloud.route("shop/api").await.unwrap().unwrap().subscribers,
         []
     );
 }

@@ -180,7 +180,7 @@ async fn what_is_done_at_rest_can_be_done_again_after_any_failure() {
                 .await
                 .unwrap()
                 .unwrap();
-            assert_eq!(routes.followers.len(), 1, "{fault:?} at call {call}");
+            assert_eq!(routes.subscribers.len(), 1, "{fault:?} at call {call}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What provisioning promises: what a stack file leads to, what is carried, and what no failure can lose.
+//! What provisioning promises: what a stack file leads to, what is preserved, and what no failure can lose.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
 // functions for tests only when it is told so.

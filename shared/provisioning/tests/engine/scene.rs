@@ -3,7 +3,7 @@ use longshore_events::image::Digest;
 use longshore_events::incoming::StackFile;
 use longshore_events::longshore::{LongshoreEvent, StackSource};
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::apply::{Applied, StackRequest, apply};
 use longshore_provisioning::error::ProvisioningError;
@@ -53,8 +53,8 @@ file_systems:
     )
 }
 
-pub fn follower() -> Follower {
-    Follower {
+pub fn subscriber() -> Subscriber {
+    Subscriber {
         stack: STACK.to_owned(),
         service: "api".to_owned(),
         cluster: "shop".to_owned(),
@@ -175,9 +175,9 @@ pub async fn pushed(cloud: &FakeCloud) {
             .unwrap();
     assert_eq!(results.len(), 1, "the push finds its service by the route");
     results.into_iter().next().unwrap().unwrap();
-    cloud.complete(&follower());
-    let owner = follower().owner();
-    let (mut record, version) = cloud.load(&owner).await.unwrap().unwrap();
+    cloud.complete(&subscriber());
+    let service_id = subscriber().service_id();
+    let (mut record, version) = cloud.load(&service_id).await.unwrap().unwrap();
     record.succeeded(&worker("watch", 130));
     let record = longshore_testkit::altered(&record, &serde_json::json!({"outbox": []}));
     cloud.save(&record, Some(&version)).await.unwrap();

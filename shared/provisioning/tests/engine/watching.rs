@@ -10,10 +10,10 @@ use longshore_provisioning::ports::{ObservedStack, REMAINS_TOKEN};
 use longshore_provisioning::watch::{
     BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
 };
-use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
+use longshore_rollout::stack_record::{Operation, Preserved, StackRecord};
 use longshore_state::ErrorClass;
 use longshore_testkit::{
-    FakeCloud, Fault, STACK_ID, follower, noon, observed_stack, stack_change, worker,
+    FakeCloud, Fault, STACK_ID, noon, observed_stack, stack_change, subscriber, worker,
 };
 
 const FAULTS: [Fault; 6] = [
@@ -28,8 +28,8 @@ const FAULTS: [Fault; 6] = [
 /// `provision` begins a change of a stack with one service.
 fn begin(cloud: &FakeCloud, id: &str, seconds: i64) {
     let operation = Operation {
-        services: vec![Carried {
-            follower: follower("api"),
+        services: vec![Preserved {
+            subscriber: subscriber("api"),
             image: None,
             also: BTreeMap::new(),
             is_named: false,

@@ -112,7 +112,7 @@ impl<C: Cloud> Engine<'_, C> {
         let is_ours = |record: &Record| record.deployment.number == ours;
         let prepared = change(
             self.cloud,
-            &RecordKey(self.owner),
+            &RecordKey(self.service_id),
             (record, version),
             |record| {
                 if is_ours(record) && record.deployment.state == State::Claimed {
@@ -123,8 +123,8 @@ impl<C: Cloud> Engine<'_, C> {
         .await?;
         // Where another deployment has taken its place, nothing was done yet.
         if prepared.is_some_and(|(record, _)| is_ours(&record))
-            && task::begin(self.cloud, self.owner, self.worker).await? == WatchOutcome::Failed
-            && let Some((current, _)) = self.cloud.load(self.owner).await?
+            && task::begin(self.cloud, self.service_id, self.worker).await? == WatchOutcome::Failed
+            && let Some((current, _)) = self.cloud.load(self.service_id).await?
             && let Some(reason) = current.deployment.reason.clone()
         {
             return Ok(Outcome::Failed { reason });
@@ -144,7 +144,7 @@ impl<C: Cloud> Engine<'_, C> {
         };
         let ecs_deployment_id = self
             .cloud
-            .update_service(&self.follower.service_name(), &task_definition)
+            .update_service(&self.subscriber.service_name(), &task_definition)
             .await?;
         Ok((task_definition, ecs_deployment_id))
     }
@@ -162,7 +162,7 @@ impl<C: Cloud> Engine<'_, C> {
         let worker = self.worker;
         let written = change(
             self.cloud,
-            &RecordKey(self.owner),
+            &RecordKey(self.service_id),
             (record, version),
             |record| {
                 let deployment = &record.deployment;
@@ -186,7 +186,7 @@ impl<C: Cloud> Engine<'_, C> {
     /// Two invocations claimed one after the other, and nobody knows whose UpdateService came last.
     /// When the superseded deployment's did, the service is pointed again at what the record says.
     async fn restore(&self, superseded: &str) -> Result<(), CallError> {
-        let Some((mut record, version)) = self.cloud.load(self.owner).await? else {
+        let Some((mut record, version)) = self.cloud.load(self.service_id).await? else {
             return Ok(());
         };
         let is_deploying = record.deployment.state == State::Deploying;
@@ -197,7 +197,7 @@ impl<C: Cloud> Engine<'_, C> {
             // Its own invocation has not updated the service yet, or it is over.
             _ => return Ok(()),
         };
-        let service_name = self.follower.service_name();
+        let service_name = self.subscriber.service_name();
         let service = self.cloud.describe_service(&service_name).await?;
         if service.task_definition == task_definition {
             return Ok(());
@@ -238,8 +238,8 @@ impl<C: Cloud> Engine<'_, C> {
         record.free_claim(self.worker);
         if let Err(lease_error) = self.cloud.save(&record, Some(&version)).await {
             tracing::warn!(
-                stack = self.owner.stack,
-                service = self.owner.service,
+                stack = self.service_id.stack,
+                service = self.service_id.service,
                 error = %lease_error,
                 "the claim could not be freed and ends by itself"
             );

@@ -1,4 +1,4 @@
-//! What comes of looking after a deployment.
+//! What comes of reconciling a deployment.
 
 use serde::Serialize;
 

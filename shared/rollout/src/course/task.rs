@@ -5,7 +5,7 @@ use longshore_events::ecs::{
     LONGEST_OVERRIDES, LONGEST_STARTED_BY, length_of_overrides, started_by_deploy,
 };
 use longshore_events::incoming::DeployTaskStopped;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_policy::settings::OneOffTask;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ use crate::record::{Deployment, Record, TaskPhase};
 /// The one-off tasks of a service's deployment.
 pub(super) struct Tasks<'a, C> {
     pub(super) cloud: &'a C,
-    pub(super) owner: &'a Owner,
+    pub(super) service_id: &'a ServiceId,
     /// What an event has said.
     pub(super) stopped: Option<&'a DeployTaskStopped>,
     pub(super) worker: &'a Worker,
@@ -75,17 +75,17 @@ impl<C: Cloud> Tasks<'_, C> {
 /// Starts the first of the tasks that the service's deployment waits for.
 pub(crate) async fn begin<C: Cloud>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     let tasks = Tasks {
         cloud,
-        owner,
+        service_id,
         stopped: None,
         worker,
     };
-    decide_again(&RecordKey(owner), async || {
-        let Some((record, version)) = cloud.load(owner).await? else {
+    decide_again(&RecordKey(service_id), async || {
+        let Some((record, version)) = cloud.load(service_id).await? else {
             return Ok(WatchOutcome::Ignored);
         };
         let phase = match record.deployment.state.task_phase() {

@@ -6,7 +6,7 @@
 //! again after a crash it does the same.
 
 use longshore_events::incoming::DeployTaskStopped;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::outcome::WatchOutcome;
@@ -28,13 +28,13 @@ pub async fn task_stopped<C: Cloud>(
     stopped: &DeployTaskStopped,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: stopped.stack.clone(),
         service: stopped.service.clone(),
     };
     let tasks = Tasks {
         cloud,
-        owner: &owner,
+        service_id: &service_id,
         stopped: Some(stopped),
         worker,
     };
@@ -48,12 +48,12 @@ pub async fn task_stopped<C: Cloud>(
 /// [`CallError`]; trying again may help.
 pub async fn go_on<C: Cloud>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     let tasks = Tasks {
         cloud,
-        owner,
+        service_id,
         stopped: None,
         worker,
     };
@@ -62,13 +62,13 @@ pub async fn go_on<C: Cloud>(
 
 impl<C: Cloud> Tasks<'_, C> {
     async fn go_on(&self) -> Result<WatchOutcome, CallError> {
-        decide_again(&RecordKey(self.owner), async || {
-            let Some((record, version)) = self.cloud.load(self.owner).await? else {
+        decide_again(&RecordKey(self.service_id), async || {
+            let Some((record, version)) = self.cloud.load(self.service_id).await? else {
                 return Ok(WatchOutcome::Ignored);
             };
             let outcome = self.step(record, version).await?;
             // There may be another step at once.
-            outcome.ok_or_else(|| CallError::lost_race(&RecordKey(self.owner)))
+            outcome.ok_or_else(|| CallError::lost_race(&RecordKey(self.service_id)))
         })
         .await
     }
@@ -86,7 +86,7 @@ impl<C: Cloud> Tasks<'_, C> {
             }
             if deployment.claimed_by == self.worker.id {
                 // An earlier attempt of this very invocation may still run.
-                return Err(claimed_already(self.owner));
+                return Err(claimed_already(self.service_id));
             }
         }
         let Some(phase) = deployment.state.task_phase() else {
@@ -140,14 +140,14 @@ impl<C: Cloud> Tasks<'_, C> {
 
     /// The tasks before the update have done their work: `ended` was the last of them.
     async fn update_service(&self, ended: &RunningTask) -> Result<Option<WatchOutcome>, CallError> {
-        let Some((record, version)) = self.cloud.load(self.owner).await? else {
+        let Some((record, version)) = self.cloud.load(self.service_id).await? else {
             return Ok(Some(WatchOutcome::Ignored));
         };
-        let follower = record.deployment.follower();
+        let subscriber = record.deployment.subscriber();
         let engine = Engine {
             cloud: self.cloud,
-            follower: &follower,
-            owner: self.owner,
+            subscriber: &subscriber,
+            service_id: self.service_id,
             worker: self.worker,
         };
         let (written, shown) = match engine.look().await {
@@ -162,7 +162,7 @@ impl<C: Cloud> Tasks<'_, C> {
         let is_due = is_prepared && record.deployment.is_free(self.worker.now)
             || record.deployment.state == State::Preparing;
         if !is_due || record.deployment.task.as_ref() != Some(ended) {
-            return Err(CallError::lost_race(&RecordKey(self.owner)));
+            return Err(CallError::lost_race(&RecordKey(self.service_id)));
         }
         if is_prepared && written.is_changing() {
             flush(self.cloud, record, version, self.worker).await?;

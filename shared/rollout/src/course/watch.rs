@@ -6,7 +6,7 @@
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::outcome::WatchOutcome;
@@ -32,11 +32,11 @@ pub async fn deployment_changed<C: Cloud>(
         name: change.event_name,
         reason: change.reason.clone(),
     };
-    let Some(owner) = cloud.owner(service_name).await? else {
+    let Some(service_id) = cloud.service_id(service_name).await? else {
         return Ok(WatchOutcome::Ignored);
     };
-    decide_again(&RecordKey(&owner), async || {
-        let Some((mut record, version)) = cloud.load(&owner).await? else {
+    decide_again(&RecordKey(&service_id), async || {
+        let Some((mut record, version)) = cloud.load(&service_id).await? else {
             return Ok(WatchOutcome::Ignored);
         };
         if !record.deployment.state.is_open() {
@@ -80,11 +80,11 @@ pub async fn task_stopped<C: Cloud>(
     let (Some(failure), Some(started_by)) = (failure_of(change), &change.started_by) else {
         return Ok(WatchOutcome::Ignored);
     };
-    let Some(owner) = cloud.owner(service_name).await? else {
+    let Some(service_id) = cloud.service_id(service_name).await? else {
         return Ok(WatchOutcome::Ignored);
     };
-    decide_again(&RecordKey(&owner), async || {
-        let Some((mut record, version)) = cloud.load(&owner).await? else {
+    decide_again(&RecordKey(&service_id), async || {
+        let Some((mut record, version)) = cloud.load(&service_id).await? else {
             return Ok(WatchOutcome::Ignored);
         };
         if record.deployment.is_claimed_after(change.created_at) {
@@ -126,21 +126,21 @@ pub(crate) struct Seen {
 pub(crate) async fn look_after<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
-    owner: &Owner,
+    service_id: &ServiceId,
     mut seen: Option<Seen>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    decide_again(&RecordKey(owner), async || {
+    decide_again(&RecordKey(service_id), async || {
         let (stored, service) = match seen.take() {
             Some(seen) => (Some(seen.stored), Some(seen.service)),
-            None => (cloud.load(owner).await?, None),
+            None => (cloud.load(service_id).await?, None),
         };
         let Some((record, version)) = stored else {
             return Ok(WatchOutcome::Ignored);
         };
         let deployment = &record.deployment;
         if deployment.waits_for_tasks(worker.now) && deployment.overdue(worker.now).is_none() {
-            return tasks::go_on(cloud, owner, worker).await;
+            return tasks::go_on(cloud, service_id, worker).await;
         }
         let service = match service {
             _ if !record.deployment.needs_ecs(worker.now) => None,
@@ -178,7 +178,7 @@ async fn look_at<C: Cloud>(
         return Ok(WatchOutcome::Ignored);
     }
     let Some(service) = service else {
-        if is_unsettled(cloud, &record.deployment.owner()).await? {
+        if is_unsettled(cloud, &record.deployment.service_id()).await? {
             return Ok(WatchOutcome::Noted);
         }
         let deployment = &record.deployment;
@@ -212,7 +212,7 @@ async fn adopt<C: Cloud>(
         return Err(CallError {
             operation: format!(
                 "match ECS deployment {ecs_deployment_id} with the claim of {}",
-                record.deployment.owner()
+                record.deployment.service_id()
             ),
             class: ErrorClass::Transient,
             code: None,
@@ -251,7 +251,7 @@ pub(crate) async fn close<C: Cloud>(
         is_doubtful,
         blocks_image,
     } = verdict(&record.deployment, service, fact, worker.now);
-    if is_doubtful && is_unsettled(cloud, &record.deployment.owner()).await? {
+    if is_doubtful && is_unsettled(cloud, &record.deployment.service_id()).await? {
         settlement = Settlement::Open;
     }
     if settlement.has_failed() {
@@ -299,8 +299,11 @@ pub(crate) async fn close<C: Cloud>(
 }
 
 /// Whether the stack of a service is changing, or has just changed: then `at_rest` decides.
-pub(crate) async fn is_unsettled<C: Cloud>(cloud: &C, owner: &Owner) -> Result<bool, CallError> {
-    let stored = cloud.load_stack(&owner.stack).await?;
+pub(crate) async fn is_unsettled<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+) -> Result<bool, CallError> {
+    let stored = cloud.load_stack(&service_id.stack).await?;
     Ok(stored.is_some_and(|(record, _)| record.operation.is_unsettled()))
 }
 

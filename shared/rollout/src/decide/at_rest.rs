@@ -7,7 +7,7 @@ use longshore_events::longshore::Source;
 use longshore_state::Worker;
 
 use crate::record::{Deployment, Running, State};
-use crate::stack_record::{Carried, Operation, OperationState};
+use crate::stack_record::{Operation, OperationState, Preserved};
 use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
 
 /// What to do about a service whose stack is at rest.
@@ -17,7 +17,7 @@ pub enum AtRest {
     Nothing,
     /// Take up the record's own deployment, whose invocation died before it had done its work.
     Resume,
-    /// An image is being put back, and whoever has the claim may still run: come again.
+    /// An image is being restored, and whoever has the claim may still run: come again.
     Wait,
     /// Tasks run that come before an update: look again when they have ended.
     Later,
@@ -26,32 +26,32 @@ pub enum AtRest {
     Follow,
     /// ECS runs this image in this container by a deployment that no record tells of: it is the stack's.
     Adopt(String, Image),
-    /// ECS runs other images than it should: these are put back, by container.
-    PutBack(BTreeMap<String, Image>),
+    /// ECS runs other images than it should: these are restored, by container.
+    Restore(BTreeMap<String, Image>),
 }
 
 /// Decides about a service whose stack is at rest after `operation`. The record tells of `last`, and ECS
 /// runs `running`, with these images by container.
 pub fn at_rest(
     operation: &Operation,
-    carried: &Carried,
+    preserved: &Preserved,
     last: Option<&Deployment>,
     running: &Running,
     images: &BTreeMap<String, String>,
     worker: &Worker,
 ) -> AtRest {
-    if let Some(last) = last.filter(|last| last.is_taken_up()) {
-        let is_put_back = matches!(last.source, Source::Stack { restored: true, .. });
-        return match (last.is_free(worker.now), is_put_back) {
+    if let Some(last) = last.filter(|last| last.is_resumable()) {
+        let is_restored = matches!(last.source, Source::Stack { restored: true, .. });
+        return match (last.is_free(worker.now), is_restored) {
             (true, _) => AtRest::Resume,
-            // What was to put it back may have been for a change that nobody asks about any more.
+            // What was to restore it may have been for a change that nobody asks about any more.
             (false, true) => AtRest::Wait,
             // It comes again by itself.
             (false, false) => AtRest::Nothing,
         };
     }
     if last.is_some_and(|last| last.state == State::Preparing) {
-        // When they have ended it updates what is there then, or fails, and what ran is to be put back.
+        // When they have ended it updates what is there then, or fails, and what ran is to be restored.
         return AtRest::Later;
     }
     // Of a container that is gone nothing can be asked.
@@ -60,22 +60,25 @@ pub fn at_rest(
             .get(container)
             .is_none_or(|running| is_pinned_to(running, image))
     };
-    let put_back: BTreeMap<String, Image> = images
+    let restore: BTreeMap<String, Image> = images
         .iter()
         .filter_map(|(container, running)| {
-            let owed = owed(operation, carried, last, container, running)?;
+            let owed = owed(operation, preserved, last, container, running)?;
             Some((container.clone(), owed.clone()))
         })
         .filter(|(container, owed)| !runs(container, owed))
         .collect();
-    if !put_back.is_empty() {
-        return AtRest::PutBack(put_back);
+    if !restore.is_empty() {
+        return AtRest::Restore(restore);
     }
     let is_ready = operation.state == OperationState::Ready;
-    let container = &carried.follower.container;
+    let container = &preserved.subscriber.container;
     let is_told =
         |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
-    let template = carried.image.clone().filter(|image| runs(container, image));
+    let template = preserved
+        .image
+        .clone()
+        .filter(|image| runs(container, image));
     let alive = last.filter(|last| last.holds());
     if let Some(alive) = alive.filter(|alive| alive.images().all(|(of, image)| runs(of, image))) {
         return match alive.state {
@@ -86,7 +89,7 @@ pub fn at_rest(
             }
             State::Succeeded if is_ready && !is_told(alive) => match template {
                 // The last deployment was of another container; this one the stack file asked for anew.
-                Some(image) if carried.is_named && alive.image_in(container).is_none() => {
+                Some(image) if preserved.is_named && alive.image_in(container).is_none() => {
                     AtRest::Adopt(container.clone(), image)
                 }
                 _ => AtRest::Adopt(alive.container.clone(), alive.image.clone()),
@@ -114,20 +117,20 @@ pub fn at_rest(
 /// what CloudFormation made of it is right.
 fn owed<'a>(
     operation: &Operation,
-    carried: &'a Carried,
+    preserved: &'a Preserved,
     last: Option<&'a Deployment>,
     container: &str,
     running: &str,
 ) -> Option<&'a Image> {
     let is_ready = operation.state == OperationState::Ready;
-    let follower = &carried.follower;
-    let is_main = follower.containers().any(|known| known == container);
+    let subscriber = &preserved.subscriber;
+    let is_main = subscriber.containers().any(|known| known == container);
     let (template, is_named) = if is_main {
-        (carried.image.as_ref(), carried.is_named)
+        (preserved.image.as_ref(), preserved.is_named)
     } else {
-        (carried.also.get(container), false)
+        (preserved.also.get(container), false)
     };
-    // What ran by its tag alone when it was adopted cannot be put back.
+    // What ran by its tag alone when it was adopted cannot be restored.
     let is_known = |image: &&Image| image.digest != Digest::unknown();
     let brought = last.and_then(|last| last.image_in(container));
     let Some((alive, image)) = last.filter(|last| last.holds()).zip(brought) else {

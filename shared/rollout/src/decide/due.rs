@@ -6,9 +6,9 @@ use longshore_state::Worker;
 
 use crate::record::{Record, Waiting};
 
-/// What a wake-up of a follower is about.
+/// What a wake-up of a subscriber is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Due<'a> {
+pub enum WakeUp<'a> {
     /// Nothing: what the policy names was followed already, and nothing waits.
     Nothing,
     /// The policy names an image that was not followed yet.
@@ -22,7 +22,7 @@ pub enum Due<'a> {
     ComeAgain,
 }
 
-/// Decides what there is to do for a follower by `container`: `record` was loaded before the registry was
+/// Decides what there is to do for a subscriber by `container`: `record` was loaded before the registry was
 /// asked, and `newest` is what the policy then named.
 pub fn due<'a>(
     record: Option<&'a Record>,
@@ -30,23 +30,23 @@ pub fn due<'a>(
     policy: &Policy,
     newest: Option<&'a RegistryImage>,
     worker: &Worker,
-) -> Due<'a> {
+) -> WakeUp<'a> {
     let followed = record.and_then(|record| record.followed.get(container));
     if let Some(newest) = newest.filter(|newest| policy.is_news(newest, followed)) {
-        return Due::News(newest);
+        return WakeUp::News(newest);
     }
     let Some(record) = record else {
-        return Due::Nothing;
+        return WakeUp::Nothing;
     };
     let last = &record.deployment;
-    if last.is_taken_up() && last.is_free(worker.now) {
-        return Due::Resume;
+    if last.is_resumable() && last.is_free(worker.now) {
+        return WakeUp::Resume;
     }
-    if last.is_taken_up() && last.claimed_by == worker.id {
-        return Due::ComeAgain;
+    if last.is_resumable() && last.claimed_by == worker.id {
+        return WakeUp::ComeAgain;
     }
     let waiting = record.waiting.get(container);
-    waiting.map_or(Due::Nothing, Due::Waiting)
+    waiting.map_or(WakeUp::Nothing, WakeUp::Waiting)
 }
 
 /// What to note of a request that waits, by whether a route still names its container.

@@ -25,7 +25,7 @@ mod skip;
 
 pub use approval::to_be_approved;
 pub use at_rest::{AtRest, at_rest};
-pub use due::{AboutRoute, Due, about_route, due};
+pub use due::{AboutRoute, WakeUp, about_route, due};
 pub use next_step::{NextStep, next_step};
 pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};

@@ -93,7 +93,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
     let same_image =
         brought.digest == request.image.digest && brought.repository == request.image.repository;
     match last.state {
-        State::Claimed | State::Preparing if same_image && last.is_taken_up() => {
+        State::Claimed | State::Preparing if same_image && last.is_resumable() => {
             if last.is_free(worker.now) {
                 Decision::Resume
             } else if last.claimed_by == worker.id {

@@ -29,7 +29,7 @@ pub enum Rollback {
 pub fn rollback(record: &Record, worker: &Worker) -> Rollback {
     let last = &record.deployment;
     if last.id == worker.id {
-        return if !last.is_taken_up() {
+        return if !last.is_resumable() {
             Rollback::Started
         } else if last.is_free(worker.now) {
             Rollback::Resume

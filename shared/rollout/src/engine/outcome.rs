@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::{SkipReason, WaitReason};
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Race};
 use serde::Serialize;
 
@@ -58,10 +58,10 @@ pub enum Outcome {
 
 impl Outcome {
     /// As the outcome of a request for this service.
-    pub(crate) fn of(self, follower: &Follower) -> ServiceOutcome {
+    pub(crate) fn of(self, subscriber: &Subscriber) -> ServiceOutcome {
         ServiceOutcome {
-            stack: follower.stack.clone(),
-            service: follower.service.clone(),
+            stack: subscriber.stack.clone(),
+            service: subscriber.service.clone(),
             outcome: self,
         }
     }
@@ -71,57 +71,65 @@ impl Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// The route, the image or the service is not as it must be. Trying again does not help.
-    #[error("deploy {image} to {owner}: {reason}")]
+    #[error("deploy {image} to {service_id}: {reason}")]
     Refused {
         /// The service.
-        owner: Owner,
+        service_id: ServiceId,
         /// What was asked for.
         image: String,
         /// What is wrong, and what to do.
         reason: String,
     },
     /// A call failed. Trying again may help.
-    #[error("deploy {image} to {owner}: {source}")]
+    #[error("deploy {image} to {service_id}: {source}")]
     Call {
         /// The service.
-        owner: Owner,
+        service_id: ServiceId,
         /// What was asked for.
         image: String,
         /// The call.
         source: CallError,
     },
-    /// A call failed while a service of a stack that is at rest was looked after. Trying again may help.
-    #[error("reconcile {owner} after its stack changed: {source}")]
+    /// A call failed while a service of a stack that is at rest was reconciled. Trying again may help.
+    #[error("reconcile {service_id} after its stack changed: {source}")]
     AtRest {
         /// The service.
-        owner: Owner,
+        service_id: ServiceId,
         /// The call.
         source: CallError,
     },
 }
 
-pub(crate) fn refused_or_failed(owner: &Owner, image: &impl ToString, stop: Stop) -> DeployError {
+pub(crate) fn refused_or_failed(
+    service_id: &ServiceId,
+    image: &impl ToString,
+    stop: Stop,
+) -> DeployError {
     match stop {
         Stop::Refused(reason) => DeployError::Refused {
-            owner: owner.clone(),
+            service_id: service_id.clone(),
             image: image.to_string(),
             reason,
         },
-        Stop::Call(error) => call_failed(owner, image, error),
+        Stop::Call(error) => call_failed(service_id, image, error),
     }
 }
 
-pub(crate) fn call_failed(owner: &Owner, image: &impl ToString, error: CallError) -> DeployError {
-    let owner = owner.clone();
+pub(crate) fn call_failed(
+    service_id: &ServiceId,
+    image: &impl ToString,
+    error: CallError,
+) -> DeployError {
+    let service_id = service_id.clone();
     let image = image.to_string();
     match error.class {
         ErrorClass::NotFound | ErrorClass::Refused => DeployError::Refused {
-            owner,
+            service_id,
             image,
             reason: error.to_string(),
         },
         _ => DeployError::Call {
-            owner,
+            service_id,
             image,
             source: error,
         },

@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, try_join};
 use longshore_events::longshore::SkipReason;
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 
 use super::outcome::Stop;
@@ -15,8 +15,8 @@ use crate::stack_record::StackRecord;
 /// Works on one service.
 pub(crate) struct Engine<'a, C> {
     pub(crate) cloud: &'a C,
-    pub(crate) follower: &'a Follower,
-    pub(crate) owner: &'a Owner,
+    pub(crate) subscriber: &'a Subscriber,
+    pub(crate) service_id: &'a ServiceId,
     pub(crate) worker: &'a Worker,
 }
 
@@ -64,7 +64,7 @@ impl<C: Cloud> Engine<'_, C> {
                     ErrorClass::NotFound => Stop::Refused(error.to_string()),
                     _ => Stop::Call(error),
                 })?;
-        match fit(&contents, self.follower.cpu_architecture, request) {
+        match fit(&contents, self.subscriber.cpu_architecture, request) {
             Fit::Fits => Ok(Ok(contents)),
             Fit::Skip(reason) => Ok(Err(reason)),
             Fit::Refuse(reason) => Err(Stop::Refused(reason)),
@@ -77,8 +77,8 @@ impl<C: Cloud> Engine<'_, C> {
     pub(crate) async fn look(&self) -> Result<(Written, Result<Shown, Stop>), Stop> {
         let (written, shown) = join(
             try_join(
-                self.cloud.load(self.owner),
-                self.cloud.load_stack(&self.owner.stack),
+                self.cloud.load(self.service_id),
+                self.cloud.load_stack(&self.service_id.stack),
             ),
             self.look_at_service(),
         )
@@ -90,7 +90,7 @@ impl<C: Cloud> Engine<'_, C> {
     pub(crate) async fn look_at_service(&self) -> Result<Shown, Stop> {
         let service = self
             .cloud
-            .describe_service(&self.follower.service_name())
+            .describe_service(&self.subscriber.service_name())
             .await?;
         let task_definition = self
             .cloud
@@ -98,7 +98,7 @@ impl<C: Cloud> Engine<'_, C> {
             .await?;
         let running = Running {
             image: task_definition
-                .image_of(&self.follower.container)?
+                .image_of(&self.subscriber.container)?
                 .to_owned(),
             deployment_id: task_definition.deployment_id().map(str::to_owned),
             ecs_deployment_id: service.primary().map(|primary| primary.id.clone()),
@@ -112,14 +112,14 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     pub(crate) fn claimed_already(&self) -> CallError {
-        claimed_already(self.owner)
+        claimed_already(self.service_id)
     }
 }
 
 /// An earlier attempt of the same invocation is at work, or has died: come again.
-pub(crate) fn claimed_already(owner: &Owner) -> CallError {
+pub(crate) fn claimed_already(service_id: &ServiceId) -> CallError {
     CallError {
-        operation: format!("claim the deployment record of {owner}"),
+        operation: format!("claim the deployment record of {service_id}"),
         class: ErrorClass::Transient,
         code: None,
         message: "an earlier attempt has the claim and may still run".to_owned(),

@@ -35,7 +35,7 @@ impl<C: Cloud> Engine<'_, C> {
         if before.is_none() {
             // Only a service's first deployment needs this: `watch` finds the record by it.
             self.cloud
-                .set_owner(&self.follower.service_name(), self.owner)
+                .set_service_id(&self.subscriber.service_name(), self.service_id)
                 .await?;
         }
         let mut record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
@@ -58,7 +58,7 @@ impl<C: Cloud> Engine<'_, C> {
             Some((record, version)) => (record, Some(version)),
             None => {
                 self.cloud
-                    .set_owner(&self.follower.service_name(), self.owner)
+                    .set_service_id(&self.subscriber.service_name(), self.service_id)
                     .await?;
                 (self.adopted(shown).await?, None)
             }
@@ -90,7 +90,7 @@ impl<C: Cloud> Engine<'_, C> {
             },
             replaced_requests: Vec::new(),
         };
-        let deployment = Deployment::claim(None, self.follower, &request, running, self.worker)
+        let deployment = Deployment::claim(None, self.subscriber, &request, running, self.worker)
             .found_running(running, created_at, self.worker);
         Ok(Record::claim(None, deployment, self.worker))
     }

@@ -10,7 +10,7 @@ use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure};
 use longshore_events::sequence::Sequence;
 use longshore_events::words::counted;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_policy::settings::{OneOffTask, RolloutSettings};
 use longshore_state::Worker;
 use longshore_state::lease::LEASE;
@@ -137,7 +137,7 @@ impl Deployment {
     /// A deployment that has just been claimed for `request` and takes the place of `last`.
     pub fn claim(
         last: Option<&Self>,
-        follower: &Follower,
+        subscriber: &Subscriber,
         request: &Request,
         running: &Running,
         worker: &Worker,
@@ -147,26 +147,26 @@ impl Deployment {
         if let Some(last) = last {
             request.replace(last.requested_at, &last.id, &last.replaced_requests);
             also = last.unfinished_images();
-            also.retain(|container, _| !follower.containers().any(|known| known == container));
+            also.retain(|container, _| !subscriber.containers().any(|known| known == container));
         }
-        let mut settings = follower.rollout.clone();
+        let mut settings = subscriber.rollout.clone();
         if matches!(
             request.source,
             Source::Rollback { .. } | Source::Stack { .. }
         ) {
-            // What ran already is put back as it is; migrations are for what is new.
+            // What ran already is restored as it is; migrations are for what is new.
             settings.before_tasks.clear();
             settings.after_tasks.clear();
         }
         Self(DeploymentFields {
             id: request.id,
-            stack: follower.stack.clone(),
-            service: follower.service.clone(),
-            cluster: follower.cluster.clone(),
-            ecs_service: follower.ecs_service.clone(),
-            container: follower.container.clone(),
+            stack: subscriber.stack.clone(),
+            service: subscriber.service.clone(),
+            cluster: subscriber.cluster.clone(),
+            ecs_service: subscriber.ecs_service.clone(),
+            container: subscriber.container.clone(),
             number: last.map_or(0, |last| last.number) + 1,
-            other_containers: follower.other_containers.clone(),
+            other_containers: subscriber.other_containers.clone(),
             also,
             commit: None,
             settings,
@@ -276,7 +276,7 @@ impl Deployment {
     }
 
     /// Whether an invocation is to go on with it, rather than ECS.
-    pub fn is_taken_up(&self) -> bool {
+    pub fn is_resumable(&self) -> bool {
         match self.state {
             State::Claimed => true,
             State::Preparing => self.task.is_none(),
@@ -437,8 +437,8 @@ impl Deployment {
     }
 
     /// Whose it is.
-    pub fn owner(&self) -> Owner {
-        Owner {
+    pub fn service_id(&self) -> ServiceId {
+        ServiceId {
             stack: self.stack.clone(),
             service: self.service.clone(),
         }
@@ -446,8 +446,8 @@ impl Deployment {
 
     /// Where its service runs. A deployment that goes on needs no route: it keeps what its route said when it
     /// began.
-    pub(crate) fn follower(&self) -> Follower {
-        Follower {
+    pub(crate) fn subscriber(&self) -> Subscriber {
+        Subscriber {
             stack: self.stack.clone(),
             service: self.service.clone(),
             cluster: self.cluster.clone(),

@@ -8,7 +8,7 @@ use longshore_events::longshore::{
     DeploymentFailed, DeploymentSummary, FailedPhase, LongshoreEvent, Source,
 };
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::Worker;
 use serde::{Deserialize, Serialize};
 
@@ -80,13 +80,13 @@ impl Request {
     }
 
     /// The deployment that it asks for, as events name it.
-    pub fn summary(&self, follower: &Follower) -> DeploymentSummary {
+    pub fn summary(&self, subscriber: &Subscriber) -> DeploymentSummary {
         DeploymentSummary {
             deployment_id: self.id.clone(),
-            stack: follower.stack.clone(),
-            service: follower.service.clone(),
-            cluster: follower.cluster.clone(),
-            ecs_service: follower.ecs_service.clone(),
+            stack: subscriber.stack.clone(),
+            service: subscriber.service.clone(),
+            cluster: subscriber.cluster.clone(),
+            ecs_service: subscriber.ecs_service.clone(),
             image: self.image.clone(),
             source: self.source.clone(),
             requested_at: self.at,

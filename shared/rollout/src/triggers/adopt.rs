@@ -1,6 +1,6 @@
 //! Adopting: a service that somebody else made gets a record of what it runs.
 
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, Worker, decide_again};
 
 use super::named::baseline;
@@ -9,7 +9,7 @@ use crate::engine::{DeployError, Engine, Stop, refused_or_failed};
 use crate::ports::Cloud;
 use crate::record::Record;
 
-/// Writes down what a service runs that has no record yet, and that its follower of `repository` is to deploy
+/// Writes down what a service runs that has no record yet, and that its subscriber of `repository` is to deploy
 /// only what its policy names after this, unless it has followed something already. Gives the record.
 ///
 /// # Errors
@@ -17,27 +17,27 @@ use crate::record::Record;
 pub async fn adopt<C: Cloud>(
     cloud: &C,
     repository: &str,
-    follower: &Follower,
+    subscriber: &Subscriber,
     worker: &Worker,
 ) -> Result<Record, DeployError> {
-    let owner = follower.owner();
+    let service_id = subscriber.service_id();
     let engine = Engine {
         cloud,
-        follower,
-        owner: &owner,
+        subscriber,
+        service_id: &service_id,
         worker,
     };
     engine
         .adopt(repository)
         .await
-        .map_err(|stop| refused_or_failed(&owner, &repository, stop))
+        .map_err(|stop| refused_or_failed(&service_id, &repository, stop))
 }
 
 impl<C: Cloud> Engine<'_, C> {
     async fn adopt(&self, repository: &str) -> Result<Record, Stop> {
-        let container = &self.follower.container;
-        decide_again(&RecordKey(self.owner), async || {
-            let stored = self.cloud.load(self.owner).await?;
+        let container = &self.subscriber.container;
+        decide_again(&RecordKey(self.service_id), async || {
+            let stored = self.cloud.load(self.service_id).await?;
             if let Some((record, _)) = &stored
                 && record.followed.contains_key(container)
             {
@@ -45,15 +45,16 @@ impl<C: Cloud> Engine<'_, C> {
             }
             let now = self.worker.now;
             let followed =
-                baseline(self.cloud, repository, &[self.follower], now, self.worker).await?;
+                baseline(self.cloud, repository, &[self.subscriber], now, self.worker).await?;
             if let (Some((record, _)), true) = (&stored, followed.is_empty()) {
                 return Ok(record.clone());
             }
             let shown = self.look_at_service().await?;
             let change = |record: &mut Record| record.follows(&followed);
             self.note(stored, &shown, change).await?;
-            let stored = self.cloud.load(self.owner).await?;
-            let (record, _) = stored.ok_or_else(|| CallError::lost_race(&RecordKey(self.owner)))?;
+            let stored = self.cloud.load(self.service_id).await?;
+            let (record, _) =
+                stored.ok_or_else(|| CallError::lost_race(&RecordKey(self.service_id)))?;
             Ok(record)
         })
         .await

@@ -1,5 +1,5 @@
 //! What becomes of the services of a stack that is at rest again: what waited goes out, and what
-//! CloudFormation took back is put back.
+//! CloudFormation took back is restored.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::longshore::{OperationKind, Source};
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ use crate::engine::{
 use crate::outbox;
 use crate::ports::{Cloud, RolloutState};
 use crate::record::{Deployment, Record, Request, Running, State, refusal};
-use crate::stack_record::{Carried, Operation, PendingPush, StackRecord, flush};
+use crate::stack_record::{Operation, PendingPush, Preserved, StackRecord, flush};
 
 /// How many stacks a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -34,7 +34,7 @@ const SIDE_BY_SIDE: usize = 8;
 pub struct StackAtRest {
     /// The stack.
     pub stack: String,
-    /// Its services that were looked after. What fails for one does not keep the others back; whatever
+    /// Its services that were reconciled. What fails for one does not keep the others back; whatever
     /// failed is tried again the next time.
     pub services: Vec<Result<ServiceAtRest, DeployError>>,
 }
@@ -67,19 +67,19 @@ pub enum Done {
         /// The image that runs.
         image: Image,
     },
-    /// The image that ran, or was asked for since, is being put back.
-    PutBack {
+    /// The image that ran, or was asked for since, is being restored.
+    Restore {
         /// Longshore's id of the deployment.
         deployment_id: String,
     },
-    /// The image should be put back, and ECS does not take it; that is told.
-    NotPutBack {
+    /// The image should be restored, and ECS does not take it; that is told.
+    NotRestored {
         /// In the words of what refused it.
         reason: String,
     },
-    /// The tasks run that come before its update: the reconcile looks after it when they have ended.
+    /// The tasks run that come before its update: the reconcile reconciles it when they have ended.
     Later,
-    /// The stack is being changed again: it will be looked after when that is over.
+    /// The stack is being changed again: it will be reconciled when that is over.
     Changing,
 }
 
@@ -105,8 +105,8 @@ pub async fn stack_at_rest<C: Cloud>(
         return Ok(answer);
     }
     let operation = &record.operation;
-    answer.services = join_all(services(&record).map(|(carried, pending)| async move {
-        look_after(cloud, operation, &carried, pending, worker).await
+    answer.services = join_all(services(&record).map(|(preserved, pending)| async move {
+        look_after(cloud, operation, &preserved, pending, worker).await
     }))
     .await;
     write_down(cloud, &record, &answer.services).await?;
@@ -118,14 +118,14 @@ pub async fn stack_at_rest<C: Cloud>(
 pub struct ReconciledStacks {
     /// Stacks looked at.
     pub stacks: usize,
-    /// Stacks whose services were looked after, because no event had led to that.
-    pub looked_after: usize,
-    /// Stacks or services that could not be looked after, with the reason.
+    /// Stacks whose services were reconciled, because no event had led to that.
+    pub reconciled_services: usize,
+    /// Stacks or services that could not be reconciled, with the reason.
     pub failures: Vec<String>,
 }
 
 /// Looks at every stack that has a record, and after the services of those that are at rest and were not
-/// looked after yet.
+/// reconciled yet.
 ///
 /// # Errors
 /// When the stacks cannot be listed. What fails for one stack is in the answer.
@@ -144,7 +144,7 @@ pub async fn reconcile_stacks_at_rest<C: Cloud>(
     while let Some((result, stack)) = results.next().await {
         match result {
             Ok(at_rest) => {
-                answer.looked_after += usize::from(!at_rest.services.is_empty());
+                answer.reconciled_services += usize::from(!at_rest.services.is_empty());
                 let errors = at_rest.services.into_iter().filter_map(Result::err);
                 answer
                     .failures
@@ -161,43 +161,44 @@ fn needs_looking_after(record: &StackRecord) -> bool {
         && (!record.operation.settled || !record.pending_pushes.is_empty())
 }
 
-/// The services of the stack's last change that were not looked after yet, and those that something waits for,
+/// The services of the stack's last change that were not reconciled yet, and those that something waits for,
 /// each with what waits.
-fn services(record: &StackRecord) -> impl Iterator<Item = (Carried, Vec<&PendingPush>)> {
-    let carried = &record.operation.services;
-    let mut others: Vec<Carried> = Vec::new();
+fn services(record: &StackRecord) -> impl Iterator<Item = (Preserved, Vec<&PendingPush>)> {
+    let preserved = &record.operation.services;
+    let mut others: Vec<Preserved> = Vec::new();
     for pending in record.pending_pushes.values() {
-        let is_of = |carried: &Carried| carried.follower.service == pending.follower.service;
-        if !carried.iter().any(is_of) && !others.iter().any(is_of) {
-            others.push(Carried {
-                follower: pending.follower.clone(),
+        let is_of =
+            |preserved: &Preserved| preserved.subscriber.service == pending.subscriber.service;
+        if !preserved.iter().any(is_of) && !others.iter().any(is_of) {
+            others.push(Preserved {
+                subscriber: pending.subscriber.clone(),
                 image: None,
                 also: BTreeMap::new(),
                 is_named: false,
             });
         }
     }
-    let all = carried.iter().cloned().chain(others);
-    all.filter_map(|carried| {
-        let service = &carried.follower.service;
+    let all = preserved.iter().cloned().chain(others);
+    all.filter_map(|preserved| {
+        let service = &preserved.subscriber.service;
         let pending = record
             .pending_pushes
             .values()
-            .filter(|pending| pending.follower.service == *service);
+            .filter(|pending| pending.subscriber.service == *service);
         let pending: Vec<_> = pending.collect();
-        let is_due = !pending.is_empty() || !record.operation.looked_after.contains(service);
-        is_due.then_some((carried, pending))
+        let is_due = !pending.is_empty() || !record.operation.reconciled_services.contains(service);
+        is_due.then_some((preserved, pending))
     })
 }
 
 async fn look_after<C: Cloud>(
     cloud: &C,
     operation: &Operation,
-    carried: &Carried,
+    preserved: &Preserved,
     pending: Vec<&PendingPush>,
     worker: &Worker,
 ) -> Result<ServiceAtRest, DeployError> {
-    let follower = &carried.follower;
+    let subscriber = &preserved.subscriber;
     let mut waited = Vec::new();
     for pending in pending {
         waited.push(pursue(cloud, pending, worker).await?);
@@ -211,26 +212,26 @@ async fn look_after<C: Cloud>(
     } else if is_started {
         Done::Nothing
     } else {
-        let owner = follower.owner();
+        let service_id = subscriber.service_id();
         let engine = Engine {
             cloud,
-            follower,
-            owner: &owner,
+            subscriber,
+            service_id: &service_id,
             worker,
         };
-        match Box::pin(settle(&engine, operation, carried)).await {
+        match Box::pin(settle(&engine, operation, preserved)).await {
             Ok(done) => done,
-            Err(Stop::Refused(reason)) => Done::NotPutBack { reason },
+            Err(Stop::Refused(reason)) => Done::NotRestored { reason },
             Err(Stop::Call(error)) => {
                 return Err(DeployError::AtRest {
-                    owner,
+                    service_id,
                     source: error,
                 });
             }
         }
     };
     Ok(ServiceAtRest {
-        service: follower.service.clone(),
+        service: subscriber.service.clone(),
         waited,
         done,
     })
@@ -243,19 +244,22 @@ async fn pursue<C: Cloud>(
     pending: &PendingPush,
     worker: &Worker,
 ) -> Result<Outcome, DeployError> {
-    let PendingPush { request, follower } = pending;
+    let PendingPush {
+        request,
+        subscriber,
+    } = pending;
     let outcome = if request.is_explicit() {
-        deploy(cloud, follower, &[follower], request, worker).await
+        deploy(cloud, subscriber, &[subscriber], request, worker).await
     } else {
         let repository = &request.image.repository;
-        follow_policy(cloud, repository, follower, Wake::AtRest(request), worker).await
+        follow_policy(cloud, repository, subscriber, Wake::AtRest(request), worker).await
     };
     match outcome {
         Ok(outcome) => Ok(outcome.outcome),
         Err(DeployError::Refused { reason, .. }) => {
             give_up(cloud, pending, &reason, worker)
                 .await
-                .map_err(|error| call_failed(&follower.owner(), &request.image, error))?;
+                .map_err(|error| call_failed(&subscriber.service_id(), &request.image, error))?;
             Ok(Outcome::Failed { reason })
         }
         Err(error) => Err(error),
@@ -270,12 +274,15 @@ async fn give_up<C: Cloud>(
     reason: &str,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let PendingPush { request, follower } = pending;
-    let key = StackKey(&follower.stack);
+    let PendingPush {
+        request,
+        subscriber,
+    } = pending;
+    let key = StackKey(&subscriber.stack);
     let Some(stored) = load(cloud, &key).await? else {
         return Ok(());
     };
-    let refused = refusal(request.summary(follower), reason, worker);
+    let refused = refusal(request.summary(subscriber), reason, worker);
     let written = change(cloud, &key, stored, |record| {
         record.waited_in_vain(pending, refused.clone(), worker);
     })
@@ -290,15 +297,15 @@ async fn give_up<C: Cloud>(
 async fn settle<C: Cloud>(
     engine: &Engine<'_, C>,
     operation: &Operation,
-    carried: &Carried,
+    preserved: &Preserved,
 ) -> Result<Done, Stop> {
-    decide_again(&RecordKey(engine.owner), async || {
+    decide_again(&RecordKey(engine.service_id), async || {
         let (written, shown) = engine.look().await?;
         if written.is_changing() {
             return Ok(Done::Changing);
         }
         match shown {
-            Ok(shown) => settle_shown(engine, operation, carried, written, &shown).await,
+            Ok(shown) => settle_shown(engine, operation, preserved, written, &shown).await,
             Err(Stop::Call(error)) if error.class == ErrorClass::NotFound => {
                 close_gone(engine, operation, written).await
             }
@@ -312,7 +319,7 @@ async fn settle<C: Cloud>(
 async fn settle_shown<C: Cloud>(
     engine: &Engine<'_, C>,
     operation: &Operation,
-    carried: &Carried,
+    preserved: &Preserved,
     written: Written,
     shown: &Shown,
 ) -> Result<Done, Stop> {
@@ -320,7 +327,7 @@ async fn settle_shown<C: Cloud>(
     if let Some((record, version)) = &written.stored
         && has_failed(&record.deployment, &shown.service)
     {
-        // What ECS gave up is not put back. Then it is looked at again.
+        // What ECS gave up is not restored. Then it is looked at again.
         let (record, version) = (record.clone(), version.clone());
         close(
             engine.cloud,
@@ -332,11 +339,11 @@ async fn settle_shown<C: Cloud>(
             worker,
         )
         .await?;
-        return Err(CallError::lost_race(&RecordKey(engine.owner)).into());
+        return Err(CallError::lost_race(&RecordKey(engine.service_id)).into());
     }
     let images = shown.task_definition.images();
     let last = written.last();
-    match at_rest(operation, carried, last, &shown.running, &images, worker) {
+    match at_rest(operation, preserved, last, &shown.running, &images, worker) {
         AtRest::Nothing => {
             if let Some((record, version)) = written.stored {
                 outbox::flush(engine.cloud, record, version, worker).await?;
@@ -348,21 +355,27 @@ async fn settle_shown<C: Cloud>(
         AtRest::Resume => match written.last() {
             Some(last) => {
                 let resumed = last.resumed(worker);
-                put_back(engine, &written, shown, resumed).await
+                restore(engine, &written, shown, resumed).await
             }
             None => Ok(Done::Nothing),
         },
         AtRest::Follow => follow(engine, written, shown).await,
         AtRest::Adopt(container, image) => {
-            let request = request(operation, carried, last, image, false);
-            let follower = of_container(engine.follower, last, &container);
+            let request = request(operation, preserved, last, image, false);
+            let subscriber = of_container(engine.subscriber, last, &container);
             adopt(
-                engine, &follower, operation, carried, &written, shown, &request,
+                engine,
+                &subscriber,
+                operation,
+                preserved,
+                &written,
+                shown,
+                &request,
             )
             .await
         }
-        AtRest::PutBack(mut images) => {
-            let main = &engine.follower.container;
+        AtRest::Restore(mut images) => {
+            let main = &engine.subscriber.container;
             let container = match images.contains_key(main) {
                 true => Some(main.clone()),
                 false => images.keys().next().cloned(),
@@ -371,30 +384,30 @@ async fn settle_shown<C: Cloud>(
             else {
                 return Ok(Done::Nothing);
             };
-            let request = request(operation, carried, last, image, true);
-            let follower = of_container(engine.follower, None, &container);
+            let request = request(operation, preserved, last, image, true);
+            let subscriber = of_container(engine.subscriber, None, &container);
             let running = Running {
                 image: shown.task_definition.image_of(&container)?.to_owned(),
                 ..shown.running.clone()
             };
-            let deployment = Deployment::claim(last, &follower, &request, &running, worker)
+            let deployment = Deployment::claim(last, &subscriber, &request, &running, worker)
                 .also_bringing(images);
-            put_back(engine, &written, shown, deployment).await
+            restore(engine, &written, shown, deployment).await
         }
     }
 }
 
-/// The follower as one of the container in question: the service's main one with all that run the same
+/// The subscriber as one of the container in question: the service's main one with all that run the same
 /// image, or another one alone, or as the last deployment had it.
-fn of_container(follower: &Follower, last: Option<&Deployment>, container: &str) -> Follower {
-    if follower.container == container {
-        return follower.clone();
+fn of_container(subscriber: &Subscriber, last: Option<&Deployment>, container: &str) -> Subscriber {
+    if subscriber.container == container {
+        return subscriber.clone();
     }
     let last = last.filter(|last| last.container == container);
-    Follower {
+    Subscriber {
         container: container.to_owned(),
         other_containers: last.map_or_else(Vec::new, |last| last.other_containers.clone()),
-        ..follower.clone()
+        ..subscriber.clone()
     }
 }
 
@@ -403,12 +416,12 @@ fn of_container(follower: &Follower, last: Option<&Deployment>, container: &str)
 /// what was asked for since, and is heard of late, still comes after it.
 fn request(
     operation: &Operation,
-    carried: &Carried,
+    preserved: &Preserved,
     last: Option<&Deployment>,
     image: Image,
     restored: bool,
 ) -> Request {
-    let is_asked_for = carried.is_named && carried.image.as_ref() == Some(&image);
+    let is_asked_for = preserved.is_named && preserved.image.as_ref() == Some(&image);
     let (at, sequence) = match last {
         Some(last) if restored || !is_asked_for => (last.requested_at, last.sequence.clone()),
         last => {
@@ -418,7 +431,7 @@ fn request(
         }
     };
     Request {
-        id: operation.deployment_id(&carried.follower.service),
+        id: operation.deployment_id(&preserved.subscriber.service),
         at,
         sequence,
         image,
@@ -430,7 +443,7 @@ fn request(
     }
 }
 
-async fn put_back<C: Cloud>(
+async fn restore<C: Cloud>(
     engine: &Engine<'_, C>,
     written: &Written,
     shown: &Shown,
@@ -442,11 +455,11 @@ async fn put_back<C: Cloud>(
         Err(Stop::Refused(reason)) => {
             // Nobody waits for an answer.
             tell_refusal(engine.cloud, summary, &reason, engine.worker).await?;
-            Done::NotPutBack { reason }
+            Done::NotRestored { reason }
         }
         taken => match taken? {
-            Outcome::Started { deployment_id, .. } => Done::PutBack { deployment_id },
-            Outcome::Failed { reason } => Done::NotPutBack { reason },
+            Outcome::Started { deployment_id, .. } => Done::Restore { deployment_id },
+            Outcome::Failed { reason } => Done::NotRestored { reason },
             Outcome::Nothing | Outcome::Skipped { .. } | Outcome::Waiting { .. } => Done::Nothing,
             Outcome::Pending => Done::Changing,
         },
@@ -481,26 +494,26 @@ async fn follow<C: Cloud>(
 /// nothing to say until something newer is pushed.
 async fn adopt<C: Cloud>(
     engine: &Engine<'_, C>,
-    follower: &Follower,
+    subscriber: &Subscriber,
     operation: &Operation,
-    carried: &Carried,
+    preserved: &Preserved,
     written: &Written,
     shown: &Shown,
     request: &Request,
 ) -> Result<Done, Stop> {
     let worker = engine.worker;
     let running = &shown.running;
-    let is_named = carried.is_named && carried.image.as_ref() == Some(&request.image);
+    let is_named = preserved.is_named && preserved.image.as_ref() == Some(&request.image);
     let followed = if is_named || written.record().is_none() {
         let repository = &request.image.repository;
         let at = operation.requested_at;
-        baseline(engine.cloud, repository, &[engine.follower], at, worker).await?
+        baseline(engine.cloud, repository, &[engine.subscriber], at, worker).await?
     } else {
         BTreeMap::new()
     };
     let change = |record: &mut Record| {
         if is_named {
-            record.goes_out(request, engine.follower.containers(), &followed, worker);
+            record.goes_out(request, engine.subscriber.containers(), &followed, worker);
         } else {
             record.follows(&followed);
         }
@@ -509,7 +522,7 @@ async fn adopt<C: Cloud>(
         .service
         .primary()
         .and_then(|primary| primary.created_at);
-    let mut deployment = Deployment::claim(written.last(), follower, request, running, worker)
+    let mut deployment = Deployment::claim(written.last(), subscriber, request, running, worker)
         .found_running(running, created_at, worker);
     if let Some(last) = written.last() {
         deployment = deployment.found_after(last);
@@ -578,15 +591,15 @@ async fn write_down<C: Cloud>(
             // What had waited was taken in, whatever else its service is looked at for.
             let is_taken_in = taken_in
                 .iter()
-                .any(|service| service.service == pending.follower.service);
+                .any(|service| service.service == pending.subscriber.service);
             !is_taken_in || handled.pending_pushes.get(key) != Some(pending)
         });
         if record.operation.id == handled.operation.id {
             let done = done.iter().map(|service| service.service.clone());
-            record.operation.looked_after.extend(done);
+            record.operation.reconciled_services.extend(done);
             if is_settled {
                 record.operation.settled = true;
-                record.operation.looked_after.clear();
+                record.operation.reconciled_services.clear();
             }
         }
     })

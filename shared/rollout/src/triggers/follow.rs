@@ -1,4 +1,4 @@
-//! Following: from a wake-up to the image that a follower's policy names.
+//! Following: from a wake-up to the image that a subscriber's policy names.
 //!
 //! A wake-up says that something may have changed, and nothing more. The record is loaded first and the
 //! registry is asked afterwards: who decides by an old answer of the registry has an old record, too, and
@@ -10,11 +10,11 @@ use longshore_events::incoming::Push;
 use longshore_events::longshore::Source;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::{Policy, RegistryImage};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::{Version, Worker, decide_again};
 
 use super::named::holdings;
-use crate::decide::{Due, due};
+use crate::decide::{WakeUp, due};
 use crate::documents::{RecordKey, RecordStore, StackRecordStore};
 use crate::engine::{
     DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, refused_or_failed,
@@ -23,7 +23,7 @@ use crate::outbox::flush;
 use crate::ports::Cloud;
 use crate::record::{Record, Request};
 
-/// What woke a follower.
+/// What woke a subscriber.
 #[derive(Debug, Clone, Copy)]
 pub enum Wake<'a> {
     /// A push was heard of.
@@ -34,16 +34,16 @@ pub enum Wake<'a> {
     Look,
 }
 
-/// What is known of a follower before it is followed. The record was loaded before the registry was asked.
+/// What is known of a subscriber before it is followed. The record was loaded before the registry was asked.
 #[derive(Debug, Clone)]
 pub struct Known<'a> {
     /// The service's record.
     pub stored: Option<(Record, Version)>,
-    /// What the repository holds, as far as the follower's policy is concerned.
+    /// What the repository holds, as far as the subscriber's policy is concerned.
     pub images: &'a [RegistryImage],
 }
 
-/// Brings a follower of `repository` to the image that its policy names, or to what waits for it. Harmless
+/// Brings a subscriber of `repository` to the image that its policy names, or to what waits for it. Harmless
 /// at any time.
 ///
 /// # Errors
@@ -51,11 +51,11 @@ pub struct Known<'a> {
 pub async fn follow<C: Cloud>(
     cloud: &C,
     repository: &str,
-    follower: &Follower,
+    subscriber: &Subscriber,
     wake: Wake<'_>,
     worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
-    follow_knowing(cloud, repository, follower, wake, worker, None).await
+    follow_knowing(cloud, repository, subscriber, wake, worker, None).await
 }
 
 /// The same as [`follow`], without asking again for what is known already.
@@ -65,26 +65,26 @@ pub async fn follow<C: Cloud>(
 pub async fn follow_knowing<C: Cloud>(
     cloud: &C,
     repository: &str,
-    follower: &Follower,
+    subscriber: &Subscriber,
     wake: Wake<'_>,
     worker: &Worker,
     known: Option<Known<'_>>,
 ) -> Result<ServiceOutcome, DeployError> {
-    let owner = follower.owner();
+    let service_id = subscriber.service_id();
     let engine = Engine {
         cloud,
-        follower,
-        owner: &owner,
+        subscriber,
+        service_id: &service_id,
         worker,
     };
     engine
         .follow(repository, wake, known)
         .await
-        .map(|outcome| outcome.of(follower))
+        .map(|outcome| outcome.of(subscriber))
         .map_err(|stop| match wake {
-            Wake::Push(push) => refused_or_failed(&owner, &push.image, stop),
-            Wake::AtRest(request) => refused_or_failed(&owner, &request.image, stop),
-            Wake::Look => refused_or_failed(&owner, &repository, stop),
+            Wake::Push(push) => refused_or_failed(&service_id, &push.image, stop),
+            Wake::AtRest(request) => refused_or_failed(&service_id, &request.image, stop),
+            Wake::Look => refused_or_failed(&service_id, &repository, stop),
         })
 }
 
@@ -95,21 +95,21 @@ impl<C: Cloud> Engine<'_, C> {
         wake: Wake<'_>,
         known: Option<Known<'_>>,
     ) -> Result<Outcome, Stop> {
-        let policy = self.follower.image_policy.compile().map_err(|invalid| {
+        let policy = self.subscriber.image_policy.compile().map_err(|invalid| {
             Stop::Refused(format!(
                 "{} in routes/{repository}.json: {invalid}",
-                self.owner
+                self.service_id
             ))
         })?;
         let mut known = known;
-        decide_again(&RecordKey(self.owner), async || match known.take() {
+        decide_again(&RecordKey(self.service_id), async || match known.take() {
             Some(known) => {
                 self.follow_once(&policy, repository, wake, known.stored, known.images)
                     .await
             }
             None => {
-                let stored = self.cloud.load(self.owner).await?;
-                let images = holdings(self.cloud, repository, &[self.follower]).await?;
+                let stored = self.cloud.load(self.service_id).await?;
+                let images = holdings(self.cloud, repository, &[self.subscriber]).await?;
                 self.follow_once(&policy, repository, wake, stored, &images)
                     .await
             }
@@ -129,26 +129,26 @@ impl<C: Cloud> Engine<'_, C> {
         let record = stored.as_ref().map(|(record, _)| record);
         match due(
             record,
-            &self.follower.container,
+            &self.subscriber.container,
             policy,
             newest,
             self.worker,
         ) {
-            Due::Nothing => {
+            WakeUp::Nothing => {
                 if let Some((record, version)) = stored {
                     flush(self.cloud, record, version, self.worker).await?;
                 }
                 Ok(Outcome::Nothing)
             }
-            Due::ComeAgain => Err(Stop::Call(self.claimed_already())),
-            Due::Resume => Box::pin(self.resume_at_rest(stored)).await,
-            Due::News(image) => {
+            WakeUp::ComeAgain => Err(Stop::Call(self.claimed_already())),
+            WakeUp::Resume => Box::pin(self.resume_at_rest(stored)).await,
+            WakeUp::News(image) => {
                 let number = record.map_or(0, |record| record.deployment.number) + 1;
                 let request = self.request(repository, wake, image, number);
-                let followed = [(self.follower.container.clone(), image.clone())].into();
+                let followed = [(self.subscriber.container.clone(), image.clone())].into();
                 Box::pin(self.pursue(stored, &request, &followed)).await
             }
-            Due::Waiting(waiting) => {
+            WakeUp::Waiting(waiting) => {
                 let request = waiting.request.clone();
                 Box::pin(self.pursue_waiting(stored, &request)).await
             }
@@ -158,7 +158,7 @@ impl<C: Cloud> Engine<'_, C> {
     /// Takes up a claim whose invocation died, unless the stack is changing: then that is done at its end.
     async fn resume_at_rest(&self, stored: Option<(Record, Version)>) -> Result<Outcome, Stop> {
         let (stack, shown) = join(
-            self.cloud.load_stack(&self.owner.stack),
+            self.cloud.load_stack(&self.service_id.stack),
             self.look_at_service(),
         )
         .await;

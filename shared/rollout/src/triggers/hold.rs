@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
@@ -96,8 +96,8 @@ pub async fn hold<C: Cloud>(
         said.change(service, |record| record.held(hold.clone()))
             .await?;
         Ok(HoldOutcome {
-            stack: service.owner.stack.clone(),
-            service: service.owner.service.clone(),
+            stack: service.service_id.stack.clone(),
+            service: service.service_id.service.clone(),
             hold: Some(hold.clone()),
             waited: Vec::new(),
         })
@@ -124,21 +124,21 @@ pub async fn resume<C: Cloud>(
         .services(&payload.stack, payload.service.as_deref())
         .await?;
     let resumed = services.iter().map(|service| async {
-        let owner = &service.owner;
-        let record = match said.stored(owner).await? {
+        let service_id = &service.service_id;
+        let record = match said.stored(service_id).await? {
             // Nothing of it was ever held.
             None => None,
             Some(_) => {
                 said.change(service, Record::released).await?;
-                said.stored(owner).await?
+                said.stored(service_id).await?
             }
         };
         let waiting = record.iter().flat_map(|record| record.waiting.values());
         Ok(HoldOutcome {
-            stack: owner.stack.clone(),
-            service: owner.service.clone(),
+            stack: service_id.stack.clone(),
+            service: service_id.service.clone(),
             hold: None,
-            waited: said.look_at_all_again(owner, waiting).await?,
+            waited: said.look_at_all_again(service_id, waiting).await?,
         })
     });
     Ok(join_all(resumed).await)
@@ -158,27 +158,27 @@ pub async fn approve<C: Cloud>(
         action: "approve",
         worker,
     };
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
-    let approved: Result<_, CallError> = decide_again(&RecordKey(&owner), async || {
-        let Some((mut record, version)) = cloud.load(&owner).await? else {
+    let approved: Result<_, CallError> = decide_again(&RecordKey(&service_id), async || {
+        let Some((mut record, version)) = cloud.load(&service_id).await? else {
             let reason = "it has no record: nothing waits".to_owned();
-            return Ok(Err(said.refused(&owner, reason)));
+            return Ok(Err(said.refused(&service_id, reason)));
         };
         let waiting = match to_be_approved(&record, payload) {
             Ok(waiting) => waiting.clone(),
-            Err(reason) => return Ok(Err(said.refused(&owner, reason))),
+            Err(reason) => return Ok(Err(said.refused(&service_id, reason))),
         };
-        let follower = match said.follower(&owner, &waiting).await {
-            Ok((_, follower)) => follower,
+        let subscriber = match said.subscriber(&service_id, &waiting).await {
+            Ok((_, subscriber)) => subscriber,
             Err(error) => return Ok(Err(error)),
         };
         let engine = Engine {
             cloud,
-            follower: &follower,
-            owner: &owner,
+            subscriber: &subscriber,
+            service_id: &service_id,
             worker,
         };
         let is_over = waiting.approve_by.is_some_and(|end| end <= worker.now);
@@ -192,26 +192,26 @@ pub async fn approve<C: Cloud>(
         let stored = Some((record, version));
         Ok(
             match unless_lost(engine.pursue_waiting(stored, &waiting.request).await) {
-                Ok(Some(outcome)) => Ok(outcome.of(&follower)),
+                Ok(Some(outcome)) => Ok(outcome.of(&subscriber)),
                 // It is approved already: whoever won the race, or comes next, sees that.
-                Ok(None) => said.look_again(&owner, &waiting).await,
-                Err(Stop::Refused(reason)) => Err(said.refused(&owner, reason)),
-                Err(Stop::Call(error)) => Err(said.failed(&owner, error)),
+                Ok(None) => said.look_again(&service_id, &waiting).await,
+                Err(Stop::Refused(reason)) => Err(said.refused(&service_id, reason)),
+                Err(Stop::Call(error)) => Err(said.failed(&service_id, error)),
             },
         )
     })
     .await;
     match approved {
         Ok(approved) => approved,
-        Err(error) => Err(said.failed(&owner, error)),
+        Err(error) => Err(said.failed(&service_id, error)),
     }
 }
 
 /// A service that something is said about.
 struct Service {
-    owner: Owner,
+    service_id: ServiceId,
     /// Where a route names it; a service that has a record needs none.
-    follower: Option<Follower>,
+    subscriber: Option<Subscriber>,
 }
 
 /// What a person says.
@@ -228,39 +228,39 @@ impl<C: Cloud> Said<'_, C> {
         stack: &str,
         service: Option<&str>,
     ) -> Result<Vec<Service>, HoldError> {
-        let is_meant = |owner: &Owner| {
-            owner.stack == stack && service.is_none_or(|service| owner.service == service)
+        let is_meant = |service_id: &ServiceId| {
+            service_id.stack == stack && service.is_none_or(|service| service_id.service == service)
         };
         let found = async {
             if let Some(service) = service {
-                let owner = Owner {
+                let service_id = ServiceId {
                     stack: stack.to_owned(),
                     service: service.to_owned(),
                 };
-                if self.cloud.load(&owner).await?.is_some() {
+                if self.cloud.load(&service_id).await?.is_some() {
                     return Ok(vec![Service {
-                        owner,
-                        follower: None,
+                        service_id,
+                        subscriber: None,
                     }]);
                 }
             }
             let mut services: Vec<Service> = self
-                .followers()
+                .subscribers()
                 .await?
                 .into_iter()
-                .map(|(_, follower)| Service {
-                    owner: follower.owner(),
-                    follower: Some(follower),
+                .map(|(_, subscriber)| Service {
+                    service_id: subscriber.service_id(),
+                    subscriber: Some(subscriber),
                 })
                 .collect();
-            let owners = self.cloud.owners().await?;
-            services.extend(owners.into_iter().map(|(_, owner)| Service {
-                owner,
-                follower: None,
+            let service_ids = self.cloud.service_ids().await?;
+            services.extend(service_ids.into_iter().map(|(_, service_id)| Service {
+                service_id,
+                subscriber: None,
             }));
-            services.retain(|service| is_meant(&service.owner));
-            services.sort_by(|one, other| one.owner.cmp(&other.owner));
-            services.dedup_by(|one, other| one.owner == other.owner);
+            services.retain(|service| is_meant(&service.service_id));
+            services.sort_by(|one, other| one.service_id.cmp(&other.service_id));
+            services.dedup_by(|one, other| one.service_id == other.service_id);
             Ok(services)
         };
         let services = found
@@ -279,43 +279,43 @@ impl<C: Cloud> Said<'_, C> {
     }
 
     /// Everybody who follows a repository, with the repository.
-    async fn followers(&self) -> Result<Vec<(String, Follower)>, CallError> {
+    async fn subscribers(&self) -> Result<Vec<(String, Subscriber)>, CallError> {
         let repositories = self.cloud.repositories().await?;
         let routes: Vec<_> = stream::iter(repositories)
             .map(|repository| async move { self.cloud.route(&repository).await })
             .buffered(SIDE_BY_SIDE)
             .try_collect()
             .await?;
-        let followers = routes.into_iter().flatten().flat_map(|route| {
+        let subscribers = routes.into_iter().flatten().flat_map(|route| {
             let repository = route.repository;
             route
-                .followers
+                .subscribers
                 .into_iter()
-                .map(move |follower| (repository.clone(), follower))
+                .map(move |subscriber| (repository.clone(), subscriber))
         });
-        Ok(followers.collect())
+        Ok(subscribers.collect())
     }
 
-    /// The follower whose request waits.
-    async fn follower(
+    /// The subscriber whose request waits.
+    async fn subscriber(
         &self,
-        owner: &Owner,
+        service_id: &ServiceId,
         waiting: &Waiting,
-    ) -> Result<(String, Follower), HoldError> {
+    ) -> Result<(String, Subscriber), HoldError> {
         let repository = &waiting.request.image.repository;
         let route = self
             .cloud
             .route(repository)
             .await
-            .map_err(|error| self.failed(owner, error))?;
+            .map_err(|error| self.failed(service_id, error))?;
         route
             .into_iter()
-            .flat_map(|route| route.followers)
-            .find(|follower| follower.owner() == *owner && follower.container == waiting.container)
-            .map(|follower| (repository.clone(), follower))
+            .flat_map(|route| route.subscribers)
+            .find(|subscriber| subscriber.service_id() == *service_id && subscriber.container == waiting.container)
+            .map(|subscriber| (repository.clone(), subscriber))
             .ok_or_else(|| {
                 self.refused(
-                    owner,
+                    service_id,
                     format!(
                         "{} waits, and routes/{repository}.json does not name the service any more: \
                          deploy it by its name instead",
@@ -328,26 +328,32 @@ impl<C: Cloud> Said<'_, C> {
     /// Decides anew about what waits.
     async fn look_again(
         &self,
-        owner: &Owner,
+        service_id: &ServiceId,
         waiting: &Waiting,
     ) -> Result<ServiceOutcome, HoldError> {
-        let (repository, follower) = self.follower(owner, waiting).await?;
-        follow(self.cloud, &repository, &follower, Wake::Look, self.worker)
-            .await
-            .map_err(HoldError::Deploy)
+        let (repository, subscriber) = self.subscriber(service_id, waiting).await?;
+        follow(
+            self.cloud,
+            &repository,
+            &subscriber,
+            Wake::Look,
+            self.worker,
+        )
+        .await
+        .map_err(HoldError::Deploy)
     }
 
     /// Decides anew about everything that waits. Where something comes of one request, an error of another one is
     /// told beside it, so that nobody takes what went out for undone.
     async fn look_at_all_again<'a>(
         &self,
-        owner: &Owner,
+        service_id: &ServiceId,
         waiting: impl Iterator<Item = &'a Waiting>,
     ) -> Result<Vec<Outcome>, HoldError> {
         let mut outcomes = Vec::new();
         let mut errors = Vec::new();
         for waiting in waiting {
-            match self.look_again(owner, waiting).await {
+            match self.look_again(service_id, waiting).await {
                 Ok(looked) => outcomes.push(looked.outcome),
                 Err(error) => errors.push(error),
             }
@@ -361,9 +367,9 @@ impl<C: Cloud> Said<'_, C> {
         Ok(outcomes)
     }
 
-    async fn stored(&self, owner: &Owner) -> Result<Option<Record>, HoldError> {
-        let stored = self.cloud.load(owner).await;
-        let stored = stored.map_err(|error| self.failed(owner, error))?;
+    async fn stored(&self, service_id: &ServiceId) -> Result<Option<Record>, HoldError> {
+        let stored = self.cloud.load(service_id).await;
+        let stored = stored.map_err(|error| self.failed(service_id, error))?;
         Ok(stored.map(|(record, _)| record))
     }
 
@@ -373,17 +379,20 @@ impl<C: Cloud> Said<'_, C> {
         service: &Service,
         change: impl Fn(&mut Record),
     ) -> Result<(), HoldError> {
-        let owner = &service.owner;
-        decide_again(&RecordKey(owner), async || {
-            match (self.cloud.load(owner).await?, &service.follower) {
+        let service_id = &service.service_id;
+        decide_again(&RecordKey(service_id), async || {
+            match (self.cloud.load(service_id).await?, &service.subscriber) {
                 (Some(stored), _) => {
-                    Ok(change_and_publish(self.cloud, owner, stored, self.worker, &change).await?)
+                    Ok(
+                        change_and_publish(self.cloud, service_id, stored, self.worker, &change)
+                            .await?,
+                    )
                 }
-                (None, Some(follower)) => {
+                (None, Some(subscriber)) => {
                     let engine = Engine {
                         cloud: self.cloud,
-                        follower,
-                        owner,
+                        subscriber,
+                        service_id,
                         worker: self.worker,
                     };
                     let shown = engine.look_at_service().await?;
@@ -395,21 +404,21 @@ impl<C: Cloud> Said<'_, C> {
         })
         .await
         .map_err(|stop| match stop {
-            Stop::Refused(reason) => self.refused(owner, reason),
-            Stop::Call(error) => self.failed(owner, error),
+            Stop::Refused(reason) => self.refused(service_id, reason),
+            Stop::Call(error) => self.failed(service_id, error),
         })
     }
 
-    fn refused(&self, owner: &Owner, reason: String) -> HoldError {
+    fn refused(&self, service_id: &ServiceId, reason: String) -> HoldError {
         HoldError::Refused {
             action: self.action,
-            subject: owner.to_string(),
+            subject: service_id.to_string(),
             reason,
         }
     }
 
-    fn failed(&self, owner: &Owner, error: CallError) -> HoldError {
-        self.call_failed(owner.to_string(), error)
+    fn failed(&self, service_id: &ServiceId, error: CallError) -> HoldError {
+        self.call_failed(service_id.to_string(), error)
     }
 
     fn call_failed(&self, subject: String, source: CallError) -> HoldError {

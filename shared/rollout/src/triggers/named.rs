@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use longshore_policy::image_policy::{ImagePolicy, RegistryImage};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, Worker};
 
 use crate::ports::Cloud;
@@ -15,28 +15,28 @@ use crate::record::Record;
 pub(crate) async fn baseline<C: Cloud>(
     cloud: &C,
     repository: &str,
-    followers: &[&Follower],
+    subscribers: &[&Subscriber],
     at: DateTime<Utc>,
     worker: &Worker,
 ) -> Result<BTreeMap<String, RegistryImage>, CallError> {
     // A policy that cannot be understood names nothing, and keeps no person from deploying.
-    let followers: Vec<&Follower> = followers
+    let subscribers: Vec<&Subscriber> = subscribers
         .iter()
         .copied()
-        .filter(|follower| {
-            follower.image_policy != ImagePolicy::default()
-                && follower.image_policy.compile().is_ok()
+        .filter(|subscriber| {
+            subscriber.image_policy != ImagePolicy::default()
+                && subscriber.image_policy.compile().is_ok()
         })
         .collect();
-    if followers.is_empty() {
+    if subscribers.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut images = holdings(cloud, repository, &followers).await?;
+    let mut images = holdings(cloud, repository, &subscribers).await?;
     images.retain(|image| image.pushed_at <= at);
-    let named = followers.iter().filter_map(|follower| {
-        let policy = follower.image_policy.compile().ok()?;
+    let named = subscribers.iter().filter_map(|subscriber| {
+        let policy = subscriber.image_policy.compile().ok()?;
         let newest = policy.newest(&images, worker.now)?;
-        Some((follower.container.clone(), newest.clone()))
+        Some((subscriber.container.clone(), newest.clone()))
     });
     Ok(named.collect())
 }
@@ -45,30 +45,30 @@ pub(crate) async fn baseline<C: Cloud>(
 pub(crate) fn only_news(
     named: &mut BTreeMap<String, RegistryImage>,
     record: &Record,
-    followers: &[&Follower],
+    subscribers: &[&Subscriber],
 ) {
     named.retain(|container, image| {
-        let follower = followers
+        let subscriber = subscribers
             .iter()
-            .find(|follower| follower.container == *container);
-        follower
-            .and_then(|follower| follower.image_policy.compile().ok())
+            .find(|subscriber| subscriber.container == *container);
+        subscriber
+            .and_then(|subscriber| subscriber.image_policy.compile().ok())
             .is_some_and(|policy| policy.is_news(image, record.followed.get(container)))
     });
 }
 
-/// What the repository holds, as far as the policies of these followers are concerned.
+/// What the repository holds, as far as the policies of these subscribers are concerned.
 ///
 /// # Errors
 /// [`CallError`].
 pub async fn holdings<C: Cloud>(
     cloud: &C,
     repository: &str,
-    followers: &[&Follower],
+    subscribers: &[&Subscriber],
 ) -> Result<Vec<RegistryImage>, CallError> {
-    let mut tags: Vec<Option<String>> = followers
+    let mut tags: Vec<Option<String>> = subscribers
         .iter()
-        .filter_map(|follower| follower.image_policy.compile().ok())
+        .filter_map(|subscriber| subscriber.image_policy.compile().ok())
         .map(|policy| policy.exact_tag().map(str::to_owned))
         .collect();
     tags.sort();

@@ -5,7 +5,7 @@ use futures_util::future::try_join;
 use longshore_events::longshore::Source;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{Worker, decide_again};
 
 use super::named::{baseline, only_news};
@@ -41,27 +41,27 @@ pub async fn deploy_explicitly<C: Cloud>(
     asked: Asked,
     worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
     let repository = &payload.image.repository;
     let (route, image) = try_join(cloud.route(repository), cloud.resolve(&payload.image))
         .await
-        .map_err(|error| call_failed(&owner, &payload.image, error))?;
-    let followers: Vec<&Follower> = route
+        .map_err(|error| call_failed(&service_id, &payload.image, error))?;
+    let subscribers: Vec<&Subscriber> = route
         .iter()
-        .flat_map(|route| &route.followers)
-        .filter(|follower| follower.owner() == owner)
+        .flat_map(|route| &route.subscribers)
+        .filter(|subscriber| subscriber.service_id() == service_id)
         .collect();
-    let Some(follower) = together(&followers) else {
+    let Some(subscriber) = together(&subscribers) else {
         return Err(DeployError::Refused {
             image: payload.image.to_string(),
             reason: format!(
                 "routes/{repository}.json names no such service: add it there, or name an image of a \
                  repository that the service follows"
             ),
-            owner,
+            service_id,
         });
     };
     let request = Request {
@@ -72,12 +72,12 @@ pub async fn deploy_explicitly<C: Cloud>(
         source: asked.source,
         replaced_requests: Vec::new(),
     };
-    deploy(cloud, &follower, &followers, &request, worker).await
+    deploy(cloud, &subscriber, &subscribers, &request, worker).await
 }
 
-/// The followers of one service in one route, as one that brings an image to the containers of all.
-fn together(followers: &[&Follower]) -> Option<Follower> {
-    let (first, others) = followers.split_first()?;
+/// The subscribers of one service in one route, as one that brings an image to the containers of all.
+fn together(subscribers: &[&Subscriber]) -> Option<Subscriber> {
+    let (first, others) = subscribers.split_first()?;
     let mut together = (*first).clone();
     for other in others {
         for container in other.containers() {
@@ -89,39 +89,39 @@ fn together(followers: &[&Follower]) -> Option<Follower> {
     Some(together)
 }
 
-/// Deploys what a person or a pipeline chose to one service; `followers` are those whose policies are not to
+/// Deploys what a person or a pipeline chose to one service; `subscribers` are those whose policies are not to
 /// undo that.
 pub(crate) async fn deploy<C: Cloud>(
     cloud: &C,
-    follower: &Follower,
-    followers: &[&Follower],
+    subscriber: &Subscriber,
+    subscribers: &[&Subscriber],
     request: &Request,
     worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
-    let owner = follower.owner();
+    let service_id = subscriber.service_id();
     let engine = Engine {
         cloud,
-        follower,
-        owner: &owner,
+        subscriber,
+        service_id: &service_id,
         worker,
     };
     engine
-        .ask(request, followers)
+        .ask(request, subscribers)
         .await
-        .map(|outcome| outcome.of(follower))
-        .map_err(|stop| refused_or_failed(&owner, &request.image, stop))
+        .map(|outcome| outcome.of(subscriber))
+        .map_err(|stop| refused_or_failed(&service_id, &request.image, stop))
 }
 
 impl<C: Cloud> Engine<'_, C> {
     /// Does what a person or a pipeline asks for.
-    async fn ask(&self, request: &Request, followers: &[&Follower]) -> Result<Outcome, Stop> {
-        decide_again(&RecordKey(self.owner), async || {
-            let stored = self.cloud.load(self.owner).await?;
+    async fn ask(&self, request: &Request, subscribers: &[&Subscriber]) -> Result<Outcome, Stop> {
+        decide_again(&RecordKey(self.service_id), async || {
+            let stored = self.cloud.load(self.service_id).await?;
             let repository = &request.image.repository;
             let mut followed =
-                baseline(self.cloud, repository, followers, request.at, self.worker).await?;
+                baseline(self.cloud, repository, subscribers, request.at, self.worker).await?;
             if let Some((record, _)) = &stored {
-                only_news(&mut followed, record, followers);
+                only_news(&mut followed, record, subscribers);
             }
             Box::pin(self.pursue(stored, request, &followed)).await
         })

@@ -1,7 +1,7 @@
 //! The end of a deployment of a service that gets images before others.
 
 use futures_util::future::join_all;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, Worker};
 
 use super::follow::{Wake, follow};
@@ -19,11 +19,11 @@ pub async fn predecessor_ended<C: Cloud>(
     service: &str,
     worker: &Worker,
 ) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: stack.to_owned(),
         service: service.to_owned(),
     };
-    let Some((record, _)) = cloud.load(&owner).await? else {
+    let Some((record, _)) = cloud.load(&service_id).await? else {
         return Ok(Vec::new());
     };
     let mut repositories: Vec<&str> = record
@@ -38,11 +38,16 @@ pub async fn predecessor_ended<C: Cloud>(
         let Some(route) = cloud.route(repository).await? else {
             continue;
         };
-        let followers = route.followers.iter().filter(|follower| {
-            follower.stack == stack && follower.rollout.after.iter().any(|after| after == service)
+        let subscribers = route.subscribers.iter().filter(|subscriber| {
+            subscriber.stack == stack
+                && subscriber
+                    .rollout
+                    .after
+                    .iter()
+                    .any(|after| after == service)
         });
         let followed =
-            followers.map(|follower| follow(cloud, repository, follower, Wake::Look, worker));
+            subscribers.map(|subscriber| follow(cloud, repository, subscriber, Wake::Look, worker));
         outcomes.extend(join_all(followed).await);
     }
     Ok(outcomes)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{join3, try_join, try_join_all};
 use longshore_events::longshore::OperationKind;
 use longshore_policy::image_policy::RegistryImage;
-use longshore_policy::route::Owner;
+use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version};
 
 use crate::decide::{Decision, Progress, Situation, decide, progress, while_changing};
@@ -25,7 +25,7 @@ impl<C: Cloud> Engine<'_, C> {
         followed: &BTreeMap<String, RegistryImage>,
     ) -> Result<Outcome, Stop> {
         let (stack, predecessors, shown) = join3(
-            self.cloud.load_stack(&self.owner.stack),
+            self.cloud.load_stack(&self.service_id.stack),
             self.predecessors(request),
             self.look_at_service(),
         )
@@ -38,11 +38,11 @@ impl<C: Cloud> Engine<'_, C> {
             return self.remember(request, written).await;
         }
         let shown = shown.map_err(|stop| explain(stop, &written))?;
-        let rollout = &self.follower.rollout;
+        let rollout = &self.subscriber.rollout;
         let decision = decide(&Situation {
             record: written.record(),
             request,
-            container: &self.follower.container,
+            container: &self.subscriber.container,
             running: &shown.running,
             rollout,
             frozen_until: rollout
@@ -67,10 +67,10 @@ impl<C: Cloud> Engine<'_, C> {
                 };
                 let last = written.last();
                 let claim =
-                    Deployment::claim(last, self.follower, request, &shown.running, self.worker);
+                    Deployment::claim(last, self.subscriber, request, &shown.running, self.worker);
                 let deployment = claim.built_from(contents.commit);
                 let change = |record: &mut Record| {
-                    let containers = self.follower.containers();
+                    let containers = self.subscriber.containers();
                     record.goes_out(request, containers, followed, self.worker);
                 };
                 self.take(&written, &shown, deployment, change).await
@@ -91,10 +91,10 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
-        if let Some(stored) = self.cloud.load(self.owner).await? {
-            let refused = refusal(request.summary(self.follower), &reason, self.worker);
-            let container = &self.follower.container;
-            change_and_publish(self.cloud, self.owner, stored, self.worker, |record| {
+        if let Some(stored) = self.cloud.load(self.service_id).await? {
+            let refused = refusal(request.summary(self.subscriber), &reason, self.worker);
+            let container = &self.subscriber.container;
+            change_and_publish(self.cloud, self.service_id, stored, self.worker, |record| {
                 if record.waits_already(&request.id, container).is_some() {
                     record.waited_in_vain(container, refused.clone(), self.worker);
                 }
@@ -107,13 +107,13 @@ impl<C: Cloud> Engine<'_, C> {
     /// Writes down that the request waits for the end of the stack's change. Of what a policy names only the wake-up
     /// waits: the policy is asked again.
     async fn remember(&self, request: &Request, written: Written) -> Result<Outcome, Stop> {
-        let container = &self.follower.container;
+        let container = &self.subscriber.container;
         if let Some(reason) = while_changing(written.record(), request, container) {
             return self.tell_skipped(written, request, reason).await;
         }
         let last = written.last().cloned();
         if let Some((mut record, version)) = written.stack
-            && record.remember(self.follower, request, last.as_ref())
+            && record.remember(self.subscriber, request, last.as_ref())
         {
             self.cloud.save_stack(&record, Some(&version)).await?;
         }
@@ -122,7 +122,7 @@ impl<C: Cloud> Engine<'_, C> {
 
     fn is_busy(&self) -> CallError {
         CallError {
-            operation: format!("deploy to container {} of {}", self.follower.container, self.owner),
+            operation: format!("deploy to container {} of {}", self.subscriber.container, self.service_id),
             class: ErrorClass::Transient,
             code: None,
             message: "a deployment of other containers is under way that has one-off tasks: try again when \
@@ -136,21 +136,21 @@ impl<C: Cloud> Engine<'_, C> {
         &self,
         request: &Request,
     ) -> Result<Vec<(String, Progress)>, Stop> {
-        if self.follower.rollout.after.is_empty() {
+        if self.subscriber.rollout.after.is_empty() {
             return Ok(Vec::new());
         }
-        let all = try_join_all(self.follower.rollout.after.iter().map(|service| async {
-            let owner = Owner {
-                stack: self.owner.stack.clone(),
+        let all = try_join_all(self.subscriber.rollout.after.iter().map(|service| async {
+            let service_id = ServiceId {
+                stack: self.service_id.stack.clone(),
                 service: service.clone(),
             };
-            let stored = self.cloud.load(&owner).await?;
+            let stored = self.cloud.load(&service_id).await?;
             let record = stored.as_ref().map(|(record, _)| record);
             Ok((service.clone(), progress(record, &request.image.digest)))
         }));
         let (route, all) = try_join(self.cloud.route(&request.image.repository), all).await?;
         if let Some(route) = route {
-            route.check_order(self.follower).map_err(Stop::Refused)?;
+            route.check_order(self.subscriber).map_err(Stop::Refused)?;
         }
         Ok(all)
     }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use longshore_events::incoming::Push;
 use longshore_events::longshore::Source;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, Worker};
 
 use super::follow::{Known, Wake, follow_knowing};
@@ -14,7 +14,7 @@ use crate::engine::{DeployError, Outcome, ServiceOutcome, call_failed, tell_refu
 use crate::ports::Cloud;
 use crate::record::Request;
 
-/// Follows a push: each follower of its repository whose policy allows its tag, side by side.
+/// Follows a push: each subscriber of its repository whose policy allows its tag, side by side.
 ///
 /// # Errors
 /// When the route cannot be read. What fails for one service is in its own result and does not keep
@@ -33,50 +33,54 @@ pub async fn deploy_push<C: Cloud>(
         return Ok(Vec::new());
     };
     let tag = push.image.tag.as_deref().unwrap_or_default();
-    let followers: Vec<&Follower> = route
-        .followers
+    let subscribers: Vec<&Subscriber> = route
+        .subscribers
         .iter()
-        .filter(|follower| {
-            // Of a policy that says nothing that can be understood, the follower is to hear.
-            let policy = follower.image_policy.compile();
+        .filter(|subscriber| {
+            // Of a policy that says nothing that can be understood, the subscriber is to hear.
+            let policy = subscriber.image_policy.compile();
             policy.is_err() || policy.is_ok_and(|policy| policy.allows(tag))
         })
         .collect();
-    if followers.is_empty() {
+    if subscribers.is_empty() {
         tracing::debug!(repository, tag, "no service subscribes to this tag");
         return Ok(Vec::new());
     }
-    let stored = join_all(followers.iter().map(|follower| async {
-        let owner = follower.owner();
-        cloud.load(&owner).await
+    let stored = join_all(subscribers.iter().map(|subscriber| async {
+        let service_id = subscriber.service_id();
+        cloud.load(&service_id).await
     }))
     .await;
     // Asked once for all of them, however many they are.
-    let images = holdings(cloud, repository, &followers).await;
-    let outcomes = followers.into_iter().zip(stored).map(|(follower, stored)| {
-        let images = &images;
-        async move {
-            let known = stored.and_then(|stored| match images {
-                Ok(images) => Ok(Known { stored, images }),
-                Err(error) => Err(error.clone()),
-            });
-            let followed = match known {
-                Ok(known) => {
-                    let wake = Wake::Push(push);
-                    follow_knowing(cloud, repository, follower, wake, worker, Some(known)).await
-                }
-                Err(error) => Err(call_failed(&follower.owner(), &push.image, error)),
-            };
-            told(cloud, follower, push, followed, worker).await
-        }
-    });
+    let images = holdings(cloud, repository, &subscribers).await;
+    let outcomes = subscribers
+        .into_iter()
+        .zip(stored)
+        .map(|(subscriber, stored)| {
+            let images = &images;
+            async move {
+                let known = stored.and_then(|stored| match images {
+                    Ok(images) => Ok(Known { stored, images }),
+                    Err(error) => Err(error.clone()),
+                });
+                let followed = match known {
+                    Ok(known) => {
+                        let wake = Wake::Push(push);
+                        follow_knowing(cloud, repository, subscriber, wake, worker, Some(known))
+                            .await
+                    }
+                    Err(error) => Err(call_failed(&subscriber.service_id(), &push.image, error)),
+                };
+                told(cloud, subscriber, push, followed, worker).await
+            }
+        });
     Ok(join_all(outcomes).await)
 }
 
 /// Nobody waits for an answer to a push, so a refusal is told as a failure.
 async fn told<C: Cloud>(
     cloud: &C,
-    follower: &Follower,
+    subscriber: &Subscriber,
     push: &Push,
     followed: Result<ServiceOutcome, DeployError>,
     worker: &Worker,
@@ -92,8 +96,8 @@ async fn told<C: Cloud>(
         source: Source::Push,
         replaced_requests: Vec::new(),
     };
-    tell_refusal(cloud, request.summary(follower), &reason, worker)
+    tell_refusal(cloud, request.summary(subscriber), &reason, worker)
         .await
-        .map_err(|error| call_failed(&follower.owner(), &push.image, error))?;
-    Ok(Outcome::Failed { reason }.of(follower))
+        .map_err(|error| call_failed(&subscriber.service_id(), &push.image, error))?;
+    Ok(Outcome::Failed { reason }.of(subscriber))
 }

@@ -1,8 +1,8 @@
 //! The reconcile: what no event told is found and done all the same.
 //!
-//! Of each service, in this order: its record is loaded; what is open in it is looked after, by what ECS shows;
+//! Of each service, in this order: its record is loaded; what is open in it is reconciled, by what ECS shows;
 //! then its image policies are asked what they name of what ECR holds. What is loaded and asked is shared: a
-//! quiet service costs one read of its record, and a repository is listed once for all of its followers.
+//! quiet service costs one read of its record, and a repository is listed once for all of its subscribers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{Follower, Owner, Route};
+use longshore_policy::route::{Route, ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
@@ -39,12 +39,12 @@ const SERVICES_A_CALL: usize = 10;
 /// for a moment: the Amazon ECS API Reference, "Request throttling".
 const CALLS_AT_ONCE: usize = 2;
 
-/// How many services are looked after side by side.
+/// How many services are reconciled side by side.
 const SERVICES_AT_ONCE: usize = 8;
 
-/// How many repositories are listed side by side, and how many of the followers of each followed.
+/// How many repositories are listed side by side, and how many of the subscribers of each followed.
 const REPOSITORIES_AT_ONCE: usize = 8;
-const FOLLOWERS_AT_ONCE: usize = 4;
+const SUBSCRIBERS_AT_ONCE: usize = 4;
 
 type Stored = Option<(Record, Version)>;
 
@@ -74,7 +74,7 @@ pub struct Reconciled {
 /// in the answer.
 pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconciled, CallError> {
     let survey = survey(cloud).await?;
-    let services = survey.owners.len();
+    let services = survey.service_ids.len();
     if services <= SHARD {
         return Ok(look_at_all(cloud, survey, worker).await);
     }
@@ -100,14 +100,16 @@ pub async fn reconcile_shard<C: Cloud>(
     worker: &Worker,
 ) -> Result<Reconciled, CallError> {
     let mut survey = survey(cloud).await?;
-    survey.owners.retain(|owner| is_in(owner, shard));
+    survey
+        .service_ids
+        .retain(|service_id| is_in(service_id, shard));
     Ok(look_at_all(cloud, survey, worker).await)
 }
 
 /// Whether a service belongs to a part: to exactly one, whoever asks and whatever other services there are.
-fn is_in(owner: &Owner, shard: ReconcileShard) -> bool {
+fn is_in(service_id: &ServiceId, shard: ReconcileShard) -> bool {
     // FNV-1a, which is the same in every build.
-    let hash = format!("{}/{}", owner.stack, owner.service)
+    let hash = format!("{}/{}", service_id.stack, service_id.service)
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -118,16 +120,19 @@ fn is_in(owner: &Owner, shard: ReconcileShard) -> bool {
 /// What there is to look at.
 struct Survey {
     /// Services that were deployed to, and those that follow a repository.
-    owners: BTreeSet<Owner>,
+    service_ids: BTreeSet<ServiceId>,
     routes: Vec<Route>,
     /// Routes that could not be read.
     failures: Vec<String>,
 }
 
 async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
-    let (owners, repositories) = try_join(cloud.owners(), cloud.repositories()).await?;
+    let (service_ids, repositories) = try_join(cloud.service_ids(), cloud.repositories()).await?;
     let mut survey = Survey {
-        owners: owners.into_iter().map(|(_, owner)| owner).collect(),
+        service_ids: service_ids
+            .into_iter()
+            .map(|(_, service_id)| service_id)
+            .collect(),
         routes: Vec::new(),
         failures: Vec::new(),
     };
@@ -140,25 +145,27 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
             Err(error) => survey.failures.push(error.to_string()),
         }
     }
-    let followers = survey.routes.iter().flat_map(|route| &route.followers);
-    survey.owners.extend(followers.map(Follower::owner));
+    let subscribers = survey.routes.iter().flat_map(|route| &route.subscribers);
+    survey
+        .service_ids
+        .extend(subscribers.map(Subscriber::service_id));
     Ok(survey)
 }
 
 async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Reconciled {
     let is_whole = survey.failures.is_empty();
     let mut answer = Reconciled {
-        services: survey.owners.len(),
+        services: survey.service_ids.len(),
         failures: survey.failures,
         ..Reconciled::default()
     };
-    let loaded = load_all(cloud, survey.owners, &mut answer).await;
+    let loaded = load_all(cloud, survey.service_ids, &mut answer).await;
     let (busy, mut records): (BTreeMap<_, _>, BTreeMap<_, _>) = loaded
         .into_iter()
         .partition(|(_, stored)| stored.as_ref().is_some_and(|(record, _)| record.is_busy()));
-    let looked_after = look_after_all(cloud, busy, worker, &mut answer).await;
+    let reconciled_services = check_all(cloud, busy, worker, &mut answer).await;
     // What was done has changed the records.
-    records.extend(load_all(cloud, looked_after, &mut answer).await);
+    records.extend(load_all(cloud, reconciled_services, &mut answer).await);
     follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
     // A route that could not be read may name any service.
     if is_whole {
@@ -177,23 +184,28 @@ struct Noted {
 
 /// The services of which it is to be noted whether routes name what requests wait for: where none does, and where one
 /// does again.
-fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, Vec<Noted>)> {
-    let is_named = |owner: &Owner, waiting: &Waiting| {
+fn unrouted(
+    routes: &[Route],
+    records: &BTreeMap<ServiceId, Stored>,
+) -> Vec<(ServiceId, Vec<Noted>)> {
+    let is_named = |service_id: &ServiceId, waiting: &Waiting| {
         let repository = &waiting.request.image.repository;
         routes
             .iter()
             .filter(|route| route.repository == *repository)
-            .flat_map(|route| &route.followers)
-            .any(|follower| follower.owner() == *owner && follower.container == waiting.container)
+            .flat_map(|route| &route.subscribers)
+            .any(|subscriber| {
+                subscriber.service_id() == *service_id && subscriber.container == waiting.container
+            })
     };
     records
         .iter()
-        .filter_map(|(owner, stored)| {
+        .filter_map(|(service_id, stored)| {
             let (record, _) = stored.as_ref()?;
             let noted: Vec<Noted> = record
                 .waiting
                 .values()
-                .map(|waiting| (waiting, is_named(owner, waiting)))
+                .map(|waiting| (waiting, is_named(service_id, waiting)))
                 .filter(|(waiting, is_routed)| !is_routed || waiting.unrouted_since.is_some())
                 .map(|(waiting, is_routed)| Noted {
                     container: waiting.container.clone(),
@@ -201,41 +213,46 @@ fn unrouted(routes: &[Route], records: &BTreeMap<Owner, Stored>) -> Vec<(Owner, 
                     is_routed,
                 })
                 .collect();
-            (!noted.is_empty()).then(|| (owner.clone(), noted))
+            (!noted.is_empty()).then(|| (service_id.clone(), noted))
         })
         .collect()
 }
 
 async fn give_up_all<C: Cloud>(
     cloud: &C,
-    unrouted: Vec<(Owner, Vec<Noted>)>,
+    unrouted: Vec<(ServiceId, Vec<Noted>)>,
     worker: &Worker,
     answer: &mut Reconciled,
 ) {
     let mut results = stream::iter(unrouted)
-        .map(|(owner, noted)| async move { (give_up(cloud, &owner, &noted, worker).await, owner) })
+        .map(|(service_id, noted)| async move {
+            (
+                give_up(cloud, &service_id, &noted, worker).await,
+                service_id,
+            )
+        })
         .buffered(SERVICES_AT_ONCE);
-    while let Some((result, owner)) = results.next().await {
+    while let Some((result, service_id)) = results.next().await {
         if let Err(error) = result {
-            answer.failures.push(format!("{owner}: {error}"));
+            answer.failures.push(format!("{service_id}: {error}"));
         }
     }
 }
 
 async fn give_up<C: Cloud>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     noted: &[Noted],
     worker: &Worker,
 ) -> Result<(), CallError> {
     // While a stack changes, its routes are on their way.
-    if is_unsettled(cloud, owner).await? {
+    if is_unsettled(cloud, service_id).await? {
         return Ok(());
     }
-    let Some(stored) = cloud.load(owner).await? else {
+    let Some(stored) = cloud.load(service_id).await? else {
         return Ok(());
     };
-    change_and_publish(cloud, owner, stored, worker, |record| {
+    change_and_publish(cloud, service_id, stored, worker, |record| {
         for noted in noted {
             let container = &noted.container;
             let Some(waiting) = record.waits_already(&noted.request_id, container) else {
@@ -254,31 +271,31 @@ async fn give_up<C: Cloud>(
 /// The records of these services, but for those that cannot be read.
 async fn load_all<C: Cloud>(
     cloud: &C,
-    owners: BTreeSet<Owner>,
+    service_ids: BTreeSet<ServiceId>,
     answer: &mut Reconciled,
-) -> BTreeMap<Owner, Stored> {
-    let mut results = stream::iter(owners)
-        .map(|owner| async move { (cloud.load(&owner).await, owner) })
+) -> BTreeMap<ServiceId, Stored> {
+    let mut results = stream::iter(service_ids)
+        .map(|service_id| async move { (cloud.load(&service_id).await, service_id) })
         .buffered(READS_AT_ONCE);
     let mut records = BTreeMap::new();
-    while let Some((result, owner)) = results.next().await {
+    while let Some((result, service_id)) = results.next().await {
         match result {
             Ok(stored) => {
-                records.insert(owner, stored);
+                records.insert(service_id, stored);
             }
-            Err(error) => answer.failures.push(format!("{owner}: {error}")),
+            Err(error) => answer.failures.push(format!("{service_id}: {error}")),
         }
     }
     records
 }
 
 /// Looks after what is open or still to be told, and gives those services for which that went well.
-async fn look_after_all<C: Cloud>(
+async fn check_all<C: Cloud>(
     cloud: &C,
-    busy: BTreeMap<Owner, Stored>,
+    busy: BTreeMap<ServiceId, Stored>,
     worker: &Worker,
     answer: &mut Reconciled,
-) -> BTreeSet<Owner> {
+) -> BTreeSet<ServiceId> {
     let records = busy.values().flatten().map(|(record, _)| record);
     let shown = describe_all(
         cloud,
@@ -287,36 +304,36 @@ async fn look_after_all<C: Cloud>(
     .await;
     let stored = busy
         .into_iter()
-        .filter_map(|(owner, stored)| Some((owner, stored?)));
+        .filter_map(|(service_id, stored)| Some((service_id, stored?)));
     let shown = &shown;
     let mut results = stream::iter(stored)
-        .map(|(owner, stored)| async move {
+        .map(|(service_id, stored)| async move {
             let name = stored.0.deployment.service_name();
             let service = match shown.get(&name) {
                 Some(Ok(service)) => service.clone(),
-                Some(Err(error)) => return (Err(error.clone()), owner),
+                Some(Err(error)) => return (Err(error.clone()), service_id),
                 // Of this one ECS need not be asked.
                 None => None,
             };
             let seen = Seen { stored, service };
-            let result = look_after(cloud, &name, &owner, Some(seen), worker).await;
-            (result, owner)
+            let result = look_after(cloud, &name, &service_id, Some(seen), worker).await;
+            (result, service_id)
         })
         .buffered(SERVICES_AT_ONCE);
-    let mut looked_after = BTreeSet::new();
-    while let Some((result, owner)) = results.next().await {
+    let mut reconciled_services = BTreeSet::new();
+    while let Some((result, service_id)) = results.next().await {
         match result {
             Ok(outcome) => {
                 answer.closed += usize::from(!matches!(
                     outcome,
                     WatchOutcome::Ignored | WatchOutcome::Noted | WatchOutcome::Verifying
                 ));
-                looked_after.insert(owner);
+                reconciled_services.insert(service_id);
             }
-            Err(error) => answer.failures.push(format!("{owner}: {error}")),
+            Err(error) => answer.failures.push(format!("{service_id}: {error}")),
         }
     }
-    looked_after
+    reconciled_services
 }
 
 /// The services that these records are of, as ECS shows them; `None` for those that it does not have.
@@ -372,7 +389,7 @@ async fn describe_all<C: Cloud>(
 async fn follow_all<C: Cloud>(
     cloud: &C,
     routes: &[Route],
-    records: &BTreeMap<Owner, Stored>,
+    records: &BTreeMap<ServiceId, Stored>,
     worker: &Worker,
     answer: &mut Reconciled,
 ) {
@@ -405,22 +422,22 @@ async fn follow_all<C: Cloud>(
 async fn follow_repository<C: Cloud>(
     cloud: &C,
     route: &Route,
-    records: &BTreeMap<Owner, Stored>,
+    records: &BTreeMap<ServiceId, Stored>,
     worker: &Worker,
 ) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
     let repository = &route.repository;
-    let mut followers: BTreeMap<Owner, Vec<&Follower>> = BTreeMap::new();
-    for follower in &route.followers {
-        let owner = follower.owner();
-        if records.contains_key(&owner) {
-            followers.entry(owner).or_default().push(follower);
+    let mut subscribers: BTreeMap<ServiceId, Vec<&Subscriber>> = BTreeMap::new();
+    for subscriber in &route.subscribers {
+        let service_id = subscriber.service_id();
+        if records.contains_key(&service_id) {
+            subscribers.entry(service_id).or_default().push(subscriber);
         }
     }
-    let with_policies: Vec<&Follower> = followers
+    let with_policies: Vec<&Subscriber> = subscribers
         .values()
         .flatten()
         .copied()
-        .filter(|follower| follower.image_policy != ImagePolicy::default())
+        .filter(|subscriber| subscriber.image_policy != ImagePolicy::default())
         .collect();
     let images = match holdings(cloud, repository, &with_policies).await {
         // A stack may be there before its repository, and longer.
@@ -431,15 +448,15 @@ async fn follow_repository<C: Cloud>(
         images => images?,
     };
     let images = &images;
-    let mut results = stream::iter(followers)
-        .map(|(owner, followers)| async move {
-            let mut known = records.get(&owner).cloned();
+    let mut results = stream::iter(subscribers)
+        .map(|(service_id, subscribers)| async move {
+            let mut known = records.get(&service_id).cloned();
             let mut followed = Vec::new();
-            for follower in followers {
+            for subscriber in subscribers {
                 let result = follow_knowing(
                     cloud,
                     repository,
-                    follower,
+                    subscriber,
                     Wake::Look,
                     worker,
                     known.clone().map(|stored| Known { stored, images }),
@@ -453,7 +470,7 @@ async fn follow_repository<C: Cloud>(
             }
             followed
         })
-        .buffered(FOLLOWERS_AT_ONCE);
+        .buffered(SUBSCRIBERS_AT_ONCE);
     let mut all = Vec::new();
     while let Some(followed) = results.next().await {
         all.extend(followed);

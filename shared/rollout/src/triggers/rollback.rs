@@ -10,7 +10,7 @@ use longshore_events::longshore::{SkipReason, Source};
 use longshore_events::manual::RollbackPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::RegistryImage;
-use longshore_policy::route::{Follower, Owner};
+use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 
 use super::named::baseline;
@@ -33,18 +33,18 @@ const SIDE_BY_SIDE: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum RollbackError {
     /// There is nothing to go back to, or it cannot be done. Trying again does not help.
-    #[error("roll {owner} back: {reason}")]
+    #[error("roll {service_id} back: {reason}")]
     Refused {
         /// The service.
-        owner: Owner,
+        service_id: ServiceId,
         /// What is wrong, and what to do.
         reason: String,
     },
     /// A call failed. Trying again may help.
-    #[error("roll {owner} back: {source}")]
+    #[error("roll {service_id} back: {source}")]
     Call {
         /// The service.
-        owner: Owner,
+        service_id: ServiceId,
         /// The call.
         source: CallError,
     },
@@ -62,49 +62,49 @@ pub async fn rollback<C: Cloud>(
     payload: &RollbackPayload,
     worker: &Worker,
 ) -> Result<ServiceOutcome, RollbackError> {
-    let owner = Owner {
+    let service_id = ServiceId {
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
-    match roll_back(cloud, &owner, payload, worker).await {
+    match roll_back(cloud, &service_id, payload, worker).await {
         Ok(outcome) => Ok(ServiceOutcome {
-            stack: owner.stack,
-            service: owner.service,
+            stack: service_id.stack,
+            service: service_id.service,
             outcome,
         }),
-        Err(Stop::Refused(reason)) => Err(RollbackError::Refused { owner, reason }),
+        Err(Stop::Refused(reason)) => Err(RollbackError::Refused { service_id, reason }),
         Err(Stop::Call(error))
             if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) =>
         {
             let reason = error.to_string();
-            Err(RollbackError::Refused { owner, reason })
+            Err(RollbackError::Refused { service_id, reason })
         }
-        Err(Stop::Call(source)) => Err(RollbackError::Call { owner, source }),
+        Err(Stop::Call(source)) => Err(RollbackError::Call { service_id, source }),
     }
 }
 
 async fn roll_back<C: Cloud>(
     cloud: &C,
-    owner: &Owner,
+    service_id: &ServiceId,
     payload: &RollbackPayload,
     worker: &Worker,
 ) -> Result<Outcome, Stop> {
-    decide_again(&RecordKey(owner), async || {
-        let Some((record, _)) = cloud.load(owner).await? else {
+    decide_again(&RecordKey(service_id), async || {
+        let Some((record, _)) = cloud.load(service_id).await? else {
             return Err(Stop::Refused(
                 "Longshore has deployed nothing to it yet".to_owned(),
             ));
         };
-        let known = record.deployment.follower();
+        let known = record.deployment.subscriber();
         let engine = Engine {
             cloud,
-            follower: &known,
-            owner,
+            subscriber: &known,
+            service_id,
             worker,
         };
         let (written, shown) = engine.look().await?;
         let record = written.record();
-        let record = record.ok_or_else(|| CallError::lost_race(&RecordKey(owner)))?;
+        let record = record.ok_or_else(|| CallError::lost_race(&RecordKey(service_id)))?;
         if written.is_changing() {
             return Err(Stop::Refused(
                 "its stack is being changed: roll back when that is over".to_owned(),
@@ -133,7 +133,8 @@ async fn already_started<C: Cloud>(
     written: &Written,
 ) -> Result<Outcome, Stop> {
     let stored = written.stored.clone();
-    let (record, version) = stored.ok_or_else(|| CallError::lost_race(&RecordKey(engine.owner)))?;
+    let (record, version) =
+        stored.ok_or_else(|| CallError::lost_race(&RecordKey(engine.service_id)))?;
     let last = &record.deployment;
     let started = Outcome::Started {
         deployment_id: last.id.clone(),
@@ -166,10 +167,10 @@ async fn go_back<C: Cloud>(
     payload: &RollbackPayload,
 ) -> Result<Outcome, Stop> {
     let worker = engine.worker;
-    let follower = Follower {
+    let subscriber = Subscriber {
         container: target.deployment.container.clone(),
         other_containers: target.deployment.other_containers.clone(),
-        ..engine.follower.clone()
+        ..engine.subscriber.clone()
     };
     let request = Request {
         id: worker.id.clone(),
@@ -185,11 +186,11 @@ async fn go_back<C: Cloud>(
     let running = Running {
         image: shown
             .task_definition
-            .image_of(&follower.container)?
+            .image_of(&subscriber.container)?
             .to_owned(),
         ..shown.running.clone()
     };
-    let deployment = Deployment::claim(written.last(), &follower, &request, &running, worker)
+    let deployment = Deployment::claim(written.last(), &subscriber, &request, &running, worker)
         .only_bringing(target.images.clone())
         .built_from(target.deployment.commit.clone());
     let followed = followed(engine, &target.images).await?;
@@ -220,13 +221,14 @@ async fn followed<C: Cloud>(
         let Some(route) = engine.cloud.route(repository).await? else {
             continue;
         };
-        let followers: Vec<&Follower> = route
-            .followers
+        let subscribers: Vec<&Subscriber> = route
+            .subscribers
             .iter()
-            .filter(|follower| follower.owner() == *engine.owner)
+            .filter(|subscriber| subscriber.service_id() == *engine.service_id)
             .collect();
         let now = engine.worker.now;
-        followed.extend(baseline(engine.cloud, repository, &followers, now, engine.worker).await?);
+        followed
+            .extend(baseline(engine.cloud, repository, &subscribers, now, engine.worker).await?);
     }
     Ok(followed)
 }
@@ -239,8 +241,8 @@ async fn choose<C: Cloud>(
     to: Option<u32>,
 ) -> Result<Choice, Stop> {
     let last = &record.deployment;
-    let owner = last.owner();
-    let past = Past::of(cloud, &owner, Some(record)).await?;
+    let service_id = last.service_id();
+    let past = Past::of(cloud, &service_id, Some(record)).await?;
     let numbers: Vec<u32> = past.numbers().collect();
     if let Some(to) = to.filter(|to| !numbers.contains(to)) {
         let first = numbers.last().copied().unwrap_or_default();

@@ -23,7 +23,7 @@ impl<C: Cloud> Engine<'_, C> {
         followed: &BTreeMap<String, RegistryImage>,
         wait: Wait,
     ) -> Result<Outcome, Stop> {
-        let container = &self.follower.container;
+        let container = &self.subscriber.container;
         let has_waited = written
             .record()
             .is_some_and(|record| record.waits_already(&request.id, container).is_some());
@@ -51,7 +51,7 @@ impl<C: Cloud> Engine<'_, C> {
         followed: &BTreeMap<String, RegistryImage>,
         reason: SkipReason,
     ) -> Result<Outcome, Stop> {
-        let container = &self.follower.container;
+        let container = &self.subscriber.container;
         let skipped = skipped(written.record(), request, container, reason);
         let change = |record: &mut Record| {
             if skipped.is_told {

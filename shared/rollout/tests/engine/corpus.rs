@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use longshore_events::arn::ServiceName;
-use longshore_policy::route::Owner;
-use longshore_rollout::documents::{HistoryKey, OwnerKey, RecordKey, RouteKey, StackKey};
+use longshore_policy::route::ServiceId;
+use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, ServiceIdKey, StackKey};
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::OperationState;
 use longshore_testkit::read_corpus;
@@ -14,8 +14,8 @@ fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
-fn owner() -> Owner {
-    Owner {
+fn service_id() -> ServiceId {
+    ServiceId {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
     }
@@ -23,7 +23,7 @@ fn owner() -> Owner {
 
 #[test]
 fn every_record_that_was_ever_written_is_read_in_every_state() {
-    let records = read_corpus(&corpus(), "record", &RecordKey(&owner()));
+    let records = read_corpus(&corpus(), "record", &RecordKey(&service_id()));
     let states: BTreeSet<String> = records
         .iter()
         .flat_map(|record| record.finished.iter().chain([&record.deployment]))
@@ -73,9 +73,9 @@ fn every_record_of_a_stack_that_was_ever_written_is_read_in_every_state() {
 
 #[test]
 fn every_deployment_in_the_history_every_route_and_every_owner_is_read() {
-    let owner = owner();
+    let service_id = service_id();
     let key = HistoryKey {
-        owner: &owner,
+        service_id: &service_id,
         number: 1,
     };
     read_corpus(&corpus(), "history", &key);
@@ -84,5 +84,5 @@ fn every_deployment_in_the_history_every_route_and_every_owner_is_read() {
         cluster: "shop".to_owned(),
         ecs_service: "api".to_owned(),
     };
-    read_corpus(&corpus(), "owner", &OwnerKey(&service));
+    read_corpus(&corpus(), "owner", &ServiceIdKey(&service));
 }

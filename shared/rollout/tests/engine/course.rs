@@ -9,7 +9,7 @@ use longshore_events::incoming::DeployTaskStopped;
 use longshore_events::longshore::{
     ChangeCounts, FailedPhase, LongshoreEvent, OperationKind, StackSource,
 };
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::OneOffTask;
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
@@ -17,12 +17,12 @@ use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ServiceDeployer;
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
 use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 
 const FAULTS: [Fault; 6] = [
     Fault::Fails(ErrorClass::Transient),
@@ -43,20 +43,20 @@ fn task(name: &str) -> OneOffTask {
 }
 
 /// A service whose deployments run these tasks.
-fn service(before: &[&str], after: &[&str]) -> Follower {
-    let mut api = follower("api");
+fn service(before: &[&str], after: &[&str]) -> Subscriber {
+    let mut api = subscriber("api");
     api.rollout.before_tasks = before.iter().map(|name| task(name)).collect();
     api.rollout.after_tasks = after.iter().map(|name| task(name)).collect();
     api
 }
 
-fn cloud(api: &Follower) -> FakeCloud {
+fn cloud(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud
 }
 
-async fn deployed(api: &Follower) -> FakeCloud {
+async fn deployed(api: &Subscriber) -> FakeCloud {
     let cloud = cloud(api);
     assert!(pushed(&cloud, "v2", '2', 0).await);
     cloud
@@ -69,11 +69,11 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> bool
         .is_ok_and(|results| results.iter().all(Result::is_ok))
 }
 
-fn now(cloud: &FakeCloud, api: &Follower) -> Deployment {
+fn now(cloud: &FakeCloud, api: &Subscriber) -> Deployment {
     cloud.record(api).unwrap().deployment.clone()
 }
 
-fn state(cloud: &FakeCloud, api: &Follower) -> State {
+fn state(cloud: &FakeCloud, api: &Subscriber) -> State {
     now(cloud, api).state
 }
 
@@ -90,7 +90,7 @@ async fn stop(cloud: &FakeCloud, exit_code: i64, seconds: i64) -> WatchOutcome {
         .unwrap()
 }
 
-async fn completed(cloud: &FakeCloud, api: &Follower, seconds: i64) -> WatchOutcome {
+async fn completed(cloud: &FakeCloud, api: &Subscriber, seconds: i64) -> WatchOutcome {
     cloud.complete(api);
     let change = DeploymentStateChange {
         event_name: DeploymentEventName::Completed,
@@ -156,7 +156,7 @@ async fn a_task_runs_the_revision_that_the_service_is_updated_to() {
     let cloud = deployed(&api).await;
     stop(&cloud, 0, 60).await;
     completed(&cloud, &api, 120).await;
-    go_on(&cloud, &api.owner(), &worker("deploy", 121))
+    go_on(&cloud, &api.service_id(), &worker("deploy", 121))
         .await
         .unwrap();
     let running = cloud.service(&api).unwrap().task_definition;
@@ -247,7 +247,7 @@ async fn a_deployment_with_tasks_after_the_update_has_succeeded_when_they_have()
 
     // The event of that wakes `deploy`, and may come twice.
     for _ in 0..2 {
-        let outcome = go_on(&cloud, &api.owner(), &worker("deploy", 61)).await;
+        let outcome = go_on(&cloud, &api.service_id(), &worker("deploy", 61)).await;
         assert_eq!(outcome.unwrap(), WatchOutcome::Noted);
     }
     assert_eq!(started(&cloud), ["smoke"]);
@@ -271,7 +271,7 @@ async fn a_deployment_whose_task_after_the_update_fails_has_failed_and_runs() {
     let cloud = deployed(&api).await;
     completed(&cloud, &api, 60).await;
     let running = cloud.service(&api).unwrap();
-    go_on(&cloud, &api.owner(), &worker("deploy", 61))
+    go_on(&cloud, &api.service_id(), &worker("deploy", 61))
         .await
         .unwrap();
     assert_eq!(stop(&cloud, 1, 90).await, WatchOutcome::Failed);
@@ -518,7 +518,7 @@ async fn a_stack_at_rest_leaves_a_deployment_alone_whose_task_runs() {
 }
 
 #[tokio::test]
-async fn an_image_that_cloudformation_took_back_while_a_task_ran_is_put_back_when_the_task_fails() {
+async fn an_image_that_cloudformation_took_back_while_a_task_ran_is_restored_when_the_task_fails() {
     let api = service(&["migrate"], &[]);
     let cloud = deployed(&api).await;
     // v1 ran; CloudFormation goes back to the template's v0.
@@ -543,24 +543,24 @@ async fn an_image_that_cloudformation_took_back_while_a_task_ran_is_put_back_whe
     assert_eq!(at_rest(30).await.collect::<Vec<_>>(), [Done::Later]);
     assert_eq!(stop(&cloud, 1, 60).await, WatchOutcome::Failed);
     let done = at_rest(900).await.next();
-    assert!(matches!(done, Some(Done::PutBack { .. })), "{done:?}");
+    assert!(matches!(done, Some(Done::Restore { .. })), "{done:?}");
     assert!(
         cloud
             .running_image(&api)
             .unwrap()
             .ends_with(digest('1').as_str())
     );
-    // What is put back runs no migration.
+    // What is restored runs no migration.
     assert_eq!(started(&cloud), ["migrate"]);
 }
 
 /// The record of a stack whose last change is that far.
-fn stack(api: &Follower, state: OperationState) -> StackRecord {
+fn stack(api: &Subscriber, state: OperationState) -> StackRecord {
     let source = StackSource::Manual { note: None };
     let operation = Operation {
         state,
-        services: vec![Carried {
-            follower: api.clone(),
+        services: vec![Preserved {
+            subscriber: api.clone(),
             image: None,
             also: BTreeMap::new(),
             is_named: false,
@@ -592,7 +592,7 @@ const COURSE: [Wake; 5] = [
 /// One attempt of Lambda's; whether it succeeded.
 async fn attempt(
     cloud: &FakeCloud,
-    api: &Follower,
+    api: &Subscriber,
     wake: Wake,
     stopped: Option<&DeployTaskStopped>,
     seconds: i64,
@@ -617,12 +617,12 @@ async fn attempt(
                 .await
                 .is_ok()
         }
-        Wake::Stabilized => go_on(cloud, &api.owner(), &invocation).await.is_ok(),
+        Wake::Stabilized => go_on(cloud, &api.service_id(), &invocation).await.is_ok(),
     }
 }
 
 /// What happens in ECS before that wakes Longshore.
-fn happens(cloud: &FakeCloud, api: &Follower, wake: Wake) -> Option<DeployTaskStopped> {
+fn happens(cloud: &FakeCloud, api: &Subscriber, wake: Wake) -> Option<DeployTaskStopped> {
     match wake {
         Wake::Migrated | Wake::Verified => cloud.stop_task(0),
         Wake::Completed => {
@@ -636,7 +636,7 @@ fn happens(cloud: &FakeCloud, api: &Follower, wake: Wake) -> Option<DeployTaskSt
 /// Attempts as Lambda does until one succeeds: after one minute, and after two more.
 async fn wake(
     cloud: &FakeCloud,
-    api: &Follower,
+    api: &Subscriber,
     wake: Wake,
     stopped: Option<&DeployTaskStopped>,
     at: i64,

@@ -5,14 +5,14 @@ use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::record::State;
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 async fn deploy(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Vec<Outcome> {
     deploy_push(
@@ -53,7 +53,7 @@ fn payload(service: &str, image: &str) -> DeployPayload {
 
 #[tokio::test]
 async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let outcomes = deploy(&cloud, "v2", '2', 0).await;
     assert!(
@@ -73,7 +73,7 @@ async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
 
 #[tokio::test]
 async fn a_push_takes_ten_calls_to_update_a_service_with_a_record() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
     cloud.forget_calls();
@@ -112,28 +112,28 @@ async fn a_push_takes_ten_calls_to_update_a_service_with_a_record() {
 }
 
 #[tokio::test]
-async fn every_follower_of_the_tag_is_deployed_and_no_other() {
-    let other = Follower {
+async fn every_subscriber_of_the_tag_is_deployed_and_no_other() {
+    let other = Subscriber {
         image_policy: ImagePolicy {
             tags: vec!["main".to_owned()],
             ..ImagePolicy::default()
         },
-        ..follower("other")
+        ..subscriber("other")
     };
-    let followers = [follower("api"), follower("worker"), other.clone()];
-    let cloud = FakeCloud::with_services(&followers);
+    let subscribers = [subscriber("api"), subscriber("worker"), other.clone()];
+    let cloud = FakeCloud::with_services(&subscribers);
     assert_eq!(deploy(&cloud, "v2", '2', 0).await.len(), 2);
-    assert_eq!(cloud.running_image(&followers[0]), pinned('2'));
-    assert_eq!(cloud.running_image(&followers[1]), pinned('2'));
+    assert_eq!(cloud.running_image(&subscribers[0]), pinned('2'));
+    assert_eq!(cloud.running_image(&subscribers[1]), pinned('2'));
     assert_eq!(cloud.record(&other), None);
 }
 
 #[tokio::test]
-async fn followers_are_deployed_side_by_side() {
-    let followers: Vec<_> = (0..3)
-        .map(|number| follower(&format!("api-{number}")))
+async fn subscribers_are_deployed_side_by_side() {
+    let subscribers: Vec<_> = (0..3)
+        .map(|number| subscriber(&format!("api-{number}")))
         .collect();
-    let cloud = FakeCloud::with_services(&followers);
+    let cloud = FakeCloud::with_services(&subscribers);
     deploy(&cloud, "v2", '2', 0).await;
     let calls = cloud.calls();
     let first_update = calls
@@ -149,9 +149,9 @@ async fn followers_are_deployed_side_by_side() {
 
 #[tokio::test]
 async fn a_service_that_cannot_be_deployed_does_not_keep_the_others_back() {
-    let followers = [follower("api"), follower("worker")];
-    let cloud = FakeCloud::with_services(&followers);
-    cloud.remove_service(&followers[0]);
+    let subscribers = [subscriber("api"), subscriber("worker")];
+    let cloud = FakeCloud::with_services(&subscribers);
+    cloud.remove_service(&subscribers[0]);
     let outcomes = deploy(&cloud, "v2", '2', 0).await;
     assert!(
         matches!(outcomes[0], Outcome::Failed { .. }),
@@ -161,7 +161,7 @@ async fn a_service_that_cannot_be_deployed_does_not_keep_the_others_back() {
         matches!(outcomes[1], Outcome::Started { .. }),
         "{outcomes:?}"
     );
-    assert_eq!(cloud.running_image(&followers[1]), pinned('2'));
+    assert_eq!(cloud.running_image(&subscribers[1]), pinned('2'));
     let mut told = cloud.told();
     told.sort_unstable();
     assert_eq!(told, ["Deployment Failed", "Deployment Started"]);
@@ -176,7 +176,7 @@ async fn a_push_that_nobody_follows_does_nothing() {
 
 #[tokio::test]
 async fn the_same_event_again_is_no_news_and_takes_three_calls() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
     for seconds in [0, 60] {
@@ -198,7 +198,7 @@ async fn the_same_event_again_is_no_news_and_takes_three_calls() {
 
 #[tokio::test]
 async fn an_older_push_that_comes_late_does_not_replace_a_newer_one() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v3", '3', 10).await;
     assert_eq!(deploy(&cloud, "v2", '2', 0).await, [Outcome::Nothing]);
@@ -209,7 +209,7 @@ async fn an_older_push_that_comes_late_does_not_replace_a_newer_one() {
 
 #[tokio::test]
 async fn a_push_whose_event_comes_before_that_of_a_newer_one_deploys_the_newer_one_at_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let (older, newer) = (
         cloud.push("v2", digest('2'), noon(0)),
@@ -237,7 +237,7 @@ async fn of_pushes_of_the_same_second_the_highest_tag_wins_in_whatever_order_the
         [2, 0, 1],
         [2, 1, 0],
     ] {
-        let api = follower("api");
+        let api = subscriber("api");
         let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
         // Every event comes twice, and once more when all is over.
         for index in order.iter().chain(order.iter()) {
@@ -256,7 +256,7 @@ async fn of_pushes_of_the_same_second_the_highest_tag_wins_in_whatever_order_the
 
 #[tokio::test]
 async fn of_a_push_and_a_release_file_of_the_same_second_the_later_to_come_wins_for_good() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "hotfix", digest('4'));
     cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:hotfix"}"#);
@@ -279,7 +279,7 @@ async fn of_a_push_and_a_release_file_of_the_same_second_the_later_to_come_wins_
 
 #[tokio::test]
 async fn of_two_writes_of_a_release_file_in_the_same_second_the_later_one_wins() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud.add_image("shop/api", "v3", digest('3'));
@@ -303,7 +303,7 @@ async fn of_two_writes_of_a_release_file_in_the_same_second_the_later_one_wins()
 
 #[tokio::test]
 async fn a_duplicate_that_comes_while_the_first_is_worked_on_does_nothing() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let event = cloud.push("v2", digest('2'), noon(0));
     let (one, other) = futures_util::future::join(
@@ -322,7 +322,7 @@ async fn a_duplicate_that_comes_while_the_first_is_worked_on_does_nothing() {
 
 #[tokio::test]
 async fn a_newer_push_supersedes_a_rollout_and_says_so() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
     deploy(&cloud, "v3", '3', 10).await;
@@ -339,7 +339,7 @@ async fn a_newer_push_supersedes_a_rollout_and_says_so() {
 
 #[tokio::test]
 async fn an_image_that_was_rolled_back_is_not_deployed_again_by_a_push_but_by_a_person() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));
     deploy(&cloud, "v2", '2', 0).await;
@@ -376,7 +376,7 @@ async fn an_image_that_was_rolled_back_is_not_deployed_again_by_a_push_but_by_a_
 
 #[tokio::test]
 async fn two_events_at_once_act_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let (one, other) = (
         cloud.push("v2", digest('2'), noon(0)),
@@ -401,7 +401,7 @@ async fn two_events_at_once_act_once() {
 
 #[tokio::test]
 async fn of_two_images_at_once_the_service_ends_with_the_one_that_the_record_names() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let (older, newer) = (
         cloud.push("v2", digest('2'), noon(0)),
@@ -429,7 +429,7 @@ async fn of_two_images_at_once_the_service_ends_with_the_one_that_the_record_nam
 
 #[tokio::test]
 async fn an_image_that_does_not_exist_is_refused_before_anything_is_registered() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let error = deploy_explicitly(
         &cloud,
@@ -451,7 +451,7 @@ async fn an_image_that_does_not_exist_is_refused_before_anything_is_registered()
 
 #[tokio::test]
 async fn a_service_that_does_not_follow_the_repository_is_refused_with_what_to_do() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));
     let error = deploy_explicitly(
@@ -471,7 +471,7 @@ async fn a_service_that_does_not_follow_the_repository_is_refused_with_what_to_d
 
 #[tokio::test]
 async fn what_ecs_refuses_after_the_claim_is_closed_and_told() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
     cloud.inject_at("RegisterTaskDefinition", Fault::Fails(ErrorClass::Refused));
@@ -486,7 +486,7 @@ async fn what_ecs_refuses_after_the_claim_is_closed_and_told() {
 
 #[tokio::test]
 async fn a_release_file_is_deployed_with_its_note() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud.add_release(
@@ -514,7 +514,7 @@ async fn a_release_file_is_deployed_with_its_note() {
 
 #[tokio::test]
 async fn an_older_release_file_that_comes_late_does_not_replace_a_newer_push() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v2"}"#);
@@ -566,7 +566,7 @@ async fn a_release_file_that_is_refused_is_told_with_its_key_and_the_reason() {
         ("releases/shop/gone.json", "", "line 1 column 0"),
     ];
     for (key, body, expected) in cases {
-        let api = follower("api");
+        let api = subscriber("api");
         let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
         cloud.add_image("shop/api", "v2", digest('2'));
         cloud.add_release(key, body);
@@ -608,7 +608,7 @@ async fn reconcile(cloud: &FakeCloud, seconds: i64) {
 }
 
 /// ECS finishes, and Longshore hears of it.
-async fn settle(cloud: &FakeCloud, follower: &Follower, seconds: i64) {
-    cloud.complete(follower);
+async fn settle(cloud: &FakeCloud, subscriber: &Subscriber, seconds: i64) {
+    cloud.complete(subscriber);
     reconcile(cloud, seconds).await;
 }

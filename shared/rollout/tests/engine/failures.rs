@@ -5,7 +5,7 @@ use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::record::State;
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
@@ -13,7 +13,7 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_rollout::triggers::release::deploy_release;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 
 /// Lambda tries an asynchronous invocation again after one minute and then after two.
 const ATTEMPTS: [i64; 3] = [0, 60, 180];
@@ -82,7 +82,7 @@ async fn run(cloud: &FakeCloud, way: Way) -> bool {
     false
 }
 
-fn cloud_with_images(api: &Follower) -> FakeCloud {
+fn cloud_with_images(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     cloud.add_image("shop/api", "v2", digest('2'));
     cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v2"}"#);
@@ -91,7 +91,7 @@ fn cloud_with_images(api: &Follower) -> FakeCloud {
 
 #[tokio::test]
 async fn a_deployment_survives_any_failure_of_any_call_and_is_begun_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let mut cases = 0;
     for way in [Way::Push, Way::Release, Way::Manual] {
         let undisturbed = cloud_with_images(&api);
@@ -133,7 +133,7 @@ async fn a_deployment_survives_any_failure_of_any_call_and_is_begun_once() {
     assert!(cases > 150, "only {cases} cases were run");
 }
 
-fn change(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName) -> DeploymentStateChange {
+fn change(cloud: &FakeCloud, api: &Subscriber, name: DeploymentEventName) -> DeploymentStateChange {
     DeploymentStateChange {
         event_name: name,
         deployment_id: cloud.primary_id(api),
@@ -142,7 +142,7 @@ fn change(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName) -> Deplo
     }
 }
 
-async fn watch(cloud: &FakeCloud, api: &Follower, change: &DeploymentStateChange) -> bool {
+async fn watch(cloud: &FakeCloud, api: &Subscriber, change: &DeploymentStateChange) -> bool {
     for seconds in ATTEMPTS {
         let succeeded = deployment_changed(
             cloud,
@@ -163,7 +163,7 @@ async fn watch(cloud: &FakeCloud, api: &Follower, change: &DeploymentStateChange
 
 #[tokio::test]
 async fn an_outcome_survives_any_failure_of_any_call() {
-    let api = follower("api");
+    let api = subscriber("api");
     for outcome in [State::Succeeded, State::RollingBack] {
         let prepare = async || {
             let cloud = cloud_with_images(&api);
@@ -218,7 +218,7 @@ async fn an_outcome_survives_any_failure_of_any_call() {
 
 #[tokio::test]
 async fn what_could_never_be_published_is_published_by_the_reconcile() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud_with_images(&api);
     cloud.inject_at("PutEvents", Fault::Dies);
     assert!(!attempt(&cloud, Way::Push, 0).await);
@@ -237,7 +237,7 @@ async fn what_could_never_be_published_is_published_by_the_reconcile() {
 
 #[tokio::test]
 async fn a_claim_that_failed_is_free_at_once_for_the_retry() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud_with_images(&api);
     cloud.inject_at("UpdateService", Fault::Fails(ErrorClass::Transient));
     assert!(!attempt(&cloud, Way::Push, 0).await);
@@ -250,7 +250,7 @@ async fn a_claim_that_failed_is_free_at_once_for_the_retry() {
 
 #[tokio::test]
 async fn a_claim_that_is_held_makes_the_same_event_wait_until_its_invocation_must_be_over() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud_with_images(&api);
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     assert!(!attempt(&cloud, Way::Push, 0).await);
@@ -263,7 +263,7 @@ async fn a_claim_that_is_held_makes_the_same_event_wait_until_its_invocation_mus
 
 #[tokio::test]
 async fn a_claim_whose_invocation_died_for_good_is_taken_up_by_the_reconcile() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud_with_images(&api);
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     attempt(&cloud, Way::Push, 0).await;
@@ -283,7 +283,7 @@ async fn a_claim_whose_invocation_died_for_good_is_taken_up_by_the_reconcile() {
 
 #[tokio::test]
 async fn a_claim_that_nobody_took_up_in_time_is_closed_by_the_reconcile() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud_with_images(&api);
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     attempt(&cloud, Way::Push, 0).await;
@@ -298,7 +298,7 @@ async fn a_claim_that_nobody_took_up_in_time_is_closed_by_the_reconcile() {
 
 #[tokio::test]
 async fn a_stopped_task_is_kept_whatever_fails() {
-    let api = follower("api");
+    let api = subscriber("api");
     let stopped = serde_json::json!({
         "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/shop/1",
         "clusterArn": "arn:aws:ecs:eu-west-1:111122223333:cluster/shop",

@@ -1,4 +1,4 @@
-//! Which image a follower is brought to, by what its policy names and by what people asked for.
+//! Which image a subscriber is brought to, by what its policy names and by what people asked for.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::ports::ImageContents;
 use longshore_rollout::record::State;
@@ -16,12 +16,12 @@ use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
-fn by(policy: ImagePolicy) -> Follower {
-    Follower {
+fn by(policy: ImagePolicy) -> Subscriber {
+    Subscriber {
         image_policy: policy,
-        ..follower("api")
+        ..subscriber("api")
     }
 }
 
@@ -32,7 +32,7 @@ fn tags(tags: &[&str]) -> ImagePolicy {
     }
 }
 
-fn cloud(api: &Follower) -> FakeCloud {
+fn cloud(api: &Subscriber) -> FakeCloud {
     FakeCloud::with_services(std::slice::from_ref(api))
 }
 
@@ -46,7 +46,7 @@ async fn push(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Outcom
 }
 
 /// The reconcile comes to the service.
-async fn look(cloud: &FakeCloud, api: &Follower, seconds: i64) -> Outcome {
+async fn look(cloud: &FakeCloud, api: &Subscriber, seconds: i64) -> Outcome {
     cloud.set_now(noon(seconds));
     let worker = worker(&format!("look-{seconds}"), seconds);
     let answer = follow(cloud, "shop/api", api, Wake::Look, &worker).await;
@@ -79,13 +79,13 @@ async fn ask(
 }
 
 /// ECS finishes, and Longshore hears of it.
-async fn settle(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+async fn settle(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
     cloud.complete(api);
     let worker = worker("settle", seconds);
     reconcile(cloud, &worker).await.unwrap();
 }
 
-fn runs(cloud: &FakeCloud, api: &Follower, digit: char) -> bool {
+fn runs(cloud: &FakeCloud, api: &Subscriber, digit: char) -> bool {
     let running = cloud.running_image(api).unwrap();
     running.ends_with(digest(digit).as_str())
 }
@@ -193,7 +193,7 @@ async fn a_tag_that_names_what_runs_already_is_told_once() {
 
 #[tokio::test]
 async fn an_image_that_lacks_the_architecture_is_skipped_and_told_once_and_a_person_reads_why() {
-    let api = Follower {
+    let api = Subscriber {
         cpu_architecture: Some(CpuArchitecture::Arm),
         ..by(tags(&["v*"]))
     };
@@ -318,7 +318,7 @@ async fn a_duplicate_of_what_a_person_asked_for_is_not_deployed_over_what_came_s
 
 #[tokio::test]
 async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older() {
-    let api = Follower {
+    let api = Subscriber {
         cpu_architecture: Some(CpuArchitecture::Arm),
         ..by(tags(&["v*"]))
     };
@@ -347,14 +347,14 @@ async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older(
 
 #[tokio::test]
 async fn a_policy_that_cannot_be_understood_is_told_with_its_field_and_keeps_no_other_back() {
-    let broken = Follower {
+    let broken = Subscriber {
         image_policy: ImagePolicy {
             semver: Some("one".to_owned()),
             ..ImagePolicy::default()
         },
-        ..follower("broken")
+        ..subscriber("broken")
     };
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(&[broken, api.clone()]);
     let event = cloud.push("v2", digest('2'), noon(0));
     let results = deploy_push(&cloud, &event, &worker("push", 0))
@@ -391,11 +391,11 @@ async fn a_policy_that_cannot_be_understood_is_told_with_its_field_and_keeps_no_
 }
 
 #[tokio::test]
-async fn a_push_to_many_followers_asks_the_registry_once() {
-    let followers: Vec<Follower> = (0..5)
-        .map(|number| follower(&format!("api-{number}")))
+async fn a_push_to_many_subscribers_asks_the_registry_once() {
+    let subscribers: Vec<Subscriber> = (0..5)
+        .map(|number| subscriber(&format!("api-{number}")))
         .collect();
-    let cloud = FakeCloud::with_services(&followers);
+    let cloud = FakeCloud::with_services(&subscribers);
     let event = cloud.push("v2", digest('2'), noon(0));
     deploy_push(&cloud, &event, &worker("push", 0))
         .await
@@ -406,7 +406,7 @@ async fn a_push_to_many_followers_asks_the_registry_once() {
         .filter(|call| *call == "DescribeImages")
         .count();
     assert_eq!(lists, 1);
-    assert!(followers.iter().all(|api| runs(&cloud, api, '2')));
+    assert!(subscribers.iter().all(|api| runs(&cloud, api, '2')));
 }
 
 #[tokio::test]
@@ -437,11 +437,11 @@ async fn a_claim_whose_invocation_died_is_taken_up_by_whoever_comes_after_the_le
 #[tokio::test]
 async fn an_image_of_another_container_that_is_under_way_goes_out_with_the_one_that_takes_its_place()
  {
-    let api = follower("api");
-    let proxy = Follower {
+    let api = subscriber("api");
+    let proxy = Subscriber {
         container: "proxy".to_owned(),
         image_policy: tags(&["p*"]),
-        ..follower("api")
+        ..subscriber("api")
     };
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.add_container(
@@ -480,9 +480,9 @@ async fn an_image_of_another_container_that_is_under_way_goes_out_with_the_one_t
 
 #[tokio::test]
 async fn a_person_deploys_to_all_containers_that_follow_the_repository() {
-    let api = Follower {
+    let api = Subscriber {
         other_containers: vec!["worker".to_owned()],
-        ..follower("api")
+        ..subscriber("api")
     };
     let cloud = cloud(&api);
     cloud.add_container(
@@ -492,7 +492,7 @@ async fn a_person_deploys_to_all_containers_that_follow_the_repository() {
     );
     cloud.add_image("shop/api", "v2", digest('2'));
     ask(&cloud, "by-hand", "shop/api:v2", 0, 0).await.unwrap();
-    let worker = Follower {
+    let worker = Subscriber {
         container: "worker".to_owned(),
         ..api.clone()
     };
@@ -522,11 +522,11 @@ async fn an_adopted_service_runs_what_it_ran_until_something_newer_is_pushed() {
 
 #[tokio::test]
 async fn a_container_that_is_adopted_later_keeps_what_it_runs_as_well() {
-    let api = follower("api");
-    let proxy = Follower {
+    let api = subscriber("api");
+    let proxy = Subscriber {
         container: "proxy".to_owned(),
         image_policy: tags(&["p*"]),
-        ..follower("api")
+        ..subscriber("api")
     };
     let cloud = cloud(&api);
     cloud.add_container(

@@ -2,7 +2,7 @@
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::history::{history, log_streams, logs};
 use longshore_rollout::ports::{LogLine, TaskDefinition};
@@ -11,7 +11,7 @@ use longshore_rollout::status::status;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 use serde_json::{Value, json};
 
 async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
@@ -23,7 +23,7 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
-async fn hear(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName, seconds: i64) {
+async fn hear(cloud: &FakeCloud, api: &Subscriber, name: DeploymentEventName, seconds: i64) {
     let deployment = cloud.record(api).unwrap().deployment.clone();
     let change = DeploymentStateChange {
         event_name: name,
@@ -37,13 +37,13 @@ async fn hear(cloud: &FakeCloud, api: &Follower, name: DeploymentEventName, seco
         .unwrap();
 }
 
-async fn succeeded(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+async fn succeeded(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
     cloud.complete(api);
     hear(cloud, api, DeploymentEventName::Completed, seconds).await;
 }
 
 /// A service of which deployment 1 succeeded, 2 was superseded, 3 was rolled back and 4 is under way.
-async fn deployed(api: &Follower) -> FakeCloud {
+async fn deployed(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     pushed(&cloud, "v1", '1', 0).await;
     succeeded(&cloud, api, 50).await;
@@ -78,7 +78,7 @@ fn died(task: &str, containers: &[&str]) -> TaskFailure {
 
 #[tokio::test]
 async fn the_history_holds_every_deployment_that_ended_with_its_outcome() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let kept: Vec<_> = cloud
         .history(&api)
@@ -104,15 +104,15 @@ async fn the_history_holds_every_deployment_that_ended_with_its_outcome() {
 
 #[tokio::test]
 async fn the_history_is_read_newest_first_with_the_deployment_that_is_open() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let numbers = async |limit| -> Vec<u32> {
-        let deployments = history(&cloud, &api.owner(), limit).await.unwrap();
+        let deployments = history(&cloud, &api.service_id(), limit).await.unwrap();
         deployments.iter().map(|past| past.number).collect()
     };
     assert_eq!(numbers(100).await, [4, 3, 2, 1]);
     assert_eq!(numbers(2).await, [4, 3]);
-    let nobody = history(&cloud, &follower("nobody").owner(), 5)
+    let nobody = history(&cloud, &subscriber("nobody").service_id(), 5)
         .await
         .unwrap();
     assert!(nobody.is_empty());
@@ -120,7 +120,7 @@ async fn the_history_is_read_newest_first_with_the_deployment_that_is_open() {
 
 #[tokio::test]
 async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_end_is_told_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     pushed(&cloud, "v1", '1', 0).await;
     cloud.inject_at("PutObject history", Fault::Fails(ErrorClass::Denied));
@@ -136,7 +136,7 @@ async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_en
     assert!(heard.is_err());
     assert!(cloud.history(&api).is_empty());
     // What has no place yet can be read all the same.
-    let past = history(&cloud, &api.owner(), 5).await.unwrap();
+    let past = history(&cloud, &api.service_id(), 5).await.unwrap();
     assert_eq!(past.len(), 1);
     reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
     assert_eq!(cloud.history(&api).len(), 1);
@@ -146,14 +146,14 @@ async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_en
 
 #[tokio::test]
 async fn what_ecs_rolled_back_is_blocked() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     assert_eq!(cloud.record(&api).unwrap().blocked, [digest('3')]);
 }
 
 #[tokio::test]
 async fn only_the_last_fifty_digests_that_were_rolled_back_are_kept() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let image = |number: u32| -> longshore_events::image::Digest {
         format!("sha256:{number:064x}").parse().unwrap()
@@ -233,7 +233,7 @@ fn containers_whose_streams_have_no_known_name_are_left_out() {
 
 #[tokio::test]
 async fn the_logs_of_the_newest_deployment_that_failed_are_read() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let options = json!({"awslogs-group": "/shop/api", "awslogs-stream-prefix": "api"});
     cloud.change_task_definition(&api, |document| {
@@ -249,13 +249,19 @@ async fn the_logs_of_the_newest_deployment_that_failed_are_read() {
     }
     pushed(&cloud, "v1", '1', 0).await;
     succeeded(&cloud, &api, 50).await;
-    assert_eq!(logs(&cloud, &api.owner(), None, 2).await.unwrap(), None);
+    assert_eq!(
+        logs(&cloud, &api.service_id(), None, 2).await.unwrap(),
+        None
+    );
     pushed(&cloud, "v2", '2', 100).await;
     cloud.add_stopped_task(&cloud.primary_id(&api), died("dead", &["app"]));
     cloud.roll_back(&api, 150);
     hear(&cloud, &api, DeploymentEventName::Failed, 160).await;
 
-    let found = logs(&cloud, &api.owner(), None, 2).await.unwrap().unwrap();
+    let found = logs(&cloud, &api.service_id(), None, 2)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.deployment.number, 2);
     let [log] = found.logs.as_slice() else {
         panic!("{found:?}");
@@ -268,18 +274,21 @@ async fn the_logs_of_the_newest_deployment_that_failed_are_read() {
         .map(|line| line.message.as_str())
         .collect();
     assert_eq!(lines, ["line 2", "line 3"]);
-    let first = logs(&cloud, &api.owner(), Some(1), 2)
+    let first = logs(&cloud, &api.service_id(), Some(1), 2)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(first.deployment.number, 1);
     assert!(first.logs.is_empty());
-    assert_eq!(logs(&cloud, &api.owner(), Some(7), 2).await.unwrap(), None);
+    assert_eq!(
+        logs(&cloud, &api.service_id(), Some(7), 2).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
 async fn the_status_of_a_service_says_what_is_blocked() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let statuses = status(&cloud, |_| true, noon(300)).await.unwrap();
     let [status] = statuses.as_slice() else {

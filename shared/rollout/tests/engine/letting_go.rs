@@ -4,7 +4,7 @@
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{LongshoreEvent, WaitReason};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::Approval;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::record::State;
@@ -14,7 +14,7 @@ use longshore_rollout::triggers::predecessor::predecessor_ended;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::{ErrorClass, Worker};
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 const FAULTS: [Fault; 6] = [
     Fault::Fails(ErrorClass::Transient),
@@ -49,14 +49,14 @@ const FLOWS: [Flow; 5] = [
 /// `migrate` is first, where somebody comes first; `api` is the one that waits.
 struct Scene {
     cloud: FakeCloud,
-    migrate: Follower,
-    api: Follower,
+    migrate: Subscriber,
+    api: Subscriber,
 }
 
 impl Scene {
     async fn prepare(flow: Flow) -> Self {
-        let mut api = follower("api");
-        let migrate = follower("migrate");
+        let mut api = subscriber("api");
+        let migrate = subscriber("migrate");
         match flow {
             Flow::Approve => {
                 api.rollout.approval = Some(Approval {
@@ -66,9 +66,9 @@ impl Scene {
             Flow::PredecessorEnded => api.rollout.after = vec!["migrate".to_owned()],
             Flow::Hold | Flow::Resume | Flow::Look => {}
         }
-        let followers = [migrate.clone(), api.clone()];
+        let subscribers = [migrate.clone(), api.clone()];
         let scene = Self {
-            cloud: FakeCloud::with_services(&followers),
+            cloud: FakeCloud::with_services(&subscribers),
             migrate,
             api,
         };

@@ -1,5 +1,5 @@
-//! Services of a stack that is at rest, of which one is not done yet: the others are looked after once, and what ECS
-//! gave up is not put back.
+//! Services of a stack that is at rest, of which one is not done yet: the others are reconciled once, and what ECS
+//! gave up is not restored.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use longshore_events::image::Image;
 use longshore_events::longshore::{ChangeCounts, OperationKind, Source, StackSource};
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::OneOffTask;
 use longshore_rollout::course::tasks::task_stopped;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
-use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
 use longshore_rollout::triggers::at_rest::{Done, StackAtRest, stack_at_rest};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, digest, noon, subscriber, worker};
 
 fn image(digit: char) -> Image {
     Image {
@@ -33,10 +33,10 @@ async fn pushed(cloud: &FakeCloud, digit: char, seconds: i64) {
     assert!(results.unwrap().iter().all(Result::is_ok));
 }
 
-/// A change of the stack that ended so, whose template carried these images.
-fn ended(cloud: &FakeCloud, state: OperationState, carried: &[(&Follower, Option<Image>)]) {
-    let services = carried.iter().map(|(follower, image)| Carried {
-        follower: (*follower).clone(),
+/// A change of the stack that ended so, whose template preserved these images.
+fn ended(cloud: &FakeCloud, state: OperationState, preserved: &[(&Subscriber, Option<Image>)]) {
+    let services = preserved.iter().map(|(subscriber, image)| Preserved {
+        subscriber: (*subscriber).clone(),
         image: image.clone(),
         also: BTreeMap::new(),
         is_named: false,
@@ -61,8 +61,8 @@ async fn at_rest(cloud: &FakeCloud, seconds: i64) -> StackAtRest {
 
 #[tokio::test]
 async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
-    let web = follower("web");
-    let mut api = follower("api");
+    let web = subscriber("web");
+    let mut api = subscriber("api");
     api.rollout.before_tasks = vec![OneOffTask {
         name: "migrate".to_owned(),
         command: vec!["migrate".to_owned()],
@@ -96,13 +96,13 @@ async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
     at_rest(&cloud, 500).await;
     let operation = cloud.stack_record("shop").unwrap().operation;
     assert!(operation.settled);
-    assert!(operation.looked_after.is_empty());
+    assert!(operation.reconciled_services.is_empty());
     assert!(at_rest(&cloud, 600).await.services.is_empty());
 }
 
 #[tokio::test]
-async fn what_ecs_gave_up_is_closed_and_not_put_back_though_its_events_were_lost() {
-    let api = follower("api");
+async fn what_ecs_gave_up_is_closed_and_not_restored_though_its_events_were_lost() {
+    let api = subscriber("api");
     for state in [OperationState::Ready, OperationState::Failed] {
         let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
         pushed(&cloud, '2', 210).await;
@@ -128,7 +128,7 @@ async fn what_ecs_gave_up_is_closed_and_not_put_back_though_its_events_were_lost
 /// What had waited for the end of the change is asked for once, though the service is to be looked at again.
 #[tokio::test]
 async fn a_request_that_waited_is_taken_in_once_while_the_services_task_runs() {
-    let mut api = follower("api");
+    let mut api = subscriber("api");
     api.rollout.before_tasks = vec![OneOffTask {
         name: "migrate".to_owned(),
         command: vec!["migrate".to_owned()],

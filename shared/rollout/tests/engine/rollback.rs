@@ -6,7 +6,7 @@ use longshore_events::longshore::{
     ChangeCounts, LongshoreEvent, OperationKind, SkipReason, Source, StackSource,
 };
 use longshore_events::manual::RollbackPayload;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::settings::{Approval, OneOffTask};
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::{Outcome, ServiceOutcome};
@@ -15,7 +15,7 @@ use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::rollback::{RollbackError, rollback};
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, push, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 use serde_json::json;
 
 fn payload(to: Option<u32>) -> RollbackPayload {
@@ -27,7 +27,7 @@ fn payload(to: Option<u32>) -> RollbackPayload {
     }
 }
 
-fn latest(cloud: &FakeCloud, api: &Follower) -> Deployment {
+fn latest(cloud: &FakeCloud, api: &Subscriber) -> Deployment {
     cloud.record(api).unwrap().deployment.clone()
 }
 
@@ -40,7 +40,7 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
 }
 
 /// ECS finishes what it works on.
-async fn stable(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+async fn stable(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
     cloud.complete(api);
     let change = DeploymentStateChange {
         event_name: DeploymentEventName::Completed,
@@ -55,7 +55,7 @@ async fn stable(cloud: &FakeCloud, api: &Follower, seconds: i64) {
 }
 
 /// A service to which v1, v2 and v3 were deployed one after the other, as its deployments 1 to 3.
-async fn three_deployed(api: &Follower) -> FakeCloud {
+async fn three_deployed(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     for (tag, digit, seconds) in [("v1", '1', 0), ("v2", '2', 100), ("v3", '3', 200)] {
         cloud.set_now(noon(seconds));
@@ -90,14 +90,14 @@ async fn refusal(cloud: &FakeCloud, to: Option<u32>) -> String {
 }
 
 #[track_caller]
-fn assert_runs(cloud: &FakeCloud, api: &Follower, digest: &Digest) {
+fn assert_runs(cloud: &FakeCloud, api: &Subscriber, digest: &Digest) {
     let image = cloud.running_image(api).unwrap();
     assert!(image.ends_with(digest.as_str()), "{image}");
 }
 
 #[tokio::test]
 async fn a_rollback_goes_to_the_last_deployment_that_succeeded_with_another_image() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     let outcome = back(&cloud, None, "back", 300).await.unwrap();
     assert!(matches!(outcome.outcome, Outcome::Started { .. }));
@@ -121,7 +121,7 @@ async fn a_rollback_goes_to_the_last_deployment_that_succeeded_with_another_imag
 
 #[tokio::test]
 async fn a_second_rollback_goes_further_back_and_not_to_what_was_rolled_back_from() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     back(&cloud, None, "back", 300).await.unwrap();
     stable(&cloud, &api, 350).await;
@@ -144,7 +144,7 @@ async fn a_second_rollback_goes_further_back_and_not_to_what_was_rolled_back_fro
 #[tokio::test]
 async fn neither_a_late_event_nor_a_push_of_the_same_image_undoes_a_rollback_and_something_newer_does()
  {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     back(&cloud, None, "back", 300).await.unwrap();
     stable(&cloud, &api, 350).await;
@@ -163,7 +163,7 @@ async fn neither_a_late_event_nor_a_push_of_the_same_image_undoes_a_rollback_and
 
 #[tokio::test]
 async fn a_rollback_takes_the_place_of_a_deployment_that_is_open() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     pushed(&cloud, "v4", '4', 290).await;
     assert_eq!(latest(&cloud, &api).state, State::Deploying);
@@ -179,7 +179,7 @@ async fn a_rollback_takes_the_place_of_a_deployment_that_is_open() {
 
 #[tokio::test]
 async fn a_rollback_from_a_deployment_whose_tasks_still_run_goes_to_what_runs() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     let mut migrating = api.clone();
     migrating.rollout.before_tasks = vec![OneOffTask {
@@ -200,7 +200,7 @@ async fn a_rollback_from_a_deployment_whose_tasks_still_run_goes_to_what_runs() 
 
 #[tokio::test]
 async fn a_rollback_waits_for_nothing() {
-    let mut api = follower("api");
+    let mut api = subscriber("api");
     let cloud = three_deployed(&api).await;
     api.rollout.approval = Some(Approval {
         expires_after_minutes: 60,
@@ -212,7 +212,7 @@ async fn a_rollback_waits_for_nothing() {
 
 #[tokio::test]
 async fn the_rest_of_the_task_definition_stays_what_it_is_now() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     let running = cloud.service(&api).unwrap().task_definition;
     back(&cloud, Some(1), "back", 300).await.unwrap();
@@ -229,7 +229,7 @@ async fn the_rest_of_the_task_definition_stays_what_it_is_now() {
 
 #[tokio::test]
 async fn a_deployment_whose_image_is_gone_is_refused_and_the_next_is_named() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     cloud.delete_image("shop/api", &digest('2'));
     let refused = refusal(&cloud, None).await;
@@ -243,7 +243,7 @@ async fn a_deployment_whose_image_is_gone_is_refused_and_the_next_is_named() {
 
 #[tokio::test]
 async fn a_rollback_to_nothing_is_refused_with_what_there_is() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let refused = refusal(&cloud, None).await;
     assert!(refused.contains("has deployed nothing"), "{refused}");
@@ -258,7 +258,7 @@ async fn a_rollback_to_nothing_is_refused_with_what_there_is() {
 
 #[tokio::test]
 async fn a_deployment_that_did_not_succeed_is_no_target() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     pushed(&cloud, "v4", '4', 290).await;
     pushed(&cloud, "v5", '5', 295).await;
@@ -272,7 +272,7 @@ async fn a_deployment_that_did_not_succeed_is_no_target() {
 
 #[tokio::test]
 async fn a_rollback_to_what_runs_is_skipped() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     let updates = cloud.updates(&api);
     let outcome = back(&cloud, Some(3), "back", 300).await.unwrap();
@@ -287,7 +287,7 @@ async fn a_rollback_to_what_runs_is_skipped() {
 
 #[tokio::test]
 async fn a_rollback_needs_no_route() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     cloud.set_route("shop/api", Vec::new());
     back(&cloud, None, "back", 300).await.unwrap();
@@ -296,7 +296,7 @@ async fn a_rollback_needs_no_route() {
 
 #[tokio::test]
 async fn a_rollback_that_ecs_refuses_has_failed_and_is_told() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     cloud.inject_at("UpdateService", Fault::Fails(ErrorClass::Refused));
     let outcome = back(&cloud, None, "back", 300).await.unwrap();
@@ -313,7 +313,7 @@ async fn a_rollback_that_ecs_refuses_has_failed_and_is_told() {
 
 #[tokio::test]
 async fn a_rollback_survives_any_failure_of_any_call_and_is_begun_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let undisturbed = three_deployed(&api).await;
     undisturbed.forget_calls();
     back(&undisturbed, None, "back", 300).await.unwrap();
@@ -356,9 +356,9 @@ async fn a_rollback_survives_any_failure_of_any_call_and_is_begun_once() {
 
 /// A service with a proxy of another repository beside it: deployment 1 brings api v1, 2 brings proxy p1, 3 brings
 /// api v2 and 4 brings proxy p2.
-async fn with_a_proxy() -> (FakeCloud, Follower) {
-    let api = follower("api");
-    let mut proxy = follower("api");
+async fn with_a_proxy() -> (FakeCloud, Subscriber) {
+    let api = subscriber("api");
+    let mut proxy = subscriber("api");
     "proxy".clone_into(&mut proxy.container);
     proxy.image_policy.tags = vec!["p*".to_owned()];
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
@@ -388,7 +388,7 @@ async fn with_a_proxy() -> (FakeCloud, Follower) {
     (cloud, api)
 }
 
-fn image_in(cloud: &FakeCloud, api: &Follower, container: &str) -> String {
+fn image_in(cloud: &FakeCloud, api: &Subscriber, container: &str) -> String {
     let running = cloud.service(api).unwrap().task_definition;
     let definition = cloud.task_definition(&running).unwrap();
     definition.image_of(container).unwrap().to_owned()
@@ -417,7 +417,7 @@ async fn all_containers_get_what_they_ran_with_the_deployment_that_is_gone_back_
 
 #[tokio::test]
 async fn a_rollback_is_refused_while_the_stack_is_being_changed() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     let source = StackSource::Manual { note: None };
     let operation = Operation::begin("operation-1", OperationKind::Apply, source, noon(290));

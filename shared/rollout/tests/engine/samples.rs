@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use longshore_policy::route::{Owner, Route};
+use longshore_policy::route::{Route, ServiceId};
 use longshore_state::document::from_bytes;
 use serde_json::{Value, json};
 
@@ -20,11 +20,11 @@ fn route() -> String {
 fn the_sample_of_a_route_says_who_follows_which_tags() {
     let route: Route = serde_json::from_str(&route()).unwrap();
     assert_eq!(route.repository, "shop/api");
-    let api = Owner {
+    let api = ServiceId {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
     };
-    for (tag, followers) in [
+    for (tag, subscribers) in [
         ("v2", vec![api.clone()]),
         ("v", vec![api.clone()]),
         ("main", vec![api.clone()]),
@@ -32,20 +32,20 @@ fn the_sample_of_a_route_says_who_follows_which_tags() {
         ("feature-main", vec![]),
         ("1.4.0", vec![]),
     ] {
-        let found: Vec<Owner> = route
-            .followers
+        let found: Vec<ServiceId> = route
+            .subscribers
             .iter()
-            .filter(|follower| follower.image_policy.compile().unwrap().allows(tag))
-            .map(longshore_policy::route::Follower::owner)
+            .filter(|subscriber| subscriber.image_policy.compile().unwrap().allows(tag))
+            .map(longshore_policy::route::Subscriber::service_id)
             .collect();
-        assert_eq!(found, followers, "{tag}");
+        assert_eq!(found, subscribers, "{tag}");
     }
-    let follower = route.follower("shop", "api").unwrap();
-    let service = follower.service_name();
+    let subscriber = route.subscriber("shop", "api").unwrap();
+    let service = subscriber.service_name();
     assert_eq!(service.cluster, "shop");
     assert_eq!(service.ecs_service, "api");
-    assert_eq!(follower.container, "api");
-    assert_eq!(route.follower("shop", "worker"), None);
+    assert_eq!(subscriber.container, "api");
+    assert_eq!(route.subscriber("shop", "worker"), None);
 }
 
 /// People write routes by hand.
@@ -70,19 +70,19 @@ fn a_misspelt_field_is_refused_wherever_it_stands_with_those_that_are_right() {
         "freeze_windows": [{"cron": "0 18 * * 5", "duration_minutes": 60}],
         "approval": {"expires_after_minutes": 60},
     });
-    route["followers"][0]["rollout"] = rollout;
+    route["subscribers"][0]["rollout"] = rollout;
     assert_eq!(
         from_bytes::<Route>(route.to_string().into_bytes()).err(),
         None
     );
     for (place, right) in [
-        ("", "followers"),
-        ("/followers/0", "cluster"),
-        ("/followers/0/image_policy", "semver"),
-        ("/followers/0/rollout", "deadline_minutes"),
-        ("/followers/0/rollout/before_tasks/0", "timeout_minutes"),
-        ("/followers/0/rollout/freeze_windows/0", "time_zone"),
-        ("/followers/0/rollout/approval", "expires_after_minutes"),
+        ("", "subscribers"),
+        ("/subscribers/0", "cluster"),
+        ("/subscribers/0/image_policy", "semver"),
+        ("/subscribers/0/rollout", "deadline_minutes"),
+        ("/subscribers/0/rollout/before_tasks/0", "timeout_minutes"),
+        ("/subscribers/0/rollout/freeze_windows/0", "time_zone"),
+        ("/subscribers/0/rollout/approval", "expires_after_minutes"),
     ] {
         let mut misspelt = route.clone();
         misspelt.pointer_mut(place).unwrap()["wrong"] = json!(1);
@@ -96,7 +96,7 @@ fn a_misspelt_field_is_refused_wherever_it_stands_with_those_that_are_right() {
 fn a_member_that_a_newer_version_of_longshore_wrote_into_a_route_is_no_misspelling() {
     let mut route: Value = serde_json::from_str(&route()).unwrap();
     route["longshore_version"] = json!("9.0.0");
-    route["followers"][0]["rollout"] = json!({"canary_percent": 10});
+    route["subscribers"][0]["rollout"] = json!({"canary_percent": 10});
     assert_eq!(
         from_bytes::<Route>(route.to_string().into_bytes()).err(),
         None
@@ -112,10 +112,10 @@ fn a_misspelt_field_is_refused_in_a_route_that_longshore_wrote_and_a_person_chan
         from_bytes::<Route>(route.to_string().into_bytes()).err(),
         None
     );
-    route["followers"][0]["rollout"] = json!({"aproval": {"expires_after_minutes": 60}});
+    route["subscribers"][0]["rollout"] = json!({"aproval": {"expires_after_minutes": 60}});
     let refusal = from_bytes::<Route>(route.to_string().into_bytes()).unwrap_err();
     assert!(
-        refusal.starts_with("unknown field `aproval` in followers.0.rollout, expected one of"),
+        refusal.starts_with("unknown field `aproval` in subscribers.0.rollout, expected one of"),
         "{refusal}"
     );
 }
@@ -123,10 +123,10 @@ fn a_misspelt_field_is_refused_in_a_route_that_longshore_wrote_and_a_person_chan
 #[test]
 fn a_field_of_a_route_that_is_left_out_is_named() {
     let route: Value = serde_json::from_str(&route()).unwrap();
-    let follower = route.pointer("/followers/0").unwrap();
-    for field in follower.as_object().unwrap().keys() {
+    let subscriber = route.pointer("/subscribers/0").unwrap();
+    for field in subscriber.as_object().unwrap().keys() {
         let mut shorter = route.clone();
-        shorter["followers"][0]
+        shorter["subscribers"][0]
             .as_object_mut()
             .unwrap()
             .remove(field);

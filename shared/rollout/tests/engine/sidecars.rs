@@ -7,17 +7,17 @@ use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::image::Image;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_events::manual::{HoldPayload, ResumePayload};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_provisioning::watch::StackOutcome;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
-use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
 use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
 use longshore_rollout::triggers::hold::{hold, resume};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_testkit::{
-    FakeCloud, digest, follower, noon, observed_stack, push, stack_change, worker,
+    FakeCloud, digest, noon, observed_stack, push, stack_change, subscriber, worker,
 };
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn pushed(cloud: &FakeCloud, image: &Image, seconds: i64) {
 }
 
 /// ECS finishes what it works on.
-async fn stable(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+async fn stable(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
     cloud.complete(api);
     let change = DeploymentStateChange {
         event_name: DeploymentEventName::Completed,
@@ -59,9 +59,9 @@ async fn stable(cloud: &FakeCloud, api: &Follower, seconds: i64) {
 }
 
 /// A service that runs v1 with proxy p1, of which the proxy was deployed last.
-async fn service() -> (FakeCloud, Follower) {
-    let api = follower("api");
-    let mut proxy = follower("api");
+async fn service() -> (FakeCloud, Subscriber) {
+    let api = subscriber("api");
+    let mut proxy = subscriber("api");
     "proxy".clone_into(&mut proxy.container);
     proxy.image_policy.tags = vec!["p*".to_owned()];
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
@@ -79,7 +79,7 @@ async fn service() -> (FakeCloud, Follower) {
 }
 
 /// CloudFormation deploys a revision of its own with these images.
-fn applied(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
+fn applied(cloud: &FakeCloud, api: &Subscriber, app: char, proxy: char) {
     cloud.set_now(noon(220));
     let app = format!("{REGISTRY}/shop/api@{}", digest(app));
     cloud.deploy_outside(api, &app, 220);
@@ -91,10 +91,10 @@ fn applied(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
     cloud.complete(api);
 }
 
-/// The stack is at rest after a change whose template carried these images.
+/// The stack is at rest after a change whose template preserved these images.
 async fn at_rest(
     cloud: &FakeCloud,
-    api: &Follower,
+    api: &Subscriber,
     state: OperationState,
     main: (Option<Image>, bool),
     also: Option<Image>,
@@ -103,8 +103,8 @@ async fn at_rest(
     let (image, is_named) = main;
     let operation = Operation {
         state,
-        services: vec![Carried {
-            follower: api.clone(),
+        services: vec![Preserved {
+            subscriber: api.clone(),
             image,
             also: also
                 .map(|image| ("proxy".to_owned(), image))
@@ -124,7 +124,7 @@ async fn at_rest(
 }
 
 #[track_caller]
-fn assert_runs(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
+fn assert_runs(cloud: &FakeCloud, api: &Subscriber, app: char, proxy: char) {
     let running = cloud.service(api).unwrap().task_definition;
     let definition = cloud.task_definition(&running).unwrap();
     for (container, repository, digit) in [("app", "shop/api", app), ("proxy", "shop/proxy", proxy)]
@@ -169,18 +169,18 @@ async fn a_change_that_was_taken_back_has_each_container_put_back() {
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
     let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
-    assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
+    assert!(matches!(done, Done::Restore { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'a');
 }
 
 #[tokio::test]
-async fn only_the_container_is_put_back_that_lost_its_image() {
+async fn only_the_container_is_restored_that_lost_its_image() {
     let (cloud, api) = service().await;
     applied(&cloud, &api, '1', 'f');
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
     let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
-    assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
+    assert!(matches!(done, Done::Restore { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'a');
     let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.container, "proxy");
@@ -208,7 +208,7 @@ async fn an_image_that_the_stack_file_names_for_a_sidecar_is_not_taken_back() {
     let (cloud, api) = service().await;
     let updates = cloud.updates(&api);
     applied(&cloud, &api, '1', 'e');
-    // What is asked for anew is not carried beside the others.
+    // What is asked for anew is not preserved beside the others.
     let main = (Some(image("shop/api", "v1", '1')), false);
     let done = at_rest(&cloud, &api, OperationState::Ready, main, None).await;
     assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
@@ -217,7 +217,7 @@ async fn an_image_that_the_stack_file_names_for_a_sidecar_is_not_taken_back() {
 }
 
 #[tokio::test]
-async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_put_back() {
+async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_restored() {
     let (cloud, api) = service().await;
     // Claimed after the template was made.
     pushed(&cloud, &image("shop/proxy", "p2", 'b'), 210).await;
@@ -225,12 +225,12 @@ async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_put_back() {
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
     let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
-    assert!(matches!(done, Done::PutBack { .. }), "{done:?}");
+    assert!(matches!(done, Done::Restore { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'b');
 }
 
 /// CloudFormation changes the stack, begun by nobody that Longshore knows, deploys these images and goes back.
-async fn failed_past_longshore(cloud: &FakeCloud, api: &Follower, app: char, proxy: char) {
+async fn failed_past_longshore(cloud: &FakeCloud, api: &Subscriber, app: char, proxy: char) {
     cloud.set_observed_stack(observed_stack("UPDATE_IN_PROGRESS", 200));
     let begun = stack_change("terraform-1", "UPDATE_IN_PROGRESS", 201);
     assert_eq!(hear(cloud, &begun).await, StackOutcome::Changing);

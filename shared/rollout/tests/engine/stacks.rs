@@ -9,13 +9,13 @@ use longshore_events::longshore::{
 };
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::record::State;
-use longshore_rollout::stack_record::{Carried, Operation, OperationState, StackRecord};
+use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
 use longshore_rollout::triggers::at_rest::{
     Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
 };
@@ -25,7 +25,7 @@ use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_state::ErrorClass;
 use longshore_testkit::{
-    FakeCloud, Fault, STACK_ID, digest, follower, noon, observed_stack, stack_change, worker,
+    FakeCloud, Fault, STACK_ID, digest, noon, observed_stack, stack_change, subscriber, worker,
 };
 
 const FAULTS: [Fault; 6] = [
@@ -52,9 +52,9 @@ pub fn pinned(digit: char) -> String {
     )
 }
 
-fn carried(image: Option<Image>) -> Carried {
-    Carried {
-        follower: follower("api"),
+fn preserved(image: Option<Image>) -> Preserved {
+    Preserved {
+        subscriber: subscriber("api"),
         image,
         also: BTreeMap::new(),
         is_named: false,
@@ -62,14 +62,20 @@ fn carried(image: Option<Image>) -> Carried {
 }
 
 /// `provision` begins a change of the stack.
-pub fn begin(cloud: &FakeCloud, id: &str, carried: Carried, seconds: i64) {
-    begin_kind(cloud, id, OperationKind::Apply, carried, seconds);
+pub fn begin(cloud: &FakeCloud, id: &str, preserved: Preserved, seconds: i64) {
+    begin_kind(cloud, id, OperationKind::Apply, preserved, seconds);
 }
 
-fn begin_kind(cloud: &FakeCloud, id: &str, kind: OperationKind, carried: Carried, seconds: i64) {
+fn begin_kind(
+    cloud: &FakeCloud,
+    id: &str,
+    kind: OperationKind,
+    preserved: Preserved,
+    seconds: i64,
+) {
     let source = StackSource::Manual { note: None };
     let operation = Operation {
-        services: vec![carried],
+        services: vec![preserved],
         ..Operation::begin(id, kind, source, noon(seconds))
     };
     let before = cloud.stack_record("shop");
@@ -115,7 +121,7 @@ async fn done(cloud: &FakeCloud, seconds: i64) -> Done {
 }
 
 /// A service on which `v2` was rolled out at noon.
-async fn on_v2(api: &Follower) -> FakeCloud {
+async fn on_v2(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     assert!(matches!(
         deploy(&cloud, '2', 0).await,
@@ -128,9 +134,9 @@ async fn on_v2(api: &Follower) -> FakeCloud {
 
 #[tokio::test]
 async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_told_or_updated() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     let told = cloud.told().len();
     assert_eq!(deploy(&cloud, '4', 120).await, Outcome::Pending);
     assert_eq!(deploy(&cloud, '3', 110).await, Outcome::Pending);
@@ -143,11 +149,11 @@ async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_told_or
 
 #[tokio::test]
 async fn release_files_and_payloads_wait_as_well() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
     cloud.add_image("shop/api", "v3", digest('3'));
     cloud.add_release("releases/shop/api.json", r#"{"image": "shop/api:v3"}"#);
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     let file = ReleaseFile {
         event_id: "event-release".to_owned(),
         at: noon(110),
@@ -194,10 +200,10 @@ fn asked(seconds: i64) -> Asked {
 
 #[tokio::test]
 async fn a_push_to_a_service_that_is_still_being_made_waits() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::default();
     cloud.set_route("shop/api", vec![api.clone()]);
-    begin(&cloud, "change-1", carried(None), 0);
+    begin(&cloud, "change-1", preserved(None), 0);
     assert_eq!(deploy(&cloud, '3', 10).await, Outcome::Pending);
     cloud.add_service(&api, &pinned('2'));
     hear(&cloud, &stack_change("change-1", "CREATE_COMPLETE", 60)).await;
@@ -212,9 +218,9 @@ async fn a_push_to_a_service_that_is_still_being_made_waits() {
 #[tokio::test]
 async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
     for status in ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"] {
-        let api = follower("api");
+        let api = subscriber("api");
         let cloud = on_v2(&api).await;
-        begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+        begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
         deploy(&cloud, '3', 110).await;
         hear(&cloud, &stack_change("change-1", status, 200)).await;
         let services = look_after(&cloud, 210).await;
@@ -235,10 +241,10 @@ async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
 
 #[tokio::test]
 async fn apply_push_failing_apply_ends_with_what_was_pushed() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     // The stack is made with v1, then v2 is pushed.
-    begin(&cloud, "change-1", carried(None), -200);
+    begin(&cloud, "change-1", preserved(None), -200);
     cloud.deploy_outside(&api, &pinned('1'), -150);
     cloud.complete(&api);
     hear(&cloud, &stack_change("change-1", "CREATE_COMPLETE", -100)).await;
@@ -255,7 +261,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     cloud.complete(&api);
     reconcile(&cloud, &worker("reconcile", 30)).await.unwrap();
     // A change that carries v2 fails, and CloudFormation restores the template with v1.
-    begin(&cloud, "change-2", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-2", preserved(Some(image('2'))), 100);
     cloud.deploy_outside(&api, &pinned('2'), 110);
     cloud.deploy_outside(&api, &pinned('1'), 150);
     cloud.complete(&api);
@@ -278,7 +284,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     );
     assert_eq!(
         done(&cloud, 210).await,
-        Done::PutBack {
+        Done::Restore {
             deployment_id: "change-2-api".to_owned()
         }
     );
@@ -307,7 +313,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     assert_eq!(deployment.state, State::Succeeded);
     // The image keeps its place: what was pushed after it and is heard of late still goes out.
     assert_eq!(deployment.requested_at, noon(0));
-    // It is told as what began when it was put back, not when it was pushed, which may be long ago.
+    // It is told as what began when it was restored, not when it was pushed, which may be long ago.
     let published = cloud.published();
     let Some(LongshoreEvent::DeploymentSucceeded(succeeded)) = published.last() else {
         panic!("{published:?}");
@@ -322,11 +328,11 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
 #[tokio::test]
 async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_open_and_then_succeeds()
  {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, '2', 0).await;
     let ours = cloud.primary_id(&api);
-    begin(&cloud, "change-1", carried(Some(image('2'))), 10);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 10);
     cloud.deploy_outside(&api, &pinned('2'), 20);
     let change = longshore_events::ecs::DeploymentStateChange {
         event_name: longshore_events::ecs::DeploymentEventName::InProgress,
@@ -367,10 +373,10 @@ async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_ope
 
 #[tokio::test]
 async fn a_deployment_that_is_followed_succeeds_only_when_ecs_is_done() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, '2', 0).await;
-    begin(&cloud, "change-1", carried(Some(image('2'))), 10);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 10);
     cloud.deploy_outside(&api, &pinned('2'), 20);
     hear(
         &cloud,
@@ -397,16 +403,16 @@ async fn a_stack_that_asks_for_another_image_has_its_way_when_it_is_ready_and_no
         (
             "UPDATE_ROLLBACK_COMPLETE",
             '1',
-            Done::PutBack {
+            Done::Restore {
                 deployment_id: "change-1-api".to_owned(),
             },
         ),
     ] {
-        let api = follower("api");
+        let api = subscriber("api");
         let cloud = on_v2(&api).await;
-        let named = Carried {
+        let named = Preserved {
             is_named: true,
-            ..carried(Some(image('5')))
+            ..preserved(Some(image('5')))
         };
         begin(&cloud, "change-1", named, 100);
         cloud.deploy_outside(&api, &pinned(runs), 150);
@@ -419,14 +425,14 @@ async fn a_stack_that_asks_for_another_image_has_its_way_when_it_is_ready_and_no
 }
 
 #[tokio::test]
-async fn an_image_that_failed_is_not_put_back_but_the_one_that_ran_before_it() {
-    let api = follower("api");
+async fn an_image_that_failed_is_not_restored_but_the_one_that_ran_before_it() {
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
     deploy(&cloud, '3', 20).await;
     cloud.roll_back(&api, 40);
     cloud.complete(&api);
     reconcile(&cloud, &worker("reconcile", 60)).await.unwrap();
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     cloud.deploy_outside(&api, &pinned('1'), 150);
     cloud.complete(&api);
     hear(
@@ -434,16 +440,16 @@ async fn an_image_that_failed_is_not_put_back_but_the_one_that_ran_before_it() {
         &stack_change("change-1", "UPDATE_ROLLBACK_COMPLETE", 200),
     )
     .await;
-    assert!(matches!(done(&cloud, 210).await, Done::PutBack { .. }));
+    assert!(matches!(done(&cloud, 210).await, Done::Restore { .. }));
     assert_eq!(cloud.running_image(&api), Some(pinned('2')));
 }
 
 #[tokio::test]
-async fn a_push_that_raced_with_the_beginning_of_a_change_is_put_back_when_that_is_ready() {
-    let api = follower("api");
+async fn a_push_that_raced_with_the_beginning_of_a_change_is_restored_when_that_is_ready() {
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
     // The template was made with v2 already when v3 was claimed.
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     let record = cloud.stack_record("shop").unwrap();
     cloud.set_stack_record(StackRecord {
         operation: Operation {
@@ -457,18 +463,18 @@ async fn a_push_that_raced_with_the_beginning_of_a_change_is_put_back_when_that_
     cloud.deploy_outside(&api, &pinned('2'), 110);
     cloud.complete(&api);
     hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
-    assert!(matches!(done(&cloud, 210).await, Done::PutBack { .. }));
+    assert!(matches!(done(&cloud, 210).await, Done::Restore { .. }));
     assert_eq!(cloud.running_image(&api), Some(pinned('3')));
 }
 
 #[tokio::test]
 async fn a_stack_that_is_changing_again_is_left_alone() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     deploy(&cloud, '3', 110).await;
     hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
-    begin(&cloud, "change-2", carried(Some(image('2'))), 205);
+    begin(&cloud, "change-2", preserved(Some(image('2'))), 205);
     assert!(look_after(&cloud, 210).await.is_empty());
     let record = cloud.stack_record("shop").unwrap();
     assert_eq!(record.pending_pushes.len(), 1);
@@ -479,16 +485,16 @@ async fn a_stack_that_is_changing_again_is_left_alone() {
 
 #[tokio::test]
 async fn a_stack_whose_end_was_told_to_nobody_is_looked_after_by_the_reconcile_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     deploy(&cloud, '3', 110).await;
     hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
     for expected in [1, 0] {
         let answer = reconcile_stacks_at_rest(&cloud, &worker("reconcile", 900))
             .await
             .unwrap();
-        assert_eq!(answer.looked_after, expected);
+        assert_eq!(answer.reconciled_services, expected);
         assert!(answer.failures.is_empty(), "{answer:?}");
     }
     assert_eq!(cloud.running_image(&api), Some(pinned('3')));
@@ -496,14 +502,14 @@ async fn a_stack_whose_end_was_told_to_nobody_is_looked_after_by_the_reconcile_o
 
 #[tokio::test]
 async fn after_its_stack_was_destroyed_a_service_is_refused_with_what_to_do() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, '2', 0).await;
     begin_kind(
         &cloud,
         "change-1",
         OperationKind::Destroy,
-        carried(None),
+        preserved(None),
         10,
     );
     assert_eq!(deploy(&cloud, '3', 20).await, Outcome::Pending);
@@ -541,7 +547,7 @@ async fn after_its_stack_was_destroyed_a_service_is_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let mut cases = 0;
     // What waits, whether the change fails, and what must run in the end.
     for (waits, fails, expected) in [
@@ -552,7 +558,7 @@ async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
     ] {
         let prepare = async || {
             let cloud = on_v2(&api).await;
-            begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+            begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
             if waits {
                 deploy(&cloud, '3', 110).await;
             }
@@ -619,11 +625,11 @@ async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
 }
 
 #[tokio::test]
-async fn an_image_whose_putting_back_was_given_up_is_put_back_after_the_next_change() {
-    let api = follower("api");
+async fn an_image_whose_putting_back_was_given_up_is_restored_after_the_next_change() {
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
     for (id, begun) in [("change-1", 100), ("change-2", 400)] {
-        begin(&cloud, id, carried(Some(image('2'))), begun);
+        begin(&cloud, id, preserved(Some(image('2'))), begun);
         cloud.deploy_outside(&api, &pinned('2'), begun + 10);
         cloud.deploy_outside(&api, &pinned('1'), begun + 20);
         cloud.complete(&api);
@@ -642,9 +648,9 @@ async fn an_image_whose_putting_back_was_given_up_is_put_back_after_the_next_cha
 
 #[tokio::test]
 async fn an_image_that_somebody_is_putting_back_is_waited_for() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     cloud.deploy_outside(&api, &pinned('1'), 120);
     cloud.complete(&api);
     hear(
@@ -666,7 +672,7 @@ async fn an_image_that_somebody_is_putting_back_is_waited_for() {
 
 #[tokio::test]
 async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
     cloud.set_observed_stack(observed_stack("UPDATE_IN_PROGRESS", 100));
     let begins = stack_change("terraform-1", "UPDATE_IN_PROGRESS", 101);
@@ -690,7 +696,7 @@ async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() 
 
 #[tokio::test]
 async fn a_change_by_others_of_which_only_the_end_is_heard_is_told_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
     cloud.set_observed_stack(observed_stack("UPDATE_COMPLETE", 100));
     let end = stack_change("terraform-1", "UPDATE_COMPLETE", 200);
@@ -706,9 +712,9 @@ async fn a_change_by_others_of_which_only_the_end_is_heard_is_told_once() {
 
 #[tokio::test]
 async fn an_older_push_that_comes_while_the_stack_changes_is_no_news_as_ever() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = on_v2(&api).await;
-    begin(&cloud, "change-1", carried(Some(image('2'))), 100);
+    begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
     assert_eq!(deploy(&cloud, '1', -10).await, Outcome::Nothing);
     assert!(
         cloud

@@ -7,7 +7,7 @@ use longshore_events::longshore::{
 };
 use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, ResumePayload};
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_rollout::course::tasks::task_stopped;
 use longshore_rollout::course::watch::deployment_changed;
@@ -22,18 +22,18 @@ use longshore_rollout::triggers::predecessor::predecessor_ended;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 const HOUR: i64 = 3600;
 
-fn with(rollout: RolloutSettings) -> Follower {
-    Follower {
+fn with(rollout: RolloutSettings) -> Subscriber {
+    Subscriber {
         rollout,
-        ..follower("api")
+        ..subscriber("api")
     }
 }
 
-fn approved() -> Follower {
+fn approved() -> Subscriber {
     with(RolloutSettings {
         approval: Some(Approval {
             expires_after_minutes: 60,
@@ -52,7 +52,7 @@ fn window() -> FreezeWindow {
     }
 }
 
-fn cloud(api: &Follower) -> FakeCloud {
+fn cloud(api: &Subscriber) -> FakeCloud {
     FakeCloud::with_services(std::slice::from_ref(api))
 }
 
@@ -71,7 +71,7 @@ async fn push(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) -> Outcom
     push_all(cloud, tag, digit, seconds).await.remove(0)
 }
 
-async fn look(cloud: &FakeCloud, api: &Follower, seconds: i64) -> Outcome {
+async fn look(cloud: &FakeCloud, api: &Subscriber, seconds: i64) -> Outcome {
     cloud.set_now(noon(seconds));
     let worker = worker(&format!("look-{seconds}"), seconds);
     let answer = follow(cloud, "shop/api", api, Wake::Look, &worker).await;
@@ -134,7 +134,7 @@ async fn say_yes(
 }
 
 /// ECS finishes, and `watch` hears of it.
-async fn settle(cloud: &FakeCloud, api: &Follower, seconds: i64) {
+async fn settle(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
     cloud.complete(api);
     let change = DeploymentStateChange {
         event_name: DeploymentEventName::Completed,
@@ -148,7 +148,7 @@ async fn settle(cloud: &FakeCloud, api: &Follower, seconds: i64) {
         .unwrap();
 }
 
-fn runs(cloud: &FakeCloud, api: &Follower, digit: char) -> bool {
+fn runs(cloud: &FakeCloud, api: &Subscriber, digit: char) -> bool {
     let running = cloud.running_image(api).unwrap();
     running.ends_with(digest(digit).as_str())
 }
@@ -196,7 +196,7 @@ fn waits(cloud: &FakeCloud) -> Vec<(String, WaitReason)> {
 
 #[tokio::test]
 async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     let held = hold_until(&cloud, None, 0).await;
     assert_eq!(held[0].service, "api");
@@ -230,7 +230,7 @@ async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
 
 #[tokio::test]
 async fn a_service_without_a_record_is_held_by_one_of_what_it_runs() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
     let record = cloud.record(&api).unwrap();
@@ -245,7 +245,7 @@ async fn a_service_without_a_record_is_held_by_one_of_what_it_runs() {
 
 #[tokio::test]
 async fn a_hold_ends_by_itself_when_its_time_is_over() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, Some(100), 0).await;
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));
@@ -255,7 +255,7 @@ async fn a_hold_ends_by_itself_when_its_time_is_over() {
 
 #[tokio::test]
 async fn a_hold_that_is_over_before_it_begins_is_refused_and_so_is_one_of_nobody() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     let mut payload = HoldPayload {
         stack: "shop".to_owned(),
@@ -280,7 +280,7 @@ async fn a_hold_that_is_over_before_it_begins_is_refused_and_so_is_one_of_nobody
 
 #[tokio::test]
 async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_place() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     cloud.add_image("shop/api", "hotfix", digest('5'));
     hold_until(&cloud, None, 0).await;
@@ -306,7 +306,7 @@ async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_pla
 
 #[tokio::test]
 async fn what_waits_is_told_once_and_when_something_newer_takes_its_place() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
     push(&cloud, "v2", '2', 10).await;
@@ -483,7 +483,7 @@ async fn an_approved_request_goes_out_with_the_next_wake_up_when_the_function_di
 
 #[tokio::test]
 async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
-    let api = Follower {
+    let api = Subscriber {
         cpu_architecture: Some(CpuArchitecture::Arm),
         ..approved()
     };
@@ -514,9 +514,9 @@ async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
 }
 
 /// A container beside the one of `api`, with a repository and a policy of its own.
-fn proxy(api: &Follower, cloud: &FakeCloud) -> Follower {
+fn proxy(api: &Subscriber, cloud: &FakeCloud) -> Subscriber {
     let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
-    let proxy = Follower {
+    let proxy = Subscriber {
         container: "proxy".to_owned(),
         rollout: RolloutSettings {
             before_tasks: Vec::new(),
@@ -530,7 +530,7 @@ fn proxy(api: &Follower, cloud: &FakeCloud) -> Follower {
     proxy
 }
 
-async fn look_at_proxy(cloud: &FakeCloud, proxy: &Follower, seconds: i64) -> Outcome {
+async fn look_at_proxy(cloud: &FakeCloud, proxy: &Subscriber, seconds: i64) -> Outcome {
     cloud.set_now(noon(seconds));
     let worker = worker(&format!("proxy-{seconds}"), seconds);
     let answer = follow(cloud, "shop/proxy", proxy, Wake::Look, &worker).await;
@@ -539,7 +539,7 @@ async fn look_at_proxy(cloud: &FakeCloud, proxy: &Follower, seconds: i64) -> Out
 
 #[tokio::test]
 async fn the_requests_for_two_containers_wait_beside_each_other_and_both_go_out() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     let proxy = proxy(&api, &cloud);
     hold_until(&cloud, None, 0).await;
@@ -609,12 +609,12 @@ async fn an_image_of_another_container_leaves_a_deployment_alone_whose_tasks_are
 }
 
 /// `migrate` comes before `api`; both follow the repository.
-fn two() -> [Follower; 2] {
+fn two() -> [Subscriber; 2] {
     let api = with(RolloutSettings {
         after: vec!["migrate".to_owned()],
         ..RolloutSettings::default()
     });
-    [api, follower("migrate")]
+    [api, subscriber("migrate")]
 }
 
 async fn ended(cloud: &FakeCloud, seconds: i64) -> Vec<Outcome> {
@@ -697,7 +697,7 @@ async fn whoever_loses_the_race_for_what_waits_leaves_it_to_the_other() {
 
 #[tokio::test]
 async fn a_hold_that_could_not_be_written_is_an_error_of_its_service() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     push(&cloud, "v2", '2', 0).await;
     cloud.inject_at("PutObject deployments", Fault::Fails(ErrorClass::Denied));
@@ -738,7 +738,7 @@ fn given_up(cloud: &FakeCloud) -> Vec<String> {
 #[tokio::test]
 async fn what_waits_for_a_service_whose_route_was_removed_is_given_up_after_an_hour_and_told_once()
 {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));
@@ -758,7 +758,7 @@ async fn what_waits_for_a_service_whose_route_was_removed_is_given_up_after_an_h
 
 #[tokio::test]
 async fn what_waits_goes_out_when_its_route_comes_back_in_time() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, Some(1_000), 0).await;
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));
@@ -773,7 +773,7 @@ async fn what_waits_goes_out_when_its_route_comes_back_in_time() {
 
 #[tokio::test]
 async fn while_a_stack_changes_its_missing_routes_are_on_their_way() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));
@@ -795,16 +795,16 @@ async fn while_a_stack_changes_its_missing_routes_are_on_their_way() {
 /// Services, each with those that come before it.
 type Order = [(&'static str, &'static [&'static str])];
 
-/// Followers of one repository in this order.
-fn in_order(orders: &Order) -> Vec<Follower> {
+/// Subscribers of one repository in this order.
+fn in_order(orders: &Order) -> Vec<Subscriber> {
     orders
         .iter()
-        .map(|(service, after)| Follower {
+        .map(|(service, after)| Subscriber {
             rollout: RolloutSettings {
                 after: after.iter().map(|before| (*before).to_owned()).collect(),
                 ..RolloutSettings::default()
             },
-            ..follower(service)
+            ..subscriber(service)
         })
         .collect()
 }
@@ -833,21 +833,21 @@ async fn a_service_whose_order_would_let_it_wait_for_ever_is_refused_and_the_oth
         ),
     ];
     for (orders, reason) in cases {
-        let followers = in_order(orders);
-        let cloud = FakeCloud::with_services(&followers);
+        let subscribers = in_order(orders);
+        let cloud = FakeCloud::with_services(&subscribers);
         let outcomes = push_all(&cloud, "v2", '2', 10).await;
         let refused = Outcome::Failed {
             reason: reason.to_owned(),
         };
         assert_eq!(outcomes[0], refused);
         assert!(is_started(&outcomes[orders.len() - 1]), "{outcomes:?}");
-        assert_eq!(cloud.updates(&followers[0]), 0);
+        assert_eq!(cloud.updates(&subscribers[0]), 0);
     }
 }
 
 #[tokio::test]
 async fn a_request_that_took_the_place_of_one_without_a_route_has_an_hour_of_its_own() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));

@@ -4,21 +4,21 @@ use longshore_events::ecs::{
     Container, DeploymentEventName, DeploymentStateChange, TaskOverrides, TaskStateChange,
 };
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::record::State;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeCloud, Fault, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 const BROKEN: &str = "ECS deployment circuit breaker: tasks failed to start.";
 
 /// By default a deployment must have an outcome within half an hour.
 const DEADLINE: i64 = 30 * 60;
 
-async fn deployed(api: &Follower) -> FakeCloud {
+async fn deployed(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     let results = deploy_push(
         &cloud,
@@ -42,7 +42,7 @@ fn change(id: &str, name: DeploymentEventName, reason: &str) -> DeploymentStateC
 
 async fn hear(
     cloud: &FakeCloud,
-    api: &Follower,
+    api: &Subscriber,
     id: &str,
     name: DeploymentEventName,
     reason: &str,
@@ -59,7 +59,7 @@ async fn hear(
 
 fn stopped(
     cloud: &FakeCloud,
-    api: &Follower,
+    api: &Subscriber,
     task: &str,
     code: &str,
     reason: &str,
@@ -87,7 +87,7 @@ fn stopped(
 
 #[tokio::test]
 async fn our_deployment_completed_is_success() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     cloud.complete(&api);
@@ -106,7 +106,7 @@ async fn our_deployment_completed_is_success() {
 #[tokio::test]
 async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events_come() {
     use DeploymentEventName::{Completed, Failed, InProgress};
-    let api = follower("api");
+    let api = subscriber("api");
     let prepare = async || {
         let cloud = deployed(&api).await;
         let ours = cloud.primary_id(&api);
@@ -169,7 +169,7 @@ async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events
 
 #[tokio::test]
 async fn a_failure_is_told_at_once_and_the_rollback_when_it_is_done() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     let stop = stopped(
@@ -246,7 +246,7 @@ async fn a_failure_is_told_at_once_and_the_rollback_when_it_is_done() {
 
 #[tokio::test]
 async fn reasons_whose_events_are_late_are_asked_for() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     cloud.add_stopped_task(
@@ -273,7 +273,7 @@ async fn reasons_whose_events_are_late_are_asked_for() {
 
 #[tokio::test]
 async fn a_failure_with_nothing_to_go_back_to_is_failed() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     assert_eq!(
@@ -285,7 +285,7 @@ async fn a_failure_with_nothing_to_go_back_to_is_failed() {
 
 #[tokio::test]
 async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_definitions_tags() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     // The process dies right after UpdateService: the id that it gave is stored nowhere.
     cloud.inject_at("UpdateService", Fault::DiesAfter);
@@ -329,7 +329,7 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
 
 #[tokio::test]
 async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dropped() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     let _ = deploy_push(
@@ -348,7 +348,7 @@ async fn an_event_of_an_unknown_deployment_during_a_claim_is_handed_back_not_dro
 
 #[tokio::test]
 async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.inject_at("PutObject deployments", Fault::DiesAfter);
     let _ = deploy_push(
@@ -393,7 +393,7 @@ async fn what_ecs_dates_before_the_claim_is_not_taken_for_ours() {
 
 #[tokio::test]
 async fn a_late_event_of_the_deployment_before_changes_nothing() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let before = cloud.primary_id(&api);
     deploy_push(
@@ -422,7 +422,7 @@ async fn a_late_event_of_the_deployment_before_changes_nothing() {
 
 #[tokio::test]
 async fn a_service_of_somebody_else_is_ignored() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     assert_eq!(
         hear(
@@ -440,7 +440,7 @@ async fn a_service_of_somebody_else_is_ignored() {
 
 #[tokio::test]
 async fn a_deployment_past_longshore_supersedes_ours_and_is_not_called_our_success() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     cloud.deploy_outside(&api, "busybox", 20);
     let theirs = cloud.primary_id(&api);
@@ -457,7 +457,7 @@ async fn a_deployment_past_longshore_supersedes_ours_and_is_not_called_our_succe
 
 #[tokio::test]
 async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let on_purpose = [
         ("UserInitiated", "Task stopped by user"),
@@ -501,7 +501,7 @@ async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
 
 #[tokio::test]
 async fn a_task_that_dies_after_the_success_is_no_failure_of_the_deployment() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     cloud.complete(&api);
     reconcile(&cloud, &worker("reconcile", 60)).await.unwrap();
@@ -523,7 +523,7 @@ async fn a_task_that_dies_after_the_success_is_no_failure_of_the_deployment() {
 
 #[tokio::test]
 async fn a_record_keeps_ten_dead_tasks_and_each_once() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     for number in (0..15).chain(0..15) {
         let stop = stopped(&cloud, &api, &number.to_string(), "TaskFailedToStart", "x");
@@ -536,7 +536,7 @@ async fn a_record_keeps_ten_dead_tasks_and_each_once() {
 
 #[tokio::test]
 async fn an_event_that_another_worker_is_about_to_publish_is_left_to_it() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     cloud.complete(&api);
@@ -570,7 +570,7 @@ async fn an_event_that_another_worker_is_about_to_publish_is_left_to_it() {
 
 #[tokio::test]
 async fn a_lost_outcome_is_found_by_the_reconcile() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     cloud.complete(&api);
     let reconciled = reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
@@ -580,7 +580,7 @@ async fn a_lost_outcome_is_found_by_the_reconcile() {
 
 #[tokio::test]
 async fn a_deployment_without_an_outcome_is_failed_when_its_deadline_has_passed() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     reconcile(&cloud, &worker("reconcile", DEADLINE))
         .await
@@ -606,7 +606,7 @@ async fn a_deployment_without_an_outcome_is_failed_when_its_deadline_has_passed(
 
 #[tokio::test]
 async fn a_service_that_is_gone_closes_its_deployment() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     cloud.remove_service(&api);
     let reconciled = reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
@@ -616,7 +616,7 @@ async fn a_service_that_is_gone_closes_its_deployment() {
 
 #[tokio::test]
 async fn a_rollback_that_does_not_end_in_time_leaves_the_first_reason_to_be_read() {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     cloud.roll_back(&api, 30);

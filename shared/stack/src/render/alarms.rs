@@ -2,54 +2,64 @@
 
 use crate::spec::{Alarms, ContainerInsights};
 
-use super::frame::{Frame, Member};
 use super::metric::{Alarm, Expression, Metric, Threshold, Watched};
+use super::named::{NamedService, NamedStack};
 use super::names::Kind;
 use super::template::Template;
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    if let Some(alarms) = &frame.stack.alarms {
-        for member in frame.members() {
-            add_of_service(frame, template, alarms, member);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    if let Some(alarms) = &named_stack.stack.alarms {
+        for named_service in named_stack.members() {
+            add_of_service(named_stack, template, alarms, named_service);
         }
-        add_of_file_systems(frame, template, alarms);
-        add_of_capacity(frame, template, alarms);
+        add_of_file_systems(named_stack, template, alarms);
+        add_of_capacity(named_stack, template, alarms);
     }
-    if frame.stack.alarms.is_some() || frame.stack.events.is_some() {
+    if named_stack.stack.alarms.is_some() || named_stack.stack.events.is_some() {
         // Targets' health has no event of its own: these alarms' changes are the events.
-        for member in frame.members() {
-            add_of_target_health(frame, template, member);
+        for named_service in named_stack.members() {
+            add_of_target_health(named_stack, template, named_service);
         }
     }
 }
 
-fn add_of_service(frame: &Frame, template: &mut Template, alarms: &Alarms, member: Member) {
-    let service = frame.ecs_service_name(member);
+fn add_of_service(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    alarms: &Alarms,
+    named_service: NamedService,
+) {
+    let service = named_stack.ecs_service_name(named_service);
     let mut add = |kind: Kind, description: String, watched, threshold, times| {
-        let alarm = Alarm::new(frame, description, watched, threshold, times);
-        template.add(kind, &[member.name], &alarm.telling(&alarms.alarm_actions));
+        let alarm = Alarm::new(named_stack, description, watched, threshold, times);
+        template.add(
+            kind,
+            &[named_service.name],
+            &alarm.telling(&alarms.alarm_actions),
+        );
     };
     add(
         Kind::CpuAlarm,
         format!("{service} has too little CPU"),
-        Watched::One(Metric::of_service("CPUUtilization", member)),
+        Watched::One(Metric::of_service("CPUUtilization", named_service)),
         Threshold::Above(alarms.cpu_utilization),
         (5, 60),
     );
     add(
         Kind::MemoryAlarm,
         format!("{service} has too little memory"),
-        Watched::One(Metric::of_service("MemoryUtilization", member)),
+        Watched::One(Metric::of_service("MemoryUtilization", named_service)),
         Threshold::Above(alarms.memory_utilization),
         (5, 60),
     );
     // Only Container Insights knows how many tasks are wanted.
-    if frame.stack.cluster.container_insights != ContainerInsights::Disabled {
+    if named_stack.stack.cluster.container_insights != ContainerInsights::Disabled {
         let metrics = [
             ("wanted", "DesiredTaskCount"),
             ("running", "RunningTaskCount"),
         ];
-        let metrics = metrics.map(|(id, name)| (id.to_owned(), Metric::of_insights(name, member)));
+        let metrics =
+            metrics.map(|(id, name)| (id.to_owned(), Metric::of_insights(name, named_service)));
         add(
             Kind::RunningTasksAlarm,
             format!("{service} has fewer tasks than it should have"),
@@ -63,48 +73,58 @@ fn add_of_service(frame: &Frame, template: &mut Template, alarms: &Alarms, membe
             (10, 60),
         );
     }
-    if frame.own_target_group(member).is_some() {
+    if named_stack.own_target_group(named_service).is_some() {
         add(
             Kind::TargetErrorsAlarm,
             format!("{service} answers with errors"),
-            Watched::targets(frame, "HTTPCode_Target_5XX_Count", "Sum", "errors", member),
+            Watched::targets(
+                named_stack,
+                "HTTPCode_Target_5XX_Count",
+                "Sum",
+                "errors",
+                named_service,
+            ),
             Threshold::Above(alarms.target_5xx_count),
             (1, 300),
         );
     }
 }
 
-fn add_of_target_health(frame: &Frame, template: &mut Template, member: Member) {
-    if frame.own_target_group(member).is_none() {
+fn add_of_target_health(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    named_service: NamedService,
+) {
+    if named_stack.own_target_group(named_service).is_none() {
         return;
     }
-    let service = frame.ecs_service_name(member);
+    let service = named_stack.ecs_service_name(named_service);
     let alarm = Alarm::new(
-        frame,
+        named_stack,
         format!("{service} has tasks that the load balancer finds unhealthy"),
         Watched::targets(
-            frame,
+            named_stack,
             "UnHealthyHostCount",
             "Maximum",
             "unhealthy tasks",
-            member,
+            named_service,
         ),
         Threshold::Above(0.0),
         (3, 60),
     );
-    let actions = frame.stack.alarms.iter();
+    let actions = named_stack.stack.alarms.iter();
     let actions: Vec<String> = actions
         .flat_map(|alarms| alarms.alarm_actions.clone())
         .collect();
     template.add(
         Kind::TargetHealthAlarm,
-        &[member.name],
+        &[named_service.name],
         &alarm.telling(&actions),
     );
 }
 
-fn add_of_file_systems(frame: &Frame, template: &mut Template, alarms: &Alarms) {
-    for name in frame.stack.file_systems.keys() {
+fn add_of_file_systems(named_stack: &NamedStack, template: &mut Template, alarms: &Alarms) {
+    for name in named_stack.stack.file_systems.keys() {
         let metrics = vec![
             (
                 "used".to_owned(),
@@ -116,10 +136,10 @@ fn add_of_file_systems(frame: &Frame, template: &mut Template, alarms: &Alarms) 
             ),
         ];
         let alarm = Alarm::new(
-            frame,
+            named_stack,
             format!(
                 "File system {name} of {} has little throughput left",
-                frame.stack_name
+                named_stack.stack_name
             ),
             Watched::Expression(Expression {
                 result: "100 * (used / PERIOD(used)) / permitted".to_owned(),
@@ -138,12 +158,12 @@ fn add_of_file_systems(frame: &Frame, template: &mut Template, alarms: &Alarms) 
     }
 }
 
-fn add_of_capacity(frame: &Frame, template: &mut Template, alarms: &Alarms) {
-    for (name, capacity) in &frame.stack.capacity {
+fn add_of_capacity(named_stack: &NamedStack, template: &mut Template, alarms: &Alarms) {
+    for (name, capacity) in &named_stack.stack.capacity {
         // Above the target means that tasks wait for instances; for so long, that none come.
         let alarm = Alarm::new(
-            frame,
-            format!("Capacity {name} of {} is full", frame.stack_name),
+            named_stack,
+            format!("Capacity {name} of {} is full", named_stack.stack_name),
             Watched::One(Metric::of_capacity(name)),
             Threshold::Above(f64::from(capacity.target_capacity)),
             (15, 60),

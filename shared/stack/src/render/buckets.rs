@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::{Bucket, DataDeletion};
 
-use super::frame::Frame;
+use super::named::NamedStack;
 use super::names::Kind;
 use super::template::{Policy, Properties, Tag, Template, Value};
 
@@ -93,17 +93,17 @@ struct Versioning {
     status: &'static str,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for (name, bucket) in &frame.stack.buckets {
-        add_bucket(frame, template, name, bucket);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for (name, bucket) in &named_stack.stack.buckets {
+        add_bucket(named_stack, template, name, bucket);
     }
 }
 
 /// The bucket refers to nothing else in the template, so that one that stayed when the stack went can be
 /// taken up again by itself. It has no policy: who may read it from outside is said where it is served.
-fn add_bucket(frame: &Frame, template: &mut Template, name: &str, spec: &Bucket) {
+fn add_bucket(named_stack: &NamedStack, template: &mut Template, name: &str, spec: &Bucket) {
     let bucket = S3Bucket {
-        bucket_name: Value::written(&frame.stack.bucket_name(name)),
+        bucket_name: Value::written(&named_stack.stack.bucket_name(name)),
         // With S3's own keys: whoever is let in by the bucket needs no key besides.
         bucket_encryption: Encryption {
             server_side_encryption_configuration: [EncryptionRule {
@@ -129,8 +129,8 @@ fn add_bucket(frame: &Frame, template: &mut Template, name: &str, spec: &Bucket)
         versioning_configuration: spec
             .noncurrent_version_days
             .map(|_| Versioning { status: "Enabled" }),
-        tags: frame.tags_and([
-            ("longshore:stack", frame.stack_name.clone()),
+        tags: named_stack.tags_and([
+            ("longshore:stack", named_stack.stack_name.clone()),
             ("longshore:bucket", name.to_owned()),
         ]),
     };

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::spec::Capacity;
 
-use super::frame::{Frame, group_id};
+use super::named::{NamedStack, group_id};
 use super::names::{Kind, Singleton};
 use super::network::SecurityGroup;
 use super::policy::{InlinePolicy, Statement};
@@ -175,19 +175,19 @@ struct ManagedScaling {
     instance_warmup_period: u32,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for (name, capacity) in &frame.stack.capacity {
-        instances(frame, template, name, capacity);
-        group(frame, template, name, capacity);
-        provider(frame, template, name, capacity);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for (name, capacity) in &named_stack.stack.capacity {
+        instances(named_stack, template, name, capacity);
+        group(named_stack, template, name, capacity);
+        provider(named_stack, template, name, capacity);
     }
 }
 
 /// How an instance is made: its role, its firewall, its image.
-fn instances(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity) {
+fn instances(named_stack: &NamedStack, template: &mut Template, name: &str, capacity: &Capacity) {
     let role = Role {
-        policies: InlinePolicy::of("ecs-agent", agent_statements(frame)),
-        ..Role::new(frame, &["ec2.amazonaws.com"])
+        policies: InlinePolicy::of("ecs-agent", agent_statements(named_stack)),
+        ..Role::new(named_stack, &["ec2.amazonaws.com"])
     };
     template.add(Kind::InstanceRole, &[name], &role);
     let profile = InstanceProfile {
@@ -199,9 +199,9 @@ fn instances(frame: &Frame, template: &mut Template, name: &str, capacity: &Capa
     let security_group_ids = if capacity.security_group_ids.is_empty() {
         let description = format!(
             "Instances of {name} of {}: nothing comes in",
-            frame.stack_name
+            named_stack.stack_name
         );
-        let group = SecurityGroup::new(frame, description).with_all_egress();
+        let group = SecurityGroup::new(named_stack, description).with_all_egress();
         template.add(Kind::InstanceSecurityGroup, &[name], &group);
         vec![group_id(Kind::InstanceSecurityGroup.id(&[name]))]
     } else {
@@ -209,7 +209,7 @@ fn instances(frame: &Frame, template: &mut Template, name: &str, capacity: &Capa
         ids.map(|id| Value::written(id)).collect()
     };
     let tags_of = |resource_type| {
-        let tags = frame.tags()?;
+        let tags = named_stack.tags()?;
         Some(TagSpecification {
             resource_type,
             tags,
@@ -276,11 +276,11 @@ fn image_parameter(capacity: &Capacity) -> &str {
 
 /// What the agent of ECS on an instance may do: no more than join this cluster and tell of its tasks.
 /// Images are pulled and logs written with the tasks' own execution roles.
-fn agent_statements(frame: &Frame) -> Vec<Statement> {
+fn agent_statements(named_stack: &NamedStack) -> Vec<Statement> {
     let cluster = || Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn");
     let instances = Value::sub(format!(
         "arn:${{AWS::Partition}}:ecs:${{AWS::Region}}:${{AWS::AccountId}}:container-instance/{}/*",
-        frame.cluster_name
+        named_stack.cluster_name
     ));
     vec![
         Statement::allow("Discover", ["ecs:DiscoverPollEndpoint"], ["*".into()]),
@@ -314,12 +314,12 @@ fn agent_statements(frame: &Frame) -> Vec<Statement> {
     ]
 }
 
-fn group(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity) {
+fn group(named_stack: &NamedStack, template: &mut Template, name: &str, capacity: &Capacity) {
     let launch_template = Kind::LaunchTemplate.id(&[name]);
-    let tags = frame.tags().unwrap_or_default().into_iter();
+    let tags = named_stack.tags().unwrap_or_default().into_iter();
     let instance_name = Tag {
         key: "Name".to_owned(),
-        value: Value::text(format!("{}-{name}", frame.stack_name)),
+        value: Value::text(format!("{}-{name}", named_stack.stack_name)),
     };
     // The capacity provider puts this one on the group; without it here, it would be drift.
     let managed = Tag {
@@ -331,7 +331,7 @@ fn group(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity
     let group = AutoScalingGroup {
         min_size: capacity.min_size.to_string(),
         max_size: capacity.max_size.to_string(),
-        vpc_zone_identifier: frame.subnet_ids(capacity.subnet_ids.as_ref()),
+        vpc_zone_identifier: named_stack.subnet_ids(capacity.subnet_ids.as_ref()),
         launch_template: LaunchTemplateVersion {
             launch_template_id: Value::Ref(launch_template.clone()),
             version: Value::GetAtt(launch_template, "LatestVersionNumber"),
@@ -370,11 +370,11 @@ fn group(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity
         .update_policy(&update);
 }
 
-fn provider(frame: &Frame, template: &mut Template, name: &str, capacity: &Capacity) {
+fn provider(named_stack: &NamedStack, template: &mut Template, name: &str, capacity: &Capacity) {
     let provider = CapacityProvider {
         // Named here, because names that begin with `aws`, `ecs` or `fargate` are refused, and
         // CloudFormation would begin it with the stack's.
-        name: format!("longshore-{}-{name}", frame.stack_name),
+        name: format!("longshore-{}-{name}", named_stack.stack_name),
         auto_scaling_group_provider: AutoScalingGroupProvider {
             auto_scaling_group_arn: Value::Ref(Kind::AutoScalingGroup.id(&[name])),
             managed_scaling: ManagedScaling {
@@ -388,7 +388,7 @@ fn provider(frame: &Frame, template: &mut Template, name: &str, capacity: &Capac
             // (https://github.com/aws/containers-roadmap/issues/2862).
             managed_termination_protection: "DISABLED",
         },
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     template.add(Kind::CapacityProvider, &[name], &provider);
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::ContainerInsights;
 
-use super::frame::Frame;
+use super::named::NamedStack;
 use super::names::{Kind, Singleton};
 use super::template::{Properties, Tag, Template, Value};
 
@@ -46,28 +46,28 @@ struct DefaultShare {
     weight: u32,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
     let cluster = Cluster {
-        cluster_name: frame.cluster_name.clone(),
+        cluster_name: named_stack.cluster_name.clone(),
         cluster_settings: [Setting {
             name: "containerInsights",
-            value: match frame.stack.cluster.container_insights {
+            value: match named_stack.stack.cluster.container_insights {
                 ContainerInsights::Enabled => "enabled",
                 ContainerInsights::Enhanced => "enhanced",
                 ContainerInsights::Disabled => "disabled",
             },
         }],
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     let resource = template.add_one(Singleton::Cluster, &cluster);
-    if frame.stack.cluster.container_insights == ContainerInsights::Disabled {
+    if named_stack.stack.cluster.container_insights == ContainerInsights::Disabled {
         resource.unchecked(
             "CKV_AWS_65",
             "the stack file asks for no Container Insights",
         );
     }
 
-    let own = frame.stack.capacity.keys();
+    let own = named_stack.stack.capacity.keys();
     let own = own.map(|name| Value::Ref(Kind::CapacityProvider.id(&[name])));
     let capacity = ClusterCapacity {
         cluster: Value::Ref(Singleton::Cluster.as_str().to_owned()),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::SerializeSeq;
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::template::{Properties, Tag, Template, Value, json};
 
@@ -62,17 +62,23 @@ impl Serialize for Line {
 const WIDTH: u32 = 24;
 const HEIGHT: u32 = 6;
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    if !frame.stack.dashboard {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    if !named_stack.stack.dashboard {
         return;
     }
-    let services = frame.members().map(|member| service_row(frame, member));
-    let file_systems = frame
+    let services = named_stack
+        .members()
+        .map(|named_service| service_row(named_stack, named_service));
+    let file_systems = named_stack
         .stack
         .file_systems
         .keys()
         .map(|name| file_system_row(name));
-    let capacity = frame.stack.capacity.keys().map(|name| capacity_row(name));
+    let capacity = named_stack
+        .stack
+        .capacity
+        .keys()
+        .map(|name| capacity_row(name));
     let rows = services.chain(file_systems).chain(capacity);
     let widgets = (0..)
         .step_by(HEIGHT as usize)
@@ -95,9 +101,9 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
         widgets: widgets.collect(),
     };
     let dashboard = Dashboard {
-        dashboard_name: frame.stack_name.clone(),
+        dashboard_name: named_stack.stack_name.clone(),
         dashboard_body: Value::sub(json(&body).to_string()),
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     template.add_one(Singleton::Dashboard, &dashboard);
 }
@@ -125,29 +131,32 @@ fn line(namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> Line {
     )
 }
 
-fn service_row(frame: &Frame, member: Member) -> Vec<Graph> {
-    let service = format!("${{{}.Name}}", Kind::Service.id(&[member.name]));
+fn service_row(named_stack: &NamedStack, named_service: NamedService) -> Vec<Graph> {
+    let service = format!("${{{}.Name}}", Kind::Service.id(&[named_service.name]));
     let dimensions = [
         ("ClusterName", "${Cluster}"),
         ("ServiceName", service.as_str()),
     ];
     let mut row = vec![
         graph(
-            format!("{}: CPU and memory in percent", member.name),
+            format!("{}: CPU and memory in percent", named_service.name),
             "Average",
             ["CPUUtilization", "MemoryUtilization"].map(|name| line("AWS/ECS", name, &dimensions)),
         ),
         graph(
-            format!("{}: tasks", member.name),
+            format!("{}: tasks", named_service.name),
             "Average",
             ["DesiredTaskCount", "RunningTaskCount"]
                 .map(|name| line("ECS/ContainerInsights", name, &dimensions)),
         ),
     ];
-    let groups = frame.own_target_groups(member);
+    let groups = named_stack.own_target_groups(named_service);
     if !groups.is_empty() {
         let lines = groups.iter().flat_map(|group| {
-            let targets = format!("${{{}.TargetGroupFullName}}", group.id(&[member.name]));
+            let targets = format!(
+                "${{{}.TargetGroupFullName}}",
+                group.id(&[named_service.name])
+            );
             [
                 "RequestCount",
                 "HTTPCode_Target_4XX_Count",
@@ -161,7 +170,11 @@ fn service_row(frame: &Frame, member: Member) -> Vec<Graph> {
                 line("AWS/ApplicationELB", name, &dimensions)
             })
         });
-        row.push(graph(format!("{}: requests", member.name), "Sum", lines));
+        row.push(graph(
+            format!("{}: requests", named_service.name),
+            "Sum",
+            lines,
+        ));
     }
     row
 }

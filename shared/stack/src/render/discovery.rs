@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::template::{Properties, Tag, Template, Value};
 
@@ -54,19 +54,22 @@ struct CustomHealth {
     failure_threshold: u32,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    let Some(discovery) = &frame.stack.service_discovery else {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    let Some(discovery) = &named_stack.stack.service_discovery else {
         return;
     };
     let namespace = Namespace {
         name: Value::written(&discovery.namespace),
-        vpc: Value::written(&frame.stack.network.vpc_id),
-        tags: frame.tags(),
+        vpc: Value::written(&named_stack.stack.network.vpc_id),
+        tags: named_stack.tags(),
     };
     template.add_one(Singleton::DiscoveryNamespace, &namespace);
-    for member in frame.members().filter(|member| is_found(frame, *member)) {
+    for named_service in named_stack
+        .members()
+        .filter(|named_service| is_found(named_stack, *named_service))
+    {
         let entry = Entry {
-            name: member.name,
+            name: named_service.name,
             namespace_id: Value::GetAtt(Singleton::DiscoveryNamespace.as_str().to_owned(), "Id"),
             dns_config: DnsConfig {
                 routing_policy: "MULTIVALUE",
@@ -78,18 +81,20 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
             health_check_custom_config: CustomHealth {
                 failure_threshold: 1,
             },
-            tags: frame.tags(),
+            tags: named_stack.tags(),
         };
-        template.add(Kind::DiscoveryEntry, &[member.name], &entry);
+        template.add(Kind::DiscoveryEntry, &[named_service.name], &entry);
     }
 }
 
-fn is_found(frame: &Frame, member: Member) -> bool {
-    let asked = member.spec.service_discovery;
-    frame.stack.service_discovery.is_some() && asked.unwrap_or(member.spec.container_port.is_some())
+fn is_found(named_stack: &NamedStack, named_service: NamedService) -> bool {
+    let asked = named_service.spec.service_discovery;
+    named_stack.stack.service_discovery.is_some()
+        && asked.unwrap_or(named_service.spec.container_port.is_some())
 }
 
 /// Where the service's tasks are registered.
-pub(super) fn registry_arn(frame: &Frame, member: Member) -> Option<Value> {
-    is_found(frame, member).then(|| Value::GetAtt(Kind::DiscoveryEntry.id(&[member.name]), "Arn"))
+pub(super) fn registry_arn(named_stack: &NamedStack, named_service: NamedService) -> Option<Value> {
+    is_found(named_stack, named_service)
+        .then(|| Value::GetAtt(Kind::DiscoveryEntry.id(&[named_service.name]), "Arn"))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::frame::Frame;
 use super::logs;
+use super::named::NamedStack;
 use super::names::{Kind, Singleton};
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
 
@@ -48,21 +48,21 @@ struct Target {
     arn: Value,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    let Some(events) = &frame.stack.events else {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    let Some(events) = &named_stack.stack.events else {
         return;
     };
     // EventBridge may write to all log groups of this form, by a policy that Longshore's Terraform makes once: an
     // account has room for ten of them in a region (the Amazon CloudWatch Logs User Guide, "CloudWatch Logs
     // quotas").
-    let name = format!("/longshore/{}/events", frame.stack_name);
+    let name = format!("/longshore/{}/events", named_stack.stack_name);
     let group = logs::Name::One(Singleton::EventsLogGroup);
-    logs::add_group(frame, template, group, name, events.retention_in_days);
+    logs::add_group(named_stack, template, group, name, events.retention_in_days);
 
     let cluster = Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn");
-    let services = format!("service/{}/", part_of_sub(&frame.cluster_name));
+    let services = format!("service/{}/", part_of_sub(&named_stack.cluster_name));
     add_rule(
-        frame,
+        named_stack,
         template,
         (Singleton::EventsOfTasks, "tasks start and stop"),
         Pattern {
@@ -76,7 +76,7 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
         },
     );
     add_rule(
-        frame,
+        named_stack,
         template,
         (
             Singleton::EventsOfServices,
@@ -91,9 +91,9 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
             detail: None,
         },
     );
-    if frame
+    if named_stack
         .members()
-        .any(|member| frame.own_target_group(member).is_some())
+        .any(|named_service| named_stack.own_target_group(named_service).is_some())
     {
         // By the beginning of their names, which CloudFormation makes of the stack's and the logical id:
         // a list of them would soon be longer than a pattern may be.
@@ -103,7 +103,7 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
             Kind::TargetHealthAlarm.as_str()
         ));
         add_rule(
-            frame,
+            named_stack,
             template,
             (
                 Singleton::EventsOfTargetHealth,
@@ -117,9 +117,12 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
             },
         );
     }
-    if frame.members().any(|member| member.spec.scaling.is_some()) {
+    if named_stack
+        .members()
+        .any(|named_service| named_service.spec.scaling.is_some())
+    {
         add_rule(
-            frame,
+            named_stack,
             template,
             (Singleton::EventsOfScaling, "services scale"),
             Pattern {
@@ -137,11 +140,11 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
             },
         );
     }
-    if !frame.stack.capacity.is_empty() {
-        let groups = frame.stack.capacity.keys();
+    if !named_stack.stack.capacity.is_empty() {
+        let groups = named_stack.stack.capacity.keys();
         let groups = groups.map(|name| Value::Ref(Kind::AutoScalingGroup.id(&[name])));
         add_rule(
-            frame,
+            named_stack,
             template,
             (Singleton::EventsOfInstances, "instances start and stop"),
             Pattern {
@@ -163,14 +166,14 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
 }
 
 fn add_rule(
-    frame: &Frame,
+    named_stack: &NamedStack,
     template: &mut Template,
     (id, what): (Singleton, &str),
     event_pattern: Pattern,
 ) {
     let group = Singleton::EventsLogGroup.as_str();
     let rule = Rule {
-        description: format!("{}: {what}", frame.stack_name),
+        description: format!("{}: {what}", named_stack.stack_name),
         event_pattern,
         state: "ENABLED",
         targets: [Target {
@@ -179,7 +182,7 @@ fn add_rule(
                 "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{group}}}"
             )),
         }],
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     template.add_one(id, &rule);
 }

@@ -8,8 +8,8 @@ use longshore_policy::template::{TemplateContainer, TemplateService};
 
 use crate::spec::{ImagePolicy, Service};
 
-use super::frame::{Frame, Member};
 use super::image::Image;
+use super::named::{NamedService, NamedStack};
 
 /// How long a deployment may take where nothing is said, besides the bake times of its strategy.
 const DEADLINE_MINUTES: u32 = 30;
@@ -55,15 +55,15 @@ fn plain(mut task: OneOffTask) -> OneOffTask {
     task
 }
 
-pub(super) fn metadata(frame: &Frame, member: Member) -> TemplateService {
-    let spec = member.spec;
+pub(super) fn metadata(named_stack: &NamedStack, named_service: NamedService) -> TemplateService {
+    let spec = named_service.spec;
     let named =
         |policy: Option<&ImagePolicy>| policy.filter(|policy| policy.follows()).map(self::policy);
     let mut service = TemplateService {
         repository: repository(&spec.image),
-        cluster: frame.cluster_name.clone(),
-        ecs_service: frame.ecs_service_name(member),
-        container: member.container_name().to_owned(),
+        cluster: named_stack.cluster_name.clone(),
+        ecs_service: named_stack.ecs_service_name(named_service),
+        container: named_service.container_name().to_owned(),
         other_containers: Vec::new(),
         image_policy: named(Some(&spec.image_policy)),
         cpu_architecture: Some(spec.cpu_architecture),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::{LoadBalancer, Scheme, TargetGroup};
 
-use super::frame::{Frame, Member, group_id};
+use super::named::{NamedService, NamedStack, group_id};
 use super::names::{Kind, Singleton};
 use super::network::{Egress, Rule, SecurityGroup};
 use super::template::{Properties, Tag, Template, Value};
@@ -167,27 +167,38 @@ struct Matcher {
     http_code: Value,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    let Some(load_balancer) = &frame.stack.load_balancer else {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    let Some(load_balancer) = &named_stack.stack.load_balancer else {
         return;
     };
     if load_balancer.security_group_ids.is_empty() {
-        add_security_group(frame, template, load_balancer);
+        add_security_group(named_stack, template, load_balancer);
     }
-    add_load_balancer(frame, template, load_balancer);
-    add_listeners(frame, template, load_balancer);
-    for member in frame.members() {
-        if let Some(target_group) = frame.own_target_group(member) {
-            for kind in frame.own_target_groups(member) {
-                add_target_group(frame, template, load_balancer, member, target_group, *kind);
+    add_load_balancer(named_stack, template, load_balancer);
+    add_listeners(named_stack, template, load_balancer);
+    for named_service in named_stack.members() {
+        if let Some(target_group) = named_stack.own_target_group(named_service) {
+            for kind in named_stack.own_target_groups(named_service) {
+                add_target_group(
+                    named_stack,
+                    template,
+                    load_balancer,
+                    named_service,
+                    target_group,
+                    *kind,
+                );
             }
-            add_rule(frame, template, member, target_group);
-            add_egress(frame, template, member);
+            add_rule(named_stack, template, named_service, target_group);
+            add_egress(named_stack, template, named_service);
         }
     }
 }
 
-fn add_security_group(frame: &Frame, template: &mut Template, load_balancer: &LoadBalancer) {
+fn add_security_group(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    load_balancer: &LoadBalancer,
+) {
     let everybody = ["0.0.0.0/0".to_owned()];
     let cidrs = match (&load_balancer.ingress_cidr_ips, load_balancer.scheme) {
         (Some(cidrs), _) => cidrs.as_slice(),
@@ -206,8 +217,8 @@ fn add_security_group(frame: &Frame, template: &mut Template, load_balancer: &Lo
             ..Rule::tcp(*port)
         })
     });
-    let description = format!("The load balancer of {}", frame.stack_name);
-    let group = SecurityGroup::new(frame, description).with_ingress(ingress.collect());
+    let description = format!("The load balancer of {}", named_stack.stack_name);
+    let group = SecurityGroup::new(named_stack, description).with_ingress(ingress.collect());
     let resource = template.add_one(Singleton::LoadBalancerSecurityGroup, &group);
     if cidrs.iter().any(|cidr| cidr == "0.0.0.0/0") {
         resource.unchecked(
@@ -217,12 +228,12 @@ fn add_security_group(frame: &Frame, template: &mut Template, load_balancer: &Lo
     }
 }
 
-fn add_load_balancer(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
+fn add_load_balancer(named_stack: &NamedStack, template: &mut Template, spec: &LoadBalancer) {
     let existing = spec.security_group_ids.iter();
     let existing = existing.map(|id| Value::written(id));
     let protected = spec
         .deletion_protection
-        .unwrap_or_else(|| frame.stack.is_protected());
+        .unwrap_or_else(|| named_stack.stack.is_protected());
     let mut attributes = vec![
         attribute("idle_timeout.timeout_seconds", spec.idle_timeout),
         attribute("deletion_protection.enabled", protected),
@@ -234,7 +245,7 @@ fn add_load_balancer(frame: &Frame, template: &mut Template, spec: &LoadBalancer
             key: "access_logs.s3.bucket",
             value: Value::written(bucket),
         });
-        attributes.push(attribute("access_logs.s3.prefix", &frame.stack_name));
+        attributes.push(attribute("access_logs.s3.prefix", &named_stack.stack_name));
     }
     let load_balancer = ApplicationLoadBalancer {
         r#type: "application",
@@ -248,10 +259,10 @@ fn add_load_balancer(frame: &Frame, template: &mut Template, spec: &LoadBalancer
             .map(|id| Value::written(id))
             .collect(),
         security_groups: existing
-            .chain(frame.load_balancer_security_group())
+            .chain(named_stack.load_balancer_security_group())
             .collect(),
         load_balancer_attributes: attributes,
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     let resource = template.add_one(Singleton::LoadBalancer, &load_balancer);
     if spec.access_logs_bucket.is_none() {
@@ -262,7 +273,7 @@ fn add_load_balancer(frame: &Frame, template: &mut Template, spec: &LoadBalancer
     }
 }
 
-fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
+fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadBalancer) {
     let load_balancer_arn = || Value::Ref(Singleton::LoadBalancer.as_str().to_owned());
     let certificate = |arn: &String| Certificate {
         certificate_arn: Value::written(arn),
@@ -274,13 +285,13 @@ fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
         ssl_policy: None,
         certificates: None,
         default_actions: [action],
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     let Some((first, others)) = spec.certificate_arns.split_first() else {
         template
             .add_one(
                 Singleton::HttpListener,
-                &listener(80, "HTTP", default_action(frame)),
+                &listener(80, "HTTP", default_action(named_stack)),
             )
             .unchecked("CKV_AWS_2", "the stack file does not name a certificate")
             .unchecked("CKV_AWS_103", "the stack file does not name a certificate");
@@ -299,7 +310,7 @@ fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
     let https = Listener {
         ssl_policy: Some(Value::written(&spec.ssl_policy)),
         certificates: Some(vec![certificate(first)]),
-        ..listener(443, "HTTPS", default_action(frame))
+        ..listener(443, "HTTPS", default_action(named_stack))
     };
     template.add_one(Singleton::HttpsListener, &https);
     if !others.is_empty() {
@@ -312,13 +323,13 @@ fn add_listeners(frame: &Frame, template: &mut Template, spec: &LoadBalancer) {
 }
 
 /// What becomes of requests that no rule is for.
-fn default_action(frame: &Frame) -> Action {
-    let default = frame.members().find(|member| {
-        let target_group = frame.own_target_group(*member);
+fn default_action(named_stack: &NamedStack) -> Action {
+    let default = named_stack.members().find(|named_service| {
+        let target_group = named_stack.own_target_group(*named_service);
         target_group.is_some_and(|target_group| !is_conditional(target_group))
     });
     match default {
-        Some(member) => forward(member),
+        Some(named_service) => forward(named_service),
         None => Action {
             r#type: "fixed-response",
             fixed_response_config: Some(FixedResponse {
@@ -335,18 +346,18 @@ fn is_conditional(target_group: &TargetGroup) -> bool {
     !target_group.path_patterns.is_empty() || !target_group.host_headers.is_empty()
 }
 
-fn forward(member: Member) -> Action {
+fn forward(named_service: NamedService) -> Action {
     Action {
         r#type: "forward",
-        target_group_arn: Some(Value::Ref(Kind::TargetGroup.id(&[member.name]))),
+        target_group_arn: Some(Value::Ref(Kind::TargetGroup.id(&[named_service.name]))),
         ..Action::default()
     }
 }
 
 /// To the first target group; from then on ECS says to which.
-fn forward_to_one_of_two(member: Member) -> Action {
+fn forward_to_one_of_two(named_service: NamedService) -> Action {
     let to = |kind: Kind, weight| WeightedTargets {
-        target_group_arn: Value::Ref(kind.id(&[member.name])),
+        target_group_arn: Value::Ref(kind.id(&[named_service.name])),
         weight,
     };
     Action {
@@ -359,10 +370,10 @@ fn forward_to_one_of_two(member: Member) -> Action {
 }
 
 fn add_target_group(
-    frame: &Frame,
+    named_stack: &NamedStack,
     template: &mut Template,
     load_balancer: &LoadBalancer,
-    member: Member,
+    named_service: NamedService,
     spec: &TargetGroup,
     kind: Kind,
 ) {
@@ -383,10 +394,10 @@ fn add_target_group(
         attributes.push(attribute("stickiness.lb_cookie.duration_seconds", duration));
     }
     let targets = Targets {
-        vpc_id: Value::written(&frame.stack.network.vpc_id),
+        vpc_id: Value::written(&named_stack.stack.network.vpc_id),
         target_type: "ip",
         protocol: "HTTP",
-        port: member.port(),
+        port: named_service.port(),
         health_check_enabled: true,
         health_check_protocol: "HTTP",
         health_check_path: Value::written(&check.path),
@@ -398,9 +409,9 @@ fn add_target_group(
             http_code: Value::written(&check.matcher),
         },
         target_group_attributes: attributes,
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
-    template.add(kind, &[member.name], &targets);
+    template.add(kind, &[named_service.name], &targets);
 }
 
 /// The last place among a listener's rules.
@@ -408,12 +419,20 @@ pub(crate) const LAST_PRIORITY: u32 = 50_000;
 
 /// Whether the service's requests come by a rule. Where ECS moves requests, it changes a rule, and the
 /// listener's default is none that it takes: what no other service gets comes by the last rule, then.
-fn has_rule(member: Member, spec: &TargetGroup) -> bool {
-    is_conditional(spec) || member.shifts_requests()
+fn has_rule(named_service: NamedService, spec: &TargetGroup) -> bool {
+    is_conditional(spec) || named_service.shifts_requests()
 }
 
-fn add_rule(frame: &Frame, template: &mut Template, member: Member, spec: &TargetGroup) {
-    let Some(listener) = frame.listener().filter(|_| has_rule(member, spec)) else {
+fn add_rule(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    named_service: NamedService,
+    spec: &TargetGroup,
+) {
+    let Some(listener) = named_stack
+        .listener()
+        .filter(|_| has_rule(named_service, spec))
+    else {
         return;
     };
     let everything = Values {
@@ -435,34 +454,34 @@ fn add_rule(frame: &Frame, template: &mut Template, member: Member, spec: &Targe
         listener_arn: Value::Ref(listener.as_str().to_owned()),
         priority: spec.priority.or(Some(LAST_PRIORITY)),
         conditions: paths.into_iter().chain(hosts).collect(),
-        actions: [if member.shifts_requests() {
-            forward_to_one_of_two(member)
+        actions: [if named_service.shifts_requests() {
+            forward_to_one_of_two(named_service)
         } else {
-            forward(member)
+            forward(named_service)
         }],
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
-    template.add(Kind::ListenerRule, &[member.name], &rule);
+    template.add(Kind::ListenerRule, &[named_service.name], &rule);
 }
 
 /// Lets the load balancer reach the service.
-fn add_egress(frame: &Frame, template: &mut Template, member: Member) {
-    let Some(group) = frame.load_balancer_security_group() else {
+fn add_egress(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
+    let Some(group) = named_stack.load_balancer_security_group() else {
         return;
     };
-    let existing = member.spec.security_group_ids.iter();
-    let existing = existing.map(|id| (vec![member.name, id.as_str()], Value::written(id)));
-    let own = member.has_own_security_group().then(|| {
-        let id = group_id(Kind::SecurityGroup.id(&[member.name]));
-        (vec![member.name], id)
+    let existing = named_service.spec.security_group_ids.iter();
+    let existing = existing.map(|id| (vec![named_service.name, id.as_str()], Value::written(id)));
+    let own = named_service.has_own_security_group().then(|| {
+        let id = group_id(Kind::SecurityGroup.id(&[named_service.name]));
+        (vec![named_service.name], id)
     });
     for (names, destination) in existing.chain(own) {
         let egress = Egress {
             group_id: group.clone(),
             rule: Rule {
                 destination_security_group_id: Some(destination),
-                description: Some(Value::text(format!("Tasks of {}", member.name))),
-                ..Rule::tcp(member.port())
+                description: Some(Value::text(format!("Tasks of {}", named_service.name))),
+                ..Rule::tcp(named_service.port())
             },
         };
         template.add(Kind::LoadBalancerEgress, &names, &egress);
@@ -470,22 +489,24 @@ fn add_egress(frame: &Frame, template: &mut Template, member: Member) {
 }
 
 /// What must be there before the service's first task can be reached.
-pub(super) fn dependencies(frame: &Frame, member: Member) -> Vec<String> {
-    let (Some(target_group), Some(listener)) = (frame.own_target_group(member), frame.listener())
-    else {
+pub(super) fn dependencies(named_stack: &NamedStack, named_service: NamedService) -> Vec<String> {
+    let (Some(target_group), Some(listener)) = (
+        named_stack.own_target_group(named_service),
+        named_stack.listener(),
+    ) else {
         return Vec::new();
     };
     // A target group can be used only once a listener sends to it.
     let mut ids = vec![listener.as_str().to_owned()];
     // Where ECS changes the rule, the service itself names it.
-    if is_conditional(target_group) && !member.shifts_requests() {
-        ids.push(Kind::ListenerRule.id(&[member.name]));
+    if is_conditional(target_group) && !named_service.shifts_requests() {
+        ids.push(Kind::ListenerRule.id(&[named_service.name]));
     }
-    if frame.load_balancer_security_group().is_some() {
-        let existing = member.spec.security_group_ids.iter();
-        ids.extend(existing.map(|id| Kind::LoadBalancerEgress.id(&[member.name, id])));
-        if member.has_own_security_group() {
-            ids.push(Kind::LoadBalancerEgress.id(&[member.name]));
+    if named_stack.load_balancer_security_group().is_some() {
+        let existing = named_service.spec.security_group_ids.iter();
+        ids.extend(existing.map(|id| Kind::LoadBalancerEgress.id(&[named_service.name, id])));
+        if named_service.has_own_security_group() {
+            ids.push(Kind::LoadBalancerEgress.id(&[named_service.name]));
         }
     }
     ids

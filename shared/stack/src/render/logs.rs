@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::LogEncryption;
 
-use super::frame::Frame;
+use super::named::NamedStack;
 use super::names::{Kind, Singleton};
 use super::policy::{Document, Principal, Statement};
 use super::template::{Policy, Properties, Tag, Template, Value};
@@ -52,25 +52,31 @@ pub(super) enum Name<'a> {
     One(Singleton),
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    if frame.stack.logs.encryption == LogEncryption::StackKey {
-        key(frame, template);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    if named_stack.stack.logs.encryption == LogEncryption::StackKey {
+        key(named_stack, template);
     }
-    for member in frame.members() {
-        let name = frame.log_group_name(member);
-        add_group(frame, template, Name::Service(member.name), name, None);
+    for named_service in named_stack.members() {
+        let name = named_stack.log_group_name(named_service);
+        add_group(
+            named_stack,
+            template,
+            Name::Service(named_service.name),
+            name,
+            None,
+        );
     }
 }
 
 /// Adds a log group that stays when the stack goes, since logs are read after that, too.
 pub(super) fn add_group(
-    frame: &Frame,
+    named_stack: &NamedStack,
     template: &mut Template,
     of: Name,
     log_group_name: String,
     retention_in_days: Option<u32>,
 ) {
-    let logs = &frame.stack.logs;
+    let logs = &named_stack.stack.logs;
     let group = LogGroup {
         log_group_name,
         retention_in_days: retention_in_days.unwrap_or(logs.retention_in_days),
@@ -81,7 +87,7 @@ pub(super) fn add_group(
             }
             LogEncryption::KmsKey => logs.kms_key_id.as_deref().map(Value::written),
         },
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     let resource = match of {
         Name::Service(name) => template.add(Kind::LogGroup, &[name], &group),
@@ -96,16 +102,16 @@ pub(super) fn add_group(
     }
 }
 
-fn key(frame: &Frame, template: &mut Template) {
+fn key(named_stack: &NamedStack, template: &mut Template) {
     let groups = ["ecs", "longshore"].map(|prefix| {
         Value::sub(format!(
             "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/{prefix}/{}/*",
-            frame.stack_name
+            named_stack.stack_name
         ))
     });
     let account = Value::sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
     let key = Key {
-        description: format!("Logs of {}", frame.stack_name),
+        description: format!("Logs of {}", named_stack.stack_name),
         enable_key_rotation: true,
         key_policy: Document::of([
             // As KMS has it by default: who may do what with the key is said by the account's policies.
@@ -127,14 +133,14 @@ fn key(frame: &Frame, template: &mut Template) {
             .on(["*".into()])
             .when("ArnLike", "kms:EncryptionContext:aws:logs:arn", groups),
         ]),
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     // Logs that stay can be read only while their key stays.
     template
         .add_one(Singleton::LogsKey, &key)
         .policies(Policy::RetainExceptOnCreate, Policy::Retain);
     let alias = Alias {
-        alias_name: format!("alias/longshore/{}/logs", frame.stack_name),
+        alias_name: format!("alias/longshore/{}/logs", named_stack.stack_name),
         target_key_id: Value::Ref(Singleton::LogsKey.as_str().to_owned()),
     };
     template.add_one(Singleton::LogsKeyAlias, &alias);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::template::{Number, Properties, Tag, Value};
 
@@ -47,13 +47,18 @@ impl Metric {
     }
 
     /// One that ECS has of each service, `CPUUtilization` or `MemoryUtilization`.
-    pub(super) fn of_service(name: &str, member: Member) -> Self {
-        Self::new("AWS/ECS", name, "Average", service_dimensions(member))
+    pub(super) fn of_service(name: &str, named_service: NamedService) -> Self {
+        Self::new(
+            "AWS/ECS",
+            name,
+            "Average",
+            service_dimensions(named_service),
+        )
     }
 
     /// One that Container Insights has of each service.
-    pub(super) fn of_insights(name: &str, member: Member) -> Self {
-        let dimensions = service_dimensions(member);
+    pub(super) fn of_insights(name: &str, named_service: NamedService) -> Self {
+        let dimensions = service_dimensions(named_service);
         Self::new("ECS/ContainerInsights", name, "Average", dimensions)
     }
 
@@ -61,11 +66,11 @@ impl Metric {
     pub(super) fn of_targets(
         name: &str,
         statistic: &'static str,
-        member: Member,
+        named_service: NamedService,
         target_group: Kind,
     ) -> Self {
         let balancer = Singleton::LoadBalancer.as_str().to_owned();
-        let targets = target_group.id(&[member.name]);
+        let targets = target_group.id(&[named_service.name]);
         let dimensions = vec![
             Dimension::new(
                 "LoadBalancer",
@@ -102,8 +107,8 @@ fn cluster() -> Value {
     Value::Ref(Singleton::Cluster.as_str().to_owned())
 }
 
-fn service_dimensions(member: Member) -> Vec<Dimension> {
-    let service = Value::GetAtt(Kind::Service.id(&[member.name]), "Name");
+fn service_dimensions(named_service: NamedService) -> Vec<Dimension> {
+    let service = Value::GetAtt(Kind::Service.id(&[named_service.name]), "Name");
     vec![
         Dimension::new("ClusterName", cluster()),
         Dimension::new("ServiceName", service),
@@ -192,14 +197,14 @@ impl Watched {
     /// A metric that the load balancer has of each target group, over all of a service's own: ECS may move
     /// requests from one to the other.
     pub(super) fn targets(
-        frame: &Frame,
+        named_stack: &NamedStack,
         name: &str,
         statistic: &'static str,
         label: &'static str,
-        member: Member,
+        named_service: NamedService,
     ) -> Self {
-        let metric = |group| Metric::of_targets(name, statistic, member, group);
-        if !frame.has_two_target_groups(member) {
+        let metric = |group| Metric::of_targets(name, statistic, named_service, group);
+        if !named_stack.has_two_target_groups(named_service) {
             return Self::One(metric(Kind::TargetGroup));
         }
         let metrics = [
@@ -220,7 +225,7 @@ impl Watched {
 
 impl Alarm {
     pub(super) fn new(
-        frame: &Frame,
+        named_stack: &NamedStack,
         alarm_description: String,
         watched: Watched,
         threshold: Threshold,
@@ -245,7 +250,7 @@ impl Alarm {
             treat_missing_data: "notBreaching",
             alarm_actions: None,
             ok_actions: None,
-            tags: frame.tags(),
+            tags: named_stack.tags(),
         };
         match watched {
             Watched::One(metric) => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::spec::{BottleDeletion, BottleSync};
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::policy::{InlinePolicy, Statement};
 use super::roles::Role;
@@ -83,11 +83,11 @@ struct Share<'a> {
 
 impl<'a> Metadata<'a> {
     /// Nothing for a stack without a mirror.
-    pub(super) fn of(frame: &Frame<'a>) -> Option<Self> {
-        let mirror = frame.stack.bottle_sync.as_ref()?;
-        let member = worker(frame);
-        let max_tasks = member.map_or(1, |member| {
-            let scaling = member.spec.scaling.as_ref();
+    pub(super) fn of(named_stack: &NamedStack<'a>) -> Option<Self> {
+        let mirror = named_stack.stack.bottle_sync.as_ref()?;
+        let named_service = worker(named_stack);
+        let max_tasks = named_service.map_or(1, |named_service| {
+            let scaling = named_service.spec.scaling.as_ref();
             scaling.map_or(MOST_TASKS, |scaling| scaling.max_capacity)
         });
         let settings = Settings {
@@ -106,7 +106,7 @@ impl<'a> Metadata<'a> {
             max_tasks,
             raised_throughput_in_mibps: mirror.raised_throughput_in_mibps,
         };
-        let tasks = member.map(|Member { name, spec }| Tasks {
+        let tasks = named_service.map(|NamedService { name, spec }| Tasks {
             service: name,
             cpu: spec.cpu,
             memory: spec.memory,
@@ -134,24 +134,29 @@ fn deletion(spec: &BottleDeletion) -> Deletion {
 }
 
 /// The service whose tasks work for the mirror.
-fn worker<'a>(frame: &Frame<'a>) -> Option<Member<'a>> {
-    let name = frame.stack.bottle_sync.as_ref()?.service.as_deref()?;
-    frame.members().find(|member| member.name == name)
+fn worker<'a>(named_stack: &NamedStack<'a>) -> Option<NamedService<'a>> {
+    let name = named_stack.stack.bottle_sync.as_ref()?.service.as_deref()?;
+    named_stack
+        .members()
+        .find(|named_service| named_service.name == name)
 }
 
 /// The mirror, if this service's tasks work for it.
-fn mirror_of<'a>(frame: &Frame<'a>, member: Member) -> Option<&'a BottleSync> {
-    let mirror = frame.stack.bottle_sync.as_ref()?;
-    (mirror.service.as_deref() == Some(member.name)).then_some(mirror)
+fn mirror_of<'a>(
+    named_stack: &NamedStack<'a>,
+    named_service: NamedService,
+) -> Option<&'a BottleSync> {
+    let mirror = named_stack.stack.bottle_sync.as_ref()?;
+    (mirror.service.as_deref() == Some(named_service.name)).then_some(mirror)
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    let Some(mirror) = &frame.stack.bottle_sync else {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    let Some(mirror) = &named_stack.stack.bottle_sync else {
         return;
     };
-    add_outputs(frame, template, mirror);
+    add_outputs(named_stack, template, mirror);
     if let Some(expression) = &mirror.schedule_expression {
-        add_schedule(frame, template, mirror, expression);
+        add_schedule(named_stack, template, mirror, expression);
     }
 }
 
@@ -164,29 +169,29 @@ fn bucket_arn(mirror: &BottleSync) -> Value {
 }
 
 /// What `sync` needs to know of what AWS has made.
-fn add_outputs(frame: &Frame, template: &mut Template, mirror: &BottleSync) {
+fn add_outputs(named_stack: &NamedStack, template: &mut Template, mirror: &BottleSync) {
     let mut add = |name: &str, value| template.add_output(name.to_owned(), value);
     add("BottleSyncBucketName", bucket(mirror));
-    let Some(member) = worker(frame) else {
+    let Some(named_service) = worker(named_stack) else {
         return;
     };
     let cluster = Singleton::Cluster.as_str().to_owned();
     add("BottleSyncClusterArn", Value::GetAtt(cluster, "Arn"));
     add(
         "BottleSyncTaskDefinitionFamily",
-        Value::written(&frame.family(member)),
+        Value::written(&named_stack.family(named_service)),
     );
     add(
         "BottleSyncContainerName",
-        Value::written(member.container_name()),
+        Value::written(named_service.container_name()),
     );
-    let subnets = frame.subnet_ids(member.spec.subnet_ids.as_ref());
+    let subnets = named_stack.subnet_ids(named_service.spec.subnet_ids.as_ref());
     add("BottleSyncSubnetIds", joined(subnets));
     add(
         "BottleSyncSecurityGroupIds",
-        joined(member.security_groups()),
+        joined(named_service.security_groups()),
     );
-    if let Some(file_system) = file_system(member) {
+    if let Some(file_system) = file_system(named_service) {
         add(
             "BottleSyncFileSystemId",
             Value::Ref(Kind::FileSystem.id(&[file_system])),
@@ -199,15 +204,20 @@ fn joined(values: Vec<Value>) -> Value {
 }
 
 /// The file system that the container finds at `EFS_MOUNT_PATH`: the only one that it mounts.
-fn file_system(member: Member<'_>) -> Option<&str> {
-    let mounts = member.spec.mount_points.iter();
+fn file_system(named_service: NamedService<'_>) -> Option<&str> {
+    let mounts = named_service.spec.mount_points.iter();
     let mut mounted = mounts.filter_map(|mount| mount.file_system.as_deref());
     let first = mounted.next()?;
     mounted.next().is_none().then_some(first)
 }
 
 /// Wakes `sync` by its name, since it is not of this stack. It refuses any field that it does not know.
-fn add_schedule(frame: &Frame, template: &mut Template, mirror: &BottleSync, expression: &str) {
+fn add_schedule(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    mirror: &BottleSync,
+    expression: &str,
+) {
     let function = Value::sub(format!(
         "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{}",
         part_of_sub(&mirror.function_name)
@@ -219,12 +229,12 @@ fn add_schedule(frame: &Frame, template: &mut Template, mirror: &BottleSync, exp
     )];
     let role = Role {
         policies: InlinePolicy::of("wake", statements),
-        ..Role::new(frame, &["scheduler.amazonaws.com"])
+        ..Role::new(named_stack, &["scheduler.amazonaws.com"])
     };
     template.add_one(Singleton::BottleSyncSchedulingRole, &role);
     let input = json(&Input {
         action: "run",
-        stack: &frame.stack_name,
+        stack: &named_stack.stack_name,
         schedule_arn: "<aws.scheduler.schedule-arn>",
         scheduled_time: "<aws.scheduler.scheduled-time>",
         execution_id: "<aws.scheduler.execution-id>",
@@ -232,7 +242,7 @@ fn add_schedule(frame: &Frame, template: &mut Template, mirror: &BottleSync, exp
     });
     let role_id = Singleton::BottleSyncSchedulingRole.as_str().to_owned();
     let schedule = SchedulerSchedule {
-        description: format!("brings the mirror of {} up to date", frame.stack_name),
+        description: format!("brings the mirror of {} up to date", named_stack.stack_name),
         schedule_expression: Value::written(expression),
         schedule_expression_timezone: Value::written(&mirror.schedule_expression_timezone),
         flexible_time_window: FlexibleTimeWindow { mode: "OFF" },
@@ -261,8 +271,8 @@ struct Input<'a> {
 
 /// What the tasks of this service need to bring files into the mirror, if they work for it: no file is
 /// deleted by a task, and nothing of the bucket itself is changed.
-pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
-    let Some(mirror) = mirror_of(frame, member) else {
+pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
+    let Some(mirror) = mirror_of(named_stack, named_service) else {
         return Vec::new();
     };
     let objects = Value::sub(format!("${{{}.Arn}}/*", Kind::Bucket.id(&[&mirror.bucket])));
@@ -291,9 +301,12 @@ pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
 }
 
 /// What the containers of this service find in their environment, if they work for the mirror.
-pub(super) fn environment(frame: &Frame, member: Member) -> BTreeMap<&'static str, Value> {
+pub(super) fn environment(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+) -> BTreeMap<&'static str, Value> {
     let mut values = BTreeMap::new();
-    if let Some(mirror) = mirror_of(frame, member) {
+    if let Some(mirror) = mirror_of(named_stack, named_service) {
         values.insert("S3_BUCKET_NAME", bucket(mirror));
         values.insert("EVENT_BUS_NAME", Value::written(&mirror.event_bus_name));
         if !mirror.private_hosts.is_empty() {

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::spec::{SecurityGroupRule, TrafficType};
 
-use super::frame::{Frame, Member};
 use super::logs;
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::policy::{InlinePolicy, Statement};
 use super::roles::Role;
@@ -27,10 +27,10 @@ impl Properties for SecurityGroup {
 
 impl SecurityGroup {
     /// One that lets nothing in and nothing out.
-    pub(super) fn new(frame: &Frame, group_description: String) -> Self {
+    pub(super) fn new(named_stack: &NamedStack, group_description: String) -> Self {
         Self {
             group_description,
-            vpc_id: Value::written(&frame.stack.network.vpc_id),
+            vpc_id: Value::written(&named_stack.stack.network.vpc_id),
             security_group_ingress: None,
             // Without any rule, EC2 would let everything out. This one lets out what nobody sends.
             security_group_egress: vec![Rule {
@@ -40,7 +40,7 @@ impl SecurityGroup {
                 description: Some("Nothing".into()),
                 ..Rule::of("icmp")
             }],
-            tags: frame.tags(),
+            tags: named_stack.tags(),
         }
     }
 
@@ -192,32 +192,35 @@ impl Properties for FlowLog {
     const TYPE: &'static str = "AWS::EC2::FlowLog";
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for member in frame.members() {
-        if member.has_own_security_group() {
-            service_group(frame, template, member);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for named_service in named_stack.members() {
+        if named_service.has_own_security_group() {
+            service_group(named_stack, template, named_service);
         }
     }
-    flow_logs(frame, template);
+    flow_logs(named_stack, template);
 }
 
-fn service_group(frame: &Frame, template: &mut Template, member: Member) {
-    let spec = member.spec;
+fn service_group(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
+    let spec = named_service.spec;
     let written = spec.security_group.as_ref();
     let mut ingress: Vec<Rule> = written
         .iter()
         .flat_map(|group| &group.ingress)
         .map(|rule| Rule::written(rule, Direction::In, spec.container_port))
         .collect();
-    if frame.own_target_group(member).is_some() {
-        ingress.extend(load_balancer_groups(frame).map(|group| Rule {
+    if named_stack.own_target_group(named_service).is_some() {
+        ingress.extend(load_balancer_groups(named_stack).map(|group| Rule {
             source_security_group_id: Some(group),
             description: Some("The load balancer".into()),
-            ..Rule::tcp(member.port())
+            ..Rule::tcp(named_service.port())
         }));
     }
-    let description = format!("Tasks of {} of {}", member.name, frame.stack_name);
-    let group = SecurityGroup::new(frame, description).with_ingress(ingress);
+    let description = format!(
+        "Tasks of {} of {}",
+        named_service.name, named_stack.stack_name
+    );
+    let group = SecurityGroup::new(named_stack, description).with_ingress(ingress);
     let group = match written.and_then(|group| group.egress.as_ref()) {
         Some(rules) => group.with_egress(
             rules
@@ -227,27 +230,27 @@ fn service_group(frame: &Frame, template: &mut Template, member: Member) {
         ),
         None => group.with_all_egress(),
     };
-    template.add(Kind::SecurityGroup, &[member.name], &group);
+    template.add(Kind::SecurityGroup, &[named_service.name], &group);
 }
 
-fn load_balancer_groups(frame: &Frame) -> impl Iterator<Item = Value> {
-    let existing = frame.stack.load_balancer.iter();
+fn load_balancer_groups(named_stack: &NamedStack) -> impl Iterator<Item = Value> {
+    let existing = named_stack.stack.load_balancer.iter();
     let existing = existing.flat_map(|load_balancer| &load_balancer.security_group_ids);
     let existing = existing.map(|id| Value::written(id));
-    existing.chain(frame.load_balancer_security_group())
+    existing.chain(named_stack.load_balancer_security_group())
 }
 
-fn flow_logs(frame: &Frame, template: &mut Template) {
-    let Some(flow_logs) = &frame.stack.network.flow_logs else {
+fn flow_logs(named_stack: &NamedStack, template: &mut Template) {
+    let Some(flow_logs) = &named_stack.stack.network.flow_logs else {
         return;
     };
-    let name = format!("/longshore/{}/flow-logs", frame.stack_name);
+    let name = format!("/longshore/{}/flow-logs", named_stack.stack_name);
     let streams = Value::sub(format!(
         "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{}:*",
         part_of_sub(&name)
     ));
     logs::add_group(
-        frame,
+        named_stack,
         template,
         logs::Name::One(Singleton::FlowLogsLogGroup),
         name,
@@ -270,11 +273,11 @@ fn flow_logs(frame: &Frame, template: &mut Template) {
                 Statement::allow("Find", ["logs:DescribeLogGroups"], ["*".into()]),
             ],
         ),
-        ..Role::new(frame, &["vpc-flow-logs.amazonaws.com"])
+        ..Role::new(named_stack, &["vpc-flow-logs.amazonaws.com"])
     };
     template.add_one(Singleton::FlowLogsRole, &role);
     let flow_log = FlowLog {
-        resource_id: Value::written(&frame.stack.network.vpc_id),
+        resource_id: Value::written(&named_stack.stack.network.vpc_id),
         resource_type: "VPC",
         traffic_type: match flow_logs.traffic_type {
             TrafficType::Accept => "ACCEPT",
@@ -287,7 +290,7 @@ fn flow_logs(frame: &Frame, template: &mut Template) {
             Singleton::FlowLogsRole.as_str().to_owned(),
             "Arn",
         ),
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
     template.add_one(Singleton::FlowLog, &flow_log);
 }

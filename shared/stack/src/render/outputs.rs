@@ -2,7 +2,7 @@
 
 use crate::outputs::{OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE};
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton, logical_id};
 use super::scaling;
 use super::template::{Template, Value};
@@ -14,14 +14,14 @@ const MOST_SERVICES_IN_FULL: usize = 18;
 /// How long an output's value may be.
 const LONGEST_VALUE: usize = 1024;
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    of_stack(frame, template);
-    let stack = frame.stack;
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    of_stack(named_stack, template);
+    let stack = named_stack.stack;
     add_list(template, "Services", stack.services.keys().cloned());
-    for member in frame.members() {
+    for named_service in named_stack.members() {
         for (name, output) in OF_SERVICE {
-            if let Some(value) = of_service(frame, member, name) {
-                template.add_output(format!("{output}{}", logical_id(member.name)), value);
+            if let Some(value) = of_service(named_stack, named_service, name) {
+                template.add_output(format!("{output}{}", logical_id(named_service.name)), value);
             }
         }
     }
@@ -66,27 +66,27 @@ pub(super) fn render(frame: &Frame, template: &mut Template) {
     }
 }
 
-fn of_stack(frame: &Frame, template: &mut Template) {
+fn of_stack(named_stack: &NamedStack, template: &mut Template) {
     let mut add = |name: &str, value| template.add_output(name.to_owned(), value);
     let id = |one: Singleton| one.as_str().to_owned();
     add("ClusterName", Value::Ref(id(Singleton::Cluster)));
     add("ClusterArn", Value::GetAtt(id(Singleton::Cluster), "Arn"));
-    if frame.stack.load_balancer.is_some() {
+    if named_stack.stack.load_balancer.is_some() {
         let of = |attribute| Value::GetAtt(id(Singleton::LoadBalancer), attribute);
         add("LoadBalancerArn", Value::Ref(id(Singleton::LoadBalancer)));
         add("LoadBalancerDnsName", of("DNSName"));
         add("LoadBalancerZoneId", of("CanonicalHostedZoneID"));
     }
-    if let Some(group) = frame.load_balancer_security_group() {
+    if let Some(group) = named_stack.load_balancer_security_group() {
         add("LoadBalancerSecurityGroupId", group);
     }
-    if frame.stack.service_discovery.is_some() {
+    if named_stack.stack.service_discovery.is_some() {
         add(
             "NamespaceId",
             Value::GetAtt(id(Singleton::DiscoveryNamespace), "Id"),
         );
     }
-    if frame.stack.events.is_some() {
+    if named_stack.stack.events.is_some() {
         add(
             "EventsLogGroupName",
             Value::Ref(id(Singleton::EventsLogGroup)),
@@ -95,36 +95,39 @@ fn of_stack(frame: &Frame, template: &mut Template) {
 }
 
 /// The value of a service's output, where it has one of its own.
-fn of_service(frame: &Frame, member: Member, name: &str) -> Option<Value> {
-    let services = frame.stack.services.len();
+fn of_service(named_stack: &NamedStack, named_service: NamedService, name: &str) -> Option<Value> {
+    let services = named_stack.stack.services.len();
     let only = services == 1;
     let in_full = services <= MOST_SERVICES_IN_FULL;
-    let service = || Kind::Service.id(&[member.name]);
-    let log_group = || Kind::LogGroup.id(&[member.name]);
-    let task_definition = || Value::Ref(Kind::TaskDefinition.id(&[member.name]));
+    let service = || Kind::Service.id(&[named_service.name]);
+    let log_group = || Kind::LogGroup.id(&[named_service.name]);
+    let task_definition = || Value::Ref(Kind::TaskDefinition.id(&[named_service.name]));
     match name {
         "service_arn" => Some(Value::Ref(service())),
         "task_definition_arn" => Some(task_definition()),
 
         // Where it is not said, it is the service's name.
-        "container_name" if in_full => (only || member.container_name() != member.name)
-            .then(|| Value::written(member.container_name())),
+        "container_name" if in_full => (only
+            || named_service.container_name() != named_service.name)
+            .then(|| Value::written(named_service.container_name())),
         // Without the `:*` that CloudFormation puts at its end.
         "log_group_arn" if in_full => Some(Value::sub(format!(
             "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{}}}",
             log_group()
         ))),
-        "security_group_id" if in_full => member.security_groups().into_iter().next_back(),
-        "task_execution_role_arn" if in_full => Some(member.execution_role_arn()),
-        "task_role_arn" if in_full => Some(member.task_role_arn()),
-        "target_group_arn" if in_full => frame.target_group_arn(member),
+        "security_group_id" if in_full => named_service.security_groups().into_iter().next_back(),
+        "task_execution_role_arn" if in_full => Some(named_service.execution_role_arn()),
+        "task_role_arn" if in_full => Some(named_service.task_role_arn()),
+        "target_group_arn" if in_full => named_stack.target_group_arn(named_service),
         "auto_scaling_target_resource_id" if in_full => {
-            let scaling = member.spec.scaling.as_ref();
-            scaling.map(|_| scaling::resource_id(member))
+            let scaling = named_service.spec.scaling.as_ref();
+            scaling.map(|_| scaling::resource_id(named_service))
         }
 
         "service_name" if only => Some(Value::GetAtt(service(), "Name")),
-        "task_definition_family" if only => Some(Value::written(&frame.family(member))),
+        "task_definition_family" if only => {
+            Some(Value::written(&named_stack.family(named_service)))
+        }
         // `arn:aws:ecs:<region>:<account>:task-definition/<family>:<revision>`
         "task_definition_revision" if only => Some(task_definition().part(6, ":")),
         "log_group_name" if only => Some(Value::Ref(log_group())),

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::spec::{Effect, Service};
 
-use super::frame::{Frame, Member};
 use super::image::Image;
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::policy::{Document, InlinePolicy, Principal, Statement};
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
@@ -33,14 +33,14 @@ impl Properties for Role {
 
 impl Role {
     /// A role that may do nothing and that these AWS services take on for this account.
-    pub(super) fn new(frame: &Frame, services: &[&str]) -> Self {
+    pub(super) fn new(named_stack: &NamedStack, services: &[&str]) -> Self {
         Self {
             path: PATH,
-            permissions_boundary: frame.context.permissions_boundary_arn.clone(),
+            permissions_boundary: named_stack.context.permissions_boundary_arn.clone(),
             assume_role_policy_document: Document::of([trust(services)]),
             managed_policy_arns: None,
             policies: None,
-            tags: frame.tags(),
+            tags: named_stack.tags(),
         }
     }
 }
@@ -61,41 +61,46 @@ fn trust(services: &[&str]) -> Statement {
     }
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    if frame
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    if named_stack
         .members()
-        .any(|member| frame.has_two_target_groups(member))
+        .any(|named_service| named_stack.has_two_target_groups(named_service))
     {
         let policy = "arn:${AWS::Partition}:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers";
         let role = Role {
             managed_policy_arns: Some(vec![Value::sub(policy)]),
-            ..Role::new(frame, &["ecs.amazonaws.com"])
+            ..Role::new(named_stack, &["ecs.amazonaws.com"])
         };
         template.add_one(Singleton::InfrastructureRole, &role);
     }
-    for member in frame.members() {
-        if member.spec.execution_role_arn.is_none() {
+    for named_service in named_stack.members() {
+        if named_service.spec.execution_role_arn.is_none() {
             let role = Role {
-                managed_policy_arns: Value::all_written(&member.spec.execution_role_policy_arns),
-                policies: InlinePolicy::of("start", execution_statements(frame, member)),
-                ..Role::new(frame, &["ecs-tasks.amazonaws.com"])
+                managed_policy_arns: Value::all_written(
+                    &named_service.spec.execution_role_policy_arns,
+                ),
+                policies: InlinePolicy::of(
+                    "start",
+                    execution_statements(named_stack, named_service),
+                ),
+                ..Role::new(named_stack, &["ecs-tasks.amazonaws.com"])
             };
-            template.add(Kind::ExecutionRole, &[member.name], &role);
+            template.add(Kind::ExecutionRole, &[named_service.name], &role);
         }
-        if member.spec.task_role_arn.is_none() {
+        if named_service.spec.task_role_arn.is_none() {
             let role = Role {
-                managed_policy_arns: Value::all_written(&member.spec.task_role_policy_arns),
-                policies: InlinePolicy::of("task", task_statements(frame, member)),
-                ..Role::new(frame, &["ecs-tasks.amazonaws.com"])
+                managed_policy_arns: Value::all_written(&named_service.spec.task_role_policy_arns),
+                policies: InlinePolicy::of("task", task_statements(named_stack, named_service)),
+                ..Role::new(named_stack, &["ecs-tasks.amazonaws.com"])
             };
-            template.add(Kind::TaskRole, &[member.name], &role);
+            template.add(Kind::TaskRole, &[named_service.name], &role);
         }
     }
 }
 
-fn execution_statements(frame: &Frame, member: Member) -> Vec<Statement> {
-    let mut statements = pull_statements(frame, member);
-    let log_group = part_of_sub(&frame.log_group_name(member));
+fn execution_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
+    let mut statements = pull_statements(named_stack, named_service);
+    let log_group = part_of_sub(&named_stack.log_group_name(named_service));
     let arn = format!(
         "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{log_group}"
     );
@@ -104,15 +109,20 @@ fn execution_statements(frame: &Frame, member: Member) -> Vec<Statement> {
         ["logs:CreateLogStream", "logs:PutLogEvents"],
         [Value::sub(format!("{arn}:log-stream:*"))],
     ));
-    statements.extend(secrets::statements(frame, member));
+    statements.extend(secrets::statements(named_stack, named_service));
     statements
 }
 
-fn pull_statements(frame: &Frame, member: Member) -> Vec<Statement> {
+fn pull_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
     // The repositories of the stack file too, because the next push comes from there.
-    let repositories: BTreeSet<String> = member
+    let repositories: BTreeSet<String> = named_service
         .containers()
-        .flat_map(|container| [Some(container.image), frame.carried(member, container)])
+        .flat_map(|container| {
+            [
+                Some(container.image),
+                named_stack.preserved(named_service, container),
+            ]
+        })
         .flatten()
         .filter_map(|image| Image::of(image).repository_arn())
         .collect();
@@ -136,8 +146,8 @@ fn pull_statements(frame: &Frame, member: Member) -> Vec<Statement> {
     ]
 }
 
-fn task_statements(frame: &Frame, member: Member) -> Vec<Statement> {
-    let spec: &Service = member.spec;
+fn task_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
+    let spec: &Service = named_service.spec;
     let mut statements: Vec<Statement> = spec
         .task_role_statements
         .iter()
@@ -149,8 +159,8 @@ fn task_statements(frame: &Frame, member: Member) -> Vec<Statement> {
             Statement::written(effect, &statement.actions, &statement.resources)
         })
         .collect();
-    statements.extend(storage::statements(frame, member));
-    statements.extend(mirror::statements(frame, member));
+    statements.extend(storage::statements(named_stack, named_service));
+    statements.extend(mirror::statements(named_stack, named_service));
     if spec.enable_execute_command {
         // The channels of ECS Exec have no resource.
         statements.push(Statement::allow(

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::spec::{CustomMetric, Scaling, Statistic};
 
-use super::frame::{Frame, Member, scales_by_steps};
 use super::metric::{Alarm, Dimension, Expression, Metric, Threshold, Watched};
+use super::named::{NamedService, NamedStack, scales_by_steps};
 use super::names::Kind;
 use super::template::{Number, Properties, Tag, Template, Value};
 
@@ -100,44 +100,53 @@ enum Tracking<'a> {
     Customized(&'a CustomMetric),
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for member in frame.members() {
-        let Some(scaling) = &member.spec.scaling else {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for named_service in named_stack.members() {
+        let Some(scaling) = &named_service.spec.scaling else {
             continue;
         };
-        add_scalable_target(frame, template, member, scaling);
-        let targets = targets(frame, member, scaling);
+        add_scalable_target(named_stack, template, named_service, scaling);
+        let targets = targets(named_stack, named_service, scaling);
         if scales_by_steps(scaling) {
-            add_steps(frame, template, member, scaling, targets);
+            add_steps(named_stack, template, named_service, scaling, targets);
         } else {
             for target in targets {
-                add_tracking(template, member, scaling, target);
+                add_tracking(template, named_service, scaling, target);
             }
         }
     }
 }
 
-fn add_scalable_target(frame: &Frame, template: &mut Template, member: Member, scaling: &Scaling) {
+fn add_scalable_target(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    named_service: NamedService,
+    scaling: &Scaling,
+) {
     let target = ScalableTarget {
         service_namespace: "ecs",
         scalable_dimension: "ecs:service:DesiredCount",
-        resource_id: resource_id(member),
+        resource_id: resource_id(named_service),
         min_capacity: scaling.min_capacity,
         max_capacity: scaling.max_capacity,
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
-    template.add(Kind::ScalableTarget, &[member.name], &target);
+    template.add(Kind::ScalableTarget, &[named_service.name], &target);
 }
 
 /// By which Application Auto Scaling knows the service.
-pub(super) fn resource_id(member: Member) -> Value {
+pub(super) fn resource_id(named_service: NamedService) -> Value {
     Value::sub(format!(
         "service/${{Cluster}}/${{{}.Name}}",
-        Kind::Service.id(&[member.name])
+        Kind::Service.id(&[named_service.name])
     ))
 }
 
-fn targets<'a>(frame: &Frame, member: Member<'a>, scaling: &'a Scaling) -> Vec<Target<'a>> {
+fn targets<'a>(
+    named_stack: &NamedStack,
+    named_service: NamedService<'a>,
+    scaling: &'a Scaling,
+) -> Vec<Target<'a>> {
     let predefined = |value: Option<f64>, word: &'static str, metric, tracking| {
         value.map(|value| Target {
             word: word.to_owned(),
@@ -150,13 +159,13 @@ fn targets<'a>(frame: &Frame, member: Member<'a>, scaling: &'a Scaling) -> Vec<T
     let cpu = predefined(
         scaling.target_cpu_utilization,
         "cpu",
-        Metric::of_service("CPUUtilization", member),
+        Metric::of_service("CPUUtilization", named_service),
         Tracking::Predefined(Kind::CpuTracking, "ECSServiceAverageCPUUtilization", None),
     );
     let memory = predefined(
         scaling.target_memory_utilization,
         "memory",
-        Metric::of_service("MemoryUtilization", member),
+        Metric::of_service("MemoryUtilization", named_service),
         Tracking::Predefined(
             Kind::MemoryTracking,
             "ECSServiceAverageMemoryUtilization",
@@ -165,13 +174,18 @@ fn targets<'a>(frame: &Frame, member: Member<'a>, scaling: &'a Scaling) -> Vec<T
     );
     let label = Value::sub(format!(
         "${{LoadBalancer.LoadBalancerFullName}}/${{{}.TargetGroupFullName}}",
-        Kind::TargetGroup.id(&[member.name])
+        Kind::TargetGroup.id(&[named_service.name])
     ));
-    let behind_own = frame.own_target_group(member).is_some();
+    let behind_own = named_stack.own_target_group(named_service).is_some();
     let requests = predefined(
         scaling.target_requests_per_task.filter(|_| behind_own),
         "requests",
-        Metric::of_targets("RequestCountPerTarget", "Sum", member, Kind::TargetGroup),
+        Metric::of_targets(
+            "RequestCountPerTarget",
+            "Sum",
+            named_service,
+            Kind::TargetGroup,
+        ),
         Tracking::Predefined(
             Kind::RequestTracking,
             "ALBRequestCountPerTarget",
@@ -234,14 +248,19 @@ fn statistic(statistic: Statistic) -> &'static str {
     }
 }
 
-fn add_tracking(template: &mut Template, member: Member, scaling: &Scaling, target: Target) {
+fn add_tracking(
+    template: &mut Template,
+    named_service: NamedService,
+    scaling: &Scaling,
+    target: Target,
+) {
     let (kind, names, predefined, customized) = match target.tracking {
         Tracking::Predefined(kind, predefined_metric_type, resource_label) => {
             let predefined = PredefinedMetric {
                 predefined_metric_type,
                 resource_label,
             };
-            (kind, vec![member.name], Some(predefined), None)
+            (kind, vec![named_service.name], Some(predefined), None)
         }
         Tracking::Customized(_) => {
             let metric = target.metric;
@@ -251,7 +270,7 @@ fn add_tracking(template: &mut Template, member: Member, scaling: &Scaling, targ
                 dimensions: (!metric.dimensions.is_empty()).then_some(metric.dimensions),
                 statistic: metric.statistic,
             };
-            let mut names = vec![member.name];
+            let mut names = vec![named_service.name];
             names.extend(target.names);
             (Kind::MetricTracking, names, None, Some(customized))
         }
@@ -259,7 +278,7 @@ fn add_tracking(template: &mut Template, member: Member, scaling: &Scaling, targ
     let policy = ScalingPolicy {
         policy_name: kind.id(&names),
         policy_type: "TargetTrackingScaling",
-        scaling_target_id: Value::Ref(Kind::ScalableTarget.id(&[member.name])),
+        scaling_target_id: Value::Ref(Kind::ScalableTarget.id(&[named_service.name])),
         target_tracking_scaling_policy_configuration: Some(TargetTracking {
             target_value: Number(target.value),
             scale_out_cooldown: scaling.scale_out_cooldown,
@@ -274,15 +293,15 @@ fn add_tracking(template: &mut Template, member: Member, scaling: &Scaling, targ
 
 /// One step out when anything is above its target, one step in when nothing is.
 fn add_steps(
-    frame: &Frame,
+    named_stack: &NamedStack,
     template: &mut Template,
-    member: Member,
+    named_service: NamedService,
     scaling: &Scaling,
     targets: Vec<Target>,
 ) {
     let out_periods = scaling.scale_out_evaluation_periods.unwrap_or(3);
     let in_periods = scaling.scale_in_evaluation_periods.unwrap_or(15);
-    let service = frame.ecs_service_name(member);
+    let service = named_stack.ecs_service_name(named_service);
 
     let step_out = Step {
         metric_interval_lower_bound: Some(0),
@@ -290,17 +309,17 @@ fn add_steps(
         scaling_adjustment: 1,
     };
     let out = step_policy(
-        member,
+        named_service,
         Kind::ScaleOutPolicy,
         scaling.scale_out_cooldown,
         step_out,
     );
-    template.add(Kind::ScaleOutPolicy, &[member.name], &out);
+    template.add(Kind::ScaleOutPolicy, &[named_service.name], &out);
     for target in &targets {
-        let mut names = vec![member.name];
+        let mut names = vec![named_service.name];
         names.extend(&target.names);
         let alarm = Alarm::new(
-            frame,
+            named_stack,
             format!(
                 "{service} gets a task: {} is above {}",
                 target.said(),
@@ -310,7 +329,7 @@ fn add_steps(
             Threshold::Above(target.value),
             (out_periods, 60),
         )
-        .doing(Value::Ref(Kind::ScaleOutPolicy.id(&[member.name])));
+        .doing(Value::Ref(Kind::ScaleOutPolicy.id(&[named_service.name])));
         template.add(Kind::ScaleOutAlarm, &names, &alarm);
     }
 
@@ -320,22 +339,22 @@ fn add_steps(
         scaling_adjustment: -1,
     };
     let policy = step_policy(
-        member,
+        named_service,
         Kind::ScaleInPolicy,
         scaling.scale_in_cooldown,
         step_in,
     );
-    template.add(Kind::ScaleInPolicy, &[member.name], &policy);
+    template.add(Kind::ScaleInPolicy, &[named_service.name], &policy);
     let (watched, threshold) = below_all(targets);
     let alarm = Alarm::new(
-        frame,
+        named_stack,
         format!("{service} loses a task: all that it scales by is below its target"),
         watched,
         Threshold::Below(threshold),
         (in_periods, 60),
     )
-    .doing(Value::Ref(Kind::ScaleInPolicy.id(&[member.name])));
-    template.add(Kind::ScaleInAlarm, &[member.name], &alarm);
+    .doing(Value::Ref(Kind::ScaleInPolicy.id(&[named_service.name])));
+    template.add(Kind::ScaleInAlarm, &[named_service.name], &alarm);
 }
 
 impl Target<'_> {
@@ -375,11 +394,16 @@ fn below_all(mut targets: Vec<Target>) -> (Watched, f64) {
     (watched, 1.0)
 }
 
-fn step_policy(member: Member, kind: Kind, cooldown: u32, step: Step) -> ScalingPolicy {
+fn step_policy(
+    named_service: NamedService,
+    kind: Kind,
+    cooldown: u32,
+    step: Step,
+) -> ScalingPolicy {
     ScalingPolicy {
-        policy_name: kind.id(&[member.name]),
+        policy_name: kind.id(&[named_service.name]),
         policy_type: "StepScaling",
-        scaling_target_id: Value::Ref(Kind::ScalableTarget.id(&[member.name])),
+        scaling_target_id: Value::Ref(Kind::ScalableTarget.id(&[named_service.name])),
         target_tracking_scaling_policy_configuration: None,
         step_scaling_policy_configuration: Some(StepScaling {
             adjustment_type: "ChangeInCapacity",

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::Schedule;
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::policy::{InlinePolicy, Statement};
 use super::roles::Role;
@@ -87,21 +87,21 @@ struct ContainerOverride {
     command: Vec<String>,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for member in frame.members() {
-        if member.spec.schedules.is_empty() {
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for named_service in named_stack.members() {
+        if named_service.spec.schedules.is_empty() {
             continue;
         }
-        add_role(frame, template, member);
-        for (name, schedule) in &member.spec.schedules {
-            add_schedule(frame, template, member, name, schedule);
+        add_role(named_stack, template, named_service);
+        for (name, schedule) in &named_service.spec.schedules {
+            add_schedule(named_stack, template, named_service, name, schedule);
         }
     }
 }
 
 /// The family without a revision: ECS runs its newest one.
-fn task_definition(frame: &Frame, member: Member) -> String {
-    let family = part_of_sub(&frame.family(member));
+fn task_definition(named_stack: &NamedStack, named_service: NamedService) -> String {
+    let family = part_of_sub(&named_stack.family(named_service));
     format!(
         "arn:${{AWS::Partition}}:ecs:${{AWS::Region}}:${{AWS::AccountId}}:task-definition/{family}"
     )
@@ -111,11 +111,11 @@ fn cluster() -> Value {
     Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn")
 }
 
-fn add_role(frame: &Frame, template: &mut Template, member: Member) {
-    let family = task_definition(frame, member);
+fn add_role(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
+    let family = task_definition(named_stack, named_service);
     let tasks = Value::sub(format!(
         "arn:${{AWS::Partition}}:ecs:${{AWS::Region}}:${{AWS::AccountId}}:task/{}/*",
-        part_of_sub(&frame.cluster_name)
+        part_of_sub(&named_stack.cluster_name)
     ));
     let statements = vec![
         Statement::allow(
@@ -132,7 +132,10 @@ fn add_role(frame: &Frame, template: &mut Template, member: Member) {
         Statement::allow(
             "PassRoles",
             ["iam:PassRole"],
-            [member.execution_role_arn(), member.task_role_arn()],
+            [
+                named_service.execution_role_arn(),
+                named_service.task_role_arn(),
+            ],
         )
         .when(
             "StringEquals",
@@ -142,59 +145,62 @@ fn add_role(frame: &Frame, template: &mut Template, member: Member) {
     ];
     let role = Role {
         policies: InlinePolicy::of("run", statements),
-        ..Role::new(frame, &["scheduler.amazonaws.com"])
+        ..Role::new(named_stack, &["scheduler.amazonaws.com"])
     };
-    template.add(Kind::SchedulingRole, &[member.name], &role);
+    template.add(Kind::SchedulingRole, &[named_service.name], &role);
 }
 
 fn add_schedule(
-    frame: &Frame,
+    named_stack: &NamedStack,
     template: &mut Template,
-    member: Member,
+    named_service: NamedService,
     name: &str,
     schedule: &Schedule,
 ) {
-    let strategy = shares(member);
-    let mut before = storage::dependencies(frame, member);
-    before.push(Kind::TaskDefinition.id(&[member.name]));
+    let strategy = shares(named_service);
+    let mut before = storage::dependencies(named_stack, named_service);
+    before.push(Kind::TaskDefinition.id(&[named_service.name]));
     if strategy.is_some() {
         before.push(Singleton::ClusterCapacity.as_str().to_owned());
     }
     let properties = SchedulerSchedule {
-        description: format!("{name}: runs {} of {}", member.name, frame.stack_name),
+        description: format!(
+            "{name}: runs {} of {}",
+            named_service.name, named_stack.stack_name
+        ),
         schedule_expression: Value::written(&schedule.schedule_expression),
         schedule_expression_timezone: Value::written(&schedule.schedule_expression_timezone),
         flexible_time_window: FlexibleTimeWindow { mode: "OFF" },
         state: "ENABLED",
         target: Target {
             arn: cluster(),
-            role_arn: Value::GetAtt(Kind::SchedulingRole.id(&[member.name]), "Arn"),
+            role_arn: Value::GetAtt(Kind::SchedulingRole.id(&[named_service.name]), "Arn"),
             ecs_parameters: Some(EcsParameters {
-                task_definition_arn: Value::sub(task_definition(frame, member)),
+                task_definition_arn: Value::sub(task_definition(named_stack, named_service)),
                 task_count: schedule.task_count,
                 launch_type: strategy.is_none().then_some("FARGATE"),
                 capacity_provider_strategy: strategy,
-                network_configuration: network(frame, member),
-                enable_execute_command: member.spec.enable_execute_command,
+                network_configuration: network(named_stack, named_service),
+                enable_execute_command: named_service.spec.enable_execute_command,
                 enable_ecs_managed_tags: true,
                 propagate_tags: "TASK_DEFINITION",
             }),
-            input: input(member, schedule),
+            input: input(named_service, schedule),
             retry_policy: RetryPolicy::until_the_next_run(),
         },
     };
     template
-        .add(Kind::Schedule, &[member.name, name], &properties)
+        .add(Kind::Schedule, &[named_service.name, name], &properties)
         .depends_on(before);
 }
 
-fn input(member: Member, schedule: &Schedule) -> Option<Value> {
+fn input(named_service: NamedService, schedule: &Schedule) -> Option<Value> {
     if schedule.command.is_empty() {
         return None;
     }
     let overrides = Overrides {
         container_overrides: [ContainerOverride {
-            name: member.container_name().to_owned(),
+            name: named_service.container_name().to_owned(),
             command: schedule.command.clone(),
         }],
     };

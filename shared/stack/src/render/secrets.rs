@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::spec::{Container, Secret, Sensitive, Service, Stack};
 
-use super::frame::{Frame, Member};
+use super::named::{NamedService, NamedStack};
 use super::names::Kind;
 use super::policy::Statement;
 use super::template::{Policy, Properties, Tag, Template, Value, part_of_sub};
@@ -26,25 +26,31 @@ impl Properties for StackSecret {
 }
 
 /// Adds the secrets whose values are in the stack file, and returns these by parameter.
-pub(super) fn render(frame: &Frame, template: &mut Template) -> BTreeMap<String, Sensitive> {
+pub(super) fn render(
+    named_stack: &NamedStack,
+    template: &mut Template,
+) -> BTreeMap<String, Sensitive> {
     let mut values = BTreeMap::new();
-    for member in frame.members() {
-        for (container, variable, secret) in of_service(member.name, member.spec) {
+    for named_service in named_stack.members() {
+        for (container, variable, secret) in of_service(named_service.name, named_service.spec) {
             let Some(value) = &secret.value else {
                 continue;
             };
-            let names = names(member.name, container, variable);
+            let names = names(named_service.name, container, variable);
             let parameter = Kind::SensitiveValue.id(&names);
             template.add_sensitive(
                 parameter.clone(),
-                format!("Value of {}", path(member.name, container, variable)),
+                format!("Value of {}", path(named_service.name, container, variable)),
             );
             let properties = StackSecret {
-                name: format!("{}/{}", frame.stack_name, names.join("/")),
-                description: format!("{variable} of {} of {}", member.name, frame.stack_name),
+                name: format!("{}/{}", named_stack.stack_name, names.join("/")),
+                description: format!(
+                    "{variable} of {} of {}",
+                    named_service.name, named_stack.stack_name
+                ),
                 secret_string: Value::Ref(parameter.clone()),
                 kms_key_id: secret.kms_key_arn.as_deref().map(Value::written),
-                tags: frame.tags(),
+                tags: named_stack.tags(),
             };
             let resource = template.add(Kind::Secret, &names, &properties);
             // Its value is in the stack file.
@@ -106,16 +112,16 @@ fn path(service: &str, container: Container, variable: &str) -> String {
 
 /// Where the value of a variable comes from, as ECS is told.
 pub(super) fn value_from(
-    frame: &Frame,
-    member: Member,
+    named_stack: &NamedStack,
+    named_service: NamedService,
     container: Container,
     variable: &str,
     secret: &Secret,
 ) -> Value {
     let Some(written) = &secret.value_from else {
-        return Value::Ref(Kind::Secret.id(&names(member.name, container, variable)));
+        return Value::Ref(Kind::Secret.id(&names(named_service.name, container, variable)));
     };
-    let source = Source::of(frame, written);
+    let source = Source::of(named_stack, written);
     match (&source, &secret.json_key) {
         // `<arn>:<JSON key>:<version stage>:<version id>`; ECS takes the key only after an ARN.
         (_, Some(key)) => Value::sub(format!("{}:{}::", source.arn(), part_of_sub(key))),
@@ -125,29 +131,29 @@ pub(super) fn value_from(
 }
 
 /// What the execution role needs to read a service's secrets.
-pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
+pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
     let mut secrets = BTreeSet::new();
     let mut own = Vec::new();
     let mut parameters = BTreeSet::new();
     let mut keys = BTreeSet::new();
-    for (container, variable, secret) in of_service(member.name, member.spec) {
+    for (container, variable, secret) in of_service(named_service.name, named_service.spec) {
         keys.extend(secret.kms_key_arn.as_deref());
         let Some(written) = &secret.value_from else {
             own.push(Value::Ref(Kind::Secret.id(&names(
-                member.name,
+                named_service.name,
                 container,
                 variable,
             ))));
             continue;
         };
-        let source = Source::of(frame, written);
+        let source = Source::of(named_stack, written);
         if let Source::Arn(arn) = source
             && arn.contains(":ssm:")
         {
             parameters.insert(part_of_sub(arn));
             continue;
         }
-        let is_known = frame.context.secrets.contains_key(written);
+        let is_known = named_stack.context.secrets.contains_key(written);
         if is_known || source.may_be_complete() {
             secrets.insert(source.arn());
         }
@@ -203,8 +209,8 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(frame: &'a Frame, written: &'a str) -> Self {
-        if let Some(arn) = frame.context.secrets.get(written) {
+    fn of(named_stack: &'a NamedStack, written: &'a str) -> Self {
+        if let Some(arn) = named_stack.context.secrets.get(written) {
             Self::Arn(arn)
         } else if written.starts_with("arn:") {
             Self::Arn(written)

@@ -9,7 +9,7 @@ use crate::spec::{
     Text,
 };
 
-use super::frame::{Frame, Member, is_fargate};
+use super::named::{NamedService, NamedStack, is_fargate};
 use super::names::{Kind, Singleton};
 use super::template::{Number, Policy, Properties, Tag, Template, Value};
 use super::{discovery, follow, image, load_balancing, mirror, secrets, storage};
@@ -308,18 +308,22 @@ struct Registry {
     registry_arn: Value,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for member in frame.members() {
-        add_task_definition(frame, template, member);
-        add_service(frame, template, member);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for named_service in named_stack.members() {
+        add_task_definition(named_stack, template, named_service);
+        add_service(named_stack, template, named_service);
     }
 }
 
-fn add_task_definition(frame: &Frame, template: &mut Template, member: Member) {
-    let spec = member.spec;
+fn add_task_definition(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    named_service: NamedService,
+) {
+    let spec = named_service.spec;
     let task_definition = TaskDefinition {
-        family: Value::written(&frame.family(member)),
-        requires_compatibilities: [if member.is_on_fargate() {
+        family: Value::written(&named_stack.family(named_service)),
+        requires_compatibilities: [if named_service.is_on_fargate() {
             "FARGATE"
         } else {
             "EC2"
@@ -334,21 +338,25 @@ fn add_task_definition(frame: &Frame, template: &mut Template, member: Member) {
         ephemeral_storage: spec
             .ephemeral_storage_size_in_gib
             .map(|size_in_gib| EphemeralStorage { size_in_gib }),
-        execution_role_arn: member.execution_role_arn(),
-        task_role_arn: member.task_role_arn(),
-        volumes: volumes(member),
-        container_definitions: member
+        execution_role_arn: named_service.execution_role_arn(),
+        task_role_arn: named_service.task_role_arn(),
+        volumes: volumes(named_service),
+        container_definitions: named_service
             .containers()
-            .map(|one| container(frame, member, one))
+            .map(|one| container(named_stack, named_service, one))
             .collect(),
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
-    let resource = template.add(Kind::TaskDefinition, &[member.name], &task_definition);
+    let resource = template.add(
+        Kind::TaskDefinition,
+        &[named_service.name],
+        &task_definition,
+    );
     // A revision that is deregistered cannot be rolled back to.
     resource.policies(Policy::Retain, Policy::Retain);
 }
 
-fn volumes(member: Member) -> Option<Vec<Volume>> {
+fn volumes(named_service: NamedService) -> Option<Vec<Volume>> {
     let volume = |mount: &MountPoint| Volume {
         name: storage::volume_name(mount),
         efs: mount.file_system.as_ref().map(|file_system| EfsVolume {
@@ -364,7 +372,7 @@ fn volumes(member: Member) -> Option<Vec<Volume>> {
     };
     // Two mount points may show the same volume.
     let mut seen = BTreeSet::new();
-    let volumes: Vec<Volume> = member
+    let volumes: Vec<Volume> = named_service
         .containers()
         .flat_map(|container| container.mount_points)
         .map(volume)
@@ -373,8 +381,14 @@ fn volumes(member: Member) -> Option<Vec<Volume>> {
     (!volumes.is_empty()).then_some(volumes)
 }
 
-fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinition {
-    let sidecar = spec.sidecar.and_then(|name| member.spec.sidecars.get(name));
+fn container(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+    spec: Container,
+) -> ContainerDefinition {
+    let sidecar = spec
+        .sidecar
+        .and_then(|name| named_service.spec.sidecars.get(name));
     let mounts: Vec<Mount> = spec
         .mount_points
         .iter()
@@ -389,7 +403,7 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
         .iter()
         .map(|(variable, secret)| SecretVariable {
             name: variable.clone(),
-            value_from: secrets::value_from(frame, member, spec, variable, secret),
+            value_from: secrets::value_from(named_stack, named_service, spec, variable, secret),
         })
         .collect();
     let depends_on = spec.depends_on.iter().map(|dependency| Dependency {
@@ -398,7 +412,11 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
     });
     ContainerDefinition {
         name: Value::written(spec.name),
-        image: image::full_name(frame.carried(member, spec).unwrap_or(spec.image)),
+        image: image::full_name(
+            named_stack
+                .preserved(named_service, spec)
+                .unwrap_or(spec.image),
+        ),
         essential: spec.essential,
         cpu: sidecar.and_then(|sidecar| sidecar.cpu),
         memory: sidecar.and_then(|sidecar| sidecar.memory),
@@ -418,12 +436,12 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
         }),
         environment: match spec.sidecar {
             Some(_) => as_written(spec.environment),
-            None => environment(frame, member),
+            None => environment(named_stack, named_service),
         },
         secrets: (!secrets.is_empty()).then_some(secrets),
         health_check: spec.health_check.map(health_check),
         // The shells of ECS Exec leave processes that somebody has to wait for.
-        linux_parameters: member
+        linux_parameters: named_service
             .spec
             .enable_execute_command
             .then_some(LinuxParameters {
@@ -431,7 +449,7 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
             }),
         stop_timeout: spec.stop_timeout,
         mount_points: (!mounts.is_empty()).then_some(mounts),
-        log_configuration: log_configuration(member, spec),
+        log_configuration: log_configuration(named_service, spec),
         firelens_configuration: sidecar
             .and_then(|sidecar| sidecar.firelens_configuration.as_ref())
             .map(|router| LogRouting {
@@ -443,20 +461,20 @@ fn container(frame: &Frame, member: Member, spec: Container) -> ContainerDefinit
 
 /// The service's own container writes to the log router, where there is one; all others, that one
 /// included, to the service's log group.
-fn log_configuration(member: Member, container: Container) -> LogConfiguration {
-    let mut sidecars = member.spec.sidecars.values();
+fn log_configuration(named_service: NamedService, container: Container) -> LogConfiguration {
+    let mut sidecars = named_service.spec.sidecars.values();
     let is_routed = container.sidecar.is_none()
         && sidecars.any(|sidecar| sidecar.firelens_configuration.is_some());
     if is_routed {
         return LogConfiguration {
             log_driver: "awsfirelens",
-            options: texts(&member.spec.log_options).map(LogOptions::Routed),
+            options: texts(&named_service.spec.log_options).map(LogOptions::Routed),
         };
     }
     LogConfiguration {
         log_driver: "awslogs",
         options: Some(LogOptions::Kept(LogStreams {
-            awslogs_group: Value::Ref(Kind::LogGroup.id(&[member.name])),
+            awslogs_group: Value::Ref(Kind::LogGroup.id(&[named_service.name])),
             awslogs_region: Value::Ref("AWS::Region".to_owned()),
             awslogs_stream_prefix: "ecs",
         })),
@@ -480,9 +498,9 @@ fn as_written(environment: &BTreeMap<String, Text>) -> Option<Vec<Variable>> {
 
 /// The environment of the service's own container as the stack file has it, and what follows from the rest of it where it is not
 /// there already.
-fn environment(frame: &Frame, member: Member) -> Option<Vec<Variable>> {
-    let spec = member.spec;
-    let mut values = mirror::environment(frame, member);
+fn environment(named_stack: &NamedStack, named_service: NamedService) -> Option<Vec<Variable>> {
+    let spec = named_service.spec;
+    let mut values = mirror::environment(named_stack, named_service);
     if let Some(level) = &spec.log_level {
         values.insert("LOG_LEVEL", Value::written(level));
     }
@@ -527,15 +545,15 @@ fn health_check(check: &ContainerHealthCheck) -> HealthCheck {
     }
 }
 
-fn add_service(frame: &Frame, template: &mut Template, member: Member) {
-    let spec = member.spec;
-    let target_group_arn = frame.target_group_arn(member);
+fn add_service(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
+    let spec = named_service.spec;
+    let target_group_arn = named_stack.target_group_arn(named_service);
     let grace_period = spec.health_check_grace_period_seconds;
-    let strategy = shares(member);
+    let strategy = shares(named_service);
     let service = Service {
-        service_name: Value::written(&frame.ecs_service_name(member)),
+        service_name: Value::written(&named_stack.ecs_service_name(named_service)),
         cluster: Value::Ref(Singleton::Cluster.as_str().to_owned()),
-        task_definition: Value::Ref(Kind::TaskDefinition.id(&[member.name])),
+        task_definition: Value::Ref(Kind::TaskDefinition.id(&[named_service.name])),
         // Where the service scales, a count here would undo the scaling at each apply, and where the file
         // says none, what a person or a scaling of their own has set. Without one, ECS starts with one task
         // and leaves the count alone from then on (the AWS CloudFormation Template Reference,
@@ -550,41 +568,41 @@ fn add_service(frame: &Frame, template: &mut Template, member: Member) {
         },
         launch_type: strategy.is_none().then_some("FARGATE"),
         capacity_provider_strategy: strategy,
-        network_configuration: network(frame, member),
+        network_configuration: network(named_stack, named_service),
         health_check_grace_period_seconds: grace_period
             .or_else(|| target_group_arn.is_some().then_some(60)),
         load_balancers: target_group_arn.map(|target_group_arn| {
-            let (container_name, container_port) = member.target();
+            let (container_name, container_port) = named_service.target();
             [Target {
                 container_name: Value::written(container_name),
                 container_port,
                 target_group_arn,
-                advanced_configuration: two_target_groups(frame, member),
+                advanced_configuration: two_target_groups(named_stack, named_service),
             }]
         }),
-        deployment_configuration: deployment(member),
-        service_registries: discovery::registry_arn(frame, member)
+        deployment_configuration: deployment(named_service),
+        service_registries: discovery::registry_arn(named_stack, named_service)
             .map(|registry_arn| [Registry { registry_arn }]),
         enable_execute_command: spec.enable_execute_command,
         enable_ecs_managed_tags: true,
         propagate_tags: "SERVICE",
-        tags: frame.tags(),
+        tags: named_stack.tags(),
     };
-    let mut before = load_balancing::dependencies(frame, member);
-    before.extend(storage::dependencies(frame, member));
+    let mut before = load_balancing::dependencies(named_stack, named_service);
+    before.extend(storage::dependencies(named_stack, named_service));
     if service.capacity_provider_strategy.is_some() {
         before.push(Singleton::ClusterCapacity.as_str().to_owned());
     }
-    let resource = template.add(Kind::Service, &[member.name], &service);
+    let resource = template.add(Kind::Service, &[named_service.name], &service);
     resource.depends_on(before);
-    resource.says(&follow::metadata(frame, member));
+    resource.says(&follow::metadata(named_stack, named_service));
 }
 
-fn deployment(member: Member) -> Deployment {
-    let spec = &member.spec.deployment_configuration;
+fn deployment(named_service: NamedService) -> Deployment {
+    let spec = &named_service.spec.deployment_configuration;
     let alarms = spec.alarms.iter().map(|name| {
         if name == DeploymentConfiguration::TARGET_ERRORS {
-            Value::Ref(Kind::TargetErrorsAlarm.id(&[member.name]))
+            Value::Ref(Kind::TargetErrorsAlarm.id(&[named_service.name]))
         } else {
             Value::written(name)
         }
@@ -628,19 +646,24 @@ fn circuit_breaker(spec: &DeploymentCircuitBreaker) -> CircuitBreaker {
     }
 }
 
-fn two_target_groups(frame: &Frame, member: Member) -> Option<TwoTargetGroups> {
-    frame
-        .has_two_target_groups(member)
+fn two_target_groups(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+) -> Option<TwoTargetGroups> {
+    named_stack
+        .has_two_target_groups(named_service)
         .then(|| TwoTargetGroups {
-            alternate_target_group_arn: Value::Ref(Kind::AlternateTargetGroup.id(&[member.name])),
-            production_listener_rule: Value::Ref(Kind::ListenerRule.id(&[member.name])),
+            alternate_target_group_arn: Value::Ref(
+                Kind::AlternateTargetGroup.id(&[named_service.name]),
+            ),
+            production_listener_rule: Value::Ref(Kind::ListenerRule.id(&[named_service.name])),
             role_arn: Value::GetAtt(Singleton::InfrastructureRole.as_str().to_owned(), "Arn"),
         })
 }
 
 /// The service's capacity provider strategy, if it has one.
-pub(super) fn shares(member: Member) -> Option<Vec<Share>> {
-    let strategy = &member.spec.capacity_provider_strategy;
+pub(super) fn shares(named_service: NamedService) -> Option<Vec<Share>> {
+    let strategy = &named_service.spec.capacity_provider_strategy;
     let shares = strategy.iter().map(|share| Share {
         capacity_provider: if is_fargate(&share.capacity_provider) {
             Value::text(&share.capacity_provider)
@@ -653,19 +676,22 @@ pub(super) fn shares(member: Member) -> Option<Vec<Share>> {
     (!strategy.is_empty()).then(|| shares.collect())
 }
 
-pub(super) fn network(frame: &Frame, member: Member) -> NetworkConfiguration {
+pub(super) fn network(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+) -> NetworkConfiguration {
     NetworkConfiguration {
         awsvpc_configuration: AwsVpc {
-            subnets: frame.subnet_ids(member.spec.subnet_ids.as_ref()),
-            security_groups: member.security_groups(),
+            subnets: named_stack.subnet_ids(named_service.spec.subnet_ids.as_ref()),
+            security_groups: named_service.security_groups(),
             // Tasks on instances cannot have public addresses, and may not even say that they have none.
-            assign_public_ip: member
-                .is_on_fargate()
-                .then_some(if member.spec.assign_public_ip {
+            assign_public_ip: named_service.is_on_fargate().then_some(
+                if named_service.spec.assign_public_ip {
                     "ENABLED"
                 } else {
                     "DISABLED"
-                }),
+                },
+            ),
         },
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::spec::{AccessPoint, DataDeletion, FileSystem, MountPoint, ThroughputMode};
 
-use super::frame::{Frame, Member, group_id};
+use super::named::{NamedService, NamedStack, group_id};
 use super::names::{Kind, logical_id};
 use super::network::{Egress, Ingress, Rule, SecurityGroup};
 use super::policy::{Document, Principal, Statement};
@@ -86,24 +86,29 @@ struct CreationInfo {
     permissions: String,
 }
 
-pub(super) fn render(frame: &Frame, template: &mut Template) {
-    for (name, file_system) in &frame.stack.file_systems {
-        add_file_system(frame, template, name, file_system);
-        add_mount_targets(frame, template, name, file_system);
+pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    for (name, file_system) in &named_stack.stack.file_systems {
+        add_file_system(named_stack, template, name, file_system);
+        add_mount_targets(named_stack, template, name, file_system);
         for (access_point, spec) in &file_system.access_points {
-            add_access_point(frame, template, name, access_point, spec);
+            add_access_point(named_stack, template, name, access_point, spec);
         }
     }
-    for member in frame.members() {
-        for name in mounted(member) {
-            open(template, name, member);
+    for named_service in named_stack.members() {
+        for name in mounted(named_service) {
+            open(template, name, named_service);
         }
     }
 }
 
 /// The file system refers to nothing else in the template, so that one that stayed when the stack went
 /// can be taken up again by itself.
-fn add_file_system(frame: &Frame, template: &mut Template, name: &str, spec: &FileSystem) {
+fn add_file_system(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    name: &str,
+    spec: &FileSystem,
+) {
     let unencrypted = Statement::of_principal("Deny", Principal::Aws("*".into()), ["*"])
         .sid("OnlyEncryptedInTransit")
         .when("Bool", "aws:SecureTransport", ["false".into()]);
@@ -123,8 +128,8 @@ fn add_file_system(frame: &Frame, template: &mut Template, name: &str, spec: &Fi
         // A file system without a policy lets in everybody who reaches it. One with a policy asks for
         // a role; which roles may mount it is said by the roles.
         file_system_policy: Document::of([unencrypted]),
-        file_system_tags: frame.tags_and([
-            ("longshore:stack", frame.stack_name.clone()),
+        file_system_tags: named_stack.tags_and([
+            ("longshore:stack", named_stack.stack_name.clone()),
             ("longshore:file-system", name.to_owned()),
         ]),
     };
@@ -136,14 +141,19 @@ fn add_file_system(frame: &Frame, template: &mut Template, name: &str, spec: &Fi
     };
 }
 
-fn add_mount_targets(frame: &Frame, template: &mut Template, name: &str, spec: &FileSystem) {
-    let description = format!("Mounts of {name} of {}", frame.stack_name);
-    let group = SecurityGroup::new(frame, description);
+fn add_mount_targets(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    name: &str,
+    spec: &FileSystem,
+) {
+    let description = format!("Mounts of {name} of {}", named_stack.stack_name);
+    let group = SecurityGroup::new(named_stack, description);
     template.add(Kind::MountSecurityGroup, &[name], &group);
     let subnets = spec
         .subnet_ids
         .as_ref()
-        .unwrap_or(&frame.stack.network.subnet_ids);
+        .unwrap_or(&named_stack.stack.network.subnet_ids);
     for subnet in subnets {
         let target = MountTarget {
             file_system_id: Value::Ref(Kind::FileSystem.id(&[name])),
@@ -155,7 +165,7 @@ fn add_mount_targets(frame: &Frame, template: &mut Template, name: &str, spec: &
 }
 
 fn add_access_point(
-    frame: &Frame,
+    named_stack: &NamedStack,
     template: &mut Template,
     file_system: &str,
     name: &str,
@@ -179,35 +189,35 @@ fn add_access_point(
                 permissions: spec.root_directory.permissions.clone(),
             },
         },
-        access_point_tags: frame.tags_and([("longshore:access-point", name.to_owned())]),
+        access_point_tags: named_stack.tags_and([("longshore:access-point", name.to_owned())]),
     };
     template.add(Kind::AccessPoint, &[file_system, name], &access_point);
 }
 
 /// Lets a service that mounts a file system reach it, and nobody else.
-fn open(template: &mut Template, file_system: &str, member: Member) {
+fn open(template: &mut Template, file_system: &str, named_service: NamedService) {
     let mount_group = || group_id(Kind::MountSecurityGroup.id(&[file_system]));
     let ingress = |source: Value| Ingress {
         group_id: mount_group(),
         rule: Rule {
             source_security_group_id: Some(source),
-            description: Some(Value::text(format!("Tasks of {}", member.name))),
+            description: Some(Value::text(format!("Tasks of {}", named_service.name))),
             ..Rule::tcp(NFS)
         },
     };
-    for existing in &member.spec.security_group_ids {
-        let names = [file_system, member.name, existing];
+    for existing in &named_service.spec.security_group_ids {
+        let names = [file_system, named_service.name, existing];
         template.add(
             Kind::MountIngress,
             &names,
             &ingress(Value::written(existing)),
         );
     }
-    if member.has_own_security_group() {
-        let own = group_id(Kind::SecurityGroup.id(&[member.name]));
-        let names = [file_system, member.name];
+    if named_service.has_own_security_group() {
+        let own = group_id(Kind::SecurityGroup.id(&[named_service.name]));
+        let names = [file_system, named_service.name];
         template.add(Kind::MountIngress, &names, &ingress(own.clone()));
-        if !member.restricts_egress() {
+        if !named_service.restricts_egress() {
             return;
         }
         let egress = Egress {
@@ -223,8 +233,8 @@ fn open(template: &mut Template, file_system: &str, member: Member) {
 }
 
 /// The file systems that a service mounts.
-fn mounted(member: Member<'_>) -> BTreeSet<&str> {
-    member
+fn mounted(named_service: NamedService<'_>) -> BTreeSet<&str> {
+    named_service
         .containers()
         .flat_map(|container| container.mount_points)
         .filter_map(|mount| mount.file_system.as_deref())
@@ -232,22 +242,24 @@ fn mounted(member: Member<'_>) -> BTreeSet<&str> {
 }
 
 /// What must be there before the service's first task mounts its file systems.
-pub(super) fn dependencies(frame: &Frame, member: Member) -> Vec<String> {
+pub(super) fn dependencies(named_stack: &NamedStack, named_service: NamedService) -> Vec<String> {
     let mut ids = Vec::new();
-    for name in mounted(member) {
-        let Some(file_system) = frame.stack.file_systems.get(name) else {
+    for name in mounted(named_service) {
+        let Some(file_system) = named_stack.stack.file_systems.get(name) else {
             continue;
         };
         let subnets = file_system.subnet_ids.as_ref();
-        let subnets = subnets.unwrap_or(&frame.stack.network.subnet_ids).iter();
+        let subnets = subnets
+            .unwrap_or(&named_stack.stack.network.subnet_ids)
+            .iter();
         ids.extend(subnets.map(|subnet| Kind::MountTarget.id(&[name, subnet])));
-        let existing = member.spec.security_group_ids.iter();
-        ids.extend(existing.map(|id| Kind::MountIngress.id(&[name, member.name, id])));
-        if member.has_own_security_group() {
-            ids.push(Kind::MountIngress.id(&[name, member.name]));
+        let existing = named_service.spec.security_group_ids.iter();
+        ids.extend(existing.map(|id| Kind::MountIngress.id(&[name, named_service.name, id])));
+        if named_service.has_own_security_group() {
+            ids.push(Kind::MountIngress.id(&[name, named_service.name]));
         }
-        if member.restricts_egress() {
-            ids.push(Kind::MountEgress.id(&[name, member.name]));
+        if named_service.restricts_egress() {
+            ids.push(Kind::MountEgress.id(&[name, named_service.name]));
         }
     }
     ids
@@ -265,14 +277,14 @@ struct Use {
 /// EFS treats root as nobody without `ClientRootAccess`, so that it cannot write to the root of a file system,
 /// which is root's: the Amazon EFS User Guide, "Using IAM to control access to file systems". The user of an
 /// access point takes the place of the container's.
-pub(super) fn statements(frame: &Frame, member: Member) -> Vec<Statement> {
+pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
     let mut uses: BTreeMap<(&str, Option<&str>), Use> = BTreeMap::new();
-    for container in member.containers() {
+    for container in named_service.containers() {
         for mount in container.mount_points {
             let Some(name) = mount.file_system.as_deref() else {
                 continue;
             };
-            let Some(file_system) = frame.stack.file_systems.get(name) else {
+            let Some(file_system) = named_stack.stack.file_systems.get(name) else {
                 continue;
             };
             let access_point = mount.access_point.as_deref();

@@ -5,7 +5,7 @@ use longshore_bottles::ports::{
     Fetched, FileSystems, ListedObject, MirrorStore, Mirrors, ObservedFileSystem, ObservedTask,
     Source, StoredObject, TaskRunner, Transferred, Transferrer,
 };
-use longshore_bottles::settings::{MirrorPlace, MirrorSettings, TaskPlace};
+use longshore_bottles::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::transfer::{TransferFailure, TransferItem, TransferReport};
 use longshore_state::lease::Clock;
@@ -273,7 +273,7 @@ impl Transferrer for FakeMirror {
 impl TaskRunner for FakeMirror {
     async fn run_task(
         &self,
-        _place: &TaskPlace,
+        _place: &TaskLocation,
         shard_url: &str,
         started_by: &str,
         client_token: &str,
@@ -367,7 +367,7 @@ impl FileSystems for FakeMirror {
 }
 
 impl Mirrors for FakeMirror {
-    async fn mirror(&self, stack: &str) -> Result<(MirrorSettings, MirrorPlace), CallError> {
+    async fn mirror(&self, stack: &str) -> Result<(MirrorSettings, MirrorLocation), CallError> {
         self.call("DescribeStacks", |world| {
             if stack == MIRROR_STACK {
                 Ok((world.settings.clone(), world.place.clone()))

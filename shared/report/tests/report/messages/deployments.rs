@@ -198,7 +198,7 @@ fn a_release_file_that_was_refused() {
 }
 
 #[test]
-fn an_image_that_is_put_back_after_a_change_of_the_stack() {
+fn an_image_that_is_restored_after_a_change_of_the_stack() {
     insta::assert_json_snapshot!(message(&started(Source::Stack {
         operation_id: "file-9b1f4c02d7a85e36f0c4b1aa".to_owned(),
         restored: true,

@@ -6,12 +6,12 @@ use futures_util::future::try_join_all;
 use longshore_events::image::{Image, ImageReference};
 use longshore_events::longshore::Source;
 use longshore_events::registry::{EcrEndpoint, ImageName};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_policy::template::{TemplateMetadata, TemplateService};
 use longshore_rollout::documents::RecordStore;
 use longshore_rollout::ports::TaskDefinition;
 use longshore_rollout::record::Deployment;
-use longshore_rollout::stack_record::{Carried, Operation, OperationState};
+use longshore_rollout::stack_record::{Operation, OperationState, Preserved};
 use longshore_rollout::task_definition::pinned_image;
 use longshore_state::{CallError, ErrorClass};
 
@@ -64,7 +64,7 @@ fn part_with<'a>(service: &'a TemplateService, container: &str) -> Option<Part<'
         .find(|part| part.name == container || part.others.iter().any(|other| other == container))
 }
 
-/// Whether somebody has deployed since a change of the stack, so that what was carried then says nothing any
+/// Whether somebody has deployed since a change of the stack, so that what was preserved then says nothing any
 /// more. Putting the image back after the change is no such deployment.
 fn came_after(deployment: &Deployment, operation: &Operation) -> bool {
     deployment.claimed_at >= operation.requested_at
@@ -74,7 +74,7 @@ fn came_after(deployment: &Deployment, operation: &Operation) -> bool {
 /// Decides which image the template carries for a container.
 ///
 /// `deployed` is the container's image as the stack's present template names it, `record` the service's last
-/// deployment, `failed` what was carried the last time if that failed.
+/// deployment, `failed` what was preserved the last time if that failed.
 fn choose(
     part: Part<'_>,
     deployed: Option<&str>,
@@ -97,50 +97,50 @@ fn choose(
 
 /// What the services of a template carry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct CarriedImages {
+pub(crate) struct PreservedImages {
     /// By service and container: the image, as the renderer takes it.
     pub images: BTreeMap<String, BTreeMap<String, String>>,
     /// The same for the stack record.
-    pub services: Vec<Carried>,
+    pub services: Vec<Preserved>,
 }
 
 /// Looks up the images that the services of `metadata` are to carry, side by side.
-pub(crate) async fn carried_images<C: ProvisioningCloud>(
+pub(crate) async fn preserved_images<C: ProvisioningCloud>(
     cloud: &C,
     metadata: &TemplateMetadata,
     deployed: Option<&TemplateMetadata>,
     last: Option<&Operation>,
-) -> Result<CarriedImages, CallError> {
+) -> Result<PreservedImages, CallError> {
     let failed = last.filter(|operation| operation.state == OperationState::Failed);
     let services = metadata.services.iter().map(|(name, service)| {
         let service = Service {
             described: service,
-            follower: service.follower(&metadata.stack, name),
+            subscriber: service.subscriber(&metadata.stack, name),
             deployed: deployed.and_then(|deployed| deployed.services.get(name)),
             failed: failed.and_then(|operation| {
                 let mut services = operation.services.iter();
-                let carried = services.find(|carried| carried.follower.service == *name)?;
-                Some((operation, carried))
+                let preserved = services.find(|preserved| preserved.subscriber.service == *name)?;
+                Some((operation, preserved))
             }),
         };
         async move {
-            let (images, carried) = service.carried(cloud).await?;
-            Ok::<_, CallError>((name.clone(), images, carried))
+            let (images, preserved) = service.preserved(cloud).await?;
+            Ok::<_, CallError>((name.clone(), images, preserved))
         }
     });
-    let mut carried = CarriedImages::default();
+    let mut preserved = PreservedImages::default();
     for (name, images, service) in try_join_all(services).await? {
         if !images.is_empty() {
-            carried.images.insert(name, images);
+            preserved.images.insert(name, images);
         }
-        carried.services.push(service);
+        preserved.services.push(service);
     }
-    Ok(carried)
+    Ok(preserved)
 }
 
 /// An image that a template is to carry.
 #[derive(Default)]
-struct CarriedImage {
+struct PreservedImage {
     /// As the renderer takes it; without one the stack file's own text stays.
     text: Option<String>,
     /// Where it is one of ECR's and pinned.
@@ -152,31 +152,31 @@ struct CarriedImage {
 /// A service whose images are looked up.
 struct Service<'a> {
     described: &'a TemplateService,
-    follower: Follower,
+    subscriber: Subscriber,
     /// The service as the stack's present template has it.
     deployed: Option<&'a TemplateService>,
-    /// What was carried the last time, if that failed.
-    failed: Option<(&'a Operation, &'a Carried)>,
+    /// What was preserved the last time, if that failed.
+    failed: Option<(&'a Operation, &'a Preserved)>,
 }
 
 impl Service<'_> {
     /// The images by container, and what the stack record is told of them.
-    async fn carried<C: ProvisioningCloud>(
+    async fn preserved<C: ProvisioningCloud>(
         &self,
         cloud: &C,
-    ) -> Result<(BTreeMap<String, String>, Carried), CallError> {
+    ) -> Result<(BTreeMap<String, String>, Preserved), CallError> {
         let stored = match self.deployed {
-            Some(_) => cloud.load(&self.follower.owner()).await?,
+            Some(_) => cloud.load(&self.subscriber.service_id()).await?,
             None => None,
         };
         let record = stored.as_ref().map(|(record, _)| &record.deployment);
         let failed = self.failed.filter(|(operation, _)| {
             !record.is_some_and(|deployment| came_after(deployment, operation))
         });
-        let failed = failed.map(|(_, carried)| carried);
+        let failed = failed.map(|(_, preserved)| preserved);
         let mut images = BTreeMap::new();
-        let mut carried = Carried {
-            follower: self.follower.clone(),
+        let mut preserved = Preserved {
+            subscriber: self.subscriber.clone(),
             image: None,
             also: BTreeMap::new(),
             is_named: false,
@@ -191,11 +191,11 @@ impl Service<'_> {
                 failed.and_then(|failed| self.failed_image(failed, part)),
             );
             if running.is_none() && part.repository.is_some() && choice == Choice::Running {
-                running = Some(running_task_definition(cloud, &self.follower).await?);
+                running = Some(running_task_definition(cloud, &self.subscriber).await?);
             }
             let task_definition = running.iter().flatten().next();
             let image = self
-                .carried_image(cloud, part, choice, task_definition)
+                .preserved_image(cloud, part, choice, task_definition)
                 .await?;
             let containers =
                 std::iter::once(part.name).chain(part.others.iter().map(String::as_str));
@@ -207,15 +207,15 @@ impl Service<'_> {
                     continue;
                 }
                 if let Some(pinned) = &image.pinned {
-                    carried.also.insert(container.to_owned(), pinned.clone());
+                    preserved.also.insert(container.to_owned(), pinned.clone());
                 }
             }
             if part.name == self.described.container {
-                carried.image = image.pinned;
-                carried.is_named = image.is_named;
+                preserved.image = image.pinned;
+                preserved.is_named = image.is_named;
             }
         }
-        Ok((images, carried))
+        Ok((images, preserved))
     }
 
     /// The image of a container as the stack's present template names it.
@@ -224,9 +224,9 @@ impl Service<'_> {
         Some(deployed.image)
     }
 
-    /// What was carried for a container the last time, if that failed. An image that the stack file asked
+    /// What was preserved for a container the last time, if that failed. An image that the stack file asked
     /// for and that failed is nothing to hold on to.
-    fn failed_image<'c>(&self, failed: &'c Carried, part: Part<'_>) -> Option<&'c Image> {
+    fn failed_image<'c>(&self, failed: &'c Preserved, part: Part<'_>) -> Option<&'c Image> {
         if part.name == self.described.container {
             failed.image.as_ref().filter(|_| !failed.is_named)
         } else {
@@ -234,32 +234,32 @@ impl Service<'_> {
         }
     }
 
-    async fn carried_image<C: ProvisioningCloud>(
+    async fn preserved_image<C: ProvisioningCloud>(
         &self,
         cloud: &C,
         part: Part<'_>,
         choice: Choice,
         running: Option<&TaskDefinition>,
-    ) -> Result<CarriedImage, CallError> {
+    ) -> Result<PreservedImage, CallError> {
         if part.repository.is_none() {
             // An image of somebody else's registry is nobody's to pin. Where one of ours ran before, the
             // stack file asks for it anew.
             let deployed = self
                 .deployed
                 .and_then(|service| part_with(service, part.name));
-            return Ok(CarriedImage {
+            return Ok(PreservedImage {
                 is_named: deployed.is_some_and(|deployed| deployed.repository.is_some()),
-                ..CarriedImage::default()
+                ..PreservedImage::default()
             });
         }
         match choice {
-            Choice::Pinned(image) => Ok(CarriedImage {
+            Choice::Pinned(image) => Ok(PreservedImage {
                 text: Some(text(&image)),
                 pinned: Some(image),
                 is_named: false,
             }),
             Choice::Running => match running.and_then(|running| running.image_of(part.name).ok()) {
-                Some(image) => Ok(CarriedImage {
+                Some(image) => Ok(PreservedImage {
                     pinned: pinned_image(image),
                     text: Some(in_repository(image, part.repository).to_owned()),
                     is_named: false,
@@ -272,12 +272,15 @@ impl Service<'_> {
 }
 
 /// The image that the stack file names, as its registry has it now.
-async fn named<C: ProvisioningCloud>(cloud: &C, part: Part<'_>) -> Result<CarriedImage, CallError> {
+async fn named<C: ProvisioningCloud>(
+    cloud: &C,
+    part: Part<'_>,
+) -> Result<PreservedImage, CallError> {
     let Ok(reference) = part.image.parse::<ImageReference>() else {
-        return Ok(CarriedImage::default());
+        return Ok(PreservedImage::default());
     };
     let image = cloud.resolve(&reference).await?;
-    Ok(CarriedImage {
+    Ok(PreservedImage {
         text: Some(text(&image)),
         pinned: Some(image),
         is_named: true,
@@ -287,9 +290,9 @@ async fn named<C: ProvisioningCloud>(cloud: &C, part: Part<'_>) -> Result<Carrie
 /// The task definition that ECS works towards; `None` when there is no such service.
 async fn running_task_definition<C: ProvisioningCloud>(
     cloud: &C,
-    follower: &Follower,
+    subscriber: &Subscriber,
 ) -> Result<Option<TaskDefinition>, CallError> {
-    let service = match cloud.describe_service(&follower.service_name()).await {
+    let service = match cloud.describe_service(&subscriber.service_name()).await {
         Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
         service => service?,
     };
@@ -357,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_change_the_image_that_was_carried_is_carried_again() {
+    fn after_a_failed_change_the_image_that_was_preserved_is_preserved_again() {
         assert_eq!(
             choose(
                 part("shop/api:v1"),
@@ -370,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_record_the_image_that_runs_is_carried() {
+    fn without_a_record_the_image_that_runs_is_preserved() {
         assert_eq!(
             choose(part("shop/api:v1"), Some("shop/api:v1"), None, None),
             Choice::Running
@@ -401,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_last_deployment_brings_is_carried_in_each_of_its_containers() {
+    fn what_the_last_deployment_brings_is_preserved_in_each_of_its_containers() {
         for state in [State::Deploying, State::Verifying, State::Succeeded] {
             let last = deployment(&image("a"), state);
             for container in ["api", "worker"] {
@@ -412,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_whose_migration_has_not_ended_is_not_carried() {
+    fn an_image_whose_migration_has_not_ended_is_not_preserved() {
         let last = deployment(&image("a"), State::Preparing);
         assert_eq!(chosen("api", &last), Choice::Pinned(image("f")));
         let last = altered(&last, &json!({"state": State::Claimed}));
@@ -423,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_change_carried_counts_until_somebody_deploys() {
+    fn what_a_failed_change_preserved_counts_until_somebody_deploys() {
         let last = deployment(&image("a"), State::RolledBack);
         let begun = last.claimed_at;
         let change = |seconds| {
@@ -442,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_nobody_knows_is_not_carried() {
+    fn a_digest_that_nobody_knows_is_not_preserved() {
         let unknown = Image {
             digest: Digest::unknown(),
             ..image("a")
@@ -454,8 +457,8 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_runs_is_carried_with_the_host_that_it_is_pulled_from() {
-        for (running, carried) in [
+    fn an_image_that_runs_is_preserved_with_the_host_that_it_is_pulled_from() {
+        for (running, preserved) in [
             (
                 "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
                 "shop/api:v1",
@@ -468,7 +471,7 @@ mod tests {
             ("docker.io/library/nginx:1", "docker.io/library/nginx:1"),
             ("docker.io/shop/api:v1", "docker.io/shop/api:v1"),
         ] {
-            assert_eq!(in_repository(running, Some("shop/api")), carried);
+            assert_eq!(in_repository(running, Some("shop/api")), preserved);
         }
     }
 }

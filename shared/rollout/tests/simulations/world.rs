@@ -14,7 +14,7 @@ use longshore_events::manual::{
     ApprovePayload, DeployPayload, HoldPayload, ResumePayload, RollbackPayload,
 };
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_rollout::course::tasks;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::DeployError;
@@ -115,7 +115,7 @@ pub enum Said {
 /// The account and all that happens around it.
 pub struct World {
     pub cloud: FakeCloud,
-    pub followers: Vec<Follower>,
+    pub subscribers: Vec<Subscriber>,
     /// Images whose tasks die.
     pub broken: BTreeSet<Digest>,
     /// Images whose one-off tasks fail.
@@ -136,14 +136,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(followers: Vec<Follower>, broken: &[char], unmigratable: &[char]) -> Self {
-        let cloud = FakeCloud::with_services(&followers);
+    pub fn new(subscribers: Vec<Subscriber>, broken: &[char], unmigratable: &[char]) -> Self {
+        let cloud = FakeCloud::with_services(&subscribers);
         let digests = |digits: &[char]| digits.iter().map(|digit| digest(*digit)).collect();
         // What a stack is made with is pinned, as everything that Longshore deploys.
         let first = format!("{REGISTRY}/{REPOSITORY}@{}", digest(FIRST));
         cloud.add_image(REPOSITORY, "first", digest(FIRST));
-        for follower in &followers {
-            cloud.change_task_definition(follower, |document| {
+        for subscriber in &subscribers {
+            cloud.change_task_definition(subscriber, |document| {
                 document["containerDefinitions"][0]["image"] = first.clone().into();
             });
         }
@@ -154,9 +154,9 @@ impl World {
         };
         cloud.set_contents(&digest(ONE_ARCHITECTURE), contents);
         Self {
-            stack: Stack::new(vec![first; followers.len()]),
+            stack: Stack::new(vec![first; subscribers.len()]),
             cloud,
-            followers,
+            subscribers,
             broken: digests(broken),
             unmigratable: digests(unmigratable),
             seconds: 0,
@@ -254,8 +254,8 @@ impl World {
                 _ => {}
             }
         }
-        for number in 0..self.followers.len() {
-            let Some(service) = self.cloud.service(&self.followers[number]) else {
+        for number in 0..self.subscribers.len() {
+            let Some(service) = self.cloud.service(&self.subscribers[number]) else {
                 continue;
             };
             for deployment in service.deployments {
@@ -297,7 +297,7 @@ impl World {
                 .await
                 .is_ok_and(|results| results.iter().all(Result::is_ok)),
             Wake::Ecs(number, change) => {
-                let name = self.followers[*number].service_name();
+                let name = self.subscribers[*number].service_name();
                 deployment_changed(cloud, &name, change, worker)
                     .await
                     .is_ok()
@@ -367,23 +367,23 @@ impl World {
     }
 
     async fn changed_service(&self, service: &str, worker: &Worker) -> bool {
-        let Some(follower) = self
-            .followers
+        let Some(subscriber) = self
+            .subscribers
             .iter()
-            .find(|follower| follower.service == service)
+            .find(|subscriber| subscriber.service == service)
         else {
             return true;
         };
-        let owner = follower.owner();
-        tasks::go_on(&self.cloud, &owner, worker).await.is_ok()
-            && predecessor_ended(&self.cloud, &owner.stack, service, worker)
+        let service_id = subscriber.service_id();
+        tasks::go_on(&self.cloud, &service_id, worker).await.is_ok()
+            && predecessor_ended(&self.cloud, &service_id.stack, service, worker)
                 .await
                 .is_ok_and(|results| results.iter().all(Result::is_ok))
     }
 
     fn names(&self, number: usize) -> (String, String) {
-        let follower = &self.followers[number];
-        (follower.stack.clone(), follower.service.clone())
+        let subscriber = &self.subscribers[number];
+        (subscriber.stack.clone(), subscriber.service.clone())
     }
 
     /// What the schedule does; what could not be looked at.
@@ -415,8 +415,8 @@ impl World {
 
     /// ECS goes on with what it works towards in the service of this number.
     pub fn work(&mut self, number: usize) {
-        let follower = &self.followers[number];
-        let Some(service) = self.cloud.service(follower) else {
+        let subscriber = &self.subscribers[number];
+        let Some(service) = self.cloud.service(subscriber) else {
             return;
         };
         let is_under_way = service
@@ -425,11 +425,11 @@ impl World {
         if !is_under_way {
             return;
         }
-        let image = self.cloud.running_image(follower).unwrap_or_default();
+        let image = self.cloud.running_image(subscriber).unwrap_or_default();
         if self.is_broken(&image) {
-            self.cloud.roll_back(follower, self.seconds);
+            self.cloud.roll_back(subscriber, self.seconds);
         } else {
-            self.cloud.complete(follower);
+            self.cloud.complete(subscriber);
         }
         self.post_news();
     }
@@ -462,7 +462,7 @@ impl World {
         for round in 0..ROUNDS {
             self.pass(900);
             let before: Vec<_> = self.records();
-            for number in 0..self.followers.len() {
+            for number in 0..self.subscribers.len() {
                 self.work(number);
             }
             while self.end_task() {}
@@ -499,9 +499,9 @@ impl World {
     }
 
     fn records(&self) -> Vec<Option<Record>> {
-        let followers = self.followers.iter();
-        followers
-            .map(|follower| self.cloud.record(follower))
+        let subscribers = self.subscribers.iter();
+        subscribers
+            .map(|subscriber| self.cloud.record(subscriber))
             .collect()
     }
 }

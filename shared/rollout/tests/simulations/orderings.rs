@@ -1,22 +1,26 @@
 //! Stories that the engine lives through, and what must hold at their end.
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_testkit::{FakeCloud, digest, follower, noon, worker};
+use longshore_testkit::{FakeCloud, digest, noon, subscriber, worker};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
 use crate::world::World;
-use crate::world::step::{Story, delay, story};
+use crate::world::step::{Simulation, delay, simulation};
 
-async fn live(story: Story) {
-    let mut world = World::new(story.followers, &story.broken, &story.unmigratable);
-    for (seconds, step) in story.steps {
+async fn live(simulation: Simulation) {
+    let mut world = World::new(
+        simulation.subscribers,
+        &simulation.broken,
+        &simulation.unmigratable,
+    );
+    for (seconds, step) in simulation.steps {
         Box::pin(world.take(seconds, step)).await;
     }
-    Box::pin(world.come_to_rest(story.is_mail_lost)).await;
+    Box::pin(world.come_to_rest(simulation.is_mail_lost)).await;
     world.check().await;
 }
 
@@ -28,7 +32,7 @@ fn block_on(future: impl Future<Output = ()>) {
 }
 
 /// ECS tells again and again that what it works towards began; what it tells may not be known yet.
-async fn hear_of_what_begins(cloud: &FakeCloud, api: &Follower) {
+async fn hear_of_what_begins(cloud: &FakeCloud, api: &Subscriber) {
     for number in 0..6 {
         let change = DeploymentStateChange {
             event_name: DeploymentEventName::InProgress,
@@ -43,7 +47,7 @@ async fn hear_of_what_begins(cloud: &FakeCloud, api: &Follower) {
 
 /// Two pushes are heard of at once while an older one is rolled out.
 async fn race(delays: &[u8]) {
-    let api = follower("api");
+    let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let event = |number: i64, digit| cloud.push(&format!("v{number}"), digest(digit), noon(number));
     let first = deploy_push(&cloud, &event(2, '2'), &worker("first", 2))
@@ -78,7 +82,7 @@ async fn race(delays: &[u8]) {
     }
 }
 
-/// A failing story is kept beside this file and tried again first; see CONTRIBUTING.md.
+/// A failing simulation is kept beside this file and tried again first; see CONTRIBUTING.md.
 fn configuration(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig {
@@ -93,8 +97,8 @@ proptest! {
     #![proptest_config(configuration(3_000))]
 
     #[test]
-    fn whatever_happens_every_service_ends_with_what_its_policy_names(story in story(false)) {
-        block_on(live(story));
+    fn whatever_happens_every_service_ends_with_what_its_policy_names(simulation in simulation(false)) {
+        block_on(live(simulation));
     }
 }
 
@@ -102,8 +106,8 @@ proptest! {
     #![proptest_config(configuration(2_000))]
 
     #[test]
-    fn where_nothing_fails_everything_is_told_once(story in story(true)) {
-        block_on(live(story));
+    fn where_nothing_fails_everything_is_told_once(simulation in simulation(true)) {
+        block_on(live(simulation));
     }
 
     #[test]

@@ -4,6 +4,6 @@
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
 // functions for tests only when it is told so.
 #[cfg(test)]
-mod stories;
+mod orderings;
 #[cfg(test)]
 mod world;

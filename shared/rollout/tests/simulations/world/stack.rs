@@ -7,7 +7,7 @@ use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_provisioning::watch::stack_changed;
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::record::State;
-use longshore_rollout::stack_record::{Carried, Operation, StackRecord};
+use longshore_rollout::stack_record::{Operation, Preserved, StackRecord};
 use longshore_rollout::triggers::at_rest::{reconcile_stacks_at_rest, stack_at_rest};
 use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, worker};
@@ -52,9 +52,9 @@ impl World {
         }
         let mut template = Vec::new();
         let mut services = Vec::new();
-        for follower in &self.followers {
+        for subscriber in &self.subscribers {
             let image = cloud
-                .record(follower)
+                .record(subscriber)
                 .map(|record| record.deployment.clone())
                 .filter(|last| match last.state {
                     State::Claimed => last.settings.before_tasks.is_empty(),
@@ -64,10 +64,10 @@ impl World {
                 .map(|last| last.image.clone());
             template.push(match &image {
                 Some(image) => format!("{REGISTRY}/{REPOSITORY}@{}", image.digest),
-                None => cloud.running_image(follower).unwrap_or_default(),
+                None => cloud.running_image(subscriber).unwrap_or_default(),
             });
-            services.push(Carried {
-                follower: follower.clone(),
+            services.push(Preserved {
+                subscriber: subscriber.clone(),
                 image,
                 also: BTreeMap::new(),
                 is_named: false,
@@ -99,14 +99,14 @@ impl World {
         };
         let is_broken = next.iter().any(|image| self.is_broken(image));
         let succeeds = succeeds && !is_broken;
-        for (number, follower) in self.followers.iter().enumerate() {
+        for (number, subscriber) in self.subscribers.iter().enumerate() {
             self.cloud
-                .deploy_outside(follower, &next[number], self.seconds);
+                .deploy_outside(subscriber, &next[number], self.seconds);
             if !succeeds {
                 let before = &self.stack.template[number];
-                self.cloud.deploy_outside(follower, before, self.seconds);
+                self.cloud.deploy_outside(subscriber, before, self.seconds);
             }
-            self.cloud.complete(follower);
+            self.cloud.complete(subscriber);
         }
         let status = if succeeds {
             self.stack.template = next;
@@ -133,14 +133,14 @@ impl World {
     }
 }
 
-/// `deploy` is woken by the end of a change; whether everything was looked after.
+/// `deploy` is woken by the end of a change; whether everything was reconciled.
 pub async fn at_rest(cloud: &FakeCloud, worker: &Worker) -> bool {
     stack_at_rest(cloud, "shop", worker)
         .await
         .is_ok_and(|at_rest| at_rest.services.iter().all(Result::is_ok))
 }
 
-/// What the schedule does for stacks; what could not be looked after.
+/// What the schedule does for stacks; what could not be reconciled.
 pub async fn reconcile(cloud: &FakeCloud, worker: &Worker) -> Vec<String> {
     match reconcile_stacks_at_rest(cloud, worker).await {
         Ok(reconciled) => reconciled.failures,

@@ -2,10 +2,10 @@
 
 use longshore_events::manual::DeployPayload;
 use longshore_policy::image_policy::ImagePolicy;
-use longshore_policy::route::{CpuArchitecture, Follower};
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_state::ErrorClass;
-use longshore_testkit::{Fault, digest, follower};
+use longshore_testkit::{Fault, digest, subscriber};
 use proptest::prelude::*;
 
 use crate::world::{REPOSITORY, Wake, World};
@@ -75,8 +75,8 @@ pub enum Saying {
 
 /// Who lives in a world, and what happens to it: each step with the seconds that pass before it.
 #[derive(Debug, Clone)]
-pub struct Story {
-    pub followers: Vec<Follower>,
+pub struct Simulation {
+    pub subscribers: Vec<Subscriber>,
     pub broken: Vec<char>,
     pub unmigratable: Vec<char>,
     pub steps: Vec<(i64, Step)>,
@@ -88,7 +88,7 @@ impl World {
     /// Lets something happen.
     pub async fn take(&mut self, seconds: i64, step: Step) {
         self.pass(seconds);
-        let services = self.followers.len();
+        let services = self.subscribers.len();
         match step {
             Step::Push { tag, image } => self.push(TAGS[tag], DIGITS[image]),
             Step::Delete { image } => {
@@ -132,11 +132,11 @@ impl World {
                 is_late,
             } => {
                 let number = service % services;
-                let follower = &self.followers[number];
+                let subscriber = &self.subscribers[number];
                 let reference = format!("{REPOSITORY}@{}", digest(DIGITS[image]));
                 if let Ok(image) = reference.parse() {
                     let payload =
-                        DeployPayload::new(&follower.stack, &follower.service, image, None);
+                        DeployPayload::new(&subscriber.stack, &subscriber.service, image, None);
                     self.post(Wake::Explicit(payload, self.now()));
                     if !is_late && let Some(letter) = self.mail.pop() {
                         self.deliver(letter, None).await;
@@ -262,11 +262,11 @@ fn settings() -> impl Strategy<Value = RolloutSettings> {
 }
 
 /// One to three services, of which each may wait for the one before.
-fn followers() -> impl Strategy<Value = Vec<Follower>> {
+fn subscribers() -> impl Strategy<Value = Vec<Subscriber>> {
     let one = (policy(), settings(), any::<bool>(), any::<bool>());
     prop::collection::vec(one, 1..4).prop_map(|all| {
         let mut before: Option<(String, ImagePolicy)> = None;
-        let mut followers = Vec::new();
+        let mut subscribers = Vec::new();
         for (number, (policy, mut rollout, waits, is_arm)) in all.into_iter().enumerate() {
             let service = format!("api-{number}");
             let mut image_policy = policy;
@@ -276,7 +276,7 @@ fn followers() -> impl Strategy<Value = Vec<Follower>> {
                 image_policy = first_policy.clone();
             }
             before = Some((service.clone(), image_policy.clone()));
-            followers.push(Follower {
+            subscribers.push(Subscriber {
                 image_policy,
                 rollout,
                 cpu_architecture: Some(if is_arm {
@@ -284,10 +284,10 @@ fn followers() -> impl Strategy<Value = Vec<Follower>> {
                 } else {
                     CpuArchitecture::X86
                 }),
-                ..follower(&service)
+                ..subscriber(&service)
             });
         }
-        followers
+        subscribers
     })
 }
 
@@ -338,20 +338,20 @@ fn step(is_calm: bool) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A story; in a calm one no call goes wrong and one thing happens after the other.
-pub fn story(is_calm: bool) -> impl Strategy<Value = Story> {
+/// A simulation; in a calm one no call goes wrong and one thing happens after the other.
+pub fn simulation(is_calm: bool) -> impl Strategy<Value = Simulation> {
     let seconds = prop_oneof![3 => Just(0_i64), 3 => 1_i64..61, 1 => 60_i64..1_200];
     let digits = || prop::sample::subsequence(DIGITS.to_vec(), 0..3);
     (
-        followers(),
+        subscribers(),
         digits(),
         digits(),
         prop::collection::vec((seconds, step(is_calm)), 1..50),
         any::<bool>(),
     )
         .prop_map(
-            |(followers, broken, unmigratable, steps, is_mail_lost)| Story {
-                followers,
+            |(subscribers, broken, unmigratable, steps, is_mail_lost)| Simulation {
+                subscribers,
                 broken,
                 unmigratable,
                 steps,

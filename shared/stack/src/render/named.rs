@@ -7,7 +7,7 @@ use super::names::{Kind, Singleton};
 use super::template::{Tag, Value};
 
 /// A stack with the names and tags that all its resources share.
-pub(super) struct Frame<'a> {
+pub(super) struct NamedStack<'a> {
     pub(super) stack: &'a Stack,
     pub(super) context: &'a Context,
     pub(super) stack_name: String,
@@ -17,12 +17,12 @@ pub(super) struct Frame<'a> {
 
 /// A service of the stack with its names.
 #[derive(Clone, Copy)]
-pub(super) struct Member<'a> {
+pub(super) struct NamedService<'a> {
     pub(super) name: &'a str,
     pub(super) spec: &'a Service,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> NamedStack<'a> {
     pub(super) fn new(stack: &'a Stack, context: &'a Context) -> Self {
         let tags = stack.tags.iter().map(|(key, value)| Tag {
             key: key.clone(),
@@ -38,8 +38,12 @@ impl<'a> Frame<'a> {
     }
 
     /// The image that takes the place of the stack file's.
-    pub(super) fn carried(&self, member: Member, container: Container) -> Option<&'a str> {
-        let images = self.context.images.get(member.name)?;
+    pub(super) fn preserved(
+        &self,
+        named_service: NamedService,
+        container: Container,
+    ) -> Option<&'a str> {
+        let images = self.context.images.get(named_service.name)?;
         images.get(container.name).map(String::as_str)
     }
 
@@ -60,9 +64,11 @@ impl<'a> Frame<'a> {
         self.tags.iter().cloned().chain(own).collect()
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = Member<'a>> {
+    pub(super) fn members(&self) -> impl Iterator<Item = NamedService<'a>> {
         let services = &self.stack.services;
-        services.iter().map(|(name, spec)| Member { name, spec })
+        services
+            .iter()
+            .map(|(name, spec)| NamedService { name, spec })
     }
 
     pub(super) fn subnet_ids(&self, own: Option<&Vec<String>>) -> Vec<Value> {
@@ -70,47 +76,52 @@ impl<'a> Frame<'a> {
         ids.iter().map(|id| Value::written(id)).collect()
     }
 
-    pub(super) fn ecs_service_name(&self, member: Member) -> String {
-        self.stack.ecs_service_name(member.name)
+    pub(super) fn ecs_service_name(&self, named_service: NamedService) -> String {
+        self.stack.ecs_service_name(named_service.name)
     }
 
-    pub(super) fn family(&self, member: Member) -> String {
-        let family = member.spec.family.clone();
-        family.unwrap_or_else(|| self.ecs_service_name(member))
+    pub(super) fn family(&self, named_service: NamedService) -> String {
+        let family = named_service.spec.family.clone();
+        family.unwrap_or_else(|| self.ecs_service_name(named_service))
     }
 
-    pub(super) fn log_group_name(&self, member: Member) -> String {
-        format!("/ecs/{}/{}", self.stack_name, member.name)
+    pub(super) fn log_group_name(&self, named_service: NamedService) -> String {
+        format!("/ecs/{}/{}", self.stack_name, named_service.name)
     }
 
     /// The target group that is the service's own, behind the stack's load balancer.
-    pub(super) fn own_target_group(&self, member: Member<'a>) -> Option<&'a TargetGroup> {
-        let target_group = member.spec.target_group.as_ref()?;
+    pub(super) fn own_target_group(
+        &self,
+        named_service: NamedService<'a>,
+    ) -> Option<&'a TargetGroup> {
+        let target_group = named_service.spec.target_group.as_ref()?;
         let own = target_group.target_group_arn.is_none() && self.stack.load_balancer.is_some();
         own.then_some(target_group)
     }
 
     /// The target group that requests come through, if they come through one.
-    pub(super) fn target_group_arn(&self, member: Member<'a>) -> Option<Value> {
-        let target_group = member.spec.target_group.as_ref()?;
+    pub(super) fn target_group_arn(&self, named_service: NamedService<'a>) -> Option<Value> {
+        let target_group = named_service.spec.target_group.as_ref()?;
         match &target_group.target_group_arn {
             Some(arn) => Some(Value::written(arn)),
             None => self
-                .own_target_group(member)
-                .map(|_| Value::Ref(Kind::TargetGroup.id(&[member.name]))),
+                .own_target_group(named_service)
+                .map(|_| Value::Ref(Kind::TargetGroup.id(&[named_service.name]))),
         }
     }
 
     /// Whether ECS moves the service's requests from one target group to another.
-    pub(super) fn has_two_target_groups(&self, member: Member<'a>) -> bool {
-        member.shifts_requests() && self.own_target_group(member).is_some()
+    pub(super) fn has_two_target_groups(&self, named_service: NamedService<'a>) -> bool {
+        named_service.shifts_requests() && self.own_target_group(named_service).is_some()
     }
 
     /// The kinds of its own target groups.
-    pub(super) fn own_target_groups(&self, member: Member<'a>) -> &'static [Kind] {
-        match self.own_target_group(member) {
+    pub(super) fn own_target_groups(&self, named_service: NamedService<'a>) -> &'static [Kind] {
+        match self.own_target_group(named_service) {
             None => &[],
-            Some(_) if member.shifts_requests() => &[Kind::TargetGroup, Kind::AlternateTargetGroup],
+            Some(_) if named_service.shifts_requests() => {
+                &[Kind::TargetGroup, Kind::AlternateTargetGroup]
+            }
             Some(_) => &[Kind::TargetGroup],
         }
     }
@@ -135,7 +146,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl<'a> Member<'a> {
+impl<'a> NamedService<'a> {
     pub(super) fn container_name(self) -> &'a str {
         self.spec.container_name.as_deref().unwrap_or(self.name)
     }

@@ -6,7 +6,7 @@ use longshore_events::longshore::{
     DeploymentSkipped, FailedPhase, LongshoreEvent, SkipReason, Source,
 };
 use longshore_policy::image_policy::RegistryImage;
-use longshore_policy::route::Follower;
+use longshore_policy::route::Subscriber;
 use longshore_rollout::ports::{ImageRegistry, RolloutState};
 use longshore_rollout::record::{Deployment, Record, State};
 
@@ -16,31 +16,31 @@ impl World {
     /// Checks everything.
     pub async fn check(&self) {
         let images = self.cloud.images(REPOSITORY).await.unwrap();
-        for (number, follower) in self.followers.iter().enumerate() {
-            let policy = follower.image_policy.compile().unwrap();
+        for (number, subscriber) in self.subscribers.iter().enumerate() {
+            let policy = subscriber.image_policy.compile().unwrap();
             let newest = policy.newest(&images, self.now());
-            let Some(record) = self.cloud.record(follower) else {
-                assert_eq!(newest, None, "{}: nobody followed it", follower.service);
+            let Some(record) = self.cloud.record(subscriber) else {
+                assert_eq!(newest, None, "{}: nobody followed it", subscriber.service);
                 continue;
             };
-            let history = self.cloud.history(follower);
-            self.is_at_rest(follower, &record);
+            let history = self.cloud.history(subscriber);
+            self.is_at_rest(subscriber, &record);
             is_complete(&record, &history);
             if let Some(newest) = newest {
-                let followed = record.followed.get(&follower.container);
+                let followed = record.followed.get(&subscriber.container);
                 assert!(
                     !policy.is_news(newest, followed),
                     "{}: {newest:#?} was not followed: {record:#?}",
-                    follower.service
+                    subscriber.service
                 );
                 // Deleted and pushed anew it is the same image still.
                 let known = followed.filter(|followed| followed.digest == newest.digest);
                 let newest = known.unwrap_or(newest);
-                self.is_explained(follower, newest, &record, &history);
+                self.is_explained(subscriber, newest, &record, &history);
             }
-            self.is_told(follower, &record, &history);
+            self.is_told(subscriber, &record, &history);
             self.waited(number, &history);
-            self.ran_its_tasks(follower, &history);
+            self.ran_its_tasks(subscriber, &history);
         }
         if !self.is_disturbed {
             self.is_told_once();
@@ -49,21 +49,21 @@ impl World {
     }
 
     /// Nothing is under way, nothing is still to be told or kept, and what ECS runs is what the record says.
-    fn is_at_rest(&self, follower: &Follower, record: &Record) {
+    fn is_at_rest(&self, subscriber: &Subscriber, record: &Record) {
         let last = &record.deployment;
         assert!(!last.state.is_open(), "{record:#?}");
         assert!(record.outbox.is_empty(), "{record:#?}");
         assert!(record.finished.is_empty(), "{record:#?}");
-        let service = self.cloud.service(follower).unwrap();
+        let service = self.cloud.service(subscriber).unwrap();
         let primary = service.primary().unwrap();
         assert_eq!(primary.rollout_state, RolloutState::Completed);
         // By another task definition, where a change of the stack was taken back.
         if last.state == State::Succeeded {
-            let running = self.cloud.running_image(follower).unwrap();
+            let running = self.cloud.running_image(subscriber).unwrap();
             assert!(
                 running.ends_with(last.image.digest.as_str()),
                 "{} runs {running}: {record:#?}",
-                follower.service
+                subscriber.service
             );
         }
     }
@@ -71,15 +71,15 @@ impl World {
     /// Either the image runs that the policy names, or it is written down why not.
     fn is_explained(
         &self,
-        follower: &Follower,
+        subscriber: &Subscriber,
         newest: &RegistryImage,
         record: &Record,
         history: &[Deployment],
     ) {
         let digest = &newest.digest;
-        let running = self.cloud.running_image(follower).unwrap();
+        let running = self.cloud.running_image(subscriber).unwrap();
         let last = &record.deployment;
-        let followed = record.followed.get(&follower.container);
+        let followed = record.followed.get(&subscriber.container);
         let waits_for_it = record.waiting.values().any(|waiting| {
             waiting.request.image.digest == *digest || waiting.request.is_explicit()
         });
@@ -101,19 +101,19 @@ impl World {
                 || is_chosen
                 || has_failed
                 || is_older
-                || self.was_given_up(follower, newest, &running),
+                || self.was_given_up(subscriber, newest, &running),
             "{} runs {running}, the policy names {newest:?}: {record:#?} {history:#?}",
-            follower.service
+            subscriber.service
         );
     }
 
     /// Whether it was told that the image does not go out, for good.
-    fn was_given_up(&self, follower: &Follower, newest: &RegistryImage, running: &str) -> bool {
+    fn was_given_up(&self, subscriber: &Subscriber, newest: &RegistryImage, running: &str) -> bool {
         let published = self.cloud.published();
         let skipped: Vec<_> = published
             .iter()
             .filter_map(|event| match event {
-                LongshoreEvent::DeploymentSkipped(told) if told.service == follower.service => {
+                LongshoreEvent::DeploymentSkipped(told) if told.service == subscriber.service => {
                     Some(told)
                 }
                 _ => None,
@@ -149,7 +149,7 @@ impl World {
             LongshoreEvent::DeploymentFailed(told) => {
                 let deployment = &told.deployment;
                 let is_persons = !matches!(deployment.source, Source::Push | Source::Reconcile);
-                deployment.service == follower.service
+                deployment.service == subscriber.service
                     && told.phase == FailedPhase::Before
                     && (deployment.image.digest == newest.digest
                         || is_persons && newest.pushed_at <= deployment.requested_at)
@@ -163,7 +163,7 @@ impl World {
 
     /// Of each deployment its beginning and its one outcome were told, and of each request that waited what
     /// became of it.
-    fn is_told(&self, follower: &Follower, record: &Record, history: &[Deployment]) {
+    fn is_told(&self, subscriber: &Subscriber, record: &Record, history: &[Deployment]) {
         let mut told: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for event in self.cloud.published() {
             let id = match &event {
@@ -174,13 +174,13 @@ impl World {
                 LongshoreEvent::DeploymentSuperseded(told) => Some(&told.deployment),
                 _ => None,
             }
-            .filter(|deployment| deployment.service == follower.service)
+            .filter(|deployment| deployment.service == subscriber.service)
             .map(|deployment| deployment.deployment_id.clone());
             let id = match &event {
-                LongshoreEvent::DeploymentWaiting(told) if told.service == follower.service => {
+                LongshoreEvent::DeploymentWaiting(told) if told.service == subscriber.service => {
                     Some(told.deployment_id.clone())
                 }
-                LongshoreEvent::DeploymentSkipped(told) if told.service == follower.service => {
+                LongshoreEvent::DeploymentSkipped(told) if told.service == subscriber.service => {
                     told.deployment_id.clone()
                 }
                 _ => id,
@@ -265,7 +265,7 @@ impl World {
 
     /// Nothing went out that somebody held, that nobody approved, or that was to come after another.
     fn waited(&self, number: usize, history: &[Deployment]) {
-        let follower = &self.followers[number];
+        let subscriber = &self.subscribers[number];
         for deployment in history
             .iter()
             .filter(|deployment| was_asked_for(deployment))
@@ -285,7 +285,7 @@ impl World {
                 "went out while it was held: {deployment:#?} {:#?}",
                 self.said
             );
-            if follower.rollout.approval.is_some() {
+            if subscriber.rollout.approval.is_some() {
                 assert!(
                     self.said
                         .iter()
@@ -293,11 +293,11 @@ impl World {
                     "nobody approved {deployment:#?}"
                 );
             }
-            for service in &follower.rollout.after {
+            for service in &subscriber.rollout.after {
                 let first = self
-                    .followers
+                    .subscribers
                     .iter()
-                    .find(|follower| follower.service == *service)
+                    .find(|subscriber| subscriber.service == *service)
                     .unwrap();
                 assert!(
                     self.cloud.history(first).iter().any(|first| {
@@ -312,7 +312,7 @@ impl World {
     }
 
     /// What was rolled out had all of its tasks run before, and what succeeded had all of them run.
-    fn ran_its_tasks(&self, follower: &Follower, history: &[Deployment]) {
+    fn ran_its_tasks(&self, subscriber: &Subscriber, history: &[Deployment]) {
         let tasks = self.cloud.one_off_tasks();
         for deployment in history
             .iter()
@@ -333,7 +333,7 @@ impl World {
                 let runs = tasks
                     .iter()
                     .filter(|request| {
-                        request.service == follower.service_name()
+                        request.service == subscriber.service_name()
                             && request.command == task.command
                             && request.task_definition == *task_definition
                     })
@@ -362,7 +362,7 @@ impl World {
     }
 }
 
-/// Whether a push, the reconcile or a person asked for the image: neither was it put back, nor did it run
+/// Whether a push, the reconcile or a person asked for the image: neither was it restored, nor did it run
 /// before Longshore knew of it.
 fn was_asked_for(deployment: &Deployment) -> bool {
     !deployment.id.starts_with("adopted-")
