@@ -210,6 +210,7 @@ pub mod tests {
             hold: None,
             waiting: Vec::new(),
             blocked: Vec::new(),
+            progress: None,
             running: Some(RunningTasks {
                 task_definition: "shop-api:42".to_owned(),
                 desired_count: 2,

@@ -52,6 +52,9 @@ pub enum LongshoreEvent {
     /// `deploy` wakes on it; nobody is told.
     #[serde(rename = "Deployment Stabilized")]
     DeploymentStabilized(DeploymentStabilized),
+    /// ECS is at another stage of a deployment that shifts requests step by step.
+    #[serde(rename = "Deployment Progressed")]
+    DeploymentProgressed(DeploymentProgressed),
     /// A part of a reconcile of more services than one invocation can look at; `deploy` wakes on it.
     #[serde(rename = "Reconcile Shard")]
     ReconcileShard(ReconcileShard),
@@ -108,6 +111,7 @@ impl LongshoreEvent {
             Self::DeploymentSuperseded(_) => "Deployment Superseded",
             Self::DeploymentWaiting(_) => "Deployment Waiting",
             Self::DeploymentStabilized(_) => "Deployment Stabilized",
+            Self::DeploymentProgressed(_) => "Deployment Progressed",
             Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
@@ -139,6 +143,7 @@ impl LongshoreEvent {
             Self::DeploymentSuperseded(detail) => serde_json::to_string(detail),
             Self::DeploymentWaiting(detail) => serde_json::to_string(detail),
             Self::DeploymentStabilized(detail) => serde_json::to_string(detail),
+            Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
             Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
@@ -406,6 +411,36 @@ pub enum WaitReason {
 pub struct DeploymentStabilized {
     /// The deployment.
     pub deployment: DeploymentSummary,
+}
+
+/// `Deployment Progressed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentProgressed {
+    /// The deployment.
+    pub deployment: DeploymentSummary,
+    /// What ECS is doing.
+    pub progress: RolloutProgress,
+    /// When that was seen.
+    pub at: DateTime<Utc>,
+}
+
+/// How far ECS is with a blue/green, linear or canary deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutProgress {
+    /// The lifecycle stage in ECS's words, such as `BAKE_TIME`: the Amazon ECS API Reference, ServiceDeployment.
+    pub stage: String,
+    /// How many of a hundred requests go to the new tasks, where ECS says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shifted_percent: Option<u8>,
+}
+
+impl RolloutProgress {
+    /// Whether all new tasks run, and what is left is to shift requests and to watch.
+    pub fn is_shifting(&self) -> bool {
+        self.stage.contains("TRAFFIC_SHIFT")
+            || self.stage == "BAKE_TIME"
+            || self.stage == "CLEAN_UP"
+    }
 }
 
 /// `Reconcile Shard`.

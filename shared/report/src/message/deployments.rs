@@ -2,8 +2,8 @@
 
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, FailedPhase, Source, TaskFailure,
+    DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, FailedPhase, Source, TaskFailure,
 };
 
 use super::blocks::Message;
@@ -12,7 +12,7 @@ use super::draft::{
 };
 use super::failures;
 use super::text::{code, line};
-use crate::words::{duration, image_name, short_name};
+use crate::words::{duration, image_name, rollout_progress, short_name};
 
 pub(super) fn started(event: &DeploymentStarted) -> Message {
     let deployment = &event.deployment;
@@ -35,6 +35,25 @@ pub(super) fn started(event: &DeploymentStarted) -> Message {
         ],
         note: note(&deployment.source),
         context,
+        ..Draft::default()
+    }
+    .message()
+}
+
+pub(super) fn progressed(event: &DeploymentProgressed) -> Message {
+    let deployment = &event.deployment;
+    let now = rollout_progress(&event.progress);
+    Draft {
+        headline: headline("🚀 Deployment goes on", deployment),
+        rest: format!(": {now}"),
+        facts: vec![
+            fact("Image", &image(&deployment.image)),
+            fact("Now", &now),
+            fact("Since", &duration(deployment.requested_at, event.at)),
+            asked_for_by(&deployment.source),
+        ],
+        note: note(&deployment.source),
+        context: context(deployment),
         ..Draft::default()
     }
     .message()

@@ -29,6 +29,8 @@ mod stacks;
 #[cfg(test)]
 mod states;
 #[cfg(test)]
+mod strategies;
+#[cfg(test)]
 mod task_definitions;
 #[cfg(test)]
 mod waiting;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use longshore_events::image::Digest;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentStabilized, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSuperseded, LongshoreEvent, TaskFailure,
+    DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStabilized,
+    DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded, LongshoreEvent, RolloutProgress,
+    TaskFailure,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
@@ -121,6 +122,20 @@ impl Record {
             previous_image: self.deployment.previous_image.clone(),
         };
         self.tell(LongshoreEvent::DeploymentStarted(started), worker);
+    }
+
+    /// ECS is doing this now; that is told where it is news.
+    pub(crate) fn progressed(&mut self, progress: RolloutProgress, worker: &Worker) {
+        if self.deployment.progress.as_ref() == Some(&progress) {
+            return;
+        }
+        self.last().progress = Some(progress.clone());
+        let progressed = DeploymentProgressed {
+            deployment: self.deployment.summary(),
+            progress,
+            at: worker.now,
+        };
+        self.tell(LongshoreEvent::DeploymentProgressed(progressed), worker);
     }
 
     /// The service is stable on the deployment: it has succeeded, unless tasks come afterwards.
