@@ -102,6 +102,11 @@ def _tasks_of(service):
     ]
 
 
+def _is_scheduled(service):
+    """Whether ECS itself deploys the service, not CodeDeploy or somebody else."""
+    return (service.get("deploymentController") or {}).get("type", "ECS") == "ECS"
+
+
 def _is_live(task):
     return task.get("desiredStatus") != "STOPPED"
 
@@ -170,8 +175,6 @@ def _fail(service, failed, all_tasks, method, reason, rolls_back):
     The words of the circuit breaker are AWS's. Of alarms, AWS was seen to write the message `deployment failed: alarm
     detected.`; that the reason is made like the circuit breaker's is an assumption.
     """
-    # Who waits for a deployment may look when it is not listed any more.
-    service.setdefault("_failed_deployments", {})[failed["id"]] = method
     completed = service.get("_last_completed")
     record = service_deployments.current(service)
     message = f"{method}: {reason}."
@@ -383,7 +386,7 @@ def _schedule_for_ever():
         for (account, region, key), service in list(ecs._services.all_items()):
             if service.get("status") != "ACTIVE":
                 continue
-            if (service.get("deploymentController") or {}).get("type", "ECS") != "ECS":
+            if not _is_scheduled(service):
                 continue
             try:
                 with request_scope(account, region), _lock:
@@ -422,6 +425,12 @@ def _record_of(data, name):
     return ecs._services.get(f"{cluster}/{str(data.get(name, '')).rsplit('/', 1)[-1]}")
 
 
+def _begin(service):
+    deployment_alarms.begin(service, _primary(service))
+    if _is_scheduled(service):
+        service_deployments.begin(service, _primary(service))
+
+
 def _answer(service):
     return ecs.json_response({"service": ecs._sanitize(service)})
 
@@ -442,8 +451,7 @@ def _created(create, data):
     for member in ("roleArn", "platformFamily"):
         if not service[member]:
             del service[member]
-    deployment_alarms.begin(service, _primary(service))
-    service_deployments.begin(service, _primary(service))
+    _begin(service)
     return _answer(service)
 
 
@@ -461,10 +469,8 @@ def _updated(update, data):
     for member in _KEPT:
         if member in data:
             service[member] = data[member]
-    primary = _primary(service)
-    if primary is not before:
-        deployment_alarms.begin(service, primary)
-        service_deployments.begin(service, primary)
+    if _primary(service) is not before:
+        _begin(service)
     return _answer(service)
 
 
