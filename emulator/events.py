@@ -51,7 +51,7 @@ def _is_lost(event):
 
 
 def emit(source, detail_type, resources, detail):
-    """Puts an event of an AWS service on the default bus of the account and region in scope, unless it is to get lost."""
+    """Puts an event of an AWS service on the default bus of the account and region in scope, unless it gets lost."""
     event = {
         "id": str(uuid.uuid4()),
         "source": source,

@@ -41,6 +41,11 @@ _IN_A_REVISION = (
     "capacityProviderStrategy", "launchType", "loadBalancers", "networkConfiguration", "platformFamily",
     "platformVersion", "serviceConnectConfiguration", "serviceRegistries", "volumeConfigurations",
 )
+_COUNTED = {
+    "requestedTaskCount": "desiredCount",
+    "runningTaskCount": "runningCount",
+    "pendingTaskCount": "pendingCount",
+}
 _BRIEF = (
     "serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status",
     "statusReason",
@@ -52,21 +57,24 @@ _driven = {}
 
 def drive(value):
     """Takes how a service's deployments go from the control server; returns what is wrong with it, or `None`."""
-    kinds = {"minute_seconds": (int, float), "advance_minutes": (int, float), "rolls_back_inside": bool}
-    name = value.get("service")
+    name, told = value.get("service"), {member: value[member] for member in value if member != "service"}
     if not isinstance(name, str) or name.count("/") != 1:
         return 'service: expected "<cluster>/<service>"'
-    if wrong := [member for member in value if member != "service" and not isinstance(value[member], kinds.get(member, ()))]:
-        return f"{wrong[0]}: expected one of minute_seconds, advance_minutes (numbers), rolls_back_inside (a boolean)"
+    if told.keys() - {"minute_seconds", "advance_minutes", "rolls_back_inside"}:
+        return "expected no members but service, minute_seconds, advance_minutes and rolls_back_inside"
+    if not isinstance(told.get("rolls_back_inside", False), bool):
+        return "rolls_back_inside: expected true or false"
+    for member in ("minute_seconds", "advance_minutes"):
+        if not isinstance(told.get(member, 1), (int, float)) or not told.get(member, 1) > 0:
+            return f"{member}: expected a number over 0"
     with lock:
-        _driven.setdefault(name, {}).update(
-            {member: value[member] for member in ("minute_seconds", "rolls_back_inside") if member in value}
-        )
+        minutes = told.pop("advance_minutes", 0)
+        _driven.setdefault(name, {}).update(told)
         record = current(ecs._services.get(name) or {})
-        if "advance_minutes" in value:
-            if record is None or not record["_minutes"] > 0:
-                return f"{name}: nothing bakes"
-            record["_minutes"] -= value["advance_minutes"]
+        if minutes and (record is None or record["_minutes"] <= 0):
+            return f"{name}: nothing bakes"
+        if minutes:
+            record["_minutes"] -= minutes
     return None
 
 
@@ -130,8 +138,7 @@ def _new_revision(service, deployment):
 def _counts(service, arn):
     """The tasks of a revision that deployments of the service still list."""
     own = [one for one in service["deployments"] if one.get("_revision") == arn]
-    members = {"requestedTaskCount": "desiredCount", "runningTaskCount": "runningCount", "pendingTaskCount": "pendingCount"}
-    return {"arn": arn, **{shown: sum(one[member] for one in own) for shown, member in members.items()}}
+    return {"arn": arn, **{shown: sum(one[member] for one in own) for shown, member in _COUNTED.items()}}
 
 
 def show(service):
@@ -200,11 +207,10 @@ def complete(service):
 
 
 def fail(service, method, reason, back_to):
-    """The deployment has failed. `back_to` is the last that completed, empty where none has, and `None` where nothing is
-    to come back. Says whether it does."""
+    """The deployment has failed. `back_to` is the last that completed, empty where none has, and `None` where nothing
+    is to come back. Says whether it does."""
     record = current(service)
-    if method in (BREAKER, ALARM):
-        record["_monitors"][method] = True
+    record["_monitors"][method] = deployment_alarms.detected(service)
     if record["status"] == "ROLLBACK_IN_PROGRESS":
         _freeze(service, record, "ROLLBACK_FAILED", statusReason=reason)
     elif back_to is None:
@@ -313,16 +319,22 @@ def _prepare(service, record):
         tested = _weights(advanced.get("testListenerRule")) or {}
         if weights is None:
             return f"{_NETWORKING}. One or more rules not found"
-        for group in groups:
-            if group not in (weights | tested):
-                return f"{_NETWORKING}: Target group {group} is not associated with either productionListenerRule or testListenerRule."
         serving = [group for group, weight in weights.items() if weight]
+        if strange := [group for group in groups if group not in (weights | tested)]:
+            return (
+                f"{_NETWORKING}: Target group {strange[0]} is not associated with either productionListenerRule or "
+                "testListenerRule."
+            )
         if len(serving) != 1:
-            return f"{_NETWORKING}. productionListenerRule {rule} should have exactly one target group serving traffic but found {len(serving)} target groups which are serving traffic"
+            return (
+                f"{_NETWORKING}. productionListenerRule {rule} should have exactly one target group serving traffic "
+                f"but found {len(serving)} target groups which are serving traffic"
+            )
         if serving[0] not in groups:
             return (
-                f"{_NETWORKING}. Production listener rule is forwarding traffic to unexpected target group {serving[0]}. "
-                f"Expected traffic to be forwarded to either targetGroupArn: {groups[0]} or alternateTargetGroupArn: {groups[1]}"
+                f"{_NETWORKING}. Production listener rule is forwarding traffic to unexpected target group "
+                f"{serving[0]}. Expected traffic to be forwarded to either targetGroupArn: {groups[0]} or "
+                f"alternateTargetGroupArn: {groups[1]}"
             )
         resolved.append(
             {"targetGroupArn": next(one for one in groups if one != serving[0]), "productionListenerRule": rule}
@@ -351,7 +363,8 @@ def _write(arn, groups, own, share):
     # Weights are whole numbers up to 999.
     whole, part = (100, int(share)) if share == int(share) else (1000, round(share * 10))
     entries = [{"TargetGroupArn": one, "Weight": part if one == own else whole - part} for one in groups]
-    action["ForwardConfig"] = {"Enabled": "false", "DurationSeconds": "", **action.get("ForwardConfig", {}), "TargetGroups": entries}
+    stickiness = {"Enabled": "false", "DurationSeconds": ""}
+    action["ForwardConfig"] = {**stickiness, **action.get("ForwardConfig", {}), "TargetGroups": entries}
     action.pop("TargetGroupArn", None)
     if rule.get("IsDefault"):
         alb._listeners[rule["ListenerArn"]]["DefaultActions"] = rule["Actions"]
@@ -378,7 +391,7 @@ def _moving(service, record):
     def monitor(method, enabled):
         if not enabled:
             return "DISABLED"
-        if record["_monitors"].get(method):
+        if method in record["_monitors"]:
             return "TRIGGERED"
         return "MONITORING" if status in _BEGUN else "MONITORING_COMPLETE"
 
@@ -389,10 +402,12 @@ def _moving(service, record):
         "alarms": {"status": monitor(ALARM, record["_deployment"].get("_watches_alarms"))},
     }
     if breaker.get("enable"):
-        failures = record["_deployment"]["failedTasks"]
-        shown["deploymentCircuitBreaker"] |= {"failureCount": failures, "threshold": ecs._circuit_breaker_threshold(service)}
+        shown["deploymentCircuitBreaker"] |= {
+            "failureCount": record["_deployment"]["failedTasks"],
+            "threshold": ecs._circuit_breaker_threshold(service),
+        }
     if alarms.get("enable"):
-        triggered = deployment_alarms.detected(service) if record["_monitors"].get(ALARM) else []
+        triggered = record["_monitors"].get(ALARM, [])
         shown["alarms"] |= {"alarmNames": alarms["alarmNames"], "triggeredAlarmNames": triggered}
     return shown
 
@@ -444,9 +459,10 @@ def _describe(data):
 
 @replaces(ecs, "_ACTION_MAP", "DescribeServiceRevisions")
 def _describe_revisions(data):
-    return _described(
-        data.get("serviceRevisionArns"), lambda service, arn: (service.get("_revisions") or {}).get(arn), "serviceRevisions"
-    )
+    def find(service, arn):
+        return (service.get("_revisions") or {}).get(arn)
+
+    return _described(data.get("serviceRevisionArns"), find, "serviceRevisions")
 
 
 @replaces(ecs, "_ACTION_MAP", "ListServiceDeployments")

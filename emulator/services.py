@@ -1,4 +1,4 @@
-"""The ECS service scheduler: deployments that roll or shift traffic, their circuit breaker and alarms, and their events.
+"""The ECS service scheduler: deployments that roll or shift traffic, their circuit breaker, alarms and events.
 
 ministack keeps the records of services and answers the API; which tasks start and stop, and what
 becomes of a deployment, is decided here, in one step that looks at a service and its tasks and is run
@@ -188,15 +188,17 @@ def _fail(service, failed, all_tasks, method, reason, rolls_back):
     back_to = (completed or {}) if rolls_back else None
     if not service_deployments.fail(service, method, service_deployments.REASONS.get(method, reason), back_to):
         return
-    if inside:
-        failed["status"] = "ACTIVE"
-        back = next(one for one in service["deployments"] if one["id"] == completed["id"])
-        back.update(status="PRIMARY", desiredCount=service["desiredCount"])
-        service["deployments"] = [back, *(one for one in service["deployments"] if one is not back)]
-        service["taskDefinition"] = completed["taskDefinition"]
-        _tell(service, f"rolling back to deployment {completed['id']}.")
-        return
     failed["status"] = "ACTIVE"
+    service["taskDefinition"] = completed["taskDefinition"]
+    service["_failures"] = 0
+    service["_start_not_before"] = 0
+    _tell(service, f"rolling back to deployment {completed['id']}.")
+    last = next(one for one in service["deployments"] if one["id"] == completed["id"])
+    others = [one for one in service["deployments"] if one is not last]
+    if inside:
+        last.update(status="PRIMARY", desiredCount=service["desiredCount"])
+        service["deployments"] = [last, *others]
+        return
     rollback = _new_deployment(completed["taskDefinition"], service["desiredCount"])
     for member in ("launchType", "capacityProviderStrategy"):
         rollback[member] = failed.get(member)
@@ -206,16 +208,10 @@ def _fail(service, failed, all_tasks, method, reason, rolls_back):
     for task in all_tasks:
         if task.get("_deployment_id") == completed["id"] and _is_live(task):
             task["_deployment_id"] = rollback["id"]
-    service["deployments"] = [
-        rollback,
-        *(one for one in service["deployments"] if one["id"] != completed["id"]),
-    ]
-    service["taskDefinition"] = completed["taskDefinition"]
-    service["_failures"] = 0
-    service["_start_not_before"] = 0
+    completed["id"] = rollback["id"]
+    service["deployments"] = [rollback, *others]
     rollback["_announced"] = True
     deployment_alarms.begin(service, rollback)
-    _tell(service, f"rolling back to deployment {completed['id']}.")
     _announce(service, rollback, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
 
 
