@@ -107,6 +107,32 @@ def _arn(kind, service, identifier):
     return f"arn:aws:ecs:{get_region()}:{get_account_id()}:{kind}/{path}/{identifier}"
 
 
+def refusal(service, data):
+    """Why CreateService, or UpdateService, is refused for load balancers that do not go with the strategy."""
+    given = {**service, **data}
+    balancers, configuration = given.get("loadBalancers") or [], given.get("deploymentConfiguration") or {}
+    advanced = [one["advancedConfiguration"] for one in balancers if one.get("advancedConfiguration")]
+    if len(advanced) < len(balancers):
+        if advanced:
+            return "Either all or none of the provided loadBalancers must have advancedConfiguration defined"
+        if configuration.get("strategy", "ROLLING") != "ROLLING":
+            return (
+                "advancedConfiguration field is required for all loadBalancers when using a non-ROLLING deployment "
+                "strategy"
+            )
+    for one in advanced:
+        rules = {name: one[name] for name in ("productionListenerRule", "testListenerRule") if one.get(name)}
+        for name, arn in rules.items():
+            if not any(form in arn for form in (":listener-rule/app/", ":listener/net/")):
+                return f"{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: {arn}"
+        if len(set(rules.values())) < len(rules):
+            return (
+                "The following rules cannot be used as both production and test listener rules: "
+                f"{one['productionListenerRule']}"
+            )
+    return None
+
+
 # Service revisions.
 
 

@@ -421,6 +421,12 @@ def _record_of(data, name):
     return ecs._services.get(f"{cluster}/{str(data.get(name, '')).rsplit('/', 1)[-1]}")
 
 
+def _refusal(service, data):
+    if reason := service_deployments.refusal(service, data):
+        return ecs.error_response_json("InvalidParameterException", reason, 400)
+    return single_tasks.refused_network(data)
+
+
 def _begin(service):
     deployment_alarms.begin(service, _primary(service))
     if _is_scheduled(service):
@@ -434,7 +440,7 @@ def _answer(service):
 @wraps(ecs, "_ACTION_MAP", "CreateService")
 @_locked
 def _created(create, data):
-    if refusal := single_tasks.refused_network(data):
+    if refusal := _refusal({}, data):
         return refusal
     answer = create(data)
     service = _record_of(data, "serviceName")
@@ -454,9 +460,9 @@ def _created(create, data):
 @wraps(ecs, "_ACTION_MAP", "UpdateService")
 @_locked
 def _updated(update, data):
-    if refusal := single_tasks.refused_network(data):
-        return refusal
     service = _record_of(data, "service") or {}
+    if refusal := _refusal(service, data):
+        return refusal
     deploys = any(member in data and data[member] != service.get(member) for member in _DEPLOYING)
     before = _primary(service) if service else None
     answer = update({**data, "forceNewDeployment": True} if deploys else data)

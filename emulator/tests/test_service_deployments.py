@@ -320,6 +320,39 @@ class ServiceDeployments(CloudTest):
             f"Target group {self.groups[1]} is not associated", self._until(arn, "ROLLBACK_SUCCESSFUL")["statusReason"]
         )
 
+    def test_load_balancers_that_do_not_fit_the_strategy_are_refused(self):
+        definition, (balancer,) = self._definition(), self._balancers()
+        advanced = balancer["advancedConfiguration"]
+        plain = {name: value for name, value in balancer.items() if name != "advancedConfiguration"}
+        listener = self.production.replace(":listener-rule/", ":listener/").rsplit("/", 1)[0]
+        for balancers, reason in (
+            ([plain], "advancedConfiguration field is required for all loadBalancers"),
+            ([plain, balancer], "Either all or none of the provided loadBalancers"),
+            (
+                [{**plain, "advancedConfiguration": {**advanced, "productionListenerRule": listener}}],
+                f"productionListenerRule has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. "
+                f"Got: {listener}",
+            ),
+            (
+                [{**plain, "advancedConfiguration": {**advanced, "testListenerRule": self.production}}],
+                f"The following rules cannot be used as both production and test listener rules: {self.production}",
+            ),
+        ):
+            code, message = error_code(self._create, definition, balancers, strategy="BLUE_GREEN", bakeTimeInMinutes=0)
+            self.assertEqual(code, "InvalidParameterException")
+            self.assertIn(reason, message)
+
+    def test_a_listeners_default_rule_is_shifted_with_its_listener(self):
+        (balancer,) = self._balancers()
+        listener = self.production.replace(":listener-rule/", ":listener/").rsplit("/", 1)[0]
+        rules = self.elb.describe_rules(ListenerArn=listener)["Rules"]
+        (default,) = [one["RuleArn"] for one in rules if one["IsDefault"]]
+        balancer["advancedConfiguration"]["productionListenerRule"] = default
+        self._until(self._create(balancers=[balancer], strategy="BLUE_GREEN", bakeTimeInMinutes=0), "SUCCESSFUL")
+        (shown,) = self.elb.describe_listeners(ListenerArns=[listener])["Listeners"]
+        groups = shown["DefaultActions"][0]["ForwardConfig"]["TargetGroups"]
+        self.assertEqual({one["TargetGroupArn"]: one["Weight"] for one in groups}, dict(zip(self.groups, (0, 100))))
+
     def test_service_deployments_are_listed_in_pages_and_by_status(self):
         self._running(False)
         for _ in range(2):
