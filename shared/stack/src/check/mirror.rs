@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::forms::{is_arn, is_label, is_name, is_open};
 use super::observation::expected;
-use super::schedule::{check_expression, is_zone};
+use super::schedule::check_when;
 use super::storage::{MOST_THROUGHPUT, meant};
 use super::{Checked, Findings};
 use crate::read::Path;
@@ -102,7 +102,12 @@ fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     if let Some((name, service)) = service {
         check_worker(stack, mirror, name, service, findings);
     }
-    check_when(&path, mirror, findings);
+    check_when(
+        &path,
+        mirror.schedule_expression.as_ref(),
+        &mirror.schedule_expression_timezone,
+        findings,
+    );
     check_source(&path, mirror, findings);
     check_names(&path, mirror, findings);
     check_deletion(&path, mirror, findings);
@@ -159,22 +164,6 @@ fn check_worker(
                 ),
             );
         }
-    }
-}
-
-fn check_when(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
-    if let Some(expression) = &mirror.schedule_expression
-        && let Err(message) = check_expression(expression)
-    {
-        findings.error(path.key("schedule_expression"), expression, message);
-    }
-    let zone = &mirror.schedule_expression_timezone;
-    if !is_zone(zone) {
-        findings.error(
-            path.key("schedule_expression_timezone"),
-            zone,
-            "this is not a time zone, expected a name such as UTC or Europe/Berlin",
-        );
     }
 }
 
