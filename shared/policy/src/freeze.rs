@@ -15,9 +15,9 @@ const LONGEST_MINUTES: u32 = 31 * 24 * 60;
 /// The most freeze windows of a service. All of them are asked each time that a service wakes up.
 pub const MOST_WINDOWS: usize = 50;
 
-/// How many windows may follow each other without a pause: two weeks of windows of a minute. Windows that
-/// always touch would keep every deployment back for ever.
-const WITHOUT_PAUSE: usize = 14 * 24 * 60;
+/// How often windows are asked for their end until they have a pause: for two weeks of a window of a minute, or for 400
+/// of fifty windows in a row. Windows that always touch would keep every deployment back for ever.
+const MOST_QUESTIONS: usize = 14 * 24 * 60;
 
 /// A freeze window that cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,13 +54,10 @@ impl RolloutSettings {
             });
         }
         let windows = self
-            .freeze_windows
-            .iter()
-            .enumerate()
-            .map(|(index, window)| Window::new(index, window, now))
+            .windows(now)
             .collect::<Result<Vec<Window>, InvalidWindow>>()?;
         let mut until = now;
-        for _ in 0..WITHOUT_PAUSE {
+        for _ in 0..MOST_QUESTIONS / windows.len().max(1) {
             match windows.iter().filter_map(|window| window.end(until)).max() {
                 Some(end) => until = end,
                 None => return Ok((until > now).then_some(until)),
@@ -72,6 +69,18 @@ impl RolloutSettings {
             reason: "the freeze windows leave no pause in which a deployment could begin"
                 .to_owned(),
         })
+    }
+
+    /// What is wrong with each freeze window that cannot be kept, by itself.
+    pub fn invalid_windows(&self) -> Vec<InvalidWindow> {
+        self.windows(DateTime::UNIX_EPOCH)
+            .filter_map(Result::err)
+            .collect()
+    }
+
+    fn windows(&self, now: DateTime<Utc>) -> impl Iterator<Item = Result<Window, InvalidWindow>> {
+        let windows = self.freeze_windows.iter().enumerate();
+        windows.map(move |(index, window)| Window::new(index, window, now))
     }
 }
 

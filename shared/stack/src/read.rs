@@ -90,7 +90,11 @@ pub fn read_value(
     value: &serde_json::Value,
     selection: &Selection<'_>,
 ) -> Result<Reading, Vec<Problem>> {
-    interpret(Node::of_json(value), selection, Vec::new())
+    let document = Node::of_json(value);
+    match yaml::excess(document.size) {
+        Some(message) => Err(vec![error("", None, message)]),
+        None => interpret(document, selection, Vec::new()),
+    }
 }
 
 /// The environments that a stack file has, in order; none if it has none or cannot be read.

@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use jiff::ToSpan;
 use jiff::civil::{self, Date, Weekday};
 use jiff::tz::TimeZone;
 
@@ -219,12 +218,12 @@ impl Cron {
 
     /// The days of a year on which it runs.
     fn dates(&self, year: i16) -> impl Iterator<Item = Date> {
-        let first = Date::new(year, 1, 1).into_iter();
-        first
-            .flat_map(|first| first.series(1.day()))
-            .take_while(move |date| date.year() == year)
-            .filter(|date| self.months.contains(&date.month().into()))
-            .filter(|date| self.days.iter().any(|day| day.is(*date)))
+        let of_month = move |month: &i16| {
+            let month = i8::try_from(*month).unwrap_or_default();
+            (1..=31).filter_map(move |day| Date::new(year, month, day).ok())
+        };
+        let dates = self.months.iter().flat_map(of_month);
+        dates.filter(|date| self.days.iter().any(|day| day.is(*date)))
     }
 }
 

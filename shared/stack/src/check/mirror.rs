@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::forms::{is_arn, is_label, is_name, is_open};
 use super::observation::expected;
 use super::schedule::check_when;
-use super::storage::{MOST_THROUGHPUT, meant};
+use super::storage::MOST_THROUGHPUT;
 use super::{Checked, Findings};
 use crate::read::Path;
 use crate::spec::{BottleSync, Bucket, FileSystem, Service, Stack, ThroughputMode};
@@ -80,7 +80,11 @@ fn is_bucket_name(name: &str) -> bool {
 fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     let path = Path::default().key("bottle_sync");
     if !stack.buckets.contains_key(&mirror.bucket) {
-        let what = meant(&mirror.bucket, stack.buckets.keys(), "add it to `buckets`");
+        let what = findings.advice(
+            &mirror.bucket,
+            stack.buckets.keys().map(String::as_str),
+            "add it to `buckets`",
+        );
         findings.error(
             path.key("bucket"),
             &mirror.bucket,
@@ -90,7 +94,11 @@ fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     let service = mirror.service.as_ref().and_then(|name| {
         let service = stack.services.get(name);
         if service.is_none() {
-            let what = meant(name, stack.services.keys(), "add it to `services`");
+            let what = findings.advice(
+                name,
+                stack.services.keys().map(String::as_str),
+                "add it to `services`",
+            );
             findings.error(
                 path.key("service"),
                 name,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
@@ -171,7 +172,7 @@ enum Key {
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
+    anchors: HashMap<usize, Rc<Node>>,
     size: Size,
     root: Option<Node>,
     faults: Vec<Fault>,
@@ -204,14 +205,14 @@ impl Builder {
                     self.finished(node, anchor)?;
                 }
                 Event::Alias(anchor) => {
-                    let Some(size) = self.anchors.get(&anchor).map(|node| node.size) else {
+                    let Some(node) = self.anchors.get(&anchor).cloned() else {
                         return Err(Fault::new(
                             Some(mark),
                             "this alias stands within what it is an alias of",
                         ));
                     };
-                    self.count(size, mark)?;
-                    let mut node = self.anchors[&anchor].clone();
+                    self.count(node.size, mark)?;
+                    let mut node = Node::clone(&node);
                     node.mark = Some(mark);
                     self.place(node);
                 }
@@ -324,20 +325,10 @@ impl Builder {
     /// Counts what is read or copied, before it takes memory.
     fn count(&mut self, size: Size, mark: Mark) -> Result<(), Fault> {
         self.size = self.size.and(size);
-        let (what, most) = if self.size.values > MOST_VALUES {
-            ("values", MOST_VALUES)
-        } else if self.size.bytes > MOST_BYTES {
-            ("bytes of texts and keys", MOST_BYTES)
-        } else {
-            return Ok(());
-        };
-        Err(Fault::new(
-            Some(mark),
-            format!(
-                "the file holds more than {most} {what} with all that its aliases stand for, expected at most that \
-                 many; divide it into several stacks"
-            ),
-        ))
+        match excess(self.size) {
+            Some(message) => Err(Fault::new(Some(mark), message)),
+            None => Ok(()),
+        }
     }
 
     /// Takes in a node that was read: counted are itself, since what is in it was, and what its anchor keeps.
@@ -350,7 +341,7 @@ impl Builder {
         self.count(itself, mark)?;
         if anchor != 0 {
             self.count(node.size, mark)?;
-            self.anchors.insert(anchor, node.clone());
+            self.anchors.insert(anchor, Rc::new(node.clone()));
         }
         self.place(node);
         Ok(())
@@ -395,6 +386,21 @@ impl Builder {
             },
         }
     }
+}
+
+/// What is wrong with a document of this size, if anything is.
+pub(super) fn excess(size: Size) -> Option<String> {
+    let (what, most) = if size.values > MOST_VALUES {
+        ("values", MOST_VALUES)
+    } else if size.bytes > MOST_BYTES {
+        ("bytes of keys and values", MOST_BYTES)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "with what its aliases stand for, the file has more than {most} {what}; divide it into several stacks, or use \
+         fewer aliases"
+    ))
 }
 
 fn twice(key: &str, mark: Mark, first: Option<Mark>) -> Fault {
