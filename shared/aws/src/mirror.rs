@@ -16,12 +16,17 @@ use crate::error::{classify, failed, failed_at_s3, unreadable};
 /// DeleteObjects takes so many keys at once.
 const KEYS_ALLOWED: usize = 1000;
 
+/// The largest object of a mirror that is held in memory, in bytes: as large as an index file that a sync takes.
+const LARGEST_INDEX: usize = 300 << 20;
+
 /// S3 answers to a copy when it is made: up to a minute and more for the largest files.
 const COPY_PATIENCE: Duration = Duration::from_secs(180);
 
 impl MirrorStore for AwsCloud {
     async fn read(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CallError> {
-        let found = self.read_object(bucket, key).await?;
+        let found = self
+            .read_object(bucket, key, LARGEST_INDEX, "index")
+            .await?;
         Ok(found.map(|(body, _)| body))
     }
 

@@ -2,6 +2,7 @@
 
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::ReleaseStore;
+use longshore_state::document::LARGEST_DOCUMENT;
 use longshore_state::store::Address;
 use longshore_state::{CallError, DocumentStore, Version, WriteCondition};
 
@@ -17,7 +18,8 @@ impl DocumentStore for AwsCloud {
         &self,
         address: &Address,
     ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
-        self.read_object(self.bucket_of(address), &address.key)
+        let bucket = self.bucket_of(address);
+        self.read_object(bucket, &address.key, LARGEST_DOCUMENT, "document")
             .await
     }
 
