@@ -15,9 +15,9 @@ const LONGEST_MINUTES: u32 = 31 * 24 * 60;
 /// The most freeze windows of a service. All of them are asked each time that a service wakes up.
 pub const MOST_WINDOWS: usize = 50;
 
-/// How often windows are asked for their end until they have a pause: for two weeks of a window of a minute, or for 400
+/// How often windows are asked for their end until they have a pause: for four days of a window of a minute, or for 115
 /// of fifty windows in a row. Windows that always touch would keep every deployment back for ever.
-const MOST_QUESTIONS: usize = 14 * 24 * 60;
+const MOST_QUESTIONS: usize = 4 * 24 * 60;
 
 /// A freeze window that cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -172,7 +172,7 @@ impl Findings {
             return otherwise.to_owned();
         }
         if self.all.len() > MOST_MEANT {
-            return "expected one that it has".to_owned();
+            return "expected one of those that there are".to_owned();
         }
         match nearest(name, known.clone()) {
             Some(meant) => format!("did you mean `{meant}`?"),

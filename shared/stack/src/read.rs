@@ -167,6 +167,8 @@ fn interpret(
     faulty.append(&mut fitting.faulty);
 
     let places = Places::of(&merged);
+    // It may be large, and what follows needs memory, too.
+    drop(merged);
     let stack = value.map(Stack::deserialize);
     let mut stack = match stack {
         Some(Ok(stack)) => stack,

@@ -2,6 +2,7 @@
 //! types in EventBridge Scheduler](https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html); each
 //! item names the page's part.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::civil::{self, Date, Weekday};
@@ -197,9 +198,10 @@ impl Cron {
                 "the year `{year}` is in the past, expected {FIRST_YEAR} or later"
             ));
         }
-        if !cron
-            .years
-            .iter()
+        // Years that begin with the same day and are as long have the same days.
+        let kinds: BTreeMap<_, i16> = cron.years.iter().filter_map(kind).collect();
+        if !kinds
+            .values()
             .any(|year| cron.dates(*year).next().is_some())
         {
             return Err(
@@ -277,6 +279,13 @@ impl Day {
             Self::Nth(weekday, number) => date.weekday() == weekday && (day - 1) / 7 + 1 == number,
         }
     }
+}
+
+/// The day that a year begins with, whether it is a leap year, and the year.
+fn kind(year: &i16) -> Option<((i8, bool), i16)> {
+    let first = Date::new(*year, 1, 1).ok()?;
+    let day = first.weekday().to_sunday_zero_offset();
+    Some(((day, first.in_leap_year()), *year))
 }
 
 /// 1 is Sunday.

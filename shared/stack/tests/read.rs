@@ -190,7 +190,7 @@ fn a_bomb_of_aliases_is_refused_before_it_goes_off() {
     }
     assert_eq!(
         the_problem(&bomb),
-        "5:20: : with what its aliases stand for, the file has more than 50000 values; divide it into several stacks, \
+        "5:20: : with what its aliases stand for, the file has more than 40000 values; divide it into several stacks, \
          or use fewer aliases"
     );
 }
@@ -589,12 +589,12 @@ fn of_very_many_problems_the_first_hundred_are_told() {
     assert_eq!(problems(&text(100)).len(), 100);
     let long = format!("? {}\n: x\n", "z".repeat(256));
     assert!(format!("{:?}", problems(&shop_with(&long))).len() < 1000);
-    let found = problems(&text(20_000));
+    let found = problems(&text(15_000));
     assert_eq!(found.len(), 101);
     assert_eq!(found[99].line, Some(110));
     assert_eq!(
         line(&found[100]),
-        "-:-: : there are 19900 more problems; fix these first"
+        "-:-: : there are 14900 more problems; fix these first"
     );
 }
 

@@ -1,6 +1,7 @@
 //! Limits of CloudFormation, and of what it makes.
 
 use longshore_policy::freeze::MOST_WINDOWS;
+use longshore_policy::settings::FreezeWindow;
 use serde_json::Value;
 
 use super::Findings;
@@ -37,6 +38,9 @@ const MOST_SERVICES: usize = MOST_RESOURCES;
 /// ECS's limit for the containers of a task: the Amazon ECS Developer Guide, "Amazon ECS service quotas".
 const MOST_CONTAINERS: usize = 10;
 
+/// The most lists of freeze windows that differ: for each of them it is worked out whether they leave a pause.
+const MOST_LISTS_OF_WINDOWS: usize = 20;
+
 /// How many there are of what other checks compare with each other. They do so only where this finds nothing.
 pub(super) fn check_numbers(stack: &Stack, findings: &mut Findings) {
     let services = Path::default().key("services");
@@ -47,6 +51,22 @@ pub(super) fn check_numbers(stack: &Stack, findings: &mut Findings) {
             format!(
                 "these are too many services for a template, expected at most {MOST_SERVICES}; divide them among \
                  several stacks"
+            ),
+        );
+    }
+    let mut lists: Vec<&[FreezeWindow]> = Vec::new();
+    for service in stack.services.values() {
+        let windows = service.rollout.freeze_windows.as_slice();
+        if lists.len() <= MOST_LISTS_OF_WINDOWS && !lists.contains(&windows) {
+            lists.push(windows);
+        }
+    }
+    if lists.len() > MOST_LISTS_OF_WINDOWS {
+        findings.error_without_value(
+            &services,
+            format!(
+                "the services have more than {MOST_LISTS_OF_WINDOWS} lists of freeze windows that differ; let \
+                 several services have the same"
             ),
         );
     }

@@ -289,7 +289,13 @@ fn check_windows(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
             &invalid.reason,
         );
     }
+    // Services often have the same windows, and a pause takes time to find: told once.
+    let services = service.stack.services.iter();
+    let is_known = services
+        .take_while(|(name, _)| *name != service.name)
+        .any(|(_, other)| other.rollout.freeze_windows == service.spec.rollout.freeze_windows);
     if invalid.is_empty()
+        && !is_known
         && let Err(invalid) = settings.frozen_until(DateTime::UNIX_EPOCH)
     {
         findings.error_without_value(path, invalid.reason);

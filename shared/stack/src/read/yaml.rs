@@ -15,9 +15,9 @@ const LARGEST_FILE: usize = 1024 * 1024;
 /// More levels than the stack file's own types have.
 const DEEPEST: usize = 32;
 
-/// The most scalars, lists and maps: more than a stack of the most services has. An alias counts as what it stands for,
+/// The most scalars, lists and maps: twice what 500 services of usual size have. An alias counts as what it stands for,
 /// and what has an anchor counts twice, since it is kept for its aliases.
-const MOST_VALUES: usize = 50_000;
+const MOST_VALUES: usize = 40_000;
 
 /// The most bytes of scalars and keys, counted in the same way: as many as a file of the largest size could hold itself.
 const MOST_BYTES: usize = LARGEST_FILE;
