@@ -190,7 +190,7 @@ fn a_bomb_of_aliases_is_refused_before_it_goes_off() {
     }
     assert_eq!(
         the_problem(&bomb),
-        "5:20: : with what its aliases stand for, the file has more than 40000 values; divide it into several stacks, \
+        "5:15: : with what its aliases stand for, the file has more than 40000 values; divide it into several stacks, \
          or use fewer aliases"
     );
 }
