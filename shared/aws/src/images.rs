@@ -230,7 +230,7 @@ impl AwsCloud {
     }
 
     /// Which of these images ECR does not hold any more.
-    pub(crate) async fn missing_images(
+    pub(crate) async fn images_gone(
         &self,
         repository: &str,
         digests: &[Digest],
@@ -238,7 +238,7 @@ impl AwsCloud {
         let operation = format!("look for images of repository {repository} in ECR");
         let mut missing = Vec::new();
         for digests in digests.chunks(IMAGES_ALLOWED) {
-            let identifiers: Vec<Value> = digests
+            let identifiers: Vec<serde_json::Value> = digests
                 .iter()
                 .map(|digest| json!({"imageDigest": digest.as_str()}))
                 .collect();

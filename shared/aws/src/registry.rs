@@ -105,7 +105,7 @@ impl ImageRegistry for AwsCloud {
         repository: &str,
         digests: &[Digest],
     ) -> Result<Vec<Digest>, CallError> {
-        self.missing_images(repository, digests).await
+        self.images_gone(repository, digests).await
     }
 
     async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
