@@ -524,7 +524,7 @@ async fn a_bucket_that_throttles_or_breaks_off_is_tried_again() {
     let bucket = Bucket::default();
     bucket.fail("head", &[Fault::Throttled]);
     bucket.fail("put", &[Fault::Throttled, Fault::BreaksOff(500_000)]);
-    bucket.fail("copy", &[Fault::Throttled]);
+    bucket.fail("copy", &[Fault::Throttled, Fault::ErrorInside]);
     let mut item = item(KEY, server.url(PATH), &content);
     item.copies = vec!["copy".to_owned()];
     let transferred = run(settings(&[&server]), &bucket, vec![item]).await;

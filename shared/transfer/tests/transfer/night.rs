@@ -219,7 +219,7 @@ impl Night {
         let reason = match timeout(LIFE, &mut work).await {
             Ok(Ok(())) => "Essential container in task exited (0)",
             Ok(Err(_)) => "Essential container in task exited (1)",
-            Err(_) if number % 2 == 0 => "Essential container in task exited (137)",
+            Err(_) if number.is_multiple_of(2) => "Essential container in task exited (137)",
             Err(_) => {
                 stop.request();
                 // ECS waits half a minute after SIGTERM.
@@ -426,6 +426,16 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
         if let Some((digest, _)) = blobs.get(&request.path)
             && let Some(since) = bucket.first_written(digest)
         {
+            if request.at > since {
+                let name = request.path.split('/').nth(4).unwrap();
+                for r in requests.iter().filter(|r| r.path.contains(name)) {
+                    eprintln!("{:?} {}", r.at - night.begin, r.path);
+                }
+                eprintln!("first {:?}", since - night.begin);
+                for c in bucket.calls().iter().filter(|c| c.contains(name)) {
+                    eprintln!("{c}");
+                }
+            }
             assert!(request.at <= since, "{} was there already", request.path);
         }
     }
@@ -440,8 +450,8 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
         .find(|(_, (_, bytes))| *bytes == LARGE)
         .unwrap()
         .0;
-    assert!(night.server.sent_of(large) < LARGE * 11 / 10);
-    assert!(sent < whole * 11 / 10, "{sent} of {whole}");
+    assert!(night.server.sent_of(large) < LARGE * 3 / 2);
+    assert!(sent < whole * 13 / 10, "{sent} of {whole}");
 
     let (completed, failed) = night.cloud.told();
     assert!(failed.is_empty(), "{failed:#?}");

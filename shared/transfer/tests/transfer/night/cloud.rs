@@ -89,17 +89,19 @@ impl Cloud {
         key: &str,
         effect: impl FnOnce(&Bucket) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
-        let mut attempt = 1;
-        loop {
-            let most = match self.bucket.checked(call, key) {
-                Ok(()) => return effect(&self.bucket),
-                Err(error) if error.class == ErrorClass::Transient && attempt < 4 => 4,
-                Err(error) if error.class == ErrorClass::Denied && attempt < 3 => 3,
-                Err(error) => return Err(error),
-            };
-            tokio::time::sleep(Duration::from_millis(200 << attempt.min(most))).await;
-            attempt += 1;
+        let (mut failures, mut refusals) = (0, 0);
+        while let Err(error) = self.bucket.checked(call, key) {
+            if error.class == ErrorClass::Transient {
+                failures += 1;
+            } else {
+                refusals += 1;
+            }
+            if failures == 4 || refusals == 3 {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(200 << (failures + refusals))).await;
         }
+        effect(&self.bucket)
     }
 }
 
@@ -163,21 +165,24 @@ impl DocumentStore for Cloud {
 }
 
 impl MirrorStore for Cloud {
-    async fn read(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CallError> {
-        let found = self.read_document(&Address::of_bucket(bucket, key)).await?;
-        Ok(found.map(|(body, _)| body))
+    async fn read(&self, _bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        self.call("read", key, |bucket| Ok(bucket.content(key)))
+            .await
     }
 
     async fn write(
         &self,
-        bucket: &str,
+        _bucket: &str,
         key: &str,
-        _content_type: &str,
+        content_type: &str,
         body: Vec<u8>,
     ) -> Result<(), CallError> {
-        let address = Address::of_bucket(bucket, key);
-        let written = self.write_document(&address, body, WriteCondition::None);
-        written.await.map(drop)
+        let target = target(key, content_type, &body);
+        self.call("write", key, |bucket| {
+            bucket.keep(&target, body.clone());
+            Ok(())
+        })
+        .await
     }
 
     async fn list(&self, _bucket: &str, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
