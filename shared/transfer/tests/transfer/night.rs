@@ -29,6 +29,7 @@ use self::cloud::{Cloud, MIRROR, STACK, Task};
 use self::homebrew::{Generation, LARGE, PLATFORMS};
 use crate::bucket::{Bucket, sha256};
 use crate::server::Server;
+use crate::setting::{content, item};
 
 /// In steps of this length time goes on, once the network is quiet.
 const STEP: Duration = Duration::from_millis(250);
@@ -119,23 +120,6 @@ impl Night {
         self.begin + MINUTE * u32::try_from(minutes).unwrap()
     }
 
-    /// The network's turns come before any time goes by, as the machine is faster than the night.
-    async fn keep_time(&self) -> ! {
-        loop {
-            let mut quiet = 0;
-            while quiet < 6 {
-                let before = self.server.activity();
-                yield_now().await;
-                quiet = if self.server.activity() == before {
-                    quiet + 1
-                } else {
-                    0
-                };
-            }
-            pass(STEP).await;
-        }
-    }
-
     async fn publish(&self) {
         for (number, generation) in self.generations.iter().enumerate() {
             if let Some(place) = number.checked_sub(1) {
@@ -211,12 +195,19 @@ impl Night {
         }
     }
 
-    /// A task from its start to its end. Half of them are told to stop before they are killed.
+    /// A task from its start to its end.
     async fn live(self: Rc<Self>, task: Task, number: usize) {
+        let reason = self.end_of(&task, number).await;
+        self.cloud.stop_task(&task.arn, reason);
+        self.invoke(format!("stopped-{number}"), false).await;
+    }
+
+    /// Runs a task until it ends. Half of them are told to stop before they are killed.
+    async fn end_of(&self, task: &Task, number: usize) -> &'static str {
         let stop = Stop::new();
-        let work = self.work(&task, number as u64, &stop);
+        let work = self.work(task, number as u64, &stop);
         tokio::pin!(work);
-        let reason = match timeout(LIFE, &mut work).await {
+        match timeout(LIFE, &mut work).await {
             Ok(Ok(())) => "Essential container in task exited (0)",
             Ok(Err(_)) => "Essential container in task exited (1)",
             Err(_) if number.is_multiple_of(2) => "Essential container in task exited (137)",
@@ -226,11 +217,7 @@ impl Night {
                 let _ = timeout(MINUTE / 2, work).await;
                 "Essential container in task exited (143)"
             }
-        };
-        self.cloud.stop_task(&task.arn, reason);
-        self.clone()
-            .invoke(format!("stopped-{number}"), false)
-            .await;
+        }
     }
 
     /// What `bottle-sync` does with a shard.
@@ -360,6 +347,20 @@ impl Night {
     }
 }
 
+/// The network's turns come before any time goes by, as the machine is faster than the night.
+async fn keep_time(server: &Server) -> ! {
+    loop {
+        let mut quiet = 0;
+        while quiet < 6 {
+            let before = server.activity();
+            yield_now().await;
+            let is_quiet = server.activity() == before;
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+        }
+        pass(STEP).await;
+    }
+}
+
 /// What asks the source and brings files over, in a process of its own.
 fn transfers(
     server: &Server,
@@ -396,7 +397,7 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
             night.cloud.bucket.misbehave(5, 2);
             let took = tokio::select! {
                 took = night.pass() => took,
-                never = night.keep_time() => never,
+                never = keep_time(&night.server) => never,
                 never = async {
                     tokio::join!(night.publish(), night.have_outages());
                     std::future::pending().await
@@ -426,16 +427,6 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
         if let Some((digest, _)) = blobs.get(&request.path)
             && let Some(since) = bucket.first_written(digest)
         {
-            if request.at > since {
-                let name = request.path.split('/').nth(4).unwrap();
-                for r in requests.iter().filter(|r| r.path.contains(name)) {
-                    eprintln!("{:?} {}", r.at - night.begin, r.path);
-                }
-                eprintln!("first {:?}", since - night.begin);
-                for c in bucket.calls().iter().filter(|c| c.contains(name)) {
-                    eprintln!("{c}");
-                }
-            }
             assert!(request.at <= since, "{} was there already", request.path);
         }
     }
@@ -468,6 +459,45 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
         bucket.calls().len(),
         real.elapsed()
     );
+}
+
+/// With the patience that a task has, and not with that of a test.
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_45_seconds_costs_no_file_on_either_side() {
+    for is_of_source in [true, false] {
+        let server = Server::start().await;
+        let bucket = Bucket::default();
+        let items: Vec<_> = (0..1_000)
+            .map(|number| {
+                let content = content(2_000, number);
+                let url = server.publish(&format!("/{number}"), &content);
+                item(&format!("file-{number}"), url, &content)
+            })
+            .collect();
+        let (_, transfers) = transfers(&server, &bucket, Path::new("/nowhere"), 1);
+        if is_of_source {
+            server.go_out();
+        }
+        bucket.set_out(!is_of_source);
+        let begin = Instant::now();
+        let (progress, stop) = (ProgressCounter::new(), Stop::new());
+        let outage = async {
+            sleep(Duration::from_secs(45)).await;
+            // One file after the other asks whether it is over.
+            let asked = server.requests().len() + bucket.calls().len();
+            server.come_back();
+            bucket.set_out(false);
+            asked
+        };
+        let (transferred, asked) = tokio::select! {
+            done = async { tokio::join!(transfers.run(MIRROR, items, &progress, &stop), outage) } => done,
+            never = keep_time(&server) => never,
+        };
+        assert_eq!(transferred.report.files, 1_000, "{transferred:?}");
+        assert_eq!(transferred.report.failed, 0);
+        assert!(asked < 100, "{asked}");
+        assert!(begin.elapsed() < Duration::from_secs(90));
+    }
 }
 
 /// What two mirrors do not have in common.
