@@ -342,6 +342,16 @@ run "provision_may_do_exactly_this" {
         Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
       },
       {
+        Sid    = "ReadServiceRevisions"
+        Effect = "Allow"
+        Action = ["ecs:DescribeServiceRevisions"]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
+      },
+      {
         Sid      = "FindBuckets"
         Effect   = "Allow"
         Action   = ["s3:ListAllMyBuckets"]
