@@ -97,7 +97,7 @@ locals {
         Sid      = "ReadServiceRevisions"
         Effect   = "Allow"
         Action   = ["ecs:DescribeServiceRevisions"]
-        Resource = local.service_history_arns
+        Resource = concat(local.service_arns, local.service_revision_arns)
       },
       {
         # A bucket that outlived its stack is found by its name and its tags.
