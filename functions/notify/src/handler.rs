@@ -127,6 +127,11 @@ impl<'a> Subject<'a> {
             },
             LongshoreEvent::DeploymentStabilized(event) => Self::of_deployment(&event.deployment),
             LongshoreEvent::DeploymentProgressed(event) => Self::of_deployment(&event.deployment),
+            LongshoreEvent::ImageMissing(event) => Self {
+                stack: Some(&event.stack),
+                service: Some(&event.service),
+                ..Self::default()
+            },
             LongshoreEvent::DeploymentWaiting(event) => Self {
                 stack: Some(&event.stack),
                 service: Some(&event.service),

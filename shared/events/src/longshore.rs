@@ -55,6 +55,9 @@ pub enum LongshoreEvent {
     /// ECS is at another stage of a deployment that shifts requests step by step.
     #[serde(rename = "Deployment Progressed")]
     DeploymentProgressed(DeploymentProgressed),
+    /// An image that a service needs is not in its repository any more.
+    #[serde(rename = "Image Missing")]
+    ImageMissing(ImageMissing),
     /// A part of a reconcile of more services than one invocation can look at; `deploy` wakes on it.
     #[serde(rename = "Reconcile Shard")]
     ReconcileShard(ReconcileShard),
@@ -112,6 +115,7 @@ impl LongshoreEvent {
             Self::DeploymentWaiting(_) => "Deployment Waiting",
             Self::DeploymentStabilized(_) => "Deployment Stabilized",
             Self::DeploymentProgressed(_) => "Deployment Progressed",
+            Self::ImageMissing(_) => "Image Missing",
             Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
@@ -144,6 +148,7 @@ impl LongshoreEvent {
             Self::DeploymentWaiting(detail) => serde_json::to_string(detail),
             Self::DeploymentStabilized(detail) => serde_json::to_string(detail),
             Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
+            Self::ImageMissing(detail) => serde_json::to_string(detail),
             Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
@@ -441,6 +446,31 @@ impl RolloutProgress {
             || self.stage == "BAKE_TIME"
             || self.stage == "CLEAN_UP"
     }
+}
+
+/// `Image Missing`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMissing {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The image.
+    pub image: Image,
+    /// What the service needs it for.
+    pub needed_for: ImageNeed,
+    /// When that was seen.
+    pub at: DateTime<Utc>,
+}
+
+/// What a service needs an image for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageNeed {
+    /// Its tasks run it: none can be started anew.
+    Running,
+    /// It ran before: a rollback would go back to it.
+    Rollback,
 }
 
 /// `Reconcile Shard`.

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_events::image::{Image, ImageReference};
+use longshore_events::image::{Digest, Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::image_policy::RegistryImage;
@@ -184,6 +184,13 @@ pub trait ImageRegistry {
         &self,
         repository: &str,
     ) -> impl Future<Output = Result<Vec<RegistryImage>, CallError>>;
+
+    /// Which of these images the repository does not hold any more; all, where there is no such repository.
+    fn missing(
+        &self,
+        repository: &str,
+        digests: &[Digest],
+    ) -> impl Future<Output = Result<Vec<Digest>, CallError>>;
 
     /// What an image says of itself. [`ErrorClass::NotFound`] when it is not there any more.
     fn inspect(&self, image: &Image) -> impl Future<Output = Result<ImageContents, CallError>>;

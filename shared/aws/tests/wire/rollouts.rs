@@ -1008,3 +1008,41 @@ async fn a_service_that_is_not_there_has_no_tasks_behind_an_alternate_target_gro
     let serving = wire.cloud().serving_group(&service).await.unwrap();
     assert_eq!(serving, ServingGroup::First);
 }
+
+#[tokio::test]
+async fn images_that_ecr_does_not_hold_are_found_by_hundreds_and_all_are_where_there_is_no_repository()
+ {
+    let digests: Vec<longshore_events::image::Digest> = (0..120)
+        .map(|number| digest(number).parse().unwrap())
+        .collect();
+    let wire = Wire::new(|call| {
+        let asked = call.json();
+        let failures: Vec<Value> = asked["imageIds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|identifier| identifier["imageDigest"] == digest(7).as_str())
+            .map(|identifier| {
+                json!({"imageId": identifier, "failureCode": "ImageNotFound", "failureReason": "gone"})
+            })
+            .collect();
+        ok(&json!({"images": [], "failures": failures}))
+    });
+    let missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
+    assert_eq!(missing, [digests[7].clone()]);
+    let asked: Vec<usize> = wire
+        .calls()
+        .iter()
+        .map(|call| call.json()["imageIds"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(asked, [100, 20]);
+
+    let wire = Wire::new(|_| {
+        (
+            400,
+            json!({"__type": "RepositoryNotFoundException", "message": "no"}).to_string(),
+        )
+    });
+    let missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
+    assert_eq!(missing, digests);
+}

@@ -134,6 +134,7 @@ impl Topic {
             }
             LongshoreEvent::DeploymentStabilized(_)
             | LongshoreEvent::ReconcileShard(_)
+            | LongshoreEvent::ImageMissing(_)
             | LongshoreEvent::ReleaseRefused(_)
             | LongshoreEvent::StackUnchanged(_)
             | LongshoreEvent::StackFileRefused(_)

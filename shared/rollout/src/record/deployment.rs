@@ -168,7 +168,7 @@ impl Deployment {
             cluster: subscriber.cluster.clone(),
             ecs_service: subscriber.ecs_service.clone(),
             container: subscriber.container.clone(),
-            number: last.map_or(0, |last| last.number) + 1,
+            number: last.map_or(0, |last| last.number).saturating_add(1),
             other_containers: subscriber.other_containers.clone(),
             also,
             commit: None,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use longshore_events::image::Digest;
+use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
     DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStabilized,
-    DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded, LongshoreEvent, RolloutProgress,
-    TaskFailure,
+    DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded, ImageMissing, ImageNeed,
+    LongshoreEvent, RolloutProgress, TaskFailure,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
@@ -40,6 +40,7 @@ impl Record {
                 asked: BTreeMap::new(),
                 hold: None,
                 waiting: BTreeMap::new(),
+                missing: Vec::new(),
                 finished: Vec::new(),
                 outbox: Vec::new(),
             },
@@ -281,6 +282,25 @@ impl Record {
     /// These count as what the image policies named last, by container.
     pub(crate) fn follows(&mut self, followed: &BTreeMap<String, RegistryImage>) {
         self.0.followed.extend(followed.clone());
+    }
+
+    /// Of the images that the service needs, these are missing; each is told once.
+    pub(crate) fn misses(&mut self, missing: Vec<(Image, ImageNeed)>, worker: &Worker) {
+        let before = std::mem::take(&mut self.0.missing);
+        for (image, needed_for) in missing {
+            let digest = image.digest.clone();
+            if !before.contains(&digest) {
+                let missing = ImageMissing {
+                    stack: self.deployment.stack.clone(),
+                    service: self.deployment.service.clone(),
+                    image,
+                    needed_for,
+                    at: worker.now,
+                };
+                self.tell(LongshoreEvent::ImageMissing(missing), worker);
+            }
+            self.0.missing.push(digest);
+        }
     }
 
     /// These events were published, and these deployments are in the history.
