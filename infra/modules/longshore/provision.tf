@@ -92,6 +92,14 @@ locals {
         Resource = local.repository_arns
       },
       {
+        # Behind which of two target groups a service's tasks are; the services
+        # themselves are read with CloudFormation's role's reads.
+        Sid      = "ReadServiceRevisions"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServiceRevisions"]
+        Resource = concat(local.service_arns, local.service_revision_arns)
+      },
+      {
         # A bucket that outlived its stack is found by its name and its tags.
         Sid      = "FindBuckets"
         Effect   = "Allow"

@@ -8,8 +8,9 @@ use aws_smithy_types::DateTime as SdkDateTime;
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::RolloutProgress;
+use longshore_provisioning::ports::ServingGroup;
 use longshore_rollout::ports::{ServiceDeployment, ServiceDeploymentStatus};
-use longshore_state::CallError;
+use longshore_state::{CallError, ErrorClass};
 
 use crate::AwsCloud;
 use crate::error::failed;
@@ -98,6 +99,54 @@ async fn bringing<'a>(
         .filter(|brief| brief.target_service_revision_arn().is_some_and(runs_it))
         .max_by_key(|brief| brief.created_at().map(SdkDateTime::as_nanos))
         .and_then(ServiceDeploymentBrief::service_deployment_arn))
+}
+
+/// Behind which of its two target groups the tasks of a service are. The service names the two; only its revision says
+/// which one it took: the Amazon ECS API Reference, ResolvedConfiguration.
+pub(crate) async fn serving_group(
+    cloud: &AwsCloud,
+    service: &ServiceName,
+) -> Result<ServingGroup, CallError> {
+    let described = match cloud.active_service(service).await {
+        Err(error) if error.class == ErrorClass::NotFound => return Ok(ServingGroup::First),
+        described => described?,
+    };
+    let balancers = described.load_balancers();
+    let alternate = balancers
+        .iter()
+        .find_map(|balancer| balancer.advanced_configuration())
+        .and_then(|advanced| advanced.alternate_target_group_arn());
+    let Some(alternate) = alternate else {
+        return Ok(ServingGroup::First);
+    };
+    let revisions = described.current_service_revisions();
+    if described.deployments().len() > 1 || revisions.len() > 1 {
+        return Ok(ServingGroup::Both);
+    }
+    let Some(revision) = revisions.first().and_then(|revision| revision.arn()) else {
+        return Ok(ServingGroup::First);
+    };
+    let answer = cloud
+        .ecs()
+        .describe_service_revisions()
+        .service_revision_arns(revision)
+        .send()
+        .await
+        .map_err(failed(format!(
+            "describe the service revision of {}",
+            in_words(service)
+        )))?;
+    let took_alternate = answer
+        .service_revisions()
+        .iter()
+        .filter_map(|revision| revision.resolved_configuration())
+        .flat_map(|resolved| resolved.load_balancers())
+        .any(|balancer| balancer.target_group_arn() == Some(alternate));
+    Ok(if took_alternate {
+        ServingGroup::Alternate
+    } else {
+        ServingGroup::First
+    })
 }
 
 fn account(described: Described) -> ServiceDeployment {

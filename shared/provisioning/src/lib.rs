@@ -13,6 +13,7 @@ pub mod ports;
 mod prepare;
 mod preserve;
 pub mod render;
+mod requests;
 pub mod rest;
 pub mod routes;
 pub mod settings;

@@ -121,6 +121,20 @@ run "deploy_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
       },
       {
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = [
+          "ecs:DescribeServiceDeployments",
+          "ecs:DescribeServiceRevisions",
+          "ecs:ListServiceDeployments",
+        ]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
+      },
+      {
         Sid      = "RegisterTaskDefinitions"
         Effect   = "Allow"
         Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
@@ -217,6 +231,20 @@ run "watch_may_do_exactly_this" {
         Effect   = "Allow"
         Action   = ["ecs:DescribeServices"]
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
+      },
+      {
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = [
+          "ecs:DescribeServiceDeployments",
+          "ecs:DescribeServiceRevisions",
+          "ecs:ListServiceDeployments",
+        ]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
       },
       {
         Sid      = "ReadTaskDefinitions"
@@ -340,6 +368,15 @@ run "provision_may_do_exactly_this" {
         Effect   = "Allow"
         Action   = ["ecr:DescribeImages", "ecr:DescribeRepositories"]
         Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
+      },
+      {
+        Sid    = "ReadServiceRevisions"
+        Effect = "Allow"
+        Action = ["ecs:DescribeServiceRevisions"]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
       },
       {
         Sid      = "FindBuckets"

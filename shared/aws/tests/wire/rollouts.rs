@@ -4,6 +4,7 @@ use chrono::DateTime;
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
 use longshore_policy::route::{CpuArchitecture, ServiceId};
+use longshore_provisioning::ports::{Inventory as _, ServingGroup};
 use longshore_rollout::documents::{HistoryStore, RouteStore};
 use longshore_rollout::ports::{
     ImageContents, ImageRegistry, LogLine, ServiceDeployer, ServiceDeployment,
@@ -953,6 +954,59 @@ async fn where_ecs_lists_no_service_deployment_there_is_no_account() {
         .unwrap();
     assert_eq!(account, None);
     assert_eq!(wire.names(), ["ListServiceDeployments"]);
+}
+
+#[tokio::test]
+async fn the_revision_of_a_service_says_behind_which_target_group_its_tasks_are() {
+    let group = |name: &str| format!("arn:aws:elasticloadbalancing:…:targetgroup/{name}/1");
+    let serving = async |revisions: &'static [u32], took: &'static str| {
+        let wire = Wire::new(move |call| match call.name.as_str() {
+            "DescribeServices" => {
+                let revisions = revisions.iter();
+                let revisions =
+                    revisions.map(|number| json!({"arn": format!("{REVISION}/{number}")}));
+                ok(&json!({"services": [{
+                    "serviceName": "api", "status": "ACTIVE",
+                    "loadBalancers": [{
+                        "targetGroupArn": group("one"), "containerName": "api", "containerPort": 8080,
+                        "advancedConfiguration": {"alternateTargetGroupArn": group("other")},
+                    }],
+                    "currentServiceRevisions": revisions.collect::<Vec<_>>(),
+                }]}))
+            }
+            "DescribeServiceRevisions" => ok(&json!({"serviceRevisions": [{
+                "serviceRevisionArn": format!("{REVISION}/20"),
+                "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": group(took)}]},
+            }]})),
+            other => panic!("unexpected call {other}"),
+        });
+        let service = ServiceName {
+            cluster: "shop".to_owned(),
+            ecs_service: "api".to_owned(),
+        };
+        let serving = wire.cloud().serving_group(&service).await.unwrap();
+        (serving, wire.calls())
+    };
+    let (found, calls) = serving(&[20], "other").await;
+    assert_eq!(found, ServingGroup::Alternate);
+    assert_eq!(
+        calls[1].json(),
+        json!({"serviceRevisionArns": [format!("{REVISION}/20")]})
+    );
+    assert_eq!(serving(&[20], "one").await.0, ServingGroup::First);
+    let (under_way, calls) = serving(&[20, 30], "other").await;
+    assert_eq!((under_way, calls.len()), (ServingGroup::Both, 1));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_has_no_tasks_behind_an_alternate_target_group() {
+    let wire = Wire::new(|_| ok(&json!({"services": [], "failures": [{"reason": "MISSING"}]})));
+    let service = ServiceName {
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+    };
+    let serving = wire.cloud().serving_group(&service).await.unwrap();
+    assert_eq!(serving, ServingGroup::First);
 }
 
 #[tokio::test]
