@@ -110,7 +110,35 @@ fn execution_statements(named_stack: &NamedStack, named_service: NamedService) -
         [Value::sub(format!("{arn}:log-stream:*"))],
     ));
     statements.extend(secrets::statements(named_stack, named_service));
+    statements.extend(log_router_statements(named_service));
     statements
+}
+
+/// The agent fetches a log router's configuration from S3 with the execution role: the Amazon ECS Developer Guide, "Using
+/// a custom configuration file" of FireLens.
+fn log_router_statements(named_service: NamedService) -> Vec<Statement> {
+    let files = named_service.spec.sidecars.values().filter_map(|sidecar| {
+        let options = &sidecar.firelens_configuration.as_ref()?.options;
+        let is_in_s3 = options.get("config-file-type")?.as_str() == "s3";
+        options.get("config-file-value").filter(|_| is_in_s3)
+    });
+    files
+        .flat_map(|file| {
+            let bucket = file.as_str().split('/').next().unwrap_or_default();
+            [
+                Statement::allow(
+                    "ReadLogRouterConfiguration",
+                    ["s3:GetObject"],
+                    [Value::written(file.as_str())],
+                ),
+                Statement::allow(
+                    "FindLogRouterConfiguration",
+                    ["s3:GetBucketLocation"],
+                    [Value::written(bucket)],
+                ),
+            ]
+        })
+        .collect()
 }
 
 fn pull_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {

@@ -273,6 +273,40 @@ fn the_execution_role_starts_every_container_of_a_task() {
 }
 
 #[test]
+fn the_execution_role_reads_a_log_routers_configuration_from_s3_and_nothing_beside_it() {
+    let router = |options: Value| {
+        shop(json!({
+            "log_options": {"Name": "http"},
+            "sidecars": {"router": {
+                "image": "shop/router:v1",
+                "firelens_configuration": {"type": "fluentbit", "options": options},
+            }},
+        }))
+    };
+    let file = "arn:aws:s3:::shop-logging/fluent-bit/api.conf";
+    let template = router(json!({"config-file-type": "s3", "config-file-value": file}));
+    let role = "ExecutionRoleApi";
+    assert_eq!(
+        template.statement(role, "ReadLogRouterConfiguration")["Resource"],
+        json!([file])
+    );
+    assert_eq!(
+        template.statement(role, "FindLogRouterConfiguration")["Resource"],
+        json!(["arn:aws:s3:::shop-logging"])
+    );
+    let template = router(json!({"config-file-type": "file", "config-file-value": "/api.conf"}));
+    let statements = template.statements(role);
+    let sids: Vec<&Value> = statements
+        .iter()
+        .map(|statement| &statement["Sid"])
+        .collect();
+    assert!(
+        !sids.contains(&&json!("ReadLogRouterConfiguration")),
+        "{sids:?}"
+    );
+}
+
+#[test]
 fn containers_see_the_same_volume_where_they_mount_the_same() {
     let template = shop(json!({
         "mount_points": [{"container_path": "/run/shared"}],
