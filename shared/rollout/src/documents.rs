@@ -31,7 +31,10 @@ const OWNERS: &str = "services/";
 
 const ROUTES: &str = "routes/";
 
-impl Document for Record {}
+impl Document for Record {
+    /// Format 1 knows neither the stages of a deployment nor missing images, which its outbox may hold.
+    const FORMAT: u32 = 2;
+}
 
 /// Names a service's record by the service.
 #[derive(Debug, Clone, Copy)]

@@ -86,7 +86,7 @@ async fn service_status<C: Cloud>(
         Err(error) => return Err(error),
     };
     let progress = match record.deployment.state {
-        State::Deploying => account(cloud, &record.deployment).await?,
+        State::Deploying if running.is_some() => account(cloud, &record.deployment).await?,
         _ => None,
     }
     .and_then(|account| account.progress);

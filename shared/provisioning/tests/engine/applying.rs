@@ -2,8 +2,8 @@ use longshore_events::longshore::ChangeCounts;
 use longshore_provisioning::apply::ApplyOutcome;
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::file::{FileOutcome, apply_file};
-use longshore_provisioning::rest::stack_at_rest;
 use longshore_provisioning::routes::write_routes;
+use longshore_provisioning::settled::stack_settled;
 use longshore_rollout::documents::RouteStore;
 use longshore_rollout::stack_record::OperationState;
 use longshore_testkit::worker;
@@ -144,7 +144,7 @@ async fn another_image_in_the_stack_file_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_applied_at_rest() {
+async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_applied_afterwards() {
     let cloud = account();
     uploaded(&cloud, &stack_file(256)).await.unwrap();
     for cpu in [512, 1024] {
@@ -155,7 +155,7 @@ async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_appli
         assert_eq!(applied.outcome, ApplyOutcome::Pending);
     }
     ended(&cloud, "CREATE_COMPLETE").await;
-    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 70))
+    stack_settled(&cloud, &settings(), STACK, &worker("rest", 70))
         .await
         .unwrap();
     assert_eq!(
@@ -163,7 +163,7 @@ async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_appli
         Some("UPDATE_IN_PROGRESS")
     );
     ended(&cloud, "UPDATE_COMPLETE").await;
-    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 80))
+    stack_settled(&cloud, &settings(), STACK, &worker("rest", 80))
         .await
         .unwrap();
     let template = cloud.stack_template(STACK).unwrap().to_string();
@@ -469,9 +469,14 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
         "CloudFormation imports and makes nothing at once"
     );
     cloud.finish_stack(STACK);
-    longshore_provisioning::rest::stack_imported(&cloud, &settings(), STACK, &worker("import", 30))
-        .await
-        .unwrap();
+    longshore_provisioning::settled::stack_imported(
+        &cloud,
+        &settings(),
+        STACK,
+        &worker("import", 30),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         cloud.stack_status(STACK).as_deref(),
         Some("UPDATE_IN_PROGRESS")
@@ -572,7 +577,7 @@ async fn an_image_that_was_named_and_failed_is_not_preserved_on() {
 
 #[tokio::test]
 async fn a_reconcile_writes_routes_that_an_event_left_unwritten_and_reads_none_for_old_stacks() {
-    use longshore_provisioning::rest::reconcile;
+    use longshore_provisioning::settled::reconcile;
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     let routes_were_read = async |seconds| {

@@ -2,7 +2,7 @@ use longshore_provisioning::drift::drift;
 use longshore_provisioning::plan::{PlanOutcome, plan};
 use longshore_provisioning::ports::{Action, ServingGroup};
 use longshore_provisioning::render::render;
-use longshore_provisioning::rest::reconcile;
+use longshore_provisioning::settled::reconcile;
 use longshore_testkit::{FakeCloud, worker};
 
 use crate::scene::{
