@@ -8,3 +8,4 @@ pub mod render;
 pub mod spec;
 
 mod instances;
+mod references;
