@@ -298,3 +298,34 @@ fn a_secret_is_named_without_the_wildcards_of_iam() {
         );
     }
 }
+
+#[test]
+fn only_roles_that_are_no_tasks_say_what_they_are_for_and_no_stack_file_can_say_it() {
+    let rendered = rendered(&shop());
+    let template: Value = serde_json::from_str(&rendered.body).unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    let purposes: Vec<(&str, &str)> = resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role")
+        .filter_map(|(id, role)| {
+            let tags = role["Properties"]["Tags"].as_array()?;
+            let tag = tags.iter().find(|tag| tag["Key"] == "longshore:purpose")?;
+            Some((id.as_str(), tag["Value"].as_str()?))
+        })
+        .collect();
+    assert_eq!(
+        purposes,
+        [
+            ("InstanceRoleMain", "instance"),
+            ("SchedulingRoleApi", "schedule")
+        ]
+    );
+    for key in ["longshore:purpose", "Longshore:stack", "longshore:stack"] {
+        let mut stack = shop();
+        stack["tags"] = json!({ key: "schedule" });
+        assert!(
+            refused(&stack)[0].message.contains("Longshore's own"),
+            "{key}"
+        );
+    }
+}
