@@ -122,6 +122,9 @@ impl Key for ServiceIdKey<'_> {
     }
 }
 
+/// An ECS service, and whose it is, or why that cannot be read.
+pub type Owned = (ServiceName, Result<ServiceId, CallError>);
+
 /// Who follows which repository, and whose an ECS service is.
 pub trait RouteStore: DocumentStore + Sized {
     /// Who follows a repository.
@@ -168,10 +171,7 @@ pub trait RouteStore: DocumentStore + Sized {
 
     /// All ECS services that have ever been deployed to, with their services, or with why it cannot be read whose one
     /// is: a damaged object is a failure of its own and of no other service.
-    fn service_ids(
-        &self,
-    ) -> impl Future<Output = Result<Vec<(ServiceName, Result<ServiceId, CallError>)>, CallError>>
-    {
+    fn service_ids(&self) -> impl Future<Output = Result<Vec<Owned>, CallError>> {
         async move {
             let names = names(self, OWNERS, ".json").await?;
             let services = names.iter().filter_map(|name| {

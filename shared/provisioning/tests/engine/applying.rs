@@ -218,7 +218,10 @@ async fn a_second_file_of_a_stack_is_refused_with_both_keys() {
     let FileOutcome::Refused { key, problems } = outcome.unwrap() else {
         panic!("it is not refused");
     };
-    assert_eq!((key.as_str(), problems[0].message.as_str()), ("stacks/shop.json", said));
+    assert_eq!(
+        (key.as_str(), problems[0].message.as_str()),
+        ("stacks/shop.json", said)
+    );
 
     // Whichever of the two was written last.
     let address = Address::of_state("stacks/shop.json");
@@ -246,7 +249,11 @@ async fn a_second_file_of_a_stack_is_refused_with_both_keys() {
 async fn a_key_that_names_no_stack_is_refused_and_a_folder_is_not() {
     let cloud = account();
     let event = written(&cloud, &stack_file(256));
-    for key in ["stacks/shop.yaml.bak", "stacks/team/shop.yaml", "stacks/shop"] {
+    for key in [
+        "stacks/shop.yaml.bak",
+        "stacks/team/shop.yaml",
+        "stacks/shop",
+    ] {
         let event = StackFile {
             key: key.to_owned(),
             ..event.clone()
