@@ -14,6 +14,7 @@ import file_systems
 import homebrew
 import invocations
 import registry_contents
+import service_deployments
 import slack
 import task_surroundings
 
@@ -57,13 +58,15 @@ _READ = {
     "/faults": faults.prepared,
     "/invocations": invocations.counts,
 }
-_FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget}
+_FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget, "/events/lost": events.lose_no_more}
 # What takes an object; each returns what is wrong with it, or `None`.
 _TAKEN = {
     "/slack/answers": slack.prepare,
     "/faults": faults.prepare,
     "/file-systems/age": _aged,
     "/events": _put_event,
+    "/events/lost": events.lose,
+    "/service-deployments": service_deployments.drive,
 }
 
 

@@ -18,22 +18,23 @@ def of(service):
     return alarms if alarms.get("enable") else {}
 
 
-def _detected(service):
-    for name in of(service).get("alarmNames") or []:
-        alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name) or {}
-        if alarm.get("StateValue") == "ALARM":
-            return True
-    return False
+def detected(service):
+    """The names of the service's alarms that are in ALARM."""
+
+    def state(name):
+        return (cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name) or {}).get("StateValue")
+
+    return [name for name in of(service).get("alarmNames") or [] if state(name) == "ALARM"]
 
 
 def begin(service, deployment):
     """Notes whether the alarms count for a deployment, at the moment when it begins."""
-    deployment["_watches_alarms"] = bool(of(service)) and not _detected(service)
+    deployment["_watches_alarms"] = bool(of(service)) and not detected(service)
 
 
 def stop(service, deployment):
     """Whether an alarm ends a deployment now."""
-    return bool(deployment.get("_watches_alarms")) and _detected(service)
+    return bool(deployment.get("_watches_alarms")) and bool(detected(service))
 
 
 def baked(deployment, now):

@@ -22,6 +22,11 @@ from patches import wraps
 _ON_SERVICES = ("DescribeServices", "UpdateService", "CreateService", "DeleteService")
 _ON_TASKS = ("DescribeTasks", "StopTask", "ExecuteCommand", "GetTaskProtection", "UpdateTaskProtection")
 _ON_TASK_DEFINITIONS = ("RegisterTaskDefinition", "RunTask", "StartTask", "DeleteTaskDefinitions")
+_ON_SERVICE_DEPLOYMENTS = {
+    "DescribeServiceDeployments": "serviceDeploymentArns",
+    "DescribeServiceRevisions": "serviceRevisionArns",
+    "StopServiceDeployment": "serviceDeploymentArn",
+}
 _IN_CLUSTERS = ("ListTasks", "ListServices", "RunTask", "StartTask")
 # Calls that have no resource, or whose condition keys are all that can narrow them.
 _ON_EVERYTHING = (
@@ -47,6 +52,12 @@ def _named(kind, cluster, reference):
     return reference if str(reference).startswith("arn:") else _arn(kind, f"{cluster}/{reference}")
 
 
+def _service_of(arn):
+    """The ARN of the service that a service deployment or revision belongs to."""
+    head, _, path = str(arn).rpartition(":")
+    return f"{head}:service/" + "/".join(path.split("/")[1:3]) if path.count("/") == 3 else "*"
+
+
 def _resources(action, data):
     """The ARNs on which AWS checks an ECS call; `None` where ministack's own answer stands."""
     cluster = _cluster_name(data)
@@ -56,6 +67,13 @@ def _resources(action, data):
     if action in _ON_TASKS:
         named = data.get("tasks") or [data.get("task") or "*"]
         return [_named("task", cluster, one) for one in named]
+    if action in _ON_SERVICE_DEPLOYMENTS:
+        named = data.get(_ON_SERVICE_DEPLOYMENTS[action]) or "*"
+        named = named if isinstance(named, list) else [named]
+        # AWS names two resources that are required: the service, and what belongs to it.
+        return [arn for one in named for arn in (_service_of(one), one)]
+    if action == "ListServiceDeployments":
+        return [_named("service", cluster, data.get("service") or "*")]
     if action == "ListTasks":
         return [_arn("container-instance", f"{cluster}/*")]
     if action == "RegisterTaskDefinition":
@@ -151,8 +169,11 @@ def _passed_roles(service, headers, body):
 
 
 def _cluster_key(action, data):
-    if action in (*_ON_SERVICES, *_ON_TASKS, *_IN_CLUSTERS):
+    if action in (*_ON_SERVICES, *_ON_TASKS, *_IN_CLUSTERS, "ListServiceDeployments"):
         return {"ecs:cluster": _cluster_arn(data)}
+    if action in _ON_SERVICE_DEPLOYMENTS:
+        service = _service_of(_resources(action, data)[1]).split("/")
+        return {"ecs:cluster": _arn("cluster", service[1])} if len(service) == 3 else {}
     return {}
 
 

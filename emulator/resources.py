@@ -82,9 +82,6 @@ def _containers(action, _params, data, _path):
         return _named("ecs", "cluster", (data.get("clusters") or ["default"])[0])
     if action == "CreateCluster":
         return _named("ecs", "cluster", data.get("clusterName") or "default")
-    if action.endswith("ServiceDeployments"):
-        named = (data.get("serviceDeploymentArns") or [data.get("service")])[0]
-        return _named("ecs", "service", named)
     return None
 
 

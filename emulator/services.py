@@ -1,4 +1,4 @@
-"""The ECS service scheduler: rolling deployments, their circuit breaker and alarms, and their events.
+"""The ECS service scheduler: deployments that roll or shift traffic, their circuit breaker, alarms and events.
 
 ministack keeps the records of services and answers the API; which tasks start and stop, and what
 becomes of a deployment, is decided here, in one step that looks at a service and its tasks and is run
@@ -20,6 +20,7 @@ from ministack.services import ecs
 import container_instances
 import deployment_alarms
 import events
+import service_deployments
 import single_tasks
 import tasks
 from patches import replaces, wraps
@@ -32,8 +33,7 @@ _LONGEST_DELAY_SECONDS = 15.0
 _FAILURES = ("EssentialContainerExited", "TaskFailedToStart")
 _MOST_DESCRIBED = 10
 
-# Held while a service's record is read and changed: by the scheduler, and by the calls that change it.
-_lock = threading.RLock()
+_lock = service_deployments.lock
 _wake = threading.Event()
 
 
@@ -102,6 +102,11 @@ def _tasks_of(service):
     ]
 
 
+def _is_scheduled(service):
+    """Whether ECS itself deploys the service, not CodeDeploy or somebody else."""
+    return (service.get("deploymentController") or {}).get("type", "ECS") == "ECS"
+
+
 def _is_live(task):
     return task.get("desiredStatus") != "STOPPED"
 
@@ -128,6 +133,7 @@ def _count(service, all_tasks):
     for deployment in service["deployments"]:
         own = [task for task in all_tasks if task.get("_deployment_id") == deployment["id"]]
         deployment["runningCount"], deployment["pendingCount"] = counts(own)
+    service_deployments.show(service)
 
 
 def _count_failures(service, primary, all_tasks, now):
@@ -155,7 +161,7 @@ def _count_failures(service, primary, all_tasks, now):
 
 def _open_breaker(service, failed, all_tasks):
     rolls_back = _breaker(service).get("rollback")
-    _fail(service, failed, all_tasks, "ECS deployment circuit breaker", "tasks failed to start", rolls_back)
+    _fail(service, failed, all_tasks, service_deployments.BREAKER, "tasks failed to start", rolls_back)
     if failed["status"] == "PRIMARY":
         for task in all_tasks:
             if task.get("_deployment_id") == failed["id"] and _is_live(task):
@@ -163,39 +169,49 @@ def _open_breaker(service, failed, all_tasks):
 
 
 def _fail(service, failed, all_tasks, method, reason, rolls_back):
-    """Ends a deployment, and where it is asked for begins the one that goes back to the last that completed.
+    """Ends a deployment, and where it is asked for goes back to the last that completed: by a deployment of its own,
+    or, where traffic was shifted, by that very one.
 
     The words of the circuit breaker are AWS's. Of alarms, AWS was seen to write the message `deployment failed: alarm
     detected.`; that the reason is made like the circuit breaker's is an assumption.
     """
-    # Who waits for a deployment may look when it is not listed any more.
-    service.setdefault("_failed_deployments", {})[failed["id"]] = method
-    _set_state(failed, "FAILED", f"{method}: {reason}.")
-    failed["desiredCount"] = 0
-    _tell(service, f"(deployment {failed['id']}) deployment failed: {reason}.")
-    _announce(service, failed, "ERROR", "SERVICE_DEPLOYMENT_FAILED")
     completed = service.get("_last_completed")
-    if not rolls_back or completed is None:
+    record = service_deployments.current(service)
+    message = f"{method}: {reason}."
+    if record["_shifts"]:
+        reason = message = service_deployments.REASONS.get(method, reason)
+    _set_state(failed, "FAILED", message)
+    failed["desiredCount"] = 0
+    _tell(service, f"(deployment {failed['id']}) deployment failed: {reason.removesuffix('.')}.")
+    _announce(service, failed, "ERROR", "SERVICE_DEPLOYMENT_FAILED")
+    inside = service_deployments.rolls_back_inside(service)
+    back_to = (completed or {}) if rolls_back else None
+    if not service_deployments.fail(service, method, service_deployments.REASONS.get(method, reason), back_to):
         return
     failed["status"] = "ACTIVE"
+    service["taskDefinition"] = completed["taskDefinition"]
+    service["_failures"] = 0
+    service["_start_not_before"] = 0
+    _tell(service, f"rolling back to deployment {completed['id']}.")
+    last = next(one for one in service["deployments"] if one["id"] == completed["id"])
+    others = [one for one in service["deployments"] if one is not last]
+    if inside:
+        last.update(status="PRIMARY", desiredCount=service["desiredCount"])
+        service["deployments"] = [last, *others]
+        return
     rollback = _new_deployment(completed["taskDefinition"], service["desiredCount"])
     for member in ("launchType", "capacityProviderStrategy"):
         rollback[member] = failed.get(member)
     rollback["rolloutStateReason"] = f"{method}: rolling back to deploymentId {completed['id']}."
+    rollback["_revision"] = completed["revision"]
     # The tasks of the last completed deployment still run: the rollback takes them over as they are.
     for task in all_tasks:
         if task.get("_deployment_id") == completed["id"] and _is_live(task):
             task["_deployment_id"] = rollback["id"]
-    service["deployments"] = [
-        rollback,
-        *(one for one in service["deployments"] if one["id"] != completed["id"]),
-    ]
-    service["taskDefinition"] = completed["taskDefinition"]
-    service["_failures"] = 0
-    service["_start_not_before"] = 0
+    completed["id"] = rollback["id"]
+    service["deployments"] = [rollback, *others]
     rollback["_announced"] = True
     deployment_alarms.begin(service, rollback)
-    _tell(service, f"rolling back to deployment {completed['id']}.")
     _announce(service, rollback, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
 
 
@@ -262,15 +278,21 @@ def _complete(service, primary):
     _set_state(primary, "COMPLETED", f"ECS deployment {primary['id']} completed.")
     primary["failedTasks"] = 0
     service["deployments"] = [primary]
-    service["_last_completed"] = {"id": primary["id"], "taskDefinition": primary["taskDefinition"]}
+    service_deployments.complete(service)
+    service["_last_completed"] = {
+        "id": primary["id"],
+        "taskDefinition": primary["taskDefinition"],
+        "revision": primary["_revision"],
+    }
     _tell(service, f"(deployment {primary['id']}) deployment completed.")
     _tell(service, "has reached a steady state.")
     _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_COMPLETED")
 
 
 def _alarm_ends(service, primary, all_tasks):
-    """Alarms count from the first task of a deployment that runs."""
-    if primary["rolloutState"] != "IN_PROGRESS" or not deployment_alarms.stop(service, primary):
+    """Alarms count from the first task of a deployment that runs, until the service deployment ends."""
+    record = service_deployments.current(service)
+    if record is None or record["status"] != "IN_PROGRESS" or not deployment_alarms.stop(service, primary):
         return False
     own = [task for task in all_tasks if task.get("_deployment_id") == primary["id"]]
     return any(task.get("lastStatus") == "RUNNING" for task in own)
@@ -285,23 +307,62 @@ def _step(cluster_name, service, all_tasks):
         primary["_announced"] = True
         service["_failures"] = 0
         service["_start_not_before"] = 0
+        service_deployments.start(service)
         _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS")
+    record = service_deployments.current(service)
     if _count_failures(service, primary, all_tasks, now):
         _open_breaker(service, primary, all_tasks)
-        primary = _primary(service)
-    if _alarm_ends(service, primary, all_tasks):
+    elif _alarm_ends(service, primary, all_tasks):
         rolls_back = deployment_alarms.of(service).get("rollback")
-        _fail(service, primary, all_tasks, "ECS deployment alarm", "alarm detected", rolls_back)
-        primary = _primary(service)
+        _fail(service, primary, all_tasks, service_deployments.ALARM, "alarm detected", rolls_back)
+    elif record and record["status"] == "ROLLBACK_REQUESTED":
+        _fail(service, primary, all_tasks, "StopServiceDeployment", "rollback requested", True)
+    primary, record = _primary(service), service_deployments.current(service)
     if any(_is_steady(task, now) for task in all_tasks if task.get("_deployment_id") == primary["id"]):
         service["_failures"] = 0
         if _breaker(service).get("resetOnHealthyTask", True) and primary["rolloutState"] == "IN_PROGRESS":
             primary["failedTasks"] = 0
-    settled = _balance(cluster_name, service, primary, all_tasks, now)
-    if settled and primary["rolloutState"] == "IN_PROGRESS" and deployment_alarms.baked(primary, now):
-        _complete(service, primary)
+    if record and record["_shifts"] and record["status"] == "IN_PROGRESS":
+        _shift(cluster_name, service, record, primary, all_tasks, now)
+    else:
+        settled = _balance(cluster_name, service, primary, all_tasks, now)
+        opened = primary["rolloutState"] == "IN_PROGRESS" or (record and record["status"] == "ROLLBACK_IN_PROGRESS")
+        if settled and opened and deployment_alarms.baked(primary, now):
+            _complete(service, primary)
     # Those that were started just now are counted when their state changes.
     _count(service, all_tasks)
+
+
+def _shift(cluster_name, service, record, primary, all_tasks, now):
+    """One look at a deployment that shifts traffic: its stage says how many tasks each deployment has.
+
+    The last deployment that completed keeps its tasks until the clean-up; what was given up before loses them first.
+    """
+    stage, desired = service_deployments.stage(record), service["desiredCount"]
+    last = (service.get("_last_completed") or {}).get("id")
+    scaled_up = stage not in ("RECONCILE_SERVICE", "PRE_SCALE_UP")
+    gone, steady = True, 0
+    for deployment in service["deployments"]:
+        own = [task for task in all_tasks if task.get("_deployment_id") == deployment["id"]]
+        live = [task for task in own if _is_live(task)]
+        kept = scaled_up if deployment is primary else deployment["id"] == last and stage != "CLEAN_UP"
+        deployment["desiredCount"] = desired if kept or deployment is primary else 0
+        missing = desired * kept - len(live)
+        if missing > 0 and now >= service.get("_start_not_before", 0):
+            _start(cluster_name, service, deployment, missing)
+        for task in live[desired * kept :]:
+            _stop(task, primary)
+        if deployment is primary:
+            steady = sum(_is_steady(task, now) for task in live)
+        elif not kept:
+            gone &= all(task.get("lastStatus") == "STOPPED" for task in own)
+    done = gone and (not scaled_up or steady == desired)
+    if problem := service_deployments.advance(service, record, done):
+        _fail(service, primary, all_tasks, "", problem, True)
+    elif stage == "BAKE_TIME" and primary["rolloutState"] == "IN_PROGRESS":
+        _set_state(primary, "COMPLETED", f"ECS deployment {primary['id']} completed.")
+    elif done and service_deployments.over(record):
+        _complete(service, primary)
 
 
 def _tasks_by_service():
@@ -321,7 +382,7 @@ def _schedule_for_ever():
         for (account, region, key), service in list(ecs._services.all_items()):
             if service.get("status") != "ACTIVE":
                 continue
-            if (service.get("deploymentController") or {}).get("type", "ECS") != "ECS":
+            if not _is_scheduled(service):
                 continue
             try:
                 with request_scope(account, region), _lock:
@@ -360,6 +421,18 @@ def _record_of(data, name):
     return ecs._services.get(f"{cluster}/{str(data.get(name, '')).rsplit('/', 1)[-1]}")
 
 
+def _refusal(service, data):
+    if reason := service_deployments.refusal(service, data):
+        return ecs.error_response_json("InvalidParameterException", reason, 400)
+    return single_tasks.refused_network(data)
+
+
+def _begin(service):
+    deployment_alarms.begin(service, _primary(service))
+    if _is_scheduled(service):
+        service_deployments.begin(service, _primary(service))
+
+
 def _answer(service):
     return ecs.json_response({"service": ecs._sanitize(service)})
 
@@ -367,7 +440,7 @@ def _answer(service):
 @wraps(ecs, "_ACTION_MAP", "CreateService")
 @_locked
 def _created(create, data):
-    if refusal := single_tasks.refused_network(data):
+    if refusal := _refusal({}, data):
         return refusal
     answer = create(data)
     service = _record_of(data, "serviceName")
@@ -380,16 +453,16 @@ def _created(create, data):
     for member in ("roleArn", "platformFamily"):
         if not service[member]:
             del service[member]
-    deployment_alarms.begin(service, _primary(service))
+    _begin(service)
     return _answer(service)
 
 
 @wraps(ecs, "_ACTION_MAP", "UpdateService")
 @_locked
 def _updated(update, data):
-    if refusal := single_tasks.refused_network(data):
-        return refusal
     service = _record_of(data, "service") or {}
+    if refusal := _refusal(service, data):
+        return refusal
     deploys = any(member in data and data[member] != service.get(member) for member in _DEPLOYING)
     before = _primary(service) if service else None
     answer = update({**data, "forceNewDeployment": True} if deploys else data)
@@ -398,16 +471,21 @@ def _updated(update, data):
     for member in _KEPT:
         if member in data:
             service[member] = data[member]
-    primary = _primary(service)
-    if primary is not before:
-        deployment_alarms.begin(service, primary)
+    if _primary(service) is not before:
+        _begin(service)
     return _answer(service)
 
 
 @wraps(ecs, "_ACTION_MAP", "DeleteService")
 @_locked
 def _deleted(delete, data):
-    return delete(data)
+    """With a service its service deployments go."""
+    answer = delete(data)
+    service = _record_of(data, "service")
+    if answer[0] == 200 and service:
+        service["_history"] = []
+        service.pop("currentServiceDeployment", None)
+    return answer
 
 
 @wraps(ecs, "_ACTION_MAP", "DescribeServices")

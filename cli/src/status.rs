@@ -4,7 +4,7 @@ use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{image_name, minute, second, short_name};
+use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::{ServiceStatus, status};
@@ -58,7 +58,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
         table.add_row([
             format!("{}/{}", deployment.stack, deployment.service),
             deployment.number.to_string(),
-            state_of(deployment),
+            state_now(status),
             image_name(&deployment.image),
             deployment.image.digest.short().to_owned(),
             second(deployment.requested_at),
@@ -67,6 +67,15 @@ fn table(statuses: &[ServiceStatus]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// How far the last deployment is, with what ECS is doing where its strategy shifts requests.
+fn state_now(status: &ServiceStatus) -> String {
+    let state = state_of(&status.deployment);
+    match &status.progress {
+        Some(progress) => format!("{state}: {}", rollout_progress(progress)),
+        None => state,
+    }
 }
 
 /// How many tasks run of how many, and of what, where it is not the deployment's image.
@@ -210,6 +219,7 @@ pub mod tests {
             hold: None,
             waiting: Vec::new(),
             blocked: Vec::new(),
+            progress: None,
             running: Some(RunningTasks {
                 task_definition: "shop-api:42".to_owned(),
                 desired_count: 2,

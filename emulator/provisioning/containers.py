@@ -15,6 +15,9 @@ from provisioning.resource import (
     without,
 )
 
+# What a service deployment is while it goes on, and while nothing has gone wrong with it.
+_UNDER_WAY = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+_GOING_WELL = ("PENDING", "IN_PROGRESS", "SUCCESSFUL")
 # Maps whose keys are the template's own.
 _MAPS = ("DockerLabels", "Options", "DriverOpts", "Labels")
 _RENAMED = {
@@ -210,7 +213,7 @@ class Service(_Containers):
         ecs = work.client("ecs")
         service = ecs.create_service(**request)["service"]
         arn = work.made(service["serviceArn"])
-        self._wait(work, properties, arn, service["deployments"][0]["id"])
+        self._wait(work, properties, arn, service["currentServiceDeployment"])
         return arn
 
     def modify(self, work, ecs, arn, old, new):
@@ -235,43 +238,44 @@ class Service(_Containers):
         if "capacityProviderStrategy" in changes:
             changes["forceNewDeployment"] = True
         if changes:
+            before = self._described(work, new, arn)["currentServiceDeployment"]
             answer = ecs.update_service(cluster=new.get("Cluster", "default"), service=arn, **changes)
-            self._wait(work, new, arn, answer["service"]["deployments"][0]["id"])
+            after = answer["service"]["currentServiceDeployment"]
+            self._wait(work, new, arn, after if after != before else None)
 
     def _described(self, work, properties, arn):
         found = work.client("ecs").describe_services(cluster=properties.get("Cluster", "default"), services=[arn])
         return next((one for one in found["services"] if one["status"] != "INACTIVE"), None)
 
-    def _failed(self, arn):
-        """What ended the deployments that failed; AWS lists them for ever, ministack does not."""
-        for service in list(ministack_ecs._services.values()):
-            if service.get("serviceArn") == arn:
-                return service.get("_failed_deployments") or {}
-        return {}
-
-    def _wait(self, work, properties, arn, deployment_id):
-        """Until the deployment is complete and the only one; a failed one fails the resource."""
+    def _wait(self, work, properties, arn, deployment):
+        """Until the service is stable after a service deployment of the stack's own, which fails the resource where it
+        fails; without one, until the service is stable."""
+        ecs, cluster = work.client("ecs"), properties.get("Cluster", "default")
 
         def settled():
             service = self._described(work, properties, arn)
             if service is None:
                 raise Refused(f"Service {arn} was deleted while it was waited for.", "NotStabilized")
-            # One that another took the place of is over, too: then that other one is waited for.
-            ended_by = self._failed(arn).get(deployment_id)
-            if ended_by:
-                method = "Alarm" if ended_by.endswith("alarm") else "Circuit Breaker"
-                raise Refused(
-                    f"Error occurred during operation 'ECS Deployment {method} was triggered'.",
-                    "GeneralServiceException",
-                )
-            first = service["deployments"][0]
+            newest = ecs.list_service_deployments(cluster=cluster, service=arn)["serviceDeployments"][0]
+            if deployment:
+                found = ecs.describe_service_deployments(serviceDeploymentArns=[deployment])["serviceDeployments"][0]
+                # One that another took the place of is over, too: then that other one is waited for.
+                stopped = newest["serviceDeploymentArn"] == deployment and newest["status"] not in _GOING_WELL
+                for what, member in (("Alarm", "alarms"), ("Circuit Breaker", "deploymentCircuitBreaker")):
+                    if found[member]["status"] == "TRIGGERED":
+                        self._refuse(f"ECS Deployment {what} was triggered")
+                if stopped:
+                    self._refuse(newest.get("statusReason", newest["status"]))
             return (
-                len(service["deployments"]) == 1
-                and first.get("rolloutState", "COMPLETED") == "COMPLETED"
+                newest["status"] not in _UNDER_WAY
+                and len(service["deployments"]) == 1
                 and service["runningCount"] == service["desiredCount"]
             )
 
         work.wait(f"service {arn} did not become stable", settled)
+
+    def _refuse(self, reason):
+        raise Refused(f"Error occurred during operation '{reason}'.", "GeneralServiceException")
 
     def delete(self, work, physical_id, properties):
         ecs, cluster = work.client("ecs"), properties.get("Cluster", "default")

@@ -1,6 +1,6 @@
-"""Stacks whose services ask for blue/green and its kin, and for alarms: what the template says is kept and shown."""
+"""Stacks whose services ask for blue/green and its kin, and for alarms: kept, shown, and waited for."""
 
-from tests.running_cloud import SERVE, CloudTest, allow, unique, wait_until
+from tests.running_cloud import SERVE, CloudTest, allow, fail, unique, wait_until
 from tests.stacks import Stack, attribute, network, reference, resource, service_role, template, trust, whole
 
 
@@ -96,7 +96,7 @@ class Strategies(CloudTest):
     def _image(self):
         return self.cloud.built(f"shop/{self.cluster}", SERVE)
 
-    def test_each_strategy_is_kept_and_rolls_in_its_place(self):
+    def test_each_strategy_is_kept_and_shifts_the_weights_of_the_rules(self):
         stack = Stack()
         configurations = (
             ({"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 5}, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}),
@@ -149,7 +149,13 @@ class Strategies(CloudTest):
                 ],
             )
             self.assertEqual(service["taskDefinition"], names["Task"])
-        self.assertEqual(self._weights(names["Production"]), {names["Blue"]: 100, names["Green"]: 0})
+            # Each deployment goes to the target group that serves nothing, the first one, too.
+            serving = ("Green", "Blue")[number % 2]
+            for rule in ("Production", "Test"):
+                weights = {names[name]: 100 if name == serving else 0 for name in ("Blue", "Green")}
+                self.assertEqual(self._weights(names[rule]), weights)
+            # CloudFormation waits until it has baked.
+            self.assertEqual(len(self._service_deployments("SUCCESSFUL")), number + 1)
         drifted = {name for name, one in stack.drifts().items() if one["StackResourceDriftStatus"] == "MODIFIED"}
         self.assertEqual(drifted, set())
         self.assertEqual(stack.delete(), "DELETE_COMPLETE")
@@ -158,6 +164,40 @@ class Strategies(CloudTest):
         (shown,) = self.cloud.client("elbv2").describe_rules(RuleArns=[rule])["Rules"]
         groups = shown["Actions"][0]["ForwardConfig"]["TargetGroups"]
         return {one["TargetGroupArn"]: one["Weight"] for one in groups}
+
+    def _service_deployments(self, *status):
+        client = self.cloud.client("ecs")
+        return client.list_service_deployments(cluster=self.cluster, service="api", status=status)["serviceDeployments"]
+
+    def test_a_change_of_the_rule_takes_the_weights_back_to_those_of_the_template(self):
+        stack, image = Stack(), self._image()
+        configuration = {"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 0}
+        body = _template(self.cluster, image, self.network, configuration)
+        self.assertEqual(stack.create(body), "CREATE_COMPLETE", stack.reasons("CREATE_FAILED"))
+        names = stack.physical_ids()
+        shifted = {names["Blue"]: 0, names["Green"]: 100}
+        # What changes elsewhere leaves the rule alone.
+        body["Resources"]["Cluster"]["Properties"]["Tags"] = [{"Key": "team", "Value": "shop"}]
+        self.assertEqual(stack.apply(body), "UPDATE_COMPLETE")
+        self.assertEqual(self._weights(names["Production"]), shifted)
+        body["Resources"]["Production"]["Properties"]["Conditions"][0]["PathPatternConfig"]["Values"] = ["/shop/*"]
+        self.assertEqual(stack.apply(body), "UPDATE_COMPLETE")
+        self.assertEqual(self._weights(names["Production"]), {names["Blue"]: 100, names["Green"]: 0})
+
+    def test_a_deployment_that_goes_back_fails_the_update(self):
+        configuration = {
+            "Strategy": "BLUE_GREEN",
+            "BakeTimeInMinutes": 0,
+            "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
+        }
+        stack = Stack()
+        body = _template(self.cluster, self._image(), self.network, configuration)
+        self.assertEqual(stack.create(body), "CREATE_COMPLETE", stack.reasons("CREATE_FAILED"))
+        image = self.cloud.built(f"shop/{self.cluster}", fail(7))
+        stack.begin(_template(self.cluster, image, self.network, configuration))
+        self.assertEqual(stack.settled(), "UPDATE_ROLLBACK_COMPLETE")
+        self.assertIn("Circuit Breaker was triggered", stack.reasons("UPDATE_FAILED")["Service"])
+        self.assertEqual(len(self._service_deployments("ROLLBACK_SUCCESSFUL", "SUCCESSFUL")), 2)
 
     def test_the_infrastructure_role_must_be_one_that_may_be_passed_to_ecs(self):
         def statements(service):

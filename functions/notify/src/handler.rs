@@ -126,6 +126,12 @@ impl<'a> Subject<'a> {
                 ..Self::default()
             },
             LongshoreEvent::DeploymentStabilized(event) => Self::of_deployment(&event.deployment),
+            LongshoreEvent::DeploymentProgressed(event) => Self::of_deployment(&event.deployment),
+            LongshoreEvent::ImageMissing(event) => Self {
+                stack: Some(&event.stack),
+                service: Some(&event.service),
+                ..Self::default()
+            },
             LongshoreEvent::DeploymentWaiting(event) => Self {
                 stack: Some(&event.stack),
                 service: Some(&event.service),

@@ -62,6 +62,17 @@ locals {
         Resource = local.service_arns
       },
       {
+        # ECS's own account of a deployment decides what became of it.
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = [
+          "ecs:DescribeServiceDeployments",
+          "ecs:DescribeServiceRevisions",
+          "ecs:ListServiceDeployments",
+        ]
+        Resource = local.service_history_arns
+      },
+      {
         Sid      = "RegisterTaskDefinitions"
         Effect   = "Allow"
         Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]

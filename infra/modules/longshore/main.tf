@@ -15,7 +15,13 @@ locals {
 
   ecs_arn = "arn:${local.partition}:ecs:${local.region}:${local.account_id}"
 
-  cluster_arns            = [for name in var.cluster_names : "${local.ecs_arn}:cluster/${name}"]
+  cluster_arns = [for name in var.cluster_names : "${local.ecs_arn}:cluster/${name}"]
+  # ECS checks a service deployment and a service revision beside their service.
+  service_history_arns = concat(
+    local.service_arns,
+    [for name in var.cluster_names : "${local.ecs_arn}:service-deployment/${name}/*"],
+    [for name in var.cluster_names : "${local.ecs_arn}:service-revision/${name}/*"],
+  )
   service_arns            = [for name in var.cluster_names : "${local.ecs_arn}:service/${name}/*"]
   task_arns               = [for name in var.cluster_names : "${local.ecs_arn}:task/${name}/*"]
   task_definition_pattern = "${local.ecs_arn}:task-definition/*"

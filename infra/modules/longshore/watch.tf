@@ -39,6 +39,17 @@ locals {
         Resource = local.service_arns
       },
       {
+        # ECS's own account of a deployment decides what became of it.
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = [
+          "ecs:DescribeServiceDeployments",
+          "ecs:DescribeServiceRevisions",
+          "ecs:ListServiceDeployments",
+        ]
+        Resource = local.service_history_arns
+      },
+      {
         Sid      = "ReadTaskDefinitions"
         Effect   = "Allow"
         Action   = ["ecs:DescribeTaskDefinition"]

@@ -19,6 +19,7 @@ mod one_off_tasks;
 mod publisher;
 mod registry;
 mod secrets;
+mod service_deployments;
 mod services;
 mod signed;
 mod state;

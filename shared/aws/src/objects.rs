@@ -50,13 +50,16 @@ impl TimesSent {
 }
 
 impl AwsCloud {
-    /// An object, with its entity tag; `None` when there is none.
+    /// An object of at most `limit` bytes, with its entity tag; `None` when there is none. Larger ones are refused;
+    /// `what` says in the refusal what the object should be.
     ///
     /// S3 says that there is none only to a role that may list the bucket; to others it says 403.
     pub(crate) async fn read_object(
         &self,
         bucket: &str,
         key: &str,
+        limit: usize,
+        what: &str,
     ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         let operation = format!("read s3://{bucket}/{key}");
         let answer = self.s3().get_object().bucket(bucket).key(key).send().await;
@@ -72,7 +75,7 @@ impl AwsCloud {
             Err(error) => return Err(failed(operation)(error)),
         };
         let version = Version::new(answer.e_tag.clone().unwrap_or_default());
-        let body = collect(answer.body, &operation).await?;
+        let body = collect_at_most(answer, limit, what, &operation).await?;
         Ok(Some((body, version)))
     }
 
@@ -176,7 +179,7 @@ fn timeouts(bytes: usize) -> TimeoutConfig {
         .build()
 }
 
-/// The body of an object that people wrote, which may be anything.
+/// The body of an object, which anybody who may write the bucket may have written.
 pub(crate) async fn collect_at_most(
     answer: GetObjectOutput,
     limit: usize,

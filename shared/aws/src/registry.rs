@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use longshore_events::ecr::is_container_image;
-use longshore_events::image::{Image, ImageReference, Selector};
+use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_rollout::ports::{ImageContents, ImageRegistry};
 use longshore_state::{CallError, ErrorClass};
@@ -100,6 +100,14 @@ impl ImageRegistry for AwsCloud {
         }
     }
 
+    async fn missing(
+        &self,
+        repository: &str,
+        digests: &[Digest],
+    ) -> Result<Vec<Digest>, CallError> {
+        self.images_gone(repository, digests).await
+    }
+
     async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
         self.image_contents(image).await
     }
@@ -181,10 +189,7 @@ fn moment(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
 }
 
-fn digest(
-    detail: &ImageDetail,
-    operation: &str,
-) -> Result<longshore_events::image::Digest, CallError> {
+fn digest(detail: &ImageDetail, operation: &str) -> Result<Digest, CallError> {
     detail
         .image_digest
         .as_deref()

@@ -9,14 +9,14 @@ use longshore_events::arn::ServiceName;
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_rollout::course::watch::is_death;
 use longshore_rollout::ports::{
-    EcsDeployment, EcsService, RolloutState, ServiceDeployer, TaskDefinition, TaskRequest,
-    TaskState,
+    EcsDeployment, EcsService, RolloutState, ServiceDeployer, ServiceDeployment, TaskDefinition,
+    TaskRequest, TaskState,
 };
 use longshore_state::CallError;
 use serde_json::Value;
 
 use crate::error::{failed, not_found, unreadable};
-use crate::{AwsCloud, one_off_tasks, one_slow_attempt, task_definitions};
+use crate::{AwsCloud, one_off_tasks, one_slow_attempt, service_deployments, task_definitions};
 
 /// DescribeTasks takes so many tasks at once.
 const TASKS_ALLOWED: i32 = 100;
@@ -92,6 +92,15 @@ impl ServiceDeployer for AwsCloud {
             .and_then(EcsService::primary)
             .map(|primary| primary.id.clone())
             .ok_or_else(|| unreadable(operation, "ECS named no primary deployment"))
+    }
+
+    async fn service_deployment(
+        &self,
+        service: &ServiceName,
+        task_definition: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<ServiceDeployment>, CallError> {
+        service_deployments::newest(self, service, task_definition, since).await
     }
 
     async fn stopped_tasks(
@@ -191,7 +200,7 @@ impl AwsCloud {
     }
 }
 
-fn in_words(service: &ServiceName) -> String {
+pub(crate) fn in_words(service: &ServiceName) -> String {
     format!(
         "ECS service {} of cluster {}",
         service.ecs_service, service.cluster

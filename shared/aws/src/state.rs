@@ -1,12 +1,14 @@
-//! The state bucket: documents and release files.
+//! The state bucket: documents and release files. A mirror's documents are in its own bucket.
 
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::ReleaseStore;
+use longshore_state::document::LARGEST_DOCUMENT;
 use longshore_state::store::Address;
 use longshore_state::{CallError, DocumentStore, Version, WriteCondition};
 
 use crate::AwsCloud;
 use crate::error::failed;
+use crate::mirror::patiently;
 use crate::objects::collect_at_most;
 
 /// A release file holds a name and a note; more than this is something else.
@@ -17,8 +19,12 @@ impl DocumentStore for AwsCloud {
         &self,
         address: &Address,
     ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
-        self.read_object(self.bucket_of(address), &address.key)
-            .await
+        let bucket = self.bucket_of(address);
+        let read = || self.read_object(bucket, &address.key, LARGEST_DOCUMENT, "document");
+        match address.bucket {
+            Some(_) => patiently(read).await,
+            None => read().await,
+        }
     }
 
     async fn write_document(
@@ -28,8 +34,12 @@ impl DocumentStore for AwsCloud {
         condition: WriteCondition<'_>,
     ) -> Result<Version, CallError> {
         let bucket = self.bucket_of(address);
-        self.write_object(bucket, &address.key, "application/json", body, condition)
-            .await
+        let write =
+            |body| self.write_object(bucket, &address.key, "application/json", body, condition);
+        match address.bucket {
+            Some(_) => patiently(|| write(body.clone())).await,
+            None => write(body).await,
+        }
     }
 
     async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {

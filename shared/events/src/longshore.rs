@@ -52,6 +52,12 @@ pub enum LongshoreEvent {
     /// `deploy` wakes on it; nobody is told.
     #[serde(rename = "Deployment Stabilized")]
     DeploymentStabilized(DeploymentStabilized),
+    /// ECS is at another stage of a deployment that shifts requests step by step.
+    #[serde(rename = "Deployment Progressed")]
+    DeploymentProgressed(DeploymentProgressed),
+    /// An image that a service needs is not in its repository any more.
+    #[serde(rename = "Image Missing")]
+    ImageMissing(ImageMissing),
     /// A part of a reconcile of more services than one invocation can look at; `deploy` wakes on it.
     #[serde(rename = "Reconcile Shard")]
     ReconcileShard(ReconcileShard),
@@ -108,6 +114,8 @@ impl LongshoreEvent {
             Self::DeploymentSuperseded(_) => "Deployment Superseded",
             Self::DeploymentWaiting(_) => "Deployment Waiting",
             Self::DeploymentStabilized(_) => "Deployment Stabilized",
+            Self::DeploymentProgressed(_) => "Deployment Progressed",
+            Self::ImageMissing(_) => "Image Missing",
             Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
@@ -139,6 +147,8 @@ impl LongshoreEvent {
             Self::DeploymentSuperseded(detail) => serde_json::to_string(detail),
             Self::DeploymentWaiting(detail) => serde_json::to_string(detail),
             Self::DeploymentStabilized(detail) => serde_json::to_string(detail),
+            Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
+            Self::ImageMissing(detail) => serde_json::to_string(detail),
             Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
@@ -406,6 +416,61 @@ pub enum WaitReason {
 pub struct DeploymentStabilized {
     /// The deployment.
     pub deployment: DeploymentSummary,
+}
+
+/// `Deployment Progressed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentProgressed {
+    /// The deployment.
+    pub deployment: DeploymentSummary,
+    /// What ECS is doing.
+    pub progress: RolloutProgress,
+    /// When that was seen.
+    pub at: DateTime<Utc>,
+}
+
+/// How far ECS is with a blue/green, linear or canary deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutProgress {
+    /// The lifecycle stage in ECS's words, such as `BAKE_TIME`: the Amazon ECS API Reference, ServiceDeployment.
+    pub stage: String,
+    /// How many of a hundred requests go to the new tasks, where ECS says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shifted_percent: Option<u8>,
+}
+
+impl RolloutProgress {
+    /// Whether all new tasks run, and what is left is to shift requests and to watch.
+    pub fn is_shifting(&self) -> bool {
+        self.stage.contains("TRAFFIC_SHIFT")
+            || self.stage == "BAKE_TIME"
+            || self.stage == "CLEAN_UP"
+    }
+}
+
+/// `Image Missing`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMissing {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The image.
+    pub image: Image,
+    /// What the service needs it for.
+    pub needed_for: ImageNeed,
+    /// When that was seen.
+    pub at: DateTime<Utc>,
+}
+
+/// What a service needs an image for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageNeed {
+    /// Its tasks run it: none can be started anew.
+    Running,
+    /// It ran before: a rollback would go back to it.
+    Rollback,
 }
 
 /// `Reconcile Shard`.

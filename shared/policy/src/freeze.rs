@@ -4,17 +4,20 @@ use chrono::{DateTime, Duration, Utc};
 use croner::Cron;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::settings::{FreezeWindow, RolloutSettings};
 
 /// The longest window: 31 days. What lasts longer is a hold.
 const LONGEST_MINUTES: u32 = 31 * 24 * 60;
 
-/// How many windows may follow each other without a pause: two weeks of windows of a minute. Windows that
-/// always touch would keep every deployment back for ever.
-const WITHOUT_PAUSE: usize = 14 * 24 * 60;
+/// The most freeze windows of a service. All of them are asked each time that a service wakes up.
+pub const MOST_WINDOWS: usize = 50;
+
+/// How often windows are asked for their end until they have a pause: for four days of a window of a minute, or for 115
+/// of fifty windows in a row. Windows that always touch would keep every deployment back for ever.
+const MOST_QUESTIONS: usize = 4 * 24 * 60;
 
 /// A freeze window that cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,20 +35,29 @@ impl RolloutSettings {
     /// Until when no deployment begins; `None` when one may begin now. Windows that touch or overlap are
     /// one.
     ///
-    /// A window whose beginning the clocks skip, as they are set forward, begins when they have been; one
-    /// that they pass twice begins the first time.
+    /// A window whose beginning the clocks skip, as they are set forward, begins when they have been. One
+    /// whose beginning they pass twice, as they are set back, begins the first time; if it begins in every
+    /// hour, it begins in the repeated hour, too.
     ///
     /// # Errors
-    /// [`InvalidWindow`], whatever `now` is, when one of them cannot be kept; and when they leave no pause.
+    /// [`InvalidWindow`], whatever `now` is, when there are more than [`MOST_WINDOWS`], when one of them
+    /// cannot be kept, and when they leave no pause.
     pub fn frozen_until(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, InvalidWindow> {
+        if self.freeze_windows.len() > MOST_WINDOWS {
+            return Err(InvalidWindow {
+                index: MOST_WINDOWS,
+                field: "cron",
+                reason: format!(
+                    "the service has {} freeze windows, expected at most {MOST_WINDOWS}",
+                    self.freeze_windows.len()
+                ),
+            });
+        }
         let windows = self
-            .freeze_windows
-            .iter()
-            .enumerate()
-            .map(|(index, window)| Window::new(index, window, now))
+            .windows(now)
             .collect::<Result<Vec<Window>, InvalidWindow>>()?;
         let mut until = now;
-        for _ in 0..WITHOUT_PAUSE {
+        for _ in 0..MOST_QUESTIONS / windows.len().max(1) {
             match windows.iter().filter_map(|window| window.end(until)).max() {
                 Some(end) => until = end,
                 None => return Ok((until > now).then_some(until)),
@@ -58,10 +70,24 @@ impl RolloutSettings {
                 .to_owned(),
         })
     }
+
+    /// What is wrong with each freeze window that cannot be kept, by itself.
+    pub fn invalid_windows(&self) -> Vec<InvalidWindow> {
+        self.windows(DateTime::UNIX_EPOCH)
+            .filter_map(Result::err)
+            .collect()
+    }
+
+    fn windows(&self, now: DateTime<Utc>) -> impl Iterator<Item = Result<Window, InvalidWindow>> {
+        let windows = self.freeze_windows.iter().enumerate();
+        windows.map(move |(index, window)| Window::new(index, window, now))
+    }
 }
 
 struct Window {
     cron: Cron,
+    /// Whether it begins in every hour of the day that it is for.
+    every_hour: bool,
     time_zone: TimeZone,
     duration: Duration,
 }
@@ -104,7 +130,7 @@ impl Window {
                 ),
             ));
         }
-        match cron.find_next_occurrence(&by_the_clock(now, &time_zone), true) {
+        match cron.find_next_occurrence(&time_zone.to_datetime(second(now)), true) {
             Err(CronError::TimeSearchLimitExceeded) => {
                 return Err(in_cron("there is no such day".to_owned()));
             }
@@ -112,6 +138,7 @@ impl Window {
             Ok(_) => {}
         }
         Ok(Self {
+            every_hour: cron.pattern.hours.values().len() == 24,
             cron,
             time_zone,
             duration: Duration::minutes(i64::from(window.duration_minutes)),
@@ -120,18 +147,51 @@ impl Window {
 
     /// When the window ends that `at` is in.
     fn end(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = by_the_clock(at, &self.time_zone);
-        // An error: there was none since the year 1.
-        let begun = self.cron.find_previous_occurrence(&local, true).ok()?;
-        let begun = DateTime::from_timestamp(begun.timestamp().as_second(), 0)?;
-        let end = begun + self.duration;
+        let begun = self.begun(second(at))?;
+        let end = DateTime::from_timestamp(begun.as_second(), 0)? + self.duration;
         (end > at).then_some(end)
+    }
+
+    /// When it began last, until `at` and including it; `None` if it did not since the year 1.
+    ///
+    /// The cron library sees readings of a clock that is never set. What a change of the clocks means is said here:
+    /// the library has rules of its own for it, which depend on how the expression is written.
+    fn begun(&self, at: Timestamp) -> Option<Timestamp> {
+        let reading = self.time_zone.to_datetime(at);
+        let change = self.last_change(at);
+        // In a repeated hour the clock has shown all of that hour already.
+        let before_change = change.map(|change| self.time_zone.to_datetime(change - SECOND));
+        let furthest = before_change.map_or(reading, |before| before.max(reading));
+        let latest = |reading| self.cron.find_previous_occurrence(&reading, true).ok();
+
+        let begun = self.time_zone.to_ambiguous_timestamp(latest(furthest)?);
+        let is_skipped = matches!(begun.offset(), AmbiguousOffset::Gap { .. });
+        let begun = begun.compatible().ok()?;
+        let first = if is_skipped {
+            self.last_change(begun)?
+        } else {
+            begun
+        };
+        if self.every_hour && furthest > reading {
+            let again = at - latest(reading)?.duration_until(reading);
+            if change.is_some_and(|change| again >= change) {
+                return Some(again);
+            }
+        }
+        Some(first)
+    }
+
+    /// When the clocks were set last, until `at` and including it.
+    fn last_change(&self, at: Timestamp) -> Option<Timestamp> {
+        let after = at.checked_add(SECOND).unwrap_or(at);
+        let mut changes = self.time_zone.preceding(after);
+        changes.next().map(|change| change.timestamp())
     }
 }
 
-/// The second that it is in a time zone. Years beyond 9999, which jiff does not have, are of no interest.
-fn by_the_clock(at: DateTime<Utc>, time_zone: &TimeZone) -> Zoned {
-    Timestamp::from_second(at.timestamp())
-        .unwrap_or_default()
-        .to_zoned(time_zone.clone())
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// The whole second of a time. Years beyond 9999, which jiff does not have, are of no interest.
+fn second(at: DateTime<Utc>) -> Timestamp {
+    Timestamp::from_second(at.timestamp()).unwrap_or_default()
 }

@@ -198,7 +198,9 @@ fn whole_tag(pattern: &str) -> Result<Regex, InvalidPolicy> {
     };
     // By itself, too: `a)|(b` is none, but would become one between the parentheses.
     compile(pattern)?;
-    compile(&format!("^(?:{pattern})$"))
+    // The end of a pattern with `(?x)` may be a comment, which a line break ends and which means nothing there. Any
+    // other pattern is right without it, and would mean another one with it.
+    compile(&format!("^(?:{pattern})$")).or_else(|_| compile(&format!("^(?:{pattern}\n)$")))
 }
 
 fn invalid(field: &'static str, reason: impl Into<String>) -> InvalidPolicy {

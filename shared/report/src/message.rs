@@ -30,6 +30,8 @@ pub fn message(event: &LongshoreEvent) -> Option<Message> {
         LongshoreEvent::DeploymentRolledBack(event) => deployments::rolled_back(event),
         LongshoreEvent::DeploymentSuperseded(event) => deployments::superseded(event),
         LongshoreEvent::DeploymentWaiting(event) => waits::waiting(event),
+        LongshoreEvent::DeploymentProgressed(event) => deployments::progressed(event),
+        LongshoreEvent::ImageMissing(event) => deployments::image_missing(event),
         LongshoreEvent::ReleaseRefused(event) => releases::refused(event),
         LongshoreEvent::StackApplying(event) => stacks::applying(event),
         LongshoreEvent::StackReady(event) => stacks::ready(event),

@@ -15,7 +15,7 @@ pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
 pub use images::{image_name, short_name};
 pub use outcomes::{
     MANIFESTS_MISSING, NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none,
-    stack_unchanged,
+    rollout_progress, stack_unchanged,
 };
 pub use skips::skipped;
 pub use sources::Asker;

@@ -5,9 +5,9 @@ use std::future::Future;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_events::image::{Image, ImageReference};
+use longshore_events::image::{Digest, Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
-use longshore_events::longshore::TaskFailure;
+use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::CpuArchitecture;
 use longshore_state::{CallError, DocumentStore, ErrorClass, EventPublisher};
@@ -60,6 +60,38 @@ pub struct EcsDeployment {
     pub rollout_state_reason: String,
     /// When it began.
     pub created_at: Option<DateTime<Utc>>,
+}
+
+/// A service deployment: ECS's own account of one change of a service, from its first stage to its outcome, with the
+/// rollback that may belong to it. The Amazon ECS API Reference, ServiceDeployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceDeployment {
+    /// How far it is.
+    pub status: ServiceDeploymentStatus,
+    /// Why, in ECS's words: of the rollback, where there is one.
+    pub reason: String,
+    /// Whether ECS goes on watching after all tasks run: a strategy that shifts requests, a bake time or alarms.
+    pub bakes: bool,
+    /// What it is doing now, where its strategy shifts requests.
+    pub progress: Option<RolloutProgress>,
+}
+
+/// How far a service deployment is. The Amazon ECS Developer Guide, "View service history using Amazon ECS service
+/// deployments".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceDeploymentStatus {
+    /// Its outcome is open: PENDING, IN_PROGRESS, STOP_REQUESTED, and whatever comes to be known later.
+    InProgress,
+    /// It has done all that it had to do, baking included.
+    Successful,
+    /// Somebody stopped it, another one took its place, or it failed where nothing is rolled back.
+    Stopped,
+    /// ECS is bringing back what ran before: ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS.
+    RollingBack,
+    /// What ran before is back.
+    RolledBack,
+    /// What ran before could not be brought back.
+    RollbackFailed,
 }
 
 /// How far a deployment is, as ECS says it.
@@ -153,6 +185,13 @@ pub trait ImageRegistry {
         repository: &str,
     ) -> impl Future<Output = Result<Vec<RegistryImage>, CallError>>;
 
+    /// Which of these images the repository does not hold any more; all, where there is no such repository.
+    fn missing(
+        &self,
+        repository: &str,
+        digests: &[Digest],
+    ) -> impl Future<Output = Result<Vec<Digest>, CallError>>;
+
     /// What an image says of itself. [`ErrorClass::NotFound`] when it is not there any more.
     fn inspect(&self, image: &Image) -> impl Future<Output = Result<ImageContents, CallError>>;
 }
@@ -199,6 +238,15 @@ pub trait ServiceDeployer {
         service: &ServiceName,
         task_definition: &str,
     ) -> impl Future<Output = Result<String, CallError>>;
+
+    /// ECS's account of the newest service deployment that brings `task_definition` to a service and began since then;
+    /// `None` where ECS keeps none.
+    fn service_deployment(
+        &self,
+        service: &ServiceName,
+        task_definition: &str,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Option<ServiceDeployment>, CallError>>;
 
     /// The services of one cluster that are there and active, however many are asked for.
     fn describe_services(

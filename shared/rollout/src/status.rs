@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
+use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
+use crate::course::watch::account;
 use crate::documents::{RecordStore, RouteStore};
 use crate::ports::Cloud;
-use crate::record::{Deployment, Hold, Waiting};
+use crate::record::{Deployment, Hold, State, Waiting};
 
 /// How many services are asked for side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -28,6 +30,8 @@ pub struct ServiceStatus {
     pub blocked: Vec<Digest>,
     /// What ECS runs; nothing when the service is gone.
     pub running: Option<RunningTasks>,
+    /// What ECS is doing with an open deployment, where its strategy shifts requests.
+    pub progress: Option<RolloutProgress>,
 }
 
 /// What ECS runs of a service.
@@ -92,7 +96,13 @@ async fn service_status<C: Cloud>(
         Err(error) if error.class == ErrorClass::NotFound => None,
         Err(error) => return Err(error),
     };
+    let progress = match record.deployment.state {
+        State::Deploying => account(cloud, &record.deployment).await?,
+        _ => None,
+    }
+    .and_then(|account| account.progress);
     Ok(Some(ServiceStatus {
+        progress,
         hold: record.holds(now).cloned(),
         waiting: record.waiting.values().cloned().collect(),
         blocked: record.blocked.clone(),

@@ -23,7 +23,7 @@ mod task;
 
 use longshore_events::longshore::Severity;
 
-use crate::read::{Path, shown};
+use crate::read::{Path, nearest, shown};
 use crate::spec::{Container, Service, Stack};
 
 pub use surroundings::{
@@ -46,6 +46,10 @@ pub struct Finding {
 /// Checks what can be checked without asking AWS.
 pub fn check(stack: &Stack) -> Vec<Finding> {
     let mut findings = Findings::default();
+    limits::check_numbers(stack, &mut findings);
+    if findings.has_errors() {
+        return findings.all;
+    }
     names::check(stack, &mut findings);
     network::check(stack, &mut findings);
     observation::check(stack, &mut findings);
@@ -77,7 +81,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     if !findings.has_errors() {
         limits::check(stack, &mut findings);
     }
-    findings.0
+    findings.all
 }
 
 /// A service with its surroundings.
@@ -116,9 +120,18 @@ impl Checked<'_> {
     }
 }
 
+/// The most findings of a severity that are kept, and the most for which it is worked out what was meant. Nobody fixes
+/// more at once.
+const MOST_FINDINGS: usize = 1000;
+const MOST_MEANT: usize = 100;
+
 /// Findings, as they are found.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+struct Findings {
+    all: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
+}
 
 impl Findings {
     /// Notes what keeps the stack from being applied.
@@ -148,10 +161,30 @@ impl Findings {
         }
     }
 
+    /// What to do about a name that is not among those that are known.
+    fn advice<'a>(
+        &self,
+        name: &str,
+        known: impl Iterator<Item = &'a str> + Clone,
+        otherwise: &str,
+    ) -> String {
+        if known.clone().next().is_none() {
+            return otherwise.to_owned();
+        }
+        if self.all.len() > MOST_MEANT {
+            return "expected one of those that there are".to_owned();
+        }
+        match nearest(name, known.clone()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!(
+                "expected one of `{}`",
+                known.collect::<Vec<_>>().join("`, `")
+            ),
+        }
+    }
+
     fn has_errors(&self) -> bool {
-        self.0
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.errors > 0
     }
 
     fn push(
@@ -161,7 +194,15 @@ impl Findings {
         message: impl ToString,
         severity: Severity,
     ) {
-        self.0.push(Finding {
+        let alike = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if *alike >= MOST_FINDINGS {
+            return;
+        }
+        *alike += 1;
+        self.all.push(Finding {
             path: path.to_string(),
             value: value.as_deref().map(shown),
             message: message.to_string(),

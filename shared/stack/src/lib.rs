@@ -9,3 +9,4 @@ pub mod spec;
 
 mod instances;
 mod references;
+mod schedule;

@@ -11,7 +11,7 @@ mod shape;
 mod substitution;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::longshore::{Problem, Severity};
 use serde::Deserialize;
@@ -32,6 +32,9 @@ use substitution::Names;
 
 /// Nobody fixes more problems than these at once, and messages have their limits.
 const MOST_PROBLEMS: usize = 100;
+
+/// The most environments of a file. Each of them is read by `longshore validate`.
+const MOST_ENVIRONMENTS: usize = 50;
 
 /// An environment's name is a part of the stack's.
 const LONGEST_ENVIRONMENT: usize = 20;
@@ -89,7 +92,11 @@ pub fn read_value(
     value: &serde_json::Value,
     selection: &Selection<'_>,
 ) -> Result<Reading, Vec<Problem>> {
-    interpret(Node::of_json(value), selection, Vec::new())
+    let document = Node::of_json(value);
+    match yaml::excess(document.size) {
+        Some(message) => Err(vec![error("", None, message)]),
+        None => interpret(document, selection, Vec::new()),
+    }
 }
 
 /// The environments that a stack file has, in order; none if it has none or cannot be read.
@@ -166,6 +173,8 @@ fn interpret(
         problems.push(refused_reference(&path, places.find(&path)));
         faulty.push(path);
     }
+    // It may be large, and what follows needs memory, too.
+    drop(merged);
     let stack = value.map(Stack::deserialize);
     let mut stack = match stack {
         Some(Ok(stack)) => stack,
@@ -203,13 +212,16 @@ fn overlays_of(
     let entry = entry?;
     let place = entry.mark;
     match entry.value.content {
-        Content::Map(overlays) if !overlays.is_empty() => Some(overlays),
+        Content::Map(overlays) if (1..=MOST_ENVIRONMENTS).contains(&overlays.len()) => {
+            Some(overlays)
+        }
         content => {
             let message = format!(
-                "`environments` is {}, expected a map of at least one environment; leave it out for a \
-                 stack that exists once",
+                "`environments` is {}, expected a map of 1 to {MOST_ENVIRONMENTS} environments; leave it out \
+                 for a stack that exists once",
                 match content {
-                    Content::Map(_) => "empty".to_owned(),
+                    Content::Map(overlays) if overlays.is_empty() => "empty".to_owned(),
+                    Content::Map(overlays) => format!("a map of {}", overlays.len()),
                     content => Node::new(None, content).to_string(),
                 }
             );
@@ -344,13 +356,22 @@ fn choose(
 
 /// Findings about what is not as it is meant may only follow from that.
 fn not_following_from(faulty: &[Path], findings: Vec<Finding>) -> Vec<Finding> {
-    findings
-        .into_iter()
-        .filter(|finding| {
-            let finding = Path::of(&finding.path);
-            !faulty.iter().any(|faulty| may_follow(&finding, faulty))
-        })
-        .collect()
+    // By part, the fields of a service; for what is not in a service, nothing. There may be thousands of both.
+    let mut fields: BTreeMap<&[Step], BTreeSet<Option<&str>>> = BTreeMap::new();
+    for faulty in faulty {
+        let field = faulty.field();
+        fields.entry(faulty.part()).or_default().insert(field);
+    }
+    let mut kept = findings;
+    kept.retain(|finding| {
+        let finding = Path::of(&finding.path);
+        let part = finding.part();
+        !(0..=part.len())
+            .filter_map(|length| fields.get(&part[..length]))
+            .flatten()
+            .any(|faulty| may_follow(finding.field(), *faulty))
+    });
+    kept
 }
 
 /// Fields of a service that rules look at together, so that what is wrong with one of them may make
@@ -418,20 +439,15 @@ const LOOKED_AT_TOGETHER: [&[&str]; 11] = [
     &["log_options", "sidecars"],
 ];
 
-/// Whether a finding may be there only because something else is not as it is meant: in the same part of
-/// the stack, and of a service in the same field or in one that is looked at together with it.
-fn may_follow(finding: &Path, faulty: &Path) -> bool {
-    let (part, faulty_part) = (finding.part(), faulty.part());
-    if !part.starts_with(faulty_part) {
-        return false;
-    }
-    let is_service = part.len() == 2 && part[0] == Step::Key("services".to_owned());
-    match (finding.0.get(2), faulty.0.get(2)) {
-        (Some(Step::Key(field)), Some(Step::Key(faulty))) if is_service => {
-            field == faulty
-                || LOOKED_AT_TOGETHER.iter().any(|fields| {
-                    fields.contains(&field.as_str()) && fields.contains(&faulty.as_str())
-                })
+/// Whether a finding in a part of the stack may be there only because something else of that part is not as it is
+/// meant: of a service in the same field or in one that is looked at together with it.
+fn may_follow(finding: Option<&str>, faulty: Option<&str>) -> bool {
+    match (finding, faulty) {
+        (Some(finding), Some(faulty)) => {
+            finding == faulty
+                || LOOKED_AT_TOGETHER
+                    .iter()
+                    .any(|fields| fields.contains(&finding) && fields.contains(&faulty))
         }
         _ => true,
     }

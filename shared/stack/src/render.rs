@@ -112,7 +112,14 @@ fn build(
         services: &services,
         bottle_sync: mirror::Metadata::of(&named_stack),
     };
-    let description = format!("ECS cluster {} and its services", named_stack.cluster_name);
+    let description = if stack.has_cluster() {
+        format!("ECS cluster {} and its services", named_stack.cluster_name)
+    } else {
+        format!(
+            "Mirror of Homebrew's bottles of stack {}",
+            named_stack.stack_name
+        )
+    };
     let mut template = Template::new(description, &metadata);
     cluster::render(&named_stack, &mut template);
     capacity::render(&named_stack, &mut template);

@@ -39,6 +39,10 @@ pub fn rename(members: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
+/// The largest document in bytes, a hundred times what the largest record of a busy service has. A larger one is neither
+/// read nor written.
+pub const LARGEST_DOCUMENT: usize = 4 * 1024 * 1024;
+
 /// Names a document.
 pub trait Key {
     /// What it names.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::document::Document;
+use crate::document::{Document, LARGEST_DOCUMENT};
 
 const FORMAT_VERSION: &str = "format_version";
 
@@ -79,6 +79,12 @@ pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> 
     let in_words = |error: serde_json::Error| {
         format!("{error}; restore an earlier version of the object, or correct it")
     };
+    if body.len() > LARGEST_DOCUMENT {
+        return Err(format!(
+            "it has {} bytes, expected at most {LARGEST_DOCUMENT}; restore an earlier version of the object",
+            body.len()
+        ));
+    }
     let mut unknown = Unknown::default();
     let own = own_members::<D>(&body).filter(|_| !D::EDITED_BY_HAND);
     let document = if let Some(members) = own {
@@ -135,6 +141,12 @@ pub(crate) fn compose<D: Document>(document: &D, before: &Unknown) -> Result<Vec
         body.push(b',');
     }
     body.extend_from_slice(members.strip_prefix(b"{").unwrap_or(&members));
+    if body.len() > LARGEST_DOCUMENT {
+        return Err(format!(
+            "it would have {} bytes, expected at most {LARGEST_DOCUMENT}, with which it can be read again",
+            body.len()
+        ));
+    }
     Ok(body)
 }
 

@@ -7,7 +7,10 @@ use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_policy::route::{Route, Subscriber};
 use longshore_provisioning::ports::{ObservedStack, ServiceSettings};
 use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, StackKey};
-use longshore_rollout::ports::{EcsDeployment, EcsService, LogLine, RolloutState, TaskDefinition};
+use longshore_rollout::ports::{
+    EcsDeployment, EcsService, LogLine, RolloutState, ServiceDeployment, ServiceDeploymentStatus,
+    TaskDefinition,
+};
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::stack_record::StackRecord;
 use longshore_state::{CallError, ErrorClass};
@@ -54,6 +57,17 @@ pub(crate) struct Account {
     pub(crate) dead: bool,
     pub(crate) provisioning: Provisioning,
     pub(crate) deployments: u64,
+    pub(crate) accounts: Vec<KeptAccount>,
+    pub(crate) keeps_no_accounts: bool,
+}
+
+/// What ECS keeps of one service deployment.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptAccount {
+    pub(crate) service: ServiceName,
+    pub(crate) task_definition: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) shown: ServiceDeployment,
 }
 
 impl FakeCloud {
@@ -329,9 +343,33 @@ impl FakeCloud {
             .unwrap_or_default()
     }
 
+    /// ECS keeps no account of its service deployments, as of those before October 2024.
+    pub fn keep_no_accounts(&self) {
+        self.inner.borrow_mut().keeps_no_accounts = true;
+    }
+
+    /// Changes ECS's account of the newest service deployment of a service.
+    pub fn change_account(
+        &self,
+        subscriber: &Subscriber,
+        change: impl FnOnce(&mut ServiceDeployment),
+    ) {
+        let mut account = self.inner.borrow_mut();
+        if let Some(kept) = account.newest_account(&subscriber.service_name()) {
+            change(&mut kept.shown);
+        }
+    }
+
     /// ECS finishes what it works towards; what it replaced is gone.
     pub fn complete(&self, subscriber: &Subscriber) {
-        self.change(subscriber, |service| {
+        self.change_account(subscriber, |shown| {
+            shown.status = match shown.status {
+                ServiceDeploymentStatus::InProgress => ServiceDeploymentStatus::Successful,
+                ServiceDeploymentStatus::RollingBack => ServiceDeploymentStatus::RolledBack,
+                ended => ended,
+            };
+        });
+        self.change_service(subscriber, |service| {
             service.deployments.retain(|deployment| deployment.primary);
             for deployment in &mut service.deployments {
                 deployment.rollout_state = RolloutState::Completed;
@@ -354,8 +392,10 @@ impl FakeCloud {
                     .map(|deployment| deployment.task_definition.clone())
             })
             .unwrap_or_default();
-        self.begin(subscriber, &previous, noon(seconds));
-        self.change(subscriber, |service| {
+        self.inner
+            .borrow_mut()
+            .roll_back(&subscriber.service_name(), &previous, noon(seconds));
+        self.change_service(subscriber, |service| {
             service.messages.insert(
                 0,
                 format!(
@@ -410,7 +450,8 @@ impl FakeCloud {
             .begin(&subscriber.service_name(), task_definition, at);
     }
 
-    fn change(&self, subscriber: &Subscriber, change: impl FnOnce(&mut EcsService)) {
+    /// Changes what ECS shows of a service.
+    pub fn change_service(&self, subscriber: &Subscriber, change: impl FnOnce(&mut EcsService)) {
         if let Some(service) = self
             .inner
             .borrow_mut()
@@ -467,8 +508,58 @@ impl Account {
         format!("{prefix}{}", revisions + 1)
     }
 
-    /// Begins a deployment and gives its id.
+    fn newest_account(&mut self, service: &ServiceName) -> Option<&mut KeptAccount> {
+        self.accounts
+            .iter_mut()
+            .rfind(|kept| kept.service == *service)
+    }
+
+    /// Begins to bring back what ran before, as a part of the service deployment that failed.
+    fn roll_back(&mut self, name: &ServiceName, task_definition: &str, at: DateTime<Utc>) {
+        self.replace(name, task_definition, at);
+        if let Some(kept) = self.newest_account(name) {
+            kept.shown.status = ServiceDeploymentStatus::RollingBack;
+            kept.shown.reason =
+                "Service deployment rolled back because the circuit breaker threshold was exceeded."
+                    .to_owned();
+        }
+    }
+
+    /// Begins a service deployment and gives the id of its deployment.
     pub(crate) fn begin(
+        &mut self,
+        name: &ServiceName,
+        task_definition: &str,
+        at: DateTime<Utc>,
+    ) -> Option<String> {
+        let before = self.deployments;
+        let id = self.replace(name, task_definition, at)?;
+        if self.deployments == before {
+            return Some(id);
+        }
+        if let Some(kept) = self.newest_account(name)
+            && matches!(
+                kept.shown.status,
+                ServiceDeploymentStatus::InProgress | ServiceDeploymentStatus::RollingBack
+            )
+        {
+            kept.shown.status = ServiceDeploymentStatus::Stopped;
+        }
+        self.accounts.push(KeptAccount {
+            service: name.clone(),
+            task_definition: task_definition.to_owned(),
+            created_at: at,
+            shown: ServiceDeployment {
+                status: ServiceDeploymentStatus::InProgress,
+                reason: String::new(),
+                bakes: false,
+                progress: None,
+            },
+        });
+        Some(id)
+    }
+
+    fn replace(
         &mut self,
         name: &ServiceName,
         task_definition: &str,

@@ -1,10 +1,11 @@
+use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_provisioning::ports::{ObservedStack, StackObserver};
 use longshore_rollout::ports::{
-    EcsService, LogLine, ReleaseStore, ServiceDeployer, Tag, TaskDefinition, TaskLogs, TaskRequest,
-    TaskState,
+    EcsService, LogLine, ReleaseStore, ServiceDeployer, ServiceDeployment, Tag, TaskDefinition,
+    TaskLogs, TaskRequest, TaskState,
 };
 use longshore_state::store::Address;
 use longshore_state::{
@@ -59,6 +60,25 @@ impl ServiceDeployer for FakeCloud {
             found.extend(described);
         }
         Ok(found)
+    }
+
+    async fn service_deployment(
+        &self,
+        service: &ServiceName,
+        task_definition: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<ServiceDeployment>, CallError> {
+        self.give_way().await;
+        self.call("ListServiceDeployments", |account| {
+            let newest = account.accounts.iter().rfind(|kept| {
+                kept.service == *service
+                    && kept.task_definition == task_definition
+                    && kept.created_at >= since
+            });
+            Ok(newest
+                .filter(|_| !account.keeps_no_accounts)
+                .map(|kept| kept.shown.clone()))
+        })
     }
 
     async fn run_task(&self, request: &TaskRequest) -> Result<String, CallError> {

@@ -113,6 +113,25 @@ impl ImageRegistry for FakeCloud {
         })
     }
 
+    async fn missing(
+        &self,
+        repository: &str,
+        digests: &[Digest],
+    ) -> Result<Vec<Digest>, CallError> {
+        self.give_way().await;
+        self.call("BatchGetImage", |account| {
+            let is_there = |digest: &Digest| {
+                let key = (repository.to_owned(), digest.to_string());
+                account.registry.pushed_at.contains_key(&key)
+            };
+            Ok(digests
+                .iter()
+                .filter(|digest| !is_there(digest))
+                .cloned()
+                .collect())
+        })
+    }
+
     async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
         self.give_way().await;
         self.call("BatchGetImage", |account| {

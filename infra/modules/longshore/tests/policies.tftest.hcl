@@ -122,6 +122,16 @@ run "deploy_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
       },
       {
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = ["ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments"]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
+      },
+      {
         Sid      = "RegisterTaskDefinitions"
         Effect   = "Allow"
         Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
@@ -219,6 +229,16 @@ run "watch_may_do_exactly_this" {
         Effect   = "Allow"
         Action   = ["ecs:DescribeServices"]
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
+      },
+      {
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = ["ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments"]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
       },
       {
         Sid      = "ReadTaskDefinitions"

@@ -1,11 +1,13 @@
 //! What rollouts ask of ECR, ECS, CloudWatch Logs and the history.
 
+use chrono::DateTime;
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
 use longshore_policy::route::{CpuArchitecture, ServiceId};
 use longshore_rollout::documents::{HistoryStore, RouteStore};
 use longshore_rollout::ports::{
-    ImageContents, ImageRegistry, LogLine, ServiceDeployer, TaskLogs, TaskRequest, TaskState,
+    ImageContents, ImageRegistry, LogLine, ServiceDeployer, ServiceDeployment,
+    ServiceDeploymentStatus, TaskLogs, TaskRequest, TaskState,
 };
 use longshore_rollout::record::Deployment;
 use longshore_state::ErrorClass;
@@ -817,4 +819,176 @@ async fn the_owners_of_all_services_are_read_and_those_that_went_meanwhile_left_
                 .is_ok_and(|service_id| name.ecs_service == service_id.service)
     }));
     assert!(service_ids.is_sorted_by_key(|(name, _)| &name.ecs_service));
+}
+
+const REVISION: &str = "arn:aws:ecs:eu-west-1:111122223333:service-revision/shop/api";
+const SERVICE_DEPLOYMENT: &str = "arn:aws:ecs:eu-west-1:111122223333:service-deployment/shop/api";
+
+/// What is understood of a service deployment of which ECS shows `shown` besides; three are listed, of which the newest
+/// brings another task definition.
+async fn account_of(shown: Value) -> (Option<ServiceDeployment>, Vec<Call>) {
+    let wire = Wire::new(move |call| match call.name.as_str() {
+        "ListServiceDeployments" => {
+            let brief = |id: u32, revision: u32, created_at: f64| {
+                json!({
+                    "serviceDeploymentArn": format!("{SERVICE_DEPLOYMENT}/{id}"),
+                    "targetServiceRevisionArn": format!("{REVISION}/{revision}"),
+                    "createdAt": created_at, "status": "IN_PROGRESS",
+                })
+            };
+            ok(&json!({"serviceDeployments": [
+                brief(3, 30, 1_790_000_300.5), brief(2, 20, 1_790_000_200.5), brief(1, 20, 1_790_000_100.5),
+            ]}))
+        }
+        "DescribeServiceRevisions" => ok(&json!({"serviceRevisions": [
+            {"serviceRevisionArn": format!("{REVISION}/20"), "taskDefinition": "arn:shop-api:42"},
+            {"serviceRevisionArn": format!("{REVISION}/30"), "taskDefinition": "arn:shop-api:43"},
+        ]})),
+        "DescribeServiceDeployments" => {
+            let mut deployment = json!({"serviceDeploymentArn": format!("{SERVICE_DEPLOYMENT}/2")});
+            let fields = shown.as_object().unwrap().clone();
+            deployment.as_object_mut().unwrap().extend(fields);
+            ok(&json!({"serviceDeployments": [deployment]}))
+        }
+        other => panic!("unexpected call {other}"),
+    });
+    let service = ServiceName {
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+    };
+    let since = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let account = wire
+        .cloud()
+        .service_deployment(&service, "arn:shop-api:42", since)
+        .await
+        .unwrap();
+    (account, wire.calls())
+}
+
+#[tokio::test]
+async fn the_newest_service_deployment_of_a_task_definition_is_found_by_its_revision() {
+    let (account, calls) = account_of(json!({
+        "status": "IN_PROGRESS", "lifecycleStage": "BAKE_TIME",
+        "deploymentConfiguration": {"strategy": "CANARY"},
+        "targetServiceRevision": {"requestedProductionTrafficWeight": 20.5},
+    }))
+    .await;
+    let progress = account.clone().unwrap().progress.unwrap();
+    assert_eq!(progress.stage, "BAKE_TIME");
+    assert_eq!(progress.shifted_percent, Some(21));
+    let account = account.unwrap();
+    assert_eq!(account.status, ServiceDeploymentStatus::InProgress);
+    assert!(account.bakes);
+    assert_eq!(
+        calls[0].json(),
+        json!({
+            "cluster": "shop", "service": "api", "maxResults": 20,
+            "createdAt": {"after": 1_790_000_000},
+        })
+    );
+    assert_eq!(
+        calls[1].json(),
+        json!({"serviceRevisionArns": [format!("{REVISION}/20"), format!("{REVISION}/30")]})
+    );
+    assert_eq!(
+        calls[2].json(),
+        json!({"serviceDeploymentArns": [format!("{SERVICE_DEPLOYMENT}/2")]})
+    );
+}
+
+#[tokio::test]
+async fn each_status_of_a_service_deployment_is_understood_and_one_that_comes_later_is_open() {
+    for (status, expected) in [
+        ("PENDING", ServiceDeploymentStatus::InProgress),
+        ("STOP_REQUESTED", ServiceDeploymentStatus::InProgress),
+        ("PAUSED_FOR_LUNCH", ServiceDeploymentStatus::InProgress),
+        ("SUCCESSFUL", ServiceDeploymentStatus::Successful),
+        ("STOPPED", ServiceDeploymentStatus::Stopped),
+        ("ROLLBACK_REQUESTED", ServiceDeploymentStatus::RollingBack),
+        ("ROLLBACK_IN_PROGRESS", ServiceDeploymentStatus::RollingBack),
+        ("ROLLBACK_SUCCESSFUL", ServiceDeploymentStatus::RolledBack),
+        ("ROLLBACK_FAILED", ServiceDeploymentStatus::RollbackFailed),
+    ] {
+        let (account, _) = account_of(json!({"status": status})).await;
+        assert_eq!(account.unwrap().status, expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_rolling_deployment_bakes_where_alarms_watch_it_and_has_no_stages() {
+    let alarms = json!({"alarmNames": ["errors"], "enable": true, "rollback": true});
+    let (account, _) = account_of(json!({
+        "status": "ROLLBACK_SUCCESSFUL", "statusReason": "rolled back",
+        "rollback": {"reason": "Service deployment rolled back because of one or more active alarms."},
+        "deploymentConfiguration": {"strategy": "ROLLING", "alarms": alarms},
+    }))
+    .await;
+    let account = account.unwrap();
+    assert!(account.bakes);
+    assert_eq!(account.progress, None);
+    assert!(
+        account.reason.contains("active alarms"),
+        "{}",
+        account.reason
+    );
+
+    let (plain, _) = account_of(json!({
+        "status": "IN_PROGRESS", "deploymentConfiguration": {"strategy": "ROLLING"},
+    }))
+    .await;
+    assert!(!plain.unwrap().bakes);
+}
+
+#[tokio::test]
+async fn where_ecs_lists_no_service_deployment_there_is_no_account() {
+    let wire = Wire::new(|_| ok(&json!({"serviceDeployments": []})));
+    let service = ServiceName {
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+    };
+    let account = wire
+        .cloud()
+        .service_deployment(&service, "arn:shop-api:42", DateTime::UNIX_EPOCH)
+        .await
+        .unwrap();
+    assert_eq!(account, None);
+    assert_eq!(wire.names(), ["ListServiceDeployments"]);
+}
+
+#[tokio::test]
+async fn images_that_ecr_does_not_hold_are_found_by_hundreds_and_all_are_where_there_is_no_repository()
+ {
+    let digests: Vec<longshore_events::image::Digest> = (0..120)
+        .map(|number| digest(number).parse().unwrap())
+        .collect();
+    let wire = Wire::new(|call| {
+        let asked = call.json();
+        let failures: Vec<Value> = asked["imageIds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|identifier| identifier["imageDigest"] == digest(7).as_str())
+            .map(|identifier| {
+                json!({"imageId": identifier, "failureCode": "ImageNotFound", "failureReason": "gone"})
+            })
+            .collect();
+        ok(&json!({"images": [], "failures": failures}))
+    });
+    let missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
+    assert_eq!(missing, [digests[7].clone()]);
+    let asked: Vec<usize> = wire
+        .calls()
+        .iter()
+        .map(|call| call.json()["imageIds"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(asked, [100, 20]);
+
+    let wire = Wire::new(|_| {
+        (
+            400,
+            json!({"__type": "RepositoryNotFoundException", "message": "no"}).to_string(),
+        )
+    });
+    let missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
+    assert_eq!(missing, digests);
 }

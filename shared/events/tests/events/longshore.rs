@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
-    DeploymentStabilized, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
-    DeploymentSuperseded, DeploymentWaiting, FailedPhase, FailedResource, LongshoreEvent,
-    OperationKind, Problem, ReconcileShard, ReleaseRefused, Severity, SkipReason, Source,
-    StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
-    StackUnchanged, TaskFailure, WaitReason,
+    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
+    DeploymentSkipped, DeploymentStabilized, DeploymentStarted, DeploymentSucceeded,
+    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, FailedPhase, FailedResource,
+    ImageMissing, ImageNeed, LongshoreEvent, OperationKind, Problem, ReconcileShard,
+    ReleaseRefused, RolloutProgress, Severity, SkipReason, Source, StackApplying, StackFailed,
+    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, TaskFailure,
+    WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -309,6 +310,31 @@ fn waiting_event() -> impl Strategy<Value = LongshoreEvent> {
             ),
         deployment().prop_map(|deployment| {
             LongshoreEvent::DeploymentStabilized(DeploymentStabilized { deployment })
+        }),
+        (deployment(), ".*", any::<Option<u8>>(), time()).prop_map(
+            |(deployment, stage, shifted_percent, at)| {
+                LongshoreEvent::DeploymentProgressed(DeploymentProgressed {
+                    deployment,
+                    progress: RolloutProgress {
+                        stage,
+                        shifted_percent,
+                    },
+                    at,
+                })
+            }
+        ),
+        (deployment(), any::<bool>(), time()).prop_map(|(deployment, runs, at)| {
+            LongshoreEvent::ImageMissing(ImageMissing {
+                stack: deployment.stack,
+                service: deployment.service,
+                image: deployment.image,
+                needed_for: if runs {
+                    ImageNeed::Running
+                } else {
+                    ImageNeed::Rollback
+                },
+                at,
+            })
         }),
         any::<[u32; 2]>().prop_map(|[shard, shards]| {
             LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards })

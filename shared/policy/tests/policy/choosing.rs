@@ -225,6 +225,20 @@ fn a_regular_expression_must_match_the_whole_tag() {
 }
 
 #[test]
+fn a_pattern_may_end_with_a_comment() {
+    let policy = policy(json!({"tag_pattern": "(?x) v [0-9]+ # a version (of ours"}));
+    assert!(policy.allows("v12"));
+    for tag in ["v12\n", "v", "v12 # a version (of ours"] {
+        assert!(!policy.allows(tag), "{tag}");
+    }
+    let unfinished = refusal(json!({"tag_pattern": "(?x) (v # a version"}));
+    assert!(
+        unfinished.starts_with("image_policy.tag_pattern: `(?x) (v # a version`: "),
+        "{unfinished}"
+    );
+}
+
+#[test]
 fn a_pattern_cannot_leave_the_parentheses_that_it_is_put_into() {
     assert!(
         refusal(json!({"tag_pattern": "a)|(b"})).starts_with("image_policy.tag_pattern: `a)|(b`: ")

@@ -5,4 +5,6 @@
 #[cfg(test)]
 mod choosing;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod freezing;

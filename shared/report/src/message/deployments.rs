@@ -2,8 +2,9 @@
 
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, FailedPhase, Source, TaskFailure,
+    DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, FailedPhase, ImageMissing,
+    ImageNeed, Source, TaskFailure,
 };
 
 use super::blocks::Message;
@@ -12,7 +13,7 @@ use super::draft::{
 };
 use super::failures;
 use super::text::{code, line};
-use crate::words::{duration, image_name, short_name};
+use crate::words::{duration, image_name, rollout_progress, second, short_name};
 
 pub(super) fn started(event: &DeploymentStarted) -> Message {
     let deployment = &event.deployment;
@@ -35,6 +36,25 @@ pub(super) fn started(event: &DeploymentStarted) -> Message {
         ],
         note: note(&deployment.source),
         context,
+        ..Draft::default()
+    }
+    .message()
+}
+
+pub(super) fn progressed(event: &DeploymentProgressed) -> Message {
+    let deployment = &event.deployment;
+    let now = line(&rollout_progress(&event.progress), NAME);
+    Draft {
+        headline: headline("🚀 Deployment goes on", deployment),
+        rest: format!(": {now}"),
+        facts: vec![
+            fact("Image", &image(&deployment.image)),
+            fact("Now", &now),
+            fact("Since", &duration(deployment.requested_at, event.at)),
+            asked_for_by(&deployment.source),
+        ],
+        note: note(&deployment.source),
+        context: context(deployment),
         ..Draft::default()
     }
     .message()
@@ -160,6 +180,41 @@ pub(super) fn superseded(event: &DeploymentSuperseded) -> Message {
         ..Draft::default()
     }
     .short_message()
+}
+
+pub(super) fn image_missing(event: &ImageMissing) -> Message {
+    let (rest, now, what_to_do) = match event.needed_for {
+        ImageNeed::Running => (
+            "is not in ECR any more, and the service runs it",
+            "its tasks run on, but ECS cannot start a new one: after a crash, when it scales out or moves",
+            "push the image again, or deploy one that is there",
+        ),
+        ImageNeed::Rollback => (
+            "is not in ECR any more, and a rollback would need it",
+            "the service runs another image; a rollback to this one would be refused",
+            "push the image again, if a rollback to it is to be possible",
+        ),
+    };
+    Draft {
+        headline: headline_of("⚠️ Image missing", &event.stack, &event.service, &event.image),
+        rest: format!(" {rest}"),
+        facts: vec![
+            fact("Image", &image(&event.image)),
+            fact("Now", now),
+            fact("What to do", what_to_do),
+        ],
+        paragraphs: vec![
+            "A lifecycle policy of the repository may have expired it: docs/operating.md shows one that keeps what runs."
+                .to_owned(),
+        ],
+        context: vec![
+            place("stack", &event.stack),
+            place("service", &event.service),
+            format!("seen at {}", second(event.at)),
+        ],
+        ..Draft::default()
+    }
+    .message()
 }
 
 /// "✅ Deployment succeeded: shop/api v3".

@@ -75,6 +75,11 @@ impl Topic {
                     at: event.requested_at,
                 },
             )),
+            LongshoreEvent::DeploymentProgressed(event) => Some(Self::of_deployment(
+                &event.deployment,
+                Rank::GoesOn,
+                event.at,
+            )),
             LongshoreEvent::DeploymentFailed(event) => {
                 let rank = if event.rolling_back {
                     Rank::GoesOn
@@ -129,6 +134,7 @@ impl Topic {
             }
             LongshoreEvent::DeploymentStabilized(_)
             | LongshoreEvent::ReconcileShard(_)
+            | LongshoreEvent::ImageMissing(_)
             | LongshoreEvent::ReleaseRefused(_)
             | LongshoreEvent::StackUnchanged(_)
             | LongshoreEvent::StackFileRefused(_)
@@ -179,7 +185,7 @@ impl Topic {
 /// says more than the one before; or that what waits was replaced by what waits now, which is told itself.
 pub(crate) fn is_only_an_edit(event: &LongshoreEvent) -> bool {
     match event {
-        LongshoreEvent::SyncProgressed(_) => true,
+        LongshoreEvent::SyncProgressed(_) | LongshoreEvent::DeploymentProgressed(_) => true,
         LongshoreEvent::DeploymentSkipped(event) => {
             event.reason == SkipReason::NewerRequested && event.deployment_id.is_some()
         }

@@ -1,7 +1,7 @@
 //! What became of a stack or of a mirror, and where a sync runs.
 
 use longshore_events::cloudformation::StackStatus;
-use longshore_events::longshore::{ChangeCounts, RunsOn};
+use longshore_events::longshore::{ChangeCounts, RolloutProgress, RunsOn};
 use longshore_events::words::{counted, number};
 
 /// What a sync that failed leaves.
@@ -11,6 +11,15 @@ pub const NOT_PUBLISHED: &str =
 /// What it means that manifests of a mirror are missing.
 pub const MANIFESTS_MISSING: &str =
     "brew 6 cannot install their formulae; the next sync asks for them again";
+
+/// What ECS is doing with a deployment that shifts requests: "bake time, 10% of the requests go to the new tasks".
+pub fn rollout_progress(progress: &RolloutProgress) -> String {
+    let stage = progress.stage.to_lowercase().replace('_', " ");
+    match progress.shifted_percent {
+        Some(percent) => format!("{stage}, {percent}% of the requests go to the new tasks"),
+        None => stage,
+    }
+}
 
 /// A reason in somebody else's words, or that there is none.
 pub fn reason_or_none(reason: &str) -> &str {

@@ -3,6 +3,7 @@
 //! An event is a wake-up. What has become of a deployment is decided from the record and from what
 //! ECS shows.
 
+use chrono::TimeDelta;
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
@@ -11,11 +12,14 @@ use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::outcome::WatchOutcome;
 use super::tasks;
-use crate::decide::{Fact, Settlement, Verdict, verdict};
+use crate::decide::{Evidence, Fact, Settlement, Verdict, needs_account, verdict};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
-use crate::ports::{Cloud, EcsService};
-use crate::record::{Record, State};
+use crate::ports::{Cloud, EcsService, ServiceDeployment};
+use crate::record::{Deployment, Record, State};
+
+/// How far the clock that dated the beginning of a deployment may be before ECS's own.
+const CLOCKS: TimeDelta = TimeDelta::minutes(5);
 
 /// Takes in that a deployment of a service went on.
 ///
@@ -246,11 +250,20 @@ pub(crate) async fn close<C: Cloud>(
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
     follow(&mut record, service);
+    let account = match needs_account(&record.deployment, service, fact) {
+        true => account(cloud, &record.deployment).await?,
+        false => None,
+    };
+    let evidence = Evidence {
+        service,
+        account: account.as_ref(),
+        fact,
+    };
     let Verdict {
         mut settlement,
         is_doubtful,
         blocks_image,
-    } = verdict(&record.deployment, service, fact, worker.now);
+    } = verdict(&record.deployment, &evidence, worker.now);
     if is_doubtful && is_unsettled(cloud, &record.deployment.service_id()).await? {
         settlement = Settlement::Open;
     }
@@ -262,7 +275,12 @@ pub(crate) async fn close<C: Cloud>(
         }
     }
     let outcome = match settlement {
-        Settlement::Open => WatchOutcome::Noted,
+        Settlement::Open => {
+            if let Some(progress) = account.and_then(|account| account.progress) {
+                record.progressed(progress, worker);
+            }
+            WatchOutcome::Noted
+        }
         Settlement::Succeeded => {
             record.completed(worker);
             match record.deployment.state {
@@ -296,6 +314,24 @@ pub(crate) async fn close<C: Cloud>(
     };
     flush(cloud, record, version, worker).await?;
     Ok(outcome)
+}
+
+/// ECS's own account of a deployment, where it keeps one.
+pub(crate) async fn account<C: Cloud>(
+    cloud: &C,
+    deployment: &Deployment,
+) -> Result<Option<ServiceDeployment>, CallError> {
+    let Some((task_definition, started_at)) = deployment
+        .task_definition
+        .as_deref()
+        .zip(deployment.started_at)
+    else {
+        return Ok(None);
+    };
+    let since = started_at - CLOCKS;
+    cloud
+        .service_deployment(&deployment.service_name(), task_definition, since)
+        .await
 }
 
 /// Whether the stack of a service is changing, or has just changed: then `at_rest` decides.

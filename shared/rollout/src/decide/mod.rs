@@ -30,6 +30,6 @@ pub use next_step::{NextStep, next_step};
 pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
 pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
-pub(crate) use settle::has_failed;
-pub use settle::{Fact, Settlement, Verdict, verdict};
+pub use settle::{Evidence, Fact, Settlement, Verdict, verdict};
+pub(crate) use settle::{has_failed, needs_account};
 pub use skip::{Fit, Skipped, fit, skipped, while_changing};

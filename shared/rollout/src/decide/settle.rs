@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::ecs::DeploymentEventName;
+use longshore_events::longshore::RolloutProgress;
 
-use crate::ports::{EcsDeployment, EcsService, RolloutState};
+use crate::ports::{
+    EcsDeployment, EcsService, RolloutState, ServiceDeployment, ServiceDeploymentStatus,
+};
 use crate::record::{Deployment, State};
 
 /// What an `ECS Deployment State Change` event says, if it was one that woke us.
@@ -63,15 +66,28 @@ pub struct Verdict {
     pub blocks_image: bool,
 }
 
-/// Decides what has become of `deployment` at `now`, by its deadline too. The rest is as in [`settle`].
-pub fn verdict(
-    deployment: &Deployment,
-    service: &EcsService,
-    fact: Option<&Fact>,
-    now: DateTime<Utc>,
-) -> Verdict {
-    let settlement = settle(deployment, service, fact);
+/// What is known of a deployment besides its record.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// What DescribeServices shows.
+    pub service: &'a EcsService,
+    /// ECS's account of the deployment, where it was asked for and ECS keeps one.
+    pub account: Option<&'a ServiceDeployment>,
+    /// What an event said.
+    pub fact: Option<&'a Fact>,
+}
+
+/// Decides what has become of `deployment` at `now`, by its deadline too.
+pub fn verdict(deployment: &Deployment, evidence: &Evidence<'_>, now: DateTime<Utc>) -> Verdict {
+    let settlement = settle(deployment, evidence);
+    let is_shifting = evidence.account.is_some_and(|account| {
+        let progress = account.progress.as_ref();
+        account.status == ServiceDeploymentStatus::InProgress
+            && progress.is_some_and(RolloutProgress::is_shifting)
+    });
+    // All its tasks run, and how long ECS shifts and watches is in the service's own settings.
     if settlement == Settlement::Open
+        && !is_shifting
         && let Some(reason) = deployment.overdue(now)
     {
         return Verdict {
@@ -84,17 +100,110 @@ pub fn verdict(
         };
     }
     Verdict {
-        is_doubtful: settlement != Settlement::Open && is_replaced(deployment, service, fact),
+        is_doubtful: settlement != Settlement::Open && is_replaced(deployment, evidence),
         blocks_image: settlement.has_failed(),
         settlement,
     }
 }
 
-/// Decides what has become of `deployment`, of which ECS shows `service` and may have said `fact`.
+/// Whether ECS's own account must be asked for, before anything is decided: not where an event only says that
+/// something began and nothing else has changed.
+pub(crate) fn needs_account(
+    deployment: &Deployment,
+    service: &EcsService,
+    fact: Option<&Fact>,
+) -> bool {
+    let is_beginning = fact.is_some_and(|fact| fact.name == DeploymentEventName::InProgress);
+    matches!(deployment.state, State::Deploying | State::RollingBack)
+        && !(is_beginning && settle_by_service(deployment, service, fact) == Settlement::Open)
+}
+
+/// Decides what has become of `deployment`: by ECS's account where there is one, otherwise by what the service shows.
+fn settle(deployment: &Deployment, evidence: &Evidence<'_>) -> Settlement {
+    let Evidence {
+        service,
+        account,
+        fact,
+    } = *evidence;
+    let shown = settle_by_service(deployment, service, fact);
+    let (Some(account), Some(primary)) = (account, service.primary()) else {
+        return shown;
+    };
+    let running = || {
+        // DescribeServices may lag behind.
+        let is_ours = Some(&primary.task_definition) == deployment.task_definition.as_ref();
+        match is_ours {
+            true => deployment.previous_task_definition.clone(),
+            false => primary.task_definition.clone(),
+        }
+    };
+    // What ECS said of the failure itself says more than that it was rolled back.
+    let reason = || {
+        let ours = deployment.ecs_deployment_id.as_deref().unwrap_or_default();
+        let fact = fact.filter(|fact| fact.deployment_id == ours);
+        failure(service.deployment(ours), fact)
+            .or_else(|| told_failure(service, ours))
+            .unwrap_or_else(|| account.reason.clone())
+    };
+    let failed = |rolling_back| Settlement::Failed {
+        reason: reason(),
+        rolling_back,
+    };
+    match (deployment.state, account.status) {
+        (State::Deploying, ServiceDeploymentStatus::InProgress) => match shown {
+            // All tasks run; what they do is still watched, and may be taken back.
+            Settlement::Succeeded if account.bakes => Settlement::Open,
+            // That the old deployment is the primary one does not say yet that it was rolled back.
+            Settlement::Failed { .. } | Settlement::RolledBack { .. }
+                if is_replaced(deployment, evidence) =>
+            {
+                Settlement::Open
+            }
+            // ECS has not decided yet whether it rolls back.
+            Settlement::Failed {
+                rolling_back: false,
+                ..
+            } => Settlement::Open,
+            shown => shown,
+        },
+        (State::Deploying, ServiceDeploymentStatus::Successful) => Settlement::Succeeded,
+        (State::Deploying, ServiceDeploymentStatus::Stopped) => match shown {
+            Settlement::Open | Settlement::Succeeded
+                if Some(primary.id.as_str()) == deployment.ecs_deployment_id.as_deref() =>
+            {
+                failed(false)
+            }
+            Settlement::Open => Settlement::Superseded {
+                by: primary.task_definition.clone(),
+            },
+            shown => shown,
+        },
+        (State::Deploying, ServiceDeploymentStatus::RollingBack) => match shown {
+            Settlement::RolledBack { .. } => shown,
+            _ => failed(true),
+        },
+        (State::Deploying | State::RollingBack, ServiceDeploymentStatus::RolledBack) => {
+            Settlement::RolledBack {
+                reason: reason(),
+                running_task_definition: running(),
+            }
+        }
+        (State::Deploying | State::RollingBack, ServiceDeploymentStatus::RollbackFailed) => {
+            failed(false)
+        }
+        _ => shown,
+    }
+}
+
+/// Decides by what ECS shows of the service, and may have said in an event.
 ///
 /// A service that is stable is not a deployment that succeeded: only the deployment whose id
 /// UpdateService gave us, with the task definition that we registered, counts as ours.
-fn settle(deployment: &Deployment, service: &EcsService, fact: Option<&Fact>) -> Settlement {
+fn settle_by_service(
+    deployment: &Deployment,
+    service: &EcsService,
+    fact: Option<&Fact>,
+) -> Settlement {
     let (Some(ours), Some(primary)) = (deployment.ecs_deployment_id.as_deref(), service.primary())
     else {
         return Settlement::Open;
@@ -160,23 +269,35 @@ fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
 
 /// Whether another deployment is in the place of ours without ECS having said that ours failed. While
 /// the service's stack changes that says nothing yet: it may be CloudFormation's, of the same image.
-fn is_replaced(deployment: &Deployment, service: &EcsService, fact: Option<&Fact>) -> bool {
+fn is_replaced(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
+    let Evidence {
+        service,
+        account,
+        fact,
+    } = *evidence;
     let (Some(ours), Some(primary)) = (deployment.ecs_deployment_id.as_deref(), service.primary())
     else {
         return false;
     };
     let fact = fact.filter(|fact| fact.deployment_id == ours);
+    let says_nothing = account.is_none_or(|account| {
+        matches!(
+            account.status,
+            ServiceDeploymentStatus::InProgress | ServiceDeploymentStatus::Stopped
+        )
+    });
     deployment.state == State::Deploying
         && primary.id != ours
+        && says_nothing
         && failure(service.deployment(ours), fact).is_none()
         && told_failure(service, ours).is_none()
 }
 
 /// Whether ECS shows that it gave the deployment up, and nobody has written that down.
-pub(crate) fn has_failed(deployment: &Deployment, service: &EcsService) -> bool {
+pub(crate) fn has_failed(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
     deployment.state == State::Deploying
-        && settle(deployment, service, None).has_failed()
-        && !is_replaced(deployment, service, None)
+        && settle(deployment, evidence).has_failed()
+        && !is_replaced(deployment, evidence)
 }
 
 /// What ECS has said of the failure of a deployment, in the service's messages.

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
-use longshore_events::longshore::{DeploymentSummary, Source, TaskFailure};
+use longshore_events::longshore::{DeploymentSummary, RolloutProgress, Source, TaskFailure};
 use longshore_events::sequence::Sequence;
 use longshore_events::words::counted;
 use longshore_policy::image_policy::ImagePolicy;
@@ -98,6 +98,9 @@ pub struct DeploymentFields {
     /// When the service was updated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
+    /// What ECS was doing when it was last looked at, where its strategy shifts requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<RolloutProgress>,
     /// When the outcome was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<DateTime<Utc>>,
@@ -165,7 +168,7 @@ impl Deployment {
             cluster: subscriber.cluster.clone(),
             ecs_service: subscriber.ecs_service.clone(),
             container: subscriber.container.clone(),
-            number: last.map_or(0, |last| last.number) + 1,
+            number: last.map_or(0, |last| last.number).saturating_add(1),
             other_containers: subscriber.other_containers.clone(),
             also,
             commit: None,
@@ -184,6 +187,7 @@ impl Deployment {
             previous_image: running.image.clone(),
             task_definition: None,
             ecs_deployment_id: None,
+            progress: None,
             started_at: None,
             finished_at: None,
             reason: None,

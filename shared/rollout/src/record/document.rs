@@ -1,10 +1,11 @@
 //! A service's record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
-use longshore_events::image::Digest;
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::ImageNeed;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::outbox::Unpublished;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment::Deployment;
 use super::request::Request;
 use super::waiting::{Hold, Waiting};
+use crate::task_definition::pinned_image;
 
 /// A service's record. Everybody reads its [fields](RecordFields); only the transitions of this module write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ pub struct RecordFields {
     /// The newest request that may not go out yet, by container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waiting: BTreeMap<String, Waiting>,
+    /// Images that the service needs and that were not in their repository when it was last looked, as was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Digest>,
     /// Deployments that ended and are not known to be written to the history.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub finished: Vec<Deployment>,
@@ -66,6 +71,25 @@ impl Record {
     /// Whether there may be something to do about it but to follow what the image policies name.
     pub(crate) fn is_busy(&self) -> bool {
         self.deployment.state.is_open() || !self.outbox.is_empty() || !self.finished.is_empty()
+    }
+
+    /// The images without which the service cannot start a task, or cannot be rolled back: what it holds, and what ran
+    /// before. Only those of ECR that are known by their digest.
+    pub(crate) fn needed_images(&self) -> Vec<(Image, ImageNeed)> {
+        let deployment = &self.deployment;
+        let held = deployment.images().filter(|_| deployment.holds());
+        let mut needed: Vec<(Image, ImageNeed)> = held
+            .map(|(_, image)| (image.clone(), ImageNeed::Running))
+            .collect();
+        let need = match deployment.holds() {
+            true => ImageNeed::Rollback,
+            false => ImageNeed::Running,
+        };
+        needed.extend(pinned_image(&deployment.previous_image).map(|image| (image, need)));
+        needed.retain(|(image, _)| image.digest != Digest::unknown());
+        let mut seen = BTreeSet::new();
+        needed.retain(|(image, _)| seen.insert(image.digest.clone()));
+        needed
     }
 
     /// The request that waits for a container, if it is this one.

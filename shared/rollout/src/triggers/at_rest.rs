@@ -15,8 +15,8 @@ use serde::Serialize;
 use super::follow::{Wake, follow as follow_policy};
 use super::named::baseline;
 use super::payload::deploy;
-use crate::course::watch::close;
-use crate::decide::{AtRest, at_rest, has_failed};
+use crate::course::watch::{account, close};
+use crate::decide::{AtRest, Evidence, at_rest, has_failed};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
 use crate::engine::{
     DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, tell_refusal,
@@ -325,7 +325,7 @@ async fn settle_shown<C: Cloud>(
 ) -> Result<Done, Stop> {
     let worker = engine.worker;
     if let Some((record, version)) = &written.stored
-        && has_failed(&record.deployment, &shown.service)
+        && has_failed_by_now(engine, &record.deployment, shown).await?
     {
         // What ECS gave up is not restored. Then it is looked at again.
         let (record, version) = (record.clone(), version.clone());
@@ -395,6 +395,24 @@ async fn settle_shown<C: Cloud>(
             restore(engine, &written, shown, deployment).await
         }
     }
+}
+
+/// Whether ECS gave the open deployment up.
+async fn has_failed_by_now<C: Cloud>(
+    engine: &Engine<'_, C>,
+    deployment: &Deployment,
+    shown: &Shown,
+) -> Result<bool, CallError> {
+    if deployment.state != State::Deploying {
+        return Ok(false);
+    }
+    let account = account(engine.cloud, deployment).await?;
+    let evidence = Evidence {
+        service: &shown.service,
+        account: account.as_ref(),
+        fact: None,
+    };
+    Ok(has_failed(deployment, &evidence))
 }
 
 /// The subscriber as one of the container in question: the service's main one with all that run the same

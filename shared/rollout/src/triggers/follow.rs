@@ -143,7 +143,8 @@ impl<C: Cloud> Engine<'_, C> {
             WakeUp::ComeAgain => Err(Stop::Call(self.claimed_already())),
             WakeUp::Resume => Box::pin(self.resume_at_rest(stored)).await,
             WakeUp::News(image) => {
-                let number = record.map_or(0, |record| record.deployment.number) + 1;
+                let last = record.map_or(0, |record| record.deployment.number);
+                let number = last.saturating_add(1);
                 let request = self.request(repository, wake, image, number);
                 let followed = [(self.subscriber.container.clone(), image.clone())].into();
                 Box::pin(self.pursue(stored, &request, &followed)).await

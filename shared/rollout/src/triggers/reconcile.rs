@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
-use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
+use longshore_events::image::{Digest, Image};
+use longshore_events::longshore::{ImageNeed, LongshoreEvent, ReconcileShard};
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{Route, ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
@@ -176,12 +177,108 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     // What was done has changed the records.
     records.extend(load_all(cloud, reconciled_services, &mut answer).await);
     follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
+    look_for_images(cloud, &survey.routes, &records, worker, &mut answer).await;
     // A route that could not be read may name any service.
     if has_all_routes {
         let unrouted = unrouted(&survey.routes, &records);
         give_up_all(cloud, unrouted, worker, &mut answer).await;
     }
     answer
+}
+
+/// Looks whether the images that services need are still in their repositories, those of the routes: other ones are
+/// not known to be in this account and region. A repository is asked once for all of its services.
+async fn look_for_images<C: Cloud>(
+    cloud: &C,
+    routes: &[Route],
+    records: &BTreeMap<ServiceId, Stored>,
+    worker: &Worker,
+    answer: &mut Reconciled,
+) {
+    let mut needed: BTreeMap<&str, Vec<(&ServiceId, Image, ImageNeed)>> = routes
+        .iter()
+        .map(|route| (route.repository.as_str(), Vec::new()))
+        .collect();
+    let mut services: BTreeMap<&ServiceId, Vec<(Image, ImageNeed)>> = BTreeMap::new();
+    for (service_id, stored) in records {
+        let Some((record, _)) = stored else { continue };
+        if !record.missing.is_empty() {
+            services.insert(service_id, Vec::new());
+        }
+        for (image, need) in record.needed_images() {
+            if let Some(needed) = needed.get_mut(image.repository.as_str()) {
+                needed.push((service_id, image, need));
+            }
+        }
+    }
+    let mut results = stream::iter(needed)
+        .map(|(repository, needed)| async move {
+            let mut digests: Vec<Digest> = needed
+                .iter()
+                .map(|(_, image, _)| image.digest.clone())
+                .collect();
+            digests.sort();
+            digests.dedup();
+            let missing = match digests.is_empty() {
+                true => Ok(Vec::new()),
+                false => cloud.missing(repository, &digests).await,
+            };
+            (missing, needed)
+        })
+        .buffered(REPOSITORIES_AT_ONCE);
+    while let Some((missing, needed)) = results.next().await {
+        let missing = match missing {
+            Ok(missing) => missing,
+            Err(error) => {
+                // What was missing may still be: nothing is written of these services.
+                for (service_id, _, _) in &needed {
+                    services.remove(service_id);
+                }
+                answer.failures.push(error.to_string());
+                continue;
+            }
+        };
+        for (service_id, image, need) in needed {
+            if missing.contains(&image.digest) {
+                services.entry(service_id).or_default().push((image, need));
+            }
+        }
+    }
+    let mut results = stream::iter(services)
+        .map(|(service_id, missing)| async move {
+            (
+                note_missing(cloud, service_id, &missing, worker).await,
+                service_id,
+            )
+        })
+        .buffered(SERVICES_AT_ONCE);
+    while let Some((result, service_id)) = results.next().await {
+        if let Err(error) = result {
+            answer.failures.push(format!("{service_id}: {error}"));
+        }
+    }
+}
+
+async fn note_missing<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+    missing: &[(Image, ImageNeed)],
+    worker: &Worker,
+) -> Result<(), CallError> {
+    let Some(stored) = cloud.load(service_id).await? else {
+        return Ok(());
+    };
+    change_and_publish(cloud, service_id, stored, worker, |record| {
+        // What was deployed meanwhile may need others.
+        let needed = record.needed_images();
+        let is_needed = |(image, _): &&(Image, ImageNeed)| {
+            needed
+                .iter()
+                .any(|(needed, _)| needed.digest == image.digest)
+        };
+        record.misses(missing.iter().filter(is_needed).cloned().collect(), worker);
+    })
+    .await
 }
 
 /// Whether a route names the container that a request waits for.

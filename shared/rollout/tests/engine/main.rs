@@ -9,6 +9,8 @@ mod course;
 #[cfg(test)]
 mod deploying;
 #[cfg(test)]
+mod expired;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod following;
@@ -28,6 +30,8 @@ mod sidecars;
 mod stacks;
 #[cfg(test)]
 mod states;
+#[cfg(test)]
+mod strategies;
 #[cfg(test)]
 mod task_definitions;
 #[cfg(test)]

@@ -16,7 +16,8 @@ use longshore_rollout::stack_record::{Operation, OperationState, Preserved, Stac
 use longshore_rollout::triggers::at_rest::{Done, StackAtRest, stack_at_rest};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_testkit::{FakeCloud, digest, noon, subscriber, worker};
+use longshore_state::ErrorClass;
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 fn image(digit: char) -> Image {
     Image {
@@ -168,4 +169,55 @@ async fn a_request_that_waited_is_taken_in_once_while_the_services_task_runs() {
     let second: Vec<_> = second.services.into_iter().map(Result::unwrap).collect();
     assert!(second[0].waited.is_empty(), "{second:?}");
     assert_eq!(cloud.told(), told);
+}
+
+/// The image that was asked for meanwhile is gone, and what comes afterwards fails at each of its calls in turn.
+#[tokio::test]
+async fn what_waited_and_is_refused_is_told_once_whatever_fails_for_its_service_afterwards() {
+    for call in 1..40 {
+        let api = subscriber("api");
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        pushed(&cloud, '2', 100).await;
+        cloud.complete(&api);
+        ended(&cloud, OperationState::Changing, &[(&api, None)]);
+        cloud.push("v3", digest('3'), noon(205));
+        let payload = DeployPayload {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+            image: "shop/api:v3".parse().unwrap(),
+            note: None,
+        };
+        let asked = Asked {
+            id: "by-hand".to_owned(),
+            at: noon(210),
+            sequence: Sequence::of_time(noon(210)),
+            source: Source::Manual { note: None },
+        };
+        deploy_explicitly(&cloud, &payload, asked, &worker("by-hand", 210))
+            .await
+            .unwrap();
+        cloud.delete_image("shop/api", &digest('3'));
+        let mut record = cloud.stack_record("shop").unwrap();
+        record.operation.state = OperationState::Failed;
+        cloud.set_stack_record(record);
+        let before = cloud.calls().len();
+        cloud.inject(call, Fault::Fails(ErrorClass::Transient));
+        for attempt in 0..3 {
+            let at = worker("at-rest", 300 + attempt);
+            let _ = stack_at_rest(&cloud, "shop", &at).await;
+        }
+        cloud.recover();
+        at_rest(&cloud, 400).await;
+        let calls = cloud.calls();
+        if calls
+            .get(before + call - 1)
+            .is_some_and(|call| call == "PutEvents")
+        {
+            // It was told, and that this was done could not be written down: then it is told again.
+            continue;
+        }
+        let told = cloud.told();
+        let failures = told.iter().filter(|told| **told == "Deployment Failed");
+        assert_eq!(failures.count(), 1, "call {call}: {told:?}");
+    }
 }

@@ -244,6 +244,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     // The stack is made with v1, then v2 is pushed.
+    cloud.add_image("shop/api", "v1", digest('1'));
     begin(&cloud, "change-1", preserved(None), -200);
     cloud.deploy_outside(&api, &pinned('1'), -150);
     cloud.complete(&api);

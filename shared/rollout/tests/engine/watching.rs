@@ -7,6 +7,7 @@ use longshore_events::longshore::{LongshoreEvent, TaskFailure};
 use longshore_policy::route::Subscriber;
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
+use longshore_rollout::ports::ServiceDeploymentStatus;
 use longshore_rollout::record::State;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
@@ -276,6 +277,9 @@ async fn a_failure_with_nothing_to_go_back_to_is_failed() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
+    cloud.change_account(&api, |account| {
+        account.status = ServiceDeploymentStatus::Stopped;
+    });
     assert_eq!(
         hear(&cloud, &api, &ours, DeploymentEventName::Failed, BROKEN).await,
         WatchOutcome::Failed
@@ -542,7 +546,7 @@ async fn an_event_that_another_worker_is_about_to_publish_is_left_to_it() {
     cloud.complete(&api);
     let event = change(&ours, DeploymentEventName::Completed, "");
     // The outcome is written down, and the first worker dies before it is told.
-    cloud.inject(4, Fault::Dies);
+    cloud.inject(5, Fault::Dies);
     let first = worker("first", 60);
     assert!(
         deployment_changed(&cloud, &api.service_name(), &event, &first)

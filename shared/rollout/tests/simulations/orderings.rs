@@ -17,6 +17,9 @@ async fn live(simulation: Simulation) {
         &simulation.broken,
         &simulation.unmigratable,
     );
+    if !simulation.keeps_accounts {
+        world.cloud.keep_no_accounts();
+    }
     for (seconds, step) in simulation.steps {
         Box::pin(world.take(seconds, step)).await;
     }

@@ -9,7 +9,7 @@ use super::network::{check_security_groups, check_subnets};
 use super::observation::expected;
 use super::{Checked, Findings};
 use crate::instances::{architecture_of, size_of, tasks_of};
-use crate::read::{Path, nearest};
+use crate::read::Path;
 use crate::spec::{Capacity, Stack};
 
 const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
@@ -194,11 +194,8 @@ pub(super) fn check_strategy(service: &Checked<'_>, findings: &mut Findings) {
     for (index, share) in strategy.iter().enumerate() {
         let path = path.index(index);
         let provider = share.capacity_provider.as_str();
-        if !known().any(|known| known == provider) {
-            let advice = match nearest(provider, known()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("expected `{}`", known().collect::<Vec<_>>().join("`, `")),
-            };
+        if !is_fargate(provider) && !service.stack.capacity.contains_key(provider) {
+            let advice = findings.advice(provider, known(), "");
             findings.error(
                 path.key("capacity_provider"),
                 provider,

@@ -1,5 +1,7 @@
 //! How ECS replaces tasks.
 
+use std::collections::BTreeSet;
+
 use super::forms::is_open;
 use super::{Checked, Findings};
 use crate::read::Path;
@@ -81,7 +83,7 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         deployment.minimum_healthy_percent,
         deployment.maximum_percent,
     );
-    let before = findings.0.len();
+    let before = findings.all.len();
     findings.range(
         path.key("minimum_healthy_percent"),
         least,
@@ -96,7 +98,7 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         200,
         "ECS does not allow this share of the wanted tasks",
     );
-    if findings.0.len() > before {
+    if findings.all.len() > before {
         return;
     }
     if least >= most {
@@ -295,9 +297,10 @@ fn share(path: Path, percent: f64, least: f64, findings: &mut Findings) {
 
 fn check_alarms(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     let alarms = &service.spec.deployment_configuration.alarms;
+    let mut seen = BTreeSet::new();
     for (index, alarm) in alarms.iter().enumerate() {
         let path = path.key("alarms").index(index);
-        if alarms[..index].contains(alarm) {
+        if !seen.insert(alarm) {
             findings.error(
                 &path,
                 alarm,

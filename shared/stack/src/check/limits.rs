@@ -1,5 +1,7 @@
 //! Limits of CloudFormation, and of what it makes.
 
+use longshore_policy::freeze::MOST_WINDOWS;
+use longshore_policy::settings::FreezeWindow;
 use serde_json::Value;
 
 use super::Findings;
@@ -29,6 +31,63 @@ const LARGEST_POLICIES: usize = 10_240;
 
 /// What CloudFormation makes of a reference to a resource is about this long, such as an ARN.
 const LENGTH_OF_A_REFERENCE: usize = 100;
+
+/// Each service is at least a resource of [`MOST_RESOURCES`].
+const MOST_SERVICES: usize = MOST_RESOURCES;
+
+/// ECS's limit for the containers of a task: the Amazon ECS Developer Guide, "Amazon ECS service quotas".
+const MOST_CONTAINERS: usize = 10;
+
+/// The most lists of freeze windows that differ: for each of them it is worked out whether they leave a pause.
+const MOST_LISTS_OF_WINDOWS: usize = 20;
+
+/// How many there are of what other checks compare with each other. They do so only where this finds nothing.
+pub(super) fn check_numbers(stack: &Stack, findings: &mut Findings) {
+    let services = Path::default().key("services");
+    if stack.services.len() > MOST_SERVICES {
+        findings.error(
+            &services,
+            stack.services.len(),
+            format!(
+                "these are too many services for a template, expected at most {MOST_SERVICES}; divide them among \
+                 several stacks"
+            ),
+        );
+    }
+    let mut lists: Vec<&[FreezeWindow]> = Vec::new();
+    for service in stack.services.values() {
+        let windows = service.rollout.freeze_windows.as_slice();
+        if lists.len() <= MOST_LISTS_OF_WINDOWS && !lists.contains(&windows) {
+            lists.push(windows);
+        }
+    }
+    if lists.len() > MOST_LISTS_OF_WINDOWS {
+        findings.error_without_value(
+            &services,
+            format!(
+                "the services have more than {MOST_LISTS_OF_WINDOWS} lists of freeze windows that differ; let \
+                 several services have the same"
+            ),
+        );
+    }
+    for (name, service) in &stack.services {
+        let path = services.key(name);
+        if service.sidecars.len() >= MOST_CONTAINERS {
+            findings.error(
+                path.key("sidecars"),
+                service.sidecars.len(),
+                format!("a task has at most {MOST_CONTAINERS} containers, with the service's own"),
+            );
+        }
+        if service.rollout.freeze_windows.len() > MOST_WINDOWS {
+            findings.error(
+                path.key("rollout").key("freeze_windows"),
+                service.rollout.freeze_windows.len(),
+                format!("these are too many freeze windows, expected at most {MOST_WINDOWS}"),
+            );
+        }
+    }
+}
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     let rendered = render(stack, &Context::default());

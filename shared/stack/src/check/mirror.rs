@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use super::forms::{is_arn, is_label, is_name, is_open};
 use super::observation::expected;
-use super::schedule::{check_expression, is_zone};
-use super::storage::{MOST_THROUGHPUT, meant};
+use super::schedule::check_when;
+use super::storage::MOST_THROUGHPUT;
 use super::{Checked, Findings};
 use crate::read::Path;
 use crate::spec::{BottleSync, Bucket, FileSystem, Service, Stack, ThroughputMode};
 
 /// S3's limits for names.
 const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
+
+/// Minutes: as long as a task that AWS has no capacity for is asked for.
+const LONGEST_OUTAGE: u32 = 6 * 60;
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
@@ -80,7 +83,11 @@ fn is_bucket_name(name: &str) -> bool {
 fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     let path = Path::default().key("bottle_sync");
     if !stack.buckets.contains_key(&mirror.bucket) {
-        let what = meant(&mirror.bucket, stack.buckets.keys(), "add it to `buckets`");
+        let what = findings.advice(
+            &mirror.bucket,
+            stack.buckets.keys().map(String::as_str),
+            "add it to `buckets`",
+        );
         findings.error(
             path.key("bucket"),
             &mirror.bucket,
@@ -90,7 +97,11 @@ fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     let service = mirror.service.as_ref().and_then(|name| {
         let service = stack.services.get(name);
         if service.is_none() {
-            let what = meant(name, stack.services.keys(), "add it to `services`");
+            let what = findings.advice(
+                name,
+                stack.services.keys().map(String::as_str),
+                "add it to `services`",
+            );
             findings.error(
                 path.key("service"),
                 name,
@@ -102,10 +113,24 @@ fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     if let Some((name, service)) = service {
         check_worker(stack, mirror, name, service, findings);
     }
-    check_when(&path, mirror, findings);
+    check_when(
+        &path,
+        mirror.schedule_expression.as_ref(),
+        &mirror.schedule_expression_timezone,
+        findings,
+    );
     check_source(&path, mirror, findings);
     check_names(&path, mirror, findings);
     check_deletion(&path, mirror, findings);
+    if let Some(minutes) = mirror.outage_patience_minutes {
+        findings.range(
+            path.key("outage_patience_minutes"),
+            minutes,
+            0,
+            LONGEST_OUTAGE,
+            "no outage is waited out for so long",
+        );
+    }
     let file_system = service.and_then(|(_, service)| file_system(stack, service));
     check_throughput(&path, mirror, file_system, findings);
 }
@@ -162,22 +187,6 @@ fn check_worker(
     }
 }
 
-fn check_when(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
-    if let Some(expression) = &mirror.schedule_expression
-        && let Err(message) = check_expression(expression)
-    {
-        findings.error(path.key("schedule_expression"), expression, message);
-    }
-    let zone = &mirror.schedule_expression_timezone;
-    if !is_zone(zone) {
-        findings.error(
-            path.key("schedule_expression_timezone"),
-            zone,
-            "this is not a time zone, expected a name such as UTC or Europe/Berlin",
-        );
-    }
-}
-
 /// Where the bottles come from, and which. `sync` reads these in the template, where CloudFormation fills
 /// nothing in.
 fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
@@ -226,6 +235,12 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
                 path.key("formulae").index(index),
                 formula,
                 "this is not a name of a formula, expected letters, digits and @+-_. with * and ? for any",
+            );
+        } else if formula.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            findings.warning(
+                path.key("formulae").index(index),
+                formula,
+                "this matches nothing, because Homebrew writes the names of formulae in lower case",
             );
         }
     }

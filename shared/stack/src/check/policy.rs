@@ -80,7 +80,7 @@ fn check_version(
 }
 
 fn check_policy(path: &Path, spec: &ImagePolicy, findings: &mut Findings) {
-    let before = findings.0.len();
+    let before = findings.all.len();
     if spec.tags.is_some() {
         for (field, is_said) in [
             ("semver", spec.semver.is_some()),
@@ -108,7 +108,7 @@ fn check_policy(path: &Path, spec: &ImagePolicy, findings: &mut Findings) {
             );
         }
     }
-    if findings.0.len() > before {
+    if findings.all.len() > before {
         return;
     }
     if let Err(invalid) = policy(spec).compile() {

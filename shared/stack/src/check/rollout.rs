@@ -1,6 +1,6 @@
 //! How deployments go: their order, tasks before and after them, when none begins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::DateTime;
 use longshore_events::ecs::{
@@ -10,7 +10,6 @@ use longshore_policy::settings::OneOffTask;
 
 use super::forms::{is_label, is_open};
 use super::image::{Origin, origin};
-use super::storage::meant;
 use super::{Checked, Findings};
 use crate::read::Path;
 use crate::render::settings;
@@ -67,14 +66,17 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
 fn check_after(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     let after = &service.spec.rollout.after;
     let own = repository(&service.spec.image);
+    let mut seen = BTreeSet::new();
+    let mut come_first = HashSet::new();
     for (index, name) in after.iter().enumerate() {
         let path = path.index(index);
-        if after[..index].contains(name) {
+        if !seen.insert(name) {
             findings.error(
                 &path,
                 name,
                 "this service is in the list twice; keep one of them",
             );
+            continue;
         }
         if name == service.name {
             findings.error(&path, name, "a service cannot come after itself");
@@ -86,7 +88,11 @@ fn check_after(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
                 name,
                 format!(
                     "the stack has no service `{name}`; {}",
-                    meant(name, service.stack.services.keys(), "add it")
+                    findings.advice(
+                        name,
+                        service.stack.services.keys().map(String::as_str),
+                        "add it"
+                    )
                 ),
             );
             continue;
@@ -117,8 +123,9 @@ fn check_after(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
                      service waits in vain; let both be the same"
                 ),
             );
-        } else if comes_after(service.stack, name, service.name) {
-            findings.error(
+        } else if comes_after(service.stack, name, service.name, &mut come_first) {
+            // One circle at a time: with the next name all of it would be walked again.
+            return findings.error(
                 &path,
                 name,
                 format!(
@@ -129,18 +136,25 @@ fn check_after(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     }
 }
 
-/// Whether the service `name` waits for `other`, or for one that does.
-fn comes_after(stack: &Stack, name: &str, other: &str) -> bool {
-    let mut seen = BTreeSet::new();
+/// Whether the service `name` waits for `other`, or for one that does. Those of `seen` do not; the services that
+/// `name` waits for become some of them.
+fn comes_after<'a>(
+    stack: &'a Stack,
+    name: &'a str,
+    other: &str,
+    seen: &mut HashSet<&'a str>,
+) -> bool {
     let mut open = vec![name];
     while let Some(name) = open.pop() {
-        let Some(service) = stack.services.get(name).filter(|_| seen.insert(name)) else {
-            continue;
-        };
-        if service.rollout.after.iter().any(|before| before == other) {
+        if name == other {
             return true;
         }
-        open.extend(service.rollout.after.iter().map(String::as_str));
+        if seen.insert(name)
+            && let Some(service) = stack.services.get(name)
+        {
+            let unseen = service.rollout.after.iter().map(String::as_str);
+            open.extend(unseen.filter(|name| !seen.contains(name)));
+        }
     }
     false
 }
@@ -267,18 +281,23 @@ fn check_task(path: &Path, task: &OneOffTask, findings: &mut Findings) {
 /// The windows as the engine reads them.
 fn check_windows(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     let path = path.key("freeze_windows");
-    // One after the other, so that all that is wrong is told, and then together.
     let settings = settings(service.spec);
-    let mut is_each_right = true;
-    for (index, window) in settings.freeze_windows.iter().enumerate() {
-        let mut alone = settings.clone();
-        alone.freeze_windows = vec![window.clone()];
-        if let Err(invalid) = alone.frozen_until(DateTime::UNIX_EPOCH) {
-            is_each_right = false;
-            findings.error_without_value(path.index(index).key(invalid.field), invalid.reason);
-        }
+    let invalid = settings.invalid_windows();
+    for invalid in &invalid {
+        findings.error_without_value(
+            path.index(invalid.index).key(invalid.field),
+            &invalid.reason,
+        );
     }
-    if is_each_right && let Err(invalid) = settings.frozen_until(DateTime::UNIX_EPOCH) {
+    // Services often have the same windows, and a pause takes time to find: told once.
+    let services = service.stack.services.iter();
+    let is_known = services
+        .take_while(|(name, _)| *name != service.name)
+        .any(|(_, other)| other.rollout.freeze_windows == service.spec.rollout.freeze_windows);
+    if invalid.is_empty()
+        && !is_known
+        && let Err(invalid) = settings.frozen_until(DateTime::UNIX_EPOCH)
+    {
         findings.error_without_value(path, invalid.reason);
     }
 }

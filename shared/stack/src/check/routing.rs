@@ -1,6 +1,6 @@
 //! The load balancer, and how requests come to services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::forms::{is_arn, is_ipv4_range, is_open};
 use super::network::{check_security_groups, check_subnets};
@@ -110,6 +110,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
              `security_group_ids`",
         );
     }
+    let mut seen = BTreeSet::new();
     for (index, certificate) in load_balancer.certificate_arns.iter().enumerate() {
         let path = path.key("certificate_arns").index(index);
         let is_certificate = is_arn(certificate, "acm", "certificate/")
@@ -122,7 +123,7 @@ fn check_load_balancer(path: &Path, load_balancer: &LoadBalancer, findings: &mut
                  arn:aws:acm:eu-west-1:111122223333:certificate/<id>",
             );
         }
-        if load_balancer.certificate_arns[..index].contains(certificate) {
+        if !seen.insert(certificate) {
             findings.error(
                 &path,
                 certificate,

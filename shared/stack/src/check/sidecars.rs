@@ -9,9 +9,6 @@ use crate::spec::{Container, ContainerCondition, LogRouter};
 /// ECS's limit for names of containers.
 const LONGEST_NAME: usize = 255;
 
-/// ECS's limit: the Amazon ECS Developer Guide, "Amazon ECS service quotas".
-const MOST_CONTAINERS: usize = 10;
-
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     check_names(service, findings);
     check_ports(service, findings);
@@ -50,13 +47,6 @@ fn no_such(service: &Checked<'_>, name: &str) -> String {
 
 fn check_names(service: &Checked<'_>, findings: &mut Findings) {
     let sidecars = &service.spec.sidecars;
-    if sidecars.len() >= MOST_CONTAINERS {
-        findings.error(
-            service.at("sidecars"),
-            sidecars.len(),
-            format!("a task has at most {MOST_CONTAINERS} containers, with the service's own"),
-        );
-    }
     let own = service.spec.container_name.as_deref();
     let own = own.unwrap_or(service.name);
     for name in sidecars.keys() {
@@ -258,6 +248,7 @@ fn check_log_options(service: &Checked<'_>, router: LogRouter, findings: &mut Fi
 
 fn check_dependencies(service: &Checked<'_>, findings: &mut Findings) {
     for (path, container_of) in service.containers() {
+        let mut circular: BTreeMap<&str, bool> = BTreeMap::new();
         for (index, dependency) in container_of.depends_on.iter().enumerate() {
             let path = path.key("depends_on").index(index);
             let name = &dependency.container_name;
@@ -266,7 +257,9 @@ fn check_dependencies(service: &Checked<'_>, findings: &mut Findings) {
                 continue;
             };
             let condition = dependency.condition;
-            let is_circular = reaches(service, name, container_of.name);
+            let is_circular = *circular
+                .entry(name)
+                .or_insert_with(|| reaches(service, name, container_of.name));
             if other.name == container_of.name || is_circular {
                 findings.error(
                     path.key("container_name"),

@@ -6,7 +6,7 @@ use super::forms::{is_arn, is_open};
 use super::network::check_subnets;
 use super::observation::expected;
 use super::{Checked, Findings};
-use crate::read::{Path, nearest};
+use crate::read::Path;
 use crate::spec::{
     AccessPoint, Container, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode,
 };
@@ -213,9 +213,9 @@ fn check_mount(
             name,
             format!(
                 "the stack has no file system `{name}`; {}",
-                meant(
+                findings.advice(
                     name,
-                    service.stack.file_systems.keys(),
+                    service.stack.file_systems.keys().map(String::as_str),
                     "add it to `file_systems`"
                 )
             ),
@@ -229,9 +229,9 @@ fn check_mount(
                 access_point,
                 format!(
                     "file system `{name}` has no access point `{access_point}`; {}",
-                    meant(
+                    findings.advice(
                         access_point,
-                        file_system.access_points.keys(),
+                        file_system.access_points.keys().map(String::as_str),
                         "add it to its `access_points`"
                     )
                 ),
@@ -247,24 +247,6 @@ fn check_mount(
                 container.user.unwrap_or_default()
             ),
         );
-    }
-}
-
-/// What to do about a name that is not among those that are known.
-pub(super) fn meant<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a String> + Clone,
-    otherwise: &str,
-) -> String {
-    match nearest(name, known.clone().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => {
-            let known: Vec<&str> = known.map(String::as_str).collect();
-            match known.as_slice() {
-                [] => otherwise.to_owned(),
-                _ => format!("expected one of `{}`", known.join("`, `")),
-            }
-        }
     }
 }
 

@@ -96,7 +96,7 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
         }
     }
     check_subnets(stack, surroundings, &mut findings);
-    findings.0
+    findings.all
 }
 
 /// Warns of what a template can only be right about when AWS was asked.
@@ -123,7 +123,7 @@ pub fn check_without_surroundings(stack: &Stack) -> Vec<Finding> {
             }
         }
     }
-    findings.0
+    findings.all
 }
 
 /// The containers of a service, with their paths.

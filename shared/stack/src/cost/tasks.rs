@@ -5,6 +5,7 @@ use longshore_policy::route::CpuArchitecture;
 use longshore_events::words::counted;
 
 use crate::instances::tasks_of;
+use crate::schedule::ScheduleExpression;
 use crate::spec::{BottleSync, CapacityProvider, Schedule, Service, Stack};
 
 use super::amounts::Quantity;
@@ -169,11 +170,12 @@ fn runs(resource: &str, service: &Service, runs: &Runs<'_>, bill: &mut Bill<'_>)
             |quantity| quantity,
         );
     };
-    let Some(frequency) = frequency(runs.expression) else {
+    let Ok(expression) = ScheduleExpression::parse(runs.expression) else {
         return bill.assume(format!(
             "{resource}: its schedule_expression cannot be read, so its runs are not in the estimate"
         ));
     };
+    let frequency = frequency(&expression);
     // Fargate charges a minute at least.
     let minutes = u128::from(minutes.max(1));
     let task_hours = shared_out(tasks, &service.capacity_provider_strategy, |tasks| {

@@ -16,8 +16,26 @@ pub(super) struct Mark {
 pub(super) struct Node {
     pub mark: Option<Mark>,
     pub content: Content,
-    /// How many nodes this is, itself included.
-    pub size: usize,
+    /// How much this is, itself included.
+    pub size: Size,
+}
+
+/// How much of a file something is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Scalars, lists and maps.
+    pub values: usize,
+    /// Bytes of scalars and keys.
+    pub bytes: usize,
+}
+
+impl Size {
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            values: self.values.saturating_add(other.values),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -55,15 +73,29 @@ pub(super) enum Meaning {
 
 impl Node {
     pub fn new(mark: Option<Mark>, content: Content) -> Self {
+        let itself = Size {
+            values: 1,
+            bytes: 0,
+        };
         let size = match &content {
-            Content::List(nodes) => nodes.iter().map(|node| node.size).sum(),
-            Content::Map(entries) => entries.values().map(|entry| entry.value.size).sum(),
-            _ => 0,
+            Content::Nothing => itself,
+            Content::Plain(text) | Content::Text(text) => Size {
+                bytes: text.len(),
+                ..itself
+            },
+            Content::List(nodes) => nodes.iter().fold(itself, |size, node| size.and(node.size)),
+            Content::Map(entries) => entries.iter().fold(itself, |size, (key, entry)| {
+                let key = Size {
+                    values: 0,
+                    bytes: key.len(),
+                };
+                size.and(key).and(entry.value.size)
+            }),
         };
         Self {
             mark,
             content,
-            size: size + 1,
+            size,
         }
     }
 

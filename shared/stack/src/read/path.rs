@@ -81,6 +81,16 @@ impl Path {
         };
         &self.0[..parts.min(self.0.len())]
     }
+
+    /// The field of a service that this is in.
+    pub fn field(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Step::Key(services), Step::Key(_), Step::Key(field), ..] if services == "services" => {
+                Some(field)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Path {

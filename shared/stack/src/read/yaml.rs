@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::fit::shown;
-use super::node::{Content, Entry, Mark, Node};
+use super::node::{Content, Entry, Mark, Node, Size};
 
 /// A stack file's largest size in bytes.
 const LARGEST_FILE: usize = 1024 * 1024;
@@ -14,8 +15,15 @@ const LARGEST_FILE: usize = 1024 * 1024;
 /// More levels than the stack file's own types have.
 const DEEPEST: usize = 32;
 
-/// More values than a file of the largest size needs. Aliases multiply values.
-const MOST_NODES: usize = 250_000;
+/// The most scalars, lists and maps: twice what 500 services of usual size have. An alias counts as what it stands for,
+/// and what has an anchor counts twice, since it is kept for its aliases.
+const MOST_VALUES: usize = 40_000;
+
+/// The most bytes of scalars and keys, counted in the same way: as many as a file of the largest size could hold itself.
+const MOST_BYTES: usize = LARGEST_FILE;
+
+/// The most bytes of a key. It is copied into the path of everything below it.
+const LONGEST_KEY: usize = 256;
 
 /// What keeps bytes from being read, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,15 +165,15 @@ enum Collection {
 enum Key {
     Text(String),
     Merge,
-    /// Something that is no text; told already.
+    /// Something that cannot be a key; told already.
     Faulty,
 }
 
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
-    nodes: usize,
+    anchors: HashMap<usize, Rc<Node>>,
+    size: Size,
     root: Option<Node>,
     faults: Vec<Fault>,
 }
@@ -197,24 +205,16 @@ impl Builder {
                     self.finished(node, anchor)?;
                 }
                 Event::Alias(anchor) => {
-                    let Some(node) = self.anchors.get(&anchor) else {
+                    let Some(node) = self.anchors.get(&anchor).cloned() else {
                         return Err(Fault::new(
                             Some(mark),
                             "this alias stands within what it is an alias of",
                         ));
                     };
-                    if self.nodes + node.size > MOST_NODES {
-                        return Err(Fault::new(
-                            Some(mark),
-                            format!(
-                                "aliases make more than {MOST_NODES} values of this file, expected fewer"
-                            ),
-                        ));
-                    }
-                    let mut node = node.clone();
+                    self.count(node.size, mark)?;
+                    let mut node = Node::clone(&node);
                     node.mark = Some(mark);
-                    self.nodes += node.size - 1;
-                    self.finished(node, 0)?;
+                    self.place(node);
                 }
                 Event::SequenceStart(_, anchor, tag) => {
                     self.refuse_tag(tag.as_deref(), mark);
@@ -322,21 +322,36 @@ impl Builder {
         self.finished(Node::new(Some(mark), content), anchor)
     }
 
-    /// Puts a node where it belongs: it is a key, a value, an item, or the whole document.
+    /// Counts what is read or copied, before it takes memory.
+    fn count(&mut self, size: Size, mark: Mark) -> Result<(), Fault> {
+        self.size = self.size.and(size);
+        match excess(self.size) {
+            Some(message) => Err(Fault::new(Some(mark), message)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in a node that was read: counted are itself, since what is in it was, and what its anchor keeps.
     fn finished(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
-        self.nodes += 1;
-        if self.nodes > MOST_NODES {
-            return Err(Fault::new(
-                node.mark,
-                format!("the file holds more than {MOST_NODES} values, expected fewer"),
-            ));
-        }
+        let mark = node.mark.unwrap_or(Mark { line: 1, column: 1 });
+        let itself = Size {
+            values: 1,
+            bytes: node.scalar().map_or(0, str::len),
+        };
+        self.count(itself, mark)?;
         if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
+            self.count(node.size, mark)?;
+            self.anchors.insert(anchor, Rc::new(node.clone()));
         }
+        self.place(node);
+        Ok(())
+    }
+
+    /// Puts a node where it belongs: it is a key, a value, an item, or the whole document.
+    fn place(&mut self, node: Node) {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
-            return Ok(());
+            return;
         };
         match &mut open.collection {
             Collection::List(nodes) => nodes.push(node),
@@ -370,8 +385,22 @@ impl Builder {
                 }
             },
         }
-        Ok(())
     }
+}
+
+/// What is wrong with a document of this size, if anything is.
+pub(super) fn excess(size: Size) -> Option<String> {
+    let (what, most) = if size.values > MOST_VALUES {
+        ("values", MOST_VALUES)
+    } else if size.bytes > MOST_BYTES {
+        ("bytes of keys and values", MOST_BYTES)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "with what its aliases stand for, the file has more than {most} {what}; divide it into several stacks, or use \
+         fewer aliases"
+    ))
 }
 
 fn twice(key: &str, mark: Mark, first: Option<Mark>) -> Fault {
@@ -390,6 +419,13 @@ fn key_of(node: &Node) -> (Key, Option<Fault>) {
     match &node.content {
         Content::Plain(text) if text == "<<" => (Key::Merge, None),
         Content::Plain(_) if node.is_null() => faulty_key(node),
+        Content::Plain(text) | Content::Text(text) if text.len() > LONGEST_KEY => {
+            let message = format!(
+                "the key has {} bytes, expected at most {LONGEST_KEY}",
+                text.len()
+            );
+            (Key::Faulty, Some(Fault::new(node.mark, message)))
+        }
         Content::Plain(text) | Content::Text(text) => (Key::Text(text.clone()), None),
         Content::Nothing | Content::List(_) | Content::Map(_) => faulty_key(node),
     }

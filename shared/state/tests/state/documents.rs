@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{LongshoreEvent, ReconcileShard};
+use longshore_state::document::LARGEST_DOCUMENT;
 use longshore_state::lease::LEASE;
 use longshore_state::outbox::{Outbox, Unpublished, flush};
 use longshore_state::store::Address;
@@ -370,6 +371,26 @@ async fn what_is_no_such_document_is_refused_with_its_key() {
     assert_eq!(error.class, ErrorClass::Transient);
     assert!(
         error.to_string().contains("missing field `count`")
+            && error.to_string().contains("counters/one.json"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_document_that_is_too_large_is_neither_read_nor_written() {
+    let store = Store::default();
+    let mut large = counter(1);
+    large.note = Some("x".repeat(LARGEST_DOCUMENT));
+    let error = save(&store, &CounterKey, &large, None).await.unwrap_err();
+    assert!(
+        error.to_string().contains("expected at most 4194304"),
+        "{error}"
+    );
+    assert_eq!(*store.writes.borrow(), 0);
+    store.put(&serde_json::to_value(&large).unwrap());
+    let error = load(&store, &CounterKey).await.unwrap_err();
+    assert!(
+        error.to_string().contains("expected at most 4194304")
             && error.to_string().contains("counters/one.json"),
         "{error}"
     );

@@ -1,12 +1,12 @@
 //! Messages of deployments and of release files.
 
 use longshore_events::longshore::{
-    DeploymentSucceeded, DeploymentSuperseded, FailedPhase, LongshoreEvent, SkipReason, Source,
-    WaitReason,
+    DeploymentProgressed, DeploymentSucceeded, DeploymentSuperseded, FailedPhase, ImageMissing,
+    ImageNeed, LongshoreEvent, RolloutProgress, SkipReason, Source, WaitReason,
 };
 
 use super::scene::{
-    DIGEST, after, deployment, failed, failed_in, message, never_started, refused, release,
+    DIGEST, after, deployment, failed, failed_in, image, message, never_started, refused, release,
     rolled_back, skipped, started, task_failure, texts, waiting,
 };
 
@@ -69,6 +69,35 @@ fn a_deployment_that_failed_for_good_with_no_task_that_died() {
 #[test]
 fn a_deployment_that_was_rolled_back() {
     insta::assert_json_snapshot!(message(&rolled_back()));
+}
+
+#[test]
+fn a_canary_that_bakes_and_a_stage_without_a_share() {
+    for shifted_percent in [Some(10), None] {
+        insta::assert_json_snapshot!(message(&LongshoreEvent::DeploymentProgressed(
+            DeploymentProgressed {
+                deployment: deployment(Source::Push),
+                progress: RolloutProgress {
+                    stage: "BAKE_TIME".to_owned(),
+                    shifted_percent,
+                },
+                at: after(600),
+            }
+        )));
+    }
+}
+
+#[test]
+fn an_image_that_is_not_in_its_repository_any_more() {
+    for needed_for in [ImageNeed::Running, ImageNeed::Rollback] {
+        insta::assert_json_snapshot!(message(&LongshoreEvent::ImageMissing(ImageMissing {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+            image: image(),
+            needed_for,
+            at: after(600),
+        })));
+    }
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use longshore_events::image::Digest;
+use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentRolledBack, DeploymentStabilized, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSuperseded, LongshoreEvent, TaskFailure,
+    DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStabilized,
+    DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded, ImageMissing, ImageNeed,
+    LongshoreEvent, RolloutProgress, TaskFailure,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
@@ -39,6 +40,7 @@ impl Record {
                 asked: BTreeMap::new(),
                 hold: None,
                 waiting: BTreeMap::new(),
+                missing: Vec::new(),
                 finished: Vec::new(),
                 outbox: Vec::new(),
             },
@@ -121,6 +123,20 @@ impl Record {
             previous_image: self.deployment.previous_image.clone(),
         };
         self.tell(LongshoreEvent::DeploymentStarted(started), worker);
+    }
+
+    /// ECS is doing this now; that is told where it is news.
+    pub(crate) fn progressed(&mut self, progress: RolloutProgress, worker: &Worker) {
+        if self.deployment.progress.as_ref() == Some(&progress) {
+            return;
+        }
+        self.last().progress = Some(progress.clone());
+        let progressed = DeploymentProgressed {
+            deployment: self.deployment.summary(),
+            progress,
+            at: worker.now,
+        };
+        self.tell(LongshoreEvent::DeploymentProgressed(progressed), worker);
     }
 
     /// The service is stable on the deployment: it has succeeded, unless tasks come afterwards.
@@ -266,6 +282,25 @@ impl Record {
     /// These count as what the image policies named last, by container.
     pub(crate) fn follows(&mut self, followed: &BTreeMap<String, RegistryImage>) {
         self.0.followed.extend(followed.clone());
+    }
+
+    /// Of the images that the service needs, these are missing; each is told once.
+    pub(crate) fn misses(&mut self, missing: Vec<(Image, ImageNeed)>, worker: &Worker) {
+        let before = std::mem::take(&mut self.0.missing);
+        for (image, needed_for) in missing {
+            let digest = image.digest.clone();
+            if !before.contains(&digest) {
+                let missing = ImageMissing {
+                    stack: self.deployment.stack.clone(),
+                    service: self.deployment.service.clone(),
+                    image,
+                    needed_for,
+                    at: worker.now,
+                };
+                self.tell(LongshoreEvent::ImageMissing(missing), worker);
+            }
+            self.0.missing.push(digest);
+        }
     }
 
     /// These events were published, and these deployments are in the history.

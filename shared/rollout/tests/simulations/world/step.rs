@@ -82,6 +82,8 @@ pub struct Simulation {
     pub steps: Vec<(i64, Step)>,
     /// Whether what is under way at the end is lost; else it arrives.
     pub is_mail_lost: bool,
+    /// Whether ECS keeps accounts of its service deployments.
+    pub keeps_accounts: bool,
 }
 
 impl World {
@@ -348,14 +350,16 @@ pub fn simulation(is_calm: bool) -> impl Strategy<Value = Simulation> {
         digits(),
         prop::collection::vec((seconds, step(is_calm)), 1..50),
         any::<bool>(),
+        prop::bool::weighted(0.8),
     )
         .prop_map(
-            |(subscribers, broken, unmigratable, steps, is_mail_lost)| Simulation {
+            |(subscribers, broken, unmigratable, steps, is_mail_lost, keeps_accounts)| Simulation {
                 subscribers,
                 broken,
                 unmigratable,
                 steps,
                 is_mail_lost,
+                keeps_accounts,
             },
         )
 }

@@ -2,9 +2,10 @@
 
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, FailedPhase,
-    LongshoreEvent, ReleaseRefused, SkipReason, Source, TaskFailure, WaitReason,
+    ContainerFailure, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
+    DeploymentSkipped, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
+    DeploymentSuperseded, DeploymentWaiting, FailedPhase, ImageMissing, ImageNeed, LongshoreEvent,
+    ReleaseRefused, RolloutProgress, SkipReason, Source, TaskFailure, WaitReason,
 };
 use proptest::prelude::*;
 
@@ -220,6 +221,31 @@ pub fn any_deployment_event() -> BoxedStrategy<LongshoreEvent> {
                     })
                 }
             ),
+        (any_deployment(), any_time(), hostile(), any::<Option<u8>>()).prop_map(
+            |(deployment, at, stage, shifted_percent)| {
+                LongshoreEvent::DeploymentProgressed(DeploymentProgressed {
+                    deployment,
+                    progress: RolloutProgress {
+                        stage,
+                        shifted_percent,
+                    },
+                    at,
+                })
+            }
+        ),
+        (any_deployment(), any_time(), any::<bool>()).prop_map(|(deployment, at, runs)| {
+            LongshoreEvent::ImageMissing(ImageMissing {
+                stack: deployment.stack,
+                service: deployment.service,
+                image: deployment.image,
+                needed_for: if runs {
+                    ImageNeed::Running
+                } else {
+                    ImageNeed::Rollback
+                },
+                at,
+            })
+        }),
         (any_deployment(), any_time(), hostile()).prop_map(
             |(deployment, finished_at, superseded_by)| {
                 LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {
