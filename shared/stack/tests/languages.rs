@@ -60,10 +60,11 @@ fn refused(stack: &Value) -> Vec<Problem> {
 
 /// The resources of a type in the stack's template.
 fn resources(rendered: &Rendered, of_type: &str) -> Vec<Value> {
-    let template: Value = serde_json::from_str(&rendered.body).unwrap();
-    let resources = template["Resources"].as_object().unwrap();
+    let template: Value = serde_json::from_str(&rendered.body).unwrap_or_default();
+    let resources = template["Resources"].as_object();
     resources
-        .values()
+        .into_iter()
+        .flat_map(|resources| resources.values())
         .filter(|resource| resource["Type"] == of_type)
         .map(|resource| resource["Properties"].clone())
         .collect()
