@@ -55,6 +55,19 @@ module "event_bus" {
   source = "../event-bus"
 
   name = var.event_bus_name
+
+  # By their names: the functions need the bus before they are there.
+  publisher_arns = concat(
+    [
+      for function in ["provision", "deploy", "watch", "sync"] :
+      "arn:${local.partition}:iam::${local.account_id}:role/${var.prefix}-${function}"
+    ],
+    var.operator_arns,
+  )
+
+  # The tasks of a mirror.
+  limited_publisher_arn = local.template_role_pattern
+  limited_detail_types  = ["Sync Shard Completed"]
 }
 
 module "state_bucket" {
@@ -64,4 +77,6 @@ module "state_bucket" {
   noncurrent_version_days = var.noncurrent_version_days
   force_destroy           = var.force_destroy
   require_tls             = var.require_tls
+  # Should a role of a template ever lose its boundary.
+  refused_arns = [local.template_role_pattern]
 }

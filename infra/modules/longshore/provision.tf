@@ -157,6 +157,7 @@ module "stack_written" {
 
   name        = "${var.prefix}-stack-written"
   description = "A stack file was written to the state bucket"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.s3"]
     detail-type = ["Object Created"]
@@ -178,6 +179,7 @@ module "stack_imported" {
 
   name        = "${var.prefix}-stack-imported"
   description = "CloudFormation took up what an earlier stack left"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.cloudformation"]
     detail-type = ["CloudFormation Stack Status Change"]
@@ -194,6 +196,7 @@ module "stack_at_rest_for_provision" {
 
   name           = "${var.prefix}-stack-at-rest-provision"
   description    = "A stack is at rest: its routes and the file that waited for it"
+  account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern  = local.stack_at_rest_pattern
 

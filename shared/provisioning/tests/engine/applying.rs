@@ -1,4 +1,5 @@
-use longshore_events::longshore::ChangeCounts;
+use longshore_events::incoming::StackFile;
+use longshore_events::longshore::{ChangeCounts, LongshoreEvent};
 use longshore_provisioning::apply::ApplyOutcome;
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::file::{FileOutcome, apply_file};
@@ -6,6 +7,8 @@ use longshore_provisioning::routes::write_routes;
 use longshore_provisioning::settled::stack_settled;
 use longshore_rollout::documents::RouteStore;
 use longshore_rollout::stack_record::OperationState;
+use longshore_state::store::Address;
+use longshore_state::{DocumentStore, WriteCondition};
 use longshore_testkit::worker;
 
 use crate::scene::{
@@ -199,6 +202,75 @@ async fn an_older_event_of_a_file_does_nothing_when_a_newer_version_is_there() {
     assert!(matches!(outcome, Ok(FileOutcome::Ignored { .. })));
     let outcome = apply_file(&cloud, &settings(), &newer, &worker("b", 0)).await;
     assert!(matches!(outcome, Ok(FileOutcome::Taken(_))));
+}
+
+#[tokio::test]
+async fn a_second_file_of_a_stack_is_refused_with_both_keys() {
+    let cloud = account();
+    let event = written(&cloud, &stack_file(256));
+    let other = StackFile {
+        key: "stacks/shop.json".to_owned(),
+        ..event.clone()
+    };
+    let said = "stack shop is built from stacks/shop.yaml, so that this file is not read; delete one of the two";
+
+    let outcome = apply_file(&cloud, &settings(), &other, &worker("a", 0)).await;
+    let FileOutcome::Refused { key, problems } = outcome.unwrap() else {
+        panic!("it is not refused");
+    };
+    assert_eq!(
+        (key.as_str(), problems[0].message.as_str()),
+        ("stacks/shop.json", said)
+    );
+
+    // Whichever of the two was written last.
+    let address = Address::of_state("stacks/shop.json");
+    cloud
+        .write_document(&address, b"{}".to_vec(), WriteCondition::None)
+        .await
+        .unwrap();
+    let outcome = apply_file(&cloud, &settings(), &event, &worker("b", 0)).await;
+    assert!(matches!(outcome, Ok(FileOutcome::Taken(_))), "{outcome:?}");
+    let told: Vec<(String, String)> = cloud
+        .published()
+        .into_iter()
+        .filter_map(|event| match event {
+            LongshoreEvent::StackFileRefused(refused) => {
+                Some((refused.key, refused.problems[0].message.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let once = ("stacks/shop.json".to_owned(), said.to_owned());
+    assert_eq!(told, [once.clone(), once]);
+}
+
+#[tokio::test]
+async fn a_key_that_names_no_stack_is_refused_and_a_folder_is_not() {
+    let cloud = account();
+    let event = written(&cloud, &stack_file(256));
+    for key in [
+        "stacks/shop.yaml.bak",
+        "stacks/team/shop.yaml",
+        "stacks/shop",
+    ] {
+        let event = StackFile {
+            key: key.to_owned(),
+            ..event.clone()
+        };
+        let outcome = apply_file(&cloud, &settings(), &event, &worker("a", 0)).await;
+        assert!(
+            matches!(&outcome, Ok(FileOutcome::Refused { key: refused, .. }) if refused == key),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(cloud.published().len(), 3);
+    let folder = StackFile {
+        key: "stacks/team/".to_owned(),
+        ..event
+    };
+    let outcome = apply_file(&cloud, &settings(), &folder, &worker("a", 0)).await;
+    assert!(matches!(outcome, Ok(FileOutcome::Ignored { .. })));
 }
 
 #[tokio::test]

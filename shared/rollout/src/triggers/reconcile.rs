@@ -123,27 +123,36 @@ struct Survey {
     /// Services that were deployed to, and those that follow a repository.
     service_ids: BTreeSet<ServiceId>,
     routes: Vec<Route>,
-    /// Routes that could not be read.
+    /// Objects that could not be read.
     failures: Vec<String>,
+    /// Whether every route could be read.
+    has_all_routes: bool,
 }
 
 async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
     let (service_ids, repositories) = try_join(cloud.service_ids(), cloud.repositories()).await?;
     let mut survey = Survey {
-        service_ids: service_ids
-            .into_iter()
-            .map(|(_, service_id)| service_id)
-            .collect(),
+        service_ids: BTreeSet::new(),
         routes: Vec::new(),
         failures: Vec::new(),
+        has_all_routes: true,
     };
+    for (_, service_id) in service_ids {
+        match service_id {
+            Ok(service_id) => drop(survey.service_ids.insert(service_id)),
+            Err(error) => survey.failures.push(error.to_string()),
+        }
+    }
     let mut routes = stream::iter(&repositories)
         .map(|repository| cloud.route(repository))
         .buffered(READS_AT_ONCE);
     while let Some(route) = routes.next().await {
         match route {
             Ok(route) => survey.routes.extend(route),
-            Err(error) => survey.failures.push(error.to_string()),
+            Err(error) => {
+                survey.has_all_routes = false;
+                survey.failures.push(error.to_string());
+            }
         }
     }
     let subscribers = survey.routes.iter().flat_map(|route| &route.subscribers);
@@ -154,7 +163,7 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
 }
 
 async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Reconciled {
-    let is_whole = survey.failures.is_empty();
+    let has_all_routes = survey.has_all_routes;
     let mut answer = Reconciled {
         services: survey.service_ids.len(),
         failures: survey.failures,
@@ -170,7 +179,7 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
     look_for_images(cloud, &survey.routes, &records, worker, &mut answer).await;
     // A route that could not be read may name any service.
-    if is_whole {
+    if has_all_routes {
         let unrouted = unrouted(&survey.routes, &records);
         give_up_all(cloud, unrouted, worker, &mut answer).await;
     }

@@ -31,17 +31,35 @@ impl Properties for Role {
     const TYPE: &'static str = "AWS::IAM::Role";
 }
 
+/// The tag that says what a role is for, where it is not a task's. The permissions boundary gives only such a role
+/// what it takes to start tasks, join a cluster or shift traffic, and a stack file cannot set it.
+const PURPOSE: &str = "longshore:purpose";
+
 impl Role {
     /// A role that may do nothing and that these AWS services take on for this account.
     pub(super) fn new(named_stack: &NamedStack, services: &[&str]) -> Self {
+        let tags = match purpose(services) {
+            Some(purpose) => Some(named_stack.tags_and([(PURPOSE, purpose.to_owned())])),
+            None => named_stack.tags(),
+        };
         Self {
             path: PATH,
             permissions_boundary: named_stack.context.permissions_boundary_arn.clone(),
             assume_role_policy_document: Document::of([trust(services)]),
             managed_policy_arns: None,
             policies: None,
-            tags: named_stack.tags(),
+            tags,
         }
+    }
+}
+
+/// What a role that these AWS services take on is for; none for the roles of tasks and of flow logs.
+fn purpose(services: &[&str]) -> Option<&'static str> {
+    match services {
+        ["scheduler.amazonaws.com"] => Some("schedule"),
+        ["ec2.amazonaws.com"] => Some("instance"),
+        ["ecs.amazonaws.com"] => Some("traffic"),
+        _ => None,
     }
 }
 
