@@ -443,7 +443,7 @@ fn answered(url: &Url, response: &Response, is_elsewhere: bool) -> SourceError {
 
 fn failed(url: &Url, error: &reqwest::Error) -> SourceError {
     let message = format!("{}: {}", shown(url), words(error));
-    let is_refused = causes(error).any(|cause| cause.is::<PrivateAddress>());
+    let is_refused = causes(error).any(|cause| cause.is::<NoAddress>());
     if is_refused || error.is_builder() {
         SourceError::never(message)
     } else {
