@@ -4,7 +4,7 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::ReleaseStore;
 use longshore_state::document::LARGEST_DOCUMENT;
 use longshore_state::store::Address;
-use longshore_state::{CallError, DocumentStore, Version, WriteCondition};
+use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
 
 use crate::AwsCloud;
 use crate::error::failed;
@@ -21,6 +21,7 @@ impl DocumentStore for AwsCloud {
         let bucket = self.bucket_of(address);
         self.read_object(bucket, &address.key, LARGEST_DOCUMENT, "document")
             .await
+            .map_err(unreadable_document)
     }
 
     async fn write_document(
@@ -59,5 +60,16 @@ impl ReleaseStore for AwsCloud {
 impl AwsCloud {
     fn bucket_of<'a>(&'a self, address: &'a Address) -> &'a str {
         address.bucket.as_ref().unwrap_or(&self.state_bucket_name)
+    }
+}
+
+/// A read of a document is never a wrong request: where it is refused, the object is too large, or S3 cannot decrypt it.
+fn unreadable_document(error: CallError) -> CallError {
+    match error.class {
+        ErrorClass::Refused => CallError {
+            class: ErrorClass::Unreadable,
+            ..error
+        },
+        _ => error,
     }
 }

@@ -9,6 +9,7 @@
 //! | `services/<cluster>/<ECS service>.json` | the [`ServiceId`] of an ECS service |
 
 use std::future::Future;
+use std::pin::pin;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
@@ -16,7 +17,8 @@ use longshore_policy::route::{Route, ServiceId};
 use longshore_state::document::{names, overwrite};
 use longshore_state::store::Address;
 use longshore_state::{
-    CallError, Document, DocumentStore, Key, Version, decide_again, load, save, unless_lost,
+    CallError, Document, DocumentStore, ErrorClass, Key, Version, decide_again, load, save,
+    unless_lost,
 };
 
 use crate::record::{Deployment, Record};
@@ -227,23 +229,74 @@ impl<T: DocumentStore> RecordStore for T {}
 
 /// Where deployments that ended are kept, for ever.
 pub trait HistoryStore: DocumentStore + Sized {
-    /// Keeps a deployment that ended; nothing happens when it is kept already.
-    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<(), CallError>> {
+    /// Keeps a deployment that ended, and gives the number that it has in the history: its own, or one after the
+    /// history's last where another deployment has its own. Nothing happens when it is kept already.
+    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<u32, CallError>> {
         async move {
-            let service_id = deployment.service_id();
-            let key = HistoryKey {
-                service_id: &service_id,
-                number: deployment.number,
-            };
-            decide_again(&key, async || {
-                let saved = unless_lost(save(self, &key, deployment, None).await)?;
-                // Another write may be under way that fails yet.
-                if saved.is_none() && self.read_document(&key.address()).await?.is_none() {
-                    return Err(CallError::lost_race(&key));
+            let service_id = &deployment.service_id();
+            let mut number = deployment.number;
+            decide_again(&HistoryKey { service_id, number }, async || {
+                let key = HistoryKey { service_id, number };
+                let numbered = deployment.clone().numbered(number);
+                if unless_lost(save(self, &key, &numbered, None).await)?.is_some() {
+                    return Ok(number);
                 }
-                Ok(())
+                match self.archived_id(service_id, number).await? {
+                    // Another write may be under way that fails yet.
+                    None => {}
+                    Some(id) if id.as_ref() == Some(&deployment.id) => return Ok(number),
+                    Some(_) => number = self.number_after(deployment).await?,
+                }
+                Err(CallError::lost_race(&key))
             })
             .await
+        }
+    }
+
+    /// The number after `deployment`'s own that it has in the history already, or is to have.
+    fn number_after(
+        &self,
+        deployment: &Deployment,
+    ) -> impl Future<Output = Result<u32, CallError>> {
+        async move {
+            let service_id = &deployment.service_id();
+            let mut numbers = self.archived(service_id).await?;
+            numbers.retain(|number| *number > deployment.number);
+            let last = numbers.last().copied().unwrap_or(deployment.number);
+            let kept = stream::iter(numbers)
+                .map(|number| async move { (number, self.archived_id(service_id, number).await) })
+                .buffered(READS_AT_ONCE);
+            let mut kept = pin!(kept);
+            while let Some((number, id)) = kept.next().await {
+                if id?.flatten().as_ref() == Some(&deployment.id) {
+                    return Ok(number);
+                }
+            }
+            Ok(last.saturating_add(1))
+        }
+    }
+
+    /// The id of the deployment that is kept under a number; `None` when there is none, and no id when what is there
+    /// cannot be read.
+    fn archived_id(
+        &self,
+        service_id: &ServiceId,
+        number: u32,
+    ) -> impl Future<Output = Result<Option<Option<String>>, CallError>> {
+        async move {
+            match self.archived_deployment(service_id, number).await {
+                Ok(kept) => Ok(kept.map(|kept| Some(kept.id.clone()))),
+                Err(error) if error.class == ErrorClass::Unreadable => Ok(Some(None)),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    /// The number of a service's next deployment when nothing but the history says how many there were.
+    fn next_number(&self, service_id: &ServiceId) -> impl Future<Output = Result<u32, CallError>> {
+        async move {
+            let archived = self.archived(service_id).await?;
+            Ok(archived.last().map_or(1, |last| last.saturating_add(1)))
         }
     }
 

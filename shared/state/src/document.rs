@@ -58,7 +58,7 @@ pub trait Key {
 /// Reads a document, with the version to give back; `None` when there is none.
 ///
 /// # Errors
-/// [`ErrorClass::Transient`] for what is not such a document; those of the store.
+/// [`ErrorClass::Unreadable`] for what is not such a document; those of the store.
 pub async fn load<S: DocumentStore, K: Key>(
     store: &S,
     key: &K,
@@ -67,8 +67,10 @@ pub async fn load<S: DocumentStore, K: Key>(
     let Some((body, mut version)) = store.read_document(&address).await? else {
         return Ok(None);
     };
-    let (document, unknown) = format::parse::<K::Document>(body)
-        .map_err(|problem| failure("read", key, &address, &problem))?;
+    let (document, unknown) = format::parse::<K::Document>(body).map_err(|problem| CallError {
+        class: ErrorClass::Unreadable,
+        ..failure("read", key, &address, &problem)
+    })?;
     version.unknown = unknown;
     Ok(Some((document, version)))
 }

@@ -58,9 +58,19 @@ impl Objects {
 
     /// Puts a document there, whatever is there.
     pub fn put<K: Key>(&mut self, key: &K, document: &K::Document) {
-        let body = to_bytes(document).unwrap_or_default();
+        self.put_bytes(&key.address().key, to_bytes(document).unwrap_or_default());
+    }
+
+    /// Puts an object there, whatever is there.
+    pub fn put_bytes(&mut self, key: &str, body: impl Into<Vec<u8>>) {
         self.writes += 1;
-        self.objects.insert(key.address().key, (body, self.writes));
+        self.objects
+            .insert(key.to_owned(), (body.into(), self.writes));
+    }
+
+    /// Removes an object, as somebody does who should not.
+    pub fn remove(&mut self, key: &str) {
+        self.objects.remove(key);
     }
 }
 
