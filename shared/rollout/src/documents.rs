@@ -6,6 +6,7 @@
 //! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
 //! | `routes/<repository>.json` | a [`Route`] |
+//! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended: a [`ScheduleRecord`] |
 //! | `services/<cluster>/<ECS service>.json` | the [`ServiceId`] of an ECS service |
 
 use std::future::Future;
@@ -22,8 +23,10 @@ use longshore_state::{
 };
 
 use crate::record::{Deployment, Record};
+use crate::schedule_record::{SCHEDULE_RECORDS, ScheduleRecord};
 use crate::stack_record::{STACK_RECORDS, StackRecord};
 
+pub use crate::schedule_record::ScheduleKey;
 pub use crate::stack_record::StackKey;
 
 /// How many documents are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
@@ -354,3 +357,45 @@ pub trait StackRecordStore: DocumentStore + Sized {
 }
 
 impl<T: DocumentStore> StackRecordStore for T {}
+
+/// Where it is kept how the tasks of schedules ended.
+pub trait ScheduleRecordStore: DocumentStore + Sized {
+    /// The record of a service's schedule, with the version to give back; `None` when no task of it has failed yet.
+    fn load_schedule(
+        &self,
+        service_id: &ServiceId,
+        schedule: &str,
+    ) -> impl Future<Output = Result<Option<(ScheduleRecord, Version)>, CallError>> {
+        async move {
+            let key = ScheduleKey {
+                service_id,
+                schedule,
+            };
+            load(self, &key).await
+        }
+    }
+
+    /// The records of the schedules of a service that have one, by their names.
+    fn schedules(
+        &self,
+        service_id: &ServiceId,
+    ) -> impl Future<Output = Result<Vec<ScheduleRecord>, CallError>> {
+        async move {
+            let ServiceId { stack, service } = service_id;
+            let prefix = format!("{SCHEDULE_RECORDS}{stack}/{service}/");
+            let names = names(self, &prefix, ".json").await?;
+            let records: Vec<_> = stream::iter(&names)
+                .map(|name| self.load_schedule(service_id, name))
+                .buffered(READS_AT_ONCE)
+                .try_collect()
+                .await?;
+            Ok(records
+                .into_iter()
+                .flatten()
+                .map(|(record, _)| record)
+                .collect())
+        }
+    }
+}
+
+impl<T: DocumentStore> ScheduleRecordStore for T {}

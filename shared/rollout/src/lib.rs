@@ -18,6 +18,7 @@ pub mod engine;
 pub mod history;
 pub mod ports;
 pub mod record;
+pub mod schedule_record;
 pub mod stack_record;
 pub mod status;
 pub mod task_definition;

@@ -195,6 +195,7 @@ run "watch_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
         ]
       },
       {
@@ -204,6 +205,7 @@ run "watch_may_do_exactly_this" {
         Resource = [
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
         ]
       },
       {

@@ -25,6 +25,8 @@ mod rollback;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod scheduled;
+#[cfg(test)]
 mod sidecars;
 #[cfg(test)]
 mod stacks;
