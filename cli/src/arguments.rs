@@ -167,6 +167,8 @@ pub enum AwsCommand {
     Logs(LogsArguments),
     /// Deploy from now on to a service that another tool has made
     Adopt(AdoptArguments),
+    /// Say which documents of the state cannot be read, and restore them
+    Doctor(DoctorArguments),
 }
 
 /// `longshore deploy`.
@@ -293,6 +295,17 @@ pub struct AdoptArguments {
     /// Which images it follows.
     #[command(flatten)]
     pub policy: PolicyArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Write the last good version of each document back that cannot be read
+    #[arg(long)]
+    pub repair: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

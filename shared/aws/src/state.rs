@@ -3,12 +3,13 @@
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::ReleaseStore;
 use longshore_state::document::LARGEST_DOCUMENT;
-use longshore_state::store::Address;
+use longshore_state::store::{Address, DocumentVersions, StoredVersion};
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
 
 use crate::AwsCloud;
 use crate::error::failed;
 use crate::objects::collect_at_most;
+use crate::services::timestamp;
 
 /// A release file holds a name and a note; more than this is something else.
 const LARGEST_RELEASE: usize = 64 * 1024;
@@ -38,6 +39,51 @@ impl DocumentStore for AwsCloud {
     async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
         let listed = self.list_objects(&self.state_bucket_name, prefix).await?;
         Ok(listed.into_iter().map(|object| object.key).collect())
+    }
+}
+
+/// One page of versions: what is older than the last thousand is not worth another call.
+impl DocumentVersions for AwsCloud {
+    async fn list_versions(&self, key: &str) -> Result<Vec<StoredVersion>, CallError> {
+        let bucket = &self.state_bucket_name;
+        let answer = self
+            .s3()
+            .list_object_versions()
+            .bucket(bucket)
+            .prefix(key)
+            .send()
+            .await
+            .map_err(failed(format!("list versions of s3://{bucket}/{key}")))?;
+        // The newest of a key comes first: the Amazon S3 API Reference, ListObjectVersions.
+        let versions = answer.versions().iter();
+        Ok(versions
+            .filter(|version| version.key() == Some(key))
+            .filter_map(|version| {
+                Some(StoredVersion {
+                    version_id: version.version_id()?.to_owned(),
+                    written_at: timestamp(version.last_modified()?)?,
+                    version: Version::new(version.e_tag()?),
+                    is_current: version.is_latest().unwrap_or_default(),
+                })
+            })
+            .collect())
+    }
+
+    async fn read_version(&self, key: &str, version_id: &str) -> Result<Vec<u8>, CallError> {
+        let bucket = &self.state_bucket_name;
+        let operation = format!("read version {version_id} of s3://{bucket}/{key}");
+        let answer = self
+            .s3()
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .version_id(version_id)
+            .send()
+            .await
+            .map_err(failed(&operation))?;
+        collect_at_most(answer, LARGEST_DOCUMENT, "document", &operation)
+            .await
+            .map_err(unreadable_document)
     }
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `deployments/<stack>/<service>/current.json` | a service's [`Record`] |
 //! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
+//! | `doctor/told.json` | which documents were told to be unreadable: see [`crate::doctor`] |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
 //! | `routes/<repository>.json` | a [`Route`] |
 //! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended: a [`ScheduleRecord`] |

@@ -13,6 +13,7 @@
 
 pub mod course;
 pub mod decide;
+pub mod doctor;
 pub mod documents;
 pub mod engine;
 pub mod history;

@@ -23,11 +23,11 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
     const EDITED_BY_HAND: bool = false;
 
     /// Checks a document that people may have changed, so that a misspelt member does not pass for one of a newer
-    /// version of Longshore.
+    /// version of Longshore. What harms only a part of it may be marked in the document instead of being an error.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    fn check_by_hand(_document: &Value) -> Result<(), String> {
+    fn check_by_hand(_document: &mut Value) -> Result<(), String> {
         Ok(())
     }
 }

@@ -90,6 +90,7 @@ impl FakeCloud {
         let route = Route {
             repository: repository.to_owned(),
             subscribers,
+            unreadable: Vec::new(),
         };
         let mut account = self.inner.borrow_mut();
         account.objects.put(&RouteKey(repository), &route);

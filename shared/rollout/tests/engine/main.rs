@@ -9,6 +9,8 @@ mod course;
 #[cfg(test)]
 mod deploying;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod expired;
 #[cfg(test)]
 mod failures;
