@@ -163,10 +163,12 @@ pub enum AwsCommand {
     Status(StatusArguments),
     /// Show the deployments of a service that ended, newest first
     History(HistoryArguments),
-    /// Show what the tasks wrote that failed in a deployment
+    /// Show what the tasks wrote that failed in a deployment, or of a schedule
     Logs(LogsArguments),
     /// Deploy from now on to a service that another tool has made
     Adopt(AdoptArguments),
+    /// Say which documents of the state cannot be read, and restore them
+    Doctor(DoctorArguments),
 }
 
 /// `longshore deploy`.
@@ -262,6 +264,9 @@ pub struct LogsArguments {
     /// The deployment's number, as `history` shows it; without it, the newest of which tasks failed
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub deployment: Option<u32>,
+    /// A schedule of the service, by its name in the stack file: the last of its tasks that failed
+    #[arg(long, conflicts_with = "deployment")]
+    pub schedule: Option<String>,
     /// How many lines of each container, the last ones
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub lines: u32,
@@ -290,6 +295,17 @@ pub struct AdoptArguments {
     /// Which images it follows.
     #[command(flatten)]
     pub policy: PolicyArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Write the last good version of each document back that cannot be read
+    #[arg(long)]
+    pub repair: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

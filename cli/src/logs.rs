@@ -2,12 +2,12 @@
 
 use anyhow::bail;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{image_name, short_name};
-use longshore_rollout::history::{ContainerLog, DeploymentLogs, logs};
+use longshore_report::words::{counted, image_name, short_name};
+use longshore_rollout::history::{ContainerLog, DeploymentLogs, ScheduleLogs, logs, schedule_logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 
 use crate::arguments::{LogsArguments, Output};
-use crate::status::state_of;
+use crate::status::{state_of, why};
 
 /// Shows what the tasks wrote that failed in a deployment.
 pub async fn run<C: Cloud + TaskLogs>(
@@ -17,6 +17,7 @@ pub async fn run<C: Cloud + TaskLogs>(
     let LogsArguments {
         service,
         deployment,
+        schedule,
         lines,
         output,
     } = arguments;
@@ -25,6 +26,14 @@ pub async fn run<C: Cloud + TaskLogs>(
         stack: service.stack.clone(),
         service: service.service.clone(),
     };
+    if let Some(schedule) = schedule {
+        let found = schedule_logs(cloud, &service_id, schedule, *lines).await?;
+        return Ok(match (found, output) {
+            (found, Output::Json) => serde_json::to_string_pretty(&found)?,
+            (None, Output::Text) => format!("no task of schedule {schedule} of {name} failed"),
+            (Some(found), Output::Text) => text_of_schedule(&found),
+        });
+    }
     let found = logs(cloud, &service_id, *deployment, *lines).await?;
     match (found, deployment, output) {
         (None, Some(number), _) => bail!(
@@ -54,6 +63,37 @@ fn text(found: &DeploymentLogs) -> String {
              with awslogs-group and awslogs-stream-prefix",
         );
     }
+    text + &lines_of(logs)
+}
+
+fn text_of_schedule(found: &ScheduleLogs) -> String {
+    let ScheduleLogs { record, logs } = found;
+    let failed = match record.in_a_row {
+        0 => "its last task succeeded; the last one that failed:".to_owned(),
+        in_a_row => format!(
+            "{} failed since one succeeded; the last:",
+            counted(in_a_row, "task")
+        ),
+    };
+    let mut text = format!(
+        "schedule {} of {}/{}: {failed} {}",
+        record.schedule,
+        record.stack,
+        record.service,
+        why(&record.failure)
+    );
+    if logs.is_empty() {
+        text.push_str(
+            "\nit left no log that can be found: its containers need the log driver awslogs with awslogs-group and \
+             awslogs-stream-prefix",
+        );
+    }
+    text + &lines_of(logs)
+}
+
+/// What each container wrote.
+fn lines_of(logs: &[ContainerLog]) -> String {
+    let mut text = String::new();
     for ContainerLog { stream, lines } in logs {
         let task = short_name(&stream.task);
         text.push_str(&format!(

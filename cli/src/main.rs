@@ -7,6 +7,7 @@ mod answer;
 mod arguments;
 mod cost;
 mod deploy;
+mod doctor;
 mod follow;
 mod history;
 mod hold;
@@ -126,6 +127,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
+        AwsCommand::Doctor(arguments) => return doctor::run(&cloud, &arguments).await,
     }?;
     Ok(text.into())
 }

@@ -3,6 +3,7 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use longshore_events::longshore::TaskFailure;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
 use longshore_rollout::ports::Cloud;
@@ -96,7 +97,7 @@ fn tasks(status: &ServiceStatus) -> String {
     format!("{count} of {}", short_name(what))
 }
 
-/// What comes next, and what keeps it back.
+/// What comes next, what keeps it back, and what of the service fails by the clock.
 fn next(status: &ServiceStatus) -> String {
     let hold = status.hold.as_ref().map(|hold| {
         let until = hold.until.map(|until| format!(" until {}", minute(until)));
@@ -122,7 +123,18 @@ fn next(status: &ServiceStatus) -> String {
             ),
         }
     });
-    let next: Vec<String> = hold.into_iter().chain(waiting).collect();
+    let failed = status.failed_schedules.iter().map(|failed| {
+        format!(
+            "schedule {} failed{}: {}",
+            failed.schedule,
+            match failed.in_a_row {
+                1 => String::new(),
+                in_a_row => format!(" {in_a_row} times in a row"),
+            },
+            why(&failed.failure)
+        )
+    });
+    let next: Vec<String> = hold.into_iter().chain(waiting).chain(failed).collect();
     if next.is_empty() {
         "-".to_owned()
     } else {
@@ -144,6 +156,24 @@ pub fn state_of(deployment: &Deployment) -> String {
     }
 }
 
+/// Why a task failed, in ECS's words, and when it stopped.
+pub fn why(failure: &TaskFailure) -> String {
+    let containers = failure.containers.iter().map(|container| {
+        let ended = match container.exit_code {
+            Some(code) => format!("{} exited with {code}", container.name),
+            None => format!("{} did not run", container.name),
+        };
+        match &container.reason {
+            Some(reason) => format!("{ended}: {reason}"),
+            None => ended,
+        }
+    });
+    let task = failure.stopped_reason.iter().chain(&failure.stop_code);
+    let said: Vec<String> = containers.chain(task.cloned().take(1)).collect();
+    let at = failure.stopped_at.map(|at| format!(", at {}", second(at)));
+    format!("{}{}", said.join("; "), at.unwrap_or_default())
+}
+
 fn in_words(state: State) -> &'static str {
     match state {
         State::Claimed => "starting",
@@ -162,10 +192,10 @@ fn in_words(state: State) -> &'static str {
 pub mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use longshore_events::image::Image;
-    use longshore_events::longshore::{Source, WaitReason};
+    use longshore_events::longshore::{ContainerFailure, Source, WaitReason};
     use longshore_events::sequence::Sequence;
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
-    use longshore_rollout::status::RunningTasks;
+    use longshore_rollout::status::{FailedSchedule, RunningTasks};
     use longshore_state::Worker;
     use longshore_testkit::{altered, digest, subscriber};
     use serde_json::json;
@@ -219,6 +249,7 @@ pub mod tests {
             hold: None,
             waiting: Vec::new(),
             blocked: Vec::new(),
+            failed_schedules: Vec::new(),
             progress: None,
             running: Some(RunningTasks {
                 task_definition: "shop-api:42".to_owned(),
@@ -310,6 +341,31 @@ pub mod tests {
              given up at 2026-11-21 13:01 UTC"
         );
         assert_eq!(next(&status(deployment(42, State::Succeeded))), "-");
+    }
+
+    #[test]
+    fn a_schedule_whose_last_tasks_failed_is_shown_with_the_reason() {
+        let mut failing = status(deployment(42, State::Succeeded));
+        failing.failed_schedules.push(FailedSchedule {
+            schedule: "nightly".to_owned(),
+            in_a_row: 3,
+            failure: TaskFailure {
+                task: "arn:aws:ecs:eu-west-1:111122223333:task/shop/0f3c1".to_owned(),
+                stop_code: Some("EssentialContainerExited".to_owned()),
+                stopped_reason: Some("Essential container in task exited".to_owned()),
+                containers: vec![ContainerFailure {
+                    name: "app".to_owned(),
+                    exit_code: Some(3),
+                    reason: None,
+                }],
+                stopped_at: Some(at(0)),
+            },
+        });
+        assert_eq!(
+            next(&failing),
+            "schedule nightly failed 3 times in a row: app exited with 3; Essential container in task exited, at \
+             2026-11-21 12:00:00 UTC"
+        );
     }
 
     #[test]

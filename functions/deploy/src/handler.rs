@@ -9,6 +9,7 @@ use longshore_events::manual::{
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
+use longshore_rollout::doctor::tell_unreadable;
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
@@ -59,7 +60,7 @@ pub async fn handle<C: Cloud>(
             let reconciled = reconcile_shard(cloud, shard, &worker)
                 .await
                 .map_err(call_failed)?;
-            all_reconciled(reconciled, ReconciledStacks::default())
+            all_reconciled(cloud, reconciled, ReconciledStacks::default(), &worker).await
         }
         Ok(DeployEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
@@ -330,11 +331,19 @@ async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value,
         .await
         .map_err(call_failed)?;
     let reconciled = reconcile(cloud, worker).await.map_err(call_failed)?;
-    all_reconciled(reconciled, stacks)
+    all_reconciled(cloud, reconciled, stacks, worker).await
 }
 
-fn all_reconciled(reconciled: Reconciled, stacks: ReconciledStacks) -> Result<Value, Failure> {
-    let failures = [stacks.failures, reconciled.failures].concat();
+async fn all_reconciled<C: Cloud>(
+    cloud: &C,
+    reconciled: Reconciled,
+    stacks: ReconciledStacks,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let mut failures = [stacks.failures, reconciled.failures].concat();
+    // A document that cannot be read may be why.
+    let told = tell_unreadable(cloud, !failures.is_empty(), worker).await;
+    failures.extend(told.err().map(|error| error.to_string()));
     tracing::info!(
         services = reconciled.services,
         shards = reconciled.shards,

@@ -132,6 +132,15 @@ impl<'a> Subject<'a> {
                 service: Some(&event.service),
                 ..Self::default()
             },
+            LongshoreEvent::ScheduledTaskFailed(event) => Self {
+                stack: Some(&event.stack),
+                service: Some(&event.service),
+                ..Self::default()
+            },
+            LongshoreEvent::DocumentUnreadable(event) => Self {
+                key: Some(&event.key),
+                ..Self::default()
+            },
             LongshoreEvent::DeploymentWaiting(event) => Self {
                 stack: Some(&event.stack),
                 service: Some(&event.service),

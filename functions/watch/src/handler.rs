@@ -1,10 +1,11 @@
 //! From what ECS and CloudFormation say to a call of the deployment engine, and from its answer to Lambda's.
 
 use chrono::{DateTime, Utc};
-use longshore_events::incoming::{StackChange, WatchEvent, parse_watch};
+use longshore_events::incoming::{ScheduledTaskStopped, StackChange, WatchEvent, parse_watch};
 use longshore_provisioning::ports::StackObserver;
 use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::scheduled::scheduled_task_stopped;
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::ports::Cloud;
 use longshore_runtime::lambda::{Failure, Invocation};
@@ -35,6 +36,9 @@ pub async fn handle<C: Cloud + StackObserver>(
             let outcome = task_stopped(cloud, &service, &change, &worker).await;
             (service, outcome)
         }
+        Ok(WatchEvent::ScheduledTaskStopped(stopped)) => {
+            return handle_scheduled(cloud, &stopped, &worker).await;
+        }
         Ok(WatchEvent::Stack(change)) => return handle_stack(cloud, &change, &worker).await,
         Ok(WatchEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
@@ -57,6 +61,24 @@ pub async fn handle<C: Cloud + StackObserver>(
         }
         _ => tracing::info!(cluster, ecs_service, ?outcome, "deployment closed"),
     }
+    Ok(json!({"outcome": outcome}))
+}
+
+async fn handle_scheduled<C: Cloud>(
+    cloud: &C,
+    stopped: &ScheduledTaskStopped,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let outcome = scheduled_task_stopped(cloud, stopped, worker)
+        .await
+        .map_err(call_failed)?;
+    let ScheduledTaskStopped {
+        stack,
+        service,
+        schedule,
+        ..
+    } = stopped;
+    tracing::info!(stack, service, schedule, ?outcome, "scheduled task stopped");
     Ok(json!({"outcome": outcome}))
 }
 

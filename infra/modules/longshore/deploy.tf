@@ -15,14 +15,31 @@ locals {
           "${module.state_bucket.arn}/releases/*",
           "${module.state_bucket.arn}/services/*",
           "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/schedules/*",
+          "${module.state_bucket.arn}/doctor/*",
         ]
       },
       {
-        # The version the event tells of, even when the file was written again.
-        Sid      = "ReadReleaseByVersion"
+        # Of a release file, the version the event tells of, even when the file was
+        # written again. Of a document that cannot be read, the last one that can.
+        Sid    = "ReadVersions"
+        Effect = "Allow"
+        Action = ["s3:GetObjectVersion"]
+        Resource = [
+          "${module.state_bucket.arn}/releases/*",
+          "${module.state_bucket.arn}/routes/*",
+          "${module.state_bucket.arn}/deployments/*",
+          "${module.state_bucket.arn}/services/*",
+          "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/schedules/*",
+          "${module.state_bucket.arn}/doctor/*",
+        ]
+      },
+      {
+        Sid      = "ListVersions"
         Effect   = "Allow"
-        Action   = ["s3:GetObjectVersion"]
-        Resource = ["${module.state_bucket.arn}/releases/*"]
+        Action   = ["s3:ListBucketVersions"]
+        Resource = [module.state_bucket.arn]
       },
       {
         Sid    = "WriteState"
@@ -32,6 +49,7 @@ locals {
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/services/*",
           "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/doctor/*",
         ]
       },
       {

@@ -12,6 +12,7 @@ locals {
           "${module.state_bucket.arn}/services/*",
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/schedules/*",
         ]
       },
       {
@@ -21,6 +22,7 @@ locals {
         Resource = [
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/schedules/*",
         ]
       },
       {
@@ -128,14 +130,14 @@ module "task_stopped" {
   source = "../rule"
 
   name        = "${var.prefix}-task-stopped"
-  description = "A task of an ECS service stopped"
+  description = "A task of an ECS service or of a stack file's schedule stopped"
   account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Task State Change"]
     detail = {
       lastStatus = ["STOPPED"]
-      group      = [{ prefix = "service:" }]
+      group      = [{ prefix = "service:" }, { prefix = "longshore-schedule:" }]
     }
   })
 

@@ -26,6 +26,18 @@ pub const SYNC_TASKS: &str = "longshore-sync/";
 /// in `longshore-deploy/shop-prod/api`.
 pub const DEPLOY_TASKS: &str = "longshore-deploy/";
 
+/// What the group of a task that a schedule of a stack file started begins with; the stack's name, the service's and
+/// the schedule's follow, as in `longshore-schedule:shop-prod:api:nightly`. EventBridge Scheduler chooses `startedBy`
+/// itself and cuts it at 36 characters, but takes a group: the EventBridge Scheduler API Reference, EcsParameters. ECS
+/// asks of a group's name only that it has at most 255 characters: the Amazon ECS Developer Guide, "Group related
+/// Amazon ECS tasks".
+pub const SCHEDULED_TASKS: &str = "longshore-schedule:";
+
+/// The group of the tasks that a schedule of a stack file starts.
+pub fn group_of_scheduled(stack: &str, service: &str, schedule: &str) -> String {
+    format!("{SCHEDULED_TASKS}{stack}:{service}:{schedule}")
+}
+
 /// The most characters of a task's `startedBy`: the Amazon ECS API Reference, RunTask.
 pub const LONGEST_STARTED_BY: usize = 128;
 
@@ -178,16 +190,39 @@ impl TaskStateChange {
             })
     }
 
-    /// Why a one-off task that has stopped has failed; `None` when it has not: see [`has_ended_well`].
-    pub fn one_off_failure(&self) -> Option<TaskFailure> {
-        let commanded: Vec<&str> = self
-            .overrides
+    /// The stack, the service and the name of the schedule that started the task, if a stack file's schedule did.
+    pub fn scheduled_task(&self) -> Option<(&str, &str, &str)> {
+        let mut names = self.group.strip_prefix(SCHEDULED_TASKS)?.split(':');
+        let (stack, service, schedule) = (names.next()?, names.next()?, names.next()?);
+        // They become parts of a key.
+        let is_name = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && name
+                    .chars()
+                    .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+        };
+        let are_names = [stack, service, schedule].into_iter().all(is_name);
+        (names.next().is_none() && are_names).then_some((stack, service, schedule))
+    }
+
+    /// The containers that whoever started the task gave a command.
+    pub fn commanded(&self) -> Vec<&str> {
+        self.overrides
             .container_overrides
             .iter()
             .filter(|container| !container.command.is_empty())
             .map(|container| container.name.as_str())
-            .collect();
-        (!has_ended_well(self.stop_code.as_deref(), &self.containers, &commanded))
+            .collect()
+    }
+
+    /// Why a one-off task that has stopped has failed; `None` when it has not: see [`has_ended_well`].
+    pub fn one_off_failure(&self) -> Option<TaskFailure> {
+        self.failure_of(&self.commanded())
+    }
+
+    /// The same of a task whose work is that of these containers.
+    pub fn failure_of(&self, deciding: &[&str]) -> Option<TaskFailure> {
+        (!has_ended_well(self.stop_code.as_deref(), &self.containers, deciding))
             .then(|| self.failure())
     }
 

@@ -148,10 +148,25 @@ pub enum WatchEvent {
         /// What ECS says of the task.
         change: TaskStateChange,
     },
+    /// A task that a schedule of a stack file started has stopped.
+    ScheduledTaskStopped(ScheduledTaskStopped),
     /// A stack has another status.
     Stack(StackChange),
     /// Nothing that concerns a deployment, and why.
     Nothing(&'static str),
+}
+
+/// A task that a schedule of a stack file started has stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduledTaskStopped {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The schedule's name in the stack file.
+    pub schedule: String,
+    /// What ECS says of the task.
+    pub change: TaskStateChange,
 }
 
 /// What wakes `sync`.
@@ -340,6 +355,14 @@ pub fn parse_watch(payload: &Value) -> Result<WatchEvent, Malformed> {
             let change: TaskStateChange = parse("ECS Task State Change event", &envelope.detail)?;
             if change.last_status != "STOPPED" {
                 return Ok(WatchEvent::Nothing("the task has not stopped"));
+            }
+            if let Some((stack, service, schedule)) = change.scheduled_task() {
+                return Ok(WatchEvent::ScheduledTaskStopped(ScheduledTaskStopped {
+                    stack: stack.to_owned(),
+                    service: service.to_owned(),
+                    schedule: schedule.to_owned(),
+                    change,
+                }));
             }
             let Some(ecs_service) = change.ecs_service() else {
                 return Ok(WatchEvent::Nothing("the task belongs to no service"));

@@ -58,6 +58,12 @@ pub enum LongshoreEvent {
     /// An image that a service needs is not in its repository any more.
     #[serde(rename = "Image Missing")]
     ImageMissing(ImageMissing),
+    /// A task that a schedule of a stack file started has failed.
+    #[serde(rename = "Scheduled Task Failed")]
+    ScheduledTaskFailed(ScheduledTaskFailed),
+    /// A document of the state cannot be read.
+    #[serde(rename = "Document Unreadable")]
+    DocumentUnreadable(DocumentUnreadable),
     /// A part of a reconcile of more services than one invocation can look at; `deploy` wakes on it.
     #[serde(rename = "Reconcile Shard")]
     ReconcileShard(ReconcileShard),
@@ -116,6 +122,8 @@ impl LongshoreEvent {
             Self::DeploymentStabilized(_) => "Deployment Stabilized",
             Self::DeploymentProgressed(_) => "Deployment Progressed",
             Self::ImageMissing(_) => "Image Missing",
+            Self::ScheduledTaskFailed(_) => "Scheduled Task Failed",
+            Self::DocumentUnreadable(_) => "Document Unreadable",
             Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
@@ -149,6 +157,8 @@ impl LongshoreEvent {
             Self::DeploymentStabilized(detail) => serde_json::to_string(detail),
             Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
             Self::ImageMissing(detail) => serde_json::to_string(detail),
+            Self::ScheduledTaskFailed(detail) => serde_json::to_string(detail),
+            Self::DocumentUnreadable(detail) => serde_json::to_string(detail),
             Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
@@ -471,6 +481,44 @@ pub enum ImageNeed {
     Running,
     /// It ran before: a rollback would go back to it.
     Rollback,
+}
+
+/// `Scheduled Task Failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledTaskFailed {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The schedule's name in the stack file.
+    pub schedule: String,
+    /// How the task ended.
+    pub failure: TaskFailure,
+    /// How many tasks of the schedule have failed since one succeeded, this one included.
+    pub in_a_row: u32,
+}
+
+/// `Document Unreadable`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentUnreadable {
+    /// The key in the state bucket.
+    pub key: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// The newest version that can be read; `None` when the bucket keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<DocumentVersion>,
+    /// When that was seen.
+    pub at: DateTime<Utc>,
+}
+
+/// A version of an object, as S3 keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentVersion {
+    /// S3's id of it.
+    pub version_id: String,
+    /// When it was written.
+    pub written_at: DateTime<Utc>,
 }
 
 /// `Reconcile Shard`.

@@ -3,19 +3,123 @@
 use longshore_events::arn::ServiceName;
 use longshore_state::{Document, rename};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::image_policy::ImagePolicy;
 use crate::settings::RolloutSettings;
 
 /// `routes/<repository>.json` in the state bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "RouteFile")]
 pub struct Route {
     /// The ECR repository's name; the same as in the key.
     pub repository: String,
     /// Who subscribes to it.
     pub subscribers: Vec<Subscriber>,
+    /// What stands among the subscribers and is not one: it keeps no other from being served. Whoever writes the route
+    /// keeps it where it is.
+    pub unreadable: Vec<UnreadableSubscriber>,
+}
+
+/// A subscriber that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableSubscriber {
+    /// Where it stands in the file, from 0.
+    place: usize,
+    /// What is wrong with it.
+    problem: String,
+    written: Value,
+}
+
+/// A route, its subscribers not yet read.
+#[derive(Deserialize)]
+struct RouteFile {
+    repository: String,
+    subscribers: Vec<Value>,
+}
+
+/// In the place of a subscriber that is refused before it is read: what is wrong with it, and what was written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedSubscriber {
+    refused_because: String,
+    written: Value,
+}
+
+impl From<RouteFile> for Route {
+    fn from(file: RouteFile) -> Self {
+        let mut route = Self {
+            repository: file.repository,
+            subscribers: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        for (place, written) in file.subscribers.into_iter().enumerate() {
+            match Subscriber::deserialize(&written) {
+                Ok(subscriber) => route.subscribers.push(subscriber),
+                Err(error) => {
+                    route
+                        .unreadable
+                        .push(match RefusedSubscriber::deserialize(&written) {
+                            Ok(refused) => UnreadableSubscriber {
+                                place,
+                                problem: refused.refused_because,
+                                written: refused.written,
+                            },
+                            Err(_) => UnreadableSubscriber {
+                                place,
+                                problem: error.to_string(),
+                                written,
+                            },
+                        })
+                }
+            }
+        }
+        route
+    }
+}
+
+impl Serialize for Route {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Written<'a> {
+            Subscriber(&'a Subscriber),
+            Unreadable(&'a Value),
+        }
+        let mut subscribers: Vec<_> = self.subscribers.iter().map(Written::Subscriber).collect();
+        for unreadable in &self.unreadable {
+            let place = unreadable.place.min(subscribers.len());
+            subscribers.insert(place, Written::Unreadable(&unreadable.written));
+        }
+        let mut route = serializer.serialize_struct("Route", 2)?;
+        route.serialize_field("repository", &self.repository)?;
+        route.serialize_field("subscribers", &subscribers)?;
+        route.end()
+    }
+}
+
+impl UnreadableSubscriber {
+    /// Whether it says that it is this service.
+    pub fn is_of(&self, stack: &str, service: &str) -> bool {
+        self.member("stack") == Some(stack) && self.member("service") == Some(service)
+    }
+
+    fn member(&self, name: &str) -> Option<&str> {
+        self.written.get(name)?.as_str()
+    }
+}
+
+impl std::fmt::Display for UnreadableSubscriber {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "subscribers.{}", self.place)?;
+        if let (Some(stack), Some(service)) = (self.member("stack"), self.member("service")) {
+            write!(formatter, " (service {service} of stack {stack})")?;
+        }
+        write!(formatter, ": {}", self.problem)
+    }
 }
 
 impl Document for Route {
@@ -31,16 +135,36 @@ impl Document for Route {
 
     const EDITED_BY_HAND: bool = true;
 
-    fn check_by_hand(document: &Value) -> Result<(), String> {
-        let mut unknown = None;
-        let route: Result<Self, _> = serde_ignored::deserialize(document, |path| {
-            unknown.get_or_insert_with(|| path.to_string());
-        });
-        match unknown {
-            Some(unknown) => Err(unknown_field(&unknown)),
-            None => route.map(drop).map_err(|error| error.to_string()),
+    fn check_by_hand(document: &mut Value) -> Result<(), String> {
+        if let Some(unknown) = unknown_of::<RouteFile>(document) {
+            return Err(unknown_field(&unknown));
         }
+        let subscribers = document
+            .get_mut("subscribers")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
+        for (place, subscriber) in subscribers.enumerate() {
+            if let Some(unknown) = unknown_of::<Subscriber>(subscriber) {
+                let problem = unknown_field(&format!("subscribers.{place}.{unknown}"));
+                *subscriber = json!(RefusedSubscriber {
+                    refused_because: problem,
+                    written: subscriber.take(),
+                });
+            }
+        }
+        Ok(())
     }
+}
+
+/// The path of a field that such a thing does not have.
+fn unknown_of<T: DeserializeOwned>(value: &Value) -> Option<String> {
+    let mut unknown = None;
+    // Anything else that is wrong with it is found when it is read.
+    let _: Result<T, _> = serde_ignored::deserialize(value, |path| {
+        unknown.get_or_insert_with(|| path.to_string());
+    });
+    unknown
 }
 
 impl Document for ServiceId {}
@@ -295,8 +419,6 @@ impl std::fmt::Display for ServiceId {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use serde_json::json;
 
     use super::*;
 

@@ -88,9 +88,19 @@ async fn write_route<C: ProvisioningCloud>(
         if subscribers == before {
             return Ok(());
         }
+        let mut unreadable = stored
+            .as_ref()
+            .map_or_else(Vec::new, |(route, _)| route.unreadable.clone());
+        // What cannot be read of a service gives way to what can.
+        unreadable.retain(|damaged| {
+            !subscribers
+                .iter()
+                .any(|subscriber| damaged.is_of(&subscriber.stack, &subscriber.service))
+        });
         let route = Route {
             repository: repository.to_owned(),
             subscribers,
+            unreadable,
         };
         save(cloud, &key, &route, version).await.map(drop)
     })

@@ -2,10 +2,12 @@
 
 mod blocks;
 mod deployments;
+mod documents;
 mod draft;
 mod failures;
 mod problems;
 mod releases;
+mod scheduled;
 mod stacks;
 mod syncs;
 mod text;
@@ -32,6 +34,8 @@ pub fn message(event: &LongshoreEvent) -> Option<Message> {
         LongshoreEvent::DeploymentWaiting(event) => waits::waiting(event),
         LongshoreEvent::DeploymentProgressed(event) => deployments::progressed(event),
         LongshoreEvent::ImageMissing(event) => deployments::image_missing(event),
+        LongshoreEvent::ScheduledTaskFailed(event) => scheduled::failed(event),
+        LongshoreEvent::DocumentUnreadable(event) => documents::unreadable(event),
         LongshoreEvent::ReleaseRefused(event) => releases::refused(event),
         LongshoreEvent::StackApplying(event) => stacks::applying(event),
         LongshoreEvent::StackReady(event) => stacks::ready(event),

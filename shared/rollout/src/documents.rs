@@ -4,11 +4,14 @@
 //! | --- | --- |
 //! | `deployments/<stack>/<service>/current.json` | a service's [`Record`] |
 //! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
+//! | `doctor/told.json` | which documents were told to be unreadable: see [`crate::doctor`] |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
 //! | `routes/<repository>.json` | a [`Route`] |
+//! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended: a [`ScheduleRecord`] |
 //! | `services/<cluster>/<ECS service>.json` | the [`ServiceId`] of an ECS service |
 
 use std::future::Future;
+use std::pin::pin;
 
 use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
@@ -16,12 +19,15 @@ use longshore_policy::route::{Route, ServiceId};
 use longshore_state::document::{names, overwrite};
 use longshore_state::store::Address;
 use longshore_state::{
-    CallError, Document, DocumentStore, Key, Version, decide_again, load, save, unless_lost,
+    CallError, Document, DocumentStore, ErrorClass, Key, Version, decide_again, load, save,
+    unless_lost,
 };
 
 use crate::record::{Deployment, Record};
+use crate::schedule_record::{SCHEDULE_RECORDS, ScheduleRecord};
 use crate::stack_record::{STACK_RECORDS, StackRecord};
 
+pub use crate::schedule_record::ScheduleKey;
 pub use crate::stack_record::StackKey;
 
 /// How many documents are read at once: S3 takes thousands of reads a second, each in some tens of milliseconds.
@@ -232,23 +238,74 @@ impl<T: DocumentStore> RecordStore for T {}
 
 /// Where deployments that ended are kept, for ever.
 pub trait HistoryStore: DocumentStore + Sized {
-    /// Keeps a deployment that ended; nothing happens when it is kept already.
-    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<(), CallError>> {
+    /// Keeps a deployment that ended, and gives the number that it has in the history: its own, or one after the
+    /// history's last where another deployment has its own. Nothing happens when it is kept already.
+    fn archive(&self, deployment: &Deployment) -> impl Future<Output = Result<u32, CallError>> {
         async move {
-            let service_id = deployment.service_id();
-            let key = HistoryKey {
-                service_id: &service_id,
-                number: deployment.number,
-            };
-            decide_again(&key, async || {
-                let saved = unless_lost(save(self, &key, deployment, None).await)?;
-                // Another write may be under way that fails yet.
-                if saved.is_none() && self.read_document(&key.address()).await?.is_none() {
-                    return Err(CallError::lost_race(&key));
+            let service_id = &deployment.service_id();
+            let mut number = deployment.number;
+            decide_again(&HistoryKey { service_id, number }, async || {
+                let key = HistoryKey { service_id, number };
+                let numbered = deployment.clone().numbered(number);
+                if unless_lost(save(self, &key, &numbered, None).await)?.is_some() {
+                    return Ok(number);
                 }
-                Ok(())
+                match self.archived_id(service_id, number).await? {
+                    // Another write may be under way that fails yet.
+                    None => {}
+                    Some(id) if id.as_ref() == Some(&deployment.id) => return Ok(number),
+                    Some(_) => number = self.number_after(deployment).await?,
+                }
+                Err(CallError::lost_race(&key))
             })
             .await
+        }
+    }
+
+    /// The number after `deployment`'s own that it has in the history already, or is to have.
+    fn number_after(
+        &self,
+        deployment: &Deployment,
+    ) -> impl Future<Output = Result<u32, CallError>> {
+        async move {
+            let service_id = &deployment.service_id();
+            let mut numbers = self.archived(service_id).await?;
+            numbers.retain(|number| *number > deployment.number);
+            let last = numbers.last().copied().unwrap_or(deployment.number);
+            let kept = stream::iter(numbers)
+                .map(|number| async move { (number, self.archived_id(service_id, number).await) })
+                .buffered(READS_AT_ONCE);
+            let mut kept = pin!(kept);
+            while let Some((number, id)) = kept.next().await {
+                if id?.flatten().as_ref() == Some(&deployment.id) {
+                    return Ok(number);
+                }
+            }
+            Ok(last.saturating_add(1))
+        }
+    }
+
+    /// The id of the deployment that is kept under a number; `None` when there is none, and no id when what is there
+    /// cannot be read.
+    fn archived_id(
+        &self,
+        service_id: &ServiceId,
+        number: u32,
+    ) -> impl Future<Output = Result<Option<Option<String>>, CallError>> {
+        async move {
+            match self.archived_deployment(service_id, number).await {
+                Ok(kept) => Ok(kept.map(|kept| Some(kept.id.clone()))),
+                Err(error) if error.class == ErrorClass::Unreadable => Ok(Some(None)),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    /// The number of a service's next deployment when nothing but the history says how many there were.
+    fn next_number(&self, service_id: &ServiceId) -> impl Future<Output = Result<u32, CallError>> {
+        async move {
+            let archived = self.archived(service_id).await?;
+            Ok(archived.last().map_or(1, |last| last.saturating_add(1)))
         }
     }
 
@@ -306,3 +363,45 @@ pub trait StackRecordStore: DocumentStore + Sized {
 }
 
 impl<T: DocumentStore> StackRecordStore for T {}
+
+/// Where it is kept how the tasks of schedules ended.
+pub trait ScheduleRecordStore: DocumentStore + Sized {
+    /// The record of a service's schedule, with the version to give back; `None` when no task of it has failed yet.
+    fn load_schedule(
+        &self,
+        service_id: &ServiceId,
+        schedule: &str,
+    ) -> impl Future<Output = Result<Option<(ScheduleRecord, Version)>, CallError>> {
+        async move {
+            let key = ScheduleKey {
+                service_id,
+                schedule,
+            };
+            load(self, &key).await
+        }
+    }
+
+    /// The records of the schedules of a service that have one, by their names.
+    fn schedules(
+        &self,
+        service_id: &ServiceId,
+    ) -> impl Future<Output = Result<Vec<ScheduleRecord>, CallError>> {
+        async move {
+            let ServiceId { stack, service } = service_id;
+            let prefix = format!("{SCHEDULE_RECORDS}{stack}/{service}/");
+            let names = names(self, &prefix, ".json").await?;
+            let records: Vec<_> = stream::iter(&names)
+                .map(|name| self.load_schedule(service_id, name))
+                .buffered(READS_AT_ONCE)
+                .try_collect()
+                .await?;
+            Ok(records
+                .into_iter()
+                .flatten()
+                .map(|(record, _)| record)
+                .collect())
+        }
+    }
+}
+
+impl<T: DocumentStore> ScheduleRecordStore for T {}

@@ -9,9 +9,10 @@ use longshore_state::CallError;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::documents::{HistoryStore, RecordStore};
+use crate::documents::{HistoryStore, RecordStore, ScheduleRecordStore};
 use crate::ports::{Cloud, LogLine, TaskDefinition, TaskLogs};
 use crate::record::{Deployment, Record};
+use crate::schedule_record::ScheduleRecord;
 
 /// How many deployments are read side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -137,24 +138,60 @@ pub async fn logs<C: Cloud + TaskLogs>(
     let Some(deployment) = told_of(&past, number).await? else {
         return Ok(None);
     };
-    let mut logs = Vec::new();
-    if let Some(task_definition) = &deployment.task_definition
-        && !deployment.failures.is_empty()
-    {
-        let task_definition = cloud.describe_task_definition(task_definition).await?;
-        let streams = deployment
-            .failures
-            .iter()
-            .flat_map(|failure| log_streams(&task_definition, failure));
-        logs = try_join_all(streams.map(|stream| async move {
-            let lines = cloud
-                .log_lines(&stream.log_group, &stream.log_stream, lines)
-                .await?;
-            Ok(ContainerLog { stream, lines })
-        }))
-        .await?;
-    }
+    let logs = match &deployment.task_definition {
+        Some(task_definition) if !deployment.failures.is_empty() => {
+            container_logs(cloud, task_definition, &deployment.failures, lines).await?
+        }
+        _ => Vec::new(),
+    };
     Ok(Some(DeploymentLogs { deployment, logs }))
+}
+
+/// What the last task of a schedule wrote that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScheduleLogs {
+    /// How the tasks of the schedule ended.
+    pub record: ScheduleRecord,
+    /// What each container of the task wrote that can be read.
+    pub logs: Vec<ContainerLog>,
+}
+
+/// The last `lines` lines of each container of the last task of a schedule that failed; `None` when none has.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn schedule_logs<C: Cloud + TaskLogs>(
+    cloud: &C,
+    service_id: &ServiceId,
+    schedule: &str,
+    lines: u32,
+) -> Result<Option<ScheduleLogs>, CallError> {
+    let Some((record, _)) = cloud.load_schedule(service_id, schedule).await? else {
+        return Ok(None);
+    };
+    let failures = std::slice::from_ref(&record.failure);
+    let logs = container_logs(cloud, &record.task_definition, failures, lines).await?;
+    Ok(Some(ScheduleLogs { record, logs }))
+}
+
+/// The last `lines` lines of each container of these tasks of one definition.
+async fn container_logs<C: Cloud + TaskLogs>(
+    cloud: &C,
+    task_definition: &str,
+    failures: &[TaskFailure],
+    lines: u32,
+) -> Result<Vec<ContainerLog>, CallError> {
+    let task_definition = cloud.describe_task_definition(task_definition).await?;
+    let streams = failures
+        .iter()
+        .flat_map(|failure| log_streams(&task_definition, failure));
+    try_join_all(streams.map(|stream| async move {
+        let lines = cloud
+            .log_lines(&stream.log_group, &stream.log_stream, lines)
+            .await?;
+        Ok(ContainerLog { stream, lines })
+    }))
+    .await
 }
 
 async fn told_of<C: Cloud>(

@@ -13,11 +13,13 @@
 
 pub mod course;
 pub mod decide;
+pub mod doctor;
 pub mod documents;
 pub mod engine;
 pub mod history;
 pub mod ports;
 pub mod record;
+pub mod schedule_record;
 pub mod stack_record;
 pub mod status;
 pub mod task_definition;

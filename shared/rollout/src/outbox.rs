@@ -30,7 +30,7 @@ pub(crate) async fn flush<C: Cloud>(
     let mut failed = None;
     for deployment in record.finished.iter().filter(|_| !is_others) {
         match cloud.archive(deployment).await {
-            Ok(()) => archived.push(deployment.clone()),
+            Ok(number) => archived.push((deployment.clone(), number)),
             // What was published is not published again because of it.
             Err(error) => failed = Some(error),
         }

@@ -10,6 +10,7 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::CpuArchitecture;
+use longshore_state::store::DocumentVersions;
 use longshore_state::{CallError, DocumentStore, ErrorClass, EventPublisher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -306,11 +307,16 @@ pub trait ReleaseStore {
 
 /// All that the engine needs.
 pub trait Cloud:
-    ImageRegistry + ServiceDeployer + DocumentStore + ReleaseStore + EventPublisher
+    ImageRegistry + ServiceDeployer + DocumentStore + DocumentVersions + ReleaseStore + EventPublisher
 {
 }
 
 impl<T> Cloud for T where
-    T: ImageRegistry + ServiceDeployer + DocumentStore + ReleaseStore + EventPublisher
+    T: ImageRegistry
+        + ServiceDeployer
+        + DocumentStore
+        + DocumentVersions
+        + ReleaseStore
+        + EventPublisher
 {
 }

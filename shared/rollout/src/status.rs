@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
-use longshore_events::longshore::RolloutProgress;
+use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
 use crate::course::watch::account;
-use crate::documents::{RecordStore, RouteStore};
+use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore};
 use crate::ports::Cloud;
 use crate::record::{Deployment, Hold, State, Waiting};
 
@@ -32,6 +32,19 @@ pub struct ServiceStatus {
     pub running: Option<RunningTasks>,
     /// What ECS is doing with an open deployment, where its strategy shifts requests.
     pub progress: Option<RolloutProgress>,
+    /// The schedules whose last task failed.
+    pub failed_schedules: Vec<FailedSchedule>,
+}
+
+/// A schedule whose last task failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedSchedule {
+    /// Its name in the stack file.
+    pub schedule: String,
+    /// How many tasks of it have failed since one succeeded.
+    pub in_a_row: u32,
+    /// How the last one ended.
+    pub failure: TaskFailure,
 }
 
 /// What ECS runs of a service.
@@ -101,7 +114,19 @@ async fn service_status<C: Cloud>(
         _ => None,
     }
     .and_then(|account| account.progress);
+    let failed_schedules = cloud
+        .schedules(service_id)
+        .await?
+        .into_iter()
+        .filter(|record| record.in_a_row > 0)
+        .map(|record| FailedSchedule {
+            schedule: record.schedule,
+            in_a_row: record.in_a_row,
+            failure: record.failure,
+        })
+        .collect();
     Ok(Some(ServiceStatus {
+        failed_schedules,
         progress,
         hold: record.holds(now).cloned(),
         waiting: record.waiting.values().cloned().collect(),

@@ -118,6 +118,7 @@ mod reconciling {
         assert_eq!((third.closed, third.followed.len()), (0, 0));
         let counts = count(&cloud);
         let quiet: BTreeMap<String, usize> = [
+            ("BatchGetImage", 50),
             ("DescribeImages", 50),
             ("GetObject deployments", SHARD),
             ("GetObject routes", 50),

@@ -52,6 +52,9 @@ pub enum ErrorClass {
     Refused,
     /// The role may not do this; somebody must fix its policy, then the event can be sent again.
     Denied,
+    /// A document is damaged, too large, or of a newer format that this program does not understand: somebody restores
+    /// it, or a newer version of Longshore comes to it. What is asked for is kept until then.
+    Unreadable,
     /// Throttled, timed out or broken on the other side: try again later.
     Transient,
 }

@@ -23,11 +23,11 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
     const EDITED_BY_HAND: bool = false;
 
     /// Checks a document that people may have changed, so that a misspelt member does not pass for one of a newer
-    /// version of Longshore.
+    /// version of Longshore. What harms only a part of it may be marked in the document instead of being an error.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    fn check_by_hand(_document: &Value) -> Result<(), String> {
+    fn check_by_hand(_document: &mut Value) -> Result<(), String> {
         Ok(())
     }
 }
@@ -61,7 +61,7 @@ pub trait Key {
 /// Reads a document, with the version to give back; `None` when there is none.
 ///
 /// # Errors
-/// [`ErrorClass::Transient`] for what is not such a document; those of the store.
+/// [`ErrorClass::Unreadable`] for what is not such a document; those of the store.
 pub async fn load<S: DocumentStore, K: Key>(
     store: &S,
     key: &K,
@@ -70,8 +70,10 @@ pub async fn load<S: DocumentStore, K: Key>(
     let Some((body, mut version)) = store.read_document(&address).await? else {
         return Ok(None);
     };
-    let (document, unknown) = format::parse::<K::Document>(body)
-        .map_err(|problem| failure("read", key, &address, &problem))?;
+    let (document, unknown) = format::parse::<K::Document>(body).map_err(|problem| CallError {
+        class: ErrorClass::Unreadable,
+        ..failure("read", key, &address, &problem)
+    })?;
     version.unknown = unknown;
     Ok(Some((document, version)))
 }

@@ -90,10 +90,10 @@ pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> 
     let document = if let Some(members) = own {
         serde_json::from_slice(&members).map_err(in_words)?
     } else {
-        let (members, format, written_by) = migrated::<D>(&body)?;
+        let (mut members, format, written_by) = migrated::<D>(&body)?;
         unknown.written_by = written_by.filter(|version| is_newer(version));
         if D::EDITED_BY_HAND && unknown.written_by.is_none() {
-            D::check_by_hand(&members)?;
+            D::check_by_hand(&mut members)?;
         }
         unknown.newer = (format > u64::from(D::FORMAT)).then(|| Newer {
             format,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use chrono::{DateTime, Utc};
 use longshore_events::longshore::LongshoreEvent;
 
 use crate::call::CallError;
@@ -108,6 +109,36 @@ pub trait DocumentStore {
 
     /// The keys of the state bucket that begin with `prefix`, in the order of their bytes.
     fn list_documents(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, CallError>>;
+}
+
+/// A version of an object that the bucket keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// The bucket's id of it.
+    pub version_id: String,
+    /// When it was written.
+    pub written_at: DateTime<Utc>,
+    /// What a write that replaces it gives.
+    pub version: Version,
+    /// Whether it is the one that is read.
+    pub is_current: bool,
+}
+
+/// Where earlier versions of documents are kept, if anywhere.
+pub trait DocumentVersions {
+    /// The versions of a key of the state bucket, the newest first. In a bucket without versions, that is the object
+    /// alone.
+    fn list_versions(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Vec<StoredVersion>, CallError>>;
+
+    /// The bytes of a version of a key of the state bucket.
+    fn read_version(
+        &self,
+        key: &str,
+        version_id: &str,
+    ) -> impl Future<Output = Result<Vec<u8>, CallError>>;
 }
 
 /// What publishes events.

@@ -2,15 +2,18 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use longshore_state::document::to_bytes;
-use longshore_state::store::Address;
+use longshore_state::store::{Address, StoredVersion};
 use longshore_state::{CallError, DocumentStore, ErrorClass, Key, Version, WriteCondition};
 
+use crate::builders::noon;
 use crate::faults::error;
 
 /// The objects of a bucket, with versions and conditional writes as S3 has them.
 #[derive(Debug, Default)]
 pub struct Objects {
     objects: BTreeMap<String, (Vec<u8>, u64)>,
+    /// All that was ever written, by key, the oldest first.
+    versions: BTreeMap<String, Vec<(Vec<u8>, u64)>>,
     writes: u64,
 }
 
@@ -35,9 +38,7 @@ impl Objects {
         if !condition.holds(present.as_ref()) {
             return Err(error("PutObject", ErrorClass::LostRace));
         }
-        self.writes += 1;
-        self.objects
-            .insert(address.key.clone(), (body, self.writes));
+        self.put_bytes(&address.key, body);
         Ok(Version::new(self.writes.to_string()))
     }
 
@@ -58,9 +59,49 @@ impl Objects {
 
     /// Puts a document there, whatever is there.
     pub fn put<K: Key>(&mut self, key: &K, document: &K::Document) {
-        let body = to_bytes(document).unwrap_or_default();
+        self.put_bytes(&key.address().key, to_bytes(document).unwrap_or_default());
+    }
+
+    /// Puts an object there, whatever is there.
+    pub fn put_bytes(&mut self, key: &str, body: impl Into<Vec<u8>>) {
         self.writes += 1;
-        self.objects.insert(key.address().key, (body, self.writes));
+        let written = (body.into(), self.writes);
+        let versions = self.versions.entry(key.to_owned()).or_default();
+        versions.push(written.clone());
+        self.objects.insert(key.to_owned(), written);
+    }
+
+    /// The versions of an object, the newest first. The first write of all was at noon, the next a second later.
+    pub fn versions(&self, key: &str) -> Vec<StoredVersion> {
+        let current = self.objects.get(key).map(|(_, version)| *version);
+        let versions = self.versions.get(key).into_iter().flatten().rev();
+        versions
+            .map(|(_, version)| StoredVersion {
+                version_id: format!("version-{version}"),
+                written_at: noon(i64::try_from(*version).unwrap_or_default()),
+                version: Version::new(version.to_string()),
+                is_current: current == Some(*version),
+            })
+            .collect()
+    }
+
+    /// The bytes of a version of an object.
+    pub fn read_version(&self, key: &str, version_id: &str) -> Option<Vec<u8>> {
+        let versions = self.versions.get(key)?;
+        let (body, _) = versions
+            .iter()
+            .find(|(_, version)| format!("version-{version}") == version_id)?;
+        Some(body.clone())
+    }
+
+    /// Forgets all versions but those that are read: the bucket keeps none.
+    pub fn keep_no_versions(&mut self) {
+        self.versions.clear();
+    }
+
+    /// Removes an object, as somebody does who should not.
+    pub fn remove(&mut self, key: &str) {
+        self.objects.remove(key);
     }
 }
 

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
@@ -90,6 +90,7 @@ impl FakeCloud {
         let route = Route {
             repository: repository.to_owned(),
             subscribers,
+            unreadable: Vec::new(),
         };
         let mut account = self.inner.borrow_mut();
         account.objects.put(&RouteKey(repository), &route);
@@ -221,6 +222,11 @@ impl FakeCloud {
             .collect()
     }
 
+    /// The objects of the state bucket, to look at and to change.
+    pub fn objects(&self) -> RefMut<'_, Objects> {
+        RefMut::map(self.inner.borrow_mut(), |account| &mut account.objects)
+    }
+
     /// The record of a service.
     pub fn record(&self, subscriber: &Subscriber) -> Option<Record> {
         self.inner
@@ -260,15 +266,18 @@ impl FakeCloud {
     pub fn history(&self, subscriber: &Subscriber) -> Vec<Deployment> {
         let service_id = subscriber.service_id();
         let account = self.inner.borrow();
-        let numbers = 1..=account
-            .objects
-            .get(&RecordKey(&service_id))
-            .map_or(0, |record| record.deployment.number);
+        let prefix = format!(
+            "deployments/{}/{}/history/",
+            service_id.stack, service_id.service
+        );
+        let numbers = account.objects.keys(&prefix);
         numbers
-            .filter_map(|number| {
+            .iter()
+            .filter_map(|key| {
+                let number = key.strip_prefix(&prefix)?.strip_suffix(".json")?;
                 account.objects.get(&HistoryKey {
                     service_id: &service_id,
-                    number,
+                    number: number.parse().ok()?,
                 })
             })
             .collect()

@@ -7,7 +7,7 @@ use longshore_rollout::ports::{
     EcsService, LogLine, ReleaseStore, ServiceDeployer, ServiceDeployment, Tag, TaskDefinition,
     TaskLogs, TaskRequest, TaskState,
 };
-use longshore_state::store::Address;
+use longshore_state::store::{Address, DocumentVersions, StoredVersion};
 use longshore_state::{
     CallError, DocumentStore, ErrorClass, EventPublisher, Version, WriteCondition,
 };
@@ -221,6 +221,25 @@ impl DocumentStore for FakeCloud {
         self.give_way().await;
         self.call(&operation("ListObjectsV2", prefix), |account| {
             Ok(account.objects.keys(prefix))
+        })
+    }
+}
+
+impl DocumentVersions for FakeCloud {
+    async fn list_versions(&self, key: &str) -> Result<Vec<StoredVersion>, CallError> {
+        self.give_way().await;
+        self.call(&operation("ListObjectVersions", key), |account| {
+            Ok(account.objects.versions(key))
+        })
+    }
+
+    async fn read_version(&self, key: &str, version_id: &str) -> Result<Vec<u8>, CallError> {
+        self.give_way().await;
+        self.call(&operation("GetObjectVersion", key), |account| {
+            account
+                .objects
+                .read_version(key, version_id)
+                .ok_or_else(|| error("read version", ErrorClass::NotFound))
         })
     }
 }

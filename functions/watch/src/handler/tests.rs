@@ -179,3 +179,15 @@ async fn a_stacks_call_that_fails_is_handed_back_to_lambda() {
     cloud.inject_at("PutObject provisions", Fault::Fails(ErrorClass::Denied));
     assert_eq!(send(&cloud, &event).await.unwrap_err().kind, "CallFailed");
 }
+
+#[tokio::test]
+async fn a_scheduled_task_that_failed_is_told() {
+    let cloud = FakeCloud::default();
+    assert_eq!(
+        send(&cloud, &sample("task-scheduled-failed.json"))
+            .await
+            .unwrap(),
+        json!({"outcome": "failed"})
+    );
+    assert_eq!(cloud.told(), ["Scheduled Task Failed"]);
+}

@@ -85,13 +85,29 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/doctor/*",
         ]
       },
       {
-        Sid      = "ReadReleaseByVersion"
+        Sid    = "ReadVersions"
+        Effect = "Allow"
+        Action = ["s3:GetObjectVersion"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/doctor/*",
+        ]
+      },
+      {
+        Sid      = "ListVersions"
         Effect   = "Allow"
-        Action   = ["s3:GetObjectVersion"]
-        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/releases/*"]
+        Action   = ["s3:ListBucketVersions"]
+        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
       },
       {
         Sid    = "WriteState"
@@ -101,6 +117,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/doctor/*",
         ]
       },
       {
@@ -211,6 +228,7 @@ run "watch_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
         ]
       },
       {
@@ -220,6 +238,7 @@ run "watch_may_do_exactly_this" {
         Resource = [
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
         ]
       },
       {

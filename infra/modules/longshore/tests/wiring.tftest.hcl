@@ -188,7 +188,7 @@ run "each_rule_waits_for_exactly_its_events" {
       task_stopped = ["default", {
         source      = ["aws.ecs"]
         detail-type = ["ECS Task State Change"]
-        detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }] }
+        detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }, { prefix = "longshore-schedule:" }] }
       }]
       deployment_told = ["longshore", {
         source      = ["longshore"]

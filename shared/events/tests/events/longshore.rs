@@ -5,11 +5,11 @@ use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
     ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
     DeploymentSkipped, DeploymentStabilized, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, FailedPhase, FailedResource,
-    ImageMissing, ImageNeed, LongshoreEvent, OperationKind, Problem, ReconcileShard,
-    ReleaseRefused, RolloutProgress, Severity, SkipReason, Source, StackApplying, StackFailed,
-    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, TaskFailure,
-    WaitReason,
+    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, DocumentUnreadable,
+    DocumentVersion, FailedPhase, FailedResource, ImageMissing, ImageNeed, LongshoreEvent,
+    OperationKind, Problem, ReconcileShard, ReleaseRefused, RolloutProgress, ScheduledTaskFailed,
+    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
+    StackSource, StackSummary, StackUnchanged, TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -336,6 +336,31 @@ fn waiting_event() -> impl Strategy<Value = LongshoreEvent> {
                 at,
             })
         }),
+        (text(), text(), text(), failures(), any::<u32>()).prop_filter_map(
+            "no failure",
+            |(stack, service, schedule, mut failures, in_a_row)| {
+                Some(LongshoreEvent::ScheduledTaskFailed(ScheduledTaskFailed {
+                    stack,
+                    service,
+                    schedule,
+                    failure: failures.pop()?,
+                    in_a_row,
+                }))
+            }
+        ),
+        (text(), text(), prop::option::of((text(), time())), time()).prop_map(
+            |(key, problem, version, at)| {
+                LongshoreEvent::DocumentUnreadable(DocumentUnreadable {
+                    key,
+                    problem,
+                    last_good: version.map(|(version_id, written_at)| DocumentVersion {
+                        version_id,
+                        written_at,
+                    }),
+                    at,
+                })
+            }
+        ),
         any::<[u32; 2]>().prop_map(|[shard, shards]| {
             LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards })
         }),

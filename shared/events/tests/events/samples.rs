@@ -343,6 +343,10 @@ enum Watched {
         stop_code: Option<String>,
         container: Container,
     },
+    ScheduledTaskStopped {
+        names: [String; 3],
+        failure: Option<String>,
+    },
     Stack {
         status: String,
         reason: Option<String>,
@@ -441,6 +445,13 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
             Watched::Nothing("the task has not stopped"),
         ),
         (
+            "watch/task-scheduled-failed.json",
+            Watched::ScheduledTaskStopped {
+                names: ["shop-prod", "api", "nightly"].map(str::to_owned),
+                failure: Some("EssentialContainerExited".to_owned()),
+            },
+        ),
+        (
             "watch/task-of-no-service.json",
             Watched::Nothing("the task belongs to no service"),
         ),
@@ -468,7 +479,7 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 19] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 21] = [
     ("notify/deployment-waiting.json", "Deployment Waiting"),
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
@@ -479,6 +490,8 @@ const NOTIFY_EXPECTATIONS: [(&str, &str); 19] = [
         "Deployment Rolled Back",
     ),
     ("notify/deployment-superseded.json", "Deployment Superseded"),
+    ("notify/scheduled-task-failed.json", "Scheduled Task Failed"),
+    ("notify/document-unreadable.json", "Document Unreadable"),
     ("notify/release-refused.json", "Release Refused"),
     ("notify/stack-applying.json", "Stack Applying"),
     ("notify/stack-ready.json", "Stack Ready"),
@@ -818,6 +831,29 @@ fn a_one_off_task_does_not_concern_watch() {
 }
 
 #[test]
+fn a_task_whose_group_names_no_schedule_does_not_concern_watch() {
+    for group in [
+        "longshore-schedule:",
+        "longshore-schedule:shop",
+        "longshore-schedule:shop:api",
+        "longshore-schedule:shop:api:",
+        "longshore-schedule:shop:api:nightly:more",
+        "longshore-schedule:shop:../api:nightly",
+        "longshore-schedule:shop:api:night/ly",
+        "longshore-schedules:shop:api:nightly",
+        "family:shop-api",
+    ] {
+        let mut event = sample("watch/task-scheduled-failed.json");
+        event["detail"]["group"] = Value::from(group);
+        assert_eq!(
+            parse_watch(&event),
+            Ok(WatchEvent::Nothing("the task belongs to no service")),
+            "{group}"
+        );
+    }
+}
+
+#[test]
 fn an_event_of_ours_that_nothing_waits_for_does_not_concern_deploy() {
     for path in [
         "notify/deployment-started.json",
@@ -866,6 +902,13 @@ fn watch_reads_each_of_its_samples_as_what_it_is() {
                     container: change.containers[0].clone(),
                 }
             }
+            WatchEvent::ScheduledTaskStopped(stopped) => Watched::ScheduledTaskStopped {
+                failure: stopped
+                    .change
+                    .one_off_failure()
+                    .and_then(|failure| failure.stop_code),
+                names: [stopped.stack, stopped.service, stopped.schedule],
+            },
             WatchEvent::Stack(change) => {
                 assert_eq!(change.stack, "shop-prod", "{path}");
                 assert_eq!(change.stack_id, STACK_ID, "{path}");

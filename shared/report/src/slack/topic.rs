@@ -135,6 +135,8 @@ impl Topic {
             LongshoreEvent::DeploymentStabilized(_)
             | LongshoreEvent::ReconcileShard(_)
             | LongshoreEvent::ImageMissing(_)
+            | LongshoreEvent::ScheduledTaskFailed(_)
+            | LongshoreEvent::DocumentUnreadable(_)
             | LongshoreEvent::ReleaseRefused(_)
             | LongshoreEvent::StackUnchanged(_)
             | LongshoreEvent::StackFileRefused(_)

@@ -1,5 +1,6 @@
 //! Writing down what is known of a service, and telling what is not written anywhere.
 
+use futures_util::future::try_join;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{DeploymentSummary, Source};
 use longshore_events::registry::ImageName;
@@ -7,7 +8,7 @@ use longshore_events::sequence::Sequence;
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 
 use super::service::{Engine, Shown, Written};
-use crate::documents::{RecordStore, RouteStore};
+use crate::documents::{HistoryStore, RecordStore, RouteStore};
 use crate::outbox::flush;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, refusal};
@@ -32,12 +33,10 @@ impl<C: Cloud> Engine<'_, C> {
         change: impl FnOnce(&mut Record),
     ) -> Result<(Record, Version), CallError> {
         let before = written.stored.as_ref();
-        if before.is_none() {
-            // Only a service's first deployment needs this: `watch` finds the record by it.
-            self.cloud
-                .set_service_id(&self.subscriber.service_name(), self.service_id)
-                .await?;
-        }
+        let deployment = match before {
+            Some(_) => deployment,
+            None => self.first(deployment).await?,
+        };
         let mut record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
         change(&mut record);
         let version = self
@@ -45,6 +44,19 @@ impl<C: Cloud> Engine<'_, C> {
             .save(&record, before.map(|(_, version)| version))
             .await?;
         Ok((record, version))
+    }
+
+    /// A deployment that the service's record is to begin with. The history may be older: somebody may have deleted the
+    /// record.
+    async fn first(&self, deployment: Deployment) -> Result<Deployment, CallError> {
+        // `watch` finds the record by this.
+        let service_name = self.subscriber.service_name();
+        let ((), number) = try_join(
+            self.cloud.set_service_id(&service_name, self.service_id),
+            self.cloud.next_number(self.service_id),
+        )
+        .await?;
+        Ok(deployment.numbered(number))
     }
 
     /// Writes the record with `change` and tells what it holds. A service that has no record gets one of what it runs.
@@ -56,12 +68,7 @@ impl<C: Cloud> Engine<'_, C> {
     ) -> Result<(), CallError> {
         let (before, version) = match stored {
             Some((record, version)) => (record, Some(version)),
-            None => {
-                self.cloud
-                    .set_service_id(&self.subscriber.service_name(), self.service_id)
-                    .await?;
-                (self.adopted(shown).await?, None)
-            }
+            None => (self.adopted(shown).await?, None),
         };
         let mut record = before.clone();
         change(&mut record);
@@ -92,6 +99,7 @@ impl<C: Cloud> Engine<'_, C> {
         };
         let deployment = Deployment::claim(None, self.subscriber, &request, running, self.worker)
             .found_running(running, created_at, self.worker);
+        let deployment = self.first(deployment).await?;
         Ok(Record::claim(None, deployment, self.worker))
     }
 

@@ -283,6 +283,12 @@ impl Deployment {
         self.0.state = state;
     }
 
+    /// The same deployment under another number.
+    pub(crate) fn numbered(mut self, number: u32) -> Self {
+        self.0.number = number;
+        self
+    }
+
     /// Whether an invocation is to go on with it, rather than ECS.
     pub fn is_resumable(&self) -> bool {
         match self.state {

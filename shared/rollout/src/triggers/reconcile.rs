@@ -148,7 +148,17 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
         .buffered(READS_AT_ONCE);
     while let Some(route) = routes.next().await {
         match route {
-            Ok(route) => survey.routes.extend(route),
+            Ok(route) => {
+                let unreadable = route.iter().flat_map(|route| {
+                    let file = format!("routes/{}.json", route.repository);
+                    let unreadable = route.unreadable.iter();
+                    unreadable.map(move |subscriber| format!("read {file}: {subscriber}"))
+                });
+                let before = survey.failures.len();
+                survey.failures.extend(unreadable);
+                survey.has_all_routes &= survey.failures.len() == before;
+                survey.routes.extend(route);
+            }
             Err(error) => {
                 survey.has_all_routes = false;
                 survey.failures.push(error.to_string());

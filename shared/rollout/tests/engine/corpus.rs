@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use longshore_events::arn::ServiceName;
 use longshore_policy::route::ServiceId;
-use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, ServiceIdKey, StackKey};
+use longshore_rollout::documents::{
+    HistoryKey, RecordKey, RouteKey, ScheduleKey, ServiceIdKey, StackKey,
+};
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::OperationState;
 use longshore_testkit::read_corpus;
@@ -85,4 +87,15 @@ fn every_deployment_in_the_history_every_route_and_every_owner_is_read() {
         ecs_service: "api".to_owned(),
     };
     read_corpus(&corpus(), "owner", &ServiceIdKey(&service));
+}
+
+#[test]
+fn every_record_of_a_schedule_is_read() {
+    let service_id = service_id();
+    let key = ScheduleKey {
+        service_id: &service_id,
+        schedule: "nightly",
+    };
+    let records = read_corpus(&corpus(), "schedule-record", &key);
+    assert!(records.iter().any(|record| !record.outbox.is_empty()));
 }

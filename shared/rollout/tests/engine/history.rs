@@ -4,9 +4,10 @@ use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_policy::route::Subscriber;
 use longshore_rollout::course::watch::deployment_changed;
+use longshore_rollout::documents::RecordKey;
 use longshore_rollout::history::{history, log_streams, logs};
 use longshore_rollout::ports::{LogLine, TaskDefinition};
-use longshore_rollout::record::State;
+use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::status;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
@@ -142,6 +143,110 @@ async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_en
     assert_eq!(cloud.history(&api).len(), 1);
     assert!(cloud.record(&api).unwrap().finished.is_empty());
     assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+}
+
+const RECORD: &str = "deployments/shop/api/current.json";
+
+fn numbers_and_tags(deployments: &[Deployment]) -> Vec<(u32, String)> {
+    deployments
+        .iter()
+        .map(|kept| (kept.number, kept.image.tag.clone().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_service_whose_record_was_deleted_goes_on_after_its_history() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    for (tag, digit, seconds) in [("v1", '1', 0), ("v2", '2', 100)] {
+        pushed(&cloud, tag, digit, seconds).await;
+        succeeded(&cloud, &api, seconds + 50).await;
+    }
+    cloud.objects().remove(RECORD);
+    for (tag, digit, seconds) in [("v3", '3', 200), ("v4", '4', 300)] {
+        pushed(&cloud, tag, digit, seconds).await;
+        succeeded(&cloud, &api, seconds + 50).await;
+    }
+    let expected: Vec<_> = (1..=4).map(|n| (n, format!("v{n}"))).collect();
+    assert_eq!(numbers_and_tags(&cloud.history(&api)), expected);
+    let read = history(&cloud, &api.service_id(), 10).await.unwrap();
+    assert_eq!(
+        numbers_and_tags(&read),
+        expected.into_iter().rev().collect::<Vec<_>>()
+    );
+    assert!(cloud.record(&api).unwrap().finished.is_empty());
+}
+
+/// A service of which three deployments succeeded, and whose record was then put back to what it was after the first.
+async fn put_back(api: &Subscriber) -> FakeCloud {
+    let cloud = FakeCloud::with_services(std::slice::from_ref(api));
+    pushed(&cloud, "v1", '1', 0).await;
+    succeeded(&cloud, api, 50).await;
+    let after_the_first = cloud.record(api).unwrap();
+    pushed(&cloud, "v2", '2', 100).await;
+    succeeded(&cloud, api, 150).await;
+    pushed(&cloud, "v3", '3', 200).await;
+    succeeded(&cloud, api, 250).await;
+    cloud
+        .objects()
+        .put(&RecordKey(&api.service_id()), &after_the_first);
+    cloud
+}
+
+#[tokio::test]
+async fn a_number_that_another_deployment_has_is_not_taken_twice() {
+    let api = subscriber("api");
+    let cloud = put_back(&api).await;
+    for (tag, digit, seconds) in [("v4", '4', 300), ("v5", '5', 400)] {
+        pushed(&cloud, tag, digit, seconds).await;
+        succeeded(&cloud, &api, seconds + 50).await;
+    }
+    let expected: Vec<_> = (1..=5).map(|n| (n, format!("v{n}"))).collect();
+    assert_eq!(numbers_and_tags(&cloud.history(&api)), expected);
+    let record = cloud.record(&api).unwrap();
+    assert_eq!(record.deployment.number, 5);
+    assert!(record.finished.is_empty());
+}
+
+#[tokio::test]
+async fn a_deployment_that_got_another_number_is_kept_once_whatever_dies() {
+    let api = subscriber("api");
+    for fault in [Fault::Dies, Fault::DiesAfter] {
+        let cloud = put_back(&api).await;
+        pushed(&cloud, "v4", '4', 300).await;
+        cloud.complete(&api);
+        // It ends, is published and kept, and then the record is not written any more.
+        cloud.inject_at("PutObject history", fault);
+        let change = DeploymentStateChange {
+            event_name: DeploymentEventName::Completed,
+            deployment_id: cloud.primary_id(&api),
+            updated_at: noon(350),
+            reason: String::new(),
+        };
+        let service = api.service_name();
+        let heard = deployment_changed(&cloud, &service, &change, &worker("watch", 350)).await;
+        assert!(heard.is_err());
+        cloud.recover();
+        reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
+        let expected: Vec<_> = (1..=4).map(|n| (n, format!("v{n}"))).collect();
+        assert_eq!(numbers_and_tags(&cloud.history(&api)), expected);
+        assert_eq!(cloud.record(&api).unwrap().deployment.number, 4);
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_is_kept_beside_a_damaged_one_that_has_its_number() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let damaged = "deployments/shop/api/history/00000001.json";
+    pushed(&cloud, "v1", '1', 0).await;
+    cloud.objects().put_bytes(damaged, "{");
+    succeeded(&cloud, &api, 50).await;
+    assert_eq!(
+        numbers_and_tags(&cloud.history(&api)),
+        [(2, "v1".to_owned())]
+    );
+    assert_eq!(cloud.record(&api).unwrap().deployment.number, 2);
 }
 
 #[tokio::test]

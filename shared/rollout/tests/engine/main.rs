@@ -9,6 +9,8 @@ mod course;
 #[cfg(test)]
 mod deploying;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod expired;
 #[cfg(test)]
 mod failures;
@@ -24,6 +26,8 @@ mod resting;
 mod rollback;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod scheduled;
 #[cfg(test)]
 mod sidecars;
 #[cfg(test)]

@@ -48,12 +48,20 @@ fn the_sample_of_a_route_says_who_follows_which_tags() {
     assert_eq!(route.subscriber("shop", "worker"), None);
 }
 
+/// What is wrong with a route, or with the first of its subscribers that cannot be read.
+fn problem(route: &Value) -> Option<String> {
+    match from_bytes::<Route>(route.to_string().into_bytes()) {
+        Ok(route) => route.unreadable.first().map(ToString::to_string),
+        Err(problem) => Some(problem),
+    }
+}
+
 /// People write routes by hand.
 #[test]
 fn a_field_of_a_route_that_is_misspelt_is_refused_by_its_name() {
     for (right, wrong) in [("ecs_service", "ecs-service"), ("tags", "tag")] {
         let misspelt = route().replace(&format!("\"{right}\""), &format!("\"{wrong}\""));
-        let refusal = from_bytes::<Route>(misspelt.into_bytes()).unwrap_err();
+        let refusal = problem(&serde_json::from_str(&misspelt).unwrap()).unwrap();
         assert!(
             refusal.contains(&format!("unknown field `{wrong}`")),
             "{refusal}"
@@ -71,10 +79,7 @@ fn a_misspelt_field_is_refused_wherever_it_stands_with_those_that_are_right() {
         "approval": {"expires_after_minutes": 60},
     });
     route["subscribers"][0]["rollout"] = rollout;
-    assert_eq!(
-        from_bytes::<Route>(route.to_string().into_bytes()).err(),
-        None
-    );
+    assert_eq!(problem(&route), None);
     for (place, right) in [
         ("", "subscribers"),
         ("/subscribers/0", "cluster"),
@@ -86,8 +91,8 @@ fn a_misspelt_field_is_refused_wherever_it_stands_with_those_that_are_right() {
     ] {
         let mut misspelt = route.clone();
         misspelt.pointer_mut(place).unwrap()["wrong"] = json!(1);
-        let refusal = from_bytes::<Route>(misspelt.to_string().into_bytes()).unwrap_err();
-        assert!(refusal.starts_with("unknown field `wrong`"), "{refusal}");
+        let refusal = problem(&misspelt).unwrap();
+        assert!(refusal.contains("unknown field `wrong`"), "{refusal}");
         assert!(refusal.contains(&format!("`{right}`")), "{refusal}");
     }
 }
@@ -97,10 +102,7 @@ fn a_member_that_a_newer_version_of_longshore_wrote_into_a_route_is_no_misspelli
     let mut route: Value = serde_json::from_str(&route()).unwrap();
     route["longshore_version"] = json!("9.0.0");
     route["subscribers"][0]["rollout"] = json!({"canary_percent": 10});
-    assert_eq!(
-        from_bytes::<Route>(route.to_string().into_bytes()).err(),
-        None
-    );
+    assert_eq!(problem(&route), None);
 }
 
 #[test]
@@ -108,14 +110,11 @@ fn a_misspelt_field_is_refused_in_a_route_that_longshore_wrote_and_a_person_chan
     let mut route: Value = serde_json::from_str(&route()).unwrap();
     route["longshore_version"] = json!(env!("CARGO_PKG_VERSION"));
     route["format_version"] = json!(1);
-    assert_eq!(
-        from_bytes::<Route>(route.to_string().into_bytes()).err(),
-        None
-    );
+    assert_eq!(problem(&route), None);
     route["subscribers"][0]["rollout"] = json!({"aproval": {"expires_after_minutes": 60}});
-    let refusal = from_bytes::<Route>(route.to_string().into_bytes()).unwrap_err();
+    let refusal = problem(&route).unwrap();
     assert!(
-        refusal.starts_with("unknown field `aproval` in subscribers.0.rollout, expected one of"),
+        refusal.contains("unknown field `aproval` in subscribers.0.rollout, expected one of"),
         "{refusal}"
     );
 }
@@ -130,10 +129,11 @@ fn a_field_of_a_route_that_is_left_out_is_named() {
             .as_object_mut()
             .unwrap()
             .remove(field);
-        let refusal = serde_json::from_value::<Route>(shorter)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(refusal, format!("missing field `{field}`"));
+        let refusal = problem(&shorter).unwrap();
+        assert!(
+            refusal.ends_with(&format!(": missing field `{field}`")),
+            "{refusal}"
+        );
     }
 }
 
@@ -150,4 +150,36 @@ fn a_route_with_the_old_and_the_new_list_is_refused_and_loses_neither() {
     route.as_object_mut().unwrap().remove("subscribers");
     let read = from_bytes::<Route>(route.to_string().into_bytes()).unwrap();
     assert!(!read.subscribers.is_empty());
+}
+
+#[test]
+fn a_subscriber_that_cannot_be_read_harms_no_other_and_is_kept_where_it_stands() {
+    let mut route: Value = serde_json::from_str(&route()).unwrap();
+    let right = route["subscribers"][0].clone();
+    let mut misspelt = right.clone();
+    misspelt["service"] = json!("web");
+    misspelt["tag"] = json!("v1");
+    let damaged = [
+        json!(7),
+        misspelt,
+        json!({"stack": "shop", "service": "jobs"}),
+    ];
+    route["subscribers"] = json!([damaged[0], right, damaged[1], damaged[2]]);
+    let read = from_bytes::<Route>(route.to_string().into_bytes()).unwrap();
+    assert_eq!(read.subscribers.len(), 1);
+    let problems: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();
+    let expected = [
+        "subscribers.0: invalid type: integer `7`, expected struct Subscriber",
+        "subscribers.2 (service web of stack shop): unknown field `tag` in subscribers.2, expected one of",
+        "subscribers.3 (service jobs of stack shop): missing field `cluster`",
+    ];
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+    assert_eq!(problems.len(), expected.len());
+    let written = serde_json::to_value(&read).unwrap();
+    for (place, damaged) in [(0, &damaged[0]), (2, &damaged[1]), (3, &damaged[2])] {
+        assert_eq!(&written["subscribers"][place], damaged);
+    }
+    assert_eq!(written["subscribers"][1]["service"], "api");
 }

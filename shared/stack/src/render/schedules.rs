@@ -1,5 +1,6 @@
 //! Runs of a service's task by the clock.
 
+use longshore_events::ecs::group_of_scheduled;
 use serde::Serialize;
 
 use crate::spec::Schedule;
@@ -54,6 +55,8 @@ pub(super) struct EcsParameters {
     enable_execute_command: bool,
     #[serde(rename = "EnableECSManagedTags")]
     enable_ecs_managed_tags: bool,
+    /// By which `watch` knows whose the task is.
+    group: String,
     propagate_tags: &'static str,
 }
 
@@ -183,6 +186,7 @@ fn add_schedule(
                 network_configuration: network(named_stack, named_service),
                 enable_execute_command: named_service.spec.enable_execute_command,
                 enable_ecs_managed_tags: true,
+                group: group_of_scheduled(&named_stack.stack_name, named_service.name, name),
                 propagate_tags: "TASK_DEFINITION",
             }),
             input: input(named_service, schedule),

@@ -368,7 +368,7 @@ async fn a_newer_document_that_cannot_be_understood_names_the_version_that_is_ne
 async fn what_is_no_such_document_is_refused_with_its_key() {
     let store = Store::with(&json!({"parts": [], "format_version": 3}));
     let error = load(&store, &CounterKey).await.unwrap_err();
-    assert_eq!(error.class, ErrorClass::Transient);
+    assert_eq!(error.class, ErrorClass::Unreadable);
     assert!(
         error.to_string().contains("missing field `count`")
             && error.to_string().contains("counters/one.json"),

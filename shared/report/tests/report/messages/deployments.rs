@@ -1,8 +1,9 @@
 //! Messages of deployments and of release files.
 
 use longshore_events::longshore::{
-    DeploymentProgressed, DeploymentSucceeded, DeploymentSuperseded, FailedPhase, ImageMissing,
-    ImageNeed, LongshoreEvent, RolloutProgress, SkipReason, Source, WaitReason,
+    DeploymentProgressed, DeploymentSucceeded, DeploymentSuperseded, DocumentUnreadable,
+    DocumentVersion, FailedPhase, ImageMissing, ImageNeed, LongshoreEvent, RolloutProgress,
+    ScheduledTaskFailed, SkipReason, Source, WaitReason,
 };
 
 use super::scene::{
@@ -97,6 +98,40 @@ fn an_image_that_is_not_in_its_repository_any_more() {
             needed_for,
             at: after(600),
         })));
+    }
+}
+
+#[test]
+fn a_scheduled_task_that_failed_once_and_one_that_fails_again_and_again() {
+    for (in_a_row, failure) in [(1, task_failure("0f3c1", 3)), (12, never_started("0f3c1"))] {
+        insta::assert_json_snapshot!(message(&LongshoreEvent::ScheduledTaskFailed(
+            ScheduledTaskFailed {
+                stack: "shop".to_owned(),
+                service: "api".to_owned(),
+                schedule: "nightly".to_owned(),
+                failure,
+                in_a_row,
+            }
+        )));
+    }
+}
+
+#[test]
+fn a_document_that_cannot_be_read_with_and_without_a_good_version() {
+    let version = DocumentVersion {
+        version_id: "3sL4kqtJlcpXroDTDmJ".to_owned(),
+        written_at: after(0),
+    };
+    for last_good in [Some(version), None] {
+        insta::assert_json_snapshot!(message(&LongshoreEvent::DocumentUnreadable(
+            DocumentUnreadable {
+                key: "deployments/shop/api/current.json".to_owned(),
+                problem: "it is not JSON: EOF while parsing an object at line 1 column 1"
+                    .to_owned(),
+                last_good,
+                at: after(600),
+            }
+        )));
     }
 }
 

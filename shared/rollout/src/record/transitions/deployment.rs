@@ -330,12 +330,16 @@ impl Record {
         }
     }
 
-    /// These events were published, and these deployments are in the history.
-    pub(crate) fn flushed(&mut self, published: &[Unpublished], archived: &[Deployment]) {
+    /// These events were published, and these deployments are in the history, under these numbers.
+    pub(crate) fn flushed(&mut self, published: &[Unpublished], archived: &[(Deployment, u32)]) {
         self.0.outbox.retain(|event| !published.contains(event));
-        self.0
-            .finished
-            .retain(|deployment| !archived.contains(deployment));
+        for (archived, number) in archived {
+            self.0.finished.retain(|deployment| deployment != archived);
+            let last = self.last();
+            if last.id == archived.id && last.number == archived.number {
+                last.number = *number;
+            }
+        }
     }
 
     /// Keeps why a task died; whether that was news.

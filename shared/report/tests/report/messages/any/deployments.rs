@@ -4,8 +4,9 @@ use longshore_events::image::Image;
 use longshore_events::longshore::{
     ContainerFailure, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
     DeploymentSkipped, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
-    DeploymentSuperseded, DeploymentWaiting, FailedPhase, ImageMissing, ImageNeed, LongshoreEvent,
-    ReleaseRefused, RolloutProgress, SkipReason, Source, TaskFailure, WaitReason,
+    DeploymentSuperseded, DeploymentWaiting, DocumentUnreadable, DocumentVersion, FailedPhase,
+    ImageMissing, ImageNeed, LongshoreEvent, ReleaseRefused, RolloutProgress, ScheduledTaskFailed,
+    SkipReason, Source, TaskFailure, WaitReason,
 };
 use proptest::prelude::*;
 
@@ -246,6 +247,38 @@ pub fn any_deployment_event() -> BoxedStrategy<LongshoreEvent> {
                 at,
             })
         }),
+        (
+            hostile(),
+            hostile(),
+            hostile(),
+            any_failures(),
+            any::<u32>()
+        )
+            .prop_filter_map(
+                "no failure",
+                |(stack, service, schedule, mut failures, in_a_row)| {
+                    Some(LongshoreEvent::ScheduledTaskFailed(ScheduledTaskFailed {
+                        stack,
+                        service,
+                        schedule,
+                        failure: failures.pop()?,
+                        in_a_row,
+                    }))
+                }
+            ),
+        (hostile(), hostile(), hostile_option(), any_time()).prop_map(
+            |(key, problem, version_id, at)| {
+                LongshoreEvent::DocumentUnreadable(DocumentUnreadable {
+                    key,
+                    problem,
+                    last_good: version_id.map(|version_id| DocumentVersion {
+                        version_id,
+                        written_at: at,
+                    }),
+                    at,
+                })
+            }
+        ),
         (any_deployment(), any_time(), hostile()).prop_map(
             |(deployment, finished_at, superseded_by)| {
                 LongshoreEvent::DeploymentSuperseded(DeploymentSuperseded {

@@ -1,0 +1,136 @@
+//! The record of a schedule: `schedules/<stack>/<service>/<schedule>.json` in the state bucket.
+//!
+//! It begins with the first task of the schedule that fails. A schedule whose tasks do their work has none.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use longshore_events::incoming::ScheduledTaskStopped;
+use longshore_events::longshore::{LongshoreEvent, ScheduledTaskFailed, TaskFailure};
+use longshore_policy::route::ServiceId;
+use longshore_state::outbox::{Outbox, Unpublished};
+use longshore_state::store::Address;
+use longshore_state::{Document, Key, Worker};
+use serde::{Deserialize, Serialize};
+
+pub(crate) const SCHEDULE_RECORDS: &str = "schedules/";
+
+/// How many tasks a record remembers, so that duplicates of their events are not counted again.
+const TASKS_KEPT: usize = 20;
+
+/// How long after a failure was published another one of the same row is only counted: a schedule may run every minute.
+const QUIET: TimeDelta = TimeDelta::hours(1);
+
+/// How the tasks of a schedule ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleRecord {
+    /// The stack.
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// The schedule's name in the stack file.
+    pub schedule: String,
+    /// How the last task ended that failed.
+    pub failure: TaskFailure,
+    /// The ARN of that task's definition.
+    pub task_definition: String,
+    /// How many tasks have failed since one succeeded; 0 when one has succeeded since.
+    pub in_a_row: u32,
+    /// When a failure was published last.
+    pub told_at: DateTime<Utc>,
+    /// The ARNs of the tasks that failed last, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
+    /// Events that are not known to have been published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<Unpublished>,
+}
+
+impl Document for ScheduleRecord {}
+
+impl Outbox for ScheduleRecord {
+    fn outbox(&mut self) -> &mut Vec<Unpublished> {
+        &mut self.outbox
+    }
+}
+
+/// Names a schedule's record.
+#[derive(Debug, Clone, Copy)]
+pub struct ScheduleKey<'a> {
+    /// The service.
+    pub service_id: &'a ServiceId,
+    /// The schedule's name in the stack file.
+    pub schedule: &'a str,
+}
+
+impl Key for ScheduleKey<'_> {
+    type Document = ScheduleRecord;
+
+    fn address(&self) -> Address {
+        let ServiceId { stack, service } = self.service_id;
+        Address::of_state(format!(
+            "{SCHEDULE_RECORDS}{stack}/{service}/{}.json",
+            self.schedule
+        ))
+    }
+
+    fn subject(&self) -> String {
+        format!(
+            "the record of schedule {} of {}",
+            self.schedule, self.service_id
+        )
+    }
+}
+
+impl ScheduleRecord {
+    /// The record after a task of the schedule has failed. That is published, unless the one before failed as well and
+    /// was published a short while ago.
+    pub(crate) fn failed(
+        before: Option<&Self>,
+        stopped: &ScheduledTaskStopped,
+        failure: TaskFailure,
+        worker: &Worker,
+    ) -> Self {
+        let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
+        let is_quiet =
+            before.is_some_and(|before| before.in_a_row > 0 && worker.now < before.told_at + QUIET);
+        let mut record = Self {
+            stack: stopped.stack.clone(),
+            service: stopped.service.clone(),
+            schedule: stopped.schedule.clone(),
+            failure,
+            task_definition: stopped.change.task_definition_arn.clone(),
+            in_a_row,
+            told_at: before.map_or(worker.now, |before| before.told_at),
+            tasks: before.map_or_else(Vec::new, |before| before.tasks.clone()),
+            outbox: before.map_or_else(Vec::new, |before| before.outbox.clone()),
+        };
+        record.tasks.push(stopped.change.task_arn.clone());
+        if record.tasks.len() > TASKS_KEPT {
+            record.tasks.remove(0);
+        }
+        if !is_quiet {
+            record.told_at = worker.now;
+            let event = LongshoreEvent::ScheduledTaskFailed(ScheduledTaskFailed {
+                stack: record.stack.clone(),
+                service: record.service.clone(),
+                schedule: record.schedule.clone(),
+                failure: record.failure.clone(),
+                in_a_row,
+            });
+            record.outbox.push(Unpublished::new(event, worker));
+        }
+        record
+    }
+
+    /// A task of the schedule that stopped at this time has done its work. A late event of one that stopped before the
+    /// last failure changes nothing.
+    pub(crate) fn succeeded(&mut self, at: Option<DateTime<Utc>>) {
+        if at >= self.failure.stopped_at {
+            self.in_a_row = 0;
+        }
+    }
+
+    /// Whether the end of this task is counted already.
+    pub(crate) fn knows(&self, task: &str) -> bool {
+        self.tasks.iter().any(|known| known == task)
+    }
+}

@@ -1,0 +1,198 @@
+//! Tasks that a schedule of a stack file starts.
+
+use longshore_events::ecs::{
+    Container, ContainerOverride, TaskOverrides, TaskStateChange, group_of_scheduled,
+};
+use longshore_events::incoming::ScheduledTaskStopped;
+use longshore_events::longshore::LongshoreEvent;
+use longshore_rollout::course::WatchOutcome;
+use longshore_rollout::course::scheduled::scheduled_task_stopped;
+use longshore_rollout::history::schedule_logs;
+use longshore_rollout::ports::LogLine;
+use longshore_rollout::status::status;
+use longshore_rollout::triggers::push::deploy_push;
+use longshore_state::ErrorClass;
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
+use serde_json::json;
+
+const TASK_DEFINITION: &str = "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:1";
+
+/// A task of the nightly schedule that stopped after so many seconds, with the exit codes of its containers.
+fn stopped(task: &str, seconds: i64, codes: &[(&str, Option<i64>)]) -> ScheduledTaskStopped {
+    ScheduledTaskStopped {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        schedule: "nightly".to_owned(),
+        change: TaskStateChange {
+            task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
+            cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
+            task_definition_arn: TASK_DEFINITION.to_owned(),
+            group: group_of_scheduled("shop", "api", "nightly"),
+            started_by: None,
+            last_status: "STOPPED".to_owned(),
+            stop_code: Some("EssentialContainerExited".to_owned()),
+            stopped_reason: Some("Essential container in task exited".to_owned()),
+            created_at: None,
+            stopped_at: Some(noon(seconds)),
+            containers: codes
+                .iter()
+                .map(|(name, exit_code)| Container {
+                    name: (*name).to_owned(),
+                    exit_code: *exit_code,
+                    reason: None,
+                })
+                .collect(),
+            overrides: TaskOverrides {
+                container_overrides: vec![ContainerOverride {
+                    name: "app".to_owned(),
+                    command: vec!["clean".to_owned()],
+                }],
+            },
+            version: 1,
+        },
+    }
+}
+
+async fn hear(cloud: &FakeCloud, stopped: &ScheduledTaskStopped, seconds: i64) -> WatchOutcome {
+    let worker = worker(&format!("watch-{seconds}"), seconds);
+    scheduled_task_stopped(cloud, stopped, &worker)
+        .await
+        .unwrap()
+}
+
+/// How many failures in a row each of the messages tells.
+fn told(cloud: &FakeCloud) -> Vec<u32> {
+    let events = cloud.published();
+    let failed = events.iter().filter_map(|event| match event {
+        LongshoreEvent::ScheduledTaskFailed(event) => Some(event.in_a_row),
+        _ => None,
+    });
+    failed.collect()
+}
+
+#[tokio::test]
+async fn a_scheduled_task_that_failed_is_told_once_with_its_exit_code() {
+    let cloud = FakeCloud::default();
+    let failed = stopped("one", 10, &[("app", Some(3))]);
+    for seconds in [11, 12] {
+        assert_eq!(hear(&cloud, &failed, seconds).await, WatchOutcome::Failed);
+    }
+    let [LongshoreEvent::ScheduledTaskFailed(event)] = &cloud.published()[..] else {
+        panic!("{:?}", cloud.published());
+    };
+    assert_eq!((event.schedule.as_str(), event.in_a_row), ("nightly", 1));
+    assert_eq!(event.failure.containers[0].exit_code, Some(3));
+    assert_eq!(
+        event.failure.stop_code.as_deref(),
+        Some("EssentialContainerExited")
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_never_started_is_told() {
+    let cloud = FakeCloud::default();
+    let mut failed = stopped("one", 10, &[("app", None)]);
+    failed.change.stop_code = Some("TaskFailedToStart".to_owned());
+    assert_eq!(hear(&cloud, &failed, 11).await, WatchOutcome::Failed);
+    assert_eq!(told(&cloud), [1]);
+}
+
+#[tokio::test]
+async fn a_task_that_did_its_work_is_not_told_and_leaves_no_record() {
+    let cloud = FakeCloud::default();
+    let done = stopped("one", 10, &[("app", Some(0))]);
+    assert_eq!(hear(&cloud, &done, 11).await, WatchOutcome::Succeeded);
+    assert!(cloud.published().is_empty());
+    assert!(cloud.objects().keys("schedules/").is_empty());
+}
+
+#[tokio::test]
+async fn a_schedule_that_fails_every_minute_is_told_every_hour() {
+    let cloud = FakeCloud::default();
+    for minute in 0..=60 {
+        let failed = stopped(&minute.to_string(), 60 * minute, &[("app", Some(1))]);
+        hear(&cloud, &failed, 60 * minute).await;
+    }
+    assert_eq!(told(&cloud), [1, 61]);
+    hear(&cloud, &stopped("good", 3_700, &[("app", Some(0))]), 3_700).await;
+    hear(&cloud, &stopped("bad", 3_800, &[("app", Some(1))]), 3_800).await;
+    assert_eq!(told(&cloud), [1, 61, 1]);
+}
+
+#[tokio::test]
+async fn the_containers_beside_the_one_that_works_do_not_decide() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let definition = cloud.service(&api).unwrap().task_definition;
+    let mut done = stopped("one", 10, &[("app", Some(0)), ("proxy", Some(143))]);
+    assert_eq!(hear(&cloud, &done, 11).await, WatchOutcome::Succeeded);
+    // Without a command, the work is that of the first container of the definition.
+    done.change.overrides = TaskOverrides::default();
+    done.change.task_definition_arn = definition.clone();
+    assert_eq!(hear(&cloud, &done, 12).await, WatchOutcome::Succeeded);
+    let mut failed = stopped("two", 20, &[("proxy", Some(0)), ("app", Some(1))]);
+    failed.change.overrides = TaskOverrides::default();
+    failed.change.task_definition_arn = definition;
+    assert_eq!(hear(&cloud, &failed, 21).await, WatchOutcome::Failed);
+}
+
+#[tokio::test]
+async fn a_failure_that_could_not_be_told_is_told_by_the_retry() {
+    let cloud = FakeCloud::default();
+    cloud.inject_at("PutEvents", Fault::Fails(ErrorClass::Transient));
+    let failed = stopped("one", 10, &[("app", Some(1))]);
+    let worker = worker("watch", 11);
+    assert!(
+        scheduled_task_stopped(&cloud, &failed, &worker)
+            .await
+            .is_err()
+    );
+    scheduled_task_stopped(&cloud, &failed, &worker)
+        .await
+        .unwrap();
+    assert_eq!(told(&cloud), [1]);
+}
+
+#[tokio::test]
+async fn the_status_says_that_a_schedule_fails_until_it_succeeds_and_its_log_is_found() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.change_task_definition(&api, |document| {
+        document["containerDefinitions"][0]["logConfiguration"] = json!({
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": "/shop/api", "awslogs-stream-prefix": "api"},
+        });
+    });
+    let push = cloud.push("v1", digest('1'), noon(0));
+    deploy_push(&cloud, &push, &worker("push", 0))
+        .await
+        .unwrap();
+    let mut failed = stopped("one", 10, &[("app", Some(3))]);
+    failed.change.task_definition_arn = cloud.service(&api).unwrap().task_definition;
+    cloud.add_log_line(
+        "/shop/api",
+        "api/app/one",
+        LogLine {
+            at: noon(9),
+            message: "out of disk".to_owned(),
+        },
+    );
+    hear(&cloud, &failed, 11).await;
+    let statuses = status(&cloud, |_| true, noon(20)).await.unwrap();
+    let [failing] = &statuses[0].failed_schedules[..] else {
+        panic!("{statuses:?}");
+    };
+    assert_eq!(
+        (failing.schedule.as_str(), failing.in_a_row),
+        ("nightly", 1)
+    );
+    let found = schedule_logs(&cloud, &api.service_id(), "nightly", 10)
+        .await
+        .unwrap()
+        .unwrap();
+    let lines = found.logs[0].lines.as_ref().unwrap();
+    assert_eq!(lines[0].message, "out of disk");
+    hear(&cloud, &stopped("two", 30, &[("app", Some(0))]), 31).await;
+    let statuses = status(&cloud, |_| true, noon(40)).await.unwrap();
+    assert!(statuses[0].failed_schedules.is_empty());
+}
