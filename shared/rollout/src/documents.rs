@@ -13,7 +13,7 @@
 use std::future::Future;
 use std::pin::pin;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_policy::route::{Route, ServiceId};
 use longshore_state::document::{names, overwrite};
