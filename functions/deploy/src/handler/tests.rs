@@ -203,6 +203,22 @@ async fn the_schedule_reconciles() {
 }
 
 #[tokio::test]
+async fn a_route_that_cannot_be_read_is_told_once_however_often_the_schedule_fails_at_it() {
+    let cloud = FakeCloud::default();
+    cloud.objects().put_bytes("routes/shop/api.json", "{");
+    for _ in 0..2 {
+        let failure = send(&cloud, &sample("schedule-reconcile.json"))
+            .await
+            .unwrap_err();
+        assert!(
+            failure.message.contains("routes/shop/api.json"),
+            "{failure:?}"
+        );
+    }
+    assert_eq!(cloud.told(), ["Document Unreadable"]);
+}
+
+#[tokio::test]
 async fn the_parts_of_a_reconcile_deploy_what_no_event_told_of_together_once() {
     let cloud = cloud();
     let mut event = sample("reconcile-shard.json");

@@ -12,6 +12,7 @@ use longshore_rollout::ports::{
 };
 use longshore_rollout::record::Deployment;
 use longshore_state::ErrorClass;
+use longshore_state::store::DocumentVersions;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -721,6 +722,44 @@ async fn the_numbers_in_the_history_are_listed_in_their_order() {
         )
     });
     assert_eq!(wire.cloud().archived(&service_id()).await.unwrap(), [1, 10]);
+}
+
+#[tokio::test]
+async fn the_versions_of_a_document_are_listed_without_those_of_other_keys() {
+    let version = |key: &str, id: &str, is_latest: bool| {
+        format!(
+            "<Version><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{is_latest}</IsLatest>\
+             <LastModified>2026-11-20T09:45:00.000Z</LastModified><ETag>&quot;{id}&quot;</ETag></Version>"
+        )
+    };
+    let wire = Wire::new(move |call| {
+        assert!(
+            call.query.contains("prefix=routes%2Fshop%2Fapi.json"),
+            "{}",
+            call.query
+        );
+        (
+            200,
+            format!(
+                "<ListVersionsResult><IsTruncated>false</IsTruncated>{}{}{}</ListVersionsResult>",
+                version("routes/shop/api.json", "two", true),
+                version("routes/shop/api.json", "one", false),
+                version("routes/shop/api.json.old", "other", true),
+            ),
+        )
+    });
+    let versions = wire
+        .cloud()
+        .list_versions("routes/shop/api.json")
+        .await
+        .unwrap();
+    let found: Vec<_> = versions
+        .iter()
+        .map(|version| (version.version_id.as_str(), version.is_current))
+        .collect();
+    assert_eq!(found, [("two", true), ("one", false)]);
+    assert_eq!(versions[0].version.tag, "\"two\"");
+    assert_eq!(versions[0].written_at.timestamp(), 1_795_167_900);
 }
 
 #[tokio::test]
