@@ -235,7 +235,7 @@ impl<D: Destination> Work<D> {
             };
             let mismatch = match outcome.await {
                 Ok(()) => {
-                    reader.remove_kept().await;
+                    reader.arrived().await;
                     return Ok(());
                 }
                 Err(Unsent::Mismatch(mismatch)) => mismatch,

@@ -215,8 +215,15 @@ impl<'a> Reader<'a> {
             ?wait,
             "trying again"
         );
+        let is_doubted = side == Side::Source && retries.is_doubted(&self.failures);
+        let pause = async {
+            if is_doubted {
+                self.client.ask_whether_anything_gets_through().await;
+            }
+            tokio::time::sleep(wait).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            () = pause => {}
             () = self.stop.requested() => return Err(ReadError::Stopped),
         }
         self.counts.attempts += 1;
@@ -238,7 +245,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Removes what is kept: the file has arrived.
+    /// The file has arrived.
+    pub(crate) async fn arrived(&mut self) {
+        self.client.arrived(&self.item.url);
+        self.remove_kept().await;
+    }
+
+    /// Removes what is kept.
     pub(crate) async fn remove_kept(&mut self) {
         if let Some(part) = self.part.take()
             && let Err(error) = part.remove().await
