@@ -7,7 +7,7 @@ use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::{PublishedIndex, RunOutcome, SyncOptions, advance, status, verify};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK, bottle_sha256};
+use longshore_testkit::{FakeFormula, FakeMirror, Fault, INDEX_URL, MIRROR_STACK, bottle_sha256};
 
 use crate::scene::{
     INDEX, alive, assert_is, bottles, engine, formulae, index_of, last_reason, minutes, mirrored,
@@ -150,7 +150,7 @@ async fn a_second_run_is_refused_while_one_runs_and_takes_over_when_its_lease_is
     let mirror = mirrored(&formulae(3, 1)).await;
     mirror.publish_index(&formulae(3, 2));
     let calls = mirror.calls().len();
-    mirror.inject_at("Fetch", longshore_testkit::Fault::Dies);
+    mirror.inject_at("Fetch", Fault::Dies);
     synced(&mirror, "dying").await.unwrap_err();
     assert!(mirror.calls().len() > calls);
     mirror.recover();
@@ -397,6 +397,8 @@ async fn a_sync_of_which_no_invocation_brings_anything_ends() {
         .unwrap();
     let mut wakes = 0;
     while state(&mirror) == SyncState::Transferring {
+        // As long as an invocation takes until it gives up.
+        mirror.pass(minutes(14));
         let worker = worker(&mirror, &format!("wake{wakes}"));
         advance(&engine(&mirror, &runner, &worker), MIRROR_STACK)
             .await
@@ -406,5 +408,65 @@ async fn a_sync_of_which_no_invocation_brings_anything_ends() {
     }
     assert_eq!(state(&mirror), SyncState::Failed);
     let reason = last_reason(&mirror);
-    assert!(reason.contains("without having got further"), "{reason}");
+    // With what kept it from it.
+    let expected =
+        "without having got further; the last one with formula1-1.0.all.bottle.tar.gz: it is late";
+    assert!(reason.contains(expected), "{reason}");
+}
+
+/// Brings a sync to its end whose invocations get no further; gives how many minutes that took.
+async fn minutes_until_given_up(mirror: &FakeMirror) -> i64 {
+    mirror.set_seconds_per_file(3_600);
+    let runner = RunnerSettings {
+        time_left: Some(Duration::minutes(15)),
+        ..runner()
+    };
+    synced_with(mirror, "first", &runner, SyncOptions::default())
+        .await
+        .unwrap();
+    let mut passed = 0;
+    while state(mirror) == SyncState::Transferring {
+        mirror.pass(minutes(14));
+        passed += 14;
+        let worker = worker(mirror, &format!("wake{passed}"));
+        advance(&engine(mirror, &runner, &worker), MIRROR_STACK)
+            .await
+            .unwrap();
+        assert!(passed < 600);
+    }
+    passed
+}
+
+#[tokio::test]
+async fn a_function_waits_an_outage_out_for_as_long_as_the_stack_file_says() {
+    for (patience, expected) in [(30, 42..=42), (240, 240..=254)] {
+        let mirror = FakeMirror::new();
+        mirror.change_settings(|settings| settings.outage_patience_minutes = Some(patience));
+        mirror.publish_index(&formulae(1, 1));
+        let passed = minutes_until_given_up(&mirror).await;
+        assert!(expected.contains(&passed), "{patience}: {passed} min");
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_loses_its_lease_has_got_as_far_as_it_said() {
+    let new = || {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(20, 1));
+        mirror.set_seconds_per_file(10);
+        mirror
+    };
+    let calls = {
+        let mirror = new();
+        synced(&mirror, "first").await.unwrap();
+        mirror.calls()
+    };
+    let mut transfers = (0..).zip(&calls).filter(|(_, call)| *call == "Transfer");
+    // In the middle of the transfer the process is gone.
+    let mirror = new();
+    mirror.inject(transfers.nth(11).unwrap().0, Fault::Dies);
+    synced(&mirror, "first").await.unwrap_err();
+    mirror.recover();
+    let status = status(&mirror, MIRROR_STACK).await.unwrap();
+    assert!(status.done.files >= 5, "{:?}", status.done);
 }

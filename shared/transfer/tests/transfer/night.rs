@@ -239,7 +239,7 @@ impl Night {
         let bucket = &self.cloud.bucket;
         let (_, transfers) = transfers(&self.server, bucket, &self.directory, seed);
         let progress = ProgressCounter::new();
-        let Transferred { report, left } = {
+        let transferred: Transferred = {
             let run = transfers.run(MIRROR, items, &progress, stop);
             let keep = self.keep(&mut lease, &progress);
             tokio::pin!(run, keep);
@@ -248,11 +248,12 @@ impl Night {
                 () = &mut keep => return Ok(()),
             }
         };
-        if left.is_empty() {
-            let event = shard::finish(&self.cloud, MIRROR, &mut lease, &report).await?;
+        if transferred.left.is_empty() {
+            let report = &transferred.report;
+            let event = shard::finish(&self.cloud, MIRROR, &mut lease, report).await?;
             self.cloud.publish(event.as_slice()).await
         } else {
-            let given_back = shard::give_back(&self.cloud, MIRROR, &mut lease, &report, &left);
+            let given_back = shard::give_back(&self.cloud, MIRROR, &mut lease, &transferred);
             given_back.await.map(drop)
         }
     }
