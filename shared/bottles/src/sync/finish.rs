@@ -208,11 +208,6 @@ impl<C: SyncCloud> Finish<'_, C> {
             states,
             absent: BTreeSet::new(),
         };
-        let failures = std::mem::take(&mut evidence.plan.failures);
-        for failure in &failures {
-            evidence.fail(failure.clone());
-        }
-        evidence.plan.failures = failures;
         self.find_absent(&mut evidence).await?;
         Ok(evidence)
     }
@@ -480,10 +475,7 @@ impl<C: SyncCloud> Finish<'_, C> {
 
     /// Writes down what is there; no index is published and nothing is deleted.
     async fn fail(&self, mut evidence: Evidence) -> Result<Ended, CallError> {
-        let mut without = std::mem::take(&mut evidence.absent);
-        // The next sync sees to their manifests again; the files themselves need not come again.
-        without.extend(evidence.plan.without_manifest.iter().cloned());
-        for key in without {
+        for key in std::mem::take(&mut evidence.absent) {
             let before = evidence
                 .before
                 .as_ref()

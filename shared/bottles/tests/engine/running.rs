@@ -324,37 +324,46 @@ async fn a_file_that_somebody_deletes_meanwhile_is_not_published() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_had_now_fails_the_sync_and_is_seen_to_by_the_next() {
+async fn while_one_manifest_cannot_be_had_nothing_is_planned() {
+    for count in [1, 3, 40] {
+        let mirror = FakeMirror::new();
+        let formulae = formulae(count, 1);
+        mirror.publish_index(&formulae);
+        // The last one of those in the order of their keys.
+        let failing = &formulae[formulae.len().min(9) - 1];
+        mirror.fail_manifest(failing, Some(ErrorClass::Transient));
+        let error = synced(&mirror, "first").await.unwrap_err().to_string();
+        assert!(error.contains(&failing.manifest_key()), "{error}");
+        assert_eq!(state(&mirror), SyncState::Planning);
+        mirror.fail_manifest(failing, None);
+        mirror.forget();
+        mirror.pass(minutes(6));
+        woken(&mirror, "later").await.unwrap();
+        assert_is(&mirror, &formulae);
+        // Those that are there already are not asked for again.
+        let requests = mirror.requests().into_iter();
+        let asked = requests.filter(|url| url.contains("/manifests/")).count();
+        assert_eq!(asked, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_had_for_half_an_hour_fails_the_sync_with_the_reason() {
     let mirror = FakeMirror::new();
     let formulae = formulae(3, 1);
     mirror.publish_index(&formulae);
     mirror.fail_manifest(&formulae[1], Some(ErrorClass::Transient));
-    let outcome = synced(&mirror, "first").await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
+    synced(&mirror, "first").await.unwrap_err();
+    for minute in 1..=36 {
+        mirror.pass(minutes(1));
+        let _ = woken(&mirror, &format!("wake-{minute}")).await;
+    }
+    assert_eq!(state(&mirror), SyncState::Failed);
+    let reason = last_reason(&mirror);
+    assert!(reason.contains("formula2/manifests/1.0"), "{reason}");
     assert_eq!(mirror.text(INDEX), None);
     mirror.fail_manifest(&formulae[1], None);
-    mirror.forget();
     synced(&mirror, "second").await.unwrap();
-    assert_is(&mirror, &formulae);
-    assert!(mirror.downloads().is_empty(), "{:?}", mirror.downloads());
-}
-
-#[tokio::test]
-async fn while_no_manifest_can_be_had_nothing_is_planned() {
-    let mirror = FakeMirror::new();
-    let formulae = formulae(40, 1);
-    mirror.publish_index(&formulae);
-    for formula in &formulae {
-        mirror.fail_manifest(formula, Some(ErrorClass::Transient));
-    }
-    let error = synced(&mirror, "first").await.unwrap_err().to_string();
-    assert!(error.contains("manifests, one after the other"), "{error}");
-    assert_eq!(state(&mirror), SyncState::Planning);
-    for formula in &formulae {
-        mirror.fail_manifest(formula, None);
-    }
-    mirror.pass(minutes(6));
-    woken(&mirror, "later").await.unwrap();
     assert_is(&mirror, &formulae);
 }
 
