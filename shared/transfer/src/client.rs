@@ -375,9 +375,10 @@ impl Source for HttpClient {
             let next = match error.again {
                 _ if fed => Next::GiveUp,
                 Again::Later(asked) => self.retries().failed_once(&mut failures, asked),
-                // Whoever asks for what may not be there has to ask again himself.
-                Again::Refused if !error.is_missing() => self.retries().refused(&mut failures),
-                Again::Refused | Again::Never => Next::GiveUp,
+                // Much of what is asked for may not be there.
+                Again::Refused if error.is_missing() => self.retries().missed(&mut failures),
+                Again::Refused => self.retries().refused(&mut failures),
+                Again::Never => Next::GiveUp,
             };
             let Next::After(wait) = next else {
                 return Err(call_error(url, error));

@@ -180,6 +180,17 @@ impl Retries {
         Next::After(jittered(&self.patience, failures.refusals + 1, random))
     }
 
+    /// The same for what the source says that it does not have: it is asked once more, and soon, as there may be
+    /// thousands of them.
+    pub(crate) fn missed(&self, failures: &mut Failures) -> Next {
+        failures.refusals += 1;
+        if failures.refusals > 1 {
+            return Next::GiveUp;
+        }
+        let random = self.state().random.f64();
+        Next::After(jittered(&self.patience, 1, random))
+    }
+
     /// Whether it has to be found out if these failures are the file's own or an outage's: it was tried often enough
     /// for the one, and not given up.
     pub(crate) fn is_doubted(&self, failures: &Failures) -> bool {
