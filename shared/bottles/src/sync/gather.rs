@@ -658,7 +658,7 @@ pub(crate) async fn holdings<M: MirrorStore>(
     let bottles = objects
         .iter()
         .filter(|object| layout::is_bottle(&object.key));
-    let files: Vec<Option<(String, InventoryFile)>> = stream::iter(bottles)
+    let found: Vec<(String, HeldFile)> = stream::iter(bottles)
         .map(|object| {
             let known = known
                 .files
@@ -671,36 +671,48 @@ pub(crate) async fn holdings<M: MirrorStore>(
                         size: object.size,
                         estimated: false,
                     };
-                    return Ok(Some((object.key.clone(), file)));
+                    return Ok((object.key.clone(), Ok(Some(file))));
                 }
                 let file = held_file(store, bucket, &object.key).await?;
-                Ok::<_, CallError>(file.map(|file| (object.key.clone(), file)))
+                Ok::<_, CallError>((object.key.clone(), file))
             }
         })
         .buffered(HEADS_SIDE_BY_SIDE)
         .try_collect()
         .await?;
+    let mut files = BTreeMap::new();
+    for (key, file) in found {
+        match file {
+            Ok(file) => files.extend(file.map(|file| (key, file))),
+            Err(warning) => warnings.push(warning),
+        }
+    }
     Ok(Holdings {
-        inventory: Inventory {
-            files: files.into_iter().flatten().collect(),
-        },
+        inventory: Inventory { files },
         listed: Some(objects.into_iter().map(|object| object.key).collect()),
         warnings,
     })
 }
 
-/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has told.
+/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has told. What S3 refuses
+/// to show is taken for no file, and a warning: it may be anybody's, under a key of its own.
+pub(crate) type HeldFile = Result<Option<InventoryFile>, String>;
+
 pub(crate) async fn held_file<M: MirrorStore>(
     store: &M,
     bucket: &str,
     key: &str,
-) -> Result<Option<InventoryFile>, CallError> {
-    let stored = store.head(bucket, key).await?;
-    Ok(stored.and_then(|stored| {
+) -> Result<HeldFile, CallError> {
+    let stored = match store.head(bucket, key).await {
+        Ok(stored) => stored,
+        Err(error) if is_lasting(error.class) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    Ok(Ok(stored.and_then(|stored| {
         Some(InventoryFile {
             sha256: stored.sha256?,
             size: stored.size,
             estimated: false,
         })
-    }))
+    })))
 }

@@ -1,15 +1,17 @@
 //! Which index files are published beside the index, and when none is.
 
 use chrono::Duration;
+use longshore_bottles::settings::DeletionSettings;
 use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::verify;
 use longshore_bottles::sync::{RunOutcome, SyncOptions};
 use longshore_events::longshore::{LongshoreEvent, SyncOutcome};
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK};
+use longshore_testkit::{FakeFormula, FakeMirror, Fault, INDEX_URL, MIRROR_STACK};
 
 use crate::scene::{
-    INDEX, assert_is, bottles, formulae, index_of, minutes, mirrored, planned, state, synced, woken,
+    INDEX, assert_is, bottles, calls_of, formulae, index_of, minutes, mirrored, planned, state,
+    synced, woken,
 };
 
 fn page(file: &str) -> String {
@@ -312,6 +314,35 @@ async fn files_of_platforms_that_are_no_longer_selected_are_withdrawn() {
 }
 
 #[tokio::test]
+async fn an_index_file_that_s3_refuses_to_delete_keeps_no_other_back_and_its_bottles_stay() {
+    let new = async || {
+        let mirror = mirrored(&formulae(4, 1)).await;
+        mirror.put(&format!("api/{}", packages("catalina")), &signed(1));
+        mirror.change_settings(|settings| {
+            settings.selection.platforms = vec!["all".to_owned()];
+            settings.deletion = Some(DeletionSettings {
+                grace_days: 0,
+                max_files: 10,
+                max_share_percent: 100,
+            });
+        });
+        mirror.publish_index(&formulae(4, 2));
+        mirror.forget();
+        mirror
+    };
+    let twin = new().await;
+    completed(synced(&twin, "second").await.unwrap());
+    assert_eq!(bottles(&twin).len(), 4);
+    let deletions = calls_of(&twin, "DeleteObjects");
+    let mirror = new().await;
+    mirror.inject(deletions[1], Fault::Fails(ErrorClass::Denied));
+    let result = completed(synced(&mirror, "second").await.unwrap());
+    assert!(result.deletion_refused.unwrap().contains("DeleteObjects"));
+    assert_is(&mirror, &formulae(4, 2));
+    assert_eq!(bottles(&mirror).len(), 8);
+}
+
+#[tokio::test]
 async fn a_manifest_that_was_refused_is_told_and_asked_for_by_every_sync_until_it_is_there() {
     let mirror = FakeMirror::new();
     let all = formulae(3, 1);
@@ -385,7 +416,7 @@ async fn a_manifest_that_somebody_deleted_comes_back_after_the_next_index() {
 async fn a_refused_deletion_is_told_with_its_reason() {
     let mirror = FakeMirror::new();
     mirror.change_settings(|settings| {
-        settings.deletion = Some(longshore_bottles::settings::DeletionSettings {
+        settings.deletion = Some(DeletionSettings {
             grace_days: 0,
             max_files: 1,
             max_share_percent: 100,

@@ -10,9 +10,9 @@ use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, Fault, INDEX_URL, MIRROR_STACK, bottle_sha256};
 
 use crate::scene::{
-    INDEX, alive, assert_is, bottles, engine, formulae, index_of, last_reason, minutes, mirrored,
-    record, runner, state, synced, synced_in_tasks, synced_with, task_works, with_tasks, woken,
-    worker,
+    INDEX, alive, assert_is, bottles, calls_of, engine, formulae, index_of, last_reason, minutes,
+    mirrored, record, runner, state, synced, synced_in_tasks, synced_with, task_works, with_tasks,
+    woken, worker,
 };
 
 #[tokio::test]
@@ -465,15 +465,14 @@ async fn a_function_that_loses_its_lease_has_got_as_far_as_it_said() {
         mirror.set_seconds_per_file(10);
         mirror
     };
-    let calls = {
+    let transfers = {
         let mirror = new();
         synced(&mirror, "first").await.unwrap();
-        mirror.calls()
+        calls_of(&mirror, "Transfer")
     };
-    let mut transfers = (0..).zip(&calls).filter(|(_, call)| *call == "Transfer");
     // In the middle of the transfer the process is gone.
     let mirror = new();
-    mirror.inject(transfers.nth(11).unwrap().0, Fault::Dies);
+    mirror.inject(transfers[11], Fault::Dies);
     synced(&mirror, "first").await.unwrap_err();
     mirror.recover();
     let status = status(&mirror, MIRROR_STACK).await.unwrap();

@@ -164,6 +164,13 @@ pub async fn task_works(mirror: &FakeMirror, task_arn: &str, items: Option<usize
     mirror.stop_task(task_arn, "Essential container in task exited (0)");
 }
 
+/// Where among the calls of a mirror those of an operation are.
+pub fn calls_of(mirror: &FakeMirror, operation: &str) -> Vec<usize> {
+    let calls = mirror.calls();
+    let found = (0..calls.len()).filter(|call| calls[*call] == operation);
+    found.collect()
+}
+
 /// The tasks that are alive.
 pub fn alive(mirror: &FakeMirror) -> Vec<String> {
     mirror
