@@ -74,6 +74,7 @@ mod tests {
                 finished_at: now,
             },
             left: vec![item; left],
+            problem: None,
         }
     }
 

@@ -49,10 +49,6 @@ pub async fn work(task: &Task, shard: &SyncShard) -> Result<Outcome> {
                 say(shard, "another worker has the shard");
                 return Ok(Outcome::Done);
             }
-            Taken::GivenUp => bail!(
-                "take {}: too many workers have died while they worked on it",
-                location(shard)
-            ),
             Taken::NotFound => bail!("take {}: there is no such shard", location(shard)),
         }
     }
@@ -161,7 +157,7 @@ async fn close(
     transferred: &Transferred,
 ) -> Result<Outcome> {
     let was_stopped = task.stop.is_requested();
-    let Transferred { report, left } = transferred;
+    let Transferred { report, left, .. } = transferred;
     // A shard that breaks its workers is not given back to break the next one: its attempts are counted.
     if !left.is_empty() && !was_stopped {
         bail!(
@@ -178,7 +174,7 @@ async fn close(
                 .await
                 .map(|event| (event.is_some(), event))
         } else {
-            shard::give_back(cloud, bucket, lease, report, left)
+            shard::give_back(cloud, bucket, lease, transferred)
                 .await
                 .map(|renewed| (renewed == Renewed::Held, None))
         };

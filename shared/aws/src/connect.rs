@@ -11,9 +11,8 @@ use longshore_transfer::{HttpClient, Settings, Transfers};
 use crate::destination::S3Destination;
 
 /// What asks sources, and what brings files from them: at most `concurrency` at once, where that is said;
-/// `private_hosts`, with their ports, may be in a private network or speak plain HTTP, as [`allowed_hosts`] says. For `outage` nothing
-/// is given up while nothing gets through; zero gives a file up after its attempts, for whoever is waited
-/// for, or is ended by Lambda.
+/// `private_hosts`, with their ports, may be in a private network or speak plain HTTP, as [`allowed_hosts`] says. For
+/// `outage` nothing is given up while nothing gets through; zero gives a file up after its attempts, for a person who waits.
 ///
 /// # Errors
 /// [`CallError`] when the HTTP client cannot be made.

@@ -28,7 +28,8 @@ const REFUSALS: u32 = 3;
 /// The pause after the first refusal; after the second it is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Makes a call again that S3 refuses, which may be a mistake: one of hundreds must not cost a sync.
+/// Makes a call again that S3 refuses, which may be a mistake: one of hundreds must not cost a sync. An answer to HEAD
+/// has no body that would tell an expired token (400) or another region (301) from a request that is wrong.
 pub(crate) async fn patiently<R, F>(call: impl Fn() -> F) -> Result<R, CallError>
 where
     F: Future<Output = Result<R, CallError>>,
@@ -36,7 +37,10 @@ where
     let mut refusals = 0;
     loop {
         match call().await {
-            Err(error) if error.class == ErrorClass::Denied && refusals + 1 < REFUSALS => {
+            Err(error)
+                if matches!(error.class, ErrorClass::Denied | ErrorClass::Refused)
+                    && refusals + 1 < REFUSALS =>
+            {
                 refusals += 1;
                 tokio::time::sleep(PAUSE * refusals).await;
             }
@@ -148,26 +152,30 @@ impl MirrorStore for AwsCloud {
                 .quiet(true)
                 .build()
                 .map_err(|error| refused(error.to_string()))?;
-            let answer = self
-                .s3()
-                .delete_objects()
-                .bucket(bucket)
-                .delete(delete)
-                .send()
-                .await
-                .map_err(failed(&operation))?;
-            // DeleteObjects answers 200 even when it refused a key.
-            if let Some(first) = answer.errors().first() {
+            patiently(|| async {
+                let answer = self
+                    .s3()
+                    .delete_objects()
+                    .bucket(bucket)
+                    .delete(delete.clone())
+                    .send()
+                    .await
+                    .map_err(failed(&operation))?;
+                // DeleteObjects answers 200 even when it refused a key.
+                let Some(first) = answer.errors().first() else {
+                    return Ok(());
+                };
                 let message = first.message().unwrap_or_default();
                 let key = first.key().unwrap_or_default();
                 let others = answer.errors().len() - 1;
-                return Err(CallError {
+                Err(CallError {
                     class: classify(first.code(), None, message),
                     code: first.code().map(str::to_owned),
                     message: format!("{key}: {message} (and {others} more)"),
-                    operation,
-                });
-            }
+                    operation: operation.clone(),
+                })
+            })
+            .await?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod platforms;
 pub mod portable_ruby;
 pub mod ports;
+pub mod progress;
 pub mod selection;
 pub mod settings;
 pub mod shards;

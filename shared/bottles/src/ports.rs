@@ -7,6 +7,7 @@ use longshore_events::transfer::{Sha256, TransferItem, TransferReport};
 use longshore_state::lease::Clock;
 use longshore_state::{CallError, DocumentStore, EventPublisher};
 
+use crate::progress::ProgressCounter;
 use crate::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 
 /// What a bucket tells of an object in a listing.
@@ -102,12 +103,14 @@ pub trait Source {
 
 /// What brings files over in this process.
 pub trait Transferrer {
-    /// Brings `items` into `bucket`; stops in time before `deadline` and gives back what is not done.
+    /// Brings `items` into `bucket`; stops in time before `deadline` and gives back what is not done. `progress`
+    /// counts what is done meanwhile.
     fn transfer(
         &self,
         bucket: &str,
         items: Vec<TransferItem>,
         deadline: Option<DateTime<Utc>>,
+        progress: &ProgressCounter,
     ) -> impl Future<Output = Transferred>;
 }
 
@@ -129,8 +132,9 @@ impl<T: Transferrer> Transferrer for &T {
         bucket: &str,
         items: Vec<TransferItem>,
         deadline: Option<DateTime<Utc>>,
+        progress: &ProgressCounter,
     ) -> Transferred {
-        (**self).transfer(bucket, items, deadline).await
+        (**self).transfer(bucket, items, deadline, progress).await
     }
 }
 
@@ -141,6 +145,8 @@ pub struct Transferred {
     pub report: TransferReport,
     /// What was not tried, or not finished, because the time was over.
     pub left: Vec<TransferItem>,
+    /// What the first of these failed at last, if it has failed at anything.
+    pub problem: Option<String>,
 }
 
 /// Where a sync's tasks run.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use longshore_bottles::urls;
 use longshore_state::{CallError, ErrorClass};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
@@ -29,6 +29,9 @@ const ANONYMOUS: &str = "Bearer QQ==";
 const REGISTRY_PATH: &str = "/v2/";
 
 const REDIRECTS: usize = 5;
+
+/// RFC 9110, section 14.1.2.
+const FIRST_BYTE: &str = "bytes=0-0";
 
 const USER_AGENT: &str = concat!("longshore/", env!("CARGO_PKG_VERSION"));
 
@@ -48,6 +51,8 @@ struct Shared {
     private: Client,
     retries: Retries,
     bandwidth: Option<Bandwidth>,
+    /// The last file that has arrived.
+    arrived: Mutex<Option<String>>,
 }
 
 /// An HTTP client that could not be made.
@@ -177,6 +182,7 @@ impl HttpClient {
                 private,
                 retries: Retries::new(settings.patience.clone()),
                 bandwidth: settings.bandwidth_limit.map(Bandwidth::new),
+                arrived: Mutex::new(None),
                 settings,
             }),
         })
@@ -306,6 +312,29 @@ impl HttpClient {
         }
     }
 
+    /// A file has arrived: its source can be asked whether anything gets through.
+    pub(crate) fn arrived(&self, url: &str) {
+        *self.lock_arrived() = Some(url.to_owned());
+    }
+
+    /// Asks for the first byte of the file that arrived last, which counts as getting through: a file that fails
+    /// while no other is on its way shows nothing of an outage.
+    pub(crate) async fn ask_whether_anything_gets_through(&self) {
+        let Some(url) = self.lock_arrived().clone() else {
+            return;
+        };
+        if let Ok(mut response) = self.get(&url, &[(RANGE, FIRST_BYTE)]).await {
+            let _ = self.piece(&mut response, &mut Pace::default()).await;
+        }
+    }
+
+    fn lock_arrived(&self) -> MutexGuard<'_, Option<String>> {
+        self.shared
+            .arrived
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn fetch_once(
         &self,
         url: &str,
@@ -359,9 +388,10 @@ impl Source for HttpClient {
             let next = match error.again {
                 _ if fed => Next::GiveUp,
                 Again::Later(asked) => self.retries().failed_once(&mut failures, asked),
-                // Whoever asks for what may not be there has to ask again himself.
-                Again::Refused if !error.is_missing() => self.retries().refused(&mut failures),
-                Again::Refused | Again::Never => Next::GiveUp,
+                // Much of what is asked for may not be there.
+                Again::Refused if error.is_missing() => self.retries().missed(&mut failures),
+                Again::Refused => self.retries().refused(&mut failures),
+                Again::Never => Next::GiveUp,
             };
             let Next::After(wait) = next else {
                 return Err(call_error(url, error));

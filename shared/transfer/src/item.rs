@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use longshore_bottles::progress::ProgressCounter;
 use longshore_events::transfer::{Sha256, TransferItem};
 use longshore_state::{CallError, ErrorClass};
 use sha2::Digest;
@@ -14,7 +15,6 @@ use crate::body::{Body, BodySender};
 use crate::client::{HttpClient, SourceError};
 use crate::destination::{Destination, PutError, Target, concerns_all};
 use crate::part::{Part, SMALLEST_KEPT};
-use crate::progress::ProgressCounter;
 use crate::reader::{Counts, ReadError, Reader};
 use crate::retry::Side;
 use crate::stop::Stop;
@@ -57,6 +57,8 @@ pub(crate) struct Ended {
     pub bytes: u64,
     pub copies: u64,
     pub counts: Counts,
+    /// What it failed at last.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +130,7 @@ impl<D: Destination> Work<D> {
         Ended {
             bytes: reader.known_total().unwrap_or_default(),
             counts: reader.counts(),
+            problem: reader.problem(),
             end,
             copies,
         }
@@ -235,7 +238,7 @@ impl<D: Destination> Work<D> {
             };
             let mismatch = match outcome.await {
                 Ok(()) => {
-                    reader.remove_kept().await;
+                    reader.arrived().await;
                     return Ok(());
                 }
                 Err(Unsent::Mismatch(mismatch)) => mismatch,

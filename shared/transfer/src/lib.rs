@@ -10,7 +10,6 @@ mod client;
 pub mod destination;
 mod item;
 mod part;
-mod progress;
 mod reader;
 mod retry;
 pub mod settings;
@@ -19,7 +18,7 @@ mod transfers;
 
 pub use client::{ClientError, HttpClient};
 pub use destination::Destination;
-pub use progress::ProgressCounter;
+pub use longshore_bottles::progress::ProgressCounter;
 pub use settings::Settings;
 pub use stop::Stop;
 pub use transfers::Transfers;

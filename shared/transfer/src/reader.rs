@@ -2,13 +2,13 @@
 //! again from where it broke off.
 
 use bytes::Bytes;
+use longshore_bottles::progress::ProgressCounter;
 use longshore_events::transfer::TransferItem;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 
 use crate::client::{Again, HttpClient, Pace, SourceError, header};
 use crate::part::Part;
-use crate::progress::ProgressCounter;
 use crate::retry::{Failures, Next, Side};
 use crate::stop::Stop;
 
@@ -46,6 +46,7 @@ pub(crate) struct Reader<'a> {
     counts: Counts,
     failures: Failures,
     since_failure: u64,
+    problem: Option<String>,
 }
 
 /// What reading has cost.
@@ -90,11 +91,17 @@ impl<'a> Reader<'a> {
             pace: Pace::default(),
             failures: Failures::default(),
             since_failure: 0,
+            problem: None,
         }
     }
 
     pub(crate) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What reading, or the bucket, failed at last.
+    pub(crate) fn problem(self) -> Option<String> {
+        self.problem
     }
 
     /// Reads first what `part` holds, and keeps in it what the source sends.
@@ -215,8 +222,16 @@ impl<'a> Reader<'a> {
             ?wait,
             "trying again"
         );
+        self.problem = Some(error.message);
+        let is_doubted = side == Side::Source && retries.is_doubted(&self.failures);
+        let pause = async {
+            if is_doubted {
+                self.client.ask_whether_anything_gets_through().await;
+            }
+            tokio::time::sleep(wait).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            () = pause => {}
             () = self.stop.requested() => return Err(ReadError::Stopped),
         }
         self.counts.attempts += 1;
@@ -238,7 +253,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Removes what is kept: the file has arrived.
+    /// The file has arrived.
+    pub(crate) async fn arrived(&mut self) {
+        self.client.arrived(&self.item.url);
+        self.remove_kept().await;
+    }
+
+    /// Removes what is kept.
     pub(crate) async fn remove_kept(&mut self) {
         if let Some(part) = self.part.take()
             && let Err(error) = part.remove().await

@@ -57,6 +57,8 @@ struct Passage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Failures {
     count: u32,
+    /// How many of them were no outage's: something else had got through since the one before.
+    alone: u32,
     first: Option<Instant>,
     last: Option<Instant>,
     refusals: u32,
@@ -130,11 +132,13 @@ impl Retries {
         let others_got_through = previous
             .zip(passage.through)
             .is_some_and(|(previous, through)| through >= previous);
+        failures.alone += u32::from(others_got_through);
+        // The first failure has none before it.
+        if failures.alone + 1 >= self.patience.attempts {
+            return Next::GiveUp;
+        }
         if failures.count >= self.patience.attempts {
             let out = now.duration_since(since.max(first));
-            if others_got_through {
-                return Next::GiveUp;
-            }
             if out >= self.patience.outage {
                 return match self.patience.outage {
                     Duration::ZERO => Next::GiveUp,
@@ -174,6 +178,23 @@ impl Retries {
         let random = self.state().random.f64();
         // A second or two more than after a break: what refuses by mistake does so for a moment.
         Next::After(jittered(&self.patience, failures.refusals + 1, random))
+    }
+
+    /// The same for what the source says that it does not have: it is asked once more, and soon, as there may be
+    /// thousands of them.
+    pub(crate) fn missed(&self, failures: &mut Failures) -> Next {
+        failures.refusals += 1;
+        if failures.refusals > 1 {
+            return Next::GiveUp;
+        }
+        let random = self.state().random.f64();
+        Next::After(jittered(&self.patience, 1, random))
+    }
+
+    /// Whether it has to be found out if these failures are the file's own or an outage's: it was tried often enough
+    /// for the one, and not given up.
+    pub(crate) fn is_doubted(&self, failures: &Failures) -> bool {
+        failures.count >= self.patience.attempts
     }
 
     /// Whether nothing gets through on one of the sides.
@@ -329,6 +350,12 @@ mod tests {
                 retries.through(Side::Source);
             }
             tokio::time::sleep(wait).await;
+        }
+        // When it is over, the file has its attempts; one was before it.
+        for _ in 3..patience().attempts {
+            retries.through(Side::Source);
+            let next = retries.failed(Side::Source, &mut failures, None);
+            assert!(matches!(next, Next::After(_)), "{next:?}");
         }
         retries.through(Side::Source);
         let next = retries.failed(Side::Source, &mut failures, None);

@@ -53,7 +53,8 @@ pub struct Patience {
     pub least_rate: u64,
     /// How long the bucket may take no byte of what it is sent.
     pub bucket_stall: Duration,
-    /// How often a file is tried while others get through.
+    /// How often a file is tried while others get through: those that are on their way, or the one that has
+    /// arrived last, which is asked for its first byte.
     pub attempts: u32,
     /// How often something is asked for that is refused.
     pub refusals: u32,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use longshore_bottles::ports::{Transferred, Transferrer};
+use longshore_bottles::progress::ProgressCounter;
 use longshore_events::transfer::{TransferFailure, TransferItem, TransferReport};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -14,7 +15,6 @@ use crate::client::HttpClient;
 use crate::destination::Destination;
 use crate::item::{End, Ended, Work};
 use crate::part;
-use crate::progress::ProgressCounter;
 use crate::stop::Stop;
 
 /// How many failures a report lists; it counts all.
@@ -131,10 +131,10 @@ impl<D: Destination> Transferrer for Transfers<D> {
         bucket: &str,
         items: Vec<TransferItem>,
         deadline: Option<DateTime<Utc>>,
+        progress: &ProgressCounter,
     ) -> Transferred {
         let stop = Stop::new();
-        let progress = ProgressCounter::new();
-        let mut run = std::pin::pin!(self.run(bucket, items, &progress, &stop));
+        let mut run = std::pin::pin!(self.run(bucket, items, progress, &stop));
         if let Some(deadline) = deadline {
             let reserve = self.client.patience().grace + CHECKPOINT + Duration::from_secs(1);
             let left = (deadline - Utc::now()).to_std().unwrap_or_default();
@@ -217,6 +217,8 @@ struct Tally {
     denied: usize,
     /// Why no further file can fare better.
     hopeless: Option<String>,
+    /// What a file that is left failed at last.
+    problem: Option<String>,
 }
 
 impl Tally {
@@ -239,6 +241,7 @@ impl Tally {
             settled: vec![false; files],
             denied: 0,
             hopeless: None,
+            problem: None,
         }
     }
 
@@ -273,7 +276,11 @@ impl Tally {
                 self.hopeless.get_or_insert_with(|| reason.clone());
                 self.fail(item, reason, ended.counts.attempts);
             }
-            End::Left => {}
+            End::Left => {
+                if let (None, Some(problem)) = (&self.problem, ended.problem) {
+                    self.problem = Some(format!("{}: {problem}", item.key));
+                }
+            }
         }
     }
 
@@ -307,6 +314,7 @@ impl Tally {
         Transferred {
             report: self.report,
             left,
+            problem: self.problem,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What bottle syncs ask of S3, ECS, EFS and CloudFormation.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore_bottles::ports::{FileSystems, MirrorStore, Mirrors, StoredObject, TaskRunner};
 use longshore_bottles::settings::{CapacityShare, TaskLocation};
@@ -9,7 +10,7 @@ use longshore_state::store::Address;
 use longshore_state::{DocumentStore, ErrorClass, Version, WriteCondition};
 use serde_json::{Value, json};
 
-use crate::support::{NO_SUCH_KEY, Wire, ok};
+use crate::support::{Answer, Call, NO_SUCH_KEY, Wire, ok};
 
 const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -182,6 +183,58 @@ async fn an_object_that_is_not_there_is_nothing_and_one_that_may_not_be_seen_is_
     let denied = Wire::new(|_| (403, String::new()));
     let error = denied.cloud().head("mirror", BOTTLE).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Denied, "{error}");
+}
+
+/// One of hundreds must not cost a sync.
+#[tokio::test]
+async fn what_s3_refuses_once_of_a_mirror_is_asked_for_again() {
+    // The answer to HEAD has no body.
+    for status in [400, 403, 301] {
+        let wire = Wire::new(refused_once(status, "")).with_header("content-length", "17");
+        let found = wire.cloud().head("mirror", BOTTLE).await.unwrap();
+        assert_eq!(found.unwrap().size, 17, "{status}");
+        assert_eq!(wire.calls().len(), 2, "{status}");
+    }
+    let wire = Wire::new(refused_once(403, DENIED));
+    wire.cloud()
+        .copy("mirror", BOTTLE, "b.tar.gz", "application/gzip")
+        .await
+        .unwrap();
+    assert_eq!(wire.calls().len(), 2);
+    let wire = Wire::new(refused_once(403, DENIED));
+    let keys = ["a".to_owned()];
+    wire.cloud().delete("mirror", &keys).await.unwrap();
+    assert_eq!(wire.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_s3_refuses_to_delete_once_is_deleted() {
+    let calls = AtomicUsize::new(0);
+    let wire = Wire::new(move |_| {
+        let error = "<Error><Key>a</Key><Code>AccessDenied</Code><Message>no</Message></Error>";
+        let errors = match calls.fetch_add(1, Ordering::Relaxed) {
+            0 => error,
+            _ => "",
+        };
+        (200, format!("<DeleteResult>{errors}</DeleteResult>"))
+    });
+    let keys = ["a".to_owned()];
+    wire.cloud().delete("mirror", &keys).await.unwrap();
+    assert_eq!(wire.calls().len(), 2);
+}
+
+/// Refuses the first call, and answers the others as S3 does.
+fn refused_once(
+    status: u16,
+    body: &'static str,
+) -> impl Fn(&Call) -> Answer + Send + Sync + 'static {
+    let calls = AtomicUsize::new(0);
+    move |call| match (calls.fetch_add(1, Ordering::Relaxed), call.name.as_str()) {
+        (0, _) => (status, body.to_owned()),
+        (_, name) if name.starts_with("HEAD") => (200, String::new()),
+        (_, name) if name.starts_with("POST") => (200, "<DeleteResult/>".to_owned()),
+        _ => (200, "<CopyObjectResult/>".to_owned()),
+    }
 }
 
 #[tokio::test]

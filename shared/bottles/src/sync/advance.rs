@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_events::transfer::TransferProgress;
 use longshore_state::lease::{RenewedLease, renewing};
 use longshore_state::{CallError, Worker, decide_again};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::layout;
-use crate::ports::{ObservedTask, Source, SyncCloud, Transferred, Transferrer};
+use crate::ports::{ObservedTask, Source, SyncCloud, Transferrer};
+use crate::progress::ProgressCounter;
 use crate::settings::{MirrorLocation, MirrorSettings};
 use crate::sync::decide::{Step, Workers, is_news, progress, step};
 use crate::sync::file_system::lower;
@@ -354,28 +354,30 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
         let mut lease = match taken {
             Taken::Leased(lease) => lease,
             Taken::Busy { .. } | Taken::NotFound => return Ok(Worked::Elsewhere),
-            Taken::Done | Taken::GivenUp => return Ok(Worked::Here),
+            Taken::Done => return Ok(Worked::Here),
         };
         let items = shard::items(cloud, &sync.bucket, &sync.id, number).await?;
         let before = items.len();
         let deadline = self.time_left().map(|left| cloud.now() + left - FINISHING);
+        let progress = ProgressCounter::new();
         let work = async {
             Ok(self
                 .transferrer
-                .transfer(&sync.bucket, items, deadline)
+                .transfer(&sync.bucket, items, deadline, &progress)
                 .await)
         };
         let mut renewed = ShardLease {
             cloud,
             bucket: &sync.bucket,
             lease: &mut lease,
+            progress: &progress,
         };
-        let Transferred { report, left } = renewing(cloud, &mut renewed, work).await?;
-        if left.is_empty() {
-            shard::finish(cloud, &sync.bucket, &mut lease, &report).await?;
+        let transferred = renewing(cloud, &mut renewed, work).await?;
+        if transferred.left.is_empty() {
+            shard::finish(cloud, &sync.bucket, &mut lease, &transferred.report).await?;
         } else {
-            shard::give_back(cloud, &sync.bucket, &mut lease, &report, &left).await?;
-            if left.len() >= before {
+            shard::give_back(cloud, &sync.bucket, &mut lease, &transferred).await?;
+            if transferred.left.len() >= before {
                 return Ok(Worked::Elsewhere);
             }
         }
@@ -436,6 +438,7 @@ struct ShardLease<'a, C> {
     cloud: &'a C,
     bucket: &'a str,
     lease: &'a mut Lease,
+    progress: &'a ProgressCounter,
 }
 
 impl<C: SyncCloud> RenewedLease for ShardLease<'_, C> {
@@ -452,7 +455,7 @@ impl<C: SyncCloud> RenewedLease for ShardLease<'_, C> {
 
     async fn renew(&mut self) -> Result<(), CallError> {
         let now = self.cloud.now();
-        let progress = TransferProgress::default();
+        let progress = self.progress.snapshot();
         match shard::renew(self.cloud, self.bucket, self.lease, progress, now).await? {
             Renewed::Held => Ok(()),
             Renewed::Lost => Err(CallError::lost_race(&ShardKey {

@@ -80,6 +80,8 @@ pub(crate) fn step(
         return Step::Wait;
     }
     let deaths = deaths(shard, state);
+    let is_long =
+        |since: Option<DateTime<Utc>>| since.is_none_or(|since| since + DYING.max(outage) <= now);
     let reason = task
         .and_then(|task| task.stopped_reason.clone())
         .or_else(|| shard.problem.clone());
@@ -109,9 +111,15 @@ pub(crate) fn step(
                 _ => Step::AskAgain,
             }
         }
-        None if deaths >= MAX_ATTEMPTS => Step::GiveUp(format!(
-            "{deaths} workers ended without having got further; see their logs"
-        )),
+        None if deaths >= MAX_ATTEMPTS && is_long(state.further_at.or(sync.planned_at)) => {
+            Step::GiveUp(format!(
+                "{deaths} workers ended without having got further; {}",
+                match &state.problem {
+                    Some(problem) => format!("the last one with {problem}"),
+                    None => "see their logs".to_owned(),
+                }
+            ))
+        }
         None if hands.tasks && (sync.runs_on != RunsOn::Function || !hands.here) => {
             Step::StartTask { dead: None }
         }

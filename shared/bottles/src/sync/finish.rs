@@ -19,7 +19,9 @@ use crate::ports::{ListedObject, SyncCloud};
 use crate::settings::MirrorLocation;
 use crate::sync::Engine;
 use crate::sync::advance::states;
-use crate::sync::gather::{HEADS_SIDE_BY_SIDE, Missing, held_file, media_type, stored_inventory};
+use crate::sync::gather::{
+    HEADS_SIDE_BY_SIDE, HeldFile, Missing, held_file, media_type, stored_inventory,
+};
 use crate::sync::held::Held;
 use crate::sync::manifests::is_lasting;
 use crate::sync::object::{read_object, write_object};
@@ -123,7 +125,14 @@ pub(crate) async fn finish<C: SyncCloud, S, T>(
         Err(error) if is_lasting(error.class) => {
             record.failed(&error.to_string(), None, &worker);
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            // Somebody who looks is told what it waits for.
+            record.sync.reason = Some(error.to_string());
+            if let Err(second) = held.save(record).await {
+                tracing::warn!(stack = place.stack, error = %second, "what went wrong is not written down");
+            }
+            return Err(error);
+        }
     }
     held.save(record).await
 }
@@ -167,9 +176,11 @@ impl<C: SyncCloud> Finish<'_, C> {
         held.during(self.adopt(&mut evidence, &objects)).await?;
         // Whoever was away for long finds out here that another one has taken over.
         held.renew().await?;
-        held.during(self.publish(&evidence.plan, &objects)).await?;
+        held.during(self.publish(&mut evidence.plan, &objects))
+            .await?;
         held.renew().await?;
-        held.during(self.complete(evidence, &objects)).await
+        let completed = held.during(self.complete(evidence, &objects)).await;
+        completed.map_err(half_done)
     }
 
     /// Reads what was planned and what has become of it.
@@ -208,11 +219,6 @@ impl<C: SyncCloud> Finish<'_, C> {
             states,
             absent: BTreeSet::new(),
         };
-        let failures = std::mem::take(&mut evidence.plan.failures);
-        for failure in &failures {
-            evidence.fail(failure.clone());
-        }
-        evidence.plan.failures = failures;
         self.find_absent(&mut evidence).await?;
         Ok(evidence)
     }
@@ -366,18 +372,24 @@ impl<C: SyncCloud> Finish<'_, C> {
         let unknown = objects
             .iter()
             .filter(|object| layout::is_bottle(&object.key) && !files.contains_key(&object.key));
-        let found: Vec<Option<(String, InventoryFile)>> = stream::iter(unknown)
+        let found: Vec<(String, HeldFile)> = stream::iter(unknown)
             .map(|object| async move {
                 let file = held_file(cloud, bucket, &object.key).await?;
-                Ok::<_, CallError>(file.map(|file| (object.key.clone(), file)))
+                Ok::<_, CallError>((object.key.clone(), file))
             })
             .buffered(HEADS_SIDE_BY_SIDE)
             .try_collect()
             .await?;
         let now = cloud.now();
-        for (key, file) in found.into_iter().flatten() {
-            evidence.plan.gone.entry(key.clone()).or_insert(now);
-            evidence.inventory.files.insert(key, file);
+        for (key, file) in found {
+            match file {
+                Ok(Some(file)) => {
+                    evidence.plan.gone.entry(key.clone()).or_insert(now);
+                    evidence.inventory.files.insert(key, file);
+                }
+                Ok(None) => {}
+                Err(warning) => evidence.plan.warnings.push(warning),
+            }
         }
         Ok(())
     }
@@ -385,7 +397,11 @@ impl<C: SyncCloud> Finish<'_, C> {
     /// Copies the index files to where clients ask for them, the index itself last. What is left of earlier
     /// generations goes before that: a client that finds none asks elsewhere, one that finds an old one is
     /// led to files that are not there.
-    async fn publish(&self, plan: &StagedPlan, objects: &[ListedObject]) -> Result<(), CallError> {
+    async fn publish(
+        &self,
+        plan: &mut StagedPlan,
+        objects: &[ListedObject],
+    ) -> Result<(), CallError> {
         let (cloud, bucket) = (self.cloud, &self.place.bucket);
         let is_left = |key: &str| {
             layout::index_file(key)
@@ -396,15 +412,34 @@ impl<C: SyncCloud> Finish<'_, C> {
             .filter(|object| is_left(&object.key))
             .map(|object| object.key.clone())
             .collect();
-        if !left.is_empty() {
-            cloud.delete(bucket, &left).await?;
-        }
-        for file in &plan.index_files {
+        // What a file that stays names has to stay as well.
+        self.delete(plan, &left).await?;
+        for (number, file) in plan.index_files.iter().enumerate() {
             let from = layout::staged_index(&self.sync.id, file);
             let to = layout::published_index(file);
-            cloud.copy(bucket, &from, &to, media_type(file)).await?;
+            let copied = cloud.copy(bucket, &from, &to, media_type(file)).await;
+            match number {
+                0 => copied?,
+                _ => copied.map_err(half_done)?,
+            }
         }
         Ok(())
+    }
+
+    /// Deletes objects. If S3 refuses that, no bottle is deleted in this sync, and that is told; clients get what
+    /// is new all the same.
+    async fn delete(&self, plan: &mut StagedPlan, keys: &[String]) -> Result<(), CallError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        match self.cloud.delete(&self.place.bucket, keys).await {
+            Err(error) if is_lasting(error.class) => {
+                plan.to_delete.clear();
+                plan.deletion_refused = Some(error.to_string());
+                Ok(())
+            }
+            deleted => deleted,
+        }
     }
 
     /// Deletes what is to be deleted and writes down what the mirror holds.
@@ -414,44 +449,10 @@ impl<C: SyncCloud> Finish<'_, C> {
         objects: &[ListedObject],
     ) -> Result<Ended, CallError> {
         let (cloud, bucket) = (self.cloud, &self.place.bucket);
+        let keys = keys_to_delete(&evidence, objects);
+        self.delete(&mut evidence.plan, &keys).await?;
         let to_delete: BTreeSet<&str> =
             evidence.plan.to_delete.iter().map(String::as_str).collect();
-        let (going, staying): (Vec<_>, Vec<_>) = evidence
-            .inventory
-            .files
-            .iter()
-            .partition(|(key, _)| to_delete.contains(key.as_str()));
-        let held: BTreeSet<&Sha256> = staying.iter().map(|(_, file)| &file.sha256).collect();
-        let contents: BTreeSet<&str> = going
-            .iter()
-            .map(|(_, file)| &file.sha256)
-            .filter(|sha256| !held.contains(sha256))
-            .map(Sha256::as_str)
-            .collect();
-        let manifests_of = |files: &[(&String, &InventoryFile)]| -> BTreeSet<String> {
-            let keys = files.iter().map(|(key, _)| names::manifest_keys(key));
-            keys.flatten().collect()
-        };
-        let mut manifests = manifests_of(&going);
-        if !manifests.is_empty() {
-            let kept = manifests_of(&staying);
-            let named = &evidence.plan.manifests;
-            manifests.retain(|key| !kept.contains(key) && !named.contains(key));
-        }
-        // What is gone already was deleted by a worker that died of it.
-        let keys: Vec<String> = objects
-            .iter()
-            .map(|object| object.key.as_str())
-            .filter(|key| {
-                to_delete.contains(key)
-                    || blob(key).is_some_and(|sha256| contents.contains(sha256))
-                    || is_manifest(key, &manifests)
-            })
-            .map(str::to_owned)
-            .collect();
-        if !keys.is_empty() {
-            cloud.delete(bucket, &keys).await?;
-        }
         let plan = &evidence.plan;
         evidence
             .inventory
@@ -480,10 +481,7 @@ impl<C: SyncCloud> Finish<'_, C> {
 
     /// Writes down what is there; no index is published and nothing is deleted.
     async fn fail(&self, mut evidence: Evidence) -> Result<Ended, CallError> {
-        let mut without = std::mem::take(&mut evidence.absent);
-        // The next sync sees to their manifests again; the files themselves need not come again.
-        without.extend(evidence.plan.without_manifest.iter().cloned());
-        for key in without {
+        for key in std::mem::take(&mut evidence.absent) {
             let before = evidence
                 .before
                 .as_ref()
@@ -627,6 +625,56 @@ impl Evidence {
             self.transfer.failures.push(failure);
         }
     }
+}
+
+/// What is refused while clients see a part of what is new is asked for again until it is done: half of it is worse
+/// than either. What is not there does not come back.
+fn half_done(error: CallError) -> CallError {
+    match error.class {
+        ErrorClass::Refused | ErrorClass::Denied => CallError {
+            class: ErrorClass::Transient,
+            ..error
+        },
+        _ => error,
+    }
+}
+
+/// The keys of what is deleted: bottles, their second copies, and manifests that nothing else needs. What is gone
+/// already was deleted by a worker that died of it.
+fn keys_to_delete(evidence: &Evidence, objects: &[ListedObject]) -> Vec<String> {
+    let to_delete: BTreeSet<&str> = evidence.plan.to_delete.iter().map(String::as_str).collect();
+    let (going, staying): (Vec<_>, Vec<_>) = evidence
+        .inventory
+        .files
+        .iter()
+        .partition(|(key, _)| to_delete.contains(key.as_str()));
+    let held: BTreeSet<&Sha256> = staying.iter().map(|(_, file)| &file.sha256).collect();
+    let contents: BTreeSet<&str> = going
+        .iter()
+        .map(|(_, file)| &file.sha256)
+        .filter(|sha256| !held.contains(sha256))
+        .map(Sha256::as_str)
+        .collect();
+    let manifests_of = |files: &[(&String, &InventoryFile)]| -> BTreeSet<String> {
+        let keys = files.iter().map(|(key, _)| names::manifest_keys(key));
+        keys.flatten().collect()
+    };
+    let mut manifests = manifests_of(&going);
+    if !manifests.is_empty() {
+        let kept = manifests_of(&staying);
+        let named = &evidence.plan.manifests;
+        manifests.retain(|key| !kept.contains(key) && !named.contains(key));
+    }
+    objects
+        .iter()
+        .map(|object| object.key.as_str())
+        .filter(|key| {
+            to_delete.contains(key)
+                || blob(key).is_some_and(|sha256| contents.contains(sha256))
+                || is_manifest(key, &manifests)
+        })
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The manifests that clients may ask for and that are not there.

@@ -26,10 +26,6 @@ use crate::sync::whole::{Whole, whole};
 /// The index, under the name that clients know.
 pub(crate) const INDEX: &str = "formula.json";
 
-/// How often the index is asked for when a file beside it is of another generation: the source may be
-/// publishing just now.
-const GENERATIONS: usize = 2;
-
 /// An index file that the mirror has, and that its source has not had for this long, is not published there
 /// any more: Homebrew drops platforms.
 const WITHDRAWN_AFTER: Duration = Duration::days(3);
@@ -116,6 +112,10 @@ pub(crate) struct Asking<'a> {
 }
 
 /// Fetches the index and the files beside it.
+///
+/// # Errors
+/// [`CallError`]; [`ErrorClass::Transient`] where asking again later may do better: the source refuses the index, or
+/// one of the files does not belong to it, because the source is publishing just now, or is out of order.
 pub(crate) async fn index<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
@@ -126,36 +126,31 @@ pub(crate) async fn index<M: MirrorStore, S: Source>(
     {
         return Ok(IndexAnswer::Unchanged);
     }
-    let mut problem = String::new();
-    for _ in 0..GENERATIONS {
-        let mut read = match read_index(store, source, asking).await? {
-            IndexAnswer::Read(read) => read,
-            other => return Ok(other),
-        };
-        if let Some(reason) = distrust(&read, asking.published) {
-            return Ok(IndexAnswer::Refused(reason));
-        }
-        match files_beside(store, source, asking, &mut read).await? {
-            None => {
-                read.files.push(INDEX.to_owned());
-                let (selection, index) = (&asking.settings.selection, &read.index);
-                let of_source: BTreeSet<String> = read
-                    .files
-                    .iter()
-                    .filter_map(|file| layout::platform_of(file))
-                    .map(str::to_owned)
-                    .collect();
-                let problems = selection::problems(selection, index, &of_source);
-                read.warnings.extend(problems);
-                add_portable_ruby(source, asking.settings, &mut read).await?;
-                return Ok(IndexAnswer::Read(read));
-            }
-            Some(found) => problem = found,
-        }
+    let mut answer = read_index(store, source, asking).await?;
+    if let IndexAnswer::Refused(_) = answer {
+        // As for a bottle: one page of an error must not cost the night.
+        answer = read_index(store, source, asking).await?;
     }
-    Ok(IndexAnswer::Refused(format!(
-        "{problem}; nothing is published until all index files are of one generation: run the sync again"
-    )))
+    let mut read = match answer {
+        IndexAnswer::Read(read) => read,
+        other => return Ok(other),
+    };
+    if let Some(reason) = distrust(&read, asking.published) {
+        return Ok(IndexAnswer::Refused(reason));
+    }
+    files_beside(store, source, asking, &mut read).await?;
+    read.files.push(INDEX.to_owned());
+    let (selection, index) = (&asking.settings.selection, &read.index);
+    let of_source: BTreeSet<String> = read
+        .files
+        .iter()
+        .filter_map(|file| layout::platform_of(file))
+        .map(str::to_owned)
+        .collect();
+    let problems = selection::problems(selection, index, &of_source);
+    read.warnings.extend(problems);
+    add_portable_ruby(source, asking.settings, &mut read).await?;
+    Ok(IndexAnswer::Read(read))
 }
 
 /// Whether every index file is at its source what it was when it was published, and those that the source
@@ -242,10 +237,16 @@ async fn read_index<M: MirrorStore, S: Source>(
     let etag = match fetched {
         Ok(Fetched::NotModified) => return Ok(IndexAnswer::Unchanged),
         Ok(Fetched::Body { etag }) => etag,
-        Err(error) if is_lasting(error.class) => {
+        // What was read of it is not an index.
+        Err(error) if error.class == ErrorClass::Refused => {
             return Ok(IndexAnswer::Refused(format!("index: {error}")));
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            return Err(CallError {
+                class: ErrorClass::Transient,
+                ..error
+            });
+        }
     };
     let index = match reader.finish() {
         Ok(index) => index,
@@ -281,17 +282,17 @@ enum Beside {
     Wrong(String),
 }
 
-/// Fetches the files beside the index; what is wrong with the first of them that does not belong to it. All
-/// are asked for, so that the days of each that the source has stopped publishing are counted from today on.
+/// Fetches the files beside the index, all of which must belong to it. All are asked for, so that the days of each
+/// that the source has stopped publishing are counted from today on.
 async fn files_beside<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
     asking: &Asking<'_>,
     read: &mut ReadIndex,
-) -> Result<Option<String>, CallError> {
+) -> Result<(), CallError> {
     // A dry run publishes nothing, so that it need not know.
     let Some(staging) = asking.staging else {
-        return Ok(None);
+        return Ok(());
     };
     let place = Beyond {
         store,
@@ -322,9 +323,9 @@ async fn files_beside<M: MirrorStore, S: Source>(
             Beside::Wrong(problem) => first = first.or(Some(problem)),
         }
     }
-    if first.is_some() {
+    if let Some(problem) = first {
         place.write_missing(read).await?;
-        return Ok(first);
+        return Err(not_of_one_generation(asking, problem));
     }
     // Another source need not have what it never had.
     let may_be_missed = |is_it: &dyn Fn(&str) -> bool| {
@@ -358,7 +359,7 @@ async fn files_beside<M: MirrorStore, S: Source>(
             )),
             Err(problem) => {
                 place.write_missing(read).await?;
-                return Ok(Some(problem));
+                return Err(not_of_one_generation(asking, problem));
             }
         }
     }
@@ -366,7 +367,18 @@ async fn files_beside<M: MirrorStore, S: Source>(
         let warnings = without_packages(read, may_be_missed(&is_of_platform));
         read.warnings.extend(warnings);
     }
-    Ok(None)
+    Ok(())
+}
+
+fn not_of_one_generation(asking: &Asking<'_>, problem: String) -> CallError {
+    CallError {
+        operation: format!("read the files beside {}", asking.settings.index_url),
+        class: ErrorClass::Transient,
+        code: None,
+        message: format!(
+            "{problem}; nothing is published until all index files are of one generation"
+        ),
+    }
 }
 
 /// Platforms of the index that brew 6 and later cannot use, although the source has files for platforms:
@@ -646,7 +658,7 @@ pub(crate) async fn holdings<M: MirrorStore>(
     let bottles = objects
         .iter()
         .filter(|object| layout::is_bottle(&object.key));
-    let files: Vec<Option<(String, InventoryFile)>> = stream::iter(bottles)
+    let found: Vec<(String, HeldFile)> = stream::iter(bottles)
         .map(|object| {
             let known = known
                 .files
@@ -659,36 +671,48 @@ pub(crate) async fn holdings<M: MirrorStore>(
                         size: object.size,
                         estimated: false,
                     };
-                    return Ok(Some((object.key.clone(), file)));
+                    return Ok((object.key.clone(), Ok(Some(file))));
                 }
                 let file = held_file(store, bucket, &object.key).await?;
-                Ok::<_, CallError>(file.map(|file| (object.key.clone(), file)))
+                Ok::<_, CallError>((object.key.clone(), file))
             }
         })
         .buffered(HEADS_SIDE_BY_SIDE)
         .try_collect()
         .await?;
+    let mut files = BTreeMap::new();
+    for (key, file) in found {
+        match file {
+            Ok(file) => files.extend(file.map(|file| (key, file))),
+            Err(warning) => warnings.push(warning),
+        }
+    }
     Ok(Holdings {
-        inventory: Inventory {
-            files: files.into_iter().flatten().collect(),
-        },
+        inventory: Inventory { files },
         listed: Some(objects.into_iter().map(|object| object.key).collect()),
         warnings,
     })
 }
 
-/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has told.
+/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has told. What S3 refuses
+/// to show is taken for no file, and a warning: it may be anybody's, under a key of its own.
+pub(crate) type HeldFile = Result<Option<InventoryFile>, String>;
+
 pub(crate) async fn held_file<M: MirrorStore>(
     store: &M,
     bucket: &str,
     key: &str,
-) -> Result<Option<InventoryFile>, CallError> {
-    let stored = store.head(bucket, key).await?;
-    Ok(stored.and_then(|stored| {
+) -> Result<HeldFile, CallError> {
+    let stored = match store.head(bucket, key).await {
+        Ok(stored) => stored,
+        Err(error) if is_lasting(error.class) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    Ok(Ok(stored.and_then(|stored| {
         Some(InventoryFile {
             sha256: stored.sha256?,
             size: stored.size,
             estimated: false,
         })
-    }))
+    })))
 }

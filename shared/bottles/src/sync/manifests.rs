@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use longshore_events::transfer::{Sha256, TransferFailure};
+use longshore_events::transfer::Sha256;
 use longshore_state::{CallError, ErrorClass};
 
 use crate::ports::{MirrorStore, Source};
@@ -14,10 +14,6 @@ use crate::sync::whole::{Whole, whole};
 
 /// How many are asked for side by side.
 const SIDE_BY_SIDE: usize = 16;
-
-/// When this many in a row could not be had, nothing gets through. Whoever plans waits until something does:
-/// a sync without their bottles would fail in any case.
-const OUTAGE: usize = 2 * SIDE_BY_SIDE;
 
 /// The largest manifest that is taken; Homebrew's have some tens of kilobytes.
 const MAX_BYTES: usize = 4 << 20;
@@ -39,10 +35,6 @@ pub(crate) struct Keeping {
 pub(crate) struct Manifests {
     /// The sizes of bottles, by key.
     pub(crate) sizes: BTreeMap<String, Size>,
-    /// Bottles that clients could not ask for, because their manifest could not be had.
-    pub(crate) without_manifest: Vec<String>,
-    /// Why.
-    pub(crate) failures: Vec<TransferFailure>,
     /// Keys of those that the registry refuses, or has in another form: the mirror does without them, and
     /// the next sync asks again.
     pub(crate) missing: BTreeSet<String>,
@@ -63,7 +55,6 @@ struct Told {
     sizes: BTreeMap<Sha256, u64>,
     warning: Option<String>,
     is_missing: bool,
-    failure: Option<TransferFailure>,
 }
 
 /// The key of a bottle's blob, or of a manifest, in the registry's layout: the path of its URL there.
@@ -74,8 +65,11 @@ pub(crate) fn registry_key(url: &str) -> Option<&str> {
 }
 
 /// Reads the manifests of `bottles`, one of each formula: from the mirror, where it has one that lists
-/// all of them, else from the registry. `with` are the other wanted bottles, which a manifest should list
-/// as well.
+/// all of them, else from the registry.
+///
+/// # Errors
+/// [`CallError`]: one could not be had now. Without it the sync would fail in any case, so that whoever plans it asks
+/// again later, for what is not in the mirror by then.
 pub(crate) async fn manifests<M: MirrorStore, S: Source>(
     store: &M,
     source: &S,
@@ -104,22 +98,7 @@ pub(crate) async fn manifests<M: MirrorStore, S: Source>(
         Ok::<_, CallError>((wanted, told))
     });
     let mut told = pin!(told.buffered(SIDE_BY_SIDE));
-    let mut failures = 0;
     while let Some((wanted, told)) = told.try_next().await? {
-        failures = match &told.failure {
-            Some(_) => failures + 1,
-            None => 0,
-        };
-        if failures >= OUTAGE
-            && let Some(failure) = told.failure
-        {
-            return Err(CallError {
-                operation: format!("fetch {OUTAGE} manifests, one after the other"),
-                class: ErrorClass::Transient,
-                code: None,
-                message: failure.reason,
-            });
-        }
         manifests.add(&wanted, told);
     }
     Ok(manifests)
@@ -134,11 +113,7 @@ impl Manifests {
                 None => sizes::estimated(&known),
             };
             self.sizes.insert(bottle.key.clone(), size);
-            if told.failure.is_some() {
-                self.without_manifest.push(bottle.key.clone());
-            }
         }
-        self.failures.extend(told.failure);
         if told.is_missing {
             self.missing.insert(wanted.key.to_owned());
         }
@@ -183,17 +158,7 @@ async fn one<M: MirrorStore, S: Source>(
         Ok(Whole { body, .. }) => body,
         // An older brew gets by without it.
         Err(error) if is_lasting(error.class) => return Ok(missing(error.to_string())),
-        Err(error) => {
-            return Ok(Told {
-                failure: Some(TransferFailure {
-                    key: wanted.key.to_owned(),
-                    url: wanted.url.to_owned(),
-                    reason: error.to_string(),
-                    attempts: 1,
-                }),
-                ..Told::default()
-            });
-        }
+        Err(error) => return Err(error),
     };
     let sizes = match sizes::of_image_index(&body) {
         Ok(sizes) => sizes,

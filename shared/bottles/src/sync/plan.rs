@@ -320,8 +320,6 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
             removed: difference.removed,
             unchanged: difference.unchanged,
             refused: read.index.refused,
-            without_manifest: manifests.without_manifest,
-            failures: manifests.failures,
             manifests: manifest_keys,
             missing_manifests,
             warnings,

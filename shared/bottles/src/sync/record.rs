@@ -10,7 +10,7 @@ use longshore_events::longshore::{
     FileCount, LongshoreEvent, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome,
     SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
 };
-use longshore_events::transfer::{Sha256, TransferFailure, TransferProgress};
+use longshore_events::transfer::{Sha256, TransferProgress};
 use longshore_state::outbox::Unpublished;
 use longshore_state::store::Address;
 use longshore_state::{Document, Key, Worker};
@@ -250,10 +250,6 @@ pub(crate) struct StagedPlan {
     pub unchanged: u64,
     /// Entries of the index that are refused.
     pub refused: Vec<RefusedEntry>,
-    /// Files that are not to be taken for there, because their manifest is not.
-    pub without_manifest: Vec<String>,
-    /// Manifests that could not be had.
-    pub failures: Vec<TransferFailure>,
     /// Keys of all manifests that clients may ask for.
     #[serde(default)]
     pub manifests: BTreeSet<String>,

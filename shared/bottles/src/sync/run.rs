@@ -386,7 +386,14 @@ async fn clear<C: SyncCloud>(cloud: &C, bucket: &str, sync_id: &str) -> Result<(
     if keys.is_empty() {
         return Ok(());
     }
-    cloud.delete(bucket, &keys).await
+    match cloud.delete(bucket, &keys).await {
+        // They are in nobody's way.
+        Err(error) if is_lasting(error.class) => {
+            tracing::warn!(bucket, %error, "what earlier syncs needed is not deleted");
+            Ok(())
+        }
+        deleted => deleted,
+    }
 }
 
 /// Writes down all that the sync's workers, and its end, need.

@@ -13,7 +13,7 @@ use longshore_state::{
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
-use crate::ports::MirrorStore;
+use crate::ports::{MirrorStore, Transferred};
 use crate::shards;
 use crate::sync::record::{ShardRecord, SyncKey, SyncState};
 
@@ -23,11 +23,8 @@ pub const LEASE: Duration = Duration::seconds(60);
 /// How often a worker renews it, and says how far it is.
 pub const RENEWAL: Duration = Duration::seconds(10);
 
-/// How many workers may die of a shard before it may be given up.
+/// How many workers may die of a shard before it may be given up, which its sync's record tells.
 pub const MAX_ATTEMPTS: u32 = 3;
-
-/// How many may die of it before no other takes it, where nobody has given it up.
-const MAX_TAKES: u32 = 20;
 
 /// How many failures a report keeps.
 pub(crate) const FAILURES_KEPT: usize = 100;
@@ -57,6 +54,12 @@ pub struct ShardState {
     /// How many files the workers before it had done, of those that did not give it back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reached: u64,
+    /// When a worker last got further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub further_at: Option<DateTime<Utc>>,
+    /// What the last worker that gave it back had failed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// What became of it so far; of all of it once it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<TransferReport>,
@@ -93,6 +96,8 @@ impl ShardState {
             given_back: 0,
             progress: TransferProgress::default(),
             reached: 0,
+            further_at: None,
+            problem: None,
             report: None,
         }
     }
@@ -112,6 +117,9 @@ impl ShardState {
     fn note_death(&mut self) {
         if self.got_further() {
             self.reached = self.progress.files;
+            if let ShardPhase::Leased { lease_until, .. } = self.phase {
+                self.further_at = Some(lease_until);
+            }
             // Its files are in the bucket, and need not come again.
             self.given_back += 1;
         }
@@ -208,8 +216,6 @@ pub enum Taken {
     },
     /// There is nothing left to be done.
     Done,
-    /// So many workers died of it that it is given up.
-    GivenUp,
     /// There is no such shard: its sync is over and cleared away.
     NotFound,
 }
@@ -269,9 +275,7 @@ pub async fn pending<M: MirrorStore>(
     for shard in sync.shards.iter().filter(|shard| shard.given_up.is_none()) {
         let waits = read(store, bucket, &sync.id, shard.shard)
             .await?
-            .is_some_and(|(state, _)| {
-                !state.is_done() && !state.is_leased(now) && state.deaths() < MAX_TAKES
-            });
+            .is_some_and(|(state, _)| !state.is_done() && !state.is_leased(now));
         if waits {
             pending.push(PendingShard {
                 stack: sync.stack.clone(),
@@ -333,9 +337,6 @@ pub async fn take<M: MirrorStore>(
             return Ok(Taken::Busy { until: lease_until });
         }
         _ => state.note_death(),
-    }
-    if state.deaths() >= MAX_TAKES {
-        return Ok(Taken::GivenUp);
     }
     let lease_until = worker.now + LEASE;
     state.phase = ShardPhase::Leased {
@@ -415,6 +416,7 @@ pub async fn finish<M: MirrorStore>(
     let renewed = change(store, bucket, lease, |state| {
         state.phase = ShardPhase::Done;
         state.progress = progress_of(&report);
+        state.problem = None;
         state.report = Some(report.clone());
     })
     .await?;
@@ -428,8 +430,8 @@ pub async fn finish<M: MirrorStore>(
     }))
 }
 
-/// Gives a shard back in order, because the worker's time is over: `left` is what the next one has to do.
-/// `report` is what this worker has done; if that is nothing, it counts as a death, so that it ends.
+/// Gives a shard back in order, because the worker's time is over: the next one has to do what is left. If
+/// nothing was done, it counts as a death, so that it ends.
 ///
 /// # Errors
 /// [`CallError`]: the lease expires by itself.
@@ -437,9 +439,14 @@ pub async fn give_back<M: MirrorStore>(
     store: &M,
     bucket: &str,
     lease: &mut Lease,
-    report: &TransferReport,
-    left: &[TransferItem],
+    transferred: &Transferred,
 ) -> Result<Renewed, CallError> {
+    let Transferred {
+        report,
+        left,
+        problem,
+    } = transferred;
+    let ended_at = report.finished_at;
     let TransferProgress { files, failed, .. } = progress_of(report);
     let got_on = files > 0 || failed > 0;
     let before = lease.state.report.clone();
@@ -447,7 +454,11 @@ pub async fn give_back<M: MirrorStore>(
     // The items first would lose the failures of those that are not left, if this died in between.
     let renewed = change(store, bucket, lease, |state| {
         state.phase = ShardPhase::Pending;
-        state.given_back += u32::from(got_on);
+        if got_on {
+            state.given_back += 1;
+            state.further_at = Some(ended_at);
+        }
+        state.problem = problem.clone();
         state.progress = TransferProgress::default();
         state.report = Some(report.clone());
     })

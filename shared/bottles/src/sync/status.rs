@@ -115,7 +115,11 @@ impl ShardStatus {
             lease_until,
             attempts: state.attempts,
             task_arn: shard.task_arn.clone(),
-            problem: shard.given_up.clone().or_else(|| shard.problem.clone()),
+            problem: shard
+                .given_up
+                .clone()
+                .or_else(|| shard.problem.clone())
+                .or(state.problem),
         }
     }
 }

@@ -5,9 +5,10 @@ use longshore_bottles::layout;
 use longshore_bottles::settings::DeletionSettings;
 use longshore_bottles::sync::RunOutcome;
 use longshore_events::longshore::LongshoreEvent;
-use longshore_testkit::{FakeFormula, FakeMirror, bottle_sha256};
+use longshore_state::ErrorClass;
+use longshore_testkit::{FakeFormula, FakeMirror, Fault, bottle_sha256};
 
-use crate::scene::{assert_is, bottles, formulae, mirrored, planned, synced};
+use crate::scene::{assert_is, bottles, calls_of, formulae, mirrored, planned, synced};
 
 async fn deleting(grace_days: u32, count: u64) -> FakeMirror {
     let mirror = mirrored(&formulae(count, 1)).await;
@@ -137,4 +138,58 @@ async fn a_bottle_that_a_failed_sync_left_behind_goes_like_any_other() {
     // Nobody knows what this is.
     assert!(bottles.contains("foreign-1.0.all.bottle.tar.gz"));
     assert_is(&mirror, &next);
+}
+
+#[tokio::test]
+async fn a_deletion_that_s3_refuses_costs_nothing_but_the_deletion() {
+    let new = async || {
+        let mirror = deleting(0, 6).await;
+        mirror.publish_index(&changed(6, 2));
+        mirror.forget();
+        mirror
+    };
+    let twin = new().await;
+    synced(&twin, "second").await.unwrap();
+    let deletions = calls_of(&twin, "DeleteObjects");
+    // What the last sync needed while it was under way, and the bottles.
+    assert_eq!(deletions.len(), 2);
+    for (place, call) in deletions.into_iter().enumerate() {
+        let mirror = new().await;
+        mirror.inject(call, Fault::Fails(ErrorClass::Denied));
+        let outcome = synced(&mirror, "second").await.unwrap();
+        let RunOutcome::Completed { result, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_is(&mirror, &changed(6, 2));
+        let is_of_bottles = place == 1;
+        assert_eq!(result.deletion_refused.is_some(), is_of_bottles);
+        assert_eq!(result.deleted, if is_of_bottles { 0 } else { 2 });
+        // The next one deletes them.
+        synced(&mirror, "third").await.unwrap();
+        assert_eq!(bottles(&mirror).len(), 6);
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_somebody_s_that_s3_refuses_to_show_is_left_alone_and_told() {
+    let foreign = "foreign-1.0.all.bottle.tar.gz";
+    let new = async || {
+        let mirror = deleting(0, 6).await;
+        mirror.put_bottle(foreign, Some(bottle_sha256(9)), 1_000);
+        mirror.publish_index(&changed(6, 2));
+        mirror.forget();
+        mirror
+    };
+    let twin = new().await;
+    synced(&twin, "second").await.unwrap();
+    let mirror = new().await;
+    let look = calls_of(&twin, "HeadObject").pop().unwrap();
+    mirror.inject(look, Fault::Fails(ErrorClass::Denied));
+    let outcome = synced(&mirror, "second").await.unwrap();
+    let RunOutcome::Completed { result, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(result.warnings[0].contains("HeadObject"), "{result:?}");
+    assert!(bottles(&mirror).contains(foreign));
+    assert_is(&mirror, &changed(6, 2));
 }

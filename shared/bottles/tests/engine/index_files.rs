@@ -1,14 +1,17 @@
 //! Which index files are published beside the index, and when none is.
 
 use chrono::Duration;
+use longshore_bottles::settings::DeletionSettings;
+use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::verify;
 use longshore_bottles::sync::{RunOutcome, SyncOptions};
 use longshore_events::longshore::{LongshoreEvent, SyncOutcome};
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK};
+use longshore_testkit::{FakeFormula, FakeMirror, Fault, INDEX_URL, MIRROR_STACK};
 
 use crate::scene::{
-    INDEX, assert_is, bottles, formulae, index_of, last_reason, mirrored, planned, synced,
+    INDEX, assert_is, bottles, calls_of, formulae, index_of, minutes, mirrored, planned, state,
+    synced, woken,
 };
 
 fn page(file: &str) -> String {
@@ -144,15 +147,8 @@ async fn packages_of_another_generation_are_never_published() {
     let file = packages("arm64_tahoe");
     for wrong in [other.as_str(), "", "<html>502</html>", "{}"] {
         mirror.set_page(&page(&file), wrong);
-        let outcome = synced(&mirror, "second").await.unwrap();
-        assert!(
-            matches!(outcome, RunOutcome::Refused { .. }),
-            "{wrong}: {outcome:?}"
-        );
-        assert!(
-            last_reason(&mirror).starts_with(&format!("index file {file}: ")),
-            "{wrong}"
-        );
+        let error = synced(&mirror, "second").await.unwrap_err().to_string();
+        assert!(error.contains(&format!("index file {file}: ")), "{error}");
         assert_eq!(mirror.text(&format!("api/{file}")), None, "{wrong}");
         assert_eq!(
             mirror.text(INDEX).unwrap(),
@@ -183,11 +179,12 @@ async fn an_index_file_that_is_refused_once_keeps_the_old_generation_whole_and_i
         mirror.publish_index(&formulae(2, 2));
         mirror.set_page(&page(&file), &signed(2));
         mirror.fail_page(&page(&file), Some(class));
-        let outcome = synced(&mirror, "second").await.unwrap();
-        assert!(matches!(outcome, RunOutcome::Refused { .. }), "{outcome:?}");
+        synced(&mirror, "second").await.unwrap_err();
         assert_eq!(mirror.text(INDEX).unwrap(), index_of(&formulae(2, 1)));
         mirror.fail_page(&page(&file), None);
-        completed(synced(&mirror, "third").await.unwrap());
+        mirror.pass(minutes(6));
+        woken(&mirror, "later").await.unwrap();
+        assert_eq!(state(&mirror), SyncState::Completed);
         assert_is(&mirror, &formulae(2, 2));
         assert_eq!(mirror.text(&format!("api/{file}")).unwrap(), signed(2));
     }
@@ -204,8 +201,8 @@ async fn a_file_that_its_source_has_stopped_publishing_is_withdrawn_after_days()
     mirror.publish_index(&formulae(2, 2));
     mirror.fail_page(&page(&old), Some(ErrorClass::NotFound));
     for day in 0..3 {
-        let outcome = synced(&mirror, &format!("day{day}")).await.unwrap();
-        assert!(matches!(outcome, RunOutcome::Refused { .. }), "{outcome:?}");
+        let error = synced(&mirror, &format!("day{day}")).await.unwrap_err();
+        assert!(error.to_string().contains(&old), "{error}");
         mirror.pass(Duration::days(1));
     }
     completed(synced(&mirror, "last").await.unwrap());
@@ -233,8 +230,7 @@ async fn several_files_that_are_no_longer_published_are_withdrawn_together() {
             mirror.fail_page(&page(file), Some(class));
         }
         for day in 0..3 {
-            let outcome = synced(&mirror, &format!("day{day}")).await.unwrap();
-            assert!(matches!(outcome, RunOutcome::Refused { .. }), "{outcome:?}");
+            synced(&mirror, &format!("day{day}")).await.unwrap_err();
             mirror.pass(Duration::days(1));
         }
         completed(synced(&mirror, "last").await.unwrap());
@@ -255,7 +251,7 @@ async fn a_sync_that_fails_does_not_forget_how_long_a_file_was_not_published() {
     let next = formulae(2, 2);
     mirror.publish_index(&next);
     mirror.fail_page(&page(&old), Some(ErrorClass::NotFound));
-    synced(&mirror, "day0").await.unwrap();
+    synced(&mirror, "day0").await.unwrap_err();
     mirror.pass(Duration::days(3));
     mirror.corrupt(&next[1], 2_002, false);
     let outcome = synced(&mirror, "failing").await.unwrap();
@@ -315,6 +311,35 @@ async fn files_of_platforms_that_are_no_longer_selected_are_withdrawn() {
         mirror.text(&format!("api/{}", packages("arm64_sequoia"))),
         None
     );
+}
+
+#[tokio::test]
+async fn an_index_file_that_s3_refuses_to_delete_keeps_no_other_back_and_its_bottles_stay() {
+    let new = async || {
+        let mirror = mirrored(&formulae(4, 1)).await;
+        mirror.put(&format!("api/{}", packages("catalina")), &signed(1));
+        mirror.change_settings(|settings| {
+            settings.selection.platforms = vec!["all".to_owned()];
+            settings.deletion = Some(DeletionSettings {
+                grace_days: 0,
+                max_files: 10,
+                max_share_percent: 100,
+            });
+        });
+        mirror.publish_index(&formulae(4, 2));
+        mirror.forget();
+        mirror
+    };
+    let twin = new().await;
+    completed(synced(&twin, "second").await.unwrap());
+    assert_eq!(bottles(&twin).len(), 4);
+    let deletions = calls_of(&twin, "DeleteObjects");
+    let mirror = new().await;
+    mirror.inject(deletions[1], Fault::Fails(ErrorClass::Denied));
+    let result = completed(synced(&mirror, "second").await.unwrap());
+    assert!(result.deletion_refused.unwrap().contains("DeleteObjects"));
+    assert_is(&mirror, &formulae(4, 2));
+    assert_eq!(bottles(&mirror).len(), 8);
 }
 
 #[tokio::test]
@@ -391,7 +416,7 @@ async fn a_manifest_that_somebody_deleted_comes_back_after_the_next_index() {
 async fn a_refused_deletion_is_told_with_its_reason() {
     let mirror = FakeMirror::new();
     mirror.change_settings(|settings| {
-        settings.deletion = Some(longshore_bottles::settings::DeletionSettings {
+        settings.deletion = Some(DeletionSettings {
             grace_days: 0,
             max_files: 1,
             max_share_percent: 100,
@@ -524,7 +549,7 @@ async fn a_source_of_one_s_own_that_has_the_index_alone_is_clean_until_it_had_mo
     for file in ["formula.jws.json", &packages("arm64_tahoe")] {
         mirror.fail_page(&own(file), Some(ErrorClass::NotFound));
     }
-    synced(&mirror, "without").await.unwrap();
+    synced(&mirror, "without").await.unwrap_err();
     mirror.pass(Duration::days(3));
     let result = completed(synced(&mirror, "last").await.unwrap());
     let [signed_index, packages] = result.warnings.as_slice() else {

@@ -8,8 +8,8 @@ use longshore_state::ErrorClass;
 use longshore_testkit::{FakeMirror, Fault, INDEX_URL, bottle_sha256};
 
 use crate::scene::{
-    INDEX, assert_is, bottles, formulae, index_of, last_reason, mirrored, planned, runner, state,
-    synced, synced_with, with_tasks,
+    INDEX, assert_is, bottles, formulae, index_of, last_reason, minutes, mirrored, planned, runner,
+    state, synced, synced_with, with_tasks, woken,
 };
 
 #[tokio::test]
@@ -85,33 +85,63 @@ async fn an_index_that_is_not_to_be_trusted_is_refused_and_told_and_nothing_chan
 }
 
 #[tokio::test]
-async fn an_index_that_is_not_there_is_refused_and_told() {
+async fn an_index_that_is_not_one_is_asked_for_once_more() {
     let mirror = FakeMirror::new();
-    let outcome = synced(&mirror, "first").await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Refused { .. }), "{outcome:?}");
-    assert!(last_reason(&mirror).starts_with("index: GET https://formulae.brew.sh"));
-    assert_eq!(state(&mirror), SyncState::Refused);
+    mirror.publish_index(&formulae(3, 1));
+    mirror.inject_at("Fetch", Fault::Fails(ErrorClass::Refused));
+    synced(&mirror, "first").await.unwrap();
+    assert_is(&mirror, &formulae(3, 1));
+}
+
+/// A source that publishes, or a cache before it, may have none for a while.
+#[tokio::test]
+async fn an_index_that_is_not_there_is_asked_for_again_for_half_an_hour() {
+    for class in [
+        ErrorClass::NotFound,
+        ErrorClass::Denied,
+        ErrorClass::Transient,
+    ] {
+        for (minutes_out, expected) in [(20, SyncState::Completed), (60, SyncState::Failed)] {
+            let mirror = mirrored(&formulae(3, 1)).await;
+            mirror.publish_index(&formulae(3, 2));
+            mirror.fail_page(INDEX_URL, Some(class));
+            let id = format!("{class:?}");
+            let error = synced(&mirror, &id).await.unwrap_err().to_string();
+            assert!(error.contains(INDEX_URL), "{error}");
+            for minute in 1..=40 {
+                mirror.pass(minutes(1));
+                if minute == minutes_out {
+                    mirror.fail_page(INDEX_URL, None);
+                }
+                let _ = woken(&mirror, &format!("{id}-{minute}")).await;
+            }
+            assert_eq!(state(&mirror), expected, "{class:?}");
+            if expected == SyncState::Failed {
+                assert!(last_reason(&mirror).contains(INDEX_URL));
+            } else {
+                assert_is(&mirror, &formulae(3, 2));
+            }
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_signed_index_of_another_generation_is_asked_for_once_more_and_then_refused() {
+async fn a_signed_index_of_another_generation_is_asked_for_again_until_the_source_has_published() {
     let mirror = mirrored(&formulae(3, 1)).await;
     mirror.publish_index(&formulae(3, 2));
     mirror.set_signed(&index_of(&formulae(3, 1)));
     mirror.forget();
-    let outcome = synced(&mirror, "second").await.unwrap();
-    let RunOutcome::Refused { reason } = outcome else {
-        panic!("{outcome:?}");
-    };
+    let reason = synced(&mirror, "second").await.unwrap_err().to_string();
     assert!(
-        reason.starts_with("index file formula.jws.json: it is of another generation"),
+        reason.contains("index file formula.jws.json: it is of another generation"),
         "{reason}"
     );
-    let asked = mirror.requests();
-    // Whether it has changed, and twice the whole of it.
-    assert_eq!(asked.iter().filter(|url| **url == INDEX_URL).count(), 3);
     assert_eq!(mirror.text(INDEX).unwrap(), index_of(&formulae(3, 1)));
     assert!(mirror.downloads().is_empty());
+    mirror.publish_index(&formulae(3, 2));
+    mirror.pass(minutes(6));
+    woken(&mirror, "later").await.unwrap();
+    assert_is(&mirror, &formulae(3, 2));
 }
 
 #[tokio::test]

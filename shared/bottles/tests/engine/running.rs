@@ -7,12 +7,12 @@ use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::{PublishedIndex, RunOutcome, SyncOptions, advance, status, verify};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_state::ErrorClass;
-use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK, bottle_sha256};
+use longshore_testkit::{FakeFormula, FakeMirror, Fault, INDEX_URL, MIRROR_STACK, bottle_sha256};
 
 use crate::scene::{
-    INDEX, alive, assert_is, bottles, engine, formulae, index_of, last_reason, minutes, mirrored,
-    record, runner, state, synced, synced_in_tasks, synced_with, task_works, with_tasks, woken,
-    worker,
+    INDEX, alive, assert_is, bottles, calls_of, engine, formulae, index_of, last_reason, minutes,
+    mirrored, record, runner, state, synced, synced_in_tasks, synced_with, task_works, with_tasks,
+    woken, worker,
 };
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_second_run_is_refused_while_one_runs_and_takes_over_when_its_lease_is
     let mirror = mirrored(&formulae(3, 1)).await;
     mirror.publish_index(&formulae(3, 2));
     let calls = mirror.calls().len();
-    mirror.inject_at("Fetch", longshore_testkit::Fault::Dies);
+    mirror.inject_at("Fetch", Fault::Dies);
     synced(&mirror, "dying").await.unwrap_err();
     assert!(mirror.calls().len() > calls);
     mirror.recover();
@@ -324,37 +324,46 @@ async fn a_file_that_somebody_deletes_meanwhile_is_not_published() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_had_now_fails_the_sync_and_is_seen_to_by_the_next() {
+async fn while_one_manifest_cannot_be_had_nothing_is_planned() {
+    for count in [1, 3, 40] {
+        let mirror = FakeMirror::new();
+        let formulae = formulae(count, 1);
+        mirror.publish_index(&formulae);
+        // The last one of those in the order of their keys.
+        let failing = &formulae[formulae.len().min(9) - 1];
+        mirror.fail_manifest(failing, Some(ErrorClass::Transient));
+        let error = synced(&mirror, "first").await.unwrap_err().to_string();
+        assert!(error.contains(&failing.manifest_key()), "{error}");
+        assert_eq!(state(&mirror), SyncState::Planning);
+        mirror.fail_manifest(failing, None);
+        mirror.forget();
+        mirror.pass(minutes(6));
+        woken(&mirror, "later").await.unwrap();
+        assert_is(&mirror, &formulae);
+        // Those that are there already are not asked for again.
+        let requests = mirror.requests().into_iter();
+        let asked = requests.filter(|url| url.contains("/manifests/")).count();
+        assert_eq!(asked, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_had_for_half_an_hour_fails_the_sync_with_the_reason() {
     let mirror = FakeMirror::new();
     let formulae = formulae(3, 1);
     mirror.publish_index(&formulae);
     mirror.fail_manifest(&formulae[1], Some(ErrorClass::Transient));
-    let outcome = synced(&mirror, "first").await.unwrap();
-    assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
+    synced(&mirror, "first").await.unwrap_err();
+    for minute in 1..=36 {
+        mirror.pass(minutes(1));
+        let _ = woken(&mirror, &format!("wake-{minute}")).await;
+    }
+    assert_eq!(state(&mirror), SyncState::Failed);
+    let reason = last_reason(&mirror);
+    assert!(reason.contains("formula2/manifests/1.0"), "{reason}");
     assert_eq!(mirror.text(INDEX), None);
     mirror.fail_manifest(&formulae[1], None);
-    mirror.forget();
     synced(&mirror, "second").await.unwrap();
-    assert_is(&mirror, &formulae);
-    assert!(mirror.downloads().is_empty(), "{:?}", mirror.downloads());
-}
-
-#[tokio::test]
-async fn while_no_manifest_can_be_had_nothing_is_planned() {
-    let mirror = FakeMirror::new();
-    let formulae = formulae(40, 1);
-    mirror.publish_index(&formulae);
-    for formula in &formulae {
-        mirror.fail_manifest(formula, Some(ErrorClass::Transient));
-    }
-    let error = synced(&mirror, "first").await.unwrap_err().to_string();
-    assert!(error.contains("manifests, one after the other"), "{error}");
-    assert_eq!(state(&mirror), SyncState::Planning);
-    for formula in &formulae {
-        mirror.fail_manifest(formula, None);
-    }
-    mirror.pass(minutes(6));
-    woken(&mirror, "later").await.unwrap();
     assert_is(&mirror, &formulae);
 }
 
@@ -397,6 +406,8 @@ async fn a_sync_of_which_no_invocation_brings_anything_ends() {
         .unwrap();
     let mut wakes = 0;
     while state(&mirror) == SyncState::Transferring {
+        // As long as an invocation takes until it gives up.
+        mirror.pass(minutes(14));
         let worker = worker(&mirror, &format!("wake{wakes}"));
         advance(&engine(&mirror, &runner, &worker), MIRROR_STACK)
             .await
@@ -406,5 +417,64 @@ async fn a_sync_of_which_no_invocation_brings_anything_ends() {
     }
     assert_eq!(state(&mirror), SyncState::Failed);
     let reason = last_reason(&mirror);
-    assert!(reason.contains("without having got further"), "{reason}");
+    // With what kept it from it.
+    let expected =
+        "without having got further; the last one with formula1-1.0.all.bottle.tar.gz: it is late";
+    assert!(reason.contains(expected), "{reason}");
+}
+
+/// Brings a sync to its end whose invocations get no further; gives how many minutes that took.
+async fn minutes_until_given_up(mirror: &FakeMirror) -> i64 {
+    mirror.set_seconds_per_file(3_600);
+    let runner = RunnerSettings {
+        time_left: Some(Duration::minutes(15)),
+        ..runner()
+    };
+    synced_with(mirror, "first", &runner, SyncOptions::default())
+        .await
+        .unwrap();
+    let mut passed = 0;
+    while state(mirror) == SyncState::Transferring {
+        mirror.pass(minutes(14));
+        passed += 14;
+        let worker = worker(mirror, &format!("wake{passed}"));
+        advance(&engine(mirror, &runner, &worker), MIRROR_STACK)
+            .await
+            .unwrap();
+        assert!(passed < 600);
+    }
+    passed
+}
+
+#[tokio::test]
+async fn a_function_waits_an_outage_out_for_as_long_as_the_stack_file_says() {
+    for (patience, expected) in [(30, 42..=42), (240, 240..=254)] {
+        let mirror = FakeMirror::new();
+        mirror.change_settings(|settings| settings.outage_patience_minutes = Some(patience));
+        mirror.publish_index(&formulae(1, 1));
+        let passed = minutes_until_given_up(&mirror).await;
+        assert!(expected.contains(&passed), "{patience}: {passed} min");
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_loses_its_lease_has_got_as_far_as_it_said() {
+    let new = || {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(20, 1));
+        mirror.set_seconds_per_file(10);
+        mirror
+    };
+    let transfers = {
+        let mirror = new();
+        synced(&mirror, "first").await.unwrap();
+        calls_of(&mirror, "Transfer")
+    };
+    // In the middle of the transfer the process is gone.
+    let mirror = new();
+    mirror.inject(transfers[11], Fault::Dies);
+    synced(&mirror, "first").await.unwrap_err();
+    mirror.recover();
+    let status = status(&mirror, MIRROR_STACK).await.unwrap();
+    assert!(status.done.files >= 5, "{:?}", status.done);
 }

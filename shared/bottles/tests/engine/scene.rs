@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use chrono::Duration;
 use longshore_bottles::layout;
 use longshore_bottles::ports::Transferrer;
+use longshore_bottles::progress::ProgressCounter;
 use longshore_bottles::settings::RunnerSettings;
 use longshore_bottles::sync::record::{SyncRecord, SyncState};
 use longshore_bottles::sync::shard::{self, Taken};
@@ -146,17 +147,28 @@ pub async fn task_works(mirror: &FakeMirror, task_arn: &str, items: Option<usize
         .unwrap();
     if let Some(items) = items {
         work.truncate(items);
-        mirror.transfer(MIRROR_BUCKET, work, None).await;
+        mirror
+            .transfer(MIRROR_BUCKET, work, None, &ProgressCounter::new())
+            .await;
         mirror.stop_task(task_arn, "Essential container in task exited (137)");
         return;
     }
-    let transferred = mirror.transfer(MIRROR_BUCKET, work, None).await;
+    let transferred = mirror
+        .transfer(MIRROR_BUCKET, work, None, &ProgressCounter::new())
+        .await;
     let event = shard::finish(mirror, MIRROR_BUCKET, &mut lease, &transferred.report)
         .await
         .unwrap()
         .unwrap();
     mirror.publish(&[event]).await.unwrap();
     mirror.stop_task(task_arn, "Essential container in task exited (0)");
+}
+
+/// Where among the calls of a mirror those of an operation are.
+pub fn calls_of(mirror: &FakeMirror, operation: &str) -> Vec<usize> {
+    let calls = mirror.calls();
+    let found = (0..calls.len()).filter(|call| calls[*call] == operation);
+    found.collect()
 }
 
 /// The tasks that are alive.

@@ -2,6 +2,8 @@
 
 use chrono::Duration;
 use longshore_bottles::layout;
+use longshore_bottles::ports::Transferrer as _;
+use longshore_bottles::progress::ProgressCounter;
 use longshore_bottles::settings::RunnerSettings;
 use longshore_bottles::sync::record::SyncState;
 use longshore_bottles::sync::shard::{self, Renewed, Taken, pending};
@@ -138,6 +140,33 @@ async fn a_shard_whose_tasks_die_for_half_an_hour_is_given_up_and_the_sync_has_f
 }
 
 #[tokio::test]
+async fn tasks_that_die_are_replaced_for_as_long_as_the_stack_file_says() {
+    let mirror = with_tasks(&formulae(1, 1));
+    mirror.change_settings(|settings| settings.outage_patience_minutes = Some(360));
+    synced_in_tasks(&mirror, "first").await.unwrap();
+    let mut passed = 0;
+    while passed < 350 {
+        for task in alive(&mirror) {
+            task_works(&mirror, &task, Some(0)).await;
+        }
+        mirror.pass(minutes(2));
+        passed += 2;
+        woken(&mirror, &format!("wake-{passed}")).await.unwrap();
+        assert_eq!(state(&mirror), SyncState::Transferring, "{passed} min");
+    }
+    // Then the outage is over.
+    while alive(&mirror).is_empty() {
+        mirror.pass(minutes(1));
+        woken(&mirror, "wake").await.unwrap();
+    }
+    for task in alive(&mirror) {
+        task_works(&mirror, &task, None).await;
+    }
+    woken(&mirror, "done").await.unwrap();
+    assert_is(&mirror, &formulae(1, 1));
+}
+
+#[tokio::test]
 async fn three_stops_within_minutes_are_not_the_end_of_a_shard() {
     for reason in [
         "TaskFailedToStart: ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection reset by peer : unsuccessful EFS utils command execution; code: 32",
@@ -210,9 +239,13 @@ async fn tasks_that_are_killed_again_and_again_come_to_the_end_if_each_gets_furt
             .unwrap();
         // One more than the one before, and the lease says so.
         let done = items.len().min(kills);
-        use longshore_bottles::ports::Transferrer as _;
         let transferred = mirror
-            .transfer(MIRROR_BUCKET, items[..done].to_vec(), None)
+            .transfer(
+                MIRROR_BUCKET,
+                items[..done].to_vec(),
+                None,
+                &ProgressCounter::new(),
+            )
             .await;
         if done == items.len() {
             let report = &transferred.report;
@@ -306,11 +339,11 @@ async fn one_file_and_back(mirror: &FakeMirror, reason: &str) {
         .await
         .unwrap();
     let (now, left) = items.split_at(1);
-    let transferred =
-        longshore_bottles::ports::Transferrer::transfer(mirror, MIRROR_BUCKET, now.to_vec(), None)
-            .await;
-    let report = &transferred.report;
-    shard::give_back(mirror, MIRROR_BUCKET, &mut lease, report, left)
+    let mut transferred = mirror
+        .transfer(MIRROR_BUCKET, now.to_vec(), None, &ProgressCounter::new())
+        .await;
+    transferred.left = left.to_vec();
+    shard::give_back(mirror, MIRROR_BUCKET, &mut lease, &transferred)
         .await
         .unwrap();
     mirror.stop_task(&task, reason);

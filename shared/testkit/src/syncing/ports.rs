@@ -5,6 +5,7 @@ use longshore_bottles::ports::{
     Fetched, FileSystems, ListedObject, MirrorStore, Mirrors, ObservedFileSystem, ObservedTask,
     Source, StoredObject, TaskRunner, Transferred, Transferrer,
 };
+use longshore_bottles::progress::ProgressCounter;
 use longshore_bottles::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::transfer::{TransferFailure, TransferItem, TransferReport};
@@ -216,6 +217,7 @@ impl Transferrer for FakeMirror {
         _bucket: &str,
         items: Vec<TransferItem>,
         deadline: Option<DateTime<Utc>>,
+        progress: &ProgressCounter,
     ) -> Transferred {
         let seconds = Duration::seconds(self.world.borrow().seconds_per_file);
         let started_at = self.time();
@@ -248,6 +250,7 @@ impl Transferrer for FakeMirror {
             let size = item.size.unwrap_or_default();
             match brought {
                 Ok(downloaded) => {
+                    progress.done(size);
                     report.files += u64::from(downloaded);
                     report.already_there += u64::from(!downloaded);
                     report.bytes += size;
@@ -255,6 +258,7 @@ impl Transferrer for FakeMirror {
                     report.copies += item.copies.len() as u64;
                 }
                 Err(reason) => {
+                    progress.failed();
                     report.failed += 1;
                     report.failures.push(TransferFailure {
                         key: item.key,
@@ -266,7 +270,12 @@ impl Transferrer for FakeMirror {
             }
         }
         report.finished_at = self.time();
-        Transferred { report, left }
+        let problem = left.first().map(|item| format!("{}: it is late", item.key));
+        Transferred {
+            report,
+            left,
+            problem,
+        }
     }
 }
 

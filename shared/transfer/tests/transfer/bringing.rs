@@ -270,6 +270,69 @@ async fn one_file_that_always_fails_does_not_hold_up_the_others() {
     assert_eq!(failed, ["file-0", "file-7"]);
 }
 
+/// As a function has it whose other files are there: nothing else is on its way.
+#[tokio::test]
+async fn the_last_file_is_given_up_after_its_attempts_if_the_source_still_gives_others() {
+    for answer in [
+        Answer::Status(500, Vec::new()),
+        Answer::Stall(0),
+        Answer::Status(503, vec![("Retry-After", "0".to_owned())]),
+    ] {
+        let server = Server::start().await;
+        let items: Vec<_> = (0..3)
+            .map(|number| {
+                let path = format!("/{number}");
+                server.publish(&path, b"some");
+                item(&format!("file-{number}"), server.url(&path), b"some")
+            })
+            .collect();
+        server.answer("/2", &vec![answer.clone(); 10_000]);
+        let mut settings = settings(&[&server]);
+        settings.concurrency = 1;
+        settings.patience.stall = std::time::Duration::from_millis(50);
+        settings.patience.outage = std::time::Duration::from_secs(1800);
+        let transferred = run(settings, &Bucket::default(), items).await;
+        assert_eq!(transferred.report.files, 2, "{answer:?}");
+        assert!(transferred.left.is_empty());
+        let asked = |path: &str| {
+            let requests = server.requests().into_iter();
+            requests.filter(|request| request.path == path).count()
+        };
+        assert!(asked("/2") <= 12, "{}", asked("/2"));
+        // One byte of another file, for each attempt that might have been an outage's.
+        assert!(asked("/0") + asked("/1") <= 8);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_that_begins_with_the_last_file_is_waited_out() {
+    let server = Server::start().await;
+    let items: Vec<_> = (0..3)
+        .map(|number| {
+            let path = format!("/{number}");
+            server.publish(&path, b"some");
+            item(&format!("file-{number}"), server.url(&path), b"some")
+        })
+        .collect();
+    server.answer("/2", &[Answer::Status(500, Vec::new())]);
+    let mut settings = settings(&[&server]);
+    settings.concurrency = 1;
+    settings.patience.outage = std::time::Duration::from_secs(1800);
+    let restored = async {
+        while !server.requests().iter().any(|request| request.path == "/2") {
+            tokio::task::yield_now().await;
+        }
+        server.go_out();
+        while server.requests().len() < 60 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        server.come_back();
+    };
+    let bucket = Bucket::default();
+    let (transferred, ()) = tokio::join!(run(settings, &bucket, items), restored);
+    assert_eq!(transferred.report.files, 3, "{transferred:?}");
+}
+
 #[tokio::test]
 async fn an_outage_of_the_bucket_is_waited_out() {
     let server = Server::start().await;

@@ -28,7 +28,7 @@ use tokio::time::{Instant, advance as pass, sleep, sleep_until, timeout};
 use self::cloud::{Cloud, MIRROR, STACK, Task};
 use self::homebrew::{Generation, LARGE, PLATFORMS};
 use crate::bucket::{Bucket, sha256};
-use crate::server::Server;
+use crate::server::{Request, Server};
 use crate::setting::{content, item};
 
 /// In steps of this length time goes on, once the network is quiet.
@@ -239,7 +239,7 @@ impl Night {
         let bucket = &self.cloud.bucket;
         let (_, transfers) = transfers(&self.server, bucket, &self.directory, seed);
         let progress = ProgressCounter::new();
-        let Transferred { report, left } = {
+        let transferred: Transferred = {
             let run = transfers.run(MIRROR, items, &progress, stop);
             let keep = self.keep(&mut lease, &progress);
             tokio::pin!(run, keep);
@@ -248,11 +248,12 @@ impl Night {
                 () = &mut keep => return Ok(()),
             }
         };
-        if left.is_empty() {
-            let event = shard::finish(&self.cloud, MIRROR, &mut lease, &report).await?;
+        if transferred.left.is_empty() {
+            let report = &transferred.report;
+            let event = shard::finish(&self.cloud, MIRROR, &mut lease, report).await?;
             self.cloud.publish(event.as_slice()).await
         } else {
-            let given_back = shard::give_back(&self.cloud, MIRROR, &mut lease, &report, &left);
+            let given_back = shard::give_back(&self.cloud, MIRROR, &mut lease, &transferred);
             given_back.await.map(drop)
         }
     }
@@ -423,7 +424,12 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
     }
     let bucket = &night.cloud.bucket;
     let requests = night.server.requests();
-    for request in &requests {
+    // For one byte a file is asked that shows whether the source gives anything.
+    let is_for_all = |request: &&Request| {
+        let range = request.headers.get("range");
+        range.is_none_or(|range| range != "bytes=0-0")
+    };
+    for request in requests.iter().filter(is_for_all) {
         if let Some((digest, _)) = blobs.get(&request.path)
             && let Some(since) = bucket.first_written(digest)
         {

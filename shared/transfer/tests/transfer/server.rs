@@ -224,24 +224,26 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
             .write_all(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n")
             .await;
     }
-    let start: Option<usize> = headers.get("range").and_then(|range| {
-        range
-            .strip_prefix("bytes=")?
-            .strip_suffix('-')?
-            .parse()
-            .ok()
-    });
+    let range = headers
+        .get("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+    let start: Option<usize> = range.and_then(|(start, _)| start.parse().ok());
+    let last: Option<usize> = range.and_then(|(_, last)| last.parse().ok());
     let total = content.len();
     let start = start.filter(|_| !matches!(answer, Answer::Whole | Answer::Other(_)));
     let content = match &answer {
         Answer::Other(content) => content.as_slice().into(),
         _ => content,
     };
-    let body = &content[start.unwrap_or(0)..];
+    let behind = match (start, last) {
+        (Some(_), Some(last)) => total.min(last + 1),
+        _ => content.len(),
+    };
+    let body = &content[start.unwrap_or(0)..behind];
     let mut head = match start {
         Some(start) => format!(
             "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n",
-            total - 1
+            behind - 1
         ),
         None => "HTTP/1.1 200 OK\r\n".to_owned(),
     };

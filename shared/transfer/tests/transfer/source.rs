@@ -89,8 +89,8 @@ async fn what_is_not_there_is_told_apart_from_what_is_refused() {
     let error = fetched.unwrap_err();
     assert_eq!(error.class, ErrorClass::NotFound);
     assert!(error.message.ends_with("answered 404 Not Found"), "{error}");
-    // Whoever asks for what may not be there asks once.
-    assert_eq!(server.requests().len(), 1);
+    // Much may not be there: it is asked for once more, and no more.
+    assert_eq!(server.requests().len(), 2);
     for (status, class) in [(403, ErrorClass::Denied), (400, ErrorClass::Refused)] {
         let server = Server::start().await;
         server.publish("/api/formula.json", b"[]");
@@ -106,7 +106,7 @@ async fn what_is_not_there_is_told_apart_from_what_is_refused() {
 
 #[tokio::test]
 async fn what_is_refused_once_is_asked_for_again() {
-    for status in [400, 401, 403] {
+    for status in [400, 401, 403, 404, 410] {
         let server = Server::start().await;
         server.publish("/api/formula.json", b"[]");
         server.answer("/api/formula.json", &[Answer::Status(status, Vec::new())]);

@@ -111,7 +111,11 @@ async fn what_does_not_fit_before_the_deadline_is_left() {
     let transfers = transfers(&server, &bucket, Duration::from_secs(2));
     // Seven seconds of it are the reserve.
     let deadline = Utc::now() + Duration::from_millis(8_000);
-    let transferred = transfers.transfer("mirror", items, Some(deadline)).await;
+    let progress = ProgressCounter::new();
+    let transferred = transfers
+        .transfer("mirror", items, Some(deadline), &progress)
+        .await;
+    assert_eq!(progress.snapshot().files, transferred.report.files);
     assert!(Utc::now() < deadline);
     assert!(!transferred.left.is_empty());
     assert!(transferred.report.files >= 2);
@@ -124,8 +128,31 @@ async fn a_deadline_that_is_over_leaves_everything() {
     let bucket = Bucket::default();
     let transfers = transfers(&server, &bucket, Duration::from_secs(20));
     let transferred = transfers
-        .transfer("mirror", items.clone(), Some(Utc::now()))
+        .transfer(
+            "mirror",
+            items.clone(),
+            Some(Utc::now()),
+            &ProgressCounter::new(),
+        )
         .await;
     assert_eq!(transferred.left, items);
     assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_left_tells_what_it_failed_at() {
+    let (server, items) = slow_files(1).await;
+    server.go_out();
+    let mut settings = settings(&[&server]);
+    settings.patience.outage = Duration::from_secs(1800);
+    let transfers = Transfers::new(HttpClient::new(settings).unwrap(), Bucket::default());
+    let (transferred, _) =
+        stopped_after(&transfers, items.clone(), Duration::from_millis(100)).await;
+    assert_eq!(transferred.left, items);
+    let problem = transferred.problem.unwrap();
+    assert!(problem.starts_with(&items[0].key), "{problem}");
+    assert!(
+        problem.ends_with("answered 503 Service Unavailable"),
+        "{problem}"
+    );
 }

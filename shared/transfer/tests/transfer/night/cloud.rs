@@ -68,7 +68,7 @@ impl Cloud {
         task.stopped = Some(reason.to_owned());
     }
 
-    /// How many syncs have completed, and why others failed.
+    /// How many syncs have completed, and why others failed or were refused, but for those that found another one.
     pub fn told(&self) -> (usize, Vec<String>) {
         let state = self.state.lock().unwrap();
         let (mut completed, mut failed) = (0, Vec::new());
@@ -76,6 +76,9 @@ impl Cloud {
             match event {
                 LongshoreEvent::SyncCompleted(_) => completed += 1,
                 LongshoreEvent::SyncFailed(event) => failed.push(event.reason.clone()),
+                LongshoreEvent::SyncRefused(event) if !event.reason.ends_with(" runs") => {
+                    failed.push(event.reason.clone());
+                }
                 _ => {}
             }
         }

@@ -46,20 +46,24 @@ impl ProgressCounter {
         self.counts.tried_again.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn try_again(&self) {
+    /// Something is tried again.
+    pub fn try_again(&self) {
         self.counts.tried_again.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn moved(&self, bytes: u64) {
+    /// Bytes have come.
+    pub fn moved(&self, bytes: u64) {
         self.counts.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn done(&self, bytes: u64) {
+    /// A file of so many bytes is there.
+    pub fn done(&self, bytes: u64) {
         self.counts.files.fetch_add(1, Ordering::Relaxed);
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn failed(&self) {
+    /// A file is given up.
+    pub fn failed(&self) {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
     }
 }
