@@ -27,9 +27,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// Access keys.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The access key's id.
     pub access_key_id: String,
-    /// The secret key.
     pub secret_access_key: String,
     /// The token of temporary credentials.
     pub session_token: Option<String>,
@@ -55,7 +53,6 @@ pub enum JsonService {
     Events,
     /// CloudWatch Logs.
     Logs,
-    /// Secrets Manager.
     SecretsManager,
     /// Simple Queue Service.
     Sqs,
@@ -78,7 +75,6 @@ impl JsonService {
 /// A service that speaks AWS's query protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryService {
-    /// CloudFormation.
     CloudFormation,
     /// Elastic Compute Cloud, whose protocol differs from the others' in lists only.
     Ec2,
@@ -175,13 +171,11 @@ pub struct Content {
 /// An object as a listing tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
-    /// Its key.
     pub key: String,
     /// Its bytes.
     pub size: u64,
 }
 
-/// The client.
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: ureq::Agent,

@@ -110,7 +110,6 @@ fn is_ours(pid: u32, directory: &Path) -> bool {
 pub enum Lifetime {
     /// Until the process that started it ends, however it ends.
     OfThisProcess,
-    /// On and on.
     UntilStopped,
 }
 

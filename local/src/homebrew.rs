@@ -15,9 +15,7 @@ use crate::python::hexadecimal;
 pub struct Formula {
     /// Its name: `boost@1.85`.
     pub name: String,
-    /// Its version.
     pub version: String,
-    /// Its revision.
     pub revision: u32,
     /// The rebuild of its bottles.
     pub rebuild: u32,
@@ -79,7 +77,6 @@ pub struct Published {
 }
 
 impl Published {
-    /// The URL of the index.
     #[must_use]
     pub fn index_url(&self) -> String {
         format!("{}/api/formula.json", self.address)
@@ -100,7 +97,6 @@ impl Published {
 /// A bottle of an index, under the names that clients and mirrors have for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Bottle {
-    /// The formula's name.
     pub formula: String,
     /// The platform tag.
     pub tag: String,
@@ -123,9 +119,7 @@ pub struct Bottle {
 pub struct Request {
     /// When it came.
     pub at: String,
-    /// Its method.
     pub method: String,
-    /// Its path.
     pub path: String,
     /// Its `Range` header.
     pub range: Option<String>,

@@ -22,7 +22,6 @@ pub const OWN_PREFIX: &str = ".longshore/";
 /// A stack with a mirror, as its stack file is written.
 #[derive(Debug, Clone)]
 pub struct Mirror {
-    /// The stack.
     pub stack: String,
     /// Whether large differences are brought by tasks, at most so many.
     pub tasks: Option<u32>,
@@ -50,7 +49,6 @@ impl Mirror {
         }
     }
 
-    /// The bucket.
     #[must_use]
     pub fn bucket(&self) -> String {
         format!("homebrew-bottles-{}", self.stack)

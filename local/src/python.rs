@@ -21,7 +21,6 @@ pub struct Python {
 }
 
 impl Python {
-    /// Its interpreter.
     #[must_use]
     pub fn interpreter(&self) -> PathBuf {
         self.directory.join("bin/python")

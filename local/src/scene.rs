@@ -95,7 +95,6 @@ pub fn ensure_cluster(client: &Client, name: &str) -> Result<()> {
 /// What stack files take for granted: a VPC with a subnet in each of two zones.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// The VPC's id.
     pub vpc: String,
     /// The subnets' ids.
     pub subnets: [String; 2],

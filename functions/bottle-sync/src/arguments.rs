@@ -35,13 +35,10 @@ pub enum Command {
 /// Where a list of files is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// In this file.
     File(PathBuf),
     /// In this object of S3.
     Object {
-        /// Its bucket.
         bucket: String,
-        /// Its key.
         key: String,
     },
 }
@@ -60,7 +57,6 @@ impl fmt::Display for Location {
 pub struct SyncShard {
     /// The mirror's bucket.
     pub bucket: String,
-    /// The sync's id.
     pub sync_id: String,
     /// The shard's number, from 1.
     pub shard: u32,

@@ -14,7 +14,6 @@ use crate::outcome::Outcome;
 use crate::summary::Summaries;
 use crate::{identity, list, progress, shard, stopping};
 
-/// A task.
 pub struct Task {
     /// Where files go.
     pub bucket_name: String,

@@ -3,7 +3,6 @@
 use longshore_aws::Secrets;
 use longshore_report::{SecretError, WebhookSecret};
 
-/// The secret of this name.
 pub struct SecretsManagerSecret {
     secrets: Secrets,
     name: String,

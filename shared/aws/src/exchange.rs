@@ -37,9 +37,7 @@ pub(crate) struct Exchange {
     pub method: &'static str,
     /// The whole URL. It may carry a signature, so it is shown nowhere.
     pub url: String,
-    /// The headers.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: String,
     /// How a refusal is read: some are tried again for their code.
     pub read_error: ReadError,
@@ -58,7 +56,6 @@ impl fmt::Debug for Exchange {
 pub(crate) enum Unsuccessful {
     /// There is one with another status.
     Refused {
-        /// The status.
         status: u16,
         /// The service's word for it.
         code: Option<String>,

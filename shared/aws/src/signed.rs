@@ -130,7 +130,6 @@ impl Query {
         }
     }
 
-    /// Sends it.
     pub(crate) async fn send<T: DeserializeOwned>(
         mut self,
         configuration: &SdkConfig,

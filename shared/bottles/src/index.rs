@@ -27,7 +27,6 @@ pub struct Formula {
     pub name: String,
     /// `versions.stable`.
     pub version: String,
-    /// `revision`.
     pub revision: u32,
     /// `bottle.stable.rebuild`.
     pub rebuild: u32,
@@ -116,11 +115,8 @@ enum State {
     First,
     /// After `,`.
     Next,
-    /// In an entry.
     Entry,
-    /// After an entry.
     AfterEntry,
-    /// After `]`.
     After,
 }
 

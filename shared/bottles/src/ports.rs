@@ -13,7 +13,6 @@ use crate::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 /// What a bucket tells of an object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
-    /// Its key.
     pub key: String,
     /// Its bytes.
     pub size: u64,
@@ -172,7 +171,6 @@ pub trait TaskRunner {
 /// A task as ECS shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedTask {
-    /// Its ARN.
     pub task_arn: String,
     /// Whether it has stopped.
     pub is_stopped: bool,

@@ -37,7 +37,6 @@ pub struct WantedBottle {
     pub url: String,
     /// What its content hashes to.
     pub sha256: Sha256,
-    /// The formula's name.
     pub formula: String,
     /// Its platform tag.
     pub tag: String,

@@ -85,7 +85,6 @@ pub struct DeletionSettings {
 /// Where a mirror lives: the stack's outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorLocation {
-    /// The stack.
     pub stack: String,
     /// The bucket that is the mirror.
     pub bucket: String,
@@ -96,7 +95,6 @@ pub struct MirrorLocation {
 /// What tasks are started from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskLocation {
-    /// The cluster's ARN.
     pub cluster_arn: String,
     /// The task definition's family: its newest revision runs.
     pub task_definition_family: String,
@@ -123,7 +121,6 @@ pub struct TaskLocation {
 pub struct CapacityShare {
     /// `FARGATE` or `FARGATE_SPOT`.
     pub capacity_provider: String,
-    /// Its weight.
     pub weight: i32,
     /// The first so many tasks run on it.
     pub base: i32,

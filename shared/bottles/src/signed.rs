@@ -23,9 +23,7 @@ const PIECE: usize = 64 << 10;
 /// What the index says that an index file beside it must agree with.
 #[derive(Debug)]
 pub struct Generation<'a> {
-    /// The index.
     pub index: &'a Index,
-    /// Its platforms.
     pub platforms: &'a Platforms,
     /// Which of its bottles the mirror wants.
     pub selection: &'a Selection,

@@ -15,7 +15,6 @@ pub enum Size {
 }
 
 impl Size {
-    /// Bytes.
     pub fn bytes(self) -> u64 {
         match self {
             Self::Known(bytes) | Self::Estimated(bytes) => bytes,

@@ -90,7 +90,6 @@ pub enum SyncError {
     Refused {
         /// What was asked for.
         operation: &'static str,
-        /// The stack.
         stack: String,
         /// Why, and what to do.
         reason: String,

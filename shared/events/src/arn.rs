@@ -5,9 +5,7 @@ use crate::Malformed;
 /// A service of a cluster, by the names that ECS gives them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceName {
-    /// The cluster's name.
     pub cluster: String,
-    /// The ECS service's name.
     pub ecs_service: String,
 }
 

@@ -104,9 +104,7 @@ pub enum DeploymentEventName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStateChange {
-    /// The task.
     pub task_arn: String,
-    /// Its cluster.
     pub cluster_arn: String,
     /// Its task definition, with the revision.
     pub task_definition_arn: String,
@@ -130,7 +128,6 @@ pub struct TaskStateChange {
     /// When it stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<DateTime<Utc>>,
-    /// Its containers.
     #[serde(default)]
     pub containers: Vec<Container>,
     /// What the one who started it changed of its task definition.

@@ -33,16 +33,13 @@ pub enum DeployEvent {
     Request(DeployRequest),
     /// A stack has settled, whether it is as it was asked for or not.
     SettledStack {
-        /// The stack.
         stack: String,
         /// The change that is over.
         operation_id: String,
     },
     /// A deployment of a service ended, or waits for its tasks: what waited for that may go on.
     DeploymentChanged {
-        /// The stack.
         stack: String,
-        /// The service.
         service: String,
     },
     /// A one-off task of a deployment has stopped.
@@ -56,9 +53,7 @@ pub enum DeployEvent {
 /// A one-off task of a deployment has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeployTaskStopped {
-    /// The stack.
     pub stack: String,
-    /// The service.
     pub service: String,
     /// The task's ARN.
     pub task: String,
@@ -86,7 +81,6 @@ pub struct ReleaseFile {
     pub at: DateTime<Utc>,
     /// Where.
     pub bucket: String,
-    /// Its key.
     pub key: String,
     /// Its version, in a versioned bucket.
     pub version_id: Option<String>,
@@ -103,7 +97,6 @@ pub enum ProvisionEvent {
     Request(ProvisionRequest),
     /// A stack has settled, whether it is as it was asked for or not.
     SettledStack {
-        /// The stack.
         stack: String,
         /// The change that is over.
         operation_id: String,
@@ -123,7 +116,6 @@ pub struct StackFile {
     pub at: DateTime<Utc>,
     /// Where.
     pub bucket: String,
-    /// Its key.
     pub key: String,
     /// Its version, in a versioned bucket.
     pub version_id: Option<String>,
@@ -136,14 +128,12 @@ pub struct StackFile {
 pub enum WatchEvent {
     /// A deployment of a service went on.
     Deployment {
-        /// The service.
         service: ServiceName,
         /// What ECS says of the deployment.
         change: DeploymentStateChange,
     },
     /// A task of a service stopped.
     TaskStopped {
-        /// The service.
         service: ServiceName,
         /// What ECS says of the task.
         change: TaskStateChange,
@@ -159,7 +149,6 @@ pub enum WatchEvent {
 /// A task that a schedule of a stack file started has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledTaskStopped {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -189,7 +178,6 @@ pub struct SyncTaskStopped {
     pub stack: String,
     /// The shard's number, from 1.
     pub shard: u32,
-    /// The task.
     pub task_arn: String,
     /// Why, in ECS's words, with what its containers exited with.
     pub reason: Option<String>,
@@ -202,7 +190,6 @@ pub struct StackChange {
     pub event_id: String,
     /// When it got that status.
     pub at: DateTime<Utc>,
-    /// The stack's name.
     pub stack: String,
     /// The stack's ARN.
     pub stack_id: String,

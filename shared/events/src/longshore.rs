@@ -193,13 +193,11 @@ impl LongshoreEvent {
 pub struct DeploymentSummary {
     /// Longshore's own id of the deployment; it is also a tag of the task definition.
     pub deployment_id: String,
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
     /// The ECS cluster's name.
     pub cluster: String,
-    /// The ECS service's name.
     pub ecs_service: String,
     /// What is deployed.
     pub image: Image,
@@ -217,9 +215,7 @@ pub enum Source {
     Push,
     /// A release file was put into the state bucket.
     Release {
-        /// Its key.
         key: String,
-        /// Its version.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version_id: Option<String>,
         /// What its writer says.
@@ -252,10 +248,8 @@ pub enum Source {
     },
 }
 
-/// `Deployment Started`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentStarted {
-    /// The deployment.
     pub deployment: DeploymentSummary,
     /// The ARN of the task definition that is rolled out.
     pub task_definition: String,
@@ -265,10 +259,8 @@ pub struct DeploymentStarted {
     pub previous_image: String,
 }
 
-/// `Deployment Skipped`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentSkipped {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -307,19 +299,15 @@ pub enum SkipReason {
     RouteRemoved,
 }
 
-/// `Deployment Succeeded`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentSucceeded {
-    /// The deployment.
     pub deployment: DeploymentSummary,
     /// When the outcome was known.
     pub finished_at: DateTime<Utc>,
 }
 
-/// `Deployment Failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentFailed {
-    /// The deployment.
     pub deployment: DeploymentSummary,
     /// When the outcome was known.
     pub finished_at: DateTime<Utc>,
@@ -347,7 +335,6 @@ pub enum FailedPhase {
     After,
 }
 
-/// `Deployment Rolled Back`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentRolledBack {
     /// The deployment that failed.
@@ -365,7 +352,6 @@ pub struct DeploymentRolledBack {
     pub running_image: Option<String>,
 }
 
-/// `Deployment Superseded`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentSuperseded {
     /// The deployment that ended before its time.
@@ -376,10 +362,8 @@ pub struct DeploymentSuperseded {
     pub superseded_by: String,
 }
 
-/// `Deployment Waiting`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentWaiting {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -421,17 +405,13 @@ pub enum WaitReason {
     },
 }
 
-/// `Deployment Stabilized`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentStabilized {
-    /// The deployment.
     pub deployment: DeploymentSummary,
 }
 
-/// `Deployment Progressed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentProgressed {
-    /// The deployment.
     pub deployment: DeploymentSummary,
     /// What ECS is doing.
     pub progress: RolloutProgress,
@@ -458,14 +438,11 @@ impl RolloutProgress {
     }
 }
 
-/// `Image Missing`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageMissing {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
-    /// The image.
     pub image: Image,
     /// What the service needs it for.
     pub needed_for: ImageNeed,
@@ -483,10 +460,8 @@ pub enum ImageNeed {
     Rollback,
 }
 
-/// `Scheduled Task Failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledTaskFailed {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -498,7 +473,6 @@ pub struct ScheduledTaskFailed {
     pub in_a_row: u32,
 }
 
-/// `Document Unreadable`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentUnreadable {
     /// The key in the state bucket.
@@ -521,7 +495,6 @@ pub struct DocumentVersion {
     pub written_at: DateTime<Utc>,
 }
 
-/// `Reconcile Shard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconcileShard {
     /// Which part, from 0.
@@ -530,10 +503,8 @@ pub struct ReconcileShard {
     pub shards: u32,
 }
 
-/// `Release Refused`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseRefused {
-    /// The bucket.
     pub bucket: String,
     /// The release file's key.
     pub key: String,
@@ -565,7 +536,6 @@ pub struct TaskFailure {
 /// A container of a task that died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerFailure {
-    /// Its name.
     pub name: String,
     /// What its process exited with.
     #[serde(default, skip_serializing_if = "Option::is_none")]

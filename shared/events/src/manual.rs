@@ -37,7 +37,6 @@ pub enum DeployRequest {
 pub struct DeployPayload {
     /// The stack that the service belongs to.
     pub stack: String,
-    /// The service.
     pub service: String,
     /// What to deploy.
     pub image: ImageReference,
@@ -52,7 +51,6 @@ pub struct DeployPayload {
 pub struct RollbackPayload {
     /// The stack that the service belongs to.
     pub stack: String,
-    /// The service.
     pub service: String,
     /// The number of the deployment to go back to. Default: the last that succeeded with another image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +64,6 @@ pub struct RollbackPayload {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldPayload {
-    /// The stack.
     pub stack: String,
     /// The service. Default: all services of the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +84,6 @@ pub struct HoldPayload {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumePayload {
-    /// The stack.
     pub stack: String,
     /// The service. Default: all services of the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +96,6 @@ pub struct ResumePayload {
 pub struct ApprovePayload {
     /// The stack that the service belongs to.
     pub stack: String,
-    /// The service.
     pub service: String,
     /// The image's digest. Default: whatever waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -403,7 +398,6 @@ pub enum ProvisionRequest {
 pub struct StackPayload {
     /// What to do.
     pub action: StackAction,
-    /// The stack.
     pub stack: StackArgument,
     /// The environment of a stack file that has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]

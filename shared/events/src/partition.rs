@@ -1,7 +1,6 @@
 //! The partitions of AWS, and the domains that hosts of each end in: the AWS General Reference, "AWS service
 //! endpoints", and the file of partitions that AWS publishes with its API models.
 
-/// A partition.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Partition {
     /// As ARNs name it, such as `aws-cn`.
@@ -53,7 +52,6 @@ const fn partition(
 }
 
 impl Partition {
-    /// The one that a region is in.
     pub fn of_region(region: &str) -> &'static Self {
         let of_region = |partition: &&Self| region.starts_with(partition.region_prefix);
         PARTITIONS.iter().find(of_region).unwrap_or(&AWS)

@@ -12,7 +12,6 @@ pub struct ImageName<'a> {
     pub registry: Option<&'a str>,
     /// The repository's name in its registry.
     pub repository: &'a str,
-    /// The tag.
     pub tag: Option<&'a str>,
     /// The digest, `sha256:` and so on.
     pub digest: Option<&'a str>,

@@ -21,9 +21,7 @@ pub struct Release {
 /// A stack's service, as a release file's key names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseKey {
-    /// The stack.
     pub stack: String,
-    /// The service.
     pub service: String,
 }
 

@@ -14,7 +14,6 @@ pub const OBJECT_CREATED: &str = "Object Created";
 pub struct ObjectCreated {
     /// Where.
     pub bucket: Bucket,
-    /// What.
     pub object: Object,
     /// `PutObject`, `POST Object`, `CopyObject` or `CompleteMultipartUpload`.
     pub reason: String,
@@ -33,7 +32,6 @@ pub struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Object {
-    /// The key, as it is.
     pub key: String,
     /// Bytes.
     #[serde(default)]

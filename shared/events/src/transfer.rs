@@ -89,7 +89,6 @@ pub struct TransferItem {
 pub struct TransferProgress {
     /// Items that are done: brought, or found to be there already.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
     /// Items that were given up.
     pub failed: u64,
@@ -100,7 +99,6 @@ pub struct TransferProgress {
 pub struct TransferReport {
     /// Items that were brought.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
     /// Items that were in the bucket already, with the right content.
     pub already_there: u64,
@@ -123,7 +121,6 @@ pub struct TransferReport {
 /// An item that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferFailure {
-    /// Its key.
     pub key: String,
     /// Where it should have come from.
     pub url: String,

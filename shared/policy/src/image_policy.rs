@@ -54,7 +54,6 @@ fn is_zero(number: &u32) -> bool {
 /// A tag of an image in the registry. An image with several tags is there several times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryImage {
-    /// The tag.
     pub tag: String,
     /// The manifest's or the index's digest.
     pub digest: Digest,

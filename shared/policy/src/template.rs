@@ -14,7 +14,6 @@ use crate::settings::RolloutSettings;
 pub struct TemplateMetadata {
     /// 1.
     pub version: u32,
-    /// The stack.
     pub stack: String,
     /// The chosen environment of a stack file that has some.
     #[serde(default)]
@@ -23,7 +22,6 @@ pub struct TemplateMetadata {
     pub services: BTreeMap<String, TemplateService>,
 }
 
-/// A service of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TemplateService {
@@ -32,7 +30,6 @@ pub struct TemplateService {
     pub repository: Option<String>,
     /// The ECS cluster's name.
     pub cluster: String,
-    /// The ECS service's name.
     pub ecs_service: String,
     /// The container whose image is replaced.
     pub container: String,

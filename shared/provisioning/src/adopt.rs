@@ -26,7 +26,6 @@ use crate::routes::{AT_ONCE, add_subscribers};
 /// What is to be adopted, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptRequest {
-    /// The service in ECS.
     pub ecs_service: ServiceName,
     /// The stack that people are to know it by. Default: the cluster's name.
     pub stack: Option<String>,
@@ -65,7 +64,6 @@ pub enum AdoptError {
     /// It cannot be, as it is or as it was asked for. Nothing was changed.
     #[error("adopt service {} of cluster {}: {reason}", .service.ecs_service, .service.cluster)]
     Refused {
-        /// The service.
         service: ServiceName,
         /// Why, and what to do.
         reason: String,

@@ -39,7 +39,6 @@ pub struct StackRequest {
 /// What came of a stack file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Applied {
-    /// The stack.
     pub stack: String,
     /// What was done.
     #[serde(flatten)]
@@ -230,7 +229,6 @@ struct Apply<'a, C> {
 
 /// A change set that waits to be executed.
 struct Made {
-    /// Its name.
     name: String,
     /// The token of the events that follow from it.
     token: String,

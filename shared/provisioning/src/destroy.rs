@@ -20,7 +20,6 @@ use crate::watch::abandon;
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Destroyed {
-    /// The stack.
     pub stack: String,
     /// The token of CloudFormation's events.
     pub operation_id: String,

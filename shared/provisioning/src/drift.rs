@@ -12,7 +12,6 @@ use crate::template::Template;
 /// The result of comparing a stack with its template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DriftReport {
-    /// The stack.
     pub stack: String,
     /// What is not as the template says.
     pub drifted: Vec<Drift>,

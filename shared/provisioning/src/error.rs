@@ -22,7 +22,6 @@ pub enum ProvisioningError {
     Conflict {
         /// What was asked for.
         operation: &'static str,
-        /// The stack.
         stack: String,
         /// What is in the way, and what to do.
         reason: String,

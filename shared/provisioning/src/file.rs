@@ -23,7 +23,6 @@ pub enum FileOutcome {
     Taken(Applied),
     /// It is wrong, or its stack is; that is told.
     Refused {
-        /// Its key.
         key: String,
         /// Everything that is wrong with it.
         problems: Vec<Problem>,

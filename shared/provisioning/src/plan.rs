@@ -14,7 +14,6 @@ use crate::template::Template;
 /// What applying a stack file would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
-    /// The stack.
     pub stack: String,
     /// What would become of the stack itself.
     pub outcome: PlanOutcome,

@@ -57,7 +57,6 @@ pub enum TemplateSource {
 /// The value of a template's parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
-    /// A new one.
     New(Sensitive),
     /// That of the stack as it is.
     Previous,
@@ -79,13 +78,11 @@ pub struct ResourceToImport {
 /// A change set to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSetRequest {
-    /// The stack.
     pub stack: String,
     /// The change set's name.
     pub name: String,
     /// What it is to do.
     pub kind: ChangeSetKind,
-    /// The template.
     pub template: TemplateSource,
     /// The template's parameters.
     pub parameters: BTreeMap<String, ParameterValue>,
@@ -173,7 +170,6 @@ pub struct StackEvent {
     pub logical_id: String,
     /// Its name in AWS; that of the stack's own events is the stack's id.
     pub physical_id: Option<String>,
-    /// Its type.
     pub resource_type: String,
     /// How it is now.
     pub status: StackStatus,
@@ -193,7 +189,6 @@ pub struct Drift {
     /// Its name in AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub physical_id: Option<String>,
-    /// Its type.
     pub resource_type: String,
     /// Whether it is gone altogether.
     pub deleted: bool,
@@ -209,7 +204,6 @@ pub struct PropertyDrift {
     pub path: String,
     /// As the template has it.
     pub expected: String,
-    /// As it is.
     pub actual: String,
 }
 
@@ -366,14 +360,10 @@ pub trait ServiceInspector {
     ) -> impl Future<Output = Result<ServiceSettings, CallError>>;
 }
 
-/// A stack file that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredStackFile {
-    /// Its key.
     pub key: String,
-    /// Its version.
     pub version_id: Option<String>,
-    /// Its content.
     pub content: Vec<u8>,
 }
 
@@ -383,7 +373,6 @@ pub enum ServingGroup {
     /// The first one. A service that is not there has its first tasks behind it, as far as a template can say.
     #[default]
     First,
-    /// The alternate one.
     Alternate,
     /// One, the other or both: a deployment is under way, also while it bakes or goes back.
     Both,

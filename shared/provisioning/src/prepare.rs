@@ -25,7 +25,6 @@ const STACK_TAG: &str = "longshore:stack";
 
 /// A stack file, looked at together with the account and the stack as it is.
 pub(crate) struct Prepared {
-    /// The stack's name.
     pub stack: String,
     /// Warnings about the stack file.
     pub warnings: Vec<Problem>,

@@ -22,7 +22,6 @@ use crate::ports::ProvisioningCloud;
 enum Choice {
     /// The one that the stack file names.
     Named,
-    /// This one.
     Pinned(Image),
     /// The one that the service runs.
     Running,
@@ -33,7 +32,6 @@ enum Choice {
 struct Part<'a> {
     /// The container.
     name: &'a str,
-    /// The others.
     others: &'a [String],
     /// The ECR repository of its image; `None` for an image of another registry.
     repository: Option<&'a str>,

@@ -16,7 +16,6 @@ use crate::settings::Settings;
 /// What CloudFormation must be given.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RenderedStack {
-    /// The stack's name.
     pub stack: String,
     /// Where the template is.
     pub template_url: String,

@@ -21,7 +21,6 @@ use crate::watch::{ReconciledOperations, abandon, reconcile_operations};
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settled {
-    /// The stack.
     pub stack: String,
     /// What came of the stack file that waited, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,7 +45,6 @@ impl Holder {
 /// Something with data that an earlier stack of the same name has left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Retained {
-    /// What it is.
     pub holder: Holder,
     /// Its name in the stack file.
     pub name: String,
@@ -82,7 +81,6 @@ pub(crate) struct Template {
 /// A resource of a template that holds data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DataResource {
-    /// What it is.
     pub holder: Holder,
     /// Its name in the stack file.
     pub name: String,
@@ -207,7 +205,6 @@ impl Template {
         found
     }
 
-    /// The names of its parameters.
     pub fn parameters(&self) -> Vec<String> {
         let parameters = self.document["Parameters"].as_object();
         parameters
@@ -216,7 +213,6 @@ impl Template {
             .collect()
     }
 
-    /// Its resources' names and types.
     pub fn resource_types(&self) -> Vec<(String, String)> {
         self.resources()
             .map(|(logical_id, resource)| {

@@ -64,7 +64,6 @@ impl Document for Deployment {}
 /// A deployment in the history.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryKey<'a> {
-    /// The service.
     pub service_id: &'a ServiceId,
     /// Its deployment's number.
     pub number: u32,

@@ -92,7 +92,6 @@ impl<'a, C: Cloud> Past<'a, C> {
 /// What the tasks wrote that died of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeploymentLogs {
-    /// The deployment.
     pub deployment: Deployment,
     /// What each container of each task wrote that can be read.
     pub logs: Vec<ContainerLog>,
@@ -114,11 +113,9 @@ pub struct ContainerLog {
 pub struct LogStream {
     /// The task's ARN.
     pub task: String,
-    /// The container.
     pub container: String,
     /// The log group of CloudWatch Logs.
     pub log_group: String,
-    /// The log stream in it.
     pub log_stream: String,
 }
 

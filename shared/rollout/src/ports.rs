@@ -20,7 +20,6 @@ use serde_json::Value;
 pub struct EcsService {
     /// The ARN of the task definition that its primary deployment runs.
     pub task_definition: String,
-    /// Its deployments.
     pub deployments: Vec<EcsDeployment>,
     /// What ECS last said of it, newest first: the service's event messages.
     pub messages: Vec<String>,
@@ -67,7 +66,6 @@ pub struct EcsDeployment {
 /// rollback that may belong to it. The Amazon ECS API Reference, ServiceDeployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceDeployment {
-    /// Its ARN.
     pub arn: String,
     /// How far it is.
     pub status: ServiceDeploymentStatus,
@@ -122,9 +120,7 @@ pub struct TaskDefinition {
 /// A tag of an AWS resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
-    /// Its key.
     pub key: String,
-    /// Its value.
     #[serde(default)]
     pub value: String,
 }
@@ -141,13 +137,11 @@ pub struct ImageContents {
 /// A one-off task to be run with a service's network, capacity and security groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRequest {
-    /// The service.
     pub service: ServiceName,
     /// The ARN of the task definition.
     pub task_definition: String,
     /// The container whose command is replaced.
     pub container: String,
-    /// The command.
     pub command: Vec<String>,
     /// Environment variables besides the container's own.
     pub environment: BTreeMap<String, String>,
@@ -295,7 +289,6 @@ pub trait TaskLogs {
 pub struct LogLine {
     /// When.
     pub at: DateTime<Utc>,
-    /// What.
     pub message: String,
 }
 

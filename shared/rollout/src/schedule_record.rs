@@ -22,7 +22,6 @@ const QUIET: TimeDelta = TimeDelta::hours(1);
 /// How the tasks of a schedule ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleRecord {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -55,7 +54,6 @@ impl Outbox for ScheduleRecord {
 /// Names a schedule's record.
 #[derive(Debug, Clone, Copy)]
 pub struct ScheduleKey<'a> {
-    /// The service.
     pub service_id: &'a ServiceId,
     /// The schedule's name in the stack file.
     pub schedule: &'a str,

@@ -26,7 +26,6 @@ use crate::record::{Deployment, Request};
 /// A stack's record: its last change, what waits for the end of it, and what is still to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackRecord {
-    /// The stack.
     pub stack: String,
     /// The last change.
     pub operation: Operation,
@@ -98,7 +97,6 @@ impl Key for StackKey<'_> {
 /// A request for a deployment that waits until the stack has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingPush {
-    /// The request.
     pub request: Request,
     /// The service.
     pub subscriber: Subscriber,
@@ -107,9 +105,7 @@ pub struct PendingPush {
 /// A stack file that waits until the stack has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingFile {
-    /// Its key.
     pub key: String,
-    /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// When it was heard of.

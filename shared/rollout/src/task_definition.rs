@@ -42,7 +42,6 @@ pub enum NextRevisionError {
          `container` in the repository's route"
     )]
     NoSuchContainer {
-        /// The task definition.
         task_definition: String,
         /// What was looked for.
         container: String,
@@ -54,7 +53,6 @@ pub enum NextRevisionError {
         "task definition {task_definition} would carry {count} tags, ECS allows 50: remove some of its own"
     )]
     TooManyTags {
-        /// The task definition.
         task_definition: String,
         /// How many it would be.
         count: usize,
@@ -65,7 +63,6 @@ pub enum NextRevisionError {
 }
 
 impl TaskDefinition {
-    /// Its ARN.
     pub fn arn(&self) -> &str {
         self.document
             .get("taskDefinitionArn")

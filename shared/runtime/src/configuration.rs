@@ -36,9 +36,7 @@ pub struct MissingVariables(Vec<&'static str>);
 /// What works on deployments needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateConfiguration {
-    /// [`STATE_BUCKET_NAME`].
     pub state_bucket_name: String,
-    /// [`EVENT_BUS_NAME`].
     pub event_bus_name: String,
 }
 
@@ -66,9 +64,7 @@ impl StateConfiguration {
 pub struct ProvisionConfiguration {
     /// What all that works on state needs.
     pub state: StateConfiguration,
-    /// [`CLOUDFORMATION_ROLE_ARN`].
     pub cloudformation_role_arn: String,
-    /// [`PERMISSIONS_BOUNDARY_ARN`].
     pub permissions_boundary_arn: String,
 }
 
@@ -142,7 +138,6 @@ impl SyncConfiguration {
 pub struct NotifyConfiguration {
     /// What all that works on state needs.
     pub state: StateConfiguration,
-    /// [`SLACK_WEBHOOK_SECRET_NAME`].
     pub slack_webhook_secret_name: String,
     /// [`SLACK_API_URL`], where it is set.
     pub slack_api_url: Option<String>,

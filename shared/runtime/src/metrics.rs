@@ -15,7 +15,6 @@ pub enum Metric {
     PendingShards,
     /// Files that a bottle sync has transferred.
     SyncedFiles,
-    /// Their bytes.
     SyncedBytes,
     /// Files that a bottle sync has given up.
     SyncFailedFiles,

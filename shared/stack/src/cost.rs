@@ -56,7 +56,6 @@ pub struct Line {
     pub item: String,
     /// How many units a month.
     pub quantity: Option<Quantity>,
-    /// What a unit is.
     pub unit: String,
     /// What a unit costs.
     pub unit_price: Option<UnitPrice>,

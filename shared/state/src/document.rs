@@ -48,7 +48,6 @@ pub const LARGEST_DOCUMENT: usize = 4 * 1024 * 1024;
 
 /// Names a document.
 pub trait Key {
-    /// What it names.
     type Document: Document;
 
     /// Where the document is.

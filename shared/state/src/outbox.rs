@@ -16,7 +16,6 @@ use crate::store::{DocumentStore, EventPublisher, Version};
 /// An event that is not known to have been published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpublished {
-    /// The event.
     pub event: LongshoreEvent,
     /// The worker that wrote it down and will publish it.
     pub worker_id: String,

@@ -13,7 +13,6 @@ use crate::format::Unknown;
 pub struct Address {
     /// The bucket's name; `None` for the state bucket of the installation.
     pub bucket: Option<String>,
-    /// The key in it.
     pub key: String,
 }
 

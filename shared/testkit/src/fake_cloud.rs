@@ -235,7 +235,6 @@ impl FakeCloud {
             .get(&RecordKey(&subscriber.service_id()))
     }
 
-    /// The record of a stack.
     pub fn stack_record(&self, stack: &str) -> Option<StackRecord> {
         self.inner.borrow().objects.get(&StackKey(stack))
     }

@@ -130,7 +130,6 @@ impl FakeCloud {
         account.provisioning.stacks.get(stack)?.token.clone()
     }
 
-    /// A stack's template as it is.
     pub fn stack_template(&self, stack: &str) -> Option<Value> {
         let account = self.inner.borrow();
         let body = account.provisioning.stacks.get(stack)?.template.as_ref()?;

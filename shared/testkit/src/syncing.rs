@@ -19,10 +19,8 @@ use crate::faults::{Fault, error};
 
 pub use pages::{FAKE_PLATFORM, FakeFormula, bottle_sha256};
 
-/// The stack of the mirror.
 pub const MIRROR_STACK: &str = "bottles";
 
-/// The bucket that is the mirror.
 pub const MIRROR_BUCKET: &str = "bottles-mirror";
 
 /// Where the index is published.
@@ -94,11 +92,9 @@ pub(crate) struct Blob {
 /// A task that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FakeTask {
-    /// Its ARN.
     pub task_arn: String,
     /// `s3://<bucket>/<key>` of its shard.
     pub shard_url: String,
-    /// Its `startedBy`.
     pub started_by: String,
     /// The token by which RunTask knows it again.
     pub client_token: String,
@@ -217,7 +213,6 @@ impl FakeMirror {
         world.now += duration;
     }
 
-    /// The time.
     pub fn time(&self) -> DateTime<Utc> {
         self.world.borrow().now
     }
@@ -227,7 +222,6 @@ impl FakeMirror {
         self.world.borrow().tasks.clone()
     }
 
-    /// A task stops.
     pub fn stop_task(&self, task_arn: &str, reason: &str) {
         for task in &mut self.world.borrow_mut().tasks {
             if task.task_arn == task_arn && task.stopped.is_none() {

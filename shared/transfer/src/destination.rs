@@ -11,7 +11,6 @@ use crate::body::Body;
 /// Where an object goes, and what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The bucket.
     pub bucket: String,
     /// The key, in raw characters.
     pub key: String,

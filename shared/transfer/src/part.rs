@@ -148,7 +148,6 @@ impl Part {
         Ok(())
     }
 
-    /// Removes it.
     pub(crate) async fn remove(self) -> io::Result<()> {
         blocking(move || std::fs::remove_file(&self.path)).await
     }

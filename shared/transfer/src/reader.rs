@@ -259,7 +259,6 @@ impl<'a> Reader<'a> {
         self.remove_kept().await;
     }
 
-    /// Removes what is kept.
     pub(crate) async fn remove_kept(&mut self) {
         if let Some(part) = self.part.take()
             && let Err(error) = part.remove().await

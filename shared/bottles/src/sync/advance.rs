@@ -34,7 +34,6 @@ const RETRIES: Duration = Duration::minutes(5);
 /// What came of a wake-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advanced {
-    /// The stack.
     pub stack: String,
     /// What its open sync came to, which this wake-up has closed, or how far it is; `None` when none is
     /// open, or another worker sees to it.

@@ -274,7 +274,6 @@ async fn read_index<M: MirrorStore, S: Source>(
 
 /// What came of asking for a file beside the index.
 enum Beside {
-    /// It is staged.
     Staged,
     /// The source does not have it, and neither does the mirror.
     Absent,

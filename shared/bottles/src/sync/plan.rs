@@ -41,7 +41,6 @@ pub(crate) const ENTRIES_TOLD: usize = 20;
 /// What a sync would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SyncPlan {
-    /// The stack.
     pub stack: String,
     /// What would be transferred.
     pub new: FileCount,

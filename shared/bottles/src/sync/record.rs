@@ -45,12 +45,10 @@ pub struct SyncRecord {
     pub outbox: Vec<Unpublished>,
 }
 
-/// A sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sync {
     /// The id of the invocation that began it.
     pub id: String,
-    /// The stack.
     pub stack: String,
     /// The bucket that is the mirror.
     pub bucket: String,
@@ -75,7 +73,6 @@ pub struct Sync {
     /// What is to be transferred.
     #[serde(default)]
     pub total: FileCount,
-    /// Its shards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardRecord>,
     /// When its progress was told last.
@@ -223,7 +220,6 @@ impl Published {
 /// Throughput that was raised for a run. EFS refuses to lower it for 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RaisedThroughput {
-    /// The file system.
     pub file_system_id: String,
     /// What it had before, in MiB/s.
     pub before_in_mibps: u32,

@@ -32,7 +32,6 @@ const SYNCS: &str = ".longshore/syncs/";
 pub enum RunOutcome {
     /// The mirror was what the index names already.
     Unchanged {
-        /// The sync.
         sync_id: String,
     },
     /// It did not begin: another one runs, or its index is not to be trusted. That is told.
@@ -42,7 +41,6 @@ pub enum RunOutcome {
     },
     /// It goes on without this process: in tasks, or at the next wake-up.
     Running {
-        /// The sync.
         sync_id: String,
         /// Where it runs.
         runs_on: RunsOn,
@@ -51,14 +49,12 @@ pub enum RunOutcome {
     },
     /// It is done, and the index is published.
     Completed {
-        /// The sync.
         sync_id: String,
         /// What became of its files.
         result: Box<SyncOutcome>,
     },
     /// It failed; the index is not published. That is told.
     Failed {
-        /// The sync.
         sync_id: String,
         /// Why.
         reason: String,

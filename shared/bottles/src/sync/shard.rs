@@ -34,7 +34,6 @@ pub(crate) const FAILURES_KEPT: usize = 100;
 pub struct ShardState {
     /// The stack whose sync it is.
     pub stack: String,
-    /// The sync.
     pub sync_id: String,
     /// The shard's number, from 1.
     pub shard: u32,
@@ -234,7 +233,6 @@ pub enum Renewed {
 pub struct PendingShard {
     /// The stack whose sync it is.
     pub stack: String,
-    /// The sync.
     pub sync_id: String,
     /// The shard's number.
     pub shard: u32,
@@ -294,7 +292,6 @@ impl Document for ShardState {}
 pub struct ShardKey<'a> {
     /// The mirror's bucket.
     pub bucket: &'a str,
-    /// The sync.
     pub sync_id: &'a str,
     /// The shard's number, from 1.
     pub shard: u32,

@@ -15,7 +15,6 @@ use crate::sync::{SyncError, mirror};
 /// A mirror's last sync, and what its clients see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SyncStatus {
-    /// The stack.
     pub stack: String,
     /// The bucket that is the mirror.
     pub bucket: String,
@@ -38,7 +37,6 @@ pub struct ShardStatus {
     pub shard: u32,
     /// How many items it has.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
     /// How far it is.
     pub done: TransferProgress,

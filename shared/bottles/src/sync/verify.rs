@@ -23,7 +23,6 @@ use crate::sync::{SyncError, mirror};
 /// What of a mirror is not as the index says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// The stack.
     pub stack: String,
     /// Bottles that the index names and that are wanted.
     pub wanted: u64,
@@ -48,7 +47,6 @@ pub struct Verification {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishedIndex {
-    /// The same.
     Same,
     /// Another one.
     Other,

@@ -8,7 +8,6 @@ use crate::cloudformation::StackStatus;
 /// A change of a stack, as every event about it names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackSummary {
-    /// The stack.
     pub stack: String,
     /// The id of the change: the client request token of CloudFormation's events.
     pub operation_id: String,
@@ -27,9 +26,7 @@ pub struct StackSummary {
 pub enum StackSource {
     /// A stack file was put into the state bucket.
     File {
-        /// Its key.
         key: String,
-        /// Its version.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version_id: Option<String>,
     },
@@ -67,7 +64,6 @@ pub struct ChangeCounts {
     pub remove: u32,
 }
 
-/// `Stack Applying`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackApplying {
     /// The change.
@@ -78,7 +74,6 @@ pub struct StackApplying {
     pub changes: ChangeCounts,
 }
 
-/// `Stack Ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackReady {
     /// The change.
@@ -91,7 +86,6 @@ pub struct StackReady {
     pub status: StackStatus,
 }
 
-/// `Stack Failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackFailed {
     /// The change.
@@ -123,14 +117,12 @@ pub struct FailedResource {
     pub reason: String,
 }
 
-/// `Stack Unchanged`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackUnchanged {
     /// The request, for which there was nothing to do.
     pub stack: StackSummary,
 }
 
-/// `Stack File Refused`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackFileRefused {
     /// The stack file's key.

@@ -39,7 +39,6 @@ pub enum SyncSource {
 pub struct FileCount {
     /// How many.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
     /// How many of the bytes are estimated, because the registry did not tell them.
     pub estimated_bytes: u64,
@@ -67,10 +66,8 @@ pub struct RefusedEntry {
     pub reason: String,
 }
 
-/// `Sync Planned`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncPlanned {
-    /// The sync.
     pub sync: SyncSummary,
     /// What is to be transferred.
     pub new: FileCount,
@@ -101,7 +98,6 @@ pub struct SyncPlanned {
 /// `Sync Unchanged`: the index names what the mirror holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncUnchanged {
-    /// The sync.
     pub sync: SyncSummary,
     /// When that was known.
     pub finished_at: DateTime<Utc>,
@@ -110,7 +106,6 @@ pub struct SyncUnchanged {
 /// `Sync Progressed`: a long sync goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncProgressed {
-    /// The sync.
     pub sync: SyncSummary,
     /// What is done of all shards.
     pub done: TransferProgress,
@@ -127,9 +122,7 @@ pub struct SyncProgressed {
 /// `Sync Shard Completed`: told by the task that worked on it, to wake `sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncShardCompleted {
-    /// The stack.
     pub stack: String,
-    /// The sync's id.
     pub sync_id: String,
     /// The shard's number, from 1.
     pub shard: u32,
@@ -140,7 +133,6 @@ pub struct SyncShardCompleted {
 /// `Sync Completed`: every file that the index names is there, and the index is published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncCompleted {
-    /// The sync.
     pub sync: SyncSummary,
     /// What became of its files.
     pub outcome: SyncOutcome,
@@ -149,7 +141,6 @@ pub struct SyncCompleted {
 /// `Sync Failed`: the index is not published; what was transferred stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncFailed {
-    /// The sync.
     pub sync: SyncSummary,
     /// Why.
     pub reason: String,
@@ -160,7 +151,6 @@ pub struct SyncFailed {
 /// `Sync Refused`: it did not begin; another one runs, or its index is not to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncRefused {
-    /// The sync.
     pub sync: SyncSummary,
     /// Why.
     pub reason: String,

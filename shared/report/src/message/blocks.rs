@@ -88,12 +88,10 @@ impl Block {
 pub enum Text {
     /// Shown as it is.
     PlainText {
-        /// The text.
         text: String,
     },
     /// In Slack's own kind of Markdown.
     Mrkdwn {
-        /// The text.
         text: String,
         /// Slack makes no link of a bare URL in somebody's note, no mention of `@here`, and no channel of `#general`
         /// (Slack's reference of the text object). False only in messages that were kept before there was the field.

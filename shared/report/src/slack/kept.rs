@@ -32,14 +32,12 @@ pub enum Place {
         /// Until then nobody else does.
         until: DateTime<Utc>,
     },
-    /// It is posted.
     Posted(PostedMessage),
 }
 
 /// What Slack calls a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostedMessage {
-    /// The id of its channel.
     pub channel: String,
     /// Its `ts`, which is its id in the channel.
     pub ts: String,

@@ -41,9 +41,7 @@ pub struct Stage {
 pub enum Rank {
     /// It may not begin yet.
     Waits,
-    /// It began.
     Began,
-    /// It goes on.
     GoesOn,
     /// It has ended; nothing comes after that.
     Ended,

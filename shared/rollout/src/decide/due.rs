@@ -52,7 +52,6 @@ pub fn due<'a>(
 /// What to note of a request that waits, by whether a route still names its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AboutRoute {
-    /// One names it.
     IsThere,
     /// None does; it may come back.
     IsMissing,

@@ -11,7 +11,6 @@ use crate::record::{Deployment, RunningTask, TaskPhase};
 /// What to do about a deployment that waits for a one-off task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
-    /// Wait on.
     Wait,
     /// Start the task at this place of its phase.
     Start(usize),

@@ -11,7 +11,6 @@ use crate::task_definition::NextRevisionError;
 /// What came of a request for one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceOutcome {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -73,7 +72,6 @@ pub enum DeployError {
     /// The route, the image or the service is not as it must be. Trying again does not help.
     #[error("deploy {image} to {service_id}: {reason}")]
     Refused {
-        /// The service.
         service_id: ServiceId,
         /// What was asked for.
         image: String,
@@ -83,7 +81,6 @@ pub enum DeployError {
     /// A call failed. Trying again may help.
     #[error("deploy {image} to {service_id}: {source}")]
     Call {
-        /// The service.
         service_id: ServiceId,
         /// What was asked for.
         image: String,
@@ -93,7 +90,6 @@ pub enum DeployError {
     /// A call failed while a service of a stack that has settled was reconciled. Trying again may help.
     #[error("reconcile {service_id} after its stack changed: {source}")]
     Settled {
-        /// The service.
         service_id: ServiceId,
         /// The call.
         source: CallError,

@@ -37,13 +37,11 @@ impl Deref for Deployment {
 pub struct DeploymentFields {
     /// The id of the event or request that asked for it, and so the same for its duplicates.
     pub id: String,
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,
     /// The ECS cluster's name.
     pub cluster: String,
-    /// The ECS service's name.
     pub ecs_service: String,
     /// The container whose image is replaced.
     pub container: String,

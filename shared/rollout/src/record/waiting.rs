@@ -33,7 +33,6 @@ pub struct Wait {
 /// A request that may not go out yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// The request.
     pub request: Request,
     /// The container whose image it replaces.
     pub container: String,

@@ -21,7 +21,6 @@ const SIDE_BY_SIDE: usize = 16;
 /// What came of holding or resuming a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HoldOutcome {
-    /// The stack.
     pub stack: String,
     /// The stack's service.
     pub service: String,

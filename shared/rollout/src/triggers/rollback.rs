@@ -35,7 +35,6 @@ pub enum RollbackError {
     /// There is nothing to go back to, or it cannot be done. Trying again does not help.
     #[error("roll {service_id} back: {reason}")]
     Refused {
-        /// The service.
         service_id: ServiceId,
         /// What is wrong, and what to do.
         reason: String,
@@ -43,7 +42,6 @@ pub enum RollbackError {
     /// A call failed. Trying again may help.
     #[error("roll {service_id} back: {source}")]
     Call {
-        /// The service.
         service_id: ServiceId,
         /// The call.
         source: CallError,

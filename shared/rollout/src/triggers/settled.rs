@@ -32,7 +32,6 @@ const SIDE_BY_SIDE: usize = 8;
 /// What came of a stack that is said to have settled.
 #[derive(Debug)]
 pub struct SettledStack {
-    /// The stack.
     pub stack: String,
     /// Its services that were reconciled. What fails for one does not keep the others back; whatever
     /// failed is tried again the next time.
@@ -42,7 +41,6 @@ pub struct SettledStack {
 /// What came of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettledService {
-    /// The service.
     pub service: String,
     /// What came of the requests that waited: of one for each container at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,7 +54,6 @@ pub struct SettledService {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "settled", rename_all = "snake_case")]
 pub enum Done {
-    /// Nothing.
     Nothing,
     /// There is no such service.
     Gone,

@@ -43,11 +43,9 @@ pub struct TaskConfiguration {
     pub resume_directory: Option<PathBuf>,
     /// [`PRIVATE_SOURCE_HOSTS`].
     pub private_hosts: Vec<String>,
-    /// [`EVENT_BUS_NAME`].
     pub event_bus_name: Option<String>,
     /// [`SLACK_WEBHOOK_SECRET_NAME`]. Used only where there is no bus on which others hear what to tell.
     pub slack_webhook_secret_name: Option<String>,
-    /// [`PORT`].
     pub port: u16,
 }
 

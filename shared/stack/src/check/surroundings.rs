@@ -39,9 +39,7 @@ pub struct Surroundings {
 /// A subnet that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
-    /// Its availability zone.
     pub availability_zone: String,
-    /// The id of its VPC.
     pub vpc_id: String,
 }
 

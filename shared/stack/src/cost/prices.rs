@@ -28,7 +28,6 @@ pub struct Prices {
 pub struct Price {
     /// What a unit costs.
     pub price: UnitPrice,
-    /// What a unit is.
     pub unit: String,
     /// How it is known.
     #[serde(flatten)]
@@ -66,7 +65,6 @@ pub enum Evidence {
 /// What instances cost by the hour.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InstancePrices {
-    /// What a unit is.
     pub unit: String,
     /// How they are known.
     #[serde(flatten)]

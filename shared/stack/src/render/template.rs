@@ -26,7 +26,6 @@ pub(super) enum Value {
     Split(&'static str, Box<Value>),
     #[serde(rename = "Fn::Join")]
     Join(&'static str, Vec<Value>),
-    /// As it is.
     #[serde(untagged)]
     Text(String),
 }
@@ -137,7 +136,6 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// A tag.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Tag {

@@ -14,11 +14,9 @@ const REGISTRY: &str = "https://ghcr.io/v2/homebrew/core";
 /// A formula of the index, with its bottles in the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FakeFormula {
-    /// Its name.
     pub name: String,
     /// `versions.stable`.
     pub version: String,
-    /// `revision`.
     pub revision: u32,
     /// `bottle.stable.rebuild`.
     pub rebuild: u32,
