@@ -38,10 +38,7 @@ pub enum DeployEvent {
         operation_id: String,
     },
     /// A deployment of a service ended, or waits for its tasks: what waited for that may go on.
-    DeploymentChanged {
-        stack: String,
-        service: String,
-    },
+    DeploymentChanged { stack: String, service: String },
     /// A one-off task of a deployment has stopped.
     TaskStopped(DeployTaskStopped),
     /// A part of a reconcile.

@@ -31,9 +31,7 @@ const SYNCS: &str = ".longshore/syncs/";
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum RunOutcome {
     /// The mirror was what the index names already.
-    Unchanged {
-        sync_id: String,
-    },
+    Unchanged { sync_id: String },
     /// It did not begin: another one runs, or its index is not to be trusted. That is told.
     Refused {
         /// Why.

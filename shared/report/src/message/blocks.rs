@@ -87,9 +87,7 @@ impl Block {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Text {
     /// Shown as it is.
-    PlainText {
-        text: String,
-    },
+    PlainText { text: String },
     /// In Slack's own kind of Markdown.
     Mrkdwn {
         text: String,
