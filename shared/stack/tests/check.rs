@@ -1929,6 +1929,10 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
              services: {{api: {{{says}}}}}}}"
         )
     };
+    let patient = |says: &str| {
+        of_api(&format!("environment: {{{says}}}"))
+            .replace("service: api", "service: api, outage_patience_minutes: 45")
+    };
     for (at, says, breaks, keeps) in [
         (
             "bottle_sync.bucket",
@@ -1965,6 +1969,18 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
             "expected longshore",
             of_api("environment: {EVENT_BUS_NAME: other}"),
             of_api("environment: {EVENT_BUS_NAME: longshore}"),
+        ),
+        (
+            "services.api.environment.OUTAGE_PATIENCE_SECONDS",
+            "expected 2700",
+            patient("OUTAGE_PATIENCE_SECONDS: '1800'"),
+            patient("OUTAGE_PATIENCE_SECONDS: '2700'"),
+        ),
+        (
+            "services.api.environment.OUTAGE_PATIENCE_SECONDS",
+            "expected 2700",
+            patient("OUTAGE_PATIENCE_SECONDS: '1800'"),
+            of_api("environment: {OUTAGE_PATIENCE_SECONDS: '1800'}"),
         ),
         (
             "bottle_sync.schedule_expression",

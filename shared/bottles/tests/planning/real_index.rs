@@ -143,15 +143,28 @@ fn every_formula_that_brew_can_pour_on_the_newest_mac_is_chosen_for_it() {
     assert_eq!(index.formulae.iter().filter(has_arm).count(), 8_394);
 }
 
+/// The releases of macOS, the newest first, with one that does not exist.
+const RELEASES: [&str; 10] = [
+    "next_year",
+    "golden_gate",
+    "tahoe",
+    "sequoia",
+    "sonoma",
+    "ventura",
+    "monterey",
+    "big_sur",
+    "catalina",
+    "mojave",
+];
+
 /// brew's own rule, written down once more from the values: the exact bottle, `all`, or the first one listed
 /// of the same architecture whose macOS is not newer; `age` is that of the platform.
-fn poured(bytes: &[u8], platform: &str, releases: &[&str]) -> BTreeSet<String> {
+fn poured(index: &Value, platform: &str, releases: &[&str]) -> BTreeSet<String> {
     let macos = |tag: &str| -> Option<(bool, usize)> {
         let release = tag.strip_prefix("arm64_").unwrap_or(tag);
         let age = releases.iter().position(|known| *known == release)?;
         Some((tag.starts_with("arm64_"), age))
     };
-    let index: Value = serde_json::from_slice(bytes).unwrap();
     let mut contents = BTreeSet::new();
     for formula in index.as_array().unwrap() {
         let Some(files) = formula["bottle"]["stable"]["files"].as_object() else {
@@ -183,18 +196,7 @@ fn a_macos_without_bottles_yet_and_one_that_does_not_exist_get_what_brew_pours_t
         return;
     };
     let index = read(&bytes, 64 << 10).unwrap();
-    let releases = [
-        "next_year",
-        "golden_gate",
-        "tahoe",
-        "sequoia",
-        "sonoma",
-        "ventura",
-        "monterey",
-        "big_sur",
-        "catalina",
-        "mojave",
-    ];
+    let values: Value = serde_json::from_slice(&bytes).unwrap();
     for (platform, count, warnings) in [
         ("arm64_golden_gate", 8_394, 0),
         ("arm64_next_year", 8_394, 1),
@@ -210,9 +212,44 @@ fn a_macos_without_bottles_yet_and_one_that_does_not_exist_get_what_brew_pours_t
             .into_iter()
             .map(|bottle| format!("{} {}", bottle.formula, bottle.tag))
             .collect();
-        assert_eq!(found, poured(&bytes, platform, &releases), "{platform}");
+        assert_eq!(found, poured(&values, platform, &RELEASES), "{platform}");
         assert_eq!(found.len(), count, "{platform}");
         let problems = problems(&selection, &index, &BTreeSet::new());
         assert_eq!(problems.len(), warnings, "{problems:?}");
+    }
+}
+
+/// Without `platforms`, and with all of them named.
+#[test]
+fn every_platform_at_once_is_what_brew_pours_on_one_of_them() {
+    let Some(bytes) = index_of("2026-08-22") else {
+        return;
+    };
+    let index = read(&bytes, 64 << 10).unwrap();
+    let values: Value = serde_json::from_slice(&bytes).unwrap();
+    let formulae = values.as_array().unwrap().iter();
+    let platforms: BTreeSet<&String> = formulae
+        .filter_map(|formula| formula["bottle"]["stable"]["files"].as_object())
+        .flat_map(|files| files.keys())
+        .filter(|tag| *tag != "all")
+        .collect();
+    let expected: BTreeSet<String> = platforms
+        .iter()
+        .flat_map(|platform| poured(&values, platform, &RELEASES))
+        .collect();
+    assert_eq!(expected.len(), 54_650);
+    for named in [
+        Vec::new(),
+        platforms.iter().map(|tag| (*tag).clone()).collect(),
+    ] {
+        let selection = Selection {
+            platforms: named,
+            ..Selection::default()
+        };
+        let found: BTreeSet<String> = wanted(&index, &selection)
+            .into_iter()
+            .map(|bottle| format!("{} {}", bottle.formula, bottle.tag))
+            .collect();
+        assert!(found == expected, "{}", found.len());
     }
 }

@@ -168,11 +168,17 @@ fn check_worker(
         );
     }
     let environment = path.key("environment");
-    for (variable, value) in [
-        ("S3_BUCKET_NAME", stack.bucket_name(&mirror.bucket)),
-        ("EVENT_BUS_NAME", mirror.event_bus_name.clone()),
-    ] {
-        if let Some(said) = service.environment.get(variable)
+    let patience = mirror
+        .outage_patience_minutes
+        .map(|minutes| (u64::from(minutes) * 60).to_string());
+    let expected = [
+        ("S3_BUCKET_NAME", Some(stack.bucket_name(&mirror.bucket))),
+        ("EVENT_BUS_NAME", Some(mirror.event_bus_name.clone())),
+        ("OUTAGE_PATIENCE_SECONDS", patience),
+    ];
+    for (variable, value) in expected {
+        if let Some(value) = value
+            && let Some(said) = service.environment.get(variable)
             && said.as_str() != value
         {
             findings.error(
