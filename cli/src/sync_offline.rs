@@ -154,7 +154,8 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     })
 }
 
-fn read_index(path: &Path) -> anyhow::Result<Index> {
+/// Reads an index, which may be compressed.
+pub fn read_index(path: &Path) -> anyhow::Result<Index> {
     let mut file = open(path)?;
     let mut reader = IndexReader::new(&[]);
     let mut piece = vec![0; PIECE];

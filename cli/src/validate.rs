@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use longshore_bottles::index::Index;
 use longshore_bottles::platforms::Platforms;
-use longshore_bottles::selection::unknown;
+use longshore_bottles::selection::{unknown, unmatched};
 use longshore_events::longshore::{Problem, Severity};
 use longshore_provisioning::error::Line;
 use longshore_report::words::counted;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::answer::Answer;
 use crate::arguments::Output;
 use crate::stack_file;
+use crate::sync_offline::read_index;
 
 /// `longshore validate`.
 #[derive(Debug, Args)]
@@ -29,6 +31,9 @@ pub struct ValidateArguments {
     /// All of the file's environments
     #[arg(long)]
     pub all_environments: bool,
+    /// The index, formula.json, in which a mirror's platforms and formulae are looked for; `.gz` too
+    #[arg(long, value_name = "FILE")]
+    pub index: Option<PathBuf>,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -59,7 +64,8 @@ pub fn run(arguments: &ValidateArguments) -> anyhow::Result<Answer> {
     } else {
         vec![arguments.environment.clone()]
     };
-    let found = problems(&content, &selected);
+    let index = arguments.index.as_deref().map(read_index).transpose()?;
+    let found = problems(&content, &selected, index.as_ref());
     // Warnings are for reading; they refuse nothing.
     let is_valid = !found
         .iter()
@@ -79,7 +85,7 @@ pub fn run(arguments: &ValidateArguments) -> anyhow::Result<Answer> {
 }
 
 /// The problems of all the environments, in the order of the file, each of them once.
-fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
+fn problems(content: &[u8], selected: &[Option<String>], index: Option<&Index>) -> Vec<Found> {
     let without_environments = [None];
     let selected = match selected {
         [] => &without_environments,
@@ -91,7 +97,7 @@ fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
         let problems = match read(content, &selection) {
             Ok(reading) => {
                 let unknown = reading.locate(check_without_surroundings(&reading.stack));
-                let of_mirror = reading.locate(unknown_platforms(&reading.stack));
+                let of_mirror = reading.locate(unmatched_names(&reading.stack, index));
                 let mut warnings = reading.warnings;
                 warnings.extend(unknown.into_iter().chain(of_mirror));
                 warnings
@@ -118,21 +124,35 @@ fn problems(content: &[u8], selected: &[Option<String>]) -> Vec<Found> {
     all
 }
 
-/// Platforms of a mirror that are none of those that this program knows. The index may know them: it is asked
-/// by a sync, which warns again.
-fn unknown_platforms(stack: &Stack) -> Vec<Finding> {
-    let known = Platforms::known();
-    let named = stack
-        .bottle_sync
-        .iter()
-        .flat_map(|mirror| &mirror.platforms);
-    named
-        .enumerate()
-        .filter_map(|(number, platform)| {
+/// Platforms of a mirror that are none of those that the index, or else this program, knows, and formulae that
+/// are not in the index. A sync asks its own index, and warns again.
+fn unmatched_names(stack: &Stack, index: Option<&Index>) -> Vec<Finding> {
+    let Some(mirror) = &stack.bottle_sync else {
+        return Vec::new();
+    };
+    let known = index.map_or_else(Platforms::known, Platforms::of);
+    let platforms = warnings("platforms", &mirror.platforms, |platform| {
+        unknown(platform, &known)
+    });
+    let formulae = warnings("formulae", &mirror.formulae, |formula| {
+        unmatched(formula, index?)
+    });
+    platforms.into_iter().chain(formulae).collect()
+}
+
+/// What is to be said of the names of a list of the mirror.
+fn warnings(
+    list: &str,
+    names: &[String],
+    message: impl Fn(&str) -> Option<String>,
+) -> Vec<Finding> {
+    let names = names.iter().enumerate();
+    names
+        .filter_map(|(number, name)| {
             Some(Finding {
-                path: format!("bottle_sync.platforms[{number}]"),
-                value: Some(platform.clone()),
-                message: unknown(platform, &known)?,
+                path: format!("bottle_sync.{list}[{number}]"),
+                value: Some(name.clone()),
+                message: message(name)?,
                 severity: Severity::Warning,
             })
         })
@@ -171,6 +191,8 @@ fn in_words(file: &Path, found: &[Found]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use longshore_bottles::index::IndexReader;
+
     use super::*;
 
     const SHOP: &str = "\
@@ -191,7 +213,7 @@ environments:
             .collect();
         in_words(
             Path::new("shop.yaml"),
-            &problems(SHOP.as_bytes(), &selected),
+            &problems(SHOP.as_bytes(), &selected, None),
         )
     }
 
@@ -206,7 +228,7 @@ bottle_sync:
   platforms: [arm64_tahoe, arm64_tahoee, macos, x86_64_linux]
 services: {}
 ";
-        let problems = problems(mirror.as_bytes(), &[None]);
+        let problems = problems(mirror.as_bytes(), &[None], None);
         let text = in_words(Path::new("bottles.yaml"), &problems);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
@@ -218,6 +240,41 @@ services: {}
             );
         }
         assert_eq!(lines[2], "bottles.yaml: 0 errors, 2 warnings");
+    }
+
+    #[test]
+    fn formulae_that_the_index_at_hand_does_not_have_are_a_warning_where_they_stand() {
+        let mirror = "\
+name: bottles
+network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
+buckets: {bottles: {}}
+bottle_sync:
+  bucket: bottles
+  platforms: [arm64_next_year]
+  formulae: [wget, wgte, \"open*\"]
+services: {}
+";
+        let sha256 = "0".repeat(64);
+        let index = format!(
+            r#"[{{"name": "wget", "full_name": "wget", "versions": {{"stable": "1.0"}}, "revision": 0,
+            "bottle": {{"stable": {{"rebuild": 0, "root_url": "https://ghcr.io/v2/homebrew/core", "files":
+            {{"arm64_next_year": {{"url": "https://ghcr.io/v2/homebrew/core/wget/blobs/sha256:{sha256}",
+            "sha256": "{sha256}"}}}}}}}}}}]"#
+        );
+        let mut reader = IndexReader::new(&[]);
+        reader.feed(index.as_bytes()).unwrap();
+        let index = reader.finish().unwrap();
+        let problems = problems(mirror.as_bytes(), &[None], Some(&index));
+        let text = in_words(Path::new("bottles.yaml"), &problems);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        for (line, formula) in lines.iter().zip(["wgte", "open*"]) {
+            assert!(line.starts_with("bottles.yaml:7:"), "{line}");
+            assert!(
+                line.contains(&format!("pattern `{formula}` matches no formula")),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_bottles::ports::{Source, SyncCloud, Transferrer};
-use longshore_bottles::settings::{MirrorLocation, RunnerSettings};
+use longshore_bottles::settings::{MirrorLocation, MirrorSettings, RunnerSettings};
 use longshore_bottles::sync::{
     Advanced, Engine, RunOutcome, RunRequest, SyncError, SyncOptions, advance, plan, run, shard,
     status, verify,
@@ -24,8 +24,8 @@ const MARGIN: Duration = Duration::seconds(5);
 pub struct Function<'a, C, F> {
     /// AWS and the time.
     pub cloud: &'a C,
-    /// Makes what asks sources and brings files over. These hosts, with their ports, may be in a private
-    /// network; each mirror has its own.
+    /// Makes what asks sources and brings files over, as a mirror's settings say: each has its own private hosts,
+    /// and its own patience.
     pub connect: F,
     /// From so many bytes on a sync runs in tasks.
     pub threshold_bytes: u64,
@@ -46,7 +46,7 @@ pub async fn handle<C, F, S, T>(
 ) -> Result<Value, Failure>
 where
     C: SyncCloud,
-    F: Fn(&[String]) -> Result<(S, T), CallError>,
+    F: Fn(&MirrorSettings) -> Result<(S, T), CallError>,
     S: Source,
     T: Transferrer,
 {
@@ -118,7 +118,7 @@ struct Invoked<'a, C, F> {
 impl<C, F, S, T> Invoked<'_, C, F>
 where
     C: SyncCloud,
-    F: Fn(&[String]) -> Result<(S, T), CallError>,
+    F: Fn(&MirrorSettings) -> Result<(S, T), CallError>,
     S: Source,
     T: Transferrer,
 {
@@ -262,7 +262,7 @@ where
             },
             _ => SyncError::Call(error),
         })?;
-        let (source, transferrer) = (self.function.connect)(&settings.private_hosts)?;
+        let (source, transferrer) = (self.function.connect)(&settings)?;
         Ok((place, source, transferrer))
     }
 

@@ -2,12 +2,10 @@
 
 mod handler;
 
-use std::time::Duration;
-
 use chrono::Utc;
 use lambda_runtime::Error;
 use longshore_aws::AwsCloud;
-use longshore_bottles::settings::THRESHOLD_BYTES;
+use longshore_bottles::settings::{MirrorSettings, THRESHOLD_BYTES};
 use longshore_runtime::configuration::SyncConfiguration;
 use longshore_runtime::{lambda, logs};
 
@@ -28,10 +26,11 @@ pub async fn run() -> Result<(), Error> {
     );
     let function = Function {
         cloud: &cloud,
-        connect: |private_hosts: &[String]| {
-            // Lambda ends the invocation before an outage could be waited out.
-            let outage = Duration::ZERO;
-            longshore_aws::connect(&aws, configuration.concurrency, private_hosts, outage)
+        connect: |settings: &MirrorSettings| {
+            // As far as the invocation's time goes: what is left then is for the next one.
+            let outage = settings.outage_patience().to_std().unwrap_or_default();
+            let hosts = &settings.private_hosts;
+            longshore_aws::connect(&aws, configuration.concurrency, hosts, outage)
         },
         threshold_bytes: configuration.threshold_bytes.unwrap_or(THRESHOLD_BYTES),
         region: aws.region().map(ToString::to_string),

@@ -115,6 +115,7 @@ module "deployment_changed" {
 
   name        = "${var.prefix}-deployment-changed"
   description = "An ECS deployment began, completed or failed"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Deployment State Change"]
@@ -130,6 +131,7 @@ module "task_stopped" {
 
   name        = "${var.prefix}-task-stopped"
   description = "A task of an ECS service or of a stack file's schedule stopped"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Task State Change"]
@@ -152,6 +154,7 @@ module "stack_changed" {
 
   name        = "${var.prefix}-stack-changed"
   description = "A change of a CloudFormation stack began or ended"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.cloudformation"]
     detail-type = ["CloudFormation Stack Status Change"]

@@ -22,11 +22,33 @@ const LARGEST_INDEX: usize = 300 << 20;
 /// S3 answers to a copy when it is made: up to a minute and more for the largest files.
 const COPY_PATIENCE: Duration = Duration::from_secs(180);
 
+/// How often a mirror's bucket is asked for what it refuses.
+const REFUSALS: u32 = 3;
+
+/// The pause after the first refusal; after the second it is twice as long.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Makes a call again that S3 refuses, which may be a mistake: one of hundreds must not cost a sync.
+pub(crate) async fn patiently<R, F>(call: impl Fn() -> F) -> Result<R, CallError>
+where
+    F: Future<Output = Result<R, CallError>>,
+{
+    let mut refusals = 0;
+    loop {
+        match call().await {
+            Err(error) if error.class == ErrorClass::Denied && refusals + 1 < REFUSALS => {
+                refusals += 1;
+                tokio::time::sleep(PAUSE * refusals).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 impl MirrorStore for AwsCloud {
     async fn read(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CallError> {
-        let found = self
-            .read_object(bucket, key, LARGEST_INDEX, "index")
-            .await?;
+        let read = || self.read_object(bucket, key, LARGEST_INDEX, "index");
+        let found = patiently(read).await?;
         Ok(found.map(|(body, _)| body))
     }
 
@@ -37,26 +59,36 @@ impl MirrorStore for AwsCloud {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<(), CallError> {
-        self.write_object(bucket, key, content_type, body, WriteCondition::None)
-            .await
-            .map(drop)
+        patiently(|| {
+            self.write_object(
+                bucket,
+                key,
+                content_type,
+                body.clone(),
+                WriteCondition::None,
+            )
+        })
+        .await
+        .map(drop)
     }
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
-        self.list_objects(bucket, prefix).await
+        patiently(|| self.list_objects(bucket, prefix)).await
     }
 
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<StoredObject>, CallError> {
         let operation = format!("look at s3://{bucket}/{key}");
-        let answer = self
-            .s3()
-            .head_object()
-            .bucket(bucket)
-            .key(key)
-            .checksum_mode(ChecksumMode::Enabled)
-            .send()
-            .await
-            .map_err(failed_at_s3(&operation, TO_LOOK));
+        let answer = patiently(|| async {
+            self.s3()
+                .head_object()
+                .bucket(bucket)
+                .key(key)
+                .checksum_mode(ChecksumMode::Enabled)
+                .send()
+                .await
+                .map_err(failed_at_s3(&operation, TO_LOOK))
+        })
+        .await;
         match answer {
             Ok(answer) => stored(&answer)
                 .map(Some)
@@ -73,25 +105,28 @@ impl MirrorStore for AwsCloud {
         to: &str,
         content_type: &str,
     ) -> Result<(), CallError> {
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(COPY_PATIENCE)
-            .operation_timeout(COPY_PATIENCE)
-            .build();
-        self.s3()
-            .copy_object()
-            .bucket(bucket)
-            .key(to)
-            .copy_source(copy_source(bucket, from))
-            .content_type(content_type)
-            .set_cache_control(cache_control(to))
-            .metadata_directive(MetadataDirective::Replace)
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .customize()
-            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(format!("copy s3://{bucket}/{from} to {to}")))
+        patiently(|| async {
+            let timeouts = TimeoutConfig::builder()
+                .operation_attempt_timeout(COPY_PATIENCE)
+                .operation_timeout(COPY_PATIENCE)
+                .build();
+            self.s3()
+                .copy_object()
+                .bucket(bucket)
+                .key(to)
+                .copy_source(copy_source(bucket, from))
+                .content_type(content_type)
+                .set_cache_control(cache_control(to))
+                .metadata_directive(MetadataDirective::Replace)
+                .checksum_algorithm(ChecksumAlgorithm::Sha256)
+                .customize()
+                .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
+                .send()
+                .await
+                .map(drop)
+                .map_err(failed(format!("copy s3://{bucket}/{from} to {to}")))
+        })
+        .await
     }
 
     async fn delete(&self, bucket: &str, keys: &[String]) -> Result<(), CallError> {

@@ -1,4 +1,4 @@
-//! The state bucket: documents and release files.
+//! The state bucket: documents and release files. A mirror's documents are in its own bucket.
 
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::ReleaseStore;
@@ -8,6 +8,7 @@ use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondit
 
 use crate::AwsCloud;
 use crate::error::failed;
+use crate::mirror::patiently;
 use crate::objects::collect_at_most;
 use crate::services::timestamp;
 
@@ -20,9 +21,12 @@ impl DocumentStore for AwsCloud {
         address: &Address,
     ) -> Result<Option<(Vec<u8>, Version)>, CallError> {
         let bucket = self.bucket_of(address);
-        self.read_object(bucket, &address.key, LARGEST_DOCUMENT, "document")
-            .await
-            .map_err(unreadable_document)
+        let read = || self.read_object(bucket, &address.key, LARGEST_DOCUMENT, "document");
+        match address.bucket {
+            Some(_) => patiently(read).await,
+            None => read().await,
+        }
+        .map_err(unreadable_document)
     }
 
     async fn write_document(
@@ -32,8 +36,12 @@ impl DocumentStore for AwsCloud {
         condition: WriteCondition<'_>,
     ) -> Result<Version, CallError> {
         let bucket = self.bucket_of(address);
-        self.write_object(bucket, &address.key, "application/json", body, condition)
-            .await
+        let write =
+            |body| self.write_object(bucket, &address.key, "application/json", body, condition);
+        match address.bucket {
+            Some(_) => patiently(|| write(body.clone())).await,
+            None => write(body).await,
+        }
     }
 
     async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {

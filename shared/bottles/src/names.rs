@@ -56,6 +56,26 @@ pub fn manifest_tag(formula: &Formula) -> String {
     }
 }
 
+/// The keys that the manifest of a bottle may have, by the bottle's own key, which does not say where its
+/// formula's name ends: `a-b-1.0.all.bottle.tar.gz` may be `a-b` 1.0 or `a` b-1.0.
+pub(crate) fn manifest_keys(bottle: &str) -> Vec<String> {
+    let parts = bottle
+        .strip_suffix(".tar.gz")
+        .and_then(|rest| rest.rsplit_once(".bottle"))
+        .and_then(|(rest, rebuild)| Some((rest.rsplit_once('.')?.0, rebuild)));
+    let Some((named, rebuild)) = parts else {
+        return Vec::new();
+    };
+    let rebuild = rebuild.replace('.', "-");
+    let dashes = named.match_indices('-').map(|(place, _)| place);
+    dashes
+        .map(|place| {
+            let (name, version) = (&named[..place], &named[place + 1..]);
+            format!("{}/manifests/{version}{rebuild}", image(name))
+        })
+        .collect()
+}
+
 /// Refuses a formula's name that would make keys elsewhere than where bottles and their manifests belong.
 ///
 /// # Errors
@@ -117,6 +137,28 @@ fn check(what: &str, text: &str, is_sign: fn(u8) -> bool) -> Result<(), String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_a_manifest_is_among_those_that_its_bottle_s_key_allows() {
+        for (bottle, manifest) in [
+            (
+                "gtk+-2.24.33_2.arm64_linux.bottle.tar.gz",
+                "gtkx/manifests/2.24.33_2",
+            ),
+            (
+                "boost@1.85-1.85.0_3.arm64_sequoia.bottle.2.tar.gz",
+                "boost/1.85/manifests/1.85.0_3-2",
+            ),
+            (
+                "aws-c-io-0.1-beta.all.bottle.tar.gz",
+                "aws-c-io/manifests/0.1-beta",
+            ),
+        ] {
+            let keys = manifest_keys(bottle);
+            assert!(keys.iter().any(|key| key == manifest), "{keys:?}");
+        }
+        assert!(manifest_keys("formula.json").is_empty());
+    }
 
     fn formula(name: &str, version: &str, revision: u32, rebuild: u32) -> Formula {
         Formula {

@@ -68,16 +68,17 @@ pub fn problems(selection: &Selection, index: &Index, of_source: &BTreeSet<Strin
         .filter(|platform| !of_source.contains(*platform))
         .filter_map(|platform| unknown(platform, &known))
         .collect();
-    for pattern in &selection.formulae {
-        let matcher = WildMatch::new(pattern);
-        let matches = |formula: &Formula| matcher.matches(&formula.name);
-        if !index.formulae.iter().any(matches) {
-            problems.push(format!(
-                "pattern `{pattern}` matches no formula that has bottles"
-            ));
-        }
-    }
+    let patterns = selection.formulae.iter();
+    problems.extend(patterns.filter_map(|pattern| unmatched(pattern, index)));
     problems
+}
+
+/// What is to be said of a pattern of names that matches nothing in the index.
+pub fn unmatched(pattern: &str, index: &Index) -> Option<String> {
+    let matcher = WildMatch::new(pattern);
+    let matches = |formula: &Formula| matcher.matches(&formula.name);
+    (!index.formulae.iter().any(matches))
+        .then(|| format!("pattern `{pattern}` matches no formula that has bottles"))
 }
 
 /// What is to be said of a platform that is not among the `known` ones.

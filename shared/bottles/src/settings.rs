@@ -32,6 +32,9 @@ pub struct MirrorSettings {
     pub private_hosts: Vec<String>,
     /// At most so many tasks at once: the service's `max_capacity`.
     pub max_tasks: u32,
+    /// For how many minutes an outage of the source or of S3 is waited out; `None` for [`OUTAGE_PATIENCE`].
+    #[serde(default)]
+    pub outage_patience_minutes: Option<u32>,
     /// What the file system's throughput is raised to for a run, in MiB/s, where it is provisioned.
     #[serde(default)]
     pub raised_throughput_in_mibps: Option<u32>,
@@ -47,11 +50,22 @@ impl MirrorSettings {
         }
     }
 
+    /// How long an outage of the source or of S3 is waited out.
+    pub fn outage_patience(&self) -> Duration {
+        let minutes = self.outage_patience_minutes;
+        minutes.map_or(OUTAGE_PATIENCE, |minutes| {
+            Duration::minutes(i64::from(minutes))
+        })
+    }
+
     /// Whether the index is Homebrew's own, beside which all files are published that clients ask for.
     pub(crate) fn is_of_homebrew(&self) -> bool {
         self.index_url.starts_with(HOMEBREW)
     }
 }
+
+/// How long an outage is waited out where nothing else is said.
+pub const OUTAGE_PATIENCE: Duration = Duration::minutes(30);
 
 /// Where Homebrew publishes its index.
 const HOMEBREW: &str = "https://formulae.brew.sh/";

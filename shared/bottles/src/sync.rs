@@ -17,11 +17,13 @@ mod run;
 pub mod shard;
 mod status;
 mod verify;
+mod whole;
 
 use chrono::{DateTime, Utc};
 use longshore_events::ecs::SYNC_TASKS;
 use longshore_events::longshore::SyncSource;
 use longshore_state::{CallError, ErrorClass, Race, Worker};
+use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Advanced, advance};
 pub use self::plan::{SyncPlan, plan};
@@ -64,12 +66,20 @@ pub struct RunRequest {
 }
 
 /// How a sync is done.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SyncOptions {
     /// Compare with a listing of the bucket, instead of the inventory that the last sync has left.
+    #[serde(default)]
     pub check_listing: bool,
     /// From how many bytes on it runs in tasks, instead of the runner's setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold_bytes: Option<u64>,
+}
+
+impl SyncOptions {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why something was not done about a mirror.

@@ -71,7 +71,8 @@ pub struct Stack {
     pub termination_protection: Option<bool>,
     /// The VPC and the subnets.
     pub network: Network,
-    /// The ECS cluster.
+    /// The ECS cluster. A stack with a mirror, without services, `capacity` and `events`, has one only if this is
+    /// said.
     #[serde(default)]
     pub cluster: Cluster,
     /// EC2 capacity for the cluster, by name: each is an Auto Scaling group behind a capacity provider.
@@ -117,6 +118,14 @@ impl Stack {
     pub fn is_protected(&self) -> bool {
         self.termination_protection
             .unwrap_or(self.environment.as_deref() == Some("prod"))
+    }
+
+    /// Whether the stack has an ECS cluster. Of a mirror that the function fills alone, only one that the stack
+    /// file describes: nothing would run there.
+    pub fn has_cluster(&self) -> bool {
+        let is_needed =
+            !self.services.is_empty() || !self.capacity.is_empty() || self.events.is_some();
+        self.bottle_sync.is_none() || is_needed || self.cluster != Cluster::default()
     }
 
     /// The ECS cluster's name.

@@ -2047,6 +2047,12 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
             mirror("deletion: {max_share_percent: 100}"),
         ),
         (
+            "bottle_sync.outage_patience_minutes",
+            "no outage is waited out for so long",
+            mirror("outage_patience_minutes: 361"),
+            mirror("outage_patience_minutes: 360"),
+        ),
+        (
             "bottle_sync.raised_throughput_in_mibps",
             "there is no throughput to raise",
             raised("raised_throughput_in_mibps: 300"),
@@ -2069,6 +2075,29 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
         );
         assert_eq!(problems(&keeps), [], "{keeps}");
     }
+}
+
+#[test]
+fn a_name_that_no_formula_can_have_is_warned_of() {
+    let found = problems(&mirror("formulae: [Wget, \"x?\"]"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(
+        (found[0].path.as_str(), found[0].severity),
+        ("bottle_sync.formulae[0]", Severity::Warning)
+    );
+    assert!(found[0].message.contains("lower case"));
+}
+
+#[test]
+fn the_smallest_mirror_has_no_warning() {
+    let stack = "name: homebrew-bottles
+network: {vpc_id: vpc-0a1b2c3d4e5f60718, subnet_ids: [subnet-0a1b2c3d4e5f60718, subnet-0b1c2d3e4f5061728]}
+buckets: {bottles: {}}
+bottle_sync: {bucket: bottles, schedule_expression: cron(0 3 * * ? *), platforms: [arm64_tahoe, x86_64_linux]}
+services: {}
+";
+    let reading = read(stack.as_bytes(), &Selection::Environment(None)).unwrap();
+    assert_eq!(reading.warnings, []);
 }
 
 #[test]
@@ -2331,6 +2360,18 @@ fn logs_alarms_and_roles_are_what_aws_has() {
             "an ARN of a role",
             "{services: {api: {task_role_arn: role/x}}}",
             "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/x\"}}}",
+        ),
+        warning(
+            "services.api.task_role_arn",
+            "a role of another stack",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/longshore/billing-TaskRoleApi-1\"}}}",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/longshore/shop-test-TaskRoleApi-1\"}}}",
+        ),
+        warning(
+            "services.api.execution_role_arn",
+            "a role of another stack",
+            "{services: {api: {execution_role_arn: \"arn:aws:iam::1:role/longshore/shop-ExecutionRoleApi-1\"}}}",
+            "{services: {api: {execution_role_arn: \"arn:aws:iam::1:role/shop\"}}}",
         ),
         error(
             "services.api.task_role_policy_arns",

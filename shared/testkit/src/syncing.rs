@@ -126,6 +126,7 @@ impl FakeMirror {
                     deletion: None,
                     private_hosts: Vec::new(),
                     max_tasks: 10,
+                    outage_patience_minutes: None,
                     raised_throughput_in_mibps: None,
                 },
                 place: MirrorLocation {

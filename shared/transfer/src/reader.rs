@@ -151,9 +151,11 @@ impl<'a> Reader<'a> {
         self.answer = None;
     }
 
-    /// Reads from the beginning again, trusting nothing that is on disk.
+    /// Reads from the beginning again, trusting nothing that is on disk, or that the source said: what came may
+    /// have been a page that told of an error.
     pub(crate) async fn start_over(&mut self) {
         self.seek(0);
+        self.total = self.item.size;
         self.etag = None;
         self.counts.resumed = 0;
         if let Some(part) = &mut self.part

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use longshore_bottles::layout;
 use longshore_bottles::shards;
+use longshore_bottles::sync::SyncOptions;
 use longshore_bottles::sync::record::{ShardRecord, Sync, SyncRecord, SyncState};
 use longshore_bottles::sync::shard::{ShardPhase, ShardState};
 use longshore_events::longshore::{FileCount, RunsOn, SyncSource};
@@ -176,6 +177,7 @@ impl World {
             bucket: BUCKET.to_owned(),
             source: SyncSource::Schedule,
             requested_at: Utc::now(),
+            options: SyncOptions::default(),
             state: SyncState::Transferring,
             worker_id: "invocation".to_owned(),
             lease_until: Utc::now(),

@@ -25,7 +25,7 @@ fn invocation(id: &str) -> Invocation {
 async fn send(mirror: &FakeMirror, id: &str, payload: &Value) -> Result<Value, Failure> {
     let function = Function {
         cloud: mirror,
-        connect: |_: &[String]| Ok((mirror, mirror)),
+        connect: |_: &MirrorSettings| Ok((mirror, mirror)),
         threshold_bytes: 1_000_000_000,
         region: None,
     };
@@ -301,8 +301,8 @@ async fn each_mirror_may_reach_its_own_private_hosts_and_no_others() {
     let asked = RefCell::new(Vec::new());
     let function = Function {
         cloud: &mirror,
-        connect: |hosts: &[String]| {
-            asked.borrow_mut().push(hosts.to_vec());
+        connect: |settings: &MirrorSettings| {
+            asked.borrow_mut().push(settings.private_hosts.clone());
             Ok((&mirror, &mirror))
         },
         threshold_bytes: 1_000_000_000,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use longshore_events::transfer::TransferProgress;
 use longshore_state::lease::{RenewedLease, renewing};
 use longshore_state::{CallError, Worker, decide_again};
@@ -12,15 +12,14 @@ use sha2::{Digest, Sha256};
 
 use crate::layout;
 use crate::ports::{ObservedTask, Source, SyncCloud, Transferred, Transferrer};
-use crate::settings::MirrorLocation;
+use crate::settings::{MirrorLocation, MirrorSettings};
 use crate::sync::decide::{Step, Workers, is_news, progress, step};
 use crate::sync::file_system::lower;
 use crate::sync::finish::finish;
 use crate::sync::held::{Held, load};
 use crate::sync::manifests::is_lasting;
 use crate::sync::plan::FINISHING;
-use crate::sync::record::SyncKey;
-use crate::sync::record::{Sync, SyncState};
+use crate::sync::record::{LEASE, Sync, SyncKey, SyncState};
 use crate::sync::run::outcome_of;
 use crate::sync::shard::ShardKey;
 use crate::sync::shard::{self, Lease, Renewed, ShardState, Taken};
@@ -29,7 +28,7 @@ use crate::sync::{Engine, RunOutcome, SyncError, mirror, started_by};
 /// Time that a process must have left to take up a shard.
 const WORTH_BEGINNING: Duration = Duration::seconds(30);
 
-/// For so long after a worker has died of planning, Lambda may try its invocation again.
+/// For so long after a worker has given up or died while it planned, Lambda may try its invocation again.
 const RETRIES: Duration = Duration::minutes(5);
 
 /// What came of a wake-up.
@@ -58,7 +57,7 @@ pub async fn advance<C: SyncCloud, S: Source, T: Transferrer>(
         stack: stack.to_owned(),
         outcome: None,
     };
-    let (_, place) = match mirror(engine.cloud, "go on with", stack).await {
+    let (settings, place) = match mirror(engine.cloud, "go on with", stack).await {
         Ok(found) => found,
         Err(SyncError::Refused { .. }) => return Ok(none),
         Err(error) => return Err(error),
@@ -66,7 +65,7 @@ pub async fn advance<C: SyncCloud, S: Source, T: Transferrer>(
     let Some(mut held) = load(engine.cloud, &place.bucket).await? else {
         return Ok(none);
     };
-    let outcome = engine.proceed(&mut held, &place).await?;
+    let outcome = engine.proceed(&mut held, &settings, &place).await?;
     lower(&mut held).await?;
     Ok(Advanced {
         stack: stack.to_owned(),
@@ -94,6 +93,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     pub(crate) async fn proceed(
         &self,
         held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
         place: &MirrorLocation,
     ) -> Result<Option<RunOutcome>, CallError> {
         let mut is_stale = false;
@@ -103,7 +103,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                 return Err(CallError::lost_race(&SyncKey(&place.bucket)));
             }
             is_stale = true;
-            self.move_on(held, place).await
+            self.move_on(held, settings, place).await
         })
         .await
     }
@@ -112,6 +112,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     async fn move_on(
         &self,
         held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
         place: &MirrorLocation,
     ) -> Result<Option<RunOutcome>, CallError> {
         let mut was_open = false;
@@ -120,14 +121,19 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             let sync = &held.record.sync;
             match sync.state {
                 SyncState::Planning if sync.lease_until + RETRIES > worker.now => return Ok(None),
+                SyncState::Planning if is_waiting(sync, settings, worker.now) => {
+                    self.plan_again(held, settings, place, &worker).await?;
+                }
                 SyncState::Planning => self.interrupt(held, &worker).await?,
-                SyncState::Transferring => match self.transfer(held, place, &worker).await? {
-                    Moved::On => {}
-                    Moved::Waiting => {
-                        held.flush(&worker).await?;
-                        return Ok(Some(outcome_of(&held.record.sync)));
+                SyncState::Transferring => {
+                    match self.transfer(held, settings, place, &worker).await? {
+                        Moved::On => {}
+                        Moved::Waiting => {
+                            held.flush(&worker).await?;
+                            return Ok(Some(outcome_of(&held.record.sync)));
+                        }
                     }
-                },
+                }
                 SyncState::Publishing
                     if sync.is_leased(worker.now) && sync.worker_id != worker.id =>
                 {
@@ -146,6 +152,22 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
         }
     }
 
+    /// What kept it from being planned may be over.
+    async fn plan_again(
+        &self,
+        held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
+        place: &MirrorLocation,
+        worker: &Worker,
+    ) -> Result<(), CallError> {
+        let mut record = held.record.clone();
+        record.sync.worker_id = worker.id.clone();
+        record.sync.lease_until = worker.now + LEASE;
+        held.save(record).await?;
+        let request = held.record.request();
+        self.plan(held, settings, place, &request).await
+    }
+
     /// Nobody plans it any more.
     async fn interrupt(&self, held: &mut Held<'_, C>, worker: &Worker) -> Result<(), CallError> {
         let mut record = held.record.clone();
@@ -157,6 +179,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     async fn transfer(
         &self,
         held: &mut Held<'_, C>,
+        settings: &MirrorSettings,
         place: &MirrorLocation,
         worker: &Worker,
     ) -> Result<Moved, CallError> {
@@ -185,7 +208,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
                     shard,
                     state.as_ref(),
                     task,
-                    hands,
+                    (hands, settings.outage_patience()),
                     worker.now,
                 )
             })
@@ -194,7 +217,7 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
             let mut record = held.record.clone();
             record.sync.state = SyncState::Publishing;
             record.sync.worker_id = worker.id.clone();
-            record.sync.lease_until = worker.now + crate::sync::record::LEASE;
+            record.sync.lease_until = worker.now + LEASE;
             held.save(record).await?;
             return Ok(Moved::On);
         }
@@ -360,6 +383,12 @@ impl<C: SyncCloud, S: Source, T: Transferrer> Engine<'_, C, S, T> {
     }
 }
 
+/// Whether planning has failed, and may be tried again: an outage of the source or of S3 at the moment of the
+/// schedule must not cost the night. In an outage of S3 nobody can write down what it failed at.
+fn is_waiting(sync: &Sync, settings: &MirrorSettings, now: DateTime<Utc>) -> bool {
+    now < sync.requested_at + settings.outage_patience()
+}
+
 /// Whether a wake-up can do more at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Moved {
@@ -414,7 +443,7 @@ impl<C: SyncCloud> RenewedLease for ShardLease<'_, C> {
         shard::RENEWAL
     }
 
-    fn until(&self) -> chrono::DateTime<chrono::Utc> {
+    fn until(&self) -> DateTime<Utc> {
         match self.lease.state.phase {
             shard::ShardPhase::Leased { lease_until, .. } => lease_until,
             _ => self.cloud.now(),

@@ -17,8 +17,8 @@ pub(crate) const SILENCE: Duration = Duration::minutes(30);
 /// and goes.
 pub(crate) const NO_CAPACITY: Duration = Duration::hours(6);
 
-/// How long a shard whose tasks die is not given up, since one has got further, however many die: what kills
-/// them may be over by then.
+/// How long at least a shard whose tasks die is not given up, since one has got further, however many die: what
+/// kills them may be over by then. Where an outage is to be waited out for longer, so is this.
 pub(crate) const DYING: Duration = Duration::minutes(30);
 
 /// The longest pause between two tasks of a shard.
@@ -56,13 +56,14 @@ pub(crate) struct Workers {
     pub(crate) tasks: bool,
 }
 
-/// Decides about a shard; `task` is what ECS shows of its last task, if it shows it.
+/// Decides about a shard; `task` is what ECS shows of its last task, if it shows it, and `outage` is how long an
+/// outage is waited out.
 pub(crate) fn step(
     sync: &Sync,
     shard: &ShardRecord,
     state: Option<&ShardState>,
     task: Option<&ObservedTask>,
-    hands: Workers,
+    (hands, outage): (Workers, Duration),
     now: DateTime<Utc>,
 ) -> Step {
     if shard.given_up.is_some() {
@@ -92,10 +93,10 @@ pub(crate) fn step(
                 Step::Wait
             } else {
                 let reason = Some("it was silent for half an hour".to_owned());
-                again(shard, state, reason, now)
+                again(shard, state, reason, outage, now)
             }
         }
-        Some(_) => again(shard, state, reason, now),
+        Some(_) => again(shard, state, reason, outage, now),
         None if shard.starts > 0 => {
             let is_over = shard
                 .started_at
@@ -133,9 +134,10 @@ pub(crate) fn is_no_capacity(reason: &str) -> bool {
     reason.contains("SpotInterruption") || reason.contains("Capacity is unavailable")
 }
 
-/// How long the next task waits after the last one was started: the first two do not.
-fn pause(starts: u32) -> Duration {
-    match starts.checked_sub(2) {
+/// How long the next task waits after the last one was started, when so many were since one got further: the
+/// first two do not.
+fn pause(fruitless: u32) -> Duration {
+    match fruitless.checked_sub(2) {
         None => Duration::zero(),
         Some(doublings) => Duration::minutes(1 << doublings.min(4)).min(LONGEST_PAUSE),
     }
@@ -145,15 +147,18 @@ fn again(
     shard: &ShardRecord,
     state: &ShardState,
     reason: Option<String>,
+    outage: Duration,
     now: DateTime<Utc>,
 ) -> Step {
     let deaths = deaths(shard, state);
     let reason = reason.unwrap_or_else(|| "ECS has forgotten it".to_owned());
     // One that got further begins anew.
+    let is_further = state.further() > shard.got_further;
     let first = shard
         .first_started_at
         .or(shard.started_at)
-        .filter(|_| state.further() <= shard.got_further);
+        .filter(|_| !is_further);
+    let fruitless = if is_further { 0 } else { shard.fruitless };
     let is_after = |patience: Duration| first.is_some_and(|first| first + patience <= now);
     if is_no_capacity(&reason) && is_after(NO_CAPACITY) {
         return Step::GiveUp(format!(
@@ -161,14 +166,14 @@ fn again(
             NO_CAPACITY.num_hours()
         ));
     }
-    if deaths >= MAX_ATTEMPTS && !is_no_capacity(&reason) && is_after(DYING) {
+    if deaths >= MAX_ATTEMPTS && !is_no_capacity(&reason) && is_after(DYING.max(outage)) {
         return Step::GiveUp(format!(
             "{deaths} tasks died while they worked on it; the last one: {reason}"
         ));
     }
     let is_early = shard
         .started_at
-        .is_some_and(|started_at| started_at + pause(shard.starts) > now);
+        .is_some_and(|started_at| started_at + pause(fruitless) > now);
     if is_early {
         Step::Wait
     } else {

@@ -14,11 +14,12 @@ use serde::Serialize;
 use crate::estimate;
 use crate::inventory::{Inventory, InventoryFile};
 use crate::layout;
+use crate::names;
 use crate::ports::{ListedObject, SyncCloud};
 use crate::settings::MirrorLocation;
 use crate::sync::Engine;
 use crate::sync::advance::states;
-use crate::sync::gather::{HEADS_SIDE_BY_SIDE, Missing, media_type, stored_inventory};
+use crate::sync::gather::{HEADS_SIDE_BY_SIDE, Missing, held_file, media_type, stored_inventory};
 use crate::sync::held::Held;
 use crate::sync::manifests::is_lasting;
 use crate::sync::object::{read_object, write_object};
@@ -163,6 +164,7 @@ impl<C: SyncCloud> Finish<'_, C> {
         if evidence.transfer.failed > 0 {
             return held.during(self.fail(evidence)).await;
         }
+        held.during(self.adopt(&mut evidence, &objects)).await?;
         // Whoever was away for long finds out here that another one has taken over.
         held.renew().await?;
         held.during(self.publish(&evidence.plan, &objects)).await?;
@@ -352,6 +354,34 @@ impl<C: SyncCloud> Finish<'_, C> {
         evidence.absent = absent;
     }
 
+    /// Adds bottles that an earlier sync has left behind, because it failed after they had come, and that no
+    /// index names any more: they go like all others.
+    async fn adopt(
+        &self,
+        evidence: &mut Evidence,
+        objects: &[ListedObject],
+    ) -> Result<(), CallError> {
+        let (cloud, bucket) = (self.cloud, &self.place.bucket);
+        let files = &evidence.inventory.files;
+        let unknown = objects
+            .iter()
+            .filter(|object| layout::is_bottle(&object.key) && !files.contains_key(&object.key));
+        let found: Vec<Option<(String, InventoryFile)>> = stream::iter(unknown)
+            .map(|object| async move {
+                let file = held_file(cloud, bucket, &object.key).await?;
+                Ok::<_, CallError>(file.map(|file| (object.key.clone(), file)))
+            })
+            .buffered(HEADS_SIDE_BY_SIDE)
+            .try_collect()
+            .await?;
+        let now = cloud.now();
+        for (key, file) in found.into_iter().flatten() {
+            evidence.plan.gone.entry(key.clone()).or_insert(now);
+            evidence.inventory.files.insert(key, file);
+        }
+        Ok(())
+    }
+
     /// Copies the index files to where clients ask for them, the index itself last. What is left of earlier
     /// generations goes before that: a client that finds none asks elsewhere, one that finds an old one is
     /// led to files that are not there.
@@ -398,12 +428,24 @@ impl<C: SyncCloud> Finish<'_, C> {
             .filter(|sha256| !held.contains(sha256))
             .map(Sha256::as_str)
             .collect();
+        let manifests_of = |files: &[(&String, &InventoryFile)]| -> BTreeSet<String> {
+            let keys = files.iter().map(|(key, _)| names::manifest_keys(key));
+            keys.flatten().collect()
+        };
+        let mut manifests = manifests_of(&going);
+        if !manifests.is_empty() {
+            let kept = manifests_of(&staying);
+            let named = &evidence.plan.manifests;
+            manifests.retain(|key| !kept.contains(key) && !named.contains(key));
+        }
         // What is gone already was deleted by a worker that died of it.
         let keys: Vec<String> = objects
             .iter()
             .map(|object| object.key.as_str())
             .filter(|key| {
-                to_delete.contains(key) || blob(key).is_some_and(|sha256| contents.contains(sha256))
+                to_delete.contains(key)
+                    || blob(key).is_some_and(|sha256| contents.contains(sha256))
+                    || is_manifest(key, &manifests)
             })
             .map(str::to_owned)
             .collect();
@@ -595,6 +637,18 @@ fn missing_manifests(plan: &StagedPlan, objects: &[ListedObject]) -> BTreeSet<St
         .iter()
         .filter(|key| !listed.contains(key.as_str()));
     absent.chain(&plan.missing_manifests).cloned().collect()
+}
+
+/// Whether a key is that of one of these manifests, or of the same in the registry's layout.
+fn is_manifest(key: &str, manifests: &BTreeSet<String>) -> bool {
+    let folders = key.strip_prefix("v2/").into_iter().flat_map(|path| {
+        let slashes = path.match_indices('/');
+        slashes.map(move |(place, _)| &path[place + 1..])
+    });
+    key.contains("/manifests/")
+        && std::iter::once(key)
+            .chain(folders)
+            .any(|key| manifests.contains(key))
 }
 
 /// The content of a blob in the registry's layout.

@@ -21,6 +21,7 @@ use crate::sizes;
 use crate::sync::manifests::is_lasting;
 use crate::sync::object::{JSON, write_object};
 use crate::sync::record::Published;
+use crate::sync::whole::{Whole, whole};
 
 /// The index, under the name that clients know.
 pub(crate) const INDEX: &str = "formula.json";
@@ -413,15 +414,8 @@ impl<M: MirrorStore, S: Source> Beyond<'_, M, S> {
     async fn ask(&self, file: &str, read: &mut ReadIndex) -> Result<Beside, CallError> {
         let settings = self.asking.settings;
         let url = beside(&settings.index_url, file);
-        let mut body = Vec::new();
-        let mut feed = |piece: &[u8]| keep(&mut body, piece, true);
-        let etag = match self.source.fetch(&url, None, None, &mut feed).await {
-            Ok(Fetched::Body { etag }) => etag,
-            Ok(Fetched::NotModified) => {
-                return Ok(Beside::Wrong(format!(
-                    "index file {file}: it was not given"
-                )));
-            }
+        let Whole { body, etag } = match whole(self.source, &url, None, MAX_BYTES).await {
+            Ok(whole) => whole,
             Err(error) if is_lasting(error.class) => return self.refused(file, &error, read).await,
             Err(error) => return Err(error),
         };
@@ -550,13 +544,8 @@ async fn ruby_digests<S: Source>(
     url: &str,
     version: &str,
 ) -> Result<Result<Vec<(String, Sha256)>, String>, CallError> {
-    let mut body = Vec::new();
-    let mut feed = |piece: &[u8]| keep(&mut body, piece, true);
-    match source
-        .fetch(url, Some(sizes::IMAGE_INDEX), None, &mut feed)
-        .await
-    {
-        Ok(_) => Ok(sizes::digests_of_image_index(&body, version)),
+    match whole(source, url, Some(sizes::IMAGE_INDEX), MAX_BYTES).await {
+        Ok(Whole { body, .. }) => Ok(sizes::digests_of_image_index(&body, version)),
         Err(error) if is_lasting(error.class) => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
@@ -672,14 +661,7 @@ pub(crate) async fn holdings<M: MirrorStore>(
                     };
                     return Ok(Some((object.key.clone(), file)));
                 }
-                let stored = store.head(bucket, &object.key).await?;
-                let file = stored.and_then(|stored| {
-                    Some(InventoryFile {
-                        sha256: stored.sha256?,
-                        size: stored.size,
-                        estimated: false,
-                    })
-                });
+                let file = held_file(store, bucket, &object.key).await?;
                 Ok::<_, CallError>(file.map(|file| (object.key.clone(), file)))
             }
         })
@@ -693,4 +675,20 @@ pub(crate) async fn holdings<M: MirrorStore>(
         listed: Some(objects.into_iter().map(|object| object.key).collect()),
         warnings,
     })
+}
+
+/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has told.
+pub(crate) async fn held_file<M: MirrorStore>(
+    store: &M,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<InventoryFile>, CallError> {
+    let stored = store.head(bucket, key).await?;
+    Ok(stored.and_then(|stored| {
+        Some(InventoryFile {
+            sha256: stored.sha256?,
+            size: stored.size,
+            estimated: false,
+        })
+    }))
 }

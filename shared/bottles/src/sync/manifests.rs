@@ -1,6 +1,7 @@
 //! Manifests of formulae: they tell the sizes of bottles, and brew asks a mirror for them first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::transfer::{Sha256, TransferFailure};
@@ -9,9 +10,14 @@ use longshore_state::{CallError, ErrorClass};
 use crate::ports::{MirrorStore, Source};
 use crate::selection::WantedBottle;
 use crate::sizes::{self, Size};
+use crate::sync::whole::{Whole, whole};
 
 /// How many are asked for side by side.
 const SIDE_BY_SIDE: usize = 16;
+
+/// When this many in a row could not be had, nothing gets through. Whoever plans waits until something does:
+/// a sync without their bottles would fail in any case.
+const OUTAGE: usize = 2 * SIDE_BY_SIDE;
 
 /// The largest manifest that is taken; Homebrew's have some tens of kilobytes.
 const MAX_BYTES: usize = 4 << 20;
@@ -93,15 +99,27 @@ pub(crate) async fn manifests<M: MirrorStore, S: Source>(
         });
         wanted.bottles.push(bottle);
     }
-    let told: Vec<(Wanted<'_>, Told)> = stream::iter(by_key.into_values())
-        .map(|wanted| async move {
-            let told = one(store, source, bucket, &wanted, keeping).await?;
-            Ok::<_, CallError>((wanted, told))
-        })
-        .buffered(SIDE_BY_SIDE)
-        .try_collect()
-        .await?;
-    for (wanted, told) in told {
+    let told = stream::iter(by_key.into_values()).map(|wanted| async move {
+        let told = one(store, source, bucket, &wanted, keeping).await?;
+        Ok::<_, CallError>((wanted, told))
+    });
+    let mut told = pin!(told.buffered(SIDE_BY_SIDE));
+    let mut failures = 0;
+    while let Some((wanted, told)) = told.try_next().await? {
+        failures = match &told.failure {
+            Some(_) => failures + 1,
+            None => 0,
+        };
+        if failures >= OUTAGE
+            && let Some(failure) = told.failure
+        {
+            return Err(CallError {
+                operation: format!("fetch {OUTAGE} manifests, one after the other"),
+                class: ErrorClass::Transient,
+                code: None,
+                message: failure.reason,
+            });
+        }
         manifests.add(&wanted, told);
     }
     Ok(manifests)
@@ -152,17 +170,7 @@ async fn one<M: MirrorStore, S: Source>(
             ..Told::default()
         });
     }
-    let mut body = Vec::new();
-    let mut feed = |piece: &[u8]| {
-        if body.len() + piece.len() > MAX_BYTES {
-            return Err(format!("it has more than {MAX_BYTES} bytes"));
-        }
-        body.extend_from_slice(piece);
-        Ok(())
-    };
-    let fetched = source
-        .fetch(wanted.url, Some(sizes::IMAGE_INDEX), None, &mut feed)
-        .await;
+    let fetched = whole(source, wanted.url, Some(sizes::IMAGE_INDEX), MAX_BYTES).await;
     let warned = |warning: String| Told {
         warning: Some(format!("manifest {}: {warning}", wanted.key)),
         ..Told::default()
@@ -171,8 +179,8 @@ async fn one<M: MirrorStore, S: Source>(
         is_missing: true,
         ..warned(warning)
     };
-    match fetched {
-        Ok(_) => {}
+    let body = match fetched {
+        Ok(Whole { body, .. }) => body,
         // An older brew gets by without it.
         Err(error) if is_lasting(error.class) => return Ok(missing(error.to_string())),
         Err(error) => {
@@ -186,7 +194,7 @@ async fn one<M: MirrorStore, S: Source>(
                 ..Told::default()
             });
         }
-    }
+    };
     let sizes = match sizes::of_image_index(&body) {
         Ok(sizes) => sizes,
         Err(problem) => return Ok(missing(problem)),

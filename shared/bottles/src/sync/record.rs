@@ -20,6 +20,7 @@ use crate::layout;
 use crate::selection::Selection;
 use crate::settings::MirrorSettings;
 use crate::sync::decide::is_no_capacity;
+use crate::sync::{RunRequest, SyncOptions};
 
 /// How long a worker has a sync for itself without renewing its lease; shorter than the minute after
 /// which Lambda tries a failed asynchronous invocation again.
@@ -57,6 +58,9 @@ pub struct Sync {
     pub source: SyncSource,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,
+    /// How it was asked for: whoever plans it again has to know.
+    #[serde(default, skip_serializing_if = "SyncOptions::is_default")]
+    pub options: SyncOptions,
     /// How far it is.
     pub state: SyncState,
     /// The worker that plans, publishes or closes it.
@@ -142,6 +146,9 @@ pub struct ShardRecord {
     /// How many of its tasks ended because AWS had no capacity for them, without having got further.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub excused: u32,
+    /// How many of its tasks were begun since one has got further.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fruitless: u32,
     /// How many of its workers had got further when the last task was begun.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub got_further: u32,
@@ -163,6 +170,7 @@ impl ShardRecord {
             started_at: None,
             first_started_at: None,
             excused: 0,
+            fruitless: 0,
             got_further: 0,
             problem: None,
             given_up: None,
@@ -258,19 +266,14 @@ pub(crate) struct StagedPlan {
 
 impl Sync {
     /// A sync that `worker` has just begun.
-    pub fn begin(
-        stack: &str,
-        bucket: &str,
-        source: &SyncSource,
-        requested_at: DateTime<Utc>,
-        worker: &Worker,
-    ) -> Self {
+    pub fn begin(stack: &str, bucket: &str, request: &RunRequest, worker: &Worker) -> Self {
         Self {
             id: worker.id.clone(),
             stack: stack.to_owned(),
             bucket: bucket.to_owned(),
-            source: source.clone(),
-            requested_at,
+            source: request.source.clone(),
+            requested_at: request.requested_at,
+            options: request.options.clone(),
             state: SyncState::Planning,
             worker_id: worker.id.clone(),
             lease_until: worker.now + LEASE,
@@ -329,6 +332,15 @@ impl SyncRecord {
         record
     }
 
+    /// What was asked for.
+    pub(crate) fn request(&self) -> RunRequest {
+        RunRequest {
+            source: self.sync.source.clone(),
+            requested_at: self.sync.requested_at,
+            options: self.sync.options.clone(),
+        }
+    }
+
     /// Why a sync whose worker is gone did not get to its end.
     pub(crate) fn interruption(&self) -> String {
         match &self.sync.reason {
@@ -364,6 +376,7 @@ impl SyncRecord {
             shard.starts += 1;
             let is_further = got_further > shard.got_further;
             shard.got_further = got_further;
+            shard.fruitless = if is_further { 1 } else { shard.fruitless + 1 };
             // One that got further counts as none that died already.
             let is_excused = !is_further && dead.as_deref().is_some_and(is_no_capacity);
             shard.excused += u32::from(is_excused);

@@ -111,10 +111,10 @@ pub async fn run<C: SyncCloud, S: Source, T: Transferrer>(
     engine.cloud.add_mirror(stack).await?;
     let key = SyncKey(&place.bucket);
     decide_again(&key, async || {
-        let mut held = match engine.begin(&place, request).await? {
+        let mut held = match engine.begin(&settings, &place, request).await? {
             Begun::Plan(held) => held,
             Begun::GoOn(mut held) => {
-                let outcome = engine.proceed(&mut held, &place).await?;
+                let outcome = engine.proceed(&mut held, &settings, &place).await?;
                 if outcome.is_none() && held.record.sync.state.is_open() {
                     return Err(has_lease(stack).into());
                 }
@@ -129,7 +129,7 @@ pub async fn run<C: SyncCloud, S: Source, T: Transferrer>(
             .plan(&mut held, &settings, &place, request)
             .await
             .map_err(lost_lease)?;
-        let outcome = engine.proceed(&mut held, &place).await?;
+        let outcome = engine.proceed(&mut held, &settings, &place).await?;
         lower(&mut held).await?;
         Ok(outcome.unwrap_or_else(|| outcome_of(&held.record.sync)))
     })
@@ -170,17 +170,12 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
     /// Takes the mirror's lease.
     async fn begin(
         &self,
+        settings: &MirrorSettings,
         place: &MirrorLocation,
         request: &RunRequest,
     ) -> Result<Begun<'a, C>, CallError> {
         let worker = self.worker_now();
-        let sync = Sync::begin(
-            &place.stack,
-            &place.bucket,
-            &request.source,
-            request.requested_at,
-            &worker,
-        );
+        let sync = Sync::begin(&place.stack, &place.bucket, request, &worker);
         let Some(mut held) = load(self.cloud, &place.bucket).await? else {
             let record = SyncRecord::begin(None, sync, &worker);
             let held = create(self.cloud, &place.bucket, record).await?;
@@ -202,7 +197,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
             }
             if !is_planning {
                 // What is dead goes on; what is over makes room.
-                self.proceed(&mut held, place).await?;
+                self.proceed(&mut held, settings, place).await?;
                 if held.record.sync.state.is_open() {
                     return Ok(Begun::Refused(running));
                 }
@@ -225,13 +220,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         request: &RunRequest,
         reason: &str,
     ) -> Result<(), CallError> {
-        let sync = Sync::begin(
-            &place.stack,
-            &place.bucket,
-            &request.source,
-            request.requested_at,
-            self.worker,
-        );
+        let sync = Sync::begin(&place.stack, &place.bucket, request, self.worker);
         let refused = LongshoreEvent::SyncRefused(SyncRefused {
             sync: sync.summary(),
             reason: reason.to_owned(),
@@ -239,8 +228,8 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         self.cloud.publish(&[refused]).await
     }
 
-    /// Plans the sync that this worker has begun. Afterwards it is being transferred, or over.
-    async fn plan(
+    /// Plans the sync that this worker has for itself. Afterwards it is being transferred, or over.
+    pub(crate) async fn plan(
         &self,
         held: &mut Held<'_, C>,
         settings: &MirrorSettings,

@@ -5,7 +5,7 @@ use longshore_bottles::layout;
 use longshore_bottles::settings::DeletionSettings;
 use longshore_bottles::sync::RunOutcome;
 use longshore_events::longshore::LongshoreEvent;
-use longshore_testkit::{FakeFormula, FakeMirror};
+use longshore_testkit::{FakeFormula, FakeMirror, bottle_sha256};
 
 use crate::scene::{assert_is, bottles, formulae, mirrored, planned, synced};
 
@@ -114,4 +114,27 @@ async fn the_second_copy_in_the_registry_layout_goes_with_its_file() {
     synced(&mirror, "second").await.unwrap();
     assert_eq!((bottles(&mirror).len(), blobs(&mirror)), (6, 6));
     assert_is(&mirror, &changed(6, 2));
+    // And so do the manifests, in either place.
+    let keys = mirror.keys().into_iter();
+    let manifests = keys.filter(|key| key.contains("/manifests/"));
+    assert_eq!(manifests.count(), 12);
+}
+
+#[tokio::test]
+async fn a_bottle_that_a_failed_sync_left_behind_goes_like_any_other() {
+    let mirror = deleting(7, 6).await;
+    // It had come, and its second copy had not: the next index no longer names it.
+    mirror.put_bottle("left-1.0.all.bottle.tar.gz", Some(bottle_sha256(9)), 1_000);
+    mirror.put_bottle("foreign-1.0.all.bottle.tar.gz", None, 1_000);
+    let next = changed(6, 1);
+    mirror.publish_index(&next);
+    synced(&mirror, "second").await.unwrap();
+    assert_eq!(bottles(&mirror).len(), 9);
+    mirror.pass(Duration::days(7));
+    synced(&mirror, "third").await.unwrap();
+    let bottles = bottles(&mirror);
+    assert_eq!(bottles.len(), 7, "{bottles:?}");
+    // Nobody knows what this is.
+    assert!(bottles.contains("foreign-1.0.all.bottle.tar.gz"));
+    assert_is(&mirror, &next);
 }

@@ -10,8 +10,9 @@ use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, INDEX_URL, MIRROR_STACK, bottle_sha256};
 
 use crate::scene::{
-    INDEX, assert_is, bottles, engine, formulae, index_of, last_reason, minutes, mirrored, record,
-    runner, state, synced, synced_with, woken, worker,
+    INDEX, alive, assert_is, bottles, engine, formulae, index_of, last_reason, minutes, mirrored,
+    record, runner, state, synced, synced_in_tasks, synced_with, task_works, with_tasks, woken,
+    worker,
 };
 
 #[tokio::test]
@@ -178,10 +179,50 @@ async fn a_planning_that_nobody_takes_up_is_told_of_as_failed() {
     mirror.pass(minutes(2));
     assert_eq!(woken(&mirror, "early").await.unwrap().outcome, None);
     assert_eq!(state(&mirror), SyncState::Planning);
-    mirror.pass(minutes(10));
+    mirror.pass(minutes(30));
     woken(&mirror, "late").await.unwrap();
     assert_eq!(mirror.told(), ["Sync Failed"]);
     assert!(last_reason(&mirror).contains("GET https://formulae.brew.sh/api/formula.json"));
+}
+
+#[tokio::test]
+async fn an_outage_at_the_time_of_the_schedule_is_waited_out_and_what_was_asked_for_is_kept() {
+    let formulae = formulae(3, 1);
+    let mirror = with_tasks(&formulae);
+    mirror.fail_page(INDEX_URL, Some(ErrorClass::Transient));
+    synced_in_tasks(&mirror, "first").await.unwrap_err();
+    for minute in 0..20 {
+        mirror.pass(minutes(1));
+        // Every fifth minute it is asked again.
+        let _ = woken(&mirror, &format!("wake-{minute}")).await;
+        assert_eq!(state(&mirror), SyncState::Planning);
+    }
+    mirror.fail_page(INDEX_URL, None);
+    mirror.pass(minutes(5));
+    woken(&mirror, "later").await.unwrap();
+    assert_eq!(mirror.told(), ["Sync Planned"]);
+    let tasks = alive(&mirror);
+    assert_eq!(tasks.len(), 2);
+    for task in tasks {
+        task_works(&mirror, &task, None).await;
+    }
+    woken(&mirror, "last").await.unwrap();
+    assert_is(&mirror, &formulae);
+}
+
+#[tokio::test]
+async fn an_outage_is_waited_out_for_as_long_as_the_stack_file_says() {
+    for (patience, expected) in [(0, SyncState::Failed), (60, SyncState::Completed)] {
+        let mirror = FakeMirror::new();
+        mirror.change_settings(|settings| settings.outage_patience_minutes = Some(patience));
+        mirror.publish_index(&formulae(3, 1));
+        mirror.fail_page(INDEX_URL, Some(ErrorClass::Transient));
+        synced(&mirror, "first").await.unwrap_err();
+        mirror.fail_page(INDEX_URL, None);
+        mirror.pass(minutes(40));
+        woken(&mirror, "later").await.unwrap();
+        assert_eq!(state(&mirror), expected);
+    }
 }
 
 #[tokio::test]
@@ -296,6 +337,25 @@ async fn a_manifest_that_cannot_be_had_now_fails_the_sync_and_is_seen_to_by_the_
     synced(&mirror, "second").await.unwrap();
     assert_is(&mirror, &formulae);
     assert!(mirror.downloads().is_empty(), "{:?}", mirror.downloads());
+}
+
+#[tokio::test]
+async fn while_no_manifest_can_be_had_nothing_is_planned() {
+    let mirror = FakeMirror::new();
+    let formulae = formulae(40, 1);
+    mirror.publish_index(&formulae);
+    for formula in &formulae {
+        mirror.fail_manifest(formula, Some(ErrorClass::Transient));
+    }
+    let error = synced(&mirror, "first").await.unwrap_err().to_string();
+    assert!(error.contains("manifests, one after the other"), "{error}");
+    assert_eq!(state(&mirror), SyncState::Planning);
+    for formula in &formulae {
+        mirror.fail_manifest(formula, None);
+    }
+    mirror.pass(minutes(6));
+    woken(&mirror, "later").await.unwrap();
+    assert_is(&mirror, &formulae);
 }
 
 #[tokio::test]

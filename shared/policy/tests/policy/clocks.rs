@@ -54,7 +54,7 @@ impl Expression {
             let reading = zone.to_datetime(now);
             let mut begins = self.hours.len() == 24 && self.names(reading);
             while furthest < reading {
-                furthest = furthest + 1.minute();
+                furthest += 1.minute();
                 begins |= self.names(furthest);
             }
             if begins {

@@ -13,6 +13,9 @@ use crate::spec::{BottleSync, Bucket, FileSystem, Service, Stack, ThroughputMode
 /// S3's limits for names.
 const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
 
+/// Minutes: as long as a task that AWS has no capacity for is asked for.
+const LONGEST_OUTAGE: u32 = 6 * 60;
+
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for (name, bucket) in &stack.buckets {
@@ -119,6 +122,15 @@ fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     check_source(&path, mirror, findings);
     check_names(&path, mirror, findings);
     check_deletion(&path, mirror, findings);
+    if let Some(minutes) = mirror.outage_patience_minutes {
+        findings.range(
+            path.key("outage_patience_minutes"),
+            minutes,
+            0,
+            LONGEST_OUTAGE,
+            "no outage is waited out for so long",
+        );
+    }
     let file_system = service.and_then(|(_, service)| file_system(stack, service));
     check_throughput(&path, mirror, file_system, findings);
 }
@@ -223,6 +235,12 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
                 path.key("formulae").index(index),
                 formula,
                 "this is not a name of a formula, expected letters, digits and @+-_. with * and ? for any",
+            );
+        } else if formula.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            findings.warning(
+                path.key("formulae").index(index),
+                formula,
+                "this matches nothing, because Homebrew writes the names of formulae in lower case",
             );
         }
     }

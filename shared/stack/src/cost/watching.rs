@@ -81,6 +81,7 @@ fn container_insights(stack: &Stack, bill: &mut Bill<'_>) {
     let resource = "cluster";
     let item = "Container Insights metrics";
     match stack.cluster.container_insights {
+        _ if !stack.has_cluster() => {}
         ContainerInsights::Disabled => {}
         ContainerInsights::Enhanced => bill.charge_unknown(
             resource,

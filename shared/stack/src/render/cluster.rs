@@ -47,6 +47,9 @@ struct DefaultShare {
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
+    if !named_stack.stack.has_cluster() {
+        return;
+    }
     let cluster = Cluster {
         cluster_name: named_stack.cluster_name.clone(),
         cluster_settings: [Setting {

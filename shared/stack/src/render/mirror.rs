@@ -40,6 +40,9 @@ struct Settings<'a> {
     deletion: Option<Deletion>,
     private_hosts: &'a [String],
     max_tasks: u32,
+    /// Where nothing is said, `sync` knows how long an outage is waited out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outage_patience_minutes: Option<u32>,
     raised_throughput_in_mibps: Option<u32>,
 }
 
@@ -104,6 +107,7 @@ impl<'a> Metadata<'a> {
             deletion: mirror.deletion.as_ref().map(deletion),
             private_hosts: &mirror.private_hosts,
             max_tasks,
+            outage_patience_minutes: mirror.outage_patience_minutes,
             raised_throughput_in_mibps: mirror.raised_throughput_in_mibps,
         };
         let tasks = named_service.map(|NamedService { name, spec }| Tasks {
@@ -314,6 +318,10 @@ pub(super) fn environment(
                 "PRIVATE_SOURCE_HOSTS",
                 Value::text(mirror.private_hosts.join(",")),
             );
+        }
+        if let Some(minutes) = mirror.outage_patience_minutes {
+            let seconds = u64::from(minutes) * 60;
+            values.insert("OUTAGE_PATIENCE_SECONDS", Value::text(seconds.to_string()));
         }
     }
     values

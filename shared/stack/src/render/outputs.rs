@@ -69,8 +69,10 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
 fn of_stack(named_stack: &NamedStack, template: &mut Template) {
     let mut add = |name: &str, value| template.add_output(name.to_owned(), value);
     let id = |one: Singleton| one.as_str().to_owned();
-    add("ClusterName", Value::Ref(id(Singleton::Cluster)));
-    add("ClusterArn", Value::GetAtt(id(Singleton::Cluster), "Arn"));
+    if named_stack.stack.has_cluster() {
+        add("ClusterName", Value::Ref(id(Singleton::Cluster)));
+        add("ClusterArn", Value::GetAtt(id(Singleton::Cluster), "Arn"));
+    }
     if named_stack.stack.load_balancer.is_some() {
         let of = |attribute| Value::GetAtt(id(Singleton::LoadBalancer), attribute);
         add("LoadBalancerArn", Value::Ref(id(Singleton::LoadBalancer)));

@@ -26,8 +26,8 @@ pub struct Bucket {
 ///
 /// Small differences the function brings itself. Large ones are brought by tasks of `service`, which
 /// needs no right of its own for that: the stack gives its task role what it needs of the bucket and of
-/// Longshore's event bus, and its container the variables `S3_BUCKET_NAME`, `EVENT_BUS_NAME` and
-/// `PRIVATE_SOURCE_HOSTS`.
+/// Longshore's event bus, and its container the variables `S3_BUCKET_NAME`, `EVENT_BUS_NAME`,
+/// `PRIVATE_SOURCE_HOSTS` and `OUTAGE_PATIENCE_SECONDS`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BottleSync {
@@ -75,6 +75,9 @@ pub struct BottleSync {
     /// speak plain HTTP: for a mirror of a mirror.
     #[serde(default)]
     pub private_hosts: Vec<String>,
+    /// For how many minutes an outage of the source or of S3 is waited out: while nothing gets through, no
+    /// file is given up. At most 360. Default: 30.
+    pub outage_patience_minutes: Option<u32>,
     /// MiB a second that the service's file system, whose throughput is provisioned, has while tasks
     /// run. AWS lowers it again after a day at the earliest.
     pub raised_throughput_in_mibps: Option<u32>,

@@ -778,6 +778,33 @@ fn a_mirror_without_a_service_has_nothing_that_tasks_are_started_with() {
 }
 
 #[test]
+fn a_mirror_that_the_function_fills_alone_has_no_cluster_unless_one_is_described() {
+    let mut document = json!({
+        "name": "mirror",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"]},
+        "buckets": {"bottles": {}},
+        "bottle_sync": {"bucket": "bottles", "schedule_expression": "rate(1 day)"},
+        "dashboard": true,
+        "services": {},
+    });
+    let clusters = |document: &Value| {
+        let template = template(document);
+        let outputs = template.0["Outputs"].as_object().unwrap();
+        let named = outputs.keys().filter(|name| name.starts_with("Cluster"));
+        (template.ids("AWS::ECS::Cluster").len(), named.count())
+    };
+    assert_eq!(clusters(&document), (0, 0));
+    let text = template(&document).0.to_string();
+    assert!(!text.contains("AWS::ECS"), "{text}");
+
+    document["cluster"] = json!({"container_insights": "disabled"});
+    assert_eq!(clusters(&document), (1, 2));
+    document["cluster"] = json!({});
+    document["events"] = json!({});
+    assert_eq!(clusters(&document), (1, 2));
+}
+
+#[test]
 fn tasks_of_a_mirror_are_told_of_it_unless_the_stack_file_says_otherwise() {
     let template = template(&document());
     for (variable, value) in [
@@ -787,6 +814,7 @@ fn tasks_of_a_mirror_are_told_of_it_unless_the_stack_file_says_otherwise() {
             "PRIVATE_SOURCE_HOSTS",
             json!("mirror.example:8443,mirror.example:8080"),
         ),
+        ("OUTAGE_PATIENCE_SECONDS", json!("2700")),
         ("EFS_MOUNT_PATH", json!("/var/bottles")),
     ] {
         assert_eq!(template.variable("Mirror", variable), &value);

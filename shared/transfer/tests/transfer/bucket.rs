@@ -10,6 +10,7 @@ use longshore_transfer::Destination;
 use longshore_transfer::body::Body;
 use longshore_transfer::destination::{PutError, Target};
 use sha2::Digest;
+use tokio::time::Instant;
 
 /// What a call does instead of what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +25,18 @@ pub enum Fault {
     Refused,
     /// It takes nothing and does not answer.
     Stalls,
+    /// It answers 200, with an error inside.
+    ErrorInside,
 }
 
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, (Vec<u8>, Target)>,
+    /// Counts what was written.
+    version: u64,
+    /// Of each object its version, and when there was first one with its content.
+    versions: HashMap<String, u64>,
+    first_written: HashMap<Sha256, Instant>,
     uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
     faults: HashMap<&'static str, Vec<Fault>>,
     calls: Vec<String>,
@@ -51,6 +59,18 @@ impl Bucket {
     pub fn target(&self, key: &str) -> Option<Target> {
         let state = self.state.lock().unwrap();
         state.objects.get(key).map(|(_, target)| target.clone())
+    }
+
+    /// What it knows of an object: it has verified the digest.
+    pub fn stored(&self, key: &str) -> Option<StoredObject> {
+        let state = self.state.lock().unwrap();
+        state
+            .objects
+            .get(key)
+            .map(|(content, target)| StoredObject {
+                size: content.len() as u64,
+                sha256: Some(target.sha256.clone()),
+            })
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -99,17 +119,20 @@ impl Bucket {
         if let Some((percent, random)) = &mut state.wrong
             && random.u32(0..100) < *percent
         {
-            return Some(match random.u32(0..3) {
+            return Some(match random.u32(0..5) {
                 0 => Fault::Throttled,
                 1 => Fault::Denied,
-                _ => Fault::Refused,
+                2 => Fault::ErrorInside,
+                3 => Fault::BreaksOff(random.u64(0..2_000)),
+                _ => Fault::Stalls,
             });
         }
         let faults = state.faults.get_mut(call)?;
         (!faults.is_empty()).then(|| faults.remove(0))
     }
 
-    fn checked(&self, call: &'static str, key: &str) -> Result<(), CallError> {
+    /// Counts a call, and fails where it is told to.
+    pub fn checked(&self, call: &'static str, key: &str) -> Result<(), CallError> {
         self.call(call, key)
             .map_or(Ok(()), |fault| Err(error(call, fault)))
     }
@@ -118,11 +141,38 @@ impl Bucket {
         self.state.lock().unwrap().objects.get(key).cloned()
     }
 
-    fn keep(&self, target: &Target, content: Vec<u8>) {
+    pub fn keep(&self, target: &Target, content: Vec<u8>) -> u64 {
         let mut state = self.state.lock().unwrap();
+        state.version += 1;
+        let version = state.version;
+        state.versions.insert(target.key.clone(), version);
+        let first = state.first_written.entry(target.sha256.clone());
+        first.or_insert_with(Instant::now);
         state
             .objects
             .insert(target.key.clone(), (content, target.clone()));
+        version
+    }
+
+    /// The version of an object that is there.
+    pub fn version(&self, key: &str) -> Option<u64> {
+        let state = self.state.lock().unwrap();
+        let is_there = state.objects.contains_key(key);
+        is_there.then(|| state.versions[key])
+    }
+
+    /// Since when the bucket has had a content, under whatever key.
+    pub fn first_written(&self, sha256: &Sha256) -> Option<Instant> {
+        self.state
+            .lock()
+            .unwrap()
+            .first_written
+            .get(sha256)
+            .copied()
+    }
+
+    pub fn remove(&self, key: &str) {
+        self.state.lock().unwrap().objects.remove(key);
     }
 }
 
@@ -131,6 +181,7 @@ fn error(call: &str, fault: Fault) -> CallError {
         Fault::Throttled | Fault::BreaksOff(_) | Fault::Stalls => {
             (ErrorClass::Transient, "SlowDown")
         }
+        Fault::ErrorInside => (ErrorClass::Transient, "InternalError"),
         Fault::Denied => (ErrorClass::Denied, "AccessDenied"),
         Fault::Refused => (ErrorClass::Refused, "InvalidRequest"),
     };
@@ -182,15 +233,15 @@ impl Destination for Bucket {
 
     async fn head(&self, _bucket: &str, key: &str) -> Result<Option<StoredObject>, CallError> {
         self.checked("head", key)?;
-        Ok(self.take(key).map(|(content, _)| StoredObject {
-            size: content.len() as u64,
-            sha256: Some(sha256(&content)),
-        }))
+        Ok(self.stored(key))
     }
 
     async fn put(&self, target: &Target, body: Body) -> Result<(), PutError> {
         let fault = self.call("put", &target.key);
-        if let Some(fault @ (Fault::Throttled | Fault::Denied | Fault::Refused)) = fault {
+        if let Some(
+            fault @ (Fault::Throttled | Fault::Denied | Fault::Refused | Fault::ErrorInside),
+        ) = fault
+        {
             return Err(error("put", fault).into());
         }
         if fault == Some(Fault::Stalls) {

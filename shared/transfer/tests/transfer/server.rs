@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::bucket::sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 /// How a request is answered.
 #[derive(Debug, Clone)]
@@ -31,16 +33,21 @@ pub enum Answer {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
+    pub at: Instant,
+    pub path: String,
     pub headers: HashMap<String, String>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    contents: HashMap<String, Vec<u8>>,
+    /// By path, with the entity tag.
+    contents: HashMap<String, (Arc<[u8]>, String)>,
     answers: HashMap<String, Vec<Answer>>,
     requests: Vec<Request>,
-    /// Bytes of bodies that were written.
-    sent: usize,
+    /// Bytes of bodies that were written, by path.
+    sent: HashMap<String, usize>,
+    activity: u64,
+    latency: Duration,
     /// Bytes a millisecond.
     pace: Option<usize>,
     /// Whether every request is answered with 503.
@@ -89,7 +96,10 @@ impl Server {
     /// Publishes a file; gives its URL.
     pub fn publish(&self, path: &str, content: &[u8]) -> String {
         let mut state = self.state.lock().unwrap();
-        state.contents.insert(path.to_owned(), content.to_owned());
+        let etag = format!("\"{}\"", sha256(content));
+        state
+            .contents
+            .insert(path.to_owned(), (content.into(), etag));
         self.url(path)
     }
 
@@ -97,6 +107,16 @@ impl Server {
     pub fn answer(&self, path: &str, answers: &[Answer]) {
         let mut state = self.state.lock().unwrap();
         state.answers.insert(path.to_owned(), answers.to_vec());
+    }
+
+    /// Takes this long before it answers.
+    pub fn take_time(&self, latency: Duration) {
+        self.state.lock().unwrap().latency = latency;
+    }
+
+    /// How often it has got on: as long as this goes up, the network is not quiet.
+    pub fn activity(&self) -> u64 {
+        self.state.lock().unwrap().activity
     }
 
     /// Sends no faster.
@@ -124,7 +144,13 @@ impl Server {
     }
 
     pub fn sent(&self) -> usize {
-        self.state.lock().unwrap().sent
+        self.state.lock().unwrap().sent.values().sum()
+    }
+
+    /// Of one file.
+    pub fn sent_of(&self, path: &str) -> usize {
+        let state = self.state.lock().unwrap();
+        state.sent.get(path).copied().unwrap_or_default()
     }
 }
 
@@ -133,12 +159,13 @@ fn wrong_answer((percent, random): &mut (u32, fastrand::Rng)) -> Option<Answer> 
         return None;
     }
     let status = |status| Answer::Status(status, Vec::new());
-    Some(match random.u32(0..6) {
+    Some(match random.u32(0..7) {
         0 => status(403),
         1 => status(404),
         2 => status(429),
         3 => status(500),
-        4 => Answer::Cut(random.usize(0..4_000)),
+        4 => Answer::Other(b"<html><title>Something went wrong</title></html>".to_vec()),
+        5 => Answer::Cut(random.usize(0..4_000)),
         _ => Answer::Stall(random.usize(0..4_000)),
     })
 }
@@ -155,8 +182,9 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let (answer, content, pace) = {
+    let (answer, content, pace, latency) = {
         let mut state = state.lock().unwrap();
+        state.activity += 1;
         let is_out = state.is_out;
         let wrong = state.wrong.as_mut().and_then(wrong_answer);
         let answer = match state.answers.get_mut(&path) {
@@ -166,10 +194,17 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
             _ => Answer::Content,
         };
         state.requests.push(Request {
+            at: Instant::now(),
+            path: path.clone(),
             headers: headers.clone(),
         });
-        (answer, state.contents.get(&path).cloned(), state.pace)
+        let content = state.contents.get(&path).cloned();
+        (answer, content, state.pace, state.latency)
     };
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+        state.lock().unwrap().activity += 1;
+    }
     if let Answer::Status(status, headers) = answer {
         let mut head =
             format!("HTTP/1.1 {status} Status\r\nContent-Length: 0\r\nConnection: close\r\n");
@@ -179,12 +214,11 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         head.push_str("\r\n");
         return stream.write_all(head.as_bytes()).await;
     }
-    let Some(content) = content else {
+    let Some((content, etag)) = content else {
         return stream
             .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .await;
     };
-    let etag = format!("\"{}\"", content.len());
     if headers.get("if-none-match") == Some(&etag) {
         return stream
             .write_all(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n")
@@ -200,7 +234,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
     let total = content.len();
     let start = start.filter(|_| !matches!(answer, Answer::Whole | Answer::Other(_)));
     let content = match &answer {
-        Answer::Other(content) => content.clone(),
+        Answer::Other(content) => content.as_slice().into(),
         _ => content,
     };
     let body = &content[start.unwrap_or(0)..];
@@ -230,7 +264,11 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
     }
     for piece in body[..end].chunks(64 * 1024) {
         stream.write_all(piece).await?;
-        state.lock().unwrap().sent += piece.len();
+        {
+            let mut state = state.lock().unwrap();
+            *state.sent.entry(path.clone()).or_default() += piece.len();
+            state.activity += 1;
+        }
         if let Some(pace) = pace {
             tokio::time::sleep(Duration::from_millis((piece.len() / pace) as u64)).await;
         }
