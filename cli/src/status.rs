@@ -169,7 +169,7 @@ pub fn why(failure: &TaskFailure) -> String {
         }
     });
     let task = failure.stopped_reason.iter().chain(&failure.stop_code);
-    let said: Vec<String> = containers.chain(task.cloned().take(1)).collect();
+    let said: Vec<String> = containers.chain(task.take(1).cloned()).collect();
     let at = failure.stopped_at.map(|at| format!(", at {}", second(at)));
     format!("{}{}", said.join("; "), at.unwrap_or_default())
 }

@@ -274,14 +274,25 @@ fn the_execution_role_starts_every_container_of_a_task() {
 
 #[test]
 fn the_execution_role_reads_a_log_routers_configuration_from_s3_and_nothing_beside_it() {
+    // Tasks on Fargate take a file of the image only.
     let router = |options: Value| {
-        shop(json!({
-            "log_options": {"Name": "http"},
-            "sidecars": {"router": {
-                "image": "shop/router:v1",
-                "firelens_configuration": {"type": "fluentbit", "options": options},
+        let stack: Stack = serde_json::from_value(json!({
+            "name": "shop",
+            "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+            "capacity": {"main": {"instance_type": "t3.small"}},
+            "services": {"api": {
+                "image": "shop/api:v1",
+                "capacity_provider_strategy": [{"capacity_provider": "main"}],
+                "log_options": {"Name": "http"},
+                "sidecars": {"router": {
+                    "image": "shop/router:v1",
+                    "firelens_configuration": {"type": "fluentbit", "options": options},
+                }},
             }},
         }))
+        .unwrap();
+        let rendered = render(&stack, &context());
+        Template(serde_json::from_str(&rendered.body).unwrap())
     };
     let file = "arn:aws:s3:::shop-logging/fluent-bit/api.conf";
     let template = router(json!({"config-file-type": "s3", "config-file-value": file}));
