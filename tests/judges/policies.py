@@ -91,5 +91,6 @@ def _dependent(statements, granted):
 def _outside(statement, boundary):
     for action in statement.actions:
         for resource in statement.resources:
-            if not any(authorization.covers(limit, action, [resource]) for limit in boundary):
+            allowing = (limit for limit in boundary if limit.effect == "Allow")
+            if not any(authorization.covers(limit, action, [resource]) for limit in allowing):
                 yield f"{action} on {resource}", "is outside the permissions boundary"

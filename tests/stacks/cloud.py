@@ -56,6 +56,7 @@ class Cloud:
         self._cloud = environment["cloud"]
         applied = environment["applied"]
         self.bucket = applied["state_bucket_name"]
+        self.bus = applied["event_bus_name"]
         self.functions = applied["function_names"]
         self.roles = applied["role_arns"]
         self.dead_letter_queues = applied["dead_letter_queue_urls"]
@@ -131,20 +132,28 @@ class Cloud:
         finally:
             functions.delete_function(FunctionName=name)
 
-    def provision(self, action, stack, **fields):
-        """What `provision` answers to a manual payload; its error is raised as Refused."""
-        payload = {"action": action, "stack": stack, **fields}
+    def ask(self, function, **payload):
+        """What a function answers to a manual payload; its error is raised as Refused."""
         answer = self.client("lambda").invoke(
-            FunctionName=self.functions["provision"], Payload=json.dumps(payload)
+            FunctionName=self.functions[function], Payload=json.dumps(payload)
         )
         body = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
             raise Refused(body.get("errorType"), body.get("errorMessage") or json.dumps(body))
         return body
 
+    def provision(self, action, stack, **fields):
+        return self.ask("provision", action=action, stack=stack, **fields)
+
     def _get(self, path):
         with urllib.request.urlopen(f"{self.control}{path}", timeout=30) as answer:
             return json.load(answer)
+
+    def tell(self, path, **value):
+        """Asks the control server for something that no AWS API does."""
+        body = json.dumps(value).encode()
+        with urllib.request.urlopen(f"{self.control}{path}", data=body, timeout=30) as answer:
+            answer.read()
 
     def containers(self):
         """The containers that run: id, image, pid, task."""

@@ -1,6 +1,7 @@
 """What a role may do, read from its policies as IAM evaluates them."""
 
 import fnmatch
+import re
 
 from cloud import CLOUD
 
@@ -14,14 +15,30 @@ def _matches(patterns, text):
 
 
 def _holds(condition, context):
-    for operator, keys in condition.items():
-        for key, wanted in keys.items():
-            given = context.get(key)
-            if given is None or not _matches(wanted, given):
-                return False
-            if operator not in ("StringEquals", "ArnEquals", "ArnLike", "StringLike", "Bool"):
-                raise AssertionError(f"condition operator {operator} is not known here")
-    return True
+    return all(
+        _matches_key(operator, wanted, context.get(key), context)
+        for operator, keys in condition.items()
+        for key, wanted in keys.items()
+    )
+
+
+def _matches_key(operator, wanted, given, context):
+    if operator == "Null":
+        return (given is None) == (wanted == "true")
+    wanted = [_VARIABLE.sub(lambda found: context.get(found[1], found[2]), text) for text in _list(wanted)]
+    if operator == "ForAllValues:StringEquals":
+        return given is None or _matches(wanted, given)
+    if operator == "ForAnyValue:StringNotEquals":
+        return given is not None and not _matches(wanted, given)
+    if operator == "StringNotEquals":
+        return given is None or not _matches(wanted, given)
+    if operator not in ("StringEquals", "ArnEquals", "ArnLike", "StringLike", "Bool"):
+        raise AssertionError(f"condition operator {operator} is not known here")
+    return given is not None and _matches(wanted, given)
+
+
+# A variable of a policy, with what stands for it where there is none: ${aws:PrincipalTag/team, 'none'}.
+_VARIABLE = re.compile(r"\$\{([^},]+), '([^']*)'\}")
 
 
 class Role:
@@ -66,6 +83,7 @@ class Role:
     def allows(self, action, resource="*", **context):
         """Whether its policies, and its boundary, allow this. Keys of `context` have `__` for `:`."""
         context = {key.replace("__", ":"): value for key, value in context.items()}
+        context |= {f"aws:PrincipalTag/{tag['Key']}": tag["Value"] for tag in self.described.get("Tags", [])}
         sets = [self.statements()]
         if self.boundary:
             sets.append(_list(self._document(self.boundary)["Statement"]))

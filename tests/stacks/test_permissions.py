@@ -5,7 +5,7 @@ import unittest
 
 import account
 from botocore.exceptions import ClientError
-from cloud import CLOUD, NotYet, until
+from cloud import CLOUD, NotYet, Refused, until
 from policies import Role
 
 TRUST = {
@@ -97,6 +97,84 @@ class FunctionTest(unittest.TestCase):
         )
 
 
+class BoundaryTest(unittest.TestCase):
+    """What a task cannot do whose role allows everything, since that role is a template's."""
+
+    NAME = "attacker-TaskRole"
+
+    @classmethod
+    def setUpClass(cls):
+        iam = CLOUD.client("iam")
+        anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        # Lambda hands its credentials out here, as ECS does to a task.
+        trust = {**TRUST["Statement"][0], "Principal": {"Service": "lambda.amazonaws.com"}}
+        cls.arn = iam.create_role(
+            RoleName=cls.NAME,
+            Path="/longshore/",
+            PermissionsBoundary=CLOUD.settings["PERMISSIONS_BOUNDARY_ARN"],
+            AssumeRolePolicyDocument=json.dumps({**TRUST, "Statement": [trust]}),
+            Tags=[{"Key": "longshore:stack", "Value": "attacker"}],
+        )["Role"]["Arn"]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [anything]})
+        iam.put_role_policy(RoleName=cls.NAME, PolicyName="task", PolicyDocument=policy)
+        cls.addClassCleanup(iam.delete_role, RoleName=cls.NAME)
+        cls.addClassCleanup(iam.delete_role_policy, RoleName=cls.NAME, PolicyName="task")
+        cls.credentials = CLOUD.credentials_of(cls.arn)
+        cls.role = Role(cls.arn)
+
+    def client(self, service):
+        return CLOUD.client_as(service, *self.credentials)
+
+    def assert_refused(self, call, **arguments):
+        with self.assertRaises(ClientError) as refused:
+            call(**arguments)
+        code = refused.exception.response["Error"]["Code"]
+        self.assertIn(code, ("AccessDenied", "AccessDeniedException", "403"))
+
+    def test_it_reads_and_writes_no_state(self):
+        key = "stacks/of-the-boundary-test.txt"
+        CLOUD.client("s3").put_object(Bucket=CLOUD.bucket, Key=key, Body=b"harmless")
+        self.addCleanup(CLOUD.client("s3").delete_object, Bucket=CLOUD.bucket, Key=key)
+        self.assert_refused(self.client("s3").get_object, Bucket=CLOUD.bucket, Key=key)
+        for written in ("stacks/other.yaml", "routes/other.json", "deployments/a/b/current.json"):
+            self.assert_refused(self.client("s3").put_object, Bucket=CLOUD.bucket, Key=written, Body=b"{}")
+        self.assert_refused(self.client("s3").list_objects_v2, Bucket=CLOUD.bucket)
+
+    def test_it_does_not_read_where_slack_is(self):
+        secrets = self.client("secretsmanager")
+        self.assert_refused(secrets.get_secret_value, SecretId="longshore/slack-webhook")
+
+    def test_it_invokes_no_function_and_reads_no_dead_letter(self):
+        for name in CLOUD.functions.values():
+            self.assert_refused(self.client("lambda").invoke, FunctionName=name, Payload="{}")
+        for url in CLOUD.dead_letter_queues.values():
+            self.assert_refused(self.client("sqs").receive_message, QueueUrl=url)
+
+    def test_it_starts_no_task_and_joins_no_cluster(self):
+        ecs = self.client("ecs")
+        self.assert_refused(ecs.run_task, cluster="other", taskDefinition="other-api")
+        self.assert_refused(ecs.register_container_instance, cluster="other")
+
+    def test_it_says_nothing_in_longshore_s_name(self):
+        bus = f"arn:aws:events:{CLOUD.region}:{CLOUD.account}:event-bus/longshore"
+        of = {"events:source": "longshore"}
+        forged = {**of, "events:detail-type": "Deployment Succeeded"}
+        self.assertFalse(self.role.allows("events:PutEvents", bus, **forged))
+        shard = {**of, "events:detail-type": "Sync Shard Completed"}
+        self.assertTrue(self.role.allows("events:PutEvents", bus, **shard))
+
+    def test_it_reads_secrets_of_its_own_stack_and_of_no_other(self):
+        secret = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:a/b/C-AbCdEf"
+        for stack, expected in (("attacker", True), ("other", False)):
+            tags = {"aws:ResourceTag/longshore:stack": stack}
+            self.assertEqual(self.role.allows("secretsmanager:GetSecretValue", secret, **tags), expected)
+        self.assertTrue(self.role.allows("secretsmanager:GetSecretValue", secret))
+
+    def test_it_passes_no_role(self):
+        to_tasks = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
+        self.assertFalse(self.role.allows("iam:PassRole", self.arn, **to_tasks))
+
+
 class ServiceRoleTest(unittest.TestCase):
     """What a template may not make, whoever sends it: CloudFormation works with its own role."""
 
@@ -176,3 +254,21 @@ class ServiceRoleTest(unittest.TestCase):
         for secret in ("longshore/slack-webhook-AbCdEf", "app_secrets-AbCdEf"):
             arn = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:{secret}"
             self.assertFalse(role.allows("secretsmanager:GetSecretValue", arn), arn)
+        secret = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:billing/api/KEY-AbCdEf"
+        of_a_stack = {"aws:ResourceTag/longshore:stack": "billing"}
+        self.assertFalse(role.allows("secretsmanager:GetSecretValue", secret))
+        self.assertTrue(role.allows("secretsmanager:GetSecretValue", secret, **of_a_stack))
+
+    def test_a_stack_file_reads_no_other_stack_s_secret_by_a_dynamic_reference(self):
+        stack = {
+            "name": "reads-secrets",
+            "network": {"vpc_id": "vpc-0a1b2c3d", "subnet_ids": ["subnet-0a1b2c3d"]},
+            "services": {
+                "api": {
+                    "image": "docker.io/library/nginx:1.29",
+                    "environment": {"KEY": "{{resolve:secretsmanager:billing/api/KEY}}"},
+                }
+            },
+        }
+        with self.assertRaisesRegex(Refused, "services.api.environment.KEY"):
+            CLOUD.provision("render", stack)

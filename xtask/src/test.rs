@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,15 @@ pub struct Arguments {
     /// Run this part only; may be given several times.
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// Of the end-to-end tests, run this program of `tests/tests` only, such as `storm`; may be given several times.
+    #[arg(long, requires = "only")]
+    program: Vec<String>,
+    /// Run the end-to-end tests this many times, on one local cloud.
+    #[arg(long, default_value_t = 1)]
+    times: u32,
+    /// Keep every processor busy meanwhile, as two other builds would.
+    #[arg(long)]
+    busy: bool,
 }
 
 /// In the order in which they are begun.
@@ -150,16 +160,47 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         .copied()
         .filter(|part| arguments.only.is_empty() || arguments.only.contains(part))
         .collect();
+    let load = arguments.busy.then(Load::begin);
     let outcomes = match parts.as_slice() {
         // Nobody else's lines can come between: shown as they are printed.
-        [part] => vec![Suite::new(workspace, terminal).outcome(*part)],
-        parts => side_by_side(workspace, &mut terminal, parts),
+        [part] => vec![Suite::new(workspace, arguments, terminal).outcome(*part)],
+        parts => side_by_side(workspace, arguments, &mut terminal, parts),
     };
+    drop(load);
     check_interruption()?;
     if is_whole && outcomes.iter().all(|outcome| outcome.count.failed == 0) {
         durations.keep(NAME, start.elapsed());
     }
     Ok(summary(&mut Terminal::standard_output(), &outcomes))
+}
+
+/// Keeps every processor busy until it is dropped.
+struct Load(Arc<AtomicBool>);
+
+impl Load {
+    fn begin() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        for _ in 0..places() {
+            let is_over = Arc::clone(&is_over);
+            std::thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(is_over)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How many parts run side by side.
+fn places() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a part tells while it runs.
@@ -176,8 +217,13 @@ struct Running {
     progress: String,
 }
 
-fn side_by_side(workspace: &Workspace, terminal: &mut Terminal, parts: &[Part]) -> Vec<Outcome> {
-    let places = std::thread::available_parallelism().map_or(1, usize::from);
+fn side_by_side(
+    workspace: &Workspace,
+    arguments: &Arguments,
+    terminal: &mut Terminal,
+    parts: &[Part],
+) -> Vec<Outcome> {
+    let places = places();
     let (sender, news) = mpsc::channel();
     let mut waiting = parts.to_vec();
     let mut running: Vec<Running> = Vec::new();
@@ -189,7 +235,8 @@ fn side_by_side(workspace: &Workspace, terminal: &mut Terminal, parts: &[Part]) 
                 && check_interruption().is_ok()
                 && let Some(part) = take_next(&mut waiting, &running)
             {
-                begin(scope, workspace, terminal, part, &sender);
+                let suite = Suite::new(workspace, arguments, collected(terminal, part, &sender));
+                begin(scope, suite, part, &sender);
                 running.push(Running {
                     part,
                     since: Instant::now(),
@@ -241,19 +288,21 @@ fn take_next(waiting: &mut Vec<Part>, running: &[Running]) -> Option<Part> {
     Some(waiting.remove(place))
 }
 
+fn collected(terminal: &Terminal, part: Part, sender: &Sender<News>) -> Terminal {
+    let lines = sender.clone();
+    // Nobody listens any more when the run is over: then there is nobody to tell.
+    terminal.collected(move |said| drop(lines.send(News::Said(part, said))))
+}
+
 fn begin<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    workspace: &'scope Workspace,
-    terminal: &Terminal,
+    mut suite: Suite<'scope>,
     part: Part,
     sender: &Sender<News>,
 ) {
-    let lines = sender.clone();
-    // Nobody listens any more when the run is over: then there is nobody to tell.
-    let terminal = terminal.collected(move |said| drop(lines.send(News::Said(part, said))));
     let sender = sender.clone();
     scope.spawn(move || {
-        let outcome = Suite::new(workspace, terminal).outcome(part);
+        let outcome = suite.outcome(part);
         drop(sender.send(News::Ended(outcome)));
     });
 }
@@ -287,15 +336,17 @@ fn what_runs(running: &[Running]) -> String {
     parts.join("; ")
 }
 
-struct Suite<'workspace> {
-    workspace: &'workspace Workspace,
+struct Suite<'run> {
+    workspace: &'run Workspace,
+    arguments: &'run Arguments,
     terminal: Terminal,
 }
 
-impl<'workspace> Suite<'workspace> {
-    fn new(workspace: &'workspace Workspace, terminal: Terminal) -> Self {
+impl<'run> Suite<'run> {
+    fn new(workspace: &'run Workspace, arguments: &'run Arguments, terminal: Terminal) -> Self {
         Self {
             workspace,
+            arguments,
             terminal,
         }
     }
@@ -417,7 +468,7 @@ impl<'workspace> Suite<'workspace> {
         let mut count = Count::default();
         let waiting = Mutex::new(configurations(self.workspace)?);
         let (sender, reports) = mpsc::channel();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = places();
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 let sender = sender.clone();
@@ -542,13 +593,21 @@ impl<'workspace> Suite<'workspace> {
             // again.
             let mut command = cargo(suite.workspace, "test");
             command.args(["--workspace", "--no-fail-fast"]);
-            for program in need_a_cloud(suite.workspace)? {
+            let programs = match suite.arguments.program.as_slice() {
+                [] => need_a_cloud(suite.workspace)?,
+                programs => programs.to_vec(),
+            };
+            for program in programs {
                 command.args(["--test", &program]);
             }
             command
                 .args(["--", "--ignored"])
                 .env(DIRECTORY_VARIABLE, directory);
-            suite.cargo_test(&mut command)
+            let mut count = Count::default();
+            for _ in 0..suite.arguments.times {
+                count.add(suite.cargo_test(&mut command)?);
+            }
+            Ok(count)
         })
     }
 

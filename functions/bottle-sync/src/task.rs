@@ -50,17 +50,17 @@ impl Task {
                 "serve no health"
             ),
         }
+        let aws = longshore_aws::load_configuration().await;
         let client = HttpClient::new(Settings {
             concurrency: configuration.concurrency.unwrap_or(CONCURRENCY),
             bandwidth_limit: configuration.bandwidth_limit,
             temporary: configuration.resume_directory,
-            private_hosts: configuration.private_hosts,
+            private_hosts: longshore_aws::allowed_hosts(&aws, &configuration.private_hosts),
             patience: Patience {
                 outage: configuration.outage_patience.unwrap_or(OUTAGE),
                 ..Patience::default()
             },
         })?;
-        let aws = longshore_aws::load_configuration().await;
         let bus = configuration.event_bus_name.unwrap_or_default();
         let summaries = match configuration.slack_webhook_secret_name {
             Some(name) if bus.is_empty() => Some(Summaries::new(Secrets::new(&aws), name)?),

@@ -11,9 +11,6 @@ use longshore_policy::route::ServiceId;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
 use longshore_rollout::ports::Cloud;
-use longshore_rollout::triggers::at_rest::{
-    Done, ReconciledStacks, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
-};
 use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::predecessor::predecessor_ended;
@@ -21,6 +18,9 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::{Reconciled, reconcile, reconcile_shard};
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::triggers::rollback::{RollbackError, rollback};
+use longshore_rollout::triggers::settled::{
+    Done, ReconciledStacks, SettledService, reconcile_settled_stacks, stack_settled,
+};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::{CallError, Worker};
@@ -45,10 +45,10 @@ pub async fn handle<C: Cloud>(
         Ok(DeployEvent::Push(push)) => handle_push(cloud, &push, &worker).await,
         Ok(DeployEvent::ReleaseFile(file)) => handle_release(cloud, &file, &worker).await,
         Ok(DeployEvent::Request(request)) => handle_request(cloud, request, &worker).await,
-        Ok(DeployEvent::StackAtRest {
+        Ok(DeployEvent::SettledStack {
             stack,
             operation_id,
-        }) => handle_stack_at_rest(cloud, &stack, &operation_id, &worker).await,
+        }) => handle_settled_stack(cloud, &stack, &operation_id, &worker).await,
         Ok(DeployEvent::DeploymentChanged { stack, service }) => {
             handle_deployment_changed(cloud, ServiceId { stack, service }, &worker).await
         }
@@ -296,27 +296,27 @@ async fn handle_payload<C: Cloud>(
         Err(error) => Err(Failure {
             kind: match error {
                 DeployError::Refused { .. } => "Refused",
-                DeployError::Call { .. } | DeployError::AtRest { .. } => "CallFailed",
+                DeployError::Call { .. } | DeployError::Settled { .. } => "CallFailed",
             },
             message: error.to_string(),
         }),
     }
 }
 
-async fn handle_stack_at_rest<C: Cloud>(
+async fn handle_settled_stack<C: Cloud>(
     cloud: &C,
     stack: &str,
     operation_id: &str,
     worker: &Worker,
 ) -> Result<Value, Failure> {
-    let at_rest = stack_at_rest(cloud, stack, worker)
+    let settled = stack_settled(cloud, stack, worker)
         .await
         .map_err(call_failed)?;
     let mut services = Vec::new();
     let mut errors = Vec::new();
-    for result in at_rest.services {
+    for result in settled.services {
         match result {
-            Ok(service) => services.push(logged_at_rest(stack, operation_id, service)),
+            Ok(service) => services.push(logged_settled(stack, operation_id, service)),
             Err(error) => errors.push(error.to_string()),
         }
     }
@@ -326,7 +326,7 @@ async fn handle_stack_at_rest<C: Cloud>(
 
 async fn handle_reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Value, Failure> {
     // First, because it closes deployments that the stacks' own have taken the place of.
-    let stacks = reconcile_stacks_at_rest(cloud, worker)
+    let stacks = reconcile_settled_stacks(cloud, worker)
         .await
         .map_err(call_failed)?;
     let reconciled = reconcile(cloud, worker).await.map_err(call_failed)?;
@@ -370,7 +370,7 @@ fn call_failed(error: CallError) -> Failure {
     }
 }
 
-fn logged_at_rest(stack: &str, operation_id: &str, answer: ServiceAtRest) -> ServiceAtRest {
+fn logged_settled(stack: &str, operation_id: &str, answer: SettledService) -> SettledService {
     let service = &answer.service;
     match &answer.done {
         Done::NotRestored { reason } => tracing::warn!(

@@ -13,8 +13,8 @@ use longshore_provisioning::outputs::outputs;
 use longshore_provisioning::plan::plan;
 use longshore_provisioning::ports::{ProvisioningCloud, StackObserver};
 use longshore_provisioning::render::render;
-use longshore_provisioning::rest::{reconcile, stack_at_rest, stack_imported};
 use longshore_provisioning::settings::Settings;
+use longshore_provisioning::settled::{reconcile, stack_imported, stack_settled};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_stack::cost::estimate;
@@ -52,8 +52,8 @@ pub async fn handle<C: ProvisioningCloud + StackObserver>(
         Ok(ProvisionEvent::Request(
             ProvisionRequest::Reconcile | ProvisionRequest::ScheduledReconcile(_),
         )) => handle_reconcile(cloud, settings, &worker).await,
-        Ok(ProvisionEvent::StackAtRest { stack, .. }) => {
-            answer(stack_at_rest(cloud, settings, &stack, &worker).await)
+        Ok(ProvisionEvent::SettledStack { stack, .. }) => {
+            answer(stack_settled(cloud, settings, &stack, &worker).await)
         }
         Ok(ProvisionEvent::StackImported(change)) => {
             answer(stack_imported(cloud, settings, &change.stack, &worker).await)

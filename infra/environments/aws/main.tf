@@ -22,6 +22,8 @@ module "longshore" {
   architecture      = var.architecture
 
   task_role_arns   = var.task_role_arns
+  stack_role_arns  = var.stack_role_arns
+  operator_arns    = var.operator_arns
   cluster_names    = var.cluster_names
   repository_names = var.repository_names
 

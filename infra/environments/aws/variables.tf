@@ -15,7 +15,19 @@ variable "account_id" {
 }
 
 variable "task_role_arns" {
-  description = "ARNs of the task roles and execution roles of all services that no stack file made. Longshore and CloudFormation may pass to ECS tasks only these and the roles that stack files make."
+  description = "ARNs of the task roles and execution roles of all adopted services, which no stack file made. deploy may pass them to ECS tasks. Stack files may not name them."
+  type        = list(string)
+  default     = []
+}
+
+variable "stack_role_arns" {
+  description = "ARNs of the roles that stack files may name in task_role_arn and execution_role_arn, besides those that stack files make. Whoever may write one stack file can run any image with each of them: the permissions boundary does not limit them."
+  type        = list(string)
+  default     = []
+}
+
+variable "operator_arns" {
+  description = "ARNs of the roles and users that may put Longshore's events on its bus besides Longshore's functions: of whoever deploys or applies with the command line. A * stands for any text, such as in arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Operators_*."
   type        = list(string)
   default     = []
 }

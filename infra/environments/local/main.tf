@@ -49,7 +49,9 @@ module "longshore" {
   package_directory = var.package_directory
   architecture      = var.architecture
 
-  task_role_arns   = var.task_role_arns
+  task_role_arns = var.task_role_arns
+  # Stack files of tests name the roles of services that no stack file made.
+  stack_role_arns  = var.task_role_arns
   cluster_names    = var.cluster_names
   repository_names = var.repository_names
 

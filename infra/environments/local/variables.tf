@@ -57,7 +57,7 @@ variable "architecture" {
 }
 
 variable "task_role_arns" {
-  description = "ARNs of the task roles and execution roles of all services that no stack file made."
+  description = "ARNs of the task roles and execution roles of all services that no stack file made. Here stack files may name them, too."
   type        = list(string)
   default     = []
 }

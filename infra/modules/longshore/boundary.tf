@@ -6,26 +6,53 @@ locals {
   # need not name each of them.
   template_role_pattern = "arn:${local.partition}:iam::${local.account_id}:role/longshore/*"
 
-  # Roles that run in ECS tasks: those that templates make, and the given ones.
-  passable_role_arns = concat(var.task_role_arns, [local.template_role_pattern])
+  # Roles that stack files may name, and those that templates make.
+  stack_role_arns = concat(var.stack_role_arns, [local.template_role_pattern])
+
+  # All roles that run in ECS tasks: those of adopted services, too.
+  passable_role_arns = concat(var.task_role_arns, local.stack_role_arns)
+
+  # What nobody but Longshore itself, and people, has any business with.
+  installation_arns = [
+    module.state_bucket.arn,
+    "${module.state_bucket.arn}/*",
+    local.slack_webhook_secret_arn,
+    "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${var.prefix}-*",
+    "${local.log_group_arn}:/aws/lambda/${var.prefix}-*",
+  ]
+
+  # What a role of a template is for, where it is not a task: a tag that a stack
+  # file cannot set. Only such roles need these rights, and what they may do is
+  # not the stack file's to say.
+  for_schedules = { StringEquals = { "aws:PrincipalTag/longshore:purpose" = "schedule" } }
+  for_instances = { StringEquals = { "aws:PrincipalTag/longshore:purpose" = "instance" } }
+  for_traffic   = { StringEquals = { "aws:PrincipalTag/longshore:purpose" = "traffic" } }
 
   permissions_boundary_policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
       [
         {
-          # Pulling images, those of a pull-through cache with their repository, and
-          # what the agent of an ECS instance does.
-          Sid    = "RunContainers"
+          # Those of a pull-through cache are pulled with their repository.
+          Sid    = "PullImages"
           Effect = "Allow"
           Action = [
-            "ec2:DescribeTags",
             "ecr:BatchCheckLayerAvailability",
             "ecr:BatchGetImage",
             "ecr:BatchImportUpstreamImage",
             "ecr:CreateRepository",
             "ecr:GetAuthorizationToken",
             "ecr:GetDownloadUrlForLayer",
+          ]
+          Resource = ["*"]
+        },
+        {
+          # What the agent of an ECS instance does. A task that could join another
+          # stack's cluster would be given its tasks, with their roles.
+          Sid    = "JoinClusters"
+          Effect = "Allow"
+          Action = [
+            "ec2:DescribeTags",
             "ecs:DeregisterContainerInstance",
             "ecs:DiscoverPollEndpoint",
             "ecs:Poll",
@@ -36,7 +63,8 @@ locals {
             "ecs:SubmitTaskStateChange",
             "ecs:UpdateContainerInstancesState",
           ]
-          Resource = ["*"]
+          Resource  = ["*"]
+          Condition = local.for_instances
         },
         {
           Sid    = "TellWhatHappens"
@@ -103,11 +131,20 @@ locals {
           }
         },
         {
-          # A schedule starts a service's task with a role of its own.
-          Sid      = "RunTasks"
-          Effect   = "Allow"
-          Action   = ["ecs:RunTask"]
-          Resource = [local.task_definition_pattern]
+          # A schedule starts a service's task with a role of its own. Tasks start
+          # no tasks: they could start another stack's, with its roles.
+          Sid       = "RunTasks"
+          Effect    = "Allow"
+          Action    = ["ecs:RunTask"]
+          Resource  = [local.task_definition_pattern]
+          Condition = local.for_schedules
+        },
+        {
+          Sid       = "PassTaskRoles"
+          Effect    = "Allow"
+          Action    = ["iam:PassRole"]
+          Resource  = local.stack_role_arns
+          Condition = { StringEquals = merge({ "iam:PassedToService" = "ecs-tasks.amazonaws.com" }, local.for_schedules.StringEquals) }
         },
         {
           Sid    = "TagWhatIsStarted"
@@ -117,7 +154,20 @@ locals {
             "${local.ecs_arn}:container-instance/*",
             "${local.ecs_arn}:task/*",
           ]
-          Condition = { StringEquals = { "ecs:CreateAction" = ["RegisterContainerInstance", "RunTask"] } }
+          Condition = {
+            StringEquals = {
+              "ecs:CreateAction"                   = ["RegisterContainerInstance", "RunTask"]
+              "aws:PrincipalTag/longshore:purpose" = ["instance", "schedule"]
+            }
+          }
+        },
+        {
+          # A schedule wakes sync for a mirror.
+          Sid       = "WakeSync"
+          Effect    = "Allow"
+          Action    = ["lambda:InvokeFunction"]
+          Resource  = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.prefix}-sync"]
+          Condition = local.for_schedules
         },
         {
           # ECS shifts the traffic of a blue/green deployment with a role of the
@@ -130,7 +180,8 @@ locals {
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTargetHealth",
           ]
-          Resource = ["*"]
+          Resource  = ["*"]
+          Condition = local.for_traffic
         },
         {
           Sid    = "ShiftTraffic"
@@ -146,27 +197,53 @@ locals {
             "${local.load_balancing_arn}:listener/app/*",
             "${local.load_balancing_arn}:targetgroup/*",
           ]
+          Condition = local.for_traffic
         },
         {
-          # A schedule wakes sync for a mirror, and the mirror's tasks tell what
-          # they have done.
-          Sid      = "WakeSync"
-          Effect   = "Allow"
-          Action   = ["lambda:InvokeFunction"]
-          Resource = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.prefix}-sync"]
-        },
-        {
+          # A mirror's tasks tell what they have done, and nothing else.
           Sid      = "TellShards"
           Effect   = "Allow"
           Action   = ["events:PutEvents"]
           Resource = [module.event_bus.arn]
+          Condition = {
+            "ForAllValues:StringEquals" = {
+              "events:source"      = "longshore"
+              "events:detail-type" = "Sync Shard Completed"
+            }
+          }
         },
         {
-          Sid       = "PassTaskRoles"
-          Effect    = "Allow"
-          Action    = ["iam:PassRole"]
-          Resource  = local.passable_role_arns
-          Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+          # Whatever the other statements and the role's own policies allow.
+          Sid      = "KeepOutOfLongshore"
+          Effect   = "Deny"
+          Action   = ["*"]
+          Resource = local.installation_arns
+        },
+        {
+          # A schedule wakes sync, and may do so by the statement above only.
+          Sid       = "KeepOutOfFunctions"
+          Effect    = "Deny"
+          Action    = ["lambda:*"]
+          Resource  = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.prefix}-*"]
+          Condition = { StringNotEquals = local.for_schedules.StringEquals }
+        },
+        {
+          Sid       = "SayNothingInLongshoresName"
+          Effect    = "Deny"
+          Action    = ["events:PutEvents"]
+          Resource  = [module.event_bus.arn]
+          Condition = { "ForAnyValue:StringNotEquals" = { "events:detail-type" = "Sync Shard Completed" } }
+        },
+        {
+          # Secrets that no stack made have no such tag.
+          Sid      = "KeepOutOfOtherStacksSecrets"
+          Effect   = "Deny"
+          Action   = ["secretsmanager:*"]
+          Resource = ["*"]
+          Condition = {
+            Null            = { "aws:ResourceTag/longshore:stack" = "false" }
+            StringNotEquals = { "aws:ResourceTag/longshore:stack" = "$${aws:PrincipalTag/longshore:stack, '-'}" }
+          }
         },
       ],
       length(var.permissions_boundary_actions) == 0 ? [] : [{

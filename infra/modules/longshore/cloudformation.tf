@@ -178,7 +178,7 @@ locals {
           "iam:ListAttachedRolePolicies",
           "iam:ListRolePolicies",
         ]
-        Resource = concat(local.passable_role_arns, [local.instance_profile_pattern])
+        Resource = concat(local.stack_role_arns, [local.instance_profile_pattern])
       },
       {
         # The images of ECS instances are named by parameters.
@@ -501,12 +501,20 @@ locals {
         Resource = [local.event_rule_pattern, local.schedule_pattern]
       },
       {
-        # Templates name secrets <stack>/<service>/<variable>; others, such as
-        # that of Slack's webhook, are out of reach.
+        # Templates name secrets <stack>/<service>/<variable>, and CloudFormation
+        # tags them with the stack as it makes them.
+        Sid       = "CreateSecrets"
+        Effect    = "Allow"
+        Action    = ["secretsmanager:CreateSecret", "secretsmanager:TagResource"]
+        Resource  = ["${local.secret_arn}:*/*/*"]
+        Condition = { Null = { "aws:RequestTag/longshore:stack" = "false" } }
+      },
+      {
+        # ... and reads and changes only those: a text of a template that refers to
+        # another secret is refused here, too.
         Sid    = "ManageSecretsOfStacks"
         Effect = "Allow"
         Action = [
-          "secretsmanager:CreateSecret",
           "secretsmanager:DeleteSecret",
           "secretsmanager:GetSecretValue",
           "secretsmanager:PutSecretValue",
@@ -514,7 +522,8 @@ locals {
           "secretsmanager:UntagResource",
           "secretsmanager:UpdateSecret",
         ]
-        Resource = ["${local.secret_arn}:*/*/*"]
+        Resource  = ["${local.secret_arn}:*/*/*"]
+        Condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
       },
       {
         # A secret with a key of the account's own: Secrets Manager encrypts it
@@ -618,7 +627,7 @@ locals {
         Sid       = "PassTaskRoles"
         Effect    = "Allow"
         Action    = ["iam:PassRole"]
-        Resource  = local.passable_role_arns
+        Resource  = local.stack_role_arns
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {

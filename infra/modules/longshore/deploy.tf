@@ -172,6 +172,7 @@ module "image_pushed" {
 
   name        = "${var.prefix}-image-pushed"
   description = "An image was pushed to ECR, or replicated into it"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecr"]
     detail-type = ["ECR Image Action", "ECR Replication Action"]
@@ -191,6 +192,7 @@ module "image_cached" {
 
   name        = "${var.prefix}-image-cached"
   description = "ECR imported an image from the upstream of a pull-through cache"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecr"]
     detail-type = ["ECR Pull Through Cache Action"]
@@ -207,6 +209,7 @@ module "release_written" {
 
   name        = "${var.prefix}-release-written"
   description = "A release file was written to the state bucket"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.s3"]
     detail-type = ["Object Created"]
@@ -226,6 +229,7 @@ module "stack_at_rest_for_deploy" {
 
   name           = "${var.prefix}-stack-at-rest-deploy"
   description    = "A stack is at rest: the pushes that waited for it"
+  account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern  = local.stack_at_rest_pattern
 
@@ -239,6 +243,7 @@ module "deploy_task_stopped" {
 
   name        = "${var.prefix}-deploy-task-stopped"
   description = "A task that deploy has started stopped"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Task State Change"]
@@ -261,6 +266,7 @@ module "rollout_continued" {
 
   name           = "${var.prefix}-rollout-continued"
   description    = "Longshore told what a rollout or a reconcile goes on with"
+  account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern = jsonencode({
     source = ["longshore"]

@@ -15,13 +15,14 @@ locals {
 
   ecs_arn = "arn:${local.partition}:ecs:${local.region}:${local.account_id}"
 
-  cluster_arns            = [for name in var.cluster_names : "${local.ecs_arn}:cluster/${name}"]
+  cluster_arns = [for name in var.cluster_names : "${local.ecs_arn}:cluster/${name}"]
   # ECS checks a service deployment and a service revision beside their service.
   service_history_arns = concat(
     local.service_arns,
     [for name in var.cluster_names : "${local.ecs_arn}:service-deployment/${name}/*"],
-    [for name in var.cluster_names : "${local.ecs_arn}:service-revision/${name}/*"],
+    local.service_revision_arns,
   )
+  service_revision_arns   = [for name in var.cluster_names : "${local.ecs_arn}:service-revision/${name}/*"]
   service_arns            = [for name in var.cluster_names : "${local.ecs_arn}:service/${name}/*"]
   task_arns               = [for name in var.cluster_names : "${local.ecs_arn}:task/${name}/*"]
   task_definition_pattern = "${local.ecs_arn}:task-definition/*"
@@ -54,6 +55,19 @@ module "event_bus" {
   source = "../event-bus"
 
   name = var.event_bus_name
+
+  # By their names: the functions need the bus before they are there.
+  publisher_arns = concat(
+    [
+      for function in ["provision", "deploy", "watch", "sync"] :
+      "arn:${local.partition}:iam::${local.account_id}:role/${var.prefix}-${function}"
+    ],
+    var.operator_arns,
+  )
+
+  # The tasks of a mirror.
+  limited_publisher_arn = local.template_role_pattern
+  limited_detail_types  = ["Sync Shard Completed"]
 }
 
 module "state_bucket" {
@@ -63,4 +77,6 @@ module "state_bucket" {
   noncurrent_version_days = var.noncurrent_version_days
   force_destroy           = var.force_destroy
   require_tls             = var.require_tls
+  # Should a role of a template ever lose its boundary.
+  refused_arns = [local.template_role_pattern]
 }

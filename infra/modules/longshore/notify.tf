@@ -55,6 +55,7 @@ module "deployment_told" {
 
   name           = "${var.prefix}-deployment-told"
   description    = "Longshore told something that people are told, too"
+  account_id     = local.account_id
   event_bus_name = module.event_bus.name
   # The end of a shard is between a task and sync, and what deploy goes on with
   # between watch and deploy, or deploy and itself.

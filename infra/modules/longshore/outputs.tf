@@ -120,3 +120,13 @@ output "permissions_boundary_policy" {
   description = "The boundary's policy document, as JSON."
   value       = aws_iam_policy.permissions_boundary.policy
 }
+
+output "event_bus_policy" {
+  description = "The bus's policy document, as JSON."
+  value       = module.event_bus.policy
+}
+
+output "state_bucket_policy" {
+  description = "The state bucket's policy document, as JSON."
+  value       = module.state_bucket.policy
+}

@@ -92,6 +92,14 @@ locals {
         Resource = local.repository_arns
       },
       {
+        # Behind which of two target groups a service's tasks are; the services
+        # themselves are read with CloudFormation's role's reads.
+        Sid      = "ReadServiceRevisions"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServiceRevisions"]
+        Resource = concat(local.service_arns, local.service_revision_arns)
+      },
+      {
         # A bucket that outlived its stack is found by its name and its tags.
         Sid      = "FindBuckets"
         Effect   = "Allow"
@@ -149,6 +157,7 @@ module "stack_written" {
 
   name        = "${var.prefix}-stack-written"
   description = "A stack file was written to the state bucket"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.s3"]
     detail-type = ["Object Created"]
@@ -170,6 +179,7 @@ module "stack_imported" {
 
   name        = "${var.prefix}-stack-imported"
   description = "CloudFormation took up what an earlier stack left"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.cloudformation"]
     detail-type = ["CloudFormation Stack Status Change"]
@@ -186,6 +196,7 @@ module "stack_at_rest_for_provision" {
 
   name           = "${var.prefix}-stack-at-rest-provision"
   description    = "A stack is at rest: its routes and the file that waited for it"
+  account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern  = local.stack_at_rest_pattern
 

@@ -68,7 +68,7 @@ locals {
         Sid       = "PassTaskRoles"
         Effect    = "Allow"
         Action    = ["iam:PassRole"]
-        Resource  = local.passable_role_arns
+        Resource  = local.stack_role_arns
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
@@ -130,6 +130,7 @@ module "shard_completed" {
 
   name           = "${var.prefix}-shard-completed"
   description    = "A task has done its part of a sync"
+  account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern = jsonencode({
     source      = ["longshore"]
@@ -146,6 +147,7 @@ module "sync_task_stopped" {
 
   name        = "${var.prefix}-sync-task-stopped"
   description = "A task that sync has started stopped"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Task State Change"]

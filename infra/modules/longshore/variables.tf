@@ -26,7 +26,7 @@ variable "architecture" {
 }
 
 variable "task_role_arns" {
-  description = "ARNs of the task roles and execution roles of all services that no stack file made. Longshore and CloudFormation may pass to ECS tasks only these and the roles that stack files make."
+  description = "ARNs of the task roles and execution roles of all adopted services, which no stack file made. deploy may pass them to ECS tasks. Stack files may not name them."
   type        = list(string)
   default     = []
 
@@ -35,6 +35,32 @@ variable "task_role_arns" {
       for arn in var.task_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))
     ])
     error_message = "task_role_arns holds what is not the ARN of a role: give each role by its whole ARN, arn:aws:iam::<account>:role/<name>, without wildcards."
+  }
+}
+
+variable "stack_role_arns" {
+  description = "ARNs of the roles that stack files may name in task_role_arn and execution_role_arn, besides those that stack files make. Whoever may write one stack file can run any image with each of them: the permissions boundary does not limit them."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for arn in var.stack_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))
+    ])
+    error_message = "stack_role_arns holds what is not the ARN of a role: give each role by its whole ARN, arn:aws:iam::<account>:role/<name>, without wildcards."
+  }
+}
+
+variable "operator_arns" {
+  description = "ARNs of the roles and users that may put Longshore's events on its bus besides Longshore's functions: of whoever deploys or applies with the command line. A * stands for any text, such as in arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Operators_*."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for arn in var.operator_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/*-]+$", arn)) && !can(regex("^arn:[^:]+:iam::[0-9]+:(role|user)/[*]", arn))
+    ])
+    error_message = "operator_arns holds what is not the ARN of a role or a user: give arn:aws:iam::<account>:role/<path and name>, in which * may stand for a part of the path or the name, but not at its beginning."
   }
 }
 
@@ -110,9 +136,9 @@ variable "permissions_boundary_actions" {
   validation {
     condition = alltrue([
       for action in var.permissions_boundary_actions :
-      can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action)) && !can(regex("^(iam|organizations|account):", action))
+      can(regex("^[a-z0-9-]+:[A-Za-z*]+$", action)) && !can(regex("^(iam|organizations|account|sts):", action))
     ])
-    error_message = "permissions_boundary_actions holds what is not allowed: give each action as <service>:<action>, and none of iam, organizations or account. A role that may give rights has no limits."
+    error_message = "permissions_boundary_actions holds what is not allowed: give each action as <service>:<action>, and none of iam, sts, organizations or account. A role that may give rights, or take another role, has no limits."
   }
 }
 

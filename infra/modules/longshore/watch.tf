@@ -113,6 +113,7 @@ module "deployment_changed" {
 
   name        = "${var.prefix}-deployment-changed"
   description = "An ECS deployment began, completed or failed"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Deployment State Change"]
@@ -128,6 +129,7 @@ module "task_stopped" {
 
   name        = "${var.prefix}-task-stopped"
   description = "A task of an ECS service stopped"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Task State Change"]
@@ -150,6 +152,7 @@ module "stack_changed" {
 
   name        = "${var.prefix}-stack-changed"
   description = "A change of a CloudFormation stack began or ended"
+  account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.cloudformation"]
     detail-type = ["CloudFormation Stack Status Change"]

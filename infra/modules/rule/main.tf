@@ -1,9 +1,14 @@
 # One rule, the function it wakes, and the permission to do so.
+locals {
+  # A bus may take events of other accounts, which look the same but for this.
+  event_pattern = jsonencode(merge(jsondecode(var.event_pattern), { account = [var.account_id] }))
+}
+
 resource "aws_cloudwatch_event_rule" "this" {
   name           = var.name
   description    = var.description
   event_bus_name = var.event_bus_name
-  event_pattern  = var.event_pattern
+  event_pattern  = local.event_pattern
 }
 
 # Only this rule, not everything that EventBridge does in the account.

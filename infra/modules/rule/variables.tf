@@ -13,6 +13,16 @@ variable "description" {
   type        = string
 }
 
+variable "account_id" {
+  description = "ID of the account whose events the rule matches."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id (${var.account_id}) is not the ID of an account: give 12 digits."
+  }
+}
+
 variable "event_bus_name" {
   description = "Bus of the rule. AWS's own events are on the default bus."
   type        = string

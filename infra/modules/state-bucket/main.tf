@@ -94,20 +94,34 @@ resource "aws_s3_bucket_notification" "this" {
   eventbridge = true
 }
 
-resource "aws_s3_bucket_policy" "this" {
-  count = var.require_tls ? 1 : 0
-
-  bucket = aws_s3_bucket.this.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
+locals {
+  policy_statements = concat(
+    var.require_tls ? [{
       Sid       = "RefusePlainHttp"
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:*"
       Resource  = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
+      Condition = jsonencode({ Bool = { "aws:SecureTransport" = "false" } })
+    }] : [],
+    length(var.refused_arns) > 0 ? [{
+      Sid       = "RefuseRoles"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
+      Condition = jsonencode({ ArnLike = { "aws:PrincipalArn" = var.refused_arns } })
+    }] : [],
+  )
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  count = var.require_tls || length(var.refused_arns) > 0 ? 1 : 0
+
+  bucket = aws_s3_bucket.this.id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for statement in local.policy_statements : merge(statement, { Condition = jsondecode(statement.Condition) })]
   })
 
   # S3 answers a policy and a public access block set at once with a conflict.

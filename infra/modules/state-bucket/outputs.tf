@@ -9,3 +9,8 @@ output "arn" {
   description = "ARN of the bucket."
   value       = aws_s3_bucket.this.arn
 }
+
+output "policy" {
+  description = "The bucket's policy document, as JSON; null where the bucket has none."
+  value       = one(aws_s3_bucket_policy.this[*].policy)
+}

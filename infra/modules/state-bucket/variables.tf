@@ -30,3 +30,9 @@ variable "require_tls" {
   type        = bool
   default     = true
 }
+
+variable "refused_arns" {
+  description = "ARNs of the roles and users that the bucket refuses whatever their own policies allow. A * stands for any text."
+  type        = list(string)
+  default     = []
+}

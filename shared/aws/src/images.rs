@@ -32,9 +32,6 @@ const REVISION: &str = "org.opencontainers.image.revision";
 /// What buildx puts into an index beside the images: their provenance and bill of materials.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
-/// BatchGetImage takes at most this many images at once: the Amazon ECR API Reference.
-const IMAGES_ALLOWED: usize = 100;
-
 /// The answer to BatchGetImage: the Amazon ECR API Reference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,15 +51,8 @@ struct FoundImage {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Failure {
-    image_id: Option<ImageId>,
     failure_code: Option<String>,
     failure_reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ImageId {
-    image_digest: Option<Digest>,
 }
 
 /// The answer to GetDownloadUrlForLayer.
@@ -227,42 +217,6 @@ impl AwsCloud {
                     .map_err(|error| unreadable(operation, format!("its manifest: {error}")))
             })
             .collect()
-    }
-
-    /// Which of these images ECR does not hold any more.
-    pub(crate) async fn images_gone(
-        &self,
-        repository: &str,
-        digests: &[Digest],
-    ) -> Result<Vec<Digest>, CallError> {
-        let operation = format!("look for images of repository {repository} in ECR");
-        let mut missing = Vec::new();
-        for digests in digests.chunks(IMAGES_ALLOWED) {
-            let identifiers: Vec<serde_json::Value> = digests
-                .iter()
-                .map(|digest| json!({"imageDigest": digest.as_str()}))
-                .collect();
-            let request = json!({
-                "repositoryName": repository,
-                "imageIds": identifiers,
-                "acceptedMediaTypes": IMAGE_MEDIA_TYPES,
-            });
-            let answer = ecr::<Images>(&self.configuration, &operation, "BatchGetImage", &request);
-            let failures = match answer.await {
-                Ok(answer) => answer.failures,
-                Err(error) if error.code.as_deref() == Some("RepositoryNotFoundException") => {
-                    missing.extend_from_slice(digests);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            // What cannot be read for another reason is there.
-            let gone = failures
-                .into_iter()
-                .filter(|failure| failure.failure_code.as_deref() == Some("ImageNotFound"));
-            missing.extend(gone.filter_map(|failure| failure.image_id?.image_digest));
-        }
-        Ok(missing)
     }
 
     /// The configuration of an image. It is fetched from where ECR says, and is what its digest says.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_efs::types::LifeCycleState;
 use futures_util::future::{try_join_all, try_join4};
-use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory};
+use longshore_events::arn::ServiceName;
+use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory, ServingGroup};
 use longshore_rollout::ports::ImageRegistry;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
 use longshore_state::{CallError, ErrorClass};
@@ -13,11 +14,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::AwsCloud;
 use crate::error::{failed, unreadable};
 use crate::registry::ecr;
 use crate::signed::{Query, json_call};
 use crate::xml::or_blank;
+use crate::{AwsCloud, service_deployments};
 
 /// The tags by which a file system or a bucket is known again after its stack is gone.
 const STACK_TAG: &str = "longshore:stack";
@@ -96,6 +97,10 @@ impl Inventory for AwsCloud {
             }
         }
         Ok(found)
+    }
+
+    async fn serving_group(&self, service: &ServiceName) -> Result<ServingGroup, CallError> {
+        service_deployments::serving_group(self, service).await
     }
 
     async fn scalable_target_arns(

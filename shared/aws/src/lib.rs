@@ -40,7 +40,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-pub use connect::connect;
+pub use connect::{allowed_hosts, connect};
 pub use destination::S3Destination;
 pub use secrets::Secrets;
 

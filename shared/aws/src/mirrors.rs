@@ -87,7 +87,7 @@ fn mirror(
     let output = |name: &str| {
         outputs.get(name).cloned().ok_or_else(|| {
             format!(
-                "it has no output {name}: wait until it is at rest, or apply its stack file again"
+                "it has no output {name}: wait until its change has ended, or apply its stack file again"
             )
         })
     };
@@ -199,7 +199,7 @@ mod tests {
         };
         assert_eq!(
             without("BottleSyncBucketName"),
-            "it has no output BottleSyncBucketName: wait until it is at rest, or apply its stack file again"
+            "it has no output BottleSyncBucketName: wait until its change has ended, or apply its stack file again"
         );
         assert!(without("BottleSyncClusterArn").contains("BottleSyncClusterArn"));
         let none = mirror("shop", &json!({"Longshore": {}}), &outputs).unwrap_err();

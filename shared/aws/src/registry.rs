@@ -18,6 +18,9 @@ use crate::signed::json_call;
 /// DescribeImages gives at most this many images at once.
 const PAGE: u32 = 1000;
 
+/// DescribeImages takes at most this many images at once where they are named: the Amazon ECR API Reference.
+const IMAGES_ALLOWED: usize = 100;
+
 /// The answer to DescribeImages: the Amazon ECR API Reference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,7 +108,28 @@ impl ImageRegistry for AwsCloud {
         repository: &str,
         digests: &[Digest],
     ) -> Result<Vec<Digest>, CallError> {
-        self.images_gone(repository, digests).await
+        let operation = format!("look for images of repository {repository} in ECR");
+        let mut missing = Vec::new();
+        let mut parts: Vec<&[Digest]> = digests.chunks(IMAGES_ALLOWED).collect();
+        while let Some(part) = parts.pop() {
+            match self.held(repository, part, &operation).await {
+                Ok(held) => {
+                    missing.extend(part.iter().filter(|digest| !held.contains(digest)).cloned())
+                }
+                // One that is not there has the whole call refused.
+                Err(error) if error.code.as_deref() == Some("ImageNotFoundException") => {
+                    match part.split_at(part.len() / 2) {
+                        ([], one) => missing.extend_from_slice(one),
+                        (one, other) => parts.extend([one, other]),
+                    }
+                }
+                Err(error) if error.code.as_deref() == Some("RepositoryNotFoundException") => {
+                    return Ok(digests.to_vec());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(missing)
     }
 
     async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
@@ -142,6 +166,28 @@ impl ImageRegistry for AwsCloud {
 }
 
 impl AwsCloud {
+    /// Those of these images from which a container can be started. BatchGetImage would count as a pull of each, by which
+    /// lifecycle policies go.
+    async fn held(
+        &self,
+        repository: &str,
+        digests: &[Digest],
+        operation: &str,
+    ) -> Result<Vec<Digest>, CallError> {
+        let identifiers: Vec<Value> = digests
+            .iter()
+            .map(|digest| json!({"imageDigest": digest.as_str()}))
+            .collect();
+        let request = json!({"repositoryName": repository, "imageIds": identifiers});
+        let answer: DescribedImages =
+            ecr(&self.configuration, operation, "DescribeImages", &request).await?;
+        let active = answer
+            .image_details
+            .iter()
+            .filter(|detail| matches!(detail.image_status.as_deref(), None | Some("ACTIVE")));
+        active.map(|detail| digest(detail, operation)).collect()
+    }
+
     async fn describe_image(
         &self,
         repository: &str,

@@ -8,15 +8,37 @@ use aws_smithy_types::DateTime as SdkDateTime;
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::longshore::RolloutProgress;
+use longshore_provisioning::ports::ServingGroup;
 use longshore_rollout::ports::{ServiceDeployment, ServiceDeploymentStatus};
-use longshore_state::CallError;
+use longshore_state::{CallError, ErrorClass};
 
 use crate::AwsCloud;
-use crate::error::failed;
+use crate::error::{failed, unreadable};
 use crate::services::in_words;
 
-/// DescribeServiceRevisions takes at most this many revisions, and the newest service deployments are listed first.
+/// DescribeServiceRevisions takes at most this many revisions. The newest service deployments are listed first, as is seen
+/// and not documented: of more of them since a deployment began, the service itself decides.
 const REVISIONS_ALLOWED: i32 = 20;
+
+/// The service deployment of this ARN; `None` where ECS does not know it any more.
+pub(crate) async fn of_arn(
+    cloud: &AwsCloud,
+    service: &ServiceName,
+    arn: &str,
+) -> Result<Option<ServiceDeployment>, CallError> {
+    let described = cloud
+        .ecs()
+        .describe_service_deployments()
+        .service_deployment_arns(arn)
+        .send()
+        .await
+        .map_err(failed(format!(
+            "describe a service deployment of {}",
+            in_words(service)
+        )))?;
+    let described = described.service_deployments.unwrap_or_default();
+    Ok(described.into_iter().next().map(account))
+}
 
 /// The newest service deployment that brings `task_definition` to the service and was created since then.
 pub(crate) async fn newest(
@@ -43,21 +65,10 @@ pub(crate) async fn newest(
             in_words(service)
         )))?;
     let listed = listed.service_deployments.unwrap_or_default();
-    let Some(arn) = bringing(cloud, service, &listed, task_definition).await? else {
-        return Ok(None);
-    };
-    let described = cloud
-        .ecs()
-        .describe_service_deployments()
-        .service_deployment_arns(arn)
-        .send()
-        .await
-        .map_err(failed(format!(
-            "describe a service deployment of {}",
-            in_words(service)
-        )))?;
-    let described = described.service_deployments.unwrap_or_default();
-    Ok(described.into_iter().next().map(account))
+    match bringing(cloud, service, &listed, task_definition).await? {
+        Some(arn) => of_arn(cloud, service, arn).await,
+        None => Ok(None),
+    }
 }
 
 /// The ARN of the newest of `listed` whose service revision runs `task_definition`.
@@ -100,6 +111,63 @@ async fn bringing<'a>(
         .and_then(ServiceDeploymentBrief::service_deployment_arn))
 }
 
+/// Behind which of its two target groups the tasks of a service are. The service names the two; only its revision says
+/// which one it took: the Amazon ECS API Reference, ResolvedConfiguration.
+pub(crate) async fn serving_group(
+    cloud: &AwsCloud,
+    service: &ServiceName,
+) -> Result<ServingGroup, CallError> {
+    let described = match cloud.active_service(service).await {
+        Err(error) if error.class == ErrorClass::NotFound => return Ok(ServingGroup::First),
+        described => described?,
+    };
+    let balancers = described.load_balancers();
+    let alternate = balancers
+        .iter()
+        .find_map(|balancer| balancer.advanced_configuration())
+        .and_then(|advanced| advanced.alternate_target_group_arn());
+    let Some(alternate) = alternate else {
+        return Ok(ServingGroup::First);
+    };
+    let revisions = described.current_service_revisions();
+    if described.deployments().len() > 1 || revisions.len() > 1 {
+        return Ok(ServingGroup::Both);
+    }
+    let unknown = || {
+        unreadable(
+            format!("find the target group of {}", in_words(service)),
+            "ECS does not say behind which one the tasks are",
+        )
+    };
+    let revision = revisions.first().and_then(|revision| revision.arn());
+    let revision = revision.ok_or_else(unknown)?;
+    let answer = cloud
+        .ecs()
+        .describe_service_revisions()
+        .service_revision_arns(revision)
+        .send()
+        .await
+        .map_err(failed(format!(
+            "describe the service revision of {}",
+            in_words(service)
+        )))?;
+    let taken: Vec<&str> = answer
+        .service_revisions()
+        .iter()
+        .filter_map(|revision| revision.resolved_configuration())
+        .flat_map(|resolved| resolved.load_balancers())
+        .filter_map(|balancer| balancer.target_group_arn())
+        .collect();
+    // Guessed wrongly, requests would go to where nobody listens.
+    if taken.is_empty() {
+        return Err(unknown());
+    }
+    Ok(match taken.contains(&alternate) {
+        true => ServingGroup::Alternate,
+        false => ServingGroup::First,
+    })
+}
+
 fn account(described: Described) -> ServiceDeployment {
     let status = match described.status {
         Some(Status::Successful) => ServiceDeploymentStatus::Successful,
@@ -131,13 +199,22 @@ fn account(described: Described) -> ServiceDeployment {
             shifted_percent: weight.and_then(percent),
         });
     let rollback = described.rollback.and_then(|rollback| rollback.reason);
+    let breaker = configuration
+        .as_ref()
+        .and_then(|configuration| configuration.deployment_circuit_breaker());
+    let alarms = configuration
+        .as_ref()
+        .and_then(|configuration| configuration.alarms());
     ServiceDeployment {
+        arn: described.service_deployment_arn.unwrap_or_default(),
         status,
         reason: rollback
             .or(described.status_reason)
             .filter(|reason| !reason.is_empty())
             .unwrap_or_else(|| format!("ECS says {} and gives no reason", name_of(status))),
         bakes: shifts || watches,
+        rolls_back: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback())
+            || alarms.is_some_and(|alarms| alarms.enable() && alarms.rollback()),
         progress,
     }
 }

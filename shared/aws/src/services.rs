@@ -99,7 +99,13 @@ impl ServiceDeployer for AwsCloud {
         service: &ServiceName,
         task_definition: &str,
         since: DateTime<Utc>,
+        known: Option<&str>,
     ) -> Result<Option<ServiceDeployment>, CallError> {
+        if let Some(arn) = known
+            && let Some(found) = service_deployments::of_arn(self, service, arn).await?
+        {
+            return Ok(Some(found));
+        }
         service_deployments::newest(self, service, task_definition, since).await
     }
 

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Refuses what is no HTTP URL, holds credentials, climbs, or points at a loopback, private or link-local
-/// address that `private_hosts` does not name with its port. Plain HTTP is refused everywhere else.
+/// Refuses what is no HTTP URL, holds credentials, climbs, or points at a loopback or private address that
+/// `private_hosts` does not name with its port. Plain HTTP is refused everywhere else. No list opens an address that
+/// [`is_of_the_machine`].
 ///
 /// The URL is taken apart as the client that will ask it takes it apart, so that no spelling of an address
 /// gets past. What a name resolves to is not known here: whoever connects asks [`is_private`] again.
@@ -42,16 +43,20 @@ pub fn check(url: &str, private_hosts: &[String]) -> Result<(), String> {
         return problem("names no host");
     };
     let named = format!("{host}:{port}");
+    if address_of(&host).is_some_and(is_of_the_machine) {
+        return problem(
+            "points at a link-local or metadata address, which no list of private hosts opens",
+        );
+    }
     if private_hosts
         .iter()
         .any(|known| known.eq_ignore_ascii_case(&named))
     {
         return Ok(());
     }
-    let is_private = match host {
-        Host::Domain(name) => is_own_name(name),
-        Host::Ipv4(address) => is_private(IpAddr::V4(address)),
-        Host::Ipv6(address) => is_private(IpAddr::V6(address)),
+    let is_private = match (&host, address_of(&host)) {
+        (Host::Domain(name), _) => is_own_name(name),
+        (_, address) => address.is_some_and(is_private),
     };
     if is_private {
         return problem(&format!(
@@ -62,6 +67,70 @@ pub fn check(url: &str, private_hosts: &[String]) -> Result<(), String> {
         return problem("is plain HTTP, expected HTTPS");
     }
     Ok(())
+}
+
+fn address_of<S>(host: &Host<S>) -> Option<IpAddr> {
+    match host {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(*address)),
+    }
+}
+
+/// Whether an address is one at which the machine itself answers what it runs: link-local addresses, of which some
+/// hand out credentials and Lambda's invocations, and the metadata service over IPv6. Also where an IPv4 address is
+/// written inside an IPv6 address.
+///
+/// The Amazon EC2 User Guide, "Access instance metadata"; the Amazon ECS Developer Guide, "Task metadata endpoint".
+pub fn is_of_the_machine(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            address.is_unicast_link_local()
+                || (first == 0xfd00 && second == 0x0ec2)
+                || embedded(address).is_some_and(|address| address.is_link_local())
+        }
+    }
+}
+
+/// Whether `host`, with its port, is this machine under any of its names: `localhost:80`, `127.0.0.1:80`, `[::1]:80`.
+pub fn names_loopback(host: &str) -> bool {
+    let Ok(url) = Url::parse(&format!("http://{host}/")) else {
+        return false;
+    };
+    match url.host() {
+        Some(Host::Domain(name)) => is_own_name(name),
+        Some(host) => address_of(&host).is_some_and(is_loopback),
+        None => false,
+    }
+}
+
+/// Whether an address is this machine's own: what connects to it stays here.
+pub fn is_loopback(address: IpAddr) -> bool {
+    let is_v4 = |address: Ipv4Addr| address.is_loopback() || address.octets()[0] == 0;
+    match address {
+        IpAddr::V4(address) => is_v4(address),
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || embedded(address).is_some_and(is_v4)
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address holds: mapped, compatible, translated by NAT64, or 6to4 (RFC 3056).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [first, second, third, .., seventh, eighth] = address.segments();
+    let joined = |high: u16, low: u16| {
+        let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+        Ipv4Addr::new(a, b, c, d)
+    };
+    if address.to_ipv4().is_some() || (first == 0x64 && second == 0xff9b) {
+        Some(joined(seventh, eighth))
+    } else {
+        (first == 0x2002).then(|| joined(second, third))
+    }
 }
 
 fn climbs(path: &str) -> bool {
@@ -116,12 +185,7 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    let [first, second, third, .., seventh, eighth] = address.segments();
-    let embedded = |high: u16, low: u16| {
-        let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
-        is_private_v4(Ipv4Addr::new(a, b, c, d))
-    };
-    let is_v4_in_v6 = address.to_ipv4().is_some();
+    let [first, second, third, ..] = address.segments();
     address.is_loopback()
         || address.is_unspecified()
         || address.is_multicast()
@@ -129,17 +193,14 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
         || address.is_unicast_link_local()
         // Site-local, RFC 3879, no longer in use but still routed by some.
         || (first & 0xffc0) == 0xfec0
-        // Mapped and compatible addresses, and those that NAT64 translates.
-        || ((is_v4_in_v6 || (first == 0x64 && second == 0xff9b)) && embedded(seventh, eighth))
+        || embedded(address).is_some_and(is_private_v4)
         // NAT64 of a network's own, RFC 8215.
         || (first == 0x64 && second == 0xff9b && third == 1)
-        // 6to4, RFC 3056.
-        || (first == 0x2002 && embedded(second, third))
 }
 
 /// Names that mean the machine itself, RFC 6761.
-fn is_own_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
+pub fn is_own_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }
 
@@ -224,6 +285,61 @@ mod tests {
                 let error = check(&url, &[]).unwrap_err();
                 assert!(error.contains("private"), "{url}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn no_list_opens_link_local_and_metadata_addresses() {
+        let hosts = [
+            "169.254.169.254:80",
+            "169.254.100.1:9001",
+            "[fd00:ec2::254]:80",
+            "[fe80::1]:80",
+            "[::ffff:a9fe:a9fe]:80",
+            "[64:ff9b::a9fe:a9fe]:80",
+            "[2002:a9fe:a9fe::]:80",
+        ]
+        .map(str::to_owned);
+        for url in [
+            "http://169.254.169.254/latest/meta-data/",
+            "http://0xa9fea9fe/",
+            "http://169.254.100.1:9001/2018-06-01/runtime/invocation/next",
+            "http://[fd00:ec2::254]/",
+            "http://[fe80::1]/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[64:ff9b::169.254.169.254]/",
+            "http://[2002:a9fe:a9fe::]/",
+        ] {
+            let error = check(url, &hosts).unwrap_err();
+            assert!(error.contains("no list"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_all_its_names() {
+        for host in [
+            "localhost:80",
+            "LOCALHOST.:80",
+            "a.localhost:80",
+            "127.0.0.1:80",
+            "127.9.9.9:80",
+            "127.1:80",
+            "2130706433:80",
+            "0.0.0.0:80",
+            "[::1]:80",
+            "[::]:80",
+            "[::ffff:127.0.0.1]:80",
+        ] {
+            assert!(names_loopback(host), "{host}");
+        }
+        for host in [
+            "mirror.internal:80",
+            "10.0.0.1:80",
+            "localhost.example:80",
+            "",
+            ":",
+        ] {
+            assert!(!names_loopback(host), "{host}");
         }
     }
 

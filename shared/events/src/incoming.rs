@@ -31,8 +31,8 @@ pub enum DeployEvent {
     ReleaseFile(ReleaseFile),
     /// A person, a pipeline or a schedule asks.
     Request(DeployRequest),
-    /// A stack is at rest, whether it is as it was asked for or not.
-    StackAtRest {
+    /// A stack has settled, whether it is as it was asked for or not.
+    SettledStack {
         /// The stack.
         stack: String,
         /// The change that is over.
@@ -101,8 +101,8 @@ pub enum ProvisionEvent {
     StackFile(StackFile),
     /// A person, a pipeline or a schedule asks.
     Request(ProvisionRequest),
-    /// A stack is at rest, whether it is as it was asked for or not.
-    StackAtRest {
+    /// A stack has settled, whether it is as it was asked for or not.
+    SettledStack {
         /// The stack.
         stack: String,
         /// The change that is over.
@@ -234,7 +234,7 @@ fn told_to_deploy(event: LongshoreEvent) -> DeployEvent {
     let deployment = match event {
         LongshoreEvent::StackReady(StackReady { stack, .. })
         | LongshoreEvent::StackFailed(StackFailed { stack, .. }) => {
-            return DeployEvent::StackAtRest {
+            return DeployEvent::SettledStack {
                 stack: stack.stack,
                 operation_id: stack.operation_id,
             };
@@ -288,9 +288,9 @@ pub fn parse_provision(payload: &Value) -> Result<ProvisionEvent, Malformed> {
                 ProvisionEvent::Nothing("it does not end an import")
             })
         }
-        (SOURCE, _) => Ok(stack_at_rest(&envelope)?.map_or(
+        (SOURCE, _) => Ok(stack_settled(&envelope)?.map_or(
             ProvisionEvent::Nothing("it does not end a change of a stack"),
-            |stack| ProvisionEvent::StackAtRest {
+            |stack| ProvisionEvent::SettledStack {
                 stack: stack.stack,
                 operation_id: stack.operation_id,
             },
@@ -303,7 +303,7 @@ pub fn parse_provision(payload: &Value) -> Result<ProvisionEvent, Malformed> {
 }
 
 /// The change of a stack that one of our own events ends, if it does.
-fn stack_at_rest(envelope: &EventBridgeEvent) -> Result<Option<StackSummary>, Malformed> {
+fn stack_settled(envelope: &EventBridgeEvent) -> Result<Option<StackSummary>, Malformed> {
     let event = LongshoreEvent::from_envelope(&envelope.detail_type, &envelope.detail)?;
     Ok(match event {
         LongshoreEvent::StackReady(event) => Some(event.stack),

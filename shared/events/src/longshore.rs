@@ -67,10 +67,10 @@ pub enum LongshoreEvent {
     /// A change of a stack began.
     #[serde(rename = "Stack Applying")]
     StackApplying(StackApplying),
-    /// The stack is at rest and as it was asked for.
+    /// The stack has settled as it was asked for.
     #[serde(rename = "Stack Ready")]
     StackReady(StackReady),
-    /// The stack is at rest and not as it was asked for.
+    /// The stack has settled otherwise than it was asked for.
     #[serde(rename = "Stack Failed")]
     StackFailed(StackFailed),
     /// A stack file was written that changes nothing.

@@ -62,7 +62,8 @@ pub enum ApplyOutcome {
     },
     /// The stack is as the file says.
     Unchanged,
-    /// The stack is being changed; the newest file is applied when it is at rest.
+    /// The stack is being changed, or a deployment is moving requests by a rule that would change; the newest file
+    /// is applied afterwards.
     Pending,
     /// This very request was taken up before.
     TakenBefore,
@@ -95,7 +96,10 @@ pub async fn apply<C: ProvisioningCloud>(
                     .map(done);
             }
             Some((record, version)) if record.operation.is_changing() => {
-                return wait(cloud, record, &version, request).await.map(done);
+                let reason = "it is being changed; apply it again when that is done";
+                return wait(cloud, record, &version, request, reason)
+                    .await
+                    .map(done);
             }
             _ => {}
         }
@@ -108,6 +112,14 @@ pub async fn apply<C: ProvisioningCloud>(
                 &obstacle(&stack, described),
                 request,
             ));
+        }
+        if let Some(reason) = &prepared.obstacle {
+            return match prepared.stored {
+                Some((record, version)) => wait(cloud, record, &version, request, reason)
+                    .await
+                    .map(done),
+                None => Err(changed_by_others(&stack, reason, request)),
+            };
         }
         let way = prepared.way("apply")?;
         let apply = Apply {
@@ -155,18 +167,19 @@ async fn take_up<C: ProvisioningCloud>(
     Ok(ApplyOutcome::TakenBefore)
 }
 
-/// The stack is being changed: a file waits, a person is told.
+/// The stack cannot be changed now: a file waits, a person is told why.
 async fn wait<C: ProvisioningCloud>(
     cloud: &C,
     mut record: StackRecord,
     version: &Version,
     request: &StackRequest,
+    reason: &str,
 ) -> Result<ApplyOutcome, ProvisioningError> {
     let StackSource::File { key, version_id } = &request.source else {
         return Err(ProvisioningError::Conflict {
             operation: "apply",
             stack: record.stack,
-            reason: "it is being changed; apply it again when that is done".to_owned(),
+            reason: reason.to_owned(),
         });
     };
     record.pending_file = Some(PendingFile {
@@ -178,8 +191,7 @@ async fn wait<C: ProvisioningCloud>(
     Ok(ApplyOutcome::Pending)
 }
 
-/// CloudFormation is at work for somebody else, and `watch` has not written that down yet: a file comes
-/// again, by Lambda's retry, and waits then.
+/// What is under way is not written down (yet, where `watch` does it): a file comes again, by Lambda's retry.
 fn changed_by_others(stack: &str, reason: &str, request: &StackRequest) -> ProvisioningError {
     match request.source {
         StackSource::File { .. } => ProvisioningError::Call(CallError {

@@ -46,21 +46,85 @@ pub async fn apply_file<C: ProvisioningCloud>(
     worker: &Worker,
 ) -> Result<FileOutcome, ProvisioningError> {
     let Some(stack) = stack_of(&file.key) else {
-        return Ok(FileOutcome::Ignored {
-            ignored: "the key is not stacks/<stack>.yaml, .yml or .json",
-        });
+        // What a console makes of a folder.
+        if file.key.ends_with('/') {
+            return Ok(FileOutcome::Ignored {
+                ignored: "the key is a folder's",
+            });
+        }
+        let reason = "no stack is built from this key, expected stacks/<stack>.yaml, .yml or .json; write it again \
+                      under such a key, and delete this one";
+        return refuse(cloud, file, None, reason.to_owned(), worker).await;
     };
     let Some(stored) = cloud.stack_file(stack).await? else {
         return Ok(FileOutcome::Ignored {
             ignored: "the file is gone",
         });
     };
-    if stored.key != file.key || stored.version_id != file.version_id {
+    if stored.key != file.key {
+        let reason = unread(&stored.key, stack);
+        return refuse(cloud, file, Some(stack), reason, worker).await;
+    }
+    if stored.version_id != file.version_id {
         return Ok(FileOutcome::Ignored {
             ignored: "a newer stack file is there",
         });
     }
+    let keys = cloud.list_documents(&format!("stacks/{stack}.")).await?;
+    for key in keys {
+        if stack_of(&key) == Some(stack) && key != stored.key {
+            let other = StackFile {
+                key,
+                version_id: None,
+                ..file.clone()
+            };
+            let reason = unread(&stored.key, stack);
+            refuse(cloud, &other, Some(stack), reason, worker).await?;
+        }
+    }
     apply_stored(cloud, settings, stack, &stored, worker).await
+}
+
+/// Why a second file of a stack is not read.
+fn unread(read: &str, stack: &str) -> String {
+    format!(
+        "stack {stack} is built from {read}, so that this file is not read; delete one of the two"
+    )
+}
+
+/// Tells that a file is not read, and why.
+async fn refuse<C: ProvisioningCloud>(
+    cloud: &C,
+    file: &StackFile,
+    stack: Option<&str>,
+    reason: String,
+    worker: &Worker,
+) -> Result<FileOutcome, ProvisioningError> {
+    let problems = vec![whole(reason)];
+    let refused = LongshoreEvent::StackFileRefused(StackFileRefused {
+        key: file.key.clone(),
+        version_id: file.version_id.clone(),
+        stack: stack.map(str::to_owned),
+        at: worker.now,
+        problems: problems.clone(),
+    });
+    cloud.publish(&[refused]).await?;
+    Ok(FileOutcome::Refused {
+        key: file.key.clone(),
+        problems,
+    })
+}
+
+/// What is wrong with a file as a whole.
+fn whole(message: String) -> Problem {
+    Problem {
+        path: String::new(),
+        line: None,
+        column: None,
+        value: None,
+        message,
+        severity: Severity::Error,
+    }
 }
 
 /// Applies the stack file as it is now.
@@ -81,14 +145,7 @@ pub(crate) async fn apply_stored<C: ProvisioningCloud>(
     let problems = match applied {
         Ok(applied) => return Ok(FileOutcome::Taken(applied)),
         Err(ProvisioningError::Refused { problems, .. }) => problems,
-        Err(ProvisioningError::Conflict { reason, .. }) => vec![Problem {
-            path: String::new(),
-            line: None,
-            column: None,
-            value: None,
-            message: reason,
-            severity: Severity::Error,
-        }],
+        Err(ProvisioningError::Conflict { reason, .. }) => vec![whole(reason)],
         Err(error @ ProvisioningError::Call(_)) => return Err(error),
     };
     let refused = LongshoreEvent::StackFileRefused(StackFileRefused {

@@ -377,6 +377,18 @@ pub struct StoredStackFile {
     pub content: Vec<u8>,
 }
 
+/// Behind which of its two target groups the tasks of a service are, where ECS moves requests from one to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ServingGroup {
+    /// The first one. A service that is not there has its first tasks behind it, as far as a template can say.
+    #[default]
+    First,
+    /// The alternate one.
+    Alternate,
+    /// One, the other or both: a deployment is under way, also while it bakes or goes back.
+    Both,
+}
+
 /// What is in the account besides stacks.
 pub trait Inventory {
     /// Whether what a stack file names is there.
@@ -395,6 +407,12 @@ pub trait Inventory {
         stack: &str,
         names: &BTreeMap<String, String>,
     ) -> impl Future<Output = Result<Vec<FoundBucket>, CallError>>;
+
+    /// Behind which of its two target groups the tasks of a service are.
+    fn serving_group(
+        &self,
+        service: &ServiceName,
+    ) -> impl Future<Output = Result<ServingGroup, CallError>>;
 
     /// The ARNs of scalable targets, by their resource ids `service/<cluster>/<service>`.
     fn scalable_target_arns(

@@ -7,17 +7,18 @@ use longshore_events::longshore::{Problem, Severity};
 use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::stack_record::{Preserved, StackRecord};
-use longshore_stack::check::{self, Finding};
+use longshore_stack::check;
 use longshore_stack::read::Reading;
-use longshore_stack::render::{self, Context, Rendered, logical_id};
+use longshore_stack::render::{self, Context, Rendered};
 use longshore_stack::spec::Stack;
 use longshore_state::{CallError, Version};
 
 use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, ProvisioningCloud};
 use crate::preserve::preserved_images;
+use crate::requests::{Requests, as_in, where_tasks_are};
 use crate::settings::Settings;
-use crate::template::{Retained, Template, metadata_of};
+use crate::template::{Retained, Template};
 
 /// The tag by which a CloudFormation stack is known as Longshore's.
 const STACK_TAG: &str = "longshore:stack";
@@ -36,6 +37,8 @@ pub(crate) struct Prepared {
     pub rendered: Rendered,
     /// What its services carry.
     pub services: Vec<Preserved>,
+    /// Why the stack cannot be changed now, though its own state allows it.
+    pub obstacle: Option<String>,
     /// Whether the stack's template is the same but for preserved images.
     pub same_template: bool,
     /// What an earlier stack of this name has left behind.
@@ -93,15 +96,18 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     };
     let last = stored.as_ref().map(|(record, _)| &record.operation);
     let metadata = render::metadata(&spec);
-    let deployed_metadata = deployed.as_deref().and_then(metadata_of);
+    let present = deployed.as_deref().and_then(Template::parse);
+    let deployed_metadata = present.as_ref().and_then(Template::metadata);
     let preserved = preserved_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
-    let context = Context {
+    let mut context = Context {
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
         images: preserved.images,
         secrets: surroundings.secrets,
+        ..Context::default()
     };
-    let mut rendered = render::render(&spec, &context);
-    problems.extend(reading.locate(moved_back(&spec, deployed.as_deref(), &rendered.body)));
+    let present = present.as_ref().zip(deployed_metadata.as_ref());
+    let (mut rendered, requests) = rendered(cloud, &spec, &mut context, present).await?;
+    problems.extend(reading.locate(requests.findings));
     let same_template = deployed_metadata.as_ref() == Some(&metadata)
         && deployed.as_deref().map(render::without_images)
             == Some(render::without_images(&rendered.body));
@@ -128,6 +134,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         stored,
         rendered,
         services: preserved.services,
+        obstacle: requests.obstacle,
         same_template,
         retained,
         stack,
@@ -150,28 +157,27 @@ fn named_images(metadata: &TemplateMetadata) -> BTreeMap<(&str, &str), &str> {
         .collect()
 }
 
-/// Warns of listener rules that ECS changes and this change of the stack does, too.
-fn moved_back(spec: &Stack, deployed: Option<&str>, body: &str) -> Vec<Finding> {
-    let (Some(deployed), Some(template)) =
-        (deployed.and_then(Template::parse), Template::parse(body))
-    else {
-        return Vec::new();
+/// Renders the template. A listener rule that only ECS has changed since the present one stays as it is there.
+async fn rendered<C: ProvisioningCloud>(
+    cloud: &C,
+    spec: &Stack,
+    context: &mut Context,
+    present: Option<(&Template, &TemplateMetadata)>,
+) -> Result<(Rendered, Requests), CallError> {
+    let Some((present, metadata)) = present else {
+        return Ok((render::render(spec, context), Requests::default()));
     };
-    let changed = deployed.shifting_rules_changed_by(&template);
-    let services = spec.services.keys();
-    let services =
-        services.filter(|name| changed.contains(&format!("ListenerRule{}", logical_id(name))));
-    services
-        .map(|name| Finding {
-            path: format!("services.{name}.target_group"),
-            value: None,
-            message: "CloudFormation changes the rule by which ECS sends requests to one of two target \
-                      groups, and so sends them to the first one again; if the tasks are behind the other \
-                      one now, as after every second deployment, nobody answers until the next deployment"
-                .to_owned(),
-            severity: Severity::Warning,
-        })
-        .collect()
+    context.on_alternate = as_in(present, metadata).on_alternate;
+    let mut rendered = render::render(spec, context);
+    let Some(template) = Template::parse(&rendered.body) else {
+        return Ok((rendered, Requests::default()));
+    };
+    let requests = where_tasks_are(cloud, present, metadata, &template).await?;
+    if requests.on_alternate != context.on_alternate {
+        context.on_alternate.clone_from(&requests.on_alternate);
+        rendered = render::render(spec, context);
+    }
+    Ok((rendered, requests))
 }
 
 /// The stack's own tags, which CloudFormation gives to every resource that takes tags: also to those

@@ -169,16 +169,42 @@ impl Template {
         rules.map(|(logical_id, _)| logical_id.clone()).collect()
     }
 
-    /// Those of its [`Self::shifting_rules`] that `after` has, too, and otherwise: CloudFormation sends their
-    /// requests to where `after` says.
-    pub fn shifting_rules_changed_by(&self, after: &Self) -> BTreeSet<String> {
-        let mut rules = self.shifting_rules();
-        rules.retain(|rule| {
-            let of = |template: &Self| template.document["Resources"][rule]["Properties"].clone();
-            let changed = of(after);
-            !changed.is_null() && changed != of(self)
-        });
-        rules
+    /// Whether one of its [`Self::shifting_rules`] sends requests to the second target group; `None` for what is
+    /// none of them.
+    pub fn sends_to_alternate(&self, rule: &str) -> Option<bool> {
+        let alternate = self.document["Resources"][rule]
+            .pointer("/Properties/Actions/0/ForwardConfig/TargetGroups/1")?;
+        Some(alternate["Weight"] != 0)
+    }
+
+    /// Whether there is a resource of this logical id.
+    pub fn has(&self, logical_id: &str) -> bool {
+        self.document["Resources"].get(logical_id).is_some()
+    }
+
+    /// Whether a resource is another one in `after`, or one that it refers to is: where CloudFormation replaces that,
+    /// it changes this one, too.
+    pub fn differs_in(&self, logical_id: &str, after: &Self) -> bool {
+        self.with_references(logical_id) != after.with_references(logical_id)
+    }
+
+    /// The properties of a resource and of all that it refers to, by logical id.
+    fn with_references(&self, logical_id: &str) -> BTreeMap<&str, &Value> {
+        let mut found = BTreeMap::new();
+        let mut open = vec![logical_id];
+        while let Some(id) = open.pop() {
+            // A reference may lead to a parameter, or to what AWS fills in.
+            let resources = self.document["Resources"].as_object();
+            let resource = resources.and_then(|resources| resources.get_key_value(id));
+            let Some((id, resource)) = resource else {
+                continue;
+            };
+            let properties = &resource["Properties"];
+            if found.insert(id.as_str(), properties).is_none() {
+                open.extend(references(properties));
+            }
+        }
+        found
     }
 
     /// The names of its parameters.
@@ -202,6 +228,22 @@ impl Template {
 
     fn resources(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.document["Resources"].as_object().into_iter().flatten()
+    }
+}
+
+/// The logical ids to which a part of a template refers by `Ref` and `Fn::GetAtt`.
+fn references(part: &Value) -> Vec<&str> {
+    match part {
+        Value::Object(fields) => {
+            let own = fields.get("Ref").or_else(|| part.pointer("/Fn::GetAtt/0"));
+            let inner = fields.values().flat_map(references);
+            own.and_then(Value::as_str)
+                .into_iter()
+                .chain(inner)
+                .collect()
+        }
+        Value::Array(parts) => parts.iter().flat_map(references).collect(),
+        _ => Vec::new(),
     }
 }
 

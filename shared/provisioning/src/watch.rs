@@ -41,9 +41,9 @@ pub enum StackOutcome {
     Changing,
     /// What an earlier stack left behind was taken up: `provision` is to go on with the change.
     Imported,
-    /// The stack is at rest and as it was asked for.
+    /// The stack has settled as it was asked for.
     Ready,
-    /// The stack is at rest and not as it was asked for.
+    /// The stack has settled otherwise than it was asked for.
     Failed,
 }
 

@@ -10,7 +10,7 @@
 
 use std::future::Future;
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_policy::route::{Route, ServiceId};
 use longshore_state::document::{names, overwrite};
@@ -31,7 +31,10 @@ const OWNERS: &str = "services/";
 
 const ROUTES: &str = "routes/";
 
-impl Document for Record {}
+impl Document for Record {
+    /// Format 1 knows neither the stages of a deployment nor missing images, which its outbox may hold.
+    const FORMAT: u32 = 2;
+}
 
 /// Names a service's record by the service.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +125,9 @@ impl Key for ServiceIdKey<'_> {
     }
 }
 
+/// An ECS service, and whose it is, or why that cannot be read.
+pub type Owned = (ServiceName, Result<ServiceId, CallError>);
+
 /// Who follows which repository, and whose an ECS service is.
 pub trait RouteStore: DocumentStore + Sized {
     /// Who follows a repository.
@@ -166,10 +172,9 @@ pub trait RouteStore: DocumentStore + Sized {
         }
     }
 
-    /// All ECS services that have ever been deployed to, with their services.
-    fn service_ids(
-        &self,
-    ) -> impl Future<Output = Result<Vec<(ServiceName, ServiceId)>, CallError>> {
+    /// All ECS services that have ever been deployed to, with their services, or with why it cannot be read whose one
+    /// is: a damaged object is a failure of its own and of no other service.
+    fn service_ids(&self) -> impl Future<Output = Result<Vec<Owned>, CallError>> {
         async move {
             let names = names(self, OWNERS, ".json").await?;
             let services = names.iter().filter_map(|name| {
@@ -181,12 +186,12 @@ pub trait RouteStore: DocumentStore + Sized {
             });
             let service_ids = stream::iter(services)
                 .map(|service| async move {
-                    let service_id = self.service_id(&service).await?;
-                    Ok::<_, CallError>(service_id.map(|service_id| (service, service_id)))
+                    let service_id = self.service_id(&service).await.transpose()?;
+                    Some((service, service_id))
                 })
                 .buffered(READS_AT_ONCE)
-                .try_collect::<Vec<_>>()
-                .await?;
+                .collect::<Vec<_>>()
+                .await;
             Ok(service_ids.into_iter().flatten().collect())
         }
     }

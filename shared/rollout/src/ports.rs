@@ -66,12 +66,16 @@ pub struct EcsDeployment {
 /// rollback that may belong to it. The Amazon ECS API Reference, ServiceDeployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceDeployment {
+    /// Its ARN.
+    pub arn: String,
     /// How far it is.
     pub status: ServiceDeploymentStatus,
     /// Why, in ECS's words: of the rollback, where there is one.
     pub reason: String,
     /// Whether ECS goes on watching after all tasks run: a strategy that shifts requests, a bake time or alarms.
     pub bakes: bool,
+    /// Whether ECS brings back what ran before when it fails: the circuit breaker or the alarms say so.
+    pub rolls_back: bool,
     /// What it is doing now, where its strategy shifts requests.
     pub progress: Option<RolloutProgress>,
 }
@@ -240,12 +244,13 @@ pub trait ServiceDeployer {
     ) -> impl Future<Output = Result<String, CallError>>;
 
     /// ECS's account of the newest service deployment that brings `task_definition` to a service and began since then;
-    /// `None` where ECS keeps none.
+    /// `None` where ECS keeps none. Where its ARN is `known`, it need not be looked for.
     fn service_deployment(
         &self,
         service: &ServiceName,
         task_definition: &str,
         since: DateTime<Utc>,
+        known: Option<&str>,
     ) -> impl Future<Output = Result<Option<ServiceDeployment>, CallError>>;
 
     /// The services of one cluster that are there and active, however many are asked for.

@@ -95,7 +95,7 @@ impl Key for StackKey<'_> {
     }
 }
 
-/// A request for a deployment that waits until the stack is at rest.
+/// A request for a deployment that waits until the stack has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingPush {
     /// The request.
@@ -104,7 +104,7 @@ pub struct PendingPush {
     pub subscriber: Subscriber,
 }
 
-/// A stack file that waits until the stack is at rest.
+/// A stack file that waits until the stack has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingFile {
     /// Its key.
@@ -136,7 +136,7 @@ pub struct Operation {
     /// When CloudFormation was first heard to be at work on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When the stack was at rest.
+    /// When the stack had settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<DateTime<Utc>>,
     /// The stack's status when a step was done.
@@ -172,9 +172,9 @@ pub struct Operation {
 pub enum OperationState {
     /// CloudFormation is at work, or is about to be.
     Changing,
-    /// The stack is at rest and as it was asked for.
+    /// The stack has settled as it was asked for.
     Ready,
-    /// The stack is at rest and not as it was asked for.
+    /// The stack has settled otherwise than it was asked for.
     Failed,
 }
 
@@ -294,7 +294,7 @@ impl StackRecord {
         }
     }
 
-    /// The stack is at rest with `status` since `at`.
+    /// The stack has settled with `status` since `at`.
     pub fn finished(
         &mut self,
         status: &StackStatus,
@@ -360,7 +360,7 @@ impl StackRecord {
         self.tell(LongshoreEvent::StackFailed(failed), worker);
     }
 
-    /// Remembers a request until the stack is at rest, unless a newer one waits already; `last` is the
+    /// Remembers a request until the stack has settled, unless a newer one waits already; `last` is the
     /// service's last deployment. Whether that was news.
     pub fn remember(
         &mut self,

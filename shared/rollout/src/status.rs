@@ -54,8 +54,19 @@ pub async fn status<C: Cloud>(
     wanted: impl Fn(&ServiceId) -> bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ServiceStatus>, CallError> {
-    let mut service_ids = cloud.service_ids().await?;
-    service_ids.retain(|(_, service_id)| wanted(service_id));
+    let mut service_ids = Vec::new();
+    for (name, service_id) in cloud.service_ids().await? {
+        match service_id {
+            Ok(service_id) if wanted(&service_id) => service_ids.push((name, service_id)),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                cluster = name.cluster,
+                ecs_service = name.ecs_service,
+                %error,
+                "it cannot be read whose service this is"
+            ),
+        }
+    }
     service_ids.sort_by(|(_, one), (_, other)| one.cmp(other));
     let statuses: Vec<Option<ServiceStatus>> = stream::iter(service_ids)
         .map(|(service_name, service_id)| async move {
@@ -86,7 +97,7 @@ async fn service_status<C: Cloud>(
         Err(error) => return Err(error),
     };
     let progress = match record.deployment.state {
-        State::Deploying => account(cloud, &record.deployment).await?,
+        State::Deploying if running.is_some() => account(cloud, &record.deployment).await?,
         _ => None,
     }
     .and_then(|account| account.progress);

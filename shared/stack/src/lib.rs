@@ -8,4 +8,5 @@ pub mod render;
 pub mod spec;
 
 mod instances;
+mod references;
 mod schedule;

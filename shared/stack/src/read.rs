@@ -5,6 +5,7 @@ mod nearest;
 mod node;
 mod path;
 mod places;
+mod references;
 mod schema;
 mod shape;
 mod substitution;
@@ -26,6 +27,7 @@ use fit::{Fitting, Looking};
 use node::{Content, Entry, Mark, Node};
 use path::Step;
 use places::Places;
+use references::dynamic_references;
 use substitution::Names;
 
 /// Nobody fixes more problems than these at once, and messages have their limits.
@@ -167,6 +169,10 @@ fn interpret(
     faulty.append(&mut fitting.faulty);
 
     let places = Places::of(&merged);
+    for path in value.iter().flat_map(dynamic_references) {
+        problems.push(refused_reference(&path, places.find(&path)));
+        faulty.push(path);
+    }
     // It may be large, and what follows needs memory, too.
     drop(merged);
     let stack = value.map(Stack::deserialize);
@@ -470,6 +476,14 @@ fn error(path: &str, mark: Option<Mark>, message: String) -> Problem {
         message,
         severity: Severity::Error,
     }
+}
+
+/// The value may be near a secret, and is not shown.
+fn refused_reference(path: &Path, mark: Option<Mark>) -> Problem {
+    let message = "CloudFormation would put another text in the place of `{{resolve:…}}`, such as the value of any \
+                   stack's secret; give a container a secret by `secrets`, with `value_from`, and write other values \
+                   out";
+    error(&path.to_string(), mark, message.to_owned())
 }
 
 fn has_errors(problems: &[Problem]) -> bool {

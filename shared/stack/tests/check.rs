@@ -2377,6 +2377,18 @@ fn logs_alarms_and_roles_are_what_aws_has() {
             "{services: {api: {task_role_arn: role/x}}}",
             "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/x\"}}}",
         ),
+        warning(
+            "services.api.task_role_arn",
+            "a role of another stack",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/longshore/billing-TaskRoleApi-1\"}}}",
+            "{services: {api: {task_role_arn: \"arn:aws:iam::111122223333:role/longshore/shop-test-TaskRoleApi-1\"}}}",
+        ),
+        warning(
+            "services.api.execution_role_arn",
+            "a role of another stack",
+            "{services: {api: {execution_role_arn: \"arn:aws:iam::1:role/longshore/shop-ExecutionRoleApi-1\"}}}",
+            "{services: {api: {execution_role_arn: \"arn:aws:iam::1:role/shop\"}}}",
+        ),
         error(
             "services.api.task_role_policy_arns",
             "attach them to that one",

@@ -32,9 +32,12 @@ pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
     }
 }
 
-/// Gives a member of a document another name, for [`Document::migrate`]; one that is not there stays away.
+/// Gives a member of a document another name, for [`Document::migrate`]. Where the new name is taken, both stay as they
+/// are: somebody wrote both by hand, and is told so.
 pub fn rename(members: &mut Map<String, Value>, from: &str, to: &str) {
-    if let Some(member) = members.remove(from) {
+    if !members.contains_key(to)
+        && let Some(member) = members.remove(from)
+    {
         members.insert(to.to_owned(), member);
     }
 }

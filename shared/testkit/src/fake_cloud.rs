@@ -436,6 +436,11 @@ impl FakeCloud {
         self.begin(subscriber, &arn, noon(seconds));
     }
 
+    /// Somebody points the service at a task definition that is there, past Longshore.
+    pub fn update_outside(&self, subscriber: &Subscriber, task_definition: &str, seconds: i64) {
+        self.begin(subscriber, task_definition, noon(seconds));
+    }
+
     /// A task of a deployment died.
     pub fn add_stopped_task(&self, ecs_deployment_id: &str, failure: TaskFailure) {
         self.inner
@@ -550,6 +555,8 @@ impl Account {
             task_definition: task_definition.to_owned(),
             created_at: at,
             shown: ServiceDeployment {
+                arn: format!("service-deployment/{}", self.accounts.len()),
+                rolls_back: true,
                 status: ServiceDeploymentStatus::InProgress,
                 reason: String::new(),
                 bakes: false,

@@ -67,11 +67,17 @@ impl ServiceDeployer for FakeCloud {
         service: &ServiceName,
         task_definition: &str,
         since: DateTime<Utc>,
+        known: Option<&str>,
     ) -> Result<Option<ServiceDeployment>, CallError> {
         self.give_way().await;
-        self.call("ListServiceDeployments", |account| {
+        let operation = match known {
+            Some(_) => "DescribeServiceDeployments",
+            None => "ListServiceDeployments",
+        };
+        self.call(operation, |account| {
             let newest = account.accounts.iter().rfind(|kept| {
-                kept.service == *service
+                known.is_none_or(|known| kept.shown.arn == known)
+                    && kept.service == *service
                     && kept.task_definition == task_definition
                     && kept.created_at >= since
             });

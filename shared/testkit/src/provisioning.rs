@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use longshore_events::arn::ServiceName;
 use longshore_events::cloudformation::StackStatus;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::Subscriber;
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundBucket,
-    FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, StackEvent,
-    StackProvisioner, StoredStackFile, TemplateSource,
+    FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, ServingGroup,
+    StackEvent, StackProvisioner, StoredStackFile, TemplateSource,
 };
 use longshore_rollout::ports::TaskDefinition;
 use longshore_stack::check::{Needs, Subnet, Surroundings};
@@ -29,6 +30,7 @@ pub(crate) struct Provisioning {
     file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
     buckets: BTreeMap<String, Vec<FoundBucket>>,
     drifts: BTreeMap<String, Vec<Drift>>,
+    serving_groups: BTreeMap<ServiceName, ServingGroup>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -104,6 +106,15 @@ impl FakeCloud {
             .provisioning
             .drifts
             .insert(stack.to_owned(), drifts);
+    }
+
+    /// Puts a service's tasks behind one of its target groups; without that they are behind the first.
+    pub fn set_serving_group(&self, subscriber: &Subscriber, group: ServingGroup) {
+        self.inner
+            .borrow_mut()
+            .provisioning
+            .serving_groups
+            .insert(subscriber.service_name(), group);
     }
 
     /// A stack's status; `None` when it was never made.
@@ -633,6 +644,13 @@ impl Inventory for FakeCloud {
                 .flatten()
                 .filter(|found| names.contains_key(&found.name));
             Ok(named.cloned().collect())
+        })
+    }
+
+    async fn serving_group(&self, service: &ServiceName) -> Result<ServingGroup, CallError> {
+        self.call("DescribeServiceRevisions", |account| {
+            let group = account.provisioning.serving_groups.get(service);
+            Ok(group.copied().unwrap_or_default())
         })
     }
 

@@ -119,7 +119,7 @@ impl ImageRegistry for FakeCloud {
         digests: &[Digest],
     ) -> Result<Vec<Digest>, CallError> {
         self.give_way().await;
-        self.call("BatchGetImage", |account| {
+        self.call("DescribeImages", |account| {
             let is_there = |digest: &Digest| {
                 let key = (repository.to_owned(), digest.to_string());
                 account.registry.pushed_at.contains_key(&key)

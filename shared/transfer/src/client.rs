@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -159,10 +160,22 @@ impl HttpClient {
         };
         let failed = |error: reqwest::Error| ClientError(words(&error));
         let public = builder()
-            .dns_resolver(Arc::new(PublicAddresses))
+            .dns_resolver(Arc::new(Addresses {
+                expected: "that is public; name it as a private host if it is meant",
+                allowed: |_, address| !urls::is_private(address),
+            }))
             .build()
             .map_err(failed)?;
-        let private = builder().build().map_err(failed)?;
+        let private = builder()
+            .dns_resolver(Arc::new(Addresses {
+                expected: "of another machine; loopback, link-local and metadata addresses are not asked",
+                allowed: |name, address| {
+                    !urls::is_of_the_machine(address)
+                        && (!urls::is_loopback(address) || urls::is_own_name(name))
+                },
+            }))
+            .build()
+            .map_err(failed)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 public,
@@ -460,7 +473,7 @@ fn answered(url: &Url, response: &Response, is_elsewhere: bool) -> SourceError {
 
 fn failed(url: &Url, error: &reqwest::Error) -> SourceError {
     let message = format!("{}: {}", shown(url), words(error));
-    let is_refused = causes(error).any(|cause| cause.is::<PrivateAddress>());
+    let is_refused = causes(error).any(|cause| cause.is::<NoAddress>());
     if is_refused || error.is_builder() {
         SourceError::never(message)
     } else {
@@ -481,34 +494,42 @@ fn words(error: &reqwest::Error) -> String {
     causes.join(": ")
 }
 
-/// Resolves names to public addresses only: a name that somebody else owns may point anywhere.
-struct PublicAddresses;
+/// Resolves names to the addresses that are allowed only: a name that somebody else owns may point anywhere, and the
+/// name of a private host at the machine's own metadata.
+struct Addresses {
+    /// What was expected of them, as errors say it.
+    expected: &'static str,
+    /// Whether this name may be at this address.
+    allowed: fn(&str, IpAddr) -> bool,
+}
 
-/// A name that resolves to no public address.
+/// A name that resolves to no address that is allowed.
 #[derive(Debug)]
-struct PrivateAddress(String);
+struct NoAddress {
+    name: String,
+    expected: &'static str,
+}
 
-impl fmt::Display for PrivateAddress {
+impl fmt::Display for NoAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} has no address that is public; name it as a private host if it is meant",
-            self.0
-        )
+        let Self { name, expected } = self;
+        write!(formatter, "{name} has no address {expected}")
     }
 }
 
-impl Error for PrivateAddress {}
+impl Error for NoAddress {}
 
-impl Resolve for PublicAddresses {
+impl Resolve for Addresses {
     fn resolve(&self, name: Name) -> Resolving {
+        let Self { expected, allowed } = *self;
         Box::pin(async move {
             let addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0))
                 .await?
-                .filter(|address| !urls::is_private(address.ip()))
+                .filter(|address| allowed(name.as_str(), address.ip()))
                 .collect();
             if addresses.is_empty() {
-                return Err(PrivateAddress(name.as_str().to_owned()).into());
+                let name = name.as_str().to_owned();
+                return Err(NoAddress { name, expected }.into());
             }
             let addresses: Addrs = Box::new(addresses.into_iter());
             Ok(addresses)

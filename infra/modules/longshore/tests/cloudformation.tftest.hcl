@@ -51,7 +51,8 @@ mock_provider "aws" {
 variables {
   package_directory         = "tests/packages"
   slack_webhook_secret_name = "longshore/slack-webhook"
-  task_role_arns            = ["arn:aws:iam::111122223333:role/shop-task"]
+  task_role_arns            = ["arn:aws:iam::111122223333:role/adopted-task"]
+  stack_role_arns           = ["arn:aws:iam::111122223333:role/shop-task"]
 }
 
 run "only_cloudformation_of_this_account_takes_the_role" {
@@ -181,7 +182,14 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           "arn:aws:events:ap-southeast-1:111122223333:rule/*",
           "arn:aws:scheduler:ap-southeast-1:111122223333:schedule/*",
         ] }
-        ManageSecretsOfStacks = { resource = ["arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:*/*/*"] }
+        CreateSecrets = {
+          resource  = ["arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:*/*/*"]
+          condition = { Null = { "aws:RequestTag/longshore:stack" = "false" } }
+        }
+        ManageSecretsOfStacks = {
+          resource  = ["arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:*/*/*"]
+          condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
+        }
         LetSecretsUseKeys = {
           resource  = ["arn:aws:kms:ap-southeast-1:111122223333:key/*"]
           condition = { StringEquals = { "kms:ViaService" = "secretsmanager.ap-southeast-1.amazonaws.com" } }
@@ -382,7 +390,7 @@ run "every_document_is_short_enough_for_a_managed_policy" {
       for policy in concat(values(output.cloudformation_policies), [output.permissions_boundary_policy]) :
       length(replace(policy, " ", "")) <= 6144
     ])
-    error_message = "AWS takes 6,144 characters of a managed policy."
+    error_message = "AWS takes 6,144 characters of a managed policy, and one of these has more: ${join(", ", [for policy in concat(values(output.cloudformation_policies), [output.permissions_boundary_policy]) : length(replace(policy, " ", ""))])}."
   }
 }
 
@@ -391,7 +399,7 @@ run "roles_of_templates_may_at_most_do_this" {
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(output.permissions_boundary_policy).Statement : statement.Action
+      for statement in jsondecode(output.permissions_boundary_policy).Statement : statement.Action if statement.Effect == "Allow"
       ])) == toset([
       "cloudwatch:PutMetricData",
       "ec2:DescribeTags",
@@ -463,7 +471,10 @@ run "roles_of_templates_may_at_most_do_this" {
       for statement in jsondecode(output.permissions_boundary_policy).Statement : (
         statement.Sid == "PassTaskRoles" ? jsonencode([statement.Resource, statement.Condition]) == jsonencode([
           ["arn:aws:iam::111122223333:role/shop-task", "arn:aws:iam::111122223333:role/longshore/*"],
-          { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } },
+          { StringEquals = {
+            "aws:PrincipalTag/longshore:purpose" = "schedule"
+            "iam:PassedToService"                = "ecs-tasks.amazonaws.com"
+          } },
         ]) :
         statement.Sid == "WakeSync" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:lambda:ap-southeast-1:111122223333:function:longshore-sync"]) :
         statement.Sid == "ShiftTraffic" ? jsonencode(statement.Resource) == jsonencode([
@@ -482,6 +493,122 @@ run "roles_of_templates_may_at_most_do_this" {
       )
     ])
     error_message = "Within the boundary other roles are passed, other functions woken, other traffic shifted, or keys used directly."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(output.permissions_boundary_policy).Statement :
+      statement.Sid => statement.Condition.StringEquals["aws:PrincipalTag/longshore:purpose"]
+      if can(statement.Condition.StringEquals["aws:PrincipalTag/longshore:purpose"])
+      } == {
+      JoinClusters     = "instance"
+      RunTasks         = "schedule"
+      PassTaskRoles    = "schedule"
+      TagWhatIsStarted = ["instance", "schedule"]
+      WakeSync         = "schedule"
+      ReadTraffic      = "traffic"
+      ShiftTraffic     = "traffic"
+    }
+    error_message = "A task may start tasks, join clusters, wake functions or shift traffic."
+  }
+}
+
+run "roles_of_templates_stay_out_of_the_installation" {
+  command = plan
+
+  variables {
+    permissions_boundary_actions = ["s3:*", "secretsmanager:*", "lambda:*", "events:*", "sqs:*", "logs:*"]
+  }
+
+  assert {
+    condition = jsonencode([
+      for statement in jsondecode(output.permissions_boundary_policy).Statement : statement if statement.Effect == "Deny"
+      ]) == jsonencode([
+      {
+        Sid    = "KeepOutOfLongshore"
+        Effect = "Deny"
+        Action = ["*"]
+        Resource = [
+          "arn:aws:s3:::longshore-state-111122223333-ap-southeast-1",
+          "arn:aws:s3:::longshore-state-111122223333-ap-southeast-1/*",
+          "arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:longshore/slack-webhook-??????",
+          "arn:aws:sqs:ap-southeast-1:111122223333:longshore-*",
+          "arn:aws:logs:ap-southeast-1:111122223333:log-group:/aws/lambda/longshore-*",
+        ]
+      },
+      {
+        Sid       = "KeepOutOfFunctions"
+        Effect    = "Deny"
+        Action    = ["lambda:*"]
+        Resource  = ["arn:aws:lambda:ap-southeast-1:111122223333:function:longshore-*"]
+        Condition = { StringNotEquals = { "aws:PrincipalTag/longshore:purpose" = "schedule" } }
+      },
+      {
+        Sid       = "SayNothingInLongshoresName"
+        Effect    = "Deny"
+        Action    = ["events:PutEvents"]
+        Resource  = ["arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"]
+        Condition = { "ForAnyValue:StringNotEquals" = { "events:detail-type" = "Sync Shard Completed" } }
+      },
+      {
+        Sid      = "KeepOutOfOtherStacksSecrets"
+        Effect   = "Deny"
+        Action   = ["secretsmanager:*"]
+        Resource = ["*"]
+        Condition = {
+          Null            = { "aws:ResourceTag/longshore:stack" = "false" }
+          StringNotEquals = { "aws:ResourceTag/longshore:stack" = "$${aws:PrincipalTag/longshore:stack, '-'}" }
+        }
+      },
+    ])
+    error_message = "A task that may do everything reaches what belongs to Longshore or to another stack."
+  }
+}
+
+run "the_bucket_and_the_bus_refuse_roles_of_templates_and_the_bus_everybody_else" {
+  command = plan
+
+  variables {
+    operator_arns = ["arn:aws:iam::111122223333:role/operators"]
+  }
+
+  assert {
+    condition = jsondecode(output.event_bus_policy).Statement == [
+      {
+        Sid       = "RefuseOthers"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "events:PutEvents"
+        Resource  = "arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"
+        Condition = { ArnNotLike = { "aws:PrincipalArn" = [
+          "arn:aws:iam::111122223333:role/longshore-provision",
+          "arn:aws:iam::111122223333:role/longshore-deploy",
+          "arn:aws:iam::111122223333:role/longshore-watch",
+          "arn:aws:iam::111122223333:role/longshore-sync",
+          "arn:aws:iam::111122223333:role/operators",
+          "arn:aws:iam::111122223333:role/longshore/*",
+        ] } }
+      },
+      {
+        Sid       = "RefuseOtherEvents"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "events:PutEvents"
+        Resource  = "arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"
+        Condition = {
+          ArnLike                       = { "aws:PrincipalArn" = "arn:aws:iam::111122223333:role/longshore/*" }
+          "ForAnyValue:StringNotEquals" = { "events:detail-type" = ["Sync Shard Completed"] }
+        }
+      },
+    ]
+    error_message = "The bus takes events of others, or refuses those of Longshore."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(output.state_bucket_policy).Statement : statement.Condition if statement.Sid == "RefuseRoles"
+    ] == [{ ArnLike = { "aws:PrincipalArn" = ["arn:aws:iam::111122223333:role/longshore/*"] } }]
+    error_message = "The state bucket does not refuse roles that stack files make."
   }
 }
 

@@ -61,7 +61,7 @@ run "every_document_is_known_in_the_plan" {
       [for documents in values(output.policies) : [for document in values(documents) : can(jsondecode(document))]],
       [for document in values(output.cloudformation_policies) : can(jsondecode(document))],
       [for document in values(output.dead_letter_queue_policies) : can(jsondecode(document))],
-      [can(jsondecode(output.permissions_boundary_policy))],
+      [can(jsondecode(output.permissions_boundary_policy)), can(jsondecode(output.event_bus_policy)), can(jsondecode(output.state_bucket_policy))],
     ]))
     error_message = "A policy is known only after it was applied: the judges would not see it."
   }

@@ -67,6 +67,7 @@ variables {
     "arn:aws:iam::111122223333:role/shop-task",
     "arn:aws:iam::111122223333:role/shop-execution",
   ]
+  stack_role_arns = ["arn:aws:iam::111122223333:role/shared"]
 }
 
 run "deploy_may_do_exactly_this" {
@@ -121,6 +122,20 @@ run "deploy_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
       },
       {
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = [
+          "ecs:DescribeServiceDeployments",
+          "ecs:DescribeServiceRevisions",
+          "ecs:ListServiceDeployments",
+        ]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
+      },
+      {
         Sid      = "RegisterTaskDefinitions"
         Effect   = "Allow"
         Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
@@ -154,6 +169,7 @@ run "deploy_may_do_exactly_this" {
         Resource = [
           "arn:aws:iam::111122223333:role/shop-task",
           "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/shared",
           "arn:aws:iam::111122223333:role/longshore/*",
         ]
         Condition = { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } }
@@ -217,6 +233,20 @@ run "watch_may_do_exactly_this" {
         Effect   = "Allow"
         Action   = ["ecs:DescribeServices"]
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:service/*/*"]
+      },
+      {
+        Sid    = "ReadServiceDeployments"
+        Effect = "Allow"
+        Action = [
+          "ecs:DescribeServiceDeployments",
+          "ecs:DescribeServiceRevisions",
+          "ecs:ListServiceDeployments",
+        ]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-deployment/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
       },
       {
         Sid      = "ReadTaskDefinitions"
@@ -342,6 +372,15 @@ run "provision_may_do_exactly_this" {
         Resource = ["arn:aws:ecr:eu-west-1:111122223333:repository/*"]
       },
       {
+        Sid    = "ReadServiceRevisions"
+        Effect = "Allow"
+        Action = ["ecs:DescribeServiceRevisions"]
+        Resource = [
+          "arn:aws:ecs:eu-west-1:111122223333:service/*/*",
+          "arn:aws:ecs:eu-west-1:111122223333:service-revision/*/*",
+        ]
+      },
+      {
         Sid      = "FindBuckets"
         Effect   = "Allow"
         Action   = ["s3:ListAllMyBuckets"]
@@ -417,8 +456,7 @@ run "sync_may_do_exactly_this" {
         Effect = "Allow"
         Action = ["iam:PassRole"]
         Resource = [
-          "arn:aws:iam::111122223333:role/shop-task",
-          "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/shared",
           "arn:aws:iam::111122223333:role/longshore/*",
         ]
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
@@ -628,6 +666,7 @@ run "roles_are_passed_by_deploy_and_sync_to_ecs_and_by_provision_to_cloudformati
         resource = [
           "arn:aws:iam::111122223333:role/shop-task",
           "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/shared",
           "arn:aws:iam::111122223333:role/longshore/*",
         ]
         condition = { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } }
@@ -640,8 +679,7 @@ run "roles_are_passed_by_deploy_and_sync_to_ecs_and_by_provision_to_cloudformati
       {
         function = "sync"
         resource = [
-          "arn:aws:iam::111122223333:role/shop-task",
-          "arn:aws:iam::111122223333:role/shop-execution",
+          "arn:aws:iam::111122223333:role/shared",
           "arn:aws:iam::111122223333:role/longshore/*",
         ]
         condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
@@ -774,7 +812,8 @@ run "without_given_roles_only_those_of_templates_are_passed" {
   command = plan
 
   variables {
-    task_role_arns = []
+    task_role_arns  = []
+    stack_role_arns = []
   }
 
   assert {
@@ -794,6 +833,26 @@ run "a_role_with_a_wildcard_is_refused" {
   }
 
   expect_failures = [var.task_role_arns]
+}
+
+run "a_role_with_a_wildcard_is_refused_for_stack_files_too" {
+  command = plan
+
+  variables {
+    stack_role_arns = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [var.stack_role_arns]
+}
+
+run "not_everybody_is_an_operator" {
+  command = plan
+
+  variables {
+    operator_arns = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [var.operator_arns]
 }
 
 run "an_arn_in_place_of_the_name_of_the_secret_is_refused" {

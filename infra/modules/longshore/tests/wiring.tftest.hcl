@@ -157,7 +157,12 @@ run "each_rule_waits_for_exactly_its_events" {
   command = plan
 
   assert {
-    condition = { for key, rule in output.rules : key => [rule.event_bus_name, jsondecode(rule.event_pattern)] } == {
+    condition = {
+      for key, rule in output.rules : key => [
+        rule.event_bus_name,
+        { for field, value in jsondecode(rule.event_pattern) : field => value if field != "account" },
+      ]
+      } == {
       image_pushed = ["default", {
         source      = ["aws.ecr"]
         detail-type = ["ECR Image Action", "ECR Replication Action"]
@@ -266,6 +271,11 @@ run "each_rule_waits_for_exactly_its_events" {
       }]
     }
     error_message = "A rule waits for other events than its function handles."
+  }
+
+  assert {
+    condition     = alltrue([for rule in output.rules : jsondecode(rule.event_pattern).account == ["111122223333"]])
+    error_message = "A rule takes events of other accounts."
   }
 }
 

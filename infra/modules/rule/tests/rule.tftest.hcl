@@ -11,6 +11,7 @@ mock_provider "aws" {
 variables {
   name                  = "longshore-image-pushed"
   description           = "An image was pushed"
+  account_id            = "111122223333"
   event_pattern         = "{\"source\":[\"aws.ecr\"]}"
   function_name         = "longshore-deploy"
   function_arn          = "arn:aws:lambda:eu-west-1:111122223333:function:longshore-deploy"
@@ -36,6 +37,18 @@ run "the_target_is_the_function_and_loses_nothing" {
       && aws_cloudwatch_event_target.this.retry_policy[0].maximum_retry_attempts == 185
     )
     error_message = "The target is not retried for as long as AWS allows."
+  }
+}
+
+run "only_events_of_the_account_match" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.this.event_pattern) == {
+      account = ["111122223333"]
+      source  = ["aws.ecr"]
+    }
+    error_message = "The rule matches events that another account has put on the bus, or others than were asked for."
   }
 }
 

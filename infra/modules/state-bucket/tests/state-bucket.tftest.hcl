@@ -86,6 +86,27 @@ run "plain_http_is_refused_and_nothing_else_is_said" {
   }
 }
 
+run "roles_are_refused_with_and_without_tls" {
+  command = plan
+
+  variables {
+    refused_arns = ["arn:aws:iam::111122223333:role/longshore/*"]
+    require_tls  = false
+  }
+
+  assert {
+    condition = jsondecode(aws_s3_bucket_policy.this[0].policy).Statement == [{
+      Sid       = "RefuseRoles"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = ["arn:aws:s3:::longshore-state", "arn:aws:s3:::longshore-state/*"]
+      Condition = { ArnLike = { "aws:PrincipalArn" = ["arn:aws:iam::111122223333:role/longshore/*"] } }
+    }]
+    error_message = "The bucket does not refuse the roles that it is to refuse."
+  }
+}
+
 run "what_is_in_the_bucket_is_kept_unless_said_otherwise" {
   command = plan
 

@@ -347,7 +347,7 @@ async fn the_stacks_are_those_that_have_a_record() {
     assert_eq!(wire.cloud().stacks().await.unwrap(), ["shop-prod", "shop"]);
 }
 
-/// A push while the stack changes asks for no more than at rest, and changes the stack's record only.
+/// A push while the stack changes asks for no more than one that has settled, and changes the stack's record only.
 #[tokio::test]
 async fn a_push_while_the_stack_changes_is_written_into_the_stacks_record() {
     let wire = Wire::new(|call| match call.name.as_str() {

@@ -4,6 +4,7 @@ use chrono::DateTime;
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Image;
 use longshore_policy::route::{CpuArchitecture, ServiceId};
+use longshore_provisioning::ports::{Inventory as _, ServingGroup};
 use longshore_rollout::documents::{HistoryStore, RouteStore};
 use longshore_rollout::ports::{
     ImageContents, ImageRegistry, LogLine, ServiceDeployer, ServiceDeployment,
@@ -812,12 +813,12 @@ async fn the_owners_of_all_services_are_read_and_those_that_went_meanwhile_left_
     });
     let service_ids = wire.cloud().service_ids().await.unwrap();
     assert_eq!(service_ids.len(), 99);
-    assert!(
-        service_ids
-            .iter()
-            .all(|(name, service_id)| name.cluster == "shop"
-                && name.ecs_service == service_id.service)
-    );
+    assert!(service_ids.iter().all(|(name, service_id)| {
+        name.cluster == "shop"
+            && service_id
+                .as_ref()
+                .is_ok_and(|service_id| name.ecs_service == service_id.service)
+    }));
     assert!(service_ids.is_sorted_by_key(|(name, _)| &name.ecs_service));
 }
 
@@ -859,7 +860,7 @@ async fn account_of(shown: Value) -> (Option<ServiceDeployment>, Vec<Call>) {
     let since = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
     let account = wire
         .cloud()
-        .service_deployment(&service, "arn:shop-api:42", since)
+        .service_deployment(&service, "arn:shop-api:42", since, None)
         .await
         .unwrap();
     (account, wire.calls())
@@ -948,7 +949,7 @@ async fn where_ecs_lists_no_service_deployment_there_is_no_account() {
     };
     let account = wire
         .cloud()
-        .service_deployment(&service, "arn:shop-api:42", DateTime::UNIX_EPOCH)
+        .service_deployment(&service, "arn:shop-api:42", DateTime::UNIX_EPOCH, None)
         .await
         .unwrap();
     assert_eq!(account, None);
@@ -956,32 +957,98 @@ async fn where_ecs_lists_no_service_deployment_there_is_no_account() {
 }
 
 #[tokio::test]
-async fn images_that_ecr_does_not_hold_are_found_by_hundreds_and_all_are_where_there_is_no_repository()
- {
+async fn the_revision_of_a_service_says_behind_which_target_group_its_tasks_are() {
+    let group = |name: &str| format!("arn:aws:elasticloadbalancing:…:targetgroup/{name}/1");
+    let serving = async |revisions: &'static [u32], took: &'static str| {
+        let wire = Wire::new(move |call| match call.name.as_str() {
+            "DescribeServices" => {
+                let revisions = revisions.iter();
+                let revisions =
+                    revisions.map(|number| json!({"arn": format!("{REVISION}/{number}")}));
+                ok(&json!({"services": [{
+                    "serviceName": "api", "status": "ACTIVE",
+                    "loadBalancers": [{
+                        "targetGroupArn": group("one"), "containerName": "api", "containerPort": 8080,
+                        "advancedConfiguration": {"alternateTargetGroupArn": group("other")},
+                    }],
+                    "currentServiceRevisions": revisions.collect::<Vec<_>>(),
+                }]}))
+            }
+            "DescribeServiceRevisions" => ok(&json!({"serviceRevisions": [{
+                "serviceRevisionArn": format!("{REVISION}/20"),
+                "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": group(took)}]},
+            }]})),
+            other => panic!("unexpected call {other}"),
+        });
+        let service = ServiceName {
+            cluster: "shop".to_owned(),
+            ecs_service: "api".to_owned(),
+        };
+        let serving = wire.cloud().serving_group(&service).await.unwrap();
+        (serving, wire.calls())
+    };
+    let (found, calls) = serving(&[20], "other").await;
+    assert_eq!(found, ServingGroup::Alternate);
+    assert_eq!(
+        calls[1].json(),
+        json!({"serviceRevisionArns": [format!("{REVISION}/20")]})
+    );
+    assert_eq!(serving(&[20], "one").await.0, ServingGroup::First);
+    let (under_way, calls) = serving(&[20, 30], "other").await;
+    assert_eq!((under_way, calls.len()), (ServingGroup::Both, 1));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_has_no_tasks_behind_an_alternate_target_group() {
+    let wire = Wire::new(|_| ok(&json!({"services": [], "failures": [{"reason": "MISSING"}]})));
+    let service = ServiceName {
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+    };
+    let serving = wire.cloud().serving_group(&service).await.unwrap();
+    assert_eq!(serving, ServingGroup::First);
+}
+
+#[tokio::test]
+async fn images_that_ecr_does_not_hold_are_found_without_pulling_them() {
     let digests: Vec<longshore_events::image::Digest> = (0..120)
         .map(|number| digest(number).parse().unwrap())
         .collect();
-    let wire = Wire::new(|call| {
-        let asked = call.json();
-        let failures: Vec<Value> = asked["imageIds"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|identifier| identifier["imageDigest"] == digest(7).as_str())
-            .map(|identifier| {
-                json!({"imageId": identifier, "failureCode": "ImageNotFound", "failureReason": "gone"})
-            })
-            .collect();
-        ok(&json!({"images": [], "failures": failures}))
-    });
-    let missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
-    assert_eq!(missing, [digests[7].clone()]);
-    let asked: Vec<usize> = wire
-        .calls()
-        .iter()
-        .map(|call| call.json()["imageIds"].as_array().unwrap().len())
-        .collect();
-    assert_eq!(asked, [100, 20]);
+    let (gone, archived) = (digest(7), digest(110));
+    let wire = {
+        let (gone, archived) = (gone.clone(), archived.clone());
+        Wire::new(move |call| {
+            let asked: Vec<String> = call.json()["imageIds"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|identifier| identifier["imageDigest"].as_str().unwrap().to_owned())
+                .collect();
+            assert!(asked.len() <= 100);
+            if asked.contains(&gone) {
+                // One that is not there has the whole call refused.
+                let refusal = json!({"__type": "ImageNotFoundException", "message": "no"});
+                return (400, refusal.to_string());
+            }
+            let details: Vec<Value> = asked
+                .iter()
+                .map(|digest| {
+                    let status = if *digest == archived {
+                        "ARCHIVED"
+                    } else {
+                        "ACTIVE"
+                    };
+                    json!({"imageDigest": digest, "imageStatus": status})
+                })
+                .collect();
+            ok(&json!({"imageDetails": details}))
+        })
+    };
+    let mut missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
+    missing.sort();
+    assert_eq!(missing, [digests[7].clone(), digests[110].clone()]);
+    assert!(wire.names().iter().all(|name| name == "DescribeImages"));
+    assert!(wire.names().len() < 20, "{:?}", wire.names());
 
     let wire = Wire::new(|_| {
         (
@@ -991,4 +1058,30 @@ async fn images_that_ecr_does_not_hold_are_found_by_hundreds_and_all_are_where_t
     });
     let missing = wire.cloud().missing("shop/api", &digests).await.unwrap();
     assert_eq!(missing, digests);
+}
+
+#[tokio::test]
+async fn a_service_deployment_that_is_known_is_asked_for_alone() {
+    let arn = format!("{SERVICE_DEPLOYMENT}/2");
+    let wire = Wire::new(|_| {
+        ok(&json!({"serviceDeployments": [{
+            "serviceDeploymentArn": format!("{SERVICE_DEPLOYMENT}/2"), "status": "SUCCESSFUL",
+        }]}))
+    });
+    let service = ServiceName {
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+    };
+    let account = wire
+        .cloud()
+        .service_deployment(
+            &service,
+            "arn:shop-api:42",
+            DateTime::UNIX_EPOCH,
+            Some(&arn),
+        )
+        .await
+        .unwrap();
+    assert_eq!(account.unwrap().arn, arn);
+    assert_eq!(wire.names(), ["DescribeServiceDeployments"]);
 }

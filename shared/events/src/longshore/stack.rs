@@ -85,7 +85,7 @@ pub struct StackReady {
     pub stack: StackSummary,
     /// What it has brought about.
     pub kind: OperationKind,
-    /// When the stack was at rest.
+    /// When the stack had settled.
     pub finished_at: DateTime<Utc>,
     /// The stack's status: `UPDATE_COMPLETE`, for example.
     pub status: StackStatus,
@@ -98,7 +98,7 @@ pub struct StackFailed {
     pub stack: StackSummary,
     /// What it was to bring about.
     pub kind: OperationKind,
-    /// When the stack was at rest.
+    /// When the stack had settled.
     pub finished_at: DateTime<Utc>,
     /// The stack's status: `UPDATE_ROLLBACK_COMPLETE`, for example. Empty when CloudFormation refused to begin.
     pub status: StackStatus,

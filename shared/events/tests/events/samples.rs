@@ -209,14 +209,14 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
         ),
         (
             "deploy/stack-ready.json",
-            DeployEvent::StackAtRest {
+            DeployEvent::SettledStack {
                 stack: "shop-prod".to_owned(),
                 operation_id: FILE_CHANGE.to_owned(),
             },
         ),
         (
             "deploy/stack-failed.json",
-            DeployEvent::StackAtRest {
+            DeployEvent::SettledStack {
                 stack: "shop-prod".to_owned(),
                 operation_id: PAYLOAD_CHANGE.to_owned(),
             },
@@ -226,7 +226,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
 
 /// What `provision` makes of each of its samples.
 fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
-    let at_rest = |operation_id: &str| ProvisionEvent::StackAtRest {
+    let settled = |operation_id: &str| ProvisionEvent::SettledStack {
         stack: "shop-prod".to_owned(),
         operation_id: operation_id.to_owned(),
     };
@@ -258,8 +258,8 @@ fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
                 sequencer: "00691EF4474B2D90A1".to_owned(),
             }),
         ),
-        ("provision/stack-ready.json", at_rest(FILE_CHANGE)),
-        ("provision/stack-failed.json", at_rest(PAYLOAD_CHANGE)),
+        ("provision/stack-ready.json", settled(FILE_CHANGE)),
+        ("provision/stack-failed.json", settled(PAYLOAD_CHANGE)),
         (
             "provision/stack-imported.json",
             ProvisionEvent::StackImported(StackChange {
@@ -1020,7 +1020,7 @@ fn of_our_own_events_only_the_end_of_a_stacks_change_wakes_provision() {
         assert_eq!(
             matches!(
                 parse_deploy(&sample(path)),
-                Ok(DeployEvent::StackAtRest { .. })
+                Ok(DeployEvent::SettledStack { .. })
             ),
             wakes,
             "{path}"
@@ -1028,7 +1028,7 @@ fn of_our_own_events_only_the_end_of_a_stacks_change_wakes_provision() {
         assert_eq!(
             matches!(
                 parse_provision(&sample(path)),
-                Ok(ProvisionEvent::StackAtRest { .. })
+                Ok(ProvisionEvent::SettledStack { .. })
             ),
             wakes,
             "{path}"

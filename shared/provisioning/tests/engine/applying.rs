@@ -1,11 +1,14 @@
-use longshore_events::longshore::ChangeCounts;
+use longshore_events::incoming::StackFile;
+use longshore_events::longshore::{ChangeCounts, LongshoreEvent};
 use longshore_provisioning::apply::ApplyOutcome;
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::file::{FileOutcome, apply_file};
-use longshore_provisioning::rest::stack_at_rest;
 use longshore_provisioning::routes::write_routes;
+use longshore_provisioning::settled::stack_settled;
 use longshore_rollout::documents::RouteStore;
 use longshore_rollout::stack_record::OperationState;
+use longshore_state::store::Address;
+use longshore_state::{DocumentStore, WriteCondition};
 use longshore_testkit::worker;
 
 use crate::scene::{
@@ -144,7 +147,7 @@ async fn another_image_in_the_stack_file_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_applied_at_rest() {
+async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_applied_afterwards() {
     let cloud = account();
     uploaded(&cloud, &stack_file(256)).await.unwrap();
     for cpu in [512, 1024] {
@@ -155,7 +158,7 @@ async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_appli
         assert_eq!(applied.outcome, ApplyOutcome::Pending);
     }
     ended(&cloud, "CREATE_COMPLETE").await;
-    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 70))
+    stack_settled(&cloud, &settings(), STACK, &worker("rest", 70))
         .await
         .unwrap();
     assert_eq!(
@@ -163,7 +166,7 @@ async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_appli
         Some("UPDATE_IN_PROGRESS")
     );
     ended(&cloud, "UPDATE_COMPLETE").await;
-    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 80))
+    stack_settled(&cloud, &settings(), STACK, &worker("rest", 80))
         .await
         .unwrap();
     let template = cloud.stack_template(STACK).unwrap().to_string();
@@ -199,6 +202,75 @@ async fn an_older_event_of_a_file_does_nothing_when_a_newer_version_is_there() {
     assert!(matches!(outcome, Ok(FileOutcome::Ignored { .. })));
     let outcome = apply_file(&cloud, &settings(), &newer, &worker("b", 0)).await;
     assert!(matches!(outcome, Ok(FileOutcome::Taken(_))));
+}
+
+#[tokio::test]
+async fn a_second_file_of_a_stack_is_refused_with_both_keys() {
+    let cloud = account();
+    let event = written(&cloud, &stack_file(256));
+    let other = StackFile {
+        key: "stacks/shop.json".to_owned(),
+        ..event.clone()
+    };
+    let said = "stack shop is built from stacks/shop.yaml, so that this file is not read; delete one of the two";
+
+    let outcome = apply_file(&cloud, &settings(), &other, &worker("a", 0)).await;
+    let FileOutcome::Refused { key, problems } = outcome.unwrap() else {
+        panic!("it is not refused");
+    };
+    assert_eq!(
+        (key.as_str(), problems[0].message.as_str()),
+        ("stacks/shop.json", said)
+    );
+
+    // Whichever of the two was written last.
+    let address = Address::of_state("stacks/shop.json");
+    cloud
+        .write_document(&address, b"{}".to_vec(), WriteCondition::None)
+        .await
+        .unwrap();
+    let outcome = apply_file(&cloud, &settings(), &event, &worker("b", 0)).await;
+    assert!(matches!(outcome, Ok(FileOutcome::Taken(_))), "{outcome:?}");
+    let told: Vec<(String, String)> = cloud
+        .published()
+        .into_iter()
+        .filter_map(|event| match event {
+            LongshoreEvent::StackFileRefused(refused) => {
+                Some((refused.key, refused.problems[0].message.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let once = ("stacks/shop.json".to_owned(), said.to_owned());
+    assert_eq!(told, [once.clone(), once]);
+}
+
+#[tokio::test]
+async fn a_key_that_names_no_stack_is_refused_and_a_folder_is_not() {
+    let cloud = account();
+    let event = written(&cloud, &stack_file(256));
+    for key in [
+        "stacks/shop.yaml.bak",
+        "stacks/team/shop.yaml",
+        "stacks/shop",
+    ] {
+        let event = StackFile {
+            key: key.to_owned(),
+            ..event.clone()
+        };
+        let outcome = apply_file(&cloud, &settings(), &event, &worker("a", 0)).await;
+        assert!(
+            matches!(&outcome, Ok(FileOutcome::Refused { key: refused, .. }) if refused == key),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(cloud.published().len(), 3);
+    let folder = StackFile {
+        key: "stacks/team/".to_owned(),
+        ..event
+    };
+    let outcome = apply_file(&cloud, &settings(), &folder, &worker("a", 0)).await;
+    assert!(matches!(outcome, Ok(FileOutcome::Ignored { .. })));
 }
 
 #[tokio::test]
@@ -469,9 +541,14 @@ async fn data_that_an_earlier_stack_left_is_taken_up_before_the_rest_is_made() {
         "CloudFormation imports and makes nothing at once"
     );
     cloud.finish_stack(STACK);
-    longshore_provisioning::rest::stack_imported(&cloud, &settings(), STACK, &worker("import", 30))
-        .await
-        .unwrap();
+    longshore_provisioning::settled::stack_imported(
+        &cloud,
+        &settings(),
+        STACK,
+        &worker("import", 30),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         cloud.stack_status(STACK).as_deref(),
         Some("UPDATE_IN_PROGRESS")
@@ -572,7 +649,7 @@ async fn an_image_that_was_named_and_failed_is_not_preserved_on() {
 
 #[tokio::test]
 async fn a_reconcile_writes_routes_that_an_event_left_unwritten_and_reads_none_for_old_stacks() {
-    use longshore_provisioning::rest::reconcile;
+    use longshore_provisioning::settled::reconcile;
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     let routes_were_read = async |seconds| {

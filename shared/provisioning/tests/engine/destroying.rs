@@ -1,7 +1,7 @@
 use longshore_provisioning::destroy::{Destroyed, destroy};
 use longshore_provisioning::error::ProvisioningError;
 use longshore_provisioning::ports::FoundFileSystem;
-use longshore_provisioning::rest::stack_at_rest;
+use longshore_provisioning::settled::stack_settled;
 use longshore_rollout::documents::RouteStore;
 use longshore_testkit::{FakeCloud, worker};
 
@@ -37,7 +37,7 @@ fn data() -> FoundFileSystem {
 async fn a_stack_without_data_goes_and_its_routes_with_it() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
-    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 70))
+    stack_settled(&cloud, &settings(), STACK, &worker("rest", 70))
         .await
         .unwrap();
     assert_eq!(
@@ -53,7 +53,7 @@ async fn a_stack_without_data_goes_and_its_routes_with_it() {
     destroyed(&cloud, None).await.unwrap();
     assert_eq!(told(&cloud).last(), Some(&"Stack Applying"));
     ended(&cloud, "DELETE_COMPLETE").await;
-    stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 300))
+    stack_settled(&cloud, &settings(), STACK, &worker("rest", 300))
         .await
         .unwrap();
     assert_eq!(

@@ -3,7 +3,7 @@
 use longshore_provisioning::apply::apply;
 use longshore_provisioning::destroy::destroy;
 use longshore_provisioning::file::apply_file;
-use longshore_provisioning::rest::stack_at_rest;
+use longshore_provisioning::settled::stack_settled;
 use longshore_state::ErrorClass;
 use longshore_testkit::{Fault, worker};
 
@@ -52,7 +52,7 @@ async fn a_creation_that_fails_at_any_call_is_brought_to_its_end_by_its_retry() 
                 "{fault:?} at call {call}"
             );
             ended(&cloud, "CREATE_COMPLETE").await;
-            stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 120))
+            stack_settled(&cloud, &settings(), STACK, &worker("rest", 120))
                 .await
                 .unwrap();
         }
@@ -171,9 +171,9 @@ async fn what_is_done_at_rest_can_be_done_again_after_any_failure() {
             built(&cloud, &stack_file(256)).await;
             cloud.forget_calls();
             cloud.inject(call, fault);
-            let _ = stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 70)).await;
+            let _ = stack_settled(&cloud, &settings(), STACK, &worker("rest", 70)).await;
             cloud.recover();
-            stack_at_rest(&cloud, &settings(), STACK, &worker("rest", 130))
+            stack_settled(&cloud, &settings(), STACK, &worker("rest", 130))
                 .await
                 .unwrap();
             let routes = longshore_rollout::documents::RouteStore::route(&cloud, "shop/api")

@@ -1,9 +1,14 @@
 use longshore_provisioning::drift::drift;
 use longshore_provisioning::plan::{PlanOutcome, plan};
-use longshore_provisioning::ports::Action;
+use longshore_provisioning::ports::{Action, ServingGroup};
 use longshore_provisioning::render::render;
+use longshore_provisioning::settled::reconcile;
+use longshore_testkit::{FakeCloud, worker};
 
-use crate::scene::{STACK, account, applied, built, ended, pushed, reading, settings, stack_file};
+use crate::scene::{
+    STACK, account, applied, built, ended, pushed, reading, record, settings, stack_file,
+    subscriber, uploaded,
+};
 
 #[tokio::test]
 async fn a_first_plan_leaves_nothing_behind() {
@@ -82,28 +87,150 @@ load_balancer:
     )
 }
 
-#[tokio::test]
-async fn a_change_of_a_rule_that_ecs_changes_too_is_warned_of() {
+/// The stack of [`blue_green`], and ECS has moved its requests.
+async fn moved_to(group: ServingGroup) -> FakeCloud {
     let cloud = account();
     built(&cloud, &blue_green("/api/*", 256)).await;
-    let warnings = async |file: &str| {
-        let plan = plan(&cloud, &settings(), &reading(file), "two").await;
-        let warnings = plan.unwrap().warnings.into_iter();
-        warnings.map(|one| one.path).collect::<Vec<_>>()
-    };
-    assert_eq!(
-        warnings(&blue_green("/v2/*", 256)).await,
-        ["services.api.target_group"]
-    );
-    assert_eq!(
-        warnings(&blue_green("/api/*", 256).replace("BLUE_GREEN", "ROLLING")).await,
-        ["services.api.target_group"]
-    );
-    assert_eq!(warnings(&blue_green("/api/*", 512)).await, [""; 0]);
-    let applied = applied(&cloud, &blue_green("/v2/*", 256), "two")
+    cloud.set_serving_group(&subscriber(), group);
+    cloud
+}
+
+/// The weights of the two target groups in the stack's template.
+fn weights(cloud: &FakeCloud) -> [u64; 2] {
+    let template = cloud.stack_template(STACK).unwrap();
+    let rule = &template["Resources"]["ListenerRuleApi"]["Properties"];
+    let groups = &rule["Actions"][0]["ForwardConfig"]["TargetGroups"];
+    [0, 1].map(|group| groups[group]["Weight"].as_u64().unwrap())
+}
+
+async fn planned(cloud: &FakeCloud, file: &str) -> (PlanOutcome, Vec<String>) {
+    let plan = plan(cloud, &settings(), &reading(file), "plan")
         .await
         .unwrap();
-    assert_eq!(applied.warnings.len(), 1);
+    let warnings = plan.warnings.into_iter().map(|one| one.message);
+    (plan.outcome, warnings.collect())
+}
+
+#[tokio::test]
+async fn requests_that_ecs_moved_are_no_change_of_the_stack() {
+    let cloud = moved_to(ServingGroup::Alternate).await;
+    let same = planned(&cloud, &blue_green("/api/*", 256)).await;
+    assert_eq!(same, (PlanOutcome::Unchanged, Vec::new()));
+    let other = planned(&cloud, &blue_green("/api/*", 512)).await;
+    assert_eq!(other, (PlanOutcome::Update, Vec::new()));
+    applied(&cloud, &blue_green("/api/*", 512), "two")
+        .await
+        .unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert_eq!(weights(&cloud), [1, 0], "the rule stays as it is");
+}
+
+#[tokio::test]
+async fn a_rule_that_the_stack_file_changes_sends_requests_where_ecs_moved_them() {
+    let cloud = moved_to(ServingGroup::Alternate).await;
+    let change = applied(&cloud, &blue_green("/v2/*", 256), "two").await;
+    let [warning] = &change.unwrap().warnings[..] else {
+        panic!("of a rollback by CloudFormation, which writes the former weights");
+    };
+    assert_eq!(warning.path, "services.api.target_group");
+    assert!(warning.message.contains("rolls the change back"));
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert_eq!(weights(&cloud), [0, 1]);
+
+    // From then on the template says so, and the next deployment moves them again.
+    let same = planned(&cloud, &blue_green("/v2/*", 256)).await;
+    assert_eq!(same, (PlanOutcome::Unchanged, Vec::new()));
+    let (_, warnings) = planned(&cloud, &blue_green("/v3/*", 256)).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    cloud.set_serving_group(&subscriber(), ServingGroup::First);
+    applied(&cloud, &blue_green("/v3/*", 256), "three")
+        .await
+        .unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert_eq!(weights(&cloud), [1, 0]);
+}
+
+#[tokio::test]
+async fn a_rule_is_made_anew_with_its_load_balancer_and_sends_requests_where_ecs_moved_them() {
+    let cloud = moved_to(ServingGroup::Alternate).await;
+    let public = blue_green("/api/*", 256).replace(
+        "load_balancer:",
+        "load_balancer:\n  scheme: internet-facing",
+    );
+    assert!(public.contains("internet-facing"));
+    applied(&cloud, &public, "two").await.unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert_eq!(weights(&cloud), [0, 1]);
+}
+
+#[tokio::test]
+async fn after_a_change_that_failed_the_next_one_sends_requests_where_the_tasks_are() {
+    let cloud = moved_to(ServingGroup::Alternate).await;
+    applied(&cloud, &blue_green("/v2/*", 256), "two")
+        .await
+        .unwrap();
+    ended(&cloud, "UPDATE_ROLLBACK_COMPLETE").await;
+    assert_eq!(weights(&cloud), [1, 0]);
+    applied(&cloud, &blue_green("/v3/*", 256), "three")
+        .await
+        .unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert_eq!(weights(&cloud), [0, 1]);
+}
+
+#[tokio::test]
+async fn a_strategy_without_the_alternate_target_group_is_warned_of_while_that_one_serves() {
+    let rolling = blue_green("/api/*", 256).replace("BLUE_GREEN", "ROLLING");
+    let cloud = moved_to(ServingGroup::Alternate).await;
+    let (_, warnings) = planned(&cloud, &rolling).await;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("deploy the service once more before"));
+    let cloud = moved_to(ServingGroup::First).await;
+    let (outcome, warnings) = planned(&cloud, &rolling).await;
+    assert_eq!((outcome, warnings), (PlanOutcome::Update, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_rule_is_not_changed_while_a_deployment_moves_requests_by_it() {
+    let cloud = moved_to(ServingGroup::Both).await;
+    let file = blue_green("/v2/*", 256);
+    let before = cloud.stack_template(STACK);
+    let (_, warnings) = planned(&cloud, &file).await;
+    assert!(warnings[0].contains("a deployment of `api` is moving requests"));
+    let error = applied(&cloud, &file, "two").await.unwrap_err();
+    assert!(
+        error.to_string().contains("when the deployment has ended"),
+        "{error}"
+    );
+
+    // A file waits for the reconcile, and waits again while the deployment goes on.
+    let waiting = async || record(&cloud).await.pending_file.is_some();
+    uploaded(&cloud, &file).await.unwrap();
+    assert!(waiting().await);
+    for (minute, group) in [(15, ServingGroup::Both), (30, ServingGroup::Alternate)] {
+        let worker = worker("reconcile", minute * 60);
+        let found = reconcile(&cloud, &settings(), &worker).await.unwrap();
+        assert_eq!(found.failures, Vec::<String>::new());
+        assert!(waiting().await, "before minute {minute}");
+        assert_eq!(cloud.stack_template(STACK), before);
+        cloud.set_serving_group(&subscriber(), group);
+    }
+    reconcile(&cloud, &settings(), &worker("reconcile", 45 * 60))
+        .await
+        .unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert!(!waiting().await);
+    assert_eq!(weights(&cloud), [0, 1]);
+}
+
+#[tokio::test]
+async fn what_does_not_touch_the_rule_is_applied_while_a_deployment_moves_requests() {
+    let cloud = moved_to(ServingGroup::Both).await;
+    applied(&cloud, &blue_green("/api/*", 512), "two")
+        .await
+        .unwrap();
+    ended(&cloud, "UPDATE_COMPLETE").await;
+    assert_eq!(weights(&cloud), [1, 0]);
 }
 
 #[tokio::test]

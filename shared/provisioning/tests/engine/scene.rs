@@ -141,7 +141,7 @@ pub fn written(cloud: &FakeCloud, file: &str) -> StackFile {
     }
 }
 
-/// A stack that exists and is at rest, as `watch` would have left it.
+/// A stack that exists and has settled, as `watch` would have left it.
 pub async fn built(cloud: &FakeCloud, file: &str) {
     applied(cloud, file, "build").await.unwrap();
     ended(cloud, "CREATE_COMPLETE").await;

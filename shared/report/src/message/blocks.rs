@@ -71,13 +71,13 @@ impl Block {
 
     pub(super) fn section(text: String) -> Self {
         Self::Section {
-            text: Text::Mrkdwn { text },
+            text: Text::mrkdwn(text),
         }
     }
 
     pub(super) fn context(text: String) -> Self {
         Self::Context {
-            elements: vec![Text::Mrkdwn { text }],
+            elements: vec![Text::mrkdwn(text)],
         }
     }
 }
@@ -95,5 +95,18 @@ pub enum Text {
     Mrkdwn {
         /// The text.
         text: String,
+        /// Slack makes no link of a bare URL in somebody's note, no mention of `@here`, and no channel of `#general`
+        /// (Slack's reference of the text object). False only in messages that were kept before there was the field.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        verbatim: bool,
     },
+}
+
+impl Text {
+    fn mrkdwn(text: String) -> Self {
+        Self::Mrkdwn {
+            text,
+            verbatim: true,
+        }
+    }
 }

@@ -77,18 +77,57 @@ pub(super) fn sent_width(text: &str) -> usize {
 }
 
 fn cleaned(raw: &str) -> String {
-    raw.replace("\r\n", "\n")
-        .chars()
-        .map(|character| match character {
-            '\n' => '\n',
+    let mut text = String::with_capacity(raw.len());
+    let mut joins = false;
+    for character in raw.replace("\r\n", "\n").chars() {
+        match character {
             // Unicode has line breaks of its own, which some clients honour.
-            '\u{2028}' | '\u{2029}' => '\n',
-            other if other.is_control() => ' ',
-            other => other,
-        })
-        .collect::<String>()
-        .trim()
-        .to_owned()
+            '\n' | '\u{2028}' | '\u{2029}' => text.push('\n'),
+            // What makes one symbol of several, or chooses how one looks, belongs to it.
+            '\u{200d}' | '\u{fe0f}' if joins => text.push(character),
+            other if other.is_control() => text.push(' '),
+            other if is_invisible(other) => {
+                text.push_str(&format!("[U+{:04X}]", u32::from(other)));
+            }
+            other => text.push(other),
+        }
+        joins = is_symbol(character) || (joins && matches!(character, '\u{200d}' | '\u{fe0f}'));
+    }
+    text.trim().to_owned()
+}
+
+/// Whether nobody would see this character, but what it does to others: it turns their direction around, joins or parts
+/// them, or makes two names look the same. From the categories of Unicode: what is of format (Cf), the fillers, and the
+/// selectors of variants.
+fn is_invisible(character: char) -> bool {
+    matches!(u32::from(character),
+        0xad
+        | 0x34f
+        | 0x600..=0x605
+        | 0x61c
+        | 0x6dd
+        | 0x70f
+        | 0x115f..=0x1160
+        | 0x17b4..=0x17b5
+        | 0x180b..=0x180f
+        | 0x200b..=0x200f
+        | 0x202a..=0x202e
+        | 0x2060..=0x206f
+        | 0x2800
+        | 0x3164
+        | 0xfe00..=0xfe0f
+        | 0xfeff
+        | 0xffa0
+        | 0xfff0..=0xfffb
+        | 0x1_bca0..=0x1_bca3
+        | 0x1_d173..=0x1_d17a
+        | 0xe_0000..=0xe_0fff
+    )
+}
+
+/// Whether this may be a part of an emoji, which are made of several characters.
+fn is_symbol(character: char) -> bool {
+    matches!(u32::from(character), 0x2190..=0x27bf | 0x2900..=0x2bff | 0x1_f000..=0x1_faff)
 }
 
 fn on_one_line(raw: &str) -> String {
@@ -176,6 +215,19 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_slack() {
         assert_eq!(line("a\u{0}b\tc\u{1b}[31m", 50), "a b c [31m");
+    }
+
+    #[test]
+    fn invisible_characters_are_shown_and_not_sent() {
+        assert_eq!(
+            line("v1\u{202e}gpj.exe \u{200b}a\u{ad}b\u{feff}\u{2066}", 200),
+            "v1[U+202E]gpj.exe [U+200B]a[U+00AD]b[U+FEFF][U+2066]"
+        );
+        assert_eq!(code("shop\u{200b}", 50), "`shop[U+200B]`");
+        assert_eq!(quote("a\u{e0041}", 50, 1), "> a[U+E0041]");
+        // Of letters, they make two names look the same; of symbols, one emoji.
+        assert_eq!(line("a\u{200d}b\u{fe0f}", 50), "a[U+200D]b[U+FE0F]");
+        assert_eq!(line("👩\u{200d}👧 ❤\u{fe0f}", 50), "👩\u{200d}👧 ❤\u{fe0f}");
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 use longshore_events::arn::ServiceName;
-use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
@@ -15,7 +15,7 @@ use super::tasks;
 use crate::decide::{Evidence, Fact, Settlement, Verdict, needs_account, verdict};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
-use crate::ports::{Cloud, EcsService, ServiceDeployment};
+use crate::ports::{Cloud, EcsService, ServiceDeployment, ServiceDeploymentStatus};
 use crate::record::{Deployment, Record, State};
 
 /// How far the clock that dated the beginning of a deployment may be before ECS's own.
@@ -276,8 +276,11 @@ pub(crate) async fn close<C: Cloud>(
     }
     let outcome = match settlement {
         Settlement::Open => {
-            if let Some(progress) = account.and_then(|account| account.progress) {
-                record.progressed(progress, worker);
+            if is_about_to_end(&record.deployment, account.as_ref(), fact) {
+                return Err(about_to_end(&record.deployment));
+            }
+            if let Some(account) = account {
+                record.accounted(account, worker);
             }
             WatchOutcome::Noted
         }
@@ -316,7 +319,8 @@ pub(crate) async fn close<C: Cloud>(
     Ok(outcome)
 }
 
-/// ECS's own account of a deployment, where it keeps one.
+/// ECS's own account of a deployment, where it keeps one and shows it. A right that is missing must not keep a
+/// deployment open for ever: then what the service shows decides.
 pub(crate) async fn account<C: Cloud>(
     cloud: &C,
     deployment: &Deployment,
@@ -328,13 +332,64 @@ pub(crate) async fn account<C: Cloud>(
     else {
         return Ok(None);
     };
-    let since = started_at - CLOCKS;
-    cloud
-        .service_deployment(&deployment.service_name(), task_definition, since)
-        .await
+    let found = cloud
+        .service_deployment(
+            &deployment.service_name(),
+            task_definition,
+            started_at - CLOCKS,
+            deployment.service_deployment.as_deref(),
+        )
+        .await;
+    match found {
+        Err(error) if error.class != ErrorClass::Transient => {
+            tracing::warn!(
+                stack = deployment.stack,
+                service = deployment.service,
+                %error,
+                "ECS's account of the deployment cannot be read; what the service shows decides"
+            );
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
-/// Whether the stack of a service is changing, or has just changed: then `at_rest` decides.
+fn about_to_end(deployment: &Deployment) -> CallError {
+    CallError {
+        operation: format!(
+            "see how the deployment of {} ended",
+            deployment.service_id()
+        ),
+        class: ErrorClass::Transient,
+        code: None,
+        message: "ECS has said that it ended, and its service deployment is still in progress"
+            .to_owned(),
+    }
+}
+
+/// Whether ECS has said in an event how ours ended and its account does not say so yet: it is about to, and no other
+/// event will tell. Not while it bakes step by step, which takes longer than an event is tried.
+fn is_about_to_end(
+    deployment: &Deployment,
+    account: Option<&ServiceDeployment>,
+    fact: Option<&Fact>,
+) -> bool {
+    let (Some(account), Some(fact)) = (account, fact) else {
+        return false;
+    };
+    deployment.ecs_deployment_id.as_ref() == Some(&fact.deployment_id)
+        && account.status == ServiceDeploymentStatus::InProgress
+        && match fact.name {
+            DeploymentEventName::InProgress | DeploymentEventName::Unknown => false,
+            DeploymentEventName::Failed => true,
+            DeploymentEventName::Completed => account
+                .progress
+                .as_ref()
+                .is_none_or(|progress| progress.stage == "CLEAN_UP"),
+        }
+}
+
+/// Whether the stack of a service is changing, or has just changed: then `settled` decides.
 pub(crate) async fn is_unsettled<C: Cloud>(
     cloud: &C,
     service_id: &ServiceId,

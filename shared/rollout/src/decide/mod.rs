@@ -11,20 +11,19 @@
 //! | Where does a rollback by hand go? | [`rollback`], [`is_candidate`], [`goes_back_from`] |
 //! | What comes after a one-off task? | [`next_step`] |
 //! | What has become of a deployment? | [`verdict`] |
-//! | What does a service need after its stack changed? | [`at_rest`] |
+//! | What does a service need after its stack changed? | [`settled`] |
 
 mod approval;
-mod at_rest;
 mod due;
 mod next_step;
 mod progress;
 mod request;
 mod rollback;
 mod settle;
+mod settled;
 mod skip;
 
 pub use approval::to_be_approved;
-pub use at_rest::{AtRest, at_rest};
 pub use due::{AboutRoute, WakeUp, about_route, due};
 pub use next_step::{NextStep, next_step};
 pub use progress::{Progress, progress};
@@ -32,4 +31,5 @@ pub use request::{Decision, Situation, decide};
 pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
 pub use settle::{Evidence, Fact, Settlement, Verdict, verdict};
 pub(crate) use settle::{has_failed, needs_account};
+pub use settled::{Settled, settled};
 pub use skip::{Fit, Skipped, fit, skipped, while_changing};

@@ -1,4 +1,4 @@
-//! What to do about a request for a deployment of a service whose stack is at rest.
+//! What to do about a request for a deployment of a service whose stack has settled.
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::longshore::{SkipReason, WaitReason};
@@ -30,7 +30,7 @@ pub struct Situation<'a> {
     pub worker: &'a Worker,
 }
 
-/// What to do about a request for a deployment of a service whose stack is at rest.
+/// What to do about a request for a deployment of a service whose stack has settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Claim it and deploy.

@@ -163,20 +163,23 @@ fn settle(deployment: &Deployment, evidence: &Evidence<'_>) -> Settlement {
             Settlement::Failed {
                 rolling_back: false,
                 ..
-            } => Settlement::Open,
+            } if account.rolls_back => Settlement::Open,
             shown => shown,
         },
         (State::Deploying, ServiceDeploymentStatus::Successful) => Settlement::Succeeded,
         (State::Deploying, ServiceDeploymentStatus::Stopped) => match shown {
-            Settlement::Open | Settlement::Succeeded
-                if Some(primary.id.as_str()) == deployment.ecs_deployment_id.as_deref() =>
+            Settlement::Failed { .. } | Settlement::RolledBack { .. }
+                if !is_replaced(deployment, evidence) =>
             {
+                shown
+            }
+            _ if Some(primary.id.as_str()) == deployment.ecs_deployment_id.as_deref() => {
                 failed(false)
             }
-            Settlement::Open => Settlement::Superseded {
+            // Somebody deployed over it, be it what ran before: a rollback of ECS's own ends otherwise.
+            _ => Settlement::Superseded {
                 by: primary.task_definition.clone(),
             },
-            shown => shown,
         },
         (State::Deploying, ServiceDeploymentStatus::RollingBack) => match shown {
             Settlement::RolledBack { .. } => shown,

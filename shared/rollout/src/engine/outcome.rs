@@ -47,7 +47,7 @@ pub enum Outcome {
         until: Option<DateTime<Utc>>,
     },
     /// The service's stack is being changed. The request is remembered, and carried out when the stack is
-    /// at rest.
+    /// settled.
     Pending,
     /// ECS refused it; that is told.
     Failed {
@@ -90,9 +90,9 @@ pub enum DeployError {
         /// The call.
         source: CallError,
     },
-    /// A call failed while a service of a stack that is at rest was reconciled. Trying again may help.
+    /// A call failed while a service of a stack that has settled was reconciled. Trying again may help.
     #[error("reconcile {service_id} after its stack changed: {source}")]
-    AtRest {
+    Settled {
         /// The service.
         service_id: ServiceId,
         /// The call.

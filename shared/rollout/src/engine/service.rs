@@ -72,7 +72,7 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// Looks at all that is written of the service and at what ECS shows of it, at the same time. What
-    /// ECS does not show matters only when the stack is at rest: while it is made, its services are not
+    /// ECS does not show matters only when the stack has settled: while it is made, its services are not
     /// there yet.
     pub(crate) async fn look(&self) -> Result<(Written, Result<Shown, Stop>), Stop> {
         let (written, shown) = join(

@@ -98,6 +98,9 @@ pub struct DeploymentFields {
     /// When the service was updated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
+    /// The ARN of ECS's service deployment, once it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_deployment: Option<String>,
     /// What ECS was doing when it was last looked at, where its strategy shifts requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<RolloutProgress>,
@@ -187,6 +190,7 @@ impl Deployment {
             previous_image: running.image.clone(),
             task_definition: None,
             ecs_deployment_id: None,
+            service_deployment: None,
             progress: None,
             started_at: None,
             finished_at: None,

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
+use longshore_events::arn::place;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::ImageNeed;
+use longshore_events::registry::ImageName;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::outbox::Unpublished;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::deployment::Deployment;
 use super::request::Request;
 use super::waiting::{Hold, Waiting};
-use crate::task_definition::pinned_image;
 
 /// A service's record. Everybody reads its [fields](RecordFields); only the transitions of this module write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,9 +75,20 @@ impl Record {
     }
 
     /// The images without which the service cannot start a task, or cannot be rolled back: what it holds, and what ran
-    /// before. Only those of ECR that are known by their digest.
+    /// before. Only those that are known by their digest, and that this account and region's ECR is to hold.
     pub(crate) fn needed_images(&self) -> Vec<(Image, ImageNeed)> {
         let deployment = &self.deployment;
+        let previous = ImageName::of(&deployment.previous_image);
+        // A container goes on pulling from the registry that it was made with.
+        let is_elsewhere = previous.registry.is_some_and(|_| {
+            let of_service = place(&deployment.previous_task_definition);
+            previous
+                .ecr()
+                .zip(of_service.ok())
+                .is_none_or(|(registry, place)| {
+                    (registry.account, registry.region) != (&place.account, &place.region)
+                })
+        });
         let held = deployment.images().filter(|_| deployment.holds());
         let mut needed: Vec<(Image, ImageNeed)> = held
             .map(|(_, image)| (image.clone(), ImageNeed::Running))
@@ -85,10 +97,21 @@ impl Record {
             true => ImageNeed::Rollback,
             false => ImageNeed::Running,
         };
-        needed.extend(pinned_image(&deployment.previous_image).map(|image| (image, need)));
-        needed.retain(|(image, _)| image.digest != Digest::unknown());
+        let digest = previous.digest.and_then(|digest| digest.parse().ok());
+        needed.extend(digest.map(|digest| {
+            let image = Image {
+                repository: previous.repository.to_owned(),
+                tag: previous.tag.map(str::to_owned),
+                digest,
+            };
+            (image, need)
+        }));
         let mut seen = BTreeSet::new();
-        needed.retain(|(image, _)| seen.insert(image.digest.clone()));
+        needed.retain(|(image, _)| {
+            image.digest != Digest::unknown()
+                && !(is_elsewhere && image.repository == previous.repository)
+                && seen.insert(image.digest.clone())
+        });
         needed
     }
 

@@ -28,8 +28,8 @@ use crate::record::{Record, Request};
 pub enum Wake<'a> {
     /// A push was heard of.
     Push(&'a Push),
-    /// The stack is at rest, while whose change this was asked for.
-    AtRest(&'a Request),
+    /// The stack has settled, while whose change this was asked for.
+    Settled(&'a Request),
     /// The schedule, or the end of what a request waits for.
     Look,
 }
@@ -83,7 +83,7 @@ pub async fn follow_knowing<C: Cloud>(
         .map(|outcome| outcome.of(subscriber))
         .map_err(|stop| match wake {
             Wake::Push(push) => refused_or_failed(&service_id, &push.image, stop),
-            Wake::AtRest(request) => refused_or_failed(&service_id, &request.image, stop),
+            Wake::Settled(request) => refused_or_failed(&service_id, &request.image, stop),
             Wake::Look => refused_or_failed(&service_id, &repository, stop),
         })
 }
@@ -141,7 +141,7 @@ impl<C: Cloud> Engine<'_, C> {
                 Ok(Outcome::Nothing)
             }
             WakeUp::ComeAgain => Err(Stop::Call(self.claimed_already())),
-            WakeUp::Resume => Box::pin(self.resume_at_rest(stored)).await,
+            WakeUp::Resume => Box::pin(self.resume_settled(stored)).await,
             WakeUp::News(image) => {
                 let last = record.map_or(0, |record| record.deployment.number);
                 let number = last.saturating_add(1);
@@ -157,7 +157,7 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// Takes up a claim whose invocation died, unless the stack is changing: then that is done at its end.
-    async fn resume_at_rest(&self, stored: Option<(Record, Version)>) -> Result<Outcome, Stop> {
+    async fn resume_settled(&self, stored: Option<(Record, Version)>) -> Result<Outcome, Stop> {
         let (stack, shown) = join(
             self.cloud.load_stack(&self.service_id.stack),
             self.look_at_service(),
@@ -186,11 +186,11 @@ impl<C: Cloud> Engine<'_, C> {
             other.digest == image.digest && other.tag.as_deref() == Some(image.tag.as_str())
         };
         let (id, at, source) = match wake {
-            Wake::AtRest(request) if is(&request.image) => return request.clone(),
+            Wake::Settled(request) if is(&request.image) => return request.clone(),
             Wake::Push(push) if is(&push.image) => (&push.event_id, push.at, Source::Push),
             // The event told of another image, and the one of this image is still to come.
             Wake::Push(push) => (&push.event_id, image.pushed_at, Source::Push),
-            Wake::AtRest(request) => (&request.id, image.pushed_at, request.source.clone()),
+            Wake::Settled(request) => (&request.id, image.pushed_at, request.source.clone()),
             Wake::Look => (&self.worker.id, image.pushed_at, Source::Reconcile),
         };
         Request {

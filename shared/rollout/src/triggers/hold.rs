@@ -1,7 +1,7 @@
 //! What people say about requests that wait: that none may go out, that they may again, and that one may.
 
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
@@ -92,7 +92,7 @@ pub async fn hold<C: Cloud>(
     let services = said
         .services(&payload.stack, payload.service.as_deref())
         .await?;
-    let held = services.iter().map(|service| async {
+    let held = services.found.iter().map(|service| async {
         said.change(service, |record| record.held(hold.clone()))
             .await?;
         Ok(HoldOutcome {
@@ -102,7 +102,8 @@ pub async fn hold<C: Cloud>(
             waited: Vec::new(),
         })
     });
-    Ok(join_all(held).await)
+    let held = join_all(held).await;
+    Ok(services.with_unread(held))
 }
 
 /// Lets deployments of a service, or of every service of a stack, begin again. What waited goes out, unless
@@ -123,7 +124,7 @@ pub async fn resume<C: Cloud>(
     let services = said
         .services(&payload.stack, payload.service.as_deref())
         .await?;
-    let resumed = services.iter().map(|service| async {
+    let resumed = services.found.iter().map(|service| async {
         let service_id = &service.service_id;
         let record = match said.stored(service_id).await? {
             // Nothing of it was ever held.
@@ -141,7 +142,8 @@ pub async fn resume<C: Cloud>(
             waited: said.look_at_all_again(service_id, waiting).await?,
         })
     });
-    Ok(join_all(resumed).await)
+    let resumed = join_all(resumed).await;
+    Ok(services.with_unread(resumed))
 }
 
 /// Lets the request go out that waits to be approved; with a digest, only if that is what waits.
@@ -214,6 +216,25 @@ struct Service {
     subscriber: Option<Subscriber>,
 }
 
+/// What something is said about.
+struct Services {
+    /// At least one.
+    found: Vec<Service>,
+    /// Objects that cannot be read, and may name more of them.
+    unread: Vec<HoldError>,
+}
+
+impl Services {
+    /// What came of it, with what could not be looked at.
+    fn with_unread(
+        self,
+        outcomes: Vec<Result<HoldOutcome, HoldError>>,
+    ) -> Vec<Result<HoldOutcome, HoldError>> {
+        let unread = self.unread.into_iter().map(Err);
+        outcomes.into_iter().chain(unread).collect()
+    }
+}
+
 /// What a person says.
 struct Said<'a, C> {
     cloud: &'a C,
@@ -223,14 +244,11 @@ struct Said<'a, C> {
 
 impl<C: Cloud> Said<'_, C> {
     /// The services of a stack that have a record or a route, or the one that is named.
-    async fn services(
-        &self,
-        stack: &str,
-        service: Option<&str>,
-    ) -> Result<Vec<Service>, HoldError> {
+    async fn services(&self, stack: &str, service: Option<&str>) -> Result<Services, HoldError> {
         let is_meant = |service_id: &ServiceId| {
             service_id.stack == stack && service.is_none_or(|service| service_id.service == service)
         };
+        let mut unread = Vec::new();
         let found = async {
             if let Some(service) = service {
                 let service_id = ServiceId {
@@ -244,56 +262,72 @@ impl<C: Cloud> Said<'_, C> {
                     }]);
                 }
             }
-            let mut services: Vec<Service> = self
-                .subscribers()
-                .await?
-                .into_iter()
-                .map(|(_, subscriber)| Service {
-                    service_id: subscriber.service_id(),
-                    subscriber: Some(subscriber),
-                })
-                .collect();
-            let service_ids = self.cloud.service_ids().await?;
-            services.extend(service_ids.into_iter().map(|(_, service_id)| Service {
-                service_id,
-                subscriber: None,
-            }));
+            let mut services = Vec::new();
+            for subscribers in self.subscribers().await? {
+                match subscribers {
+                    Ok(subscribers) => {
+                        services.extend(subscribers.into_iter().map(|subscriber| Service {
+                            service_id: subscriber.service_id(),
+                            subscriber: Some(subscriber),
+                        }));
+                    }
+                    Err(error) => unread.push(error),
+                }
+            }
+            for (name, service_id) in self.cloud.service_ids().await? {
+                match service_id {
+                    Ok(service_id) => services.push(Service {
+                        service_id,
+                        subscriber: None,
+                    }),
+                    // A stack's cluster has its name, unless its file says otherwise.
+                    Err(error) if name.cluster == stack => unread.push(error),
+                    Err(error) => tracing::warn!(
+                        cluster = name.cluster,
+                        ecs_service = name.ecs_service,
+                        %error,
+                        "it cannot be read whose service this is"
+                    ),
+                }
+            }
             services.retain(|service| is_meant(&service.service_id));
             services.sort_by(|one, other| one.service_id.cmp(&other.service_id));
             services.dedup_by(|one, other| one.service_id == other.service_id);
             Ok(services)
         };
-        let services = found
+        let found = found
             .await
             .map_err(|source| self.call_failed(subject(stack, service), source))?;
-        if services.is_empty() {
-            return Err(HoldError::Refused {
-                action: self.action,
-                subject: subject(stack, service),
-                reason: "no route names it, and nothing was ever deployed to it: look whether the name is \
-                         right"
-                    .to_owned(),
-            });
+        let mut unread: Vec<HoldError> = unread
+            .into_iter()
+            .map(|source| self.call_failed(subject(stack, service), source))
+            .collect();
+        if !found.is_empty() {
+            return Ok(Services { found, unread });
         }
-        Ok(services)
+        if !unread.is_empty() {
+            return Err(unread.swap_remove(0));
+        }
+        Err(HoldError::Refused {
+            action: self.action,
+            subject: subject(stack, service),
+            reason:
+                "no route names it, and nothing was ever deployed to it: look whether the name is \
+                     right"
+                    .to_owned(),
+        })
     }
 
-    /// Everybody who follows a repository, with the repository.
-    async fn subscribers(&self) -> Result<Vec<(String, Subscriber)>, CallError> {
+    /// Of each route, who subscribes to it, or why it cannot be read.
+    async fn subscribers(&self) -> Result<Vec<Result<Vec<Subscriber>, CallError>>, CallError> {
         let repositories = self.cloud.repositories().await?;
-        let routes: Vec<_> = stream::iter(repositories)
-            .map(|repository| async move { self.cloud.route(&repository).await })
-            .buffered(SIDE_BY_SIDE)
-            .try_collect()
-            .await?;
-        let subscribers = routes.into_iter().flatten().flat_map(|route| {
-            let repository = route.repository;
-            route
-                .subscribers
-                .into_iter()
-                .map(move |subscriber| (repository.clone(), subscriber))
-        });
-        Ok(subscribers.collect())
+        let subscribers = stream::iter(&repositories)
+            .map(|repository| async move {
+                let route = self.cloud.route(repository).await?;
+                Ok(route.map_or_else(Vec::new, |route| route.subscribers))
+            })
+            .buffered(SIDE_BY_SIDE);
+        Ok(subscribers.collect().await)
     }
 
     /// The subscriber whose request waits.

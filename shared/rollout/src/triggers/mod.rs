@@ -9,14 +9,13 @@
 //! | a rollback by hand | [`rollback`] |
 //! | a service that somebody else made | [`adopt`] |
 //! | the end of a deployment that others wait for | [`predecessor`] |
-//! | the end of a stack's change | [`at_rest`] |
+//! | the end of a stack's change | [`settled`] |
 //! | the schedule | [`reconcile`] |
 //!
 //! All that a policy is asked about goes through [`follow`], and every request through `pursue`, which does what
 //! [`crate::decide`] decides. What does not go out is `set_aside`: it waits, or is skipped.
 
 pub mod adopt;
-pub mod at_rest;
 pub mod follow;
 pub mod hold;
 pub mod payload;
@@ -25,6 +24,7 @@ pub mod push;
 pub mod reconcile;
 pub mod release;
 pub mod rollback;
+pub mod settled;
 
 mod named;
 mod pursue;

@@ -123,27 +123,36 @@ struct Survey {
     /// Services that were deployed to, and those that follow a repository.
     service_ids: BTreeSet<ServiceId>,
     routes: Vec<Route>,
-    /// Routes that could not be read.
+    /// Objects that could not be read.
     failures: Vec<String>,
+    /// Whether every route could be read.
+    has_all_routes: bool,
 }
 
 async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
     let (service_ids, repositories) = try_join(cloud.service_ids(), cloud.repositories()).await?;
     let mut survey = Survey {
-        service_ids: service_ids
-            .into_iter()
-            .map(|(_, service_id)| service_id)
-            .collect(),
+        service_ids: BTreeSet::new(),
         routes: Vec::new(),
         failures: Vec::new(),
+        has_all_routes: true,
     };
+    for (_, service_id) in service_ids {
+        match service_id {
+            Ok(service_id) => drop(survey.service_ids.insert(service_id)),
+            Err(error) => survey.failures.push(error.to_string()),
+        }
+    }
     let mut routes = stream::iter(&repositories)
         .map(|repository| cloud.route(repository))
         .buffered(READS_AT_ONCE);
     while let Some(route) = routes.next().await {
         match route {
             Ok(route) => survey.routes.extend(route),
-            Err(error) => survey.failures.push(error.to_string()),
+            Err(error) => {
+                survey.has_all_routes = false;
+                survey.failures.push(error.to_string());
+            }
         }
     }
     let subscribers = survey.routes.iter().flat_map(|route| &route.subscribers);
@@ -154,7 +163,7 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
 }
 
 async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Reconciled {
-    let is_whole = survey.failures.is_empty();
+    let has_all_routes = survey.has_all_routes;
     let mut answer = Reconciled {
         services: survey.service_ids.len(),
         failures: survey.failures,
@@ -170,11 +179,18 @@ async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Re
     follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
     look_for_images(cloud, &survey.routes, &records, worker, &mut answer).await;
     // A route that could not be read may name any service.
-    if is_whole {
+    if has_all_routes {
         let unrouted = unrouted(&survey.routes, &records);
         give_up_all(cloud, unrouted, worker, &mut answer).await;
     }
     answer
+}
+
+/// What ECR answered of the images that a service needs.
+#[derive(Default)]
+struct Answered {
+    asked: Vec<Digest>,
+    missing: Vec<(Image, ImageNeed)>,
 }
 
 /// Looks whether the images that services need are still in their repositories, those of the routes: other ones are
@@ -190,55 +206,49 @@ async fn look_for_images<C: Cloud>(
         .iter()
         .map(|route| (route.repository.as_str(), Vec::new()))
         .collect();
-    let mut services: BTreeMap<&ServiceId, Vec<(Image, ImageNeed)>> = BTreeMap::new();
     for (service_id, stored) in records {
-        let Some((record, _)) = stored else { continue };
-        if !record.missing.is_empty() {
-            services.insert(service_id, Vec::new());
-        }
-        for (image, need) in record.needed_images() {
+        let record = stored.iter().map(|(record, _)| record);
+        for (image, need) in record.flat_map(Record::needed_images) {
             if let Some(needed) = needed.get_mut(image.repository.as_str()) {
                 needed.push((service_id, image, need));
             }
         }
     }
+    needed.retain(|_, needed| !needed.is_empty());
     let mut results = stream::iter(needed)
         .map(|(repository, needed)| async move {
-            let mut digests: Vec<Digest> = needed
-                .iter()
-                .map(|(_, image, _)| image.digest.clone())
-                .collect();
-            digests.sort();
-            digests.dedup();
-            let missing = match digests.is_empty() {
-                true => Ok(Vec::new()),
-                false => cloud.missing(repository, &digests).await,
-            };
-            (missing, needed)
+            let digests: BTreeSet<&Digest> =
+                needed.iter().map(|(_, image, _)| &image.digest).collect();
+            let digests: Vec<Digest> = digests.into_iter().cloned().collect();
+            (cloud.missing(repository, &digests).await, needed)
         })
         .buffered(REPOSITORIES_AT_ONCE);
+    let mut services: BTreeMap<&ServiceId, Answered> = BTreeMap::new();
     while let Some((missing, needed)) = results.next().await {
         let missing = match missing {
             Ok(missing) => missing,
             Err(error) => {
-                // What was missing may still be: nothing is written of these services.
-                for (service_id, _, _) in &needed {
-                    services.remove(service_id);
-                }
                 answer.failures.push(error.to_string());
                 continue;
             }
         };
         for (service_id, image, need) in needed {
+            let answered = services.entry(service_id).or_default();
+            answered.asked.push(image.digest.clone());
             if missing.contains(&image.digest) {
-                services.entry(service_id).or_default().push((image, need));
+                answered.missing.push((image, need));
             }
         }
     }
+    let is_news = |service_id: &ServiceId, answered: &Answered| {
+        let stored = records.get(service_id).and_then(Option::as_ref);
+        !answered.missing.is_empty() || stored.is_some_and(|(record, _)| !record.missing.is_empty())
+    };
+    services.retain(|service_id, answered| is_news(service_id, answered));
     let mut results = stream::iter(services)
-        .map(|(service_id, missing)| async move {
+        .map(|(service_id, answered)| async move {
             (
-                note_missing(cloud, service_id, &missing, worker).await,
+                note_missing(cloud, service_id, &answered, worker).await,
                 service_id,
             )
         })
@@ -253,21 +263,14 @@ async fn look_for_images<C: Cloud>(
 async fn note_missing<C: Cloud>(
     cloud: &C,
     service_id: &ServiceId,
-    missing: &[(Image, ImageNeed)],
+    answered: &Answered,
     worker: &Worker,
 ) -> Result<(), CallError> {
     let Some(stored) = cloud.load(service_id).await? else {
         return Ok(());
     };
     change_and_publish(cloud, service_id, stored, worker, |record| {
-        // What was deployed meanwhile may need others.
-        let needed = record.needed_images();
-        let is_needed = |(image, _): &&(Image, ImageNeed)| {
-            needed
-                .iter()
-                .any(|(needed, _)| needed.digest == image.digest)
-        };
-        record.misses(missing.iter().filter(is_needed).cloned().collect(), worker);
+        record.misses(&answered.asked, answered.missing.clone(), worker);
     })
     .await
 }

@@ -18,9 +18,9 @@ use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ServiceDeployer;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
-use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::triggers::settled::{Done, stack_settled};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 
@@ -461,7 +461,7 @@ async fn a_service_whose_stack_is_being_changed_is_updated_when_that_is_over() {
     assert_eq!(cloud.updates(&api), 0);
     let claimed = now(&cloud, &api);
     assert_eq!(claimed.state, State::Claimed);
-    // Free at once for whoever sees that the stack is at rest.
+    // Free at once for whoever sees that the stack has settled.
     assert_eq!(claimed.lease_until, noon(60));
     // Until then not even the reconcile gives it up.
     reconcile(&cloud, &worker("reconcile", 7200)).await.unwrap();
@@ -469,7 +469,7 @@ async fn a_service_whose_stack_is_being_changed_is_updated_when_that_is_over() {
 }
 
 #[tokio::test]
-async fn a_claim_that_waited_for_its_stack_is_taken_up_when_that_is_at_rest() {
+async fn a_claim_that_waited_for_its_stack_is_taken_up_when_that_is_settled() {
     let api = service(&["migrate"], &[]);
     let cloud = deployed(&api).await;
     cloud.set_stack_record(stack(&api, OperationState::Changing));
@@ -479,10 +479,10 @@ async fn a_claim_that_waited_for_its_stack_is_taken_up_when_that_is_at_rest() {
     cloud.deploy_outside(&api, more, 70);
     cloud.complete(&api);
     cloud.set_stack_record(stack(&api, OperationState::Ready));
-    let at_rest = stack_at_rest(&cloud, "shop", &worker("at-rest", 80))
+    let settled = stack_settled(&cloud, "shop", &worker("at-rest", 80))
         .await
         .unwrap();
-    assert!(at_rest.services.iter().all(Result::is_ok), "{at_rest:?}");
+    assert!(settled.services.iter().all(Result::is_ok), "{settled:?}");
     let deployment = now(&cloud, &api);
     assert_eq!(deployment.state, State::Deploying);
     assert_eq!(deployment.number, 1);
@@ -508,7 +508,7 @@ async fn a_stack_at_rest_leaves_a_deployment_alone_whose_task_runs() {
     cloud.complete(&api);
     for state in [OperationState::Ready, OperationState::Failed] {
         cloud.set_stack_record(stack(&api, state));
-        stack_at_rest(&cloud, "shop", &worker("at-rest", 30))
+        stack_settled(&cloud, "shop", &worker("at-rest", 30))
             .await
             .unwrap();
         assert_eq!(now(&cloud, &api).state, State::Preparing);
@@ -535,14 +535,14 @@ async fn an_image_that_cloudformation_took_back_while_a_task_ran_is_restored_whe
         digest: digest('1'),
     });
     cloud.set_stack_record(record);
-    let at_rest = async |seconds| {
-        let at_rest = stack_at_rest(&cloud, "shop", &worker("at-rest", seconds)).await;
-        let services = at_rest.unwrap().services;
+    let settled = async |seconds| {
+        let settled = stack_settled(&cloud, "shop", &worker("at-rest", seconds)).await;
+        let services = settled.unwrap().services;
         services.into_iter().map(|service| service.unwrap().done)
     };
-    assert_eq!(at_rest(30).await.collect::<Vec<_>>(), [Done::Later]);
+    assert_eq!(settled(30).await.collect::<Vec<_>>(), [Done::Later]);
     assert_eq!(stop(&cloud, 1, 60).await, WatchOutcome::Failed);
-    let done = at_rest(900).await.next();
+    let done = settled(900).await.next();
     assert!(matches!(done, Some(Done::Restore { .. })), "{done:?}");
     assert!(
         cloud

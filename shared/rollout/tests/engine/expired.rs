@@ -78,9 +78,36 @@ async fn what_cannot_be_looked_for_is_a_failure_and_loses_nothing_that_was_known
     let cloud = deployed_twice(&api).await;
     cloud.delete_image("shop/api", &digest('3'));
     look(&cloud, 300).await;
-    cloud.inject_at("BatchGetImage", Fault::Fails(ErrorClass::Transient));
+    cloud.forget_calls();
+    look(&cloud, 350).await;
+    let calls = cloud.calls();
+    let asked = calls
+        .iter()
+        .rposition(|call| call == "DescribeImages")
+        .unwrap();
+    cloud.inject(asked, Fault::Fails(ErrorClass::Transient));
     assert_eq!(look(&cloud, 400).await.len(), 1);
     cloud.recover();
     look(&cloud, 500).await;
     assert_eq!(missing(&cloud), [('3', ImageNeed::Running)]);
+}
+
+#[tokio::test]
+async fn an_image_of_another_accounts_registry_is_not_looked_for_in_this_one() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let elsewhere = "999999999999.dkr.ecr.eu-west-1.amazonaws.com/shop/api";
+    cloud.change_task_definition(&api, |document| {
+        let image = format!("{elsewhere}@{}", digest('9'));
+        document["containerDefinitions"][0]["image"] = image.into();
+    });
+    let push = cloud.push("v2", digest('2'), noon(0));
+    deploy_push(&cloud, &push, &worker("push", 0))
+        .await
+        .unwrap();
+    cloud.complete(&api);
+    cloud.delete_image("shop/api", &digest('2'));
+    look(&cloud, 100).await;
+    look(&cloud, 200).await;
+    assert_eq!(missing(&cloud), []);
 }

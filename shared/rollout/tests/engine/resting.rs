@@ -1,4 +1,4 @@
-//! Services of a stack that is at rest, of which one is not done yet: the others are reconciled once, and what ECS
+//! Services of a stack that has settled, of which one is not done yet: the others are reconciled once, and what ECS
 //! gave up is not restored.
 
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use longshore_rollout::course::tasks::task_stopped;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
-use longshore_rollout::triggers::at_rest::{Done, StackAtRest, stack_at_rest};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::settled::{Done, SettledStack, stack_settled};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
@@ -53,9 +53,9 @@ fn ended(cloud: &FakeCloud, state: OperationState, preserved: &[(&Subscriber, Op
     cloud.set_stack_record(record);
 }
 
-async fn at_rest(cloud: &FakeCloud, seconds: i64) -> StackAtRest {
+async fn settled(cloud: &FakeCloud, seconds: i64) -> SettledStack {
     cloud.set_now(noon(seconds));
-    stack_at_rest(cloud, "shop", &worker("at-rest", seconds))
+    stack_settled(cloud, "shop", &worker("at-rest", seconds))
         .await
         .unwrap()
 }
@@ -78,7 +78,7 @@ async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
         OperationState::Ready,
         &[(&api, None), (&web, Some(image('2')))],
     );
-    let first = at_rest(&cloud, 300).await;
+    let first = settled(&cloud, 300).await;
     let services: Vec<_> = first.services.iter().flatten().collect();
     assert_eq!(services.len(), 2);
     assert_eq!(services[0].done, Done::Later);
@@ -86,7 +86,7 @@ async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
     assert!(!operation.settled);
 
     // Only what is left is looked at, and when that is done, all is.
-    let second = at_rest(&cloud, 400).await;
+    let second = settled(&cloud, 400).await;
     let services: Vec<_> = second.services.iter().flatten().collect();
     assert_eq!(services.len(), 1, "{second:?}");
     assert_eq!(services[0].service, "api");
@@ -94,11 +94,11 @@ async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
     task_stopped(&cloud, &stopped, &worker("stopped", 410))
         .await
         .unwrap();
-    at_rest(&cloud, 500).await;
+    settled(&cloud, 500).await;
     let operation = cloud.stack_record("shop").unwrap().operation;
     assert!(operation.settled);
     assert!(operation.reconciled_services.is_empty());
-    assert!(at_rest(&cloud, 600).await.services.is_empty());
+    assert!(settled(&cloud, 600).await.services.is_empty());
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_ecs_gave_up_is_closed_and_not_restored_though_its_events_were_lost
         cloud.complete(&api);
         ended(&cloud, state, &[(&api, None)]);
         let updates = cloud.updates(&api);
-        at_rest(&cloud, 300).await;
+        settled(&cloud, 300).await;
         let record = cloud.record(&api).unwrap();
         assert_eq!(record.deployment.state, State::RolledBack, "{state:?}");
         assert_eq!(record.deployment.number, 1, "{state:?}");
@@ -160,12 +160,12 @@ async fn a_request_that_waited_is_taken_in_once_while_the_services_task_runs() {
     assert_eq!(record.pending_pushes.len(), 1);
     record.operation.state = OperationState::Failed;
     cloud.set_stack_record(record);
-    let first = at_rest(&cloud, 300).await;
+    let first = settled(&cloud, 300).await;
     let first: Vec<_> = first.services.into_iter().map(Result::unwrap).collect();
     assert_eq!(first[0].done, Done::Later, "{first:?}");
     assert_eq!(first[0].waited.len(), 1);
     let told = cloud.told();
-    let second = at_rest(&cloud, 400).await;
+    let second = settled(&cloud, 400).await;
     let second: Vec<_> = second.services.into_iter().map(Result::unwrap).collect();
     assert!(second[0].waited.is_empty(), "{second:?}");
     assert_eq!(cloud.told(), told);
@@ -204,10 +204,10 @@ async fn what_waited_and_is_refused_is_told_once_whatever_fails_for_its_service_
         cloud.inject(call, Fault::Fails(ErrorClass::Transient));
         for attempt in 0..3 {
             let at = worker("at-rest", 300 + attempt);
-            let _ = stack_at_rest(&cloud, "shop", &at).await;
+            let _ = stack_settled(&cloud, "shop", &at).await;
         }
         cloud.recover();
-        at_rest(&cloud, 400).await;
+        settled(&cloud, 400).await;
         let calls = cloud.calls();
         if calls
             .get(before + call - 1)

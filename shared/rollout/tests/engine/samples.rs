@@ -136,3 +136,18 @@ fn a_field_of_a_route_that_is_left_out_is_named() {
         assert_eq!(refusal, format!("missing field `{field}`"));
     }
 }
+
+#[test]
+fn a_route_with_the_old_and_the_new_list_is_refused_and_loses_neither() {
+    let mut route: Value = serde_json::from_str(&route()).unwrap();
+    route["followers"] = route["subscribers"].clone();
+    let refusal = from_bytes::<Route>(route.to_string().into_bytes()).unwrap_err();
+    assert!(
+        refusal
+            .starts_with("unknown field `followers`, expected one of `repository`, `subscribers`"),
+        "{refusal}"
+    );
+    route.as_object_mut().unwrap().remove("subscribers");
+    let read = from_bytes::<Route>(route.to_string().into_bytes()).unwrap();
+    assert!(!read.subscribers.is_empty());
+}

@@ -13,9 +13,9 @@ use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
-use longshore_rollout::triggers::at_rest::{Done, stack_at_rest};
 use longshore_rollout::triggers::hold::{hold, resume};
 use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::settled::{Done, stack_settled};
 use longshore_testkit::{
     FakeCloud, digest, noon, observed_stack, push, stack_change, subscriber, worker,
 };
@@ -91,8 +91,8 @@ fn applied(cloud: &FakeCloud, api: &Subscriber, app: char, proxy: char) {
     cloud.complete(api);
 }
 
-/// The stack is at rest after a change whose template preserved these images.
-async fn at_rest(
+/// The stack has settled after a change whose template preserved these images.
+async fn settled(
     cloud: &FakeCloud,
     api: &Subscriber,
     state: OperationState,
@@ -118,8 +118,8 @@ async fn at_rest(
     let record = StackRecord::begin("shop", None, operation, changes, &worker("provision", 200));
     cloud.set_stack_record(record);
     cloud.set_now(noon(300));
-    let at_rest = stack_at_rest(cloud, "shop", &worker("at-rest", 300)).await;
-    let mut services = at_rest.unwrap().services;
+    let settled = stack_settled(cloud, "shop", &worker("at-rest", 300)).await;
+    let mut services = settled.unwrap().services;
     services.remove(0).unwrap().done
 }
 
@@ -144,7 +144,7 @@ async fn a_change_that_carries_what_runs_leaves_all_containers_as_they_are() {
     applied(&cloud, &api, '1', 'a');
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
-    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    let done = settled(&cloud, &api, OperationState::Ready, main, also).await;
     assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
     assert_eq!(cloud.updates(&api), updates);
     assert_runs(&cloud, &api, '1', 'a');
@@ -158,7 +158,7 @@ async fn a_change_that_carries_what_runs_leaves_all_containers_as_they_are() {
     // Twice is harmless.
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
-    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    let done = settled(&cloud, &api, OperationState::Ready, main, also).await;
     assert_eq!(done, Done::Nothing);
 }
 
@@ -168,7 +168,7 @@ async fn a_change_that_was_taken_back_has_each_container_put_back() {
     applied(&cloud, &api, '0', 'f');
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
-    let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
+    let done = settled(&cloud, &api, OperationState::Failed, main, also).await;
     assert!(matches!(done, Done::Restore { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'a');
 }
@@ -179,7 +179,7 @@ async fn only_the_container_is_restored_that_lost_its_image() {
     applied(&cloud, &api, '1', 'f');
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
-    let done = at_rest(&cloud, &api, OperationState::Failed, main, also).await;
+    let done = settled(&cloud, &api, OperationState::Failed, main, also).await;
     assert!(matches!(done, Done::Restore { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'a');
     let deployment = cloud.record(&api).unwrap().deployment.clone();
@@ -194,7 +194,7 @@ async fn an_image_that_the_stack_file_names_for_one_container_changes_no_other()
     applied(&cloud, &api, '9', 'a');
     let main = (Some(image("shop/api", "v9", '9')), true);
     let also = Some(image("shop/proxy", "p1", 'a'));
-    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    let done = settled(&cloud, &api, OperationState::Ready, main, also).await;
     assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
     let deployment = cloud.record(&api).unwrap().deployment.clone();
     assert_eq!(deployment.container, "app");
@@ -210,7 +210,7 @@ async fn an_image_that_the_stack_file_names_for_a_sidecar_is_not_taken_back() {
     applied(&cloud, &api, '1', 'e');
     // What is asked for anew is not preserved beside the others.
     let main = (Some(image("shop/api", "v1", '1')), false);
-    let done = at_rest(&cloud, &api, OperationState::Ready, main, None).await;
+    let done = settled(&cloud, &api, OperationState::Ready, main, None).await;
     assert!(matches!(done, Done::Adopted { .. }), "{done:?}");
     assert_eq!(cloud.updates(&api), updates);
     assert_runs(&cloud, &api, '1', 'e');
@@ -224,7 +224,7 @@ async fn a_sidecar_that_was_deployed_while_the_template_was_made_is_restored() {
     applied(&cloud, &api, '1', 'a');
     let main = (Some(image("shop/api", "v1", '1')), false);
     let also = Some(image("shop/proxy", "p1", 'a'));
-    let done = at_rest(&cloud, &api, OperationState::Ready, main, also).await;
+    let done = settled(&cloud, &api, OperationState::Ready, main, also).await;
     assert!(matches!(done, Done::Restore { .. }), "{done:?}");
     assert_runs(&cloud, &api, '1', 'b');
 }
@@ -239,7 +239,7 @@ async fn failed_past_longshore(cloud: &FakeCloud, api: &Subscriber, app: char, p
     let ended = stack_change("terraform-1", "UPDATE_ROLLBACK_COMPLETE", 250);
     assert_eq!(hear(cloud, &ended).await, StackOutcome::Failed);
     cloud.set_now(noon(300));
-    stack_at_rest(cloud, "shop", &worker("at-rest", 300))
+    stack_settled(cloud, "shop", &worker("at-rest", 300))
         .await
         .unwrap();
 }

@@ -1,4 +1,4 @@
-//! What becomes of services while their stack changes, and when it is at rest.
+//! What becomes of services while their stack changes, and when it has settled.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
-use longshore_rollout::triggers::at_rest::{
-    Done, ServiceAtRest, reconcile_stacks_at_rest, stack_at_rest,
-};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
+use longshore_rollout::triggers::settled::{
+    Done, SettledService, reconcile_settled_stacks, stack_settled,
+};
 use longshore_state::ErrorClass;
 use longshore_testkit::{
     FakeCloud, Fault, STACK_ID, digest, noon, observed_stack, stack_change, subscriber, worker,
@@ -104,12 +104,12 @@ async fn deploy(cloud: &FakeCloud, digit: char, seconds: i64) -> Outcome {
     results.into_iter().next().unwrap().unwrap().outcome
 }
 
-async fn look_after(cloud: &FakeCloud, seconds: i64) -> Vec<ServiceAtRest> {
+async fn look_after(cloud: &FakeCloud, seconds: i64) -> Vec<SettledService> {
     cloud.set_now(noon(seconds));
-    let at_rest = stack_at_rest(cloud, "shop", &worker("at-rest", seconds))
+    let settled = stack_settled(cloud, "shop", &worker("at-rest", seconds))
         .await
         .unwrap();
-    at_rest
+    settled
         .services
         .into_iter()
         .map(|service| service.unwrap())
@@ -492,7 +492,7 @@ async fn a_stack_whose_end_was_told_to_nobody_is_looked_after_by_the_reconcile_o
     deploy(&cloud, '3', 110).await;
     hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
     for expected in [1, 0] {
-        let answer = reconcile_stacks_at_rest(&cloud, &worker("reconcile", 900))
+        let answer = reconcile_settled_stacks(&cloud, &worker("reconcile", 900))
             .await
             .unwrap();
         assert_eq!(answer.reconciled_services, expected);
@@ -577,9 +577,9 @@ async fn looking_after_survives_any_failure_of_any_call_and_is_done_once() {
         };
         let attempt = async |cloud: &FakeCloud, seconds: i64| {
             cloud.set_now(noon(seconds));
-            let succeeded = stack_at_rest(cloud, "shop", &worker("at-rest", seconds))
+            let succeeded = stack_settled(cloud, "shop", &worker("at-rest", seconds))
                 .await
-                .is_ok_and(|at_rest| at_rest.services.iter().all(Result::is_ok))
+                .is_ok_and(|settled| settled.services.iter().all(Result::is_ok))
                 && !cloud.is_dead();
             cloud.recover();
             succeeded
@@ -638,7 +638,7 @@ async fn an_image_whose_putting_back_was_given_up_is_restored_after_the_next_cha
         hear(&cloud, &end).await;
         if id == "change-1" {
             cloud.inject_at("UpdateService", Fault::Dies);
-            let _ = stack_at_rest(&cloud, "shop", &worker("at-rest", begun + 110)).await;
+            let _ = stack_settled(&cloud, "shop", &worker("at-rest", begun + 110)).await;
             cloud.recover();
         }
     }
@@ -660,9 +660,9 @@ async fn an_image_that_somebody_is_putting_back_is_waited_for() {
     )
     .await;
     cloud.inject_at("UpdateService", Fault::Dies);
-    let _ = stack_at_rest(&cloud, "shop", &worker("one", 210)).await;
+    let _ = stack_settled(&cloud, "shop", &worker("one", 210)).await;
     cloud.recover();
-    let other = stack_at_rest(&cloud, "shop", &worker("other", 220))
+    let other = stack_settled(&cloud, "shop", &worker("other", 220))
         .await
         .unwrap();
     assert!(other.services[0].is_err(), "{other:?}");
@@ -672,7 +672,7 @@ async fn an_image_that_somebody_is_putting_back_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_at_rest() {
+async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_settled() {
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
     cloud.set_observed_stack(observed_stack("UPDATE_IN_PROGRESS", 100));

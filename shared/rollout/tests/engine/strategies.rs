@@ -12,7 +12,8 @@ use longshore_rollout::record::State;
 use longshore_rollout::status::status;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
-use longshore_testkit::{FakeCloud, digest, noon, subscriber, worker};
+use longshore_state::{CallError, ErrorClass};
+use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 async fn deployed(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
@@ -29,20 +30,24 @@ async fn hear(
     event_name: DeploymentEventName,
     seconds: i64,
 ) -> WatchOutcome {
+    try_hear(cloud, api, id, event_name, seconds).await.unwrap()
+}
+
+async fn try_hear(
+    cloud: &FakeCloud,
+    api: &Subscriber,
+    id: &str,
+    event_name: DeploymentEventName,
+    seconds: i64,
+) -> Result<WatchOutcome, CallError> {
     let change = DeploymentStateChange {
         event_name,
         deployment_id: id.to_owned(),
         updated_at: noon(seconds),
         reason: String::new(),
     };
-    deployment_changed(
-        cloud,
-        &api.service_name(),
-        &change,
-        &worker("watch", seconds),
-    )
-    .await
-    .unwrap()
+    let watch = worker("watch", seconds);
+    deployment_changed(cloud, &api.service_name(), &change, &watch).await
 }
 
 async fn look(cloud: &FakeCloud, seconds: i64) {
@@ -124,9 +129,9 @@ async fn a_rollback_within_the_same_service_deployment_is_not_told_as_a_failure_
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
-    // ECS says that ours failed before it shows what it goes back to.
-    let heard = hear(&cloud, &api, &ours, DeploymentEventName::Failed, 30).await;
-    assert_eq!(heard, WatchOutcome::Noted);
+    // ECS says that ours failed before it shows what it goes back to: the event comes again.
+    let error = try_hear(&cloud, &api, &ours, DeploymentEventName::Failed, 30).await;
+    assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
     assert_eq!(cloud.told(), ["Deployment Started"]);
     cloud.roll_back(&api, 31);
     let heard = hear(&cloud, &api, &ours, DeploymentEventName::Failed, 32).await;
@@ -136,6 +141,83 @@ async fn a_rollback_within_the_same_service_deployment_is_not_told_as_a_failure_
         panic!("{published:?}");
     };
     assert!(failed.rolling_back);
+}
+
+#[tokio::test]
+async fn a_failure_of_a_service_that_rolls_nothing_back_is_told_at_once() {
+    let api = subscriber("api");
+    let cloud = deployed(&api).await;
+    let ours = cloud.primary_id(&api);
+    cloud.change_account(&api, |account| account.rolls_back = false);
+    let heard = hear(&cloud, &api, &ours, DeploymentEventName::Failed, 30).await;
+    assert_eq!(heard, WatchOutcome::Failed);
+    assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
+}
+
+#[tokio::test]
+async fn an_event_of_success_that_comes_before_ecs_own_account_says_so_comes_again() {
+    let api = subscriber("api");
+    let cloud = deployed(&api).await;
+    let ours = cloud.primary_id(&api);
+    cloud.complete(&api);
+    cloud.change_account(&api, |account| {
+        account.status = ServiceDeploymentStatus::InProgress;
+        account.bakes = true;
+    });
+    let error = try_hear(&cloud, &api, &ours, DeploymentEventName::Completed, 30).await;
+    assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
+    cloud.change_account(&api, |account| {
+        account.status = ServiceDeploymentStatus::Successful
+    });
+    let heard = hear(&cloud, &api, &ours, DeploymentEventName::Completed, 90).await;
+    assert_eq!(heard, WatchOutcome::Succeeded);
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_be_read_keeps_no_deployment_open() {
+    let api = subscriber("api");
+    for class in [
+        ErrorClass::Denied,
+        ErrorClass::Refused,
+        ErrorClass::NotFound,
+    ] {
+        let cloud = deployed(&api).await;
+        cloud.complete(&api);
+        cloud.inject_at("ListServiceDeployments", Fault::Fails(class));
+        look(&cloud, 60).await;
+        assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    }
+}
+
+#[tokio::test]
+async fn what_ran_before_and_is_deployed_again_by_hand_is_no_rollback_of_ecs() {
+    let api = subscriber("api");
+    let cloud = deployed(&api).await;
+    let before = cloud
+        .record(&api)
+        .unwrap()
+        .deployment
+        .previous_task_definition
+        .clone();
+    cloud.update_outside(&api, &before, 30);
+    look(&cloud, 60).await;
+    let record = cloud.record(&api).unwrap();
+    assert_eq!(record.deployment.state, State::Superseded);
+    assert!(record.blocked.is_empty());
+}
+
+#[tokio::test]
+async fn status_shows_every_service_though_one_is_gone_while_it_is_deployed() {
+    let services = [subscriber("api"), subscriber("web")];
+    let cloud = FakeCloud::with_services(&services);
+    let push = cloud.push("v2", digest('2'), noon(0));
+    deploy_push(&cloud, &push, &worker("deploy", 0))
+        .await
+        .unwrap();
+    cloud.remove_service(&services[0]);
+    let statuses = status(&cloud, |_| true, noon(60)).await.unwrap();
+    assert_eq!(statuses.len(), 2);
+    assert!(statuses[0].running.is_none() && statuses[1].running.is_some());
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::predecessor::predecessor_ended;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
-use longshore_state::ErrorClass;
+use longshore_state::store::Address;
+use longshore_state::{DocumentStore, ErrorClass, WriteCondition};
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 const HOUR: i64 = 3600;
@@ -712,6 +713,69 @@ async fn a_hold_that_could_not_be_written_is_an_error_of_its_service() {
         matches!(held[..], [Err(HoldError::Call { .. })]),
         "{held:?}"
     );
+}
+
+/// A damaged object of the state bucket.
+async fn damage(cloud: &FakeCloud, key: &str) {
+    let address = Address::of_state(key);
+    let body = b"{\"stack\": \"sh".to_vec();
+    cloud
+        .write_document(&address, body, WriteCondition::None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_object_stops_the_hold_the_resume_and_the_reconcile_of_nobody_else() {
+    let api = subscriber("api");
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    damage(&cloud, "services/billing/invoices.json").await;
+    damage(&cloud, "services/shop/worker.json").await;
+    damage(&cloud, "routes/billing/invoices.json").await;
+    let stack = |service: Option<&str>| HoldPayload {
+        stack: "shop".to_owned(),
+        service: service.map(str::to_owned),
+        until: None,
+        note: None,
+    };
+
+    let held = hold(&cloud, &stack(None), &worker("hold", 10))
+        .await
+        .unwrap();
+    assert!(
+        matches!(&held[0], Ok(held) if held.service == "api"),
+        "{held:?}"
+    );
+    let said = |result: &Result<HoldOutcome, HoldError>| result.as_ref().unwrap_err().to_string();
+    let failures: Vec<String> = held[1..].iter().map(said).collect();
+    assert_eq!(failures.len(), 2, "{failures:#?}");
+    assert!(failures[0].contains("billing/invoices"), "{failures:#?}");
+    assert!(
+        failures[1].contains("service worker of cluster shop"),
+        "{failures:#?}"
+    );
+    let held = hold(&cloud, &stack(Some("api")), &worker("hold", 11))
+        .await
+        .unwrap();
+    assert!(matches!(&held[..], [Ok(_)]), "{held:?}");
+
+    let payload = ResumePayload {
+        stack: "shop".to_owned(),
+        service: None,
+    };
+    let resumed = resume(&cloud, &payload, &worker("resume", 20))
+        .await
+        .unwrap();
+    assert!(
+        matches!(&resumed[0], Ok(resumed) if resumed.hold.is_none()),
+        "{resumed:?}"
+    );
+    assert_eq!(resumed.len(), 3, "{resumed:?}");
+
+    let reconciled = reconcile(&cloud, &worker("reconcile", 30)).await.unwrap();
+    assert_eq!(reconciled.services, 1, "{reconciled:?}");
+    assert_eq!(reconciled.failures.len(), 3, "{reconciled:?}");
 }
 
 async fn reconcile_at(cloud: &FakeCloud, seconds: i64) {

@@ -68,8 +68,8 @@ pub enum Wake {
     Task(DeployTaskStopped),
     /// Longshore's own bus tells that a deployment of this service ended, or waits for its tasks.
     Changed(String),
-    /// Longshore's own bus tells that the stack is at rest.
-    AtRest,
+    /// Longshore's own bus tells that the stack has settled.
+    Settled,
     /// A release file or a pipeline asks for an image.
     Explicit(DeployPayload, DateTime<Utc>),
     /// The schedule.
@@ -249,7 +249,7 @@ impl World {
                     self.changed(told.deployment.service);
                 }
                 LongshoreEvent::StackReady(_) | LongshoreEvent::StackFailed(_) => {
-                    self.post(Wake::AtRest);
+                    self.post(Wake::Settled);
                 }
                 _ => {}
             }
@@ -304,7 +304,7 @@ impl World {
             }
             Wake::Task(stopped) => tasks::task_stopped(cloud, stopped, worker).await.is_ok(),
             Wake::Changed(service) => self.changed_service(service, worker).await,
-            Wake::AtRest => stack::at_rest(cloud, worker).await,
+            Wake::Settled => stack::settled(cloud, worker).await,
             Wake::Explicit(payload, at) => {
                 let asked = Asked {
                     id: letter.invocation.clone(),
@@ -315,7 +315,7 @@ impl World {
                 // Refused is an answer, too: the image or the service is not there.
                 !matches!(
                     deploy_explicitly(cloud, payload, asked, worker).await,
-                    Err(DeployError::Call { .. } | DeployError::AtRest { .. })
+                    Err(DeployError::Call { .. } | DeployError::Settled { .. })
                 )
             }
             Wake::Reconcile => self.reconcile(worker).await.is_empty(),
@@ -484,7 +484,7 @@ impl World {
                 return;
             }
         }
-        panic!("never at rest: {:#?}", self.records());
+        panic!("never settled: {:#?}", self.records());
     }
 
     async fn deliver_all(&mut self) {

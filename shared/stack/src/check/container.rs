@@ -188,7 +188,7 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         );
     }
     if let Some(key) = &secret.kms_key_arn
-        && !is_arn(key, "kms", "key/")
+        && (!is_arn(key, "kms", "key/") || has_wildcard(key))
     {
         findings.error(
             path.key("kms_key_arn"),
@@ -208,7 +208,14 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
         return;
     };
     let path_of_source = path.key("value_from");
-    if source.starts_with("arn:") {
+    if has_wildcard(source) {
+        findings.error(
+            path_of_source,
+            source,
+            "this would let the service read every secret that matches it, expected the name or the ARN of one \
+             secret, without `*` and `?`",
+        );
+    } else if source.starts_with("arn:") {
         let is_secret = is_arn(source, "secretsmanager", "secret:");
         let is_parameter = is_arn(source, "ssm", "parameter/");
         if !is_secret && !is_parameter {
@@ -252,6 +259,12 @@ fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
             "ECS does not allow this key, expected one without colons",
         );
     }
+}
+
+/// Whether IAM would take this for more than one resource: the name also stands in a policy, which lets the service
+/// read it.
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?'])
 }
 
 fn check_vault(service: &Checked<'_>, findings: &mut Findings) {

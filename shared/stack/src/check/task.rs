@@ -177,6 +177,15 @@ fn check_roles(service: &Checked<'_>, findings: &mut Findings) {
                 role,
                 "this is not an ARN of a role, expected one such as arn:aws:iam::111122223333:role/tasks",
             );
+        } else if let Some(role) = role
+            && is_of_another_stack(role, &service.stack.stack_name())
+        {
+            findings.warning(
+                service.at(field),
+                role,
+                "this is a role of another stack, so that the service may do whatever that stack's may; leave it out \
+                 for a role of its own, or make a role for both and add it to `stack_role_arns` of Longshore's Terraform",
+            );
         }
     }
     for (role, field, policies) in [
@@ -219,6 +228,12 @@ fn check_roles(service: &Checked<'_>, findings: &mut Findings) {
         let path = service.at("task_role_statements").index(index);
         check_statement(&path, statement, findings);
     }
+}
+
+/// Roles that templates make have a path of their own, and CloudFormation begins their names with the stack's.
+fn is_of_another_stack(role: &str, stack: &str) -> bool {
+    role.split_once(":role/longshore/")
+        .is_some_and(|(_, name)| !name.starts_with(&format!("{stack}-")))
 }
 
 fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Findings) {

@@ -354,16 +354,22 @@ fn forward(named_service: NamedService) -> Action {
     }
 }
 
-/// To the first target group; from then on ECS says to which.
-fn forward_to_one_of_two(named_service: NamedService) -> Action {
-    let to = |kind: Kind, weight| WeightedTargets {
+/// To the target group that serves: the first one of a new service, and from then on the one that ECS says.
+fn forward_to_one_of_two(named_stack: &NamedStack, named_service: NamedService) -> Action {
+    let on_alternate = &named_stack.context.on_alternate;
+    let serving = if on_alternate.contains(named_service.name) {
+        Kind::AlternateTargetGroup
+    } else {
+        Kind::TargetGroup
+    };
+    let to = |kind: Kind| WeightedTargets {
         target_group_arn: Value::Ref(kind.id(&[named_service.name])),
-        weight,
+        weight: u32::from(kind == serving),
     };
     Action {
         r#type: "forward",
         forward_config: Some(Forward {
-            target_groups: [to(Kind::TargetGroup, 1), to(Kind::AlternateTargetGroup, 0)],
+            target_groups: [to(Kind::TargetGroup), to(Kind::AlternateTargetGroup)],
         }),
         ..Action::default()
     }
@@ -455,7 +461,7 @@ fn add_rule(
         priority: spec.priority.or(Some(LAST_PRIORITY)),
         conditions: paths.into_iter().chain(hosts).collect(),
         actions: [if named_service.shifts_requests() {
-            forward_to_one_of_two(named_service)
+            forward_to_one_of_two(named_stack, named_service)
         } else {
             forward(named_service)
         }],

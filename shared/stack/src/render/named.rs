@@ -1,5 +1,6 @@
 //! What every part of a template is rendered from.
 
+use crate::references::has_dynamic_reference;
 use crate::spec::{Container, DeploymentStrategy, Scaling, Service, Stack, TargetGroup};
 
 use super::Context;
@@ -37,14 +38,16 @@ impl<'a> NamedStack<'a> {
         }
     }
 
-    /// The image that takes the place of the stack file's.
+    /// The image that takes the place of the stack file's. It comes from a record or a task definition, which no
+    /// check of a stack file has seen.
     pub(super) fn preserved(
         &self,
         named_service: NamedService,
         container: Container,
     ) -> Option<&'a str> {
         let images = self.context.images.get(named_service.name)?;
-        images.get(container.name).map(String::as_str)
+        let image = images.get(container.name)?;
+        (!has_dynamic_reference(image)).then_some(image)
     }
 
     /// The tags of a resource.

@@ -31,17 +31,35 @@ impl Properties for Role {
     const TYPE: &'static str = "AWS::IAM::Role";
 }
 
+/// The tag that says what a role is for, where it is not a task's. The permissions boundary gives only such a role
+/// what it takes to start tasks, join a cluster or shift traffic, and a stack file cannot set it.
+const PURPOSE: &str = "longshore:purpose";
+
 impl Role {
     /// A role that may do nothing and that these AWS services take on for this account.
     pub(super) fn new(named_stack: &NamedStack, services: &[&str]) -> Self {
+        let tags = match purpose(services) {
+            Some(purpose) => Some(named_stack.tags_and([(PURPOSE, purpose.to_owned())])),
+            None => named_stack.tags(),
+        };
         Self {
             path: PATH,
             permissions_boundary: named_stack.context.permissions_boundary_arn.clone(),
             assume_role_policy_document: Document::of([trust(services)]),
             managed_policy_arns: None,
             policies: None,
-            tags: named_stack.tags(),
+            tags,
         }
+    }
+}
+
+/// What a role that these AWS services take on is for; none for the roles of tasks and of flow logs.
+fn purpose(services: &[&str]) -> Option<&'static str> {
+    match services {
+        ["scheduler.amazonaws.com"] => Some("schedule"),
+        ["ec2.amazonaws.com"] => Some("instance"),
+        ["ecs.amazonaws.com"] => Some("traffic"),
+        _ => None,
     }
 }
 
@@ -110,7 +128,35 @@ fn execution_statements(named_stack: &NamedStack, named_service: NamedService) -
         [Value::sub(format!("{arn}:log-stream:*"))],
     ));
     statements.extend(secrets::statements(named_stack, named_service));
+    statements.extend(log_router_statements(named_service));
     statements
+}
+
+/// The agent fetches a log router's configuration from S3 with the execution role: the Amazon ECS Developer Guide, "Using
+/// a custom configuration file" of FireLens.
+fn log_router_statements(named_service: NamedService) -> Vec<Statement> {
+    let files = named_service.spec.sidecars.values().filter_map(|sidecar| {
+        let options = &sidecar.firelens_configuration.as_ref()?.options;
+        let is_in_s3 = options.get("config-file-type")?.as_str() == "s3";
+        options.get("config-file-value").filter(|_| is_in_s3)
+    });
+    files
+        .flat_map(|file| {
+            let bucket = file.as_str().split('/').next().unwrap_or_default();
+            [
+                Statement::allow(
+                    "ReadLogRouterConfiguration",
+                    ["s3:GetObject"],
+                    [Value::written(file.as_str())],
+                ),
+                Statement::allow(
+                    "FindLogRouterConfiguration",
+                    ["s3:GetBucketLocation"],
+                    [Value::written(bucket)],
+                ),
+            ]
+        })
+        .collect()
 }
 
 fn pull_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {

@@ -33,7 +33,8 @@ pub struct LoadBalancer {
     pub cross_zone: bool,
     /// Whether it must not be deleted. Default: as the stack's termination protection.
     pub deletion_protection: Option<bool>,
-    /// A bucket for access logs.
+    /// A bucket for access logs, in the stack's region. Its policy must let the load balancer write: the Elastic Load
+    /// Balancing User Guide, "Enable access logs for your Application Load Balancer".
     pub access_logs_bucket: Option<String>,
     /// How many load balancer capacity units (LCU) it uses in an hour on average; only the estimate of
     /// costs reads it.

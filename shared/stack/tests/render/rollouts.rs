@@ -2,7 +2,7 @@
 
 use longshore_events::longshore::Severity;
 use longshore_stack::check::check;
-use longshore_stack::render::render;
+use longshore_stack::render::{Context, render};
 use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
@@ -11,6 +11,10 @@ use super::whole::document;
 
 /// A stack with a load balancer, alarms and one service behind it that says this besides.
 fn shop(says: Value) -> Template {
+    shop_in(says, &context())
+}
+
+fn shop_in(says: Value, context: &Context) -> Template {
     let mut service = json!({
         "image": "shop/api:v1",
         "container_port": 8080,
@@ -34,7 +38,7 @@ fn shop(says: Value) -> Template {
         .filter(|finding| finding.severity == Severity::Error)
         .collect();
     assert!(errors.is_empty(), "{errors:#?}");
-    Template(body(&render(&stack, &context())))
+    Template(body(&render(&stack, context)))
 }
 
 fn settings(template: &Template) -> &Value {
@@ -175,6 +179,25 @@ fn requests_are_moved_between_two_like_target_groups_by_a_rule_that_ecs_may_chan
 }
 
 #[test]
+fn a_rule_sends_requests_to_the_target_group_that_serves() {
+    let weights = |services: &[&str], strategy: &str| {
+        let context = Context {
+            on_alternate: services.iter().map(|name| (*name).to_owned()).collect(),
+            ..context()
+        };
+        let says = json!({"deployment_configuration": {"strategy": strategy}});
+        let template = shop_in(says, &context);
+        let groups =
+            &template.properties("ListenerRuleApi")["Actions"][0]["ForwardConfig"]["TargetGroups"];
+        [0, 1].map(|group| groups[group]["Weight"].clone())
+    };
+    for strategy in ["BLUE_GREEN", "LINEAR", "CANARY"] {
+        assert_eq!(weights(&["api"], strategy), [0, 1], "{strategy}");
+        assert_eq!(weights(&["worker"], strategy), [1, 0], "{strategy}");
+    }
+}
+
+#[test]
 fn a_rolling_service_has_one_target_group_and_needs_no_role() {
     let template = shop(json!({}));
     let groups = template.ids("AWS::ElasticLoadBalancingV2::TargetGroup");
@@ -247,6 +270,40 @@ fn the_execution_role_starts_every_container_of_a_task() {
     let secret = template.properties("SecretApiProxyKey");
     assert_eq!(secret["Name"], "shop/api/proxy/KEY");
     assert!(!template.0.to_string().contains("hunter2"));
+}
+
+#[test]
+fn the_execution_role_reads_a_log_routers_configuration_from_s3_and_nothing_beside_it() {
+    let router = |options: Value| {
+        shop(json!({
+            "log_options": {"Name": "http"},
+            "sidecars": {"router": {
+                "image": "shop/router:v1",
+                "firelens_configuration": {"type": "fluentbit", "options": options},
+            }},
+        }))
+    };
+    let file = "arn:aws:s3:::shop-logging/fluent-bit/api.conf";
+    let template = router(json!({"config-file-type": "s3", "config-file-value": file}));
+    let role = "ExecutionRoleApi";
+    assert_eq!(
+        template.statement(role, "ReadLogRouterConfiguration")["Resource"],
+        json!([file])
+    );
+    assert_eq!(
+        template.statement(role, "FindLogRouterConfiguration")["Resource"],
+        json!(["arn:aws:s3:::shop-logging"])
+    );
+    let template = router(json!({"config-file-type": "file", "config-file-value": "/api.conf"}));
+    let statements = template.statements(role);
+    let sids: Vec<&Value> = statements
+        .iter()
+        .map(|statement| &statement["Sid"])
+        .collect();
+    assert!(
+        !sids.contains(&&json!("ReadLogRouterConfiguration")),
+        "{sids:?}"
+    );
 }
 
 #[test]

@@ -146,13 +146,13 @@ proptest! {
                 Block::Header { text: Text::Mrkdwn { .. } } => {
                     prop_assert!(false, "a header takes plain text only");
                 }
-                Block::Section { text: Text::Mrkdwn { text } | Text::PlainText { text } } => {
+                Block::Section { text: Text::Mrkdwn { text, .. } | Text::PlainText { text } } => {
                     prop_assert!(!text.trim().is_empty());
                     prop_assert!(characters(text) <= SECTION_TEXT, "{} in a section", characters(text));
                 }
                 Block::Context { elements } => {
                     prop_assert!(!elements.is_empty() && elements.len() <= CONTEXT_ELEMENTS);
-                    for Text::Mrkdwn { text } | Text::PlainText { text } in elements {
+                    for Text::Mrkdwn { text, .. } | Text::PlainText { text } in elements {
                         prop_assert!(!text.trim().is_empty());
                         prop_assert!(characters(text) <= SECTION_TEXT);
                     }
@@ -179,6 +179,22 @@ proptest! {
                 );
             }
             prop_assert!(text.chars().all(|character| character == '\n' || !character.is_control()));
+            let turns = |character: char| matches!(character, '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            prop_assert!(!text.contains(turns), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn slack_makes_no_link_and_no_mention_of_what_somebody_writes(message in any_message()) {
+        for block in &message.blocks {
+            let texts = match block {
+                Block::Header { text } | Block::Section { text } => std::slice::from_ref(text),
+                Block::Context { elements } => elements,
+            };
+            for text in texts {
+                let sent = serde_json::to_value(text).unwrap();
+                prop_assert!(sent["type"] == "plain_text" || sent["verbatim"] == true, "{sent}");
+            }
         }
     }
 }

@@ -41,6 +41,9 @@ pub fn hostile() -> BoxedStrategy<String> {
                 Just("{}"),
                 Just("*_~"),
                 Just("\u{2028}"),
+                Just("\u{202e}"),
+                Just("\u{200b}"),
+                Just("@here https://evil.example "),
             ],
             0usize..6_000
         )

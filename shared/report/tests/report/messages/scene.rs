@@ -385,7 +385,7 @@ pub fn sync_refused() -> LongshoreEvent {
 
 pub fn texts(message: &Message) -> Vec<&str> {
     let text_of = |text| match text {
-        &Text::PlainText { ref text } | &Text::Mrkdwn { ref text } => text.as_str(),
+        &Text::PlainText { ref text } | &Text::Mrkdwn { ref text, .. } => text.as_str(),
     };
     let mut texts = vec![message.text.as_str()];
     for block in &message.blocks {

@@ -7,12 +7,13 @@ use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
     DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStabilized,
     DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded, ImageMissing, ImageNeed,
-    LongshoreEvent, RolloutProgress, TaskFailure,
+    LongshoreEvent, TaskFailure,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
 use longshore_state::outbox::Unpublished;
 
+use crate::ports::ServiceDeployment;
 use crate::record::deployment::{Deployment, DeploymentFields, Running, RunningTask};
 use crate::record::document::{Record, RecordFields};
 use crate::record::state::State;
@@ -125,8 +126,12 @@ impl Record {
         self.tell(LongshoreEvent::DeploymentStarted(started), worker);
     }
 
-    /// ECS is doing this now; that is told where it is news.
-    pub(crate) fn progressed(&mut self, progress: RolloutProgress, worker: &Worker) {
+    /// ECS's account of the deployment says this now; a stage is told where it is news.
+    pub(crate) fn accounted(&mut self, account: ServiceDeployment, worker: &Worker) {
+        self.last().service_deployment = Some(account.arn);
+        let Some(progress) = account.progress else {
+            return;
+        };
         if self.deployment.progress.as_ref() == Some(&progress) {
             return;
         }
@@ -241,12 +246,17 @@ impl Record {
         let deployment = self.last();
         deployment.task_definition = Some(task_definition.to_owned());
         deployment.ecs_deployment_id = ecs_deployment_id.map(str::to_owned);
+        deployment.service_deployment = None;
         deployment.started_at = Some(at);
     }
 
     /// The service was pointed once more at the deployment's revision, and ECS works towards it under another id.
     pub(crate) fn pointed_again(&mut self, ecs_deployment_id: &str) {
-        self.last().ecs_deployment_id = Some(ecs_deployment_id.to_owned());
+        let deployment = self.last();
+        if deployment.ecs_deployment_id.as_deref() != Some(ecs_deployment_id) {
+            deployment.ecs_deployment_id = Some(ecs_deployment_id.to_owned());
+            deployment.service_deployment = None;
+        }
     }
 
     /// While its tasks ran, the service was changed past Longshore: it takes the place of what runs now.
@@ -284,11 +294,28 @@ impl Record {
         self.0.followed.extend(followed.clone());
     }
 
-    /// Of the images that the service needs, these are missing; each is told once.
-    pub(crate) fn misses(&mut self, missing: Vec<(Image, ImageNeed)>, worker: &Worker) {
+    /// ECR was asked for `asked`, and these of them are missing; each is told once. Of what was missing before and was not
+    /// asked for now, nothing new is known.
+    pub(crate) fn misses(
+        &mut self,
+        asked: &[Digest],
+        missing: Vec<(Image, ImageNeed)>,
+        worker: &Worker,
+    ) {
+        let needed = self.needed_images();
+        let is_needed = |digest: &Digest| needed.iter().any(|(image, _)| image.digest == *digest);
         let before = std::mem::take(&mut self.0.missing);
+        self.0.missing = before
+            .iter()
+            .filter(|digest| !asked.contains(digest) && is_needed(digest))
+            .cloned()
+            .collect();
         for (image, needed_for) in missing {
             let digest = image.digest.clone();
+            // What was deployed meanwhile may need others.
+            if !is_needed(&digest) {
+                continue;
+            }
             if !before.contains(&digest) {
                 let missing = ImageMissing {
                     stack: self.deployment.stack.clone(),

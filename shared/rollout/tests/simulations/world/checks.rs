@@ -24,7 +24,7 @@ impl World {
                 continue;
             };
             let history = self.cloud.history(subscriber);
-            self.is_at_rest(subscriber, &record);
+            self.is_settled(subscriber, &record);
             is_complete(&record, &history);
             if let Some(newest) = newest {
                 let followed = record.followed.get(&subscriber.container);
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Nothing is under way, nothing is still to be told or kept, and what ECS runs is what the record says.
-    fn is_at_rest(&self, subscriber: &Subscriber, record: &Record) {
+    fn is_settled(&self, subscriber: &Subscriber, record: &Record) {
         let last = &record.deployment;
         assert!(!last.state.is_open(), "{record:#?}");
         assert!(record.outbox.is_empty(), "{record:#?}");

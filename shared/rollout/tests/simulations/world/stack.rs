@@ -8,7 +8,7 @@ use longshore_provisioning::watch::stack_changed;
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, Preserved, StackRecord};
-use longshore_rollout::triggers::at_rest::{reconcile_stacks_at_rest, stack_at_rest};
+use longshore_rollout::triggers::settled::{reconcile_settled_stacks, stack_settled};
 use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, worker};
 
@@ -134,15 +134,15 @@ impl World {
 }
 
 /// `deploy` is woken by the end of a change; whether everything was reconciled.
-pub async fn at_rest(cloud: &FakeCloud, worker: &Worker) -> bool {
-    stack_at_rest(cloud, "shop", worker)
+pub async fn settled(cloud: &FakeCloud, worker: &Worker) -> bool {
+    stack_settled(cloud, "shop", worker)
         .await
-        .is_ok_and(|at_rest| at_rest.services.iter().all(Result::is_ok))
+        .is_ok_and(|settled| settled.services.iter().all(Result::is_ok))
 }
 
 /// What the schedule does for stacks; what could not be reconciled.
 pub async fn reconcile(cloud: &FakeCloud, worker: &Worker) -> Vec<String> {
-    match reconcile_stacks_at_rest(cloud, worker).await {
+    match reconcile_settled_stacks(cloud, worker).await {
         Ok(reconciled) => reconciled.failures,
         Err(error) => vec![error.to_string()],
     }

@@ -1,4 +1,4 @@
-//! What provisioning does when a stack is at rest again: routes are written, what waited goes on.
+//! What provisioning does when a stack has settled again: routes are written, what waited goes on.
 
 use chrono::Duration;
 use longshore_rollout::documents::{StackKey, StackRecordStore};
@@ -20,7 +20,7 @@ use crate::watch::{ReconciledOperations, abandon, reconcile_operations};
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AtRest {
+pub struct Settled {
     /// The stack.
     pub stack: String,
     /// What came of the stack file that waited, if one did.
@@ -28,36 +28,36 @@ pub struct AtRest {
     pub file: Option<FileOutcome>,
 }
 
-/// Writes the routes of a stack that is at rest, and applies the newest stack file if one came while it
+/// Writes the routes of a stack that has settled, and applies the newest stack file if one came while it
 /// was being changed. Harmless twice, and for a stack that is changed again.
 ///
 /// # Errors
 /// [`ProvisioningError::Call`]: the invocation should come again.
-pub async fn stack_at_rest<C: ProvisioningCloud>(
+pub async fn stack_settled<C: ProvisioningCloud>(
     cloud: &C,
     settings: &Settings,
     stack: &str,
     worker: &Worker,
-) -> Result<AtRest, ProvisioningError> {
-    let mut at_rest = AtRest {
+) -> Result<Settled, ProvisioningError> {
+    let mut settled = Settled {
         stack: stack.to_owned(),
         file: None,
     };
     let Some((record, _)) = cloud.load_stack(stack).await? else {
-        return Ok(at_rest);
+        return Ok(settled);
     };
     if record.operation.is_changing() {
-        return Ok(at_rest);
+        return Ok(settled);
     }
     write_routes(cloud, stack).await?;
     if record.pending_file.is_none() {
-        return Ok(at_rest);
+        return Ok(settled);
     }
     if let Some(stored) = cloud.stack_file(stack).await? {
-        at_rest.file = Some(apply_stored(cloud, settings, stack, &stored, worker).await?);
+        settled.file = Some(apply_stored(cloud, settings, stack, &stored, worker).await?);
     }
     forget_pending_file(cloud, stack, &record).await?;
-    Ok(at_rest)
+    Ok(settled)
 }
 
 /// Takes the stack file that waited out of the record, unless another one came meanwhile.
@@ -186,7 +186,7 @@ pub async fn reconcile<C: ProvisioningCloud + StackObserver>(
         let reconciled_services = async {
             match cloud.load_stack(&stack).await? {
                 Some((record, _)) if may_be_left(&record, worker) => {
-                    stack_at_rest(cloud, settings, &stack, worker)
+                    stack_settled(cloud, settings, &stack, worker)
                         .await
                         .map(drop)
                 }

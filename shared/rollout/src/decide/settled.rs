@@ -1,4 +1,4 @@
-//! What to do about a service whose stack is at rest.
+//! What to do about a service whose stack has settled.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::record::{Deployment, Running, State};
 use crate::stack_record::{Operation, OperationState, Preserved};
 use crate::task_definition::{is_of_repository, is_pinned_to, pinned_image};
 
-/// What to do about a service whose stack is at rest.
+/// What to do about a service whose stack has settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AtRest {
+pub enum Settled {
     /// The record and ECS agree, or somebody else sees to it.
     Nothing,
     /// Take up the record's own deployment, whose invocation died before it had done its work.
@@ -30,29 +30,29 @@ pub enum AtRest {
     Restore(BTreeMap<String, Image>),
 }
 
-/// Decides about a service whose stack is at rest after `operation`. The record tells of `last`, and ECS
+/// Decides about a service whose stack has settled after `operation`. The record tells of `last`, and ECS
 /// runs `running`, with these images by container.
-pub fn at_rest(
+pub fn settled(
     operation: &Operation,
     preserved: &Preserved,
     last: Option<&Deployment>,
     running: &Running,
     images: &BTreeMap<String, String>,
     worker: &Worker,
-) -> AtRest {
+) -> Settled {
     if let Some(last) = last.filter(|last| last.is_resumable()) {
         let is_restored = matches!(last.source, Source::Stack { restored: true, .. });
         return match (last.is_free(worker.now), is_restored) {
-            (true, _) => AtRest::Resume,
+            (true, _) => Settled::Resume,
             // What was to restore it may have been for a change that nobody asks about any more.
-            (false, true) => AtRest::Wait,
+            (false, true) => Settled::Wait,
             // It comes again by itself.
-            (false, false) => AtRest::Nothing,
+            (false, false) => Settled::Nothing,
         };
     }
     if last.is_some_and(|last| last.state == State::Preparing) {
         // When they have ended it updates what is there then, or fails, and what ran is to be restored.
-        return AtRest::Later;
+        return Settled::Later;
     }
     // Of a container that is gone nothing can be asked.
     let runs = |container: &str, image: &Image| {
@@ -69,7 +69,7 @@ pub fn at_rest(
         .filter(|(container, owed)| !runs(container, owed))
         .collect();
     if !restore.is_empty() {
-        return AtRest::Restore(restore);
+        return Settled::Restore(restore);
     }
     let is_ready = operation.state == OperationState::Ready;
     let container = &preserved.subscriber.container;
@@ -85,16 +85,16 @@ pub fn at_rest(
             State::Deploying
                 if !is_told(alive) || alive.ecs_deployment_id != running.ecs_deployment_id =>
             {
-                AtRest::Follow
+                Settled::Follow
             }
             State::Succeeded if is_ready && !is_told(alive) => match template {
                 // The last deployment was of another container; this one the stack file asked for anew.
                 Some(image) if preserved.is_named && alive.image_in(container).is_none() => {
-                    AtRest::Adopt(container.clone(), image)
+                    Settled::Adopt(container.clone(), image)
                 }
-                _ => AtRest::Adopt(alive.container.clone(), alive.image.clone()),
+                _ => Settled::Adopt(alive.container.clone(), alive.image.clone()),
             },
-            _ => AtRest::Nothing,
+            _ => Settled::Nothing,
         };
     }
     let is_known = last.is_some_and(|last| {
@@ -104,12 +104,12 @@ pub fn at_rest(
             || last.previous_task_definition == running.task_definition
     });
     if !is_ready || is_known {
-        return AtRest::Nothing;
+        return Settled::Nothing;
     }
     template
         .or_else(|| pinned_image(images.get(container)?))
-        .map_or(AtRest::Nothing, |image| {
-            AtRest::Adopt(container.clone(), image)
+        .map_or(Settled::Nothing, |image| {
+            Settled::Adopt(container.clone(), image)
         })
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of the services of a stack that is at rest again: what waited goes out, and what
+//! What becomes of the services of a stack that has settled again: what waited goes out, and what
 //! CloudFormation took back is restored.
 
 use std::collections::BTreeMap;
@@ -16,32 +16,32 @@ use super::follow::{Wake, follow as follow_policy};
 use super::named::baseline;
 use super::payload::deploy;
 use crate::course::watch::{account, close};
-use crate::decide::{AtRest, Evidence, at_rest, has_failed};
+use crate::decide::{Evidence, Settled, has_failed, settled};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
 use crate::engine::{
     DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, tell_refusal,
 };
 use crate::outbox;
-use crate::ports::{Cloud, RolloutState};
+use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, Running, State, refusal};
 use crate::stack_record::{Operation, PendingPush, Preserved, StackRecord, flush};
 
 /// How many stacks a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;
 
-/// What came of a stack that is said to be at rest.
+/// What came of a stack that is said to have settled.
 #[derive(Debug)]
-pub struct StackAtRest {
+pub struct SettledStack {
     /// The stack.
     pub stack: String,
     /// Its services that were reconciled. What fails for one does not keep the others back; whatever
     /// failed is tried again the next time.
-    pub services: Vec<Result<ServiceAtRest, DeployError>>,
+    pub services: Vec<Result<SettledService, DeployError>>,
 }
 
 /// What came of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ServiceAtRest {
+pub struct SettledService {
     /// The service.
     pub service: String,
     /// What came of the requests that waited: of one for each container at most.
@@ -54,7 +54,7 @@ pub struct ServiceAtRest {
 
 /// What was done about a service, besides what waited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "at_rest", rename_all = "snake_case")]
+#[serde(tag = "settled", rename_all = "snake_case")]
 pub enum Done {
     /// Nothing.
     Nothing,
@@ -88,12 +88,12 @@ pub enum Done {
 ///
 /// # Errors
 /// When the stack's record cannot be read or written. What fails for one service is in its own result.
-pub async fn stack_at_rest<C: Cloud>(
+pub async fn stack_settled<C: Cloud>(
     cloud: &C,
     stack: &str,
     worker: &Worker,
-) -> Result<StackAtRest, CallError> {
-    let mut answer = StackAtRest {
+) -> Result<SettledStack, CallError> {
+    let mut answer = SettledStack {
         stack: stack.to_owned(),
         services: Vec::new(),
     };
@@ -124,12 +124,12 @@ pub struct ReconciledStacks {
     pub failures: Vec<String>,
 }
 
-/// Looks at every stack that has a record, and after the services of those that are at rest and were not
+/// Looks at every stack that has a record, and after the services of those that have settled and were not
 /// reconciled yet.
 ///
 /// # Errors
 /// When the stacks cannot be listed. What fails for one stack is in the answer.
-pub async fn reconcile_stacks_at_rest<C: Cloud>(
+pub async fn reconcile_settled_stacks<C: Cloud>(
     cloud: &C,
     worker: &Worker,
 ) -> Result<ReconciledStacks, CallError> {
@@ -139,13 +139,13 @@ pub async fn reconcile_stacks_at_rest<C: Cloud>(
         ..ReconciledStacks::default()
     };
     let mut results = stream::iter(stacks)
-        .map(|stack| async move { (stack_at_rest(cloud, &stack, worker).await, stack) })
+        .map(|stack| async move { (stack_settled(cloud, &stack, worker).await, stack) })
         .buffer_unordered(SIDE_BY_SIDE);
     while let Some((result, stack)) = results.next().await {
         match result {
-            Ok(at_rest) => {
-                answer.reconciled_services += usize::from(!at_rest.services.is_empty());
-                let errors = at_rest.services.into_iter().filter_map(Result::err);
+            Ok(settled) => {
+                answer.reconciled_services += usize::from(!settled.services.is_empty());
+                let errors = settled.services.into_iter().filter_map(Result::err);
                 answer
                     .failures
                     .extend(errors.map(|error| error.to_string()));
@@ -197,7 +197,7 @@ async fn look_after<C: Cloud>(
     preserved: &Preserved,
     pending: Vec<&PendingPush>,
     worker: &Worker,
-) -> Result<ServiceAtRest, DeployError> {
+) -> Result<SettledService, DeployError> {
     let subscriber = &preserved.subscriber;
     let mut waited = Vec::new();
     for pending in pending {
@@ -223,14 +223,14 @@ async fn look_after<C: Cloud>(
             Ok(done) => done,
             Err(Stop::Refused(reason)) => Done::NotRestored { reason },
             Err(Stop::Call(error)) => {
-                return Err(DeployError::AtRest {
+                return Err(DeployError::Settled {
                     service_id,
                     source: error,
                 });
             }
         }
     };
-    Ok(ServiceAtRest {
+    Ok(SettledService {
         service: subscriber.service.clone(),
         waited,
         done,
@@ -252,7 +252,14 @@ async fn pursue<C: Cloud>(
         deploy(cloud, subscriber, &[subscriber], request, worker).await
     } else {
         let repository = &request.image.repository;
-        follow_policy(cloud, repository, subscriber, Wake::AtRest(request), worker).await
+        follow_policy(
+            cloud,
+            repository,
+            subscriber,
+            Wake::Settled(request),
+            worker,
+        )
+        .await
     };
     match outcome {
         Ok(outcome) => Ok(outcome.outcome),
@@ -343,24 +350,24 @@ async fn settle_shown<C: Cloud>(
     }
     let images = shown.task_definition.images();
     let last = written.last();
-    match at_rest(operation, preserved, last, &shown.running, &images, worker) {
-        AtRest::Nothing => {
+    match settled(operation, preserved, last, &shown.running, &images, worker) {
+        Settled::Nothing => {
             if let Some((record, version)) = written.stored {
                 outbox::flush(engine.cloud, record, version, worker).await?;
             }
             Ok(Done::Nothing)
         }
-        AtRest::Wait => Err(Stop::Call(engine.claimed_already())),
-        AtRest::Later => Ok(Done::Later),
-        AtRest::Resume => match written.last() {
+        Settled::Wait => Err(Stop::Call(engine.claimed_already())),
+        Settled::Later => Ok(Done::Later),
+        Settled::Resume => match written.last() {
             Some(last) => {
                 let resumed = last.resumed(worker);
                 restore(engine, &written, shown, resumed).await
             }
             None => Ok(Done::Nothing),
         },
-        AtRest::Follow => follow(engine, written, shown).await,
-        AtRest::Adopt(container, image) => {
+        Settled::Follow => follow(engine, written, shown).await,
+        Settled::Adopt(container, image) => {
             let request = request(operation, preserved, last, image, false);
             let subscriber = of_container(engine.subscriber, last, &container);
             adopt(
@@ -374,7 +381,7 @@ async fn settle_shown<C: Cloud>(
             )
             .await
         }
-        AtRest::Restore(mut images) => {
+        Settled::Restore(mut images) => {
             let main = &engine.subscriber.container;
             let container = match images.contains_key(main) {
                 true => Some(main.clone()),
@@ -493,6 +500,7 @@ async fn follow<C: Cloud>(
     let Some((mut record, version)) = written.stored else {
         return Ok(Done::Nothing);
     };
+    let before = record.clone();
     let primary = shown.service.primary();
     record.follow(
         &shown.running.task_definition,
@@ -501,10 +509,17 @@ async fn follow<C: Cloud>(
             .and_then(|primary| primary.created_at)
             .unwrap_or(engine.worker.now),
     );
-    if primary.is_some_and(|primary| primary.rollout_state == RolloutState::Completed) {
-        record.completed(engine.worker);
-    }
-    save(engine, record, version, Done::Followed).await
+    close(
+        engine.cloud,
+        &before,
+        record,
+        version,
+        &shown.service,
+        None,
+        engine.worker,
+    )
+    .await?;
+    Ok(Done::Followed)
 }
 
 /// Writes down what CloudFormation deployed. That the stack is ready is told; its deployments are not
@@ -587,14 +602,14 @@ async fn save<C: Cloud>(
 async fn write_down<C: Cloud>(
     cloud: &C,
     handled: &StackRecord,
-    services: &[Result<ServiceAtRest, DeployError>],
+    services: &[Result<SettledService, DeployError>],
 ) -> Result<(), CallError> {
-    let taken_in: Vec<&ServiceAtRest> = services
+    let taken_in: Vec<&SettledService> = services
         .iter()
         .flatten()
         .filter(|service| service.done != Done::Changing)
         .collect();
-    let done: Vec<&ServiceAtRest> = taken_in
+    let done: Vec<&SettledService> = taken_in
         .iter()
         .copied()
         .filter(|service| service.done != Done::Later)
