@@ -49,8 +49,10 @@ class Stack:
                 if found:
                     raise AssertionError(f"{self.name} is not ready:\n{found[-1]}")
             found = CLOUD.messages(f"Stack ready: {self.name}", version)
-            if found:
-                return found[-1]
+            # The two are told by invocations of their own, in any order.
+            began = CLOUD.messages(f"Stack applying: {self.name}", version)
+            if found and began:
+                return began[0], found[-1]
             told = CLOUD.messages(version)
             if not told:
                 for letter in CLOUD.dead_letters("provision"):
@@ -60,10 +62,7 @@ class Stack:
                 " / ".join(text.split("\n")[0] for text in told) or "nothing is told of it"
             )
 
-        text = until(f"{self.name} to be ready", look, seconds=240)
-        for stack in CLOUD.messages(f"Stack applying: {self.name}", version):
-            return stack, text
-        raise AssertionError(f"Slack was told that {self.name} is ready, but not that it is applied")
+        return until(f"{self.name} to be ready", look, seconds=240)
 
     def wait_until_failed(self, version):
         return CLOUD.told(f"Stack failed: {self.name}", version, of=version)
