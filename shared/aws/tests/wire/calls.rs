@@ -98,7 +98,7 @@ pub fn aws(call: &Call) -> Answer {
 }
 
 #[tokio::test]
-async fn ten_calls_lead_from_a_push_to_an_updated_service() {
+async fn eleven_calls_lead_from_a_push_to_an_updated_service() {
     let wire = Wire::new(aws);
     let results = deploy_push(&wire.cloud(), &push(), &worker())
         .await
@@ -129,7 +129,7 @@ async fn ten_calls_lead_from_a_push_to_an_updated_service() {
             "UpdateService",
         ])
     );
-    assert_eq!(update, 9, "{names:?}");
+    assert_eq!(update, 10, "{names:?}");
     assert_eq!(
         names[update + 1..],
         [

@@ -1,11 +1,12 @@
 //! From the claim to an updated service.
 
+use futures_util::future::try_join;
 use longshore_state::{CallError, ErrorClass, Version, change, unless_lost};
 use serde_json::Value;
 
 use super::outcome::WatchOutcome;
 use super::task;
-use crate::documents::{RecordKey, RecordStore};
+use crate::documents::{RecordKey, RecordStore, StackRecordStore};
 use crate::engine::{Engine, Outcome, Shown, Stop, Written};
 use crate::outbox::flush;
 use crate::ports::Cloud;
@@ -64,13 +65,17 @@ impl<C: Cloud> Engine<'_, C> {
             _ => {
                 let mut registered = record.deployment.task_definition.clone();
                 let previous = &record.deployment.previous_task_definition;
-                if registered.is_some() && *previous != running.task_definition {
-                    // While its tasks ran, the service was changed past Longshore. What a revision made
-                    // before that would bring back is not what anybody asked for.
+                if *previous != running.task_definition {
+                    // While its tasks ran or its stack changed, the service was changed past this deployment. What a
+                    // revision made before that would bring back is not what anybody asked for.
                     record.replaces(running);
                     registered = None;
                 }
-                self.update(registered, revision).await
+                match self.update(registered, revision).await {
+                    Ok(None) => return self.leave_to_stack(record, version).await,
+                    Ok(Some(updated)) => Ok(updated),
+                    Err(error) => Err(error),
+                }
             }
         };
         let (task_definition, ecs_deployment_id) = match updated {
@@ -132,21 +137,37 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(started)
     }
 
-    /// Points the service at the revision `registered` for the deployment, or registers `revision` first.
+    /// Points the service at the revision `registered` for the deployment, or registers `revision` first. `None` where
+    /// its stack began to change after the service was looked at: the revision would take back what CloudFormation is
+    /// about to bring.
     async fn update(
         &self,
         registered: Option<String>,
         revision: &Value,
-    ) -> Result<(String, String), CallError> {
-        let task_definition = match registered {
-            Some(task_definition) => task_definition,
-            None => self.cloud.register_task_definition(revision).await?,
+    ) -> Result<Option<(String, String)>, CallError> {
+        let register = async {
+            match registered {
+                Some(task_definition) => Ok(task_definition),
+                None => self.cloud.register_task_definition(revision).await,
+            }
         };
+        let (task_definition, stack) =
+            try_join(register, self.cloud.load_stack(&self.service_id.stack)).await?;
+        if stack.is_some_and(|(stack, _)| stack.operation.is_changing()) {
+            return Ok(None);
+        }
         let ecs_deployment_id = self
             .cloud
             .update_service(&self.subscriber.service_name(), &task_definition)
             .await?;
-        Ok((task_definition, ecs_deployment_id))
+        Ok(Some((task_definition, ecs_deployment_id)))
+    }
+
+    /// Gives the claim back: whoever looks after the stack when its change has ended resumes it, from what runs then.
+    async fn leave_to_stack(&self, mut record: Record, version: Version) -> Result<Outcome, Stop> {
+        record.free_claim(self.worker);
+        unless_lost(self.cloud.save(&record, Some(&version)).await)?;
+        Ok(Outcome::Pending)
     }
 
     /// Writes that the service was updated. `watch` may have been woken by ECS meanwhile and have

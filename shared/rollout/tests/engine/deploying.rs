@@ -72,7 +72,7 @@ async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
 }
 
 #[tokio::test]
-async fn a_push_takes_ten_calls_to_update_a_service_with_a_record() {
+async fn a_push_takes_eleven_calls_to_update_a_service_with_a_record() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
@@ -93,6 +93,7 @@ async fn a_push_takes_ten_calls_to_update_a_service_with_a_record() {
             "DescribeServices",
             "DescribeTaskDefinition",
             "GetObject deployments",
+            "GetObject provisions",
             "GetObject provisions",
             "GetObject routes",
             "PutObject deployments",

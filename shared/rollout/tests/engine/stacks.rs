@@ -725,3 +725,39 @@ async fn an_older_push_that_comes_while_the_stack_changes_is_no_news_as_ever() {
             .is_empty()
     );
 }
+
+/// The stack begins to change after `deploy` has looked at the service: what it would deploy is made from what ran then.
+#[tokio::test]
+async fn a_change_that_begins_while_a_push_is_on_its_way_is_not_taken_back_by_it() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    deploy(&cloud, '2', 0).await;
+    cloud.complete(&api);
+    reconcile(&cloud, &worker("reconcile", 30)).await.unwrap();
+    let before = cloud.updates(&api);
+
+    let push = cloud.push("v3", digest('3'), noon(100));
+    let begins = async {
+        while cloud.record(&api).unwrap().deployment.state != State::Claimed {
+            tokio::task::yield_now().await;
+        }
+        begin(&cloud, "change-1", preserved(Some(image('2'))), 99);
+    };
+    let worker_of_push = worker("push", 100);
+    let (results, ()) =
+        futures_util::future::join(deploy_push(&cloud, &push, &worker_of_push), begins).await;
+    let results = results.unwrap();
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(cloud.updates(&api), before);
+
+    // CloudFormation brings another size with the image that ran; then the push goes out, from that.
+    cloud.deploy_outside(&api, &pinned('2'), 110);
+    cloud.complete(&api);
+    let size = cloud.service(&api).unwrap().task_definition;
+    hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
+    done(&cloud, 210).await;
+    reconcile(&cloud, &worker("reconcile", 300)).await.unwrap();
+    assert_eq!(cloud.running_image(&api), Some(pinned('3')));
+    let record = cloud.record(&api).unwrap();
+    assert_eq!(record.deployment.previous_task_definition, size);
+}
