@@ -222,7 +222,7 @@ fn a_bottle_that_cannot_be_trusted_is_refused_and_the_rest_goes_on() {
         ),
         (
             bad("url", json!("http://169.254.169.254/latest/meta-data")),
-            "wget (sonoma): url `http://169.254.169.254/latest/meta-data` points at a loopback, private or link-local address",
+            "wget (sonoma): url `http://169.254.169.254/latest/meta-data` points at a link-local or metadata address",
         ),
         (
             bad("url", json!("http://10.0.0.1/a")),

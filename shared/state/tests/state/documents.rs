@@ -347,8 +347,11 @@ async fn a_newer_document_is_read_and_never_rewritten() {
     assert_eq!(error.class, ErrorClass::Transient);
     assert_eq!(
         error.to_string(),
-        "write the counter: it has format 4, and Longshore 0.1.0 knows formats up to 3: use version 0.9.2 of \
-         Longshore or a newer one (object counters/one.json of the state bucket)"
+        format!(
+            "write the counter: it has format 4, and Longshore {} knows formats up to 3: use version 0.9.2 of \
+             Longshore or a newer one (object counters/one.json of the state bucket)",
+            env!("CARGO_PKG_VERSION")
+        )
     );
     assert_eq!(store.stored(), newer);
 }
