@@ -323,6 +323,16 @@ class ChangedRuleTest(ShiftingCase):
     name = "weir"
     configuration = {"strategy": "BLUE_GREEN", "bake_time_in_minutes": 5}
 
+    def where_the_tasks_are(self):
+        """The shares of the two target groups, if all requests go to the one behind which the tasks are."""
+        service = self.stack.service(self.service)
+        [revision] = [one["arn"] for one in service["currentServiceRevisions"]]
+        ecs = CLOUD.client("ecs")
+        [described] = ecs.describe_service_revisions(serviceRevisionArns=[revision])["serviceRevisions"]
+        [taken] = described["resolvedConfiguration"]["loadBalancers"]
+        advanced = service["loadBalancers"][0]["advancedConfiguration"]
+        return [0, 100] if taken["targetGroupArn"] == advanced["alternateTargetGroupArn"] else [100, 0]
+
     def plan(self, path):
         plan = CLOUD.provision("plan", self.content(path))
         warnings = [one for one in plan["warnings"] if one["path"] == "services.api.target_group"]
@@ -357,7 +367,9 @@ class ChangedRuleTest(ShiftingCase):
 
         self.drive(advance_minutes=5)
         self.wait_until_state("succeeded", "v2")
+        # The template names v2 now, which CloudFormation brings by a deployment of its own: nobody moves its bake on.
+        self.drive(minute_seconds=0.1)
         CLOUD.ask("provision", action="reconcile")
         self.stack.wait_until_ready(version)
-        self.assertEqual((self.path_of_rule(), self.shares()), (["/v3/*"], [100, 0]))
+        self.assertEqual((self.path_of_rule(), self.shares()), (["/v3/*"], self.where_the_tasks_are()))
         self.assertEqual(CLOUD.provision("drift", self.name)["drifted"], [])
