@@ -117,7 +117,7 @@ impl<C: Cloud> Engine<'_, C> {
         let is_ours = |record: &Record| record.deployment.number == ours;
         let prepared = change(
             self.cloud,
-            &RecordKey(self.service_id),
+            &RecordKey(&self.service_id),
             (record, version),
             |record| {
                 if is_ours(record) && record.deployment.state == State::Claimed {
@@ -128,8 +128,8 @@ impl<C: Cloud> Engine<'_, C> {
         .await?;
         // Where another deployment has taken its place, nothing was done yet.
         if prepared.is_some_and(|(record, _)| is_ours(&record))
-            && task::begin(self.cloud, self.service_id, self.worker).await? == WatchOutcome::Failed
-            && let Some((current, _)) = self.cloud.load(self.service_id).await?
+            && task::begin(self.cloud, &self.service_id, self.worker).await? == WatchOutcome::Failed
+            && let Some((current, _)) = self.cloud.load(&self.service_id).await?
             && let Some(reason) = current.deployment.reason.clone()
         {
             return Ok(Outcome::Failed { reason });
@@ -183,7 +183,7 @@ impl<C: Cloud> Engine<'_, C> {
         let worker = self.worker;
         let written = change(
             self.cloud,
-            &RecordKey(self.service_id),
+            &RecordKey(&self.service_id),
             (record, version),
             |record| {
                 let deployment = &record.deployment;
@@ -207,7 +207,7 @@ impl<C: Cloud> Engine<'_, C> {
     /// Two invocations claimed one after the other, and nobody knows whose UpdateService came last.
     /// When the superseded deployment's did, the service is pointed again at what the record says.
     async fn restore(&self, superseded: &str) -> Result<(), CallError> {
-        let Some((mut record, version)) = self.cloud.load(self.service_id).await? else {
+        let Some((mut record, version)) = self.cloud.load(&self.service_id).await? else {
             return Ok(());
         };
         let is_deploying = record.deployment.state == State::Deploying;

@@ -144,12 +144,7 @@ impl<C: Cloud> Tasks<'_, C> {
             return Ok(Some(WatchOutcome::Ignored));
         };
         let subscriber = record.deployment.subscriber();
-        let engine = Engine {
-            cloud: self.cloud,
-            subscriber: &subscriber,
-            service_id: self.service_id,
-            worker: self.worker,
-        };
+        let engine = Engine::new(self.cloud, &subscriber, self.worker);
         let (written, shown) = match engine.look().await {
             Ok(seen) => seen,
             Err(Stop::Call(error)) => return Err(error),

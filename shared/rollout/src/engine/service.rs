@@ -16,7 +16,7 @@ use crate::stack_record::StackRecord;
 pub(crate) struct Engine<'a, C> {
     pub(crate) cloud: &'a C,
     pub(crate) subscriber: &'a Subscriber,
-    pub(crate) service_id: &'a ServiceId,
+    pub(crate) service_id: ServiceId,
     pub(crate) worker: &'a Worker,
 }
 
@@ -49,7 +49,16 @@ impl Written {
     }
 }
 
-impl<C: Cloud> Engine<'_, C> {
+impl<'a, C: Cloud> Engine<'a, C> {
+    pub(crate) fn new(cloud: &'a C, subscriber: &'a Subscriber, worker: &'a Worker) -> Self {
+        Self {
+            cloud,
+            subscriber,
+            service_id: subscriber.service_id(),
+            worker,
+        }
+    }
+
     /// What the image of a request says of itself, or why the request is skipped: the service's tasks cannot run the
     /// image. Where somebody waits for an answer, that is refused.
     pub(crate) async fn inspect(
@@ -77,7 +86,7 @@ impl<C: Cloud> Engine<'_, C> {
     pub(crate) async fn look(&self) -> Result<(Written, Result<Shown, Stop>), Stop> {
         let (written, shown) = join(
             try_join(
-                self.cloud.load(self.service_id),
+                self.cloud.load(&self.service_id),
                 self.cloud.load_stack(&self.service_id.stack),
             ),
             self.look_at_service(),
@@ -112,7 +121,7 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     pub(crate) fn claimed_already(&self) -> CallError {
-        claimed_already(self.service_id)
+        claimed_already(&self.service_id)
     }
 }
 

@@ -52,8 +52,8 @@ impl<C: Cloud> Engine<'_, C> {
         // `watch` finds the record by this.
         let service_name = self.subscriber.service_name();
         let ((), number) = try_join(
-            self.cloud.set_service_id(&service_name, self.service_id),
-            self.cloud.next_number(self.service_id),
+            self.cloud.set_service_id(&service_name, &self.service_id),
+            self.cloud.next_number(&self.service_id),
         )
         .await?;
         Ok(deployment.numbered(number))

@@ -21,12 +21,7 @@ pub async fn adopt<C: Cloud>(
     worker: &Worker,
 ) -> Result<Record, DeployError> {
     let service_id = subscriber.service_id();
-    let engine = Engine {
-        cloud,
-        subscriber,
-        service_id: &service_id,
-        worker,
-    };
+    let engine = Engine::new(cloud, subscriber, worker);
     engine
         .adopt(repository)
         .await
@@ -36,8 +31,8 @@ pub async fn adopt<C: Cloud>(
 impl<C: Cloud> Engine<'_, C> {
     async fn adopt(&self, repository: &str) -> Result<Record, Stop> {
         let container = &self.subscriber.container;
-        decide_again(&RecordKey(self.service_id), async || {
-            let stored = self.cloud.load(self.service_id).await?;
+        decide_again(&RecordKey(&self.service_id), async || {
+            let stored = self.cloud.load(&self.service_id).await?;
             if let Some((record, _)) = &stored
                 && record.followed.contains_key(container)
             {
@@ -52,9 +47,9 @@ impl<C: Cloud> Engine<'_, C> {
             let shown = self.look_at_service().await?;
             let change = |record: &mut Record| record.follows(&followed);
             self.note(stored, &shown, change).await?;
-            let stored = self.cloud.load(self.service_id).await?;
+            let stored = self.cloud.load(&self.service_id).await?;
             let (record, _) =
-                stored.ok_or_else(|| CallError::lost_race(&RecordKey(self.service_id)))?;
+                stored.ok_or_else(|| CallError::lost_race(&RecordKey(&self.service_id)))?;
             Ok(record)
         })
         .await

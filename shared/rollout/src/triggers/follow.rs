@@ -71,12 +71,7 @@ pub async fn follow_knowing<C: Cloud>(
     known: Option<Known<'_>>,
 ) -> Result<ServiceOutcome, DeployError> {
     let service_id = subscriber.service_id();
-    let engine = Engine {
-        cloud,
-        subscriber,
-        service_id: &service_id,
-        worker,
-    };
+    let engine = Engine::new(cloud, subscriber, worker);
     engine
         .follow(repository, wake, known)
         .await
@@ -102,13 +97,13 @@ impl<C: Cloud> Engine<'_, C> {
             ))
         })?;
         let mut known = known;
-        decide_again(&RecordKey(self.service_id), async || match known.take() {
+        decide_again(&RecordKey(&self.service_id), async || match known.take() {
             Some(known) => {
                 self.follow_once(&policy, repository, wake, known.stored, known.images)
                     .await
             }
             None => {
-                let stored = self.cloud.load(self.service_id).await?;
+                let stored = self.cloud.load(&self.service_id).await?;
                 let images = holdings(self.cloud, repository, &[self.subscriber]).await?;
                 self.follow_once(&policy, repository, wake, stored, &images)
                     .await

@@ -176,12 +176,7 @@ pub async fn approve<C: Cloud>(
             Ok((_, subscriber)) => subscriber,
             Err(error) => return Ok(Err(error)),
         };
-        let engine = Engine {
-            cloud,
-            subscriber: &subscriber,
-            service_id: &service_id,
-            worker,
-        };
+        let engine = Engine::new(cloud, &subscriber, worker);
         let is_over = waiting.approve_by.is_some_and(|end| end <= worker.now);
         let is_said = is_over || waiting.approved;
         let version = if is_said {
@@ -422,12 +417,7 @@ impl<C: Cloud> Said<'_, C> {
                     )
                 }
                 (None, Some(subscriber)) => {
-                    let engine = Engine {
-                        cloud: self.cloud,
-                        subscriber,
-                        service_id,
-                        worker: self.worker,
-                    };
+                    let engine = Engine::new(self.cloud, subscriber, self.worker);
                     let shown = engine.look_at_service().await?;
                     Ok(engine.note(None, &shown, &change).await?)
                 }

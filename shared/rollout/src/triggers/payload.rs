@@ -99,12 +99,7 @@ pub(crate) async fn deploy<C: Cloud>(
     worker: &Worker,
 ) -> Result<ServiceOutcome, DeployError> {
     let service_id = subscriber.service_id();
-    let engine = Engine {
-        cloud,
-        subscriber,
-        service_id: &service_id,
-        worker,
-    };
+    let engine = Engine::new(cloud, subscriber, worker);
     engine
         .ask(request, subscribers)
         .await
@@ -115,8 +110,8 @@ pub(crate) async fn deploy<C: Cloud>(
 impl<C: Cloud> Engine<'_, C> {
     /// Does what a person or a pipeline asks for.
     async fn ask(&self, request: &Request, subscribers: &[&Subscriber]) -> Result<Outcome, Stop> {
-        decide_again(&RecordKey(self.service_id), async || {
-            let stored = self.cloud.load(self.service_id).await?;
+        decide_again(&RecordKey(&self.service_id), async || {
+            let stored = self.cloud.load(&self.service_id).await?;
             let repository = &request.image.repository;
             let mut followed =
                 baseline(self.cloud, repository, subscribers, request.at, self.worker).await?;

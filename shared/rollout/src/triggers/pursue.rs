@@ -91,14 +91,20 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
-        if let Some(stored) = self.cloud.load(self.service_id).await? {
+        if let Some(stored) = self.cloud.load(&self.service_id).await? {
             let refused = refusal(request.summary(self.subscriber), &reason, self.worker);
             let container = &self.subscriber.container;
-            change_and_publish(self.cloud, self.service_id, stored, self.worker, |record| {
-                if record.waits_already(&request.id, container).is_some() {
-                    record.waited_in_vain(container, refused.clone(), self.worker);
-                }
-            })
+            change_and_publish(
+                self.cloud,
+                &self.service_id,
+                stored,
+                self.worker,
+                |record| {
+                    if record.waits_already(&request.id, container).is_some() {
+                        record.waited_in_vain(container, refused.clone(), self.worker);
+                    }
+                },
+            )
             .await?;
         }
         Ok(Outcome::Failed { reason })

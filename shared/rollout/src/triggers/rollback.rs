@@ -94,12 +94,7 @@ async fn roll_back<C: Cloud>(
             ));
         };
         let known = record.deployment.subscriber();
-        let engine = Engine {
-            cloud,
-            subscriber: &known,
-            service_id,
-            worker,
-        };
+        let engine = Engine::new(cloud, &known, worker);
         let (written, shown) = engine.look().await?;
         let record = written.record();
         let record = record.ok_or_else(|| CallError::lost_race(&RecordKey(service_id)))?;
@@ -132,7 +127,7 @@ async fn already_started<C: Cloud>(
 ) -> Result<Outcome, Stop> {
     let stored = written.stored.clone();
     let (record, version) =
-        stored.ok_or_else(|| CallError::lost_race(&RecordKey(engine.service_id)))?;
+        stored.ok_or_else(|| CallError::lost_race(&RecordKey(&engine.service_id)))?;
     let last = &record.deployment;
     let started = Outcome::Started {
         deployment_id: last.id.clone(),
@@ -222,7 +217,7 @@ async fn followed<C: Cloud>(
         let subscribers: Vec<&Subscriber> = route
             .subscribers
             .iter()
-            .filter(|subscriber| subscriber.service_id() == *engine.service_id)
+            .filter(|subscriber| subscriber.service_id() == engine.service_id)
             .collect();
         let now = engine.worker.now;
         followed

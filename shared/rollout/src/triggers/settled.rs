@@ -210,12 +210,7 @@ async fn look_after<C: Cloud>(
         Done::Nothing
     } else {
         let service_id = subscriber.service_id();
-        let engine = Engine {
-            cloud,
-            subscriber,
-            service_id: &service_id,
-            worker,
-        };
+        let engine = Engine::new(cloud, subscriber, worker);
         match Box::pin(settle(&engine, operation, preserved)).await {
             Ok(done) => done,
             Err(Stop::Refused(reason)) => Done::NotRestored { reason },
@@ -303,7 +298,7 @@ async fn settle<C: Cloud>(
     operation: &Operation,
     preserved: &Preserved,
 ) -> Result<Done, Stop> {
-    decide_again(&RecordKey(engine.service_id), async || {
+    decide_again(&RecordKey(&engine.service_id), async || {
         let (written, shown) = engine.look().await?;
         if written.is_changing() {
             return Ok(Done::Changing);
@@ -343,7 +338,7 @@ async fn settle_shown<C: Cloud>(
             worker,
         )
         .await?;
-        return Err(CallError::lost_race(&RecordKey(engine.service_id)).into());
+        return Err(CallError::lost_race(&RecordKey(&engine.service_id)).into());
     }
     let images = shown.task_definition.images();
     let last = written.last();
