@@ -5,17 +5,17 @@
 
 use chrono::TimeDelta;
 use longshore_events::arn::ServiceName;
-use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange, TaskStateChange};
+use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::TaskFailure;
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::outcome::WatchOutcome;
 use super::tasks;
-use crate::decide::{Evidence, Fact, Settlement, Verdict, needs_account, verdict};
+use crate::decide::{Evidence, Fact, Settlement, Verdict, is_about_to_end, needs_account, verdict};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
 use crate::outbox::flush;
-use crate::ports::{Cloud, EcsService, ServiceDeployment, ServiceDeploymentStatus};
+use crate::ports::{Cloud, EcsService, ServiceDeployment};
 use crate::record::{Deployment, Record, State};
 
 /// How far the clock that dated the beginning of a deployment may be before ECS's own.
@@ -276,7 +276,7 @@ pub(crate) async fn close<C: Cloud>(
     }
     let outcome = match settlement {
         Settlement::Open => {
-            if is_about_to_end(&record.deployment, account.as_ref(), fact) {
+            if is_about_to_end(&record.deployment, &evidence) {
                 return Err(about_to_end(&record.deployment));
             }
             if let Some(account) = account {
@@ -365,28 +365,6 @@ fn about_to_end(deployment: &Deployment) -> CallError {
         message: "ECS has said that it ended, and its service deployment is still in progress"
             .to_owned(),
     }
-}
-
-/// Whether ECS has said in an event how ours ended and its account does not say so yet: it is about to, and no other
-/// event will tell. Not while it bakes step by step, which takes longer than an event is tried.
-fn is_about_to_end(
-    deployment: &Deployment,
-    account: Option<&ServiceDeployment>,
-    fact: Option<&Fact>,
-) -> bool {
-    let (Some(account), Some(fact)) = (account, fact) else {
-        return false;
-    };
-    deployment.ecs_deployment_id.as_ref() == Some(&fact.deployment_id)
-        && account.status == ServiceDeploymentStatus::InProgress
-        && match fact.name {
-            DeploymentEventName::InProgress | DeploymentEventName::Unknown => false,
-            DeploymentEventName::Failed => true,
-            DeploymentEventName::Completed => account
-                .progress
-                .as_ref()
-                .is_none_or(|progress| progress.stage == "CLEAN_UP"),
-        }
 }
 
 /// Whether the stack of a service is changing, or has just changed: then `settled` decides.

@@ -30,6 +30,6 @@ pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
 pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
 pub use settle::{Evidence, Fact, Settlement, Verdict, verdict};
-pub(crate) use settle::{has_failed, needs_account};
+pub(crate) use settle::{has_failed, is_about_to_end, needs_account};
 pub use settled::{Settled, settled};
 pub use skip::{Fit, Skipped, fit, skipped, while_changing};

@@ -118,6 +118,24 @@ pub(crate) fn needs_account(
         && !(is_beginning && settle_by_service(deployment, service, fact) == Settlement::Open)
 }
 
+/// Whether ECS has said in an event how ours ended and its account does not say so yet: it is about to, and no other
+/// event will tell. Not while it bakes step by step, which takes longer than an event is tried.
+pub(crate) fn is_about_to_end(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
+    let (Some(account), Some(fact)) = (evidence.account, evidence.fact) else {
+        return false;
+    };
+    deployment.ecs_deployment_id.as_ref() == Some(&fact.deployment_id)
+        && account.status == ServiceDeploymentStatus::InProgress
+        && match fact.name {
+            DeploymentEventName::InProgress | DeploymentEventName::Unknown => false,
+            DeploymentEventName::Failed => true,
+            DeploymentEventName::Completed => account
+                .progress
+                .as_ref()
+                .is_none_or(|progress| progress.stage == "CLEAN_UP"),
+        }
+}
+
 /// Decides what has become of `deployment`: by ECS's account where there is one, otherwise by what the service shows.
 fn settle(deployment: &Deployment, evidence: &Evidence<'_>) -> Settlement {
     let Evidence {
@@ -140,10 +158,7 @@ fn settle(deployment: &Deployment, evidence: &Evidence<'_>) -> Settlement {
     // What ECS said of the failure itself says more than that it was rolled back.
     let reason = || {
         let ours = deployment.ecs_deployment_id.as_deref().unwrap_or_default();
-        let fact = fact.filter(|fact| fact.deployment_id == ours);
-        failure(service.deployment(ours), fact)
-            .or_else(|| told_failure(service, ours))
-            .unwrap_or_else(|| account.reason.clone())
+        failure_or_message(service, ours, fact).unwrap_or_else(|| account.reason.clone())
     };
     let failed = |rolling_back| Settlement::Failed {
         reason: reason(),
@@ -211,16 +226,17 @@ fn settle_by_service(
     else {
         return Settlement::Open;
     };
-    let fact = fact.filter(|fact| fact.deployment_id == ours);
     let is_primary =
         primary.id == ours && Some(&primary.task_definition) == deployment.task_definition.as_ref();
     match deployment.state {
         State::Deploying => {
-            if let Some(reason) = failure(service.deployment(ours), fact) {
+            if let Some(reason) = failure(service, ours, fact) {
                 return failed(primary, ours, reason);
             }
-            let is_completed = fact.is_some_and(|fact| fact.name == DeploymentEventName::Completed)
-                || primary.id == ours && primary.rollout_state == RolloutState::Completed;
+            let is_completed = fact.is_some_and(|fact| {
+                fact.deployment_id == ours && fact.name == DeploymentEventName::Completed
+            }) || primary.id == ours
+                && primary.rollout_state == RolloutState::Completed;
             if is_primary && is_completed {
                 return Settlement::Succeeded;
             }
@@ -241,16 +257,22 @@ fn settle_by_service(
     }
 }
 
-/// Why ours failed, if it did.
-fn failure(shown: Option<&EcsDeployment>, fact: Option<&Fact>) -> Option<String> {
-    let told = fact
-        .filter(|fact| fact.name == DeploymentEventName::Failed)
+/// Why ours failed, as an event or the service says.
+fn failure(service: &EcsService, ours: &str, fact: Option<&Fact>) -> Option<String> {
+    let heard = fact
+        .filter(|fact| fact.deployment_id == ours && fact.name == DeploymentEventName::Failed)
         .map(|fact| fact.reason.clone());
-    told.or_else(|| {
-        shown
+    heard.or_else(|| {
+        service
+            .deployment(ours)
             .filter(|deployment| deployment.rollout_state == RolloutState::Failed)
             .map(|deployment| deployment.rollout_state_reason.clone())
     })
+}
+
+/// The same, where ECS does not show ours as failed any more but has said so in a message.
+fn failure_or_message(service: &EcsService, ours: &str, fact: Option<&Fact>) -> Option<String> {
+    failure(service, ours, fact).or_else(|| told_failure(service, ours))
 }
 
 fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
@@ -282,7 +304,6 @@ fn is_replaced(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
     else {
         return false;
     };
-    let fact = fact.filter(|fact| fact.deployment_id == ours);
     let says_nothing = account.is_none_or(|account| {
         matches!(
             account.status,
@@ -292,8 +313,7 @@ fn is_replaced(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
     deployment.state == State::Deploying
         && primary.id != ours
         && says_nothing
-        && failure(service.deployment(ours), fact).is_none()
-        && told_failure(service, ours).is_none()
+        && failure_or_message(service, ours, fact).is_none()
 }
 
 /// Whether ECS shows that it gave the deployment up, and nobody has written that down.
