@@ -5,9 +5,11 @@
 //! quiet service costs one read of its record, and a repository is listed once for all of its subscribers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::pin::pin;
 
 use futures_util::future::try_join;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{ImageNeed, LongshoreEvent, ReconcileShard};
@@ -255,7 +257,7 @@ async fn look_for_images<C: Cloud>(
         !answered.missing.is_empty() || stored.is_some_and(|(record, _)| !record.missing.is_empty())
     };
     services.retain(|service_id, answered| is_news(service_id, answered));
-    let mut results = stream::iter(services)
+    let results = stream::iter(services)
         .map(|(service_id, answered)| async move {
             (
                 note_missing(cloud, service_id, &answered, worker).await,
@@ -263,11 +265,7 @@ async fn look_for_images<C: Cloud>(
             )
         })
         .buffered(SERVICES_AT_ONCE);
-    while let Some((result, service_id)) = results.next().await {
-        if let Err(error) = result {
-            answer.failures.push(format!("{service_id}: {error}"));
-        }
-    }
+    note_failures(results, answer).await;
 }
 
 async fn note_missing<C: Cloud>(
@@ -334,7 +332,7 @@ async fn give_up_all<C: Cloud>(
     worker: &Worker,
     answer: &mut Reconciled,
 ) {
-    let mut results = stream::iter(unrouted)
+    let results = stream::iter(unrouted)
         .map(|(service_id, noted)| async move {
             (
                 give_up(cloud, &service_id, &noted, worker).await,
@@ -342,11 +340,7 @@ async fn give_up_all<C: Cloud>(
             )
         })
         .buffered(SERVICES_AT_ONCE);
-    while let Some((result, service_id)) = results.next().await {
-        if let Err(error) = result {
-            answer.failures.push(format!("{service_id}: {error}"));
-        }
-    }
+    note_failures(results, answer).await;
 }
 
 async fn give_up<C: Cloud>(
@@ -376,6 +370,19 @@ async fn give_up<C: Cloud>(
         }
     })
     .await
+}
+
+/// What failed for a service is noted with its name and keeps no other back.
+async fn note_failures(
+    results: impl Stream<Item = (Result<(), CallError>, impl fmt::Display)>,
+    answer: &mut Reconciled,
+) {
+    let mut results = pin!(results);
+    while let Some((result, service_id)) = results.next().await {
+        if let Err(error) = result {
+            answer.failures.push(format!("{service_id}: {error}"));
+        }
+    }
 }
 
 /// The records of these services, but for those that cannot be read.
