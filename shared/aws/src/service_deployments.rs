@@ -2,7 +2,7 @@
 
 use aws_sdk_ecs::types::{
     CreatedAt, DeploymentStrategy, ServiceDeployment as Described, ServiceDeploymentBrief,
-    ServiceDeploymentStatus as Status,
+    ServiceDeploymentStatus as Status, ServiceRevision,
 };
 use aws_smithy_types::DateTime as SdkDateTime;
 use chrono::{DateTime, Utc};
@@ -88,18 +88,9 @@ async fn bringing<'a>(
     if revisions.is_empty() {
         return Ok(None);
     }
-    let described = cloud
-        .ecs()
-        .describe_service_revisions()
-        .set_service_revision_arns(Some(revisions))
-        .send()
-        .await
-        .map_err(failed(format!(
-            "describe service revisions of {}",
-            in_words(service)
-        )))?;
+    let revisions = describe_revisions(cloud, service, revisions).await?;
     let runs_it = |arn: &str| {
-        described.service_revisions().iter().any(|revision| {
+        revisions.iter().any(|revision| {
             revision.service_revision_arn() == Some(arn)
                 && revision.task_definition() == Some(task_definition)
         })
@@ -109,6 +100,24 @@ async fn bringing<'a>(
         .filter(|brief| brief.target_service_revision_arn().is_some_and(runs_it))
         .max_by_key(|brief| brief.created_at().map(SdkDateTime::as_nanos))
         .and_then(ServiceDeploymentBrief::service_deployment_arn))
+}
+
+async fn describe_revisions(
+    cloud: &AwsCloud,
+    service: &ServiceName,
+    arns: Vec<String>,
+) -> Result<Vec<ServiceRevision>, CallError> {
+    let answer = cloud
+        .ecs()
+        .describe_service_revisions()
+        .set_service_revision_arns(Some(arns))
+        .send()
+        .await
+        .map_err(failed(format!(
+            "describe service revisions of {}",
+            in_words(service)
+        )))?;
+    Ok(answer.service_revisions.unwrap_or_default())
 }
 
 /// Behind which of its two target groups the tasks of a service are. The service names the two; only its revision says
@@ -141,18 +150,8 @@ pub(crate) async fn serving_group(
     };
     let revision = revisions.first().and_then(|revision| revision.arn());
     let revision = revision.ok_or_else(unknown)?;
-    let answer = cloud
-        .ecs()
-        .describe_service_revisions()
-        .service_revision_arns(revision)
-        .send()
-        .await
-        .map_err(failed(format!(
-            "describe the service revision of {}",
-            in_words(service)
-        )))?;
-    let taken: Vec<&str> = answer
-        .service_revisions()
+    let revisions = describe_revisions(cloud, service, vec![revision.to_owned()]).await?;
+    let taken: Vec<&str> = revisions
         .iter()
         .filter_map(|revision| revision.resolved_configuration())
         .flat_map(|resolved| resolved.load_balancers())
@@ -180,14 +179,15 @@ fn account(described: Described) -> ServiceDeployment {
         _ => ServiceDeploymentStatus::InProgress,
     };
     let configuration = described.deployment_configuration;
-    let shifts = configuration.as_ref().is_some_and(|configuration| {
-        let strategy = configuration.strategy();
-        strategy.is_some_and(|strategy| *strategy != DeploymentStrategy::Rolling)
-    });
-    let watches = configuration.as_ref().is_some_and(|configuration| {
-        configuration.bake_time_in_minutes().unwrap_or_default() > 0
-            || configuration.alarms().is_some_and(|alarms| alarms.enable())
-    });
+    let configuration = configuration.as_ref();
+    let strategy = configuration.and_then(|configuration| configuration.strategy());
+    let shifts = strategy.is_some_and(|strategy| *strategy != DeploymentStrategy::Rolling);
+    let bake_time = configuration.and_then(|configuration| configuration.bake_time_in_minutes());
+    let breaker =
+        configuration.and_then(|configuration| configuration.deployment_circuit_breaker());
+    let alarms = configuration
+        .and_then(|configuration| configuration.alarms())
+        .filter(|alarms| alarms.enable());
     let weight = described
         .target_service_revision
         .and_then(|target| target.requested_production_traffic_weight);
@@ -199,12 +199,6 @@ fn account(described: Described) -> ServiceDeployment {
             shifted_percent: weight.and_then(percent),
         });
     let rollback = described.rollback.and_then(|rollback| rollback.reason);
-    let breaker = configuration
-        .as_ref()
-        .and_then(|configuration| configuration.deployment_circuit_breaker());
-    let alarms = configuration
-        .as_ref()
-        .and_then(|configuration| configuration.alarms());
     ServiceDeployment {
         arn: described.service_deployment_arn.unwrap_or_default(),
         status,
@@ -212,9 +206,9 @@ fn account(described: Described) -> ServiceDeployment {
             .or(described.status_reason)
             .filter(|reason| !reason.is_empty())
             .unwrap_or_else(|| format!("ECS says {} and gives no reason", name_of(status))),
-        bakes: shifts || watches,
+        bakes: shifts || bake_time.is_some_and(|minutes| minutes > 0) || alarms.is_some(),
         rolls_back: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback())
-            || alarms.is_some_and(|alarms| alarms.enable() && alarms.rollback()),
+            || alarms.is_some_and(|alarms| alarms.rollback()),
         progress,
     }
 }

@@ -23,9 +23,10 @@ impl DocumentStore for AwsCloud {
         let bucket = self.bucket_of(address);
         let read = || self.read_object(bucket, &address.key, LARGEST_DOCUMENT, "document");
         match address.bucket {
-            Some(_) => patiently(read).await.map_err(unreadable_document),
-            None => read().await.map_err(unreadable_document),
+            Some(_) => patiently(read).await,
+            None => read().await,
         }
+        .map_err(unreadable_document)
     }
 
     async fn write_document(
