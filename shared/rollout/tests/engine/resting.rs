@@ -60,6 +60,24 @@ async fn settled(cloud: &FakeCloud, seconds: i64) -> SettledStack {
         .unwrap()
 }
 
+/// A person asks for an image of the service while the stack changes.
+async fn asked_by_hand(cloud: &FakeCloud, image: &str) -> Outcome {
+    let payload = DeployPayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        image: image.parse().unwrap(),
+        note: None,
+    };
+    let asked = Asked {
+        id: "by-hand".to_owned(),
+        at: noon(210),
+        sequence: Sequence::of_time(noon(210)),
+        source: Source::Manual { note: None },
+    };
+    let answer = deploy_explicitly(cloud, &payload, asked, &worker("by-hand", 210)).await;
+    answer.unwrap().outcome
+}
+
 #[tokio::test]
 async fn a_service_is_looked_after_once_while_another_ones_task_runs() {
     let web = subscriber("web");
@@ -140,22 +158,7 @@ async fn a_request_that_waited_is_taken_in_once_while_the_services_task_runs() {
     pushed(&cloud, '2', 100).await;
     ended(&cloud, OperationState::Changing, &[(&api, None)]);
     // The same image once more, by hand.
-    let payload = DeployPayload {
-        stack: "shop".to_owned(),
-        service: "api".to_owned(),
-        image: "shop/api:v2".parse().unwrap(),
-        note: None,
-    };
-    let asked = Asked {
-        id: "by-hand".to_owned(),
-        at: noon(210),
-        sequence: Sequence::of_time(noon(210)),
-        source: Source::Manual { note: None },
-    };
-    let waits = deploy_explicitly(&cloud, &payload, asked, &worker("by-hand", 210))
-        .await
-        .unwrap();
-    assert_eq!(waits.outcome, Outcome::Pending);
+    assert_eq!(asked_by_hand(&cloud, "shop/api:v2").await, Outcome::Pending);
     let mut record = cloud.stack_record("shop").unwrap();
     assert_eq!(record.pending_pushes.len(), 1);
     record.operation.state = OperationState::Failed;
@@ -181,21 +184,7 @@ async fn what_waited_and_is_refused_is_told_once_whatever_fails_for_its_service_
         cloud.complete(&api);
         ended(&cloud, OperationState::Changing, &[(&api, None)]);
         cloud.push("v3", digest('3'), noon(205));
-        let payload = DeployPayload {
-            stack: "shop".to_owned(),
-            service: "api".to_owned(),
-            image: "shop/api:v3".parse().unwrap(),
-            note: None,
-        };
-        let asked = Asked {
-            id: "by-hand".to_owned(),
-            at: noon(210),
-            sequence: Sequence::of_time(noon(210)),
-            source: Source::Manual { note: None },
-        };
-        deploy_explicitly(&cloud, &payload, asked, &worker("by-hand", 210))
-            .await
-            .unwrap();
+        assert_eq!(asked_by_hand(&cloud, "shop/api:v3").await, Outcome::Pending);
         cloud.delete_image("shop/api", &digest('3'));
         let mut record = cloud.stack_record("shop").unwrap();
         record.operation.state = OperationState::Failed;
