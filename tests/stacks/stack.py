@@ -217,7 +217,7 @@ class Stack:
         return route["subscribers"] if route else []
 
     def wait_for_route(self, repository, subscribers=1):
-        """The subscribers of a repository, as soon as there are so many."""
+        """The subscribers of a repository, as soon as there are as many as expected."""
 
         def look():
             found = self.route(repository)

@@ -301,7 +301,7 @@ class LostEventTest(ShiftingCase):
 
 
 class RollbackInsideTest(DeploymentCase):
-    """A rolling deployment whose rollback is no deployment of its own."""
+    """A rolling deployment whose rollback is not a deployment of its own."""
 
     name = "estuary"
 

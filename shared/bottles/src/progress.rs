@@ -56,7 +56,7 @@ impl ProgressCounter {
         self.counts.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A file of so many bytes is there.
+    /// A file is there, of this many bytes.
     pub fn done(&self, bytes: u64) {
         self.counts.files.fetch_add(1, Ordering::Relaxed);
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Refuses what is no HTTP URL, holds credentials, climbs, or points at a loopback or private address that
+/// Refuses what is not an HTTP URL, holds credentials, climbs, or points at a loopback or private address that
 /// `private_hosts` does not name with its port. Plain HTTP is refused everywhere else. No list opens an address that
 /// [`is_of_the_machine`].
 ///

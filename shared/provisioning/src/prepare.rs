@@ -111,7 +111,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         && deployed.as_deref().map(render::without_images)
             == Some(render::without_images(&rendered.body));
     if let (true, Some(deployed)) = (same_template, &deployed) {
-        // A difference only in preserved images is no change: the stack's own template is sent again.
+        // A difference only in preserved images is not a change: the stack's own template is sent again.
         rendered.body.clone_from(deployed);
     } else if let (Some(before), Some(deployed)) = (&deployed_metadata, &deployed)
         && named_images(before) == named_images(&metadata)

@@ -24,7 +24,7 @@ pub(crate) struct Requests {
     pub obstacle: Option<String>,
 }
 
-/// As the stack's present template has it. What ECS moved since is no change of the stack: CloudFormation leaves a rule
+/// As the stack's present template has it. What ECS moved since is not a change of the stack: CloudFormation leaves a rule
 /// alone whose template stays the same.
 pub(crate) fn as_in(present: &Template, metadata: &TemplateMetadata) -> Requests {
     let services = metadata.services.keys();

@@ -474,7 +474,7 @@ impl<D: Destination> Work<D> {
     }
 }
 
-/// Reads `length` bytes into a body; what was read beyond them is preserved to the next one. Gives what is wrong
+/// Reads `length` bytes into a body; what was read beyond them is carried over to the next one. Gives what is wrong
 /// with a bucket that takes nothing for `patience`.
 async fn fill(
     reader: &mut Reader<'_>,

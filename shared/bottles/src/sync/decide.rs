@@ -142,7 +142,7 @@ pub(crate) fn is_no_capacity(reason: &str) -> bool {
     reason.contains("SpotInterruption") || reason.contains("Capacity is unavailable")
 }
 
-/// How long the next task waits after the last one was started, when so many were since one got further: the
+/// How long the next task waits after the last one was started, when this many were since one got further: the
 /// first two do not.
 fn pause(fruitless: u32) -> Duration {
     match fruitless.checked_sub(2) {

@@ -44,7 +44,7 @@ pub fn fit(contents: &ImageContents, needed: Option<CpuArchitecture>, request: &
 /// Decides about a request while the stack of its service is being changed: why it is skipped. `None` where it is
 /// remembered until the stack has settled.
 ///
-/// A skip is decided as settled, and for good: the record only ever moves on to newer requests.
+/// A skip is decided as if the stack had settled, and for good: the record only ever moves on to newer requests.
 pub fn while_changing(
     record: Option<&Record>,
     request: &Request,

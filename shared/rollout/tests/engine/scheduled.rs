@@ -17,7 +17,7 @@ use serde_json::json;
 
 const TASK_DEFINITION: &str = "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:1";
 
-/// A task of the nightly schedule that stopped after so many seconds, with the exit codes of its containers.
+/// A task of the nightly schedule that stopped this many seconds after noon, with the exit codes of its containers.
 fn stopped(task: &str, seconds: i64, codes: &[(&str, Option<i64>)]) -> ScheduledTaskStopped {
     ScheduledTaskStopped {
         stack: "shop".to_owned(),

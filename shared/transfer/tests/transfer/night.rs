@@ -55,7 +55,7 @@ const PUBLISHED: [u64; 2] = [14, 29];
 /// How often the schedule asks for a sync, in minutes.
 const SCHEDULE: u64 = 15;
 
-/// After so many minutes the night is lost.
+/// The minutes after which the night is lost.
 const MORNING: u64 = 8 * 60;
 
 struct Night {
