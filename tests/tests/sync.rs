@@ -1,6 +1,7 @@
 //! The way of a bottle sync on the local cloud: the stack's schedule, the real function and real tasks, with their real
 //! permissions, from a fake Homebrew that fails in every way that the real one does.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -96,6 +97,14 @@ fn only_what_is_new_is_brought_and_nothing_is_deleted_unless_that_is_asked() -> 
             .all(|request| matches!(request.status, Some(304 | 404))
                 && request.path.starts_with("/api/")),
         "an unchanged index should cost one small request for each file: {requests:#?}"
+    );
+    let files: BTreeSet<&str> = requests
+        .iter()
+        .map(|request| request.path.as_str())
+        .collect();
+    ensure!(
+        files.len() == requests.len(),
+        "no index file should be asked for twice: {requests:#?}"
     );
 
     let mut formulae = small_formulae(6);

@@ -98,6 +98,10 @@ pub trait Source {
         etag: Option<&str>,
         feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
     ) -> impl Future<Output = Result<Fetched, CallError>>;
+
+    /// Whether there is still nothing at `url`, where nothing is expected: unlike what should be there, it is asked for
+    /// once.
+    fn is_absent(&self, url: &str) -> impl Future<Output = Result<bool, CallError>>;
 }
 
 /// What brings files over in this process.
@@ -122,6 +126,10 @@ impl<S: Source> Source for &S {
         feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<Fetched, CallError> {
         (**self).fetch(url, accept, etag, feed).await
+    }
+
+    async fn is_absent(&self, url: &str) -> Result<bool, CallError> {
+        (**self).is_absent(url).await
     }
 }
 

@@ -335,6 +335,37 @@ impl HttpClient {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Fetches, and asks again as [`Source::fetch`] says; what is not there as `missed` says. `fed` is whether the body
+    /// had begun.
+    async fn fetch_until(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, &str)],
+        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+        fed: &mut bool,
+        missed: impl Fn(&mut Failures) -> Next,
+    ) -> Result<Fetched, CallError> {
+        let mut failures = Failures::default();
+        loop {
+            let error = match self.fetch_once(url, headers, feed, fed).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(error) => error,
+            };
+            let next = match error.again {
+                _ if *fed => Next::GiveUp,
+                Again::Later(asked) => self.retries().failed_once(&mut failures, asked),
+                Again::Refused if error.is_missing() => missed(&mut failures),
+                Again::Refused => self.retries().refused(&mut failures),
+                Again::Never => Next::GiveUp,
+            };
+            let Next::After(wait) = next else {
+                return Err(call_error(url, error));
+            };
+            tracing::debug!(url, reason = error.message, ?wait, "asking again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     async fn fetch_once(
         &self,
         url: &str,
@@ -378,26 +409,23 @@ impl Source for HttpClient {
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect();
-        let mut failures = Failures::default();
+        self.fetch_until(url, &headers, feed, &mut false, |failures| {
+            self.retries().missed(failures)
+        })
+        .await
+    }
+
+    async fn is_absent(&self, url: &str) -> Result<bool, CallError> {
         let mut fed = false;
-        loop {
-            let error = match self.fetch_once(url, &headers, feed, &mut fed).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(error) => error,
-            };
-            let next = match error.again {
-                _ if fed => Next::GiveUp,
-                Again::Later(asked) => self.retries().failed_once(&mut failures, asked),
-                // Much of what is asked for may not be there.
-                Again::Refused if error.is_missing() => self.retries().missed(&mut failures),
-                Again::Refused => self.retries().refused(&mut failures),
-                Again::Never => Next::GiveUp,
-            };
-            let Next::After(wait) = next else {
-                return Err(call_error(url, error));
-            };
-            tracing::debug!(url, reason = error.message, ?wait, "asking again");
-            tokio::time::sleep(wait).await;
+        let mut unwanted = |_: &[u8]| Err("nobody wants it".to_owned());
+        let fetched = self
+            .fetch_until(url, &[], &mut unwanted, &mut fed, |_| Next::GiveUp)
+            .await;
+        match fetched {
+            Ok(_) => Ok(false),
+            Err(_) if fed => Ok(false),
+            Err(error) if error.class == ErrorClass::Transient => Err(error),
+            Err(_) => Ok(true),
         }
     }
 }

@@ -182,24 +182,16 @@ async fn is_unchanged<S: Source>(
         }
     }
     for file in &published.absent {
-        let url = beside(index_url, file);
-        match source.fetch(&url, None, None, &mut unwanted).await {
-            Err(error) if error.class == ErrorClass::Refused && error.message == UNWANTED => {
-                return Ok(false);
-            }
-            Err(error) if is_lasting(error.class) => {}
-            Ok(_) => return Ok(false),
-            Err(error) => return Err(error),
+        if !source.is_absent(&beside(index_url, file)).await? {
+            return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Ends a request whose body nobody wants: that there is one is all that matters.
-const UNWANTED: &str = "it has changed";
-
+/// Ends a request whose body nobody wants: that it has changed is all that matters.
 fn unwanted(_piece: &[u8]) -> Result<(), String> {
-    Err(UNWANTED.to_owned())
+    Err("it has changed".to_owned())
 }
 
 /// Why an index is not to be trusted, although it could be read.

@@ -87,6 +87,10 @@ mod tests {
             feed(b"whole").map_err(|message| failed(ErrorClass::Refused, &message))?;
             Ok(Fetched::Body { etag: None })
         }
+
+        async fn is_absent(&self, _url: &str) -> Result<bool, CallError> {
+            Ok(false)
+        }
     }
 
     async fn body(left: usize, has_begun: bool, most: usize) -> Result<Vec<u8>, ErrorClass> {

@@ -209,6 +209,14 @@ impl Source for FakeMirror {
         })
         .await
     }
+
+    async fn is_absent(&self, url: &str) -> Result<bool, CallError> {
+        match self.fetch(url, None, None, &mut |_| Ok(())).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.class == ErrorClass::Transient => Err(error),
+            Err(_) => Ok(true),
+        }
+    }
 }
 
 impl Transferrer for FakeMirror {

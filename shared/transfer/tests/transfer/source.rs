@@ -105,6 +105,20 @@ async fn what_is_not_there_is_told_apart_from_what_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_expected_to_be_absent_is_asked_for_once() {
+    let server = Server::start().await;
+    let client = HttpClient::new(settings(&[&server])).unwrap();
+    let url = server.url("/api/formula.json");
+    assert!(client.is_absent(&url).await.unwrap());
+    assert_eq!(server.requests().len(), 1);
+    server.publish("/api/formula.json", b"[]");
+    assert!(!client.is_absent(&url).await.unwrap());
+    server.go_out();
+    let error = client.is_absent(&url).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+}
+
+#[tokio::test]
 async fn what_is_refused_once_is_asked_for_again() {
     for status in [400, 401, 403, 404, 410] {
         let server = Server::start().await;
