@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use longshore_local::cloud::{self, Cloud, Lifetime};
 use longshore_local::control::SlackMessage;
@@ -297,19 +297,28 @@ impl Demo<'_> {
             let found = tools::check()?;
             Ok((found.join(", "), tools::host_architecture()?))
         })?;
-        let python = self.step("the Python environment is installed", |terminal| {
-            let python = Python::ensure(workspace, |text| terminal.progress(text))?;
-            Ok((
-                "pinned with hashes in emulator/requirements.txt".to_owned(),
-                python,
-            ))
-        })?;
-        let programs = self.step("the functions are built and packed", |terminal| {
-            let programs = package::for_this_machine(workspace, architecture, terminal)?;
-            Ok((
-                format!("one package of all functions, and the task's program, for {architecture}"),
-                programs,
-            ))
+        // Installing waits for the network and the disk most of the time, and compiling never does.
+        let (programs, python) = std::thread::scope(|scope| {
+            let installed = scope.spawn(|| Python::ensure(workspace, |_| {}));
+            let programs = self.step("the functions are built and packed", |terminal| {
+                let programs = package::for_this_machine(workspace, architecture, terminal)?;
+                Ok((
+                    format!(
+                        "one package of all functions, and the task's program, for {architecture}"
+                    ),
+                    programs,
+                ))
+            })?;
+            let python = self.step("the Python environment is installed", |_| {
+                let python = installed
+                    .join()
+                    .map_err(|_| anyhow!("the installation ended unexpectedly"))??;
+                Ok((
+                    "pinned with hashes in emulator/requirements.txt".to_owned(),
+                    python,
+                ))
+            })?;
+            Some((programs, python))
         })?;
         let cloud = self.step("the local cloud answers", |_| {
             let cloud = start_afresh(workspace, &python, &directory, lifetime)?;
