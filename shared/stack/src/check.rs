@@ -24,6 +24,7 @@ mod task;
 use longshore_events::longshore::Severity;
 
 use crate::read::{Path, nearest, shown};
+use crate::render::{Context, render};
 use crate::spec::{Container, Service, Stack};
 
 pub use surroundings::{
@@ -51,6 +52,10 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         return findings.all;
     }
     names::check(stack, &mut findings);
+    let rendered = (!findings.has_errors()).then(|| render(stack, &Context::default()));
+    if let Some(rendered) = &rendered {
+        names::check_clashes(rendered, &mut findings);
+    }
     network::check(stack, &mut findings);
     observation::check(stack, &mut findings);
     capacity::check(stack, &mut findings);
@@ -78,8 +83,10 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
     }
-    if !findings.has_errors() {
-        limits::check(stack, &mut findings);
+    if let Some(rendered) = &rendered
+        && !findings.has_errors()
+    {
+        limits::check(stack, rendered, &mut findings);
     }
     findings.all
 }

@@ -5,7 +5,7 @@
 //! `AccessPoints`, `Buckets` and `Capacity` list the names, and what follows from another output has one of its own
 //! only in a stack with one service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -115,9 +115,8 @@ pub fn outputs(values: &BTreeMap<String, String>) -> Value {
 }
 
 /// By the names that a person reads, the names of the outputs at the top: those of the stack, and of what
-/// there is exactly one of.
-pub fn names(stack: &Stack) -> BTreeMap<String, String> {
-    let rendered = crate::render::output_names(stack);
+/// there is exactly one of. `rendered` are the outputs of the stack's template.
+pub fn names(stack: &Stack, rendered: &BTreeSet<String>) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut add = |fields: &[(&str, &str)], id: &str| {
         for (name, output) in fields {

@@ -71,6 +71,11 @@ pub struct Rendered {
     pub parameters: BTreeMap<String, Sensitive>,
     /// How many resources it has. CloudFormation takes 500.
     pub resources: usize,
+    /// The names of its outputs. CloudFormation takes 200.
+    pub outputs: BTreeSet<String>,
+    /// Logical ids that more than one thing of the stack has, because their names differ only in characters that
+    /// logical ids do not have. A checked stack has none.
+    pub clashes: BTreeSet<String>,
 }
 
 /// Renders a stack that was read and checked. What a check would refuse is rendered as it is.
@@ -81,6 +86,8 @@ pub fn render(stack: &Stack, context: &Context) -> Rendered {
         metadata,
         parameters,
         resources: template.resources(),
+        outputs: template.output_names(),
+        clashes: template.clashes(),
     }
 }
 
@@ -89,20 +96,9 @@ pub fn metadata(stack: &Stack) -> TemplateMetadata {
     metadata_of(&NamedStack::new(stack, &Context::default()))
 }
 
-/// Logical ids that more than one thing of a stack would have, because their names differ only in
-/// what logical ids do not have. There must be none.
-pub fn clashes(stack: &Stack) -> BTreeSet<String> {
-    build(stack, &Context::default()).0.clashes()
-}
-
 /// By parameter of a stack's template, the path of its value in the stack file.
 pub fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
     secrets::parameter_sources(stack)
-}
-
-/// The names of the outputs that a stack's template has.
-pub(crate) fn output_names(stack: &Stack) -> BTreeSet<String> {
-    build(stack, &Context::default()).0.output_names()
 }
 
 fn build(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Findings;
 use crate::read::Path;
-use crate::render::{Context, logical_id, render};
+use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
 
 const MOST_RESOURCES: usize = 500;
@@ -89,8 +89,8 @@ pub(super) fn check_numbers(stack: &Stack, findings: &mut Findings) {
     }
 }
 
-pub(super) fn check(stack: &Stack, findings: &mut Findings) {
-    let rendered = render(stack, &Context::default());
+/// Checks how large the template is.
+pub(super) fn check(stack: &Stack, rendered: &Rendered, findings: &mut Findings) {
     let advice = "divide the stack's services among several stacks";
     if rendered.resources > MOST_RESOURCES {
         findings.error(

@@ -343,17 +343,17 @@ impl Template {
         self.resources.len()
     }
 
-    /// Logical ids that more than one resource or parameter has.
-    pub(super) fn clashes(self) -> BTreeSet<String> {
-        self.clashes
-    }
-
-    pub(super) fn output_names(self) -> BTreeSet<String> {
-        self.outputs.into_keys().collect()
+    pub(super) fn output_names(&self) -> BTreeSet<String> {
+        self.outputs.keys().cloned().collect()
     }
 
     pub(super) fn body(&self) -> String {
         json(self).to_string()
+    }
+
+    /// Logical ids that more than one resource or parameter has.
+    pub(super) fn clashes(self) -> BTreeSet<String> {
+        self.clashes
     }
 }
 

@@ -1,9 +1,10 @@
 //! What each stack file of `stacks/` promises, property by property.
 
 use longshore_stack::outputs;
+use longshore_stack::render::render;
 use serde_json::{Value, json};
 
-use super::support::{Template, file, stack};
+use super::support::{Template, context, file, stack};
 
 const PREFIX: &str = "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}";
 
@@ -12,7 +13,8 @@ fn sub(text: &str) -> Value {
 }
 
 fn names(name: &str, environment: &str) -> std::collections::BTreeMap<String, String> {
-    outputs::names(&stack(&file(name), Some(environment)))
+    let stack = stack(&file(name), Some(environment));
+    outputs::names(&stack, &render(&stack, &context()).outputs)
 }
 
 #[test]
