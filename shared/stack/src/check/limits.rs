@@ -4,8 +4,8 @@ use longshore_policy::freeze::MOST_WINDOWS;
 use longshore_policy::settings::FreezeWindow;
 use serde_json::Value;
 
-use super::Findings;
-use crate::read::Path;
+use super::findings::Findings;
+use crate::path::Path;
 use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
+use super::findings::Findings;
 use super::forms::{is_label, is_name, is_open};
-use crate::read::Path;
+use crate::path::Path;
 use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
 
@@ -194,7 +194,7 @@ fn check_services(stack: &Stack, findings: &mut Findings) {
                 &family,
                 format!(
                     "services `{other}` and `{name}` have the same task definition family, so that their \
-                     revisions could not be told apart; expected families that differ"
+                     revisions could not be distinguished; expected families that differ"
                 ),
             );
         }

@@ -177,7 +177,7 @@ fn every_reference_is_to_something_in_the_template() {
                     }
                 }
                 if let Some(list) = map.get("DependsOn").and_then(Value::as_array) {
-                    // Containers depend on others, too, which are no resources.
+                    // Containers depend on others, too, which are not resources.
                     found.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
                 }
                 map.values().for_each(|value| referred(value, found));
