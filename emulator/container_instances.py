@@ -17,7 +17,7 @@ from provisioning import calls
 
 _PRINCIPAL = "ec2.amazonaws.com"
 _SETTING = re.compile(r"^\s*(ECS_[A-Z_]+)=[\"']?(.*?)[\"']?\s*$", re.MULTILINE)
-# What the agent needs on its cluster: to join it, and to tell what becomes of its tasks.
+# What the agent needs on its cluster: to join it, and to report what becomes of its tasks.
 _ON_THE_CLUSTER = (
     "ecs:RegisterContainerInstance", "ecs:SubmitAttachmentStateChanges", "ecs:SubmitContainerStateChange",
     "ecs:SubmitTaskStateChange",

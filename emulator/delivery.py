@@ -63,7 +63,7 @@ def _call(arn, payload, rule):
     try:
         event = json.loads(payload)
     except ValueError:
-        raise Undeliverable("INVALID_JSON", f"the input for {name} is no JSON") from None
+        raise Undeliverable("INVALID_JSON", f"the input for {name} is not JSON") from None
     invocations.invoke(lambda_svc._execution_record_for_config(function, configuration), event)
 
 

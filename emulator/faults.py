@@ -13,7 +13,7 @@ _INTERNAL = (500, "InternalFailure", "We encountered an internal error. Please t
 _KINDS = {
     "throttled": (False, 400, "ThrottlingException", "Rate exceeded"),
     "failed": (False, *_INTERNAL),
-    # A caller cannot tell this from "failed".
+    # A caller cannot distinguish this from "failed".
     "answer_lost": (True, *_INTERNAL),
     # CopyObject and CompleteMultipartUpload begin their answer before they are done.
     "failed_inside": (False, 200, "InternalError", _INTERNAL[-1]),

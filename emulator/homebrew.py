@@ -30,7 +30,7 @@ CHUNK_BYTES = 256 * 1024
 ANONYMOUS = "Bearer QQ=="
 
 _HEADER_BYTES = 32
-# Equal in every chunk of every bottle: what tells them apart is the header of each chunk.
+# Equal in every chunk of every bottle: what distinguishes them is the header of each chunk.
 _FILLING = hashlib.shake_128(b"longshore").digest(CHUNK_BYTES - _HEADER_BYTES)
 _REDIRECT_HOST = "localhost"
 _REDIRECT_SECONDS = 300
@@ -84,7 +84,7 @@ class Formula:
         self.deprecated = bool(given.get("deprecated"))
         self.disabled = bool(given.get("disabled"))
         # Whether the registry says how large its bottles are.
-        self.tells_sizes = given.get("tells_sizes", True)
+        self.has_sizes = given.get("has_sizes", True)
         # Two formulae, or tags, with the same content have the same bottle.
         content = given.get("content")
         self.bottles = {}
@@ -162,7 +162,7 @@ class Formula:
             "sh.brew.bottle.digest": self.sha256(tag),
             "sh.brew.tab": json.dumps({"homebrew_version": "6.0.0", "arch": tag.split("_")[0], "compiler": "clang"}),
         }
-        if self.tells_sizes:
+        if self.has_sizes:
             annotations["sh.brew.bottle.size"] = str(size)
         return annotations
 
@@ -515,7 +515,7 @@ class _Requests(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, pieces, offset):
-        """Sends a body, of which `offset` bytes were asked for no more, with what goes wrong."""
+        """Sends a body without its first `offset` bytes, which were not asked for, with what goes wrong."""
         started, sent = time.monotonic(), 0
         cut = min((fault.cut_after for fault in self._faults if fault.cut_after is not None), default=None)
         speed = min((fault.bytes_per_second for fault in self._faults if fault.bytes_per_second), default=None)

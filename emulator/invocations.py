@@ -403,7 +403,7 @@ async def _read_request(reader):
         body += await reader.readexactly(size)
         await reader.readline()
     while (await reader.readline()).strip():
-        # Trailers, of which none is needed.
+        # Trailers; none of them is needed.
         pass
     return method, path, body
 

@@ -56,7 +56,7 @@ def _start_watchman():
     )
 
 
-def _tell_watchman(watchman, sign, process):
+def _update_watchman(watchman, sign, process):
     watchman.stdin.write(f"{sign}{process.pid}\n")
     watchman.stdin.flush()
 
@@ -81,8 +81,8 @@ def _start_for_ever():
                 _started.append(process)
             for other in ended:
                 # Its number may be given to somebody else's session from now on.
-                _tell_watchman(watchman, "-", other)
-            _tell_watchman(watchman, "+", process)
+                _update_watchman(watchman, "-", other)
+            _update_watchman(watchman, "+", process)
             answer.put((process, None))
         except Exception as error:
             answer.put((None, error))
@@ -99,7 +99,7 @@ def start(arguments, **options):
 
 
 def signal_session(process, number):
-    """Sends a signal to the process and all it started in its session; a process that is gone is no error."""
+    """Sends a signal to the process and all it started in its session; a process that is gone is not an error."""
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):

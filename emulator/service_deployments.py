@@ -51,25 +51,25 @@ _BRIEF = (
     "statusReason",
 )
 
-# What the control server was told of services, by cluster and name.
+# What the control server was asked about services, by cluster and name.
 _driven = {}
 
 
 def drive(value):
     """Takes how a service's deployments go from the control server; returns what is wrong with it, or `None`."""
-    name, told = value.get("service"), {member: value[member] for member in value if member != "service"}
+    name, given = value.get("service"), {member: value[member] for member in value if member != "service"}
     if not isinstance(name, str) or name.count("/") != 1:
         return 'service: expected "<cluster>/<service>"'
-    if told.keys() - {"minute_seconds", "advance_minutes", "rolls_back_inside"}:
+    if given.keys() - {"minute_seconds", "advance_minutes", "rolls_back_inside"}:
         return "expected no members but service, minute_seconds, advance_minutes and rolls_back_inside"
-    if not isinstance(told.get("rolls_back_inside", False), bool):
+    if not isinstance(given.get("rolls_back_inside", False), bool):
         return "rolls_back_inside: expected true or false"
     for member in ("minute_seconds", "advance_minutes"):
-        if not isinstance(told.get(member, 1), (int, float)) or not told.get(member, 1) > 0:
+        if not isinstance(given.get(member, 1), (int, float)) or not given.get(member, 1) > 0:
             return f"{member}: expected a number over 0"
     with lock:
-        minutes = told.pop("advance_minutes", 0)
-        _driven.setdefault(name, {}).update(told)
+        minutes = given.pop("advance_minutes", 0)
+        _driven.setdefault(name, {}).update(given)
         record = current(ecs._services.get(name) or {})
         if minutes and (record is None or record["_minutes"] <= 0):
             return f"{name}: nothing bakes"
@@ -78,7 +78,7 @@ def drive(value):
     return None
 
 
-def _told(service, member, default):
+def _setting(service, member, default):
     name = service["serviceArn"].split(":service/", 1)[1]
     return _driven.get(name, {}).get(member, default)
 
@@ -86,7 +86,7 @@ def _told(service, member, default):
 def rolls_back_inside(service):
     """Whether a rollback brings the last deployment back under its own id: always so where traffic was shifted, and
     on request where tasks roll."""
-    return current(service)["_shifts"] or _told(service, "rolls_back_inside", False)
+    return current(service)["_shifts"] or _setting(service, "rolls_back_inside", False)
 
 
 def current(service):
@@ -302,7 +302,7 @@ def advance(service, record, done):
         _touch(record, lifecycleStage=name)
         _shift(service, record, production, test)
         return None
-    record["_minutes"] -= (now - record["_seen"]) / _told(service, "minute_seconds", MINUTE_SECONDS)
+    record["_minutes"] -= (now - record["_seen"]) / _setting(service, "minute_seconds", MINUTE_SECONDS)
     record["_seen"] = now
     if done and record["_minutes"] <= 0 and record["_step"] + 1 < len(record["_plan"]):
         record["_step"] += 1

@@ -71,7 +71,7 @@ def _announce(service, deployment, event_type, name):
     )
 
 
-def _tell(service, message):
+def _add_event(service, message):
     service["events"].insert(
         0,
         {
@@ -149,7 +149,7 @@ def _count_failures(service, primary, all_tasks, now):
         delay = min(_FIRST_DELAY_SECONDS * 2 ** max(0, service["_failures"] - 3), _LONGEST_DELAY_SECONDS)
         service["_start_not_before"] = now + (delay if service["_failures"] >= 3 else 0)
         if service["_failures"] == 4:
-            _tell(service, "is unable to consistently start tasks successfully.")
+            _add_event(service, "is unable to consistently start tasks successfully.")
         if primary["rolloutState"] != "IN_PROGRESS":
             continue
         primary["failedTasks"] += 1
@@ -182,7 +182,7 @@ def _fail(service, failed, all_tasks, method, reason, rolls_back):
         reason = message = service_deployments.REASONS.get(method, reason)
     _set_state(failed, "FAILED", message)
     failed["desiredCount"] = 0
-    _tell(service, f"(deployment {failed['id']}) deployment failed: {reason.removesuffix('.')}.")
+    _add_event(service, f"(deployment {failed['id']}) deployment failed: {reason.removesuffix('.')}.")
     _announce(service, failed, "ERROR", "SERVICE_DEPLOYMENT_FAILED")
     inside = service_deployments.rolls_back_inside(service)
     back_to = (completed or {}) if rolls_back else None
@@ -192,7 +192,7 @@ def _fail(service, failed, all_tasks, method, reason, rolls_back):
     service["taskDefinition"] = completed["taskDefinition"]
     service["_failures"] = 0
     service["_start_not_before"] = 0
-    _tell(service, f"rolling back to deployment {completed['id']}.")
+    _add_event(service, f"rolling back to deployment {completed['id']}.")
     last = next(one for one in service["deployments"] if one["id"] == completed["id"])
     others = [one for one in service["deployments"] if one is not last]
     if inside:
@@ -238,10 +238,10 @@ def _start(cluster_name, service, deployment, count):
         if not deployment.get("_unplaced"):
             deployment["_unplaced"] = True
             message = "was unable to place a task because no container instance met all of its requirements."
-            _tell(service, f"{message} Reason: {reason}")
+            _add_event(service, f"{message} Reason: {reason}")
         return
     ecs._run_task(request)
-    _tell(service, f"has started {count} tasks: (deployment {deployment['id']}).")
+    _add_event(service, f"has started {count} tasks: (deployment {deployment['id']}).")
 
 
 def _balance(cluster_name, service, primary, all_tasks, now):
@@ -284,8 +284,8 @@ def _complete(service, primary):
         "taskDefinition": primary["taskDefinition"],
         "revision": primary["_revision"],
     }
-    _tell(service, f"(deployment {primary['id']}) deployment completed.")
-    _tell(service, "has reached a steady state.")
+    _add_event(service, f"(deployment {primary['id']}) deployment completed.")
+    _add_event(service, "has reached a steady state.")
     _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_COMPLETED")
 
 

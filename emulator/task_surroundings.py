@@ -68,7 +68,7 @@ def _give_credentials(environment, definition):
     environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = token
 
 
-def _tell_region(environment, definition):
+def _set_region(environment, definition):
     # Only Fargate does.
     if "FARGATE" in (definition.get("requiresCompatibilities") or []):
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -108,7 +108,7 @@ def _replace_mounts(environment, container, definition):
 
 @wraps(ecs, "_build_run_kwargs")
 def _options(options, container, definition, environment, *rest):
-    _tell_region(environment, definition)
+    _set_region(environment, definition)
     _give_credentials(environment, definition)
     _replace_mounts(environment, container, definition)
     return options(container, definition, environment, *rest)

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newer_than_what_runs_is_told_with_the_command_that_deploys_it() {
+    fn what_is_newer_than_what_runs_is_reported_with_the_command_that_deploys_it() {
         let mut adoption = adoption();
         if let Some(newest) = &mut adoption.newest {
             newest.tag = Some("v3".to_owned());
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_told_as_it_was_given() {
+    fn a_policy_is_reported_as_it_was_given() {
         let policy = |tags: &[&str], semver: Option<&str>, pattern: Option<&str>| PolicyArguments {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             semver: semver.map(str::to_owned),

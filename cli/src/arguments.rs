@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, ImageReference};
 
@@ -12,6 +12,9 @@ use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::validate::ValidateArguments;
+
+pub use crate::output::Output;
+pub use crate::stack_file::StackFileArguments;
 
 /// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
 /// of it.
@@ -22,7 +25,7 @@ pub struct Arguments {
     /// with files need none
     #[arg(long, env = "STATE_BUCKET_NAME", global = true)]
     pub state_bucket: Option<String>,
-    /// The bus that Longshore tells its events on
+    /// The bus that Longshore publishes its events on
     #[arg(
         long,
         env = "EVENT_BUS_NAME",
@@ -73,7 +76,7 @@ pub enum OfflineCommand {
 pub enum SyncCommand {
     /// Say what a sync would do to a mirror, or to one that holds what an inventory says
     Plan(SyncPlanArguments),
-    /// Bring a mirror to what its index names
+    /// Update a mirror to what its index names
     Run(SyncRunArguments),
     /// Show how far the last sync of a mirror is
     Status(StackArguments),
@@ -111,7 +114,7 @@ pub struct SyncPlanArguments {
 pub struct SyncRunArguments {
     /// The stack whose mirror is meant, with its environment, such as bottles-prod
     pub stack: String,
-    /// Why; told in Slack
+    /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
     /// How it is done.
@@ -131,7 +134,7 @@ pub struct SyncOptionArguments {
     /// Compare with a listing of the bucket, not with the inventory that the last sync has left
     #[arg(long)]
     pub check_listing: bool,
-    /// From so many bytes on tasks do the work, where the mirror has some; below, this process
+    /// From this many bytes on tasks do the work, where the mirror has some; below, this process
     #[arg(long, value_name = "BYTES")]
     pub threshold_bytes: Option<u64>,
 }
@@ -141,7 +144,7 @@ pub struct SyncOptionArguments {
 pub enum AwsCommand {
     /// Show what applying a stack file would change; nothing is changed
     Plan(PlanArguments),
-    /// Bring a stack to what its file says
+    /// Change a stack to what its file says
     Apply(ApplyArguments),
     /// Delete a stack; its data stays unless its file says otherwise
     Destroy(DestroyArguments),
@@ -179,7 +182,7 @@ pub struct DeployArguments {
     /// The image, as <repository>:<tag> or <repository>@sha256:<digest>
     #[arg(long)]
     pub image: ImageReference,
-    /// Why; told in Slack
+    /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
     /// How to print the answer
@@ -196,7 +199,7 @@ pub struct RollbackArguments {
     /// with another image
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub to: Option<u32>,
-    /// Why; told in Slack
+    /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
     /// How to print the answer
@@ -212,7 +215,7 @@ pub struct HoldArguments {
     /// Until when, such as 2026-12-24T18:00:00+01:00; without it, until somebody resumes
     #[arg(long, value_name = "TIME")]
     pub until: Option<DateTime<FixedOffset>>,
-    /// Why; told in Slack with what waits
+    /// Why; shown in Slack with what waits
     #[arg(long)]
     pub note: Option<String>,
     /// How to print the answer
@@ -261,7 +264,7 @@ pub struct HistoryArguments {
 pub struct LogsArguments {
     /// The service, as <stack>/<service>
     pub service: ServiceArgument,
-    /// The deployment's number, as `history` shows it; without it, the newest of which tasks failed
+    /// The deployment's number, as `history` shows it; without it, the newest whose tasks failed
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub deployment: Option<u32>,
     /// A schedule of the service, by its name in the stack file: the last of its tasks that failed
@@ -335,16 +338,6 @@ pub struct StatusArguments {
     pub output: Output,
 }
 
-/// A stack file, and which of its environments.
-#[derive(Debug, Args)]
-pub struct StackFileArguments {
-    /// The stack file, in YAML or JSON; `-` for standard input
-    pub file: PathBuf,
-    /// Which of the file's environments
-    #[arg(long)]
-    pub environment: Option<String>,
-}
-
 /// `longshore plan`.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
@@ -362,7 +355,7 @@ pub struct ApplyArguments {
     /// The stack file.
     #[command(flatten)]
     pub stack_file: StackFileArguments,
-    /// Why; told in Slack
+    /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
     /// Do not wait for the end, and show no progress
@@ -381,7 +374,7 @@ pub struct DestroyArguments {
     /// The stack's name once more; needed when it holds data
     #[arg(long)]
     pub confirm: Option<String>,
-    /// Why; told in Slack
+    /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
     /// Do not wait for the end, and show no progress
@@ -400,15 +393,6 @@ pub struct StackArguments {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
-}
-
-/// How an answer is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// `<stack>`, or `<stack>/<service>`.

@@ -7,8 +7,9 @@ use anyhow::Context;
 use clap::Args;
 use longshore_stack::cost::{Prices, estimate, estimate_with};
 
-use crate::arguments::{Output, StackFileArguments};
+use crate::output::Output;
 use crate::stack_file;
+use crate::stack_file::StackFileArguments;
 
 /// `longshore cost`.
 #[derive(Debug, Args)]

@@ -64,7 +64,7 @@ pub async fn follow<C: ProvisioningCloud>(
 }
 
 /// Whether an event belongs to the operation, or to its first half, in which data that an earlier stack
-/// left is taken up.
+/// left is resumed.
 fn is_of(event: &StackEvent, operation_id: &str) -> bool {
     let token = event.client_request_token.as_deref().unwrap_or_default();
     token
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_is_no_success() {
+    fn a_rollback_is_not_a_success() {
         let end = |status: &str| End {
             status: status.into(),
             failure: None,

@@ -25,7 +25,7 @@ pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::
         until: until.map(|until| until.to_utc()),
         note,
     };
-    told(hold(cloud, &payload, &worker()).await?, output)
+    reported(hold(cloud, &payload, &worker()).await?, output)
 }
 
 /// Lets deployments of the service or the stack begin again.
@@ -35,7 +35,7 @@ pub async fn run_resume<C: Cloud>(cloud: &C, arguments: ResumeArguments) -> anyh
         stack: subject.stack,
         service: subject.service,
     };
-    told(resume(cloud, &payload, &worker()).await?, output)
+    reported(resume(cloud, &payload, &worker()).await?, output)
 }
 
 /// Lets go out what waits to be approved.
@@ -58,7 +58,10 @@ pub async fn run_approve<C: Cloud>(
 }
 
 /// What came of it for each service; not good when it went wrong for one.
-fn told(outcomes: Vec<Result<HoldOutcome, HoldError>>, output: Output) -> anyhow::Result<Answer> {
+fn reported(
+    outcomes: Vec<Result<HoldOutcome, HoldError>>,
+    output: Output,
+) -> anyhow::Result<Answer> {
     let is_good = outcomes.iter().all(|outcome| {
         outcome.as_ref().is_ok_and(|outcome| {
             let mut waited = outcome.waited.iter();
@@ -155,7 +158,7 @@ mod tests {
         HoldError::Refused {
             action: "hold",
             subject: "service worker of stack shop".to_owned(),
-            reason: "the cluster has no such service".to_owned(),
+            reason: "the cluster does not have this service".to_owned(),
         }
     }
 
@@ -165,7 +168,7 @@ mod tests {
             reason: WaitReason::Approval,
             until: Some(noon()),
         };
-        let answer = told(
+        let answer = reported(
             vec![
                 Ok(held("api", None)),
                 Ok(held("web", Some(noon()))),
@@ -188,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_wrong_for_one_service_is_told_beside_the_others_and_by_the_exit_status() {
+    fn what_goes_wrong_for_one_service_is_reported_beside_the_others_and_by_the_exit_status() {
         for output in [Output::Text, Output::Json] {
-            let answer = told(vec![Ok(held("api", None)), Err(refused())], output).unwrap();
+            let answer = reported(vec![Ok(held("api", None)), Err(refused())], output).unwrap();
             assert!(!answer.is_good);
             for expected in ["the sale", "hold service worker of stack shop: the cluster"] {
                 assert!(answer.text.contains(expected), "{}", answer.text);

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_log_the_reason_is_told() {
+    fn where_there_is_no_log_the_reason_is_reported() {
         let mut found = failed(Vec::new());
         assert!(text(&found).contains("need the log driver awslogs"));
         found.deployment = altered(&found.deployment, &json!({"failures": []}));

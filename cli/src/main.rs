@@ -13,6 +13,7 @@ mod history;
 mod hold;
 mod logs;
 mod outcome;
+mod output;
 mod plan;
 mod provision;
 mod rollback;
@@ -41,7 +42,7 @@ use crate::sync::MirrorCommand;
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(answer) => {
-            // A reader that has gone away, as `head` does, is no failure.
+            // A reader that has gone away, as `head` does, is not a failure.
             let _ = writeln!(io::stdout(), "{}", answer.text);
             if answer.is_good {
                 ExitCode::SUCCESS

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_skipped_or_waits_is_told_in_the_words_of_slack() {
+    fn what_is_skipped_or_waits_is_reported_in_the_words_of_slack() {
         for (outcome, expected) in [
             (
                 Outcome::Skipped {

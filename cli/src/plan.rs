@@ -25,7 +25,7 @@ pub fn in_words(plan: &Plan) -> String {
         }
         PlanOutcome::Create => format!("stack {stack} would be created"),
         PlanOutcome::Recreate => format!(
-            "what the failed creation of stack {stack} left would be deleted, then it would be created"
+            "the remains of the failed creation of stack {stack} would be deleted, then the stack would be created"
         ),
         PlanOutcome::Update => format!("stack {stack} would be updated"),
     };

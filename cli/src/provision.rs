@@ -27,7 +27,7 @@ use crate::plan::{in_words, nothing_to_do};
 use crate::stack_file::open;
 
 /// Prints the template, with the images that the file names: it needs no AWS. What is therefore not known is
-/// told beside it.
+/// reported beside it.
 pub fn render(arguments: &StackFileArguments, settings: &Settings) -> anyhow::Result<String> {
     let reading = open(arguments)?;
     for problem in reading.locate(check_without_surroundings(&reading.stack)) {
@@ -56,7 +56,7 @@ pub async fn run_plan<C: ProvisioningCloud>(
     }
 }
 
-/// Applies the file and, unless told otherwise, follows CloudFormation to the end.
+/// Applies the file and, unless set otherwise, follows CloudFormation to the end.
 pub async fn run_apply<C: ProvisioningCloud>(
     cloud: &C,
     settings: &Settings,
@@ -86,7 +86,7 @@ pub async fn run_apply<C: ProvisioningCloud>(
     ended(cloud, stack, operation_id, "applied", arguments.output).await
 }
 
-/// Destroys the stack and, unless told otherwise, follows CloudFormation to the end.
+/// Destroys the stack and, unless set otherwise, follows CloudFormation to the end.
 pub async fn run_destroy<C: ProvisioningCloud>(
     cloud: &C,
     settings: &Settings,

@@ -2,14 +2,23 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::Args;
 use longshore_events::longshore::Problem;
 use longshore_provisioning::error::Line;
 use longshore_stack::read::{Reading, Selection, read};
 
-use crate::arguments::StackFileArguments;
+/// A stack file, and which of its environments.
+#[derive(Debug, Args)]
+pub struct StackFileArguments {
+    /// The stack file, in YAML or JSON; `-` for standard input
+    pub file: PathBuf,
+    /// Which of the file's environments
+    #[arg(long)]
+    pub environment: Option<String>,
+}
 
 /// Reads a stack file; `-` is standard input.
 pub fn load(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -121,7 +121,7 @@ where
         MirrorCommand::Status(StackArguments { stack, output }) => {
             let status = status(cloud, &stack).await?;
             let outcome = status.sync.as_ref().and_then(|sync| sync.outcome.as_ref());
-            // A refused sync has no outcome that could tell.
+            // A refused sync has no outcome that could say it.
             let has_failed = status
                 .sync
                 .as_ref()
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_failed_is_named_and_the_exit_status_tells_of_it() {
+    async fn a_file_that_failed_is_named_and_the_exit_status_reports_it() {
         for output in [Output::Text, Output::Json] {
             let mirror = FakeMirror::new();
             mirror.publish_index(&formulae(3));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_sync_did_without_is_told_by_run_and_status_and_by_their_exit_status() {
+    async fn what_a_sync_did_without_is_reported_by_run_and_status_and_by_their_exit_status() {
         let mirror = FakeMirror::new();
         mirror.publish_index(&formulae(3));
         mirror.fail_manifest(&formulae(3)[1], Some(ErrorClass::Denied));
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_exit_status_tells_of_a_sync_that_was_refused_or_failed() {
+    async fn the_exit_status_reports_a_sync_that_was_refused_or_failed() {
         let mirror = FakeMirror::new();
         mirror.set_page(longshore_testkit::INDEX_URL, "<html>");
         assert!(!done(&mirror, run_of(Output::Text)).await.is_good);
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_status_tells_of_the_last_sync_and_of_what_clients_see() {
+    async fn the_status_reports_the_last_sync_and_of_what_clients_see() {
         let mirror = FakeMirror::new();
         mirror.publish_index(&formulae(2));
         let status = || MirrorCommand::Status(of_stack(Output::Text));

@@ -19,12 +19,12 @@ use longshore_events::transfer::TransferItem;
 use longshore_report::words::files;
 use serde::Serialize;
 
-use crate::arguments::Output;
+use crate::output::Output;
 use crate::sync_words::{
     costs_in_words, entries_in_words, files_in_words, run_in_words, warnings_in_words,
 };
 
-/// An index is read in pieces of so many bytes.
+/// An index is read in pieces of this many bytes.
 const PIECE: usize = 64 << 10;
 
 /// What the stack file of a mirror says where it says nothing else: ten tasks of 2 vCPU and 8 GB.
@@ -75,7 +75,7 @@ pub struct PlanFiles {
     pub inventory: PathBuf,
 }
 
-/// What a sync would do, as far as files tell.
+/// What a sync would do, as far as files say.
 #[derive(Debug, Serialize)]
 struct Plan {
     new: FileCount,

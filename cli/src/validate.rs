@@ -16,7 +16,7 @@ use longshore_stack::spec::Stack;
 use serde::Serialize;
 
 use crate::answer::Answer;
-use crate::arguments::Output;
+use crate::output::Output;
 use crate::stack_file;
 use crate::sync_offline::read_index;
 

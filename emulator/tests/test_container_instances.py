@@ -98,8 +98,8 @@ class Joining(CloudTest):
             return self.cloud.service(self.cluster, "good")["runningCount"] == 1
 
         wait_until("the service runs on an instance that was started for it", runs)
-        told = [event["message"] for event in self.cloud.service(self.cluster, "bad")["events"]]
-        self.assertIn("Reason: No Container Instances were found in your cluster.", " ".join(told))
+        messages = [event["message"] for event in self.cloud.service(self.cluster, "bad")["events"]]
+        self.assertIn("Reason: No Container Instances were found in your cluster.", " ".join(messages))
         self.assertEqual(self.cloud.service(self.cluster, "bad")["runningCount"], 0)
         refused = error_code(
             self.ecs.run_task,

@@ -97,7 +97,7 @@ class Homebrew(CloudTest):
         self.assertEqual(fetch(f"{self.address}/api/formula.jws.json")[2], b"{")
 
     def test_the_image_index_names_digests_sizes_and_tabs(self):
-        bottles = self._put(BOOST, {**WGET, "tells_sizes": False})
+        bottles = self._put(BOOST, {**WGET, "has_sizes": False})
         url = f"{self.address}/v2/homebrew/core/boost/1.85/manifests/1.85.0_3-2"
         status, headers, text = fetch(url, Accept=INDEX, **AUTHORIZED)
         self.assertEqual((status, headers["Content-Type"]), (200, INDEX))

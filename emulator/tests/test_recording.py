@@ -50,7 +50,7 @@ class Recording(unittest.TestCase):
         lines, answer = _kept()
         self.assertEqual((lines, answer), ([], b"so: hello"))
 
-    def test_what_is_no_text_or_too_long_is_left_out(self):
+    def test_what_is_not_a_text_or_too_long_is_left_out(self):
         for body in (b"\xff\xfe", b"x" * (recording.LONGEST_BODY + 1)):
             (line,), _ = _kept([(b"authorization", _SIGNED)], body=body)
             self.assertIsNone(line["body"])

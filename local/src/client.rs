@@ -168,7 +168,7 @@ pub struct Content {
     pub content_length: Option<u64>,
 }
 
-/// An object as a listing tells of it.
+/// An object as a listing has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
     pub key: String,
@@ -485,7 +485,7 @@ impl Client {
         })
     }
 
-    /// An answer that tells of success, of which nothing was read yet.
+    /// An answer of success whose body was not read yet.
     fn answered(&self, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, CallError> {
         let request = self.signed(call)?;
         let mut answer = self

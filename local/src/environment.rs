@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::client::Client;
 use crate::cloud::Cloud;
 use crate::control::Control;
-use crate::scene::{TaskRoles, ensure_cluster};
+use crate::task_roles::{TaskRoles, ensure_cluster};
 use crate::terraform::{self, Applied};
 use crate::workspace::Workspace;
+
+pub use crate::programs::Programs;
 
 /// The environment variable that names a cloud's directory to the end-to-end tests.
 pub const DIRECTORY_VARIABLE: &str = "LONGSHORE_LOCAL_DIRECTORY";
@@ -32,18 +34,7 @@ pub struct Environment {
     pub task_roles: TaskRoles,
     /// What Terraform made.
     pub applied: Applied,
-    /// The program of the task that brings bottles over; the cloud's own copy.
-    pub bottle_sync: PathBuf,
-}
-
-/// What is installed into a local cloud.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    /// The architecture that they were built for, as Lambda names it.
-    pub architecture: &'static str,
-    /// The folder of the functions' packages: a folder an architecture, with `longshore.zip` in it.
-    pub packages: PathBuf,
-    /// The program of the task that brings bottles over.
+    /// The program of the task that transfers bottles; the cloud's own copy.
     pub bottle_sync: PathBuf,
 }
 
@@ -63,7 +54,7 @@ fn own_copy(program: &Path, directory: &Path) -> Result<PathBuf> {
 
 impl Environment {
     /// Installs Longshore into a cloud: the roles of tasks, Terraform, the cluster; writes `environment.json`.
-    /// `progress` is told what is being done.
+    /// `progress` gets what is being done.
     ///
     /// # Errors
     /// When a call is refused or Terraform fails.

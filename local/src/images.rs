@@ -16,7 +16,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The media type of an image's configuration.
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
-/// The media type of the configuration of what is no image (OCI Image Specification 1.1, "Guidance for an Empty
+/// The media type of the configuration of what is not an image (OCI Image Specification 1.1, "Guidance for an Empty
 /// Descriptor").
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The annotation in which the local cloud looks for an image's command.
@@ -181,7 +181,7 @@ pub fn push_index(
         .push(client, repository, tag)
 }
 
-/// Pushes what is no image under a tag, such as a signature. Answers the digest.
+/// Pushes what is not an image under a tag, such as a signature. Answers the digest.
 ///
 /// # Errors
 /// When ECR refuses, or stores something else than what was pushed.

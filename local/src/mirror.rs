@@ -23,7 +23,7 @@ pub const OWN_PREFIX: &str = ".longshore/";
 #[derive(Debug, Clone)]
 pub struct Mirror {
     pub stack: String,
-    /// Whether large differences are brought by tasks, at most so many.
+    /// Whether large differences are transferred by tasks, at most this many.
     pub tasks: Option<u32>,
     /// Whether the tasks have a file system to resume from.
     pub file_system: bool,
@@ -125,7 +125,7 @@ file_systems:
     /// # Errors
     /// When ECR refuses.
     pub fn push_image(environment: &Environment, program: &Path) -> Result<String> {
-        let program = program.to_str().context("the program's path is no text")?;
+        let program = program.to_str().context("the program's path is not text")?;
         push_program(&environment.client(), REPOSITORY, "latest", program)
     }
 

@@ -274,12 +274,12 @@ pub fn runs(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return false;
     };
-    // Collects it when it is a child of ours that has ended; an error says that it is no child of ours.
+    // Collects it when it is a child of ours that has ended; an error says that it is not a child of ours.
     let _ = waitpid(Some(pid), WaitOptions::NOHANG);
     test_kill_process(pid).is_ok()
 }
 
-/// The command line of a running process, where the system tells it.
+/// The command line of a running process, where the system shows it.
 #[must_use]
 pub fn command_line(pid: u32) -> Option<String> {
     if let Ok(bytes) = std::fs::read(format!("/proc/{pid}/cmdline")) {
@@ -296,7 +296,7 @@ pub fn kill(pid: u32) -> Result<()> {
     let target = i32::try_from(pid)
         .ok()
         .and_then(Pid::from_raw)
-        .with_context(|| format!("{pid} is no process id"))?;
+        .with_context(|| format!("{pid} is not a process id"))?;
     kill_process(target, Signal::KILL).with_context(|| format!("kill process {pid}"))
 }
 
@@ -308,7 +308,7 @@ pub fn stop(pid: u32, patience: Duration) -> Result<()> {
     let target = i32::try_from(pid)
         .ok()
         .and_then(Pid::from_raw)
-        .with_context(|| format!("{pid} is no process id"))?;
+        .with_context(|| format!("{pid} is not a process id"))?;
     for (signal, patience) in [
         (Signal::TERM, patience),
         (Signal::KILL, Duration::from_secs(5)),

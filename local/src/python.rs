@@ -46,7 +46,7 @@ impl Python {
     }
 
     /// Makes the environment `<folder>/venv` of what `requirements` pins, or finds it made already: it is installed
-    /// again only when the requirements changed. Both are paths inside the checkout. `progress` is told when
+    /// again only when the requirements changed. Both are paths inside the checkout. `progress` is called when
     /// something has to be installed.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ impl Queues {
     /// The queues at these addresses, as they are.
     ///
     /// # Errors
-    /// When SQS refuses to tell.
+    /// When SQS refuses to answer.
     pub fn at(client: &Client, urls: &BTreeMap<String, String>) -> Result<Self> {
         let queue = |url: &str| -> Result<Queue> {
             let request = json!({"QueueUrl": url, "AttributeNames": ["All"]});
@@ -92,10 +92,10 @@ impl Queues {
 impl Queue {
     fn read(url: &str, attributes: &Value) -> Result<Self> {
         let (_, name) = url.rsplit_once('/').context("the address has no name")?;
-        let told: BTreeMap<String, String> = serde_json::from_value(attributes.clone())?;
+        let reported: BTreeMap<String, String> = serde_json::from_value(attributes.clone())?;
         Ok(Self {
             name: name.to_owned(),
-            attributes: told
+            attributes: reported
                 .into_iter()
                 .filter(|(attribute, _)| {
                     !READ_ONLY

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
@@ -12,7 +11,7 @@ use crate::environment::Environment;
 pub use crate::images::{fails, push_image, push_index, push_program, repository_address, serves};
 use crate::wait::Seen;
 
-/// The tag of the image that a service is created with. Nobody follows it: its push is no deployment.
+/// The tag of the image that a service is created with. Nobody follows it: its push is not a deployment.
 pub const FIRST_TAG: &str = "initial";
 
 /// A function that answers the credentials it was given.
@@ -24,73 +23,6 @@ def handler(event, context):
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     return {name: os.environ[name] for name in names}
 "#;
-
-/// The roles that tasks run with.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TaskRoles {
-    /// What the containers may do.
-    pub task: String,
-    /// What ECS may do for them: pull images, write logs.
-    pub execution: String,
-}
-
-impl TaskRoles {
-    /// Makes the roles, or finds them made already.
-    ///
-    /// # Errors
-    /// When IAM refuses.
-    pub fn ensure(client: &Client) -> Result<Self> {
-        Ok(Self {
-            task: ensure_role(client, "longshore-local-task")?,
-            execution: ensure_role(client, "longshore-local-execution")?,
-        })
-    }
-
-    /// Both, as Terraform wants them.
-    #[must_use]
-    pub fn arns(&self) -> [&str; 2] {
-        [&self.task, &self.execution]
-    }
-}
-
-fn ensure_role(client: &Client, name: &str) -> Result<String> {
-    let trust = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }],
-    })
-    .to_string();
-    let parameters = [
-        ("RoleName", name),
-        ("AssumeRolePolicyDocument", trust.as_str()),
-    ];
-    let xml = match client.query(QueryService::Iam, "CreateRole", &parameters) {
-        Err(error) if error.code() == Some("EntityAlreadyExists") => {
-            client.query(QueryService::Iam, "GetRole", &[("RoleName", name)])
-        }
-        answer => answer,
-    }
-    .with_context(|| format!("create role {name}"))?;
-    element(&xml, "Arn").with_context(|| format!("create role {name}: the answer has no ARN"))
-}
-
-/// Makes the cluster, or finds it made already.
-///
-/// # Errors
-/// When ECS refuses.
-pub fn ensure_cluster(client: &Client, name: &str) -> Result<()> {
-    client
-        .json(
-            JsonService::Ecs,
-            "CreateCluster",
-            &json!({"clusterName": name}),
-        )
-        .with_context(|| format!("create cluster {name}"))?;
-    Ok(())
-}
 
 /// What stack files take for granted: a VPC with a subnet in each of two zones.
 #[derive(Debug, Clone)]
@@ -352,7 +284,7 @@ impl Service {
         Ok(described["tasks"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Whether ECS has finished to bring up exactly two tasks of this image and no others, each with a process of
+    /// Whether ECS has started exactly two tasks of this image and no others, each with a process of
     /// this machine.
     ///
     /// # Errors

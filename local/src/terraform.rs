@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
-use crate::environment::Programs;
 use crate::process::{capture, run_logged};
+use crate::programs::Programs;
 use crate::queues::Queues;
-use crate::scene::TaskRoles;
+use crate::task_roles::TaskRoles;
 use crate::workspace::Workspace;
 
 /// The oldest Terraform that the configurations accept.
@@ -192,7 +192,7 @@ pub struct Applied {
 }
 
 /// Applies `infra/environments/local` to a running cloud. The state lies in the cloud's directory and belongs to this
-/// run of it: a cloud that was started anew has nothing of what an earlier state says.
+/// run of it: a cloud that was started anew has nothing that an earlier state lists.
 ///
 /// # Errors
 /// When Terraform fails; the error shows what it said.
@@ -227,7 +227,7 @@ pub fn apply(
     .with_variable("architecture", programs.architecture)
     .with_variable("task_role_arns", &json!(task_roles.arns()).to_string())
     .with_variable("dead_letter_queue_urls", &json!(queue_urls).to_string())
-    // The demo's and the tests' unrelated events are told at this level.
+    // The demo's and the tests' unrelated events are logged at this level.
     .with_variable("log_level", "DEBUG");
     configuration.initialise(&[format!("path={}", state.display())], &log)?;
     run_logged(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// The program of all functions.
 pub const BOOTSTRAP: &str = "bootstrap";
 
-/// The program of the task that brings bottles over.
+/// The program of the task that transfers bottles.
 pub const BOTTLE_SYNC: &str = "bottle-sync";
 
 /// The file name of the functions' package.

@@ -51,12 +51,12 @@ class Findings:
         self.examples.setdefault((subject, finding), example)
 
     def faults_of_requests(self):
-        return [fault for fault in self._told() if not fault[0].endswith(_ANSWER)]
+        return [fault for fault in self._faults() if not fault[0].endswith(_ANSWER)]
 
     def faults_of_answers(self):
-        return [fault for fault in self._told() if fault[0].endswith(_ANSWER)]
+        return [fault for fault in self._faults() if fault[0].endswith(_ANSWER)]
 
-    def _told(self):
+    def _faults(self):
         for (subject, finding), count in sorted(self.faults.items()):
             example = self.examples[subject, finding]
             yield subject, finding, f"({count} times{', such as ' + example if example else ''})"

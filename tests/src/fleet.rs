@@ -16,7 +16,7 @@ use crate::{PATIENCE, messages_of};
 /// How many services DescribeServices takes.
 const AT_ONCE: usize = 10;
 
-/// Services of one task each, several of which follow the same repository by the tags `v*`.
+/// Services of one task each; several follow the same repository by the tags `v*`.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     /// The cloud.
@@ -36,7 +36,7 @@ pub struct Shown {
 }
 
 impl Fleet {
-    /// Creates so many repositories and services, and waits until these run. Nobody follows the repositories yet.
+    /// Creates this many repositories and services, and waits until these run. Nobody follows the repositories yet.
     ///
     /// # Errors
     /// When the cloud is not up, or the services do not come up.
@@ -204,19 +204,19 @@ impl Fleet {
         })
     }
 
-    /// How many different messages of Slack tell of this fleet and hold all of these words. A function that is cut off
-    /// between telling and writing that down tells the same once more.
+    /// How many different messages of Slack are about this fleet and hold all of these words. A function that is cut off
+    /// between posting and writing that down posts the same once more.
     ///
     /// # Errors
     /// When the control server does not answer.
     pub fn count_published(&self, words: &[&str]) -> Result<usize> {
         let messages = messages_of(&self.environment, &self.stack)?;
-        let told: BTreeSet<&str> = messages
+        let reported: BTreeSet<&str> = messages
             .iter()
             .filter(|message| message.says(words))
             .map(SlackMessage::fallback)
             .collect();
-        Ok(told.len())
+        Ok(reported.len())
     }
 
     /// How many deployments ECS has begun for each service, by its number: one that made the service, and one each time
@@ -249,7 +249,7 @@ impl Fleet {
         Ok(counts.collect())
     }
 
-    /// Lets no more than so many invocations of a function run at once, as an account's limit does; more wait.
+    /// Lets no more than this many invocations of a function run at once, as an account's limit does; more wait.
     ///
     /// # Errors
     /// When Lambda refuses.

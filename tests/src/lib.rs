@@ -24,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// How long nothing may happen, where nothing should: longer than Lambda's retries take on the local cloud.
 pub const QUIET: Duration = Duration::from_secs(5);
 
-/// What Slack was told of a stack, in order.
+/// What Slack showed of a stack, in order.
 fn messages_of(environment: &Environment, stack: &str) -> Result<Vec<SlackMessage>> {
     let mut messages = environment.control().slack_messages()?;
     messages.retain(|message| message.says(&[stack]));
@@ -40,20 +40,20 @@ fn wait_until_published(
     let what = format!("a message of {stack} with {}", words.join(", "));
     wait_until(&what, PATIENCE, || {
         let messages = messages_of(environment, stack)?;
-        let told: Vec<String> = messages
+        let reported: Vec<String> = messages
             .iter()
             .map(|message| message.fallback().to_owned())
             .collect();
         Ok(
             match messages.into_iter().find(|message| message.says(words)) {
                 Some(message) => Seen::Yes(message),
-                None => Seen::NotYet(told.join(" / ")),
+                None => Seen::NotYet(reported.join(" / ")),
             },
         )
     })
 }
 
-/// One service, and what is told of it.
+/// One service, and what is reported of it.
 #[derive(Debug, Clone)]
 pub struct Scene {
     /// The cloud.
@@ -108,7 +108,7 @@ impl Scene {
         .map(drop)
     }
 
-    /// What Slack was told of this stack, in order.
+    /// What Slack showed of this stack, in order.
     ///
     /// # Errors
     /// When the control server does not answer.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{messages_of, wait_until_published};
 
-/// A stack with a mirror, what it mirrors, and what is told of it.
+/// A stack with a mirror, what it mirrors, and what is reported of it.
 #[derive(Debug, Clone)]
 pub struct MirrorScene {
     /// The cloud.
@@ -90,7 +90,7 @@ impl MirrorScene {
             .check_identical(&self.environment.client(), &self.published)
     }
 
-    /// What Slack was told of this stack, in order.
+    /// What Slack showed of this stack, in order.
     ///
     /// # Errors
     /// When the control server does not answer.

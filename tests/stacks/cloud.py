@@ -149,7 +149,7 @@ class Cloud:
         with urllib.request.urlopen(f"{self.control}{path}", timeout=30) as answer:
             return json.load(answer)
 
-    def tell(self, path, **value):
+    def ask_control(self, path, **value):
         """Asks the control server for something that no AWS API does."""
         body = json.dumps(value).encode()
         with urllib.request.urlopen(f"{self.control}{path}", data=body, timeout=30) as answer:
@@ -160,11 +160,11 @@ class Cloud:
         return self._get("/containers")
 
     def messages(self, *words):
-        """Every text of each message that Slack was told and that holds all of these words, oldest first."""
+        """Every text of each message that Slack showed and that holds all of these words, oldest first."""
         texts = ("\n".join(_texts(message["body"])) for message in self._get("/slack/messages"))
         return [text for text in texts if all(word in text for word in words)]
 
-    def told(self, *words, of=None, seconds=PATIENCE):
+    def wait_for_message(self, *words, of=None, seconds=PATIENCE):
         """Waits for a message with all of these words."""
 
         def look():

@@ -33,11 +33,11 @@ class Stack:
     # What people do.
 
     def upload(self, text, ending="yaml"):
-        """Writes the stack file; answers its version, by which Slack is told of what becomes of it."""
+        """Writes the stack file; answers its version, by which Slack is notified of what becomes of it."""
         return CLOUD.write(f"stacks/{self.name}.{ending}", text)
 
     def apply(self, text):
-        """Writes the stack file and waits until Slack is told that the stack is ready."""
+        """Writes the stack file and waits until Slack is notified that the stack is ready."""
         version = self.upload(text)
         self.wait_until_ready(version)
         return version
@@ -49,23 +49,23 @@ class Stack:
                 if found:
                     raise AssertionError(f"{self.name} is not ready:\n{found[-1]}")
             found = CLOUD.messages(f"Stack ready: {self.name}", version)
-            # The two are told by invocations of their own, in any order.
+            # The two are reported by invocations of their own, in any order.
             began = CLOUD.messages(f"Stack applying: {self.name}", version)
             if found and began:
                 return began[0], found[-1]
-            told = CLOUD.messages(version)
-            if not told:
+            texts = CLOUD.messages(version)
+            if not texts:
                 for letter in CLOUD.dead_letters("provision"):
                     if version in letter:
                         raise AssertionError(f"provision failed on {self.name}: {letter}")
             raise NotYet(
-                " / ".join(text.split("\n")[0] for text in told) or "nothing is told of it"
+                " / ".join(text.split("\n")[0] for text in texts) or "nothing is reported of it"
             )
 
         return until(f"{self.name} to be ready", look, seconds=240)
 
     def wait_until_failed(self, version):
-        return CLOUD.told(f"Stack failed: {self.name}", version, of=version)
+        return CLOUD.wait_for_message(f"Stack failed: {self.name}", version, of=version)
 
     def outputs(self):
         return CLOUD.provision("outputs", self.name)
@@ -146,7 +146,7 @@ class Stack:
         return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
     def wait_until_runs(self, service, digest):
-        """Waits until a service is at rest and all of its tasks run this image."""
+        """Waits until a service is stable and all of its tasks run this image."""
 
         def look():
             described = self.service(service)

@@ -160,7 +160,7 @@ class ClasslaTest(StackCase):
     def test_everything_is_tagged(self):
         self.assert_tagged(self.stack, {"Project": "classla", "Environment": "prod"})
 
-    def test_every_output_of_its_table_is_told(self):
+    def test_every_output_of_its_table_is_reported(self):
         [group] = self.stack.security_groups_of("classla-prod-backend")
         self.assert_holds(
             self.stack.outputs(),

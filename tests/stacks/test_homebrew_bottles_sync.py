@@ -45,7 +45,7 @@ class HomebrewBottlesSyncTest(StackCase):
         self.assertEqual(self.container["portMappings"][0]["containerPort"], 8080)
         self.assertFalse(self.service["enableExecuteCommand"])
 
-    def test_the_container_knows_where_to_write_and_what_to_tell(self):
+    def test_the_container_knows_where_to_write_and_what_to_publish(self):
         variables = {one["name"]: one["value"] for one in self.container["environment"]}
         self.assertEqual(
             variables,
@@ -318,7 +318,7 @@ class HomebrewBottlesSyncTest(StackCase):
             self.stack, {"Project": "homebrew-bottles-sync", "Environment": "prod"}
         )
 
-    def test_all_seventeen_outputs_of_its_table_are_told(self):
+    def test_all_seventeen_outputs_of_its_table_are_reported(self):
         prefix = f"arn:aws:elasticfilesystem:{CLOUD.region}:{CLOUD.account}"
         group = self.container["logConfiguration"]["options"]["awslogs-group"]
         [target], _ = self.stack.scaling(SERVICE)

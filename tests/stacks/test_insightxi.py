@@ -18,7 +18,7 @@ class InsightxiTest(StackCase):
         for service in ("sportmonks", "orchestrator"):
             account.push(f"{service}-service", "latest")
         version = cls.stack.upload(text)
-        cls.refusal = CLOUD.told("Stack file refused", version, of=version)
+        cls.refusal = CLOUD.wait_for_message("Stack file refused", version, of=version)
         cls.status_after_refusal = cls.stack.status()
         account.push("database-service", "latest")
         cls.stack.apply(text)
@@ -26,7 +26,7 @@ class InsightxiTest(StackCase):
     def ecs_name(self, service):
         return f"insightxi-prod-{service}"
 
-    def test_a_repository_that_is_missing_is_told_by_its_name_before_anything_is_made(self):
+    def test_a_repository_that_is_missing_is_reported_by_its_name_before_anything_is_made(self):
         self.assertIn("no ECR repository database-service", self.refusal)
         self.assertIn("1 error", self.refusal)
         self.assertIsNone(self.status_after_refusal)

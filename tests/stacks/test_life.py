@@ -66,9 +66,9 @@ class ImageTest(SmallCase):
 
         second = account.push(self.repository, "v2")
         self.stack.wait_until_runs(self.service, second)
-        CLOUD.told("Deployment succeeded", f"{self.name}/api", "v2", of=f"{self.name}/api")
+        CLOUD.wait_for_message("Deployment succeeded", f"{self.name}/api", "v2", of=f"{self.name}/api")
 
-        with self.subTest("a push is no drift"):
+        with self.subTest("a push is not drift"):
             self.assertEqual(CLOUD.provision("drift", self.name)["drifted"], [])
 
         with self.subTest("a plan says what would be added, changed, replaced and removed"):
@@ -106,7 +106,7 @@ class ImageTest(SmallCase):
         with self.subTest("the same file again changes nothing"):
             before = (self.deployments(), task["taskDefinitionArn"])
             version = self.stack.upload(text)
-            CLOUD.told(f"Stack unchanged: {self.name}", version, of=version)
+            CLOUD.wait_for_message(f"Stack unchanged: {self.name}", version, of=version)
             after = self.stack.service(self.service)
             self.assertEqual((self.deployments(), after["taskDefinition"]), before)
             self.assertEqual(CLOUD.messages("Stack applying", version), [])
@@ -118,7 +118,7 @@ class ImageTest(SmallCase):
             third = account.push(self.repository, "v3")
             self.stack.wait_until_runs(self.service, third)
             version = self.stack.upload(text)
-            CLOUD.told(f"Stack unchanged: {self.name}", version, of=version)
+            CLOUD.wait_for_message(f"Stack unchanged: {self.name}", version, of=version)
             self.assertEqual(self.digest(), third)
 
         with self.subTest("what a person changes by hand is drift"):
@@ -134,7 +134,7 @@ class ImageTest(SmallCase):
 
         made = self.stack.log_group(f"/ecs/{self.name}/api")["creationTime"]
         destroyed = CLOUD.provision("destroy", self.name)
-        CLOUD.told(f"Stack destroyed: {self.name}", destroyed["operation_id"], of=self.name)
+        CLOUD.wait_for_message(f"Stack destroyed: {self.name}", destroyed["operation_id"], of=self.name)
         self.assertIn(self.stack.status(), (None, "DELETE_COMPLETE"))
         self.stack.wait_for_route(self.repository, subscribers=0)
         self.assertEqual(self.stack.log_group(f"/ecs/{self.name}/api")["creationTime"], made)
@@ -146,7 +146,7 @@ class ImageTest(SmallCase):
             CLOUD.logged("deploy", "no service subscribes", self.repository, after=ignored)
             self.assertEqual(len(CLOUD.messages(f"{self.name}/api")), before)
 
-        # The log group is taken up again, and the image is the one that the file names.
+        # The log group is adopted again, and the image is the one that the file names.
         self.stack = Stack(self.name)
         self.stack.apply(text)
         self.stack.wait_until_runs(self.service, first)
@@ -186,7 +186,7 @@ class WaitingTest(SmallCase):
 
     name = "pier"
 
-    def test_what_comes_while_the_stack_changes_goes_out_when_it_is_at_rest(self):
+    def test_what_comes_while_the_stack_changes_goes_out_when_it_has_settled(self):
         # It does not stop when it is asked to, so that the change takes as long as its stop timeout.
         account.push(self.repository, "v1", account.LINGERS)
         self.stack.apply(small(self.name, stop_timeout=12))
@@ -263,24 +263,24 @@ class FailureTest(SmallCase):
         second = account.push(self.repository, "v2")
         self.stack.wait_until_runs(self.service, second)
 
-        with self.subTest("a bad property is told, and what runs is not touched"):
+        with self.subTest("a bad property is reported, and what runs is not touched"):
             nowhere = f"arn:aws:iam::{CLOUD.account}:policy/no-such-policy"
             running = self.deployments()
             version = self.stack.upload(small(self.name, task_role_policy_arns=f"[{nowhere}]"))
-            told = self.stack.wait_until_failed(version)
-            self.assertIn("UPDATE_ROLLBACK_COMPLETE", told)
-            self.assertIn("AWS::IAM::Role", told)
-            self.assertIn("no-such-policy", told)
+            message = self.stack.wait_until_failed(version)
+            self.assertIn("UPDATE_ROLLBACK_COMPLETE", message)
+            self.assertIn("AWS::IAM::Role", message)
+            self.assertIn("no-such-policy", message)
             self.assertEqual(self.deployments(), running)
             self.assertEqual(self.digest(), second)
 
         dies = small(self.name, cpu=512, memory=1024, command='[/bin/sh, -c, "exit 3"]')
         version = self.stack.upload(dies)
-        told = self.stack.wait_until_failed(version)
-        self.assertIn("UPDATE_ROLLBACK_COMPLETE", told)
+        message = self.stack.wait_until_failed(version)
+        self.assertIn("UPDATE_ROLLBACK_COMPLETE", message)
         # The first resource that failed, and why.
-        self.assertIn("AWS::ECS::Service", told)
-        self.assertIn("circuit breaker", told.lower())
+        self.assertIn("AWS::ECS::Service", message)
+        self.assertIn("circuit breaker", message.lower())
         self.assertEqual(self.stack.status(), "UPDATE_ROLLBACK_COMPLETE")
 
         # CloudFormation went back to the template of the first image; the pushed one is restored.
@@ -301,9 +301,9 @@ class FirstCreationTest(SmallCase):
     def test_a_corrected_file_recovers_a_stack_that_was_never_made(self):
         digest = account.push(self.repository, "v1")
         version = self.stack.upload(small(self.name, command='[/bin/sh, -c, "exit 3"]'))
-        told = self.stack.wait_until_failed(version)
-        self.assertIn("ROLLBACK_COMPLETE", told)
-        self.assertIn("AWS::ECS::Service", told)
+        message = self.stack.wait_until_failed(version)
+        self.assertIn("ROLLBACK_COMPLETE", message)
+        self.assertIn("AWS::ECS::Service", message)
         self.assertEqual(self.stack.status(), "ROLLBACK_COMPLETE")
         self.stack.wait_for_route(self.repository, subscribers=0)
 
@@ -314,7 +314,7 @@ class FirstCreationTest(SmallCase):
 
 
 class RefusedTest(SmallCase):
-    """A file that is wrong is told with everything that is wrong, and what runs is not touched."""
+    """A file that is wrong is reported with everything that is wrong, and what runs is not touched."""
 
     name = "buoy"
 
@@ -339,13 +339,13 @@ class RefusedTest(SmallCase):
 
     def refused(self, body, *words):
         version = self.stack.upload(body)
-        told = CLOUD.told("Stack file refused", "stacks/buoy.yaml", version, of=version)
+        message = CLOUD.wait_for_message("Stack file refused", "stacks/buoy.yaml", version, of=version)
         for word in words:
-            self.assertIn(word, told)
+            self.assertIn(word, message)
         self.assertEqual(self.look(), self.before)
-        return told
+        return message
 
-    def test_every_problem_is_told_with_its_line_and_column(self):
+    def test_every_problem_is_reported_with_its_line_and_column(self):
         text = small("buoy").replace("cpu: 256", "cpu: 300").replace("container_port", "containr_port")
         text += "  other:\n    image: buoy-api:v1\n    stop_timeout: soon\n"
         lines = text.splitlines()
@@ -353,7 +353,7 @@ class RefusedTest(SmallCase):
         def line(part):
             return next(number for number, one in enumerate(lines, 1) if part in one)
 
-        told = self.refused(
+        message = self.refused(
             text,
             f"line {line('cpu: 300')}, column 10, `services.api.cpu`",
             f"line {line('containr_port')}, column 5, `services.api.containr_port`",
@@ -361,23 +361,23 @@ class RefusedTest(SmallCase):
             "container_port",
             "300",
         )
-        self.assertIn("3 errors", told)
+        self.assertIn("3 errors", message)
 
-    def test_a_key_that_is_there_twice_is_told(self):
+    def test_a_key_that_is_there_twice_is_reported(self):
         text = small("buoy") + "    cpu: 512\n"
         self.refused(text, f"line {len(text.splitlines())}, column 5", "`cpu`")
 
-    def test_a_bomb_is_told(self):
+    def test_a_bomb_is_reported(self):
         levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
         for level in range(1, 12):
             reference = ", ".join([f"*a{level - 1}"] * 9)
             levels.append(f"a{level}: &a{level} [{reference}]")
         self.refused("\n".join(levels), "aliases")
 
-    def test_a_file_that_is_no_text_is_told(self):
+    def test_a_file_that_is_not_a_text_is_reported(self):
         self.refused(b"name: buoy\n# \xff\xfe\n", "UTF-8")
 
-    def test_a_repository_an_image_a_subnet_and_a_secret_that_are_missing_are_told_together(self):
+    def test_a_repository_an_image_a_subnet_and_a_secret_that_are_missing_are_reported_together(self):
         text = small("buoy", image="v9", secrets="{TOKEN: {value_from: buoy/no-such-secret}}")
         net = account.network()
         text = text.replace(net.private[1], "subnet-0123456789abcdef0")
@@ -423,7 +423,7 @@ class EnvironmentsTest(unittest.TestCase):
 
         # One goes, the other stays and still follows.
         destroyed = CLOUD.provision("destroy", "ferry-dev")
-        CLOUD.told("Stack destroyed: ferry-dev", destroyed["operation_id"], of="ferry-dev")
+        CLOUD.wait_for_message("Stack destroyed: ferry-dev", destroyed["operation_id"], of="ferry-dev")
 
         def only_production_follows():
             subscribers = [one["stack"] for one in stacks["prod"].route("ferry-api")]
@@ -471,7 +471,7 @@ class DataTest(SmallCase):
         destroyed = CLOUD.provision("destroy", self.name, confirm=self.name)
         self.assertEqual([one["file_system_id"] for one in destroyed["kept"]], [before])
         self.assertEqual(destroyed["deleted"], [])
-        CLOUD.told(f"Stack destroyed: {self.name}", destroyed["operation_id"], of=self.name)
+        CLOUD.wait_for_message(f"Stack destroyed: {self.name}", destroyed["operation_id"], of=self.name)
         efs = CLOUD.client("efs")
         [kept] = efs.describe_file_systems(FileSystemId=before)["FileSystems"]
         self.assertEqual(kept["LifeCycleState"], "available")

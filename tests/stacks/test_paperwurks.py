@@ -92,7 +92,7 @@ class Differences:
         protected = self.stack.describe()["EnableTerminationProtection"]
         self.assertEqual(protected, self.environment == "prod")
 
-    def test_every_container_is_told_the_environment(self):
+    def test_every_container_gets_the_environment(self):
         for service in SERVICES:
             [variable] = self.stack.container(self.ecs_name(service))["environment"]
             self.assertEqual(variable, {"name": "ENVIRONMENT", "value": self.environment})
@@ -343,7 +343,7 @@ class ProductionTest(Differences, PaperwurksCase):
     def test_everything_is_tagged(self):
         self.assert_tagged(self.stack, {"Project": "paperwurks", "Environment": "prod"})
 
-    def test_every_output_of_its_list_is_told(self):
+    def test_every_output_of_its_list_is_reported(self):
         outputs = self.stack.outputs()
         self.assert_holds(
             outputs,

@@ -208,7 +208,7 @@ class ProductionTest(SizeByEnvironment, StellarInsightsCase):
     def test_everything_is_tagged(self):
         self.assert_tagged(self.stack, {"Project": "stellar-insights", "Environment": "prod"})
 
-    def test_every_output_of_its_table_is_told(self):
+    def test_every_output_of_its_table_is_reported(self):
         self.assert_holds(
             self.stack.outputs(),
             cluster_name="stellar-insights-prod",
@@ -220,7 +220,7 @@ class ProductionTest(SizeByEnvironment, StellarInsightsCase):
 
 
 class LifeOfStagingTest(StellarInsightsCase):
-    """Pushed to, changed, told again what it is already, destroyed."""
+    """Pushed to, changed, applied again as it is already, destroyed."""
 
     environment = "staging"
 
@@ -237,7 +237,7 @@ class LifeOfStagingTest(StellarInsightsCase):
         self.assertEqual((task["cpu"], task["memory"]), ("1024", "1024"))
 
         version = self.stack.upload(changed)
-        CLOUD.told(f"Stack unchanged: {self.stack.name}", version, of=version)
+        CLOUD.wait_for_message(f"Stack unchanged: {self.stack.name}", version, of=version)
         again = self.stack.service(self.name)
         self.assertEqual(
             [one["id"] for one in again["deployments"]],
@@ -246,10 +246,10 @@ class LifeOfStagingTest(StellarInsightsCase):
         self.assertEqual(again["taskDefinition"], task["taskDefinitionArn"])
 
         destroyed = CLOUD.provision("destroy", self.stack.name, note="the season is over")
-        told = CLOUD.told(
+        message = CLOUD.wait_for_message(
             f"Stack destroyed: {self.stack.name}", destroyed["operation_id"], of=self.stack.name
         )
-        self.assertIn("the season is over", told)
+        self.assertIn("the season is over", message)
         self.assertIn(self.stack.status(), (None, "DELETE_COMPLETE"))
         self.assertIsNotNone(self.stack.log_group(f"/ecs/{self.stack.name}/backend"))
         clusters = CLOUD.client("ecs").describe_clusters(clusters=[self.stack.cluster_name])

@@ -1,4 +1,4 @@
-"""Canary and blue/green deployments: the shift, the bake, the way back, what is told of each, and what a change of the
+"""Canary and blue/green deployments: the shift, the bake, the way back, what is reported of each, and what a change of the
 stack does to the requests that ECS has moved."""
 
 import json
@@ -10,7 +10,7 @@ from test_life import SmallCase, small
 DIES = ["/bin/sh", "-c", "exit 3"]
 
 
-class Told:
+class Published:
     """What Longshore publishes of the deployments of one stack, caught in a queue."""
 
     def __init__(self, stack):
@@ -38,7 +38,7 @@ class Told:
         ]
 
     def outcomes(self, tag):
-        """The same without the stages, of which anybody's reconcile may see more than the test asks for."""
+        """The same without the stages: anybody's reconcile may see more of them than the test asks for."""
         return [name for name, _ in self.of(tag) if name != "Deployment Progressed"]
 
     def stages(self, tag):
@@ -55,7 +55,7 @@ class DeploymentCase(SmallCase):
     def setUp(self):
         super().setUp()
         self.path = f"{self.name}/{self.service}"
-        self.told = Told(self.name)
+        self.published = Published(self.name)
         self.first = account.push(self.repository, "v1")
         self.stack.apply(self.text())
         self.stack.wait_until_runs(self.service, self.first)
@@ -66,7 +66,7 @@ class DeploymentCase(SmallCase):
         return small(self.name)
 
     def drive(self, **members):
-        CLOUD.tell("/service-deployments", service=self.path, **members)
+        CLOUD.ask_control("/service-deployments", service=self.path, **members)
 
     def reconcile(self):
         CLOUD.ask("deploy", action="reconcile")
@@ -119,7 +119,7 @@ class DeploymentCase(SmallCase):
 
     def wait_until_rolled_back(self, tag, *reasons):
         """What every rollback leaves: the old image, an outcome that says why, and no word of a success."""
-        message = CLOUD.told("Deployment rolled back", f"{self.name}/api {tag}", of=f"{self.name}/api")
+        message = CLOUD.wait_for_message("Deployment rolled back", f"{self.name}/api {tag}", of=f"{self.name}/api")
         deployment = self.wait_until_state("rolled_back", tag)
         for reason in reasons:
             self.assertIn(reason, message)
@@ -127,7 +127,7 @@ class DeploymentCase(SmallCase):
         self.stack.wait_until_runs(self.service, self.first)
 
         def look():
-            outcomes = self.told.outcomes(tag)
+            outcomes = self.published.outcomes(tag)
             if outcomes[-1:] != ["Deployment Rolled Back"]:
                 raise NotYet(outcomes)
             return outcomes
@@ -141,11 +141,11 @@ class DeploymentCase(SmallCase):
                 ["Deployment Started", "Deployment Rolled Back"],
             ),
         )
-        for name, detail in self.told.of(tag):
+        for name, detail in self.published.of(tag):
             if name == "Deployment Failed":
                 self.assertTrue(detail["rolling_back"], detail)
         self.assertEqual(CLOUD.messages("Deployment succeeded", f"{self.name}/api {tag}"), [])
-        # No policy brings it again.
+        # No policy deploys it again.
         self.reconcile()
         self.assertEqual(self.record()["id"], deployment["id"])
         self.assertEqual(self.digest(), self.first)
@@ -208,7 +208,7 @@ class CanaryTest(ShiftingCase):
         "bake_time_in_minutes": 5,
     }
 
-    def test_a_canary_is_told_stage_by_stage_and_succeeds_when_it_has_baked(self):
+    def test_a_canary_is_reported_stage_by_stage_and_succeeds_when_it_has_baked(self):
         before = self.shares()
         self.assertIn(before, ([100, 0], [0, 100]))
         second = account.push(self.repository, "v2")
@@ -225,27 +225,27 @@ class CanaryTest(ShiftingCase):
         self.assertEqual([one["rolloutState"] for one in shown], ["COMPLETED", "COMPLETED"])
         deployment = self.wait_until_seen("BAKE_TIME", 100)
         self.assertEqual(deployment["state"], "deploying")
-        self.assertEqual(self.told.outcomes("v2"), ["Deployment Started"])
+        self.assertEqual(self.published.outcomes("v2"), ["Deployment Started"])
 
         self.drive(advance_minutes=5)
-        CLOUD.told("Deployment succeeded", f"{self.name}/api v2", of=f"{self.name}/api")
+        CLOUD.wait_for_message("Deployment succeeded", f"{self.name}/api v2", of=f"{self.name}/api")
         self.wait_until_state("succeeded", "v2")
         self.stack.wait_until_runs(self.service, second)
         self.assertEqual(self.shares(), before[::-1])
 
         def look():
-            outcomes = self.told.outcomes("v2")
+            outcomes = self.published.outcomes("v2")
             if outcomes != ["Deployment Started", "Deployment Succeeded"]:
                 raise NotYet(outcomes)
 
         until("the success to be published", look)
-        stages = self.told.stages("v2")
+        stages = self.published.stages("v2")
         self.assertIn(("PRODUCTION_TRAFFIC_SHIFT", 10), stages)
         self.assertIn(("BAKE_TIME", 100), stages)
 
 
 class AlarmTest(ShiftingCase):
-    """An alarm takes back what has all the requests and bakes, and was told by nobody as a success."""
+    """An alarm takes back what has all the requests and bakes, and was reported by nobody as a success."""
 
     name = "lagoon"
     alarm = "lagoon-errors"
@@ -264,13 +264,13 @@ class AlarmTest(ShiftingCase):
         )
         super().setUp()
 
-    def test_an_alarm_while_a_completed_deployment_bakes_is_told_as_its_rollback(self):
+    def test_an_alarm_while_a_completed_deployment_bakes_is_reported_as_its_rollback(self):
         before = self.shares()
         account.push(self.repository, "v2")
         self.wait_until_ecs("IN_PROGRESS", "BAKE_TIME", 100)
         self.assertEqual(self.shares(), before[::-1])
         self.wait_until_seen("BAKE_TIME", 100)
-        self.assertEqual(self.told.outcomes("v2"), ["Deployment Started"])
+        self.assertEqual(self.published.outcomes("v2"), ["Deployment Started"])
 
         CLOUD.client("cloudwatch").set_alarm_state(
             AlarmName=self.alarm, StateValue="ALARM", StateReason="a test"
@@ -281,7 +281,7 @@ class AlarmTest(ShiftingCase):
 
 
 class LostEventTest(ShiftingCase):
-    """A rollback of which no event came, after which the old deployment is the primary one again."""
+    """A rollback without an event, after which the old deployment is the primary one again."""
 
     name = "strait"
     configuration = {"strategy": "BLUE_GREEN", "bake_time_in_minutes": 0}
@@ -290,7 +290,7 @@ class LostEventTest(ShiftingCase):
         before = self.shares()
         [old] = [one["id"] for one in self.stack.service(self.service)["deployments"]]
         for name in ("SERVICE_DEPLOYMENT_FAILED", "SERVICE_DEPLOYMENT_COMPLETED"):
-            CLOUD.tell("/events/lost", containing=[name, f"service/{self.path}"], times=1)
+            CLOUD.ask_control("/events/lost", containing=[name, f"service/{self.path}"], times=1)
         account.push(self.repository, "v2", DIES)
         self.wait_until_ecs("ROLLBACK_SUCCESSFUL")
         shown = self.stack.service(self.service)["deployments"]
@@ -305,7 +305,7 @@ class RollbackInsideTest(DeploymentCase):
 
     name = "estuary"
 
-    def test_a_rollback_inside_the_same_service_deployment_is_told_as_one(self):
+    def test_a_rollback_inside_the_same_service_deployment_is_reported_as_one(self):
         self.drive(rolls_back_inside=True)
         [old] = [one["id"] for one in self.stack.service(self.service)["deployments"]]
         account.push(self.repository, "v2", DIES)
@@ -367,7 +367,7 @@ class ChangedRuleTest(ShiftingCase):
 
         self.drive(advance_minutes=5)
         self.wait_until_state("succeeded", "v2")
-        # The template names v2 now, which CloudFormation brings by a deployment of its own: nobody moves its bake on.
+        # The template names v2 now, which CloudFormation deploys by a deployment of its own: nobody moves its bake on.
         self.drive(minute_seconds=0.1)
         CLOUD.ask("provision", action="reconcile")
         self.stack.wait_until_ready(version)

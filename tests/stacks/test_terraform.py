@@ -27,11 +27,11 @@ class TerraformCase(StackCase):
         self.assertEqual({warning["path"] for warning in outputs["warnings"]}, set(paths))
 
     def wait_for_ready(self):
-        """Terraform is done when CloudFormation is; Longshore is told a moment later."""
-        CLOUD.told(f"Stack ready: {self.stack.name}", of=self.stack.name)
+        """Terraform is done when CloudFormation is; Longshore learns it a moment later."""
+        CLOUD.wait_for_message(f"Stack ready: {self.stack.name}", of=self.stack.name)
 
     def wait_for_the_end(self):
-        CLOUD.told(f"Stack destroyed: {self.stack.name}", of=self.stack.name)
+        CLOUD.wait_for_message(f"Stack destroyed: {self.stack.name}", of=self.stack.name)
         self.assertIn(self.stack.status(), (None, "DELETE_COMPLETE"))
 
 
@@ -68,7 +68,7 @@ class ClasslaByTerraformTest(TerraformCase):
         outputs = self.terraform.apply()
         self.stack.wait_until_runs(self.service, self.first)
 
-        with self.subTest("every output of its table is told"):
+        with self.subTest("every output of its table is reported"):
             task = self.stack.task_definition(self.service)
             [group] = self.stack.security_groups_of(self.service)
             self.assert_outputs(
@@ -123,7 +123,7 @@ class ClasslaByTerraformTest(TerraformCase):
 
 
 class HomebrewBottlesSyncByTerraformTest(TerraformCase):
-    """No task at rest, roles and a security group that exist, a file system that outlives the stack."""
+    """No task without work, roles and a security group that exist, a file system that outlives the stack."""
 
     def setUp(self):
         self.repository = "homebrew-bottles-sync-staging"
@@ -170,7 +170,7 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
         file_system = volume["efsVolumeConfiguration"]["fileSystemId"]
         point = volume["efsVolumeConfiguration"]["authorizationConfig"]["accessPointId"]
 
-        with self.subTest("all seventeen outputs of its table are told"):
+        with self.subTest("all seventeen outputs of its table are reported"):
             service = self.stack.service(self.service)
             [described] = efs.describe_file_systems(FileSystemId=file_system)["FileSystems"]
             [access] = efs.describe_access_points(AccessPointId=point)["AccessPoints"]
@@ -223,7 +223,7 @@ class HomebrewBottlesSyncByTerraformTest(TerraformCase):
             self.assert_nothing_is_planned()
 
         second = account.push(self.repository, "v2")
-        CLOUD.told("Deployment succeeded", f"{self.stack.name}/sync", "v2", of=self.stack.name)
+        CLOUD.wait_for_message("Deployment succeeded", f"{self.stack.name}/sync", "v2", of=self.stack.name)
         self.assertEqual(self.image(), second)
         with self.subTest("a plan after a push is empty"):
             self.assert_nothing_is_planned()
@@ -303,7 +303,7 @@ class StellarInsightsByTerraformTest(TerraformCase):
         outputs = self.terraform.apply()
         self.stack.wait_until_runs(self.service, self.first)
 
-        with self.subTest("every output of its table is told"):
+        with self.subTest("every output of its table is reported"):
             [group] = self.stack.ids("AWS::AutoScaling::AutoScalingGroup")
             self.assert_outputs(
                 outputs,

@@ -135,7 +135,7 @@ fn without_a_permission_the_function_fails_and_its_event_is_in_the_dead_letter_q
         .events()?
         .into_iter()
         .find(|event| event["detail"]["image-digest"] == digest.as_str())
-        .context("no event tells of the push")?;
+        .context("no event reports the push")?;
     scene.environment.control().send_event(&event)?;
     scene.wait_until_runs(&digest)?;
     scene.wait_until_published(&["succeeded", "v2"])?;

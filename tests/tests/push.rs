@@ -24,18 +24,18 @@ fn push_event(scene: &Scene, tag: &str) -> Result<Value> {
                 && event["detail"]["repository-name"] == scene.service.repository.as_str()
                 && event["detail"]["image-tag"] == tag
         })
-        .with_context(|| format!("no event tells of the push of {tag}"))
+        .with_context(|| format!("no event reports the push of {tag}"))
 }
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn a_push_of_a_followed_tag_rolls_out_both_tasks_and_slack_is_told_once() -> Result<()> {
+fn a_push_of_a_followed_tag_rolls_out_both_tasks_and_slack_is_notified_once() -> Result<()> {
     let scene = Scene::new("pushed")?;
     let digest = scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["started", "v2"])?;
     scene.wait_until_runs(&digest)?;
     scene.wait_until_published(&["succeeded", "v2"])?;
-    stays_so("each is told once and nothing else is", QUIET, || {
+    stays_so("each is reported once and nothing else is", QUIET, || {
         let counts = (
             scene.count_published(&["started"])?,
             scene.count_published(&["succeeded"])?,
@@ -84,25 +84,25 @@ fn a_registered_task_definition_differs_only_in_the_image_and_keeps_the_count() 
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn the_same_push_again_changes_nothing_and_tells_nothing() -> Result<()> {
+fn the_same_push_again_changes_nothing_and_notifies_nobody() -> Result<()> {
     let scene = Scene::new("repeated")?;
     let digest = scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["succeeded", "v2"])?;
     let definitions = scene.service.count_task_definitions(&scene.environment)?;
-    let told = scene.messages()?.len();
+    let reported = scene.messages()?.len();
     scene
         .environment
         .control()
         .send_event(&push_event(&scene, "v2")?)?;
-    stays_so("nothing is registered and nothing told", QUIET, || {
+    stays_so("nothing is registered and nothing reported", QUIET, || {
         let now = (
             scene.service.count_task_definitions(&scene.environment)?,
             scene.messages()?.len(),
         );
-        Ok(if now == (definitions, told) {
+        Ok(if now == (definitions, reported) {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{now:?} instead of {:?}", (definitions, told)))
+            Seen::NotYet(format!("{now:?} instead of {:?}", (definitions, reported)))
         })
     })?;
     scene.wait_until_runs(&digest)
@@ -116,24 +116,24 @@ fn events_of_ecs_that_come_again_and_in_the_wrong_order_change_nothing() -> Resu
     scene.wait_until_published(&["succeeded", "v2"])?;
     let third = scene.push("v3", &serves("v3"))?;
     scene.wait_until_published(&["succeeded", "v3"])?;
-    let told = scene.messages()?.len();
+    let reported = scene.messages()?.len();
     let name = scene.service.ecs_name();
     let mut events = scene.environment.control().events()?;
     events.retain(|event| event["source"] == "aws.ecs" && event.to_string().contains(&name));
     ensure!(
         events.len() >= 4,
-        "only {} events of ECS tell of the service",
+        "only {} events of ECS are about the service",
         events.len()
     );
     for event in events.iter().rev() {
         scene.environment.control().send_event(event)?;
     }
-    stays_so("nothing more is told", QUIET, || {
+    stays_so("nothing more is reported", QUIET, || {
         let now = scene.messages()?.len();
-        Ok(if now == told {
+        Ok(if now == reported {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{} more messages", now - told))
+            Seen::NotYet(format!("{} more messages", now - reported))
         })
     })?;
     scene.wait_until_runs(&third)
@@ -176,7 +176,7 @@ fn a_push_for_two_architectures_is_one_deployment_of_its_index() -> Result<()> {
 fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
     let scene = Scene::new("hasty")?;
     scene.push("v2", &serves("v2"))?;
-    // AWS's events tell the second of a push and no more.
+    // AWS's events have the second of a push and no more.
     let pushed = SystemTime::now();
     wait_until("the next second", PATIENCE, || {
         let passed = pushed.elapsed().context("the clock was set back")?;
@@ -190,26 +190,32 @@ fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
     scene.wait_until_published(&["succeeded", "v3"])?;
     scene.wait_until_runs(&newer)?;
     // The older push is delivered once more, late.
-    let told = scene.messages()?.len();
+    let reported = scene.messages()?.len();
     scene
         .environment
         .control()
         .send_event(&push_event(&scene, "v2")?)?;
-    stays_so("the newer image runs, and nothing is told", QUIET, || {
-        let now = scene.messages()?.len();
-        if now != told {
-            return Ok(Seen::NotYet(format!("{now} messages instead of {told}")));
-        }
-        Ok(match scene.service.runs(&scene.environment, &newer)? {
-            Seen::Yes(_) => Seen::Yes(()),
-            Seen::NotYet(instead) => Seen::NotYet(instead),
-        })
-    })
+    stays_so(
+        "the newer image runs, and nothing is reported",
+        QUIET,
+        || {
+            let now = scene.messages()?.len();
+            if now != reported {
+                return Ok(Seen::NotYet(format!(
+                    "{now} messages instead of {reported}"
+                )));
+            }
+            Ok(match scene.service.runs(&scene.environment, &newer)? {
+                Seen::Yes(_) => Seen::Yes(()),
+                Seen::NotYet(instead) => Seen::NotYet(instead),
+            })
+        },
+    )
 }
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn a_failing_image_is_rolled_back_and_the_reason_is_told() -> Result<()> {
+fn a_failing_image_is_rolled_back_and_the_reason_is_reported() -> Result<()> {
     let scene = Scene::new("broken")?;
     let good = scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["succeeded", "v2"])?;
@@ -221,7 +227,7 @@ fn a_failing_image_is_rolled_back_and_the_reason_is_told() -> Result<()> {
         message.words()
     );
     scene.wait_until_runs(&good)?;
-    stays_so("the rollback is not told as a success", QUIET, || {
+    stays_so("the rollback is not reported as a success", QUIET, || {
         let succeeded = scene.count_published(&["succeeded"])?;
         Ok(if succeeded == 1 {
             Seen::Yes(())
@@ -268,13 +274,13 @@ fn a_push_that_nobody_follows_is_ignored() -> Result<()> {
         &serves("v1"),
     )?;
     scene.wait_until_logged("deploy", &["DEBUG", "unfollowed/unknown"])?;
-    stays_so("nothing is registered or told", QUIET, || {
+    stays_so("nothing is registered or reported", QUIET, || {
         let registered = scene.service.count_task_definitions(&scene.environment)? - definitions;
-        let told = scene.messages()?.len();
-        Ok(if (registered, told) == (0, 0) {
+        let reported = scene.messages()?.len();
+        Ok(if (registered, reported) == (0, 0) {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{registered} registered, {told} told"))
+            Seen::NotYet(format!("{registered} registered, {reported} reported"))
         })
     })?;
     scene.check_no_dead_letter("deploy", "unfollowed")
@@ -282,7 +288,7 @@ fn a_push_that_nobody_follows_is_ignored() -> Result<()> {
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn a_release_file_is_deployed_and_its_note_is_told() -> Result<()> {
+fn a_release_file_is_deployed_and_its_note_is_reported() -> Result<()> {
     let scene = Scene::new("released")?;
     let digest = scene.push("hotfix", &serves("hotfix"))?;
     let image = format!("{}@{digest}", scene.service.repository);
@@ -298,7 +304,7 @@ fn a_release_file_is_deployed_and_its_note_is_told() -> Result<()> {
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn a_refused_release_file_is_told_with_its_key_and_the_reason() -> Result<()> {
+fn a_refused_release_file_is_reported_with_its_key_and_the_reason() -> Result<()> {
     let scene = Scene::new("refused")?;
     let definitions = scene.service.count_task_definitions(&scene.environment)?;
     let key = scene

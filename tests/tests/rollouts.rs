@@ -88,7 +88,7 @@ fn a_rollback_by_hand_brings_the_last_good_image_back_and_keeps_it_until_somethi
     scene.wait_until_runs(&second)?;
     scene.wait_until_published(&["Rollback succeeded", "v2"])?;
 
-    // Neither the event once more nor the reconcile brings back what was rolled back.
+    // Neither the event once more nor the reconcile restores what was rolled back.
     let events = scene.environment.control().events()?;
     let push = events.iter().find(|event| {
         event["source"] == "aws.ecr"
@@ -98,7 +98,7 @@ fn a_rollback_by_hand_brings_the_last_good_image_back_and_keeps_it_until_somethi
     scene
         .environment
         .control()
-        .send_event(push.context("no event tells of the push of v3")?)?;
+        .send_event(push.context("no event reports the push of v3")?)?;
     ask(&scene, &json!({"action": "reconcile"}))?;
     keeps(&scene, "what was rolled back to", &second)?;
 
@@ -221,7 +221,7 @@ fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
         messages
             .iter()
             .position(|message| message.says(words))
-            .with_context(|| format!("nothing was told of {words:?}"))
+            .with_context(|| format!("nothing was reported of {words:?}"))
     };
     let first_is_done = place(&["succeeded", "ordered/api", "v2"])?;
     let next_began = place(&["started", "ordered/worker", "v2"])?;

@@ -27,21 +27,21 @@ fn a_message_that_slack_is_too_busy_for_arrives_once() -> Result<()> {
     );
     scene.wait_until_runs(&digest)?;
     stays_so("each message arrived once", QUIET, || {
-        let told = (
+        let reported = (
             scene.count_published(&["started"])?,
             scene.count_published(&["succeeded"])?,
         );
-        Ok(if told == (1, 1) {
+        Ok(if reported == (1, 1) {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{told:?}"))
+            Seen::NotYet(format!("{reported:?}"))
         })
     })
 }
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn an_event_that_cannot_be_told_is_in_the_dead_letter_queue() -> Result<()> {
+fn an_event_that_cannot_be_reported_is_in_the_dead_letter_queue() -> Result<()> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let scene = Scene::new("unpublished")?;
     let control = scene.environment.control();
@@ -59,6 +59,6 @@ fn an_event_that_cannot_be_told_is_in_the_dead_letter_queue() -> Result<()> {
         !letter.contains("/slack/services/"),
         "the webhook is in the dead-letter queue"
     );
-    ensure!(scene.messages()?.is_empty(), "it was told all the same");
+    ensure!(scene.messages()?.is_empty(), "it was reported all the same");
     Ok(())
 }

@@ -61,7 +61,7 @@ fn storm(fleet: &Fleet) -> Result<()> {
     // The one that made the service, and one of the newest image.
     each_has_had(fleet, 2)?;
 
-    // One more of each, of which one fails, while everything is heard of once more.
+    // One more of each; one of them fails, while everything is heard of once more.
     let last: Vec<String> = side_by_side(REPOSITORIES, |repository| {
         let tag = format!("v{}", PUSHES + 1);
         let command = if repository == BROKEN {
@@ -86,19 +86,23 @@ fn storm(fleet: &Fleet) -> Result<()> {
         &fleet.pushes(|tag| tag == format!("v{}", PUSHES + 1))?,
     )?;
     fleet.wait_until_drained(&FUNCTIONS)?;
-    stays_so("each was told once and nothing more happens", QUIET, || {
-        let told = (
-            fleet.count_published(&["started"])?,
-            fleet.count_published(&["succeeded"])?,
-            fleet.count_published(&["rolled back"])?,
-        );
-        let expected = (2 * SERVICES, 2 * SERVICES - failing, failing);
-        Ok(if told == expected {
-            Seen::Yes(())
-        } else {
-            Seen::NotYet(format!("{told:?} instead of {expected:?}"))
-        })
-    })?;
+    stays_so(
+        "each was reported once and nothing more happens",
+        QUIET,
+        || {
+            let reported = (
+                fleet.count_published(&["started"])?,
+                fleet.count_published(&["succeeded"])?,
+                fleet.count_published(&["rolled back"])?,
+            );
+            let expected = (2 * SERVICES, 2 * SERVICES - failing, failing);
+            Ok(if reported == expected {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{reported:?} instead of {expected:?}"))
+            })
+        },
+    )?;
     each_has_had(fleet, 3)?;
     for function in FUNCTIONS {
         let letters = dead_letters(&fleet.environment, function)?;
@@ -122,15 +126,15 @@ fn each_has_had(fleet: &Fleet, expected: usize) -> Result<()> {
     Ok(())
 }
 
-/// Waits until so many messages hold these words.
+/// Waits until this many messages hold these words.
 fn wait_until_published(fleet: &Fleet, words: &[&str], count: usize) -> Result<()> {
     let what = format!("{count} messages with {}", words.join(", "));
     wait_until(&what, PATIENCE, || {
-        let told = fleet.count_published(words)?;
-        Ok(if told == count {
+        let reported = fleet.count_published(words)?;
+        Ok(if reported == count {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{told}"))
+            Seen::NotYet(format!("{reported}"))
         })
     })
 }

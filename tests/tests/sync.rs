@@ -58,7 +58,7 @@ fn key(formula: &str) -> String {
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn a_schedule_begins_a_sync_that_the_function_does_and_slack_is_told_of_once() -> Result<()> {
+fn a_schedule_begins_a_sync_that_the_function_does_and_slack_is_notified_of_once() -> Result<()> {
     let mirror = Mirror {
         schedule: Some("rate(1 minute)".to_owned()),
         ..Mirror::new("nightly")
@@ -67,7 +67,7 @@ fn a_schedule_begins_a_sync_that_the_function_does_and_slack_is_told_of_once() -
     scene.wait_until_published(&["sync planned"])?;
     scene.wait_until_published(&["sync completed"])?;
     scene.check_identical()?;
-    stays_so("each is told once", QUIET, || {
+    stays_so("each is reported once", QUIET, || {
         let counts = (
             scene.count_published(&["sync planned"])?,
             scene.count_published(&["sync completed"])?,
@@ -114,17 +114,17 @@ fn only_what_is_new_is_brought_and_nothing_is_deleted_unless_that_is_asked() -> 
     scene.publish(&formulae)?;
     scene.source.forget_requests()?;
     scene.run(&json!({}), "completed")?;
-    let mut brought: Vec<String> = Vec::new();
+    let mut transferred: Vec<String> = Vec::new();
     for bottle in &scene.published.bottles {
         if !scene.downloads(&bottle.key)?.is_empty() {
-            brought.push(bottle.key.clone());
+            transferred.push(bottle.key.clone());
         }
     }
     let expected = [
         key("added"),
         "small-0-1.1.arm64_sequoia.bottle.tar.gz".to_owned(),
     ];
-    ensure!(brought == expected, "brought {brought:?}");
+    ensure!(transferred == expected, "transferred {transferred:?}");
     let client = scene.environment.client();
     let flat = scene.mirror.flat_files(&client)?;
     ensure!(
@@ -161,7 +161,7 @@ fn what_the_index_names_no_more_is_deleted_where_that_is_asked_and_never_too_muc
     let client = scene.environment.client();
     let flat = scene.mirror.flat_files(&client)?;
     ensure!(flat.len() == 6, "something was deleted: {flat:#?}");
-    // One, which is told before.
+    // One, which is reported before.
     scene.publish(&small_formulae(5))?;
     scene.run(&json!({}), "completed")?;
     scene.wait_until_published(&["sync planned", "to delete", &key("small-5")])?;
@@ -236,7 +236,7 @@ fn two_tasks_bring_what_is_large_and_a_killed_one_is_gone_on_with_where_it_was()
     ensure!(
         scene.count_published(&["sync planned"])? == 1
             && scene.count_published(&["sync completed"])? == 1,
-        "each should be told once"
+        "each should be reported once"
     );
     // What was finished when the task was killed is not downloaded again.
     let mut resumed = 0;
@@ -444,7 +444,7 @@ fn an_index_that_is_not_to_be_trusted_is_refused_and_nothing_changes() -> Result
 
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
-fn bad_entries_are_told_and_the_rest_of_the_index_goes_on() -> Result<()> {
+fn bad_entries_are_reported_and_the_rest_of_the_index_goes_on() -> Result<()> {
     let scene = MirrorScene::new(Mirror::new("partly-bad"), &small_formulae(3))?;
     let digest = "ab".repeat(32);
     let entry = |name: &str, file: Value| {
@@ -505,13 +505,13 @@ fn the_dry_run_says_what_a_sync_would_do_and_changes_nothing() -> Result<()> {
     );
     let contents = scene.mirror.contents(&scene.environment.client())?;
     ensure!(contents.is_empty(), "something was written: {contents:#?}");
-    stays_so("nothing is told", Duration::from_secs(2), || {
-        let told = scene.count_published(&["sync planned"])?
+    stays_so("nothing is reported", Duration::from_secs(2), || {
+        let reported = scene.count_published(&["sync planned"])?
             + scene.count_published(&["sync completed"])?;
-        Ok(if told == 0 {
+        Ok(if reported == 0 {
             Seen::Yes(())
         } else {
-            Seen::NotYet(format!("{told} messages"))
+            Seen::NotYet(format!("{reported} messages"))
         })
     })?;
     scene.complete()?;

@@ -1,7 +1,7 @@
 //! `cargo xtask bench sync`: what transferring files costs, beside rclone.
 //!
-//! Both bring the same files from the same server, one round each in turn, so that a machine that is slower
-//! for a while is slower for both. Servers and clients share the machine: what a client costs is told as its
+//! Both transfer the same files from the same server, one round each in turn, so that a machine that is slower
+//! for a while is slower for both. Servers and clients share the machine: what a client costs is shown as its
 //! own processor time for a gigabyte, which no server blurs.
 
 mod clients;
@@ -34,7 +34,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Bringing files over, beside rclone: wall clock, processor time and memory.
+    /// Transferring files over, beside rclone: wall clock, processor time and memory.
     Sync(SyncArguments),
 }
 
@@ -46,7 +46,7 @@ struct SyncArguments {
     /// How many bytes in all.
     #[arg(long, default_value_t = 3_000_000_000)]
     bytes: u64,
-    /// How often each client brings them, after once to warm up.
+    /// How often each client transfers them, after once to warm up.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How many files at once.

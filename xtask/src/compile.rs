@@ -17,7 +17,7 @@ use longshore_local::process::{capture, run_logged_and_watched};
 use longshore_local::python::Python;
 use longshore_local::workspace::{BOOTSTRAP, BOTTLE_SYNC, Workspace};
 
-use crate::local::quoted;
+use crate::shell::quoted;
 use crate::terminal::Terminal;
 
 /// The profile of `Cargo.toml` for what runs on AWS.
@@ -28,7 +28,7 @@ const PROFILE: &str = "production";
 pub struct Programs {
     /// The program of all functions.
     pub bootstrap: PathBuf,
-    /// The program of the task that brings bottles over.
+    /// The program of the task that transfers bottles.
     pub bottle_sync: PathBuf,
     _guard: File,
 }

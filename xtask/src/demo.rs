@@ -27,7 +27,7 @@ use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
 use crate::{package, tools};
 
-/// How long a rollout and its messages may take. Far more than they do: a slow machine is no failure.
+/// How long a rollout and its messages may take. Far more than they do: a slow machine is not a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The command, by which its duration is kept.
@@ -59,7 +59,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::ignores_the_same_event,
     ),
     (
-        "(5) push v3, whose container exits 1: rolled back, the reason told",
+        "(5) push v3, whose container exits 1: rolled back, the reason reported",
         deployments::rolls_back,
     ),
     (
@@ -71,7 +71,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::deploys_a_release_file,
     ),
     (
-        "(8) a change that fails: taken back, told why, image restored",
+        "(8) a change that fails: taken back, with the reason, image restored",
         stacks::takes_back_what_fails,
     ),
     (
@@ -91,7 +91,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::holds,
     ),
     (
-        "(13) a migration that fails: told why, the service untouched",
+        "(13) a migration that fails: the reason in Slack, the service untouched",
         stacks::stops_at_a_failing_migration,
     ),
     (
@@ -99,7 +99,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::refuses_what_is_not_allowed,
     ),
     (
-        "(15) a mirror of 30 bottles: planned, brought, nothing to do then",
+        "(15) a mirror of 30 bottles: planned, transferred, nothing to do then",
         syncs::mirrors,
     ),
     (
@@ -155,7 +155,7 @@ impl Images {
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Print one JSON document on the standard output; what happens is told on the standard error.
+    /// Print one JSON document on the standard output; what happens goes to the standard error.
     #[arg(long)]
     json: bool,
     /// Leave it running, and say how to look around.
@@ -272,7 +272,7 @@ impl Demo<'_> {
         match set_up {
             Some(mut stage) => {
                 for (name, scene) in steps {
-                    self.told_step(&mut stage, name, *scene);
+                    self.slack_step(&mut stage, name, *scene);
                 }
             }
             None => self.steps.extend(steps.iter().map(|(name, _)| Step {
@@ -376,7 +376,7 @@ impl Demo<'_> {
         }
     }
 
-    /// One step: told as it goes, timed, and kept for the table. Answers nothing when it failed.
+    /// One step: shown as it goes, timed, and kept for the table. Answers nothing when it failed.
     fn step<T>(
         &mut self,
         name: &'static str,
@@ -419,8 +419,8 @@ impl Demo<'_> {
         value
     }
 
-    /// A step of which Slack is told; what Slack received in it is shown after it.
-    fn told_step(&mut self, stage: &mut Stage, name: &'static str, scene: Scene) {
+    /// A step that notifies Slack; the messages that Slack received are shown after it.
+    fn slack_step(&mut self, stage: &mut Stage, name: &'static str, scene: Scene) {
         let environment = stage.environment.clone();
         let before = self.slack.len();
         let slack = Slack {
@@ -552,11 +552,11 @@ impl Slack<'_> {
             if let Some(message) = messages.iter().find(|message| message.says(words)) {
                 return Ok(Seen::Yes(message.clone()));
             }
-            let told: Vec<&str> = messages.iter().map(SlackMessage::fallback).collect();
+            let reported: Vec<&str> = messages.iter().map(SlackMessage::fallback).collect();
             Ok(Seen::NotYet(format!(
                 "{} messages: {}",
-                told.len(),
-                told.join(" / ")
+                reported.len(),
+                reported.join(" / ")
             )))
         })
     }
@@ -568,7 +568,7 @@ impl Slack<'_> {
             .find(|message| message.says(words));
         ensure!(
             wrong.is_none(),
-            "Slack was told {:?}, which is not so",
+            "Slack shows {:?}, which is not so",
             wrong.as_ref().map_or("", SlackMessage::fallback)
         );
         Ok(())
@@ -578,14 +578,14 @@ impl Slack<'_> {
 fn wait_for_rollout(terminal: &mut Terminal, stage: &Stage, digest: &str) -> Result<Running> {
     let what = format!("two tasks of {}", short_digest(digest));
     terminal.progress(&format!("waiting for {what}"));
-    let mut told = String::new();
+    let mut reported = String::new();
     wait_until(&what, PATIENCE, || {
         let seen = stage.service.runs(&stage.environment, digest)?;
         if let Seen::NotYet(instead) = &seen
-            && *instead != told
+            && *instead != reported
         {
             terminal.progress(instead);
-            told.clone_from(instead);
+            reported.clone_from(instead);
         }
         Ok(seen)
     })

@@ -121,7 +121,7 @@ fn problem(document: &Path, target: &str) -> Result<Option<&'static str>> {
     }
     let text = read(&path)?;
     let is_there = lines(&text).any(|(_, line)| anchor(line).as_deref() == Some(heading));
-    Ok((!is_there).then_some("the document has no such heading"))
+    Ok((!is_there).then_some("the document does not have this heading"))
 }
 
 /// Without `..`, which would lead through folders that need not be there.
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_what_is_not_there_is_told() {
+    fn a_link_to_what_is_not_there_is_reported() {
         let readme = Workspace::of_this_build().path("README.md");
         for (target, expected) in [
             ("docs/README.md", None),
@@ -197,7 +197,7 @@ mod tests {
             ("docs/none.md", Some("there is no such file")),
             (
                 "docs/README.md#none",
-                Some("the document has no such heading"),
+                Some("the document does not have this heading"),
             ),
         ] {
             assert_eq!(problem(&readme, target).unwrap(), expected, "{target}");

@@ -28,7 +28,7 @@ impl Durations {
         Some(text(Duration::from_secs(*seconds)))
     }
 
-    /// Keeps how long a command took. Nothing depends on it, so a file that cannot be written is not told.
+    /// Keeps how long a command took. Nothing depends on it, so a file that cannot be written is not reported.
     pub fn keep(mut self, command: &str, took: Duration) {
         self.seconds.insert(command.to_owned(), took.as_secs());
         if let Ok(text) = serde_json::to_string_pretty(&self.seconds) {

@@ -1,4 +1,4 @@
-//! `cargo xtask image`: the container image of the task that brings bottles over, made without a container engine.
+//! `cargo xtask image`: the container image of the task that transfers bottles, made without a container engine.
 //!
 //! The image is a static program and the certificates of those whom it trusts, nothing else: no shell, no package
 //! manager, no user. The same sources give the same digest, so a push of what is there already changes nothing.

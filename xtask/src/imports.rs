@@ -172,7 +172,7 @@ const RULES: [Rule; 23] = [
         &BELOW_FUNCTIONS,
         &["lambda_runtime", "tokio"],
     ),
-    // The program of all functions, of which Lambda names one.
+    // The program of all functions; Lambda names one of them.
     rule(
         "longshore-bootstrap",
         &[
@@ -205,11 +205,25 @@ const RULES: [Rule; 23] = [
 ];
 
 /// Crates in which no two files use each other, not even by way of others. Whoever unties another one adds it.
-const WITHOUT_CIRCLES: [&str; 5] = [
+const WITHOUT_CIRCLES: [&str; 19] = [
+    "cli",
+    "functions/bootstrap",
+    "functions/bottle-sync",
+    "functions/deploy",
+    "functions/notify",
+    "functions/provision",
+    "functions/sync",
+    "functions/watch",
+    "shared/aws",
+    "shared/bottles",
     "shared/events",
     "shared/policy",
+    "shared/provisioning",
     "shared/report",
     "shared/rollout",
+    "shared/runtime",
+    "shared/stack",
+    "shared/state",
     "shared/transfer",
 ];
 
@@ -357,6 +371,10 @@ fn check_circles(workspace: &Workspace, package: &str) -> Result<Option<String>>
     let folder = workspace.path(package).join("src");
     let mut modules = circles::Modules::new();
     for path in files::below(&folder, "rs")? {
+        // A file of tests uses all of the file that it belongs to.
+        if path.ends_with("tests.rs") {
+            continue;
+        }
         let source =
             std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         let file = path.strip_prefix(&folder).unwrap_or(&path);

@@ -11,6 +11,7 @@ use longshore_local::environment::Environment;
 use longshore_local::python::Python;
 use longshore_local::workspace::Workspace;
 
+use crate::shell::quoted;
 use crate::terminal::{Style, Terminal};
 use crate::{package, tools};
 
@@ -28,7 +29,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start it; when it runs already, bring it up to date with this checkout.
+    /// Start it; when it runs already, update it to this checkout.
     Up,
     /// Stop it. Everything in it is gone then.
     Down,
@@ -183,11 +184,6 @@ fn print_variables(directory: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A text as one word of a shell.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,11 +201,5 @@ mod tests {
         drop(guard);
         drop(reserve(&directory).unwrap());
         std::fs::remove_file(directory.with_extension("lock")).unwrap();
-    }
-
-    #[test]
-    fn a_value_stays_one_word_whatever_is_in_it() {
-        assert_eq!(quoted("plain"), "'plain'");
-        assert_eq!(quoted("it's $HOME; rm"), r"'it'\''s $HOME; rm'");
     }
 }

@@ -12,6 +12,7 @@ mod imports;
 mod judges;
 mod local;
 mod package;
+mod shell;
 mod templates;
 mod terminal;
 mod test;

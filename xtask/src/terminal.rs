@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_secs(20);
 
 /// The standard output or the standard error of this process, or what somebody collects of a part that runs beside
-/// others. What cannot be written is lost: there is nobody to tell when the terminal is gone.
+/// others. What cannot be written is lost: there is nobody to show it to when the terminal is gone.
 pub struct Terminal {
     output: Output,
     is_interactive: bool,
@@ -18,12 +18,12 @@ pub struct Terminal {
 
 enum Output {
     Stream(Box<dyn Write + Send>),
-    Collected(Box<dyn FnMut(Said) + Send>),
+    Collected(Box<dyn FnMut(Printed) + Send>),
 }
 
 /// What was said to a terminal that somebody collects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum Printed {
     /// A line, to be kept.
     Line(String),
     /// What is being done now.
@@ -65,7 +65,7 @@ impl Terminal {
     }
 
     /// One whose lines and progress are handed over, for a part that runs beside others. It has the colours of this one.
-    pub fn collected(&self, collect: impl FnMut(Said) + Send + 'static) -> Self {
+    pub fn collected(&self, collect: impl FnMut(Printed) + Send + 'static) -> Self {
         Self {
             output: Output::Collected(Box::new(collect)),
             is_interactive: self.is_interactive,
@@ -97,14 +97,14 @@ impl Terminal {
                 let _ = writeln!(stream, "{text}");
                 let _ = stream.flush();
             }
-            Output::Collected(collect) => collect(Said::Line(text.to_owned())),
+            Output::Collected(collect) => collect(Printed::Line(text.to_owned())),
         }
     }
 
     /// What is being done now. It is replaced by what is shown next, where the terminal can do that.
     pub fn progress(&mut self, text: &str) {
         if let Output::Collected(collect) = &mut self.output {
-            collect(Said::Progress(text.to_owned()));
+            collect(Printed::Progress(text.to_owned()));
             return;
         }
         if !self.is_interactive {

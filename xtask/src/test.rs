@@ -25,7 +25,7 @@ use crate::compile::{Crates, cargo};
 use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::package::Built;
-use crate::terminal::{Said, Style, Terminal, padded};
+use crate::terminal::{Printed, Style, Terminal, padded};
 use crate::{documents, features, imports, judges, package, templates, tools};
 
 /// The command, by which its duration is kept.
@@ -34,7 +34,7 @@ const NAME: &str = "test";
 /// The command line's own test program: some of its tests need a cloud.
 const COMMAND_LINE: &str = "command_line";
 
-/// How often it is told what runs, where lines cannot be replaced.
+/// How often what runs is shown, where lines cannot be replaced.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -203,9 +203,9 @@ fn places() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What a part tells while it runs.
+/// What a part shows while it runs.
 enum News {
-    Said(Part, Said),
+    Printed(Part, Printed),
     Ended(Outcome),
 }
 
@@ -229,7 +229,7 @@ fn side_by_side(
     let mut running: Vec<Running> = Vec::new();
     let mut outcomes = Vec::new();
     std::thread::scope(|scope| {
-        let mut told = Instant::now();
+        let mut reported = Instant::now();
         loop {
             while running.len() < places
                 && check_interruption().is_ok()
@@ -248,14 +248,14 @@ fn side_by_side(
                 return;
             }
             match news.recv_timeout(Duration::from_secs(1)) {
-                Ok(News::Said(part, said)) => {
+                Ok(News::Printed(part, said)) => {
                     if let Some(running) = running.iter_mut().find(|other| other.part == part) {
                         match said {
-                            Said::Line(line) => {
+                            Printed::Line(line) => {
                                 running.progress = line.trim().chars().take(60).collect();
                                 running.lines.push(line);
                             }
-                            Said::Progress(text) => running.progress = text,
+                            Printed::Progress(text) => running.progress = text,
                         }
                     }
                 }
@@ -268,8 +268,8 @@ fn side_by_side(
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            if terminal.replaces_progress() || told.elapsed() >= HEARTBEAT {
-                told = Instant::now();
+            if terminal.replaces_progress() || reported.elapsed() >= HEARTBEAT {
+                reported = Instant::now();
                 terminal.progress(&what_runs(&running));
             }
         }
@@ -290,8 +290,8 @@ fn take_next(waiting: &mut Vec<Part>, running: &[Running]) -> Option<Part> {
 
 fn collected(terminal: &Terminal, part: Part, sender: &Sender<News>) -> Terminal {
     let lines = sender.clone();
-    // Nobody listens any more when the run is over: then there is nobody to tell.
-    terminal.collected(move |said| drop(lines.send(News::Said(part, said))))
+    // Nobody listens any more when the run is over: then there is nobody to report to.
+    terminal.collected(move |said| drop(lines.send(News::Printed(part, said))))
 }
 
 fn begin<'scope>(
@@ -925,12 +925,12 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_is_told_with_what_it_is_doing() {
+    fn what_runs_is_reported_with_what_it_is_doing() {
         let mut lint = running(Part::Lint);
         lint.progress = "compiling: 213 of 480 done, now tokio".to_owned();
-        let told = what_runs(&[lint, running(Part::Templates)]);
+        let reported = what_runs(&[lint, running(Part::Templates)]);
         assert_eq!(
-            told,
+            reported,
             "lint 0 s (compiling: 213 of 480 done, now tokio); templates 0 s"
         );
     }

@@ -20,7 +20,7 @@ pub fn host_architecture() -> Result<&'static str> {
     }
 }
 
-/// Checks all of them, so that everything that is missing is told at once. Answers what was found.
+/// Checks all of them, so that everything that is missing is reported at once. Answers what was found.
 ///
 /// # Errors
 /// When one is missing or too old.
@@ -42,7 +42,7 @@ pub fn check() -> Result<Vec<String>> {
     if missing.is_empty() {
         return Ok(found);
     }
-    bail!("this machine lacks what is needed:\n{}", missing.join("\n"))
+    bail!("this machine lacks tools:\n{}", missing.join("\n"))
 }
 
 fn system() -> Result<String> {

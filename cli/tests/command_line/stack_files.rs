@@ -31,7 +31,7 @@ fn a_good_stack_file_is_valid_in_all_its_environments_and_needs_no_aws() {
 }
 
 #[test]
-fn every_problem_is_printed_with_its_place_and_the_exit_status_tells_of_errors() {
+fn every_problem_is_printed_with_its_place_and_the_exit_status_reports_errors() {
     let path = std::env::temp_dir().join(format!("longshore-{}.yaml", std::process::id()));
     let text = "name: shop\nnetwork: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}\nservices:\n  api:\n    \
                 image: shop/api:v1\n    cpu: 300\n    memroy: 512\n";

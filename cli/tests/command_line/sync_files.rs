@@ -78,7 +78,7 @@ fn packed(content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_plan_from_files_tells_what_is_new_removed_and_unchanged() {
+fn a_plan_from_files_reports_what_is_new_removed_and_unchanged() {
     let folder = Folder::new("plan");
     let before = index(&[
         formula("gtk+", 0, &["arm64_tahoe", "x86_64_linux"]),

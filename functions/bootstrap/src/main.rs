@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
     match run(&handler).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Lambda puts it into the function's log. There is nobody else to tell when it cannot be written.
+            // Lambda puts it into the function's log. There is nobody else to notify when it cannot be written.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }

@@ -7,14 +7,14 @@ use longshore_bottles::sync::shard::of_key;
 
 /// What `--help` says.
 pub const USAGE: &str = "\
-Brings files from where they are published into the bucket S3_BUCKET_NAME.
+Transfers files from where they are published into the bucket S3_BUCKET_NAME.
 
 usage: bottle-sync                     work on the pending shards of the bucket's sync, and wait for more
        bottle-sync --shard <location>  work on one list of files, and end
        bottle-sync health              ask the task on this machine whether it is well
 
 <location> is a path or s3://<bucket>/<key>. The list is JSON lines of {\"key\", \"url\", \"sha256\", \"size\"}.
-It ends with 0 if every file is there, with 143 if it was told to stop before, and else with 1.
+It ends with 0 if every file is there, with 143 if it was asked to stop before, and else with 1.
 ";
 
 /// What is to be done.
@@ -23,7 +23,7 @@ pub enum Command {
     /// Work on pending shards, and wait for more.
     Serve,
     /// Work on one list.
-    Bring(Location),
+    Transfer(Location),
     /// Ask the task on this machine for its health.
     AskHealth,
     /// Say how it is used.
@@ -64,7 +64,7 @@ pub struct SyncShard {
 
 /// Arguments that mean nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; bottle-sync --help tells what is understood")]
+#[error("{0}; bottle-sync --help shows the arguments")]
 pub struct InvalidArguments(String);
 
 /// Reads the arguments behind the program's name.
@@ -79,12 +79,12 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Command, Inva
         ["health"] => Ok(Command::AskHealth),
         ["--help" | "-h"] => Ok(Command::Help),
         ["--version" | "-V"] => Ok(Command::Version),
-        ["--shard", location] => read_location(location).map(Command::Bring),
+        ["--shard", location] => read_location(location).map(Command::Transfer),
         ["--shard"] => Err(InvalidArguments(
             "--shard: found nothing, expected a path or s3://<bucket>/<key>".to_owned(),
         )),
         [argument] if let Some(location) = argument.strip_prefix("--shard=") => {
-            read_location(location).map(Command::Bring)
+            read_location(location).map(Command::Transfer)
         }
         [first, ..] => Err(InvalidArguments(format!(
             "found {} argument(s) beginning with `{first}`, expected none, `--shard <location>` or `health`",
@@ -115,7 +115,7 @@ fn read_location(text: &str) -> Result<Location, InvalidArguments> {
 }
 
 impl Location {
-    /// The shard of a sync that this is, if it is one's: those are leased, so that two tasks do not bring
+    /// The shard of a sync that this is, if it is one's: those are leased, so that two tasks do not transfer
     /// the same files.
     pub fn sync_shard(&self) -> Option<SyncShard> {
         let Self::Object { bucket, key } = self else {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn each_way_to_start_it_is_understood() {
-        let file = Command::Bring(Location::File(PathBuf::from("lists/today.jsonl")));
+        let file = Command::Transfer(Location::File(PathBuf::from("lists/today.jsonl")));
         for (words, expected) in [
             (&[][..], Command::Serve),
             (&["health"], Command::AskHealth),
@@ -158,7 +158,7 @@ mod tests {
             (&["--shard=lists/today.jsonl"], file),
             (
                 &["--shard", "s3://bottles/a/b.jsonl"],
-                Command::Bring(object("a/b.jsonl")),
+                Command::Transfer(object("a/b.jsonl")),
             ),
         ] {
             assert_eq!(read_words(words).unwrap(), expected, "{words:?}");

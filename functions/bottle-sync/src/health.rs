@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 /// A task that works, has got no byte for so long, and has not even tried, will not get one either.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 
-/// So many callers are answered at the same time; the others are hung up on.
+/// This many callers are answered at the same time; the others are hung up on.
 const CALLERS: usize = 8;
 
 /// A caller has so long to say what it wants, and to take the answer.
@@ -26,15 +26,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The head of a request is not longer than this.
 const HEAD: usize = 4096;
 
-/// What a task does, as its health tells.
+/// What a task does, as its health says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
     /// It waits for work.
     Idle,
-    /// It brings files over.
+    /// It transfers files.
     Working,
-    /// It was told to stop.
+    /// It was asked to stop.
     Stopping,
     /// It works, and nothing comes.
     Stuck,
@@ -51,7 +51,7 @@ pub struct Work {
     pub bytes: u64,
 }
 
-/// How the task is. Clones tell of the same task.
+/// How the task is. Clones are of the same task.
 #[derive(Debug, Clone)]
 pub struct Health(Arc<Mutex<State>>);
 
@@ -117,7 +117,7 @@ impl Health {
         state.progress = TransferProgress::default();
     }
 
-    /// It was told to stop.
+    /// It was asked to stop.
     pub fn stop(&self) {
         self.state().activity = Activity::Stopping;
     }
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_works_tells_how_far_it_is() {
+    fn a_task_that_works_reports_how_far_it_is() {
         let health = Health::new();
         health.begin(work());
         let progress = TransferProgress {

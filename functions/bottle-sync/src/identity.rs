@@ -7,13 +7,13 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Where ECS tells a container of its task: the Amazon ECS Developer Guide, "Task metadata endpoint version
+/// Where a container reads about its task: the Amazon ECS Developer Guide, "Task metadata endpoint version
 /// 4".
 const METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is told of a task is a few KiB.
+/// The answer is a few KiB.
 const LARGEST_ANSWER: u64 = 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ async fn task_arn(address: &str) -> Result<String> {
     read_answer(&String::from_utf8_lossy(&answer))
 }
 
-/// Whether all of an answer has come that tells its length; any other ends with the connection.
+/// Whether all of an answer has come that says its length; any other ends with the connection.
 fn is_whole(answer: &[u8]) -> bool {
     let answer = String::from_utf8_lossy(answer);
     let Some((head, body)) = answer.split_once("\r\n\r\n") else {

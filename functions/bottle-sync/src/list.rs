@@ -10,10 +10,10 @@ use crate::arguments::Location;
 use crate::outcome::Outcome;
 use crate::task::Task;
 
-/// Brings the files of the list over.
+/// Transfers the files of the list.
 ///
 /// # Errors
-/// When the list cannot be read: nothing was brought then.
+/// When the list cannot be read: nothing was transferred then.
 pub async fn work(task: &Task, location: &Location) -> Result<Outcome> {
     let items = read(task, location).await?;
     let counter = ProgressCounter::new();

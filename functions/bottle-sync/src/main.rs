@@ -1,4 +1,4 @@
-//! The task that brings bottles over: wiring, nothing else.
+//! The task that transfers bottles: wiring, nothing else.
 
 mod arguments;
 mod health;
@@ -20,7 +20,7 @@ use longshore_runtime::configuration::task::{TaskConfiguration, port_from_enviro
 use longshore_runtime::logs;
 use tokio::runtime::Builder;
 
-use crate::arguments::{Command, USAGE};
+use crate::arguments::{Command, Location, USAGE};
 use crate::outcome::Outcome;
 use crate::task::Task;
 
@@ -30,7 +30,7 @@ fn main() -> Result<ExitCode> {
         Command::Version => say(concat!("bottle-sync ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::AskHealth => ask_health(),
         Command::Serve => run(|task| async move { Ok(pending::serve(&task).await) }),
-        Command::Bring(location) => run(|task| async move { task.bring(&location).await }),
+        Command::Transfer(location) => run(|task| async move { work(&task, &location).await }),
     }
 }
 
@@ -52,6 +52,17 @@ where
         Outcome::Failed
     });
     Ok(outcome.into())
+}
+
+/// Works on one list, or one shard of a sync, to its end.
+///
+/// # Errors
+/// When it cannot be read, or what became of it cannot be written down.
+async fn work(task: &Task, location: &Location) -> Result<Outcome> {
+    match location.sync_shard() {
+        Some(shard) => shard::work(task, &shard).await,
+        None => list::work(task, location).await,
+    }
 }
 
 fn ask_health() -> Result<ExitCode> {

@@ -14,7 +14,7 @@ pub enum Outcome {
     Done,
     /// Files were given up, or the shard was lost.
     Failed,
-    /// It was told to stop, and files are left.
+    /// It was asked to stop, and files are left.
     Interrupted,
 }
 

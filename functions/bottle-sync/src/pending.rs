@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How often the number of waiting shards is written down as a metric while a sync runs.
 const MEASURE: Duration = Duration::from_secs(60);
 
-/// Works until it is told to stop.
+/// Works until it is asked to stop.
 pub async fn serve(task: &Task) -> Outcome {
     tracing::info!(bucket = task.bucket_name, "wait for shards");
     tokio::select! {
@@ -111,7 +111,7 @@ async fn measure(task: &Task) -> Infallible {
 
 async fn open_sync(task: &Task) -> Result<Option<Sync>, CallError> {
     let record = task.cloud.read(&task.bucket_name, RECORD).await?;
-    // A record that cannot be read is told by those who write it.
+    // A record that cannot be read is reported by those who write it.
     Ok(record
         .and_then(|body| serde_json::from_slice::<SyncRecord>(&body).ok())
         .map(|record| record.sync)

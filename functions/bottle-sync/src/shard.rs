@@ -1,4 +1,4 @@
-//! A shard of a sync: leased, so that nobody else brings the same files, and told when it is done.
+//! A shard of a sync: leased, so that nobody else transfers the same files, and published when it is done.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ pub async fn take(task: &Task, shard: &SyncShard) -> Result<Taken, CallError> {
 pub async fn work_on(task: &Task, shard: &SyncShard, mut lease: Lease) -> Result<Outcome> {
     let items = shard::items(&task.cloud, &shard.bucket, &shard.sync_id, shard.shard).await?;
     let counter = ProgressCounter::new();
-    let (transferred, is_held) = bring(task, shard, &mut lease, items, &counter).await;
+    let (transferred, is_held) = transfer(task, shard, &mut lease, items, &counter).await;
     if !is_held {
         say(shard, "another worker has taken the shard: stopped");
         return Ok(Outcome::Failed);
@@ -92,8 +92,8 @@ pub async fn work_on(task: &Task, shard: &SyncShard, mut lease: Lease) -> Result
     Ok(outcome)
 }
 
-/// Brings the items over for as long as the shard is this task's; whether it still is at the end.
-async fn bring(
+/// Transfers the items for as long as the shard is this task's; whether it still is at the end.
+async fn transfer(
     task: &Task,
     shard: &SyncShard,
     lease: &mut Lease,
@@ -149,7 +149,7 @@ async fn keep(task: &Task, shard: &SyncShard, lease: &mut Lease, counter: &Progr
     }
 }
 
-/// Writes down what became of the shard: that it is done, and tells that, or what is left for the next one.
+/// Writes down what became of the shard: that it is done, and publishes that, or what is left for the next one.
 async fn close(
     task: &Task,
     shard: &SyncShard,
@@ -192,7 +192,7 @@ async fn close(
                         sync_id = shard.sync_id,
                         shard = shard.shard,
                         error = error.to_string(),
-                        "tell that the shard is done"
+                        "publish that the shard is done"
                     );
                 }
                 return Ok(Outcome::of(transferred, was_stopped));

@@ -20,7 +20,7 @@ pub fn listen(stop: &Stop, health: &Health) -> io::Result<()> {
             _ = terminated.recv() => {}
             _ = interrupted.recv() => {}
         }
-        tracing::info!("told to stop");
+        tracing::info!("asked to stop");
         health.stop();
         stop.request();
     });

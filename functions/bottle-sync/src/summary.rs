@@ -1,4 +1,4 @@
-//! One message in Slack, where there is no bus on which others hear what to tell.
+//! One message in Slack, where there is no bus on which others hear what to post.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use longshore_aws::Secrets;
 use longshore_events::transfer::TransferReport;
 use longshore_report::{Announcer, SecretError, Slack, WebhookSecret, transfer_message};
 
-/// How long telling may take: the task ends after it.
+/// How long posting may take: the task ends after it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts what became of lists of files.
@@ -27,7 +27,7 @@ impl Summaries {
         })
     }
 
-    /// Tells what became of a list of files. That it cannot be told is logged, and changes nothing of what
+    /// Posts what became of a list of files. That it cannot be posted is logged, and changes nothing of what
     /// became of it.
     pub async fn post(&self, bucket: &str, report: &TransferReport) {
         let message = transfer_message(bucket, report);

@@ -8,26 +8,24 @@ use longshore_runtime::configuration::task::TaskConfiguration;
 use longshore_transfer::settings::{CONCURRENCY, OUTAGE, Patience};
 use longshore_transfer::{HttpClient, ProgressCounter, Settings, Stop, Transfers};
 
-use crate::arguments::Location;
 use crate::health::{self, Health, Work};
-use crate::outcome::Outcome;
 use crate::summary::Summaries;
-use crate::{identity, list, progress, shard, stopping};
+use crate::{identity, progress, stopping};
 
 pub struct Task {
     /// Where files go.
     pub bucket_name: String,
-    /// Where shards are, and where it is told that they are done.
+    /// Where shards are, and where it is published that they are done.
     pub cloud: AwsCloud,
-    /// Whether there is a bus to tell it on.
+    /// Whether there is a bus to publish it on.
     pub has_event_bus: bool,
     /// Where summaries are posted, where there is no bus.
     pub summaries: Option<Summaries>,
     /// By which others know who works on a shard.
     pub id: String,
-    /// Requested when the task is told to stop.
+    /// Requested when the task is asked to stop.
     pub stop: Stop,
-    /// What those who ask are told.
+    /// What the health check answers.
     pub health: Health,
     transfers: Transfers<S3Destination>,
 }
@@ -42,7 +40,7 @@ impl Task {
         stopping::listen(&stop, &health).context("listen to signals")?;
         match health::listen(configuration.port).await {
             Ok(listener) => drop(tokio::spawn(health::serve(listener, health.clone()))),
-            // Nobody can ask for the health then, which is no reason to bring nothing over.
+            // Nobody can ask for the health then, which is not a reason to transfer nothing.
             Err(error) => tracing::warn!(
                 port = configuration.port,
                 error = error.to_string(),
@@ -78,18 +76,7 @@ impl Task {
         })
     }
 
-    /// Works on one list, or one shard of a sync, to its end.
-    ///
-    /// # Errors
-    /// When it cannot be read, or what became of it cannot be written down.
-    pub async fn bring(&self, location: &Location) -> Result<Outcome> {
-        match location.sync_shard() {
-            Some(shard) => shard::work(self, &shard).await,
-            None => list::work(self, location).await,
-        }
-    }
-
-    /// Brings `items` over, seen by the log and the health; soon after `stop` is requested, it returns what
+    /// Transfers `items`, seen by the log and the health; soon after `stop` is requested, it returns what
     /// is left.
     pub async fn transfer(
         &self,
@@ -111,7 +98,7 @@ impl Task {
             files = work.files,
             bytes = work.bytes,
             bucket = self.bucket_name,
-            "begin to bring files over"
+            "begin to transfer files"
         );
         self.health.begin(work.clone());
         let run = self.transfers.run(&self.bucket_name, items, counter, stop);

@@ -9,7 +9,7 @@ use longshore_events::manual::{
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
-use longshore_rollout::doctor::tell_unreadable;
+use longshore_rollout::doctor::report_unreadable;
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
@@ -102,7 +102,7 @@ async fn handle_push<C: Cloud>(cloud: &C, push: &Push, worker: &Worker) -> Resul
     Ok(json!({"services": all_logged(results)?}))
 }
 
-/// What came of several services; what failed for one brings the event again.
+/// What came of several services; if one failed, the event comes again.
 fn all_logged(
     results: Vec<Result<ServiceOutcome, DeployError>>,
 ) -> Result<Vec<ServiceOutcome>, Failure> {
@@ -342,8 +342,8 @@ async fn all_reconciled<C: Cloud>(
 ) -> Result<Value, Failure> {
     let mut failures = [stacks.failures, reconciled.failures].concat();
     // A document that cannot be read may be why.
-    let told = tell_unreadable(cloud, !failures.is_empty(), worker).await;
-    failures.extend(told.err().map(|error| error.to_string()));
+    let published = report_unreadable(cloud, !failures.is_empty(), worker).await;
+    failures.extend(published.err().map(|error| error.to_string()));
     tracing::info!(
         services = reconciled.services,
         shards = reconciled.shards,

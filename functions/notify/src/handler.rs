@@ -17,7 +17,7 @@ use longshore_state::DocumentStore;
 use serde_json::{Value, json};
 
 /// Kept back from the time that is left, for answering Lambda: an invocation that Lambda has to end is
-/// not told apart from one that crashed.
+/// not distinguished from one that crashed.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// Handles one invocation. The answer says what became of the event: `posted` as a message of its own,
@@ -48,7 +48,7 @@ pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: Docu
         .await
         .map_err(|error| Failure {
             kind: kind(&error),
-            message: format!("tell {} of {subject}: {error}", event.detail_type()),
+            message: format!("post {} of {subject}: {error}", event.detail_type()),
         })?;
     let outcome = match outcome {
         NotifyOutcome::Posted => "posted",

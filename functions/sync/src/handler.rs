@@ -24,12 +24,12 @@ const MARGIN: Duration = Duration::seconds(5);
 pub struct Function<'a, C, F> {
     /// AWS and the time.
     pub cloud: &'a C,
-    /// Makes what asks sources and brings files over, as a mirror's settings say: each has its own private hosts,
+    /// Makes what asks sources and transfers files, as a mirror's settings say: each has its own private hosts,
     /// and its own patience.
     pub connect: F,
-    /// From so many bytes on a sync runs in tasks.
+    /// From this many bytes on a sync runs in tasks.
     pub threshold_bytes: u64,
-    /// The AWS region, by which costs are told.
+    /// The AWS region, by which costs are estimated.
     pub region: Option<String>,
 }
 
@@ -160,7 +160,7 @@ where
                     options,
                 };
                 return match self.run(&stack, &request).await {
-                    Ok(outcome) => told_to_its_caller(&stack, &outcome),
+                    Ok(outcome) => answer_to_its_caller(&stack, &outcome),
                     Err(error) => Err(failure(&error)),
                 };
             }
@@ -202,7 +202,7 @@ where
         Ok(advanced)
     }
 
-    /// An event tells that something has ended; the record says what that means.
+    /// An event reports that something has ended; the record says what that means.
     async fn woken(&self, stack: &str) -> Result<Value, Failure> {
         match self.advance(stack).await {
             Ok(advanced) => Ok(answer(&advanced)),
@@ -251,7 +251,7 @@ where
         }
     }
 
-    /// A stack's mirror, and what brings files to it.
+    /// A stack's mirror, and what transfers files to it.
     async fn mirror(&self, stack: &str) -> Result<(MirrorLocation, S, T), SyncError> {
         let found = self.function.cloud.mirror(stack).await;
         let (settings, place) = found.map_err(|error| match error.class {
@@ -292,7 +292,7 @@ where
                 &place.stack,
                 &[(Metric::PendingShards, pending.len() as u64)],
             ),
-            // What was done is done: a figure that is missing is no reason to do it again.
+            // What was done is done: a figure that is missing is not a reason to do it again.
             Err(error) => {
                 tracing::warn!(stack = place.stack, %error, "pending shards not counted");
             }
@@ -330,7 +330,7 @@ fn failure(error: &SyncError) -> Failure {
     }
 }
 
-fn told_to_its_caller(stack: &str, outcome: &RunOutcome) -> Result<Value, Failure> {
+fn answer_to_its_caller(stack: &str, outcome: &RunOutcome) -> Result<Value, Failure> {
     match outcome {
         RunOutcome::Refused { reason } => Err(Failure {
             kind: "Refused",

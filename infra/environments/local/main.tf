@@ -11,7 +11,7 @@ provider "aws" {
   skip_region_validation      = true
   skip_credentials_validation = true
 
-  # Bucket names are no host names on loopback.
+  # Bucket names are not host names on loopback.
   s3_use_path_style = true
 
   # No block of endpoints: the provider writes the whole block out for each of its

@@ -29,7 +29,7 @@ locals {
       # Without it S3 answers 403 for what is missing, and brew would take a
       # bottle that is not there for one that it may not have. The distribution
       # passes no listing on: see request.js.
-      Sid       = "TellMissingFromRefused"
+      Sid       = "DistinguishMissingFromRefused"
       Effect    = "Allow"
       Principal = { Service = "cloudfront.amazonaws.com" }
       Action    = ["s3:ListBucket"]
@@ -92,7 +92,7 @@ resource "aws_cloudfront_origin_access_control" "this" {
   name                              = var.name
   description                       = "Reads ${var.bucket_name}"
   origin_access_control_origin_type = "s3"
-  # Also when a client brings an Authorization header, as brew does where it
+  # Also when a client sends an Authorization header, as brew does where it
   # takes a mirror for the registry.
   signing_behavior = "always"
   signing_protocol = "sigv4"
@@ -172,7 +172,7 @@ resource "aws_cloudfront_distribution" "this" {
 
   # checkov:skip=CKV_AWS_68: what is served is public and signed by Homebrew; there is nothing behind it to attack
   # checkov:skip=CKV2_AWS_47: as above, there is no Java behind it
-  # checkov:skip=CKV_AWS_86: access logs cost more than they tell of public files; turn them on beside this module
+  # checkov:skip=CKV_AWS_86: access logs cost more than they say about public files; turn them on beside this module
   # checkov:skip=CKV_AWS_305: there is no page at the root; request.js answers 404
   # checkov:skip=CKV_AWS_310: there is one bucket
   # checkov:skip=CKV_AWS_374: bottles are for everybody

@@ -2,7 +2,7 @@
 // and no key of a mirror has one, so that only %2B can be meant. A domain that
 // is exported with a slash at its end makes two of them, and no key has that
 // either. The root would be a listing, and what is Longshore's own is nobody's:
-// the bucket's policy refuses it however it is written, here it is told as
+// the bucket's policy refuses it however it is written, here it is answered as
 // missing.
 function handler(event) {
   var request = event.request;

@@ -5,7 +5,7 @@
 # refused here.
 resource "aws_cloudwatch_event_bus" "this" {
   name        = var.name
-  description = "Deployments as Longshore tells them"
+  description = "Deployments as Longshore publishes them"
 }
 
 resource "aws_cloudwatch_event_bus_policy" "this" {

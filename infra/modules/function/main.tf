@@ -111,7 +111,7 @@ resource "aws_sqs_queue" "dead_letter" {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_50: one function a hop and correlated log fields; traces would cost and tell nothing more
+  # checkov:skip=CKV_AWS_50: one function a hop and correlated log fields; traces would cost and show nothing more
   # checkov:skip=CKV_AWS_115: reserved concurrency is the account's to give out; see reserved_concurrency
   # checkov:skip=CKV_AWS_116: the on-failure destination below replaces it and keeps the reason with the event
   # checkov:skip=CKV_AWS_117: it talks to AWS's and Slack's public endpoints only; a VPC would need a NAT gateway that costs while idle

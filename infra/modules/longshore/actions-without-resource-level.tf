@@ -8,13 +8,13 @@ locals {
     "ecs:DescribeTaskDefinition"                       = "AWS checks it against no resource: a statement that names task definitions never matches."
     "ecs:RegisterTaskDefinition"                       = "AWS has been seen to check it against \"*\" as well as against the family, and only \"*\" matches both; what a definition may do is bounded by iam:PassRole."
     "ecs:ListTasks"                                    = "Its only resource type is the container instance, and a listing by service is checked against \"*\"; the condition on ecs:cluster narrows it."
-    "s3:ListAllMyBuckets"                              = "It lists the names of the account's buckets, which are no resource of it."
+    "s3:ListAllMyBuckets"                              = "It lists the names of the account's buckets, which are not resources of it."
   }
 
   # Of CloudFormation's role, besides descriptions and listings, which the service
   # authorization reference gives no resource.
   changes_without_resource_level = {
-    "cloudwatch:GetMetricData"                   = "It reads numbers by metric, and metrics are no resources."
+    "cloudwatch:GetMetricData"                   = "It reads numbers by metric, and metrics are not resources."
     "ecs:DeregisterTaskDefinition"               = "AWS checks it against no resource."
     "ecs:RegisterTaskDefinition"                 = "As above; what a definition may do is bounded by iam:PassRole."
     "elasticfilesystem:CreateFileSystem"         = "There is no file system yet; the condition lets only encrypted ones be made."

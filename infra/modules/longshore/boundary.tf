@@ -67,7 +67,7 @@ locals {
           Condition = local.for_instances
         },
         {
-          Sid    = "TellWhatHappens"
+          Sid    = "PublishWhatHappens"
           Effect = "Allow"
           Action = [
             "cloudwatch:PutMetricData",
@@ -200,8 +200,8 @@ locals {
           Condition = local.for_traffic
         },
         {
-          # A mirror's tasks tell what they have done, and nothing else.
-          Sid      = "TellShards"
+          # A mirror's tasks publish what they have done, and nothing else.
+          Sid      = "PublishShards"
           Effect   = "Allow"
           Action   = ["events:PutEvents"]
           Resource = [module.event_bus.arn]

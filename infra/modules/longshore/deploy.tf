@@ -1,6 +1,6 @@
 # deploy: a push, a release file or a manual payload becomes an ECS deployment; on
-# a schedule it deploys what events failed to tell and closes what they failed to
-# close. What was pushed while a stack changed goes out when the stack is at rest.
+# a schedule it deploys what events failed to report and closes what they failed to
+# close. What was pushed while a stack changed goes out when the stack has settled.
 locals {
   deploy_policy = jsonencode({
     Version = "2012-10-17"
@@ -20,7 +20,7 @@ locals {
         ]
       },
       {
-        # Of a release file, the version the event tells of, even when the file was
+        # Of a release file, the version the event names, even when the file was
         # written again. Of a document that cannot be read, the last one that can.
         Sid    = "ReadVersions"
         Effect = "Allow"
@@ -56,7 +56,7 @@ locals {
         # Without it S3 answers 403 for a key that is missing, and a push to a
         # repository that nobody follows would be an error. A condition on the
         # prefix would take that back: reading an object carries no prefix.
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = [module.state_bucket.arn]
@@ -147,7 +147,7 @@ locals {
         Resource = local.task_arns
       },
       {
-        Sid      = "TellDeployments"
+        Sid      = "PublishDeployments"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = [module.event_bus.arn]
@@ -170,7 +170,7 @@ module "deploy" {
     module.image_pushed.arn,
     module.image_cached.arn,
     module.release_written.arn,
-    module.stack_at_rest_for_deploy.arn,
+    module.stack_settled_for_deploy.arn,
     module.deploy_task_stopped.arn,
     module.rollout_continued.arn,
   ]
@@ -242,14 +242,14 @@ module "release_written" {
   dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
 }
 
-module "stack_at_rest_for_deploy" {
+module "stack_settled_for_deploy" {
   source = "../rule"
 
-  name           = "${var.prefix}-stack-at-rest-deploy"
-  description    = "A stack is at rest: the pushes that waited for it"
+  name           = "${var.prefix}-stack-settled-deploy"
+  description    = "A stack has settled: the pushes that waited for it"
   account_id     = local.account_id
   event_bus_name = module.event_bus.name
-  event_pattern  = local.stack_at_rest_pattern
+  event_pattern  = local.stack_settled_pattern
 
   function_name         = module.deploy.name
   function_arn          = module.deploy.arn
@@ -283,7 +283,7 @@ module "rollout_continued" {
   source = "../rule"
 
   name           = "${var.prefix}-rollout-continued"
-  description    = "Longshore told what a rollout or a reconcile goes on with"
+  description    = "Longshore published what a rollout or a reconcile goes on with"
   account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern = jsonencode({
@@ -307,7 +307,7 @@ module "reconcile" {
   source = "../schedule"
 
   name                = "${var.prefix}-reconcile"
-  description         = "Deploys and closes what events failed to tell"
+  description         = "Deploys and closes what events failed to report"
   account_id          = local.account_id
   schedule_expression = "rate(15 minutes)"
   action              = "reconcile"

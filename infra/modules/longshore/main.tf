@@ -38,12 +38,12 @@ locals {
   slack_webhook_secret_arn = "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:${var.slack_webhook_secret_name}-??????"
 
   # Longshore's own word that CloudFormation has done with a stack.
-  stack_at_rest_pattern = jsonencode({
+  stack_settled_pattern = jsonencode({
     source      = ["longshore"]
     detail-type = ["Stack Ready", "Stack Failed"]
   })
 
-  # What all functions are told; each adds what only it needs.
+  # What all functions find in their environment; each adds what only it needs.
   environment = merge(var.extra_environment, {
     STATE_BUCKET_NAME = module.state_bucket.name
     EVENT_BUS_NAME    = module.event_bus.name

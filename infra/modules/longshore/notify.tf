@@ -22,7 +22,7 @@ locals {
       {
         # The first event of each has no message yet, and without this S3 answers
         # 403 for it. No condition on the prefix, as reading an object carries none.
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = [module.state_bucket.arn]
@@ -35,13 +35,13 @@ module "notify" {
   source = "../function"
 
   name         = "${var.prefix}-notify"
-  description  = "Tells Slack about deployments, stacks and bottle syncs"
+  description  = "Posts to Slack about deployments, stacks and bottle syncs"
   package      = local.package
   handler      = "notify"
   architecture = var.architecture
   policy       = local.notify_policy
   environment  = merge(local.environment, { SLACK_WEBHOOK_SECRET_NAME = var.slack_webhook_secret_name })
-  rule_arns    = [module.deployment_told.arn]
+  rule_arns    = [module.notifications.arn]
 
   memory_size          = var.memory_size
   log_retention_days   = var.log_retention_days
@@ -50,11 +50,11 @@ module "notify" {
   require_tls          = var.require_tls
 }
 
-module "deployment_told" {
+module "notifications" {
   source = "../rule"
 
-  name           = "${var.prefix}-deployment-told"
-  description    = "Longshore told something that people are told, too"
+  name           = "${var.prefix}-notifications"
+  description    = "Longshore published something to notify people of"
   account_id     = local.account_id
   event_bus_name = module.event_bus.name
   # The end of a shard is between a task and sync, and what deploy goes on with

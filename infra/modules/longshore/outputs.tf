@@ -10,11 +10,11 @@ locals {
   rules = {
     stack_written               = module.stack_written
     stack_imported              = module.stack_imported
-    stack_at_rest_for_provision = module.stack_at_rest_for_provision
+    stack_settled_for_provision = module.stack_settled_for_provision
     image_pushed                = module.image_pushed
     image_cached                = module.image_cached
     release_written             = module.release_written
-    stack_at_rest_for_deploy    = module.stack_at_rest_for_deploy
+    stack_settled_for_deploy    = module.stack_settled_for_deploy
     deploy_task_stopped         = module.deploy_task_stopped
     rollout_continued           = module.rollout_continued
     deployment_changed          = module.deployment_changed
@@ -22,7 +22,7 @@ locals {
     stack_changed               = module.stack_changed
     shard_completed             = module.shard_completed
     sync_task_stopped           = module.sync_task_stopped
-    deployment_told             = module.deployment_told
+    notifications             = module.notifications
   }
 }
 

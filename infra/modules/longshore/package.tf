@@ -1,4 +1,4 @@
-# One program for all functions; each is told by its handler which one it is.
+# One program for all functions; its handler setting says which one each is.
 # Lambda reads it from the bucket: where the provider gives Lambda a file, it makes
 # one function after the other and waits five seconds for each.
 locals {

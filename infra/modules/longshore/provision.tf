@@ -1,5 +1,5 @@
 # provision: a stack file or a payload becomes a CloudFormation stack; when the
-# stack is at rest, its routes are written.
+# stack has settled, its routes are written.
 locals {
   stack_pattern = "arn:${local.partition}:cloudformation:${local.region}:${local.account_id}:stack/*"
 
@@ -20,7 +20,7 @@ locals {
         ]
       },
       {
-        # The version the event tells of, even when the file was written again.
+        # The version the event names, even when the file was written again.
         Sid      = "ReadStackFileByVersion"
         Effect   = "Allow"
         Action   = ["s3:GetObjectVersion"]
@@ -40,7 +40,7 @@ locals {
         # Most stacks have no record yet, and without this S3 answers 403 for
         # what is missing. No condition on the prefix, as reading an object
         # carries none.
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = [module.state_bucket.arn]
@@ -107,7 +107,7 @@ locals {
         Resource = ["*"]
       },
       {
-        Sid      = "TellStacks"
+        Sid      = "PublishStacks"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = [module.event_bus.arn]
@@ -132,7 +132,7 @@ module "provision" {
   rule_arns = [
     module.stack_written.arn,
     module.stack_imported.arn,
-    module.stack_at_rest_for_provision.arn,
+    module.stack_settled_for_provision.arn,
   ]
 
   # A change set of a large stack, and a comparison with what is there, take
@@ -178,7 +178,7 @@ module "stack_imported" {
   source = "../rule"
 
   name        = "${var.prefix}-stack-imported"
-  description = "CloudFormation took up what an earlier stack left"
+  description = "CloudFormation adopted what an earlier stack left"
   account_id  = local.account_id
   event_pattern = jsonencode({
     source      = ["aws.cloudformation"]
@@ -191,14 +191,14 @@ module "stack_imported" {
   dead_letter_queue_arn = module.provision.dead_letter_queue_arn
 }
 
-module "stack_at_rest_for_provision" {
+module "stack_settled_for_provision" {
   source = "../rule"
 
-  name           = "${var.prefix}-stack-at-rest-provision"
-  description    = "A stack is at rest: its routes and the file that waited for it"
+  name           = "${var.prefix}-stack-settled-provision"
+  description    = "A stack has settled: its routes and the file that waited for it"
   account_id     = local.account_id
   event_bus_name = module.event_bus.name
-  event_pattern  = local.stack_at_rest_pattern
+  event_pattern  = local.stack_settled_pattern
 
   function_name         = module.provision.name
   function_arn          = module.provision.arn

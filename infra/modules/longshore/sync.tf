@@ -18,7 +18,7 @@ locals {
         # The reconcile lists syncs/. No condition on the prefix, as reading an
         # object carries none, and without this S3 answers 403 for what is
         # missing.
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = [module.state_bucket.arn]
@@ -92,7 +92,7 @@ locals {
         Condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
       },
       {
-        Sid      = "TellSyncs"
+        Sid      = "PublishSyncs"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = [module.event_bus.arn]
@@ -105,7 +105,7 @@ module "sync" {
   source = "../function"
 
   name         = "${var.prefix}-sync"
-  description  = "Brings mirrors of Homebrew's bottles to what the index names"
+  description  = "Updates mirrors of Homebrew's bottles to what the index names"
   package      = local.package
   handler      = "sync"
   architecture = var.architecture

@@ -29,7 +29,7 @@ locals {
         # Most services of an account are not ours: their keys are missing, and
         # without this S3 answers 403 for them. No condition on the prefix, as
         # reading an object carries none.
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = [module.state_bucket.arn]
@@ -82,7 +82,7 @@ locals {
         Resource = [local.stack_pattern]
       },
       {
-        Sid      = "TellOutcomes"
+        Sid      = "PublishOutcomes"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = [module.event_bus.arn]

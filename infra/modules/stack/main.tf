@@ -1,5 +1,5 @@
 # A stack file, applied by Terraform: `provision` renders the template and
-# CloudFormation makes the stack. CloudFormation's events tell Longshore when it is
+# CloudFormation makes the stack. CloudFormation's events notify Longshore when it is
 # done, so Longshore writes the routes and deploys pushes as for any other stack.
 data "aws_caller_identity" "current" {}
 

@@ -88,7 +88,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
-# Without this S3 tells EventBridge nothing and no release file is ever seen.
+# Without this S3 sends nothing to EventBridge and no release file is ever seen.
 resource "aws_s3_bucket_notification" "this" {
   bucket      = aws_s3_bucket.this.id
   eventbridge = true

@@ -1,4 +1,4 @@
-//! The time, as this process's machine tells it.
+//! The time, as this process's machine gives it.
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_state::lease::Clock;

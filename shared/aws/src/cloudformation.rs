@@ -319,7 +319,7 @@ fn change_set_query(request: &ChangeSetRequest) -> Query {
         TemplateSource::Url(url) => query.with("TemplateURL", url),
     };
     if request.kind != ChangeSetKind::Import {
-        // What an earlier stack of this name left behind, such as its log groups, is taken up.
+        // What an earlier stack of this name left behind, such as its log groups, is adopted.
         return query.with("ImportExistingResources", "true");
     }
     for (number, resource) in (1..).zip(&request.resources_to_import) {

@@ -1,4 +1,4 @@
-//! What brings files from where they are published into S3.
+//! What transfers files from where they are published into S3.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use longshore_transfer::{HttpClient, Settings, Transfers};
 
 use crate::destination::S3Destination;
 
-/// What asks sources, and what brings files from them: at most `concurrency` at once, where that is said;
+/// What asks sources, and what transfers files from them: at most `concurrency` at once, where that is said;
 /// `private_hosts`, with their ports, may be in a private network or speak plain HTTP, as [`allowed_hosts`] says. For
 /// `outage` nothing is given up while nothing gets through; zero gives a file up after its attempts, for a person who waits.
 ///

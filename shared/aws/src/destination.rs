@@ -29,7 +29,7 @@ use crate::error::{failed, failed_at_s3, unreadable};
 /// The metadata of an object that went up in parts: S3's own SHA-256 of it is one of its parts' digests.
 const SHA256: &str = "sha256";
 
-/// What S3 needs to tell whether an object is there.
+/// What S3 needs to say whether an object is there.
 pub(crate) const TO_LOOK: &str =
     "s3:GetObject, or s3:ListBucket, without which a missing object is refused as well";
 
@@ -38,7 +38,7 @@ const A_DAY: &str = "public, max-age=86400";
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// S3 as the place where files are brought to.
+/// S3 as the place where files are transferred to.
 #[derive(Debug, Clone)]
 pub struct S3Destination {
     /// For calls that are answered at once: tried again by the SDK.
@@ -245,7 +245,7 @@ fn refused(error: CallError) -> PutError {
     }
 }
 
-/// What HEAD tells of an object.
+/// What HEAD says of an object.
 pub(crate) fn stored(object: &HeadObjectOutput) -> Result<StoredObject, String> {
     let size = object
         .content_length()

@@ -164,7 +164,7 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
             ErrorClass::Transient
         }
         _ => match status {
-            // An error under a status that tells of none is one of the service, not of the request.
+            // An error under a status of success is one of the service, not of the request.
             Some(200..=299 | 429 | 500..) | None => ErrorClass::Transient,
             Some(403) => ErrorClass::Denied,
             Some(412 | 409) => ErrorClass::LostRace,
@@ -185,25 +185,27 @@ mod tests {
             code: None,
             message: message.to_owned(),
         };
-        let told = |status, is_silent| {
+        let message = |status, is_silent| {
             explained(call("Access Denied"), status, is_silent, "s3:PutObject").to_string()
         };
         assert_eq!(
-            told(403, true),
+            message(403, true),
             "look at s3://mirror/a.tar.gz: status 403, most likely the role or the bucket's policy does not \
              allow s3:PutObject"
         );
         assert_eq!(
-            told(403, false),
+            message(403, false),
             "look at s3://mirror/a.tar.gz: Access Denied (status 403, most likely the role or the bucket's \
              policy does not allow s3:PutObject)"
         );
         assert!(
-            told(301, true).ends_with("status 301, most likely the bucket is in another region")
+            message(301, true).ends_with("status 301, most likely the bucket is in another region")
         );
-        assert!(told(400, true).contains("status 400, most likely the credentials have expired"));
-        assert!(told(503, false).ends_with("Access Denied"));
-        assert!(told(503, true).ends_with("status 503"));
+        assert!(
+            message(400, true).contains("status 400, most likely the credentials have expired")
+        );
+        assert!(message(503, false).ends_with("Access Denied"));
+        assert!(message(503, true).ends_with("status 503"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::registry::ecr;
 /// A configuration holds an image's environment, its labels and a line for each of its layers.
 const LARGEST_CONFIGURATION: u64 = 4 * 1024 * 1024;
 
-/// So many images of an index are looked into that do not say in the index for which platform they are.
+/// This many images of an index are looked into that do not say in the index for which platform they are.
 const LOOKED_INTO: usize = 4;
 
 /// The annotation, and the label, that names the commit which an image was built from.
@@ -128,7 +128,7 @@ impl AwsCloud {
             .manifests(repository, &[&image.digest], &operation)
             .await?
             .pop()
-            .ok_or_else(|| not_found(&operation, "the repository has no such image"))?;
+            .ok_or_else(|| not_found(&operation, "the repository does not have this image"))?;
         let mut contents = ImageContents {
             commit: revision(manifest.annotations.as_ref()),
             ..ImageContents::default()
@@ -143,14 +143,14 @@ impl AwsCloud {
             return Ok(contents);
         };
         let images: Vec<&Descriptor> = children.iter().filter(|child| child.is_image()).collect();
-        let (told, unpublished): (Vec<&Descriptor>, Vec<&Descriptor>) =
+        let (known, unpublished): (Vec<&Descriptor>, Vec<&Descriptor>) =
             images.iter().partition(|child| child.platform.is_some());
-        contents.architectures = told
+        contents.architectures = known
             .iter()
             .filter_map(|child| architecture(&child.platform.as_ref()?.architecture))
             .collect();
         // All images of an index are built from one commit.
-        let for_the_commit = told
+        let for_the_commit = known
             .into_iter()
             .take(usize::from(contents.commit.is_none()));
         let looked_into: Vec<&Digest> = unpublished

@@ -25,7 +25,7 @@ const STACK_TAG: &str = "longshore:stack";
 const FILE_SYSTEM_TAG: &str = "longshore:file-system";
 const BUCKET_TAG: &str = "longshore:bucket";
 
-/// DescribeScalableTargets takes so many resource ids at once.
+/// DescribeScalableTargets takes this many resource ids at once.
 const RESOURCE_IDS_ALLOWED: usize = 50;
 
 impl Inventory for AwsCloud {

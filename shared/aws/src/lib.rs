@@ -1,10 +1,11 @@
-//! The only crate that talks to AWS: the ports of the pure crates, carried out with the AWS SDK.
+//! The only crate that talks to AWS: the ports of the pure crates, implemented with the AWS SDK.
 
 mod adoption;
 mod clock;
 mod cloudformation;
 mod connect;
 mod destination;
+mod ecs;
 mod endpoint;
 mod error;
 mod exchange;
@@ -110,7 +111,7 @@ pub struct AwsCloud {
 }
 
 impl AwsCloud {
-    /// State is kept in the bucket, events are told on the bus.
+    /// State is kept in the bucket, events are published on the bus.
     pub fn new(configuration: &SdkConfig, state_bucket_name: &str, event_bus_name: &str) -> Self {
         Self {
             configuration: configuration.clone(),

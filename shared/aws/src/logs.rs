@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::AwsCloud;
 use crate::signed::json_call;
 
-/// GetLogEvents gives so many lines at once.
+/// GetLogEvents gives this many lines at once.
 const LINES_ALLOWED: u32 = 10_000;
 
-/// A page may be empty although there is an earlier one with lines; so many are turned.
+/// A page may be empty although there is an earlier one with lines; this many are turned.
 const PAGES: usize = 10;
 
 /// The answer to GetLogEvents: the Amazon CloudWatch Logs API Reference.

@@ -13,7 +13,7 @@ use crate::AwsCloud;
 use crate::destination::{TO_LOOK, cache_control, copy_source, stored};
 use crate::error::{classify, failed, failed_at_s3, unreadable};
 
-/// DeleteObjects takes so many keys at once.
+/// DeleteObjects takes this many keys at once.
 const KEYS_ALLOWED: usize = 1000;
 
 /// The largest object of a mirror that is held in memory, in bytes: as large as an index file that a sync takes.
@@ -29,7 +29,7 @@ const REFUSALS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Makes a call again that S3 refuses, which may be a mistake: one of hundreds must not cost a sync. An answer to HEAD
-/// has no body that would tell an expired token (400) or another region (301) from a request that is wrong.
+/// has no body that would distinguish an expired token (400) or another region (301) from a request that is wrong.
 pub(crate) async fn patiently<R, F>(call: impl Fn() -> F) -> Result<R, CallError>
 where
     F: Future<Output = Result<R, CallError>>,

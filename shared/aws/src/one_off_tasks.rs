@@ -11,8 +11,8 @@ use longshore_rollout::ports::{TaskRequest, TaskState};
 use longshore_state::CallError;
 
 use crate::AwsCloud;
+use crate::ecs::task_failure;
 use crate::error::{failed, unreadable};
-use crate::services::task_failure;
 use crate::tasks::{containers_of, start};
 
 /// Starts a task where `service` runs its own: in the same subnets and security groups, on the same

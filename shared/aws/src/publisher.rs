@@ -1,4 +1,4 @@
-//! EventBridge: telling.
+//! EventBridge: publishing.
 
 use longshore_events::longshore::{LongshoreEvent, SOURCE};
 use longshore_state::{CallError, ErrorClass, EventPublisher};

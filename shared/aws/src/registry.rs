@@ -147,7 +147,7 @@ impl ImageRegistry for AwsCloud {
             .await?;
         let detail = details
             .first()
-            .ok_or_else(|| not_found(&operation, "the repository has no such image"))?;
+            .ok_or_else(|| not_found(&operation, "the repository does not have this image"))?;
         if !is_startable(detail, tag.map_or("", String::as_str)) {
             return Err(CallError {
                 operation,

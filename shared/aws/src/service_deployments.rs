@@ -1,4 +1,4 @@
-//! ECS's own account of what it does with a service: service deployments and the service revisions that they bring.
+//! ECS's own account of what it does with a service: service deployments and the service revisions that they deploy.
 
 use aws_sdk_ecs::types::{
     CreatedAt, DeploymentStrategy, ServiceDeployment as Described, ServiceDeploymentBrief,
@@ -13,8 +13,8 @@ use longshore_rollout::ports::{ServiceDeployment, ServiceDeploymentStatus};
 use longshore_state::{CallError, ErrorClass};
 
 use crate::AwsCloud;
+use crate::ecs::in_words;
 use crate::error::{failed, unreadable};
-use crate::services::in_words;
 
 /// DescribeServiceRevisions takes at most this many revisions. The newest service deployments are listed first, as is seen
 /// and not documented: of more of them since a deployment began, the service itself decides.
@@ -40,7 +40,7 @@ pub(crate) async fn of_arn(
     Ok(described.into_iter().next().map(account))
 }
 
-/// The newest service deployment that brings `task_definition` to the service and was created since then.
+/// The newest service deployment that deploys `task_definition` to the service and was created since then.
 pub(crate) async fn newest(
     cloud: &AwsCloud,
     service: &ServiceName,
@@ -65,14 +65,14 @@ pub(crate) async fn newest(
             in_words(service)
         )))?;
     let listed = listed.service_deployments.unwrap_or_default();
-    match bringing(cloud, service, &listed, task_definition).await? {
+    match deploying(cloud, service, &listed, task_definition).await? {
         Some(arn) => of_arn(cloud, service, arn).await,
         None => Ok(None),
     }
 }
 
 /// The ARN of the newest of `listed` whose service revision runs `task_definition`.
-async fn bringing<'a>(
+async fn deploying<'a>(
     cloud: &AwsCloud,
     service: &ServiceName,
     listed: &'a [ServiceDeploymentBrief],

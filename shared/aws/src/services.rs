@@ -1,12 +1,11 @@
 //! ECS: services, their deployments and their tasks.
 
 use aws_sdk_ecs::config::Builder;
-use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, DesiredStatus, Service, Task};
-use aws_smithy_types::DateTime as SdkDateTime;
+use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, DesiredStatus, Service};
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
-use longshore_events::longshore::{ContainerFailure, TaskFailure};
+use longshore_events::longshore::TaskFailure;
 use longshore_rollout::course::watch::is_death;
 use longshore_rollout::ports::{
     EcsDeployment, EcsService, RolloutState, ServiceDeployer, ServiceDeployment, TaskDefinition,
@@ -15,16 +14,17 @@ use longshore_rollout::ports::{
 use longshore_state::CallError;
 use serde_json::Value;
 
+use crate::ecs::{in_words, task_failure, timestamp};
 use crate::error::{failed, not_found, unreadable};
 use crate::{AwsCloud, one_off_tasks, one_slow_attempt, service_deployments, task_definitions};
 
-/// DescribeTasks takes so many tasks at once.
+/// DescribeTasks takes this many tasks at once.
 const TASKS_ALLOWED: i32 = 100;
 
-/// DescribeServices takes so many services at once.
+/// DescribeServices takes this many services at once.
 const SERVICES_ALLOWED: usize = 10;
 
-/// So many calls of DescribeServices are under way at once. ECS allows 20 reads of services a second, 100 for
+/// This many calls of DescribeServices are under way at once. ECS allows 20 reads of services a second, 100 for
 /// a moment: the Amazon ECS API Reference, "Request throttling for the Amazon ECS API".
 const PAGES_AT_ONCE: usize = 2;
 
@@ -166,7 +166,10 @@ impl AwsCloud {
                 operation,
                 format!("the service is {}", found.status().unwrap_or("gone")),
             )),
-            None => Err(not_found(operation, "the cluster has no such service")),
+            None => Err(not_found(
+                operation,
+                "the cluster does not have this service",
+            )),
         }
     }
 
@@ -206,13 +209,6 @@ impl AwsCloud {
     }
 }
 
-pub(crate) fn in_words(service: &ServiceName) -> String {
-    format!(
-        "ECS service {} of cluster {}",
-        service.ecs_service, service.cluster
-    )
-}
-
 fn ecs_service(service: Service) -> EcsService {
     EcsService {
         task_definition: service.task_definition.unwrap_or_default(),
@@ -246,29 +242,4 @@ fn ecs_deployment(deployment: Deployment) -> EcsDeployment {
         rollout_state_reason: deployment.rollout_state_reason.unwrap_or_default(),
         created_at: deployment.created_at.as_ref().and_then(timestamp),
     }
-}
-
-pub(crate) fn task_failure(task: &Task) -> TaskFailure {
-    TaskFailure {
-        task: task.task_arn().unwrap_or_default().to_owned(),
-        stop_code: task.stop_code().map(|code| code.as_str().to_owned()),
-        stopped_reason: task.stopped_reason().map(str::to_owned),
-        containers: task
-            .containers()
-            .iter()
-            .filter(|container| {
-                container.reason().is_some() || container.exit_code().is_some_and(|code| code != 0)
-            })
-            .map(|container| ContainerFailure {
-                name: container.name().unwrap_or_default().to_owned(),
-                exit_code: container.exit_code().map(i64::from),
-                reason: container.reason().map(str::to_owned),
-            })
-            .collect(),
-        stopped_at: task.stopped_at().and_then(timestamp),
-    }
-}
-
-pub(crate) fn timestamp(time: &SdkDateTime) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }

@@ -7,10 +7,10 @@ use longshore_state::store::{Address, DocumentVersions, StoredVersion};
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
 
 use crate::AwsCloud;
+use crate::ecs::timestamp;
 use crate::error::failed;
 use crate::mirror::patiently;
 use crate::objects::collect_at_most;
-use crate::services::timestamp;
 
 /// A release file holds a name and a note; more than this is something else.
 const LARGEST_RELEASE: usize = 64 * 1024;

@@ -13,7 +13,7 @@ use longshore_state::{CallError, ErrorClass};
 use crate::AwsCloud;
 use crate::error::{failed, unreadable};
 
-/// DescribeTasks takes so many tasks at once.
+/// DescribeTasks takes this many tasks at once.
 const TASKS_ALLOWED: usize = 100;
 
 impl TaskRunner for AwsCloud {

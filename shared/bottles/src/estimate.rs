@@ -110,7 +110,7 @@ fn seconds(files: u64, bytes: u64) -> u128 {
     u128::try_from(duration(files, bytes).num_seconds()).unwrap_or_default()
 }
 
-/// Whether all tasks run on Spot. Where only some do, the price of the others is told for all.
+/// Whether all tasks run on Spot. Where only some do, the price of the others is given for all.
 fn is_on_spot(place: &TaskLocation) -> bool {
     let strategy = &place.capacity_provider_strategy;
     let is_used = |share: &&crate::settings::CapacityShare| share.weight > 0 || share.base > 0;

@@ -13,46 +13,16 @@ use sha2::Digest;
 
 use crate::json::ValueEnd;
 use crate::names;
+use entry::{Found, entry_name, unreadable};
+
+pub use crate::formula::{Bottle, Formula};
+pub use entry::IndexError;
 
 /// No formula's entry is longer: the largest of the real index has 5 kB.
 const LONGEST_ENTRY: usize = 4 << 20;
 
 /// Up to this number of bottles, one of the same tag is found by looking at all.
 const FEW: usize = 64;
-
-/// A formula of the index, as far as a mirror needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Formula {
-    /// `boost@1.85`.
-    pub name: String,
-    /// `versions.stable`.
-    pub version: String,
-    pub revision: u32,
-    /// `bottle.stable.rebuild`.
-    pub rebuild: u32,
-    /// `bottle.stable.root_url`.
-    pub root_url: String,
-    /// Whether it is deprecated.
-    pub deprecated: bool,
-    /// Whether it is disabled.
-    pub disabled: bool,
-    /// Its bottles, in the order of the index.
-    pub bottles: Vec<Bottle>,
-    /// What brew installs beside it, on one platform or another: `dependencies`, `recommended_dependencies`,
-    /// `uses_from_macos`, and the `dependencies` of `variations`.
-    pub dependencies: Vec<String>,
-}
-
-/// A bottle of a formula.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bottle {
-    /// `arm64_sequoia`, `x86_64_linux`, `all`.
-    pub tag: String,
-    /// Where it is published.
-    pub url: String,
-    /// What its content hashes to.
-    pub sha256: Sha256,
-}
 
 /// An index that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,22 +33,10 @@ pub struct Index {
     pub refused: Vec<RefusedEntry>,
     /// What its bytes hash to.
     pub sha256: Sha256,
-    /// How many bottles it names, refused ones included: what tells an index that has shrunk.
+    /// How many bottles it names, refused ones included: it shows an index that has shrunk.
     pub bottles: u64,
     /// Every platform tag that it names: of bottles, and keys of `variations`.
     pub platforms: BTreeSet<String>,
-}
-
-/// An index that is not to be trusted: nothing of it is used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IndexError {
-    /// It ends in the middle, or is none.
-    #[error("{0}")]
-    Unreadable(String),
-}
-
-fn unreadable<T>(problem: impl Into<String>) -> Result<T, IndexError> {
-    Err(IndexError::Unreadable(problem.into()))
 }
 
 /// Reads an index piece by piece, holding one formula's text at a time.
@@ -89,22 +47,11 @@ pub struct IndexReader {
     state: State,
     /// Where in the entry the reader is.
     end: ValueEnd,
-    /// The part of an entry that earlier pieces brought.
+    /// The part of an entry that earlier pieces had.
     begun: Vec<u8>,
     /// How many entries have begun.
     entries: u64,
     found: Found,
-}
-
-/// What was found so far.
-#[derive(Debug, Default)]
-struct Found {
-    formulae: Vec<Formula>,
-    refused: Vec<RefusedEntry>,
-    bottles: u64,
-    platforms: BTreeSet<String>,
-    /// Up to its path, the last plain URL that was found good: nearly all have it in common.
-    good_origin: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,12 +249,7 @@ fn refuse_ambiguous(formulae: &mut Vec<Formula>, refused: &mut Vec<RefusedEntry>
     formulae.retain(|formula| !formula.bottles.is_empty());
 }
 
-/// A bottle's entry, as it is told: `wget (arm64_sequoia)`.
-fn entry_name(name: &str, tag: &str) -> String {
-    format!("{name} ({tag})")
-}
-
-/// A byte that is not what was expected. Only one is told, so that the same is told in whatever pieces an
+/// A byte that is not what was expected. Only one is reported, so that the same is reported in whatever pieces an
 /// index comes.
 fn shown(byte: u8) -> std::ascii::EscapeDefault {
     std::ascii::escape_default(byte)

@@ -129,7 +129,7 @@ impl Inventory {
     }
 }
 
-/// What is wrong, without the place inside the line: an inventory's lines are told by their numbers.
+/// What is wrong, without the place inside the line: an inventory's lines are reported by their numbers.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_line_is_told_by_its_number() {
+    fn a_damaged_line_is_reported_by_its_number() {
         let good = format!(
             "{{\"key\":\"a\",\"sha256\":\"{}\",\"size\":2}}\n",
             sha256('a')

@@ -1,11 +1,12 @@
 //! The engine of bottle syncs: what Homebrew's index names, what a mirror of it lacks, and the sync that
-//! brings it.
+//! transfers it.
 //!
 //! Everything beside [`sync`] and [`ports`] is pure: bytes and facts in, decisions out. [`sync`] carries
 //! them out through the [`ports`]; time and ids come in as arguments.
 
 pub mod deletion;
 pub mod estimate;
+mod formula;
 pub mod index;
 pub mod inventory;
 mod json;

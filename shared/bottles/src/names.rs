@@ -2,7 +2,7 @@
 //!
 //! The rules are Homebrew's, of its `bottle.rb`, `github_packages.rb` and `pkg_version.rb` (August 2026).
 
-use crate::index::Formula;
+use crate::formula::Formula;
 
 /// The longest name of a formula, a version or a tag: the registry takes no longer tag of a manifest.
 const LONGEST: usize = 128;

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn estimated_bytes_are_told_apart() {
+    fn estimated_bytes_are_distinguished() {
         let new = [
             bottle("a", "all", 1),
             bottle("b", "sonoma", 2),

@@ -1,4 +1,4 @@
-//! What a sync needs of the world, as traits. `longshore-aws` and the binaries carry them out.
+//! What a sync needs of the world, as traits. `longshore-aws` and the binaries implement them.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ use longshore_state::{CallError, DocumentStore, EventPublisher};
 use crate::progress::ProgressCounter;
 use crate::settings::{MirrorLocation, MirrorSettings, TaskLocation};
 
-/// What a bucket tells of an object in a listing.
+/// What a bucket says of an object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
     pub key: String,
@@ -18,7 +18,7 @@ pub struct ListedObject {
     pub size: u64,
 }
 
-/// What a bucket tells of an object when it is asked for it.
+/// What a bucket says of an object when it is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredObject {
     /// Its bytes.
@@ -70,7 +70,7 @@ pub trait MirrorStore: DocumentStore {
         content_type: &str,
     ) -> impl Future<Output = Result<(), CallError>>;
 
-    /// Deletes objects; what is not there already is no error.
+    /// Deletes objects; what is not there already is not an error.
     fn delete(&self, bucket: &str, keys: &[String]) -> impl Future<Output = Result<(), CallError>>;
 }
 
@@ -104,9 +104,9 @@ pub trait Source {
     fn is_absent(&self, url: &str) -> impl Future<Output = Result<bool, CallError>>;
 }
 
-/// What brings files over in this process.
+/// What transfers files in this process.
 pub trait Transferrer {
-    /// Brings `items` into `bucket`; stops in time before `deadline` and gives back what is not done. `progress`
+    /// Transfers `items` into `bucket`; stops in time before `deadline` and gives back what is not done. `progress`
     /// counts what is done meanwhile.
     fn transfer(
         &self,

@@ -356,7 +356,7 @@ mod tests {
             keys("riscv64_linux"),
             ["wget riscv64_linux", "glibc riscv64_linux"]
         );
-        // The one after it, of which nobody says anything.
+        // The one after it, about which nobody says anything.
         let selection = Selection {
             platforms: vec!["arm64_one_more".to_owned()],
             ..Selection::default()
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_mean_nothing_is_told() {
+    fn what_can_mean_nothing_is_reported() {
         let index = index(vec![formula("wget", &["all", "riscv64_linux"])]);
         let selection = |platforms: &[&str], formulae: &[&str]| Selection {
             platforms: platforms.iter().map(|tag| (*tag).to_owned()).collect(),

@@ -30,7 +30,7 @@ pub struct MirrorSettings {
     /// Hosts, with their ports, that may be in a private network or speak plain HTTP: a mirror of a mirror.
     #[serde(default)]
     pub private_hosts: Vec<String>,
-    /// At most so many tasks at once: the service's `max_capacity`.
+    /// At most this many tasks at once: the service's `max_capacity`.
     pub max_tasks: u32,
     /// For how many minutes an outage of the source or of S3 is waited out; `None` for [`OUTAGE_PATIENCE`].
     #[serde(default)]
@@ -76,9 +76,9 @@ const HOMEBREW: &str = "https://formulae.brew.sh/";
 pub struct DeletionSettings {
     /// Days that a file stays after the index has named it for the last time.
     pub grace_days: u32,
-    /// At most so many in one sync; more are refused, not cut.
+    /// At most this many in one sync; more are refused, not cut.
     pub max_files: u32,
-    /// At most so many hundredths of what the mirror holds.
+    /// At most this many hundredths of what the mirror holds.
     pub max_share_percent: u32,
 }
 
@@ -122,18 +122,18 @@ pub struct CapacityShare {
     /// `FARGATE` or `FARGATE_SPOT`.
     pub capacity_provider: String,
     pub weight: i32,
-    /// The first so many tasks run on it.
+    /// The first this many tasks run on it.
     pub base: i32,
 }
 
-/// What the function, or the command line, brings along.
+/// What the function, or the command line, comes with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerSettings {
-    /// From so many bytes on a sync runs in tasks: `SYNC_LAMBDA_THRESHOLD_BYTES`.
+    /// From this many bytes on a sync runs in tasks: `SYNC_LAMBDA_THRESHOLD_BYTES`.
     pub threshold_bytes: u64,
     /// How long this process may still run; `None` for a command line.
     pub time_left: Option<Duration>,
-    /// The AWS region, by which costs are told.
+    /// The AWS region, by which costs are estimated.
     pub region: Option<String>,
 }
 

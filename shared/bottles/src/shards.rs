@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_item_is_told_by_its_line() {
+    fn what_is_not_an_item_is_reported_by_its_line() {
         let items = vec![item("a", 1, None), item("b", 2, Some(3))];
         let text = write(&items);
         assert_eq!(read(&text).unwrap(), items);

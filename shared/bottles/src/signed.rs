@@ -17,7 +17,7 @@ use crate::selection::{Filter, Selection, WantedBottle};
 /// The signed form of the index.
 pub const SIGNED_INDEX: &str = "formula.jws.json";
 
-/// The payload is unescaped in pieces of so many bytes, so that it is not held for a second time.
+/// The payload is unescaped in pieces of this many bytes, so that it is not held for a second time.
 const PIECE: usize = 64 << 10;
 
 /// What the index says that an index file beside it must agree with.
@@ -112,7 +112,7 @@ impl Generation<'_> {
             .filter_map(|refused| refused.entry.split(' ').next())
             .collect();
         for (name, package) in &packages.formulae {
-            // Such an entry is told, and is in the index's signed form, too.
+            // Such an entry is reported, and is in the index's signed form, too.
             if refused.contains(name.as_str()) || names::check_formula(name).is_err() {
                 continue;
             }

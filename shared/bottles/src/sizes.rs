@@ -8,9 +8,9 @@ use serde::Deserialize;
 /// A bottle's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// The registry tells it.
+    /// The registry gives it.
     Known(u64),
-    /// Nobody tells it.
+    /// Nobody gives it.
     Estimated(u64),
 }
 
@@ -26,7 +26,7 @@ impl Size {
 pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The bytes of a bottle that nothing is known of: 10 MB. Homebrew publishes no sizes; this is a guess, and
-/// whatever rests on it is told as estimated.
+/// whatever rests on it is reported as estimated.
 const USUAL_BYTES: u64 = 10_000_000;
 
 #[derive(Deserialize)]
@@ -42,7 +42,7 @@ struct Manifest {
     annotations: BTreeMap<String, serde_json::Value>,
 }
 
-/// By bottle, the sizes that an image index tells. An image index without sizes gives none.
+/// By bottle, the sizes that an image index gives. An image index without sizes gives none.
 ///
 /// Homebrew annotates each of an image index's manifests with `sh.brew.bottle.digest`, the bottle's
 /// SHA-256, and `sh.brew.bottle.size`, its bytes as a text.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_index_tells_sizes_by_the_bottles_digests() {
+    fn an_image_index_gives_sizes_by_the_bottles_digests() {
         let sizes = of_image_index(BODY.as_bytes()).unwrap();
         assert_eq!(
             sizes,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_index_is_an_error() {
+    fn what_is_not_an_image_index_is_an_error() {
         for body in [
             "",
             "<html>",

@@ -77,7 +77,7 @@ fn address_of<S>(host: &Host<S>) -> Option<IpAddr> {
     }
 }
 
-/// Whether an address is one at which the machine itself answers what it runs: link-local addresses, of which some
+/// Whether an address is one at which the machine itself answers what it runs: link-local addresses, some of which
 /// hand out credentials and Lambda's invocations, and the metadata service over IPv6. Also where an IPv4 address is
 /// written inside an IPv6 address.
 ///
@@ -173,7 +173,7 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
         || address.is_link_local()
         || address.is_multicast()
         || address.is_documentation()
-        // "This network", of which 0.0.0.0 connects to the machine itself.
+        // "This network": 0.0.0.0 connects to the machine itself.
         || first == 0
         // Shared by a carrier's customers, RFC 6598.
         || (first == 100 && (second & 0xc0) == 64)
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_a_bottle_is_refused() {
+    fn what_is_not_a_url_of_a_bottle_is_refused() {
         for (url, expected) in [
             ("", "is none"),
             ("ghcr.io/a", "is none"),

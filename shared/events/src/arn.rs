@@ -63,7 +63,7 @@ pub fn stack_name(arn: &str) -> Result<String, Malformed> {
 
 /// The partition, region and account that an ARN names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: String,
     /// The region, such as `eu-west-1`.
@@ -76,10 +76,10 @@ pub struct Place {
 ///
 /// # Errors
 /// [`Malformed`] when `arn` has fewer than six parts.
-pub fn place(arn: &str) -> Result<Place, Malformed> {
+pub fn location(arn: &str) -> Result<Location, Malformed> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     match parts.as_slice() {
-        ["arn", partition, _, region, account, _] => Ok(Place {
+        ["arn", partition, _, region, account, _] => Ok(Location {
             partition: (*partition).to_owned(),
             region: (*region).to_owned(),
             account: (*account).to_owned(),

@@ -1,4 +1,4 @@
-//! `ECR Image Action` and its siblings for images that ECR brings itself, source `aws.ecr`.
+//! `ECR Image Action` and its siblings for images that ECR copies itself, source `aws.ecr`.
 //!
 //! Shape: the Amazon ECR User Guide, "Amazon ECR events and EventBridge". Delivery is best effort.
 

@@ -78,7 +78,7 @@ pub struct DeploymentStateChange {
     pub deployment_id: String,
     /// When.
     pub updated_at: DateTime<Utc>,
-    /// In words; the only place where a rollback's beginning can be told from any other.
+    /// In words; the only place where a rollback's beginning can be distinguished from any other.
     #[serde(default)]
     pub reason: String,
 }
@@ -156,7 +156,7 @@ pub struct Container {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskOverrides {
-    /// By container; containers of which nothing was changed may be there as well.
+    /// By container; unchanged containers may be there as well.
     pub container_overrides: Vec<ContainerOverride>,
 }
 
@@ -260,7 +260,7 @@ impl TaskStateChange {
 /// containers that were given a command, `commanded`, exited with 0; without any, all of its containers.
 ///
 /// Of other containers nothing is asked: ECS kills them when an essential one has ended. Exiting with 0 after
-/// somebody, ECS or Fargate Spot has stopped the task is no end of the work. Stop codes: the Amazon ECS
+/// somebody, ECS or Fargate Spot has stopped the task is not the end of the work. Stop codes: the Amazon ECS
 /// API Reference, "Task".
 pub fn has_ended_well(
     stop_code: Option<&str>,

@@ -24,7 +24,7 @@ impl Digest {
         Self(format!("sha256:{}", "0".repeat(64)))
     }
 
-    /// The first twelve hexadecimal digits: enough for a person to tell two images apart.
+    /// The first twelve hexadecimal digits: enough for a person to distinguish two images.
     pub fn short(&self) -> &str {
         &self.0["sha256:".len().."sha256:".len() + 12]
     }
@@ -164,7 +164,7 @@ impl From<ImageReference> for String {
     }
 }
 
-/// A name that is no image's.
+/// A name that is not an image's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidImage(String);

@@ -1,4 +1,4 @@
-//! What a function was woken by, told apart before anything is done.
+//! What a function was woken by, distinguished before anything is done.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -98,7 +98,7 @@ pub enum ProvisionEvent {
         /// The change that is over.
         operation_id: String,
     },
-    /// What an earlier stack left behind was taken up; the rest of the change is to follow.
+    /// What an earlier stack left behind was adopted; the rest of the change is to follow.
     StackImported(StackChange),
     /// Nothing that concerns provisioning, and why.
     Nothing(&'static str),
@@ -217,7 +217,7 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
         }
         ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
         ("aws.ecs", TASK_STATE_CHANGE) => deploy_task(&envelope),
-        (SOURCE, _) => Ok(told_to_deploy(LongshoreEvent::from_envelope(
+        (SOURCE, _) => Ok(deploy_event_of(LongshoreEvent::from_envelope(
             &envelope.detail_type,
             &envelope.detail,
         )?)),
@@ -229,7 +229,7 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
 }
 
 /// What one of our own events is to `deploy`.
-fn told_to_deploy(event: LongshoreEvent) -> DeployEvent {
+fn deploy_event_of(event: LongshoreEvent) -> DeployEvent {
     let deployment = match event {
         LongshoreEvent::StackReady(StackReady { stack, .. })
         | LongshoreEvent::StackFailed(StackFailed { stack, .. }) => {

@@ -1,4 +1,4 @@
-//! The events that Longshore reads and writes: what AWS sends, what people send, and what Longshore tells.
+//! The events that Longshore reads and writes: what AWS sends, what people send, and what Longshore publishes.
 //!
 //! What AWS sends may grow at any time, so unknown fields in it are tolerated. What people send is
 //! refused when it holds an unknown field, because that is nearly always a misspelt one.

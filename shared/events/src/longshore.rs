@@ -1,4 +1,4 @@
-//! What Longshore tells: events of source [`SOURCE`] on its own bus.
+//! What Longshore publishes: events of source [`SOURCE`] on its own bus.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub enum LongshoreEvent {
     #[serde(rename = "Deployment Waiting")]
     DeploymentWaiting(DeploymentWaiting),
     /// The service is stable on what was deployed, and tasks are to run before that counts as a success.
-    /// `deploy` wakes on it; nobody is told.
+    /// `deploy` wakes on it; nobody is notified.
     #[serde(rename = "Deployment Stabilized")]
     DeploymentStabilized(DeploymentStabilized),
     /// ECS is at another stage of a deployment that shifts requests step by step.
@@ -228,7 +228,7 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
-    /// No event told of the image; the reconcile found it.
+    /// No event named the image; the reconcile found it.
     Reconcile,
     /// Somebody went back to an earlier deployment.
     Rollback {
@@ -272,7 +272,7 @@ pub struct DeploymentSkipped {
     pub requested_at: DateTime<Utc>,
     /// Why nothing was done.
     pub reason: SkipReason,
-    /// The id of the deployment, where it was told before that it waits.
+    /// The id of the deployment, where it was published before that it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<String>,
 }

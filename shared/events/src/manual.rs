@@ -25,7 +25,7 @@ pub enum DeployRequest {
     Resume(ResumePayload),
     /// Let the deployment begin that waits for it.
     Approve(ApprovePayload),
-    /// Close what events failed to close, and tell what was not told: by hand.
+    /// Close what events failed to close, and publish what was not published: by hand.
     Reconcile,
     /// The same, by a schedule.
     ScheduledReconcile(ScheduledRun),
@@ -40,7 +40,7 @@ pub struct DeployPayload {
     pub service: String,
     /// What to deploy.
     pub image: ImageReference,
-    /// Why, for people; told in Slack.
+    /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -55,7 +55,7 @@ pub struct RollbackPayload {
     /// The number of the deployment to go back to. Default: the last that succeeded with another image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
-    /// Why, for people; told in Slack.
+    /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -75,7 +75,7 @@ pub struct HoldPayload {
         skip_serializing_if = "Option::is_none"
     )]
     pub until: Option<DateTime<Utc>>,
-    /// Why, for people; told in Slack.
+    /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -227,9 +227,9 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Ut
 pub enum SyncRequest {
     /// Do something with a mirror.
     Sync(SyncPayload),
-    /// Bring a mirror to what the index names: asked by its stack's schedule.
+    /// Update a mirror to what the index names: asked by its stack's schedule.
     Scheduled(ScheduledSync),
-    /// Close what events failed to close, and tell what was not told.
+    /// Close what events failed to close, and publish what was not published.
     Reconcile,
     /// The same, by a schedule.
     ScheduledReconcile(ScheduledRun),
@@ -243,7 +243,7 @@ pub struct SyncPayload {
     pub action: SyncAction,
     /// The name of the stack whose `bottle_sync` is meant.
     pub stack: String,
-    /// Why, for people; told in Slack.
+    /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Compare with a listing of the bucket, instead of the inventory that the last sync has left.
@@ -279,7 +279,7 @@ pub struct ScheduledSync {
 pub enum SyncAction {
     /// Say what a sync would do; nothing is changed.
     Plan,
-    /// Bring the mirror to what the index names.
+    /// Update the mirror to what the index names.
     Run,
     /// Say how far the last sync is.
     Status,
@@ -351,7 +351,7 @@ fn check_stack_name(what: &str, stack: &str) -> Result<(), Malformed> {
     ))
 }
 
-/// What no single field tells.
+/// What no single field says.
 fn check_sync(payload: &SyncPayload) -> Result<(), Malformed> {
     let action = payload.action;
     let takes_note = action == SyncAction::Run;
@@ -386,7 +386,7 @@ fn check_sync(payload: &SyncPayload) -> Result<(), Malformed> {
 pub enum ProvisionRequest {
     /// Do something with a stack.
     Stack(StackPayload),
-    /// Close what events failed to close, and tell what was not told: by hand.
+    /// Close what events failed to close, and publish what was not published: by hand.
     Reconcile,
     /// The same, by a schedule.
     ScheduledReconcile(ScheduledRun),
@@ -402,7 +402,7 @@ pub struct StackPayload {
     /// The environment of a stack file that has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Why, for people; told in Slack.
+    /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// With [`StackAction::Destroy`]: the stack's name once more, when it holds data.
@@ -525,7 +525,7 @@ pub fn parse_provision(value: &Value) -> Result<ProvisionRequest, Malformed> {
     }
 }
 
-/// What no single field tells.
+/// What no single field says.
 fn check(payload: &StackPayload) -> Result<(), Malformed> {
     let action = payload.action;
     if let StackArgument::Name(name) = &payload.stack {

@@ -5,7 +5,7 @@ use crate::partition::{PARTITIONS, Partition};
 /// An image's name, taken apart as Docker does it:
 /// `<registry>/<repository>:<tag>@<digest>`, each part but the repository optional.
 ///
-/// The parts are not checked. A registry is told from a repository by a dot or a port, or is this computer.
+/// The parts are not checked. A registry is distinguished from a repository by a dot or a port, or is this computer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageName<'a> {
     /// The registry's host; `None` where the name does not begin with one.

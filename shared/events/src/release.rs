@@ -13,7 +13,7 @@ use crate::malformed::parse;
 pub struct Release {
     /// What to deploy.
     pub image: ImageReference,
-    /// Why, for people; told in Slack.
+    /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -26,6 +26,6 @@ pub struct ScheduledRun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduledAction {
-    /// Close what events failed to close, and tell what was not told.
+    /// Close what events failed to close, and publish what was not published.
     Reconcile,
 }

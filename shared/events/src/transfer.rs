@@ -1,4 +1,4 @@
-//! Files that are brought from where they are published into a bucket: what a shard of a sync, or
+//! Files that are transferred from where they are published into a bucket: what a shard of a sync, or
 //! anybody's list of files, is made of, and what became of it.
 
 use std::fmt;
@@ -25,7 +25,7 @@ impl fmt::Display for Sha256 {
     }
 }
 
-/// A text that is no SHA-256.
+/// A text that is not a SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("found `{0}`, expected 64 lowercase hexadecimal digits")]
 pub struct InvalidSha256(String);
@@ -60,7 +60,7 @@ impl From<Sha256> for String {
     }
 }
 
-/// A file to be brought into a bucket: a line of a shard.
+/// A file to be transferred into a bucket: a line of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -87,7 +87,7 @@ pub struct TransferItem {
 /// How far a transfer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TransferProgress {
-    /// Items that are done: brought, or found to be there already.
+    /// Items that are done: transferred, or found to be there already.
     pub files: u64,
     pub bytes: u64,
     /// Items that were given up.
@@ -97,7 +97,7 @@ pub struct TransferProgress {
 /// What became of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferReport {
-    /// Items that were brought.
+    /// Items that were transferred.
     pub files: u64,
     pub bytes: u64,
     /// Items that were in the bucket already, with the right content.

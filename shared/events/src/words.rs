@@ -42,7 +42,7 @@ fn plural(count: u64, noun: &str) -> String {
     }
 }
 
-/// "2026-11-21 14:00 UTC": a time to come, of which the seconds do not matter.
+/// "2026-11-21 14:00 UTC": a time to come; its seconds do not matter.
 pub fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -41,7 +41,7 @@ struct RouteFile {
     subscribers: Vec<Value>,
 }
 
-/// In the place of a subscriber that is refused before it is read: what is wrong with it, and what was written.
+/// In place of a subscriber that is refused before it is read: what is wrong with it, and what was written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RefusedSubscriber {

@@ -316,7 +316,7 @@ fn check_names(subscriber: &Subscriber, others: &[(String, Subscriber)]) -> Resu
     ] {
         if name.is_empty() || name.contains('/') || name.chars().any(char::is_control) {
             return Err(format!(
-                "`{name}` is no name of a {field}: expected one without a slash"
+                "`{name}` is not a name of a {field}: expected one without a slash"
             ));
         }
     }
@@ -360,7 +360,7 @@ fn warnings(settings: &ServiceSettings, subscriber: &Subscriber) -> Vec<String> 
     if !settings.circuit_breaker {
         warnings.push(
             "its deployment circuit breaker is off: ECS tries for ever to start an image that fails, until the \
-             deployment's deadline closes it as failed, and brings nothing back. Switch it on, with rollback"
+             deployment's deadline closes it as failed, and restores nothing. Switch it on, with rollback"
                 .to_owned(),
         );
     } else if !settings.rolls_back {

@@ -64,7 +64,7 @@ pub enum ApplyOutcome {
     /// The stack is being changed, or a deployment is moving requests by a rule that would change; the newest file
     /// is applied afterwards.
     Pending,
-    /// This very request was taken up before.
+    /// This very request was begun before.
     TakenBefore,
 }
 
@@ -137,7 +137,7 @@ pub async fn apply<C: ProvisioningCloud>(
     .await
 }
 
-/// A retry, or a duplicate of the event: the first attempt may have died before it told CloudFormation
+/// A retry, or a duplicate of the event: the first attempt may have died before it called CloudFormation
 /// or the world.
 async fn take_up<C: ProvisioningCloud>(
     cloud: &C,
@@ -166,7 +166,7 @@ async fn take_up<C: ProvisioningCloud>(
     Ok(ApplyOutcome::TakenBefore)
 }
 
-/// The stack cannot be changed now: a file waits, a person is told why.
+/// The stack cannot be changed now: a file waits, a person gets the reason.
 async fn wait<C: ProvisioningCloud>(
     cloud: &C,
     mut record: StackRecord,
@@ -234,7 +234,7 @@ struct Made {
     token: String,
     /// How many resources become what.
     changes: ChangeCounts,
-    /// Where the whole template is, when the change set only takes up what exists.
+    /// Where the whole template is, when the change set only adopts what exists.
     continuation: Option<String>,
 }
 
@@ -409,7 +409,7 @@ impl<C: ProvisioningCloud> Apply<'_, C> {
     }
 }
 
-/// Sets the termination protection, which is no part of a template. A stack that is being made takes it,
+/// Sets the termination protection, which is not a part of a template. A stack that is being made takes it,
 /// too.
 async fn protect<C: ProvisioningCloud>(
     cloud: &C,

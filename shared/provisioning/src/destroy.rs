@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_in_the_largest_unit_that_is_not_below_one() {
+    fn sizes_are_reported_in_the_largest_unit_that_is_not_below_one() {
         let cases = [
             (6144, "6 KiB"),
             (13_000_000_000, "12 GiB"),

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pushed_image_is_no_drift() {
+    fn a_pushed_image_is_not_a_drift() {
         let drifts = vec![service_drift(&["/TaskDefinition"])];
         assert_eq!(
             unintended(drifts, Some(&metadata()), &BTreeSet::new()),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn where_ecs_has_moved_requests_is_no_drift() {
+    fn where_ecs_has_moved_requests_is_not_a_drift() {
         let rule = |paths: &[&str]| Drift {
             logical_id: "ListenerRuleApi".to_owned(),
             physical_id: Some("arn:aws:elasticloadbalancing:…:listener-rule/app/…".to_owned()),

@@ -1,5 +1,5 @@
 //! Stack files in the state bucket: `stacks/<stack>.yaml`. Nobody waits for an answer, so what is wrong
-//! with one is told.
+//! with one is published.
 
 use longshore_events::incoming::StackFile;
 use longshore_events::longshore::{
@@ -21,7 +21,7 @@ use crate::settings::Settings;
 pub enum FileOutcome {
     /// It was taken.
     Taken(Applied),
-    /// It is wrong, or its stack is; that is told.
+    /// It is wrong, or its stack is; that is published.
     Refused {
         key: String,
         /// Everything that is wrong with it.
@@ -91,7 +91,7 @@ fn unread(read: &str, stack: &str) -> String {
     )
 }
 
-/// Tells that a file is not read, and why.
+/// Publishes that a file is not read, and why.
 async fn refuse<C: ProvisioningCloud>(
     cloud: &C,
     file: &StackFile,

@@ -52,7 +52,7 @@ fn services(outputs: &Value) -> impl Iterator<Item = &Map<String, Value>> {
         .filter_map(Value::as_object)
 }
 
-/// Puts the ARN in the place of each resource id, in the services and, for a stack with one service, at
+/// Puts the ARN in place of each resource id, in the services and, for a stack with one service, at
 /// the top as well.
 fn name_scalable_targets(outputs: &mut Value, arns: &BTreeMap<String, String>) {
     let name = |fields: &mut Map<String, Value>| {

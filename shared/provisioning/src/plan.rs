@@ -99,7 +99,7 @@ async fn changes<C: ProvisioningCloud>(
     }
 }
 
-/// What an earlier stack of this name has left is taken up, not made.
+/// What an earlier stack of this name has left is adopted, not made.
 fn mark_imported(changes: &mut [ResourceChange], prepared: &Prepared) {
     let Some(template) = Template::parse(&prepared.rendered.body) else {
         return;

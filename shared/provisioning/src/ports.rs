@@ -1,5 +1,5 @@
 //! What the provisioning engine needs of the world besides `longshore_rollout::ports`, as traits.
-//! `longshore-aws` carries them out on AWS.
+//! `longshore-aws` implements them on AWS.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -88,7 +88,7 @@ pub struct ChangeSetRequest {
     pub parameters: BTreeMap<String, ParameterValue>,
     /// The stack's own tags; none leave them as they are.
     pub tags: BTreeMap<String, String>,
-    /// With [`ChangeSetKind::Import`]: what is taken up.
+    /// With [`ChangeSetKind::Import`]: what is adopted.
     pub resources_to_import: Vec<ResourceToImport>,
     /// The role that CloudFormation works with; without one it works as the caller.
     pub role_arn: Option<String>,
@@ -128,7 +128,7 @@ pub struct ResourceChange {
 pub enum Action {
     /// It is made.
     Add,
-    /// It is taken up as it is.
+    /// It is adopted without a change.
     Import,
     /// It is changed in place.
     Change,
@@ -346,7 +346,7 @@ pub struct ServiceSettings {
     pub controller: String,
     /// Whether its deployment circuit breaker is on.
     pub circuit_breaker: bool,
-    /// Whether that brings back what ran before.
+    /// Whether that restores what ran before.
     pub rolls_back: bool,
 }
 

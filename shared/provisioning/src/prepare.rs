@@ -34,7 +34,7 @@ pub(crate) struct Prepared {
     pub stored: Option<(StackRecord, Version)>,
     /// The template that is to be sent, with its parameters.
     pub rendered: Rendered,
-    /// What its services carry.
+    /// The images that are preserved for its services.
     pub services: Vec<Preserved>,
     /// Why the stack cannot be changed now, though its own state allows it.
     pub obstacle: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) struct Prepared {
     pub protected: bool,
 }
 
-/// What brings a stack to its template.
+/// How a stack gets its template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// There is no stack, or one that was only planned.
@@ -214,7 +214,7 @@ async fn retained<C: ProvisioningCloud>(
 }
 
 impl Prepared {
-    /// What brings the stack to its template.
+    /// How the stack gets its template.
     ///
     /// # Errors
     /// [`ProvisioningError::Conflict`] when nothing can be done with the stack as it is.
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_that_cannot_be_changed_is_told_with_a_command_that_can_be_copied() {
+    fn a_stack_that_cannot_be_changed_is_refused_with_a_command_that_can_be_copied() {
         let described = DescribedStack {
             stack_id: "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1".to_owned(),
             status: "UPDATE_ROLLBACK_FAILED".into(),

@@ -1,4 +1,4 @@
-//! Which image a template carries for each container: the one that runs, not the one of the first day.
+//! Which image a template has for each container: the one that runs, not the one of the first day.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use longshore_state::{CallError, ErrorClass};
 
 use crate::ports::ProvisioningCloud;
 
-/// Which image a template is to carry for a container.
+/// Which image a template is to have for a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Choice {
     /// The one that the stack file names.
@@ -63,13 +63,13 @@ fn part_with<'a>(service: &'a TemplateService, container: &str) -> Option<Part<'
 }
 
 /// Whether somebody has deployed since a change of the stack, so that what was preserved then says nothing any
-/// more. Putting the image back after the change is no such deployment.
+/// more. Restoring the image after the change is not such a deployment.
 fn came_after(deployment: &Deployment, operation: &Operation) -> bool {
     deployment.claimed_at >= operation.requested_at
         && !matches!(deployment.source, Source::Stack { restored: true, .. })
 }
 
-/// Decides which image the template carries for a container.
+/// Decides which image the template has for a container.
 ///
 /// `deployed` is the container's image as the stack's present template names it, `record` the service's last
 /// deployment, `failed` what was preserved the last time if that failed.
@@ -93,7 +93,7 @@ fn choose(
     }
 }
 
-/// What the services of a template carry.
+/// The images that are preserved for the services of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PreservedImages {
     /// By service and container: the image, as the renderer takes it.
@@ -102,7 +102,7 @@ pub(crate) struct PreservedImages {
     pub services: Vec<Preserved>,
 }
 
-/// Looks up the images that the services of `metadata` are to carry, side by side.
+/// Looks up the images that the services of `metadata` are to have, side by side.
 pub(crate) async fn preserved_images<C: ProvisioningCloud>(
     cloud: &C,
     metadata: &TemplateMetadata,
@@ -136,7 +136,7 @@ pub(crate) async fn preserved_images<C: ProvisioningCloud>(
     Ok(preserved)
 }
 
-/// An image that a template is to carry.
+/// An image that a template is to have.
 #[derive(Default)]
 struct PreservedImage {
     /// As the renderer takes it; without one the stack file's own text stays.
@@ -158,7 +158,7 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// The images by container, and what the stack record is told of them.
+    /// The images by container, and what the stack record says of them.
     async fn preserved<C: ProvisioningCloud>(
         &self,
         cloud: &C,

@@ -55,7 +55,7 @@ pub async fn render<C: ProvisioningCloud>(
         cloudformation_role_arn: settings.cloudformation_role_arn.clone(),
         tags: prepared.tags,
         termination_protection: prepared.protected,
-        outputs: names(&reading.stack),
+        outputs: names(&reading.stack, &prepared.rendered.outputs),
         warnings: prepared.warnings,
         stack: prepared.stack,
     })

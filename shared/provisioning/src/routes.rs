@@ -14,7 +14,7 @@ use crate::template::{metadata_of, subscribers};
 /// How many routes are read and written side by side.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// Brings all routes to what the stack's present template says of its services; those of a stack that is
+/// Writes all routes as the stack's present template says of its services; those of a stack that is
 /// gone are removed.
 ///
 /// # Errors
@@ -107,7 +107,7 @@ async fn write_route<C: ProvisioningCloud>(
     .await
 }
 
-/// The subscribers with `wanted` in the place of those of the same stacks and services, or added.
+/// The subscribers with `wanted` in place of those of the same stacks and services, or added.
 fn with(before: &[Subscriber], wanted: &[Subscriber]) -> Vec<Subscriber> {
     let mut subscribers = before.to_vec();
     for subscriber in wanted {

@@ -78,7 +78,7 @@ async fn forget_pending_file<C: ProvisioningCloud>(
     .map(drop)
 }
 
-/// Goes on after an earlier stack's data was taken up: the rest of the template follows.
+/// Goes on after an earlier stack's data was adopted: the rest of the template follows.
 ///
 /// # Errors
 /// [`ProvisioningError::Call`]: the invocation should come again.
@@ -158,13 +158,13 @@ fn may_be_left(record: &StackRecord, worker: &Worker) -> bool {
 /// What a reconcile has found and done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Reconciled {
-    /// What became of the changes that the records tell of.
+    /// What became of the changes that the records report.
     pub operations: ReconciledOperations,
     /// Stacks whose routes or waiting files could not be reconciled, with the reason.
     pub failures: Vec<String>,
 }
 
-/// Goes on where an event was lost: changes that are over are closed and told, routes are written, what
+/// Goes on where an event was lost: changes that are over are closed and published, routes are written, what
 /// waits is applied.
 ///
 /// # Errors

@@ -127,7 +127,7 @@ impl Template {
         data.collect()
     }
 
-    /// The template that takes up what exists already, and nothing else: CloudFormation imports only with a
+    /// The template that adopts what exists already, and nothing else: CloudFormation imports only with a
     /// template that holds no resource besides (AWS CloudFormation User Guide, "Import AWS resources into a
     /// CloudFormation stack").
     pub fn importing(&self, retained: &[Retained]) -> Option<(String, Vec<ResourceToImport>)> {

@@ -1,5 +1,5 @@
 //! Watching stacks: from what CloudFormation says to the end of a change. `watch` calls this for each event, `provision`
-//! for what events did not tell.
+//! for what events did not report.
 //!
 //! An event is a wake-up. Where it alone does not say what has become of a change, CloudFormation is
 //! asked how the stack is now.
@@ -35,11 +35,11 @@ const SIDE_BY_SIDE: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StackOutcome {
-    /// It concerns no stack of ours, or tells nothing new.
+    /// It concerns no stack of ours, or reports nothing new.
     Ignored,
     /// The change goes on.
     Changing,
-    /// What an earlier stack left behind was taken up: `provision` is to go on with the change.
+    /// What an earlier stack left behind was adopted: `provision` is to go on with the change.
     Imported,
     /// The stack has settled as it was asked for.
     Ready,
@@ -77,7 +77,7 @@ pub async fn stack_changed<C: Cloud + StackObserver>(
     .await
 }
 
-/// Writes down that CloudFormation refused to begin the change of this id, or to go on with it, and tells
+/// Writes down that CloudFormation refused to begin the change of this id, or to go on with it, and publishes
 /// that. Does nothing when that change is over.
 ///
 /// # Errors
@@ -110,16 +110,16 @@ pub async fn abandon<C: Cloud>(
 pub struct ReconciledOperations {
     /// Stacks looked at.
     pub stacks: usize,
-    /// Changes whose end no event had told.
+    /// Changes whose end no event had reported.
     pub closed: usize,
-    /// Stacks of which an earlier stack's data was taken up and whose change is to go on.
+    /// Stacks whose earlier data was adopted and whose change is to go on.
     pub imported: Vec<String>,
     /// Stacks that could not be looked at, with the reason.
     pub failures: Vec<String>,
 }
 
 /// Looks at every stack that has a record: asks CloudFormation about those that are said to be changing,
-/// closes what is over, and publishes what is still to be told. A change may take as long as
+/// closes what is over, and publishes what is still to be published. A change may take as long as
 /// CloudFormation wants.
 ///
 /// # Errors
@@ -250,7 +250,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         Ok(StackOutcome::Changing)
     }
 
-    /// Takes in an event of a change that the record does not tell of: somebody changes the stack past
+    /// Takes in an event of a change that the record does not report: somebody changes the stack past
     /// Longshore, or the event is of a change that is over.
     async fn take_in_unknown(
         &self,
@@ -334,7 +334,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         })
     }
 
-    /// The images that a service holds by its last deployment. The deployment knows of the containers that it brought
+    /// The images that a service holds by its last deployment. The deployment knows of the containers that it deployed to
     /// an image into, and its task definition of all others.
     async fn held(&self, subscriber: Subscriber) -> Result<Preserved, CallError> {
         let stored = self.cloud.load(&subscriber.service_id()).await?;
@@ -398,7 +398,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
             }
             let mut record = record;
             record.abandon(
-                "CloudFormation was never told to change the stack: ask for the change again",
+                "CloudFormation was never asked to change the stack: ask for the change again",
                 self.worker,
             );
             let version = self.cloud.save_stack(&record, Some(&version)).await?;
@@ -436,7 +436,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
         self.close_as(record, Some(&version), rest).await
     }
 
-    /// Writes down how the change ended, and tells it.
+    /// Writes down how the change ended, and publishes it.
     async fn close_as(
         &self,
         mut record: StackRecord,
@@ -469,7 +469,7 @@ impl<C: Cloud + StackObserver> Watch<'_, C> {
 }
 
 /// Whether what CloudFormation shows of the stack can be of this change already. Between writing a change
-/// down and telling CloudFormation, the stack is as the change before left it.
+/// down and calling CloudFormation, the stack is as the change before left it.
 fn has_begun(operation: &Operation, observed: &ObservedStack) -> bool {
     operation.started_at.is_some()
         || observed
@@ -477,7 +477,7 @@ fn has_begun(operation: &Operation, observed: &ObservedStack) -> bool {
             .is_some_and(|changed_at| changed_at >= operation.requested_at)
 }
 
-/// Whether an event with `token` is of the step that takes up what an earlier stack left behind.
+/// Whether an event with `token` is of the step that adopts what an earlier stack left behind.
 fn is_import(operation: &Operation, token: Option<&str>) -> bool {
     operation.continuation.is_some() && token == Some(operation.import_token().as_str())
 }

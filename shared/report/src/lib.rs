@@ -16,6 +16,6 @@ pub use message::{
 };
 pub use slack::{
     AnnounceError, Announcer, ApiUrl, Bot, ClientError, Destination, InvalidSecret, KeptMessage,
-    MessagePoster, NotEncrypted, NotifyOutcome, Place, PostError, PostedMessage, Rank, RetryPolicy,
-    SecretError, Slack, Stage, Topic, Trouble, WebhookSecret, WebhookUrl,
+    MessagePoster, NotEncrypted, NotifyOutcome, PostError, PostState, PostedMessage, Rank,
+    RetryPolicy, SecretError, Slack, Stage, Topic, Trouble, WebhookSecret, WebhookUrl,
 };

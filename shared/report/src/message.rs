@@ -1,4 +1,4 @@
-//! What Slack is told of each event.
+//! What Slack shows of each event.
 
 mod blocks;
 mod deployments;
@@ -21,7 +21,7 @@ pub use blocks::{
 };
 pub use transfers::transfer_message;
 
-/// What Slack is told of `event`; nothing of what only Longshore itself must know. Within all of Slack's
+/// What Slack shows of `event`; nothing if only Longshore itself must know of it. Within all of Slack's
 /// limits and never empty, whatever the event holds.
 pub fn message(event: &LongshoreEvent) -> Option<Message> {
     Some(match event {

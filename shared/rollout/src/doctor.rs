@@ -1,4 +1,4 @@
-//! Documents of the state bucket that cannot be read: found, told once, and restored.
+//! Documents of the state bucket that cannot be read: found, reported once, and restored.
 //!
 //! What is known of one document keeps no other back, so damage shows only where somebody needs the document. The
 //! reconcile needs all but the history, so where it fails at anything it looks through them.
@@ -49,9 +49,9 @@ pub struct Damaged {
     pub last_good: Option<DocumentVersion>,
 }
 
-/// What was told.
+/// What was reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
+struct Reported {
     /// What was wrong, by key. Once a document can be read again it is not here any more.
     #[serde(default)]
     documents: BTreeMap<String, String>,
@@ -60,25 +60,25 @@ struct Told {
     outbox: Vec<Unpublished>,
 }
 
-impl Document for Told {}
+impl Document for Reported {}
 
-impl Outbox for Told {
+impl Outbox for Reported {
     fn outbox(&mut self) -> &mut Vec<Unpublished> {
         &mut self.outbox
     }
 }
 
-struct ToldKey;
+struct ReportedKey;
 
-impl Key for ToldKey {
-    type Document = Told;
+impl Key for ReportedKey {
+    type Document = Reported;
 
     fn address(&self) -> Address {
         Address::of_state("doctor/told.json")
     }
 
     fn subject(&self) -> String {
-        "which documents were told to be unreadable".to_owned()
+        "which documents were reported to be unreadable".to_owned()
     }
 }
 
@@ -138,35 +138,35 @@ pub async fn repair<C: DocumentStore + DocumentVersions>(
         .map(drop)
 }
 
-/// Tells each document that cannot be read, once until it can be read again. Where the reconcile has failed at nothing,
-/// only those are looked at that were told.
+/// Reports each document that cannot be read, once until it can be read again. Where the reconcile has failed at nothing,
+/// only those are looked at that were reported.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn tell_unreadable<C: Cloud>(
+pub async fn report_unreadable<C: Cloud>(
     cloud: &C,
     has_failures: bool,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let told = load(cloud, &ToldKey)
+    let published = load(cloud, &ReportedKey)
         .await?
-        .map(|(told, _)| told)
+        .map(|(published, _)| published)
         .unwrap_or_default();
     let looked_at: BTreeSet<String> = match has_failures {
         true => {
             let mut keys = keys(cloud, |key| !key.contains("/history/")).await?;
-            keys.extend(told.documents.keys().cloned());
+            keys.extend(published.documents.keys().cloned());
             keys.into_iter().collect()
         }
-        false => told.documents.keys().cloned().collect(),
+        false => published.documents.keys().cloned().collect(),
     };
-    if looked_at.is_empty() && told.outbox.is_empty() {
+    if looked_at.is_empty() && published.outbox.is_empty() {
         return Ok(());
     }
     let damaged = problems(cloud, looked_at.iter().cloned()).await?;
     let mut news = Vec::new();
     for (key, problem) in &damaged {
-        if !told.documents.contains_key(key) {
+        if !published.documents.contains_key(key) {
             let last_good = last_good(cloud, key).await.unwrap_or_else(|error| {
                 tracing::warn!(key, %error, "the versions of a damaged document cannot be read");
                 None
@@ -179,21 +179,21 @@ pub async fn tell_unreadable<C: Cloud>(
             });
         }
     }
-    decide_again(&ToldKey, async || {
-        let stored = load(cloud, &ToldKey).await?;
+    decide_again(&ReportedKey, async || {
+        let stored = load(cloud, &ReportedKey).await?;
         let before = stored
             .as_ref()
-            .map_or_else(Told::default, |(told, _)| told.clone());
+            .map_or_else(Reported::default, |(published, _)| published.clone());
         let mut after = before.clone();
         after
             .documents
             .retain(|key, _| damaged.contains_key(key) || !looked_at.contains(key));
         for event in &news {
-            let is_told = after
+            let is_published = after
                 .documents
                 .insert(event.key.clone(), event.problem.clone())
                 .is_some();
-            if !is_told {
+            if !is_published {
                 let event = LongshoreEvent::DocumentUnreadable(event.clone());
                 after.outbox.push(Unpublished::new(event, worker));
             }
@@ -202,9 +202,9 @@ pub async fn tell_unreadable<C: Cloud>(
         let version = match version {
             Some(version) if after == before => version,
             None if after == before => return Ok(()),
-            version => save(cloud, &ToldKey, &after, version.as_ref()).await?,
+            version => save(cloud, &ReportedKey, &after, version.as_ref()).await?,
         };
-        outbox::flush(cloud, &ToldKey, (after, version), worker)
+        outbox::flush(cloud, &ReportedKey, (after, version), worker)
             .await
             .map(drop)
     })
@@ -295,7 +295,7 @@ fn problem(key: &str, body: Vec<u8>) -> Option<String> {
                 belongs(&deployment.service_id(), stack, service)
             })
         }
-        ["doctor", "told"] => check(body, |_: &Told| None),
+        ["doctor", "told"] => check(body, |_: &Reported| None),
         ["provisions", stack, "current"] => check(body, |record: &StackRecord| {
             (record.stack != *stack).then(|| format!("it is the record of stack {}", record.stack))
         }),

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `deployments/<stack>/<service>/current.json` | a service's [`Record`] |
 //! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
-//! | `doctor/told.json` | which documents were told to be unreadable: see [`crate::doctor`] |
+//! | `doctor/told.json` | which documents were reported to be unreadable: see [`crate::doctor`] |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
 //! | `routes/<repository>.json` | a [`Route`] |
 //! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended: a [`ScheduleRecord`] |
@@ -214,7 +214,7 @@ pub trait RecordStore: DocumentStore + Sized {
         async move { load(self, &RecordKey(service_id)).await }
     }
 
-    /// Writes a record in the place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
+    /// Writes a record in place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
     /// somebody else wrote in between.
     fn save(
         &self,
@@ -345,7 +345,7 @@ pub trait StackRecordStore: DocumentStore + Sized {
         async move { load(self, &StackKey(stack)).await }
     }
 
-    /// Writes a record in the place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
+    /// Writes a record in place of `version`, or as the first one. [`longshore_state::ErrorClass::LostRace`] when
     /// somebody else wrote in between.
     fn save_stack(
         &self,

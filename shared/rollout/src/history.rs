@@ -132,7 +132,7 @@ pub async fn logs<C: Cloud + TaskLogs>(
 ) -> Result<Option<DeploymentLogs>, CallError> {
     let stored = cloud.load(service_id).await?;
     let past = Past::of(cloud, service_id, stored.as_ref().map(|(record, _)| record)).await?;
-    let Some(deployment) = told_of(&past, number).await? else {
+    let Some(deployment) = deployment_of(&past, number).await? else {
         return Ok(None);
     };
     let logs = match &deployment.task_definition {
@@ -191,7 +191,7 @@ async fn container_logs<C: Cloud + TaskLogs>(
     .await
 }
 
-async fn told_of<C: Cloud>(
+async fn deployment_of<C: Cloud>(
     past: &Past<'_, C>,
     number: Option<u32>,
 ) -> Result<Option<Deployment>, CallError> {
@@ -235,12 +235,17 @@ pub fn log_streams(task_definition: &TaskDefinition, failure: &TaskFailure) -> V
             log_stream: format!("{}/{container}/{task_id}", option("awslogs-stream-prefix")?),
         })
     });
-    let is_told = |container: &str| failure.containers.iter().any(|told| told.name == container);
+    let is_published = |container: &str| {
+        failure
+            .containers
+            .iter()
+            .any(|published| published.name == container)
+    };
     let streams: Vec<LogStream> = streams.collect();
-    if streams.iter().any(|stream| is_told(&stream.container)) {
+    if streams.iter().any(|stream| is_published(&stream.container)) {
         streams
             .into_iter()
-            .filter(|stream| is_told(&stream.container))
+            .filter(|stream| is_published(&stream.container))
             .collect()
     } else {
         streams

@@ -1,4 +1,4 @@
-//! What the engine needs of the world, as traits. `longshore-aws` carries them out on AWS.
+//! What the engine needs of the world, as traits. `longshore-aws` implements them on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -73,7 +73,7 @@ pub struct ServiceDeployment {
     pub reason: String,
     /// Whether ECS goes on watching after all tasks run: a strategy that shifts requests, a bake time or alarms.
     pub bakes: bool,
-    /// Whether ECS brings back what ran before when it fails: the circuit breaker or the alarms say so.
+    /// Whether ECS restores what ran before when it fails: the circuit breaker or the alarms say so.
     pub rolls_back: bool,
     /// What it is doing now, where its strategy shifts requests.
     pub progress: Option<RolloutProgress>,
@@ -89,18 +89,18 @@ pub enum ServiceDeploymentStatus {
     Successful,
     /// Somebody stopped it, another one took its place, or it failed where nothing is rolled back.
     Stopped,
-    /// ECS is bringing back what ran before: ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS.
+    /// ECS is restoring what ran before: ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS.
     RollingBack,
     /// What ran before is back.
     RolledBack,
-    /// What ran before could not be brought back.
+    /// What ran before could not be restored.
     RollbackFailed,
 }
 
 /// How far a deployment is, as ECS says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutState {
-    /// Under way; also for services whose state ECS does not tell.
+    /// Under way; also for services whose state ECS does not report.
     InProgress,
     /// The service is stable on it.
     Completed,
@@ -238,7 +238,7 @@ pub trait ServiceDeployer {
         task_definition: &str,
     ) -> impl Future<Output = Result<String, CallError>>;
 
-    /// ECS's account of the newest service deployment that brings `task_definition` to a service and began since then;
+    /// ECS's account of the newest service deployment that deploys `task_definition` to a service and began since then;
     /// `None` where ECS keeps none. Where its ARN is `known`, it need not be looked for.
     fn service_deployment(
         &self,
@@ -294,7 +294,7 @@ pub struct LogLine {
 
 /// Where release files are.
 pub trait ReleaseStore {
-    /// The bytes of a release file, in the version that the event told of.
+    /// The bytes of a release file, in the version that the event named.
     fn release(&self, file: &ReleaseFile) -> impl Future<Output = Result<Vec<u8>, CallError>>;
 }
 

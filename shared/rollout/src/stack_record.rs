@@ -1,7 +1,7 @@
 //! The stack record: `provisions/<stack>/current.json` in the state bucket.
 //!
 //! Like the record of a deployment it is changed only by conditional writes, and each change of state
-//! puts the event that tells of it into the record's outbox in the same write.
+//! puts the event that reports it into the record's outbox in the same write.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::record::{Deployment, Request};
 
-/// A stack's record: its last change, what waits for the end of it, and what is still to be told.
+/// A stack's record: its last change, what waits for the end of it, and what is still to be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackRecord {
     pub stack: String,
@@ -116,9 +116,9 @@ pub struct PendingFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// The client request token of CloudFormation's events: letters, digits and hyphens. Of a change that
-    /// somebody made past Longshore without a token, the id of the event that told of it.
+    /// somebody made past Longshore without a token, the id of the event that reported it.
     pub id: String,
-    /// What it is to bring about.
+    /// What it is to do.
     pub kind: OperationKind,
     /// How far it is.
     pub state: OperationState,
@@ -144,7 +144,7 @@ pub struct Operation {
     /// The first resource that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_resource: Option<FailedResource>,
-    /// The URL of the whole template, where the change begins with taking up what an earlier stack left
+    /// The URL of the whole template, where the change begins with adopting what an earlier stack left
     /// behind: the rest follows when that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continuation: Option<String>,
@@ -174,7 +174,7 @@ pub enum OperationState {
     Failed,
 }
 
-/// A service of a template, and the image that the template carries for it.
+/// A service of a template, and the image that the template has for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preserved {
     /// The service.
@@ -193,7 +193,7 @@ pub struct Preserved {
 }
 
 impl Operation {
-    /// A change that CloudFormation has not been told of yet.
+    /// A change that CloudFormation has not been asked for yet.
     pub fn begin(
         id: &str,
         kind: OperationKind,
@@ -225,7 +225,7 @@ impl Operation {
         self.state == OperationState::Changing
     }
 
-    /// The token of the step that takes up what an earlier stack left behind.
+    /// The token of the step that adopts what an earlier stack left behind.
     pub fn import_token(&self) -> String {
         format!("{}-import", self.id)
     }
@@ -259,8 +259,8 @@ impl Operation {
 }
 
 impl StackRecord {
-    /// The record after `operation` was begun: what waits goes on waiting, what was not yet told stays to
-    /// be told.
+    /// The record after `operation` was begun: what waits goes on waiting, what was not yet published stays to
+    /// be published.
     pub fn begin(
         stack: &str,
         before: Option<&Self>,
@@ -274,7 +274,7 @@ impl StackRecord {
             kind: record.operation.kind,
             changes,
         };
-        record.tell(LongshoreEvent::StackApplying(applying), worker);
+        record.publish(LongshoreEvent::StackApplying(applying), worker);
         record
     }
 
@@ -311,7 +311,7 @@ impl StackRecord {
                 finished_at: at,
                 status: status.clone(),
             };
-            self.tell(LongshoreEvent::StackReady(ready), worker);
+            self.publish(LongshoreEvent::StackReady(ready), worker);
             return;
         }
         let reason = reason
@@ -330,7 +330,7 @@ impl StackRecord {
     }
 
     /// CloudFormation refused to begin, or to go on after a step: the stack stays as it is. A beginning
-    /// that was not told yet is not told any more.
+    /// that was not published yet is not published any more.
     pub fn abandon(&mut self, reason: &str, worker: &Worker) {
         let id = self.operation.id.clone();
         self.outbox.retain(|unpublished| {
@@ -353,7 +353,7 @@ impl StackRecord {
             reason,
             failed_resource: self.operation.failed_resource.clone(),
         };
-        self.tell(LongshoreEvent::StackFailed(failed), worker);
+        self.publish(LongshoreEvent::StackFailed(failed), worker);
     }
 
     /// Remembers a request until the stack has settled, unless a newer one waits already; `last` is the
@@ -389,8 +389,8 @@ impl StackRecord {
         true
     }
 
-    /// What waited since `pending` was written is given up, which `refused` tells. A newer request of the same
-    /// container goes on waiting, and one that was given up before is not told again.
+    /// What waited since `pending` was written is given up, which `refused` reports. A newer request of the same
+    /// container goes on waiting, and one that was given up before is not published again.
     pub fn waited_in_vain(
         &mut self,
         pending: &PendingPush,
@@ -400,7 +400,7 @@ impl StackRecord {
         let before = self.pending_pushes.len();
         self.pending_pushes.retain(|_, other| other != pending);
         if self.pending_pushes.len() < before {
-            self.tell(refused, worker);
+            self.publish(refused, worker);
         }
     }
 
@@ -408,7 +408,7 @@ impl StackRecord {
         self.operation.summary(&self.stack)
     }
 
-    fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
+    fn publish(&mut self, event: LongshoreEvent, worker: &Worker) {
         self.outbox.push(Unpublished::new(event, worker));
     }
 }

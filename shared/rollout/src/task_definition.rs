@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use longshore_events::Malformed;
-use longshore_events::arn::{self, Place};
+use longshore_events::arn::{self, Location};
 use longshore_events::image::{Digest, Image};
 use longshore_events::registry::{ImageName, ecr_host};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ const OUTPUT_ONLY: [&str; 9] = [
     "deleteRequestedAt",
 ];
 
-/// ECS allows so many tags on a resource.
+/// ECS allows this many tags on a resource.
 const TAGS_ALLOWED: usize = 50;
 
 /// Why a next revision cannot be made.
@@ -114,14 +114,14 @@ impl TaskDefinition {
         images: &[(&str, &Image)],
         deployment_id: &str,
     ) -> Result<Value, NextRevisionError> {
-        let place = arn::place(self.arn())?;
+        let location = arn::location(self.arn())?;
         let mut document = self.document.clone();
         if let Some(fields) = document.as_object_mut() {
             fields.retain(|name, _| !OUTPUT_ONLY.contains(&name.as_str()));
         }
         for (container, image) in images {
             let current = self.image_of(container)?;
-            let uri = image_uri(current, &image.repository, &image.digest, &place);
+            let uri = image_uri(current, &image.repository, &image.digest, &location);
             let definition = document
                 .get_mut("containerDefinitions")
                 .and_then(Value::as_array_mut)
@@ -137,7 +137,7 @@ impl TaskDefinition {
         Ok(document)
     }
 
-    /// The next revision for a deployment: see [`Self::next_revision`]. A container that it brings an image
+    /// The next revision for a deployment: see [`Self::next_revision`]. A container that it deploys an image
     /// for besides may be gone by now.
     pub(crate) fn next_revision_of(
         &self,
@@ -237,10 +237,10 @@ pub fn named_image(current: &str) -> (String, Option<String>) {
 /// The image's full name. The registry is kept where the container already ran an image of the same
 /// ECR repository, which may be another account's and any of the registry's hosts; else it is the account's
 /// own registry in this region.
-fn image_uri(current: &str, repository: &str, digest: &Digest, place: &Place) -> String {
+fn image_uri(current: &str, repository: &str, digest: &Digest, location: &Location) -> String {
     let registry = match ImageName::of(current).registry {
         Some(registry) if is_of_repository(current, repository) => registry.to_owned(),
-        _ => ecr_host(&place.partition, &place.account, &place.region),
+        _ => ecr_host(&location.partition, &location.account, &location.region),
     };
     format!("{registry}/{repository}@{digest}")
 }

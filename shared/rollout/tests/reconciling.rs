@@ -1,8 +1,8 @@
-//! The reconcile: what no event told is done all the same, of many services with few calls, and what fails for
+//! The reconcile: what no event reported is done all the same, of many services with few calls, and what fails for
 //! one keeps no other back.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod reconciling {
     use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ mod reconciling {
         format!("shop/repository-{number}")
     }
 
-    /// So many services, spread over repositories and clusters, that run v1 and were never deployed to; v2
-    /// was pushed, and no event told of it.
+    /// This many services, spread over repositories and clusters, that run v1 and were never deployed to; v2
+    /// was pushed, and no event reported it.
     fn account(services: usize, repositories: usize) -> (FakeCloud, Vec<Subscriber>) {
         let cloud = FakeCloud::default();
         let mut routes: BTreeMap<String, Vec<Subscriber>> = BTreeMap::new();
@@ -98,7 +98,7 @@ mod reconciling {
         assert_eq!(of(&counts, "DescribeImages"), 50, "{counts:?}");
         assert_eq!(of(&counts, "UpdateService"), SHARD, "{counts:?}");
 
-        // All are done, and no event told of it.
+        // All are done, and no event reported it.
         for subscriber in &subscribers {
             cloud.complete(subscriber);
         }
@@ -186,7 +186,7 @@ mod reconciling {
     }
 
     #[tokio::test]
-    async fn a_push_that_no_event_told_of_goes_out_once_and_to_nobody_else() {
+    async fn a_push_that_no_event_reported_goes_out_once_and_to_nobody_else() {
         let (cloud, subscribers) = account(4, 2);
         look(&cloud, 60).await;
         subscribers
@@ -239,9 +239,11 @@ mod reconciling {
                     assert_eq!(record.deployment.state, State::Deploying, "{case}");
                     assert!(record.outbox.is_empty(), "{case}");
                 }
-                let told = cloud.told();
-                let starts = told.iter().filter(|told| **told == "Deployment Started");
-                assert!(starts.count() >= services, "{case}: {told:?}");
+                let published = cloud.detail_types();
+                let starts = published
+                    .iter()
+                    .filter(|published| **published == "Deployment Started");
+                assert!(starts.count() >= services, "{case}: {published:?}");
             }
         }
     }
@@ -276,7 +278,7 @@ mod reconciling {
     }
 
     #[tokio::test]
-    async fn a_policy_that_cannot_be_followed_is_told_and_keeps_no_others_back() {
+    async fn a_policy_that_cannot_be_followed_is_published_and_keeps_no_others_back() {
         let (cloud, mut subscribers) = account(3, 1);
         subscribers[1].image_policy.tags.clear();
         subscribers[1].image_policy.semver = Some("newest".to_owned());
@@ -293,7 +295,7 @@ mod reconciling {
     }
 
     #[tokio::test]
-    async fn a_repository_that_is_not_there_yet_is_no_failure() {
+    async fn a_repository_that_is_not_there_yet_is_not_a_failure() {
         let (cloud, _) = account(2, 1);
         let mut early = subscriber("early");
         early.cluster = "cluster-0".to_owned();

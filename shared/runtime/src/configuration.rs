@@ -1,32 +1,19 @@
-//! Configuration, read once at start. Every variable is named here and nowhere else.
+//! Configuration, read once at start.
 
 mod reader;
-pub mod task;
 
-use std::env;
+pub mod task;
+pub(crate) mod variables;
 
 pub use reader::InvalidEnvironment;
-use reader::Reader;
 
-/// The bucket that holds routes, release files and deployment records.
-pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
-/// The bus that Longshore tells its events on.
-pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
-/// The name of the secret that says where messages go: a webhook's URL, or a bot's token and channel.
-pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
-/// Where Slack's Web API is, in place of Slack's own: a fake on loopback, for tests. Nothing else needs
-/// it.
-pub const SLACK_API_URL: &str = "SLACK_API_URL";
-/// The role that CloudFormation works with.
-pub const CLOUDFORMATION_ROLE_ARN: &str = "CLOUDFORMATION_ROLE_ARN";
-/// The permissions boundary of the roles that templates make.
-pub const PERMISSIONS_BOUNDARY_ARN: &str = "PERMISSIONS_BOUNDARY_ARN";
-/// From how many bytes on a bottle sync runs in tasks instead of the function.
-pub const SYNC_LAMBDA_THRESHOLD_BYTES: &str = "SYNC_LAMBDA_THRESHOLD_BYTES";
-/// How many files are transferred at once.
-pub const DOWNLOAD_CONCURRENCY: &str = "DOWNLOAD_CONCURRENCY";
-/// How much is logged: one of [`crate::logs::LEVELS`].
-pub const LOG_LEVEL: &str = "LOG_LEVEL";
+use reader::Reader;
+use variables::variable;
+pub use variables::{
+    CLOUDFORMATION_ROLE_ARN, DOWNLOAD_CONCURRENCY, EVENT_BUS_NAME, LOG_LEVEL,
+    PERMISSIONS_BOUNDARY_ARN, SLACK_API_URL, SLACK_WEBHOOK_SECRET_NAME, STATE_BUCKET_NAME,
+    SYNC_LAMBDA_THRESHOLD_BYTES,
+};
 
 /// Variables that must be set and are not, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,11 +151,6 @@ impl NotifyConfiguration {
     }
 }
 
-/// A variable's value; an empty one counts as not set.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 fn required<const COUNT: usize>(
     names: [&'static str; COUNT],
     variable: impl Fn(&str) -> Option<String>,
@@ -229,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn what_sync_is_not_told_it_does_not_know() {
+    fn what_sync_is_not_given_it_does_not_know() {
         let configuration = sync_with(&[]).unwrap();
         assert_eq!(configuration.threshold_bytes, None);
         assert_eq!(configuration.concurrency, None);
     }
 
     #[test]
-    fn what_sync_is_told_is_read() {
+    fn what_sync_is_given_is_read() {
         let configuration = sync_with(&[
             (SYNC_LAMBDA_THRESHOLD_BYTES, "1000"),
             (DOWNLOAD_CONCURRENCY, "5"),

@@ -6,7 +6,7 @@ use lambda_runtime::tracing::subscriber::layer::SubscriberExt;
 use lambda_runtime::tracing::subscriber::util::SubscriberInitExt;
 use lambda_runtime::tracing::subscriber::{fmt, registry};
 
-use crate::configuration::{LOG_LEVEL, variable};
+use crate::configuration::variables::{LOG_LEVEL, variable};
 
 /// What [`LOG_LEVEL`] may say, in the words of an error.
 pub const LEVELS: &str = "DEBUG, INFO, WARNING, ERROR or CRITICAL";

@@ -60,7 +60,7 @@ fn write(dimension: (&str, &str), values: &[(Metric, u64)]) {
     let milliseconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
-    // A metric that cannot be written is no reason to fail an event.
+    // A metric that cannot be written is not a reason to fail an event.
     let _ = writeln!(io::stdout(), "{}", line(dimension, values, milliseconds));
 }
 

@@ -16,7 +16,7 @@ use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
 const SIZES: [usize; 4] = [1, 10, 100, 500];
-/// Every size is measured for about so long, and at least so many times.
+/// Every size is measured for about so long, and at least this many times.
 const TIME_A_MEASUREMENT: Duration = Duration::from_millis(800);
 const FEWEST_RUNS: usize = 15;
 

@@ -8,5 +8,8 @@ pub mod render;
 pub mod spec;
 
 mod instances;
+mod nearest;
+mod path;
 mod references;
-mod schedule;
+mod schedule_expression;
+mod shown;

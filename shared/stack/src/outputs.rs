@@ -5,71 +5,15 @@
 //! `AccessPoints`, `Buckets` and `Capacity` list the names, and what follows from another output has one of its own
 //! only in a stack with one service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use crate::render::logical_id;
+use crate::render::output_names::{
+    OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE, OF_STACK,
+};
 use crate::spec::Stack;
-
-/// What the stack has one of: the name that a person reads, and the output's.
-pub(crate) const OF_STACK: [(&str, &str); 9] = [
-    ("cluster_name", "ClusterName"),
-    ("cluster_arn", "ClusterArn"),
-    ("cluster_id", "ClusterArn"),
-    ("load_balancer_dns_name", "LoadBalancerDnsName"),
-    ("load_balancer_arn", "LoadBalancerArn"),
-    ("load_balancer_zone_id", "LoadBalancerZoneId"),
-    (
-        "load_balancer_security_group_id",
-        "LoadBalancerSecurityGroupId",
-    ),
-    ("namespace_id", "NamespaceId"),
-    ("events_log_group_name", "EventsLogGroupName"),
-];
-
-/// What each service has. The service's name follows in the output's.
-pub(crate) const OF_SERVICE: [(&str, &str); 14] = [
-    ("service_name", "ServiceName"),
-    ("service_arn", "ServiceArn"),
-    ("service_id", "ServiceArn"),
-    ("task_definition_arn", "TaskDefinitionArn"),
-    ("task_definition_family", "TaskDefinitionFamily"),
-    ("task_definition_revision", "TaskDefinitionRevision"),
-    ("container_name", "ContainerName"),
-    ("log_group_name", "LogGroupName"),
-    ("log_group_arn", "LogGroupArn"),
-    ("security_group_id", "SecurityGroupId"),
-    ("task_execution_role_arn", "TaskExecutionRoleArn"),
-    ("task_role_arn", "TaskRoleArn"),
-    ("target_group_arn", "TargetGroupArn"),
-    (
-        "auto_scaling_target_resource_id",
-        "AutoScalingTargetResourceId",
-    ),
-];
-
-/// What each file system has.
-pub(crate) const OF_FILE_SYSTEM: [(&str, &str); 2] = [
-    ("efs_file_system_id", "FileSystemId"),
-    ("efs_file_system_arn", "FileSystemArn"),
-];
-
-/// What each access point has; the file system's name and its own follow.
-pub(crate) const OF_ACCESS_POINT: [(&str, &str); 2] = [
-    ("efs_access_point_id", "AccessPointId"),
-    ("efs_access_point_arn", "AccessPointArn"),
-];
-
-/// What each bucket has.
-pub(crate) const OF_BUCKET: [(&str, &str); 2] =
-    [("bucket_name", "BucketName"), ("bucket_arn", "BucketArn")];
-
-/// What each capacity has.
-pub(crate) const OF_CAPACITY: [(&str, &str); 2] = [
-    ("asg_name", "AutoScalingGroupName"),
-    ("capacity_provider_name", "CapacityProviderName"),
-];
 
 /// Reads a stack's outputs, by CloudFormation's names.
 ///
@@ -115,9 +59,8 @@ pub fn outputs(values: &BTreeMap<String, String>) -> Value {
 }
 
 /// By the names that a person reads, the names of the outputs at the top: those of the stack, and of what
-/// there is exactly one of.
-pub fn names(stack: &Stack) -> BTreeMap<String, String> {
-    let rendered = crate::render::output_names(stack);
+/// there is exactly one of. `rendered` are the outputs of the stack's template.
+pub fn names(stack: &Stack, rendered: &BTreeSet<String>) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut add = |fields: &[(&str, &str)], id: &str| {
         for (name, output) in fields {

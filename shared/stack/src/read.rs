@@ -1,9 +1,7 @@
 //! From a stack file to a stack, or to everything that is wrong with it, each with its place.
 
 mod fit;
-mod nearest;
 mod node;
-mod path;
 mod places;
 mod references;
 mod schema;
@@ -16,16 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::longshore::{Problem, Severity};
 use serde::Deserialize;
 
-pub(crate) use fit::shown;
-pub(crate) use nearest::nearest;
-pub(crate) use path::Path;
 pub use schema::schema;
 
 use crate::check::{Finding, check};
+use crate::nearest::nearest;
+use crate::path::{Path, Step};
+use crate::shown::shown;
 use crate::spec::Stack;
 use fit::{Fitting, Looking};
 use node::{Content, Entry, Mark, Node};
-use path::Step;
 use places::Places;
 use references::dynamic_references;
 use substitution::Names;
@@ -480,7 +477,7 @@ fn error(path: &str, mark: Option<Mark>, message: String) -> Problem {
 
 /// The value may be near a secret, and is not shown.
 fn refused_reference(path: &Path, mark: Option<Mark>) -> Problem {
-    let message = "CloudFormation would put another text in the place of `{{resolve:…}}`, such as the value of any \
+    let message = "CloudFormation would put another text in place of `{{resolve:…}}`, such as the value of any \
                    stack's secret; give a container a secret by `secrets`, with `value_from`, and write other values \
                    out";
     error(&path.to_string(), mark, message.to_owned())

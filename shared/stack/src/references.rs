@@ -1,6 +1,6 @@
 //! CloudFormation's dynamic references, `{{resolve:<service>:<what>}}`.
 
-/// Whether CloudFormation might put the value of a secret or a parameter in the place of a part of this text.
+/// Whether CloudFormation might put the value of a secret or a parameter in place of a part of this text.
 ///
 /// It resolves references in every text of a template and in the values of its parameters (the AWS CloudFormation
 /// User Guide, "Get values stored in other services using dynamic references"), with the rights of its own role,

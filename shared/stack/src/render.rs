@@ -4,61 +4,55 @@
 //! alone, so adding, removing or reordering something changes nothing else.
 
 mod alarms;
-mod buckets;
+mod bucket;
 mod capacity;
 mod cluster;
+mod context;
 mod dashboard;
-mod discovery;
 mod events;
-mod follow;
+mod iam;
 mod image;
-mod load_balancing;
+mod image_policy;
+mod load_balancer;
 mod logs;
+mod metadata;
 mod metric;
 mod mirror;
 mod named;
 mod names;
 mod network;
+pub(crate) mod output_names;
 mod outputs;
-mod policy;
+mod placement;
+mod role;
 mod roles;
+mod rollout;
 mod scaling;
-mod schedules;
-mod secrets;
+mod schedule;
+mod scheduler;
+mod secret;
 mod service;
+mod service_discovery;
 mod storage;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_policy::template::TemplateMetadata;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::spec::{Sensitive, Stack};
 
+use metadata::Metadata;
 use named::NamedStack;
 use template::Template;
 
-pub use follow::{policy, settings};
-pub(crate) use load_balancing::LAST_PRIORITY;
+pub use context::Context;
+pub use image_policy::policy;
+pub(crate) use load_balancer::LAST_PRIORITY;
 pub use names::logical_id;
-pub(crate) use secrets::ends_as_complete_arns_do;
-
-/// What a template depends on besides the stack file.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Context {
-    /// The ARN of the policy that limits all roles of the template.
-    pub permissions_boundary_arn: Option<String>,
-    /// By service and container, the image to put in place of the stack file's, in the same forms.
-    pub images: BTreeMap<String, BTreeMap<String, String>>,
-    /// The services whose listener rule sends requests to the alternate one of their two target groups; those of the
-    /// others go to the first.
-    pub on_alternate: BTreeSet<String>,
-    /// By the name or ARN that the stack file has, the complete ARN of a secret of Secrets Manager. Without it,
-    /// a template names the secret by an ARN that lacks the six characters at its end, where that is possible.
-    pub secrets: BTreeMap<String, String>,
-}
+pub use rollout::settings;
+pub(crate) use secret::ends_as_complete_arns_do;
 
 /// A template and what it is applied with.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +65,11 @@ pub struct Rendered {
     pub parameters: BTreeMap<String, Sensitive>,
     /// How many resources it has. CloudFormation takes 500.
     pub resources: usize,
+    /// The names of its outputs. CloudFormation takes 200.
+    pub outputs: BTreeSet<String>,
+    /// Logical ids that more than one thing of the stack has, because their names differ only in characters that
+    /// logical ids do not have. A checked stack has none.
+    pub clashes: BTreeSet<String>,
 }
 
 /// Renders a stack that was read and checked. What a check would refuse is rendered as it is.
@@ -81,28 +80,19 @@ pub fn render(stack: &Stack, context: &Context) -> Rendered {
         metadata,
         parameters,
         resources: template.resources(),
+        outputs: template.output_names(),
+        clashes: template.clashes(),
     }
 }
 
 /// What the template of a stack says about its services, whatever images it is rendered with.
 pub fn metadata(stack: &Stack) -> TemplateMetadata {
-    metadata_of(&NamedStack::new(stack, &Context::default()))
-}
-
-/// Logical ids that more than one thing of a stack would have, because their names differ only in
-/// what logical ids do not have. There must be none.
-pub fn clashes(stack: &Stack) -> BTreeSet<String> {
-    build(stack, &Context::default()).0.clashes()
+    metadata::of_stack(&NamedStack::new(stack, &Context::default()))
 }
 
 /// By parameter of a stack's template, the path of its value in the stack file.
 pub fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
-    secrets::parameter_sources(stack)
-}
-
-/// The names of the outputs that a stack's template has.
-pub(crate) fn output_names(stack: &Stack) -> BTreeSet<String> {
-    build(stack, &Context::default()).0.output_names()
+    secret::parameter_sources(stack)
 }
 
 fn build(
@@ -110,7 +100,7 @@ fn build(
     context: &Context,
 ) -> (Template, BTreeMap<String, Sensitive>, TemplateMetadata) {
     let named_stack = NamedStack::new(stack, context);
-    let services = metadata_of(&named_stack);
+    let services = metadata::of_stack(&named_stack);
     let metadata = Metadata {
         services: &services,
         bottle_sync: mirror::Metadata::of(&named_stack),
@@ -127,16 +117,16 @@ fn build(
     cluster::render(&named_stack, &mut template);
     capacity::render(&named_stack, &mut template);
     network::render(&named_stack, &mut template);
-    load_balancing::render(&named_stack, &mut template);
-    discovery::render(&named_stack, &mut template);
+    load_balancer::render(&named_stack, &mut template);
+    service_discovery::render(&named_stack, &mut template);
     storage::render(&named_stack, &mut template);
-    buckets::render(&named_stack, &mut template);
+    bucket::render(&named_stack, &mut template);
     logs::render(&named_stack, &mut template);
     roles::render(&named_stack, &mut template);
-    let parameters = secrets::render(&named_stack, &mut template);
+    let parameters = secret::render(&named_stack, &mut template);
     service::render(&named_stack, &mut template);
     scaling::render(&named_stack, &mut template);
-    schedules::render(&named_stack, &mut template);
+    schedule::render(&named_stack, &mut template);
     mirror::render(&named_stack, &mut template);
     alarms::render(&named_stack, &mut template);
     dashboard::render(&named_stack, &mut template);
@@ -146,7 +136,7 @@ fn build(
 }
 
 /// A template with the images of its task definitions blanked: two templates that are equal after this
-/// differ in nothing else. What is no template is returned as null.
+/// differ in nothing else. What is not a template is returned as null.
 pub fn without_images(body: &str) -> Value {
     let mut template: Value = serde_json::from_str(body).unwrap_or_default();
     for image in images(&mut template) {
@@ -193,31 +183,4 @@ fn images(template: &mut Value) -> impl Iterator<Item = &mut Value> {
         .filter_map(Value::as_array_mut)
         .flatten()
         .map(|container| &mut container["Image"])
-}
-
-/// What Longshore itself reads from a template.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metadata<'a> {
-    #[serde(flatten)]
-    services: &'a TemplateMetadata,
-    /// None where the stack has no mirror.
-    bottle_sync: Option<mirror::Metadata<'a>>,
-}
-
-fn metadata_of(named_stack: &NamedStack) -> TemplateMetadata {
-    TemplateMetadata {
-        version: 1,
-        stack: named_stack.stack_name.clone(),
-        environment: named_stack.stack.environment.clone(),
-        services: named_stack
-            .members()
-            .map(|named_service| {
-                (
-                    named_service.name.to_owned(),
-                    follow::metadata(named_stack, named_service),
-                )
-            })
-            .collect(),
-    }
 }

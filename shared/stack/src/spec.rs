@@ -3,19 +3,24 @@
 //! Names are those of ECS and CloudFormation, in snake_case; their JSON Schema is generated from these
 //! types, so the words below are what editors show.
 
+mod bucket;
 mod capacity;
 mod circuit_breaker;
 mod cluster;
 mod container;
 mod deployment;
+mod image_policy;
 mod load_balancer;
 mod mirror;
 mod network;
 mod observation;
-mod policy;
 mod rollout;
 mod scaling;
+mod schedule;
+mod secret;
 mod service;
+mod service_discovery;
+mod sidecar;
 mod storage;
 mod values;
 
@@ -24,26 +29,29 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use bucket::Bucket;
 pub use capacity::Capacity;
+pub(crate) use capacity::{FARGATE, is_fargate};
 pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerThreshold, CircuitBreakerThresholdType, DeploymentCircuitBreaker,
 };
-pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
+pub use cluster::{Cluster, ContainerInsights};
 pub use container::{
-    Container, ContainerCondition, ContainerDependency, FirelensConfiguration, LogRouter, Sidecar,
+    Container, ContainerCondition, ContainerDependency, ContainerHealthCheck, MountPoint,
 };
 pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
+pub use image_policy::ImagePolicy;
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
-pub use mirror::{BottleDeletion, BottleSync, Bucket};
+pub use mirror::{BottleDeletion, BottleSync};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
-pub use policy::ImagePolicy;
 pub use rollout::Rollout;
 pub use scaling::{CustomMetric, Scaling, Statistic};
-pub use service::{
-    CapacityProvider, ContainerHealthCheck, Effect, MountPoint, PolicyStatement, Schedule, Secret,
-    Service, Vault,
-};
+pub use schedule::Schedule;
+pub use secret::{Secret, Vault};
+pub use service::{CapacityProvider, Effect, PolicyStatement, Service};
+pub use service_discovery::ServiceDiscovery;
+pub use sidecar::{FirelensConfiguration, LogRouter, Sidecar};
 pub use storage::{
     AccessPoint, DataDeletion, FileSystem, PerformanceMode, PosixUser, RootDirectory,
     ThroughputMode,

@@ -7,7 +7,7 @@ use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::read::{Selection, environments, read, read_value};
 use proptest::prelude::*;
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
+// Clippy takes the functions beside `#[test]` functions for tests only when it is configured so.
 /// The stack files of this repository.
 #[cfg(test)]
 fn files() -> Vec<(String, String)> {
@@ -55,7 +55,7 @@ fn problems(text: &str) -> Vec<Problem> {
 }
 
 /// What no file may bring about: problems without words, or in words of the libraries.
-fn assert_told(text: &str) {
+fn assert_reported(text: &str) {
     for problem in problems(text) {
         let message = &problem.message;
         let library = [
@@ -109,8 +109,8 @@ fn key_of(line: &str) -> Option<(usize, &str)> {
 }
 
 #[test]
-fn a_key_that_is_misspelt_is_told_at_its_line_and_column_wherever_it_is() {
-    let mut told = 0;
+fn a_key_that_is_misspelt_is_reported_at_its_line_and_column_wherever_it_is() {
+    let mut reported = 0;
     for (path, text) in files() {
         let lines: Vec<&str> = text.lines().collect();
         for (index, line) in lines.iter().enumerate() {
@@ -125,7 +125,7 @@ fn a_key_that_is_misspelt_is_told_at_its_line_and_column_wherever_it_is() {
                 .filter(|problem| problem.message.starts_with("there is no such key"))
                 .collect();
             // Some keys are names that whoever writes the file chooses.
-            told += usize::from(!unknown.is_empty());
+            reported += usize::from(!unknown.is_empty());
             for problem in unknown {
                 let place = (
                     problem.line.unwrap() as usize,
@@ -136,12 +136,12 @@ fn a_key_that_is_misspelt_is_told_at_its_line_and_column_wherever_it_is() {
             }
         }
     }
-    assert!(told > 100, "only {told} keys were told of");
+    assert!(reported > 100, "only {reported} keys were reported");
 }
 
 #[test]
-fn a_value_of_the_wrong_kind_is_told_at_its_line_and_column_wherever_it_is() {
-    let mut told = 0;
+fn a_value_of_the_wrong_kind_is_reported_at_its_line_and_column_wherever_it_is() {
+    let mut reported = 0;
     for (path, text) in files() {
         let lines: Vec<&str> = text.lines().collect();
         for (index, line) in lines.iter().enumerate() {
@@ -159,7 +159,7 @@ fn a_value_of_the_wrong_kind_is_told_at_its_line_and_column_wherever_it_is() {
                 .iter()
                 .filter(|problem| problem.message.starts_with("this is a map"))
                 .collect();
-            told += usize::from(!wrong.is_empty());
+            reported += usize::from(!wrong.is_empty());
             for problem in wrong {
                 let place = (
                     problem.line.unwrap() as usize,
@@ -170,7 +170,7 @@ fn a_value_of_the_wrong_kind_is_told_at_its_line_and_column_wherever_it_is() {
             }
         }
     }
-    assert!(told > 60, "only {told} values were told of");
+    assert!(reported > 60, "only {reported} values were reported");
 }
 
 /// Bits of YAML and of stack files, which make something when they come together.
@@ -277,7 +277,7 @@ proptest! {
 
     #[test]
     fn any_bits_of_yaml_are_read_or_refused_in_our_words(bits in prop::collection::vec(bit(), 0..60)) {
-        assert_told(&bits.concat());
+        assert_reported(&bits.concat());
     }
 
     #[test]
@@ -304,6 +304,6 @@ proptest! {
         let mut changed: String = characters[..start].iter().collect();
         changed.push_str(bit);
         changed.extend(&characters[end..]);
-        assert_told(&changed);
+        assert_reported(&changed);
     }
 }

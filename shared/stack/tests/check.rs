@@ -8,7 +8,7 @@ use longshore_stack::check::{
 };
 use longshore_stack::read::{Reading, Selection, read};
 
-/// Two services, of which one is behind the load balancer; an access point on a file system; instances.
+/// Two services, one of them behind the load balancer; an access point on a file system; instances.
 const SHOP: &str = r#"
 name: shop
 network:
@@ -276,7 +276,7 @@ fn a_role_holds_only_so_many_characters_of_policies() {
 
 #[test]
 fn the_first_image_is_named_as_the_policy_wants_its_successors() {
-    for (image, policy, is_told) in [
+    for (image, policy, is_reported) in [
         ("shop/api:v1.0", "{semver: \"1\"}", true),
         ("shop/api:v2.0.0", "{semver: \"1\"}", true),
         ("shop/api:v1.0.0", "{semver: \"1\"}", false),
@@ -285,7 +285,7 @@ fn the_first_image_is_named_as_the_policy_wants_its_successors() {
     ] {
         let overlay =
             format!("{{services: {{api: {{image: \"{image}\", image_policy: {policy}}}}}}}");
-        if is_told {
+        if is_reported {
             let (path, message, severity) = the_one_problem(&overlay);
             assert_eq!(
                 (path.as_str(), severity),
@@ -1166,7 +1166,7 @@ fn secrets_have_one_source() {
 }
 
 #[test]
-fn what_looks_like_a_secret_in_plain_text_is_told_without_showing_it() {
+fn what_looks_like_a_secret_in_plain_text_is_reported_without_showing_it() {
     hold(&[
         warning(
             "services.api.environment.DATABASE_URL",
@@ -1754,7 +1754,7 @@ fn file_systems_are_what_efs_has_and_mounts_can_be_written() {
         ),
         error(
             "file_systems.data.access_points.app.root_directory.permissions",
-            "these are no permissions",
+            "these are not permissions",
             "{file_systems: {data: {access_points: {app: {root_directory: {permissions: \"8\"}}}}}}",
             "{file_systems: {data: {access_points: {app: {root_directory: {permissions: \"0755\"}}}}}}",
         ),
@@ -1899,7 +1899,7 @@ fn buckets_have_names_that_s3_takes_and_that_differ() {
         ),
         error(
             "buckets.bottles.noncurrent_version_days",
-            "S3 keeps versions for no such time",
+            "S3 does not keep versions for this time",
             "{buckets: {bottles: {noncurrent_version_days: 0}}}",
             "{buckets: {bottles: {noncurrent_version_days: 1}}}",
         ),
@@ -2560,7 +2560,7 @@ fn surroundings() -> Surroundings {
     }
 }
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
+// Clippy takes the functions beside `#[test]` functions for tests only when it is configured so.
 #[cfg(test)]
 fn located(overlay: &str, surroundings: &Surroundings) -> Vec<Problem> {
     let reading = shop(overlay).unwrap();
@@ -2598,8 +2598,8 @@ fn what_must_be_there_is_asked_for() {
 }
 
 #[test]
-fn a_name_that_looks_like_the_end_of_an_arn_is_told_where_nobody_is_asked() {
-    for (name, is_told) in [
+fn a_name_that_looks_like_the_end_of_an_arn_is_reported_where_nobody_is_asked() {
+    for (name, is_reported) in [
         ("shop/prod/app-config", true),
         ("shop/prod/config", false),
         ("shop/prod/app-configs", false),
@@ -2615,7 +2615,7 @@ fn a_name_that_looks_like_the_end_of_an_arn_is_told_where_nobody_is_asked() {
         assert_eq!(reading.warnings, [], "`plan` asks for it");
         let found = reading.locate(check_without_surroundings(&reading.stack));
         let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
-        if is_told {
+        if is_reported {
             assert_eq!(paths, ["services.api.secrets.A.value_from"], "{name}");
             assert_eq!(found[0].severity, Severity::Warning);
             assert!(found[0].line.is_some());
@@ -2626,7 +2626,7 @@ fn a_name_that_looks_like_the_end_of_an_arn_is_told_where_nobody_is_asked() {
 }
 
 #[test]
-fn what_is_not_there_is_told_at_its_place() {
+fn what_is_not_there_is_reported_at_its_place() {
     let mut missing = surroundings();
     missing.missing_repositories.insert("shop/api".to_owned());
     missing.missing_images = ["services.api".to_owned(), "services.batch".to_owned()].into();

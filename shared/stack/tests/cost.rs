@@ -14,7 +14,7 @@ fn repository() -> &'static Path {
 }
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 
 /// A stack with nothing that costs anything, and with what is laid over it.
 #[cfg(test)]
@@ -115,18 +115,18 @@ fn arm_and_spot_have_prices_of_their_own() {
 #[test]
 fn expected_tasks_count_instead_of_those_at_rest() {
     let mut scaled = json!({"cpu": 1024, "memory": 2048, "scaling": {"min_capacity": 0, "max_capacity": 4, "target_cpu_utilization": 70}});
-    let at_rest = estimate(&service(scaled.clone()));
+    let without_load = estimate(&service(scaled.clone()));
     assert!(
-        !at_rest
+        !without_load
             .lines
             .iter()
             .any(|line| line.item.contains("Fargate"))
     );
     assert!(
-        at_rest.assumptions.iter().any(|assumption| assumption
+        without_load.assumptions.iter().any(|assumption| assumption
             .starts_with("services.api: on average as many tasks as its scaling.min_capacity, 0")),
         "{:?}",
-        at_rest.assumptions
+        without_load.assumptions
     );
     scaled["expected_task_count"] = json!(0.5);
     let expected = estimate(&service(scaled));

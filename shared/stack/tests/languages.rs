@@ -5,7 +5,7 @@ use longshore_stack::read::{Selection, read, read_value};
 use longshore_stack::render::{Context, Rendered, render};
 use serde_json::{Value, json};
 
-/// A stack with a text of every kind, of which one is replaced.
+/// A stack with a text of every kind; one of them is replaced.
 fn shop() -> Value {
     json!({
         "name": "shop",
@@ -301,7 +301,7 @@ fn a_secret_is_named_without_the_wildcards_of_iam() {
 }
 
 #[test]
-fn only_roles_that_are_no_tasks_say_what_they_are_for_and_no_stack_file_can_say_it() {
+fn only_roles_that_are_not_tasks_say_what_they_are_for_and_no_stack_file_can_say_it() {
     let rendered = rendered(&shop());
     let template: Value = serde_json::from_str(&rendered.body).unwrap();
     let resources = template["Resources"].as_object().unwrap();

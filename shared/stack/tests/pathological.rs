@@ -92,7 +92,7 @@ fn files() -> Vec<(&'static str, String, &'static str)> {
     ]
 }
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
+// Clippy takes the functions beside `#[test]` functions for tests only when it is configured so.
 /// The most memory that this process has had, in kilobytes.
 #[cfg(test)]
 fn memory() -> u64 {

@@ -117,7 +117,7 @@ fn a_payload_is_read_and_its_problems_have_paths_without_lines() {
 }
 
 #[test]
-fn a_file_that_is_no_document_is_refused_with_its_place() {
+fn a_file_that_is_not_a_document_is_refused_with_its_place() {
     for (bytes, expected) in [
         (
             &b""[..],
@@ -418,7 +418,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ),
         (
             "    zebra: x\n",
-            "11:5: services.api.zebra: there is no such key in `services.api`; `longshore schema stack` lists what is known (zebra)",
+            "11:5: services.api.zebra: there is no such key in `services.api`; `longshore schema stack` lists the known keys (zebra)",
         ),
         (
             "cluster: {zebra: x}\n",
@@ -438,7 +438,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
-fn what_is_missing_is_told_at_the_key_that_lacks_it() {
+fn what_is_missing_is_reported_at_the_key_that_lacks_it() {
     assert_eq!(
         lines("tags: {}\n"),
         [
@@ -460,7 +460,7 @@ fn what_is_missing_is_told_at_the_key_that_lacks_it() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_in_the_order_of_the_file() {
+fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
     let text = "\
 name: Shop
 network:
@@ -511,7 +511,7 @@ services:
 }
 
 #[test]
-fn a_rule_is_not_told_to_be_broken_by_what_only_follows_from_another_problem() {
+fn a_rule_is_not_reported_to_be_broken_by_what_only_follows_from_another_problem() {
     // `cpus` is taken for `cpu`, and 4096 MiB go with 1024 units; of the memory of `web` nothing is known.
     let found = problems(&shop_with(
         "    cpus: 1024\n    memory: 4096\n  web: {image: \"shop/web:v1\", cpu: 1024, memory: big}\n  batch: big\n\
@@ -579,7 +579,7 @@ fn what_was_probably_meant_by_an_unknown_key_is_checked_further() {
 }
 
 #[test]
-fn of_very_many_problems_the_first_hundred_are_told() {
+fn of_very_many_problems_the_first_hundred_are_reported() {
     let text = |keys: usize| {
         let keys: String = (0..keys)
             .map(|number| format!("    zebra{number}: x\n"))
@@ -672,7 +672,7 @@ fn an_environment_is_laid_over_the_file() {
 }
 
 #[test]
-fn a_problem_of_an_overlay_is_told_at_its_own_place() {
+fn a_problem_of_an_overlay_is_reported_at_its_own_place() {
     let found = prod(&ENVIRONMENTS.replace("cpu: 1024", "cpu: 300")).unwrap_err();
     assert!(found.iter().any(|problem| {
         (problem.line, problem.column, problem.path.as_str())
@@ -708,7 +708,7 @@ fn every_overlay_is_checked_whichever_is_chosen() {
 }
 
 #[test]
-fn removing_what_is_needed_is_told() {
+fn removing_what_is_needed_is_reported() {
     let found =
         prod(&ENVIRONMENTS.replace("        cpu: 1024\n", "        image: null\n")).unwrap_err();
     assert!(
@@ -846,7 +846,7 @@ fn values_of_secrets_are_taken_as_they_are_and_never_shown() {
 }
 
 #[test]
-fn a_value_that_needs_quotes_is_told_and_so_is_everything_else() {
+fn a_value_that_needs_quotes_is_reported_and_so_is_everything_else() {
     let text = "\
 name: shop
 network: {vpc_id: vpc-0a1b2c3d, subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d]}
@@ -888,7 +888,7 @@ fn a_secret_that_is_a_text_is_refused_with_the_form_that_it_has() {
 }
 
 #[test]
-fn what_is_under_a_misspelt_key_is_told_where_it_stands_and_nowhere_else() {
+fn what_is_under_a_misspelt_key_is_reported_where_it_stands_and_nowhere_else() {
     let lines = lines(&shop_with(
         "    healthcheck: {test: \"curl -f http://localhost/\", interval: 30s}\n",
     ));

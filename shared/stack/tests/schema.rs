@@ -12,7 +12,7 @@ fn shop() -> Value {
     })
 }
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
+// Clippy takes the functions beside `#[test]` functions for tests only when it is configured so.
 #[cfg(test)]
 fn is_valid(file: &Value) -> bool {
     jsonschema::draft202012::new(&schema())

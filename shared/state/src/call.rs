@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::document::Key;
+use crate::key::Key;
 
 /// A call to the world that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,61 +1,12 @@
 //! Documents: read, written, changed.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-
 use crate::call::{CallError, ErrorClass};
 use crate::format::{self, Unknown};
+use crate::key::{Address, Document, Key};
 use crate::race::decide_again;
-use crate::store::{Address, DocumentStore, Version, WriteCondition};
+use crate::store::{DocumentStore, Version, WriteCondition};
 
-/// What a document holds.
-pub trait Document: Serialize + DeserializeOwned + Clone + PartialEq {
-    /// The version of the format that this program writes.
-    const FORMAT: u32 = 1;
-
-    /// Makes of a document of format `from`, which is older than [`Self::FORMAT`], one of the next format.
-    fn migrate(_from: u32, document: Value) -> Value {
-        document
-    }
-
-    /// Whether people write or change such documents by hand.
-    const EDITED_BY_HAND: bool = false;
-
-    /// Checks a document that people may have changed, so that a misspelt member does not pass for one of a newer
-    /// version of Longshore. What harms only a part of it may be marked in the document instead of being an error.
-    ///
-    /// # Errors
-    /// What is wrong and what to do.
-    fn check_by_hand(_document: &mut Value) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// Gives a member of a document another name, for [`Document::migrate`]. Where the new name is taken, both stay as they
-/// are: somebody wrote both by hand, and is told so.
-pub fn rename(members: &mut Map<String, Value>, from: &str, to: &str) {
-    if !members.contains_key(to)
-        && let Some(member) = members.remove(from)
-    {
-        members.insert(to.to_owned(), member);
-    }
-}
-
-/// The largest document in bytes, a hundred times what the largest record of a busy service has. A larger one is neither
-/// read nor written.
-pub const LARGEST_DOCUMENT: usize = 4 * 1024 * 1024;
-
-/// Names a document.
-pub trait Key {
-    type Document: Document;
-
-    /// Where the document is.
-    fn address(&self) -> Address;
-
-    /// What the document is, for errors: "the record of service api of stack shop".
-    fn subject(&self) -> String;
-}
+pub use crate::key::LARGEST_DOCUMENT;
 
 /// Reads a document, with the version to give back; `None` when there is none.
 ///
@@ -77,7 +28,7 @@ pub async fn load<S: DocumentStore, K: Key>(
     Ok(Some((document, version)))
 }
 
-/// Writes a document in the place of `version`, or as the first one, and keeps what `version` says beyond what this
+/// Writes a document in place of `version`, or as the first one, and keeps what `version` says beyond what this
 /// program knows.
 ///
 /// A write whose answer was lost and that is refused because of itself was done.

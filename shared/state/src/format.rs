@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::document::{Document, LARGEST_DOCUMENT};
+use crate::key::{Document, LARGEST_DOCUMENT};
 
 const FORMAT_VERSION: &str = "format_version";
 
@@ -230,7 +230,7 @@ fn keep_unknown_members(
     }
 }
 
-/// By what one thing is told apart from another that takes its place: its id, or that of its request.
+/// By what one thing is distinguished from another that takes its place: its id, or that of its request.
 fn identity(members: &Map<String, Value>) -> Option<Value> {
     members
         .get("id")

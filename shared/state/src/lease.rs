@@ -26,7 +26,7 @@ pub struct Worker {
     pub now: DateTime<Utc>,
 }
 
-/// What tells the time: leases are renewed while work goes on.
+/// What gives the time: leases are renewed while work goes on.
 pub trait Clock {
     /// The time now.
     fn now(&self) -> DateTime<Utc>;

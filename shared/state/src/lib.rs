@@ -12,10 +12,12 @@ pub mod lease;
 pub mod outbox;
 pub mod store;
 
+mod key;
 mod race;
 
 pub use call::{CallError, ErrorClass};
-pub use document::{Document, Key, change, load, rename, save};
+pub use document::{change, load, save};
+pub use key::{Document, Key, rename};
 pub use lease::Worker;
 pub use race::{RACES, Race, decide_again, unless_lost};
 pub use store::{DocumentStore, EventPublisher, Version, WriteCondition};

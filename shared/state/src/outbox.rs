@@ -1,6 +1,6 @@
 //! The outbox: events that stand in a document until they are published.
 //!
-//! A change of a document puts the event that tells of it into the same write, so that none is lost when a process
+//! A change of a document puts the event that reports it into the same write, so that none is lost when a process
 //! dies. An event is published at least once: when a process dies between publishing and taking the event out, its
 //! retry or, after the lease, whoever opens the document next publishes it again.
 
@@ -9,7 +9,8 @@ use longshore_events::longshore::LongshoreEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::call::CallError;
-use crate::document::{Document, Key, change, check_writable};
+use crate::document::{change, check_writable};
+use crate::key::{Document, Key};
 use crate::lease::{LEASE, Worker};
 use crate::store::{DocumentStore, EventPublisher, Version};
 

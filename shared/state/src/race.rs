@@ -1,7 +1,7 @@
 //! The one loop: whoever loses the race for a document decides again.
 
 use crate::call::{CallError, ErrorClass};
-use crate::document::Key;
+use crate::key::Key;
 
 /// How often it is decided again after a lost race, before the call is handed back to be retried.
 pub const RACES: usize = 8;

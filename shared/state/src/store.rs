@@ -1,4 +1,4 @@
-//! What documents need of the world, as traits. `longshore-aws` carries them out on S3 and EventBridge.
+//! What documents need of the world, as traits. `longshore-aws` implements them on S3 and EventBridge.
 
 use std::future::Future;
 
@@ -8,31 +8,7 @@ use longshore_events::longshore::LongshoreEvent;
 use crate::call::CallError;
 use crate::format::Unknown;
 
-/// Where a document is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
-    /// The bucket's name; `None` for the state bucket of the installation.
-    pub bucket: Option<String>,
-    pub key: String,
-}
-
-impl Address {
-    /// A key of the state bucket.
-    pub fn of_state(key: impl Into<String>) -> Self {
-        Self {
-            bucket: None,
-            key: key.into(),
-        }
-    }
-
-    /// A key of another bucket.
-    pub fn of_bucket(bucket: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            bucket: Some(bucket.into()),
-            key: key.into(),
-        }
-    }
-}
+pub use crate::key::Address;
 
 /// The version of a document as it was read or written, to be given back when it is written again.
 ///

@@ -49,7 +49,7 @@ impl ServiceInspector for FakeCloud {
                     ),
                     class: ErrorClass::NotFound,
                     code: None,
-                    message: "the cluster has no such service".to_owned(),
+                    message: "the cluster does not have this service".to_owned(),
                 });
             };
             let settings = account.service_settings.get(service).cloned();

@@ -18,12 +18,12 @@ pub fn digest(digit: char) -> Digest {
     let text = format!("sha256:{}", digit.to_string().repeat(64));
     match text.parse() {
         Ok(digest) => digest,
-        Err(error) => unreachable!("`{digit}` is no hexadecimal digit: {error}"),
+        Err(error) => unreachable!("`{digit}` is not a hexadecimal digit: {error}"),
     }
 }
 
 /// A document with these members instead of its own: as nobody but its transitions writes it, after a longer simulation
-/// than a test wants to tell.
+/// than a test wants to say.
 pub fn altered<T: Serialize + DeserializeOwned>(document: &T, members: &Value) -> T {
     let altered = serde_json::to_value(document).and_then(|mut altered| {
         for (name, value) in members.as_object().into_iter().flatten() {
@@ -86,7 +86,7 @@ pub fn task_definition_document(arn: &str, family: &str, image: &str) -> Value {
     })
 }
 
-/// An invocation of this id, so many seconds after noon.
+/// An invocation of this id, this many seconds after noon.
 pub fn worker(id: &str, seconds: i64) -> Worker {
     Worker {
         id: id.to_owned(),

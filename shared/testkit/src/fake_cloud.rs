@@ -25,7 +25,7 @@ use crate::registry::Registry;
 
 /// An account with ECR, ECS, a state bucket and a bus, in memory.
 ///
-/// It behaves as AWS does where the deployment engine can tell the difference: UpdateService begins a
+/// It behaves as AWS does where the deployment engine can see the difference: UpdateService begins a
 /// deployment with an id of its own, unless the service points at that task definition already; a
 /// rollback is another deployment; writes are conditional.
 #[derive(Debug, Default)]
@@ -215,7 +215,7 @@ impl FakeCloud {
     }
 
     /// The detail-types of the events published so far.
-    pub fn told(&self) -> Vec<&'static str> {
+    pub fn detail_types(&self) -> Vec<&'static str> {
         self.published()
             .iter()
             .map(LongshoreEvent::detail_type)
@@ -387,7 +387,7 @@ impl FakeCloud {
         });
     }
 
-    /// ECS's circuit breaker opens and it begins to bring back what ran before.
+    /// ECS's circuit breaker opens and it begins to restore what ran before.
     pub fn roll_back(&self, subscriber: &Subscriber, seconds: i64) {
         let failed = self.primary_id(subscriber);
         let previous = self
@@ -527,7 +527,7 @@ impl Account {
             .rfind(|kept| kept.service == *service)
     }
 
-    /// Begins to bring back what ran before, as a part of the service deployment that failed.
+    /// Begins to restore what ran before, as a part of the service deployment that failed.
     fn roll_back(&mut self, name: &ServiceName, task_definition: &str, at: DateTime<Utc>) {
         self.replace(name, task_definition, at);
         if let Some(kept) = self.newest_account(name) {

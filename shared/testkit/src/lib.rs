@@ -1,6 +1,7 @@
 //! Fakes, builders and fault injection for tests.
 
 mod adopting;
+mod any_event;
 mod builders;
 mod corpus;
 mod documents;
@@ -12,6 +13,7 @@ mod provisioning;
 mod registry;
 mod syncing;
 
+pub use any_event::AnyEvent;
 pub use builders::{
     STACK_ID, altered, digest, noon, observed_stack, push, stack_change, subscriber,
     task_definition_document, worker,

@@ -35,7 +35,7 @@ impl FakeCloud {
     }
 
     /// The one-off task that was started last has stopped, its container having exited with `exit_code`:
-    /// what ECS's event tells `deploy`; `None` when none was started.
+    /// what ECS's event says to `deploy`; `None` when none was started.
     pub fn stop_task(&self, exit_code: i64) -> Option<DeployTaskStopped> {
         let last = self.inner.borrow().one_off_tasks.last()?.task.clone();
         self.stop_task_of(&last, exit_code)

@@ -169,7 +169,7 @@ impl FakeCloud {
             .unwrap_or_default()
     }
 
-    /// CloudFormation does what it was told to, and ECS runs what the template says.
+    /// CloudFormation does what it was asked to, and ECS runs what the template says.
     pub fn finish_stack(&self, stack: &str) {
         self.end_change(stack, true, "");
     }

@@ -64,7 +64,7 @@ impl FakeCloud {
     }
 
     /// Pushes an image to `shop/api`, or moves a tag onto one that is there already, and gives the event
-    /// that tells of it.
+    /// that reports it.
     pub fn push(&self, tag: &str, digest: Digest, at: DateTime<Utc>) -> Push {
         self.push_to("shop/api", tag, digest.clone(), at);
         push(tag, digest, at)

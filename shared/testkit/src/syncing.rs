@@ -1,4 +1,4 @@
-//! A mirror, where it comes from, and what brings files over, in memory.
+//! A mirror, where it comes from, and what transfers files, in memory.
 
 mod pages;
 mod ports;
@@ -27,9 +27,9 @@ pub const MIRROR_BUCKET: &str = "bottles-mirror";
 pub const INDEX_URL: &str = "https://formulae.brew.sh/api/formula.json";
 
 /// A mirror of one stack: its bucket with conditional writes, ECS, EFS and a clock that only tests turn;
-/// Homebrew's index and registry; and a transferrer that brings files over as it is told to.
+/// Homebrew's index and registry; and a transferrer that transfers files as it is set to.
 ///
-/// It behaves as the real ones do where the engine of syncs can tell the difference: RunTask knows its
+/// It behaves as the real ones do where the engine of syncs can see the difference: RunTask knows its
 /// client token again, EFS refuses to lower throughput for 24 hours after it was raised, and nothing
 /// becomes visible in the bucket whose content is another than the one that was asked for.
 #[derive(Debug)]
@@ -307,7 +307,7 @@ impl FakeMirror {
     }
 
     /// The detail-types of the events published so far.
-    pub fn told(&self) -> Vec<&'static str> {
+    pub fn detail_types(&self) -> Vec<&'static str> {
         self.published()
             .iter()
             .map(LongshoreEvent::detail_type)

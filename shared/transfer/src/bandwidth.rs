@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// What was not used so long ago is lost: after a pause nobody catches up.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Lets so many bytes through a second.
+/// Lets this many bytes through a second.
 #[derive(Debug)]
 pub(crate) struct Bandwidth {
     bytes_per_second: u64,

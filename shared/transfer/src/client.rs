@@ -211,7 +211,7 @@ impl HttpClient {
         let first = parse(url)?;
         let mut url = first.clone();
         for _ in 0..=REDIRECTS {
-            // Without a query, which no rule concerns and which must not be told.
+            // Without a query, which no rule concerns and which must not be shown.
             urls::check(&shown(&url), private_hosts).map_err(SourceError::never)?;
             if let Some(held) = self.shared.retries.held() {
                 tokio::time::sleep(held).await;
@@ -318,7 +318,7 @@ impl HttpClient {
     }
 
     /// Asks for the first byte of the file that arrived last, which counts as getting through: a file that fails
-    /// while no other is on its way shows nothing of an outage.
+    /// while no other is on its way does not show an outage.
     pub(crate) async fn ask_whether_anything_gets_through(&self) {
         let Some(url) = self.lock_arrived().clone() else {
             return;
@@ -449,7 +449,7 @@ pub(crate) fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'
 }
 
 fn parse(url: &str) -> Result<Url, SourceError> {
-    Url::parse(url).map_err(|error| SourceError::never(format!("`{url}` is no URL: {error}")))
+    Url::parse(url).map_err(|error| SourceError::never(format!("`{url}` is not a URL: {error}")))
 }
 
 /// A URL without its query: that of a redirect's target is a credential.

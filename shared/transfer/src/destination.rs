@@ -1,4 +1,4 @@
-//! Where files are brought to, as a trait. `longshore-aws` carries it out on S3.
+//! Where files are transferred to, as a trait. `longshore-aws` implements it on S3.
 
 use std::future::Future;
 
@@ -81,7 +81,7 @@ pub enum PutError {
     /// The content does not hash to what was said; the bucket's words.
     #[error("{0}")]
     Mismatch(String),
-    /// Anything else. What broke off the stream itself is told by the [`Body`], not here.
+    /// Anything else. What broke off the stream itself is reported by the [`Body`], not here.
     #[error(transparent)]
     Call(#[from] CallError),
 }

@@ -31,7 +31,7 @@ const OWN_KEYS: &str = ".longshore";
 /// How long the bucket may take to answer after it has every byte.
 const ANSWER: Duration = Duration::from_secs(120);
 
-/// S3 takes at most so many parts of an object.
+/// S3 takes at most this many parts of an object.
 const MOST_PARTS: u64 = 10_000;
 
 /// What all files of a transfer share.
@@ -63,7 +63,7 @@ pub(crate) struct Ended {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    Brought,
+    Transferred,
     AlreadyThere,
     Failed(String),
     /// The role may not do it with this key; whether it may with others is not said.
@@ -113,8 +113,8 @@ fn check_key(key: &str) -> Result<(), String> {
 }
 
 impl<D: Destination> Work<D> {
-    /// Brings a file, and never fails otherwise than by telling so.
-    pub(crate) async fn bring(&self, item: &TransferItem) -> Ended {
+    /// Transfers a file, and never fails otherwise than by reporting so.
+    pub(crate) async fn transfer(&self, item: &TransferItem) -> Ended {
         let mut reader = Reader::new(&self.client, item, &self.progress, &self.stop);
         let mut copies = 0;
         let end = match self.bring_with(&mut reader, item, &mut copies).await {
@@ -175,7 +175,7 @@ impl<D: Destination> Work<D> {
         Ok(if is_there {
             End::AlreadyThere
         } else {
-            End::Brought
+            End::Transferred
         })
     }
 
@@ -271,7 +271,7 @@ impl<D: Destination> Work<D> {
         }
     }
 
-    /// Keeps a large file on disk while it is brought. Gives whether another process had left some of it.
+    /// Keeps a large file on disk while it is transferred. Gives whether another process had left some of it.
     async fn keep(&self, reader: &mut Reader<'_>, item: &TransferItem, total: u64) -> bool {
         let Some(directory) = &self.client.settings().temporary else {
             return false;
@@ -524,7 +524,7 @@ fn silent(message: String) -> CallError {
     }
 }
 
-/// Waits before a call is made again, or tells why it is not. A refusal may have been a mistake, and is asked
+/// Waits before a call is made again, or reports why it is not. A refusal may have been a mistake, and is asked
 /// about again a few times.
 async fn failed_call(reader: &mut Reader<'_>, side: Side, error: CallError) -> Result<(), Unsent> {
     if concerns_all(&error) {
@@ -560,7 +560,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_are_no_keys_of_files_are_refused() {
+    fn keys_that_are_not_keys_of_files_are_refused() {
         for key in [
             "",
             "/a",

@@ -1,6 +1,6 @@
-//! Brings files from where they are published into a bucket: bounded, verified, resumable.
+//! Transfers files from where they are published into a bucket: bounded, verified, resumable.
 //!
-//! [`HttpClient`] asks the source, a [`Destination`] takes what comes, [`Transfers`] brings many files
+//! [`HttpClient`] asks the source, a [`Destination`] takes what comes, [`Transfers`] transfers many files
 //! from the one to the other. A file is streamed: a few pieces of it are in memory at a time, and none of
 //! it is on disk unless a directory is given from which an interrupted transfer goes on.
 

@@ -1,6 +1,6 @@
-//! What a directory keeps of a large file while it is brought, so that another process can go on with it.
+//! What a directory keeps of a large file while it is transferred, so that another process can go on with it.
 //!
-//! The file is named by its digest, so whatever process brings the same content finds it. It holds the
+//! The file is named by its digest, so whatever process transfers the same content finds it. It holds the
 //! beginning of the content and nothing else; whether that is right is judged with the whole, by its digest.
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use longshore_events::transfer::Sha256;
 use tokio::time::Instant;
 
-/// From so many bytes on a file is kept while it is brought. Below, asking for all of it again takes less than
+/// From this many bytes on a file is kept while it is transferred. Below, asking for all of it again takes less than
 /// a second on any line that a sync is run on, which is no more than opening, locking, writing and removing
 /// a file on a network file system takes.
 pub(crate) const SMALLEST_KEPT: u64 = 16 * 1024 * 1024;
@@ -23,7 +23,7 @@ pub(crate) const SMALLEST_KEPT: u64 = 16 * 1024 * 1024;
 /// What nobody has gone on with for so long is thrown away.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// After so many bytes they are forced out, so that no more than this is lost with the machine.
+/// After this many bytes they are forced out, so that no more than this is lost with the machine.
 const FORCED_AFTER: u64 = 64 * 1024 * 1024;
 
 /// How much is read back at a time.

@@ -12,7 +12,7 @@ use crate::part::Part;
 use crate::retry::{Failures, Next, Side};
 use crate::stop::Stop;
 
-/// So many bytes on the way make up for the failures before them: a source that breaks off now and then is
+/// This many bytes on the way make up for the failures before them: a source that breaks off now and then is
 /// no source that is broken.
 const FORGIVEN_AFTER: u64 = 8 * 1024 * 1024;
 
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         self.total
     }
 
-    /// Takes the length that the bucket tells of what it holds already.
+    /// Takes the length that the bucket gives for what it holds already.
     pub(crate) fn set_total(&mut self, total: u64) {
         self.total = Some(total);
     }
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads from the beginning again, trusting nothing that is on disk, or that the source said: what came may
-    /// have been a page that told of an error.
+    /// have been an error page.
     pub(crate) async fn start_over(&mut self) {
         self.seek(0);
         self.total = self.item.size;
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
         if let Some(part) = self.part.take()
             && let Err(error) = part.remove().await
         {
-            tracing::warn!(key = self.item.key, %error, "what was kept of a file cannot be removed");
+            tracing::warn!(key = self.item.key, %error, "a partly downloaded file cannot be removed");
         }
     }
 
@@ -410,7 +410,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Goes on without the disk: it may be full, and that is no reason to bring nothing.
+    /// Goes on without the disk: it may be full, and that is not a reason to transfer nothing.
     fn not_kept(&mut self, error: &std::io::Error) {
         tracing::warn!(key = self.item.key, %error, "the file is no longer kept while it is transferred");
         self.part = None;

@@ -57,7 +57,7 @@ struct Passage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Failures {
     count: u32,
-    /// How many of them were no outage's: something else had got through since the one before.
+    /// How many of them were not of an outage: something else had got through since the one before.
     alone: u32,
     first: Option<Instant>,
     last: Option<Instant>,

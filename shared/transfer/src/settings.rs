@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How many files are brought at once where nothing else is said.
+/// How many files are transferred at once where nothing else is said.
 ///
 /// Measured with `cargo xtask bench sync` on two processors that the servers share, one round each of 3 GB
 /// to a sink: 4 at once took 5.2 s and 17 MiB, 8 took 4.8 s and 21 MiB, 16 took 4.4 s and 25 MiB, 32 took
@@ -14,14 +14,14 @@ pub const CONCURRENCY: usize = 16;
 /// How long an outage is waited out where nothing else is said: half an hour.
 pub const OUTAGE: Duration = Duration::from_secs(30 * 60);
 
-/// What a transfer is told from outside.
+/// The settings of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// At most so many files at once: `DOWNLOAD_CONCURRENCY`. Zero is taken as one.
+    /// At most this many files at once: `DOWNLOAD_CONCURRENCY`. Zero is taken as one.
     pub concurrency: usize,
-    /// At most so many bytes a second from the source, over all files.
+    /// At most this many bytes a second from the source, over all files.
     pub bandwidth_limit: Option<u64>,
-    /// A directory in which large files are kept while they are brought, so that another process can go on
+    /// A directory in which large files are kept while they are transferred, so that another process can go on
     /// with them: on a file system that outlives this process. `None`: what is interrupted starts again.
     pub temporary: Option<PathBuf>,
     /// Hosts, as `host:port`, that may be in a private network or speak plain HTTP.

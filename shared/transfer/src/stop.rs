@@ -1,4 +1,4 @@
-//! How a transfer is told to stop.
+//! How a transfer is asked to stop.
 
 use tokio::sync::watch;
 

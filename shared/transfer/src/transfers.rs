@@ -26,7 +26,7 @@ const DENIED_FOR_ALL: usize = 20;
 /// How long files that were broken off may take to write down what they have.
 const CHECKPOINT: Duration = Duration::from_secs(4);
 
-/// Brings files into a bucket.
+/// Transfers files into a bucket.
 #[derive(Debug)]
 pub struct Transfers<D> {
     client: HttpClient,
@@ -42,7 +42,7 @@ impl<D: Destination> Transfers<D> {
         }
     }
 
-    /// Brings `items` into `bucket`, several at a time, and tells what became of them. No failure of a file
+    /// Transfers `items` into `bucket`, several at a time, and reports what became of them. No failure of a file
     /// keeps others back, except one that no file can escape: a bucket that is not there, or that allows
     /// none of many files, and an outage that lasts longer than it is waited for.
     ///
@@ -89,14 +89,14 @@ impl<D: Destination> Transfers<D> {
             {
                 probe = is_closed.then_some(index);
                 let (work, items) = (Arc::clone(&work), Arc::clone(&items));
-                running.spawn(async move { (index, work.bring(&items[index]).await) });
+                running.spawn(async move { (index, work.transfer(&items[index]).await) });
             }
             tokio::select! {
                 ended = running.join_next() => match ended {
                     // A file whose task broke down is left, and comes again.
                     Some(Err(error)) => {
                         probe = None;
-                        tracing::error!(%error, "bringing a file broke down");
+                        tracing::error!(%error, "transferring a file broke down");
                     }
                     Some(Ok((index, ended))) => {
                         probe = probe.filter(|probe| *probe != index);
@@ -252,11 +252,11 @@ impl Tally {
         self.settled[index] = ended.end != End::Left;
         match ended.end {
             End::Denied(_) => self.denied += 1,
-            End::Brought | End::AlreadyThere => self.denied = 0,
+            End::Transferred | End::AlreadyThere => self.denied = 0,
             _ => {}
         }
         match ended.end {
-            End::Brought => {
+            End::Transferred => {
                 self.report.files += 1;
                 add(&mut self.report.bytes, ended.bytes);
                 self.progress.done(ended.bytes);

@@ -1,4 +1,4 @@
-"""The judges find what is wrong, and say nothing of what is right."""
+"""The judges find what is wrong, and do not report what is right."""
 
 import json
 import tempfile
@@ -79,7 +79,7 @@ class Requests(unittest.TestCase):
         self.assertIn((subject, "Colour is not a member"), faults)
         self.assertTrue(any(finding.startswith("ChangeSetName does not match") for _, finding in faults), faults)
 
-    def test_objects_are_told_from_buckets_and_copies_from_objects(self):
+    def test_objects_are_distinguished_from_buckets_and_copies_from_objects(self):
         for method, path, query, headers, operation in [
             ("GET", "/state", "list-type=2&prefix=stacks%2F", {}, "ListObjectsV2"),
             ("GET", "/state/stacks/shop.yaml", "", {}, "GetObject"),
@@ -104,7 +104,7 @@ class Requests(unittest.TestCase):
         line["headers"]["user-agent"] = "Boto3/1"
         self.assertEqual(found_in(line), [])
 
-    def test_an_operation_that_was_never_recorded_is_told(self):
+    def test_an_operation_that_was_never_recorded_is_reported(self):
         self.assertIn("UpdateService", recordings.never_recorded(set()))
         self.assertNotIn("UpdateService", recordings.never_recorded({"UpdateService"}))
 
@@ -184,7 +184,7 @@ class Authorization(unittest.TestCase):
         found = wrong_with("ecs:DescribeTaskDefinition", self.SERVICE)[0]
         self.assertTrue(found.startswith("is checked against no resource"), found)
 
-    def test_a_condition_that_no_request_has_is_told(self):
+    def test_a_condition_that_no_request_has_is_reported(self):
         condition = {"ArnLike": {"ecs:cluster": "*"}}
         self.assertEqual(wrong_with("ecs:UpdateService", self.SERVICE, Condition=condition), [])
         condition = {"StringEquals": {"kms:ViaService": "s3"}}

@@ -1,4 +1,4 @@
-//! Who brings files over: our task's program, and rclone.
+//! Who transfers files: our task's program, and rclone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -96,7 +96,7 @@ impl Clients {
         })
     }
 
-    /// Brings the files over once.
+    /// Transfers the files once.
     ///
     /// # Errors
     /// When the client fails.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::bench::servers::Source;
 
-/// So many sizes: the largest is some three hundred times the smallest, much as among bottles.
+/// This many sizes: the largest is some three hundred times the smallest, much as among bottles.
 const SIZES: u64 = 20;
 
 /// A file to transfer.

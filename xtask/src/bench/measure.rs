@@ -88,10 +88,10 @@ fn watch(child: &mut Child, begin: Instant) -> Result<Cost> {
     }
     let wall_seconds = begin.elapsed().as_secs_f64();
     let status = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))
-        .context("read what the process has cost")?;
+        .context("read the costs of the process")?;
     Ok(Cost {
         wall_seconds,
-        cpu_seconds: cpu_seconds(&status).context("read what the process has cost")?,
+        cpu_seconds: cpu_seconds(&status).context("read the costs of the process")?,
         peak_memory_mib,
     })
 }

@@ -49,11 +49,11 @@ pub fn ignores_the_same_event(
         stage.service.count_task_definitions(&stage.environment)? == definitions,
         "a task definition was registered by the second event"
     );
-    let told = slack.messages()?;
+    let reported = slack.messages()?;
     ensure!(
-        told.is_empty(),
-        "Slack was told of the second event: {:?}",
-        told.first().map_or("", SlackMessage::fallback)
+        reported.is_empty(),
+        "Slack was notified of the second event: {:?}",
+        reported.first().map_or("", SlackMessage::fallback)
     );
     Ok(format!(
         "event {}: {answer}",
@@ -61,7 +61,7 @@ pub fn ignores_the_same_event(
     ))
 }
 
-/// The event that ECR told of the push of a tag.
+/// The event that ECR published of the push of a tag.
 fn push_event(stage: &Stage, tag: &str) -> Result<Value> {
     stage
         .environment

@@ -325,7 +325,7 @@ pub fn takes_back_what_fails(
     slack.wait_for(terminal, &["succeeded", "api", "hotfix-1"])?;
     ensure_status(stage, "UPDATE_ROLLBACK_COMPLETE")?;
 
-    // CloudFormation brought back the image of the change before, so it is Longshore that put this one back.
+    // CloudFormation restored the image of the change before, so it is Longshore that restored this one.
     let outputs = ask(stage, &json!({"action": "outputs", "stack": NAME}))?;
     let restored = stage
         .environment
@@ -425,7 +425,7 @@ pub fn refuses_mistakes(
         words.push(format!("`{path}`"));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let told = slack.wait_for(terminal, &words)?.words();
+    let reported = slack.wait_for(terminal, &words)?.words();
     slack.check_none(&["Stack applying"])?;
     ensure_status(stage, "UPDATE_ROLLBACK_COMPLETE")?;
     let after = stage.service.describe(&stage.environment)?;
@@ -433,7 +433,10 @@ pub fn refuses_mistakes(
         before["taskDefinition"] == after["taskDefinition"],
         "the service was changed by a file that was refused"
     );
-    let problems: Vec<&str> = told.lines().filter(|line| line.starts_with('•')).collect();
+    let problems: Vec<&str> = reported
+        .lines()
+        .filter(|line| line.starts_with('•'))
+        .collect();
     Ok(problems.join("\n"))
 }
 
@@ -536,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_told_line_by_line_and_together() {
+    fn costs_are_reported_line_by_line_and_together() {
         let estimate = json!({
             "lines": [
                 {"resource": "services.api", "item": "Fargate vCPU", "monthly": "14.7752"},

@@ -167,7 +167,7 @@ async fn answers(server: &MockServer, count: usize) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn events_are_told_with_one_read_of_the_secret_and_no_trace_of_it() {
+async fn events_are_reported_with_one_read_of_the_secret_and_no_trace_of_it() {
     let server = lambda(&[
         sample("deployment-started.json"),
         sample("deployment-rolled-back.json"),
@@ -326,7 +326,7 @@ async fn a_web_api_that_would_read_the_token_is_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_is_answered_as_an_error_so_that_lambda_keeps_it() {
+async fn what_cannot_be_reported_is_answered_as_an_error_so_that_lambda_keeps_it() {
     let mut malformed = sample("deployment-started.json");
     malformed["detail"]["deployment"]["image"]["digest"] = json!("latest");
     let server = lambda(&[malformed, sample("deployment-started.json")]).await;
@@ -374,7 +374,7 @@ async fn without_its_configuration_it_does_not_start_and_says_what_is_missing() 
 }
 
 #[test]
-fn a_handler_that_is_no_function_is_refused_with_those_that_are() {
+fn a_handler_that_is_not_a_function_is_refused_with_those_that_are() {
     for handler in ["bootstrap", ""] {
         let output = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
             .env_clear()

@@ -20,7 +20,7 @@ fn list(name: &str, items: &[TransferItem]) -> PathBuf {
     path
 }
 
-/// The line that tells what became of all files.
+/// The line that reports what became of all files.
 fn last_line(log: &str) -> Value {
     let line = log
         .lines()
@@ -99,7 +99,7 @@ fn a_line_that_cannot_be_read_is_named_by_its_number_and_nothing_is_brought() {
 }
 
 #[test]
-fn a_wrong_environment_and_wrong_arguments_are_told_before_anything_is_done() {
+fn a_wrong_environment_and_wrong_arguments_are_reported_before_anything_is_done() {
     let program = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-sync"));
         command.env_clear();
@@ -199,7 +199,7 @@ fn a_killed_task_without_a_file_system_begins_the_file_again() {
 }
 
 #[test]
-fn a_task_that_is_told_to_stop_ends_within_thirty_seconds_and_says_that_files_are_left() {
+fn a_task_that_is_asked_to_stop_ends_within_thirty_seconds_and_says_that_files_are_left() {
     let world = World::new();
     let items = [
         world.publish("large", content(LARGE, 1)),
@@ -226,9 +226,9 @@ fn a_task_that_is_told_to_stop_ends_within_thirty_seconds_and_says_that_files_ar
     wait_until("its health to say so", || {
         (task.health()?.1["status"] == "stopping").then_some(())
     });
-    let told = std::time::Instant::now();
+    let asked = std::time::Instant::now();
     let (status, log) = task.end();
-    assert!(told.elapsed().as_secs() < 30);
+    assert!(asked.elapsed().as_secs() < 30);
     assert_eq!(status.code(), Some(143), "{log}");
     assert_eq!(last_line(&log)["left"], 1);
 

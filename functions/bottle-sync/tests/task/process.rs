@@ -17,7 +17,7 @@ pub struct Task {
     port: u16,
 }
 
-/// The process with all that it needs to be told, before it is started.
+/// The process with its arguments and environment, before it is started.
 pub struct Start {
     command: Command,
     port: u16,

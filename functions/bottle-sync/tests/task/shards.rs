@@ -1,4 +1,4 @@
-//! Shards of a sync: leased, kept, lost, given back, told.
+//! Shards of a sync: leased, kept, lost, given back, published.
 
 use chrono::{Duration, Utc};
 use longshore_bottles::layout;
@@ -28,7 +28,7 @@ fn holder(phase: &ShardPhase) -> Option<&str> {
 }
 
 #[test]
-fn a_shard_is_leased_brought_over_and_told() {
+fn a_shard_is_leased_transferred_and_reported() {
     let world = World::new();
     let items = [
         world.publish("a", content(100_000, 1)),
@@ -56,7 +56,7 @@ fn a_shard_is_leased_brought_over_and_told() {
 }
 
 #[test]
-fn a_shard_with_files_that_were_given_up_is_told_with_them_and_the_task_fails() {
+fn a_shard_with_files_that_were_given_up_is_reported_with_them_and_the_task_fails() {
     let world = World::new();
     let items = [
         world.publish("good", content(100_000, 1)),
@@ -78,7 +78,7 @@ fn a_shard_with_files_that_were_given_up_is_told_with_them_and_the_task_fails() 
 }
 
 #[test]
-fn a_task_that_is_told_to_stop_gives_its_shard_back_and_the_next_one_goes_on_at_once() {
+fn a_task_that_is_asked_to_stop_gives_its_shard_back_and_the_next_one_goes_on_at_once() {
     let world = World::new();
     let items = [
         world.publish("large", content(70 * 1024 * 1024, 1)),
@@ -185,7 +185,7 @@ fn a_shard_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn a_task_without_a_shard_waits_in_good_health_and_ends_when_it_is_told() {
+fn a_task_without_a_shard_waits_in_good_health_and_ends_when_it_is_asked_to() {
     let world = World::new();
     let task = with_ecs(&world).start();
     let (is_well, health) = wait_until("its health", || task.health());

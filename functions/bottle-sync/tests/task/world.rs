@@ -57,7 +57,7 @@ struct Object {
 #[derive(Clone)]
 struct File {
     content: Arc<Vec<u8>>,
-    /// After so many bytes nothing comes until it is opened.
+    /// After this many bytes nothing comes until it is opened.
     gate: Option<usize>,
 }
 
@@ -114,7 +114,7 @@ impl World {
         file.content = Arc::new(content);
     }
 
-    /// From now on nothing comes of a file after so many bytes.
+    /// From now on nothing comes of a file after this many bytes.
     pub fn hold(&self, key: &str, after: usize) {
         self.gate(key, Some(after));
     }
@@ -169,7 +169,7 @@ impl World {
         format!("s3://{BUCKET}/{key}")
     }
 
-    /// The record of that sync, by which a task that was told no shard finds it.
+    /// The record of that sync, by which a task that was given no shard finds it.
     pub fn begin_sync(&self) {
         let sync = Sync {
             id: SYNC.to_owned(),

@@ -167,7 +167,7 @@ async fn a_manual_payload_with_an_unknown_image_is_refused_to_its_caller() {
         "{}",
         failure.message
     );
-    assert!(cloud.told().is_empty());
+    assert!(cloud.detail_types().is_empty());
 }
 
 #[tokio::test]
@@ -181,14 +181,14 @@ async fn a_call_that_fails_is_handed_back_to_lambda() {
 }
 
 #[tokio::test]
-async fn a_refused_release_file_is_acknowledged_and_told() {
+async fn a_refused_release_file_is_acknowledged_and_reported() {
     let cloud = cloud();
     let mut event = sample("release-file.json");
     event["detail"]["object"]["key"] = json!("releases/shop/api.json");
     cloud.add_release("releases/shop/api.json", "{}");
     let answer = send(&cloud, &event).await.unwrap();
     assert_eq!(answer["outcome"], "refused");
-    assert_eq!(cloud.told(), ["Release Refused"]);
+    assert_eq!(cloud.detail_types(), ["Release Refused"]);
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn the_schedule_reconciles() {
 }
 
 #[tokio::test]
-async fn a_route_that_cannot_be_read_is_told_once_however_often_the_schedule_fails_at_it() {
+async fn a_route_that_cannot_be_read_is_reported_once_however_often_the_schedule_fails_at_it() {
     let cloud = FakeCloud::default();
     cloud.objects().put_bytes("routes/shop/api.json", "{");
     for _ in 0..2 {
@@ -215,11 +215,11 @@ async fn a_route_that_cannot_be_read_is_told_once_however_often_the_schedule_fai
             "{failure:?}"
         );
     }
-    assert_eq!(cloud.told(), ["Document Unreadable"]);
+    assert_eq!(cloud.detail_types(), ["Document Unreadable"]);
 }
 
 #[tokio::test]
-async fn the_parts_of_a_reconcile_deploy_what_no_event_told_of_together_once() {
+async fn the_parts_of_a_reconcile_deploy_what_no_event_reported_together_once() {
     let cloud = cloud();
     let mut event = sample("reconcile-shard.json");
     let mut followed = Vec::new();
@@ -255,7 +255,7 @@ async fn a_reconcile_is_not_tried_again_because_of_what_somebody_must_mend() {
     assert_eq!(failure.kind, "CallFailed");
 }
 
-/// A change of the stack begins which carries what runs.
+/// A change of the stack begins which preserves what runs.
 fn begin_change(cloud: &FakeCloud) {
     let operation = Operation {
         services: vec![Preserved {
@@ -278,7 +278,7 @@ fn begin_change(cloud: &FakeCloud) {
     cloud.set_stack_record(record);
 }
 
-/// The change ends; the sample that tells of it.
+/// The change ends; the sample that reports it.
 fn end_change(cloud: &FakeCloud, name: &str) -> Value {
     let mut event = sample(name);
     let status = event["detail"]["status"].as_str().unwrap().into();
@@ -299,7 +299,7 @@ async fn a_push_while_the_stack_changes_is_answered_as_pending_and_goes_out_at_i
         let answer = send(&cloud, &push_event()).await.unwrap();
         assert_eq!(answer["services"][0]["outcome"], "pending");
         assert_eq!(cloud.updates(&subscriber("api")), 0);
-        assert!(cloud.told().is_empty());
+        assert!(cloud.detail_types().is_empty());
         let event = end_change(&cloud, name);
         let answer = send(&cloud, &event).await.unwrap();
         assert_eq!(answer["stack"], "shop");

@@ -96,11 +96,11 @@ fn now() -> DateTime<Utc> {
     "2026-11-20T11:06:13Z".parse().unwrap()
 }
 
-async fn tell(channel: &Channel, payload: &Value) -> Result<Value, Failure> {
-    tell_with(WEBHOOK, channel, &Bucket::default(), payload).await
+async fn notify(channel: &Channel, payload: &Value) -> Result<Value, Failure> {
+    notify_with(WEBHOOK, channel, &Bucket::default(), payload).await
 }
 
-async fn tell_with(
+async fn notify_with(
     secret: &'static str,
     channel: &Channel,
     messages: &Bucket,
@@ -111,14 +111,14 @@ async fn tell_with(
 }
 
 #[tokio::test]
-async fn every_sample_is_told_once_by_the_name_of_its_event() {
+async fn every_sample_is_reported_once_by_the_name_of_its_event() {
     let folder = fs::read_dir(samples()).unwrap();
     let names: Vec<_> = folder.map(|file| file.unwrap().file_name()).collect();
     assert!(!names.is_empty());
     for name in names {
         let channel = Channel::default();
         let payload = sample(name.to_str().unwrap());
-        let answer = tell(&channel, &payload).await.unwrap();
+        let answer = notify(&channel, &payload).await.unwrap();
         assert_eq!(answer["event"], payload["detail-type"]);
         let posted = channel.posted.into_inner().unwrap();
         if payload["detail-type"] == "Sync Progressed" {
@@ -128,7 +128,7 @@ async fn every_sample_is_told_once_by_the_name_of_its_event() {
         }
         assert_eq!(answer["outcome"], "posted");
         let [(message, time_left)] = posted.as_slice() else {
-            panic!("{name:?} was told {} times", posted.len());
+            panic!("{name:?} was posted {} times", posted.len());
         };
         let words = match payload["detail-type"].as_str().unwrap() {
             // The headline says what the sample waits for.
@@ -151,7 +151,7 @@ async fn every_sample_is_told_once_by_the_name_of_its_event() {
 }
 
 #[tokio::test]
-async fn a_bot_tells_a_deployment_in_one_message_that_it_edits() {
+async fn a_bot_posts_a_deployment_in_one_message_that_it_edits() {
     let (channel, messages) = (Channel::default(), Bucket::default());
     let mut outcomes = Vec::new();
     for name in [
@@ -161,7 +161,9 @@ async fn a_bot_tells_a_deployment_in_one_message_that_it_edits() {
     ] {
         let mut payload = sample(name);
         payload["detail"]["deployment"]["deployment_id"] = json!("5f1e7c1e");
-        let answer = tell_with(BOT, &channel, &messages, &payload).await.unwrap();
+        let answer = notify_with(BOT, &channel, &messages, &payload)
+            .await
+            .unwrap();
         outcomes.push(answer["outcome"].clone());
     }
     assert_eq!(outcomes, ["posted", "edited", "outdated"]);
@@ -185,7 +187,7 @@ async fn the_end_of_a_shard_is_ignored() {
         },
     });
     let channel = Channel::default();
-    let answer = tell(&channel, &payload).await.unwrap();
+    let answer = notify(&channel, &payload).await.unwrap();
     assert_eq!(answer["outcome"], "ignored");
     assert!(channel.posted.into_inner().unwrap().is_empty());
 }
@@ -209,7 +211,7 @@ async fn an_event_that_cannot_be_read_is_a_failure_so_that_it_is_kept() {
         (incomplete, "digest `latest`"),
     ] {
         let channel = Channel::default();
-        let failure = tell(&channel, &payload).await.unwrap_err();
+        let failure = notify(&channel, &payload).await.unwrap_err();
         assert_eq!(failure.kind, "MalformedEvent");
         assert!(failure.message.contains(problem), "{}", failure.message);
         assert!(channel.posted.into_inner().unwrap().is_empty());
@@ -217,40 +219,40 @@ async fn an_event_that_cannot_be_read_is_a_failure_so_that_it_is_kept() {
 }
 
 #[tokio::test]
-async fn what_slack_does_not_take_is_a_failure_that_says_what_was_to_be_told() {
+async fn what_slack_does_not_take_is_a_failure_that_says_what_was_to_be_posted() {
     let channel = Channel::default();
     *channel.refuses.lock().unwrap() = Some(PostError::Refused {
         status: 400,
         answer: "invalid_blocks".to_owned(),
     });
-    let failure = tell(&channel, &sample("deployment-started.json"))
+    let failure = notify(&channel, &sample("deployment-started.json"))
         .await
         .unwrap_err();
     assert_eq!(failure.kind, "MessageRefused");
     assert_eq!(
         failure.message,
-        "tell Deployment Started of service api of stack shop: post message to slack: refused \
+        "post Deployment Started of service api of stack shop: post message to slack: refused \
          with status 400: invalid_blocks"
     );
 }
 
 #[tokio::test]
-async fn a_refused_release_file_that_cannot_be_told_is_named_by_its_key() {
+async fn a_refused_release_file_that_cannot_be_reported_is_named_by_its_key() {
     let channel = Channel::default();
     *channel.refuses.lock().unwrap() = Some(PostError::NoTime);
-    let failure = tell(&channel, &sample("release-refused.json"))
+    let failure = notify(&channel, &sample("release-refused.json"))
         .await
         .unwrap_err();
     assert_eq!(
         failure.message,
-        "tell Release Refused of releases/shop/api.json: post message to slack: no time left to try"
+        "post Release Refused of releases/shop/api.json: post message to slack: no time left to try"
     );
 }
 
 #[tokio::test]
-async fn a_secret_that_is_no_webhook_is_a_failure_that_names_it_and_does_not_show_it() {
+async fn a_secret_that_is_not_a_webhook_is_a_failure_that_names_it_and_does_not_show_it() {
     let channel = Channel::default();
-    let failure = tell_with(
+    let failure = notify_with(
         "hunter2",
         &channel,
         &Bucket::default(),

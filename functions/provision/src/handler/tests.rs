@@ -74,13 +74,13 @@ async fn a_stack_file_is_applied_and_its_duplicate_is_not() {
 }
 
 #[tokio::test]
-async fn a_wrong_stack_file_is_acknowledged_because_it_was_told() {
+async fn a_wrong_stack_file_is_acknowledged_because_its_refusal_was_published() {
     let cloud = cloud();
     let version = cloud.put_stack_file("stacks/shop.yaml", "name: shop\nservices: 1\n");
     let answer = send(&cloud, &file_event(&version)).await.unwrap();
     assert_eq!(answer["key"], "stacks/shop.yaml");
     assert!(!answer["problems"].as_array().unwrap().is_empty());
-    assert_eq!(cloud.told(), ["Stack File Refused"]);
+    assert_eq!(cloud.detail_types(), ["Stack File Refused"]);
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_refused_payload_names_every_problem_with_its_path() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_and_what_failed_are_told_apart() {
+async fn what_is_in_the_way_and_what_failed_are_distinguished() {
     let cloud = cloud();
     let failure = send(&cloud, &json!({"action": "destroy", "stack": "shop"}))
         .await
@@ -152,7 +152,7 @@ async fn a_malformed_event_is_acknowledged_and_a_malformed_payload_refused() {
 }
 
 #[tokio::test]
-async fn a_stack_at_rest_gets_its_routes() {
+async fn a_settled_stack_gets_its_routes() {
     let cloud = cloud();
     send(&cloud, &json!({"action": "apply", "stack": stack()}))
         .await

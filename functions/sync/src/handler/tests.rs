@@ -65,7 +65,7 @@ async fn the_schedule_of_a_stack_syncs_its_mirror() {
     assert_eq!(answer["sync_id"], "request-1");
     assert_eq!(answer["result"]["transfer"]["files"], 3);
     assert!(mirror.keys().contains(&"api/formula.json".to_owned()));
-    assert_eq!(mirror.told(), ["Sync Planned", "Sync Completed"]);
+    assert_eq!(mirror.detail_types(), ["Sync Planned", "Sync Completed"]);
     let again = send(&mirror, "request-2", &sample("schedule-run.json"))
         .await
         .unwrap();
@@ -73,7 +73,7 @@ async fn the_schedule_of_a_stack_syncs_its_mirror() {
 }
 
 #[tokio::test]
-async fn who_asked_and_when_is_told() {
+async fn who_asked_and_when_is_reported() {
     let mirror = mirror(1);
     send(&mirror, "request-1", &sample("schedule-run.json"))
         .await
@@ -122,7 +122,7 @@ async fn a_plan_changes_nothing() {
     assert_eq!(answer["new"]["files"], 3, "{answer}");
     assert_eq!(answer["runs_on"]["kind"], "function");
     assert!(mirror.written().is_empty());
-    assert!(mirror.told().is_empty());
+    assert!(mirror.detail_types().is_empty());
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_sync_that_fails_is_an_error_to_who_asked_and_an_answer_to_the_schedul
         } else {
             assert_eq!(answered.unwrap_err().kind, "SyncFailed");
         }
-        assert_eq!(mirror.told(), ["Sync Planned", "Sync Failed"]);
+        assert_eq!(mirror.detail_types(), ["Sync Planned", "Sync Failed"]);
         assert!(!mirror.keys().contains(&"api/formula.json".to_owned()));
     }
 }
@@ -214,7 +214,7 @@ async fn a_stack_without_a_mirror_is_refused_to_who_asked_and_acknowledged_other
         let woken = send(&mirror, "request-3", &of_another(name)).await.unwrap();
         assert_eq!(woken["outcome"], "ignored", "{name}: {woken}");
     }
-    assert!(mirror.told().is_empty());
+    assert!(mirror.detail_types().is_empty());
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn send(cloud: &FakeCloud, payload: &Value) -> Result<Value, Failure> {
     handle(cloud, payload, &invocation, noon(60)).await
 }
 
-/// A deployment under way, and a sample that tells of it.
+/// A deployment under way, and a sample that reports it.
 async fn deploying(name: &str) -> (FakeCloud, Value) {
     deploying_as(subscriber("api"), name).await
 }
@@ -55,7 +55,10 @@ async fn a_completed_deployment_is_answered_as_succeeded() {
         send(&cloud, &event).await.unwrap(),
         json!({"outcome": "succeeded"})
     );
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -74,7 +77,7 @@ async fn a_completed_deployment_with_tasks_to_follow_is_answered_as_verifying() 
         json!({"outcome": "verifying"})
     );
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         ["Deployment Started", "Deployment Stabilized"]
     );
 }
@@ -120,7 +123,7 @@ async fn a_call_that_fails_is_handed_back_to_lambda() {
     }
 }
 
-/// A change of the stack that the sample tells of.
+/// A change of the stack that the sample reports.
 fn changing(name: &str) -> (FakeCloud, Value) {
     let cloud = FakeCloud::default();
     let event = sample(name);
@@ -145,7 +148,7 @@ fn changing(name: &str) -> (FakeCloud, Value) {
 
 #[tokio::test]
 async fn a_change_of_a_stack_is_answered_with_what_has_become_of_it() {
-    for (name, outcome, told) in [
+    for (name, outcome, published) in [
         ("stack-changing.json", "changing", None),
         ("stack-complete.json", "ready", Some("Stack Ready")),
         ("stack-rolling-back.json", "changing", None),
@@ -157,7 +160,11 @@ async fn a_change_of_a_stack_is_answered_with_what_has_become_of_it() {
             json!({"outcome": outcome}),
             "{name}"
         );
-        assert_eq!(cloud.told(), told.into_iter().collect::<Vec<_>>(), "{name}");
+        assert_eq!(
+            cloud.detail_types(),
+            published.into_iter().collect::<Vec<_>>(),
+            "{name}"
+        );
     }
 }
 
@@ -181,7 +188,7 @@ async fn a_stacks_call_that_fails_is_handed_back_to_lambda() {
 }
 
 #[tokio::test]
-async fn a_scheduled_task_that_failed_is_told() {
+async fn a_scheduled_task_that_failed_is_reported() {
     let cloud = FakeCloud::default();
     assert_eq!(
         send(&cloud, &sample("task-scheduled-failed.json"))
@@ -189,5 +196,5 @@ async fn a_scheduled_task_that_failed_is_told() {
             .unwrap(),
         json!({"outcome": "failed"})
     );
-    assert_eq!(cloud.told(), ["Scheduled Task Failed"]);
+    assert_eq!(cloud.detail_types(), ["Scheduled Task Failed"]);
 }

@@ -121,12 +121,12 @@ run "the_value_of_the_secret_is_nowhere" {
         for value in values(environment) : !strcontains(value, "hooks.slack.com")
       ])
     ])
-    error_message = "A function is told the webhook's URL by its environment."
+    error_message = "A function has the webhook's URL in its environment."
   }
 
   assert {
     condition     = module.longshore.environments.notify["SLACK_WEBHOOK_SECRET_NAME"] == "longshore/slack-webhook"
-    error_message = "notify is not told the secret's name."
+    error_message = "notify does not have the secret's name."
   }
 }
 

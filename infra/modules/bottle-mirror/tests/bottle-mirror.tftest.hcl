@@ -66,7 +66,7 @@ run "the_bucket_is_read_by_this_distribution_over_tls_and_by_nobody_else" {
         Condition = { StringEquals = { "aws:SourceArn" = "arn:aws:cloudfront::111122223333:distribution/E1A2B3C4D5E6F7" } }
       },
       {
-        Sid       = "TellMissingFromRefused"
+        Sid       = "DistinguishMissingFromRefused"
         Effect    = "Allow"
         Principal = { Service = "cloudfront.amazonaws.com" }
         Action    = ["s3:ListBucket"]
@@ -165,7 +165,7 @@ run "the_edge_keeps_no_index_and_everything_else_as_long_as_it_can_be_the_same" 
   }
 }
 
-run "brew_is_told_where_everything_is" {
+run "brew_learns_where_everything_is" {
   command = plan
 
   assert {
@@ -178,7 +178,7 @@ run "brew_is_told_where_everything_is" {
   }
 }
 
-run "a_name_of_ones_own_is_what_brew_is_told" {
+run "brew_gets_a_name_of_ones_own" {
   command = plan
 
   variables {

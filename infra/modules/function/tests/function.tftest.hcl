@@ -219,7 +219,7 @@ run "errors_and_kept_events_raise_alarms" {
       for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.dead_letters] :
       alarm.alarm_actions == toset(var.alarm_actions) && alarm.ok_actions == toset(var.alarm_actions)
     ])
-    error_message = "The alarms tell nobody."
+    error_message = "The alarms notify nobody."
   }
 }
 

@@ -482,7 +482,7 @@ run "roles_of_templates_may_at_most_do_this" {
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/app/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:targetgroup/*",
         ]) :
-        statement.Sid == "TellShards" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"]) :
+        statement.Sid == "PublishShards" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"]) :
         statement.Sid == "UseKeysThroughServices" ? jsonencode(statement.Condition) == jsonencode({ StringLike = { "kms:ViaService" = [
           "elasticfilesystem.*.amazonaws.com",
           "s3.*.amazonaws.com",

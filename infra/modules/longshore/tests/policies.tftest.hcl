@@ -121,7 +121,7 @@ run "deploy_may_do_exactly_this" {
         ]
       },
       {
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
@@ -205,7 +205,7 @@ run "deploy_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
       },
       {
-        Sid      = "TellDeployments"
+        Sid      = "PublishDeployments"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
@@ -242,7 +242,7 @@ run "watch_may_do_exactly_this" {
         ]
       },
       {
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
@@ -297,7 +297,7 @@ run "watch_may_do_exactly_this" {
         Resource = ["arn:aws:cloudformation:eu-west-1:111122223333:stack/*"]
       },
       {
-        Sid      = "TellOutcomes"
+        Sid      = "PublishOutcomes"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
@@ -341,7 +341,7 @@ run "provision_may_do_exactly_this" {
         ]
       },
       {
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
@@ -406,7 +406,7 @@ run "provision_may_do_exactly_this" {
         Resource = ["*"]
       },
       {
-        Sid      = "TellStacks"
+        Sid      = "PublishStacks"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
@@ -433,7 +433,7 @@ run "sync_may_do_exactly_this" {
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/syncs/*"]
       },
       {
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
@@ -500,7 +500,7 @@ run "sync_may_do_exactly_this" {
         Condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
       },
       {
-        Sid      = "TellSyncs"
+        Sid      = "PublishSyncs"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
         Resource = ["arn:aws:events:eu-west-1:111122223333:event-bus/longshore"]
@@ -540,7 +540,7 @@ run "not_every_bucket_is_a_mirror" {
   expect_failures = [var.mirror_bucket_names]
 }
 
-run "the_state_bucket_is_no_mirror" {
+run "the_state_bucket_is_not_a_mirror" {
   command = plan
 
   variables {
@@ -550,7 +550,7 @@ run "the_state_bucket_is_no_mirror" {
   expect_failures = [var.mirror_bucket_names]
 }
 
-run "half_a_byte_is_no_threshold" {
+run "half_a_byte_is_not_a_threshold" {
   command = plan
 
   variables {
@@ -578,7 +578,7 @@ run "notify_may_read_its_secret_and_keep_its_messages" {
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/messages/*"]
       },
       {
-        Sid      = "TellMissingFromRefused"
+        Sid      = "DistinguishMissingFromRefused"
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1"]
@@ -754,7 +754,7 @@ run "whoever_reads_a_key_that_may_be_missing_may_list_the_bucket" {
   }
 }
 
-run "functions_that_tell_something_tell_it_on_our_bus_only" {
+run "functions_that_publish_something_publish_it_on_our_bus_only" {
   command = plan
 
   assert {

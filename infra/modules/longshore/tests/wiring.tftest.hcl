@@ -86,8 +86,8 @@ override_resource {
 
 override_resource {
   override_during = plan
-  target          = module.deployment_told.aws_cloudwatch_event_rule.this
-  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-deployment-told" }
+  target          = module.notifications.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-notifications" }
 }
 
 override_resource {
@@ -110,14 +110,14 @@ override_resource {
 
 override_resource {
   override_during = plan
-  target          = module.stack_at_rest_for_provision.aws_cloudwatch_event_rule.this
-  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-stack-at-rest-provision" }
+  target          = module.stack_settled_for_provision.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-stack-settled-provision" }
 }
 
 override_resource {
   override_during = plan
-  target          = module.stack_at_rest_for_deploy.aws_cloudwatch_event_rule.this
-  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-stack-at-rest-deploy" }
+  target          = module.stack_settled_for_deploy.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-stack-settled-deploy" }
 }
 
 override_resource {
@@ -190,7 +190,7 @@ run "each_rule_waits_for_exactly_its_events" {
         detail-type = ["ECS Task State Change"]
         detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }, { prefix = "longshore-schedule:" }] }
       }]
-      deployment_told = ["longshore", {
+      notifications = ["longshore", {
         source      = ["longshore"]
         detail-type = [{ anything-but = ["Deployment Stabilized", "Reconcile Shard", "Sync Shard Completed"] }]
       }]
@@ -261,11 +261,11 @@ run "each_rule_waits_for_exactly_its_events" {
           }
         }
       }]
-      stack_at_rest_for_provision = ["longshore", {
+      stack_settled_for_provision = ["longshore", {
         source      = ["longshore"]
         detail-type = ["Stack Ready", "Stack Failed"]
       }]
-      stack_at_rest_for_deploy = ["longshore", {
+      stack_settled_for_deploy = ["longshore", {
         source      = ["longshore"]
         detail-type = ["Stack Ready", "Stack Failed"]
       }]
@@ -291,13 +291,13 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
       provision = sort([
         output.rules.stack_written.arn,
         output.rules.stack_imported.arn,
-        output.rules.stack_at_rest_for_provision.arn,
+        output.rules.stack_settled_for_provision.arn,
       ])
       deploy = sort([
         output.rules.image_pushed.arn,
         output.rules.image_cached.arn,
         output.rules.release_written.arn,
-        output.rules.stack_at_rest_for_deploy.arn,
+        output.rules.stack_settled_for_deploy.arn,
         output.rules.deploy_task_stopped.arn,
         output.rules.rollout_continued.arn,
       ])
@@ -310,14 +310,14 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
         output.rules.shard_completed.arn,
         output.rules.sync_task_stopped.arn,
       ])
-      notify = sort([output.rules.deployment_told.arn])
+      notify = sort([output.rules.notifications.arn])
     }
     error_message = "A queue refuses events of a rule of its function, or accepts those of another."
   }
 
   assert {
     condition     = length(distinct([for rule in output.rules : rule.arn])) == 15
-    error_message = "The rules are not told apart here."
+    error_message = "The rules are not distinguished here."
   }
 
   assert {
@@ -329,7 +329,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
   }
 }
 
-run "the_functions_are_told_names_and_no_secret" {
+run "the_functions_get_names_and_no_secret" {
   command = plan
 
   assert {
@@ -351,7 +351,7 @@ run "the_functions_are_told_names_and_no_secret" {
       })
       notify = tomap({ STATE_BUCKET_NAME = "longshore-state-111122223333-eu-west-1", EVENT_BUS_NAME = "longshore", LOG_LEVEL = "INFO", SLACK_WEBHOOK_SECRET_NAME = "longshore/slack-webhook" })
     }
-    error_message = "A function is told too much or too little."
+    error_message = "A function has too much or too little in its environment."
   }
 }
 
@@ -434,7 +434,7 @@ run "another_package_has_another_key" {
   }
 }
 
-run "a_missing_package_is_told_with_what_to_do" {
+run "a_missing_package_is_reported_with_what_to_do" {
   command = plan
 
   variables {

@@ -66,7 +66,7 @@ run "only_this_rule_may_wake_the_function" {
   }
 }
 
-run "it_listens_on_the_default_bus_unless_told_otherwise" {
+run "it_listens_on_the_default_bus_unless_set_otherwise" {
   command = plan
 
   assert {

@@ -83,7 +83,7 @@ run "it_is_sent_as_it_is" {
 
   assert {
     condition     = length(aws_secretsmanager_secret.this) == 0
-    error_message = "A secret is made of which nobody gave the value."
+    error_message = "A secret is made although nobody gave its value."
   }
 }
 

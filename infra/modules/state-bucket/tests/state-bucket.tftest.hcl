@@ -38,16 +38,16 @@ run "every_object_is_encrypted_and_keeps_its_versions" {
       aws_s3_bucket_lifecycle_configuration.this[0].rule[1].filter[0].prefix == "messages/" &&
       aws_s3_bucket_lifecycle_configuration.this[0].rule[1].expiration[0].days == 90
     )
-    error_message = "What was told in Slack long ago is kept for ever, or something else is not."
+    error_message = "What was posted in Slack long ago is kept for ever, or something else is not."
   }
 }
 
-run "eventbridge_is_told_of_every_object" {
+run "eventbridge_is_notified_of_every_object" {
   command = plan
 
   assert {
     condition     = aws_s3_bucket_notification.this.eventbridge
-    error_message = "The bucket tells EventBridge nothing: no release file would ever be seen."
+    error_message = "The bucket sends nothing to EventBridge: no release file would ever be seen."
   }
 }
 

@@ -169,7 +169,7 @@ async fn a_file_goes_up_with_its_digest_and_with_what_clients_need() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_off_is_no_file() {
+async fn a_stream_that_breaks_off_is_not_a_file() {
     let s3 = S3::answering(OK);
     let error = put(&s3, &["hel"]).await.unwrap_err();
     assert!(
@@ -214,7 +214,7 @@ async fn other_refusals_are_classified() {
 }
 
 #[tokio::test]
-async fn what_is_there_is_told_with_its_digest() {
+async fn what_is_there_is_reported_with_its_digest() {
     let head = |answer| async move {
         S3::answering(answer)
             .destination()
@@ -283,7 +283,7 @@ async fn a_copy_names_its_source_escaped_and_keeps_the_headers() {
 }
 
 #[tokio::test]
-async fn a_part_goes_up_as_it_comes_and_its_tag_is_told() {
+async fn a_part_goes_up_as_it_comes_and_its_tag_is_returned() {
     let s3 = S3::answering(OK);
     let (sender, body) = Body::channel(5);
     let (destination, target) = (s3.destination(), target());

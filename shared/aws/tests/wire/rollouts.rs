@@ -313,7 +313,7 @@ async fn an_image_of_an_index_without_platforms_is_looked_into() {
 }
 
 #[tokio::test]
-async fn what_is_no_commit_is_not_shown_as_one() {
+async fn what_is_not_a_commit_is_not_shown_as_one() {
     for revision in ["", "see <https://example.com|here>", &"a".repeat(129)] {
         let annotations = json!({"org.opencontainers.image.revision": revision});
         let wire = registry(
@@ -364,7 +364,7 @@ async fn a_configuration_that_is_too_large_is_not_fetched() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_may_not_be_fetched_is_told_without_its_address() {
+async fn a_configuration_that_may_not_be_fetched_is_reported_without_its_address() {
     let wire = Wire::new(|call| match call.name.as_str() {
         "BatchGetImage" => ok(&json!({"images": [{"imageManifest": manifest(ARM).to_string()}]})),
         "GetDownloadUrlForLayer" => {
@@ -480,7 +480,7 @@ fn task_request() -> TaskRequest {
     }
 }
 
-/// RunTask's body for a service of which ECS shows `shown` besides.
+/// RunTask's body for a service when ECS also shows `shown`.
 async fn run_task_for(shown: Value) -> Value {
     let wire = Wire::new(move |call| match call.name.as_str() {
         "DescribeServices" => {
@@ -864,8 +864,8 @@ async fn the_owners_of_all_services_are_read_and_those_that_went_meanwhile_left_
 const REVISION: &str = "arn:aws:ecs:eu-west-1:111122223333:service-revision/shop/api";
 const SERVICE_DEPLOYMENT: &str = "arn:aws:ecs:eu-west-1:111122223333:service-deployment/shop/api";
 
-/// What is understood of a service deployment of which ECS shows `shown` besides; three are listed, of which the newest
-/// brings another task definition.
+/// What is understood of a service deployment when ECS also shows `shown`; three are listed, of which the newest
+/// deploys another task definition.
 async fn account_of(shown: Value) -> (Option<ServiceDeployment>, Vec<Call>) {
     let wire = Wire::new(move |call| match call.name.as_str() {
         "ListServiceDeployments" => {

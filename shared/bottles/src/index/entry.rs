@@ -1,5 +1,6 @@
 //! What one entry of the index says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -10,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::{Bottle, Formula, Found, IndexError, entry_name, unreadable};
+use crate::formula::{Bottle, Formula};
 use crate::{names, urls};
 
 /// The fields of a formula that a mirror needs, with the files as `F`.
@@ -123,18 +124,18 @@ struct Loose {
 /// A value of such a field.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Member {
+enum FieldValue {
     Text(String),
     Variation { dependencies: Vec<String> },
     Other(IgnoredAny),
 }
 
 impl Loose {
-    fn add(&mut self, member: Member) {
-        match member {
-            Member::Text(text) => self.texts.push(text),
-            Member::Variation { dependencies } => self.texts.extend(dependencies),
-            Member::Other(_) => {}
+    fn add(&mut self, value: FieldValue) {
+        match value {
+            FieldValue::Text(text) => self.texts.push(text),
+            FieldValue::Variation { dependencies } => self.texts.extend(dependencies),
+            FieldValue::Other(_) => {}
         }
     }
 }
@@ -152,17 +153,17 @@ impl<'de> Deserialize<'de> for Loose {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Loose, M::Error> {
                 let mut loose = Loose::default();
-                while let Some((key, member)) = map.next_entry()? {
+                while let Some((key, value)) = map.next_entry()? {
                     loose.keys.push(key);
-                    loose.add(member);
+                    loose.add(value);
                 }
                 Ok(loose)
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<Loose, S::Error> {
                 let mut loose = Loose::default();
-                while let Some(member) = sequence.next_element()? {
-                    loose.add(member);
+                while let Some(value) = sequence.next_element()? {
+                    loose.add(value);
                 }
                 Ok(loose)
             }
@@ -196,11 +197,39 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
+/// An index that is not to be trusted: nothing of it is used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// It ends in the middle, or is none.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+pub(super) fn unreadable<T>(problem: impl Into<String>) -> Result<T, IndexError> {
+    Err(IndexError::Unreadable(problem.into()))
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) formulae: Vec<Formula>,
+    pub(super) refused: Vec<RefusedEntry>,
+    pub(super) bottles: u64,
+    pub(super) platforms: BTreeSet<String>,
+    /// Up to its path, the last plain URL that was found good: nearly all have it in common.
+    pub(super) good_origin: String,
+}
+
+/// A bottle's entry, as it is reported: `wget (arm64_sequoia)`.
+pub(super) fn entry_name(name: &str, tag: &str) -> String {
+    format!("{name} ({tag})")
+}
+
 impl Found {
     /// Adds the entry `text`, the `number`th of the index.
     ///
     /// # Errors
-    /// [`IndexError`] for what is no JSON; an entry that says something wrong is refused.
+    /// [`IndexError`] for what is not JSON; an entry that says something wrong is refused.
     pub(super) fn add(
         &mut self,
         text: &[u8],
@@ -215,7 +244,9 @@ impl Found {
             Err(error) => error,
         };
         if problem.classify() != Category::Data {
-            return unreadable(format!("entry {number} of the index is no JSON: {problem}"));
+            return unreadable(format!(
+                "entry {number} of the index is not JSON: {problem}"
+            ));
         }
         // Something is of another kind than it should be. If it is a file, only that is refused.
         if let Ok(formula) = serde_json::from_slice::<RawFormula<AnyFile>>(text) {
@@ -235,7 +266,7 @@ impl Found {
                 );
                 Ok(())
             }
-            Err(error) => unreadable(format!("entry {number} of the index is no JSON: {error}")),
+            Err(error) => unreadable(format!("entry {number} of the index is not JSON: {error}")),
         }
     }
 
@@ -325,7 +356,7 @@ impl Found {
     ) -> Result<(String, Sha256), String> {
         names::check_tag(tag)?;
         let AnyFile::File(RawFile { url, sha256 }) = file else {
-            return Err("it is no object with the texts `url` and `sha256`".to_owned());
+            return Err("it is not an object with the texts `url` and `sha256`".to_owned());
         };
         let url = url.ok_or_else(|| "it has no url".to_owned())?;
         let sha256 = sha256.ok_or_else(|| "it has no sha256".to_owned())?;
@@ -342,7 +373,7 @@ impl Found {
 
     fn refuse(&mut self, entry: String, reason: String) {
         self.refused.push(RefusedEntry {
-            // It is told to people, whoever wrote it.
+            // It is shown to people, whoever wrote it.
             entry: entry.escape_debug().to_string(),
             reason,
         });

@@ -1,7 +1,6 @@
 //! Going on with a sync at a wake-up.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_state::lease::{RenewedLease, renewing};
@@ -14,18 +13,20 @@ use crate::ports::{ObservedTask, Source, SyncCloud, Transferrer};
 use crate::progress::ProgressCounter;
 use crate::settings::{MirrorLocation, MirrorSettings};
 use crate::sync::decide::{Step, Workers, is_news, progress, step};
+use crate::sync::engine::{Engine, SyncError, mirror, started_by};
 use crate::sync::file_system::lower;
 use crate::sync::finish::finish;
 use crate::sync::held::{Held, load};
+use crate::sync::hex::hex;
 use crate::sync::manifests::is_lasting;
+use crate::sync::outcome::RunOutcome;
+use crate::sync::outcome::outcome_of;
 use crate::sync::plan::FINISHING;
 use crate::sync::record::{LEASE, Sync, SyncKey, SyncState};
-use crate::sync::run::outcome_of;
 use crate::sync::shard::ShardKey;
-use crate::sync::shard::{self, Lease, Renewed, ShardState, Taken};
-use crate::sync::{Engine, RunOutcome, SyncError, mirror, started_by};
+use crate::sync::shard::{self, Lease, Renewed, ShardState, Taken, states};
 
-/// Time that a process must have left to take up a shard.
+/// Time that a process must have left to resume a shard.
 const WORTH_BEGINNING: Duration = Duration::seconds(30);
 
 /// For so long after a worker has given up or died while it planned, Lambda may try its invocation again.
@@ -41,8 +42,8 @@ pub struct Advanced {
     pub outcome: Option<RunOutcome>,
 }
 
-/// Goes on with a stack's open sync: starts what is dead again, tells how far it is, or finishes it; tells
-/// what was not told, and lowers throughput that was raised a day ago. Harmless twice, at any time, and
+/// Goes on with a stack's open sync: starts what is dead again, publishes how far it is, or finishes it; publishes
+/// what was not published, and lowers throughput that was raised a day ago. Harmless twice, at any time, and
 /// for stacks that have no mirror. Wake-ups are: a shard or a task that ended, and a schedule, which is
 /// never lost.
 ///
@@ -406,31 +407,9 @@ enum Worked {
     Elsewhere,
 }
 
-/// The states of a sync's shards, in their order.
-pub(crate) async fn states<C: SyncCloud>(
-    cloud: &C,
-    sync: &Sync,
-) -> Result<Vec<Option<ShardState>>, CallError> {
-    let mut states = Vec::new();
-    for shard in &sync.shards {
-        let found = shard::read(cloud, &sync.bucket, &sync.id, shard.shard).await?;
-        states.push(found.map(|(state, _)| state));
-    }
-    Ok(states)
-}
-
 /// A token by which RunTask knows a request again; ECS takes at most 64 characters.
 fn client_token(sync_id: &str, shard: u32, starts: u32) -> String {
     hex(&Sha256::digest(format!("{sync_id}/{shard}/{starts}")))
-}
-
-/// Lowercase hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 struct ShardLease<'a, C> {

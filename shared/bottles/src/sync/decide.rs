@@ -6,7 +6,7 @@ use longshore_events::longshore::RunsOn;
 use longshore_events::transfer::TransferProgress;
 
 use crate::ports::ObservedTask;
-use crate::sync::record::{ShardRecord, Sync};
+use crate::sync::record::{ShardRecord, Sync, is_no_capacity};
 use crate::sync::shard::{MAX_ATTEMPTS, ShardPhase, ShardState};
 
 /// How long a task that ECS shows as alive may be silent before another one is started: Fargate takes
@@ -24,8 +24,8 @@ pub(crate) const DYING: Duration = Duration::minutes(30);
 /// The longest pause between two tasks of a shard.
 const LONGEST_PAUSE: Duration = Duration::minutes(10);
 
-/// How often the progress of a sync is told while no shard ends.
-pub(crate) const TOLD_EVERY: Duration = Duration::minutes(5);
+/// How often the progress of a sync is published while no shard ends.
+pub(crate) const PUBLISHED_EVERY: Duration = Duration::minutes(5);
 
 /// What to do about a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,12 +136,6 @@ fn deaths(shard: &ShardRecord, state: &ShardState) -> u32 {
     deaths.saturating_sub(u32::from(state.got_further()))
 }
 
-/// Whether a task stopped because AWS took its capacity back or had none, as ECS words it (Amazon ECS
-/// Developer Guide, "Stopped task error messages"): that says nothing of its shard.
-pub(crate) fn is_no_capacity(reason: &str) -> bool {
-    reason.contains("SpotInterruption") || reason.contains("Capacity is unavailable")
-}
-
 /// How long the next task waits after the last one was started, when this many were since one got further: the
 /// first two do not.
 fn pause(fruitless: u32) -> Duration {
@@ -206,11 +200,11 @@ pub(crate) fn progress(sync: &Sync, states: &[Option<ShardState>]) -> (TransferP
     (done, ended)
 }
 
-/// Whether progress is to be told.
+/// Whether progress is to be published.
 pub(crate) fn is_news(sync: &Sync, ended: u32, now: DateTime<Utc>) -> bool {
     ended > sync.told_shards
         || sync
             .told_at
             .max(sync.planned_at)
-            .is_some_and(|told_at| told_at + TOLD_EVERY <= now)
+            .is_some_and(|told_at| told_at + PUBLISHED_EVERY <= now)
 }

@@ -18,9 +18,9 @@ pub(crate) enum Readiness {
     Ready,
     /// Its provisioned throughput is raised.
     Raise {
-        /// From so many MiB/s.
+        /// From this many MiB/s.
         from: u32,
-        /// To so many.
+        /// To this many.
         to: u32,
     },
     /// No task could mount it.

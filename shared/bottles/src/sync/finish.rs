@@ -17,50 +17,18 @@ use crate::layout;
 use crate::names;
 use crate::ports::{ListedObject, SyncCloud};
 use crate::settings::MirrorLocation;
-use crate::sync::Engine;
-use crate::sync::advance::states;
+use crate::sync::engine::Engine;
 use crate::sync::gather::{
     HEADS_SIDE_BY_SIDE, HeldFile, Missing, held_file, media_type, stored_inventory,
 };
 use crate::sync::held::Held;
 use crate::sync::manifests::is_lasting;
 use crate::sync::object::{read_object, write_object};
-use crate::sync::plan::ENTRIES_TOLD;
-use crate::sync::record::{LEASE, Published, StagedPlan, Sync};
-use crate::sync::run::{staged_inventory, staged_plan};
+use crate::sync::object::{staged_inventory, staged_plan};
+use crate::sync::plan::ENTRIES_SHOWN;
+use crate::sync::record::{LEASE, Published, StagedPlan, Sync, no_transfer};
+use crate::sync::shard::states;
 use crate::sync::shard::{FAILURES_KEPT, JSON_LINES, ShardState, merged};
-
-/// The outcome of a sync that has brought nothing over.
-pub(crate) fn nothing(sync: &Sync, now: DateTime<Utc>) -> SyncOutcome {
-    SyncOutcome {
-        runs_on: sync.runs_on,
-        transfer: no_transfer(now, now),
-        deleted: 0,
-        refused: 0,
-        refused_entries: Vec::new(),
-        finished_at: now,
-        cost_in_micro_usd: 0,
-        report_key: None,
-        missing_manifests: 0,
-        deletion_refused: None,
-        warnings: Vec::new(),
-    }
-}
-
-fn no_transfer(started_at: DateTime<Utc>, finished_at: DateTime<Utc>) -> TransferReport {
-    TransferReport {
-        files: 0,
-        bytes: 0,
-        already_there: 0,
-        copies: 0,
-        downloaded_bytes: 0,
-        resumed_bytes: 0,
-        failed: 0,
-        failures: Vec::new(),
-        started_at,
-        finished_at,
-    }
-}
 
 /// The whole report of a sync.
 #[derive(Debug, Serialize)]
@@ -126,7 +94,7 @@ pub(crate) async fn finish<C: SyncCloud, S, T>(
             record.failed(&error.to_string(), None, &worker);
         }
         Err(error) => {
-            // Somebody who looks is told what it waits for.
+            // Somebody who looks sees what it waits for.
             record.sync.reason = Some(error.to_string());
             if let Err(second) = held.save(record).await {
                 tracing::warn!(stack = place.stack, error = %second, "what went wrong is not written down");
@@ -426,7 +394,7 @@ impl<C: SyncCloud> Finish<'_, C> {
         Ok(())
     }
 
-    /// Deletes objects. If S3 refuses that, no bottle is deleted in this sync, and that is told; clients get what
+    /// Deletes objects. If S3 refuses that, no bottle is deleted in this sync, and that is reported; clients get what
     /// is new all the same.
     async fn delete(&self, plan: &mut StagedPlan, keys: &[String]) -> Result<(), CallError> {
         if keys.is_empty() {
@@ -563,7 +531,7 @@ impl<C: SyncCloud> Finish<'_, C> {
             transfer,
             deleted,
             refused: refused.len() as u64,
-            refused_entries: refused.iter().take(ENTRIES_TOLD).cloned().collect(),
+            refused_entries: refused.iter().take(ENTRIES_SHOWN).cloned().collect(),
             finished_at: self.cloud.now(),
             report_key: Some(layout::report(&self.sync.id)),
             missing_manifests,
@@ -572,7 +540,7 @@ impl<C: SyncCloud> Finish<'_, C> {
                 .plan
                 .warnings
                 .iter()
-                .take(ENTRIES_TOLD)
+                .take(ENTRIES_SHOWN)
                 .cloned()
                 .collect(),
         }

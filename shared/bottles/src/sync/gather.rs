@@ -642,7 +642,7 @@ pub(crate) async fn holdings<M: MirrorStore>(
         ),
     };
     let objects = store.list(bucket, "").await?;
-    // A mirror that was never synced and holds nothing has no inventory, and that is no news.
+    // A mirror that was never synced and holds nothing has no inventory, and that is not news.
     if is_first && !objects.iter().any(|object| layout::is_bottle(&object.key)) {
         warnings.clear();
     }
@@ -685,7 +685,7 @@ pub(crate) async fn holdings<M: MirrorStore>(
     })
 }
 
-/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has told. What S3 refuses
+/// A file as the bucket knows it; `None` for one that is not there, or whose digest nobody has given. What S3 refuses
 /// to show is taken for no file, and a warning: it may be anybody's, under a key of its own.
 pub(crate) type HeldFile = Result<Option<InventoryFile>, String>;
 

@@ -1,4 +1,4 @@
-//! Manifests of formulae: they tell the sizes of bottles, and brew asks a mirror for them first.
+//! Manifests of formulae: they give the sizes of bottles, and brew asks a mirror for them first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -30,7 +30,7 @@ pub(crate) struct Keeping {
     pub(crate) registry_layout: bool,
 }
 
-/// What manifests have told.
+/// What manifests say.
 #[derive(Debug, Default)]
 pub(crate) struct Manifests {
     /// The sizes of bottles, by key.
@@ -51,7 +51,7 @@ struct Wanted<'a> {
 
 /// What came of one.
 #[derive(Default)]
-struct Told {
+struct Answer {
     sizes: BTreeMap<Sha256, u64>,
     warning: Option<String>,
     is_missing: bool,
@@ -93,31 +93,31 @@ pub(crate) async fn manifests<M: MirrorStore, S: Source>(
         });
         wanted.bottles.push(bottle);
     }
-    let told = stream::iter(by_key.into_values()).map(|wanted| async move {
-        let told = one(store, source, bucket, &wanted, keeping).await?;
-        Ok::<_, CallError>((wanted, told))
+    let answer = stream::iter(by_key.into_values()).map(|wanted| async move {
+        let answer = one(store, source, bucket, &wanted, keeping).await?;
+        Ok::<_, CallError>((wanted, answer))
     });
-    let mut told = pin!(told.buffered(SIDE_BY_SIDE));
-    while let Some((wanted, told)) = told.try_next().await? {
-        manifests.add(&wanted, told);
+    let mut answer = pin!(answer.buffered(SIDE_BY_SIDE));
+    while let Some((wanted, answer)) = answer.try_next().await? {
+        manifests.add(&wanted, answer);
     }
     Ok(manifests)
 }
 
 impl Manifests {
-    fn add(&mut self, wanted: &Wanted<'_>, told: Told) {
-        let known: Vec<u64> = told.sizes.values().copied().collect();
+    fn add(&mut self, wanted: &Wanted<'_>, answer: Answer) {
+        let known: Vec<u64> = answer.sizes.values().copied().collect();
         for bottle in &wanted.bottles {
-            let size = match told.sizes.get(&bottle.sha256) {
+            let size = match answer.sizes.get(&bottle.sha256) {
                 Some(size) => Size::Known(*size),
                 None => sizes::estimated(&known),
             };
             self.sizes.insert(bottle.key.clone(), size);
         }
-        if told.is_missing {
+        if answer.is_missing {
             self.missing.insert(wanted.key.to_owned());
         }
-        if let Some(warning) = told.warning
+        if let Some(warning) = answer.warning
             && self.warnings.len() < WARNINGS_KEPT
         {
             self.warnings.push(warning);
@@ -131,7 +131,7 @@ async fn one<M: MirrorStore, S: Source>(
     bucket: &str,
     wanted: &Wanted<'_>,
     keeping: Keeping,
-) -> Result<Told, CallError> {
+) -> Result<Answer, CallError> {
     let cached = store.read(bucket, wanted.key).await?;
     if let Some(body) = &cached
         && let Ok(sizes) = sizes::of_image_index(body)
@@ -140,17 +140,17 @@ async fn one<M: MirrorStore, S: Source>(
         if keeping.keep && keeping.registry_layout {
             wanted.write_registry(store, bucket, body.clone()).await?;
         }
-        return Ok(Told {
+        return Ok(Answer {
             sizes,
-            ..Told::default()
+            ..Answer::default()
         });
     }
     let fetched = whole(source, wanted.url, Some(sizes::IMAGE_INDEX), MAX_BYTES).await;
-    let warned = |warning: String| Told {
+    let warned = |warning: String| Answer {
         warning: Some(format!("manifest {}: {warning}", wanted.key)),
-        ..Told::default()
+        ..Answer::default()
     };
-    let missing = |warning: String| Told {
+    let missing = |warning: String| Answer {
         is_missing: true,
         ..warned(warning)
     };
@@ -164,8 +164,8 @@ async fn one<M: MirrorStore, S: Source>(
         Ok(sizes) => sizes,
         Err(problem) => return Ok(missing(problem)),
     };
-    let told = if wanted.is_listed(&sizes) {
-        Told::default()
+    let answer = if wanted.is_listed(&sizes) {
+        Answer::default()
     } else {
         warned("it does not list every bottle that the index names with its size".to_owned())
     };
@@ -175,7 +175,7 @@ async fn one<M: MirrorStore, S: Source>(
         }
         write(store, bucket, wanted.key, body).await?;
     }
-    Ok(Told { sizes, ..told })
+    Ok(Answer { sizes, ..answer })
 }
 
 /// Whether asking again would change nothing.

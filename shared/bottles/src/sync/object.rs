@@ -42,3 +42,16 @@ pub(crate) async fn write_object<T: Serialize, M: MirrorStore>(
     })?;
     store.write(bucket, key, JSON, body).await
 }
+
+/// The folder of what syncs need while they are under way.
+pub(crate) const SYNCS: &str = ".longshore/syncs/";
+
+/// The inventory of a mirror to which a sync has transferred everything.
+pub(crate) fn staged_inventory(sync_id: &str) -> String {
+    format!("{SYNCS}{sync_id}/inventory.jsonl")
+}
+
+/// What a sync is going to do.
+pub(crate) fn staged_plan(sync_id: &str) -> String {
+    format!("{SYNCS}{sync_id}/plan.json")
+}

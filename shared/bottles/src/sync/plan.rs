@@ -19,6 +19,7 @@ use crate::selection::WantedBottle;
 use crate::settings::{MirrorLocation, MirrorSettings, RunnerSettings};
 use crate::shards;
 use crate::sizes::Size;
+use crate::sync::engine::{SyncError, SyncOptions, mirror};
 use crate::sync::gather::{
     Asking, Holdings, INDEX, IndexAnswer, Missing, ReadIndex, Staging, holdings, index,
     stored_inventory,
@@ -30,13 +31,12 @@ use crate::sync::manifests::{
 use crate::sync::object::read_object;
 use crate::sync::record::{Published, StagedPlan};
 use crate::sync::shard::sum;
-use crate::sync::{SyncError, SyncOptions, mirror};
 
 /// What finishing a sync needs of a process's time, after its files are there.
 pub(crate) const FINISHING: Duration = Duration::seconds(60);
 
 /// How many entries an event names.
-pub(crate) const ENTRIES_TOLD: usize = 20;
+pub(crate) const ENTRIES_SHOWN: usize = 20;
 
 /// What a sync would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -427,7 +427,7 @@ fn items(
 }
 
 impl Draft {
-    /// What is told of it.
+    /// What is published of it.
     pub(crate) fn planned(&self, sync: SyncSummary) -> SyncPlanned {
         let staged = &self.staged;
         SyncPlanned {
@@ -439,15 +439,20 @@ impl Draft {
             deleted_keys: staged
                 .to_delete
                 .iter()
-                .take(ENTRIES_TOLD)
+                .take(ENTRIES_SHOWN)
                 .cloned()
                 .collect(),
             refused: staged.refused.len() as u64,
-            refused_entries: staged.refused.iter().take(ENTRIES_TOLD).cloned().collect(),
+            refused_entries: staged.refused.iter().take(ENTRIES_SHOWN).cloned().collect(),
             runs_on: self.runs_on,
             estimated_cost_in_micro_usd: self.cost_in_micro_usd,
             deletion_refused: staged.deletion_refused.clone(),
-            warnings: staged.warnings.iter().take(ENTRIES_TOLD).cloned().collect(),
+            warnings: staged
+                .warnings
+                .iter()
+                .take(ENTRIES_SHOWN)
+                .cloned()
+                .collect(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The sync record: `.longshore/current.json` in the mirror's bucket.
 //!
-//! It is changed only by conditional writes. Each change of state puts the event that tells of it into
+//! It is changed only by conditional writes. Each change of state puts the event that reports it into
 //! the record's outbox in the same write, so that none is lost when a function dies.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use longshore_events::longshore::{
     FileCount, LongshoreEvent, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome,
     SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged,
 };
-use longshore_events::transfer::{Sha256, TransferProgress};
+use longshore_events::transfer::{Sha256, TransferProgress, TransferReport};
 use longshore_state::outbox::Unpublished;
 use longshore_state::store::Address;
 use longshore_state::{Document, Key, Worker};
@@ -19,8 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::layout;
 use crate::selection::Selection;
 use crate::settings::MirrorSettings;
-use crate::sync::decide::is_no_capacity;
-use crate::sync::{RunRequest, SyncOptions};
+use crate::sync::engine::{RunRequest, SyncOptions};
 
 /// How long a worker has a sync for itself without renewing its lease; shorter than the minute after
 /// which Lambda tries a failed asynchronous invocation again.
@@ -29,7 +28,7 @@ pub const LEASE: Duration = Duration::seconds(50);
 /// How often a worker renews it.
 pub const RENEWAL: Duration = Duration::seconds(15);
 
-/// A mirror's record: its last sync, what is published, and what is still to be told.
+/// A mirror's record: its last sync, what is published, and what is still to be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncRecord {
     /// The last sync.
@@ -75,7 +74,7 @@ pub struct Sync {
     pub total: FileCount,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardRecord>,
-    /// When its progress was told last.
+    /// When its progress was published last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<DateTime<Utc>>,
     /// How many shards had ended then.
@@ -96,7 +95,7 @@ pub struct Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncState {
-    /// An invocation finds out what is to be done; nobody was told of it yet.
+    /// An invocation finds out what is to be done; nothing was published of it yet.
     Planning,
     /// Its files are transferred.
     Transferring,
@@ -106,7 +105,7 @@ pub enum SyncState {
     Completed,
     /// The mirror was what the index names already.
     Unchanged,
-    /// It did not bring everything over; the index is not published.
+    /// It did not transfer everything; the index is not published.
     Failed,
     /// Its index is not to be trusted.
     Refused,
@@ -304,8 +303,8 @@ impl Sync {
 }
 
 impl SyncRecord {
-    /// The record after `sync` was begun: what is published stays, what was not yet told stays to be told.
-    /// A sync whose planning nobody has ended is told of as failed.
+    /// The record after `sync` was begun: what is published stays, what was not yet published stays to be published.
+    /// A sync whose planning nobody has ended is published as failed.
     pub fn begin(before: Option<&Self>, sync: Sync, worker: &Worker) -> Self {
         let Some(before) = before else {
             return Self {
@@ -348,10 +347,10 @@ impl SyncRecord {
         self.sync.runs_on = planned.runs_on;
         self.sync.total = planned.new;
         self.sync.reason = None;
-        self.tell(LongshoreEvent::SyncPlanned(planned), worker);
+        self.publish(LongshoreEvent::SyncPlanned(planned), worker);
     }
 
-    /// A task is about to be started for a shard, in the place of one that is dead; `got_further` is how many
+    /// A task is about to be started for a shard, in place of one that is dead; `got_further` is how many
     /// of its workers so far have got further.
     pub(crate) fn start(
         &mut self,
@@ -422,7 +421,7 @@ impl SyncRecord {
             shards: u32::try_from(self.sync.shards.len()).unwrap_or(u32::MAX),
             at: worker.now,
         };
-        self.tell(LongshoreEvent::SyncProgressed(progressed), worker);
+        self.publish(LongshoreEvent::SyncProgressed(progressed), worker);
     }
 
     /// Everything is there and the index is published.
@@ -439,7 +438,7 @@ impl SyncRecord {
             sync: self.sync.summary(),
             outcome,
         };
-        self.tell(LongshoreEvent::SyncCompleted(completed), worker);
+        self.publish(LongshoreEvent::SyncCompleted(completed), worker);
     }
 
     /// The mirror was what the index names already.
@@ -449,7 +448,7 @@ impl SyncRecord {
             sync: self.sync.summary(),
             finished_at: worker.now,
         };
-        self.tell(LongshoreEvent::SyncUnchanged(unchanged), worker);
+        self.publish(LongshoreEvent::SyncUnchanged(unchanged), worker);
     }
 
     /// Its index is not to be trusted.
@@ -459,21 +458,20 @@ impl SyncRecord {
             sync: self.sync.summary(),
             reason: reason.to_owned(),
         };
-        self.tell(LongshoreEvent::SyncRefused(refused), worker);
+        self.publish(LongshoreEvent::SyncRefused(refused), worker);
     }
 
-    /// It did not bring everything over; without an outcome, nothing.
+    /// It did not transfer everything; without an outcome, nothing.
     pub(crate) fn failed(&mut self, reason: &str, outcome: Option<SyncOutcome>, worker: &Worker) {
         self.end(SyncState::Failed, Some(reason), worker);
-        let outcome =
-            outcome.unwrap_or_else(|| crate::sync::finish::nothing(&self.sync, worker.now));
+        let outcome = outcome.unwrap_or_else(|| nothing(&self.sync, worker.now));
         self.sync.outcome = Some(outcome.clone());
         let failed = SyncFailed {
             sync: self.sync.summary(),
             reason: reason.to_owned(),
             outcome,
         };
-        self.tell(LongshoreEvent::SyncFailed(failed), worker);
+        self.publish(LongshoreEvent::SyncFailed(failed), worker);
     }
 
     fn end(&mut self, state: SyncState, reason: Option<&str>, worker: &Worker) {
@@ -483,7 +481,7 @@ impl SyncRecord {
         self.sync.lease_until = worker.now;
     }
 
-    fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
+    fn publish(&mut self, event: LongshoreEvent, worker: &Worker) {
         self.outbox.push(Unpublished::new(event, worker));
     }
 }
@@ -503,5 +501,43 @@ impl Key for SyncKey<'_> {
 
     fn subject(&self) -> String {
         format!("the sync record of mirror {}", self.0)
+    }
+}
+
+/// Whether a task stopped because AWS took its capacity back or had none, as ECS words it (Amazon ECS
+/// Developer Guide, "Stopped task error messages"): that says nothing of its shard.
+pub(crate) fn is_no_capacity(reason: &str) -> bool {
+    reason.contains("SpotInterruption") || reason.contains("Capacity is unavailable")
+}
+
+/// The outcome of a sync that has transferred nothing.
+pub(crate) fn nothing(sync: &Sync, now: DateTime<Utc>) -> SyncOutcome {
+    SyncOutcome {
+        runs_on: sync.runs_on,
+        transfer: no_transfer(now, now),
+        deleted: 0,
+        refused: 0,
+        refused_entries: Vec::new(),
+        finished_at: now,
+        cost_in_micro_usd: 0,
+        report_key: None,
+        missing_manifests: 0,
+        deletion_refused: None,
+        warnings: Vec::new(),
+    }
+}
+
+pub(crate) fn no_transfer(started_at: DateTime<Utc>, finished_at: DateTime<Utc>) -> TransferReport {
+    TransferReport {
+        files: 0,
+        bytes: 0,
+        already_there: 0,
+        copies: 0,
+        downloaded_bytes: 0,
+        resumed_bytes: 0,
+        failed: 0,
+        failures: Vec::new(),
+        started_at,
+        finished_at,
     }
 }

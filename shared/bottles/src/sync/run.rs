@@ -1,97 +1,28 @@
 //! Beginning a sync.
 
-use longshore_events::longshore::{FileCount, LongshoreEvent, RunsOn, SyncOutcome, SyncRefused};
+use longshore_events::longshore::{LongshoreEvent, RunsOn, SyncRefused};
 use longshore_events::words::minute;
 use longshore_state::document::overwrite;
 use longshore_state::{CallError, ErrorClass, Race, decide_again};
-use serde::Serialize;
 
 use crate::layout;
 use crate::ports::{Source, SyncCloud, Transferrer};
 use crate::settings::{MirrorLocation, MirrorSettings};
 use crate::shards;
+use crate::sync::engine::{Engine, RunRequest, SyncError, mirror};
 use crate::sync::file_system::{Readiness, lower, readiness};
-use crate::sync::finish::nothing;
 use crate::sync::gather::Staging;
 use crate::sync::held::{Held, create, load};
 use crate::sync::manifests::is_lasting;
-use crate::sync::object::write_object;
+use crate::sync::object::{SYNCS, staged_inventory, staged_plan, write_object};
+use crate::sync::outcome::{RunOutcome, outcome_of};
 use crate::sync::plan::{Draft, Planner, Preparation};
 use crate::sync::record::SyncKey;
 use crate::sync::record::{LEASE, RaisedThroughput, ShardRecord, Sync, SyncRecord, SyncState};
 use crate::sync::shard::ShardKey;
 use crate::sync::shard::{JSON_LINES, ShardState};
-use crate::sync::{Engine, RunRequest, SyncError, mirror};
 
-/// The folder of what syncs need while they are under way.
-const SYNCS: &str = ".longshore/syncs/";
-
-/// What came of asking for a sync.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum RunOutcome {
-    /// The mirror was what the index names already.
-    Unchanged { sync_id: String },
-    /// It did not begin: another one runs, or its index is not to be trusted. That is told.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-    /// It goes on without this process: in tasks, or at the next wake-up.
-    Running {
-        sync_id: String,
-        /// Where it runs.
-        runs_on: RunsOn,
-        /// What is to be transferred.
-        total: FileCount,
-    },
-    /// It is done, and the index is published.
-    Completed {
-        sync_id: String,
-        /// What became of its files.
-        result: Box<SyncOutcome>,
-    },
-    /// It failed; the index is not published. That is told.
-    Failed {
-        sync_id: String,
-        /// Why.
-        reason: String,
-        /// What became of its files.
-        result: Box<SyncOutcome>,
-    },
-}
-
-/// What a sync has come to, or how far it is.
-pub(crate) fn outcome_of(sync: &Sync) -> RunOutcome {
-    let sync_id = sync.id.clone();
-    let reason = sync.reason.clone().unwrap_or_default();
-    let result = || {
-        let outcome = sync.outcome.clone();
-        Box::new(outcome.unwrap_or_else(|| nothing(sync, sync.requested_at)))
-    };
-    match sync.state {
-        SyncState::Planning | SyncState::Transferring | SyncState::Publishing => {
-            RunOutcome::Running {
-                sync_id,
-                runs_on: sync.runs_on,
-                total: sync.total,
-            }
-        }
-        SyncState::Unchanged => RunOutcome::Unchanged { sync_id },
-        SyncState::Refused => RunOutcome::Refused { reason },
-        SyncState::Completed => RunOutcome::Completed {
-            sync_id,
-            result: result(),
-        },
-        SyncState::Failed => RunOutcome::Failed {
-            sync_id,
-            reason,
-            result: result(),
-        },
-    }
-}
-
-/// Brings a stack's mirror to what the index names, or begins to. The same worker may ask again: it goes
+/// Updates a stack's mirror to what the index names, or begins to. The same worker may ask again: it goes
 /// on where it died.
 ///
 /// # Errors
@@ -207,7 +138,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
         Ok(Begun::Plan(held))
     }
 
-    /// Tells that another sync runs; its record is none of this one's.
+    /// Publishes that another sync runs; its record is none of this one's.
     async fn refuse(
         &self,
         place: &MirrorLocation,
@@ -239,7 +170,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
                 held.save(record).await
             }
             Err(error) => {
-                // So that the retry need not wait, and a reconcile can tell what went wrong.
+                // So that the retry need not wait, and a reconcile can report what went wrong.
                 let mut record = held.record.clone();
                 record.sync.lease_until = self.cloud.now();
                 record.sync.reason = Some(error.to_string());
@@ -357,7 +288,7 @@ impl<'a, C: SyncCloud, S: Source, T: Transferrer> Engine<'a, C, S, T> {
             .set_provisioned_throughput(file_system_id, to)
             .await;
         match raised {
-            // Slower is no reason not to run.
+            // Slower is not a reason not to run.
             Err(error) if is_lasting(error.class) => {
                 tracing::warn!(stack = place.stack, file_system_id, %error, "throughput is not raised");
                 Ok(None)
@@ -423,14 +354,4 @@ async fn write_down<C: SyncCloud>(
     write_object(cloud, bucket, &key, &draft.staged)
         .await
         .map(drop)
-}
-
-/// The inventory of a mirror to which a sync has brought everything.
-pub(crate) fn staged_inventory(sync_id: &str) -> String {
-    format!("{SYNCS}{sync_id}/inventory.jsonl")
-}
-
-/// What a sync is going to do.
-pub(crate) fn staged_plan(sync_id: &str) -> String {
-    format!("{SYNCS}{sync_id}/plan.json")
 }

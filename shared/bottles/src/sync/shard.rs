@@ -13,9 +13,9 @@ use longshore_state::{
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
-use crate::ports::{MirrorStore, Transferred};
+use crate::ports::{MirrorStore, SyncCloud, Transferred};
 use crate::shards;
-use crate::sync::record::{ShardRecord, SyncKey, SyncState};
+use crate::sync::record::{ShardRecord, Sync, SyncKey, SyncState};
 
 /// How long a worker keeps others away from a shard without renewing its lease.
 pub const LEASE: Duration = Duration::seconds(60);
@@ -23,7 +23,7 @@ pub const LEASE: Duration = Duration::seconds(60);
 /// How often a worker renews it, and says how far it is.
 pub const RENEWAL: Duration = Duration::seconds(10);
 
-/// How many workers may die of a shard before it may be given up, which its sync's record tells.
+/// How many workers may die of a shard before it may be given up, as its sync's record says.
 pub const MAX_ATTEMPTS: u32 = 3;
 
 /// How many failures a report keeps.
@@ -252,7 +252,7 @@ pub fn of_key(key: &str) -> Option<(String, u32)> {
     (layout::shard(sync_id, number) == key).then(|| (sync_id.to_owned(), number))
 }
 
-/// The shards that wait for a worker: of the sync that the mirror's record tells of, those that nobody
+/// The shards that wait for a worker: of the sync in the mirror's record, those that nobody
 /// has, or whose worker is dead. Their number is what a service of tasks is scaled by.
 ///
 /// # Errors
@@ -397,7 +397,7 @@ pub async fn renew<M: MirrorStore>(
     .await
 }
 
-/// Writes down that all items of the shard were tried, and gives the event that tells of it; `None` when
+/// Writes down that all items of the shard were tried, and gives the event that reports it; `None` when
 /// somebody else has the shard.
 ///
 /// # Errors
@@ -584,4 +584,17 @@ async fn change<M: MirrorStore>(
         }
         None => Renewed::Lost,
     })
+}
+
+/// The states of a sync's shards, in their order.
+pub(crate) async fn states<C: SyncCloud>(
+    cloud: &C,
+    sync: &Sync,
+) -> Result<Vec<Option<ShardState>>, CallError> {
+    let mut states = Vec::new();
+    for shard in &sync.shards {
+        let found = read(cloud, &sync.bucket, &sync.id, shard.shard).await?;
+        states.push(found.map(|(state, _)| state));
+    }
+    Ok(states)
 }

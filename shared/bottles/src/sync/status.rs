@@ -5,12 +5,12 @@ use longshore_events::transfer::TransferProgress;
 use serde::Serialize;
 
 use crate::ports::SyncCloud;
-use crate::sync::advance::states;
 use crate::sync::decide::progress;
+use crate::sync::engine::{SyncError, mirror};
 use crate::sync::held::load;
 use crate::sync::record::{Published, RaisedThroughput, ShardRecord, Sync};
+use crate::sync::shard::states;
 use crate::sync::shard::{self, ShardPhase, ShardState};
-use crate::sync::{SyncError, mirror};
 
 /// A mirror's last sync, and what its clients see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -13,12 +13,12 @@ use crate::layout;
 use crate::ports::{Source, SyncCloud};
 use crate::selection::WantedBottle;
 use crate::settings::MirrorSettings;
-use crate::sync::advance::hex;
+use crate::sync::engine::{SyncError, mirror};
 use crate::sync::gather::{
     Asking, HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, Missing, ReadIndex, index,
 };
 use crate::sync::held::load;
-use crate::sync::{SyncError, mirror};
+use crate::sync::hex::hex;
 
 /// What of a mirror is not as the index says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 //! endpoint. `requests.json` has the requests, each with its source.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod served;
 
@@ -264,7 +264,7 @@ mod replayed {
         }
     }
 
-    /// What the module's README tells people to export.
+    /// What the module's README asks people to export.
     #[tokio::test]
     async fn with_all_three_variables_every_brew_gets_its_bottles_straight_from_s3() {
         let rows = table();

@@ -77,8 +77,8 @@ fn found(mirror: &FakeMirror, path: &str) -> Option<String> {
     (!is_own && mirror.keys().contains(&key)).then_some(key)
 }
 
-/// CloudFront: it signs what it asks S3 for, whatever header a client brings, and may list the bucket, so
-/// that what is missing is told as such.
+/// CloudFront: it signs what it asks S3 for, whatever header a client sends, and may list the bucket, so
+/// that what is missing is reported as such.
 #[derive(Debug)]
 pub struct Edge<'a> {
     pub mirror: &'a FakeMirror,

@@ -22,7 +22,7 @@ async fn deleting(grace_days: u32, count: u64) -> FakeMirror {
     mirror
 }
 
-/// `count` formulae of which the first `changed` have a new version.
+/// `count` formulae; the first `changed` have a new version.
 fn changed(count: u64, changed: u64) -> Vec<FakeFormula> {
     let mut all = formulae(count, 1);
     for (place, formula) in formulae(changed, 2).into_iter().enumerate() {
@@ -171,7 +171,7 @@ async fn a_deletion_that_s3_refuses_costs_nothing_but_the_deletion() {
 }
 
 #[tokio::test]
-async fn an_object_of_somebody_s_that_s3_refuses_to_show_is_left_alone_and_told() {
+async fn an_object_of_somebody_s_that_s3_refuses_to_show_is_left_alone_and_reported() {
     let foreign = "foreign-1.0.all.bottle.tar.gz";
     let new = async || {
         let mirror = deleting(0, 6).await;

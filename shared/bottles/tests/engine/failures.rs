@@ -1,4 +1,4 @@
-//! A failure at every call; the retry, or the next wake-up, brings everything to its end.
+//! A failure at every call; the retry, or the next wake-up, completes everything.
 
 use longshore_bottles::layout;
 use longshore_bottles::settings::DeletionSettings;
@@ -18,7 +18,7 @@ const FAULTS: [Fault; 4] = [
     Fault::DiesAfter,
 ];
 
-/// A mirror of four formulae, of which the index has one in a new version; what is gone is deleted at once.
+/// A mirror of four formulae; the index has one in a new version; what is gone is deleted at once.
 async fn mirror_to_change() -> (FakeMirror, Vec<FakeFormula>) {
     let mirror = mirrored(&formulae(4, 1)).await;
     mirror.change_settings(|settings| {
@@ -39,8 +39,10 @@ async fn mirror_to_change() -> (FakeMirror, Vec<FakeFormula>) {
 }
 
 fn count(mirror: &FakeMirror, detail_type: &str) -> usize {
-    let told = mirror.told().into_iter();
-    told.filter(|told| *told == detail_type).count()
+    let published = mirror.detail_types().into_iter();
+    published
+        .filter(|published| *published == detail_type)
+        .count()
 }
 
 /// What may never be, whatever fails: clients see an index that names a file that is not there.
@@ -79,20 +81,24 @@ async fn a_sync_that_fails_at_any_call_is_brought_to_its_end_by_its_retry() {
             mirror.pass(minutes(2));
             let second = synced(&mirror, "second").await;
             assert!(second.is_ok(), "{what}, then {second:?}");
-            let told_failed = count(&mirror, "Sync Failed");
+            let published_failed = count(&mirror, "Sync Failed");
             if state(&mirror) == SyncState::Failed {
-                // One call of the transfer itself failed: that file is told of, and comes the next time.
-                assert!(told_failed >= 1, "{what}");
+                // One call of the transfer itself failed: that file is reported, and comes the next time.
+                assert!(published_failed >= 1, "{what}");
                 synced(&mirror, "third").await.unwrap();
             } else {
-                assert_eq!(told_failed, 0, "{what}");
+                assert_eq!(published_failed, 0, "{what}");
             }
             assert_eq!(state(&mirror), SyncState::Completed, "{what}");
             assert_is(&mirror, &next);
             assert!(count(&mirror, "Sync Planned") >= 2, "{what}");
-            // One is the first sync's; an event whose answer was lost is told again.
+            // One is the first sync's; an event whose answer was lost is published again.
             let completed = count(&mirror, "Sync Completed");
-            assert!((2..=3).contains(&completed), "{what}: {:?}", mirror.told());
+            assert!(
+                (2..=3).contains(&completed),
+                "{what}: {:?}",
+                mirror.detail_types()
+            );
             let deleted = mirror.deleted();
             let mut once = deleted.clone();
             once.sort();

@@ -77,7 +77,7 @@ async fn a_new_macos_gets_its_index_file_and_what_brew_pours_there() {
 }
 
 #[tokio::test]
-async fn a_macos_without_a_file_yet_gets_that_of_the_newest_before_it_and_that_is_told() {
+async fn a_macos_without_a_file_yet_gets_that_of_the_newest_before_it_and_that_is_reported() {
     let mirror = FakeMirror::new();
     mirror.change_settings(|settings| {
         settings.selection.platforms = vec!["arm64_golden_gate".to_owned()];
@@ -101,7 +101,7 @@ async fn a_macos_without_a_file_yet_gets_that_of_the_newest_before_it_and_that_i
 }
 
 #[tokio::test]
-async fn a_named_platform_that_brew_6_cannot_use_is_told() {
+async fn a_named_platform_that_brew_6_cannot_use_is_reported() {
     let mirror = FakeMirror::new();
     mirror.change_settings(|settings| {
         settings.selection.platforms = vec!["arm64_tahoe".to_owned()];
@@ -113,14 +113,14 @@ async fn a_named_platform_that_brew_6_cannot_use_is_told() {
         result.warnings[0].contains("no brew 6 or later can use this mirror's index there"),
         "{result:?}"
     );
-    let Some(LongshoreEvent::SyncCompleted(told)) = mirror.published().pop() else {
-        panic!("{:?}", mirror.told());
+    let Some(LongshoreEvent::SyncCompleted(published)) = mirror.published().pop() else {
+        panic!("{:?}", mirror.detail_types());
     };
-    assert_eq!(told.outcome.warnings, result.warnings);
+    assert_eq!(published.outcome.warnings, result.warnings);
 }
 
 #[tokio::test]
-async fn a_new_platform_of_the_index_without_a_file_is_told() {
+async fn a_new_platform_of_the_index_without_a_file_is_reported() {
     let mirror = FakeMirror::new();
     mirror.publish_index(&of_macos_27());
     for tag in ["arm64_tahoe", "arm64_sequoia"] {
@@ -343,7 +343,7 @@ async fn an_index_file_that_s3_refuses_to_delete_keeps_no_other_back_and_its_bot
 }
 
 #[tokio::test]
-async fn a_manifest_that_was_refused_is_told_and_asked_for_by_every_sync_until_it_is_there() {
+async fn a_manifest_that_was_refused_is_reported_and_asked_for_by_every_sync_until_it_is_there() {
     let mirror = FakeMirror::new();
     let all = formulae(3, 1);
     mirror.publish_index(&all);
@@ -404,7 +404,7 @@ async fn a_manifest_that_somebody_deleted_comes_back_after_the_next_index() {
     mirror.remove(&all[0].manifest_key());
     let mut next = formulae(4, 1);
     mirror.publish_index(&next);
-    // The listing at its end shows that it is missing; the sync after it brings it.
+    // The listing at its end shows that it is missing; the sync after it transfers it.
     let result = completed(synced(&mirror, "second").await.unwrap());
     assert_eq!(result.missing_manifests, 1);
     completed(synced(&mirror, "third").await.unwrap());
@@ -413,7 +413,7 @@ async fn a_manifest_that_somebody_deleted_comes_back_after_the_next_index() {
 }
 
 #[tokio::test]
-async fn a_refused_deletion_is_told_with_its_reason() {
+async fn a_refused_deletion_is_reported_with_its_reason() {
     let mirror = FakeMirror::new();
     mirror.change_settings(|settings| {
         settings.deletion = Some(DeletionSettings {
@@ -431,8 +431,8 @@ async fn a_refused_deletion_is_told_with_its_reason() {
     let reason = result.deletion_refused.clone().unwrap();
     assert!(reason.contains('3'), "{reason}");
     assert!(!result.is_clean());
-    let told = mirror.published();
-    let planned_event = told.iter().rev().find_map(|event| match event {
+    let published = mirror.published();
+    let planned_event = published.iter().rev().find_map(|event| match event {
         LongshoreEvent::SyncPlanned(planned) => Some(planned),
         _ => None,
     });
@@ -477,7 +477,7 @@ async fn the_rubies_that_brews_pin_are_there_under_each_path_whatever_is_selecte
             .iter()
             .any(|key| key.contains("arm64_big_sur"))
     );
-    // The other one cannot be had: that is told, and asked about again.
+    // The other one cannot be had: that is reported, and asked about again.
     assert!(
         result.warnings[0].starts_with("portable-ruby 3.3.8 cannot be had"),
         "{result:?}"
@@ -507,7 +507,7 @@ async fn the_rubies_that_brews_pin_are_there_under_each_path_whatever_is_selecte
 }
 
 #[tokio::test]
-async fn rubies_that_an_index_without_homebrew_s_registry_cannot_give_are_told() {
+async fn rubies_that_an_index_without_homebrew_s_registry_cannot_give_are_reported() {
     let mirror = FakeMirror::new();
     mirror.publish_index(&formulae(2, 1));
     let index = mirror.page(INDEX_URL).unwrap();
@@ -521,8 +521,9 @@ async fn rubies_that_an_index_without_homebrew_s_registry_cannot_give_are_told()
     let plan = planned(&mirror, SyncOptions::default()).await.unwrap();
     for ruby in rubies {
         let warnings = plan.warnings.iter();
-        let told = warnings.filter(|warning| warning.contains(&format!("portable-ruby {ruby} ")));
-        assert_eq!(told.count(), 1, "{:?}", plan.warnings);
+        let published =
+            warnings.filter(|warning| warning.contains(&format!("portable-ruby {ruby} ")));
+        assert_eq!(published.count(), 1, "{:?}", plan.warnings);
     }
 }
 

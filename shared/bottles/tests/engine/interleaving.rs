@@ -1,4 +1,4 @@
-//! Whatever happens, in whatever order: a mirror ends as the index says, or its failure is told, and clients
+//! Whatever happens, in whatever order: a mirror ends as the index says, or its failure is published, and clients
 //! never see an index that names a file that is not there.
 
 use chrono::Duration;
@@ -20,7 +20,7 @@ const FORMULAE: u64 = 6;
 /// Something that happens.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Homebrew publishes another index, in which so many formulae are new.
+    /// Homebrew publishes another index, in which this many formulae are new.
     Publish(u64),
     /// Somebody asks for a sync; something may go wrong at a call.
     Run {
@@ -196,10 +196,10 @@ impl Simulation {
             Step::Capacity(is_there) => {
                 self.mirror.set_capacity((!is_there).then_some(0));
             }
-            Step::Corrupt(mended) => {
+            Step::Corrupt(fixed) => {
                 let first = self.newest()[0].clone();
                 let content = first.bottles[0].1;
-                self.mirror.corrupt(&first, content, mended);
+                self.mirror.corrupt(&first, content, fixed);
             }
             Step::Remove(number) => {
                 let place = usize::try_from(number).unwrap();
@@ -231,8 +231,8 @@ impl Simulation {
         }
     }
 
-    /// Whatever was told of a sync agrees with what became of it.
-    fn assert_is_told(&self) {
+    /// What was published of a sync agrees with what became of it.
+    fn assert_is_published(&self) {
         let Some(text) = self.mirror.text(layout::RECORD) else {
             return;
         };
@@ -241,7 +241,7 @@ impl Simulation {
             let mut outbox = record.outbox.iter();
             outbox.any(|unpublished| unpublished.event.detail_type() == detail_type)
         };
-        let told = match record.sync.state {
+        let published = match record.sync.state {
             SyncState::Completed => "Sync Completed",
             SyncState::Failed => "Sync Failed",
             SyncState::Refused => "Sync Refused",
@@ -249,14 +249,18 @@ impl Simulation {
             SyncState::Transferring | SyncState::Publishing => "Sync Planned",
             SyncState::Planning => return,
         };
-        let is_told = self.mirror.published().iter().any(|event| {
-            event.detail_type() == told
+        let is_published = self.mirror.published().iter().any(|event| {
+            event.detail_type() == published
                 && serde_json::to_value(event)
                     .unwrap()
                     .to_string()
                     .contains(&format!("\"{}\"", record.sync.id))
         });
-        assert!(is_told || waits(told), "{told} of {}", record.sync.id);
+        assert!(
+            is_published || waits(published),
+            "{published} of {}",
+            record.sync.id
+        );
     }
 
     /// Nothing goes wrong any more.
@@ -316,7 +320,7 @@ proptest! {
             for step in steps {
                 simulation.happen(step).await;
                 simulation.assert_nothing_is_named_in_vain();
-                simulation.assert_is_told();
+                simulation.assert_is_published();
             }
             simulation.end().await;
         });

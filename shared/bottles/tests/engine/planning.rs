@@ -34,7 +34,7 @@ async fn a_plan_says_what_a_sync_would_do_and_changes_nothing() {
     assert_eq!(plan.by_platform["all"], files(1));
     assert_eq!(plan.runs_on, RunsOn::Function);
     assert!(plan.registry_layout_in_micro_usd_a_month <= plan.storage_in_micro_usd_a_month);
-    assert_eq!(mirror.told().len(), 2);
+    assert_eq!(mirror.detail_types().len(), 2);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_plan_says_in_how_many_tasks_it_would_run() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_not_to_be_trusted_is_refused_and_told_and_nothing_changes() {
+async fn an_index_that_is_not_to_be_trusted_is_refused_and_reported_and_nothing_changes() {
     let good = formulae(6, 1);
     let half = index_of(&formulae(2, 1));
     let whole = index_of(&good);
@@ -75,7 +75,11 @@ async fn an_index_that_is_not_to_be_trusted_is_refused_and_told_and_nothing_chan
             matches!(outcome, RunOutcome::Refused { .. }),
             "{name}: {outcome:?}"
         );
-        assert_eq!(mirror.told().last(), Some(&"Sync Refused"), "{name}");
+        assert_eq!(
+            mirror.detail_types().last(),
+            Some(&"Sync Refused"),
+            "{name}"
+        );
         assert_eq!(bottles(&mirror), bottles_before, "{name}");
         assert_eq!(mirror.text(INDEX).unwrap(), whole, "{name}");
         mirror.publish_index(&formulae(6, 2));
@@ -157,7 +161,7 @@ async fn a_bucket_that_cannot_be_listed_is_an_error_and_never_empty() {
             ErrorClass::Denied => {
                 let outcome = outcome.unwrap();
                 assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
-                assert_eq!(mirror.told().last(), Some(&"Sync Failed"));
+                assert_eq!(mirror.detail_types().last(), Some(&"Sync Failed"));
             }
             _ => assert!(matches!(outcome, Err(SyncError::Call(_))), "{outcome:?}"),
         }

@@ -18,7 +18,7 @@ use crate::scene::{
 #[tokio::test]
 async fn an_empty_mirror_gets_every_bottle_its_manifests_and_the_index() {
     let mirror = mirrored(&formulae(3, 1)).await;
-    assert_eq!(mirror.told(), ["Sync Planned", "Sync Completed"]);
+    assert_eq!(mirror.detail_types(), ["Sync Planned", "Sync Completed"]);
     assert_eq!(mirror.downloads().len(), 3);
     let verification = verify(&mirror, &mirror, MIRROR_STACK).await.unwrap();
     assert!(verification.is_right(), "{verification:?}");
@@ -66,7 +66,7 @@ async fn an_unchanged_index_costs_one_request_for_each_index_file() {
         requests.iter().all(|url| url.contains("/api/")),
         "{requests:?}"
     );
-    assert_eq!(mirror.told().last(), Some(&"Sync Unchanged"));
+    assert_eq!(mirror.detail_types().last(), Some(&"Sync Unchanged"));
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn only_what_has_changed_is_brought_over_and_only_its_manifests_are_asked_
     assert_eq!(manifests.count(), 1);
     let Some(LongshoreEvent::SyncPlanned(planned)) = mirror.published().into_iter().rev().nth(1)
     else {
-        panic!("{:?}", mirror.told());
+        panic!("{:?}", mirror.detail_types());
     };
     assert_eq!(
         (planned.new.files, planned.removed, planned.unchanged),
@@ -162,16 +162,16 @@ async fn a_second_run_is_refused_while_one_runs_and_takes_over_when_its_lease_is
     mirror.pass(minutes(1));
     synced(&mirror, "third").await.unwrap();
     assert_is(&mirror, &formulae(3, 2));
-    // The one whose planning nobody ended is told of as well.
+    // The one whose planning nobody ended is published as well.
     assert!(
-        mirror.told().contains(&"Sync Failed"),
+        mirror.detail_types().contains(&"Sync Failed"),
         "{:?}",
-        mirror.told()
+        mirror.detail_types()
     );
 }
 
 #[tokio::test]
-async fn a_planning_that_nobody_takes_up_is_told_of_as_failed() {
+async fn a_planning_that_nobody_resumes_is_published_as_failed() {
     let mirror = FakeMirror::new();
     mirror.publish_index(&formulae(3, 1));
     mirror.fail_page(INDEX_URL, Some(ErrorClass::Transient));
@@ -181,7 +181,7 @@ async fn a_planning_that_nobody_takes_up_is_told_of_as_failed() {
     assert_eq!(state(&mirror), SyncState::Planning);
     mirror.pass(minutes(30));
     woken(&mirror, "late").await.unwrap();
-    assert_eq!(mirror.told(), ["Sync Failed"]);
+    assert_eq!(mirror.detail_types(), ["Sync Failed"]);
     assert!(last_reason(&mirror).contains("GET https://formulae.brew.sh/api/formula.json"));
 }
 
@@ -200,7 +200,7 @@ async fn an_outage_at_the_time_of_the_schedule_is_waited_out_and_what_was_asked_
     mirror.fail_page(INDEX_URL, None);
     mirror.pass(minutes(5));
     woken(&mirror, "later").await.unwrap();
-    assert_eq!(mirror.told(), ["Sync Planned"]);
+    assert_eq!(mirror.detail_types(), ["Sync Planned"]);
     let tasks = alive(&mirror);
     assert_eq!(tasks.len(), 2);
     for task in tasks {
@@ -249,9 +249,9 @@ async fn the_lease_is_kept_as_long_as_a_transfer_takes() {
     assert_eq!(mirror.downloads().len(), 60);
     assert_eq!(
         mirror
-            .told()
+            .detail_types()
             .iter()
-            .filter(|told| **told == "Sync Completed")
+            .filter(|published| **published == "Sync Completed")
             .count(),
         1
     );
@@ -296,7 +296,7 @@ async fn a_file_that_cannot_be_had_keeps_the_index_back_and_the_others_stay() {
         "{reason}"
     );
     assert_eq!(result.transfer.failed, 1);
-    assert_eq!(mirror.told().last(), Some(&"Sync Failed"));
+    assert_eq!(mirror.detail_types().last(), Some(&"Sync Failed"));
     assert_eq!(mirror.text(INDEX).unwrap(), index_of(&formulae(3, 1)));
     assert!(bottles(&mirror).contains(&next[0].key()));
     assert!(!bottles(&mirror).contains(&next[1].key()));
@@ -379,7 +379,7 @@ async fn a_manifest_that_does_not_exist_is_a_warning_and_its_bottles_size_an_est
         "{outcome:?}"
     );
     let Some(LongshoreEvent::SyncPlanned(planned)) = mirror.published().into_iter().next() else {
-        panic!("{:?}", mirror.told());
+        panic!("{:?}", mirror.detail_types());
     };
     assert!(planned.new.estimated_bytes > 0);
     let report = mirror.text(&layout::report("first")).unwrap();
@@ -387,7 +387,7 @@ async fn a_manifest_that_does_not_exist_is_a_warning_and_its_bottles_size_an_est
         report.contains("manifest formula2/manifests/1.0"),
         "{report}"
     );
-    // The inventory has the size that the bucket tells.
+    // The inventory has the size that the bucket gives.
     let inventory = mirror.text(layout::INVENTORY).unwrap();
     assert!(!inventory.contains("estimated"), "{inventory}");
 }
@@ -423,7 +423,7 @@ async fn a_sync_of_which_no_invocation_brings_anything_ends() {
     assert!(reason.contains(expected), "{reason}");
 }
 
-/// Brings a sync to its end whose invocations get no further; gives how many minutes that took.
+/// Completes a sync whose invocations get no further; gives how many minutes that took.
 async fn minutes_until_given_up(mirror: &FakeMirror) -> i64 {
     mirror.set_seconds_per_file(3_600);
     let runner = RunnerSettings {

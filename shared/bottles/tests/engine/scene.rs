@@ -222,7 +222,7 @@ pub fn index_of(formulae: &[FakeFormula]) -> String {
     mirror.page(longshore_testkit::INDEX_URL).unwrap()
 }
 
-/// The reason of the last event, if it tells of a failure or a refusal.
+/// The reason of the last event, if it is a failure or a refusal.
 pub fn last_reason(mirror: &FakeMirror) -> String {
     match mirror.published().pop() {
         Some(LongshoreEvent::SyncFailed(failed)) => failed.reason,

@@ -42,7 +42,7 @@ async fn the_work_is_split_between_tasks_and_the_last_one_s_end_publishes() {
     ));
     assert_is(&mirror, &formulae(8, 1));
     assert_eq!(
-        mirror.told(),
+        mirror.detail_types(),
         [
             "Sync Planned",
             "Sync Shard Completed",
@@ -52,7 +52,7 @@ async fn the_work_is_split_between_tasks_and_the_last_one_s_end_publishes() {
         ]
     );
     assert_eq!(woken(&mirror, "wake-3").await.unwrap().outcome, None);
-    assert_eq!(mirror.told().len(), 5);
+    assert_eq!(mirror.detail_types().len(), 5);
 }
 
 #[tokio::test]
@@ -72,9 +72,9 @@ async fn duplicate_wake_ups_at_once_finish_once() {
         .filter(|advanced| matches!(advanced.outcome, Some(RunOutcome::Completed { .. })));
     assert_eq!(closed.count(), 1);
     let completed = mirror
-        .told()
+        .detail_types()
         .into_iter()
-        .filter(|told| *told == "Sync Completed");
+        .filter(|published| *published == "Sync Completed");
     assert_eq!(completed.count(), 1);
 }
 
@@ -131,7 +131,7 @@ async fn a_shard_whose_tasks_die_for_half_an_hour_is_given_up_and_the_sync_has_f
         "{reason}"
     );
     assert_eq!(mirror.text(INDEX), None);
-    // What is there is known: the next sync brings the rest.
+    // What is there is known: the next sync transfers the rest.
     mirror.forget();
     let next = synced(&mirror, "next").await.unwrap();
     assert!(matches!(next, RunOutcome::Completed { .. }), "{next:?}");
@@ -183,7 +183,7 @@ async fn three_stops_within_minutes_are_not_the_end_of_a_shard() {
             woken(&mirror, &format!("wake{wake}")).await.unwrap();
             assert_eq!(state(&mirror), SyncState::Transferring, "{reason}");
         }
-        // Somebody who looks for it is told what it waits for.
+        // Somebody who looks for it sees what it waits for.
         let status = status(&mirror, MIRROR_STACK).await.unwrap();
         assert_eq!(status.shards[0].problem.as_deref(), Some(reason));
         mirror.pass(minutes(10));
@@ -326,7 +326,7 @@ async fn a_task_that_is_silent_for_half_an_hour_is_replaced() {
     assert_eq!(mirror.downloads().len(), 1);
 }
 
-/// A task brings one file of the only shard, gives the rest back and ends.
+/// A task transfers one file of the only shard, gives the rest back and ends.
 async fn one_file_and_back(mirror: &FakeMirror, reason: &str) {
     let task = alive(mirror).remove(0);
     let taken = shard::take(mirror, MIRROR_BUCKET, "first", 1, &worker(mirror, &task))
@@ -412,7 +412,7 @@ async fn a_shard_that_is_given_back_in_order_counts_no_death() {
 }
 
 #[tokio::test]
-async fn a_worker_that_has_lost_its_shard_is_told_so() {
+async fn a_worker_that_has_lost_its_shard_learns_it() {
     let mirror = with_tasks(&formulae(2, 1));
     mirror.change_settings(|settings| settings.max_tasks = 1);
     synced_in_tasks(&mirror, "first").await.unwrap();
@@ -463,7 +463,7 @@ async fn a_worker_that_has_lost_its_shard_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_renewal_whose_answer_was_lost_is_no_loss_of_the_shard() {
+async fn a_renewal_whose_answer_was_lost_is_not_a_loss_of_the_shard() {
     let mirror = with_tasks(&formulae(2, 1));
     synced_in_tasks(&mirror, "first").await.unwrap();
     let taken = shard::take(&mirror, MIRROR_BUCKET, "first", 1, &worker(&mirror, "task")).await;
@@ -521,17 +521,20 @@ async fn an_estimate_that_does_not_fit_into_the_time_left_goes_to_tasks() {
 }
 
 #[tokio::test]
-async fn a_long_sync_tells_how_far_it_is_every_five_minutes() {
+async fn a_long_sync_reports_how_far_it_is_every_five_minutes() {
     let mirror = with_tasks(&formulae(1, 1));
     synced_in_tasks(&mirror, "first").await.unwrap();
     for minute in 1..=12 {
         mirror.pass(minutes(1));
         woken(&mirror, &format!("minute-{minute}")).await.unwrap();
     }
-    let told = mirror.told();
-    assert_eq!(told, ["Sync Planned", "Sync Progressed", "Sync Progressed"]);
+    let published = mirror.detail_types();
+    assert_eq!(
+        published,
+        ["Sync Planned", "Sync Progressed", "Sync Progressed"]
+    );
     let Some(LongshoreEvent::SyncProgressed(progressed)) = mirror.published().pop() else {
-        panic!("{told:?}");
+        panic!("{published:?}");
     };
     assert_eq!((progressed.shards_ended, progressed.shards), (0, 1));
 }
@@ -545,14 +548,14 @@ async fn a_run_while_tasks_work_is_refused_and_one_after_their_end_finishes_the_
     for task in alive(&mirror) {
         task_works(&mirror, &task, None).await;
     }
-    // No event has told of their end.
+    // No event has reported their end.
     mirror.publish_index(&formulae(8, 2));
     let third = synced(&mirror, "third").await.unwrap();
     assert!(matches!(third, RunOutcome::Completed { .. }), "{third:?}");
     let completed = mirror
-        .told()
+        .detail_types()
         .into_iter()
-        .filter(|told| *told == "Sync Completed");
+        .filter(|published| *published == "Sync Completed");
     assert_eq!(completed.count(), 2);
     assert_is(&mirror, &formulae(8, 2));
     let left = mirror.keys();

@@ -42,7 +42,7 @@ fn index_of(entries: &[Value]) -> Result<Index, IndexError> {
     read(serde_json::to_string_pretty(entries).unwrap().as_bytes(), 7)
 }
 
-/// Reads an index of a good formula and the given ones; what is refused of it, as it is told.
+/// Reads an index of a good formula and the given ones; what is refused of it, as it is reported.
 fn refused(entries: &[Value]) -> Vec<String> {
     let mut all = vec![good()];
     all.extend_from_slice(entries);
@@ -53,8 +53,9 @@ fn refused(entries: &[Value]) -> Vec<String> {
         .map(|formula| formula.name.as_str())
         .collect();
     assert!(names.contains(&"good"), "{names:?}");
-    let told = index.refused.iter();
-    told.map(|refused| format!("{}: {}", refused.entry, refused.reason))
+    let reported = index.refused.iter();
+    reported
+        .map(|refused| format!("{}: {}", refused.entry, refused.reason))
         .collect()
 }
 
@@ -148,10 +149,10 @@ fn an_index_that_is_none_is_refused_as_a_whole() {
         ("[,{}]", "after 0 entries the index goes on with `,`"),
         (
             "[{\"name\": }]",
-            "entry 1 of the index is no JSON: expected value",
+            "entry 1 of the index is not JSON: expected value",
         ),
-        ("[{\"name\" \"a\"}]", "entry 1 of the index is no JSON"),
-        ("[{]}]", "entry 1 of the index is no JSON"),
+        ("[{\"name\" \"a\"}]", "entry 1 of the index is not JSON"),
+        ("[{]}]", "entry 1 of the index is not JSON"),
         (
             &deep,
             "the index names no bottle that can be mirrored; it has 1 entries",
@@ -197,11 +198,11 @@ fn a_bottle_that_cannot_be_trusted_is_refused_and_the_rest_goes_on() {
         ),
         (
             bad("url", json!(["a"])),
-            "wget (sonoma): it is no object with the texts `url` and `sha256`",
+            "wget (sonoma): it is not an object with the texts `url` and `sha256`",
         ),
         (
             bad("sha256", json!(7)),
-            "wget (sonoma): it is no object with the texts `url` and `sha256`",
+            "wget (sonoma): it is not an object with the texts `url` and `sha256`",
         ),
         (
             bad("sha256", json!("g".repeat(64))),
@@ -237,13 +238,13 @@ fn a_bottle_that_cannot_be_trusted_is_refused_and_the_rest_goes_on() {
             "wget (sonoma): url `file:///etc/passwd` has the scheme `file`",
         ),
     ] {
-        let told = refused(&[entry]);
-        let [told] = told.as_slice() else {
-            panic!("{expected}: {told:?}");
+        let reported = refused(&[entry]);
+        let [reported] = reported.as_slice() else {
+            panic!("{expected}: {reported:?}");
         };
         assert!(
-            told.starts_with(expected),
-            "expected {expected}, found {told}"
+            reported.starts_with(expected),
+            "expected {expected}, found {reported}"
         );
     }
 }
@@ -254,11 +255,11 @@ fn a_bad_url_after_good_ones_of_its_host_is_refused_all_the_same() {
     climbing["url"] = json!("https://ghcr.io/v2/%2e%2e/wget");
     let mut other_host = file("wget", OTHER);
     other_host["url"] = json!("https://ghcr.io@127.0.0.1/v2/wget");
-    let told = refused(&[formula(
+    let reported = refused(&[formula(
         "wget",
         json!({"a": file("wget", SHA256), "b": climbing, "c": other_host}),
     )]);
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(reported.len(), 2, "{reported:?}");
 }
 
 #[test]
@@ -275,8 +276,8 @@ fn a_name_that_leads_elsewhere_is_refused() {
         "",
         "a\nb",
     ] {
-        let told = refused(&[formula(name, files.clone())]);
-        assert_eq!(told.len(), 1, "{name:?}: {told:?}");
+        let reported = refused(&[formula(name, files.clone())]);
+        assert_eq!(reported.len(), 1, "{name:?}: {reported:?}");
     }
     let mut entry = formula("wget", files);
     entry["versions"]["stable"] = json!("1/../../2");
@@ -322,13 +323,13 @@ fn a_formula_whose_own_fields_are_wrong_is_refused_with_all_its_bottles_counted(
             "wget: invalid type: sequence, expected files by their platform tags",
         ),
     ] {
-        let told = refused(&[entry]);
-        let [told] = told.as_slice() else {
-            panic!("{expected}: {told:?}");
+        let reported = refused(&[entry]);
+        let [reported] = reported.as_slice() else {
+            panic!("{expected}: {reported:?}");
         };
         assert!(
-            told.starts_with(expected),
-            "expected {expected}, found {told}"
+            reported.starts_with(expected),
+            "expected {expected}, found {reported}"
         );
     }
     let index = index_of(&[good(), with("revision", json!("1"))]).unwrap();
@@ -351,7 +352,7 @@ fn one_file_with_two_contents_is_refused_the_second_time() {
             "a-b (all): an earlier entry names the same file `a-b-1_2.all.bottle.1.tar.gz` with another sha256"
         ]
     );
-    // The same content is no contradiction, and neither is another rebuild.
+    // The same content is not a contradiction, and neither is another rebuild.
     second["bottle"]["stable"]["files"]["all"] = file("a", SHA256);
     assert!(refused(&[first.clone(), second.clone()]).is_empty());
     second["bottle"]["stable"]["files"]["all"] = file("a", OTHER);
@@ -368,7 +369,7 @@ fn one_file_with_two_contents_is_refused_the_second_time() {
 }
 
 #[test]
-fn an_index_of_which_nothing_is_left_is_no_empty_one() {
+fn an_index_of_which_nothing_is_left_is_not_an_empty_one() {
     let mut bottle = file("wget", SHA256);
     bottle["sha256"] = json!("");
     let error = index_of(&[formula("wget", json!({"all": bottle}))]).unwrap_err();
@@ -380,7 +381,7 @@ fn an_index_of_which_nothing_is_left_is_no_empty_one() {
 }
 
 #[test]
-fn what_is_of_another_kind_is_told_without_names_of_this_program() {
+fn what_is_of_another_kind_is_reported_without_names_of_this_program() {
     for (field, value) in [
         ("versions", json!("1.0")),
         ("bottle", json!("none")),

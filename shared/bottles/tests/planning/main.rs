@@ -1,7 +1,7 @@
 //! What planning promises: what is read of an index, what is refused of it, and what a mirror lacks.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod index_of_a_day;
 #[cfg(test)]

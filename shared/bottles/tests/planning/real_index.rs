@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::read;
 
-/// The folder with the indexes of two days; it is no part of the repository.
+/// The folder with the indexes of two days; it is not a part of the repository.
 const DIRECTORY: &str = "HOMEBREW_INDEX_DIRECTORY";
 
 fn index_of(day: &str) -> Option<Vec<u8>> {

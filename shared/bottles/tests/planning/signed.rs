@@ -77,7 +77,7 @@ fn a_signed_index_that_names_what_the_mirror_lacks_is_refused() {
 }
 
 #[test]
-fn what_is_no_signed_index_is_refused() {
+fn what_is_not_a_signed_index_is_refused() {
     let whole = signed(&index(0));
     let cut = whole.get(..whole.len() / 2).unwrap();
     let index = index(0);
@@ -183,7 +183,7 @@ fn a_file_of_packages_of_the_same_day_is_accepted_in_every_form_that_brew_has_wr
 }
 
 #[test]
-fn what_is_no_index_file_is_never_taken_for_one() {
+fn what_is_not_an_index_file_is_never_taken_for_one() {
     let html = b"<html>502 Bad Gateway</html>".as_slice();
     let whole = signed("[{\"token\":\"firefox\"}]");
     let cut = whole.get(..whole.len() - 20).unwrap();

@@ -1,4 +1,4 @@
-//! What Longshore tells of stacks.
+//! What Longshore publishes about stacks.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub enum StackSource {
     CloudFormation,
 }
 
-/// What a change of a stack is to bring about.
+/// What a change of a stack is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
@@ -68,7 +68,7 @@ pub struct ChangeCounts {
 pub struct StackApplying {
     /// The change.
     pub stack: StackSummary,
-    /// What it is to bring about.
+    /// What it is to do.
     pub kind: OperationKind,
     /// How many resources become what.
     pub changes: ChangeCounts,
@@ -78,7 +78,7 @@ pub struct StackApplying {
 pub struct StackReady {
     /// The change.
     pub stack: StackSummary,
-    /// What it has brought about.
+    /// What it did.
     pub kind: OperationKind,
     /// When the stack had settled.
     pub finished_at: DateTime<Utc>,
@@ -90,7 +90,7 @@ pub struct StackReady {
 pub struct StackFailed {
     /// The change.
     pub stack: StackSummary,
-    /// What it was to bring about.
+    /// What it was to do.
     pub kind: OperationKind,
     /// When the stack had settled.
     pub finished_at: DateTime<Utc>,
@@ -103,7 +103,7 @@ pub struct StackFailed {
     pub failed_resource: Option<FailedResource>,
 }
 
-/// A resource that CloudFormation could not bring to what its template says.
+/// A resource that CloudFormation could not change to what its template says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedResource {
     /// Its name in the template.

@@ -1,4 +1,4 @@
-//! What Longshore tells of bottle syncs.
+//! What Longshore publishes about bottle syncs.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub struct FileCount {
     /// How many.
     pub files: u64,
     pub bytes: u64,
-    /// How many of the bytes are estimated, because the registry did not tell them.
+    /// How many of the bytes are estimated, because the registry did not give them.
     pub estimated_bytes: u64,
 }
 
@@ -119,7 +119,7 @@ pub struct SyncProgressed {
     pub at: DateTime<Utc>,
 }
 
-/// `Sync Shard Completed`: told by the task that worked on it, to wake `sync`.
+/// `Sync Shard Completed`: published by the task that worked on it, to wake `sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncShardCompleted {
     pub stack: String,

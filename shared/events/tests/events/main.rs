@@ -1,8 +1,8 @@
 //! What the events crate promises to the functions: that it reads what AWS sends, what people send
-//! and what Longshore itself tells, and that it says which field is wrong when it cannot.
+//! and what Longshore itself publishes, and that it says which field is wrong when it cannot.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod longshore;
 #[cfg(test)]

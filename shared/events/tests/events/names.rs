@@ -1,6 +1,6 @@
 //! Names of images and of AWS's resources.
 
-use longshore_events::arn::{Place, ServiceName, cluster_name, place, service_name};
+use longshore_events::arn::{Location, ServiceName, cluster_name, location, service_name};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::registry::{EcrEndpoint, EcrRegistry, ImageName, ecr_host};
 use proptest::prelude::*;
@@ -77,7 +77,7 @@ fn an_image_is_named_by_its_tag_or_by_its_digest() {
 }
 
 #[test]
-fn a_name_that_is_no_images_is_refused_with_what_is_expected() {
+fn a_name_that_is_not_an_images_is_refused_with_what_is_expected() {
     let neither = "expected <repository>:<tag> or <repository>@sha256:<digest>";
     let tag = "expected 1 to 128 letters, digits, `_`, `.` or `-`";
     let repository = "expected the name of an ECR repository without its registry";
@@ -310,7 +310,7 @@ fn a_services_arn_names_cluster_and_service() {
 }
 
 #[test]
-fn what_is_no_services_arn_is_refused() {
+fn what_is_not_a_services_arn_is_refused() {
     for arn in [
         "",
         "api",
@@ -362,15 +362,15 @@ fn a_clusters_arn_names_the_cluster_and_nothing_else_does() {
 #[test]
 fn an_arn_says_where_its_resource_is() {
     assert_eq!(
-        place("arn:aws-cn:ecs:cn-north-1:111122223333:task-definition/shop-api:42"),
-        Ok(Place {
+        location("arn:aws-cn:ecs:cn-north-1:111122223333:task-definition/shop-api:42"),
+        Ok(Location {
             partition: "aws-cn".to_owned(),
             region: "cn-north-1".to_owned(),
             account: "111122223333".to_owned(),
         })
     );
     for arn in ["", "arn:aws:ecs:eu-west-1:111122223333", "a:b:c:d:e:f"] {
-        assert!(place(arn).is_err(), "{arn}");
+        assert!(location(arn).is_err(), "{arn}");
     }
 }
 
@@ -438,8 +438,8 @@ proptest! {
                 let end = format!(":cluster/{cluster}");
                 prop_assert!(arn.ends_with(&end), "{arn}");
             }
-            if let Ok(place) = place(arn) {
-                let begin = format!("arn:{}:", place.partition);
+            if let Ok(location) = location(arn) {
+                let begin = format!("arn:{}:", location.partition);
                 prop_assert!(arn.starts_with(&begin), "{arn}");
             }
         }

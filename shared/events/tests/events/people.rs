@@ -1,5 +1,5 @@
 //! What people send: manual payloads, schedules' inputs, release files. A mistake in one of them is
-//! told with the field's name and what is expected there.
+//! reported with the field's name and what is expected there.
 
 use longshore_events::incoming::{
     ProvisionEvent, SyncEvent, parse_deploy, parse_provision, parse_sync,
@@ -260,8 +260,8 @@ fn a_release_file_that_is_not_text_is_refused() {
 
 #[test]
 fn the_refused_release_of_the_samples_is_refused_in_these_words() {
-    let told = sample("notify/release-refused.json");
-    let reason = told.pointer("/detail/reason").and_then(Value::as_str);
+    let published = sample("notify/release-refused.json");
+    let reason = published.pointer("/detail/reason").and_then(Value::as_str);
     let body = String::from_utf8(bytes(RELEASE))
         .unwrap()
         .replace("image", "imgae");

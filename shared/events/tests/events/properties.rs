@@ -40,7 +40,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A sample of which one value, at any depth, is replaced by any JSON.
+/// A sample with one value, at any depth, replaced by any JSON.
 fn spoiled_sample() -> impl Strategy<Value = Value> {
     let samples: Vec<Value> = samples_in("").iter().map(|path| sample(path)).collect();
     (

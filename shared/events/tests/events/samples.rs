@@ -647,7 +647,7 @@ fn sync_reads_each_of_its_samples_as_what_it_is() {
     }
 }
 
-/// The rule lets only tasks of syncs through; whatever comes besides is no work of ours.
+/// The rule lets only tasks of syncs through; whatever comes besides is not our work.
 #[test]
 fn a_task_that_works_on_no_shard_does_not_concern_sync() {
     let nothing = Ok(SyncEvent::Nothing("the task works on no shard of a sync"));
@@ -686,7 +686,7 @@ fn a_task_that_stops_without_a_word_has_no_reason() {
 }
 
 #[test]
-fn why_a_task_stopped_is_told_with_the_containers_that_failed() {
+fn why_a_task_stopped_is_reported_with_the_containers_that_failed() {
     let container = |name: &str, exit_code, reason: Option<&str>| Container {
         name: name.to_owned(),
         exit_code,
@@ -721,15 +721,15 @@ fn why_a_task_stopped_is_told_with_the_containers_that_failed() {
 #[test]
 fn the_end_of_a_change_is_the_same_sample_for_all_who_hear_of_it() {
     for name in ["stack-ready.json", "stack-failed.json"] {
-        let told = bytes(&format!("notify/{name}"));
-        assert_eq!(bytes(&format!("deploy/{name}")), told, "{name}");
-        assert_eq!(bytes(&format!("provision/{name}")), told, "{name}");
+        let published = bytes(&format!("notify/{name}"));
+        assert_eq!(bytes(&format!("deploy/{name}")), published, "{name}");
+        assert_eq!(bytes(&format!("provision/{name}")), published, "{name}");
     }
     for name in ["succeeded", "failed", "rolled-back", "superseded"] {
-        let told = bytes(&format!("notify/deployment-{name}.json"));
+        let published = bytes(&format!("notify/deployment-{name}.json"));
         assert_eq!(
             bytes(&format!("deploy/deployment-{name}.json")),
-            told,
+            published,
             "{name}"
         );
     }
@@ -747,7 +747,7 @@ fn one_off_task(stop_code: &str, containers: &[(&str, Option<i64>)]) -> Value {
 }
 
 #[test]
-fn a_one_off_task_did_its_work_when_the_container_that_was_told_to_exited_with_0() {
+fn a_one_off_task_did_its_work_when_the_container_with_a_command_exited_with_0() {
     let exited = "EssentialContainerExited";
     for (stop_code, containers, did_its_work) in [
         (exited, vec![("api", Some(0))], true),
@@ -759,7 +759,7 @@ fn a_one_off_task_did_its_work_when_the_container_that_was_told_to_exited_with_0
         (exited, vec![("envoy", Some(0))], false),
         (exited, vec![], false),
         ("TaskFailedToStart", vec![("api", None)], false),
-        // It was told to stop, and did so politely.
+        // It was asked to stop, and did so politely.
         ("UserInitiated", vec![("api", Some(0))], false),
         ("SpotInterruption", vec![("api", Some(0))], false),
     ] {
@@ -776,7 +776,7 @@ fn a_one_off_task_did_its_work_when_the_container_that_was_told_to_exited_with_0
 }
 
 #[test]
-fn without_a_container_that_was_told_something_all_of_a_task_must_have_ended_well() {
+fn without_a_container_with_a_command_all_of_a_task_must_have_ended_well() {
     for (containers, did_its_work) in [
         (vec![("api", Some(0)), ("envoy", Some(0))], true),
         (vec![("api", Some(0)), ("envoy", Some(137))], false),
@@ -939,7 +939,7 @@ fn notify_reads_each_of_its_samples_and_would_write_it_the_same() {
 }
 
 #[test]
-fn the_release_file_is_the_one_that_its_event_tells_of() {
+fn the_release_file_is_the_one_that_its_event_names() {
     let body = bytes(RELEASE);
     assert_eq!(
         parse_body(&body),
@@ -1011,7 +1011,7 @@ fn a_field_that_aws_adds_anywhere_changes_nothing() {
     assert!(changed_samples > 100, "only {changed_samples}");
 }
 
-/// While an update is rolled out, a new `deploy` may tell an old `notify`.
+/// While an update is rolled out, a new `deploy` may publish to an old `notify`.
 #[test]
 fn a_field_that_longshore_adds_anywhere_is_passed_over_by_an_older_notify() {
     for (path, detail_type) in NOTIFY_EXPECTATIONS {
@@ -1079,7 +1079,7 @@ fn of_our_own_events_only_the_end_of_a_stacks_change_wakes_provision() {
     }
 }
 
-/// A sync's shards end many times an hour, and nobody is told of one.
+/// A sync's shards end many times an hour, and nobody is notified of one.
 #[test]
 fn of_our_own_events_only_the_end_of_a_shard_wakes_sync() {
     for (path, _) in NOTIFY_EXPECTATIONS {
@@ -1153,7 +1153,7 @@ fn a_change_of_a_stack_without_a_token_has_none() {
 }
 
 #[test]
-fn a_stack_id_that_is_no_stacks_arn_is_refused() {
+fn a_stack_id_that_is_not_a_stacks_arn_is_refused() {
     for id in [
         "shop-prod",
         "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-prod",
@@ -1273,7 +1273,7 @@ fn a_tag_that_only_begins_like_a_signature_is_a_tag() {
 }
 
 #[test]
-fn what_hangs_on_an_image_by_its_tag_is_no_image() {
+fn what_hangs_on_an_image_by_its_tag_is_not_an_image() {
     let hexadecimal = FIRST.strip_prefix("sha256:").unwrap();
     for end in ["", ".sig", ".att", ".sbom"] {
         let mut event = sample("deploy/push-tag.json");
@@ -1289,7 +1289,7 @@ fn what_hangs_on_an_image_by_its_tag_is_no_image() {
 }
 
 #[test]
-fn media_types_tell_images_from_other_artifacts() {
+fn media_types_distinguish_images_from_other_artifacts() {
     let manifest = "application/vnd.oci.image.manifest.v1+json";
     let cases = [
         (

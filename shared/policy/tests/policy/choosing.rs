@@ -9,7 +9,7 @@ fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap()
 }
 
-/// An image that was pushed so many minutes before noon.
+/// An image that was pushed this many minutes before noon.
 fn image(tag: &str, number: u8, minutes_ago: i64) -> RegistryImage {
     RegistryImage {
         tag: tag.to_owned(),
@@ -90,7 +90,7 @@ fn within_a_second_the_numbers_in_the_tag_decide() {
 }
 
 #[test]
-fn an_older_image_is_no_news_after_a_newer_one() {
+fn an_older_image_is_not_news_after_a_newer_one() {
     let policy = policy(json!({"tags": ["v*"]}));
     let (old, new) = (image("v2", 2, 60), image("v1", 1, 5));
     assert!(policy.is_news(&new, Some(&old)));
@@ -127,7 +127,7 @@ fn a_moved_tag_is_news_where_moved_tags_are_followed_and_nowhere_else() {
 }
 
 #[test]
-fn another_tag_on_the_same_image_is_no_news() {
+fn another_tag_on_the_same_image_is_not_news() {
     let before = image("v2", 1, 60);
     let after = image("v3", 1, 60);
     assert!(!policy(json!({"tags": ["v*"]})).is_news(&after, Some(&before)));
@@ -275,7 +275,7 @@ fn a_policy_that_chooses_nothing_names_nothing() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_field() {
+fn what_is_wrong_is_reported_with_its_field() {
     let cases = [
         (
             json!({"tags": ["v*"], "semver": "*"}),

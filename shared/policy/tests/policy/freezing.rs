@@ -169,7 +169,7 @@ fn a_window_lasts_as_long_as_it_says_whatever_the_clocks_do() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_window_and_field() {
+fn what_is_wrong_is_reported_with_its_window_and_field() {
     let cases = [
         (
             window("0 9 * *", "UTC", 60),

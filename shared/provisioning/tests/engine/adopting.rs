@@ -102,7 +102,7 @@ async fn a_service_is_adopted_by_the_names_that_it_has_and_the_tag_that_it_runs(
 }
 
 #[tokio::test]
-async fn what_the_repository_holds_already_is_told_and_not_deployed() {
+async fn what_the_repository_holds_already_is_published_and_not_deployed() {
     let cloud = account(&by_tag());
     let request = AdoptRequest {
         image_policy: Some(ImagePolicy {
@@ -353,7 +353,10 @@ async fn a_name_with_a_slash_is_refused() {
         ..request()
     };
     let reason = refusal(&cloud, &request).await;
-    assert!(reason.contains("`a/b` is no name of a service"), "{reason}");
+    assert!(
+        reason.contains("`a/b` is not a name of a service"),
+        "{reason}"
+    );
 }
 
 /// Its route would be taken away by the next change of the stack.

@@ -12,12 +12,12 @@ use longshore_state::{DocumentStore, WriteCondition};
 use longshore_testkit::worker;
 
 use crate::scene::{
-    STACK, account, applied, built, ended, image, pushed, record, settings, stack_file,
-    stack_file_with_data, subscriber, told, uploaded, written,
+    STACK, account, applied, built, ended, image, published, pushed, record, settings, stack_file,
+    stack_file_with_data, subscriber, uploaded, written,
 };
 
 #[tokio::test]
-async fn a_stack_file_makes_a_stack_and_its_beginning_is_told() {
+async fn a_stack_file_makes_a_stack_and_its_beginning_is_published() {
     let cloud = account();
     let applied = applied(&cloud, &stack_file(256), "one").await.unwrap();
     let ApplyOutcome::Applying {
@@ -41,7 +41,7 @@ async fn a_stack_file_makes_a_stack_and_its_beginning_is_told() {
         Some("CREATE_IN_PROGRESS")
     );
     assert_eq!(cloud.stack_token(STACK).as_deref(), Some("one"));
-    assert_eq!(told(&cloud), ["Stack Applying"]);
+    assert_eq!(published(&cloud), ["Stack Applying"]);
     assert!(record(&cloud).await.operation.is_changing());
 }
 
@@ -70,7 +70,7 @@ async fn the_same_file_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_push_in_between_is_no_reason_to_execute_anything() {
+async fn a_push_in_between_is_not_a_reason_to_execute_anything() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     write_routes(&cloud, STACK).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_file_that_comes_while_the_stack_changes_waits_and_the_newest_is_appli
 }
 
 #[tokio::test]
-async fn a_person_who_comes_while_the_stack_changes_is_told_so() {
+async fn a_person_who_asks_while_the_stack_changes_is_refused_with_the_reason() {
     let cloud = account();
     applied(&cloud, &stack_file(256), "one").await.unwrap();
     let error = applied(&cloud, &stack_file(512), "two").await.unwrap_err();
@@ -231,7 +231,7 @@ async fn a_second_file_of_a_stack_is_refused_with_both_keys() {
         .unwrap();
     let outcome = apply_file(&cloud, &settings(), &event, &worker("b", 0)).await;
     assert!(matches!(outcome, Ok(FileOutcome::Taken(_))), "{outcome:?}");
-    let told: Vec<(String, String)> = cloud
+    let published: Vec<(String, String)> = cloud
         .published()
         .into_iter()
         .filter_map(|event| match event {
@@ -242,7 +242,7 @@ async fn a_second_file_of_a_stack_is_refused_with_both_keys() {
         })
         .collect();
     let once = ("stacks/shop.json".to_owned(), said.to_owned());
-    assert_eq!(told, [once.clone(), once]);
+    assert_eq!(published, [once.clone(), once]);
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn a_duplicate_of_a_files_event_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_file_is_told_with_every_problem_and_changes_nothing() {
+async fn a_wrong_file_is_published_with_every_problem_and_changes_nothing() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     let before = cloud.stack_template(STACK);
@@ -308,7 +308,7 @@ async fn a_wrong_file_is_told_with_every_problem_and_changes_nothing() {
             .iter()
             .any(|problem| problem.message.contains("container_port"))
     );
-    assert!(told(&cloud).contains(&"Stack File Refused"));
+    assert!(published(&cloud).contains(&"Stack File Refused"));
     assert_eq!(cloud.stack_template(STACK), before);
 }
 
@@ -361,7 +361,7 @@ async fn a_change_of_the_policy_alone_is_a_change_of_the_stack_and_of_its_route(
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     write_routes(&cloud, STACK).await.unwrap();
-    // What was pushed meanwhile is no reason to deploy it again.
+    // What was pushed meanwhile is not a reason to deploy it again.
     pushed(&cloud).await;
     let running = cloud.service(&subscriber()).unwrap().task_definition;
     let file = stack_file(256).replace(

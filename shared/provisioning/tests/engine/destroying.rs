@@ -6,8 +6,8 @@ use longshore_rollout::documents::RouteStore;
 use longshore_testkit::{FakeCloud, worker};
 
 use crate::scene::{
-    STACK, account, applied, built, ended, request, settings, stack_file, stack_file_with_data,
-    told,
+    STACK, account, applied, built, ended, published, request, settings, stack_file,
+    stack_file_with_data,
 };
 
 async fn destroyed(
@@ -51,7 +51,7 @@ async fn a_stack_without_data_goes_and_its_routes_with_it() {
         1
     );
     destroyed(&cloud, None).await.unwrap();
-    assert_eq!(told(&cloud).last(), Some(&"Stack Applying"));
+    assert_eq!(published(&cloud).last(), Some(&"Stack Applying"));
     ended(&cloud, "DELETE_COMPLETE").await;
     stack_settled(&cloud, &settings(), STACK, &worker("rest", 300))
         .await
@@ -63,7 +63,7 @@ async fn a_stack_without_data_goes_and_its_routes_with_it() {
 }
 
 #[tokio::test]
-async fn a_stack_with_data_must_be_named_once_more_and_is_told_what_it_holds() {
+async fn a_stack_with_data_must_be_named_once_more_and_the_refusal_says_what_it_holds() {
     let cloud = account();
     built(&cloud, &stack_file_with_data("retain")).await;
     cloud.add_file_system(STACK, data());

@@ -1,4 +1,4 @@
-//! A failure at every call; the retry, or the next one who comes, brings everything to its end.
+//! A failure at every call; the retry, or the next one who comes, completes everything.
 
 use longshore_provisioning::apply::apply;
 use longshore_provisioning::destroy::destroy;
@@ -8,7 +8,8 @@ use longshore_state::ErrorClass;
 use longshore_testkit::{Fault, worker};
 
 use crate::scene::{
-    STACK, account, built, ended, reading, record, request, settings, stack_file, told, written,
+    STACK, account, built, ended, published, reading, record, request, settings, stack_file,
+    written,
 };
 
 const FAULTS: [Fault; 4] = [
@@ -48,7 +49,7 @@ async fn a_creation_that_fails_at_any_call_is_brought_to_its_end_by_its_retry() 
                 "{fault:?} at call {call}: {first:?}, then {second:?}"
             );
             assert!(
-                told(&cloud).contains(&"Stack Applying"),
+                published(&cloud).contains(&"Stack Applying"),
                 "{fault:?} at call {call}"
             );
             ended(&cloud, "CREATE_COMPLETE").await;
@@ -111,7 +112,7 @@ async fn a_protection_that_could_not_be_set_is_set_by_the_retry() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_cloudformation_leaves_the_stack_at_rest_and_is_told() {
+async fn a_refusal_by_cloudformation_leaves_the_stack_settled_and_is_published() {
     let cloud = account();
     built(&cloud, &stack_file(256)).await;
     cloud.inject_at("ExecuteChangeSet", Fault::Fails(ErrorClass::Denied));
@@ -125,7 +126,7 @@ async fn a_refusal_by_cloudformation_leaves_the_stack_at_rest_and_is_told() {
     .await;
     assert!(outcome.is_err());
     assert!(!record(&cloud).await.operation.is_changing());
-    assert_eq!(told(&cloud).last(), Some(&"Stack Failed"));
+    assert_eq!(published(&cloud).last(), Some(&"Stack Failed"));
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn planned(cloud: &FakeCloud, file: &str) -> (PlanOutcome, Vec<String>) {
 }
 
 #[tokio::test]
-async fn requests_that_ecs_moved_are_no_change_of_the_stack() {
+async fn requests_that_ecs_moved_are_not_change_of_the_stack() {
     let cloud = moved_to(ServingGroup::Alternate).await;
     let same = planned(&cloud, &blue_green("/api/*", 256)).await;
     assert_eq!(same, (PlanOutcome::Unchanged, Vec::new()));

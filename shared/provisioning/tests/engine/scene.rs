@@ -183,7 +183,7 @@ pub async fn pushed(cloud: &FakeCloud) {
     cloud.save(&record, Some(&version)).await.unwrap();
 }
 
-pub fn told(cloud: &FakeCloud) -> Vec<&'static str> {
+pub fn published(cloud: &FakeCloud) -> Vec<&'static str> {
     cloud
         .published()
         .iter()

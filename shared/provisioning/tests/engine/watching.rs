@@ -60,7 +60,7 @@ async fn hear(cloud: &FakeCloud, change: &StackChange) -> StackOutcome {
 }
 
 #[tokio::test]
-async fn the_end_of_a_change_is_told_once_whatever_fails_and_however_often_it_is_heard_of() {
+async fn the_end_of_a_change_is_published_once_whatever_fails_and_however_often_it_is_heard_of() {
     for (status, expected) in [
         ("UPDATE_COMPLETE", "Stack Ready"),
         ("UPDATE_ROLLBACK_COMPLETE", "Stack Failed"),
@@ -78,10 +78,11 @@ async fn the_end_of_a_change_is_told_once_whatever_fails_and_however_often_it_is
                 let record = cloud.stack_record("shop").unwrap();
                 assert!(!record.operation.is_changing());
                 assert!(record.outbox.is_empty());
-                let told = cloud.told();
+                let published = cloud.detail_types();
                 assert!(
-                    told.iter().all(|told| *told == expected) && !told.is_empty(),
-                    "call {call} {fault:?}: {told:?}"
+                    published.iter().all(|published| *published == expected)
+                        && !published.is_empty(),
+                    "call {call} {fault:?}: {published:?}"
                 );
             }
         }
@@ -89,7 +90,7 @@ async fn the_end_of_a_change_is_told_once_whatever_fails_and_however_often_it_is
 }
 
 #[tokio::test]
-async fn a_change_that_failed_is_told_with_the_first_resource_that_failed_and_why() {
+async fn a_change_that_failed_is_published_with_the_first_resource_that_failed_and_why() {
     let cloud = FakeCloud::default();
     begin(&cloud, "change-1", 100);
     let failure = FailedResource {
@@ -145,7 +146,7 @@ async fn events_of_an_older_change_do_not_end_a_newer_one() {
         hear(&cloud, &stack_change("change-1", late, 200)).await;
         hear(&cloud, &stack_change("change-2", late, 400)).await;
     }
-    assert_eq!(cloud.told(), ["Stack Ready", "Stack Ready"]);
+    assert_eq!(cloud.detail_types(), ["Stack Ready", "Stack Ready"]);
     assert_eq!(cloud.stack_record("shop").unwrap().operation.id, "change-2");
 }
 
@@ -166,7 +167,7 @@ async fn an_end_without_our_token_is_compared_with_what_cloudformation_shows() {
 }
 
 #[tokio::test]
-async fn what_is_no_change_of_a_stack_of_longshores_is_ignored() {
+async fn what_is_not_a_change_of_a_stack_of_longshores_is_ignored() {
     let cloud = FakeCloud::default();
     cloud.set_observed_stack(ObservedStack {
         longshore: None,
@@ -182,7 +183,7 @@ async fn what_is_no_change_of_a_stack_of_longshores_is_ignored() {
         assert_eq!(hear(&cloud, &change).await, StackOutcome::Ignored);
     }
     assert_eq!(cloud.stack_record("shop"), None);
-    assert!(cloud.told().is_empty());
+    assert!(cloud.detail_types().is_empty());
 }
 
 #[tokio::test]
@@ -210,7 +211,7 @@ async fn an_import_is_a_step_and_no_end_of_a_change() {
         .await
         .unwrap();
     assert_eq!(answer.imported, ["shop"]);
-    assert!(cloud.told().is_empty());
+    assert!(cloud.detail_types().is_empty());
     assert_eq!(
         hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await,
         StackOutcome::Ready
@@ -246,7 +247,7 @@ async fn a_reconcile_closes_a_change_whose_end_was_lost_and_waits_as_long_as_clo
         assert_eq!(answer.closed, closed);
         assert!(answer.failures.is_empty(), "{answer:?}");
     }
-    assert_eq!(cloud.told(), ["Stack Ready"]);
+    assert_eq!(cloud.detail_types(), ["Stack Ready"]);
 }
 
 #[tokio::test]
@@ -265,11 +266,11 @@ async fn a_change_that_cloudformation_never_heard_of_is_given_up_after_a_while()
     let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
         panic!("{published:?}");
     };
-    assert!(failed.reason.contains("never told"), "{}", failed.reason);
+    assert!(failed.reason.contains("never asked"), "{}", failed.reason);
 }
 
 #[tokio::test]
-async fn a_change_that_cloudformation_refuses_is_told_as_failed_and_not_as_begun() {
+async fn a_change_that_cloudformation_refuses_is_published_as_failed_and_not_as_begun() {
     let cloud = FakeCloud::default();
     let operation = Operation::begin(
         "change-1",
@@ -290,5 +291,5 @@ async fn a_change_that_cloudformation_refuses_is_told_as_failed_and_not_as_begun
     abandon(&cloud, "shop", "change-0", "no such role", &provision)
         .await
         .unwrap();
-    assert_eq!(cloud.told(), ["Stack Failed"]);
+    assert_eq!(cloud.detail_types(), ["Stack Failed"]);
 }

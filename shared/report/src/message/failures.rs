@@ -28,7 +28,7 @@ pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
         return None;
     }
     let mut text = format!("*{} died:*", counted(failures.len(), "task"));
-    let mut told = 0;
+    let mut shown = 0;
     for cause in &causes {
         let lines = describe(cause, failures.len() > 1);
         let ending = more(failures.len(), "task").len();
@@ -36,11 +36,11 @@ pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
             break;
         }
         text.push_str(&lines);
-        told += cause.count;
+        shown += cause.count;
     }
-    if told < failures.len() {
+    if shown < failures.len() {
         text.push('\n');
-        text.push_str(&more(failures.len() - told, "task"));
+        text.push_str(&more(failures.len() - shown, "task"));
     }
     Some(text)
 }
@@ -86,7 +86,7 @@ fn causes(failures: &[TaskFailure]) -> Vec<Cause<'_>> {
             }),
         }
     }
-    // Stable, so that of two equally frequent causes the one that came first is told first: what
+    // Stable, so that of two equally frequent causes the one that came first is shown first: what
     // comes later is often only its consequence.
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
     causes
@@ -135,7 +135,7 @@ fn of_container(container: &ContainerFailure) -> String {
 
 /// How a container ended, escaped and within its room.
 ///
-/// ECS often gives a container the reason of its task, which has been told by then.
+/// ECS often gives a container the reason of its task, which has been shown by then.
 fn ending(container: &ContainerFailure, task: &TaskFailure) -> String {
     if container.exit_code.is_none()
         && container.reason.is_some()
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_died_of_the_same_are_told_once_with_their_number() {
+    fn tasks_that_died_of_the_same_are_reported_once_with_their_number() {
         let text = list(&[task("a", 143), task("b", 1), task("c", 1)]).unwrap();
         assert_eq!(
             text,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_task_died_nothing_is_told_of_tasks() {
+    fn where_no_task_died_nothing_is_reported_of_tasks() {
         assert_eq!(list(&[]), None);
         assert_eq!(headline(&[]), None);
     }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_never_ran_is_told_with_its_reason() {
+    fn a_container_that_never_ran_is_reported_with_its_reason() {
         let mut failure = task("a", 1);
         failure.containers[0].exit_code = None;
         failure.containers[0].reason = Some("CannotPullContainerError: not found".to_owned());
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_task_and_container_share_is_told_once() {
+    fn a_reason_that_task_and_container_share_is_reported_once() {
         let mut failure = task("a", 1);
         let reason = Some("CannotPullContainerError: not found".to_owned());
         failure.containers[0].exit_code = None;
@@ -257,8 +257,8 @@ mod tests {
             .collect();
         let text = list(&failures).unwrap();
         assert!(sent_width(&text) <= LIST);
-        let told = text.matches('•').count();
-        assert!(told > 1);
-        assert!(text.ends_with(&format!("… and {} more tasks", 40 - told)));
+        let shown = text.matches('•').count();
+        assert!(shown > 1);
+        assert!(text.ends_with(&format!("… and {} more tasks", 40 - shown)));
     }
 }

@@ -28,12 +28,12 @@ pub(super) fn errors_first(problems: &[Problem]) -> impl Iterator<Item = &Proble
 pub(super) fn list(problems: &[Problem]) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     let mut room = 0;
-    for (told, problem) in errors_first(problems).enumerate() {
+    for (shown, problem) in errors_first(problems).enumerate() {
         let text = listed(problem);
         let width = sent_width(&text) + 2;
         if width > room {
             if texts.len() == PROBLEM_SECTIONS {
-                texts.push(more(problems.len() - told, "problem"));
+                texts.push(more(problems.len() - shown, "problem"));
                 return texts;
             }
             texts.push(String::new());
@@ -50,7 +50,7 @@ pub(super) fn list(problems: &[Problem]) -> Vec<String> {
     texts
 }
 
-/// "• line 12, column 10, `services.api.cpu`: `300`: Fargate has no such size".
+/// "• line 12, column 10, `services.api.cpu`: `300`: Fargate does not have this size".
 fn listed(problem: &Problem) -> String {
     let mut parts = Vec::new();
     match (problem.line, problem.column) {

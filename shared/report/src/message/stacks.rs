@@ -1,4 +1,4 @@
-//! What Slack is told of stacks.
+//! What Slack shows of stacks.
 
 use longshore_events::longshore::{
     FailedResource, OperationKind, Severity, StackApplying, StackFailed, StackFileRefused,

@@ -1,4 +1,4 @@
-//! What Slack is told of bottle syncs.
+//! What Slack shows of bottle syncs.
 
 use longshore_events::longshore::{
     RefusedEntry, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed, SyncRefused,
@@ -237,7 +237,7 @@ fn refused_count(refused: u64) -> Option<String> {
 }
 
 fn refused_entries(refused: &[RefusedEntry], count: u64) -> Option<String> {
-    let told = refused
+    let shown = refused
         .iter()
         .map(|refused| {
             format!(
@@ -247,7 +247,7 @@ fn refused_entries(refused: &[RefusedEntry], count: u64) -> Option<String> {
             )
         })
         .collect();
-    list("Refused entries of the index", told, count, "entry")
+    list("Refused entries of the index", shown, count, "entry")
 }
 
 fn context(sync: &SyncSummary) -> Vec<String> {

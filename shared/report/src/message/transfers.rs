@@ -14,7 +14,7 @@ pub(super) const LISTED_KEY: usize = 160;
 /// Room for one reason in a list.
 pub(super) const LISTED_REASON: usize = 220;
 
-/// What Slack is told of a list of files that a task transferred into `bucket`, and that is not part of a sync.
+/// What Slack shows of a list of files that a task transferred into `bucket`, and that is not part of a sync.
 /// Within all of Slack's limits and never empty, whatever the report holds.
 pub fn transfer_message(bucket: &str, report: &TransferReport) -> Message {
     let what = match report.failed {
@@ -95,8 +95,8 @@ pub(super) fn transferred(report: &TransferReport) -> Vec<String> {
 }
 
 pub(super) fn failures(report: &TransferReport) -> Option<String> {
-    let told = report.failures.iter().map(failure).collect();
-    list("Files that were given up", told, report.failed, "file")
+    let shown = report.failures.iter().map(failure).collect();
+    list("Files that were given up", shown, report.failed, "file")
 }
 
 fn failure(failure: &TransferFailure) -> String {
@@ -117,19 +117,19 @@ pub(super) fn list(title: &str, items: Vec<String>, count: u64, noun: &str) -> O
     }
     let mut text = format!("*{title}:*");
     let mut room = LIST;
-    let mut told = 0;
+    let mut shown = 0;
     for item in &items {
         let width = sent_width(item) + "\\n• ".len();
         if width > room {
             break;
         }
         room -= width;
-        told += 1;
+        shown += 1;
         text.push_str("\n• ");
         text.push_str(item);
     }
-    if told < count {
-        text.push_str(&format!("\n{}", more(count - told, noun)));
+    if shown < count {
+        text.push_str(&format!("\n{}", more(count - shown, noun)));
     }
     Some(text)
 }

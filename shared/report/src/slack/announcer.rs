@@ -8,7 +8,7 @@ use longshore_events::longshore::LongshoreEvent;
 use longshore_state::{CallError, DocumentStore, Version, load, save, unless_lost};
 
 use super::destination::{Bot, Destination, InvalidSecret};
-use super::kept::{KeptMessage, Notice, Place, Step, step};
+use super::kept::{KeptMessage, Notice, PostState, Step, step};
 use super::ports::{MessagePoster, SecretError, WebhookSecret};
 use super::topic::{Topic, asks_somebody, is_only_an_edit};
 use super::trouble::PostError;
@@ -93,7 +93,7 @@ impl Clock {
     }
 }
 
-/// Tells messages in Slack. Reads the secret once and keeps it for as long as Slack takes it.
+/// Posts messages in Slack. Reads the secret once and keeps it for as long as Slack takes it.
 pub struct Announcer<Secret, Poster> {
     secret: Secret,
     poster: Poster,
@@ -133,7 +133,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         }
     }
 
-    /// Tells `event`, for at most `time_left` in all: a webhook by a message, a bot by a message for each
+    /// Posts `event`, for at most `time_left` in all: a webhook by a message, a bot by a message for each
     /// [`Topic`], which is edited as it goes. What is known of these messages is kept in `messages`. A
     /// destination that was read earlier and is not valid any more is read again as in
     /// [`Self::announce`].
@@ -197,7 +197,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         Ok(())
     }
 
-    /// Brings the message of a topic to what is newest.
+    /// Updates the message of a topic to what is newest.
     async fn keep_up<Store: DocumentStore>(
         &self,
         bot: &Bot,
@@ -291,7 +291,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         let (kept, outcome) = match outcome {
             Ok(posted) => (
                 KeptMessage {
-                    place: Place::Posted(posted),
+                    place: PostState::Posted(posted),
                     ..claim
                 },
                 Ok(NotifyOutcome::Posted),

@@ -125,7 +125,7 @@ impl Slack {
 
     /// Tries until Slack has taken `body`, or it is hopeless, or `time_left` is over.
     ///
-    /// An attempt whose answer got lost is tried again too: better told twice than not at all.
+    /// An attempt whose answer got lost is tried again too: better posted twice than not at all.
     async fn deliver(
         &self,
         target: &Target<'_>,

@@ -20,13 +20,13 @@ pub struct KeptMessage {
     /// What it says.
     pub message: Message,
     /// Where it is in Slack.
-    pub place: Place,
+    pub place: PostState,
 }
 
 /// Where a topic's message is in Slack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum Place {
+pub enum PostState {
     /// Somebody posts it now.
     Claimed {
         /// Until then nobody else does.
@@ -47,7 +47,7 @@ impl KeptMessage {
     /// The same, claimed at `now` by somebody who posts it anew.
     pub(crate) fn claimed(self, now: DateTime<Utc>) -> Self {
         Self {
-            place: Place::Claimed { until: now + CLAIM },
+            place: PostState::Claimed { until: now + CLAIM },
             ..self
         }
     }
@@ -55,7 +55,7 @@ impl KeptMessage {
     /// The same, to be posted by whoever comes next.
     pub(crate) fn released(self, now: DateTime<Utc>) -> Self {
         Self {
-            place: Place::Claimed { until: now },
+            place: PostState::Claimed { until: now },
             ..self
         }
     }
@@ -101,7 +101,7 @@ pub(crate) enum Step {
     },
 }
 
-/// Decides what to do about a message of which `kept` is known.
+/// Decides what to do about a message when `kept` is known of it.
 ///
 /// Whoever comes late edits the message as well, to what is newer: the one who knew that may have died
 /// before it had said so.
@@ -109,7 +109,7 @@ pub(crate) fn step(kept: Option<&KeptMessage>, notice: &Notice, now: DateTime<Ut
     let latest = KeptMessage {
         stage: notice.stage,
         message: notice.message.clone(),
-        place: Place::Claimed { until: now },
+        place: PostState::Claimed { until: now },
     };
     let Some(kept) = kept else {
         return if notice.only_as_edit {
@@ -120,12 +120,12 @@ pub(crate) fn step(kept: Option<&KeptMessage>, notice: &Notice, now: DateTime<Ut
     };
     let is_new = notice.stage > kept.stage;
     match &kept.place {
-        Place::Claimed { .. } if notice.only_as_edit => Step::Ignore,
-        Place::Claimed { until } if now < *until => Step::Wait,
-        Place::Claimed { .. } if is_new => Step::Post(latest.claimed(now)),
-        Place::Claimed { .. } => Step::Post(kept.clone().claimed(now)),
-        Place::Posted(_) if is_new && notice.asks_somebody => Step::Post(latest.claimed(now)),
-        Place::Posted(posted) => Step::Edit {
+        PostState::Claimed { .. } if notice.only_as_edit => Step::Ignore,
+        PostState::Claimed { until } if now < *until => Step::Wait,
+        PostState::Claimed { .. } if is_new => Step::Post(latest.claimed(now)),
+        PostState::Claimed { .. } => Step::Post(kept.clone().claimed(now)),
+        PostState::Posted(_) if is_new && notice.asks_somebody => Step::Post(latest.claimed(now)),
+        PostState::Posted(posted) => Step::Edit {
             kept: if is_new {
                 KeptMessage {
                     place: kept.place.clone(),
@@ -163,7 +163,7 @@ mod tests {
                 rank,
                 at: at(seconds),
             },
-            message: message("told"),
+            message: message("posted"),
             only_as_edit: false,
             asks_somebody: false,
         }
@@ -176,7 +176,7 @@ mod tests {
         }
     }
 
-    fn kept(rank: Rank, seconds: i64, place: Place) -> KeptMessage {
+    fn kept(rank: Rank, seconds: i64, place: PostState) -> KeptMessage {
         KeptMessage {
             stage: Stage {
                 rank,
@@ -188,17 +188,17 @@ mod tests {
     }
 
     #[test]
-    fn the_first_who_tells_of_a_topic_claims_its_message() {
+    fn the_first_who_posts_about_a_topic_claims_its_message() {
         let Step::Post(claim) = step(None, &notice(Rank::Ended, 1), at(5)) else {
             panic!("not posted");
         };
-        assert_eq!(claim.message, message("told"));
-        assert_eq!(claim.place, Place::Claimed { until: at(95) });
+        assert_eq!(claim.message, message("posted"));
+        assert_eq!(claim.place, PostState::Claimed { until: at(95) });
     }
 
     #[test]
     fn while_somebody_posts_it_the_others_wait() {
-        let claim = kept(Rank::Began, 0, Place::Claimed { until: at(90) });
+        let claim = kept(Rank::Began, 0, PostState::Claimed { until: at(90) });
         assert_eq!(
             step(Some(&claim), &notice(Rank::Ended, 1), at(89)),
             Step::Wait
@@ -207,41 +207,41 @@ mod tests {
 
     #[test]
     fn a_message_that_nobody_came_to_post_is_posted_by_the_next_with_what_is_newest() {
-        for (rank, expected) in [(Rank::Began, "kept"), (Rank::Ended, "told")] {
-            let claim = kept(Rank::GoesOn, 0, Place::Claimed { until: at(90) });
+        for (rank, expected) in [(Rank::Began, "kept"), (Rank::Ended, "posted")] {
+            let claim = kept(Rank::GoesOn, 0, PostState::Claimed { until: at(90) });
             let Step::Post(claim) = step(Some(&claim), &notice(rank, 1), at(90)) else {
                 panic!("not posted");
             };
             assert_eq!(claim.message, message(expected));
-            assert_eq!(claim.place, Place::Claimed { until: at(180) });
+            assert_eq!(claim.place, PostState::Claimed { until: at(180) });
         }
     }
 
     #[test]
     fn a_later_stage_replaces_an_earlier_one_and_never_the_other_way_round() {
         for (before, after, expected) in [
-            ((Rank::Began, 0), (Rank::GoesOn, 1), "told"),
-            ((Rank::Began, 9), (Rank::Ended, 1), "told"),
-            ((Rank::GoesOn, 1), (Rank::GoesOn, 2), "told"),
+            ((Rank::Began, 0), (Rank::GoesOn, 1), "posted"),
+            ((Rank::Began, 9), (Rank::Ended, 1), "posted"),
+            ((Rank::GoesOn, 1), (Rank::GoesOn, 2), "posted"),
             ((Rank::GoesOn, 2), (Rank::GoesOn, 1), "kept"),
             ((Rank::Ended, 1), (Rank::GoesOn, 9), "kept"),
             ((Rank::Ended, 1), (Rank::Began, 0), "kept"),
         ] {
-            let kept = kept(before.0, before.1, Place::Posted(posted()));
+            let kept = kept(before.0, before.1, PostState::Posted(posted()));
             let Step::Edit { kept, is_new, .. } =
                 step(Some(&kept), &notice(after.0, after.1), at(10))
             else {
                 panic!("not edited");
             };
             assert_eq!(kept.message, message(expected), "{before:?} {after:?}");
-            assert_eq!(is_new, expected == "told");
-            assert_eq!(kept.place, Place::Posted(posted()));
+            assert_eq!(is_new, expected == "posted");
+            assert_eq!(kept.place, PostState::Posted(posted()));
         }
     }
 
     #[test]
-    fn what_comes_twice_is_written_once_and_told_again() {
-        let kept = kept(Rank::Ended, 1, Place::Posted(posted()));
+    fn what_comes_twice_is_written_once_and_posted_again() {
+        let kept = kept(Rank::Ended, 1, PostState::Posted(posted()));
         assert_eq!(
             step(Some(&kept), &notice(Rank::Ended, 1), at(10)),
             Step::Edit {
@@ -258,10 +258,10 @@ mod tests {
         notice.only_as_edit = true;
         assert_eq!(step(None, &notice, at(10)), Step::Ignore);
         for until in [at(5), at(90)] {
-            let claim = kept(Rank::Began, 0, Place::Claimed { until });
+            let claim = kept(Rank::Began, 0, PostState::Claimed { until });
             assert_eq!(step(Some(&claim), &notice, at(10)), Step::Ignore);
         }
-        let kept = kept(Rank::Began, 0, Place::Posted(posted()));
+        let kept = kept(Rank::Began, 0, PostState::Posted(posted()));
         assert!(matches!(
             step(Some(&kept), &notice, at(10)),
             Step::Edit { is_new: true, .. }
@@ -270,7 +270,10 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_read_back_as_it_was_written() {
-        for place in [Place::Claimed { until: at(3) }, Place::Posted(posted())] {
+        for place in [
+            PostState::Claimed { until: at(3) },
+            PostState::Posted(posted()),
+        ] {
             let kept = kept(Rank::GoesOn, 2, place);
             let written = serde_json::to_string(&kept).unwrap();
             assert_eq!(serde_json::from_str::<KeptMessage>(&written).unwrap(), kept);

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_never_shorter_than_told_and_at_most_half_longer() {
+    fn a_wait_is_never_shorter_than_asked_for_and_at_most_half_longer() {
         let wait = Duration::from_secs(2);
         for random in [0, 1, 511, 1_023, 1_024, u64::MAX] {
             let spread = spread(wait, random);

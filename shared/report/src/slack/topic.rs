@@ -31,11 +31,11 @@ impl fmt::Display for Topic {
 pub struct Stage {
     /// What counts first, whatever a clock says.
     pub rank: Rank,
-    /// When it was so, which tells two stages of the same rank apart.
+    /// When it was so, which distinguishes two stages of the same rank.
     pub at: DateTime<Utc>,
 }
 
-/// The order of what can be told of a topic.
+/// The order of what can be posted about a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rank {
@@ -48,7 +48,7 @@ pub enum Rank {
 }
 
 impl Topic {
-    /// The topic of an event and how far that is; `None` where a message of its own tells it all.
+    /// The topic of an event and how far that is; `None` where a message of its own says it all.
     pub fn of(event: &LongshoreEvent) -> Option<(Self, Stage)> {
         match event {
             LongshoreEvent::DeploymentStarted(event) => {
@@ -181,8 +181,8 @@ impl Topic {
     }
 }
 
-/// Whether an event is told only by an edit of a message that is there: one of many steps, each of which
-/// says more than the one before; or that what waits was replaced by what waits now, which is told itself.
+/// Whether an event is posted only by an edit of a message that is there: one of many steps, each of which
+/// says more than the one before; or that what waits was replaced by what waits now, which is posted itself.
 pub(crate) fn is_only_an_edit(event: &LongshoreEvent) -> bool {
     match event {
         LongshoreEvent::SyncProgressed(_) | LongshoreEvent::DeploymentProgressed(_) => true,

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 
 use super::kept::PostedMessage;
 
-/// How much of an answer is told. Slack's own are a word or a sentence.
+/// How much of an answer is shown. Slack's own are a word or a sentence.
 pub(super) const ANSWER: usize = 300;
 
 /// A message that Slack did not take.

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_told_in_two_units_at_most() {
+    fn durations_are_reported_in_two_units_at_most() {
         let start = DateTime::UNIX_EPOCH;
         for (seconds, expected) in [
             (-5, "0 s"),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_told_in_the_unit_that_fits_and_never_as_more_than_they_are() {
+    fn bytes_are_reported_in_the_unit_that_fits_and_never_as_more_than_they_are() {
         for (value, expected) in [
             (0, "0 bytes"),
             (1, "1 byte"),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_speed_is_told_only_where_time_passed() {
+    fn a_speed_is_reported_only_where_time_passed() {
         let start = DateTime::UNIX_EPOCH;
         let after = |milliseconds| start + TimeDelta::milliseconds(milliseconds);
         assert_eq!(
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn small_costs_are_not_told_as_nothing() {
+    fn small_costs_are_not_reported_as_nothing() {
         for (micro_usd, expected) in [
             (0, "nothing"),
             (1, "less than 0.01 USD"),

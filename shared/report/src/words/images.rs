@@ -10,7 +10,7 @@ pub fn image_name(image: &Image) -> String {
     }
 }
 
-/// The part of a name that tells: of an ARN its last part, of an image no registry and a short digest.
+/// The part of a name that people need: of an ARN its last part, of an image no registry and a short digest.
 pub fn short_name(name: &str) -> String {
     if name.starts_with("arn:") {
         return name.rsplit('/').next().unwrap_or(name).to_owned();

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn each_source_of_a_deployment_is_told_with_its_version_and_its_note() {
+    fn each_source_of_a_deployment_is_reported_with_its_version_and_its_note() {
         let note = Some("the sale".to_owned());
         let of_stack = |restored| Source::Stack {
             operation_id: "change-7".to_owned(),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn each_source_of_a_change_of_a_stack_and_of_a_sync_is_told() {
+    fn each_source_of_a_change_of_a_stack_and_of_a_sync_is_reported() {
         let note = || Some("the sale".to_owned());
         for (source, expected, version, said) in [
             (

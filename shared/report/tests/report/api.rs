@@ -90,7 +90,7 @@ async fn edit(server: &MockServer) -> Result<(), PostError> {
 }
 
 #[tokio::test]
-async fn a_message_is_posted_to_the_channel_with_the_token_and_its_place_is_told() {
+async fn a_message_is_posted_to_the_channel_with_the_token_and_its_place_is_returned() {
     let mut body = serde_json::to_value(a_message()).unwrap();
     body["channel"] = json!(CHANNEL);
     let server = MockServer::start().await;
@@ -144,7 +144,7 @@ async fn a_refusal_with_status_200_is_an_error_with_slacks_words() {
 }
 
 #[tokio::test]
-async fn a_limit_is_waited_out_whether_it_is_told_by_the_status_or_by_the_code() {
+async fn a_limit_is_waited_out_whether_the_status_or_the_code_says_it() {
     let server = answering(
         "/chat.postMessage",
         ResponseTemplate::new(429).insert_header("retry-after", "0.2"),
@@ -180,7 +180,7 @@ async fn what_goes_wrong_at_slack_is_tried_again_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_edited_is_told_apart() {
+async fn a_message_that_cannot_be_edited_is_distinguished() {
     for code in [
         "message_not_found",
         "cant_update_message",
@@ -196,7 +196,7 @@ async fn a_message_that_cannot_be_edited_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_bot_that_may_not_post_is_told_apart() {
+async fn a_bot_that_may_not_post_is_distinguished() {
     for code in [
         "invalid_auth",
         "token_revoked",

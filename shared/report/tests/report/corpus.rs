@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use longshore_report::{Place, Topic};
+use longshore_report::{PostState, Topic};
 use longshore_testkit::read_corpus;
 
 #[test]
@@ -11,7 +11,7 @@ fn whatever_was_ever_kept_of_a_message_is_read() {
         id: "shop/api/1".to_owned(),
     };
     let kept = read_corpus(&corpus, "message", &topic);
-    let is_posted = |place: &Place| matches!(place, Place::Posted(_));
+    let is_posted = |place: &PostState| matches!(place, PostState::Posted(_));
     assert!(kept.iter().any(|kept| is_posted(&kept.place)));
     assert!(kept.iter().any(|kept| !is_posted(&kept.place)));
 }

@@ -152,7 +152,7 @@ async fn attempts_are_bounded() {
 }
 
 #[tokio::test]
-async fn what_slack_refuses_is_not_tried_again_and_told_in_its_words() {
+async fn what_slack_refuses_is_not_tried_again_and_reported_in_its_words() {
     let server = answering(
         ResponseTemplate::new(400).set_body_string("invalid_blocks"),
         1,
@@ -168,7 +168,7 @@ async fn what_slack_refuses_is_not_tried_again_and_told_in_its_words() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_not_valid_is_told_apart() {
+async fn a_webhook_that_is_not_valid_is_distinguished() {
     for (status, answer) in [
         (403, "invalid_token"),
         (404, "no_service"),

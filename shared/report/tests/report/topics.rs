@@ -8,7 +8,9 @@ use longshore_events::longshore::{
     DeploymentSucceeded, LongshoreEvent, ReleaseRefused, SkipReason, SyncShardCompleted, WaitReason,
 };
 use longshore_events::transfer::TransferReport;
-use longshore_report::{Announcer, KeptMessage, NotifyOutcome, Place, PostError, Topic, message};
+use longshore_report::{
+    Announcer, KeptMessage, NotifyOutcome, PostError, PostState, Topic, message,
+};
 
 use scene::{
     BOT, PLENTY, Scene, WEBHOOK, after, deployment, failed, now, planned, progressed, rolled_back,
@@ -16,15 +18,15 @@ use scene::{
 };
 
 #[tokio::test]
-async fn a_bot_tells_what_waits_and_then_goes_out_in_one_message() {
+async fn a_bot_posts_what_waits_and_then_goes_out_in_one_message() {
     let scene = Scene::with(BOT);
     let held = waiting(WaitReason::Held { note: None }, 0);
     let frozen = waiting(WaitReason::Frozen, 5);
-    let told = scene
-        .tell_all(&[held, frozen, started(), succeeded()])
+    let reported = scene
+        .post_all(&[held, frozen, started(), succeeded()])
         .await;
     assert_eq!(
-        told,
+        reported,
         [
             NotifyOutcome::Posted,
             NotifyOutcome::Edited,
@@ -39,21 +41,21 @@ async fn a_bot_tells_what_waits_and_then_goes_out_in_one_message() {
 async fn what_waited_longer_never_replaces_what_went_on() {
     let scene = Scene::with(BOT);
     let frozen = waiting(WaitReason::Frozen, 5);
-    scene.tell_all(&[started(), frozen]).await;
+    scene.post_all(&[started(), frozen]).await;
     assert_eq!(scene.channel.texts(), [text(&started())]);
 }
 
 /// Slack notifies nobody of an edit.
 #[tokio::test]
-async fn an_approval_is_asked_for_by_a_message_of_its_own_which_then_tells_the_deployment() {
+async fn an_approval_is_asked_for_by_a_message_of_its_own_which_then_shows_the_deployment() {
     let scene = Scene::with(BOT);
     let frozen = waiting(WaitReason::Frozen, 0);
     let approval = waiting(WaitReason::Approval, 5);
-    let told = scene
-        .tell_all(&[frozen.clone(), approval.clone(), approval, started()])
+    let reported = scene
+        .post_all(&[frozen.clone(), approval.clone(), approval, started()])
         .await;
     assert_eq!(
-        told,
+        reported,
         [
             NotifyOutcome::Posted,
             NotifyOutcome::Posted,
@@ -65,14 +67,14 @@ async fn an_approval_is_asked_for_by_a_message_of_its_own_which_then_tells_the_d
 }
 
 #[tokio::test]
-async fn what_waited_in_vain_is_told_in_the_message_that_said_that_it_waits() {
+async fn what_waited_in_vain_is_reported_in_the_message_that_said_that_it_waits() {
     let scene = Scene::with(BOT);
     let approval = waiting(WaitReason::Approval, 0);
     let expired = skipped(
         SkipReason::ApprovalExpired,
         Some(deployment().deployment_id),
     );
-    scene.tell_all(&[approval, expired.clone()]).await;
+    scene.post_all(&[approval, expired.clone()]).await;
     assert_eq!(scene.channel.texts(), [text(&expired)]);
 }
 
@@ -80,17 +82,17 @@ async fn what_waited_in_vain_is_told_in_the_message_that_said_that_it_waits() {
 async fn what_waited_and_was_replaced_is_only_an_edit() {
     let replaced = skipped(SkipReason::NewerRequested, Some(deployment().deployment_id));
     let scene = Scene::with(BOT);
-    let told = scene
-        .tell_all(&[waiting(WaitReason::Frozen, 0), replaced.clone()])
+    let reported = scene
+        .post_all(&[waiting(WaitReason::Frozen, 0), replaced.clone()])
         .await;
-    assert_eq!(told, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
+    assert_eq!(reported, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
     let webhook = Scene::with(WEBHOOK);
     assert_eq!(
-        webhook.tell_all(&[replaced]).await,
+        webhook.post_all(&[replaced]).await,
         [NotifyOutcome::Ignored]
     );
     let older = skipped(SkipReason::NewerRequested, None);
-    assert_eq!(webhook.tell_all(&[older]).await, [NotifyOutcome::Posted]);
+    assert_eq!(webhook.post_all(&[older]).await, [NotifyOutcome::Posted]);
 }
 
 #[tokio::test]
@@ -102,16 +104,16 @@ async fn the_services_that_one_push_is_deployed_to_have_a_message_each() {
         deployment: other,
         finished_at: after(60),
     });
-    scene.tell_all(&[started(), other.clone()]).await;
+    scene.post_all(&[started(), other.clone()]).await;
     assert_eq!(scene.channel.texts(), [text(&started()), text(&other)]);
 }
 
 #[tokio::test]
-async fn a_bot_tells_a_deployment_in_one_message() {
+async fn a_bot_posts_a_deployment_in_one_message() {
     let scene = Scene::with(BOT);
-    let told = scene.tell_all(&[started(), failed(), rolled_back()]).await;
+    let reported = scene.post_all(&[started(), failed(), rolled_back()]).await;
     assert_eq!(
-        told,
+        reported,
         [
             NotifyOutcome::Posted,
             NotifyOutcome::Edited,
@@ -122,10 +124,10 @@ async fn a_bot_tells_a_deployment_in_one_message() {
 }
 
 #[tokio::test]
-async fn a_webhook_tells_it_in_as_many_as_there_are_events_and_keeps_nothing() {
+async fn a_webhook_posts_a_message_for_each_event_and_keeps_nothing() {
     let scene = Scene::with(WEBHOOK);
-    let told = scene.tell_all(&[started(), failed(), rolled_back()]).await;
-    assert_eq!(told, [NotifyOutcome::Posted; 3]);
+    let reported = scene.post_all(&[started(), failed(), rolled_back()]).await;
+    assert_eq!(reported, [NotifyOutcome::Posted; 3]);
     assert_eq!(scene.channel.to_webhooks.lock().unwrap().len(), 3);
     assert!(scene.kept.bucket.objects().keys("").is_empty());
 }
@@ -133,9 +135,9 @@ async fn a_webhook_tells_it_in_as_many_as_there_are_events_and_keeps_nothing() {
 #[tokio::test]
 async fn what_comes_late_does_not_hide_what_is_newer() {
     let scene = Scene::with(BOT);
-    let told = scene.tell_all(&[rolled_back(), started(), failed()]).await;
+    let reported = scene.post_all(&[rolled_back(), started(), failed()]).await;
     assert_eq!(
-        told,
+        reported,
         [
             NotifyOutcome::Posted,
             NotifyOutcome::Outdated,
@@ -146,13 +148,13 @@ async fn what_comes_late_does_not_hide_what_is_newer() {
 }
 
 #[tokio::test]
-async fn what_comes_twice_is_told_once() {
+async fn what_comes_twice_is_reported_once() {
     let scene = Scene::with(BOT);
-    let told = scene
-        .tell_all(&[started(), started(), succeeded(), succeeded()])
+    let reported = scene
+        .post_all(&[started(), started(), succeeded(), succeeded()])
         .await;
     assert_eq!(
-        told,
+        reported,
         [
             NotifyOutcome::Posted,
             NotifyOutcome::Edited,
@@ -172,28 +174,28 @@ async fn every_topic_has_a_message_of_its_own_and_what_stands_alone_has_one_too(
         version_id: None,
         reason: "not JSON".to_owned(),
     });
-    let told = scene
-        .tell_all(&[started(), planned(), refused.clone(), refused])
+    let reported = scene
+        .post_all(&[started(), planned(), refused.clone(), refused])
         .await;
-    assert_eq!(told, [NotifyOutcome::Posted; 4]);
+    assert_eq!(reported, [NotifyOutcome::Posted; 4]);
     assert_eq!(scene.channel.texts().len(), 4);
 }
 
 #[tokio::test]
-async fn the_progress_of_a_sync_is_told_only_where_a_message_can_be_edited() {
+async fn the_progress_of_a_sync_is_reported_only_where_a_message_can_be_edited() {
     let webhook = Scene::with(WEBHOOK);
     assert_eq!(
-        webhook.tell_all(&[progressed(1)]).await,
+        webhook.post_all(&[progressed(1)]).await,
         [NotifyOutcome::Ignored]
     );
     assert!(webhook.channel.to_webhooks.lock().unwrap().is_empty());
 
     let bot = Scene::with(BOT);
-    let told = bot
-        .tell_all(&[progressed(1), planned(), progressed(3), progressed(2)])
+    let reported = bot
+        .post_all(&[progressed(1), planned(), progressed(3), progressed(2)])
         .await;
     assert_eq!(
-        told,
+        reported,
         [
             NotifyOutcome::Ignored,
             NotifyOutcome::Posted,
@@ -205,7 +207,7 @@ async fn the_progress_of_a_sync_is_told_only_where_a_message_can_be_edited() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_shard_is_told_to_nobody() {
+async fn the_end_of_a_shard_is_not_posted() {
     let event = LongshoreEvent::SyncShardCompleted(SyncShardCompleted {
         stack: "bottles".to_owned(),
         sync_id: "sync-1".to_owned(),
@@ -225,7 +227,7 @@ async fn the_end_of_a_shard_is_told_to_nobody() {
     });
     for secret in [WEBHOOK, BOT] {
         let scene = Scene::with(secret);
-        assert_eq!(scene.tell(&event).await.unwrap(), NotifyOutcome::Ignored);
+        assert_eq!(scene.publish(&event).await.unwrap(), NotifyOutcome::Ignored);
         assert!(scene.channel.texts().is_empty());
     }
 }
@@ -233,12 +235,12 @@ async fn the_end_of_a_shard_is_told_to_nobody() {
 #[tokio::test]
 async fn a_message_that_somebody_deleted_is_posted_again_and_edited_from_then_on() {
     let scene = Scene::with(BOT);
-    scene.tell(&started()).await.unwrap();
+    scene.publish(&started()).await.unwrap();
     scene
         .channel
         .fail(PostError::MessageGone("message_not_found".to_owned()));
-    let told = scene.tell_all(&[failed(), rolled_back()]).await;
-    assert_eq!(told, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
+    let reported = scene.post_all(&[failed(), rolled_back()]).await;
+    assert_eq!(reported, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
     assert_eq!(
         scene.channel.texts(),
         [text(&started()), text(&rolled_back())]
@@ -249,7 +251,7 @@ async fn a_message_that_somebody_deleted_is_posted_again_and_edited_from_then_on
 async fn two_that_come_at_once_post_one_message() {
     let scene = Scene::with(BOT);
     let (started, succeeded) = (started(), succeeded());
-    let (first, second) = tokio::join!(scene.tell(&started), scene.tell(&succeeded));
+    let (first, second) = tokio::join!(scene.publish(&started), scene.publish(&succeeded));
     first.unwrap();
     second.unwrap();
     assert_eq!(scene.channel.texts(), [text(&succeeded)]);
@@ -262,11 +264,11 @@ async fn who_waits_for_another_to_post_gives_up_in_time() {
     let claim = KeptMessage {
         stage,
         message: message(&started()).unwrap(),
-        place: Place::Claimed { until: after(90) },
+        place: PostState::Claimed { until: after(90) },
     };
     scene.kept.put(&topic, claim);
     let error = scene
-        .tell_at(&succeeded(), now(), Duration::from_millis(50))
+        .post_at(&succeeded(), now(), Duration::from_millis(50))
         .await
         .unwrap_err();
     assert_eq!(
@@ -275,8 +277,8 @@ async fn who_waits_for_another_to_post_gives_up_in_time() {
          no time left"
     );
     // The one who claimed it died; the retry comes when the claim is over.
-    let told = scene.tell_at(&succeeded(), after(90), PLENTY).await;
-    assert_eq!(told.unwrap(), NotifyOutcome::Posted);
+    let reported = scene.post_at(&succeeded(), after(90), PLENTY).await;
+    assert_eq!(reported.unwrap(), NotifyOutcome::Posted);
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
 
@@ -284,34 +286,37 @@ async fn who_waits_for_another_to_post_gives_up_in_time() {
 async fn a_message_that_slack_did_not_take_is_posted_by_the_next_who_comes() {
     let scene = Scene::with(BOT);
     scene.channel.fail(PostError::NoTime);
-    scene.tell(&started()).await.unwrap_err();
-    assert_eq!(scene.tell(&started()).await.unwrap(), NotifyOutcome::Posted);
+    scene.publish(&started()).await.unwrap_err();
+    assert_eq!(
+        scene.publish(&started()).await.unwrap(),
+        NotifyOutcome::Posted
+    );
     assert_eq!(scene.channel.texts(), [text(&started())]);
 }
 
 #[tokio::test]
 async fn an_edit_that_slack_did_not_take_is_done_by_the_retry() {
     let scene = Scene::with(BOT);
-    scene.tell(&started()).await.unwrap();
+    scene.publish(&started()).await.unwrap();
     scene.channel.fail(PostError::NoTime);
-    scene.tell(&succeeded()).await.unwrap_err();
+    scene.publish(&succeeded()).await.unwrap_err();
     assert_eq!(scene.channel.texts(), [text(&started())]);
     assert_eq!(
-        scene.tell(&succeeded()).await.unwrap(),
+        scene.publish(&succeeded()).await.unwrap(),
         NotifyOutcome::Edited
     );
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
 }
 
-/// The one who knew it may have died between writing it down and telling it.
+/// The one who knew it may have died between writing it down and posting it.
 #[tokio::test]
-async fn who_comes_late_tells_what_is_newer_where_that_was_not_told() {
+async fn who_comes_late_posts_what_is_newer_where_that_was_not_posted() {
     let scene = Scene::with(BOT);
-    scene.tell(&started()).await.unwrap();
+    scene.publish(&started()).await.unwrap();
     scene.channel.fail(PostError::NoTime);
-    scene.tell(&succeeded()).await.unwrap_err();
+    scene.publish(&succeeded()).await.unwrap_err();
     assert_eq!(
-        scene.tell(&started()).await.unwrap(),
+        scene.publish(&started()).await.unwrap(),
         NotifyOutcome::Outdated
     );
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
@@ -321,7 +326,7 @@ async fn who_comes_late_tells_what_is_newer_where_that_was_not_told() {
 #[tokio::test]
 async fn an_edit_that_arrives_after_a_newer_one_is_mended() {
     let scene: &'static Scene = Box::leak(Box::new(Scene::with(BOT)));
-    scene.tell(&started()).await.unwrap();
+    scene.publish(&started()).await.unwrap();
     *scene.channel.meanwhile.lock().unwrap() = Some(Box::new(|| {
         let (topic, stage) = Topic::of(&rolled_back()).unwrap();
         let newer = KeptMessage {
@@ -332,7 +337,7 @@ async fn an_edit_that_arrives_after_a_newer_one_is_mended() {
         scene.kept.put(&topic, newer);
     }));
     assert_eq!(
-        scene.tell(&failed()).await.unwrap(),
+        scene.publish(&failed()).await.unwrap(),
         NotifyOutcome::Outdated
     );
     assert_eq!(scene.channel.texts(), [text(&rolled_back())]);
@@ -344,26 +349,26 @@ async fn a_token_that_was_revoked_is_replaced_by_the_one_in_the_secret_now() {
     const NEW: &str = r#"{"bot_token": "xoxb-2", "channel": "deployments"}"#;
     let scene = Scene::with(BOT);
     let announcer = Announcer::new(&scene.secret, &scene.channel);
-    let tell =
+    let post =
         async |event: LongshoreEvent| announcer.notify(&event, &scene.kept, now(), PLENTY).await;
-    tell(started()).await.unwrap();
+    post(started()).await.unwrap();
     *scene.secret.0.lock().unwrap() = NEW;
     let revoked = || PostError::BotInvalid("token_revoked".to_owned());
     scene.channel.fail(revoked());
-    assert_eq!(tell(succeeded()).await.unwrap(), NotifyOutcome::Edited);
+    assert_eq!(post(succeeded()).await.unwrap(), NotifyOutcome::Edited);
     assert_eq!(scene.channel.texts(), [text(&succeeded())]);
     // A claim that was made with the old token keeps nobody waiting.
     scene.channel.fail(revoked());
-    let error = tell(planned()).await.unwrap_err();
+    let error = post(planned()).await.unwrap_err();
     assert!(error.to_string().contains("token_revoked"), "{error}");
-    assert_eq!(tell(planned()).await.unwrap(), NotifyOutcome::Posted);
+    assert_eq!(post(planned()).await.unwrap(), NotifyOutcome::Posted);
 }
 
 #[tokio::test]
 async fn what_cannot_be_kept_is_an_error_that_says_of_what() {
     let scene = Scene::with(BOT);
     *scene.kept.is_down.lock().unwrap() = true;
-    let error = scene.tell(&started()).await.unwrap_err();
+    let error = scene.publish(&started()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "find the message of deployment shop/api/5f1e7c1e in slack: read the object: SlowDown"

@@ -24,7 +24,7 @@ impl<C: Cloud> Engine<'_, C> {
         }
     }
 
-    /// Claims the record for `deployment` and carries it out. What the record is to say besides, `change` puts into the
+    /// Claims the record for `deployment` and executes it. What the record is to say besides, `change` puts into the
     /// same write.
     pub(crate) async fn take(
         &self,
@@ -44,7 +44,7 @@ impl<C: Cloud> Engine<'_, C> {
         Box::pin(self.carry_out(record, version, &shown.running, &revision, raced.as_deref())).await
     }
 
-    /// Carries out the deployment that has just been claimed, or was taken up again: `revision` is what to
+    /// Executes the deployment that has just been claimed, or was resumed: `revision` is what to
     /// register for it, made from what is `running`, and `raced` a deployment whose claim it took over.
     pub(crate) async fn carry_out(
         &self,
@@ -67,7 +67,7 @@ impl<C: Cloud> Engine<'_, C> {
                 let previous = &record.deployment.previous_task_definition;
                 if *previous != running.task_definition {
                     // While its tasks ran or its stack changed, the service was changed past this deployment. What a
-                    // revision made before that would bring back is not what anybody asked for.
+                    // revision made before that would restore is not what anybody asked for.
                     record.replaces(running);
                     registered = None;
                 }
@@ -139,7 +139,7 @@ impl<C: Cloud> Engine<'_, C> {
 
     /// Points the service at the revision `registered` for the deployment, or registers `revision` first. `None` where
     /// its stack began to change after the service was looked at: the revision would take back what CloudFormation is
-    /// about to bring.
+    /// about to deploy.
     async fn update(
         &self,
         registered: Option<String>,
@@ -163,7 +163,7 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(Some((task_definition, ecs_deployment_id)))
     }
 
-    /// Gives the claim back: whoever looks after the stack when its change has ended resumes it, from what runs then.
+    /// Gives the claim back: whoever reconciles the stack when its change has ended resumes it, from what runs then.
     async fn leave_to_stack(&self, mut record: Record, version: Version) -> Result<Outcome, Stop> {
         record.free_claim(self.worker);
         unless_lost(self.cloud.save(&record, Some(&version)).await)?;

@@ -132,7 +132,7 @@ fn impossible(request: &TaskRequest) -> Option<String> {
     let length = length_of_overrides(&request.container, &request.command, &request.environment);
     (length > LONGEST_OVERRIDES).then(|| {
         format!(
-            "its command and environment have {length} characters as ECS is told them, and ECS takes at most \
+            "its command and environment have {length} characters as ECS gets them, and ECS takes at most \
              {LONGEST_OVERRIDES}; put a script into the image, or values into the task definition"
         )
     })

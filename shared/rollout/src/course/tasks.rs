@@ -164,7 +164,7 @@ impl<C: Cloud> Tasks<'_, C> {
             return Ok(Some(WatchOutcome::Noted));
         }
         if written.is_changing() {
-            // CloudFormation has the service now. When the stack has settled, the claim is taken up.
+            // CloudFormation has the service now. When the stack has settled, the claim is resumed.
             record.prepared(self.worker);
             let version = self.cloud.save(&record, Some(&version)).await?;
             flush(self.cloud, record, version, self.worker).await?;

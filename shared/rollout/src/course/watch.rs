@@ -122,8 +122,8 @@ pub(crate) struct Seen {
     pub(crate) service: Option<EcsService>,
 }
 
-/// Looks after the open deployment of a service: goes on with it or closes it, where its events were lost or
-/// its time is over, and tells what is still to be told. `seen` spares the calls for what is known already.
+/// Reconciles the open deployment of a service: goes on with it or closes it, where its events were lost or
+/// its time is over, and publishes what is still to be published. `seen` spares the calls for what is known already.
 ///
 /// # Errors
 /// [`CallError`]; trying again may help.
@@ -238,8 +238,8 @@ async fn adopt<C: Cloud>(
     Ok(true)
 }
 
-/// Decides what has become of the record's deployment, writes it down and tells it. `before` is the
-/// record of that version: nothing is told that is not written down.
+/// Decides what has become of the record's deployment, writes it down and publishes it. `before` is the
+/// record of that version: nothing is published that is not written down.
 pub(crate) async fn close<C: Cloud>(
     cloud: &C,
     before: &Record,
@@ -320,7 +320,7 @@ pub(crate) async fn close<C: Cloud>(
 }
 
 /// ECS's own account of a deployment, where it keeps one and shows it. A right that is missing must not keep a
-/// deployment open for ever: then what the service shows decides.
+/// deployment open for ever: then the state of the service decides.
 pub(crate) async fn account<C: Cloud>(
     cloud: &C,
     deployment: &Deployment,
@@ -346,7 +346,7 @@ pub(crate) async fn account<C: Cloud>(
                 stack = deployment.stack,
                 service = deployment.service,
                 %error,
-                "ECS's account of the deployment cannot be read; what the service shows decides"
+                "ECS's account of the deployment cannot be read; the state of the service decides"
             );
             Ok(None)
         }

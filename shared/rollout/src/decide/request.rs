@@ -37,7 +37,7 @@ pub enum Decision {
     Deploy,
     /// Take up the record's own deployment, whose invocation died before it had done its work.
     Resume,
-    /// Write down that it waits, and tell that unless it was told for the same reason before.
+    /// Write down that it waits, and publish that unless it was published for the same reason before.
     Wait(Wait),
     /// Do nothing, now and later.
     Skip(SkipReason),
@@ -79,7 +79,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
         return Decision::Skip(SkipReason::FailedBefore);
     }
     let is_outdated = record.is_outdated(request, container);
-    let Some(brought) = last.image_in(container) else {
+    let Some(deployed) = last.image_in(container) else {
         return if runs_it {
             Decision::Skip(SkipReason::AlreadyRunning)
         } else if is_outdated {
@@ -91,7 +91,7 @@ fn about_last(situation: &Situation<'_>) -> Decision {
         };
     };
     let same_image =
-        brought.digest == request.image.digest && brought.repository == request.image.repository;
+        deployed.digest == request.image.digest && deployed.repository == request.image.repository;
     match last.state {
         State::Claimed | State::Preparing if same_image && last.is_resumable() => {
             if last.is_free(worker.now) {

@@ -88,7 +88,7 @@ pub fn nothing_to_roll_back(last: &Deployment) -> SkipReason {
 }
 
 /// What runs now, or is being rolled out, where that is another image than in `images`; `None` when it is
-/// the same everywhere. An image that only a tag names is another one, and has no digest to tell.
+/// the same everywhere. An image that only a tag names is another one, and has no digest to report.
 pub fn goes_back_from(
     last: &Deployment,
     running: &TaskDefinition,

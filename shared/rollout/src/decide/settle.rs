@@ -119,7 +119,7 @@ pub(crate) fn needs_account(
 }
 
 /// Whether ECS has said in an event how ours ended and its account does not say so yet: it is about to, and no other
-/// event will tell. Not while it bakes step by step, which takes longer than an event is tried.
+/// event will report. Not while it bakes step by step, which takes longer than an event is tried.
 pub(crate) fn is_about_to_end(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
     let (Some(account), Some(fact)) = (evidence.account, evidence.fact) else {
         return false;
@@ -272,7 +272,7 @@ fn failure(service: &EcsService, ours: &str, fact: Option<&Fact>) -> Option<Stri
 
 /// The same, where ECS does not show ours as failed any more but has said so in a message.
 fn failure_or_message(service: &EcsService, ours: &str, fact: Option<&Fact>) -> Option<String> {
-    failure(service, ours, fact).or_else(|| told_failure(service, ours))
+    failure(service, ours, fact).or_else(|| reported_failure(service, ours))
 }
 
 fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
@@ -292,7 +292,7 @@ fn failed(primary: &EcsDeployment, ours: &str, reason: String) -> Settlement {
     }
 }
 
-/// Whether another deployment is in the place of ours without ECS having said that ours failed. While
+/// Whether another deployment has replaced ours without ECS having said that ours failed. While
 /// the service's stack changes that says nothing yet: it may be CloudFormation's, of the same image.
 fn is_replaced(deployment: &Deployment, evidence: &Evidence<'_>) -> bool {
     let Evidence {
@@ -324,14 +324,14 @@ pub(crate) fn has_failed(deployment: &Deployment, evidence: &Evidence<'_>) -> bo
 }
 
 /// What ECS has said of the failure of a deployment, in the service's messages.
-fn told_failure(service: &EcsService, deployment_id: &str) -> Option<String> {
+fn reported_failure(service: &EcsService, deployment_id: &str) -> Option<String> {
     service
         .messages
         .iter()
         .find_map(|message| message_of_failure(message, deployment_id))
 }
 
-/// Another deployment is in the place of ours, and ECS does not show ours as failed any more.
+/// Another deployment has replaced ours, and ECS does not show ours as failed any more.
 fn replaced(
     deployment: &Deployment,
     service: &EcsService,
@@ -339,7 +339,7 @@ fn replaced(
     ours: &str,
 ) -> Settlement {
     // What ECS goes back to is what was completed last, which may be older than what ran before ours.
-    let message = told_failure(service, ours);
+    let message = reported_failure(service, ours);
     let is_rollback = message.is_some()
         || primary.rollout_state_reason.contains("rolling back")
         || primary.task_definition == deployment.previous_task_definition;

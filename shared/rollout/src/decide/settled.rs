@@ -24,13 +24,13 @@ pub enum Settled {
     /// CloudFormation's deployment runs the image that the record's deployment was rolling out: the
     /// record's deployment goes on as that one.
     Follow,
-    /// ECS runs this image in this container by a deployment that no record tells of: it is the stack's.
+    /// ECS runs this image in this container by a deployment that no record reports: it is the stack's.
     Adopt(String, Image),
     /// ECS runs other images than it should: these are restored, by container.
     Restore(BTreeMap<String, Image>),
 }
 
-/// Decides about a service whose stack has settled after `operation`. The record tells of `last`, and ECS
+/// Decides about a service whose stack has settled after `operation`. The record reports `last`, and ECS
 /// runs `running`, with these images by container.
 pub fn settled(
     operation: &Operation,
@@ -73,7 +73,7 @@ pub fn settled(
     }
     let is_ready = operation.state == OperationState::Ready;
     let container = &preserved.subscriber.container;
-    let is_told =
+    let is_published =
         |last: &Deployment| last.task_definition.as_ref() == Some(&running.task_definition);
     let template = preserved
         .image
@@ -83,11 +83,11 @@ pub fn settled(
     if let Some(alive) = alive.filter(|alive| alive.images().all(|(of, image)| runs(of, image))) {
         return match alive.state {
             State::Deploying
-                if !is_told(alive) || alive.ecs_deployment_id != running.ecs_deployment_id =>
+                if !is_published(alive) || alive.ecs_deployment_id != running.ecs_deployment_id =>
             {
                 Settled::Follow
             }
-            State::Succeeded if is_ready && !is_told(alive) => match template {
+            State::Succeeded if is_ready && !is_published(alive) => match template {
                 // The last deployment was of another container; this one the stack file asked for anew.
                 Some(image) if preserved.is_named && alive.image_in(container).is_none() => {
                     Settled::Adopt(container.clone(), image)
@@ -98,9 +98,9 @@ pub fn settled(
         };
     }
     let is_known = last.is_some_and(|last| {
-        // While ECS takes a deployment back, the outcome of that is still to be told.
+        // While ECS takes a deployment back, the outcome of that is still to be published.
         last.state == State::RollingBack
-            || is_told(last)
+            || is_published(last)
             || last.previous_task_definition == running.task_definition
     });
     if !is_ready || is_known {
@@ -132,12 +132,14 @@ fn owed<'a>(
     };
     // What ran by its tag alone when it was adopted cannot be restored.
     let is_known = |image: &&Image| image.digest != Digest::unknown();
-    let brought = last.and_then(|last| last.image_in(container));
-    let Some((alive, image)) = last.filter(|last| last.holds()).zip(brought) else {
+    let deployed = last.and_then(|last| last.image_in(container));
+    let Some((alive, image)) = last.filter(|last| last.holds()).zip(deployed) else {
         // The record's deployment failed, or was of another container. What the stack file named anew has
         // just failed with the rest of the change.
         return template.filter(is_known).filter(|image| {
-            !is_ready && !is_named && brought.is_none_or(|brought| brought.digest != image.digest)
+            !is_ready
+                && !is_named
+                && deployed.is_none_or(|deployed| deployed.digest != image.digest)
         });
     };
     // A deployment that the template knows nothing of was claimed after the template was made, whatever

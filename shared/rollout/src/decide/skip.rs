@@ -14,7 +14,7 @@ pub enum Fit {
     Fits,
     /// They cannot, and nobody waits for an answer.
     Skip(SkipReason),
-    /// They cannot, and whoever asks is told why.
+    /// They cannot, and whoever asks gets the reason.
     Refuse(String),
 }
 
@@ -60,8 +60,8 @@ pub fn while_changing(
 pub struct Skipped {
     /// Why.
     pub reason: SkipReason,
-    /// Whether that is told.
-    pub is_told: bool,
+    /// Whether that is published.
+    pub is_published: bool,
     /// Whether what the policies name now counts as followed with it.
     pub is_taken_in: bool,
     /// Whether it counts as what a person or a pipeline asked for last, if one did.
@@ -87,7 +87,7 @@ pub fn skipped(
     Skipped {
         reason,
         // Of a deployment that is under way everybody has heard already.
-        is_told: reason != SkipReason::AlreadyDeploying || has_waited,
+        is_published: reason != SkipReason::AlreadyDeploying || has_waited,
         is_taken_in: takes_place,
         is_heard: !is_outdated,
         ends_waiting: takes_place || has_waited,

@@ -10,4 +10,4 @@ mod write;
 pub use outcome::{DeployError, Outcome, ServiceOutcome};
 pub(crate) use outcome::{Stop, call_failed, refused_or_failed};
 pub(crate) use service::{Engine, Shown, Written, claimed_already};
-pub(crate) use write::tell_refusal;
+pub(crate) use write::publish_refusal;

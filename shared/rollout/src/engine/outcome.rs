@@ -48,7 +48,7 @@ pub enum Outcome {
     /// The service's stack is being changed. The request is remembered, and carried out when the stack is
     /// settled.
     Pending,
-    /// ECS refused it; that is told.
+    /// ECS refused it; that is published.
     Failed {
         /// In the words of what refused it.
         reason: String,

@@ -1,4 +1,4 @@
-//! Writing down what is known of a service, and telling what is not written anywhere.
+//! Writing down what is known of a service, and publishing what is not written anywhere.
 
 use futures_util::future::try_join;
 use longshore_events::image::{Digest, Image};
@@ -14,8 +14,8 @@ use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, refusal};
 use crate::task_definition::{named_image, pinned_image};
 
-/// Tells that a deployment was refused before anything was written down.
-pub(crate) async fn tell_refusal<C: Cloud>(
+/// Publishes that a deployment was refused before anything was written down.
+pub(crate) async fn publish_refusal<C: Cloud>(
     cloud: &C,
     deployment: DeploymentSummary,
     reason: &str,
@@ -59,7 +59,7 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(deployment.numbered(number))
     }
 
-    /// Writes the record with `change` and tells what it holds. A service that has no record gets one of what it runs.
+    /// Writes the record with `change` and publishes what is in its outbox. A service that has no record gets one of what it runs.
     pub(crate) async fn note(
         &self,
         stored: Option<(Record, Version)>,

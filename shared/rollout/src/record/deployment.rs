@@ -1,4 +1,4 @@
-//! A deployment: what it brings to which service, and how far it is.
+//! A deployment: what it deploys to which service, and how far it is.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -52,7 +52,7 @@ pub struct DeploymentFields {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_containers: Vec<String>,
     /// Images of other containers that go out with it: those that the open deployment whose place it took
-    /// was bringing, and those of the deployment that a rollback goes back to.
+    /// was deploying, and those of the deployment that a rollback goes back to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub also: BTreeMap<String, Image>,
     /// The commit that the image was built from, where the image says.
@@ -74,7 +74,7 @@ pub struct DeploymentFields {
     pub state: State,
     /// Where its request stands among those of its second.
     pub sequence: Sequence,
-    /// The requests of its second that it took the place of: their duplicates must not bring them back.
+    /// The requests of its second that it took the place of: their duplicates must not restore them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced_requests: Vec<String>,
     /// When it was claimed. What ECS dates before that has nothing to do with it.
@@ -197,7 +197,7 @@ impl Deployment {
         })
     }
 
-    /// The same deployment, taken up by another worker after the one that had claimed it died.
+    /// The same deployment, resumed by another worker after the one that had claimed it died.
     pub(crate) fn resumed(&self, worker: &Worker) -> Self {
         Self(DeploymentFields {
             claimed_by: worker.id.clone(),
@@ -222,14 +222,14 @@ impl Deployment {
         self
     }
 
-    /// The same deployment, which brings these images to other containers as well.
+    /// The same deployment, which deploys these images to other containers as well.
     pub(crate) fn also_bringing(mut self, mut images: BTreeMap<String, Image>) -> Self {
         images.retain(|container, _| !self.asked_for().any(|known| known == container));
         self.0.also.extend(images);
         self
     }
 
-    /// The same deployment, which brings these images to other containers, and no others.
+    /// The same deployment, which deploys these images to other containers, and no others.
     pub(crate) fn only_bringing(mut self, images: BTreeMap<String, Image>) -> Self {
         self.0.also.clear();
         self.also_bringing(images)
@@ -253,7 +253,7 @@ impl Deployment {
     }
 
     /// The same deployment, as one that came after `last`, whose images it keeps in other containers only where it
-    /// brings the same image.
+    /// deploys the same image.
     pub(crate) fn found_after(mut self, last: &Self) -> Self {
         let is_same = last.container == self.container && last.image == self.image;
         let fields = &mut self.0;
@@ -309,14 +309,14 @@ impl Deployment {
         std::iter::once(&self.container).chain(&self.other_containers)
     }
 
-    /// What it brings into a container, if anything.
+    /// What it deploys to a container, if anything.
     pub fn image_in(&self, container: &str) -> Option<&Image> {
         self.images()
             .find(|(of, _)| *of == container)
             .map(|(_, image)| image)
     }
 
-    /// Whether the service runs what it brings, or is about to. While tasks run that come before the update, the
+    /// Whether the service runs what it deploys, or is about to. While tasks run that come before the update, the
     /// service is not sure to.
     pub fn holds(&self) -> bool {
         match self.state {
@@ -330,8 +330,8 @@ impl Deployment {
         }
     }
 
-    /// The image that a container of the service holds because of this deployment; `None` where it brought none
-    /// into that container, where what it brought is taken back, and where only the tag of what runs was known
+    /// The image that a container of the service holds because of this deployment; `None` where it deployed none
+    /// into that container, where what it deployed is taken back, and where only the tag of what runs was known
     /// when the service was adopted.
     pub fn held_image(&self, container: &str) -> Option<&Image> {
         self.image_in(container)
@@ -355,8 +355,8 @@ impl Deployment {
         )
     }
 
-    /// Whether its beginning was told.
-    pub(super) fn is_told(&self) -> bool {
+    /// Whether its beginning was published.
+    pub(super) fn is_published(&self) -> bool {
         self.task_definition.is_some()
     }
 
@@ -380,7 +380,7 @@ impl Deployment {
     }
 
     /// Why its time is up, if it is: what is missing, and how long that was waited for. Of one-off tasks,
-    /// [`Self::tasks_over_at`] tells.
+    /// [`Self::tasks_over_at`] reports.
     pub(crate) fn overdue(&self, now: DateTime<Utc>) -> Option<String> {
         let since = match self.state {
             State::Claimed => Some(self.lease_until),
@@ -438,7 +438,7 @@ impl Deployment {
         }
     }
 
-    /// What it was bringing, when another takes its place before its outcome is known.
+    /// What it was deploying, when another takes its place before its outcome is known.
     fn unfinished_images(&self) -> BTreeMap<String, Image> {
         if !self.state.is_under_way() {
             return BTreeMap::new();

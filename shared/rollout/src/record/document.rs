@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
-use longshore_events::arn::place;
+use longshore_events::arn::location;
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::ImageNeed;
 use longshore_events::registry::ImageName;
@@ -29,7 +29,7 @@ impl Deref for Record {
     }
 }
 
-/// What a service's record holds: its last deployment, and what is still to be told.
+/// What a service's record holds: its last deployment, and what is still to be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordFields {
     /// The last deployment.
@@ -50,7 +50,7 @@ pub struct RecordFields {
     /// The newest request that may not go out yet, by container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waiting: BTreeMap<String, Waiting>,
-    /// Images that the service needs and that were not in their repository when it was last looked, as was told.
+    /// Images that the service needs and that were not in their repository when it was last looked, as was published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Digest>,
     /// Deployments that ended and are not known to be written to the history.
@@ -81,12 +81,12 @@ impl Record {
         let previous = ImageName::of(&deployment.previous_image);
         // A container goes on pulling from the registry that it was made with.
         let is_elsewhere = previous.registry.is_some_and(|_| {
-            let of_service = place(&deployment.previous_task_definition);
+            let of_service = location(&deployment.previous_task_definition);
             previous
                 .ecr()
                 .zip(of_service.ok())
-                .is_none_or(|(registry, place)| {
-                    (registry.account, registry.region) != (&place.account, &place.region)
+                .is_none_or(|(registry, location)| {
+                    (registry.account, registry.region) != (&location.account, &location.region)
                 })
         });
         let held = deployment.images().filter(|_| deployment.holds());
@@ -122,7 +122,7 @@ impl Record {
             .filter(|waiting| waiting.request.id == request_id)
     }
 
-    /// Whether a person's or a pipeline's request comes too late: a retry or a late delivery may bring an older
+    /// Whether a person's or a pipeline's request comes too late: a retry or a late delivery may ask for an older
     /// one after a newer one, or one once more. What a policy names has an order of its own.
     pub(crate) fn is_outdated(&self, request: &Request, container: &str) -> bool {
         if !request.is_explicit() || self.waits_already(&request.id, container).is_some() {

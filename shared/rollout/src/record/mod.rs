@@ -1,6 +1,6 @@
 //! The deployment record: `deployments/<stack>/<service>/current.json` in the state bucket.
 //!
-//! It is changed only by conditional writes. Each change of state puts the event that tells of it
+//! It is changed only by conditional writes. Each change of state puts the event that reports it
 //! into the record's outbox in the same write, so that none is lost when a function dies.
 //!
 //! Everybody reads a [`Record`] and a [`Deployment`]; only the transitions in this folder write them. What a state or

@@ -94,7 +94,7 @@ impl Request {
     }
 }
 
-/// What tells that a deployment was refused before the service was touched.
+/// The event that a deployment was refused before the service was touched.
 pub(crate) fn refusal(
     deployment: DeploymentSummary,
     reason: &str,

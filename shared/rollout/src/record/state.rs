@@ -15,11 +15,11 @@ pub enum State {
     Deploying,
     /// The service is stable on it; tasks run that come afterwards.
     Verifying,
-    /// It failed, and that was told; ECS is rolling back to what ran before.
+    /// It failed, and that was published; ECS is rolling back to what ran before.
     RollingBack,
     /// The service is stable on it.
     Succeeded,
-    /// It failed, and nothing was brought back.
+    /// It failed, and nothing was restored.
     Failed,
     /// It failed, and the service is stable again on what ran before.
     RolledBack,
@@ -99,7 +99,7 @@ impl State {
         matches!(self, Self::RollingBack | Self::Failed | Self::RolledBack)
     }
 
-    /// Whether it is still to bring about what it was claimed for. What ECS takes back is open, and is not.
+    /// Whether it is still to do what it was claimed for. What ECS takes back is open, and is not.
     pub fn is_under_way(self) -> bool {
         self.is_open() && self != Self::RollingBack
     }

@@ -50,7 +50,7 @@ pub struct Waiting {
     /// Whether somebody has approved it.
     #[serde(default)]
     pub approved: bool,
-    /// What it was told to wait for: each is told once.
+    /// What it was published as waiting for: each is published once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<WaitReason>,
     /// Since when no route names the service any more.
@@ -72,9 +72,11 @@ impl Waiting {
         is_same_kind(&self.why, why)
     }
 
-    /// Whether it was told to wait for this.
-    pub(super) fn is_told(&self, why: &WaitReason) -> bool {
-        self.told.iter().any(|told| is_same_kind(told, why))
+    /// Whether it was published as waiting for this.
+    pub(super) fn is_published(&self, why: &WaitReason) -> bool {
+        self.told
+            .iter()
+            .any(|published| is_same_kind(published, why))
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Known<'a> {
     pub images: &'a [RegistryImage],
 }
 
-/// Brings a subscriber of `repository` to the image that its policy names, or to what waits for it. Harmless
+/// Deploys to a subscriber of `repository` the image that its policy names, or to what waits for it. Harmless
 /// at any time.
 ///
 /// # Errors
@@ -183,7 +183,7 @@ impl<C: Cloud> Engine<'_, C> {
         let (id, at, source) = match wake {
             Wake::Settled(request) if is(&request.image) => return request.clone(),
             Wake::Push(push) if is(&push.image) => (&push.event_id, push.at, Source::Push),
-            // The event told of another image, and the one of this image is still to come.
+            // The event named another image, and the one of this image is still to come.
             Wake::Push(push) => (&push.event_id, image.pushed_at, Source::Push),
             Wake::Settled(request) => (&request.id, image.pushed_at, request.source.clone()),
             Wake::Look => (&self.worker.id, image.pushed_at, Source::Reconcile),

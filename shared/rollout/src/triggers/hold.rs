@@ -83,16 +83,17 @@ pub async fn hold<C: Cloud>(
             reason: "`until` is in the past: give a future time, or omit it".to_owned(),
         });
     }
-    let said = Said {
+    let asked = HoldRequest {
         cloud,
         action: "hold",
         worker,
     };
-    let services = said
+    let services = asked
         .services(&payload.stack, payload.service.as_deref())
         .await?;
     let held = services.found.iter().map(|service| async {
-        said.change(service, |record| record.held(hold.clone()))
+        asked
+            .change(service, |record| record.held(hold.clone()))
             .await?;
         Ok(HoldOutcome {
             stack: service.service_id.stack.clone(),
@@ -115,22 +116,22 @@ pub async fn resume<C: Cloud>(
     payload: &ResumePayload,
     worker: &Worker,
 ) -> Result<Vec<Result<HoldOutcome, HoldError>>, HoldError> {
-    let said = Said {
+    let asked = HoldRequest {
         cloud,
         action: "resume",
         worker,
     };
-    let services = said
+    let services = asked
         .services(&payload.stack, payload.service.as_deref())
         .await?;
     let resumed = services.found.iter().map(|service| async {
         let service_id = &service.service_id;
-        let record = match said.stored(service_id).await? {
+        let record = match asked.stored(service_id).await? {
             // Nothing of it was ever held.
             None => None,
             Some(_) => {
-                said.change(service, Record::released).await?;
-                said.stored(service_id).await?
+                asked.change(service, Record::released).await?;
+                asked.stored(service_id).await?
             }
         };
         let waiting = record.iter().flat_map(|record| record.waiting.values());
@@ -138,7 +139,7 @@ pub async fn resume<C: Cloud>(
             stack: service_id.stack.clone(),
             service: service_id.service.clone(),
             hold: None,
-            waited: said.look_at_all_again(service_id, waiting).await?,
+            waited: asked.look_at_all_again(service_id, waiting).await?,
         })
     });
     let resumed = join_all(resumed).await;
@@ -154,7 +155,7 @@ pub async fn approve<C: Cloud>(
     payload: &ApprovePayload,
     worker: &Worker,
 ) -> Result<ServiceOutcome, HoldError> {
-    let said = Said {
+    let asked = HoldRequest {
         cloud,
         action: "approve",
         worker,
@@ -166,13 +167,13 @@ pub async fn approve<C: Cloud>(
     let approved: Result<_, CallError> = decide_again(&RecordKey(&service_id), async || {
         let Some((mut record, version)) = cloud.load(&service_id).await? else {
             let reason = "it has no record: nothing waits".to_owned();
-            return Ok(Err(said.refused(&service_id, reason)));
+            return Ok(Err(asked.refused(&service_id, reason)));
         };
         let waiting = match to_be_approved(&record, payload) {
             Ok(waiting) => waiting.clone(),
-            Err(reason) => return Ok(Err(said.refused(&service_id, reason))),
+            Err(reason) => return Ok(Err(asked.refused(&service_id, reason))),
         };
-        let subscriber = match said.subscriber(&service_id, &waiting).await {
+        let subscriber = match asked.subscriber(&service_id, &waiting).await {
             Ok((_, subscriber)) => subscriber,
             Err(error) => return Ok(Err(error)),
         };
@@ -190,16 +191,16 @@ pub async fn approve<C: Cloud>(
             match unless_lost(engine.pursue_waiting(stored, &waiting.request).await) {
                 Ok(Some(outcome)) => Ok(outcome.of(&subscriber)),
                 // It is approved already: whoever won the race, or comes next, sees that.
-                Ok(None) => said.look_again(&service_id, &waiting).await,
-                Err(Stop::Refused(reason)) => Err(said.refused(&service_id, reason)),
-                Err(Stop::Call(error)) => Err(said.failed(&service_id, error)),
+                Ok(None) => asked.look_again(&service_id, &waiting).await,
+                Err(Stop::Refused(reason)) => Err(asked.refused(&service_id, reason)),
+                Err(Stop::Call(error)) => Err(asked.failed(&service_id, error)),
             },
         )
     })
     .await;
     match approved {
         Ok(approved) => approved,
-        Err(error) => Err(said.failed(&service_id, error)),
+        Err(error) => Err(asked.failed(&service_id, error)),
     }
 }
 
@@ -229,14 +230,14 @@ impl Services {
     }
 }
 
-/// What a person says.
-struct Said<'a, C> {
+/// A hold, a release of it or an approval, while it is done.
+struct HoldRequest<'a, C> {
     cloud: &'a C,
     action: &'static str,
     worker: &'a Worker,
 }
 
-impl<C: Cloud> Said<'_, C> {
+impl<C: Cloud> HoldRequest<'_, C> {
     /// The services of a stack that have a record or a route, or the one that is named.
     async fn services(&self, stack: &str, service: Option<&str>) -> Result<Services, HoldError> {
         let is_meant = |service_id: &ServiceId| {
@@ -372,7 +373,7 @@ impl<C: Cloud> Said<'_, C> {
     }
 
     /// Decides anew about everything that waits. Where something comes of one request, an error of another one is
-    /// told beside it, so that nobody takes what went out for undone.
+    /// reported beside it, so that nobody takes what went out for undone.
     async fn look_at_all_again<'a>(
         &self,
         service_id: &ServiceId,

@@ -58,7 +58,7 @@ pub async fn deploy_explicitly<C: Cloud>(
         return Err(DeployError::Refused {
             image: payload.image.to_string(),
             reason: format!(
-                "routes/{repository}.json names no such service: add it there, or name an image of a \
+                "routes/{repository}.json does not name this service: add it there, or name an image of a \
                  repository that the service follows"
             ),
             service_id,
@@ -75,7 +75,7 @@ pub async fn deploy_explicitly<C: Cloud>(
     deploy(cloud, &subscriber, &subscribers, &request, worker).await
 }
 
-/// The subscribers of one service in one route, as one that brings an image to the containers of all.
+/// The subscribers of one service in one route, as one that deploys an image to the containers of all.
 fn together(subscribers: &[&Subscriber]) -> Option<Subscriber> {
     let (first, others) = subscribers.split_first()?;
     let mut together = (*first).clone();

@@ -78,7 +78,7 @@ impl<C: Cloud> Engine<'_, C> {
         }
     }
 
-    /// Decides anew about the request that waits. One that cannot be deployed any more is given up, and that is told.
+    /// Decides anew about the request that waits. One that cannot be deployed any more is given up, and that is published.
     pub(crate) async fn pursue_waiting(
         &self,
         stored: Option<(Record, Version)>,
@@ -115,7 +115,7 @@ impl<C: Cloud> Engine<'_, C> {
     async fn remember(&self, request: &Request, written: Written) -> Result<Outcome, Stop> {
         let container = &self.subscriber.container;
         if let Some(reason) = while_changing(written.record(), request, container) {
-            return self.tell_skipped(written, request, reason).await;
+            return self.publish_skipped(written, request, reason).await;
         }
         let last = written.last().cloned();
         if let Some((mut record, version)) = written.stack

@@ -10,7 +10,7 @@ use longshore_state::{CallError, Worker};
 use super::follow::{Known, Wake, follow_knowing};
 use super::named::holdings;
 use crate::documents::{RecordStore, RouteStore};
-use crate::engine::{DeployError, Outcome, ServiceOutcome, call_failed, tell_refusal};
+use crate::engine::{DeployError, Outcome, ServiceOutcome, call_failed, publish_refusal};
 use crate::ports::Cloud;
 use crate::record::Request;
 
@@ -71,14 +71,14 @@ pub async fn deploy_push<C: Cloud>(
                     }
                     Err(error) => Err(call_failed(&subscriber.service_id(), &push.image, error)),
                 };
-                told(cloud, subscriber, push, followed, worker).await
+                or_publish_refusal(cloud, subscriber, push, followed, worker).await
             }
         });
     Ok(join_all(outcomes).await)
 }
 
-/// Nobody waits for an answer to a push, so a refusal is told as a failure.
-async fn told<C: Cloud>(
+/// Nobody waits for an answer to a push, so a refusal is published as a failure.
+async fn or_publish_refusal<C: Cloud>(
     cloud: &C,
     subscriber: &Subscriber,
     push: &Push,
@@ -96,7 +96,7 @@ async fn told<C: Cloud>(
         source: Source::Push,
         replaced_requests: Vec::new(),
     };
-    tell_refusal(cloud, request.summary(subscriber), &reason, worker)
+    publish_refusal(cloud, request.summary(subscriber), &reason, worker)
         .await
         .map_err(|error| call_failed(&subscriber.service_id(), &push.image, error))?;
     Ok(Outcome::Failed { reason }.of(subscriber))

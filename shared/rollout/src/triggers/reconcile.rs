@@ -1,4 +1,4 @@
-//! The reconcile: what no event told is found and done all the same.
+//! The reconcile: what no event reported is found and done all the same.
 //!
 //! Of each service, in this order: its record is loaded; what is open in it is reconciled, by what ECS shows;
 //! then its image policies are asked what they name of what ECR holds. What is loaded and asked is shared: a
@@ -59,9 +59,9 @@ pub struct Reconciled {
     /// Into how many parts the services were divided, each for an invocation of its own; 0 when this one
     /// looked at them itself.
     pub shards: u32,
-    /// Deployments whose outcome no event had told.
+    /// Deployments whose outcome no event had reported.
     pub closed: usize,
-    /// What came of services whose image policies named something that no event had told, or that waited.
+    /// What came of services whose image policies named something that no event had reported, or that waited.
     pub followed: Vec<ServiceOutcome>,
     /// Services that somebody must fix before they can be looked at or deployed to, with the reason.
     pub refused: Vec<String>,
@@ -290,7 +290,7 @@ struct Noted {
     is_routed: bool,
 }
 
-/// The services of which it is to be noted whether routes name what requests wait for: where none does, and where one
+/// The services for which it is to be noted whether routes name what requests wait for: where none does, and where one
 /// does again.
 fn unrouted(
     routes: &[Route],
@@ -406,7 +406,7 @@ async fn load_all<C: Cloud>(
     records
 }
 
-/// Looks after what is open or still to be told, and gives those services for which that went well.
+/// Reconciles what is open or still to be published, and gives those services for which that went well.
 async fn check_all<C: Cloud>(
     cloud: &C,
     busy: BTreeMap<ServiceId, Stored>,

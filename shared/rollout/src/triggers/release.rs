@@ -26,7 +26,7 @@ pub enum ReleaseError {
     /// The deployment met an error.
     #[error(transparent)]
     Deploy(DeployError),
-    /// The file could not be read, or its refusal not be told.
+    /// The file could not be read, or its refusal not be published.
     #[error(transparent)]
     Call(#[from] CallError),
 }

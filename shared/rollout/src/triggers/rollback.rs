@@ -120,7 +120,7 @@ async fn roll_back<C: Cloud>(
     .await
 }
 
-/// An attempt before this one has done it, and perhaps not told all.
+/// An attempt before this one has done it, and perhaps not published all.
 async fn already_started<C: Cloud>(
     engine: &Engine<'_, C>,
     written: &Written,

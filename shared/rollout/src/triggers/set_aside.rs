@@ -1,5 +1,5 @@
 //! What becomes of a request that does not go out: it waits, or nothing is done about it. Both are written
-//! down in the record, with the event that tells of it.
+//! down in the record, with the event that reports it.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl<C: Cloud> Engine<'_, C> {
         let container = &self.subscriber.container;
         let skipped = skipped(written.record(), request, container, reason);
         let change = |record: &mut Record| {
-            if skipped.is_told {
+            if skipped.is_published {
                 record.skipped(request, reason, self.worker);
             }
             if skipped.is_taken_in {
@@ -71,8 +71,8 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(Outcome::Skipped { reason })
     }
 
-    /// The same where nothing but the telling is to be written down, and ECS may show nothing.
-    pub(crate) async fn tell_skipped(
+    /// The same where nothing but the event is to be written down, and ECS may show nothing.
+    pub(crate) async fn publish_skipped(
         &self,
         written: Written,
         request: &Request,

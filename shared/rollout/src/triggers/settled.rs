@@ -19,7 +19,7 @@ use crate::course::watch::{account, close};
 use crate::decide::{Evidence, Settled, has_failed, settled};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
 use crate::engine::{
-    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, tell_refusal,
+    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, publish_refusal,
 };
 use crate::outbox;
 use crate::ports::Cloud;
@@ -69,7 +69,7 @@ pub enum Done {
         /// Longshore's id of the deployment.
         deployment_id: String,
     },
-    /// The image should be restored, and ECS does not take it; that is told.
+    /// The image should be restored, and ECS does not take it; that is published.
     NotRestored {
         /// In the words of what refused it.
         reason: String,
@@ -80,7 +80,7 @@ pub enum Done {
     Changing,
 }
 
-/// Looks after the services of a stack whose change is over. Harmless twice, at any time, and for stacks
+/// Reconciles the services of a stack whose change is over. Harmless twice, at any time, and for stacks
 /// that are none of Longshore's.
 ///
 /// # Errors
@@ -230,7 +230,7 @@ async fn look_after<C: Cloud>(
 }
 
 /// Does what waited for the end of the change. Of what an image policy named, only the wake-up has waited:
-/// the policy is asked again. Nobody waits for an answer, so a refusal is told as a failure.
+/// the policy is asked again. Nobody waits for an answer, so a refusal is published as a failure.
 async fn pursue<C: Cloud>(
     cloud: &C,
     pending: &PendingPush,
@@ -265,8 +265,8 @@ async fn pursue<C: Cloud>(
     }
 }
 
-/// Tells that what waited was refused, and takes it out with the same write: whatever fails for its service
-/// afterwards, it is not told again.
+/// Publishes that what waited was refused, and takes it out with the same write: whatever fails for its service
+/// afterwards, it is not published again.
 async fn give_up<C: Cloud>(
     cloud: &C,
     pending: &PendingPush,
@@ -292,7 +292,7 @@ async fn give_up<C: Cloud>(
     }
 }
 
-/// Brings together what the record says of a service and what ECS runs.
+/// Compares what the record says of a service and what ECS runs.
 async fn settle<C: Cloud>(
     engine: &Engine<'_, C>,
     operation: &Operation,
@@ -471,7 +471,7 @@ async fn restore<C: Cloud>(
     Ok(match taken {
         Err(Stop::Refused(reason)) => {
             // Nobody waits for an answer.
-            tell_refusal(engine.cloud, summary, &reason, engine.worker).await?;
+            publish_refusal(engine.cloud, summary, &reason, engine.worker).await?;
             Done::NotRestored { reason }
         }
         taken => match taken? {
@@ -514,8 +514,8 @@ async fn follow<C: Cloud>(
     Ok(Done::Followed)
 }
 
-/// Writes down what CloudFormation deployed. That the stack is ready is told; its deployments are not
-/// told one by one. Where the stack file asked for the image, or made the service, the image policy has
+/// Writes down what CloudFormation deployed. That the stack is ready is published; its deployments are not
+/// published one by one. Where the stack file asked for the image, or made the service, the image policy has
 /// nothing to say until something newer is pushed.
 async fn adopt<C: Cloud>(
     engine: &Engine<'_, C>,
@@ -578,7 +578,7 @@ async fn close_gone<C: Cloud>(
     save(engine, record, version, Done::Gone).await
 }
 
-/// Writes the record and tells what it holds.
+/// Writes the record and publishes what is in its outbox.
 async fn save<C: Cloud>(
     engine: &Engine<'_, C>,
     record: Record,

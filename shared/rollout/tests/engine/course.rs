@@ -147,7 +147,10 @@ async fn a_service_is_updated_when_the_tasks_before_that_have_exited_with_0() {
     assert_eq!(state(&cloud, &api), State::Deploying);
     assert_eq!(cloud.updates(&api), 1);
     assert_eq!(completed(&cloud, &api, 180).await, WatchOutcome::Succeeded);
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -221,26 +224,29 @@ async fn a_deployment_whose_task_before_the_update_fails_has_failed_and_the_serv
         assert!(reason.contains(words), "{reason}");
     }
     let published = cloud.published();
-    let Some(LongshoreEvent::DeploymentFailed(told)) = published.last() else {
+    let Some(LongshoreEvent::DeploymentFailed(published)) = published.last() else {
         panic!("{published:?}");
     };
-    assert_eq!(told.phase, FailedPhase::Before);
-    assert_eq!(told.failures[0].containers[0].exit_code, Some(3));
-    assert!(!told.rolling_back);
+    assert_eq!(published.phase, FailedPhase::Before);
+    assert_eq!(published.failures[0].containers[0].exit_code, Some(3));
+    assert!(!published.rolling_back);
     // The same again changes nothing.
     assert_eq!(stop(&cloud, 3, 61).await, WatchOutcome::Ignored);
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Failed"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Failed"]
+    );
 }
 
 #[tokio::test]
 async fn a_deployment_with_tasks_after_the_update_has_succeeded_when_they_have() {
-    let api = service(&[], &["smoke", "tell"]);
+    let api = service(&[], &["smoke", "announce"]);
     let cloud = deployed(&api).await;
     assert_eq!(state(&cloud, &api), State::Deploying);
     assert_eq!(completed(&cloud, &api, 60).await, WatchOutcome::Verifying);
     assert_eq!(state(&cloud, &api), State::Verifying);
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         ["Deployment Started", "Deployment Stabilized"]
     );
     assert!(started(&cloud).is_empty());
@@ -252,10 +258,10 @@ async fn a_deployment_with_tasks_after_the_update_has_succeeded_when_they_have()
     }
     assert_eq!(started(&cloud), ["smoke"]);
     assert_eq!(stop(&cloud, 0, 90).await, WatchOutcome::Noted);
-    assert_eq!(started(&cloud), ["smoke", "tell"]);
+    assert_eq!(started(&cloud), ["smoke", "announce"]);
     assert_eq!(stop(&cloud, 0, 120).await, WatchOutcome::Succeeded);
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Started",
             "Deployment Stabilized",
@@ -282,10 +288,10 @@ async fn a_deployment_whose_task_after_the_update_fails_has_failed_and_runs() {
     assert!(reason.contains("runs the new image"), "{reason}");
     assert_eq!(cloud.service(&api).unwrap(), running);
     let published = cloud.published();
-    let Some(LongshoreEvent::DeploymentFailed(told)) = published.last() else {
+    let Some(LongshoreEvent::DeploymentFailed(published)) = published.last() else {
         panic!("{published:?}");
     };
-    assert_eq!(told.phase, FailedPhase::After);
+    assert_eq!(published.phase, FailedPhase::After);
 }
 
 #[tokio::test]
@@ -300,7 +306,7 @@ async fn a_superseded_deployment_never_updates_the_service() {
         .unwrap();
     assert_eq!(started(&cloud), ["migrate", "migrate"]);
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Started",
             "Deployment Superseded",
@@ -697,10 +703,10 @@ async fn a_course_with_tasks_survives_any_failure_of_any_call_and_takes_each_ste
                 let history = cloud.history(&api);
                 assert_eq!(history.len(), 1, "{case}");
                 assert_eq!(history[0].state, State::Succeeded, "{case}");
-                let mut told = cloud.told();
-                told.dedup();
+                let mut published = cloud.detail_types();
+                published.dedup();
                 assert_eq!(
-                    told,
+                    published,
                     [
                         "Deployment Started",
                         "Deployment Stabilized",
@@ -799,7 +805,7 @@ async fn a_service_runs_what_it_ran_while_the_task_of_a_newer_deployment_runs() 
         assert_eq!(deployment.image.digest, digest('3'), "{late}");
         assert_eq!(deployment.state, State::Preparing, "{late}");
         let runs = cloud.service(&plain).unwrap().task_definition;
-        if cloud.told().contains(&"Deployment Superseded") {
+        if cloud.detail_types().contains(&"Deployment Superseded") {
             // The older one was under way already: it goes on until the newer one may take its place.
             assert_ne!(runs, before, "{late}");
         } else {

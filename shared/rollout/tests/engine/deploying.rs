@@ -52,7 +52,7 @@ fn payload(service: &str, image: &str) -> DeployPayload {
 }
 
 #[tokio::test]
-async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
+async fn a_push_is_rolled_out_pinned_by_digest_and_published_once() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     let outcomes = deploy(&cloud, "v2", '2', 0).await;
@@ -61,7 +61,7 @@ async fn a_push_is_rolled_out_pinned_by_digest_and_told_once() {
         "{outcomes:?}"
     );
     assert_eq!(cloud.running_image(&api), pinned('2'));
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
     let record = cloud.record(&api).unwrap();
     assert_eq!(record.deployment.state, State::Deploying);
     assert_eq!(
@@ -163,9 +163,9 @@ async fn a_service_that_cannot_be_deployed_does_not_keep_the_others_back() {
         "{outcomes:?}"
     );
     assert_eq!(cloud.running_image(&subscribers[1]), pinned('2'));
-    let mut told = cloud.told();
-    told.sort_unstable();
-    assert_eq!(told, ["Deployment Failed", "Deployment Started"]);
+    let mut published = cloud.detail_types();
+    published.sort_unstable();
+    assert_eq!(published, ["Deployment Failed", "Deployment Started"]);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_push_that_nobody_follows_does_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_event_again_is_no_news_and_takes_three_calls() {
+async fn the_same_event_again_is_not_news_and_takes_three_calls() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
@@ -194,7 +194,10 @@ async fn the_same_event_again_is_no_news_and_takes_three_calls() {
         settle(&cloud, &api, seconds + 30).await;
     }
     assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -271,7 +274,7 @@ async fn of_a_push_and_a_release_file_of_the_same_second_the_later_to_come_wins_
         .await
         .unwrap();
         assert_eq!(cloud.running_image(&api), pinned('4'));
-        // Duplicates bring nothing back.
+        // Duplicates restore nothing.
         deploy(&cloud, "v3", '3', 0).await;
         assert_eq!(cloud.running_image(&api), pinned('4'));
     }
@@ -318,7 +321,7 @@ async fn a_duplicate_that_comes_while_the_first_is_worked_on_does_nothing() {
     ];
     assert!(outcomes.contains(&Outcome::Nothing), "{outcomes:?}");
     assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
 }
 
 #[tokio::test]
@@ -329,7 +332,7 @@ async fn a_newer_push_supersedes_a_rollout_and_says_so() {
     deploy(&cloud, "v3", '3', 10).await;
     assert_eq!(cloud.running_image(&api), pinned('3'));
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Started",
             "Deployment Superseded",
@@ -465,13 +468,13 @@ async fn a_service_that_does_not_follow_the_repository_is_refused_with_what_to_d
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "deploy shop/api:v2 to service web of stack shop: routes/shop/api.json names no such service: \
+        "deploy shop/api:v2 to service web of stack shop: routes/shop/api.json does not name this service: \
          add it there, or name an image of a repository that the service follows"
     );
 }
 
 #[tokio::test]
-async fn what_ecs_refuses_after_the_claim_is_closed_and_told() {
+async fn what_ecs_refuses_after_the_claim_is_closed_and_published() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     deploy(&cloud, "v2", '2', 0).await;
@@ -482,7 +485,7 @@ async fn what_ecs_refuses_after_the_claim_is_closed_and_told() {
         "{outcomes:?}"
     );
     assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
-    assert_eq!(cloud.told().last(), Some(&"Deployment Failed"));
+    assert_eq!(cloud.detail_types().last(), Some(&"Deployment Failed"));
 }
 
 #[tokio::test]
@@ -535,7 +538,7 @@ async fn an_older_release_file_that_comes_late_does_not_replace_a_newer_push() {
 }
 
 #[tokio::test]
-async fn a_release_file_that_is_refused_is_told_with_its_key_and_the_reason() {
+async fn a_release_file_that_is_refused_is_published_with_its_key_and_the_reason() {
     let cases = [
         (
             "releases/shop/api.json",
@@ -557,7 +560,7 @@ async fn a_release_file_that_is_refused_is_told_with_its_key_and_the_reason() {
         (
             "releases/shop/web.json",
             r#"{"image": "shop/api:v2"}"#,
-            "names no such service",
+            "does not name this service",
         ),
         (
             "releases/shop.json",

@@ -1,8 +1,8 @@
-//! Documents that cannot be read: told once, and restored.
+//! Documents that cannot be read: reported once, and restored.
 
 use longshore_events::longshore::{DocumentUnreadable, LongshoreEvent};
 use longshore_policy::route::Subscriber;
-use longshore_rollout::doctor::{Damaged, examine, repair, tell_unreadable};
+use longshore_rollout::doctor::{Damaged, examine, repair, report_unreadable};
 use longshore_rollout::documents::{RecordKey, RouteKey};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const RECORD: &str = "deployments/shop/api/current.json";
 const ROUTE: &str = "routes/shop/api.json";
 
-/// Services of which the first deployment succeeded and is in the history.
+/// Services whose first deployment succeeded and is in the history.
 async fn deployed(subscribers: &[Subscriber]) -> FakeCloud {
     let cloud = FakeCloud::with_services(subscribers);
     let push = cloud.push("v1", digest('1'), noon(0));
@@ -32,13 +32,13 @@ async fn deployed(subscribers: &[Subscriber]) -> FakeCloud {
 async fn scheduled(cloud: &FakeCloud, seconds: i64) -> Vec<String> {
     let worker = worker(&format!("reconcile-{seconds}"), seconds);
     let failures = reconcile(cloud, &worker).await.unwrap().failures;
-    tell_unreadable(cloud, !failures.is_empty(), &worker)
+    report_unreadable(cloud, !failures.is_empty(), &worker)
         .await
         .unwrap();
     failures
 }
 
-fn told(cloud: &FakeCloud) -> Vec<DocumentUnreadable> {
+fn published(cloud: &FakeCloud) -> Vec<DocumentUnreadable> {
     let events = cloud.published().into_iter();
     events
         .filter_map(|event| match event {
@@ -49,7 +49,7 @@ fn told(cloud: &FakeCloud) -> Vec<DocumentUnreadable> {
 }
 
 #[tokio::test]
-async fn a_damaged_document_is_told_once_with_its_key_and_its_last_good_version() {
+async fn a_damaged_document_is_published_once_with_its_key_and_its_last_good_version() {
     let api = subscriber("api");
     let cloud = deployed(std::slice::from_ref(&api)).await;
     let good = cloud.objects().versions(RECORD)[0].clone();
@@ -57,8 +57,8 @@ async fn a_damaged_document_is_told_once_with_its_key_and_its_last_good_version(
     for seconds in [900, 1_800, 2_700] {
         assert_eq!(scheduled(&cloud, seconds).await.len(), 1);
     }
-    let [event] = &told(&cloud)[..] else {
-        panic!("{:?}", told(&cloud));
+    let [event] = &published(&cloud)[..] else {
+        panic!("{:?}", published(&cloud));
     };
     assert_eq!(event.key, RECORD);
     assert!(
@@ -72,7 +72,7 @@ async fn a_damaged_document_is_told_once_with_its_key_and_its_last_good_version(
 }
 
 #[tokio::test]
-async fn a_document_that_is_damaged_again_after_it_was_restored_is_told_again() {
+async fn a_document_that_is_damaged_again_after_it_was_restored_is_published_again() {
     let api = subscriber("api");
     let cloud = deployed(std::slice::from_ref(&api)).await;
     for round in 0..2 {
@@ -83,31 +83,31 @@ async fn a_document_that_is_damaged_again_after_it_was_restored_is_told_again() 
         }
         assert!(scheduled(&cloud, 1_800 + 3_600 * round).await.is_empty());
     }
-    assert_eq!(told(&cloud).len(), 2);
+    assert_eq!(published(&cloud).len(), 2);
     assert_eq!(cloud.record(&api).unwrap().deployment.number, 1);
 }
 
 #[tokio::test]
-async fn what_could_not_be_published_is_told_by_the_next_reconcile() {
+async fn what_could_not_be_published_is_published_by_the_next_reconcile() {
     let api = subscriber("api");
     let cloud = deployed(std::slice::from_ref(&api)).await;
     cloud.objects().put_bytes(RECORD, "[]");
     cloud.inject_at("PutEvents", Fault::Fails(ErrorClass::Transient));
     let worker = worker("reconcile", 900);
-    assert!(tell_unreadable(&cloud, true, &worker).await.is_err());
+    assert!(report_unreadable(&cloud, true, &worker).await.is_err());
     scheduled(&cloud, 1_800).await;
     scheduled(&cloud, 2_700).await;
-    assert_eq!(told(&cloud).len(), 1);
+    assert_eq!(published(&cloud).len(), 1);
 }
 
 #[tokio::test]
-async fn a_bucket_that_keeps_no_versions_is_told_to_have_none() {
+async fn a_bucket_that_keeps_no_versions_is_reported_to_have_none() {
     let api = subscriber("api");
     let cloud = deployed(std::slice::from_ref(&api)).await;
     cloud.objects().put_bytes(RECORD, "7");
     cloud.objects().keep_no_versions();
     scheduled(&cloud, 900).await;
-    assert_eq!(told(&cloud)[0].last_good, None);
+    assert_eq!(published(&cloud)[0].last_good, None);
     let [damaged] = &examine(&cloud).await.unwrap()[..] else {
         panic!("one document is damaged");
     };
@@ -223,7 +223,7 @@ fn misspell(cloud: &FakeCloud, service: &str) {
 }
 
 #[tokio::test]
-async fn one_bad_subscriber_harms_itself_only_and_is_told_once() {
+async fn one_bad_subscriber_harms_itself_only_and_is_published_once() {
     let (api, web) = (subscriber("api"), subscriber("web"));
     let cloud = deployed(&[api.clone(), web.clone()]).await;
     misspell(&cloud, "api");
@@ -247,8 +247,8 @@ async fn one_bad_subscriber_harms_itself_only_and_is_told_once() {
             "{failure}"
         );
     }
-    let [event] = &told(&cloud)[..] else {
-        panic!("{:?}", told(&cloud));
+    let [event] = &published(&cloud)[..] else {
+        panic!("{:?}", published(&cloud));
     };
     assert_eq!(event.key, ROUTE);
     assert!(event.problem.contains("image_polcy"), "{}", event.problem);

@@ -42,7 +42,7 @@ fn missing(cloud: &FakeCloud) -> Vec<(char, ImageNeed)> {
 }
 
 #[tokio::test]
-async fn an_image_that_runs_and_was_expired_is_told_once_and_anew_when_it_goes_again() {
+async fn an_image_that_runs_and_was_expired_is_published_once_and_anew_when_it_goes_again() {
     let api = subscriber("api");
     let cloud = deployed_twice(&api).await;
     look(&cloud, 200).await;
@@ -63,7 +63,7 @@ async fn an_image_that_runs_and_was_expired_is_told_once_and_anew_when_it_goes_a
 }
 
 #[tokio::test]
-async fn an_image_that_a_rollback_would_need_is_told_as_such() {
+async fn an_image_that_a_rollback_would_need_is_published_as_such() {
     let api = subscriber("api");
     let cloud = deployed_twice(&api).await;
     cloud.delete_image("shop/api", &digest('2'));

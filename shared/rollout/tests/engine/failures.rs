@@ -120,12 +120,12 @@ async fn a_deployment_survives_any_failure_of_any_call_and_is_begun_once() {
                 assert_eq!(cloud.updates(&api), 1, "{case}");
                 assert!(
                     cloud
-                        .told()
+                        .detail_types()
                         .iter()
-                        .all(|told| *told == "Deployment Started"),
+                        .all(|published| *published == "Deployment Started"),
                     "{case}"
                 );
-                assert!(!cloud.told().is_empty(), "{case}: never told");
+                assert!(!cloud.detail_types().is_empty(), "{case}: never published");
                 cases += 1;
             }
         }
@@ -204,12 +204,14 @@ async fn an_outcome_survives_any_failure_of_any_call() {
                     State::Succeeded => "Deployment Succeeded",
                     _ => "Deployment Failed",
                 };
-                let told = cloud.told();
-                assert!(told.contains(&expected), "{case}: {told:?}");
+                let published = cloud.detail_types();
+                assert!(published.contains(&expected), "{case}: {published:?}");
                 assert!(
-                    told.iter()
-                        .all(|told| *told == expected || *told == "Deployment Started"),
-                    "{case}: {told:?}"
+                    published
+                        .iter()
+                        .all(|published| *published == expected
+                            || *published == "Deployment Started"),
+                    "{case}: {published:?}"
                 );
             }
         }
@@ -223,7 +225,7 @@ async fn what_could_never_be_published_is_published_by_the_reconcile() {
     cloud.inject_at("PutEvents", Fault::Dies);
     assert!(!attempt(&cloud, Way::Push, 0).await);
     cloud.recover();
-    assert!(cloud.told().is_empty());
+    assert!(cloud.detail_types().is_empty());
     assert!(
         reconcile(&cloud, &worker("reconcile", 900))
             .await
@@ -231,7 +233,7 @@ async fn what_could_never_be_published_is_published_by_the_reconcile() {
             .failures
             .is_empty()
     );
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
     assert!(cloud.record(&api).unwrap().outbox.is_empty());
 }
 
@@ -277,7 +279,7 @@ async fn a_claim_whose_invocation_died_for_good_is_taken_up_by_the_reconcile() {
             State::Deploying
         );
         assert_eq!(cloud.updates(&api), 1);
-        assert_eq!(cloud.told(), ["Deployment Started"]);
+        assert_eq!(cloud.detail_types(), ["Deployment Started"]);
     }
 }
 
@@ -291,7 +293,7 @@ async fn a_claim_that_nobody_took_up_in_time_is_closed_by_the_reconcile() {
     for _ in 0..2 {
         reconcile(&cloud, &worker("reconcile", 3600)).await.unwrap();
         assert_eq!(cloud.record(&api).unwrap().deployment.state, State::Failed);
-        assert_eq!(cloud.told(), ["Deployment Failed"]);
+        assert_eq!(cloud.detail_types(), ["Deployment Failed"]);
         assert_eq!(cloud.updates(&api), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Which image a subscriber is brought to, by what its policy names and by what people asked for.
+//! Which image is deployed to a subscriber, by what its policy names and by what people asked for.
 
 use std::collections::BTreeMap;
 
@@ -141,7 +141,7 @@ async fn a_higher_version_that_was_pushed_earlier_is_not_replaced_by_a_lower_one
 }
 
 #[tokio::test]
-async fn a_push_that_nobody_told_of_is_found_by_looking_and_called_so() {
+async fn a_push_that_nobody_reported_is_found_by_looking_and_called_so() {
     let api = by(tags(&["v*"]));
     let cloud = cloud(&api);
     cloud.push("v2", digest('2'), noon(0));
@@ -167,7 +167,7 @@ async fn an_image_goes_out_when_it_is_old_enough() {
 }
 
 #[tokio::test]
-async fn a_tag_that_names_what_runs_already_is_told_once() {
+async fn a_tag_that_names_what_runs_already_is_published_once() {
     let api = by(tags(&["v*"]));
     let cloud = cloud(&api);
     cloud.deploy_outside(
@@ -184,7 +184,7 @@ async fn a_tag_that_names_what_runs_already_is_told_once() {
     };
     assert_eq!(push(&cloud, "v2", '2', 0).await, expected);
     assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
-    assert_eq!(cloud.told(), ["Deployment Skipped"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Skipped"]);
     let record = cloud.record(&api).unwrap();
     assert_eq!(record.deployment.state, State::Succeeded);
     assert_eq!(record.deployment.image.digest, digest('2'));
@@ -192,7 +192,8 @@ async fn a_tag_that_names_what_runs_already_is_told_once() {
 }
 
 #[tokio::test]
-async fn an_image_that_lacks_the_architecture_is_skipped_and_told_once_and_a_person_reads_why() {
+async fn an_image_that_lacks_the_architecture_is_skipped_and_published_once_and_a_person_reads_why()
+{
     let api = Subscriber {
         cpu_architecture: Some(CpuArchitecture::Arm),
         ..by(tags(&["v*"]))
@@ -211,7 +212,7 @@ async fn an_image_that_lacks_the_architecture_is_skipped_and_told_once_and_a_per
     assert_eq!(push(&cloud, "v2", '2', 0).await, expected);
     assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
     assert_eq!(look(&cloud, &api, 900).await, Outcome::Nothing);
-    assert_eq!(cloud.told(), ["Deployment Skipped"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Skipped"]);
     let refused = ask(&cloud, "by-hand", "shop/api:v2", 1000, 1000).await;
     assert_eq!(
         refused.unwrap_err().to_string(),
@@ -338,15 +339,15 @@ async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older(
         .unwrap();
     assert_eq!(look(&cloud, &api, 40).await, Outcome::Nothing);
     let skips = cloud
-        .told()
+        .detail_types()
         .iter()
-        .filter(|told| **told == "Deployment Skipped")
+        .filter(|published| **published == "Deployment Skipped")
         .count();
     assert_eq!(skips, 1);
 }
 
 #[tokio::test]
-async fn a_policy_that_cannot_be_understood_is_told_with_its_field_and_keeps_no_other_back() {
+async fn a_policy_that_cannot_be_understood_is_published_with_its_field_and_keeps_no_other_back() {
     let broken = Subscriber {
         image_policy: ImagePolicy {
             semver: Some("one".to_owned()),
@@ -370,9 +371,9 @@ async fn a_policy_that_cannot_be_understood_is_told_with_its_field_and_keeps_no_
         "{outcomes:?}"
     );
     assert!(is_started(&outcomes[1]), "{outcomes:?}");
-    let mut told = cloud.told();
-    told.sort_unstable();
-    assert_eq!(told, ["Deployment Failed", "Deployment Started"]);
+    let mut published = cloud.detail_types();
+    published.sort_unstable();
+    assert_eq!(published, ["Deployment Failed", "Deployment Started"]);
     // No policy keeps a person from deploying.
     let payload = DeployPayload {
         stack: "shop".to_owned(),
@@ -431,7 +432,7 @@ async fn a_claim_whose_invocation_died_is_taken_up_by_whoever_comes_after_the_le
     );
     assert!(is_started(&look(&cloud, &api, 60).await));
     assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
 }
 
 #[tokio::test]
@@ -512,7 +513,7 @@ async fn an_adopted_service_runs_what_it_ran_until_something_newer_is_pushed() {
     assert_eq!(record.deployment.number, 1);
     assert_eq!(look(&cloud, &api, 10).await, Outcome::Nothing);
     assert_eq!(cloud.updates(&api), 0);
-    assert!(cloud.told().is_empty());
+    assert!(cloud.detail_types().is_empty());
     assert!(is_started(&push(&cloud, "v3", '3', 20).await));
     let again = adopt(&cloud, "shop/api", &api, &worker("adopt", 30))
         .await
@@ -554,7 +555,7 @@ async fn a_container_that_is_adopted_later_keeps_what_it_runs_as_well() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_deleted_before_it_goes_out_is_told_as_a_failure() {
+async fn an_image_that_is_deleted_before_it_goes_out_is_published_as_a_failure() {
     let api = by(tags(&["v*"]));
     let cloud = cloud(&api);
     let event = cloud.push("v2", digest('2'), noon(0));

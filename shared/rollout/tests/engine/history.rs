@@ -43,7 +43,7 @@ async fn succeeded(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
     hear(cloud, api, DeploymentEventName::Completed, seconds).await;
 }
 
-/// A service of which deployment 1 succeeded, 2 was superseded, 3 was rolled back and 4 is under way.
+/// A service: deployment 1 succeeded, 2 was superseded, 3 was rolled back and 4 is under way.
 async fn deployed(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     pushed(&cloud, "v1", '1', 0).await;
@@ -120,7 +120,8 @@ async fn the_history_is_read_newest_first_with_the_deployment_that_is_open() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_end_is_told_once() {
+async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_end_is_published_once()
+ {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     pushed(&cloud, "v1", '1', 0).await;
@@ -142,7 +143,10 @@ async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_en
     reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
     assert_eq!(cloud.history(&api).len(), 1);
     assert!(cloud.record(&api).unwrap().finished.is_empty());
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 const RECORD: &str = "deployments/shop/api/current.json";
@@ -177,7 +181,7 @@ async fn a_service_whose_record_was_deleted_goes_on_after_its_history() {
     assert!(cloud.record(&api).unwrap().finished.is_empty());
 }
 
-/// A service of which three deployments succeeded, and whose record was then put back to what it was after the first.
+/// A service whose three deployments succeeded, and whose record was then restored to what it was after the first.
 async fn put_back(api: &Subscriber) -> FakeCloud {
     let cloud = FakeCloud::with_services(std::slice::from_ref(api));
     pushed(&cloud, "v1", '1', 0).await;

@@ -139,7 +139,7 @@ impl Scene {
                     service: "api".to_owned(),
                     digest: Some(digest('2')),
                 };
-                // Somebody whose first attempt was heard after all is told that nothing waits any more.
+                // Somebody whose first attempt was heard after all learns that nothing waits any more.
                 match approve(cloud, &payload, &person).await {
                     Ok(_) => true,
                     Err(error) => matches!(error, HoldError::Refused { .. }) && !self.waits(),
@@ -180,8 +180,9 @@ impl Scene {
         assert!(record.outbox.is_empty(), "{case}: {record:#?}");
         assert!(record.finished.is_empty(), "{case}: {record:#?}");
         let published = self.cloud.published();
-        let told =
-            |what: fn(&LongshoreEvent) -> bool| published.iter().filter(move |told| what(told));
+        let published = |what: fn(&LongshoreEvent) -> bool| {
+            published.iter().filter(move |published| what(published))
+        };
         if matches!(flow, Flow::Hold) {
             assert!(record.hold.is_some(), "{case}: {record:#?}");
             assert_eq!(self.cloud.updates(&self.api), 0, "{case}");
@@ -195,14 +196,14 @@ impl Scene {
         assert_eq!(record.deployment.state, State::Deploying, "{case}");
         assert_eq!(record.deployment.image.digest, digest('2'), "{case}");
         assert_eq!(self.cloud.updates(&self.api), 1, "{case}");
-        let started = told(|told| match told {
-            LongshoreEvent::DeploymentStarted(told) => told.deployment.service == "api",
+        let started = published(|published| match published {
+            LongshoreEvent::DeploymentStarted(published) => published.deployment.service == "api",
             _ => false,
         });
-        assert!(started.count() >= 1, "{case}: never told");
-        let odd = told(|told| {
+        assert!(started.count() >= 1, "{case}: never published");
+        let odd = published(|published| {
             !matches!(
-                told,
+                published,
                 LongshoreEvent::DeploymentStarted(_)
                     | LongshoreEvent::DeploymentWaiting(_)
                     | LongshoreEvent::DeploymentSucceeded(_)

@@ -1,7 +1,7 @@
 //! What the engine promises: to whom a push goes, what becomes of it, and what no failure can change.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]

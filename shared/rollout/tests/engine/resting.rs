@@ -1,4 +1,4 @@
-//! Services of a stack that has settled, of which one is not done yet: the others are reconciled once, and what ECS
+//! Services of a stack that has settled, with one that is not done yet: the others are reconciled once, and what ECS
 //! gave up is not restored.
 
 use std::collections::BTreeMap;
@@ -137,7 +137,7 @@ async fn what_ecs_gave_up_is_closed_and_not_restored_though_its_events_were_lost
         assert_eq!(cloud.updates(&api), updates, "{state:?}");
         assert!(cloud.running_image(&api).unwrap().ends_with(":v1"));
         assert_eq!(
-            cloud.told().last(),
+            cloud.detail_types().last(),
             Some(&"Deployment Rolled Back"),
             "{state:?}"
         );
@@ -167,16 +167,16 @@ async fn a_request_that_waited_is_taken_in_once_while_the_services_task_runs() {
     let first: Vec<_> = first.services.into_iter().map(Result::unwrap).collect();
     assert_eq!(first[0].done, Done::Later, "{first:?}");
     assert_eq!(first[0].waited.len(), 1);
-    let told = cloud.told();
+    let published = cloud.detail_types();
     let second = settled(&cloud, 400).await;
     let second: Vec<_> = second.services.into_iter().map(Result::unwrap).collect();
     assert!(second[0].waited.is_empty(), "{second:?}");
-    assert_eq!(cloud.told(), told);
+    assert_eq!(cloud.detail_types(), published);
 }
 
 /// The image that was asked for meanwhile is gone, and what comes afterwards fails at each of its calls in turn.
 #[tokio::test]
-async fn what_waited_and_is_refused_is_told_once_whatever_fails_for_its_service_afterwards() {
+async fn what_waited_and_is_refused_is_published_once_whatever_fails_for_its_service_afterwards() {
     for call in 1..40 {
         let api = subscriber("api");
         let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
@@ -202,11 +202,13 @@ async fn what_waited_and_is_refused_is_told_once_whatever_fails_for_its_service_
             .get(before + call - 1)
             .is_some_and(|call| call == "PutEvents")
         {
-            // It was told, and that this was done could not be written down: then it is told again.
+            // It was published, and that this was done could not be written down: then it is published again.
             continue;
         }
-        let told = cloud.told();
-        let failures = told.iter().filter(|told| **told == "Deployment Failed");
-        assert_eq!(failures.count(), 1, "call {call}: {told:?}");
+        let published = cloud.detail_types();
+        let failures = published
+            .iter()
+            .filter(|published| **published == "Deployment Failed");
+        assert_eq!(failures.count(), 1, "call {call}: {published:?}");
     }
 }

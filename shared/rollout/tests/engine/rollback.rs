@@ -116,7 +116,7 @@ async fn a_rollback_goes_to_the_last_deployment_that_succeeded_with_another_imag
     assert!(deployment.previous_image.ends_with(digest('3').as_str()));
     assert_eq!(cloud.record(&api).unwrap().blocked, [digest('3')]);
     stable(&cloud, &api, 350).await;
-    assert_eq!(cloud.told().last(), Some(&"Deployment Succeeded"));
+    assert_eq!(cloud.detail_types().last(), Some(&"Deployment Succeeded"));
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_rollback_takes_the_place_of_a_deployment_that_is_open() {
     assert_runs(&cloud, &api, &digest('3'));
     let record = cloud.record(&api).unwrap();
     assert_eq!(record.blocked, [digest('4')]);
-    assert!(cloud.told().contains(&"Deployment Superseded"));
+    assert!(cloud.detail_types().contains(&"Deployment Superseded"));
     let history = cloud.history(&api);
     assert_eq!(history.last().unwrap().number, 4);
     assert_eq!(history.last().unwrap().state, State::Superseded);
@@ -257,7 +257,7 @@ async fn a_rollback_to_nothing_is_refused_with_what_there_is() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_did_not_succeed_is_no_target() {
+async fn a_deployment_that_did_not_succeed_is_not_a_target() {
     let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     pushed(&cloud, "v4", '4', 290).await;
@@ -295,7 +295,7 @@ async fn a_rollback_needs_no_route() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_ecs_refuses_has_failed_and_is_told() {
+async fn a_rollback_that_ecs_refuses_has_failed_and_is_published() {
     let api = subscriber("api");
     let cloud = three_deployed(&api).await;
     cloud.inject_at("UpdateService", Fault::Fails(ErrorClass::Refused));
@@ -347,15 +347,19 @@ async fn a_rollback_survives_any_failure_of_any_call_and_is_begun_once() {
             assert!(record.outbox.is_empty(), "{case}");
             assert_runs(&cloud, &api, &digest('2'));
             assert_eq!(cloud.updates(&api), before + 1, "{case}");
-            assert_eq!(cloud.told().last(), Some(&"Deployment Started"), "{case}");
+            assert_eq!(
+                cloud.detail_types().last(),
+                Some(&"Deployment Started"),
+                "{case}"
+            );
             cases += 1;
         }
     }
     assert!(cases > 60, "only {cases} cases were run");
 }
 
-/// A service with a proxy of another repository beside it: deployment 1 brings api v1, 2 brings proxy p1, 3 brings
-/// api v2 and 4 brings proxy p2.
+/// A service with a proxy of another repository beside it: deployment 1 deploys api v1, 2 deploys proxy p1, 3 deploys
+/// api v2 and 4 deploys proxy p2.
 async fn with_a_proxy() -> (FakeCloud, Subscriber) {
     let api = subscriber("api");
     let mut proxy = subscriber("api");

@@ -98,7 +98,7 @@ fn a_misspelt_field_is_refused_wherever_it_stands_with_those_that_are_right() {
 }
 
 #[test]
-fn a_member_that_a_newer_version_of_longshore_wrote_into_a_route_is_no_misspelling() {
+fn a_member_that_a_newer_version_of_longshore_wrote_into_a_route_is_not_a_misspelling() {
     let mut route: Value = serde_json::from_str(&route()).unwrap();
     route["longshore_version"] = json!("9.0.0");
     route["subscribers"][0]["rollout"] = json!({"canary_percent": 10});

@@ -60,8 +60,8 @@ async fn hear(cloud: &FakeCloud, stopped: &ScheduledTaskStopped, seconds: i64) -
         .unwrap()
 }
 
-/// How many failures in a row each of the messages tells.
-fn told(cloud: &FakeCloud) -> Vec<u32> {
+/// How many failures in a row each of the messages reports.
+fn published(cloud: &FakeCloud) -> Vec<u32> {
     let events = cloud.published();
     let failed = events.iter().filter_map(|event| match event {
         LongshoreEvent::ScheduledTaskFailed(event) => Some(event.in_a_row),
@@ -71,7 +71,7 @@ fn told(cloud: &FakeCloud) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn a_scheduled_task_that_failed_is_told_once_with_its_exit_code() {
+async fn a_scheduled_task_that_failed_is_published_once_with_its_exit_code() {
     let cloud = FakeCloud::default();
     let failed = stopped("one", 10, &[("app", Some(3))]);
     for seconds in [11, 12] {
@@ -89,16 +89,16 @@ async fn a_scheduled_task_that_failed_is_told_once_with_its_exit_code() {
 }
 
 #[tokio::test]
-async fn a_task_that_never_started_is_told() {
+async fn a_task_that_never_started_is_published() {
     let cloud = FakeCloud::default();
     let mut failed = stopped("one", 10, &[("app", None)]);
     failed.change.stop_code = Some("TaskFailedToStart".to_owned());
     assert_eq!(hear(&cloud, &failed, 11).await, WatchOutcome::Failed);
-    assert_eq!(told(&cloud), [1]);
+    assert_eq!(published(&cloud), [1]);
 }
 
 #[tokio::test]
-async fn a_task_that_did_its_work_is_not_told_and_leaves_no_record() {
+async fn a_task_that_did_its_work_is_not_published_and_leaves_no_record() {
     let cloud = FakeCloud::default();
     let done = stopped("one", 10, &[("app", Some(0))]);
     assert_eq!(hear(&cloud, &done, 11).await, WatchOutcome::Succeeded);
@@ -107,16 +107,16 @@ async fn a_task_that_did_its_work_is_not_told_and_leaves_no_record() {
 }
 
 #[tokio::test]
-async fn a_schedule_that_fails_every_minute_is_told_every_hour() {
+async fn a_schedule_that_fails_every_minute_is_published_every_hour() {
     let cloud = FakeCloud::default();
     for minute in 0..=60 {
         let failed = stopped(&minute.to_string(), 60 * minute, &[("app", Some(1))]);
         hear(&cloud, &failed, 60 * minute).await;
     }
-    assert_eq!(told(&cloud), [1, 61]);
+    assert_eq!(published(&cloud), [1, 61]);
     hear(&cloud, &stopped("good", 3_700, &[("app", Some(0))]), 3_700).await;
     hear(&cloud, &stopped("bad", 3_800, &[("app", Some(1))]), 3_800).await;
-    assert_eq!(told(&cloud), [1, 61, 1]);
+    assert_eq!(published(&cloud), [1, 61, 1]);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn the_containers_beside_the_one_that_works_do_not_decide() {
 }
 
 #[tokio::test]
-async fn a_failure_that_could_not_be_told_is_told_by_the_retry() {
+async fn a_failure_that_could_not_be_published_is_published_by_the_retry() {
     let cloud = FakeCloud::default();
     cloud.inject_at("PutEvents", Fault::Fails(ErrorClass::Transient));
     let failed = stopped("one", 10, &[("app", Some(1))]);
@@ -150,7 +150,7 @@ async fn a_failure_that_could_not_be_told_is_told_by_the_retry() {
     scheduled_task_stopped(&cloud, &failed, &worker)
         .await
         .unwrap();
-    assert_eq!(told(&cloud), [1]);
+    assert_eq!(published(&cloud), [1]);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Services with several containers, each of which follows a repository of its own, when their stack changes: what
-//! one container runs is never brought into another.
+//! one container runs is never deployed to another.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ async fn stable(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
         .unwrap();
 }
 
-/// A service that runs v1 with proxy p1, of which the proxy was deployed last.
+/// A service that runs v1 with proxy p1; the proxy was deployed last.
 async fn service() -> (FakeCloud, Subscriber) {
     let api = subscriber("api");
     let mut proxy = subscriber("api");
@@ -261,7 +261,7 @@ async fn after_a_change_past_longshore_that_failed_each_container_runs_what_it_r
 }
 
 #[tokio::test]
-async fn what_went_out_when_a_service_is_resumed_is_told_beside_what_failed() {
+async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed() {
     let (cloud, _) = service().await;
     let held = HoldPayload {
         stack: "shop".to_owned(),

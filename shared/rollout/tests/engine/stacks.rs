@@ -133,18 +133,18 @@ async fn on_v2(api: &Subscriber) -> FakeCloud {
 }
 
 #[tokio::test]
-async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_told_or_updated() {
+async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_published_or_updated() {
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
     begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
-    let told = cloud.told().len();
+    let published = cloud.detail_types().len();
     assert_eq!(deploy(&cloud, '4', 120).await, Outcome::Pending);
     assert_eq!(deploy(&cloud, '3', 110).await, Outcome::Pending);
     assert_eq!(deploy(&cloud, '4', 120).await, Outcome::Pending);
     let waiting = cloud.stack_record("shop").unwrap().pending_pushes;
     assert_eq!(waiting["api/app"].request.image, image('4'));
     assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(cloud.told().len(), told);
+    assert_eq!(cloud.detail_types().len(), published);
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     cloud.complete(&api);
     reconcile(&cloud, &worker("reconcile", 240)).await.unwrap();
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Stack Ready",
             "Deployment Started",
@@ -314,7 +314,7 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     assert_eq!(deployment.state, State::Succeeded);
     // The image keeps its place: what was pushed after it and is heard of late still goes out.
     assert_eq!(deployment.requested_at, noon(0));
-    // It is told as what began when it was restored, not when it was pushed, which may be long ago.
+    // It is published as what began when it was restored, not when it was pushed, which may be long ago.
     let published = cloud.published();
     let Some(LongshoreEvent::DeploymentSucceeded(succeeded)) = published.last() else {
         panic!("{published:?}");
@@ -364,7 +364,7 @@ async fn a_deployment_of_the_same_image_that_cloudformation_replaces_is_left_ope
     );
     assert_eq!(done(&cloud, late + 20).await, Done::Followed);
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         ["Deployment Started", "Stack Ready", "Deployment Succeeded"]
     );
     let deployment = cloud.record(&api).unwrap().deployment.clone();
@@ -485,7 +485,7 @@ async fn a_stack_that_is_changing_again_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_stack_whose_end_was_told_to_nobody_is_looked_after_by_the_reconcile_once() {
+async fn a_stack_whose_end_was_not_published_is_reconciled_once() {
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
     begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
@@ -527,7 +527,7 @@ async fn after_its_stack_was_destroyed_a_service_is_refused_with_what_to_do() {
         "{services:?}"
     );
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Started",
             "Stack Ready",
@@ -692,27 +692,27 @@ async fn a_stack_that_terraform_changes_makes_pushes_wait_until_it_is_settled() 
     );
     look_after(&cloud, 210).await;
     assert_eq!(cloud.running_image(&api), Some(pinned('3')));
-    assert_eq!(cloud.told().last(), Some(&"Deployment Started"));
+    assert_eq!(cloud.detail_types().last(), Some(&"Deployment Started"));
 }
 
 #[tokio::test]
-async fn a_change_by_others_of_which_only_the_end_is_heard_is_told_once() {
+async fn a_change_by_others_of_which_only_the_end_is_heard_is_published_once() {
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
     cloud.set_observed_stack(observed_stack("UPDATE_COMPLETE", 100));
     let end = stack_change("terraform-1", "UPDATE_COMPLETE", 200);
     let beginning = stack_change("terraform-1", "UPDATE_IN_PROGRESS", 101);
     assert_eq!(hear(&cloud, &end).await, StackOutcome::Ready);
-    let told = cloud.told();
-    assert_eq!(told.last(), Some(&"Stack Ready"));
+    let published = cloud.detail_types();
+    assert_eq!(published.last(), Some(&"Stack Ready"));
     for change in [end, beginning] {
         assert_eq!(hear(&cloud, &change).await, StackOutcome::Ignored);
     }
-    assert_eq!(cloud.told(), told);
+    assert_eq!(cloud.detail_types(), published);
 }
 
 #[tokio::test]
-async fn an_older_push_that_comes_while_the_stack_changes_is_no_news_as_ever() {
+async fn an_older_push_that_comes_while_the_stack_changes_is_not_news_as_ever() {
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
     begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
@@ -750,7 +750,7 @@ async fn a_change_that_begins_while_a_push_is_on_its_way_is_not_taken_back_by_it
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(cloud.updates(&api), before);
 
-    // CloudFormation brings another size with the image that ran; then the push goes out, from that.
+    // CloudFormation deploys another size with the image that ran; then the push goes out, from that.
     cloud.deploy_outside(&api, &pinned('2'), 110);
     cloud.complete(&api);
     let size = cloud.service(&api).unwrap().task_definition;

@@ -1,4 +1,4 @@
-//! Deployments of which ECS keeps an account of its own: blue/green, linear and canary, and what DescribeServices alone
+//! Deployments that ECS keeps an account of: blue/green, linear and canary, and what DescribeServices alone
 //! would lead astray.
 
 use chrono::TimeDelta;
@@ -80,7 +80,7 @@ async fn a_deployment_whose_tasks_all_run_is_not_a_success_while_ecs_still_watch
     let heard = hear(&cloud, &api, &ours, DeploymentEventName::Completed, 60).await;
     assert_eq!(heard, WatchOutcome::Noted);
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         ["Deployment Started", "Deployment Progressed"]
     );
 
@@ -98,7 +98,7 @@ async fn a_deployment_whose_tasks_all_run_is_not_a_success_while_ecs_still_watch
         State::RolledBack
     );
     assert_eq!(
-        cloud.told()[2..],
+        cloud.detail_types()[2..],
         ["Deployment Failed", "Deployment Rolled Back"]
     );
 }
@@ -125,14 +125,14 @@ async fn a_failure_whose_event_was_lost_is_found_though_the_old_deployment_is_th
 }
 
 #[tokio::test]
-async fn a_rollback_within_the_same_service_deployment_is_not_told_as_a_failure_that_stays() {
+async fn a_rollback_within_the_same_service_deployment_is_not_published_as_a_failure_that_stays() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
     // ECS says that ours failed before it shows what it goes back to: the event comes again.
     let error = try_hear(&cloud, &api, &ours, DeploymentEventName::Failed, 30).await;
     assert_eq!(error.unwrap_err().class, ErrorClass::Transient);
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
     cloud.roll_back(&api, 31);
     let heard = hear(&cloud, &api, &ours, DeploymentEventName::Failed, 32).await;
     assert_eq!(heard, WatchOutcome::Failed);
@@ -144,7 +144,7 @@ async fn a_rollback_within_the_same_service_deployment_is_not_told_as_a_failure_
 }
 
 #[tokio::test]
-async fn a_failure_of_a_service_that_rolls_nothing_back_is_told_at_once() {
+async fn a_failure_of_a_service_that_rolls_nothing_back_is_published_at_once() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
@@ -185,12 +185,15 @@ async fn an_account_that_may_not_be_read_keeps_no_deployment_open() {
         cloud.complete(&api);
         cloud.inject_at("ListServiceDeployments", Fault::Fails(class));
         look(&cloud, 60).await;
-        assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+        assert_eq!(
+            cloud.detail_types(),
+            ["Deployment Started", "Deployment Succeeded"]
+        );
     }
 }
 
 #[tokio::test]
-async fn what_ran_before_and_is_deployed_again_by_hand_is_no_rollback_of_ecs() {
+async fn what_ran_before_and_is_deployed_again_by_hand_is_not_a_rollback_of_ecs() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let before = cloud
@@ -221,7 +224,7 @@ async fn status_shows_every_service_though_one_is_gone_while_it_is_deployed() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_fails_is_told_with_the_first_reason() {
+async fn a_rollback_that_fails_is_published_with_the_first_reason() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     cloud.roll_back(&api, 30);
@@ -259,7 +262,7 @@ async fn somebody_who_stops_a_deployment_by_hand_has_failed_it() {
 }
 
 #[tokio::test]
-async fn each_stage_of_a_canary_is_told_once_and_shown_by_status() {
+async fn each_stage_of_a_canary_is_published_once_and_shown_by_status() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     bakes(&cloud, &api, "SCALE_UP", 0);
@@ -269,7 +272,7 @@ async fn each_stage_of_a_canary_is_told_once_and_shown_by_status() {
     look(&cloud, 40).await;
     look(&cloud, 50).await;
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Started",
             "Deployment Progressed",
@@ -311,7 +314,10 @@ async fn a_success_in_ecs_own_account_is_one_though_the_service_has_been_changed
         90,
     );
     look(&cloud, 100).await;
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -324,7 +330,7 @@ async fn where_ecs_keeps_no_account_what_the_service_shows_decides() {
     cloud.complete(&api);
     look(&cloud, 60).await;
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Started",
             "Deployment Failed",

@@ -184,15 +184,19 @@ fn expired() -> Outcome {
     }
 }
 
-/// What was told to wait: the image's tag and for what.
+/// What was published as waiting: the image's tag and for what.
 fn waits(cloud: &FakeCloud) -> Vec<(String, WaitReason)> {
-    let told = |event| match event {
+    let published = |event| match event {
         LongshoreEvent::DeploymentWaiting(DeploymentWaiting { image, reason, .. }) => {
             Some((image.tag.unwrap_or_default(), reason))
         }
         _ => None,
     };
-    cloud.published().into_iter().filter_map(told).collect()
+    cloud
+        .published()
+        .into_iter()
+        .filter_map(published)
+        .collect()
 }
 
 #[tokio::test]
@@ -220,7 +224,7 @@ async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
     let record = cloud.record(&api).unwrap();
     assert_eq!(record.hold, None);
     assert!(record.waiting.is_empty());
-    // It is the deployment that was told to wait.
+    // It is the deployment that was published as waiting.
     let published = cloud.published();
     let waited = published.iter().rev().find_map(|event| match event {
         LongshoreEvent::DeploymentWaiting(waiting) => Some(waiting.deployment_id.clone()),
@@ -289,7 +293,7 @@ async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_pla
     assert!(is_held(
         &ask(&cloud, "by-hand", "shop/api:hotfix", 20).await
     ));
-    // The push before it is no news, and an older request comes too late.
+    // The push before it is not news, and an older request comes too late.
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));
     assert_eq!(
         ask(&cloud, "older", "shop/api:v2", 5).await,
@@ -306,7 +310,7 @@ async fn what_a_person_asks_for_waits_like_a_push_and_a_newer_push_takes_its_pla
 }
 
 #[tokio::test]
-async fn what_waits_is_told_once_and_when_something_newer_takes_its_place() {
+async fn what_waits_is_published_once_and_when_something_newer_takes_its_place() {
     let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
@@ -314,7 +318,7 @@ async fn what_waits_is_told_once_and_when_something_newer_takes_its_place() {
     push(&cloud, "v3", '3', 20).await;
     let_go(&cloud, 30).await;
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Waiting",
             "Deployment Skipped",
@@ -419,7 +423,7 @@ async fn when_nothing_waits_an_approval_is_refused_with_what_the_record_holds() 
 }
 
 #[tokio::test]
-async fn what_nobody_approves_in_time_is_given_up_and_told_once() {
+async fn what_nobody_approves_in_time_is_given_up_and_published_once() {
     let api = approved();
     let cloud = cloud(&api);
     push(&cloud, "v2", '2', 0).await;
@@ -427,7 +431,10 @@ async fn what_nobody_approves_in_time_is_given_up_and_told_once() {
     assert_eq!(look(&cloud, &api, HOUR).await, expired());
     assert_eq!(look(&cloud, &api, HOUR + 900).await, Outcome::Nothing);
     assert_eq!(push(&cloud, "v2", '2', 0).await, Outcome::Nothing);
-    assert_eq!(cloud.told(), ["Deployment Waiting", "Deployment Skipped"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Waiting", "Deployment Skipped"]
+    );
     assert!(say_yes(&cloud, None, HOUR + 1000).await.is_err());
     assert_eq!(cloud.updates(&api), 0);
 }
@@ -497,14 +504,14 @@ async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
         },
     );
     push(&cloud, "v2", '2', 0).await;
-    assert_eq!(cloud.told(), ["Deployment Skipped"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Skipped"]);
     push(&cloud, "v3", '3', 10).await;
     cloud.delete_image("shop/api", &digest('3'));
     let outcome = say_yes(&cloud, None, 20).await.unwrap();
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert!(cloud.record(&api).unwrap().waiting.is_empty());
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         [
             "Deployment Skipped",
             "Deployment Waiting",
@@ -787,7 +794,7 @@ async fn reconcile_at(cloud: &FakeCloud, seconds: i64) {
 
 /// What was given up because no route names the service any more.
 fn given_up(cloud: &FakeCloud) -> Vec<String> {
-    let told = |event| match event {
+    let published = |event| match event {
         LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
             image,
             reason: SkipReason::RouteRemoved,
@@ -796,12 +803,16 @@ fn given_up(cloud: &FakeCloud) -> Vec<String> {
         }) => image.tag,
         _ => None,
     };
-    cloud.published().into_iter().filter_map(told).collect()
+    cloud
+        .published()
+        .into_iter()
+        .filter_map(published)
+        .collect()
 }
 
 #[tokio::test]
-async fn what_waits_for_a_service_whose_route_was_removed_is_given_up_after_an_hour_and_told_once()
-{
+async fn what_waits_for_a_service_whose_route_was_removed_is_given_up_after_an_hour_and_published_once()
+ {
     let api = subscriber("api");
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;

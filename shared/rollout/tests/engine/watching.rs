@@ -96,12 +96,15 @@ async fn our_deployment_completed_is_success() {
         hear(&cloud, &api, &ours, DeploymentEventName::Completed, "").await,
         WatchOutcome::Succeeded
     );
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
     assert_eq!(
         hear(&cloud, &api, &ours, DeploymentEventName::Completed, "").await,
         WatchOutcome::Ignored
     );
-    assert_eq!(cloud.told().len(), 2);
+    assert_eq!(cloud.detail_types().len(), 2);
 }
 
 #[tokio::test]
@@ -150,7 +153,7 @@ async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events
             "{order:?}"
         );
         assert_eq!(
-            cloud.told(),
+            cloud.detail_types(),
             ["Deployment Started", "Deployment Rolled Back"],
             "{order:?}"
         );
@@ -169,7 +172,7 @@ async fn a_rollback_that_completes_is_never_success_in_whatever_order_its_events
 }
 
 #[tokio::test]
-async fn a_failure_is_told_at_once_and_the_rollback_when_it_is_done() {
+async fn a_failure_is_published_at_once_and_the_rollback_when_it_is_done() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let ours = cloud.primary_id(&api);
@@ -328,7 +331,10 @@ async fn an_event_that_comes_before_the_id_is_stored_is_matched_by_the_task_defi
     let record = cloud.record(&api).unwrap();
     assert_eq!(record.deployment.ecs_deployment_id, Some(ours));
     assert_eq!(record.deployment.failures.len(), 1);
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -417,7 +423,7 @@ async fn a_late_event_of_the_deployment_before_changes_nothing() {
             WatchOutcome::Noted
         );
     }
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
     assert_eq!(
         cloud.record(&api).unwrap().deployment.state,
         State::Deploying
@@ -454,13 +460,13 @@ async fn a_deployment_past_longshore_supersedes_ours_and_is_not_called_our_succe
         WatchOutcome::Superseded
     );
     assert_eq!(
-        cloud.told(),
+        cloud.detail_types(),
         ["Deployment Started", "Deployment Superseded"]
     );
 }
 
 #[tokio::test]
-async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
+async fn tasks_that_somebody_stopped_on_purpose_are_not_failures() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     let on_purpose = [
@@ -504,7 +510,7 @@ async fn tasks_that_somebody_stopped_on_purpose_are_no_failures() {
 }
 
 #[tokio::test]
-async fn a_task_that_dies_after_the_success_is_no_failure_of_the_deployment() {
+async fn a_task_that_dies_after_the_success_is_not_a_failure_of_the_deployment() {
     let api = subscriber("api");
     let cloud = deployed(&api).await;
     cloud.complete(&api);
@@ -545,7 +551,7 @@ async fn an_event_that_another_worker_is_about_to_publish_is_left_to_it() {
     let ours = cloud.primary_id(&api);
     cloud.complete(&api);
     let event = change(&ours, DeploymentEventName::Completed, "");
-    // The outcome is written down, and the first worker dies before it is told.
+    // The outcome is written down, and the first worker dies before it is published.
     cloud.inject(5, Fault::Dies);
     let first = worker("first", 60);
     assert!(
@@ -554,22 +560,25 @@ async fn an_event_that_another_worker_is_about_to_publish_is_left_to_it() {
             .is_err()
     );
     cloud.recover();
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
 
     let duplicate = worker("duplicate", 61);
     deployment_changed(&cloud, &api.service_name(), &event, &duplicate)
         .await
         .unwrap();
-    assert_eq!(cloud.told(), ["Deployment Started"]);
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
     let retry = worker("first", 120);
     deployment_changed(&cloud, &api.service_name(), &event, &retry)
         .await
         .unwrap();
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
     deployment_changed(&cloud, &api.service_name(), &event, &worker("late", 900))
         .await
         .unwrap();
-    assert_eq!(cloud.told().len(), 2);
+    assert_eq!(cloud.detail_types().len(), 2);
 }
 
 #[tokio::test]
@@ -579,7 +588,10 @@ async fn a_lost_outcome_is_found_by_the_reconcile() {
     cloud.complete(&api);
     let reconciled = reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
     assert_eq!((reconciled.services, reconciled.closed), (1, 1));
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Succeeded"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -615,7 +627,10 @@ async fn a_service_that_is_gone_closes_its_deployment() {
     cloud.remove_service(&api);
     let reconciled = reconcile(&cloud, &worker("reconcile", 900)).await.unwrap();
     assert_eq!((reconciled.closed, reconciled.failures.len()), (1, 0));
-    assert_eq!(cloud.told(), ["Deployment Started", "Deployment Failed"]);
+    assert_eq!(
+        cloud.detail_types(),
+        ["Deployment Started", "Deployment Failed"]
+    );
 }
 
 #[tokio::test]

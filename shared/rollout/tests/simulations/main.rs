@@ -2,7 +2,7 @@
 //! is quiet, each service runs the image that its policy names, or its record says why not.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod orderings;
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn block_on(future: impl Future<Output = ()>) {
     runtime.block_on(Box::pin(future));
 }
 
-/// ECS tells again and again that what it works towards began; what it tells may not be known yet.
+/// ECS reports again and again that what it works towards began; what it reports may not be known yet.
 async fn hear_of_what_begins(cloud: &FakeCloud, api: &Subscriber) {
     for number in 0..6 {
         let change = DeploymentStateChange {
@@ -80,7 +80,7 @@ async fn race(delays: &[u8]) {
     for (index, event) in published.iter().enumerate() {
         assert!(
             !published[..index].contains(event),
-            "told twice: {event:#?}"
+            "published twice: {event:#?}"
         );
     }
 }
@@ -109,12 +109,12 @@ proptest! {
     #![proptest_config(configuration(2_000))]
 
     #[test]
-    fn where_nothing_fails_everything_is_told_once(simulation in simulation(true)) {
+    fn where_nothing_fails_everything_is_published_once(simulation in simulation(true)) {
         block_on(live(simulation));
     }
 
     #[test]
-    fn whoever_loses_a_race_leaves_nothing_untold_and_tells_nothing_twice(
+    fn whoever_loses_a_race_leaves_nothing_unpublished_and_publishes_nothing_twice(
         delays in prop::collection::vec(delay(), 60)
     ) {
         block_on(race(&delays));

@@ -60,15 +60,15 @@ const ATTEMPTS: usize = 3;
 /// What wakes a function.
 #[derive(Debug, Clone)]
 pub enum Wake {
-    /// ECR tells of a push.
+    /// ECR reports a push.
     Push(Push),
-    /// ECS tells of a deployment of the service of this number.
+    /// ECS reports a deployment of the service of this number.
     Ecs(usize, DeploymentStateChange),
-    /// ECS tells of the end of a one-off task.
+    /// ECS reports the end of a one-off task.
     Task(DeployTaskStopped),
-    /// Longshore's own bus tells that a deployment of this service ended, or waits for its tasks.
+    /// Longshore's own bus reports that a deployment of this service ended, or waits for its tasks.
     Changed(String),
-    /// Longshore's own bus tells that the stack has settled.
+    /// Longshore's own bus reports that the stack has settled.
     Settled,
     /// A release file or a pipeline asks for an image.
     Explicit(DeployPayload, DateTime<Utc>),
@@ -106,7 +106,7 @@ pub struct Letter {
 /// What people said of the service of this number: that it is held, once that was taken in; the rest, as soon
 /// as they tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub enum HoldChange {
     Held(usize),
     Resumed(usize),
     Approved(usize),
@@ -123,7 +123,7 @@ pub struct World {
     pub stack: Stack,
     pub seconds: i64,
     pub mail: Vec<Letter>,
-    pub said: Vec<(DateTime<Utc>, Said)>,
+    pub hold_changes: Vec<(DateTime<Utc>, HoldChange)>,
     /// How often each image was pushed, or a tag moved onto it.
     pub pushes: BTreeMap<Digest, usize>,
     /// Whether any call went wrong, or anything ran side by side.
@@ -131,8 +131,8 @@ pub struct World {
     letters: usize,
     /// How many of what was published is in the mail already.
     posted: usize,
-    /// The states of ECS's deployments that were told already.
-    told: BTreeMap<String, RolloutState>,
+    /// The states of ECS's deployments that were reported already.
+    reported: BTreeMap<String, RolloutState>,
 }
 
 impl World {
@@ -161,12 +161,12 @@ impl World {
             unmigratable: digests(unmigratable),
             seconds: 0,
             mail: Vec::new(),
-            said: Vec::new(),
+            hold_changes: Vec::new(),
             pushes: BTreeMap::new(),
             is_disturbed: false,
             letters: 0,
             posted: 0,
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
         }
     }
 
@@ -215,11 +215,11 @@ impl World {
 
     fn before(&mut self, letter: &Letter) {
         let said = match letter.wake {
-            Wake::Resume(number) => Said::Resumed(number),
-            Wake::Approve(number) => Said::Approved(number),
+            Wake::Resume(number) => HoldChange::Resumed(number),
+            Wake::Approve(number) => HoldChange::Approved(number),
             _ => return,
         };
-        self.said.push((self.now(), said));
+        self.hold_changes.push((self.now(), said));
     }
 
     fn after(&mut self, letter: Letter, succeeded: bool) {
@@ -229,24 +229,31 @@ impl World {
                 ..letter
             });
         } else if succeeded && let Wake::Hold(number) = letter.wake {
-            self.said.push((self.now(), Said::Held(number)));
+            self.hold_changes
+                .push((self.now(), HoldChange::Held(number)));
         }
         self.post_news();
     }
 
-    /// Puts into the mail what ECS and Longshore's own bus have to tell.
+    /// Puts into the mail what ECS and Longshore's own bus have to report.
     pub fn post_news(&mut self) {
         for event in self.cloud.published().split_off(self.posted) {
             self.posted += 1;
             match event {
-                LongshoreEvent::DeploymentSucceeded(told) => self.changed(told.deployment.service),
-                LongshoreEvent::DeploymentStabilized(told) => self.changed(told.deployment.service),
-                LongshoreEvent::DeploymentFailed(told) => self.changed(told.deployment.service),
-                LongshoreEvent::DeploymentRolledBack(told) => {
-                    self.changed(told.deployment.service);
+                LongshoreEvent::DeploymentSucceeded(published) => {
+                    self.changed(published.deployment.service)
                 }
-                LongshoreEvent::DeploymentSuperseded(told) => {
-                    self.changed(told.deployment.service);
+                LongshoreEvent::DeploymentStabilized(published) => {
+                    self.changed(published.deployment.service)
+                }
+                LongshoreEvent::DeploymentFailed(published) => {
+                    self.changed(published.deployment.service)
+                }
+                LongshoreEvent::DeploymentRolledBack(published) => {
+                    self.changed(published.deployment.service);
+                }
+                LongshoreEvent::DeploymentSuperseded(published) => {
+                    self.changed(published.deployment.service);
                 }
                 LongshoreEvent::StackReady(_) | LongshoreEvent::StackFailed(_) => {
                     self.post(Wake::Settled);
@@ -260,7 +267,7 @@ impl World {
             };
             for deployment in service.deployments {
                 let state = deployment.rollout_state;
-                if self.told.insert(deployment.id.clone(), state) == Some(state) {
+                if self.reported.insert(deployment.id.clone(), state) == Some(state) {
                     continue;
                 }
                 let change = DeploymentStateChange {
@@ -396,7 +403,7 @@ impl World {
         failures
     }
 
-    /// An image is pushed under a tag, or a tag moved onto an image that is there already; ECR tells of both.
+    /// An image is pushed under a tag, or a tag moved onto an image that is there already; ECR reports both.
     pub fn push(&mut self, tag: &str, digit: char) {
         let digest = digest(digit);
         *self.pushes.entry(digest.clone()).or_default() += 1;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::DOWNLOAD_CONCURRENCY;
+use super::variables::DOWNLOAD_CONCURRENCY;
 
 /// More than this many files at the same time only wait for each other, and hold more memory than a task
 /// is promised to need.

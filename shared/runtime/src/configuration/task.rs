@@ -1,20 +1,20 @@
-//! What the task that brings bottles over reads from its environment.
+//! What the task that transfers bottles reads from its environment.
 
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::{InvalidEnvironment, Reader};
-use super::{EVENT_BUS_NAME, LOG_LEVEL, SLACK_WEBHOOK_SECRET_NAME, variable};
+use super::variables::{EVENT_BUS_NAME, LOG_LEVEL, SLACK_WEBHOOK_SECRET_NAME, variable};
 use crate::logs;
 
-/// The bucket that files are brought into.
+/// The bucket that files are transferred into.
 pub const S3_BUCKET_NAME: &str = "S3_BUCKET_NAME";
 /// Where the beginnings of large files are kept while they come.
 pub const TEMP_STORAGE_PATH: &str = "TEMP_STORAGE_PATH";
 /// Where the file system is mounted that outlives the task.
 pub const EFS_MOUNT_PATH: &str = "EFS_MOUNT_PATH";
-/// At most so many bytes a second come in.
+/// At most this many bytes a second come in.
 pub const BANDWIDTH_LIMIT_BYTES_PER_SECOND: &str = "BANDWIDTH_LIMIT_BYTES_PER_SECOND";
 /// For how many seconds an outage of the source or of S3 is waited out.
 pub const OUTAGE_PATIENCE_SECONDS: &str = "OUTAGE_PATIENCE_SECONDS";
@@ -44,7 +44,7 @@ pub struct TaskConfiguration {
     /// [`PRIVATE_SOURCE_HOSTS`].
     pub private_hosts: Vec<String>,
     pub event_bus_name: Option<String>,
-    /// [`SLACK_WEBHOOK_SECRET_NAME`]. Used only where there is no bus on which others hear what to tell.
+    /// [`SLACK_WEBHOOK_SECRET_NAME`]. Used only where there is no bus on which others hear what to post.
     pub slack_webhook_secret_name: Option<String>,
     pub port: u16,
 }

@@ -4,26 +4,22 @@ use std::collections::BTreeSet;
 
 use longshore_events::words::counted;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::is_open;
 use super::network::{check_security_groups, check_subnets};
 use super::observation::expected;
-use super::{Checked, Findings};
+
 use crate::instances::{architecture_of, size_of, tasks_of};
-use crate::read::Path;
-use crate::spec::{Capacity, Stack};
+use crate::path::Path;
+use crate::spec::{Capacity, FARGATE, Stack, is_fargate};
 
-const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
-
-/// The ECS-optimised image has a snapshot of so many GiB.
+/// The ECS-optimised image has a snapshot of this many GiB.
 const SMALLEST_VOLUME: u32 = 30;
 
 /// When instances are replaced, CloudFormation waits for each new one as long as it takes to warm up, an hour
 /// at most: the AWS CloudFormation User Guide, "UpdatePolicy", `PauseTime`.
 const LONGEST_WARMUP: u32 = 3600;
-
-pub(super) fn is_fargate(provider: &str) -> bool {
-    FARGATE.contains(&provider)
-}
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     for (name, capacity) in &stack.capacity {
@@ -288,7 +284,7 @@ fn check_fits(service: &Checked<'_>, provider: &str, capacity: &Capacity, findin
             spec.memory,
             format!(
                 "no task of this size fits on an instance of `{provider}`, expected less than the {memory} \
-                 MiB of {instance_type}, of which the system needs some"
+                 MiB of {instance_type}, and the system needs some of them"
             ),
         );
     }

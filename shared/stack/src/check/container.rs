@@ -1,9 +1,12 @@
-//! Containers: their environments, their secrets, their health checks.
+//! Containers: their environments, their health checks.
 
-use super::forms::{is_arn, is_open};
-use super::{Checked, Findings};
-use crate::read::Path;
-use crate::spec::{Container, Secret, TargetGroup};
+use super::checked::Checked;
+use super::findings::Findings;
+use super::forms::is_open;
+use super::secret::{check_secret, check_vault};
+
+use crate::path::Path;
+use crate::spec::{Container, TargetGroup};
 
 /// Set by ECS in every container.
 const OF_ECS: [&str; 5] = [
@@ -13,9 +16,6 @@ const OF_ECS: [&str; 5] = [
     "ECS_CONTAINER_METADATA_URI",
     "ECS_CONTAINER_METADATA_URI_V4",
 ];
-
-/// The AWS CloudFormation User Guide, "Understand CloudFormation quotas": the value of a parameter, in bytes.
-const LONGEST_VALUE: usize = 4096;
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     for (path, container) in service.containers() {
@@ -102,7 +102,7 @@ fn check_variables(path: &Path, container: &Container<'_>, findings: &mut Findin
         findings.warning(
             path.key("environment").key("PORT"),
             written.as_str(),
-            format!("requests come to `container_port`, {port}; the container is told to listen elsewhere"),
+            format!("requests come to `container_port`, {port}; the variable makes the container listen elsewhere"),
         );
     }
 }
@@ -152,146 +152,6 @@ fn is_variable(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings) {
-    match (&secret.value_from, &secret.value) {
-        (Some(_), Some(_)) => findings.error_without_value(
-            path,
-            "there are two sources, expected exactly one of `value_from` and `value`",
-        ),
-        (None, None) => findings.error_without_value(
-            path,
-            "there is no source, expected exactly one of `value_from`, a secret of Secrets Manager, and \
-             `value`",
-        ),
-        _ => {}
-    }
-    if let (Some(value), None) = (&secret.value, &secret.value_from)
-        && value.reveal().is_empty()
-    {
-        findings.error_without_value(
-            path.key("value"),
-            "the value is empty, which Secrets Manager does not take",
-        );
-    }
-    if let Some(value) = &secret.value
-        && value.reveal().len() > LONGEST_VALUE
-    {
-        findings.error_without_value(
-            path.key("value"),
-            format!(
-                "the value has {} bytes, and it goes through a parameter of CloudFormation's, which takes at \
-                 most {LONGEST_VALUE}; put it into Secrets Manager yourself, and name it with `value_from`",
-                value.reveal().len()
-            ),
-        );
-    }
-    if let Some(key) = &secret.kms_key_arn
-        && (!is_arn(key, "kms", "key/") || has_wildcard(key))
-    {
-        findings.error(
-            path.key("kms_key_arn"),
-            key,
-            "this is not an ARN of a KMS key, expected one such as \
-             arn:aws:kms:eu-west-1:111122223333:key/<id>",
-        );
-    }
-    let Some(source) = &secret.value_from else {
-        if let Some(key) = &secret.json_key {
-            findings.error(
-                path.key("json_key"),
-                key,
-                "a key is taken out of a secret that `value_from` names; add that, or leave the key out",
-            );
-        }
-        return;
-    };
-    let path_of_source = path.key("value_from");
-    if has_wildcard(source) {
-        findings.error(
-            path_of_source,
-            source,
-            "this would let the service read every secret that matches it, expected the name or the ARN of one \
-             secret, without `*` and `?`",
-        );
-    } else if source.starts_with("arn:") {
-        let is_secret = is_arn(source, "secretsmanager", "secret:");
-        let is_parameter = is_arn(source, "ssm", "parameter/");
-        if !is_secret && !is_parameter {
-            findings.error(
-                path_of_source,
-                source,
-                "this is not an ARN of a secret of Secrets Manager or of an SSM parameter",
-            );
-        } else if is_parameter && !is_open(source) && secret.json_key.is_some() {
-            findings.error(
-                path.key("json_key"),
-                secret.json_key.as_deref().unwrap_or_default(),
-                "ECS takes keys only out of secrets of Secrets Manager, not out of SSM parameters",
-            );
-        } else if is_secret && !is_open(source) && source.matches(':').count() > 6 {
-            findings.error(
-                path_of_source,
-                source,
-                "the ARN goes on after the secret's name; write the key into `json_key`",
-            );
-        }
-    } else {
-        let is_name = !source.is_empty()
-            && source
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte));
-        if !is_name && !is_open(source) {
-            findings.error_without_value(
-                path_of_source,
-                "this is not a name of a secret, expected letters, digits and `/_+=.@-`; a value itself \
-                 belongs into `value`",
-            );
-        }
-    }
-    if let Some(key) = &secret.json_key
-        && (key.is_empty() || key.contains(':'))
-    {
-        findings.error(
-            path.key("json_key"),
-            key,
-            "ECS does not allow this key, expected one without colons",
-        );
-    }
-}
-
-/// Whether IAM would take this for more than one resource: the name also stands in a policy, which lets the service
-/// read it.
-fn has_wildcard(text: &str) -> bool {
-    text.contains(['*', '?'])
-}
-
-fn check_vault(service: &Checked<'_>, findings: &mut Findings) {
-    let Some(vault) = &service.spec.vault else {
-        return;
-    };
-    let path = service.at("vault");
-    let address = &vault.address;
-    if address.starts_with("http://") {
-        findings.warning(
-            path.key("address"),
-            address,
-            "secrets would travel without encryption; use https",
-        );
-    } else if !address.starts_with("https://") && !is_open(address) {
-        findings.error(
-            path.key("address"),
-            address,
-            "this is not a URL, expected one such as https://vault.shop.local:8200",
-        );
-    }
-    if vault.role.is_empty() {
-        findings.error_without_value(
-            path.key("role"),
-            "the role is empty, expected that of Vault's AWS method",
-        );
-    }
 }
 
 fn check_health(path: &Path, container: &Container<'_>, findings: &mut Findings) {

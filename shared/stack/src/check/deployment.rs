@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::is_open;
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::render::LAST_PRIORITY;
 use crate::spec::{DeploymentConfiguration, DeploymentStrategy, TargetGroup};
 
@@ -290,7 +291,7 @@ fn share(path: Path, percent: f64, least: f64, findings: &mut Findings) {
         findings.error(
             path,
             percent,
-            format!("ECS moves no such share, expected {least:.1} to 100.0 in steps of 0.1"),
+            format!("ECS does not move this share, expected {least:.1} to 100.0 in steps of 0.1"),
         );
     }
 }

@@ -4,9 +4,9 @@ use longshore_policy::freeze::MOST_WINDOWS;
 use longshore_policy::settings::FreezeWindow;
 use serde_json::Value;
 
-use super::Findings;
-use crate::read::Path;
-use crate::render::{Context, logical_id, render};
+use super::findings::Findings;
+use crate::path::Path;
+use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
 
 const MOST_RESOURCES: usize = 500;
@@ -89,8 +89,8 @@ pub(super) fn check_numbers(stack: &Stack, findings: &mut Findings) {
     }
 }
 
-pub(super) fn check(stack: &Stack, findings: &mut Findings) {
-    let rendered = render(stack, &Context::default());
+/// Checks how large the template is.
+pub(super) fn check(stack: &Stack, rendered: &Rendered, findings: &mut Findings) {
     let advice = "divide the stack's services among several stacks";
     if rendered.resources > MOST_RESOURCES {
         findings.error(

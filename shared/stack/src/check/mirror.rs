@@ -1,83 +1,21 @@
-//! Buckets, and the mirror in one of them.
+//! The mirror in one of the buckets.
 
-use std::collections::BTreeMap;
-
-use super::forms::{is_arn, is_label, is_name, is_open};
-use super::observation::expected;
+use super::checked::Checked;
+use super::findings::Findings;
+use super::forms::{is_arn, is_label, is_name};
 use super::schedule::check_when;
 use super::storage::MOST_THROUGHPUT;
-use super::{Checked, Findings};
-use crate::read::Path;
-use crate::spec::{BottleSync, Bucket, FileSystem, Service, Stack, ThroughputMode};
 
-/// S3's limits for names.
-const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
+use crate::path::Path;
+use crate::spec::{BottleSync, FileSystem, Service, Stack, ThroughputMode};
 
 /// Minutes: as long as a task that AWS has no capacity for is asked for.
 const LONGEST_OUTAGE: u32 = 6 * 60;
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
-    let mut names: BTreeMap<String, &str> = BTreeMap::new();
-    for (name, bucket) in &stack.buckets {
-        let path = Path::default().key("buckets").key(name);
-        check_bucket(&path, stack, name, bucket, findings);
-        let bucket_name = stack.bucket_name(name);
-        if let Some(other) = names.insert(bucket_name.clone(), name) {
-            findings.error(
-                path.key("bucket_name"),
-                bucket_name,
-                format!("bucket `{other}` has this name already, expected names that differ"),
-            );
-        }
-    }
     if let Some(mirror) = &stack.bottle_sync {
         check_mirror(stack, mirror, findings);
     }
-}
-
-fn check_bucket(path: &Path, stack: &Stack, name: &str, bucket: &Bucket, findings: &mut Findings) {
-    const EXPECTED: &str = "expected 3 to 63 lowercase letters, digits and hyphens between them";
-    let bucket_name = stack.bucket_name(name);
-    if !is_bucket_name(&bucket_name) {
-        match &bucket.bucket_name {
-            Some(said) => findings.error(
-                path.key("bucket_name"),
-                said,
-                format!("S3 does not allow this name, {EXPECTED}"),
-            ),
-            None => findings.error(
-                path,
-                name,
-                format!("the bucket would be {bucket_name}, {EXPECTED}; add `bucket_name`"),
-            ),
-        }
-    }
-    if let Some(days) = bucket.noncurrent_version_days {
-        findings.range(
-            path.key("noncurrent_version_days"),
-            days,
-            1,
-            36_500,
-            "S3 keeps versions for no such time",
-        );
-    }
-    expected(
-        &path.key("expected_size_in_gib"),
-        bucket.expected_size_in_gib,
-        findings,
-    );
-}
-
-/// Without dots: the certificate of S3 holds for no name that has some.
-fn is_bucket_name(name: &str) -> bool {
-    // As long as what CloudFormation puts there, or as what is longest of it.
-    let name = name
-        .replace("${AWS::AccountId}", "123456789012")
-        .replace("${AWS::Region}", "ap-southeast-1");
-    is_open(&name)
-        || (NAME_LENGTHS.contains(&name.len())
-            && is_label(&name)
-            && !name.contains(|character: char| character.is_ascii_uppercase()))
 }
 
 fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
@@ -150,7 +88,7 @@ fn check_worker(
         spec: service,
         path: path.clone(),
     };
-    if !checked.is_on_fargate() {
+    if !checked.spec.is_on_fargate() {
         findings.error(
             Path::default().key("bottle_sync").key("service"),
             name,

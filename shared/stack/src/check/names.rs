@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
+use super::findings::Findings;
 use super::forms::{is_label, is_name, is_open};
-use crate::read::Path;
-use crate::render::{clashes, logical_id};
+use crate::path::Path;
+use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
 
 const LONGEST_STACK: usize = 40;
@@ -60,17 +60,19 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     check_services(stack, findings);
     check_tags(stack, findings);
     check_namespace(stack, findings);
-    if !findings.has_errors() {
-        for id in clashes(stack) {
-            findings.error(
-                "",
-                &id,
-                format!(
-                    "two things of this stack would both be `{id}` in the template, because their names \
-                     differ only in hyphens, underscores or case; rename one of them"
-                ),
-            );
-        }
+}
+
+/// Checks that names which are joined in logical ids in other ways than [`check`] knows do not become the same.
+pub(super) fn check_clashes(rendered: &Rendered, findings: &mut Findings) {
+    for id in &rendered.clashes {
+        findings.error(
+            "",
+            id,
+            format!(
+                "two things of this stack would both be `{id}` in the template, because their names \
+                 differ only in hyphens, underscores or case; rename one of them"
+            ),
+        );
     }
 }
 
@@ -192,7 +194,7 @@ fn check_services(stack: &Stack, findings: &mut Findings) {
                 &family,
                 format!(
                     "services `{other}` and `{name}` have the same task definition family, so that their \
-                     revisions could not be told apart; expected families that differ"
+                     revisions could not be distinguished; expected families that differ"
                 ),
             );
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::{is_id, is_ipv4_range, is_open};
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::spec::{SecurityGroupRule, Stack};
 
-/// A network interface has at most so many security groups.
+/// A network interface has at most this many security groups.
 const MOST_SECURITY_GROUPS: usize = 5;
 
 /// The most subnets for the tasks of a service: the Amazon ECS API Reference, AwsVpcConfiguration.
@@ -124,7 +125,7 @@ pub(super) fn check_service(service: &Checked<'_>, findings: &mut Findings) {
         own,
         findings,
     );
-    if spec.assign_public_ip && !service.is_on_fargate() {
+    if spec.assign_public_ip && !service.spec.is_on_fargate() {
         findings.error(
             service.at("assign_public_ip"),
             true,

@@ -1,11 +1,11 @@
 //! Logs, flow logs, events and alarms.
 
-use super::Findings;
+use super::findings::Findings;
 use super::forms::{is_arn, is_open, listed};
-use crate::read::Path;
+use crate::path::Path;
 use crate::spec::{ContainerInsights, LogEncryption, Stack};
 
-/// CloudWatch Logs keeps logs for so many days; other numbers it refuses.
+/// CloudWatch Logs keeps logs for this many days; other numbers it refuses.
 const RETENTIONS: [u32; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
@@ -58,7 +58,7 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         findings.warning(
             root.key("cluster").key("container_insights"),
             "disabled",
-            "without Container Insights nothing tells how many tasks run, so the alarm for fewer than \
+            "without Container Insights nothing reports how many tasks run, so the alarm for fewer than \
              wanted stays silent",
         );
     }

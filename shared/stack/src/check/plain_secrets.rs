@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checked, Findings};
-use crate::read::Path;
+use super::checked::Checked;
+use super::findings::Findings;
+use crate::path::Path;
 
 /// Shown in place of what may be a secret.
 const MASK: &str = "***";

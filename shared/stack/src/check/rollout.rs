@@ -8,10 +8,11 @@ use longshore_events::ecs::{
 };
 use longshore_policy::settings::OneOffTask;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::{is_label, is_open};
 use super::image::{Origin, origin};
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::render::settings;
 use crate::spec::Stack;
 
@@ -201,18 +202,18 @@ fn check_tasks(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     }
 }
 
-/// What a task is told besides the task definition, in the words of a route.
+/// What a task gets besides the task definition, in the words of a route.
 fn check_overrides(service: &Checked<'_>, path: &Path, task: &OneOffTask, findings: &mut Findings) {
     let settings = settings(service.spec);
     let mut tasks = settings.before_tasks.iter().chain(&settings.after_tasks);
-    let Some(told) = tasks.find(|told| told.name == task.name) else {
+    let Some(task_of_route) = tasks.find(|task_of_route| task_of_route.name == task.name) else {
         return;
     };
     let container = service.spec.container_name.as_deref();
     let length = length_of_overrides(
         container.unwrap_or(service.name),
-        &told.command,
-        &told.environment,
+        &task_of_route.command,
+        &task_of_route.environment,
     );
     if length > LONGEST_OVERRIDES {
         findings.error(path, length, too_long(length));
@@ -222,7 +223,7 @@ fn check_overrides(service: &Checked<'_>, path: &Path, task: &OneOffTask, findin
 /// What is wrong with overrides of this length in characters.
 pub(super) fn too_long(length: usize) -> String {
     format!(
-        "command and environment have {length} characters as ECS is told them, with the JSON around them, \
+        "command and environment have {length} characters as ECS gets them, with the JSON around them, \
          expected at most {LONGEST_OVERRIDES}; put a script into the image, or values into the container's own \
          `environment`"
     )
@@ -289,7 +290,7 @@ fn check_windows(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
             &invalid.reason,
         );
     }
-    // Services often have the same windows, and a pause takes time to find: told once.
+    // Services often have the same windows, and a pause takes time to find: reported once.
     let services = service.stack.services.iter();
     let is_known = services
         .take_while(|(name, _)| *name != service.name)

@@ -1,8 +1,9 @@
 //! How the number of tasks follows the load.
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::observation::percentage;
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::spec::CustomMetric;
 
 /// ECS's limit for the tasks of a service.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use longshore_events::ecs::{LONGEST_OVERRIDES, length_of_overrides};
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::rollout::too_long;
-use super::{Checked, Findings};
-use crate::read::Path;
-use crate::schedule::{ScheduleExpression, is_time_zone};
+use crate::path::Path;
+use crate::schedule_expression::{ScheduleExpression, is_time_zone};
 
-/// RunTask starts so many tasks at once.
+/// RunTask starts this many tasks at once.
 const MOST_TASKS: u32 = 10;
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {

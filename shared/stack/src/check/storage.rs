@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::{is_arn, is_open};
 use super::network::check_subnets;
 use super::observation::expected;
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::spec::{
     AccessPoint, Container, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode,
 };
@@ -143,7 +144,7 @@ fn check_access_point(path: &Path, access_point: &AccessPoint, findings: &mut Fi
         findings.error(
             path_of_directory.key("permissions"),
             permissions,
-            "these are no permissions, expected three or four digits from 0 to 7, such as \"750\"",
+            "these are not permissions, expected three or four digits from 0 to 7, such as \"750\"",
         );
     }
     let groups = access_point.posix_user.secondary_gids.len();
@@ -250,7 +251,7 @@ fn check_mount(
     }
 }
 
-/// What the container is told to write its temporary files to must be writable.
+/// Where the container is set to write its temporary files must be writable.
 fn check_temporary_storage(service: &Checked<'_>, findings: &mut Findings) {
     const VARIABLE: &str = "TEMP_STORAGE_PATH";
     let spec = service.spec;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::image::ImageReference;
 
+use super::findings::{Finding, Findings};
 use super::image::{Origin, origin};
-use super::{Finding, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::render::ends_as_complete_arns_do;
 use crate::spec::{Container, Secret, Service, Stack};
 
@@ -251,7 +251,7 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
     }
 }
 
-/// A secret as Secrets Manager is asked for it; none for what is no secret of its, and for what only
+/// A secret as Secrets Manager is asked for it; none for what is not a secret of its, and for what only
 /// CloudFormation can name.
 fn looked_up(secret: &Secret) -> Option<&str> {
     let name = secret.value_from.as_deref()?;

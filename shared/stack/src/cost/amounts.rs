@@ -21,9 +21,9 @@ impl Quantity {
         Self(i128::from(number) * power(QUANTITY_DIGITS))
     }
 
-    /// What a stack file expects. What is no number, or less than nothing, is nothing.
+    /// What a stack file expects. What is not a number, or less than nothing, is nothing.
     pub fn expected(number: f64) -> Self {
-        // A conversion from a float saturates, and makes nothing of what is no number.
+        // A conversion from a float saturates, and makes nothing of what is not a number.
         let millionths = (number * 1_000_000.0).round() as i128;
         Self(millionths.max(0))
     }
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for UnitPrice {
         let text = String::deserialize(deserializer)?;
         read(&text, PRICE_DIGITS).map(Self).ok_or_else(|| {
             D::Error::custom(format!(
-                "{text:?} is no price: expected a text such as \"0.04048\", with at most {PRICE_DIGITS} decimals"
+                "{text:?} is not a price: expected a text such as \"0.04048\", with at most {PRICE_DIGITS} decimals"
             ))
         })
     }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn expectations_that_are_no_quantities_are_nothing_and_huge_ones_do_not_overflow() {
+    fn expectations_that_are_not_quantities_are_nothing_and_huge_ones_do_not_overflow() {
         for number in [f64::NAN, -1.0, f64::NEG_INFINITY] {
             assert!(Quantity::expected(number).is_zero(), "{number}");
         }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_that_is_no_plain_decimal_is_refused() {
+    fn a_price_that_is_not_a_plain_decimal_is_refused() {
         for text in ["", "1.", ".5", "-1", "1e3", "0.0000000001", "1,5", "$1"] {
             assert!(
                 serde_json::from_value::<UnitPrice>(text.into()).is_err(),

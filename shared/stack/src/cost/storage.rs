@@ -1,9 +1,9 @@
-//! File systems, buckets, secrets and keys.
+//! File systems.
 
-use crate::spec::{FileSystem, LogEncryption, Stack, ThroughputMode};
+use crate::spec::{FileSystem, Stack, ThroughputMode};
 
-use super::Bill;
 use super::amounts::Quantity;
+use super::bill::Bill;
 
 pub(super) fn file_systems(stack: &Stack, bill: &mut Bill<'_>) {
     for (name, file_system) in &stack.file_systems {
@@ -78,39 +78,5 @@ fn charge(resource: &str, file_system: &FileSystem, bill: &mut Bill<'_>) {
         bill.assume(format!(
             "{resource}: the backups hold as much as the file system, without what changes from day to day"
         ));
-    }
-}
-
-pub(super) fn buckets(stack: &Stack, bill: &mut Bill<'_>) {
-    for (name, bucket) in &stack.buckets {
-        let resource = format!("buckets.{name}");
-        bill.charge_expected(
-            &resource,
-            "S3 storage",
-            "s3_storage",
-            bucket.expected_size_in_gib,
-            &format!("{resource}.expected_size_in_gib"),
-            |gib| gib,
-        );
-    }
-}
-
-pub(super) fn secrets_and_keys(stack: &Stack, bill: &mut Bill<'_>) {
-    for (name, service) in &stack.services {
-        // Secrets that exist are paid for already.
-        let own = service
-            .secrets
-            .values()
-            .filter(|secret| secret.value.is_some());
-        bill.charge(
-            &format!("services.{name}.secrets"),
-            "secrets",
-            "secret",
-            Quantity::whole(own.count() as u64),
-        );
-    }
-    if stack.logs.encryption == LogEncryption::StackKey {
-        bill.charge("logs", "KMS key", "kms_key", Quantity::whole(1));
-        bill.assume("logs: the key is in its first year; each of its first two rotations adds a key's price".to_owned());
     }
 }

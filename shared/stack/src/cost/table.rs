@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Estimate, Evidence, Line};
+use super::estimate::{Estimate, Line};
+use super::prices::Evidence;
 
 const HEADINGS: [&str; 6] = [
     "resource",

@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::{Problem, Severity};
 use serde_json::{Map, Value};
 
-use super::nearest::nearest;
 use super::node::{Content, Entry, Mark, Meaning, Node, meaning};
-use super::path::Path;
 use super::places::place_of;
 use super::shape::{Field, Shape};
 use super::substitution::{Names, substitute};
-
-/// Longer values are cut in problems.
-const LONGEST_VALUE: usize = 80;
+use crate::nearest::nearest;
+use crate::path::Path;
+use crate::shown::shown;
 
 /// Longer lists of what is known are left out of problems.
 const MOST_KNOWN: usize = 12;
 
-/// For so many unknown keys it is worked out what was meant, which takes time.
+/// For this many unknown keys it is worked out what was meant, which takes time.
 const MOST_MEANT: usize = 100;
 
 /// What is looked for.
@@ -87,7 +85,7 @@ impl<'a> Fitting<'a> {
                     }
                     let path = path.key(name);
                     let value = self.node(&entry.value, values, &path, entry.mark);
-                    // What is wrong with it was told; that it is there is still true.
+                    // What is wrong with it was reported; that it is there is still true.
                     let value = value.or_else(|| match **values {
                         Shape::Fields(_) => Some(values.placeholder()),
                         _ => None,
@@ -190,7 +188,7 @@ impl<'a> Fitting<'a> {
         value
     }
 
-    /// Tells of an unknown key. The result is the known one that was probably meant, if the value is of its
+    /// Reports an unknown key. The result is the known one that was probably meant, if the value is of its
     /// kind; it is checked further in its place.
     fn unknown<'f>(
         &mut self,
@@ -217,7 +215,7 @@ impl<'a> Fitting<'a> {
                 format!("expected one of `{}`", known.join("`, `"))
             }
             None => match homes_of(name).as_slice() {
-                [] => "`longshore schema stack` lists what is known".to_owned(),
+                [] => "`longshore schema stack` lists the known keys".to_owned(),
                 homes => format!("it belongs into {}", homes.join(" or ")),
             },
         };
@@ -374,7 +372,7 @@ impl<'a> Fitting<'a> {
         }
     }
 
-    /// Notes an error for which something else is put in the place of what is there.
+    /// Notes an error for which something else is put in place of what is there.
     fn fault(&mut self, path: &Path, mark: Option<Mark>, value: Option<String>, message: String) {
         self.faulty.push(path.within(&self.prefix));
         self.push(path, mark, value, message, Severity::Error);
@@ -396,26 +394,6 @@ impl<'a> Fitting<'a> {
             message,
             severity,
         });
-    }
-}
-
-/// A value as problems show it: on one line, and not longer than a line.
-pub(crate) fn shown(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(LONGEST_VALUE)
-        .collect();
-    if text.chars().count() > LONGEST_VALUE {
-        format!("{line}…")
-    } else {
-        line
     }
 }
 

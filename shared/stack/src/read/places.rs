@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::node::{Content, Mark, Node};
-use super::path::{Path, Step};
+use crate::path::{Path, Step};
 
 /// The places of a map, a list or a scalar and of all that is in it; not what stands there.
 #[derive(Debug, Clone, Default)]

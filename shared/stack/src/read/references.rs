@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::path::Path;
+use crate::path::Path;
 use crate::references::has_dynamic_reference;
 
 /// Where a stack holds a dynamic reference of CloudFormation, in its order: in a value or in a key, whatever the

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::fit::shown;
 use super::node::{Content, Entry, Mark, Node, Size};
+use crate::shown::shown;
 
 /// A stack file's largest size in bytes.
 const LARGEST_FILE: usize = 1024 * 1024;
@@ -43,7 +43,7 @@ impl Fault {
     }
 }
 
-/// The most values that are read as if they had the quotes that they need; with more, only they are told.
+/// The most values that are read as if they had the quotes that they need; with more, only they are reported.
 const MOST_UNQUOTED: usize = 20;
 
 /// Reads one document. Faults that do not keep the rest from being understood, such as a key that is
@@ -165,7 +165,7 @@ enum Collection {
 enum Key {
     Text(String),
     Merge,
-    /// Something that cannot be a key; told already.
+    /// Something that cannot be a key; reported already.
     Faulty,
 }
 
@@ -436,7 +436,7 @@ fn faulty_key(node: &Node) -> (Key, Option<Fault>) {
     (Key::Faulty, Some(fault))
 }
 
-/// Takes in what `<<` names: a map, or a list of maps of which earlier ones win.
+/// Takes in what `<<` names: a map, or a list of maps; earlier ones win.
 fn merge(node: Node, mark: Mark, merged: &mut Vec<Node>) -> Option<Fault> {
     let nodes = match node.content {
         Content::List(nodes) => nodes,

@@ -1,4 +1,4 @@
-//! Alarms that tell people of what goes wrong.
+//! Alarms that notify people of what goes wrong.
 
 use crate::spec::{Alarms, ContainerInsights};
 
@@ -35,7 +35,7 @@ fn add_of_service(
         template.add(
             kind,
             &[named_service.name],
-            &alarm.telling(&alarms.alarm_actions),
+            &alarm.notifying(&alarms.alarm_actions),
         );
     };
     add(
@@ -119,7 +119,7 @@ fn add_of_target_health(
     template.add(
         Kind::TargetHealthAlarm,
         &[named_service.name],
-        &alarm.telling(&actions),
+        &alarm.notifying(&actions),
     );
 }
 
@@ -153,7 +153,7 @@ fn add_of_file_systems(named_stack: &NamedStack, template: &mut Template, alarms
         template.add(
             Kind::ThroughputAlarm,
             &[name],
-            &alarm.telling(&alarms.alarm_actions),
+            &alarm.notifying(&alarms.alarm_actions),
         );
     }
 }
@@ -171,7 +171,7 @@ fn add_of_capacity(named_stack: &NamedStack, template: &mut Template, alarms: &A
         template.add(
             Kind::CapacityAlarm,
             &[name],
-            &alarm.telling(&alarms.alarm_actions),
+            &alarm.notifying(&alarms.alarm_actions),
         );
     }
 }

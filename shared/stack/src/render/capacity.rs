@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use crate::spec::Capacity;
 
+use super::iam::{InlinePolicy, Statement};
 use super::named::{NamedStack, group_id};
 use super::names::{Kind, Singleton};
 use super::network::SecurityGroup;
-use super::policy::{InlinePolicy, Statement};
-use super::roles::{self, Role};
+use super::role::{self, Role};
 use super::template::{Properties, Tag, Template, Value};
 
 #[derive(Serialize)]
@@ -191,7 +191,7 @@ fn instances(named_stack: &NamedStack, template: &mut Template, name: &str, capa
     };
     template.add(Kind::InstanceRole, &[name], &role);
     let profile = InstanceProfile {
-        path: roles::PATH,
+        path: role::PATH,
         roles: [Value::Ref(Kind::InstanceRole.id(&[name]))],
     };
     template.add(Kind::InstanceProfile, &[name], &profile);
@@ -241,7 +241,7 @@ fn instances(named_stack: &NamedStack, template: &mut Template, name: &str, capa
                 },
             }],
             security_group_ids,
-            // The agent is not told to copy the instance's tags to the container instance
+            // The agent is not set to copy the instance's tags to the container instance
             // (ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM). It would need `ec2:DescribeTags` for that, which
             // can only be allowed for the tags of the whole account, and without it the agent ends before it
             // registers (the agent's README). The instances, which are what is paid for, have the tags.
@@ -274,7 +274,7 @@ fn image_parameter(capacity: &Capacity) -> &str {
         .unwrap_or(recommended)
 }
 
-/// What the agent of ECS on an instance may do: no more than join this cluster and tell of its tasks.
+/// What the agent of ECS on an instance may do: join this cluster and report its tasks, and nothing more.
 /// Images are pulled and logs written with the tasks' own execution roles.
 fn agent_statements(named_stack: &NamedStack) -> Vec<Statement> {
     let cluster = || Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn");
@@ -303,7 +303,7 @@ fn agent_statements(named_stack: &NamedStack) -> Vec<Statement> {
         )
         .when("ArnEquals", "ecs:cluster", [cluster()]),
         Statement::allow(
-            "Tell",
+            "ReportState",
             [
                 "ecs:SubmitTaskStateChange",
                 "ecs:SubmitContainerStateChange",

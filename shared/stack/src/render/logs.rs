@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::spec::LogEncryption;
 
+use super::iam::{Document, Principal, Statement};
 use super::named::NamedStack;
 use super::names::{Kind, Singleton};
-use super::policy::{Document, Principal, Statement};
 use super::template::{Policy, Properties, Tag, Template, Value};
 
 #[derive(Serialize)]

@@ -115,7 +115,7 @@ fn service_dimensions(named_service: NamedService) -> Vec<Dimension> {
     ]
 }
 
-/// An alarm that goes off when every one of so many periods breaches its threshold. What is missing does
+/// An alarm that goes off when every one of this many periods breaches its threshold. What is missing does
 /// not.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -272,7 +272,7 @@ impl Alarm {
     }
 
     /// With these done when it goes off and when it is over.
-    pub(super) fn telling(mut self, actions: &[String]) -> Self {
+    pub(super) fn notifying(mut self, actions: &[String]) -> Self {
         self.alarm_actions = Value::all_written(actions);
         self.ok_actions = Value::all_written(actions);
         self

@@ -1,5 +1,5 @@
 //! The mirror of Homebrew's bottles: what `sync` reads of it, when it is woken for it, and what the tasks
-//! that work for it may do and are told.
+//! that work for it may do and find in their environment.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::spec::{BottleDeletion, BottleSync};
 
+use super::iam::{InlinePolicy, Statement};
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
-use super::policy::{InlinePolicy, Statement};
-use super::roles::Role;
-use super::schedules::{FlexibleTimeWindow, RetryPolicy, SchedulerSchedule, Target};
+use super::role::Role;
+use super::scheduler::{FlexibleTimeWindow, RetryPolicy, SchedulerSchedule, Target};
 use super::template::{Template, Value, json, part_of_sub};
 
-/// How many tasks bring a sync's files at most, where the service does not say how far it scales.
+/// How many tasks transfer a sync's files at most, where the service does not say how far it scales.
 const MOST_TASKS: u32 = 10;
 
 /// What `sync` reads in the template; what AWS has made of it is in the outputs. `Settings` has the form
@@ -246,7 +246,7 @@ fn add_schedule(
     });
     let role_id = Singleton::BottleSyncSchedulingRole.as_str().to_owned();
     let schedule = SchedulerSchedule {
-        description: format!("brings the mirror of {} up to date", named_stack.stack_name),
+        description: format!("updates the mirror of {}", named_stack.stack_name),
         schedule_expression: Value::written(expression),
         schedule_expression_timezone: Value::written(&mirror.schedule_expression_timezone),
         flexible_time_window: FlexibleTimeWindow { mode: "OFF" },
@@ -273,7 +273,7 @@ struct Input<'a> {
     attempt_number: &'static str,
 }
 
-/// What the tasks of this service need to bring files into the mirror, if they work for it: no file is
+/// What the tasks of this service need to transfer files into the mirror, if they work for it: no file is
 /// deleted by a task, and nothing of the bucket itself is changed.
 pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
     let Some(mirror) = mirror_of(named_stack, named_service) else {
@@ -283,19 +283,19 @@ pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) 
     let bus = part_of_sub(&mirror.event_bus_name);
     vec![
         Statement::allow(
-            "BringFiles",
+            "TransferFiles",
             ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
             [objects],
         ),
         // Without it S3 answers 403 for a file that is missing; a condition on the prefix would take that
         // back, as reading an object carries none.
         Statement::allow(
-            "TellMissingFromRefused",
+            "DistinguishMissingFromRefused",
             ["s3:ListBucket"],
             [bucket_arn(mirror)],
         ),
         Statement::allow(
-            "TellShards",
+            "PublishShards",
             ["events:PutEvents"],
             [Value::sub(format!(
                 "arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:event-bus/{bus}"

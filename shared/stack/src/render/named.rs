@@ -3,7 +3,7 @@
 use crate::references::has_dynamic_reference;
 use crate::spec::{Container, DeploymentStrategy, Scaling, Service, Stack, TargetGroup};
 
-use super::Context;
+use super::context::Context;
 use super::names::{Kind, Singleton};
 use super::template::{Tag, Value};
 
@@ -164,14 +164,6 @@ impl<'a> NamedService<'a> {
         self.spec.deployment_configuration.strategy != DeploymentStrategy::Rolling
     }
 
-    /// Whether its tasks run on Fargate, and not on instances.
-    pub(super) fn is_on_fargate(self) -> bool {
-        let strategy = &self.spec.capacity_provider_strategy;
-        strategy
-            .iter()
-            .all(|share| is_fargate(&share.capacity_provider))
-    }
-
     pub(super) fn has_own_security_group(self) -> bool {
         self.spec.security_group.is_some() || self.spec.security_group_ids.is_empty()
     }
@@ -220,10 +212,6 @@ impl<'a> NamedService<'a> {
     pub(super) fn port(self) -> u16 {
         self.target().1
     }
-}
-
-pub(super) fn is_fargate(capacity_provider: &str) -> bool {
-    matches!(capacity_provider, "FARGATE" | "FARGATE_SPOT")
 }
 
 /// The id of a security group of the stack's own.

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::spec::{SecurityGroupRule, TrafficType};
 
+use super::iam::{InlinePolicy, Statement};
 use super::logs;
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
-use super::policy::{InlinePolicy, Statement};
-use super::roles::Role;
+use super::role::Role;
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
 
 #[derive(Serialize)]

@@ -1,14 +1,13 @@
 //! The template's outputs, by the names that [`crate::outputs`] reads.
 
-use crate::outputs::{OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE};
-
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton, logical_id};
+use super::output_names::{OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE};
 use super::scaling;
 use super::template::{Template, Value};
 
-/// Up to how many services each service's own resources are told; CloudFormation takes 200 outputs.
-/// Beyond, ECS tells the rest of a service by its ARN.
+/// Up to how many services each service's own resources are among the outputs; CloudFormation takes 200 outputs.
+/// Beyond, ECS gives the rest of a service by its ARN.
 const MOST_SERVICES_IN_FULL: usize = 18;
 
 /// How long an output's value may be.

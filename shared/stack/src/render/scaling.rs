@@ -210,7 +210,7 @@ fn targets<'a>(
         .collect()
 }
 
-/// What tells a metric of one's own from others.
+/// What distinguishes a metric of one's own from others.
 fn custom_names(custom: &CustomMetric) -> Vec<&str> {
     let dimensions = custom.dimensions.iter();
     let dimensions = dimensions.flat_map(|(name, value)| [name.as_str(), value.as_str()]);

@@ -9,10 +9,17 @@ use crate::spec::{
     Text,
 };
 
-use super::named::{NamedService, NamedStack, is_fargate};
+use super::image;
+use super::load_balancer;
+use super::metadata;
+use super::mirror;
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
+use super::placement::{NetworkConfiguration, Share, network, shares};
+use super::secret;
+use super::service_discovery;
+use super::storage;
 use super::template::{Number, Policy, Properties, Tag, Template, Value};
-use super::{discovery, follow, image, load_balancing, mirror, secrets, storage};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -209,30 +216,6 @@ impl Properties for Service {
     const TYPE: &'static str = "AWS::ECS::Service";
 }
 
-/// A share of tasks that runs on a capacity provider.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Share {
-    capacity_provider: Value,
-    weight: u32,
-    base: u32,
-}
-
-/// Where tasks are in the VPC.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct NetworkConfiguration {
-    awsvpc_configuration: AwsVpc,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct AwsVpc {
-    subnets: Vec<Value>,
-    security_groups: Vec<Value>,
-    assign_public_ip: Option<&'static str>,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Target {
@@ -323,7 +306,7 @@ fn add_task_definition(
     let spec = named_service.spec;
     let task_definition = TaskDefinition {
         family: Value::written(&named_stack.family(named_service)),
-        requires_compatibilities: [if named_service.is_on_fargate() {
+        requires_compatibilities: [if named_service.spec.is_on_fargate() {
             "FARGATE"
         } else {
             "EC2"
@@ -403,7 +386,7 @@ fn container(
         .iter()
         .map(|(variable, secret)| SecretVariable {
             name: variable.clone(),
-            value_from: secrets::value_from(named_stack, named_service, spec, variable, secret),
+            value_from: secret::value_from(named_stack, named_service, spec, variable, secret),
         })
         .collect();
     let depends_on = spec.depends_on.iter().map(|dependency| Dependency {
@@ -581,21 +564,21 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
             }]
         }),
         deployment_configuration: deployment(named_service),
-        service_registries: discovery::registry_arn(named_stack, named_service)
+        service_registries: service_discovery::registry_arn(named_stack, named_service)
             .map(|registry_arn| [Registry { registry_arn }]),
         enable_execute_command: spec.enable_execute_command,
         enable_ecs_managed_tags: true,
         propagate_tags: "SERVICE",
         tags: named_stack.tags(),
     };
-    let mut before = load_balancing::dependencies(named_stack, named_service);
+    let mut before = load_balancer::dependencies(named_stack, named_service);
     before.extend(storage::dependencies(named_stack, named_service));
     if service.capacity_provider_strategy.is_some() {
         before.push(Singleton::ClusterCapacity.as_str().to_owned());
     }
     let resource = template.add(Kind::Service, &[named_service.name], &service);
     resource.depends_on(before);
-    resource.says(&follow::metadata(named_stack, named_service));
+    resource.says(&metadata::of_service(named_stack, named_service));
 }
 
 fn deployment(named_service: NamedService) -> Deployment {
@@ -659,39 +642,4 @@ fn two_target_groups(
             production_listener_rule: Value::Ref(Kind::ListenerRule.id(&[named_service.name])),
             role_arn: Value::GetAtt(Singleton::InfrastructureRole.as_str().to_owned(), "Arn"),
         })
-}
-
-/// The service's capacity provider strategy, if it has one.
-pub(super) fn shares(named_service: NamedService) -> Option<Vec<Share>> {
-    let strategy = &named_service.spec.capacity_provider_strategy;
-    let shares = strategy.iter().map(|share| Share {
-        capacity_provider: if is_fargate(&share.capacity_provider) {
-            Value::text(&share.capacity_provider)
-        } else {
-            Value::Ref(Kind::CapacityProvider.id(&[&share.capacity_provider]))
-        },
-        weight: share.weight,
-        base: share.base,
-    });
-    (!strategy.is_empty()).then(|| shares.collect())
-}
-
-pub(super) fn network(
-    named_stack: &NamedStack,
-    named_service: NamedService,
-) -> NetworkConfiguration {
-    NetworkConfiguration {
-        awsvpc_configuration: AwsVpc {
-            subnets: named_stack.subnet_ids(named_service.spec.subnet_ids.as_ref()),
-            security_groups: named_service.security_groups(),
-            // Tasks on instances cannot have public addresses, and may not even say that they have none.
-            assign_public_ip: named_service.is_on_fargate().then_some(
-                if named_service.spec.assign_public_ip {
-                    "ENABLED"
-                } else {
-                    "DISABLED"
-                },
-            ),
-        },
-    }
 }

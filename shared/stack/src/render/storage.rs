@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::spec::{AccessPoint, DataDeletion, FileSystem, MountPoint, ThroughputMode};
 
+use super::iam::{Document, Principal, Statement};
 use super::named::{NamedService, NamedStack, group_id};
 use super::names::{Kind, logical_id};
 use super::network::{Egress, Ingress, Rule, SecurityGroup};
-use super::policy::{Document, Principal, Statement};
 use super::template::{Number, Policy, Properties, Tag, Template, Value};
 
 /// The port of NFS.
@@ -102,7 +102,7 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
 }
 
 /// The file system refers to nothing else in the template, so that one that stayed when the stack went
-/// can be taken up again by itself.
+/// can be adopted again by itself.
 fn add_file_system(
     named_stack: &NamedStack,
     template: &mut Template,

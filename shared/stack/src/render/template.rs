@@ -224,7 +224,7 @@ impl Resource {
         self
     }
 
-    /// Says something of it that is no property, so that a change of that is a change of the stack:
+    /// Says something of it that is not a property, so that a change of that is a change of the stack:
     /// CloudFormation takes no change of a template's own metadata alone (AWS CloudFormation User Guide,
     /// "CloudFormation template Metadata syntax").
     pub(super) fn says(&mut self, metadata: &impl Serialize) -> &mut Self {
@@ -343,23 +343,23 @@ impl Template {
         self.resources.len()
     }
 
-    /// Logical ids that more than one resource or parameter has.
-    pub(super) fn clashes(self) -> BTreeSet<String> {
-        self.clashes
-    }
-
-    pub(super) fn output_names(self) -> BTreeSet<String> {
-        self.outputs.into_keys().collect()
+    pub(super) fn output_names(&self) -> BTreeSet<String> {
+        self.outputs.keys().cloned().collect()
     }
 
     pub(super) fn body(&self) -> String {
         json(self).to_string()
     }
+
+    /// Logical ids that more than one resource or parameter has.
+    pub(super) fn clashes(self) -> BTreeSet<String> {
+        self.clashes
+    }
 }
 
 /// A serialised value without what is null, since CloudFormation takes no nulls.
 pub(super) fn json(value: &impl Serialize) -> Json {
-    // Serialising into a value fails only for maps whose keys are no texts, which templates do not have.
+    // Serialising into a value fails only for maps whose keys are not texts, which templates do not have.
     let mut json = serde_json::to_value(value).unwrap_or_default();
     remove_nulls(&mut json);
     json
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pseudo_parameter_stays_as_it_is() {
+    fn what_is_not_a_pseudo_parameter_stays_as_it_is() {
         assert_eq!(json(&Value::written("${HOME}")), json!("${HOME}"));
         assert_eq!(
             json(&Value::written("${HOME}${AWS::AccountId}")),

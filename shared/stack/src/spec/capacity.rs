@@ -61,3 +61,11 @@ fn five_minutes() -> u32 {
 fn thirty() -> u32 {
     30
 }
+
+/// The capacity providers that every account has.
+pub(crate) const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
+
+/// Whether tasks of this capacity provider run on Fargate, and not on instances.
+pub(crate) fn is_fargate(capacity_provider: &str) -> bool {
+    FARGATE.contains(&capacity_provider)
+}

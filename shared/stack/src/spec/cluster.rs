@@ -1,4 +1,4 @@
-//! The ECS cluster and the namespace of its services.
+//! The ECS cluster.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,20 +25,4 @@ pub enum ContainerInsights {
     Enhanced,
     /// None; nothing is charged.
     Disabled,
-}
-
-/// A private DNS namespace in which each service with a `container_port` is found as
-/// `<service>.<namespace>`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceDiscovery {
-    /// The namespace, for example `shop.local`.
-    pub namespace: String,
-    /// How many seconds an A record may be remembered. Default: 10.
-    #[serde(default = "ten")]
-    pub ttl: u32,
-}
-
-fn ten() -> u32 {
-    10
 }

@@ -1,95 +1,46 @@
-//! Containers beside a service's own.
+//! What a service's own container and its sidecars have in common.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ContainerHealthCheck, ImagePolicy, MountPoint, Secret, Service, Text};
+use super::secret::Secret;
+use super::values::Text;
 
-/// A container that runs beside the service's own in each task. The two share network and roles.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sidecar {
-    /// Its image, named as the service's. The very image of the service is replaced together with it.
-    pub image: String,
-    /// Which pushed images take its place. Default: none; the image stays until this file names another.
-    pub image_policy: Option<ImagePolicy>,
-    /// Whether the task stops when this container does. Default: true.
-    #[serde(default = "yes")]
-    pub essential: bool,
-    /// The port that it listens on. Containers of a task share their ports.
-    pub container_port: Option<u16>,
-    /// Makes it the task's log router, which gets what the service's own container writes.
-    pub firelens_configuration: Option<FirelensConfiguration>,
-    /// CPU units of the task's that are reserved for it.
-    pub cpu: Option<u32>,
-    /// MiB of the task's memory at which it is killed.
-    pub memory: Option<u32>,
-    /// MiB of the task's memory that are reserved for it.
-    pub memory_reservation: Option<u32>,
-    /// Takes the place of the image's entry point.
-    #[serde(default)]
-    pub entry_point: Vec<String>,
-    /// Takes the place of the image's command.
-    #[serde(default)]
-    pub command: Vec<String>,
-    /// Takes the place of the image's working directory.
-    pub working_directory: Option<String>,
-    /// The user, `<uid>` or `<uid>:<gid>`. Default: the image's.
-    pub user: Option<String>,
-    /// Environment variables. Secrets do not belong here.
-    #[serde(default)]
-    pub environment: BTreeMap<String, Text>,
-    /// Environment variables that are read from where secrets are kept.
-    #[serde(default)]
-    pub secrets: BTreeMap<String, Secret>,
-    /// How ECS finds out whether the container is healthy.
-    pub health_check: Option<ContainerHealthCheck>,
-    /// How many seconds after SIGTERM the container is killed. Default: 30.
-    #[serde(default = "half_a_minute")]
-    pub stop_timeout: u32,
-    /// Whether the container can write only to its mounts.
-    #[serde(default)]
-    pub readonly_root_filesystem: bool,
-    /// File systems, and scratch space, that the container sees. Scratch space at the same path is the same
-    /// in all containers of a task.
-    #[serde(default)]
-    pub mount_points: Vec<MountPoint>,
-    /// Which other containers of the task must be started, healthy or done before this one starts.
-    #[serde(default)]
-    pub depends_on: Vec<ContainerDependency>,
-}
-
-/// A log router.
+/// How ECS finds out whether a container is healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FirelensConfiguration {
-    /// Which program it is.
-    pub r#type: LogRouter,
-    /// `enable-ecs-log-metadata`, `config-file-type` and `config-file-value`, as ECS takes them.
+pub struct ContainerHealthCheck {
+    /// `["CMD-SHELL", "…"]` or `["CMD", "…", …]`, run in the container.
+    pub command: Vec<String>,
+    /// How many seconds lie between two checks. Default: 30.
+    #[serde(default = "half_a_minute")]
+    pub interval: u32,
+    /// After how many seconds a check has failed. Default: 5.
+    #[serde(default = "five")]
+    pub timeout: u32,
+    /// After how many failures the container is unhealthy. Default: 3.
+    #[serde(default = "three")]
+    pub retries: u32,
+    /// For how many seconds after the start failures do not count.
+    pub start_period: Option<u32>,
+}
+
+/// Something that a container sees at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MountPoint {
+    /// One of the stack's `file_systems`. Without it: scratch space that is the task's own and is gone
+    /// with it.
+    pub file_system: Option<String>,
+    /// One of the file system's `access_points`.
+    pub access_point: Option<String>,
+    /// Where the container sees it.
+    pub container_path: String,
+    /// Whether the container can only read it.
     #[serde(default)]
-    pub options: BTreeMap<String, Text>,
-}
-
-/// Programs that route logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogRouter {
-    /// Fluent Bit.
-    Fluentbit,
-    /// Fluentd.
-    Fluentd,
-}
-
-impl LogRouter {
-    /// As ECS names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fluentbit => "fluentbit",
-            Self::Fluentd => "fluentd",
-        }
-    }
+    pub read_only: bool,
 }
 
 /// What must have become of another container of the task.
@@ -141,13 +92,13 @@ pub struct Container<'a> {
     pub essential: bool,
     /// The port that it listens on.
     pub container_port: Option<u16>,
-    /// In the place of the image's.
+    /// In place of the image's.
     pub entry_point: &'a [String],
-    /// In the place of the image's.
+    /// In place of the image's.
     pub command: &'a [String],
-    /// In the place of the image's.
+    /// In place of the image's.
     pub working_directory: Option<&'a str>,
-    /// In the place of the image's.
+    /// In place of the image's.
     pub user: Option<&'a str>,
     /// Its environment, as it is written.
     pub environment: &'a BTreeMap<String, Text>,
@@ -175,64 +126,14 @@ impl Container<'_> {
     }
 }
 
-impl Service {
-    /// The containers of its tasks, its own first, where the service is called `name`.
-    pub fn containers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Container<'a>> + Clone {
-        let own = Container {
-            sidecar: None,
-            name: self.container_name.as_deref().unwrap_or(name),
-            image: &self.image,
-            essential: true,
-            container_port: self.container_port,
-            entry_point: &self.entry_point,
-            command: &self.command,
-            working_directory: self.working_directory.as_deref(),
-            user: self.user.as_deref(),
-            environment: &self.environment,
-            secrets: &self.secrets,
-            health_check: self.health_check.as_ref(),
-            stop_timeout: self.stop_timeout,
-            readonly_root_filesystem: self.readonly_root_filesystem,
-            mount_points: &self.mount_points,
-            depends_on: &self.depends_on,
-        };
-        let sidecars = self.sidecars.iter().map(|(name, sidecar)| Container {
-            sidecar: Some(name),
-            name,
-            image: &sidecar.image,
-            essential: sidecar.essential,
-            container_port: sidecar.container_port,
-            entry_point: &sidecar.entry_point,
-            command: &sidecar.command,
-            working_directory: sidecar.working_directory.as_deref(),
-            user: sidecar.user.as_deref(),
-            environment: &sidecar.environment,
-            secrets: &sidecar.secrets,
-            health_check: sidecar.health_check.as_ref(),
-            stop_timeout: sidecar.stop_timeout,
-            readonly_root_filesystem: sidecar.readonly_root_filesystem,
-            mount_points: &sidecar.mount_points,
-            depends_on: &sidecar.depends_on,
-        });
-        std::iter::once(own).chain(sidecars)
-    }
-
-    /// The container that requests come to, with its port.
-    pub fn target<'a>(&'a self, name: &'a str) -> Option<(&'a str, u16)> {
-        let wanted = self
-            .target_group
-            .as_ref()
-            .and_then(|group| group.container_name.as_deref());
-        let mut containers = self.containers(name);
-        let target = containers.find(|container| wanted.is_none_or(|name| name == container.name));
-        target.and_then(|container| Some((container.name, container.container_port?)))
-    }
-}
-
-fn yes() -> bool {
-    true
-}
-
 fn half_a_minute() -> u32 {
     30
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn three() -> u32 {
+    3
 }

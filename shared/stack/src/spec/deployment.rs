@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::DeploymentCircuitBreaker;
+use super::circuit_breaker::DeploymentCircuitBreaker;
 
 /// How deployments replace tasks.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

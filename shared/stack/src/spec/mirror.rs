@@ -1,30 +1,11 @@
-//! Buckets, and the mirror of Homebrew's bottles in one of them.
+//! The mirror of Homebrew's bottles in one of the stack's buckets.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::DataDeletion;
-
-/// An S3 bucket: encrypted, nobody's but the account's, without access control lists.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Bucket {
-    /// The bucket's name. Default: `<stack>-<bucket>-<account>`.
-    pub bucket_name: Option<String>,
-    /// For how many days what was replaced or deleted can still be read by its version. Default: no
-    /// versions are kept.
-    pub noncurrent_version_days: Option<u32>,
-    /// What becomes of the bucket when the stack is destroyed. CloudFormation deletes only empty buckets.
-    /// Default: retain.
-    #[serde(default)]
-    pub deletion: DataDeletion,
-    /// How many GiB are expected to be kept there; only the estimate of costs reads it.
-    pub expected_size_in_gib: Option<f64>,
-}
-
-/// A mirror of Homebrew's bottles, which Longshore's function `sync` brings to what the index names.
+/// A mirror of Homebrew's bottles, which Longshore's function `sync` updates to what the index names.
 ///
-/// Small differences the function brings itself. Large ones are brought by tasks of `service`, which
+/// Small differences the function transfers itself. Large ones are transferred by tasks of `service`, which
 /// needs no right of its own for that: the stack gives its task role what it needs of the bucket and of
 /// Longshore's event bus, and its container the variables `S3_BUCKET_NAME`, `EVENT_BUS_NAME`,
 /// `PRIVATE_SOURCE_HOSTS` and `OUTAGE_PATIENCE_SECONDS`.
@@ -33,8 +14,8 @@ pub struct Bucket {
 pub struct BottleSync {
     /// One of the stack's `buckets`: the mirror.
     pub bucket: String,
-    /// One of the stack's `services`, on Fargate, whose tasks bring what is too much for the function; at
-    /// most its `max_capacity` at once, 10 if it does not scale. Default: the function brings everything.
+    /// One of the stack's `services`, on Fargate, whose tasks transfer what is too much for the function; at
+    /// most its `max_capacity` at once, 10 if it does not scale. Default: the function transfers everything.
     pub service: Option<String>,
     /// `rate(…)`, `cron(…)` or `at(…)`, as EventBridge Scheduler takes it. Default: syncs are begun by
     /// hand.

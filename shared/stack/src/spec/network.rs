@@ -33,7 +33,7 @@ pub struct FlowLogs {
     pub expected_gib_per_month: Option<f64>,
 }
 
-/// Which traffic flow logs tell of.
+/// Which traffic flow logs report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TrafficType {

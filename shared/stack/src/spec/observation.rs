@@ -44,7 +44,7 @@ pub enum LogEncryption {
 }
 
 /// CloudWatch alarms: high CPU and memory of each service, fewer running tasks than wanted (which
-/// Container Insights has to tell), failing requests and unhealthy targets behind the stack's own load
+/// Container Insights has to report), failing requests and unhealthy targets behind the stack's own load
 /// balancer, a full file system's throughput, full capacity.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Text;
+use super::values::Text;
 
 /// Between how many tasks the service scales, and by what.
 ///

@@ -6,10 +6,18 @@ use longshore_policy::route::CpuArchitecture;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    ContainerDependency, DeploymentConfiguration, ImagePolicy, Rollout, Scaling, SecurityGroup,
-    Sensitive, Sidecar, TargetGroup, Text,
-};
+use super::capacity::is_fargate;
+use super::container::{Container, ContainerDependency, ContainerHealthCheck, MountPoint};
+use super::deployment::DeploymentConfiguration;
+use super::image_policy::ImagePolicy;
+use super::load_balancer::TargetGroup;
+use super::network::SecurityGroup;
+use super::rollout::Rollout;
+use super::scaling::Scaling;
+use super::schedule::Schedule;
+use super::secret::{Secret, Vault};
+use super::sidecar::Sidecar;
+use super::values::Text;
 
 /// An ECS service: its container, and what runs beside it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -155,77 +163,70 @@ impl Service {
         }
     }
 
+    /// Whether its tasks run on Fargate, and not on instances.
+    pub fn is_on_fargate(&self) -> bool {
+        self.capacity_provider_strategy
+            .iter()
+            .all(|share| is_fargate(&share.capacity_provider))
+    }
+
     /// Whether ECS evens tasks out among availability zones.
     pub fn rebalances(&self) -> bool {
         self.availability_zone_rebalancing
             .unwrap_or(self.deployment_configuration.maximum_percent > 100)
     }
-}
 
-/// Where an environment variable's secret value comes from: exactly one of `value_from` and `value`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Secret {
-    /// The ARN or, in this account and region, the name of a secret of Secrets Manager; or the ARN of an
-    /// SSM parameter.
-    #[schemars(example = "shop/database")]
-    pub value_from: Option<String>,
-    /// The key to take out of a secret that is a JSON object.
-    pub json_key: Option<String>,
-    /// The value itself. It is put into a secret `<stack>/<service>/<variable>` and appears nowhere else.
-    pub value: Option<Sensitive>,
-    /// The ARN of the KMS key that encrypts it. Default: the account's own key for secrets.
-    pub kms_key_arn: Option<String>,
-}
+    /// The containers of its tasks, its own first, where the service is called `name`.
+    pub fn containers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Container<'a>> + Clone {
+        let own = Container {
+            sidecar: None,
+            name: self.container_name.as_deref().unwrap_or(name),
+            image: &self.image,
+            essential: true,
+            container_port: self.container_port,
+            entry_point: &self.entry_point,
+            command: &self.command,
+            working_directory: self.working_directory.as_deref(),
+            user: self.user.as_deref(),
+            environment: &self.environment,
+            secrets: &self.secrets,
+            health_check: self.health_check.as_ref(),
+            stop_timeout: self.stop_timeout,
+            readonly_root_filesystem: self.readonly_root_filesystem,
+            mount_points: &self.mount_points,
+            depends_on: &self.depends_on,
+        };
+        let sidecars = self.sidecars.iter().map(|(name, sidecar)| Container {
+            sidecar: Some(name),
+            name,
+            image: &sidecar.image,
+            essential: sidecar.essential,
+            container_port: sidecar.container_port,
+            entry_point: &sidecar.entry_point,
+            command: &sidecar.command,
+            working_directory: sidecar.working_directory.as_deref(),
+            user: sidecar.user.as_deref(),
+            environment: &sidecar.environment,
+            secrets: &sidecar.secrets,
+            health_check: sidecar.health_check.as_ref(),
+            stop_timeout: sidecar.stop_timeout,
+            readonly_root_filesystem: sidecar.readonly_root_filesystem,
+            mount_points: &sidecar.mount_points,
+            depends_on: &sidecar.depends_on,
+        });
+        std::iter::once(own).chain(sidecars)
+    }
 
-/// What a container needs to fetch secrets from HashiCorp Vault itself, by the AWS authentication
-/// method with its task role: it finds `VAULT_ADDR`, `VAULT_ROLE` and `VAULT_SECRET_PATHS` (joined by
-/// commas) in its environment.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Vault {
-    /// Vault's URL.
-    pub address: String,
-    /// The role to log in as.
-    pub role: String,
-    /// The paths of the secrets.
-    #[serde(default)]
-    pub paths: Vec<String>,
-}
-
-/// How ECS finds out whether a container is healthy.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ContainerHealthCheck {
-    /// `["CMD-SHELL", "…"]` or `["CMD", "…", …]`, run in the container.
-    pub command: Vec<String>,
-    /// How many seconds lie between two checks. Default: 30.
-    #[serde(default = "half_a_minute")]
-    pub interval: u32,
-    /// After how many seconds a check has failed. Default: 5.
-    #[serde(default = "five")]
-    pub timeout: u32,
-    /// After how many failures the container is unhealthy. Default: 3.
-    #[serde(default = "three")]
-    pub retries: u32,
-    /// For how many seconds after the start failures do not count.
-    pub start_period: Option<u32>,
-}
-
-/// Something that a container sees at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MountPoint {
-    /// One of the stack's `file_systems`. Without it: scratch space that is the task's own and is gone
-    /// with it.
-    pub file_system: Option<String>,
-    /// One of the file system's `access_points`.
-    pub access_point: Option<String>,
-    /// Where the container sees it.
-    pub container_path: String,
-    /// Whether the container can only read it.
-    #[serde(default)]
-    pub read_only: bool,
+    /// The container that requests come to, with its port.
+    pub fn target<'a>(&'a self, name: &'a str) -> Option<(&'a str, u16)> {
+        let wanted = self
+            .target_group
+            .as_ref()
+            .and_then(|group| group.container_name.as_deref());
+        let mut containers = self.containers(name);
+        let target = containers.find(|container| wanted.is_none_or(|name| name == container.name));
+        target.and_then(|container| Some((container.name, container.container_port?)))
+    }
 }
 
 /// A share of the tasks that runs on a capacity provider.
@@ -240,25 +241,6 @@ pub struct CapacityProvider {
     /// How many tasks run on it before weights count; of one provider only. Default: 0.
     #[serde(default)]
     pub base: u32,
-}
-
-/// Runs of the service's task by the clock, beside the service, always with its newest revision.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// `rate(…)`, `cron(…)` or `at(…)`, as EventBridge Scheduler takes it.
-    pub schedule_expression: String,
-    /// The time zone of `cron` and `at`. Default: UTC.
-    #[serde(default = "utc")]
-    pub schedule_expression_timezone: String,
-    /// How many tasks are started. Default: 1.
-    #[serde(default = "one")]
-    pub task_count: u32,
-    /// Takes the place of the container's command.
-    #[serde(default)]
-    pub command: Vec<String>,
-    /// How many minutes a run takes; only the estimate of costs reads it.
-    pub expected_minutes: Option<u32>,
 }
 
 /// Something that a container may do in AWS.
@@ -296,18 +278,6 @@ fn half_a_minute() -> u32 {
     30
 }
 
-fn five() -> u32 {
-    5
-}
-
-fn three() -> u32 {
-    3
-}
-
 fn one() -> u32 {
     1
-}
-
-fn utc() -> String {
-    "UTC".to_owned()
 }

@@ -70,7 +70,7 @@ fn other(value: &Value) -> Value {
             let word = words.iter().find(|(from, _)| from == text);
             json!(word.map_or_else(|| format!("{text}9"), |(_, to)| (*to).to_owned()))
         }
-        other => panic!("{other} is no leaf"),
+        other => panic!("{other} is not a leaf"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of stack files as CloudFormation templates.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod effects;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The same stack gives the same template, and an addition leaves the rest alone.
 
 use longshore_stack::read::{Selection, read};
-use longshore_stack::render::{clashes, logical_id, render};
+use longshore_stack::render::{logical_id, render};
 use longshore_stack::spec::Stack;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -105,7 +105,7 @@ proptest! {
         prop_assume!(document["services"].get(&name).is_none());
         let mut larger = document.clone();
         larger["services"][&name] = service;
-        prop_assume!(clashes(&of(&larger)).is_empty());
+        prop_assume!(render(&of(&larger), &context()).clashes.is_empty());
 
         let (before, after) = (template(&of(&document)), template(&of(&larger)));
         let after_resources = after["Resources"].as_object().unwrap();
@@ -135,8 +135,13 @@ fn the_stacks_are_rendered_to_the_same_bytes_each_time() {
     for (name, environments) in STACKS {
         for environment in environments {
             let stack = stack(&file(name), Some(environment));
-            assert_eq!(render(&stack, &context()), render(&stack, &context()));
-            assert!(clashes(&stack).is_empty(), "{name}: {:?}", clashes(&stack));
+            let rendered = render(&stack, &context());
+            assert_eq!(rendered, render(&stack, &context()));
+            assert!(
+                rendered.clashes.is_empty(),
+                "{name}: {:?}",
+                rendered.clashes
+            );
         }
     }
 }
@@ -148,7 +153,7 @@ fn names_that_would_be_one_logical_id_are_a_clash() {
     let api = services["web"].clone();
     services.insert("we-b".to_owned(), api.clone());
     services.insert("we_b".to_owned(), api);
-    let clashes = clashes(&of(&document));
+    let clashes = render(&of(&document), &context()).clashes;
     assert!(clashes.contains("ServiceWeB"), "{clashes:?}");
     assert!(!clashes.contains("ServiceWeb"), "{clashes:?}");
 }
@@ -172,7 +177,7 @@ fn every_reference_is_to_something_in_the_template() {
                     }
                 }
                 if let Some(list) = map.get("DependsOn").and_then(Value::as_array) {
-                    // Containers depend on others, too, which are no resources.
+                    // Containers depend on others, too, which are not resources.
                     found.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
                 }
                 map.values().for_each(|value| referred(value, found));

@@ -1,9 +1,10 @@
 //! What each stack file of `stacks/` promises, property by property.
 
 use longshore_stack::outputs;
+use longshore_stack::render::render;
 use serde_json::{Value, json};
 
-use super::support::{Template, file, stack};
+use super::support::{Template, context, file, stack};
 
 const PREFIX: &str = "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}";
 
@@ -12,7 +13,8 @@ fn sub(text: &str) -> Value {
 }
 
 fn names(name: &str, environment: &str) -> std::collections::BTreeMap<String, String> {
-    outputs::names(&stack(&file(name), Some(environment)))
+    let stack = stack(&file(name), Some(environment));
+    outputs::names(&stack, &render(&stack, &context()).outputs)
 }
 
 #[test]
@@ -892,22 +894,22 @@ fn homebrew_bottles_sync_wakes_the_function_every_night_and_lets_its_tasks_bring
     assert_eq!(wake["Action"], json!(["lambda:InvokeFunction"]));
     assert_eq!(wake["Resource"], json!([function]));
 
-    let bring = template.statement("TaskRoleSync", "BringFiles");
+    let transfer = template.statement("TaskRoleSync", "TransferFiles");
     assert_eq!(
-        bring["Action"],
+        transfer["Action"],
         json!(["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"])
     );
-    assert_eq!(bring["Resource"], json!([sub("${BucketBottles.Arn}/*")]));
-    let list = template.statement("TaskRoleSync", "TellMissingFromRefused");
+    assert_eq!(transfer["Resource"], json!([sub("${BucketBottles.Arn}/*")]));
+    let list = template.statement("TaskRoleSync", "DistinguishMissingFromRefused");
     assert_eq!(list["Action"], json!(["s3:ListBucket"]));
     assert_eq!(
         list["Resource"],
         json!([{"Fn::GetAtt": ["BucketBottles", "Arn"]}])
     );
-    let tell = template.statement("TaskRoleSync", "TellShards");
-    assert_eq!(tell["Action"], json!(["events:PutEvents"]));
+    let publish = template.statement("TaskRoleSync", "PublishShards");
+    assert_eq!(publish["Action"], json!(["events:PutEvents"]));
     assert_eq!(
-        tell["Resource"],
+        publish["Resource"],
         json!([sub(
             "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/longshore"
         )])
@@ -915,7 +917,7 @@ fn homebrew_bottles_sync_wakes_the_function_every_night_and_lets_its_tasks_bring
 }
 
 #[test]
-fn homebrew_bottles_sync_tags_everything_and_tells_all_its_outputs() {
+fn homebrew_bottles_sync_tags_everything_and_has_all_its_outputs() {
     let template = Template::of("homebrew-bottles-sync", "prod");
     // These take no tags.
     let untagged = [

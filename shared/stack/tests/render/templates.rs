@@ -192,7 +192,7 @@ fn what_the_stack_file_says_of_a_variable_goes_before_what_follows_from_the_rest
     assert_eq!(template.variable("Api", "VAULT_ADDR"), "https://vault");
     assert!(template.variable("Api", "VAULT_ROLE").is_null());
     assert!(template.variable("Api", "VAULT_SECRET_PATHS").is_null());
-    // Scratch space is no file system.
+    // Scratch space is not a file system.
     assert!(template.variable("Api", "EFS_MOUNT_PATH").is_null());
 }
 
@@ -593,7 +593,8 @@ fn a_circuit_breaker_is_on_off_or_as_it_is_said_in_all_its_parts() {
 
 #[test]
 fn the_outputs_are_read_by_the_names_of_what_they_are_of() {
-    let names = names(&of(&document()));
+    let stack = of(&document());
+    let names = names(&stack, &render(&stack, &context()).outputs);
     assert_eq!(names["cluster_id"], "ClusterArn");
     assert_eq!(names["efs_access_point_id"], "AccessPointIdDataWeb");
     // There are several of these.
@@ -805,7 +806,7 @@ fn a_mirror_that_the_function_fills_alone_has_no_cluster_unless_one_is_described
 }
 
 #[test]
-fn tasks_of_a_mirror_are_told_of_it_unless_the_stack_file_says_otherwise() {
+fn tasks_of_a_mirror_get_its_settings_unless_the_stack_file_says_otherwise() {
     let template = template(&document());
     for (variable, value) in [
         ("S3_BUCKET_NAME", json!({"Ref": "BucketMirror"})),

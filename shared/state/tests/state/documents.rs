@@ -536,7 +536,7 @@ async fn what_takes_the_place_of_another_thing_inherits_nothing_from_it() {
     let version = save(&store, &CounterKey, &counter, Some(&version))
         .await
         .unwrap();
-    // Both stay what they are, though this program cannot tell their names apart.
+    // Both stay what they are, though this program cannot distinguish their names.
     assert_eq!(store.stored()["parts"][1]["weight"], 20);
     counter.parts[0].id = Some("c".to_owned());
     save(&store, &CounterKey, &counter, Some(&version))

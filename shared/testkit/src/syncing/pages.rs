@@ -273,11 +273,11 @@ impl FakeMirror {
         self.fail_page(&formula.manifest_url(), failure);
     }
 
-    /// The registry gives other bytes for a content than it should; with `mended`, the right ones again.
-    pub fn corrupt(&self, formula: &FakeFormula, content: u64, mended: bool) {
+    /// The registry gives other bytes for a content than it should; with `fixed`, the right ones again.
+    pub fn corrupt(&self, formula: &FakeFormula, content: u64, fixed: bool) {
         let url = formula.url(content);
         if let Some(blob) = self.world.borrow_mut().blobs.get_mut(&url) {
-            blob.sha256 = bottle_sha256(if mended { content } else { u64::MAX });
+            blob.sha256 = bottle_sha256(if fixed { content } else { u64::MAX });
         }
     }
 }

@@ -144,8 +144,8 @@ impl World {
         Ok(())
     }
 
-    /// Brings an item over; whether it had to be downloaded.
-    fn bring(&mut self, item: &TransferItem) -> Result<bool, String> {
+    /// Transfers an item; whether it had to be downloaded.
+    fn transfer(&mut self, item: &TransferItem) -> Result<bool, String> {
         let is_there = self
             .objects
             .get(&item.key)
@@ -251,12 +251,12 @@ impl Transferrer for FakeMirror {
                 break;
             }
             self.pass(seconds);
-            let brought = self
-                .call("Transfer", |world| Ok(world.bring(&item)))
+            let transferred = self
+                .call("Transfer", |world| Ok(world.transfer(&item)))
                 .await
                 .unwrap_or_else(|error| Err(error.to_string()));
             let size = item.size.unwrap_or_default();
-            match brought {
+            match transferred {
                 Ok(downloaded) => {
                     progress.done(size);
                     report.files += u64::from(downloaded);

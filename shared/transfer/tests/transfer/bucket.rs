@@ -1,4 +1,4 @@
-//! A bucket in memory that verifies what it gets, as S3 does, and fails when it is told to.
+//! A bucket in memory that verifies what it gets, as S3 does, and fails when it is set to.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub enum Fault {
     /// It fails before it takes a byte; another try may do better.
     Throttled,
-    /// It takes so many bytes and breaks off.
+    /// It takes this many bytes and breaks off.
     BreaksOff(u64),
     /// The role may not do it.
     Denied,
@@ -91,7 +91,7 @@ impl Bucket {
         state.faults.insert(call, faults.to_vec());
     }
 
-    /// Of a hundred calls so many fail, in any way, at random.
+    /// Of a hundred calls this many fail, in any way, at random.
     pub fn misbehave(&self, percent: u32, seed: u64) {
         let random = fastrand::Rng::with_seed(seed);
         self.state.lock().unwrap().wrong = Some((percent, random));
@@ -131,7 +131,7 @@ impl Bucket {
         (!faults.is_empty()).then(|| faults.remove(0))
     }
 
-    /// Counts a call, and fails where it is told to.
+    /// Counts a call, and fails where it is set to.
     pub fn checked(&self, call: &'static str, key: &str) -> Result<(), CallError> {
         self.call(call, key)
             .map_or(Ok(()), |fault| Err(error(call, fault)))
@@ -189,7 +189,7 @@ fn error(call: &str, fault: Fault) -> CallError {
         operation: call.to_owned(),
         class,
         code: Some(code.to_owned()),
-        message: "so it was told".to_owned(),
+        message: "so it was set".to_owned(),
     }
 }
 

@@ -1,9 +1,7 @@
 //! What a transfer promises, against a source that misbehaves and a bucket that verifies.
 
 // An integration test is compiled for tests only; clippy takes the functions beside its `#[test]`
-// functions for tests only when it is told so.
-#[cfg(test)]
-mod bringing;
+// functions for tests only when it is configured so.
 #[cfg(test)]
 mod bucket;
 #[cfg(test)]
@@ -18,3 +16,5 @@ mod setting;
 mod source;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod transferring;

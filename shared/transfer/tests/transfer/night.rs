@@ -202,7 +202,7 @@ impl Night {
         self.invoke(format!("stopped-{number}"), false).await;
     }
 
-    /// Runs a task until it ends. Half of them are told to stop before they are killed.
+    /// Runs a task until it ends. Half of them are asked to stop before they are killed.
     async fn end_of(&self, task: &Task, number: usize) -> &'static str {
         let stop = Stop::new();
         let work = self.work(task, number as u64, &stop);
@@ -362,7 +362,7 @@ async fn keep_time(server: &Server) -> ! {
     }
 }
 
-/// What asks the source and brings files over, in a process of its own.
+/// What asks the source and transfers files, in a process of its own.
 fn transfers(
     server: &Server,
     bucket: &Bucket,
@@ -438,10 +438,10 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
     }
     // What was cut off comes again, and of a large file not even that.
     let sent: usize = blobs.keys().map(|path| night.server.sent_of(path)).sum();
-    let brought = blobs
+    let transferred = blobs
         .values()
         .filter(|(digest, _)| bucket.first_written(digest).is_some());
-    let whole: usize = brought.map(|(_, bytes)| bytes).sum();
+    let whole: usize = transferred.map(|(_, bytes)| bytes).sum();
     let large = blobs
         .iter()
         .find(|(_, (_, bytes))| *bytes == LARGE)
@@ -450,7 +450,7 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
     assert!(night.server.sent_of(large) < LARGE * 3 / 2);
     assert!(sent < whole * 13 / 10, "{sent} of {whole}");
 
-    let (completed, failed) = night.cloud.told();
+    let (completed, failed) = night.cloud.detail_types();
     // No outage and no kill is what one fails of. That a file is another one twice in a row may be.
     let is_of_a_file = |reason: &String| reason.starts_with("1 file could not be transferred");
     assert!(

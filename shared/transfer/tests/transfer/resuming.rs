@@ -69,7 +69,7 @@ impl Kept {
         }
     }
 
-    /// Brings the file; gives how many bytes came from the source and how many from the disk.
+    /// Transfers the file; gives how many bytes came from the source and how many from the disk.
     async fn arrives(&self) -> (u64, u64) {
         let transferred = run(self.settings(), &self.bucket, self.items.clone()).await;
         assert_eq!(transferred.report.failures, []);
@@ -100,7 +100,7 @@ async fn a_process_that_was_killed_leaves_what_the_next_one_goes_on_with() {
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
         }
-        // Dropped in the middle: nothing is told to it.
+        // Dropped in the middle: nothing is sent to it.
     }
     assert_eq!(kept.bucket.keys(), Vec::<String>::new());
     let part = kept.directory.part(&kept.content);

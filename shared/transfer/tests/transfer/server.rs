@@ -1,4 +1,4 @@
-//! A source that misbehaves as it is told to.
+//! A source that misbehaves as it is set to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,9 +18,9 @@ pub enum Answer {
     Whole,
     /// Another content of the same length.
     Other(Vec<u8>),
-    /// So many bytes of what was asked for, then the connection is cut.
+    /// This many bytes of what was asked for, then the connection is cut.
     Cut(usize),
-    /// So many bytes of what was asked for, then nothing more.
+    /// This many bytes of what was asked for, then nothing more.
     Stall(usize),
     /// All of what was asked for, a few bytes at a time, for ever.
     Trickle,
@@ -52,7 +52,7 @@ struct State {
     pace: Option<usize>,
     /// Whether every request is answered with 503.
     is_out: bool,
-    /// Of a hundred answers, so many are wrong; which, says the generator.
+    /// Of a hundred answers, this many are wrong; which, says the generator.
     wrong: Option<(u32, fastrand::Rng)>,
 }
 
@@ -133,7 +133,7 @@ impl Server {
         self.state.lock().unwrap().is_out = false;
     }
 
-    /// Of a hundred answers so many are wrong, of any kind, at random.
+    /// Of a hundred answers this many are wrong, of any kind, at random.
     pub fn misbehave(&self, percent: u32, seed: u64) {
         let random = fastrand::Rng::with_seed(seed);
         self.state.lock().unwrap().wrong = Some((percent, random));

@@ -30,7 +30,7 @@ async fn fetch(
 }
 
 #[tokio::test]
-async fn an_index_is_fed_piece_by_piece_and_its_tag_told() {
+async fn an_index_is_fed_piece_by_piece_and_its_tag_is_returned() {
     let server = Server::start().await;
     let index = content(1_000_000, 1);
     server.publish("/api/formula.json", &index);
@@ -83,7 +83,7 @@ async fn what_the_reader_refuses_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_apart_from_what_is_refused() {
+async fn what_is_not_there_is_distinguished_from_what_is_refused() {
     let server = Server::start().await;
     let (fetched, _) = fetch(&server, None).await;
     let error = fetched.unwrap_err();

@@ -1,4 +1,4 @@
-//! A transfer that is told to stop, or has a deadline.
+//! A transfer that is asked to stop, or has a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,7 @@ async fn a_deadline_that_is_over_leaves_everything() {
 }
 
 #[tokio::test]
-async fn what_is_left_tells_what_it_failed_at() {
+async fn what_is_left_says_what_it_failed_at() {
     let (server, items) = slow_files(1).await;
     server.go_out();
     let mut settings = settings(&[&server]);

@@ -19,7 +19,7 @@ use super::scene::{
 };
 
 #[test]
-fn what_only_longshore_must_know_is_told_to_nobody() {
+fn what_only_longshore_must_know_is_not_posted() {
     let deployment = deployment(Source::Push);
     for event in [
         LongshoreEvent::DeploymentStabilized(DeploymentStabilized { deployment }),

@@ -1,23 +1,12 @@
 //! Messages of any event, with any texts in it.
 
-mod deployments;
-mod stacks;
-mod syncs;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use longshore_events::longshore::LongshoreEvent;
-use longshore_report::{Message, transfer_message};
+use longshore_report::{Message, message, transfer_message};
+use longshore_testkit::AnyEvent;
 use proptest::prelude::*;
 
-use super::scene::message;
-use deployments::any_deployment_event;
-use stacks::any_stack_event;
-use syncs::{any_sync_event, any_transfer};
-
 /// Texts as nobody should send them, and as somebody will.
-///
-/// Boxed, as all that follow: without it their type is as large as the tree of them, and the stack too small.
-pub fn hostile() -> BoxedStrategy<String> {
+fn hostile() -> BoxedStrategy<String> {
     prop_oneof![
         Just(String::new()),
         "[a-z][a-z0-9-]{0,40}",
@@ -52,11 +41,7 @@ pub fn hostile() -> BoxedStrategy<String> {
     .boxed()
 }
 
-pub fn hostile_option() -> BoxedStrategy<Option<String>> {
-    prop::option::of(hostile()).boxed()
-}
-
-pub fn any_time() -> BoxedStrategy<DateTime<Utc>> {
+fn time() -> BoxedStrategy<DateTime<Utc>> {
     prop_oneof![
         Just(DateTime::<Utc>::MIN_UTC),
         Just(DateTime::<Utc>::MAX_UTC),
@@ -66,15 +51,16 @@ pub fn any_time() -> BoxedStrategy<DateTime<Utc>> {
     .boxed()
 }
 
-pub fn any_event() -> BoxedStrategy<LongshoreEvent> {
-    prop_oneof![any_deployment_event(), any_stack_event(), any_sync_event()].boxed()
-}
-
 /// Every message that Longshore sends: of an event, or of a list of files.
 pub fn any_message() -> BoxedStrategy<Message> {
+    let any_event = AnyEvent {
+        text: hostile,
+        time,
+        most: 60,
+    };
     prop_oneof![
-        9 => any_event().prop_map(|event| message(&event)),
-        1 => (hostile(), any_transfer())
+        9 => any_event.event().prop_filter_map("not posted", |event| message(&event)),
+        1 => (hostile(), any_event.transfer_report())
             .prop_map(|(bucket, report)| transfer_message(&bucket, &report)),
     ]
     .boxed()

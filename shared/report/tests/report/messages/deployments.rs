@@ -279,9 +279,9 @@ fn a_deployment_of_the_stack_itself_names_the_change() {
         restored: false,
     };
     let message = message(&LongshoreEvent::DeploymentSkipped(event));
-    let told = texts(&message).join("\n");
+    let reported = texts(&message).join("\n");
     assert!(
-        told.contains("*Asked for by:* change `change-7` of the stack"),
-        "{told}"
+        reported.contains("*Asked for by:* change `change-7` of the stack"),
+        "{reported}"
     );
 }

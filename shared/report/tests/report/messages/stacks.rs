@@ -92,24 +92,25 @@ fn a_stack_file_that_was_refused_with_every_problem() {
 }
 
 #[test]
-fn of_the_problems_of_a_stack_file_as_many_are_told_as_there_is_room_for_and_the_rest_is_counted() {
+fn of_the_problems_of_a_stack_file_as_many_are_reported_as_there_is_room_for_and_the_rest_is_counted()
+ {
     let problems = |count: u32| (1..=count).map(|number| problem(number, Severity::Error));
     let few = message(&file_refused(problems(40).collect()));
-    let told = texts(&few).join("\n");
+    let reported = texts(&few).join("\n");
     for number in 1..=40 {
         assert!(
-            told.contains(&format!("• line {number}, column 13")),
+            reported.contains(&format!("• line {number}, column 13")),
             "{number}"
         );
     }
-    assert!(!told.contains("more problem"), "{told}");
+    assert!(!reported.contains("more problem"), "{reported}");
     let many = message(&file_refused(problems(500).collect()));
-    let told = texts(&many).join("\n");
-    let listed = told.matches("• line ").count();
+    let reported = texts(&many).join("\n");
+    let listed = reported.matches("• line ").count();
     assert!(listed > 40, "{listed}");
     assert!(
-        told.contains(&format!("… and {} more problems", 500 - listed)),
-        "{told}"
+        reported.contains(&format!("… and {} more problems", 500 - listed)),
+        "{reported}"
     );
     assert!(many.text.contains("500 errors"), "{}", many.text);
 }

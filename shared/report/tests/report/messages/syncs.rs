@@ -23,30 +23,30 @@ fn a_sync_that_is_planned() {
 
 #[test]
 fn a_sync_that_is_planned_without_tasks_and_deletes_nothing() {
-    let told = message(&sync_planned(SyncSource::Schedule, RunsOn::Function, 0));
+    let reported = message(&sync_planned(SyncSource::Schedule, RunsOn::Function, 0));
     assert_eq!(
-        told.text,
+        reported.text,
         "📦 Sync planned: homebrew-bottles-prod: 1,204 files, about 12.3 GB to transfer; in one \
          process, without a task"
     );
-    let told = texts(&told).join("\n");
-    assert!(told.contains("*To delete:* 0 files"), "{told}");
-    assert!(!told.contains("will be deleted"), "{told}");
+    let reported = texts(&reported).join("\n");
+    assert!(reported.contains("*To delete:* 0 files"), "{reported}");
+    assert!(!reported.contains("will be deleted"), "{reported}");
 }
 
 #[test]
 fn of_what_will_be_deleted_the_first_are_named_and_the_rest_is_counted() {
-    let told = texts(&message(&sync_planned(
+    let reported = texts(&message(&sync_planned(
         SyncSource::Schedule,
         RunsOn::Function,
         1_500,
     )))
     .join("\n");
     assert!(
-        told.contains("• `old-1.0_19.sonoma.bottle.tar.gz`"),
-        "{told}"
+        reported.contains("• `old-1.0_19.sonoma.bottle.tar.gz`"),
+        "{reported}"
     );
-    assert!(told.contains("… and 1,480 more"), "{told}");
+    assert!(reported.contains("… and 1,480 more"), "{reported}");
 }
 
 #[test]
@@ -58,30 +58,32 @@ fn what_a_completed_sync_did_without_stands_in_its_headline_and_in_its_facts() {
     completed.outcome.missing_manifests = 2;
     completed.outcome.deletion_refused = Some("the index lost half of its files".to_owned());
     completed.outcome.warnings = vec!["platform `macos` is not known".to_owned()];
-    let told = message(&event);
+    let reported = message(&event);
     assert!(
-        told.text.starts_with("⚠️ Sync completed with warnings: "),
+        reported
+            .text
+            .starts_with("⚠️ Sync completed with warnings: "),
         "{}",
-        told.text
+        reported.text
     );
-    let told = texts(&told).join("\n");
+    let reported = texts(&reported).join("\n");
     for words in [
         "*Missing:* 2 manifests: brew 6 cannot install their formulae",
         "*Nothing is deleted:* the index lost half of its files",
         "• platform `macos` is not known",
     ] {
-        assert!(told.contains(words), "{told}");
+        assert!(reported.contains(words), "{reported}");
     }
 }
 
 #[test]
-fn a_sync_that_has_nothing_to_do_is_told_in_one_short_line() {
-    let told = message(&LongshoreEvent::SyncUnchanged(SyncUnchanged {
+fn a_sync_that_has_nothing_to_do_is_reported_in_one_short_line() {
+    let reported = message(&LongshoreEvent::SyncUnchanged(SyncUnchanged {
         sync: sync(SyncSource::Schedule),
         finished_at: after(1),
     }));
     assert_eq!(
-        texts(&told),
+        texts(&reported),
         ["⏭️ Sync unchanged: homebrew-bottles-prod: the mirror already holds what its index names";
             2]
     );
@@ -90,8 +92,8 @@ fn a_sync_that_has_nothing_to_do_is_told_in_one_short_line() {
 #[test]
 fn a_long_sync_that_goes_on() {
     insta::assert_json_snapshot!(message(&sync_progressed(0)));
-    let told = texts(&message(&sync_progressed(7))).join("\n");
-    assert!(told.contains("*Given up:* 7 files"), "{told}");
+    let reported = texts(&message(&sync_progressed(7))).join("\n");
+    assert!(reported.contains("*Given up:* 7 files"), "{reported}");
 }
 
 #[test]
@@ -106,12 +108,12 @@ fn a_sync_that_failed() {
 
 #[test]
 fn of_the_files_that_a_sync_gave_up_the_first_are_named_and_the_rest_is_counted() {
-    let told = texts(&message(&sync_failed(100))).join("\n");
-    let listed = told.matches("• `boost@1.85-1.85.0_").count();
-    assert!(listed > 10, "{told}");
+    let reported = texts(&message(&sync_failed(100))).join("\n");
+    let listed = reported.matches("• `boost@1.85-1.85.0_").count();
+    assert!(listed > 10, "{reported}");
     assert!(
-        told.contains(&format!("… and {} more", 100 - listed)),
-        "{told}"
+        reported.contains(&format!("… and {} more", 100 - listed)),
+        "{reported}"
     );
 }
 
@@ -121,7 +123,7 @@ fn a_sync_that_was_refused() {
 }
 
 #[test]
-fn the_end_of_a_shard_is_told_to_nobody() {
+fn the_end_of_a_shard_is_not_posted() {
     let event = LongshoreEvent::SyncShardCompleted(SyncShardCompleted {
         stack: "homebrew-bottles-prod".to_owned(),
         sync_id: "0d9c8a52".to_owned(),
@@ -139,7 +141,7 @@ fn a_list_of_files_that_a_task_transferred_by_itself() {
         missing.text,
         "❌ Files missing: assets: 1 file given up, 1,204 files and 12.3 GB transferred in 3 min 20 s"
     );
-    let told = texts(&missing).join("\n");
-    assert!(told.contains("• `boost@1.85-1.85.0_3."), "{told}");
-    assert!(!told.contains('✅'), "{told}");
+    let reported = texts(&missing).join("\n");
+    assert!(reported.contains("• `boost@1.85-1.85.0_3."), "{reported}");
+    assert!(!reported.contains('✅'), "{reported}");
 }

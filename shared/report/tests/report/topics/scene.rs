@@ -322,12 +322,12 @@ impl Scene {
         }
     }
 
-    /// Tells it as an invocation of its own.
-    pub async fn tell(&self, event: &LongshoreEvent) -> Result<NotifyOutcome, AnnounceError> {
-        self.tell_at(event, now(), PLENTY).await
+    /// Posts it as an invocation of its own.
+    pub async fn publish(&self, event: &LongshoreEvent) -> Result<NotifyOutcome, AnnounceError> {
+        self.post_at(event, now(), PLENTY).await
     }
 
-    pub async fn tell_at(
+    pub async fn post_at(
         &self,
         event: &LongshoreEvent,
         now: DateTime<Utc>,
@@ -338,11 +338,11 @@ impl Scene {
             .await
     }
 
-    pub async fn tell_all(&self, events: &[LongshoreEvent]) -> Vec<NotifyOutcome> {
-        let mut told = Vec::new();
+    pub async fn post_all(&self, events: &[LongshoreEvent]) -> Vec<NotifyOutcome> {
+        let mut reported = Vec::new();
         for event in events {
-            told.push(self.tell(event).await.unwrap());
+            reported.push(self.publish(event).await.unwrap());
         }
-        told
+        reported
     }
 }

@@ -1,4 +1,4 @@
-//! How a record changes from state to state. Each change puts what tells of it into the outbox.
+//! How a record changes from state to state. Each change puts what reports it into the outbox.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const BLOCKED_KEPT: usize = 50;
 
 impl Record {
     /// The record after `deployment` was claimed: what was under way before is superseded, what was
-    /// not yet told stays to be told.
+    /// not yet published stays to be published.
     pub fn claim(before: Option<&Self>, deployment: Deployment, worker: &Worker) -> Self {
         let mut record = Self(match before {
             Some(before) => RecordFields {
@@ -60,20 +60,20 @@ impl Record {
         if !previous.state.is_open() {
             return;
         }
-        let is_told = previous.is_told();
+        let is_published = previous.is_published();
         if previous.state == State::RollingBack {
-            // That it failed was told; what ECS was bringing back is nobody's question any more.
+            // That it failed was published; what ECS was restoring is nobody's question any more.
             previous.enter(State::Failed);
         } else {
             previous.enter(State::Superseded);
             previous.0.finished_at = Some(worker.now);
-            if is_told {
+            if is_published {
                 let superseded = DeploymentSuperseded {
                     deployment: previous.summary(),
                     finished_at: worker.now,
                     superseded_by: self.deployment.image.to_string(),
                 };
-                self.tell(LongshoreEvent::DeploymentSuperseded(superseded), worker);
+                self.publish(LongshoreEvent::DeploymentSuperseded(superseded), worker);
             }
         }
         self.0.finished.push(previous);
@@ -81,7 +81,7 @@ impl Record {
 
     /// The next revision is registered, and the tasks that come before the update are to run.
     pub(crate) fn preparing(&mut self, task_definition: &str, worker: &Worker) {
-        self.tell_started(task_definition, worker);
+        self.publish_started(task_definition, worker);
         self.0.deployment.enter(State::Preparing);
         self.last().task_definition = Some(task_definition.to_owned());
     }
@@ -103,7 +103,7 @@ impl Record {
         at: DateTime<Utc>,
         worker: &Worker,
     ) {
-        self.tell_started(task_definition, worker);
+        self.publish_started(task_definition, worker);
         self.0.deployment.enter(State::Deploying);
         let deployment = self.last();
         deployment.task = None;
@@ -112,9 +112,9 @@ impl Record {
         deployment.started_at = Some(at);
     }
 
-    /// Of a deployment with tasks before the update, it was told when these began.
-    fn tell_started(&mut self, task_definition: &str, worker: &Worker) {
-        if self.deployment.is_told() {
+    /// Of a deployment with tasks before the update, it was published when these began.
+    fn publish_started(&mut self, task_definition: &str, worker: &Worker) {
+        if self.deployment.is_published() {
             return;
         }
         let started = DeploymentStarted {
@@ -123,10 +123,10 @@ impl Record {
             previous_task_definition: self.deployment.previous_task_definition.clone(),
             previous_image: self.deployment.previous_image.clone(),
         };
-        self.tell(LongshoreEvent::DeploymentStarted(started), worker);
+        self.publish(LongshoreEvent::DeploymentStarted(started), worker);
     }
 
-    /// ECS's account of the deployment says this now; a stage is told where it is news.
+    /// ECS's account of the deployment says this now; a stage is published where it is news.
     pub(crate) fn accounted(&mut self, account: ServiceDeployment, worker: &Worker) {
         self.last().service_deployment = Some(account.arn);
         let Some(progress) = account.progress else {
@@ -141,7 +141,7 @@ impl Record {
             progress,
             at: worker.now,
         };
-        self.tell(LongshoreEvent::DeploymentProgressed(progressed), worker);
+        self.publish(LongshoreEvent::DeploymentProgressed(progressed), worker);
     }
 
     /// The service is stable on the deployment: it has succeeded, unless tasks come afterwards.
@@ -158,7 +158,7 @@ impl Record {
         let stabilized = DeploymentStabilized {
             deployment: self.deployment.summary(),
         };
-        self.tell(LongshoreEvent::DeploymentStabilized(stabilized), worker);
+        self.publish(LongshoreEvent::DeploymentStabilized(stabilized), worker);
     }
 
     /// The service is stable on the deployment, and the tasks that come afterwards have done their work.
@@ -168,7 +168,7 @@ impl Record {
             deployment: self.deployment.summary(),
             finished_at: worker.now,
         };
-        self.tell(LongshoreEvent::DeploymentSucceeded(succeeded), worker);
+        self.publish(LongshoreEvent::DeploymentSucceeded(succeeded), worker);
         self.keep_if_ended();
     }
 
@@ -197,7 +197,7 @@ impl Record {
             rolling_back,
             phase,
         };
-        self.tell(LongshoreEvent::DeploymentFailed(failed), worker);
+        self.publish(LongshoreEvent::DeploymentFailed(failed), worker);
         self.keep_if_ended();
     }
 
@@ -219,7 +219,7 @@ impl Record {
             running_task_definition: running_task_definition.to_owned(),
             running_image: is_previous.then(|| deployment.previous_image.clone()),
         };
-        self.tell(LongshoreEvent::DeploymentRolledBack(rolled_back), worker);
+        self.publish(LongshoreEvent::DeploymentRolledBack(rolled_back), worker);
         self.keep_if_ended();
     }
 
@@ -231,7 +231,7 @@ impl Record {
             finished_at: worker.now,
             superseded_by: superseded_by.to_owned(),
         };
-        self.tell(LongshoreEvent::DeploymentSuperseded(superseded), worker);
+        self.publish(LongshoreEvent::DeploymentSuperseded(superseded), worker);
         self.keep_if_ended();
     }
 
@@ -294,7 +294,7 @@ impl Record {
         self.0.followed.extend(followed.clone());
     }
 
-    /// ECR was asked for `asked`, and these of them are missing; each is told once. Of what was missing before and was not
+    /// ECR was asked for `asked`, and these of them are missing; each is published once. Of what was missing before and was not
     /// asked for now, nothing new is known.
     pub(crate) fn misses(
         &mut self,
@@ -324,7 +324,7 @@ impl Record {
                     needed_for,
                     at: worker.now,
                 };
-                self.tell(LongshoreEvent::ImageMissing(missing), worker);
+                self.publish(LongshoreEvent::ImageMissing(missing), worker);
             }
             self.0.missing.push(digest);
         }
@@ -388,7 +388,7 @@ impl Record {
         &mut self.0.deployment.0
     }
 
-    pub(super) fn tell(&mut self, event: LongshoreEvent, worker: &Worker) {
+    pub(super) fn publish(&mut self, event: LongshoreEvent, worker: &Worker) {
         self.0.outbox.push(Unpublished::new(event, worker));
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of requests: they go out, they wait, or nothing is done about them. Each puts what tells of it into the
+//! What becomes of requests: they go out, they wait, or nothing is done about them. Each puts what reports it into the
 //! outbox.
 
 use std::collections::BTreeMap;
@@ -65,14 +65,14 @@ impl Record {
         self.allow(&request);
         self.is_asked(&request, container);
         self.replace_waiting(&request, container, worker);
-        let mut told = before
+        let mut published = before
             .as_ref()
             .map_or_else(Vec::new, |before| before.told.clone());
-        let is_told = before
+        let is_published = before
             .as_ref()
-            .is_some_and(|before| before.is_told(&wait.why));
-        if !is_told {
-            told.push(wait.why.clone());
+            .is_some_and(|before| before.is_published(&wait.why));
+        if !is_published {
+            published.push(wait.why.clone());
             let waiting = DeploymentWaiting {
                 stack: self.deployment.stack.clone(),
                 service: self.deployment.service.clone(),
@@ -84,7 +84,7 @@ impl Record {
                 since: wait.since,
                 until: wait.until,
             };
-            self.tell(LongshoreEvent::DeploymentWaiting(waiting), worker);
+            self.publish(LongshoreEvent::DeploymentWaiting(waiting), worker);
         }
         let asked_to_approve = wait.until.filter(|_| wait.why == WaitReason::Approval);
         let waiting = Waiting {
@@ -98,28 +98,28 @@ impl Record {
                 .and_then(|before| before.approve_by)
                 .or(asked_to_approve),
             approved: before.is_some_and(|before| before.approved),
-            told,
+            told: published,
             unrouted_since: None,
         };
         self.0.waiting.insert(container.to_owned(), waiting);
     }
 
-    /// Nothing is done about `request`, and that is told.
+    /// Nothing is done about `request`, and that is published.
     pub(crate) fn skipped(&mut self, request: &Request, reason: SkipReason, worker: &Worker) {
-        let is_told = self
+        let is_published = self
             .waiting
             .values()
             .any(|waiting| waiting.request.id == request.id);
-        let told = DeploymentSkipped {
+        let published = DeploymentSkipped {
             stack: self.deployment.stack.clone(),
             service: self.deployment.service.clone(),
             image: request.image.clone(),
             source: request.source.clone(),
             requested_at: request.at,
             reason,
-            deployment_id: is_told.then(|| request.id.clone()),
+            deployment_id: is_published.then(|| request.id.clone()),
         };
-        self.tell(LongshoreEvent::DeploymentSkipped(told), worker);
+        self.publish(LongshoreEvent::DeploymentSkipped(published), worker);
     }
 
     /// Somebody has approved what waits for a container.
@@ -143,7 +143,7 @@ impl Record {
         }
     }
 
-    /// What waits for a container is not waited for any more, and that is told.
+    /// What waits for a container is not waited for any more, and that is published.
     pub(crate) fn given_up(&mut self, container: &str, reason: SkipReason, worker: &Worker) {
         if let Some(waiting) = self.waiting.get(container) {
             let request = waiting.request.clone();
@@ -152,7 +152,7 @@ impl Record {
         }
     }
 
-    /// What waits for a container cannot be deployed any more, and that is told.
+    /// What waits for a container cannot be deployed any more, and that is published.
     pub(crate) fn waited_in_vain(
         &mut self,
         container: &str,
@@ -160,7 +160,7 @@ impl Record {
         worker: &Worker,
     ) {
         self.0.waiting.remove(container);
-        self.tell(refusal, worker);
+        self.publish(refusal, worker);
     }
 
     /// Nothing waits for the container any more, because `request` takes its place or is what has waited.

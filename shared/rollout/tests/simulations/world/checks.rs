@@ -10,7 +10,7 @@ use longshore_policy::route::Subscriber;
 use longshore_rollout::ports::{ImageRegistry, RolloutState};
 use longshore_rollout::record::{Deployment, Record, State};
 
-use crate::world::{REPOSITORY, Said, World};
+use crate::world::{HoldChange, REPOSITORY, World};
 
 impl World {
     /// Checks everything.
@@ -38,17 +38,17 @@ impl World {
                 let newest = known.unwrap_or(newest);
                 self.is_explained(subscriber, newest, &record, &history);
             }
-            self.is_told(subscriber, &record, &history);
+            self.is_published(subscriber, &record, &history);
             self.waited(number, &history);
             self.ran_its_tasks(subscriber, &history);
         }
         if !self.is_disturbed {
-            self.is_told_once();
+            self.is_published_once();
         }
         self.is_updated_once();
     }
 
-    /// Nothing is under way, nothing is still to be told or kept, and what ECS runs is what the record says.
+    /// Nothing is under way, nothing is still to be published or kept, and what ECS runs is what the record says.
     fn is_settled(&self, subscriber: &Subscriber, record: &Record) {
         let last = &record.deployment;
         assert!(!last.state.is_open(), "{record:#?}");
@@ -107,14 +107,16 @@ impl World {
         );
     }
 
-    /// Whether it was told that the image does not go out, for good.
+    /// Whether it was published that the image does not go out, for good.
     fn was_given_up(&self, subscriber: &Subscriber, newest: &RegistryImage, running: &str) -> bool {
         let published = self.cloud.published();
         let skipped: Vec<_> = published
             .iter()
             .filter_map(|event| match event {
-                LongshoreEvent::DeploymentSkipped(told) if told.service == subscriber.service => {
-                    Some(told)
+                LongshoreEvent::DeploymentSkipped(published)
+                    if published.service == subscriber.service =>
+                {
+                    Some(published)
                 }
                 _ => None,
             })
@@ -128,68 +130,80 @@ impl World {
                     | SkipReason::FailedBefore
             )
         };
-        let is_persons =
-            |told: &DeploymentSkipped| !matches!(told.source, Source::Push | Source::Reconcile);
+        let is_persons = |published: &DeploymentSkipped| {
+            !matches!(published.source, Source::Push | Source::Reconcile)
+        };
         // Somebody asked for what runs, after this was pushed.
-        let is_confirmed = skipped.iter().any(|told| {
-            is_persons(told)
+        let is_confirmed = skipped.iter().any(|published| {
+            is_persons(published)
                 && matches!(
-                    told.reason,
+                    published.reason,
                     SkipReason::AlreadyRunning | SkipReason::AlreadyDeploying
                 )
-                && running.ends_with(told.image.digest.as_str())
-                && newest.pushed_at <= told.requested_at
+                && running.ends_with(published.image.digest.as_str())
+                && newest.pushed_at <= published.requested_at
         });
-        // It gave way to what a person asked for, of which nothing came in the end.
-        let is_replaced = skipped.iter().any(|told| {
-            is_persons(told) && is_final(told.reason) && newest.pushed_at <= told.requested_at
+        // It gave way to what a person asked for, and nothing came of that in the end.
+        let is_replaced = skipped.iter().any(|published| {
+            is_persons(published)
+                && is_final(published.reason)
+                && newest.pushed_at <= published.requested_at
         });
         // Its image was gone when it was to go out, or the one of what a person asked for since.
         let is_gone = published.iter().any(|event| match event {
-            LongshoreEvent::DeploymentFailed(told) => {
-                let deployment = &told.deployment;
+            LongshoreEvent::DeploymentFailed(published) => {
+                let deployment = &published.deployment;
                 let is_persons = !matches!(deployment.source, Source::Push | Source::Reconcile);
                 deployment.service == subscriber.service
-                    && told.phase == FailedPhase::Before
+                    && published.phase == FailedPhase::Before
                     && (deployment.image.digest == newest.digest
                         || is_persons && newest.pushed_at <= deployment.requested_at)
             }
             _ => false,
         });
-        let is_skipped =
-            |told: &&DeploymentSkipped| told.image.digest == newest.digest && is_final(told.reason);
+        let is_skipped = |published: &&DeploymentSkipped| {
+            published.image.digest == newest.digest && is_final(published.reason)
+        };
         is_confirmed || is_replaced || is_gone || skipped.iter().any(is_skipped)
     }
 
-    /// Of each deployment its beginning and its one outcome were told, and of each request that waited what
+    /// Of each deployment its beginning and its one outcome were published, and of each request that waited what
     /// became of it.
-    fn is_told(&self, subscriber: &Subscriber, record: &Record, history: &[Deployment]) {
-        let mut told: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    fn is_published(&self, subscriber: &Subscriber, record: &Record, history: &[Deployment]) {
+        let mut published: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for event in self.cloud.published() {
             let id = match &event {
-                LongshoreEvent::DeploymentStarted(told) => Some(&told.deployment),
-                LongshoreEvent::DeploymentSucceeded(told) => Some(&told.deployment),
-                LongshoreEvent::DeploymentFailed(told) => Some(&told.deployment),
-                LongshoreEvent::DeploymentRolledBack(told) => Some(&told.deployment),
-                LongshoreEvent::DeploymentSuperseded(told) => Some(&told.deployment),
+                LongshoreEvent::DeploymentStarted(published) => Some(&published.deployment),
+                LongshoreEvent::DeploymentSucceeded(published) => Some(&published.deployment),
+                LongshoreEvent::DeploymentFailed(published) => Some(&published.deployment),
+                LongshoreEvent::DeploymentRolledBack(published) => Some(&published.deployment),
+                LongshoreEvent::DeploymentSuperseded(published) => Some(&published.deployment),
                 _ => None,
             }
             .filter(|deployment| deployment.service == subscriber.service)
             .map(|deployment| deployment.deployment_id.clone());
             let id = match &event {
-                LongshoreEvent::DeploymentWaiting(told) if told.service == subscriber.service => {
-                    Some(told.deployment_id.clone())
+                LongshoreEvent::DeploymentWaiting(published)
+                    if published.service == subscriber.service =>
+                {
+                    Some(published.deployment_id.clone())
                 }
-                LongshoreEvent::DeploymentSkipped(told) if told.service == subscriber.service => {
-                    told.deployment_id.clone()
+                LongshoreEvent::DeploymentSkipped(published)
+                    if published.service == subscriber.service =>
+                {
+                    published.deployment_id.clone()
                 }
                 _ => id,
             };
             if let Some(id) = id {
-                told.entry(id).or_default().insert(event.detail_type());
+                published.entry(id).or_default().insert(event.detail_type());
             }
         }
-        let was_told = |id: &str, what: &str| told.get(id).is_some_and(|told| told.contains(what));
+        let was_published = |id: &str, what: &str| {
+            published
+                .get(id)
+                .is_some_and(|published| published.contains(what))
+        };
         for deployment in history {
             let id = deployment.id.as_str();
             let is_stacks = matches!(
@@ -209,13 +223,13 @@ impl World {
                 "Deployment Superseded",
             ]
             .into_iter()
-            .filter(|outcome| was_told(id, outcome))
+            .filter(|outcome| was_published(id, outcome))
             .collect();
-            let started = was_told(id, "Deployment Started");
+            let started = was_published(id, "Deployment Started");
             assert_eq!(
                 started,
                 deployment.task_definition.is_some(),
-                "{deployment:#?} {told:#?}"
+                "{deployment:#?} {published:#?}"
             );
             let is_right = match deployment.state {
                 State::Succeeded => outcomes == ["Deployment Succeeded"],
@@ -228,38 +242,41 @@ impl World {
                 State::Superseded => outcomes.is_empty(),
                 _ => false,
             };
-            assert!(is_right, "{outcomes:?} was told of {deployment:#?}");
+            assert!(is_right, "{outcomes:?} were published of {deployment:#?}");
         }
-        for (id, told) in &told {
+        for (id, published) in &published {
             let is_kept = history.iter().any(|deployment| deployment.id == *id);
             let waits = record
                 .waiting
                 .values()
                 .any(|waiting| waiting.request.id == *id);
-            let is_over = told.contains("Deployment Skipped") || told.contains("Deployment Failed");
+            let is_over =
+                published.contains("Deployment Skipped") || published.contains("Deployment Failed");
             assert!(
-                !told.contains("Deployment Waiting") || is_kept || waits || is_over,
-                "nobody knows what became of {id}: {told:?}"
+                !published.contains("Deployment Waiting") || is_kept || waits || is_over,
+                "nobody knows what became of {id}: {published:?}"
             );
         }
         for waiting in record.waiting.values() {
-            assert!(was_told(&waiting.request.id, "Deployment Waiting"));
+            assert!(was_published(&waiting.request.id, "Deployment Waiting"));
         }
     }
 
-    /// Everything was told once, and of what was skipped no more often than it was pushed.
-    fn is_told_once(&self) {
+    /// Everything was published once, and of what was skipped no more often than it was pushed.
+    fn is_published_once(&self) {
         let published = self.cloud.published();
         for (place, event) in published.iter().enumerate() {
-            let before = published[..place].iter().filter(|told| *told == event);
+            let before = published[..place]
+                .iter()
+                .filter(|published| *published == event);
             let allowed = match event {
-                LongshoreEvent::DeploymentSkipped(told) => {
-                    let pushes = self.pushes.get(&told.image.digest);
+                LongshoreEvent::DeploymentSkipped(published) => {
+                    let pushes = self.pushes.get(&published.image.digest);
                     pushes.copied().unwrap_or_default()
                 }
                 _ => 0,
             };
-            assert!(before.count() <= allowed, "told twice: {event:#?}");
+            assert!(before.count() <= allowed, "published twice: {event:#?}");
         }
     }
 
@@ -272,24 +289,27 @@ impl World {
         {
             let claimed_at = deployment.claimed_at;
             let last_said = self
-                .said
+                .hold_changes
                 .iter()
                 .rfind(|(at, said)| {
-                    *at < claimed_at && [Said::Held(number), Said::Resumed(number)].contains(said)
+                    *at < claimed_at
+                        && [HoldChange::Held(number), HoldChange::Resumed(number)].contains(said)
                 })
                 .map(|(_, said)| *said);
             // In the very second in which it was resumed it may go.
-            let is_resumed = self.said.contains(&(claimed_at, Said::Resumed(number)));
+            let is_resumed = self
+                .hold_changes
+                .contains(&(claimed_at, HoldChange::Resumed(number)));
             assert!(
-                last_said != Some(Said::Held(number)) || is_resumed,
+                last_said != Some(HoldChange::Held(number)) || is_resumed,
                 "went out while it was held: {deployment:#?} {:#?}",
-                self.said
+                self.hold_changes
             );
             if subscriber.rollout.approval.is_some() {
                 assert!(
-                    self.said
-                        .iter()
-                        .any(|(at, said)| { *said == Said::Approved(number) && *at <= claimed_at }),
+                    self.hold_changes.iter().any(|(at, said)| {
+                        *said == HoldChange::Approved(number) && *at <= claimed_at
+                    }),
                     "nobody approved {deployment:#?}"
                 );
             }

@@ -28,7 +28,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// A stack of which each service was made with an image.
+    /// A stack whose services were each made with an image.
     pub fn new(template: Vec<String>) -> Self {
         Self {
             changes: 0,
@@ -118,7 +118,7 @@ impl World {
             return;
         };
         let worker = worker("watch", self.seconds);
-        let told = StackChange {
+        let published = StackChange {
             event_id: format!("event-{}-{status}", record.operation.id),
             at: self.now(),
             stack: "shop".to_owned(),
@@ -127,7 +127,7 @@ impl World {
             reason: None,
             client_request_token: Some(record.operation.id),
         };
-        let ended = stack_changed(&self.cloud, &told, &worker).await;
+        let ended = stack_changed(&self.cloud, &published, &worker).await;
         assert!(ended.is_ok(), "{ended:?}");
         self.post_news();
     }

@@ -263,7 +263,7 @@ fn settings() -> impl Strategy<Value = RolloutSettings> {
     )
 }
 
-/// One to three services, of which each may wait for the one before.
+/// One to three services; each may wait for the one before.
 fn subscribers() -> impl Strategy<Value = Vec<Subscriber>> {
     let one = (policy(), settings(), any::<bool>(), any::<bool>());
     prop::collection::vec(one, 1..4).prop_map(|all| {

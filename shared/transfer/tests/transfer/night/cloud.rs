@@ -69,7 +69,7 @@ impl Cloud {
     }
 
     /// How many syncs have completed, and why others failed or were refused, but for those that found another one.
-    pub fn told(&self) -> (usize, Vec<String>) {
+    pub fn reported(&self) -> (usize, Vec<String>) {
         let state = self.state.lock().unwrap();
         let (mut completed, mut failed) = (0, Vec::new());
         for event in &state.published {

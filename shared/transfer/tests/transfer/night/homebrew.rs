@@ -19,7 +19,7 @@ const FORMULAE: u64 = 200;
 /// How many of them come and go with each generation.
 const NEW: u64 = 5;
 
-/// The bytes of one bottle that is too large to be brought between two kills.
+/// The bytes of one bottle that is too large to be transferred between two kills.
 pub const LARGE: usize = 17 << 20;
 
 /// A generation of the index, and all that belongs to it.

@@ -47,7 +47,7 @@ struct Record {
     ttl: String,
 }
 
-/// ECS tells which tasks are healthy.
+/// ECS reports which tasks are healthy.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CustomHealth {

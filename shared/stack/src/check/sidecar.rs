@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::{is_name, listed};
-use super::{Checked, Findings};
 use crate::spec::{Container, ContainerCondition, LogRouter};
 
 /// ECS's limit for names of containers.
@@ -154,7 +155,7 @@ fn check_shares(service: &Checked<'_>, findings: &mut Findings) {
     }
 }
 
-/// What a log router can be told: the Amazon ECS API Reference, FirelensConfiguration.
+/// Which options a log router takes: the Amazon ECS API Reference, FirelensConfiguration.
 const ROUTER_OPTIONS: [&str; 3] = [
     "config-file-type",
     "config-file-value",
@@ -198,7 +199,9 @@ fn check_log_router(service: &Checked<'_>, findings: &mut Findings) {
                     listed(&ROUTER_OPTIONS)
                 ),
             );
-        } else if option == "config-file-type" && value.as_str() == "s3" && service.is_on_fargate()
+        } else if option == "config-file-type"
+            && value.as_str() == "s3"
+            && service.spec.is_on_fargate()
         {
             findings.error(
                 path,
@@ -239,7 +242,7 @@ fn check_log_options(service: &Checked<'_>, router: LogRouter, findings: &mut Fi
         None => findings.error_without_value(
             path,
             format!(
-                "ECS could not start a task: {} needs `{output}`, which says what the logs go to",
+                "ECS could not start a task: {} needs `{output}`, which names the destination of the logs",
                 router.as_str()
             ),
         ),

@@ -3,12 +3,17 @@
 use serde_json::Value;
 
 use crate::render::{Context, render};
-use crate::spec::{ContainerInsights, Stack};
+use crate::spec::{ContainerInsights, LogEncryption, Stack};
 
 use super::amounts::Quantity;
-use super::{Bill, HOURS_PER_MONTH};
+use super::bill::Bill;
+use super::estimate::HOURS_PER_MONTH;
 
 pub(super) fn logs(stack: &Stack, bill: &mut Bill<'_>) {
+    if stack.logs.encryption == LogEncryption::StackKey {
+        bill.charge("logs", "KMS key", "kms_key", Quantity::whole(1));
+        bill.assume("logs: the key is in its first year; each of its first two rotations adds a key's price".to_owned());
+    }
     let kept = stack.logs.retention_in_days;
     let mut kinds = vec![(
         "logs",
@@ -48,7 +53,7 @@ pub(super) fn logs(stack: &Stack, bill: &mut Bill<'_>) {
             "logs_storage",
             expected,
             &field,
-            // What comes in a month stays for so many of its hours.
+            // What comes in a month stays for this many of its hours.
             |gib| gib.scaled(u128::from(days) * 24, HOURS_PER_MONTH.into()),
         );
     }

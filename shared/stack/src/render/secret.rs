@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::spec::{Container, Secret, Sensitive, Service, Stack};
 
+use super::iam::Statement;
 use super::named::{NamedService, NamedStack};
 use super::names::Kind;
-use super::policy::Statement;
 use super::template::{Policy, Properties, Tag, Template, Value, part_of_sub};
 
 #[derive(Serialize)]
@@ -94,7 +94,7 @@ fn of_service<'a>(
     })
 }
 
-/// By what a secret of the stack's own is told from others.
+/// By what a secret of the stack's own is distinguished from others.
 fn names<'a>(service: &'a str, container: Container<'a>, variable: &'a str) -> Vec<&'a str> {
     let mut names = vec![service];
     names.extend(container.sidecar);
@@ -110,7 +110,7 @@ fn path(service: &str, container: Container, variable: &str) -> String {
     }
 }
 
-/// Where the value of a variable comes from, as ECS is told.
+/// Where the value of a variable comes from, as ECS takes it.
 pub(super) fn value_from(
     named_stack: &NamedStack,
     named_service: NamedService,
@@ -237,7 +237,7 @@ impl<'a> Source<'a> {
 }
 
 /// Whether a name or ARN of a secret ends in a hyphen and six characters, which Secrets Manager puts at the end
-/// of every ARN and by which it tells complete ones from others.
+/// of every ARN and by which it distinguishes complete ones from others.
 pub(crate) fn ends_as_complete_arns_do(text: &str) -> bool {
     text.rsplit_once('-').is_some_and(|(_, end)| {
         end.len() == 6

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::schedule::ScheduleExpression;
+use crate::schedule_expression::ScheduleExpression;
 
 /// Runs in a month of 730 hours, as a fraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

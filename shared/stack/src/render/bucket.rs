@@ -100,7 +100,7 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
 }
 
 /// The bucket refers to nothing else in the template, so that one that stayed when the stack went can be
-/// taken up again by itself. It has no policy: who may read it from outside is said where it is served.
+/// adopted again by itself. It has no policy: who may read it from outside is said where it is served.
 fn add_bucket(named_stack: &NamedStack, template: &mut Template, name: &str, spec: &Bucket) {
     let bucket = S3Bucket {
         bucket_name: Value::written(&named_stack.stack.bucket_name(name)),

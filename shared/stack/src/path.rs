@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::fit::shown;
+use crate::shown::shown;
 
-/// Longer keys are no names of anything, and are cut.
+/// Longer keys are not names of anything, and are cut.
 const LONGEST_PLAIN: usize = 64;
 
 /// A step from a map or a list to what it holds.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::{is_arn, is_ipv4_range, is_open};
 use super::network::{check_security_groups, check_subnets};
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::spec::{LoadBalancer, Scheme, Stack, TargetGroup, TargetHealthCheck};
 
 /// Elastic Load Balancing's limits for a rule, and for a load balancer.
@@ -417,7 +418,7 @@ fn check_health(path: &Path, health: &TargetHealthCheck, findings: &mut Findings
         findings.error(
             path.key("matcher"),
             &health.matcher,
-            "these are no status codes, expected codes from 200 to 499, such as \"200\", \"200,204\" or \
+            "these are not status codes, expected codes from 200 to 499, such as \"200\", \"200,204\" or \
              \"200-299\"",
         );
     }

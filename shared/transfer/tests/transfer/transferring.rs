@@ -1,4 +1,4 @@
-//! Files that are brought, refused, tried again and given up.
+//! Files that are transferred, refused, tried again and given up.
 
 use longshore_events::transfer::TransferProgress;
 use longshore_transfer::settings::CONCURRENCY;
@@ -19,7 +19,7 @@ async fn source(length: usize) -> (Server, Vec<u8>) {
     (server, content)
 }
 
-/// Brings the one file, which must arrive; gives how often the source was asked and what it has sent.
+/// Transfers the one file, which must arrive; gives how often the source was asked and what it has sent.
 async fn arrives(server: &Server, content: &[u8]) -> (usize, u64) {
     let bucket = Bucket::default();
     let transferred = run(
@@ -35,7 +35,7 @@ async fn arrives(server: &Server, content: &[u8]) -> (usize, u64) {
     (server.requests().len(), transferred.report.downloaded_bytes)
 }
 
-/// Brings the one file, which must not arrive; gives the reason.
+/// Transfers the one file, which must not arrive; gives the reason.
 async fn is_given_up(settings: Settings, server: &Server, content: &[u8]) -> String {
     let bucket = Bucket::default();
     let transferred = run(
@@ -466,7 +466,7 @@ async fn a_wrong_content_is_fetched_once_more_and_then_right() {
 }
 
 #[tokio::test]
-async fn a_content_that_stays_wrong_is_told_with_both_digests() {
+async fn a_content_that_stays_wrong_is_reported_with_both_digests() {
     let (server, content) = source(1000).await;
     let other = crate::setting::content(1000, 9);
     server.answer(PATH, &vec![Answer::Other(other.clone()); 9]);
@@ -481,7 +481,7 @@ async fn a_content_that_stays_wrong_is_told_with_both_digests() {
 }
 
 #[tokio::test]
-async fn a_wrong_length_is_told_before_a_byte_is_sent() {
+async fn a_wrong_length_is_reported_before_a_byte_is_sent() {
     let (server, content) = source(1000).await;
     let other = crate::setting::content(999, 9);
     server.answer(PATH, &vec![Answer::Other(other); 9]);
@@ -490,7 +490,7 @@ async fn a_wrong_length_is_told_before_a_byte_is_sent() {
 }
 
 #[tokio::test]
-async fn the_length_of_a_page_that_tells_of_an_error_is_forgotten() {
+async fn the_length_of_an_error_page_is_forgotten() {
     let (server, content) = source(1000).await;
     server.answer(PATH, &[Answer::Other(b"<html></html>".to_vec())]);
     let bucket = Bucket::default();
@@ -603,7 +603,7 @@ async fn a_copy_that_fails_is_a_failure_of_its_file() {
     let mut item = item(KEY, server.url(PATH), &content);
     item.copies = vec!["copy".to_owned()];
     let transferred = run(settings(&[&server]), &bucket, vec![item]).await;
-    assert_eq!(reason(&transferred), "copy: InvalidRequest: so it was told");
+    assert_eq!(reason(&transferred), "copy: InvalidRequest: so it was set");
 }
 
 #[tokio::test]

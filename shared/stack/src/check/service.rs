@@ -3,11 +3,12 @@
 use longshore_events::image::Selector;
 use longshore_events::registry::ImageName;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::forms::{is_arn, is_open, listed};
 use super::image::{Origin, is_image, origin};
 use super::observation::expected;
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::spec::{Effect, PolicyStatement, Service};
 
 /// What Fargate has: CPU units, the least and the most MiB of memory with them, and the step between.
@@ -22,7 +23,7 @@ const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
 ];
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
-    if service.is_on_fargate() {
+    if service.spec.is_on_fargate() {
         check_fargate_size(service, findings);
         findings_of_fargate(service, findings);
     } else {
@@ -53,7 +54,7 @@ fn check_fargate_size(service: &Checked<'_>, findings: &mut Findings) {
         );
         return;
     };
-    // The smallest size has 512 as well, which is no step of its others.
+    // The smallest size has 512 as well, which is not a step of its others.
     let is_step = memory % step == 0 || (cpu == 256 && memory == 512);
     if !(least..=most).contains(&memory) || !is_step {
         let expected = if cpu == 256 {
@@ -151,7 +152,7 @@ fn check_image(path: &Path, image: &str, findings: &mut Findings) {
         },
     };
     let moves = "another image after every push, so that what is deployed depends on the time, and a \
-                 rollback of the stack file brings nothing back; name a version";
+                 rollback of the stack file restores nothing; name a version";
     match tag.as_deref() {
         None => findings.warning(
             path,

@@ -5,77 +5,14 @@ use serde::Serialize;
 
 use crate::spec::Schedule;
 
+use super::iam::{InlinePolicy, Statement};
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
-use super::policy::{InlinePolicy, Statement};
-use super::roles::Role;
-use super::service::{NetworkConfiguration, Share, network, shares};
+use super::placement::{network, shares};
+use super::role::Role;
+use super::scheduler::{EcsParameters, FlexibleTimeWindow, RetryPolicy, SchedulerSchedule, Target};
 use super::storage;
-use super::template::{Properties, Template, Value, json, part_of_sub};
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SchedulerSchedule {
-    pub(super) description: String,
-    pub(super) schedule_expression: Value,
-    pub(super) schedule_expression_timezone: Value,
-    pub(super) flexible_time_window: FlexibleTimeWindow,
-    pub(super) state: &'static str,
-    pub(super) target: Target,
-}
-
-impl Properties for SchedulerSchedule {
-    const TYPE: &'static str = "AWS::Scheduler::Schedule";
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct FlexibleTimeWindow {
-    pub(super) mode: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Target {
-    pub(super) arn: Value,
-    pub(super) role_arn: Value,
-    pub(super) ecs_parameters: Option<EcsParameters>,
-    pub(super) input: Option<Value>,
-    pub(super) retry_policy: RetryPolicy,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct EcsParameters {
-    task_definition_arn: Value,
-    task_count: u32,
-    launch_type: Option<&'static str>,
-    capacity_provider_strategy: Option<Vec<Share>>,
-    network_configuration: NetworkConfiguration,
-    enable_execute_command: bool,
-    #[serde(rename = "EnableECSManagedTags")]
-    enable_ecs_managed_tags: bool,
-    /// By which `watch` knows whose the task is.
-    group: String,
-    propagate_tags: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct RetryPolicy {
-    maximum_event_age_in_seconds: u32,
-    maximum_retry_attempts: u32,
-}
-
-impl RetryPolicy {
-    /// A run that could not be started for a while is not made up for: the next one comes.
-    pub(super) fn until_the_next_run() -> Self {
-        Self {
-            maximum_event_age_in_seconds: 3600,
-            maximum_retry_attempts: 10,
-        }
-    }
-}
+use super::template::{Template, Value, json, part_of_sub};
 
 /// What of the task definition is different in a run.
 #[derive(Serialize)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use longshore_events::image::Selector;
 
+use super::checked::Checked;
+use super::findings::Findings;
 use super::image::{Origin, origin};
-use super::{Checked, Findings};
-use crate::read::Path;
+use crate::path::Path;
 use crate::render::policy;
 use crate::spec::{Container, ImagePolicy};
 

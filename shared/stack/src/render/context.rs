@@ -1,0 +1,18 @@
+//! What a template depends on besides the stack file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a template depends on besides the stack file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Context {
+    /// The ARN of the policy that limits all roles of the template.
+    pub permissions_boundary_arn: Option<String>,
+    /// By service and container, the image to put in place of the stack file's, in the same forms.
+    pub images: BTreeMap<String, BTreeMap<String, String>>,
+    /// The services whose listener rule sends requests to the alternate one of their two target groups; those of the
+    /// others go to the first.
+    pub on_alternate: BTreeSet<String>,
+    /// By the name or ARN that the stack file has, the complete ARN of a secret of Secrets Manager. Without it,
+    /// a template names the secret by an ARN that lacks the six characters at its end, where that is possible.
+    pub secrets: BTreeMap<String, String>,
+}

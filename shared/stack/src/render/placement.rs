@@ -1,0 +1,68 @@
+//! Where tasks run: capacity providers, subnets, security groups.
+
+use serde::Serialize;
+
+use crate::spec::is_fargate;
+
+use super::named::{NamedService, NamedStack};
+use super::names::Kind;
+use super::template::Value;
+
+/// A share of tasks that runs on a capacity provider.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Share {
+    capacity_provider: Value,
+    weight: u32,
+    base: u32,
+}
+
+/// Where tasks are in the VPC.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NetworkConfiguration {
+    awsvpc_configuration: AwsVpc,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AwsVpc {
+    subnets: Vec<Value>,
+    security_groups: Vec<Value>,
+    assign_public_ip: Option<&'static str>,
+}
+
+/// The service's capacity provider strategy, if it has one.
+pub(super) fn shares(named_service: NamedService) -> Option<Vec<Share>> {
+    let strategy = &named_service.spec.capacity_provider_strategy;
+    let shares = strategy.iter().map(|share| Share {
+        capacity_provider: if is_fargate(&share.capacity_provider) {
+            Value::text(&share.capacity_provider)
+        } else {
+            Value::Ref(Kind::CapacityProvider.id(&[&share.capacity_provider]))
+        },
+        weight: share.weight,
+        base: share.base,
+    });
+    (!strategy.is_empty()).then(|| shares.collect())
+}
+
+pub(super) fn network(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+) -> NetworkConfiguration {
+    NetworkConfiguration {
+        awsvpc_configuration: AwsVpc {
+            subnets: named_stack.subnet_ids(named_service.spec.subnet_ids.as_ref()),
+            security_groups: named_service.security_groups(),
+            // Tasks on instances cannot have public addresses, and may not even say that they have none.
+            assign_public_ip: named_service.spec.is_on_fargate().then_some(
+                if named_service.spec.assign_public_ip {
+                    "ENABLED"
+                } else {
+                    "DISABLED"
+                },
+            ),
+        },
+    }
+}

@@ -1,0 +1,70 @@
+//! Schedules of EventBridge Scheduler.
+
+use serde::Serialize;
+
+use super::placement::{NetworkConfiguration, Share};
+use super::template::{Properties, Value};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SchedulerSchedule {
+    pub(super) description: String,
+    pub(super) schedule_expression: Value,
+    pub(super) schedule_expression_timezone: Value,
+    pub(super) flexible_time_window: FlexibleTimeWindow,
+    pub(super) state: &'static str,
+    pub(super) target: Target,
+}
+
+impl Properties for SchedulerSchedule {
+    const TYPE: &'static str = "AWS::Scheduler::Schedule";
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct FlexibleTimeWindow {
+    pub(super) mode: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Target {
+    pub(super) arn: Value,
+    pub(super) role_arn: Value,
+    pub(super) ecs_parameters: Option<EcsParameters>,
+    pub(super) input: Option<Value>,
+    pub(super) retry_policy: RetryPolicy,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct EcsParameters {
+    pub(super) task_definition_arn: Value,
+    pub(super) task_count: u32,
+    pub(super) launch_type: Option<&'static str>,
+    pub(super) capacity_provider_strategy: Option<Vec<Share>>,
+    pub(super) network_configuration: NetworkConfiguration,
+    pub(super) enable_execute_command: bool,
+    #[serde(rename = "EnableECSManagedTags")]
+    pub(super) enable_ecs_managed_tags: bool,
+    /// By which `watch` knows whose the task is.
+    pub(super) group: String,
+    pub(super) propagate_tags: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RetryPolicy {
+    maximum_event_age_in_seconds: u32,
+    maximum_retry_attempts: u32,
+}
+
+impl RetryPolicy {
+    /// A run that could not be started for a while is not made up for: the next one comes.
+    pub(super) fn until_the_next_run() -> Self {
+        Self {
+            maximum_event_age_in_seconds: 3600,
+            maximum_retry_attempts: 10,
+        }
+    }
+}
