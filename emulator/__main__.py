@@ -109,6 +109,7 @@ def patch_ministack(arguments):
     """Changes ministack before it serves. Imported here: its modules read the environment set above."""
     for module in _PATCHING:
         importlib.import_module(module)
+    import canaries
     import containers
     import invocations
     import provisioning
@@ -121,6 +122,7 @@ def patch_ministack(arguments):
         importlib.import_module(module)
     sys.path.append(str(Path(__file__).parent / "docker_module"))
     os.environ["HOSTNAME"] = containers.CLOUD_CONTAINER
+    canaries.set_directory(arguments.directory)
     containers.set_directory(arguments.directory / "containers")
     task_surroundings.set_directory(arguments.directory / "file-systems")
     services.STEADY_SECONDS = arguments.steady_seconds

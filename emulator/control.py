@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import call_counts
+import canaries
 import container_instances
 import containers
 import events
@@ -58,6 +59,7 @@ _READ = {
     "/calls": call_counts.counts,
     "/faults": faults.prepared,
     "/invocations": invocations.counts,
+    "/canaries": canaries.found,
     "/permissions": used_permissions.noted,
 }
 _FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget, "/events/lost": events.lose_no_more}

@@ -23,7 +23,7 @@ class ClasslaTest(StackCase):
         account.push("classla-backend", "1.0.0")
         cls.secrets = {
             secret: account.make_secret(
-                secret, {key: f"value of {key}" for key, of in SECRETS.items() if of == secret}
+                secret, {key: account.canary(key.lower()) for key, of in SECRETS.items() if of == secret}
             )
             for secret in sorted(set(SECRETS.values()))
         }

@@ -8,9 +8,10 @@ from stack import Stack
 
 
 def small(name, image="v1", **service):
-    """A stack file with one Fargate service, `api`, of the repository `<name>-api`."""
+    """A stack file with one Fargate service, `api`, of the repository `<name>-api`, and a secret of its own."""
     net = account.network()
-    fields = {"cpu": 256, "memory": 512, "container_port": 8080, "stop_timeout": 2, **service}
+    secrets = f"{{OWN: {{value: {account.canary(name)}}}}}"
+    fields = {"cpu": 256, "memory": 512, "container_port": 8080, "stop_timeout": 2, "secrets": secrets, **service}
     lines = [f"    {field}: {value}" for field, value in fields.items()]
     return "\n".join(
         [
@@ -160,6 +161,7 @@ class ImageTest(SmallCase):
             "memory": 512,
             "container_port": 8080,
             "stop_timeout": 2,
+            "secrets": {"OWN": {"value": account.canary(self.name)}},
             **service,
         }
         services = {"api": api}
