@@ -7,7 +7,7 @@ import re
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
-from ministack.services import eventbridge, iam
+from ministack.services import eventbridge, iam, tagging
 
 import used_permissions
 from patches import replaces, wraps
@@ -56,9 +56,19 @@ def _evaluate(evaluate, context, policies, *limits):
 
 @wraps(iam_evaluator, "_resolve_condition_key")
 def _value(value, key, context):
-    """The ARN of a session's role, not of the session."""
-    if key.lower() != "aws:principalarn" or context.principal_type != "AssumedRole":
-        return value(key, context)
+    name = key.lower()
+    if name == "aws:principalarn" and context.principal_type == "AssumedRole":
+        return _role_of(context)
+    found = value(key, context)
+    if found is None and name.startswith("aws:resourcetag/"):
+        # ministack looks for them where the caller's own policies ask, and not where the boundary does.
+        tags = tagging.resource_tags(context.resource_arn) or {}
+        found = {tag.lower(): text for tag, text in tags.items()}.get(name.partition("/")[2])
+    return found
+
+
+def _role_of(context):
+    """The ARN of a session's role."""
     name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
     role = iam._roles.get_scoped(context.principal_account, None, name) or {}
     return role.get("Arn", f"arn:aws:iam::{context.principal_account}:role/{name}")

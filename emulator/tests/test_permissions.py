@@ -161,14 +161,17 @@ class Roles(CloudTest):
     def setUp(self):
         self.name = unique("role")
 
-    def client(self, service, statements, path="/", **tags):
-        """A client of a role that may do just this."""
+    def client(self, service, statements, path="/", boundary=None, **tags):
+        """A client of a role that may do just this, within a boundary."""
         iam, account = self.cloud.client("iam"), self.cloud.account
         trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
-        given = [{"Key": key, "Value": value} for key, value in tags.items()]
-        role = iam.create_role(
-            RoleName=self.name, Path=path, AssumeRolePolicyDocument=policy([trust]), Tags=given
-        )["Role"]["Arn"]
+        given = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        if boundary:
+            document = policy(boundary)
+            made = iam.create_policy(PolicyName=unique("boundary"), PolicyDocument=document)["Policy"]["Arn"]
+            given["PermissionsBoundary"] = made
+        role = iam.create_role(RoleName=self.name, Path=path, AssumeRolePolicyDocument=policy([trust]), **given)
+        role = role["Role"]["Arn"]
         iam.put_role_policy(RoleName=self.name, PolicyName="own", PolicyDocument=policy(statements))
         session = self.cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="one")
         return self.cloud.client(service, session["Credentials"])
@@ -252,13 +255,15 @@ class Roles(CloudTest):
             "Null": {"aws:ResourceTag/team": "false"},
             "StringNotEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team, '-'}"},
         }
-        read = "secretsmanager:GetSecretValue"
-        statements = [allow(read), {**allow(read), "Effect": "Deny", "Condition": others}]
-        client = self.client("secretsmanager", statements, team="blue")
-        for team in ("blue", None):
-            client.get_secret_value(SecretId=named[team])
-        self.assert_refused(client.get_secret_value, SecretId=named["red"])
-        self.name = unique("role")
+        read = allow("secretsmanager:GetSecretValue")
+        statements = [read, {**read, "Effect": "Deny", "Condition": others}]
+        # The tags of a resource count whether the own policy or the boundary asks for them.
+        for own, boundary in ((statements, None), ([read], statements)):
+            client = self.client("secretsmanager", own, boundary=boundary, team="blue")
+            for team in ("blue", None):
+                client.get_secret_value(SecretId=named[team])
+            self.assert_refused(client.get_secret_value, SecretId=named["red"])
+            self.name = unique("role")
         client = self.client("secretsmanager", statements)
         client.get_secret_value(SecretId=named[None])
         for team in ("blue", "red"):
