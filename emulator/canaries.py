@@ -17,6 +17,12 @@ _BELONGS = re.compile(
         (
             # The Slack that it is for.
             r"slack\.(PATH|BOT_TOKEN)",
+            # The stack file that says it, in all of its versions.
+            r".+\.s3\._(buckets|object_versions)\..*\bstacks/[^/]+\.(yaml|yml|json)\W.*",
+            # A parameter that CloudFormation shows to nobody, and the secret that is made of it.
+            r".+\.cloudformation\._stacks\..*\.Parameters\.\d+\.ParameterValue",
+            r".+\.cloudformation\._stacks\..*\._resolved_params\.SensitiveValue\w+\.Value",
+            r".+\.cloudformation\._stacks\..*\._resources\.Secret\w+\.(Properties|_declared)\.SecretString",
         )
     )
 )
@@ -77,7 +83,8 @@ def _parts(value):
     module = sys.modules.get(type(value).__module__)
     if module is not None and _is_of_the_cloud(module) and not isinstance(value, type):
         slots = [name for kind in type(value).__mro__ for name in vars(kind).get("__slots__", ())]
-        return [(name, getattr(value, name)) for name in (*getattr(value, "__dict__", ()), *slots) if hasattr(value, name)]
+        members = (*getattr(value, "__dict__", ()), *slots)
+        return [(name, getattr(value, name)) for name in members if hasattr(value, name)]
     return []
 
 

@@ -295,6 +295,24 @@ class FailureTest(SmallCase):
         self.assertEqual(self.stack.task_definition(self.service)["cpu"], "512")
 
 
+class LostEventTest(SmallCase):
+    """A change whose events were all lost is closed by the reconcile."""
+
+    name = "shoal"
+
+    def test_a_failure_of_which_every_event_was_lost_is_found_by_the_reconcile(self):
+        account.push(self.repository, "v1")
+        self.stack.apply(small(self.name))
+        lost = {"containing": ["CloudFormation Stack Status Change", f":stack/{self.name}/"], "times": 1000}
+        CLOUD.tell("/events/lost", **lost)
+        nowhere = f"arn:aws:iam::{CLOUD.account}:policy/no-such-policy"
+        version = self.stack.upload(small(self.name, task_role_policy_arns=f"[{nowhere}]"))
+        self.stack.wait_until_status("UPDATE_ROLLBACK_COMPLETE")
+        self.assertEqual(CLOUD.messages(f"Stack failed: {self.name}", version), [])
+        CLOUD.ask("provision", action="reconcile")
+        self.assertIn("no-such-policy", self.stack.wait_until_failed(version))
+
+
 class FirstCreationTest(SmallCase):
     """A stack whose creation failed can only be deleted; a corrected file does that by itself."""
 

@@ -1,5 +1,5 @@
-"""Secrets go to their containers and nowhere else. Their values, here and in `test_life`, have a mark: when all tests are
-over, the whole cloud is searched for it (`emulator/canaries.py`)."""
+"""Secrets go to their containers and nowhere else. Their values, here and in other tests, have a mark: when all tests
+are over, the whole cloud is searched for it (`emulator/canaries.py`)."""
 
 import hashlib
 import json
@@ -10,14 +10,17 @@ from cloud import CLOUD, NotYet, Refused, until
 from stack import Stack
 
 # Says what it has without telling it.
-_SAYS_DIGESTS = ["/bin/sh", "-c", "for v in WHOLE KEY OWN; do printenv $v | tr -d '\\n' | sha256sum; done; exec sleep 86400"]
+_SAYS_DIGESTS = """
+for secret in WHOLE KEY OWN; do printenv $secret | tr -d '\\n' | sha256sum; done
+exec sleep 86400
+"""
 
 
 class SecretsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = Stack("safe")
-        account.push("safe-api", "v1", _SAYS_DIGESTS)
+        account.push("safe-api", "v1", ["/bin/sh", "-c", _SAYS_DIGESTS])
         account.make_secret("safe-whole", account.canary("whole"))
         account.make_secret("safe-keys", {"key": account.canary("key")})
         cls.stack.apply(json.dumps(cls.content("file")))
@@ -58,6 +61,13 @@ class SecretsTest(unittest.TestCase):
         applied = CLOUD.provision("apply", content)
         CLOUD.told("Stack ready: safe", applied["operation_id"], of="safe")
         self.wait_for("payload")
+
+    def test_cloudformation_shows_no_secret(self):
+        described = self.stack.describe()
+        hidden = {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]}
+        self.assertEqual(hidden, {"SensitiveValueApiOwn": "****"})
+        template = CLOUD.client("cloudformation").get_template(StackName="safe", TemplateStage="Original")
+        self.assertNotIn(account.canary(""), json.dumps(template["TemplateBody"]))
 
     def test_a_file_that_is_refused_is_told_without_its_secrets(self):
         text = json.dumps(self.content("refused", cpu=300))
