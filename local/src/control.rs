@@ -121,7 +121,8 @@ impl Control {
     pub fn new(address: &str) -> Self {
         Self {
             agent: ureq::Agent::config_builder()
-                .timeout_global(Some(Duration::from_secs(30)))
+                // The longest answer is a search of all of the cloud's memory.
+                .timeout_global(Some(Duration::from_secs(120)))
                 .proxy(None)
                 .http_status_as_error(false)
                 .build()

@@ -3,6 +3,7 @@ that nobody could take."""
 
 import json
 import unittest
+from pathlib import Path
 
 import account
 from cloud import CLOUD, NotYet, until
@@ -15,6 +16,9 @@ SCHEDULES = {
     "provision": "longshore-reconcile-stacks",
     "sync": "longshore-reconcile-syncs",
 }
+
+# An event of a deployment that failed.
+_FAILED = Path(__file__).resolve().parents[2] / "events/watch/deployment-failed.json"
 
 
 def take_dead_letter(function, *words):
@@ -70,16 +74,29 @@ class InstallationTest(unittest.TestCase):
 
 
 class DeadLetterTest(unittest.TestCase):
-    def test_what_a_function_cannot_do_anything_with_is_kept(self):
-        for function, name in CLOUD.functions.items():
-            event = f"nothing that {name} knows"
-            if function == "watch":
-                # Whatever else comes is somebody else's.
-                event = {"source": "aws.ecs", "detail-type": "ECS Deployment State Change", "detail": event}
-            CLOUD.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event))
-        for function, name in CLOUD.functions.items():
+    """What a function has failed three times is kept."""
+
+    def invoke(self, function, event):
+        name, payload = CLOUD.functions[function], json.dumps(event)
+        CLOUD.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=payload)
+
+    def test_an_event_that_a_function_cannot_read_is_kept(self):
+        # `watch` reads what it can of AWS's events and ignores the others.
+        functions = [function for function in CLOUD.functions if function != "watch"]
+        for function in functions:
+            self.invoke(function, f"nothing that {function} knows")
+        for function in functions:
             with self.subTest(function):
-                take_dead_letter(function, f"nothing that {name} knows")
+                take_dead_letter(function, f"nothing that {function} knows")
+
+    def test_an_event_whose_service_cannot_be_looked_up_is_kept(self):
+        key = "services/nowhere/nothing.json"
+        CLOUD.tell("/faults", action="s3:GetObject", fault="failed", times=100, containing=key)
+        service = f"arn:aws:ecs:{CLOUD.region}:{CLOUD.account}:service/nowhere/nothing"
+        event = json.loads(_FAILED.read_text())
+        event.update(account=CLOUD.account, region=CLOUD.region, resources=[service])
+        self.invoke("watch", event)
+        take_dead_letter("watch", service)
 
 
 class ScheduledTaskTest(unittest.TestCase):
