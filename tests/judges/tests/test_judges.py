@@ -3,6 +3,7 @@
 import json
 import tempfile
 import unittest
+import urllib.parse
 from pathlib import Path
 
 import authorization
@@ -157,6 +158,36 @@ class Patterns(unittest.TestCase):
         model = models.of_signing_name("autoscaling")
         self.assertEqual(list(models.faults(model, "XmlStringMaxLen255", "a name, \U0001F6A2")), [])
         self.assertEqual(len(list(models.faults(model, "XmlStringMaxLen255", "\x01"))), 1)
+
+
+class Secrets(unittest.TestCase):
+    def change_set(self, **parameters):
+        form = {"Action": "CreateChangeSet", "Version": "2010-05-15", "StackName": "shop", "ChangeSetName": "one"}
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return call("cloudformation", headers=headers, body=urllib.parse.urlencode({**form, **parameters}))
+
+    def told(self, *lines):
+        return [subject for subject, finding in found_in(*lines) if "secret" in finding]
+
+    def test_a_secret_may_be_a_parameter_of_a_stack_and_nothing_else_of_it(self):
+        name = {"Parameters.member.1.ParameterKey": "Token"}
+        value = {"Parameters.member.1.ParameterValue": "longshore-canary-a"}
+        self.assertEqual(self.told(self.change_set(**name, **value)), [])
+        self.assertEqual(len(self.told(self.change_set(**name, **value, Description="longshore-canary-a"))), 1)
+
+    def test_a_secret_in_another_request_or_in_an_answer_is_told(self):
+        parameters = {"cluster": "shop", "services": ["longshore-canary-a"]}
+        self.assertEqual(len(self.told(of_ecs("DescribeServices", parameters))), 1)
+        answer = {"services": [{"serviceName": "longshore-canary-a"}]}
+        self.assertEqual(len(self.told(of_ecs("DescribeServices", {"services": ["api"]}, answer))), 1)
+
+    def test_secrets_manager_and_stack_files_hold_secrets(self):
+        target = {"x-amz-target": "secretsmanager.GetSecretValue"}
+        answer = {"status": 200, "answer": json.dumps({"SecretString": "longshore-canary-a"})}
+        self.assertEqual(self.told(call("secretsmanager", headers=target, body='{"SecretId": "a"}', **answer)), [])
+        file = {"method": "GET", "query": "x-id=GetObject", "status": 200, "answer": "value: longshore-canary-a"}
+        self.assertEqual(self.told(call("s3", path="/state/stacks/shop.yaml", **file)), [])
+        self.assertEqual(len(self.told(call("s3", path="/state/routes/shop.json", **file))), 1)
 
 
 def statement(action, resource, **members):
