@@ -23,7 +23,7 @@ ACCOUNT = "123456789012"
 INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
 # The modules that patch ministack when they are imported. Of two that wrap the same function the later one is outside.
 _PATCHING = (
-    "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
+    "policies", "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
     "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
     "roles", "alarms", "file_systems", "answers", "networks", "auto_scaling", "secrets_manager",
     "targets", "application_auto_scaling",
@@ -54,7 +54,9 @@ def parsed_arguments():
         default=1.0,
         help="how long a task must run before its deployment counts it as healthy (default: 1)",
     )
-    parser.add_argument("--record", type=Path, help="a folder in which each request and its answer are kept")
+    parser.add_argument(
+        "--record", type=Path, help="a folder for each request with its answer, and for each use of a permission"
+    )
     parser.add_argument(
         "--end-with-input",
         action="store_true",
@@ -107,22 +109,27 @@ def patch_ministack(arguments):
     """Changes ministack before it serves. Imported here: its modules read the environment set above."""
     for module in _PATCHING:
         importlib.import_module(module)
+    import canaries
     import containers
     import invocations
     import provisioning
     import services
     import task_surroundings
+    import used_permissions
 
     provisioning.install()
     for module in _AROUND_ALL:
         importlib.import_module(module)
     sys.path.append(str(Path(__file__).parent / "docker_module"))
     os.environ["HOSTNAME"] = containers.CLOUD_CONTAINER
+    canaries.set_directory(arguments.directory)
     containers.set_directory(arguments.directory / "containers")
     task_surroundings.set_directory(arguments.directory / "file-systems")
     services.STEADY_SECONDS = arguments.steady_seconds
     invocations.RETRY_SECONDS = arguments.asynchronous_retry_seconds
     invocations.UNRESERVED_CONCURRENCY = arguments.concurrency
+    if arguments.record:
+        used_permissions.set_folder(arguments.record)
 
 
 def write_description(directory, description):

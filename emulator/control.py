@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import call_counts
+import canaries
 import container_instances
 import containers
 import events
@@ -17,6 +18,7 @@ import registry_contents
 import service_deployments
 import slack
 import task_surroundings
+import used_permissions
 
 # How many requests are answered at once.
 _AT_ONCE = 4
@@ -57,6 +59,8 @@ _READ = {
     "/calls": call_counts.counts,
     "/faults": faults.prepared,
     "/invocations": invocations.counts,
+    "/canaries": canaries.found,
+    "/permissions": used_permissions.noted,
 }
 _FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget, "/events/lost": events.lose_no_more}
 # What takes an object; each returns what is wrong with it, or `None`.

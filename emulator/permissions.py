@@ -183,6 +183,15 @@ def _checks_of_roles(service, headers, body):
             yield "iam:PassRole", role, {"iam:PassedToService": principal}
 
 
+def _checks_of_events(service, headers, body):
+    yield from _checks_of_roles(service, headers, body)
+    if headers.get("x-amz-target", "").endswith(".PutEvents"):
+        keys = resources.condition_keys(service, "PutEvents", {}, _parsed(body))
+        # ministack has asked for the first bus with these keys, and for the others without.
+        for bus in iam_actions.eventbridge_resource_arns(body, get_region(), get_account_id())[1:]:
+            yield "events:PutEvents", bus, keys
+
+
 def _checks_of_containers(_service, headers, body):
     """Checks beside the call's own: action, resource, condition keys."""
     action, data = headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body)
@@ -237,5 +246,6 @@ async def _checked(service, checks, handler, method, path, headers, body, query_
 
 
 wraps(app, "SERVICE_HANDLERS", "ecs")(functools.partial(_checked, "ecs", _checks_of_containers))
-for _service in ("ec2", "events", "iam", "scheduler"):
+wraps(app, "SERVICE_HANDLERS", "events")(functools.partial(_checked, "events", _checks_of_events))
+for _service in ("ec2", "iam", "scheduler"):
     wraps(app, "SERVICE_HANDLERS", _service)(functools.partial(_checked, _service, _checks_of_roles))

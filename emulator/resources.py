@@ -204,6 +204,8 @@ def condition_keys(service, action, params, data):
         return {"elasticfilesystem:Encrypted": str(bool(data.get("Encrypted"))).lower()}
     if service == "kms":
         return _tags_of_key(data)
+    if service == "events" and action == "PutEvents":
+        return _kinds_of_events(data)
     return {}
 
 
@@ -223,6 +225,17 @@ def _boundary(action, params):
     elif action in _WITH_BOUNDARY:
         boundary = (iam._roles.get(_first(params, "RoleName")) or {}).get("PermissionsBoundary")
     return {"iam:PermissionsBoundary": boundary} if boundary else {}
+
+
+def _kinds_of_events(data):
+    """Of all entries: a request has these keys once, with several values."""
+    entries = [entry for entry in data.get("Entries") or [] if isinstance(entry, dict)]
+    keys = {}
+    for key, member in (("events:source", "Source"), ("events:detail-type", "DetailType")):
+        values = [str(entry[member]) for entry in entries if entry.get(member)]
+        if values:
+            keys[key] = values
+    return keys
 
 
 def _tags_of_key(data):

@@ -6,11 +6,12 @@ import json
 import threading
 import time
 
+import canaries
 import events
 
-PATH = "/slack/services/T00000000/B00000000/local"
+PATH = f"/slack/services/T00000000/B00000000/{canaries.MARK}-webhook"
 API_PATH = "/slack/api"
-BOT_TOKEN = "xoxb-local"
+BOT_TOKEN = f"xoxb-{canaries.MARK}-bot"
 CHANNEL = "C00000000"
 _MOST_BLOCKS = 50
 _LONGEST_HEADER = 150

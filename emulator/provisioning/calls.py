@@ -181,13 +181,8 @@ def refused(error, service_name="AWS"):
     return Refused(str(error), "InternalFailure")
 
 
-def may_pass(role_arn):
-    """None if the caller may hand this role to CloudFormation, or the refusal."""
+def refusal(action, resource, **condition_keys):
+    """None if the caller may do this, or why not."""
     return iam_evaluator.enforce(
-        caller.get(),
-        "iam:PassRole",
-        "cloudformation",
-        get_region(),
-        resource_arn=role_arn,
-        service_context={"iam:PassedToService": PRINCIPAL},
+        caller.get(), action, "cloudformation", get_region(), resource_arn=resource, service_context=condition_keys
     )

@@ -143,15 +143,21 @@ def _begin_in_background(coroutine, stack, stack_id=None):
 def _role_problem(role):
     if not role:
         return None
-    refusal = calls.may_pass(role)
-    if refusal is not None:
-        message = getattr(refusal, "message", "") or iam_actions.identity_denial_message(
-            "iam:PassRole", refusal.principal_arn, role, refusal.decision == "Deny"
-        )
-        return _error("AccessDenied", message, 403)
-    if calls.role_of(role) is None:
+    refused = _refused("iam:PassRole", role, **{"iam:PassedToService": calls.PRINCIPAL})
+    if refused is None and calls.role_of(role) is None:
         return _error("ValidationError", f"Role {role} is invalid or cannot be assumed")
-    return None
+    return refused
+
+
+def _refused(action, resource, **condition_keys):
+    """None if the caller may do this, or the answer that refuses it."""
+    refusal = calls.refusal(action, resource, **condition_keys)
+    if refusal is None:
+        return None
+    message = getattr(refusal, "message", "") or iam_actions.identity_denial_message(
+        action, refusal.principal_arn, resource, refusal.decision == "Deny"
+    )
+    return _error("AccessDenied", message, 403)
 
 
 def _not_updatable(stack):
@@ -466,15 +472,19 @@ def _describe_stacks(describe, params):
     return answer[0], answer[1], text.encode()
 
 
-def _as_the_stack(call, params):
-    """Calls that look at resources do it as the stack's role, or the caller."""
-    stack = _found(_p(params, "StackName"))
-    calls.acting_role.set((stack or {}).get("RoleARN") or "")
-    return call(params)
+def _detect_drift(detect, params):
+    """The caller needs these rights besides; resources are looked at as the stack's role, or as the caller."""
+    stack = _found(_p(params, "StackName")) or {}
+    calls.acting_role.set(stack.get("RoleARN") or "")
+    return (
+        _refused("cloudformation:DetectStackResourceDrift", stack.get("StackId", "*"))
+        or _refused("cloudformation:BatchDescribeTypeConfigurations", "*")
+        or detect(params)
+    )
 
 
-wraps(handlers, "_ACTION_HANDLERS", "DetectStackDrift")(_as_the_stack)
-wraps(handlers, "_ACTION_HANDLERS", "DetectStackResourceDrift")(_as_the_stack)
+wraps(handlers, "_ACTION_HANDLERS", "DetectStackDrift")(_detect_drift)
+wraps(handlers, "_ACTION_HANDLERS", "DetectStackResourceDrift")(_detect_drift)
 
 
 def _tidied(answer):

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.running_cloud import SERVE, CloudTest, allow, error_code, unique
+from tests.running_cloud import SERVE, CloudTest, allow, error_code, policy, unique
 
 
 class Permissions(CloudTest):
@@ -153,6 +153,146 @@ class Permissions(CloudTest):
             with self.subTest(service):
                 client = self.cloud.limited_client(service, nothing)
                 self.assertEqual(error_code(call, client)[0], code)
+
+
+class Roles(CloudTest):
+    """Policies that ask who the caller is, or what an event is: for the sessions of a role with tags."""
+
+    def setUp(self):
+        self.name = unique("role")
+
+    def client(self, service, statements, path="/", boundary=None, **tags):
+        """A client of a role that may do just this, within a boundary."""
+        iam, account = self.cloud.client("iam"), self.cloud.account
+        trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+        given = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        if boundary:
+            document = policy(boundary)
+            made = iam.create_policy(PolicyName=unique("boundary"), PolicyDocument=document)["Policy"]["Arn"]
+            given["PermissionsBoundary"] = made
+        role = iam.create_role(RoleName=self.name, Path=path, AssumeRolePolicyDocument=policy([trust]), **given)
+        role = role["Role"]["Arn"]
+        iam.put_role_policy(RoleName=self.name, PolicyName="own", PolicyDocument=policy(statements))
+        session = self.cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="one")
+        return self.cloud.client(service, session["Credentials"])
+
+    def bus(self, *statements):
+        events, name = self.cloud.client("events"), unique("bus")
+        arn = events.create_event_bus(Name=name)["EventBusArn"]
+        whole = [{"Principal": "*", "Action": "events:PutEvents", "Resource": arn, **one} for one in statements]
+        if whole:
+            events.put_permission(EventBusName=name, Policy=policy(whole))
+        return name
+
+    def put(self, client, bus, *kinds):
+        """Puts an event of each of these detail types."""
+        entry = {"Source": "shop", "Detail": "{}", "EventBusName": bus}
+        return client.put_events(Entries=[{**entry, "DetailType": kind} for kind in kinds])
+
+    def assert_refused(self, call, *arguments, **options):
+        code, _ = error_code(call, *arguments, **options)
+        self.assertIn(code, ("AccessDenied", "AccessDeniedException"))
+
+    def test_a_bus_refuses_whom_its_policy_refuses_by_the_arn_of_the_role(self):
+        others = f"arn:aws:iam::{self.cloud.account}:role/known/*"
+        refuse_others = {"Effect": "Deny", "Condition": {"ArnNotLike": {"aws:PrincipalArn": others}}}
+        bus = self.bus(refuse_others)
+        self.put(self.client("events", [allow("events:PutEvents")], path="/known/"), bus, "Sold")
+        self.name = unique("role")
+        self.assert_refused(self.put, self.client("events", [allow("events:PutEvents")], path="/other/"), bus, "Sold")
+
+    def test_a_policy_replaces_the_one_that_a_bus_has(self):
+        bus = self.bus({"Effect": "Deny"})
+        client = self.client("events", [allow("events:PutEvents")])
+        self.assert_refused(self.put, client, bus, "Sold")
+        document = policy([{"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": "*"}])
+        events = self.cloud.client("events")
+        events.put_permission(EventBusName=bus, Policy=document)
+        self.assertEqual(json.loads(events.describe_event_bus(Name=bus)["Policy"]), json.loads(document))
+        self.put(client, bus, "Sold")
+
+    def test_events_are_allowed_by_source_and_detail_type_and_each_of_a_request_counts(self):
+        kinds = {"events:source": "shop", "events:detail-type": "Sold"}
+        narrowed = allow("events:PutEvents", "*", Condition={"ForAllValues:StringEquals": kinds})
+        client, bus = self.client("events", [narrowed]), self.bus()
+        self.put(client, bus, "Sold", "Sold")
+        self.assert_refused(self.put, client, bus, "Bought")
+        self.assert_refused(self.put, client, bus, "Sold", "Bought")
+
+    def test_each_bus_of_a_request_is_asked_with_the_kinds_of_its_events(self):
+        other_kinds = {"ForAnyValue:StringNotEquals": {"events:detail-type": "Sold"}}
+        open_bus, narrow_bus = self.bus(), self.bus({"Effect": "Deny", "Condition": other_kinds})
+        client = self.client("events", [allow("events:PutEvents")])
+
+        def put(kind):
+            entry = {"Source": "shop", "Detail": "{}", "DetailType": kind}
+            return client.put_events(Entries=[{**entry, "EventBusName": bus} for bus in (open_bus, narrow_bus)])
+
+        put("Sold")
+        self.assert_refused(put, "Bought")
+
+    def test_a_variable_stands_for_a_tag_of_the_caller_in_resources(self):
+        bucket = unique("bucket")
+        place = {"LocationConstraint": self.cloud.region}
+        self.cloud.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        own = allow("s3:PutObject", f"arn:aws:s3:::{bucket}/${{aws:PrincipalTag/team}}/*")
+        s3 = self.client("s3", [own], team="blue")
+        s3.put_object(Bucket=bucket, Key="blue/a", Body=b"")
+        self.assert_refused(s3.put_object, Bucket=bucket, Key="red/a", Body=b"")
+        # Without the tag the variable has no value, and the statement allows nothing.
+        self.name = unique("role")
+        s3 = self.client("s3", [own])
+        for key in ("blue/a", "/a", "${aws:PrincipalTag/team}/a"):
+            self.assert_refused(s3.put_object, Bucket=bucket, Key=key, Body=b"")
+
+    def test_a_variable_stands_for_a_tag_of_the_caller_in_conditions_and_may_have_a_default(self):
+        secrets = self.cloud.client("secretsmanager")
+        named = {}
+        for team in ("blue", "red", None):
+            tags = [{"Key": "team", "Value": team}] if team else []
+            named[team] = secrets.create_secret(Name=unique("secret"), SecretString="x", Tags=tags)["ARN"]
+        others = {
+            "Null": {"aws:ResourceTag/team": "false"},
+            "StringNotEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team, '-'}"},
+        }
+        read = allow("secretsmanager:GetSecretValue")
+        statements = [read, {**read, "Effect": "Deny", "Condition": others}]
+        # The tags of a resource count whether the own policy or the boundary asks for them.
+        for own, boundary in ((statements, None), ([read], statements)):
+            client = self.client("secretsmanager", own, boundary=boundary, team="blue")
+            for team in ("blue", None):
+                client.get_secret_value(SecretId=named[team])
+            self.assert_refused(client.get_secret_value, SecretId=named["red"])
+            self.name = unique("role")
+        client = self.client("secretsmanager", statements)
+        client.get_secret_value(SecretId=named[None])
+        for team in ("blue", "red"):
+            self.assert_refused(client.get_secret_value, SecretId=named[team])
+
+    def test_it_is_noted_by_which_statement_a_role_was_allowed_what_it_did(self):
+        statements = [
+            {**allow("ecr:DescribeRepositories"), "Sid": "Look"},
+            {**allow("ecr:Describe*"), "Sid": "LookAtAll"},
+            allow("ecr:CreateRepository"),
+            {**allow("ecr:DeleteRepository"), "Sid": "Never"},
+        ]
+        ecr = self.client("ecr", statements)
+        ecr.create_repository(repositoryName=self.name)
+        ecr.describe_repositories(repositoryNames=[self.name])
+        ecr.describe_images(repositoryName=self.name)
+        self.assert_refused(ecr.list_images, repositoryName=self.name)
+        _, _, noted = self.cloud.control("GET", "/permissions")
+        used = [tuple(one[name] for name in ("statement", "action", "alone")) for one in noted if one["role"] == self.name]
+        self.assertEqual(
+            used,
+            [
+                ("statement 3", "ecr:CreateRepository", True),
+                ("Look", "ecr:DescribeRepositories", False),
+                ("LookAtAll", "ecr:DescribeRepositories", False),
+                ("LookAtAll", "ecr:DescribeImages", True),
+            ],
+        )
+        self.assertEqual({(one["session"], one["policy"]) for one in noted if one["role"] == self.name}, {("one", "own")})
 
 
 class TaskDefinitions(CloudTest):

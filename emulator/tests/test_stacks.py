@@ -549,6 +549,16 @@ class Permissions(CloudTest):
         drift = stack.client.detect_stack_resource_drift(**options)["StackResourceDrift"]
         self.assertEqual(drift["StackResourceDriftStatus"], "IN_SYNC")
 
+    def test_who_detects_drift_needs_the_rights_that_come_with_it(self):
+        stack = Stack(None, service_role([whole("logs:*")]))
+        stack.create(template({"Logs": log_group()}))
+        needed = ("DetectStackDrift", "DetectStackResourceDrift", "BatchDescribeTypeConfigurations")
+        for missing in needed:
+            held = [f"cloudformation:{one}" for one in needed if one != missing]
+            refused = error_code(caller([whole(held)]).detect_stack_drift, StackName=stack.name)
+            self.assertEqual(refused[0], "AccessDenied")
+            self.assertIn(missing, refused[1])
+
     def test_without_a_role_the_callers_permissions_count(self):
         stack = Stack(caller([whole("cloudformation:*")]))
         self.assertEqual(stack.create(template({"Logs": log_group()})), "ROLLBACK_COMPLETE")

@@ -78,6 +78,24 @@ pub struct Invocations {
     pub running: u64,
 }
 
+/// Where the cloud holds the secrets of tests, which have a mark that it looks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canaries {
+    /// Those in Secrets Manager.
+    pub kept: Vec<String>,
+    /// Those that are where no secret belongs.
+    pub elsewhere: Vec<Canary>,
+}
+
+/// A secret where none belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// The secret, or what was found of it.
+    pub value: String,
+    /// The file, or the path in the cloud's memory.
+    pub place: String,
+}
+
 /// How a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,7 +121,8 @@ impl Control {
     pub fn new(address: &str) -> Self {
         Self {
             agent: ureq::Agent::config_builder()
-                .timeout_global(Some(Duration::from_secs(30)))
+                // The longest answer is a search of all of the cloud's memory.
+                .timeout_global(Some(Duration::from_secs(120)))
                 .proxy(None)
                 .http_status_as_error(false)
                 .build()
@@ -132,6 +151,14 @@ impl Control {
     /// When the control server does not answer.
     pub fn slack_refused(&self) -> Result<Vec<Value>> {
         self.get("/slack/refused")
+    }
+
+    /// Looks for the secrets of tests in all of the cloud's memory and files.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn canaries(&self) -> Result<Canaries> {
+        self.get("/canaries")
     }
 
     /// The fake Slack answers the next posts with `status`; `retry_after` is the header's value.

@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 
 import handlers
+import least_privilege
 import policies
 import recordings
 import rules
 from bench import Bench
+
+# The name of what a cloud recorded; beside it is by which statements it allowed what.
+CLOUD = "calls.jsonl"
 
 
 def parsed_arguments():
@@ -45,6 +49,10 @@ def main():
     found = policies.Found(arguments.plan)
     statements = f"{found.statements:,} statements of {found.documents:,} policies"
     bench.report(statements, found.statements, found.faults)
+    clouds = [path for path in arguments.recording if path.name == CLOUD]
+    granted = least_privilege.granted(found.granted)
+    faults = least_privilege.faults(granted, least_privilege.uses(clouds))
+    bench.report(f"{len(granted):,} statements that are needed", sum(map(len, granted.values())), faults)
     compared, faults = handlers.faults(found.actions[policies.CLOUDFORMATION])
     types = len(handlers.rendered_types())
     bench.report(f"{compared:,} permissions of the handlers of {types} resource types", compared, faults)

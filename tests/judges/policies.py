@@ -49,7 +49,7 @@ def _documents_of(kind, properties):
 
 
 class Found:
-    """What was judged: counts, faults, and the actions that each principal's policies grant."""
+    """What was judged: counts, faults, and the statements and actions that each principal's policies grant."""
 
     def __init__(self, plan):
         self.documents = 0
@@ -63,6 +63,7 @@ class Found:
                 self._add(statement.name, authorization.faults(statement))
                 if not statement.is_of_a_resource:
                     granted[principal].append(statement)
+        self.granted = granted
         self.actions = {principal: _actions(statements) for principal, statements in granted.items()}
         for principal, statements in granted.items():
             self._add(principal, authorization.never_complete(statements))

@@ -35,6 +35,12 @@ _SERVICES = (
 )
 
 
+# What the secrets of tests have in them (`emulator/canaries.py`).
+_MARK = "longshore-canary"
+# The parameter of a stack, which CloudFormation shows to nobody.
+_PARAMETER = re.compile(r"Parameters\.member\.\d+\.ParameterValue")
+
+
 class Findings:
     """Faults with how often each was found: by subject, which is an operation, and what is wrong there."""
 
@@ -90,9 +96,19 @@ def _judge_line(line, found):
     found.requests[who] += 1
     if is_of_product:
         found.operations.add(call.operation)
+    if _tells_a_secret(call):
+        found.add(f"{call.name}, request of {who}", "or its answer holds a secret")
     _compare(found, f"{call.name}, request of {who}", call, call.model.input_of(call.operation), parameters)
     if is_of_product and line.get("status") is not None:
         _judge_answer(call, found)
+
+
+def _tells_a_secret(call):
+    line = call.line
+    if call.model.name == "secretsmanager" or (call.model.name == "s3" and "/stacks/" in line["path"]):
+        return False
+    sent = [text for name, text in call.form.items() if not _PARAMETER.fullmatch(name)] or [line["body"]]
+    return any(_MARK in (text or "") for text in (*sent, line["query"], line.get("answer")))
 
 
 def _judge_answer(call, found):

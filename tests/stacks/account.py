@@ -83,6 +83,11 @@ def _upload(ecr, repository, blob):
         pass
 
 
+def canary(name):
+    """The value of a secret, with the mark that the cloud is searched for in the end."""
+    return f"longshore-canary-{name}"
+
+
 def make_secret(name, value):
     """Makes a secret; answers its ARN."""
     answer = CLOUD.client("secretsmanager").create_secret(

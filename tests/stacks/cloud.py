@@ -159,6 +159,10 @@ class Cloud:
         """The containers that run: id, image, pid, task."""
         return self._get("/containers")
 
+    def used_statements(self):
+        """Which statements of their policies roles have used: (role, statement)."""
+        return {(use["role"], use["statement"]) for use in self._get("/permissions")}
+
     def messages(self, *words):
         """Every text of each message that Slack showed and that holds all of these words, oldest first."""
         texts = ("\n".join(_texts(message["body"])) for message in self._get("/slack/messages"))

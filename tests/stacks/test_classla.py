@@ -23,7 +23,7 @@ class ClasslaTest(StackCase):
         account.push("classla-backend", "1.0.0")
         cls.secrets = {
             secret: account.make_secret(
-                secret, {key: f"value of {key}" for key, of in SECRETS.items() if of == secret}
+                secret, {key: account.canary(key.lower()) for key, of in SECRETS.items() if of == secret}
             )
             for secret in sorted(set(SECRETS.values()))
         }
@@ -79,7 +79,7 @@ class ClasslaTest(StackCase):
         tasks = {task["taskArn"] for task in self.stack.running("classla-prod-backend")}
         [container] = [one for one in CLOUD.containers() if one["task"] in tasks]
         variables = Path("/proc", str(container["pid"]), "environ").read_text().split("\0")
-        self.assertLessEqual({f"{key}=value of {key}" for key in SECRETS}, set(variables))
+        self.assertLessEqual({f"{key}={account.canary(key.lower())}" for key in SECRETS}, set(variables))
 
     def test_only_the_load_balancer_may_connect(self):
         groups = self.stack.security_groups_of("classla-prod-backend")

@@ -12,7 +12,7 @@ class InsightxiTest(StackCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = Stack("insightxi-prod", cluster="insightxi-prod-cluster")
-        cls.secret = account.make_secret("insightxi/prod/sportmonks_api_key", "secret")
+        cls.secret = account.make_secret("insightxi/prod/sportmonks_api_key", account.canary("api-key"))
         text = account.stack_file("insightxi")
         # Two of the three repositories are there: the third is asked for by its name first.
         for service in ("sportmonks", "orchestrator"):

@@ -8,9 +8,10 @@ from stack import Stack
 
 
 def small(name, image="v1", **service):
-    """A stack file with one Fargate service, `api`, of the repository `<name>-api`."""
+    """A stack file with one Fargate service, `api`, of the repository `<name>-api`, and a secret of its own."""
     net = account.network()
-    fields = {"cpu": 256, "memory": 512, "container_port": 8080, "stop_timeout": 2, **service}
+    secrets = f"{{OWN: {{value: {account.canary(name)}}}}}"
+    fields = {"cpu": 256, "memory": 512, "container_port": 8080, "stop_timeout": 2, "secrets": secrets, **service}
     lines = [f"    {field}: {value}" for field, value in fields.items()]
     return "\n".join(
         [
@@ -160,6 +161,7 @@ class ImageTest(SmallCase):
             "memory": 512,
             "container_port": 8080,
             "stop_timeout": 2,
+            "secrets": {"OWN": {"value": account.canary(self.name)}},
             **service,
         }
         services = {"api": api}
@@ -291,6 +293,24 @@ class FailureTest(SmallCase):
         self.stack.apply(small(self.name, cpu=512, memory=1024))
         self.stack.wait_until_runs(self.service, second)
         self.assertEqual(self.stack.task_definition(self.service)["cpu"], "512")
+
+
+class LostEventTest(SmallCase):
+    """A change whose events were all lost is closed by the reconcile."""
+
+    name = "shoal"
+
+    def test_a_failure_of_which_every_event_was_lost_is_found_by_the_reconcile(self):
+        account.push(self.repository, "v1")
+        self.stack.apply(small(self.name))
+        lost = {"containing": ["CloudFormation Stack Status Change", f":stack/{self.name}/"], "times": 1000}
+        CLOUD.tell("/events/lost", **lost)
+        nowhere = f"arn:aws:iam::{CLOUD.account}:policy/no-such-policy"
+        version = self.stack.upload(small(self.name, task_role_policy_arns=f"[{nowhere}]"))
+        self.stack.wait_until_status("UPDATE_ROLLBACK_COMPLETE")
+        self.assertEqual(CLOUD.messages(f"Stack failed: {self.name}", version), [])
+        CLOUD.ask("provision", action="reconcile")
+        self.assertIn("no-such-policy", self.stack.wait_until_failed(version))
 
 
 class FirstCreationTest(SmallCase):

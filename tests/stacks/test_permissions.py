@@ -20,12 +20,33 @@ TRUST = {
 }
 
 
-class FunctionTest(unittest.TestCase):
-    """Calls with the credentials of `provision`."""
+class RoleCase(unittest.TestCase):
+    """Calls with the credentials of a role."""
 
     @classmethod
-    def setUpClass(cls):
-        cls.credentials = CLOUD.credentials_of(CLOUD.roles["provision"])
+    def take(cls, role_arn):
+        cls.credentials = CLOUD.credentials_of(role_arn)
+
+    @classmethod
+    def make(cls, name, path="/", tags=(), **options):
+        """Makes a role whose own policy allows everything, and takes its credentials; answers its ARN."""
+        iam = CLOUD.client("iam")
+        anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        # Lambda hands its credentials out here, as ECS does to a task.
+        trust = {**TRUST["Statement"][0], "Principal": {"Service": "lambda.amazonaws.com"}}
+        arn = iam.create_role(
+            RoleName=name,
+            Path=path,
+            AssumeRolePolicyDocument=json.dumps({**TRUST, "Statement": [trust]}),
+            Tags=[{"Key": key, "Value": value} for key, value in tags],
+            **options,
+        )["Role"]["Arn"]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [anything]})
+        iam.put_role_policy(RoleName=name, PolicyName="task", PolicyDocument=policy)
+        cls.addClassCleanup(iam.delete_role, RoleName=name)
+        cls.addClassCleanup(iam.delete_role_policy, RoleName=name, PolicyName="task")
+        cls.take(arn)
+        return arn
 
     def client(self, service):
         return CLOUD.client_as(service, *self.credentials)
@@ -35,6 +56,28 @@ class FunctionTest(unittest.TestCase):
             call(**arguments)
         code = refused.exception.response["Error"]["Code"]
         self.assertIn(code, ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"))
+
+    def say(self, detail_type, source="longshore", bus=None):
+        """Puts an event, on Longshore's bus unless another is named."""
+        entry = {"Source": source, "DetailType": detail_type, "Detail": "{}", "EventBusName": bus or CLOUD.bus}
+        return self.client("events").put_events(Entries=[entry])
+
+    def secret_of(self, stack):
+        """Makes a secret as a template of a stack does, or as people do; answers its ARN."""
+        name = f"{stack or 'nobody'}/{type(self).__name__}/KEY"
+        secrets = CLOUD.client("secretsmanager")
+        tags = [{"Key": "longshore:stack", "Value": stack}] if stack else []
+        arn = secrets.create_secret(Name=name, SecretString=account.canary("of-a-stack"), Tags=tags)["ARN"]
+        self.addCleanup(secrets.delete_secret, SecretId=arn, ForceDeleteWithoutRecovery=True)
+        return arn
+
+
+class FunctionTest(RoleCase):
+    """Calls with the credentials of `provision`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.take(CLOUD.roles["provision"])
 
     def test_it_may_read_what_it_looks_up(self):
         account.make_repository("permissions-api")
@@ -62,7 +105,7 @@ class FunctionTest(unittest.TestCase):
         )
 
     def test_it_may_not_read_secrets_nor_push_images(self):
-        arn = account.make_secret("permissions/secret", "secret")
+        arn = account.make_secret("permissions/secret", account.canary("permissions"))
         self.assert_refused(self.client("secretsmanager").get_secret_value, SecretId=arn)
         self.assert_refused(
             self.client("ecr").put_image,
@@ -97,39 +140,17 @@ class FunctionTest(unittest.TestCase):
         )
 
 
-class BoundaryTest(unittest.TestCase):
+class BoundaryTest(RoleCase):
     """What a task cannot do whose role allows everything, since that role is a template's."""
-
-    NAME = "attacker-TaskRole"
 
     @classmethod
     def setUpClass(cls):
-        iam = CLOUD.client("iam")
-        anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-        # Lambda hands its credentials out here, as ECS does to a task.
-        trust = {**TRUST["Statement"][0], "Principal": {"Service": "lambda.amazonaws.com"}}
-        cls.arn = iam.create_role(
-            RoleName=cls.NAME,
-            Path="/longshore/",
+        cls.arn = cls.make(
+            "attacker-TaskRole",
+            "/longshore/",
+            [("longshore:stack", "attacker")],
             PermissionsBoundary=CLOUD.settings["PERMISSIONS_BOUNDARY_ARN"],
-            AssumeRolePolicyDocument=json.dumps({**TRUST, "Statement": [trust]}),
-            Tags=[{"Key": "longshore:stack", "Value": "attacker"}],
-        )["Role"]["Arn"]
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [anything]})
-        iam.put_role_policy(RoleName=cls.NAME, PolicyName="task", PolicyDocument=policy)
-        cls.addClassCleanup(iam.delete_role, RoleName=cls.NAME)
-        cls.addClassCleanup(iam.delete_role_policy, RoleName=cls.NAME, PolicyName="task")
-        cls.credentials = CLOUD.credentials_of(cls.arn)
-        cls.role = Role(cls.arn)
-
-    def client(self, service):
-        return CLOUD.client_as(service, *self.credentials)
-
-    def assert_refused(self, call, **arguments):
-        with self.assertRaises(ClientError) as refused:
-            call(**arguments)
-        code = refused.exception.response["Error"]["Code"]
-        self.assertIn(code, ("AccessDenied", "AccessDeniedException", "403"))
+        )
 
     def test_it_reads_and_writes_no_state(self):
         key = "stacks/of-the-boundary-test.txt"
@@ -150,29 +171,95 @@ class BoundaryTest(unittest.TestCase):
         for url in CLOUD.dead_letter_queues.values():
             self.assert_refused(self.client("sqs").receive_message, QueueUrl=url)
 
-    def test_it_starts_no_task_and_joins_no_cluster(self):
+    def test_it_starts_no_task_joins_no_cluster_and_shifts_no_traffic(self):
         ecs = self.client("ecs")
         self.assert_refused(ecs.run_task, cluster="other", taskDefinition="other-api")
         self.assert_refused(ecs.register_container_instance, cluster="other")
+        self.assert_refused(ecs.register_task_definition, family="own", taskRoleArn=self.arn, containerDefinitions=[])
+        listener = f"arn:aws:elasticloadbalancing:{CLOUD.region}:{CLOUD.account}:listener/app/other/1/2"
+        self.assert_refused(self.client("elbv2").modify_listener, ListenerArn=listener, Port=81)
 
     def test_it_says_nothing_in_longshore_s_name(self):
-        bus = f"arn:aws:events:{CLOUD.region}:{CLOUD.account}:event-bus/longshore"
-        of = {"events:source": "longshore"}
-        forged = {**of, "events:detail-type": "Deployment Succeeded"}
-        self.assertFalse(self.role.allows("events:PutEvents", bus, **forged))
-        shard = {**of, "events:detail-type": "Sync Shard Completed"}
-        self.assertTrue(self.role.allows("events:PutEvents", bus, **shard))
+        self.assert_refused(self.say, detail_type="Deployment Succeeded")
+        self.assert_refused(self.say, detail_type="Sync Shard Completed", source="another")
+        self.assert_refused(self.say, detail_type="Sync Shard Completed", bus="default")
+
+    def test_it_says_nothing_beside_what_a_mirror_s_tasks_say(self):
+        shard = {"Source": "longshore", "DetailType": "Sync Shard Completed", "Detail": "{}", "EventBusName": CLOUD.bus}
+        forged = {**shard, "DetailType": "Deployment Succeeded"}
+        self.assert_refused(self.client("events").put_events, Entries=[shard, forged])
 
     def test_it_reads_secrets_of_its_own_stack_and_of_no_other(self):
-        secret = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:a/b/C-AbCdEf"
-        for stack, expected in (("attacker", True), ("other", False)):
-            tags = {"aws:ResourceTag/longshore:stack": stack}
-            self.assertEqual(self.role.allows("secretsmanager:GetSecretValue", secret, **tags), expected)
-        self.assertTrue(self.role.allows("secretsmanager:GetSecretValue", secret))
+        read = self.client("secretsmanager").get_secret_value
+        for stack in ("attacker", None):
+            read(SecretId=self.secret_of(stack))
+        self.assert_refused(read, SecretId=self.secret_of("other"))
 
     def test_it_passes_no_role(self):
         to_tasks = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
-        self.assertFalse(self.role.allows("iam:PassRole", self.arn, **to_tasks))
+        self.assertFalse(Role(self.arn).allows("iam:PassRole", self.arn, **to_tasks))
+
+
+class WithoutBoundaryTest(RoleCase):
+    """A role of a template that lost its boundary: the bucket and the bus refuse it by its path."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.make("unbounded-TaskRole", "/longshore/", [("longshore:stack", "unbounded")])
+
+    def test_the_bucket_refuses_it(self):
+        s3 = self.client("s3")
+        self.assert_refused(s3.list_objects_v2, Bucket=CLOUD.bucket)
+        self.assert_refused(s3.get_object, Bucket=CLOUD.bucket, Key="stacks/any.yaml")
+        self.assert_refused(s3.put_object, Bucket=CLOUD.bucket, Key="routes/any.json", Body=b"{}")
+
+    def test_the_bus_takes_nothing_of_it_but_what_a_mirror_s_tasks_say(self):
+        self.assert_refused(self.say, detail_type="Deployment Succeeded")
+
+
+class StrangerTest(RoleCase):
+    """A role of somebody else in the account that may do everything."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.make("stranger")
+
+    def test_the_bus_takes_nothing_of_it(self):
+        for kind in ("Deployment Succeeded", "Sync Shard Completed"):
+            self.assert_refused(self.say, detail_type=kind)
+
+    def test_nobody_says_anything_in_the_name_of_aws(self):
+        answer = self.say("ECS Deployment State Change", source="aws.ecs", bus="default")
+        self.assertEqual(answer["FailedEntryCount"], 1)
+        self.assertEqual(answer["Entries"][0]["ErrorCode"], "NotAuthorizedForSourceException")
+
+
+class CloudFormationRoleTest(RoleCase):
+    """Calls with the credentials of the role that CloudFormation works with."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.take(CLOUD.settings["CLOUDFORMATION_ROLE_ARN"])
+
+    def test_it_makes_nothing_that_stacks_are_not_made_of(self):
+        iam, name = self.client("iam"), "of-a-template"
+        document = json.dumps({"Version": "2012-10-17", "Statement": []})
+        self.assert_refused(iam.create_user, UserName=name)
+        self.assert_refused(iam.create_policy, PolicyName=name, PolicyDocument=document)
+        self.assert_refused(iam.create_access_key, UserName=name)
+        self.assert_refused(self.client("s3").create_bucket, Bucket=name)
+        self.assert_refused(self.client("s3").get_object, Bucket=CLOUD.bucket, Key="stacks/any.yaml")
+        self.assert_refused(self.client("sts").assume_role, RoleArn=CLOUD.roles["deploy"], RoleSessionName=name)
+        code = {"ZipFile": b""}
+        self.assert_refused(
+            self.client("lambda").create_function, FunctionName=name, Role=CLOUD.roles["deploy"], Code=code
+        )
+
+    def test_it_reads_secrets_that_stacks_made_and_no_others(self):
+        read = self.client("secretsmanager").get_secret_value
+        self.assertIn("SecretString", read(SecretId=self.secret_of("billing")))
+        self.assert_refused(read, SecretId=self.secret_of(None))
+        self.assert_refused(read, SecretId="longshore/slack-webhook")
 
 
 class ServiceRoleTest(unittest.TestCase):
@@ -236,28 +323,8 @@ class ServiceRoleTest(unittest.TestCase):
         }
         self.assert_denied("role-of-others", task)
 
-    def test_the_role_may_not_make_what_stacks_are_not_made_of(self):
-        role = Role(CLOUD.settings["CLOUDFORMATION_ROLE_ARN"])
-        self.assertTrue(role.trusts("cloudformation.amazonaws.com"))
-        self.assertTrue(role.allows("ecs:CreateCluster", f"arn:aws:ecs:{CLOUD.region}:{CLOUD.account}:cluster/a"))
-        for action in (
-            "iam:CreateUser",
-            "iam:CreatePolicy",
-            "iam:CreateAccessKey",
-            "lambda:CreateFunction",
-            "s3:CreateBucket",
-            "s3:GetObject",
-            "sts:AssumeRole",
-            "organizations:LeaveOrganization",
-        ):
-            self.assertFalse(role.allows(action), action)
-        for secret in ("longshore/slack-webhook-AbCdEf", "app_secrets-AbCdEf"):
-            arn = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:{secret}"
-            self.assertFalse(role.allows("secretsmanager:GetSecretValue", arn), arn)
-        secret = f"arn:aws:secretsmanager:{CLOUD.region}:{CLOUD.account}:secret:billing/api/KEY-AbCdEf"
-        of_a_stack = {"aws:ResourceTag/longshore:stack": "billing"}
-        self.assertFalse(role.allows("secretsmanager:GetSecretValue", secret))
-        self.assertTrue(role.allows("secretsmanager:GetSecretValue", secret, **of_a_stack))
+    def test_nobody_but_cloudformation_takes_on_its_role(self):
+        self.assertTrue(Role(CLOUD.settings["CLOUDFORMATION_ROLE_ARN"]).trusts("cloudformation.amazonaws.com"))
 
     def test_a_stack_file_reads_no_other_stack_s_secret_by_a_dynamic_reference(self):
         stack = {

@@ -26,7 +26,7 @@ class StellarInsightsCase(StackCase):
         environment = cls.environment
         account.push("stellar-insights-backend", "latest")
         cls.secrets = {
-            variable: account.make_secret(f"stellar-insights/{environment}/{name}", "secret")
+            variable: account.make_secret(f"stellar-insights/{environment}/{name}", account.canary(name))
             for variable, name in (("DATABASE_URL", "database_url"), ("REDIS_URL", "redis_url"))
         }
         cls.target_group = account.network().target_group(f"stellar-{environment}", 8080)

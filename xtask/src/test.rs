@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use longshore_local::cloud::{self, Lifetime};
+use longshore_local::control::Control;
 use longshore_local::environment::{DIRECTORY_VARIABLE, Environment, Programs};
 use longshore_local::files;
 use longshore_local::process::{check_interruption, run_lines};
@@ -607,6 +608,12 @@ impl<'run> Suite<'run> {
             for _ in 0..suite.arguments.times {
                 count.add(suite.cargo_test(&mut command)?);
             }
+            if !suite.arguments.program.is_empty() {
+                // Of some programs only: the judges want all.
+                let recording = judges::recording(suite.workspace, "test");
+                std::fs::remove_file(&recording)
+                    .with_context(|| format!("remove {}", recording.display()))?;
+            }
             Ok(count)
         })
     }
@@ -654,6 +661,21 @@ impl<'run> Suite<'run> {
         Ok(count)
     }
 
+    /// No secret that went through the cloud is where it does not belong.
+    fn secrets(&mut self, control: &Control) -> Result<Count> {
+        let canaries = control.canaries()?;
+        let mut leaked: Vec<String> = canaries
+            .elsewhere
+            .iter()
+            .map(|canary| format!("{} is in {}", canary.value, canary.place))
+            .collect();
+        if canaries.kept.is_empty() {
+            leaked.push("no secret is in Secrets Manager: nothing was looked for".to_owned());
+        }
+        let what = format!("{} secrets are where they belong", canaries.kept.len());
+        Ok(self.violations(&leaked, &what))
+    }
+
     /// Runs tests on a cloud of their own, with Longshore installed in it, which is stopped whatever comes of them.
     fn on_a_cloud(
         &mut self,
@@ -671,7 +693,11 @@ impl<'run> Suite<'run> {
         let outcome = Environment::install(self.workspace, &directory, cloud, programs, |text| {
             self.terminal.progress(text);
         })
-        .and_then(|_| tests(self, &python, &directory));
+        .and_then(|environment| {
+            let mut count = tests(self, &python, &directory)?;
+            count.add(self.secrets(&environment.control())?);
+            Ok(count)
+        });
         cloud::stop(&directory)?;
         let count = outcome?;
         if count.failed > 0 {

@@ -20,13 +20,6 @@ locals {
         ]
       },
       {
-        # The version the event names, even when the file was written again.
-        Sid      = "ReadStackFileByVersion"
-        Effect   = "Allow"
-        Action   = ["s3:GetObjectVersion"]
-        Resource = ["${module.state_bucket.arn}/stacks/*"]
-      },
-      {
         Sid    = "WriteState"
         Effect = "Allow"
         Action = ["s3:PutObject"]

@@ -3,9 +3,11 @@
 import json
 import tempfile
 import unittest
+import urllib.parse
 from pathlib import Path
 
 import authorization
+import least_privilege
 import models
 import recordings
 import wire
@@ -158,6 +160,36 @@ class Patterns(unittest.TestCase):
         self.assertEqual(len(list(models.faults(model, "XmlStringMaxLen255", "\x01"))), 1)
 
 
+class Secrets(unittest.TestCase):
+    def change_set(self, **parameters):
+        form = {"Action": "CreateChangeSet", "Version": "2010-05-15", "StackName": "shop", "ChangeSetName": "one"}
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return call("cloudformation", headers=headers, body=urllib.parse.urlencode({**form, **parameters}))
+
+    def told(self, *lines):
+        return [subject for subject, finding in found_in(*lines) if "secret" in finding]
+
+    def test_a_secret_may_be_a_parameter_of_a_stack_and_nothing_else_of_it(self):
+        name = {"Parameters.member.1.ParameterKey": "Token"}
+        value = {"Parameters.member.1.ParameterValue": "longshore-canary-a"}
+        self.assertEqual(self.told(self.change_set(**name, **value)), [])
+        self.assertEqual(len(self.told(self.change_set(**name, **value, Description="longshore-canary-a"))), 1)
+
+    def test_a_secret_in_another_request_or_in_an_answer_is_told(self):
+        parameters = {"cluster": "shop", "services": ["longshore-canary-a"]}
+        self.assertEqual(len(self.told(of_ecs("DescribeServices", parameters))), 1)
+        answer = {"services": [{"serviceName": "longshore-canary-a"}]}
+        self.assertEqual(len(self.told(of_ecs("DescribeServices", {"services": ["api"]}, answer))), 1)
+
+    def test_secrets_manager_and_stack_files_hold_secrets(self):
+        target = {"x-amz-target": "secretsmanager.GetSecretValue"}
+        answer = {"status": 200, "answer": json.dumps({"SecretString": "longshore-canary-a"})}
+        self.assertEqual(self.told(call("secretsmanager", headers=target, body='{"SecretId": "a"}', **answer)), [])
+        file = {"method": "GET", "query": "x-id=GetObject", "status": 200, "answer": "value: longshore-canary-a"}
+        self.assertEqual(self.told(call("s3", path="/state/stacks/shop.yaml", **file)), [])
+        self.assertEqual(len(self.told(call("s3", path="/state/routes/shop.json", **file))), 1)
+
+
 def statement(action, resource, **members):
     document = {"Statement": {"Effect": "Allow", "Action": action, "Resource": resource, **members}}
     (only,) = authorization.statements("somebody", document)
@@ -211,6 +243,53 @@ class Authorization(unittest.TestCase):
         self.assertTrue(authorization.covers(limit, "s3:GetObject", ["arn:aws:s3:::state/*"]))
         self.assertTrue(authorization.covers(limit, "sqs:SendMessage", [self.QUEUE]))
         self.assertFalse(authorization.covers(limit, "s3:PutObject", ["arn:aws:s3:::state/*"]))
+
+
+class LeastPrivilege(unittest.TestCase):
+    FUNCTION = {"role": "longshore-deploy", "session": "longshore-deploy", "policy": "work"}
+
+    def uses(self, *lines):
+        with tempfile.TemporaryDirectory() as folder:
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            Path(folder, "permissions.jsonl").write_text(text)
+            return least_privilege.uses([Path(folder, "calls.jsonl")])
+
+    def faults(self, granted, *lines):
+        return list(least_privilege.faults(granted, self.uses(*lines)))
+
+    def use(self, action, statement="Read", alone=True, **others):
+        return {**self.FUNCTION, "statement": statement, "action": action, "alone": alone, **others}
+
+    def test_a_statement_that_nothing_needs_is_told_with_its_actions(self):
+        granted = {("deploy", "Read"): {"s3:GetObject", "s3:ListBucket"}}
+        told = [("deploy: Read", "is needed by nothing: s3:GetObject, s3:ListBucket")]
+        self.assertEqual(self.faults(granted), told)
+        # Another statement allows the same.
+        self.assertEqual(self.faults(granted, self.use("s3:GetObject", alone=False)), told)
+        self.assertEqual(self.faults(granted, self.use("s3:GetObject"), self.use("s3:ListBucket")), [])
+
+    def test_an_action_of_a_statement_that_is_needed_must_be_needed_itself(self):
+        granted = {("deploy", "Read"): {"s3:GetObject", "s3:ListBucket"}}
+        known = self.use("s3:GetObject")
+        self.assertEqual(self.faults(granted, known), [("deploy: Read", "s3:ListBucket was never used")])
+        self.assertEqual(
+            self.faults(granted, known, self.use("s3:ListBucket", alone=False)),
+            [("deploy: Read", "s3:ListBucket is allowed by another statement, too")],
+        )
+
+    def test_what_a_test_does_with_a_function_s_role_is_no_use(self):
+        granted = {("deploy", "Read"): {"s3:GetObject"}}
+        borrowed = self.use("s3:GetObject", session="credentials-1-2")
+        self.assertEqual(len(self.faults(granted, borrowed)), 1)
+
+    def test_roles_of_templates_are_judged_together_and_a_stack_file_s_own_statements_are_not(self):
+        own = authorization.statements("whole/TaskRoleApi", {"Statement": {"Effect": "Allow", "Action": "s3:*"}})
+        shards = statement("events:PutEvents", "*", Sid="TellShards")
+        statements = {"whole/TaskRoleApi": [*own, shards], "whole/ExecutionRoleApi": [shards]}
+        granted = least_privilege.granted(statements)
+        self.assertEqual(granted, {("templates", "TellShards"): {"events:PutEvents"}})
+        use = self.use("events:PutEvents", "TellShards", role="shop-TaskRoleApi-1", session="ecs-task")
+        self.assertEqual(self.faults(granted, use), [])
 
 
 if __name__ == "__main__":

@@ -325,12 +325,6 @@ run "provision_may_do_exactly_this" {
         ]
       },
       {
-        Sid      = "ReadStackFileByVersion"
-        Effect   = "Allow"
-        Action   = ["s3:GetObjectVersion"]
-        Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/stacks/*"]
-      },
-      {
         Sid    = "WriteState"
         Effect = "Allow"
         Action = ["s3:PutObject"]
