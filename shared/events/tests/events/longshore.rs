@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
-    DeploymentSkipped, DeploymentStabilized, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, DocumentUnreadable,
-    DocumentVersion, FailedPhase, FailedResource, ImageMissing, ImageNeed, LongshoreEvent,
-    OperationKind, Problem, ReconcileShard, ReleaseRefused, RolloutProgress, ScheduledTaskFailed,
-    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
-    StackSource, StackSummary, StackUnchanged, TaskFailure, WaitReason,
+    ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentProgressed,
+    DeploymentRolledBack, DeploymentSkipped, DeploymentStabilized, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
+    DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource, FailedService, ImageMissing,
+    ImageNeed, LogLine, LogStream, LongshoreEvent, OperationKind, Problem, ReconcileShard,
+    ReleaseRefused, RolloutProgress, ScheduledTaskFailed, Severity, SkipReason, Source,
+    StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    StackUnchanged, TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -100,6 +101,38 @@ fn failed_resource() -> impl Strategy<Value = FailedResource> {
     )
 }
 
+fn failed_service() -> impl Strategy<Value = FailedService> {
+    let line = (time(), text()).prop_map(|(at, message)| LogLine { at, message });
+    let stream =
+        (text(), text(), text(), text()).prop_map(|(task, container, log_group, log_stream)| {
+            LogStream {
+                task,
+                container,
+                log_group,
+                log_stream,
+            }
+        });
+    let log = (stream, prop::option::of(prop::collection::vec(line, 0..3)))
+        .prop_map(|(stream, lines)| ContainerLog { stream, lines });
+    (
+        text(),
+        text(),
+        text(),
+        failures(),
+        prop::collection::vec(log, 0..2),
+    )
+        .prop_map(
+            |(service, ecs_deployment_id, task_definition, failures, logs)| FailedService {
+                service,
+                ecs_deployment_id,
+                task_definition,
+                failures,
+                logs,
+            },
+        )
+        .boxed()
+}
+
 fn problem() -> impl Strategy<Value = Problem> {
     let severity = prop_oneof![Just(Severity::Error), Just(Severity::Warning)];
     (
@@ -150,10 +183,11 @@ fn stack_event() -> impl Strategy<Value = LongshoreEvent> {
             time(),
             text(),
             text(),
-            prop::option::of(failed_resource())
+            prop::option::of(failed_resource()),
+            prop::collection::vec(failed_service(), 0..3)
         )
             .prop_map(
-                |(stack, kind, finished_at, status, reason, failed_resource)| {
+                |(stack, kind, finished_at, status, reason, failed_resource, failed_services)| {
                     LongshoreEvent::StackFailed(StackFailed {
                         stack,
                         kind,
@@ -161,6 +195,7 @@ fn stack_event() -> impl Strategy<Value = LongshoreEvent> {
                         status: status.into(),
                         reason,
                         failed_resource,
+                        failed_services,
                     })
                 }
             ),

@@ -234,6 +234,7 @@ pub fn stack_failed(kind: OperationKind, status: &str) -> LongshoreEvent {
         status: status.into(),
         reason: "The following resource(s) failed to update: [ApiService].".to_owned(),
         failed_resource: Some(failed_resource).filter(|_| !status.is_empty()),
+        failed_services: Vec::new(),
     })
 }
 

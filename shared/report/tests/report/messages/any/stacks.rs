@@ -1,11 +1,13 @@
 //! Any event about stacks.
 
 use longshore_events::longshore::{
-    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, Problem, Severity, StackApplying,
-    StackFailed, StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
+    ChangeCounts, ContainerLog, FailedResource, FailedService, LogLine, LogStream, LongshoreEvent,
+    OperationKind, Problem, Severity, StackApplying, StackFailed, StackFileRefused, StackReady,
+    StackSource, StackSummary, StackUnchanged,
 };
 use proptest::prelude::*;
 
+use super::deployments::any_failures;
 use super::{any_time, hostile, hostile_option};
 
 pub fn any_stack() -> BoxedStrategy<StackSummary> {
@@ -30,6 +32,38 @@ pub fn any_stack() -> BoxedStrategy<StackSummary> {
 
 pub fn any_kind() -> BoxedStrategy<OperationKind> {
     prop_oneof![Just(OperationKind::Apply), Just(OperationKind::Destroy)].boxed()
+}
+
+fn any_failed_service() -> BoxedStrategy<FailedService> {
+    let line = (any_time(), hostile()).prop_map(|(at, message)| LogLine { at, message });
+    let log = (
+        hostile(),
+        hostile(),
+        prop::option::of(prop::collection::vec(line, 0..12)),
+    )
+        .prop_map(|(task, container, lines)| ContainerLog {
+            stream: LogStream {
+                task,
+                container,
+                log_group: "/ecs/shop/api".to_owned(),
+                log_stream: "ecs/api/1".to_owned(),
+            },
+            lines,
+        });
+    (
+        hostile(),
+        hostile(),
+        any_failures(),
+        prop::collection::vec(log, 0..3),
+    )
+        .prop_map(|(service, task_definition, failures, logs)| FailedService {
+            service,
+            ecs_deployment_id: "ecs-svc/1".to_owned(),
+            task_definition,
+            failures,
+            logs,
+        })
+        .boxed()
 }
 
 pub fn any_problems() -> BoxedStrategy<Vec<Problem>> {
@@ -93,10 +127,11 @@ pub fn any_stack_event() -> BoxedStrategy<LongshoreEvent> {
             any_time(),
             hostile(),
             hostile(),
-            prop::option::of(failed_resource)
+            prop::option::of(failed_resource),
+            prop::collection::vec(any_failed_service(), 0..5)
         )
             .prop_map(
-                |(stack, kind, finished_at, status, reason, failed_resource)| {
+                |(stack, kind, finished_at, status, reason, failed_resource, failed_services)| {
                     LongshoreEvent::StackFailed(StackFailed {
                         stack,
                         kind,
@@ -104,6 +139,7 @@ pub fn any_stack_event() -> BoxedStrategy<LongshoreEvent> {
                         status: status.into(),
                         reason,
                         failed_resource,
+                        failed_services,
                     })
                 }
             ),
