@@ -5,7 +5,8 @@ use std::process::Output;
 use anyhow::{Context, Result, ensure};
 use longshore_local::environment::Environment;
 use longshore_local::scene::{Network, push_image, serves};
-use longshore_tests::Scene;
+use longshore_local::wait::{Seen, wait_until};
+use longshore_tests::{PATIENCE, Scene};
 use serde_json::Value;
 
 use super::longshore;
@@ -242,20 +243,24 @@ fn a_first_start_that_crashes_says_why_to_whoever_applies_and_looks() -> Result<
         ensure!(said.contains(words), "no {words} in {said}");
     }
 
+    // CloudFormation shows the end a little before `watch` has written it down.
+    let status = wait_until("the end to be written down", PATIENCE, || {
+        let status = run(&["status", name, "--output", "json"])?;
+        let status: Value = serde_json::from_slice(&status.stdout).context("read the status")?;
+        let is_over = status[0]["failed_change"]["finished_at"].is_string();
+        Ok(match is_over {
+            true => Seen::Yes(status),
+            false => Seen::NotYet(status.to_string()),
+        })
+    })?;
+    let failure = &status[0]["failed_change"]["failures"][0];
+    ensure!(status[0]["deployment"].is_null(), "{status}");
+    ensure!(failure["containers"][0]["exit_code"] == 3, "{status}");
     let status = run(&["status", name])?;
     let shown = String::from_utf8_lossy(&status.stdout).into_owned();
     ensure!(status.status.success(), "{status:?}");
     // The table breaks long cells into lines.
     ensure!(shown.contains(name) && shown.contains("first"), "{shown}");
-    let status = run(&["status", name, "--output", "json"])?;
-    let status: Value = serde_json::from_slice(&status.stdout).context("read the status")?;
-    let change = &status[0]["failed_change"];
-    ensure!(status[0]["deployment"].is_null(), "{status}");
-    ensure!(
-        change["failures"][0]["containers"][0]["exit_code"] == 3
-            && change["finished_at"].is_string(),
-        "{status}"
-    );
 
     let logs = run(&["logs", name])?;
     let shown = String::from_utf8_lossy(&logs.stdout).into_owned();
