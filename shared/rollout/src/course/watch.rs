@@ -162,15 +162,14 @@ async fn died_of_change<C: Cloud + TaskLogs>(
 ) -> Result<WatchOutcome, CallError> {
     let mut described = None;
     let stack = match stack {
-        Some(stack) => Some(stack),
+        Some(stack) => stack,
         None => {
             described = cloud.find_task_definition(&dead.task_definition).await?;
-            let stack = described.as_ref().and_then(TaskDefinition::stack);
-            stack.map(str::to_owned)
+            match described.as_ref().and_then(TaskDefinition::stack) {
+                Some(stack) => stack.to_owned(),
+                None => return Ok(WatchOutcome::Ignored),
+            }
         }
-    };
-    let Some(stack) = stack else {
-        return Ok(WatchOutcome::Ignored);
     };
     let key = StackKey(&stack);
     let Some(stored) = load(cloud, &key).await? else {

@@ -378,8 +378,8 @@ async fn a_task_that_died_of_a_change_is_kept_once_whatever_fails() {
             let one = died(&cloud, &api, "one", 20);
             cloud.inject(call, fault);
             for _ in 0..3 {
-                let heard = task_stopped(&cloud, &api.service_name(), &one, &worker("watch", 60));
-                let _ = heard.await;
+                let watch = worker("watch", 60);
+                let _ = task_stopped(&cloud, &api.service_name(), &one, &watch).await;
                 cloud.recover();
             }
             let services = failed_services(&cloud);
