@@ -322,7 +322,7 @@ pub mod tests {
             next(&first),
             "tasks died of the stack's change: api exited with 1, at 2026-11-21 12:00:00 UTC; see: longshore logs shop/api"
         );
-        let shown = table(&[first.clone()]);
+        let shown = table(std::slice::from_ref(&first));
         for expected in ["shop/api", "first start failed", "2026-11-21 11:58:00 UTC"] {
             assert!(shown.contains(expected), "{shown}");
         }
