@@ -3,13 +3,16 @@
 use anyhow::bail;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{counted, image_name, short_name};
-use longshore_rollout::history::{ContainerLog, DeploymentLogs, ScheduleLogs, logs, schedule_logs};
+use longshore_rollout::history::{
+    ChangeLogs, ContainerLog, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
+};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 
 use crate::arguments::{LogsArguments, Output};
+use crate::failures;
 use crate::status::{state_of, why};
 
-/// Shows what the tasks wrote that failed in a deployment.
+/// Shows what the tasks wrote that failed in a deployment, or in a change of the service's stack.
 pub async fn run<C: Cloud + TaskLogs>(
     cloud: &C,
     arguments: &LogsArguments,
@@ -41,8 +44,24 @@ pub async fn run<C: Cloud + TaskLogs>(
         ),
         (found, _, Output::Json) => Ok(serde_json::to_string_pretty(&found)?),
         (None, None, Output::Text) => Ok(format!("no deployment of {name} failed")),
-        (Some(found), _, Output::Text) => Ok(text(&found)),
+        (Some(ServiceLogs::Deployment(found)), _, Output::Text) => Ok(text(&found)),
+        (Some(ServiceLogs::Change(found)), _, Output::Text) => Ok(text_of_change(&found)),
     }
+}
+
+fn text_of_change(found: &ChangeLogs) -> String {
+    let ChangeLogs {
+        stack,
+        change,
+        logs,
+    } = found;
+    let mut text = failures::of_change(stack, change);
+    if logs.is_empty() {
+        text.push_str(
+            "\nthey left no log that can be found: they wrote nothing, or did not run, or their log is gone",
+        );
+    }
+    text + &lines_of(logs)
 }
 
 fn text(found: &DeploymentLogs) -> String {
@@ -92,7 +111,7 @@ fn text_of_schedule(found: &ScheduleLogs) -> String {
 }
 
 /// What each container wrote.
-fn lines_of(logs: &[ContainerLog]) -> String {
+pub fn lines_of(logs: &[ContainerLog]) -> String {
     let mut text = String::new();
     for ContainerLog { stream, lines } in logs {
         let task = short_name(&stream.task);

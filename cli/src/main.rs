@@ -8,6 +8,7 @@ mod arguments;
 mod cost;
 mod deploy;
 mod doctor;
+mod failures;
 mod follow;
 mod history;
 mod hold;

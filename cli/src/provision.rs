@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use longshore_events::longshore::StackSource;
+use longshore_events::longshore::{FailedService, StackSource};
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
 use longshore_provisioning::destroy::destroy;
 use longshore_provisioning::drift::{DriftReport, drift};
@@ -12,6 +12,7 @@ use longshore_provisioning::plan::plan;
 use longshore_provisioning::ports::ProvisioningCloud;
 use longshore_provisioning::settings::Settings;
 use longshore_report::words::reason_or_none;
+use longshore_rollout::documents::StackRecordStore;
 use longshore_stack::check::check_without_surroundings;
 use longshore_stack::render::{Context, render as render_template};
 use longshore_state::Worker;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use crate::arguments::{
     ApplyArguments, DestroyArguments, Output, PlanArguments, StackArguments, StackFileArguments,
 };
+use crate::failures::with_logs;
 use crate::follow::{End, follow};
 use crate::outcome::worker;
 use crate::plan::{in_words, nothing_to_do};
@@ -107,7 +109,7 @@ pub async fn run_destroy<C: ProvisioningCloud>(
     match (arguments.no_follow, stack_id) {
         (false, Some(stack_id)) => {
             let end = follow(cloud, &stack_id, &destroyed.operation_id).await?;
-            answered(stack, &end, "destroyed", arguments.output)
+            answered(stack, &end, &[], "destroyed", arguments.output)
         }
         _ if arguments.output == Output::Json => Ok(serde_json::to_string_pretty(&destroyed)?),
         _ => Ok(format!(
@@ -166,13 +168,40 @@ async fn ended<C: ProvisioningCloud>(
         anyhow::bail!("stack {stack} is gone before it was {done}");
     };
     let end = follow(cloud, &described.stack_id, operation_id).await?;
-    answered(stack, &end, done, output)
+    let failed = match end.is_success() {
+        true => Vec::new(),
+        false => failed_services(cloud, stack, operation_id).await?,
+    };
+    answered(stack, &end, &failed, done, output)
 }
 
-fn answered(stack: &str, end: &End, done: &str, output: Output) -> anyhow::Result<String> {
+/// What `watch` has kept of the tasks that died of the change.
+async fn failed_services<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+    operation_id: &str,
+) -> anyhow::Result<Vec<FailedService>> {
+    let stored = cloud.load_stack(stack).await?;
+    let operation = stored.map(|(record, _)| record.operation);
+    Ok(operation
+        .filter(|operation| operation.id == operation_id)
+        .map_or_else(Vec::new, |operation| operation.failed_services))
+}
+
+fn answered(
+    stack: &str,
+    end: &End,
+    failed: &[FailedService],
+    done: &str,
+    output: Output,
+) -> anyhow::Result<String> {
     if !end.is_success() {
         let failure = reason_or_none(end.failure.as_deref().unwrap_or_default());
-        anyhow::bail!("stack {stack} is {}: {failure}", end.status);
+        let mut text = format!("stack {stack} is {}: {failure}", end.status);
+        for failed in failed {
+            text.push_str(&format!("\n\n{}", with_logs(stack, failed)));
+        }
+        anyhow::bail!(text);
     }
     match output {
         Output::Json => Ok(serde_json::to_string_pretty(

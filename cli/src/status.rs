@@ -5,12 +5,13 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::TaskFailure;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
+use longshore_report::words::{ending, image_name, minute, rollout_progress, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::{ServiceStatus, status};
 
 use crate::arguments::{Output, StatusArguments};
+use crate::failures::briefly;
 use crate::outcome::{waits_for, with_note};
 
 /// Shows the last deployment of every service that the filter lets through.
@@ -55,24 +56,53 @@ fn table(statuses: &[ServiceStatus]) -> String {
         "next",
     ]);
     for status in statuses {
-        let deployment = &status.deployment;
-        table.add_row([
-            format!("{}/{}", deployment.stack, deployment.service),
-            deployment.number.to_string(),
-            state_now(status),
-            image_name(&deployment.image),
-            deployment.image.digest.short().to_owned(),
-            second(deployment.requested_at),
-            tasks(status),
-            next(status),
-        ]);
+        let name = name_of(&status.service_id);
+        let row = match &status.deployment {
+            Some(deployment) => [
+                name,
+                deployment.number.to_string(),
+                state_now(deployment, status),
+                image_name(&deployment.image),
+                deployment.image.digest.short().to_owned(),
+                second(deployment.requested_at),
+                tasks(status),
+                next(status),
+            ],
+            None => [
+                name,
+                "-".to_owned(),
+                first_start(status).to_owned(),
+                "-".to_owned(),
+                "-".to_owned(),
+                status
+                    .failed_change
+                    .as_ref()
+                    .map_or_else(|| "-".to_owned(), |change| second(change.requested_at)),
+                tasks(status),
+                next(status),
+            ],
+        };
+        table.add_row(row);
     }
     table.to_string()
 }
 
+/// As people name a service.
+fn name_of(service_id: &ServiceId) -> String {
+    format!("{}/{}", service_id.stack, service_id.service)
+}
+
+/// How far a service is that nothing was deployed to yet.
+fn first_start(status: &ServiceStatus) -> &'static str {
+    match &status.failed_change {
+        Some(change) if change.finished_at.is_some() => "first start failed",
+        _ => "first start goes on",
+    }
+}
+
 /// How far the last deployment is, with what ECS is doing where its strategy shifts requests.
-fn state_now(status: &ServiceStatus) -> String {
-    let state = state_of(&status.deployment);
+fn state_now(deployment: &Deployment, status: &ServiceStatus) -> String {
+    let state = state_of(deployment);
     match &status.progress {
         Some(progress) => format!("{state}: {}", rollout_progress(progress)),
         None => state,
@@ -85,7 +115,9 @@ fn tasks(status: &ServiceStatus) -> String {
         return "service is gone".to_owned();
     };
     let count = format!("{}/{}", running.running_count, running.desired_count);
-    let deployment = &status.deployment;
+    let Some(deployment) = &status.deployment else {
+        return count;
+    };
     if deployment.task_definition.as_ref() == Some(&running.task_definition) {
         return count;
     }
@@ -134,7 +166,12 @@ fn next(status: &ServiceStatus) -> String {
             why(&failed.failure)
         )
     });
-    let next: Vec<String> = hold.into_iter().chain(waiting).chain(failed).collect();
+    let died = status.failed_change.iter().map(|change| {
+        let (briefly, name) = (briefly(change), name_of(&status.service_id));
+        format!("tasks died of the stack's change: {briefly}; see: longshore logs {name}")
+    });
+    let next = died.chain(hold).chain(waiting).chain(failed);
+    let next: Vec<String> = next.collect();
     if next.is_empty() {
         "-".to_owned()
     } else {
@@ -158,16 +195,10 @@ pub fn state_of(deployment: &Deployment) -> String {
 
 /// Why a task failed, in ECS's words, and when it stopped.
 pub fn why(failure: &TaskFailure) -> String {
-    let containers = failure.containers.iter().map(|container| {
-        let ended = match container.exit_code {
-            Some(code) => format!("{} exited with {code}", container.name),
-            None => format!("{} did not run", container.name),
-        };
-        match &container.reason {
-            Some(reason) => format!("{ended}: {reason}"),
-            None => ended,
-        }
-    });
+    let containers = failure
+        .containers
+        .iter()
+        .map(|container| format!("{} {}", container.name, ending(container)));
     let task = failure.stopped_reason.iter().chain(&failure.stop_code);
     let said: Vec<String> = containers.chain(task.take(1).cloned()).collect();
     let at = failure.stopped_at.map(|at| format!(", at {}", second(at)));
@@ -194,6 +225,7 @@ pub mod tests {
     use longshore_events::image::Image;
     use longshore_events::longshore::{ContainerFailure, Source, WaitReason};
     use longshore_events::sequence::Sequence;
+    use longshore_rollout::history::FailedChange;
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
     use longshore_rollout::status::{FailedSchedule, RunningTasks};
     use longshore_state::Worker;
@@ -201,6 +233,7 @@ pub mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::failures::tests::crashed;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         let noon: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
@@ -245,7 +278,9 @@ pub mod tests {
 
     fn status(deployment: Deployment) -> ServiceStatus {
         ServiceStatus {
-            deployment,
+            service_id: deployment.service_id(),
+            deployment: Some(deployment),
+            failed_change: None,
             hold: None,
             waiting: Vec::new(),
             blocked: Vec::new(),
@@ -276,6 +311,29 @@ pub mod tests {
     }
 
     #[test]
+    fn a_service_whose_first_start_failed_is_shown_with_the_reason() {
+        let mut first = status(deployment(1, State::Claimed));
+        first.deployment = None;
+        first.running = None;
+        first.failed_change = Some(crashed());
+        assert_eq!(first_start(&first), "first start failed");
+        assert_eq!(tasks(&first), "service is gone");
+        assert_eq!(
+            next(&first),
+            "tasks died of the stack's change: api exited with 1, at 2026-11-21 12:00:00 UTC; see: longshore logs shop/api"
+        );
+        let shown = table(std::slice::from_ref(&first));
+        for expected in ["shop/api", "first start failed", "2026-11-21 11:58:00 UTC"] {
+            assert!(shown.contains(expected), "{shown}");
+        }
+        first.failed_change = first.failed_change.map(|change| FailedChange {
+            finished_at: None,
+            ..change
+        });
+        assert_eq!(first_start(&first), "first start goes on");
+    }
+
+    #[test]
     fn what_runs_is_named_where_it_is_not_what_was_deployed_last() {
         let digest = digest('2');
         let registry = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
@@ -287,10 +345,10 @@ pub mod tests {
             (format!("{registry}/shop/api:v2"), "1/2 of shop/api:v2"),
         ] {
             let mut back = status(deployment(42, State::RolledBack));
-            back.deployment = altered(
-                &back.deployment,
+            back.deployment = Some(altered(
+                &deployment(42, State::RolledBack),
                 &json!({"task_definition": "shop-api:42", "previous_image": ran_before}),
-            );
+            ));
             assert_eq!(tasks(&back), "1/2");
             let mut running = back.running.clone().unwrap();
             running.task_definition = "shop-api:41".to_owned();

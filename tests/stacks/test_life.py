@@ -279,6 +279,7 @@ class FailureTest(SmallCase):
         dies = small(self.name, cpu=512, memory=1024, command='[/bin/sh, -c, "exit 3"]')
         version = self.stack.upload(dies)
         message = self.stack.wait_until_failed(version)
+        self.assertIn("`api` exited with 3", message)
         self.assertIn("UPDATE_ROLLBACK_COMPLETE", message)
         # The first resource that failed, and why.
         self.assertIn("AWS::ECS::Service", message)
@@ -320,17 +321,59 @@ class FirstCreationTest(SmallCase):
 
     def test_a_corrected_file_recovers_a_stack_that_was_never_made(self):
         digest = account.push(self.repository, "v1")
-        version = self.stack.upload(small(self.name, command='[/bin/sh, -c, "exit 3"]'))
+        crashes = small(self.name, command='[/bin/sh, -c, "echo no DATABASE_URL; exit 3"]')
+        version = self.stack.upload(crashes)
         message = self.stack.wait_until_failed(version)
         self.assertIn("ROLLBACK_COMPLETE", message)
         self.assertIn("AWS::ECS::Service", message)
         self.assertEqual(self.stack.status(), "ROLLBACK_COMPLETE")
         self.stack.wait_for_route(self.repository, subscribers=0)
 
+        with self.subTest("Slack says what the tasks died of, what they wrote last, and what to do"):
+            self.assertIn("`api` died:", message)
+            self.assertIn("`EssentialContainerExited`", message)
+            self.assertIn("`api` exited with 3", message)
+            self.assertIn("> no DATABASE_URL", message)
+            self.assertIn("the container api exited with 3 at its start: see its last log lines", message)
+            self.assertIn(f"longshore logs {self.name}/api", message)
+            self.assertNotIn("correct the stack file", message)
+
+        with self.subTest("the record keeps it"):
+            [failed] = self.stack.record()["operation"]["failed_services"]
+            self.assertEqual(failed["service"], "api")
+            deaths = [one["containers"][0]["exit_code"] for one in failed["failures"]]
+            self.assertEqual(set(deaths), {3})
+            [log] = failed["logs"]
+            self.assertEqual([line["message"] for line in log["lines"]], ["no DATABASE_URL"])
+
+        with self.subTest("the log group outlives the failed creation, with what each task wrote"):
+            group = f"/ecs/{self.name}/api"
+            made = self.stack.log_group(group)["creationTime"]
+            streams = CLOUD.client("logs").describe_log_streams(logGroupName=group)["logStreams"]
+            self.assertGreaterEqual(len(streams), len(deaths))
+
         self.stack.apply(small(self.name))
+        self.assertEqual(self.stack.log_group(group)["creationTime"], made, "it is imported")
         self.assertEqual(self.stack.status(), "CREATE_COMPLETE")
         self.stack.wait_until_runs(self.service, digest)
         self.assertEqual(len(self.stack.route(self.repository)), 1)
+
+
+class MissingKeyTest(SmallCase):
+    """A first start without a secret that the service needs: nothing runs, and nothing is written."""
+
+    name = "shoal"
+
+    def test_a_secret_without_its_key_is_reported_with_what_to_do(self):
+        account.push(self.repository, "v1")
+        account.make_secret("shoal/database", {"user": "shoal"})
+        secrets = "{PASSWORD: {value_from: shoal/database, json_key: password}}"
+        version = self.stack.upload(small(self.name, secrets=secrets))
+        message = self.stack.wait_until_failed(version)
+        self.assertIn("`TaskFailedToStart`", message)
+        self.assertIn("json key", message)
+        self.assertIn("does not have the JSON key that the stack file names", message)
+        self.assertNotIn("Last lines", message)
 
 
 class RefusedTest(SmallCase):

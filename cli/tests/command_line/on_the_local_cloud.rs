@@ -3,8 +3,10 @@
 use std::process::Output;
 
 use anyhow::{Context, Result, ensure};
-use longshore_local::scene::serves;
-use longshore_tests::Scene;
+use longshore_local::environment::Environment;
+use longshore_local::scene::{Network, push_image, serves};
+use longshore_local::wait::{Seen, wait_until};
+use longshore_tests::{PATIENCE, Scene};
 use serde_json::Value;
 
 use super::longshore;
@@ -198,5 +200,77 @@ fn a_service_that_another_tool_made_is_adopted_and_follows_what_is_pushed_then()
         words.join(" ").contains("by-hand-adopted/api already"),
         "{said}"
     );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_first_start_that_crashes_says_why_to_whoever_applies_and_looks() -> Result<()> {
+    let environment = Environment::of_this_process()?;
+    let run = |arguments: &[&str]| {
+        longshore()
+            .args(arguments)
+            .envs(environment.variables())
+            .output()
+            .context("run longshore")
+    };
+    let name = "by-hand-first/api";
+    let crashes = ["/bin/sh", "-c", "echo no DATABASE_URL; exit 3"].map(str::to_owned);
+    push_image(&environment.client(), name, "v1", &crashes)?;
+    let network = Network::create(&environment)?;
+    let text = format!(
+        "name: by-hand-first\nnetwork:\n  vpc_id: {}\n  subnet_ids: [{}]\nservices:\n  api:\n    image: {name}:v1\n    \
+         cpu: 256\n    memory: 512\n    stop_timeout: 2\n",
+        network.vpc,
+        network.subnets.join(", ")
+    );
+    let path = std::env::temp_dir().join(format!("by-hand-first-{}.yaml", std::process::id()));
+    std::fs::write(&path, text).context("write the stack file")?;
+    let file = path.to_string_lossy();
+    let applied = run(&["apply", &file])?;
+    std::fs::remove_file(&path).context("remove the stack file")?;
+
+    ensure!(applied.status.code() == Some(1), "{applied:?}");
+    let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+    for words in [
+        "ROLLBACK_COMPLETE",
+        "of by-hand-first/api died",
+        "api exited with 3",
+        "what to do: the container api exited with 3 at its start: see its last log lines",
+        "no DATABASE_URL",
+        "more: longshore logs by-hand-first/api",
+    ] {
+        ensure!(said.contains(words), "no {words} in {said}");
+    }
+
+    // CloudFormation shows the end a little before `watch` has written it down.
+    let status = wait_until("the end to be written down", PATIENCE, || {
+        let status = run(&["status", name, "--output", "json"])?;
+        let status: Value = serde_json::from_slice(&status.stdout).context("read the status")?;
+        let is_over = status[0]["failed_change"]["finished_at"].is_string();
+        Ok(match is_over {
+            true => Seen::Yes(status),
+            false => Seen::NotYet(status.to_string()),
+        })
+    })?;
+    let failure = &status[0]["failed_change"]["failures"][0];
+    ensure!(status[0]["deployment"].is_null(), "{status}");
+    ensure!(failure["containers"][0]["exit_code"] == 3, "{status}");
+    let status = run(&["status", name])?;
+    let shown = String::from_utf8_lossy(&status.stdout).into_owned();
+    ensure!(status.status.success(), "{status:?}");
+    // The table breaks long cells into lines.
+    ensure!(shown.contains(name) && shown.contains("first"), "{shown}");
+
+    let logs = run(&["logs", name])?;
+    let shown = String::from_utf8_lossy(&logs.stdout).into_owned();
+    ensure!(logs.status.success(), "{logs:?}");
+    for words in [
+        "of stack by-hand-first failed",
+        "api exited with 3",
+        "no DATABASE_URL",
+    ] {
+        ensure!(shown.contains(words), "no {words} in {shown}");
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::scheduled::scheduled_task_stopped;
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
-use longshore_rollout::ports::Cloud;
+use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::{CallError, Worker};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// [`Failure`] for what Lambda should try again.
-pub async fn handle<C: Cloud + StackObserver>(
+pub async fn handle<C: Cloud + StackObserver + TaskLogs>(
     cloud: &C,
     payload: &Value,
     invocation: &Invocation,

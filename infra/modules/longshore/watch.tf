@@ -71,6 +71,15 @@ locals {
         Resource = local.task_arns
       },
       {
+        # What a service wrote before its first start failed: Slack shows the last
+        # lines, and they are kept in case that the log goes with the stack. The
+        # log groups of stack files lie under /ecs.
+        Sid      = "ReadLastLines"
+        Effect   = "Allow"
+        Action   = ["logs:GetLogEvents"]
+        Resource = ["${local.log_group_arn}:/ecs/*:log-stream:*"]
+      },
+      {
         # Whether a stack is Longshore's at all stands in its template.
         Sid    = "ReadStacks"
         Effect = "Allow"

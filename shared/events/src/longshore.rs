@@ -10,15 +10,17 @@ use crate::malformed::parse;
 
 mod stack;
 mod sync;
+mod task;
 
 pub use stack::{
-    ChangeCounts, FailedResource, OperationKind, Problem, Severity, StackApplying, StackFailed,
-    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
+    ChangeCounts, FailedResource, FailedService, OperationKind, Problem, Severity, StackApplying,
+    StackFailed, StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
 };
 pub use sync::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
     SyncProgressed, SyncRefused, SyncShardCompleted, SyncSource, SyncSummary, SyncUnchanged,
 };
+pub use task::{ContainerFailure, ContainerLog, LogLine, LogStream, TaskFailure};
 
 /// The source of every event of ours.
 pub const SOURCE: &str = "longshore";
@@ -513,34 +515,4 @@ pub struct ReleaseRefused {
     pub version_id: Option<String>,
     /// What is wrong with it.
     pub reason: String,
-}
-
-/// A task that died, and of what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TaskFailure {
-    /// The task's ARN.
-    pub task: String,
-    /// `TaskFailedToStart`, `EssentialContainerExited` and so on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_code: Option<String>,
-    /// In ECS's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped_reason: Option<String>,
-    /// The containers that say something of it.
-    pub containers: Vec<ContainerFailure>,
-    /// When the task stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped_at: Option<DateTime<Utc>>,
-}
-
-/// A container of a task that died.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerFailure {
-    pub name: String,
-    /// What its process exited with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i64>,
-    /// In ECS's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }

@@ -18,7 +18,7 @@ use crate::error::ProvisioningError;
 use crate::ports::{
     Action, ChangeSet, ChangeSetKind, DescribedStack, ProvisioningCloud, ResourceChange,
 };
-use crate::prepare::{Prepared, Way, obstacle, prepare};
+use crate::prepare::{AppliedBy, Prepared, Way, obstacle, prepare};
 use crate::routes::{add_routes, write_routes};
 use crate::settings::Settings;
 use crate::template::Template;
@@ -102,7 +102,7 @@ pub async fn apply<C: ProvisioningCloud>(
             }
             _ => {}
         }
-        let prepared = prepare(cloud, settings, reading).await?;
+        let prepared = prepare(cloud, settings, reading, AppliedBy::Longshore).await?;
         if let Some(described) = &prepared.described
             && described.status.is_changing()
         {

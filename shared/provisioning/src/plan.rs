@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::change_set;
 use crate::error::ProvisioningError;
 use crate::ports::{Action, ChangeSet, ChangeSetKind, ProvisioningCloud, ResourceChange};
-use crate::prepare::{Prepared, Way, prepare};
+use crate::prepare::{AppliedBy, Prepared, Way, prepare};
 use crate::settings::Settings;
 use crate::template::Template;
 
@@ -47,7 +47,7 @@ pub async fn plan<C: ProvisioningCloud>(
     reading: &Reading,
     id: &str,
 ) -> Result<Plan, ProvisioningError> {
-    let prepared = prepare(cloud, settings, reading).await?;
+    let prepared = prepare(cloud, settings, reading, AppliedBy::Longshore).await?;
     let way = prepared.way("plan")?;
     let (outcome, changes) = match way {
         Way::Update if prepared.same_template && prepared.rendered.parameters.is_empty() => {

@@ -7,6 +7,7 @@ use longshore_events::longshore::{Problem, Severity};
 use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::stack_record::{Preserved, StackRecord};
+use longshore_rollout::task_definition::STACK_TAG;
 use longshore_stack::check;
 use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered};
@@ -19,9 +20,6 @@ use crate::preserve::preserved_images;
 use crate::requests::{Requests, as_in, where_tasks_are};
 use crate::settings::Settings;
 use crate::template::{Retained, Template};
-
-/// The tag by which a CloudFormation stack is known as Longshore's.
-const STACK_TAG: &str = "longshore:stack";
 
 /// A stack file, looked at together with the account and the stack as it is.
 pub(crate) struct Prepared {
@@ -59,6 +57,15 @@ pub(crate) enum Way {
     Update,
 }
 
+/// Who sends the template to CloudFormation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppliedBy {
+    /// Longshore, by change sets that import what is there by its name.
+    Longshore,
+    /// Terraform and others, which import nothing.
+    Others,
+}
+
 /// Looks at all that a stack file needs and at the stack as it is, and renders the template.
 ///
 /// # Errors
@@ -67,6 +74,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     cloud: &C,
     settings: &Settings,
     reading: &Reading,
+    applied_by: AppliedBy,
 ) -> Result<Prepared, ProvisioningError> {
     let spec = settings.with_own_images(&reading.stack);
     let stack = spec.stack_name();
@@ -102,6 +110,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
         images: preserved.images,
         secrets: surroundings.secrets,
+        imports_log_groups: applied_by == AppliedBy::Longshore,
         ..Context::default()
     };
     let present = present.as_ref().zip(deployed_metadata.as_ref());

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::ProvisioningError;
 use crate::ports::ProvisioningCloud;
-use crate::prepare::prepare;
+use crate::prepare::{AppliedBy, prepare};
 use crate::settings::Settings;
 
 /// What CloudFormation must be given.
@@ -46,7 +46,7 @@ pub async fn render<C: ProvisioningCloud>(
     settings: &Settings,
     reading: &Reading,
 ) -> Result<RenderedStack, ProvisioningError> {
-    let prepared = prepare(cloud, settings, reading).await?;
+    let prepared = prepare(cloud, settings, reading, AppliedBy::Others).await?;
     let body = &prepared.rendered.body;
     Ok(RenderedStack {
         template_url: cloud.put_template(&prepared.stack, body).await?,

@@ -4,6 +4,7 @@
 //! terminal shows them as they are (`str::to_owned`).
 
 mod amounts;
+mod failures;
 mod images;
 mod outcomes;
 mod skips;
@@ -12,6 +13,7 @@ mod sources;
 pub use longshore_events::words::{counted, minute, more, number, second, waits_for};
 
 pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
+pub use failures::{Cause, causes, died_of, ending, remedy};
 pub use images::{image_name, short_name};
 pub use outcomes::{
     MANIFESTS_MISSING, NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none,

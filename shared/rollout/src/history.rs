@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
-use longshore_events::longshore::TaskFailure;
+pub use longshore_events::longshore::{ContainerLog, LogStream};
+use longshore_events::longshore::{FailedService, Source, TaskFailure};
 use longshore_policy::route::ServiceId;
 use longshore_state::CallError;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::documents::{HistoryStore, RecordStore, ScheduleRecordStore};
-use crate::ports::{Cloud, LogLine, TaskDefinition, TaskLogs};
+use crate::documents::{HistoryStore, RecordStore, ScheduleRecordStore, StackRecordStore};
+use crate::ports::{Cloud, TaskDefinition, TaskLogs};
 use crate::record::{Deployment, Record};
 use crate::schedule_record::ScheduleRecord;
+use crate::stack_record::{Operation, StackRecord};
 
 /// How many deployments are read side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -89,6 +92,16 @@ impl<'a, C: Cloud> Past<'a, C> {
     }
 }
 
+/// What the tasks of a service wrote that died last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ServiceLogs {
+    /// They died of a deployment.
+    Deployment(DeploymentLogs),
+    /// They died of a change of the service's stack, such as its first start.
+    Change(ChangeLogs),
+}
+
 /// What the tasks wrote that died of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeploymentLogs {
@@ -97,30 +110,52 @@ pub struct DeploymentLogs {
     pub logs: Vec<ContainerLog>,
 }
 
-/// What a container wrote before its task died.
+/// What the tasks of a service wrote that died of a change of its stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ContainerLog {
-    /// Where it wrote.
-    #[serde(flatten)]
-    pub stream: LogStream,
-    /// The last lines, oldest first; `None` when there is no such stream: the container wrote nothing, or its
-    /// log is gone.
-    pub lines: Option<Vec<LogLine>>,
+pub struct ChangeLogs {
+    pub stack: String,
+    /// The change, as far as it is known how it ended.
+    pub change: FailedChange,
+    /// What each container of each task wrote that can be read: where the log is gone, what was kept of it.
+    pub logs: Vec<ContainerLog>,
 }
 
-/// Where a container wrote.
+/// A change of a stack of which tasks of a service died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogStream {
-    /// The task's ARN.
-    pub task: String,
-    pub container: String,
-    /// The log group of CloudWatch Logs.
-    pub log_group: String,
-    pub log_stream: String,
+pub struct FailedChange {
+    /// Its id.
+    pub operation_id: String,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// When it had failed; `None` while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The tasks that died.
+    #[serde(flatten)]
+    pub failed: FailedService,
+}
+
+impl FailedChange {
+    /// The last change of a stack, if tasks of the service died of it and it has not succeeded.
+    pub fn of(operation: &Operation, service: &str) -> Option<Self> {
+        Some(Self {
+            operation_id: operation.id.clone(),
+            requested_at: operation.requested_at,
+            finished_at: operation.finished_at,
+            failed: operation.failed_service(service)?.clone(),
+        })
+    }
+
+    /// Whether it came after `deployment`. What follows from it, such as the image that is restored, is a part of it.
+    pub fn is_after(&self, deployment: &Deployment) -> bool {
+        deployment.claimed_at < self.requested_at
+            || matches!(&deployment.source, Source::Stack { operation_id, .. } if *operation_id == self.operation_id)
+    }
 }
 
 /// The last `lines` lines of each container of the tasks that died of the deployment `number`, or of the newest
-/// one that failed or is about to. `None` when there is no such deployment.
+/// one that failed or is about to, or of the stack's last change where that is newer. `None` when there is no such
+/// deployment.
 ///
 /// # Errors
 /// [`CallError`].
@@ -129,10 +164,25 @@ pub async fn logs<C: Cloud + TaskLogs>(
     service_id: &ServiceId,
     number: Option<u32>,
     lines: u32,
-) -> Result<Option<DeploymentLogs>, CallError> {
+) -> Result<Option<ServiceLogs>, CallError> {
     let stored = cloud.load(service_id).await?;
     let past = Past::of(cloud, service_id, stored.as_ref().map(|(record, _)| record)).await?;
-    let Some(deployment) = deployment_of(&past, number).await? else {
+    let deployment = deployment_of(&past, number).await?;
+    if number.is_none()
+        && let Some((StackRecord { operation, .. }, _)) =
+            cloud.load_stack(&service_id.stack).await?
+        && let Some(change) = FailedChange::of(&operation, &service_id.service)
+        && deployment.as_ref().is_none_or(|deployment| {
+            // Of what follows from the change, only what failed by itself is newer.
+            deployment.claimed_at < change.requested_at
+        })
+    {
+        let stack = service_id.stack.clone();
+        return change_logs(cloud, stack, change, lines)
+            .await
+            .map(|logs| Some(ServiceLogs::Change(logs)));
+    }
+    let Some(deployment) = deployment else {
         return Ok(None);
     };
     let logs = match &deployment.task_definition {
@@ -141,7 +191,41 @@ pub async fn logs<C: Cloud + TaskLogs>(
         }
         _ => Vec::new(),
     };
-    Ok(Some(DeploymentLogs { deployment, logs }))
+    Ok(Some(ServiceLogs::Deployment(DeploymentLogs {
+        deployment,
+        logs,
+    })))
+}
+
+/// The log group may have gone with the stack, and the task definition, too.
+async fn change_logs<C: Cloud + TaskLogs>(
+    cloud: &C,
+    stack: String,
+    change: FailedChange,
+    lines: u32,
+) -> Result<ChangeLogs, CallError> {
+    let FailedService {
+        task_definition,
+        failures,
+        logs: kept,
+        ..
+    } = &change.failed;
+    let mut logs = match cloud.find_task_definition(task_definition).await? {
+        Some(task_definition) => logs_of(cloud, &task_definition, failures, lines).await?,
+        None => Vec::new(),
+    };
+    for kept in kept {
+        match logs.iter_mut().find(|log| log.stream == kept.stream) {
+            Some(log) if log.lines.is_some() => {}
+            Some(log) => log.clone_from(kept),
+            None => logs.push(kept.clone()),
+        }
+    }
+    Ok(ChangeLogs {
+        stack,
+        change,
+        logs,
+    })
 }
 
 /// What the last task of a schedule wrote that failed.
@@ -171,7 +255,7 @@ pub async fn schedule_logs<C: Cloud + TaskLogs>(
     Ok(Some(ScheduleLogs { record, logs }))
 }
 
-/// The last `lines` lines of each container of these tasks of one definition.
+/// The last `lines` lines of each container of these tasks of one definition, which is there.
 async fn container_logs<C: Cloud + TaskLogs>(
     cloud: &C,
     task_definition: &str,
@@ -179,9 +263,18 @@ async fn container_logs<C: Cloud + TaskLogs>(
     lines: u32,
 ) -> Result<Vec<ContainerLog>, CallError> {
     let task_definition = cloud.describe_task_definition(task_definition).await?;
+    logs_of(cloud, &task_definition, failures, lines).await
+}
+
+async fn logs_of<C: TaskLogs>(
+    cloud: &C,
+    task_definition: &TaskDefinition,
+    failures: &[TaskFailure],
+    lines: u32,
+) -> Result<Vec<ContainerLog>, CallError> {
     let streams = failures
         .iter()
-        .flat_map(|failure| log_streams(&task_definition, failure));
+        .flat_map(|failure| log_streams(task_definition, failure));
     try_join_all(streams.map(|stream| async move {
         let lines = cloud
             .log_lines(&stream.log_group, &stream.log_stream, lines)

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
+pub use longshore_events::longshore::LogLine;
 use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::CpuArchitecture;
@@ -282,14 +283,6 @@ pub trait TaskLogs {
         log_stream: &str,
         lines: u32,
     ) -> impl Future<Output = Result<Option<Vec<LogLine>>, CallError>>;
-}
-
-/// A line that a container wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogLine {
-    /// When.
-    pub at: DateTime<Utc>,
-    pub message: String,
 }
 
 /// Where release files are.

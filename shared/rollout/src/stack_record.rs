@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use longshore_events::arn::ServiceName;
 use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackApplying, StackFailed,
-    StackReady, StackSource, StackSummary,
+    ChangeCounts, ContainerLog, FailedResource, FailedService, LongshoreEvent, OperationKind,
+    StackApplying, StackFailed, StackReady, StackSource, StackSummary, TaskFailure,
 };
 use longshore_policy::route::Subscriber;
 use longshore_state::outbox::{Outbox, Unpublished};
@@ -42,6 +43,17 @@ pub struct StackRecord {
 }
 
 pub(crate) const STACK_RECORDS: &str = "provisions/";
+
+/// How many services of a change keep the tasks that died. One failing service makes CloudFormation cancel the others.
+const FAILED_SERVICES_KEPT: usize = 5;
+
+/// How many tasks each of them keeps. With all logs, the event that tells of them stays far below EventBridge's 256 KB.
+const FAILURES_KEPT: usize = 5;
+
+/// How much is kept of what the last of these tasks wrote: containers, lines of each, characters of each line.
+pub(crate) const LOGS_KEPT: usize = 3;
+pub(crate) const LINES_KEPT: u32 = 10;
+pub(crate) const LINE_KEPT: usize = 500;
 
 impl Document for StackRecord {
     const FORMAT: u32 = 2;
@@ -144,6 +156,9 @@ pub struct Operation {
     /// The first resource that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_resource: Option<FailedResource>,
+    /// The services whose tasks died of it, in the order in which the first task of each died.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_services: Vec<FailedService>,
     /// The URL of the whole template, where the change begins with adopting what an earlier stack left
     /// behind: the rest follows when that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,6 +175,21 @@ pub struct Operation {
     /// Those of them that were, while others are still to be.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reconciled_services: BTreeSet<String>,
+}
+
+/// A task of a service that died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadTask {
+    /// The service in ECS.
+    pub service_name: ServiceName,
+    /// The deployment of ECS that started the task.
+    pub ecs_deployment_id: String,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// When ECS was asked for it.
+    pub created_at: Option<DateTime<Utc>>,
+    /// What it died of.
+    pub failure: TaskFailure,
 }
 
 /// How far a change of a stack is.
@@ -212,6 +242,7 @@ impl Operation {
             status: None,
             reason: None,
             failed_resource: None,
+            failed_services: Vec::new(),
             continuation: None,
             continuation_tags: BTreeMap::new(),
             services: Vec::new(),
@@ -244,6 +275,48 @@ impl Operation {
     /// nobody has reconciled its services since.
     pub fn is_unsettled(&self) -> bool {
         self.is_changing() || !self.settled
+    }
+
+    /// The tasks of a service that died of it, while it runs and after it failed. A change that succeeded got over
+    /// them.
+    pub fn failed_service(&self, service: &str) -> Option<&FailedService> {
+        self.failed_services
+            .iter()
+            .find(|failed| failed.service == service && self.state != OperationState::Ready)
+    }
+
+    /// The service of a task that died of it, if the task is news that is kept. CloudFormation begins one deployment of
+    /// a service; the tasks of another one, such as that of the rollback, died of something else, as did those that ECS
+    /// was asked for before the change.
+    pub(crate) fn service_of(&self, dead: &DeadTask) -> Option<&str> {
+        if self.kind != OperationKind::Apply
+            || dead
+                .created_at
+                .is_some_and(|created_at| created_at < self.requested_at)
+        {
+            return None;
+        }
+        let subscriber = self
+            .services
+            .iter()
+            .map(|preserved| &preserved.subscriber)
+            .find(|subscriber| subscriber.service_name() == dead.service_name)?;
+        let known = self
+            .failed_services
+            .iter()
+            .find(|failed| failed.service == subscriber.service);
+        let is_kept = match known {
+            None => self.is_changing() && self.failed_services.len() < FAILED_SERVICES_KEPT,
+            Some(failed) => {
+                failed.ecs_deployment_id == dead.ecs_deployment_id
+                    && failed.failures.len() < FAILURES_KEPT
+                    && !failed
+                        .failures
+                        .iter()
+                        .any(|known| known.task == dead.failure.task)
+            }
+        };
+        is_kept.then_some(subscriber.service.as_str())
     }
 
     /// The change as events name it.
@@ -352,8 +425,42 @@ impl StackRecord {
             status: status.clone(),
             reason,
             failed_resource: self.operation.failed_resource.clone(),
+            failed_services: self.operation.failed_services.clone(),
         };
         self.publish(LongshoreEvent::StackFailed(failed), worker);
+    }
+
+    /// Keeps what a task died of while the stack is changed, with what its containers wrote last.
+    pub fn add_failure(&mut self, dead: &DeadTask, logs: &[ContainerLog]) {
+        let Some(service) = self.operation.service_of(dead).map(str::to_owned) else {
+            return;
+        };
+        let failed_services = &mut self.operation.failed_services;
+        let is_new = !failed_services
+            .iter()
+            .any(|failed| failed.service == service);
+        if is_new {
+            failed_services.push(FailedService {
+                service: service.clone(),
+                ecs_deployment_id: dead.ecs_deployment_id.clone(),
+                task_definition: dead.task_definition.clone(),
+                failures: Vec::new(),
+                logs: Vec::new(),
+            });
+        }
+        let known = failed_services
+            .iter_mut()
+            .find(|failed| failed.service == service);
+        let Some(failed) = known else {
+            return;
+        };
+        let place = failed
+            .failures
+            .partition_point(|known| known.stopped_at <= dead.failure.stopped_at);
+        failed.failures.insert(place, dead.failure.clone());
+        if !logs.is_empty() {
+            failed.logs = logs.to_vec();
+        }
     }
 
     /// Remembers a request until the stack has settled, unless a newer one waits already; `last` is the

@@ -1,5 +1,7 @@
 //! What a person asks first: what was deployed last, and what runs now.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
@@ -10,7 +12,8 @@ use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
 
 use crate::course::watch::account;
-use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore};
+use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore, StackRecordStore};
+use crate::history::FailedChange;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Hold, State, Waiting};
 
@@ -20,8 +23,13 @@ const SIDE_BY_SIDE: usize = 8;
 /// A service's last deployment, what it waits for, and what ECS runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
-    /// The last deployment.
-    pub deployment: Deployment,
+    /// The service.
+    #[serde(flatten)]
+    pub service_id: ServiceId,
+    /// The last deployment; `None` where none began: the service's first start failed, or goes on.
+    pub deployment: Option<Deployment>,
+    /// The last change of its stack, where tasks of the service died of it and nothing was deployed since.
+    pub failed_change: Option<FailedChange>,
     /// The hold that keeps its deployments back.
     pub hold: Option<Hold>,
     /// The requests that wait: one for each container at most.
@@ -58,7 +66,8 @@ pub struct RunningTasks {
     pub running_count: i32,
 }
 
-/// The status at `now` of every service that was ever deployed to and that `wanted` lets through, by name.
+/// The status at `now` of every service that `wanted` lets through and that was ever deployed to, or whose tasks died of
+/// its stack's last change, by name.
 ///
 /// # Errors
 /// [`CallError`].
@@ -80,10 +89,19 @@ pub async fn status<C: Cloud>(
             ),
         }
     }
+    let failed_changes = failed_changes(cloud, &wanted).await?;
+    for (service_id, (service_name, _)) in &failed_changes {
+        if !service_ids.iter().any(|(_, known)| known == service_id) {
+            service_ids.push((service_name.clone(), service_id.clone()));
+        }
+    }
     service_ids.sort_by(|(_, one), (_, other)| one.cmp(other));
+    let failed_changes = &failed_changes;
     let statuses: Vec<Option<ServiceStatus>> = stream::iter(service_ids)
         .map(|(service_name, service_id)| async move {
-            service_status(cloud, &service_name, &service_id, now).await
+            let failed_change = failed_changes.get(&service_id);
+            let failed_change = failed_change.map(|(_, failed_change)| failed_change.clone());
+            service_status(cloud, &service_name, service_id, failed_change, now).await
         })
         .buffered(SIDE_BY_SIDE)
         .try_collect()
@@ -91,15 +109,62 @@ pub async fn status<C: Cloud>(
     Ok(statuses.into_iter().flatten().collect())
 }
 
+/// A service in ECS, and the change of its stack that tasks of it died of.
+type Failed = (ServiceName, FailedChange);
+
+/// The services whose tasks died of their stack's last change.
+async fn failed_changes<C: Cloud>(
+    cloud: &C,
+    wanted: &impl Fn(&ServiceId) -> bool,
+) -> Result<BTreeMap<ServiceId, Failed>, CallError> {
+    let stacks = cloud.stacks().await?;
+    let records: Vec<_> = stream::iter(&stacks)
+        .map(|stack| async move { (stack, cloud.load_stack(stack).await) })
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    let mut found = BTreeMap::new();
+    for (stack, record) in records {
+        let record = match record {
+            Ok(Some((record, _))) => record,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::warn!(stack, %error, "it cannot be read how the stack's last change went");
+                continue;
+            }
+        };
+        let operation = &record.operation;
+        for preserved in &operation.services {
+            let service_id = preserved.subscriber.service_id();
+            if wanted(&service_id)
+                && let Some(failed_change) = FailedChange::of(operation, &service_id.service)
+            {
+                let service_name = preserved.subscriber.service_name();
+                found.insert(service_id, (service_name, failed_change));
+            }
+        }
+    }
+    Ok(found)
+}
+
 async fn service_status<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
-    service_id: &ServiceId,
+    service_id: ServiceId,
+    failed_change: Option<FailedChange>,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceStatus>, CallError> {
-    let Some((record, _)) = cloud.load(service_id).await? else {
+    let stored = cloud.load(&service_id).await?;
+    if stored.is_none() && failed_change.is_none() {
         return Ok(None);
-    };
+    }
+    let record = stored.map(|(record, _)| record);
+    let deployment = record.as_ref().map(|record| record.deployment.clone());
+    let failed_change = failed_change.filter(|change| {
+        deployment
+            .as_ref()
+            .is_none_or(|deployment| change.is_after(deployment))
+    });
     let running = match cloud.describe_service(service_name).await {
         Ok(service) => Some(RunningTasks {
             task_definition: service.task_definition,
@@ -109,13 +174,15 @@ async fn service_status<C: Cloud>(
         Err(error) if error.class == ErrorClass::NotFound => None,
         Err(error) => return Err(error),
     };
-    let progress = match record.deployment.state {
-        State::Deploying if running.is_some() => account(cloud, &record.deployment).await?,
+    let progress = match &deployment {
+        Some(deployment) if deployment.state == State::Deploying && running.is_some() => {
+            account(cloud, deployment).await?
+        }
         _ => None,
     }
     .and_then(|account| account.progress);
     let failed_schedules = cloud
-        .schedules(service_id)
+        .schedules(&service_id)
         .await?
         .into_iter()
         .filter(|record| record.in_a_row > 0)
@@ -125,13 +192,18 @@ async fn service_status<C: Cloud>(
             failure: record.failure,
         })
         .collect();
+    let record = record.as_ref();
     Ok(Some(ServiceStatus {
+        service_id,
+        failed_change,
         failed_schedules,
         progress,
-        hold: record.holds(now).cloned(),
-        waiting: record.waiting.values().cloned().collect(),
-        blocked: record.blocked.clone(),
-        deployment: record.deployment.clone(),
+        hold: record.and_then(|record| record.holds(now)).cloned(),
+        waiting: record.map_or_else(Vec::new, |record| {
+            record.waiting.values().cloned().collect()
+        }),
+        blocked: record.map_or_else(Vec::new, |record| record.blocked.clone()),
+        deployment,
         running,
     }))
 }

@@ -16,6 +16,10 @@ use crate::record::Deployment;
 /// The tag that names the Longshore deployment which registered a task definition.
 pub const DEPLOYMENT_TAG: &str = "longshore:deployment";
 
+/// The tag of the stack that a resource belongs to: `provision` gives it to the CloudFormation stack, and CloudFormation
+/// to all resources of the stack.
+pub const STACK_TAG: &str = "longshore:stack";
+
 /// Fields that DescribeTaskDefinition gives and RegisterTaskDefinition does not take: the Amazon ECS
 /// API Reference, `TaskDefinition` against the request of `RegisterTaskDefinition`.
 const OUTPUT_ONLY: [&str; 9] = [
@@ -72,9 +76,18 @@ impl TaskDefinition {
 
     /// The Longshore deployment that registered it, if one did.
     pub fn deployment_id(&self) -> Option<&str> {
+        self.tag(DEPLOYMENT_TAG)
+    }
+
+    /// The stack of Longshore's whose template it is of, if it is of one.
+    pub fn stack(&self) -> Option<&str> {
+        self.tag(STACK_TAG)
+    }
+
+    fn tag(&self, key: &str) -> Option<&str> {
         self.tags
             .iter()
-            .find(|tag| tag.key == DEPLOYMENT_TAG)
+            .find(|tag| tag.key == key)
             .map(|tag| tag.value.as_str())
     }
 

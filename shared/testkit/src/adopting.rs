@@ -3,6 +3,7 @@
 use longshore_events::arn::ServiceName;
 use longshore_policy::route::Subscriber;
 use longshore_provisioning::ports::{ServiceInspector, ServiceSettings};
+use longshore_rollout::ports::Tag;
 use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 
@@ -18,6 +19,21 @@ impl FakeCloud {
             .map(|service| service.task_definition.clone());
         if let Some(definition) = arn.and_then(|arn| account.task_definitions.get_mut(&arn)) {
             change(&mut definition.document);
+        }
+    }
+
+    /// Gives the task definition that a service runs a tag, as CloudFormation does.
+    pub fn tag_task_definition(&self, subscriber: &Subscriber, key: &str, value: &str) {
+        let mut account = self.inner.borrow_mut();
+        let arn = account
+            .services
+            .get(&subscriber.service_name())
+            .map(|service| service.task_definition.clone());
+        if let Some(definition) = arn.and_then(|arn| account.task_definitions.get_mut(&arn)) {
+            definition.tags.push(Tag {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            });
         }
     }
 

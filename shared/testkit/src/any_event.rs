@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
-    DeploymentSkipped, DeploymentStabilized, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, DocumentUnreadable,
-    DocumentVersion, FailedPhase, FailedResource, ImageMissing, ImageNeed, LongshoreEvent,
-    OperationKind, Problem, ReconcileShard, ReleaseRefused, RolloutProgress, ScheduledTaskFailed,
-    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
-    StackSource, StackSummary, StackUnchanged, TaskFailure, WaitReason,
+    ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentProgressed,
+    DeploymentRolledBack, DeploymentSkipped, DeploymentStabilized, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
+    DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource, FailedService, ImageMissing,
+    ImageNeed, LogLine, LogStream, LongshoreEvent, OperationKind, Problem, ReconcileShard,
+    ReleaseRefused, RolloutProgress, ScheduledTaskFailed, Severity, SkipReason, Source,
+    StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    StackUnchanged, TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -130,6 +131,37 @@ impl AnyEvent {
             .boxed()
     }
 
+    fn failed_service(&self) -> BoxedStrategy<FailedService> {
+        let line = (self.time(), self.text()).prop_map(|(at, message)| LogLine { at, message });
+        let stream = (self.text(), self.text(), self.text(), self.text()).prop_map(
+            |(task, container, log_group, log_stream)| LogStream {
+                task,
+                container,
+                log_group,
+                log_stream,
+            },
+        );
+        let lines = prop::option::of(prop::collection::vec(line, 0..self.most));
+        let log = (stream, lines).prop_map(|(stream, lines)| ContainerLog { stream, lines });
+        (
+            self.text(),
+            self.text(),
+            self.text(),
+            self.failures(),
+            prop::collection::vec(log, 0..self.most),
+        )
+            .prop_map(
+                |(service, ecs_deployment_id, task_definition, failures, logs)| FailedService {
+                    service,
+                    ecs_deployment_id,
+                    task_definition,
+                    failures,
+                    logs,
+                },
+            )
+            .boxed()
+    }
+
     fn problem(&self) -> BoxedStrategy<Problem> {
         let severity = prop_oneof![Just(Severity::Error), Just(Severity::Warning)];
         (
@@ -183,10 +215,19 @@ impl AnyEvent {
                 self.time(),
                 self.text(),
                 self.text(),
-                prop::option::of(self.failed_resource())
+                prop::option::of(self.failed_resource()),
+                prop::collection::vec(self.failed_service(), 0..self.most)
             )
                 .prop_map(
-                    |(stack, kind, finished_at, status, reason, failed_resource)| {
+                    |(
+                        stack,
+                        kind,
+                        finished_at,
+                        status,
+                        reason,
+                        failed_resource,
+                        failed_services,
+                    )| {
                         LongshoreEvent::StackFailed(StackFailed {
                             stack,
                             kind,
@@ -194,6 +235,7 @@ impl AnyEvent {
                             status: status.into(),
                             reason,
                             failed_resource,
+                            failed_services,
                         })
                     }
                 ),

@@ -292,6 +292,12 @@ impl FakeCloud {
             .push(line);
     }
 
+    /// Deletes a log group with all its streams.
+    pub fn remove_log_group(&self, log_group: &str) {
+        let mut account = self.inner.borrow_mut();
+        account.logs.retain(|(group, _), _| group != log_group);
+    }
+
     /// A service as ECS shows it.
     pub fn service(&self, subscriber: &Subscriber) -> Option<EcsService> {
         self.inner

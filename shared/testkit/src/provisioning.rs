@@ -136,6 +136,12 @@ impl FakeCloud {
         serde_json::from_str(body).ok()
     }
 
+    /// A template that was kept for others, by its URL.
+    pub fn kept_template(&self, url: &str) -> Option<Value> {
+        let account = self.inner.borrow();
+        serde_json::from_str(account.provisioning.templates.get(url)?).ok()
+    }
+
     /// The values of a stack's parameters.
     pub fn stack_parameters(&self, stack: &str) -> BTreeMap<String, String> {
         let account = self.inner.borrow();

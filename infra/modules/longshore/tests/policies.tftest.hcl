@@ -287,6 +287,12 @@ run "watch_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
       },
       {
+        Sid      = "ReadLastLines"
+        Effect   = "Allow"
+        Action   = ["logs:GetLogEvents"]
+        Resource = ["arn:aws:logs:eu-west-1:111122223333:log-group:/ecs/*:log-stream:*"]
+      },
+      {
         Sid    = "ReadStacks"
         Effect = "Allow"
         Action = [

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::task::{ContainerLog, TaskFailure};
 use crate::cloudformation::StackStatus;
 
 /// A change of a stack, as every event about it names it.
@@ -101,6 +102,25 @@ pub struct StackFailed {
     /// The first resource that failed; what failed after it mostly failed because of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_resource: Option<FailedResource>,
+    /// The services whose tasks died of the change, in the order in which the first task of each died.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_services: Vec<FailedService>,
+}
+
+/// A service whose tasks died while its stack was being changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedService {
+    /// The stack's service.
+    pub service: String,
+    /// The deployment of ECS (`ecs-svc/...`) that started the tasks: the one that CloudFormation began.
+    pub ecs_deployment_id: String,
+    /// The ARN of the tasks' task definition.
+    pub task_definition: String,
+    /// The tasks that died, oldest first.
+    pub failures: Vec<TaskFailure>,
+    /// What the containers of the last one of them wrote that wrote anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<ContainerLog>,
 }
 
 /// A resource that CloudFormation could not change to what its template says.

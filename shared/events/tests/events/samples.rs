@@ -479,7 +479,7 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 21] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 22] = [
     ("notify/deployment-waiting.json", "Deployment Waiting"),
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
@@ -496,6 +496,7 @@ const NOTIFY_EXPECTATIONS: [(&str, &str); 21] = [
     ("notify/stack-applying.json", "Stack Applying"),
     ("notify/stack-ready.json", "Stack Ready"),
     ("notify/stack-failed.json", "Stack Failed"),
+    ("notify/stack-failed-first-start.json", "Stack Failed"),
     ("notify/stack-unchanged.json", "Stack Unchanged"),
     ("notify/stack-file-refused.json", "Stack File Refused"),
     ("notify/sync-planned.json", "Sync Planned"),

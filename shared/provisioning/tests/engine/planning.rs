@@ -4,6 +4,7 @@ use longshore_provisioning::ports::{Action, ServingGroup};
 use longshore_provisioning::render::render;
 use longshore_provisioning::settled::reconcile;
 use longshore_testkit::{FakeCloud, worker};
+use serde_json::Value;
 
 use crate::scene::{
     STACK, account, applied, built, ended, pushed, reading, record, settings, stack_file,
@@ -266,6 +267,21 @@ async fn rendering_for_terraform_gives_the_stacks_own_template_when_only_the_ima
     assert_eq!(second.outputs, first.outputs);
     assert_eq!(second.stack, STACK);
     assert!(first.outputs.contains_key("cluster_name"));
+}
+
+/// CloudFormation imports a log group that is there only where a change set of Longshore's says so. Terraform's next
+/// apply would fail for a log group that outlived the first one.
+#[tokio::test]
+async fn a_log_group_outlives_a_failed_creation_only_where_the_next_one_imports_it() {
+    let cloud = account();
+    let rendered = render(&cloud, &settings(), &reading(&stack_file(256)))
+        .await
+        .unwrap();
+    let terraforms = cloud.kept_template(&rendered.template_url).unwrap();
+    let group = |template: &Value| template["Resources"]["LogGroupApi"]["DeletionPolicy"].clone();
+    assert_eq!(group(&terraforms), "RetainExceptOnCreate");
+    applied(&cloud, &stack_file(256), "one").await.unwrap();
+    assert_eq!(group(&cloud.stack_template(STACK).unwrap()), "Retain");
 }
 
 #[tokio::test]

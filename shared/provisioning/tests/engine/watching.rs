@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use longshore_events::ecs::{Container, TaskOverrides, TaskStateChange};
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackSource,
@@ -10,7 +11,9 @@ use longshore_provisioning::ports::{ObservedStack, REMAINS_TOKEN};
 use longshore_provisioning::watch::{
     BEGINNING, StackOutcome, abandon, reconcile_operations, stack_changed,
 };
+use longshore_rollout::course::watch::task_stopped;
 use longshore_rollout::stack_record::{Operation, Preserved, StackRecord};
+use longshore_rollout::task_definition::STACK_TAG;
 use longshore_state::ErrorClass;
 use longshore_testkit::{
     FakeCloud, Fault, STACK_ID, noon, observed_stack, stack_change, subscriber, worker,
@@ -124,6 +127,91 @@ async fn a_change_that_failed_is_published_with_the_first_resource_that_failed_a
         "The following resource(s) failed to update: [ApiService]."
     );
     assert_eq!(failed.finished_at, noon(200));
+}
+
+/// A task of `api` dies that the change has started.
+async fn a_task_dies(cloud: &FakeCloud, seconds: i64) {
+    let api = subscriber("api");
+    let stopped = TaskStateChange {
+        task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{seconds}"),
+        cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
+        task_definition_arn: cloud.service(&api).unwrap().task_definition,
+        group: "service:api".to_owned(),
+        started_by: Some(cloud.primary_id(&api)),
+        last_status: "STOPPED".to_owned(),
+        stop_code: Some("EssentialContainerExited".to_owned()),
+        stopped_reason: Some("Essential container in task exited".to_owned()),
+        created_at: Some(noon(seconds - 5)),
+        stopped_at: Some(noon(seconds)),
+        containers: vec![Container {
+            name: "app".to_owned(),
+            exit_code: Some(1),
+            reason: None,
+        }],
+        overrides: TaskOverrides::default(),
+        version: 5,
+    };
+    task_stopped(
+        cloud,
+        &api.service_name(),
+        &stopped,
+        &worker("task", seconds),
+    )
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_stack_that_failed_because_tasks_died_is_told_with_what_they_died_of() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.tag_task_definition(&api, STACK_TAG, "shop");
+    begin(&cloud, "change-1", 100);
+    hear(&cloud, &stack_change("change-1", "CREATE_IN_PROGRESS", 110)).await;
+    a_task_dies(&cloud, 120).await;
+    a_task_dies(&cloud, 130).await;
+    hear(
+        &cloud,
+        &stack_change("change-1", "ROLLBACK_IN_PROGRESS", 150),
+    )
+    .await;
+    hear(&cloud, &stack_change("change-1", "ROLLBACK_COMPLETE", 200)).await;
+    let published = cloud.published();
+    let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
+        panic!("{published:?}");
+    };
+    let [service] = failed.failed_services.as_slice() else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(service.service, "api");
+    assert_eq!(service.failures.len(), 2);
+    assert_eq!(service.failures[0].containers[0].exit_code, Some(1));
+
+    // The next change begins without them.
+    begin(&cloud, "change-2", 300);
+    let record = cloud.stack_record("shop").unwrap();
+    assert!(record.operation.failed_services.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_somebody_else_began_keeps_what_its_tasks_died_of_as_well() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.tag_task_definition(&api, STACK_TAG, "shop");
+    cloud.set_observed_stack(observed_stack("CREATE_IN_PROGRESS", 100));
+    hear(
+        &cloud,
+        &stack_change("terraform", "CREATE_IN_PROGRESS", 101),
+    )
+    .await;
+    a_task_dies(&cloud, 120).await;
+    cloud.set_observed_stack(observed_stack("ROLLBACK_COMPLETE", 100));
+    hear(&cloud, &stack_change("terraform", "ROLLBACK_COMPLETE", 200)).await;
+    let published = cloud.published();
+    let [LongshoreEvent::StackFailed(failed)] = published.as_slice() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(failed.failed_services.len(), 1);
 }
 
 #[tokio::test]

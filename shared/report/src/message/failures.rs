@@ -3,7 +3,7 @@
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 
 use super::text::{code, line, sent_width};
-use crate::words::{counted, more, short_name};
+use crate::words::{Cause, causes, counted, died_of, ending, more, short_name};
 
 /// How much room the list of dead tasks takes at most.
 const LIST: usize = 2_400;
@@ -13,21 +13,22 @@ const CONTAINER_REASON: usize = 180;
 const NAME: usize = 70;
 const CONTAINERS: usize = 3;
 
-/// Tasks that died of the same thing.
-struct Cause<'a> {
-    /// How many.
-    count: usize,
-    /// The last of them.
-    last: &'a TaskFailure,
-}
-
 /// A list of the causes that tasks died of, the most frequent first; nothing where none died.
 pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
+    listed("", failures)
+}
+
+/// The same of the tasks of a service.
+pub(super) fn list_of(service: &str, failures: &[TaskFailure]) -> Option<String> {
+    listed(&format!(" of {}", code(service, NAME)), failures)
+}
+
+fn listed(whose: &str, failures: &[TaskFailure]) -> Option<String> {
     let causes = causes(failures);
     if causes.is_empty() {
         return None;
     }
-    let mut text = format!("*{} died:*", counted(failures.len(), "task"));
+    let mut text = format!("*{}{whose} died:*", counted(failures.len(), "task"));
     let mut shown = 0;
     for cause in &causes {
         let lines = describe(cause, failures.len() > 1);
@@ -47,49 +48,7 @@ pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
 
 /// The most frequent cause on one line: "api exited with 1".
 pub(super) fn headline(failures: &[TaskFailure]) -> Option<String> {
-    let causes = causes(failures);
-    let task = causes.first()?.last;
-    let container = task
-        .containers
-        .iter()
-        .find(|container| container.exit_code.is_some_and(|exit_code| exit_code != 0))
-        .or_else(|| {
-            task.containers
-                .iter()
-                .find(|container| container.reason.is_some())
-        });
-    if let Some(container) = container {
-        return Some(line(&of_container(container), REASON));
-    }
-    task.stopped_reason
-        .as_deref()
-        .or(task.stop_code.as_deref())
-        .map(|reason| line(reason, REASON))
-}
-
-fn causes(failures: &[TaskFailure]) -> Vec<Cause<'_>> {
-    let mut causes: Vec<Cause<'_>> = Vec::new();
-    for failure in failures {
-        let known = causes.iter_mut().find(|cause| {
-            cause.last.stop_code == failure.stop_code
-                && cause.last.stopped_reason == failure.stopped_reason
-                && cause.last.containers == failure.containers
-        });
-        match known {
-            Some(cause) => {
-                cause.count += 1;
-                cause.last = failure;
-            }
-            None => causes.push(Cause {
-                count: 1,
-                last: failure,
-            }),
-        }
-    }
-    // Stable, so that of two equally frequent causes the one that came first is shown first: what
-    // comes later is often only its consequence.
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    causes
+    died_of(failures).map(|cause| line(&cause, REASON))
 }
 
 fn describe(cause: &Cause<'_>, counted: bool) -> String {
@@ -112,7 +71,7 @@ fn describe(cause: &Cause<'_>, counted: bool) -> String {
         text.push_str(&format!(
             "\n        {} {}",
             code(&container.name, NAME),
-            ending(container, task)
+            ending_in(container, task)
         ));
     }
     if task.containers.len() > CONTAINERS {
@@ -129,47 +88,17 @@ fn describe(cause: &Cause<'_>, counted: bool) -> String {
     text
 }
 
-fn of_container(container: &ContainerFailure) -> String {
-    format!("{} {}", container.name, plain_ending(container))
-}
-
 /// How a container ended, escaped and within its room.
 ///
 /// ECS often gives a container the reason of its task, which has been shown by then.
-fn ending(container: &ContainerFailure, task: &TaskFailure) -> String {
+fn ending_in(container: &ContainerFailure, task: &TaskFailure) -> String {
     if container.exit_code.is_none()
         && container.reason.is_some()
         && container.reason == task.stopped_reason
     {
         return "did not run".to_owned();
     }
-    line(&plain_ending(container), CONTAINER_REASON)
-}
-
-fn plain_ending(container: &ContainerFailure) -> String {
-    match (container.exit_code, &container.reason) {
-        (Some(exit_code), Some(reason)) => format!("{}: {reason}", exited(exit_code)),
-        (Some(exit_code), None) => exited(exit_code),
-        (None, Some(reason)) => format!("did not run: {reason}"),
-        (None, None) => "has no exit code".to_owned(),
-    }
-}
-
-/// Exit codes whose meaning many people look up.
-///
-/// 128 and above: 128 and the number of the signal that ended the process, as Docker reports it. 126 and
-/// 127: what shells and Docker answer for a command that they cannot run.
-fn exited(exit_code: i64) -> String {
-    let meaning = match exit_code {
-        126 => " (command cannot be run)",
-        127 => " (command not found)",
-        134 => " (SIGABRT)",
-        137 => " (SIGKILL, often out of memory)",
-        139 => " (SIGSEGV)",
-        143 => " (SIGTERM)",
-        _ => "",
-    };
-    format!("exited with {exit_code}{meaning}")
+    line(&ending(container), CONTAINER_REASON)
 }
 
 #[cfg(test)]

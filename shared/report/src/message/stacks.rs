@@ -1,8 +1,8 @@
 //! What Slack shows of stacks.
 
 use longshore_events::longshore::{
-    FailedResource, OperationKind, Severity, StackApplying, StackFailed, StackFileRefused,
-    StackReady, StackSummary, StackUnchanged,
+    ContainerLog, FailedResource, FailedService, OperationKind, Severity, StackApplying,
+    StackFailed, StackFileRefused, StackReady, StackSummary, StackUnchanged,
 };
 
 use super::blocks::Message;
@@ -10,9 +10,20 @@ use super::draft::{
     Draft, KEY, NAME, SUBJECT, asked_at, asked_for_by, fact, file, note, place, reason, sentence,
     without_stop,
 };
+use super::failures;
 use super::problems;
 use super::text::{code, line, quote};
-use crate::words::{changes, counted, duration, left, reason_or_none, second, stack_unchanged};
+use crate::words::{
+    changes, counted, duration, left, more, reason_or_none, remedy, second, stack_unchanged,
+};
+
+/// At most this many services whose tasks died are told of, each with what its containers wrote.
+const SERVICES: usize = 3;
+/// Room for what to do.
+const WHAT_TO_DO: usize = 500;
+/// Room for what a container wrote.
+const LOG: usize = 1_500;
+const LOG_LINES: usize = 10;
 
 pub(super) fn applying(event: &StackApplying) -> Message {
     let stack = &event.stack;
@@ -67,7 +78,8 @@ pub(super) fn failed(event: &StackFailed) -> Message {
         OperationKind::Apply => "❌ Stack failed",
         OperationKind::Destroy => "❌ Stack not destroyed",
     };
-    let now = left(&event.status);
+    let services = &event.failed_services;
+    let now = left(&event.status, !services.is_empty());
     let mut facts = Vec::new();
     if !event.status.is_empty() {
         facts.push(fact("Status", &code(event.status.as_str(), NAME)));
@@ -77,25 +89,75 @@ pub(super) fn failed(event: &StackFailed) -> Message {
         &duration(stack.requested_at, event.finished_at),
     ));
     facts.push(fact("Now", now));
+    facts.extend(services.first().and_then(what_to_do));
+    for service in services.iter().take(SERVICES) {
+        let logs = format!("longshore logs {}/{}", stack.stack, service.service);
+        facts.push(fact("Log", &code(&logs, 2 * NAME)));
+    }
     facts.push(asked_for_by(&stack.source));
     let mut paragraphs = vec![fact("Why", &reason(&event.reason))];
     paragraphs.extend(event.failed_resource.as_ref().map(first_failure));
-    let cause = event.failed_resource.as_ref().map_or_else(
-        || reason(&event.reason),
-        |resource| {
-            let name = line(&resource.logical_id, NAME);
-            format!("{name}: {}", reason(&resource.reason))
-        },
-    );
+    for service in services.iter().take(SERVICES) {
+        paragraphs.extend(failures::list_of(&service.service, &service.failures));
+        paragraphs.extend(service.logs.iter().filter_map(last_lines));
+    }
+    if services.len() > SERVICES {
+        paragraphs.push(more(services.len() - SERVICES, "service"));
+    }
     Draft {
         headline: headline(what, stack),
-        rest: format!(": {}. {}", without_stop(&cause), sentence(now)),
+        rest: format!(": {}. {}", without_stop(&cause(event)), sentence(now)),
         facts,
         paragraphs,
         note: note(&stack.source),
         context: context(stack),
     }
     .message()
+}
+
+/// What the change failed of, in a sentence: what the tasks of a service died of says more than the resource that
+/// CloudFormation gave up for it.
+fn cause(event: &StackFailed) -> String {
+    if let Some(service) = event.failed_services.first()
+        && let Some(cause) = failures::headline(&service.failures)
+    {
+        return format!("{}: {cause}", line(&service.service, NAME));
+    }
+    event.failed_resource.as_ref().map_or_else(
+        || reason(&event.reason),
+        |resource| {
+            let name = line(&resource.logical_id, NAME);
+            format!("{name}: {}", reason(&resource.reason))
+        },
+    )
+}
+
+fn what_to_do(service: &FailedService) -> Option<String> {
+    let remedy = remedy(service)?;
+    let what = format!("{remedy}; then apply the stack file again");
+    Some(fact("What to do", &line(&what, WHAT_TO_DO)))
+}
+
+/// What a container wrote before its task died, as a quotation.
+fn last_lines(log: &ContainerLog) -> Option<String> {
+    let mut room = LOG;
+    let mut lines: Vec<&str> = Vec::new();
+    // The end says what went wrong.
+    for line in log.lines.iter().flatten().rev().take(LOG_LINES) {
+        let message = line.message.trim_end();
+        let length = message.chars().count();
+        if length > room && !lines.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(length);
+        lines.insert(0, message);
+    }
+    if lines.is_empty() {
+        return None;
+    }
+    let container = code(&log.stream.container, NAME);
+    let quoted = quote(&lines.join("\n"), LOG, LOG_LINES);
+    Some(format!("*Last lines of {container}:*\n{quoted}"))
 }
 
 pub(super) fn unchanged(event: &StackUnchanged) -> Message {

@@ -59,13 +59,15 @@ pub fn changes(counts: ChangeCounts) -> String {
     }
 }
 
-/// What a failed change of a stack left, by the stack's status.
-pub fn left(status: &StackStatus) -> &'static str {
+/// What a failed change of a stack left, by the stack's status, and whether tasks of its services died of the change.
+pub fn left(status: &StackStatus, tasks_died: bool) -> &'static str {
     if status.is_empty() {
         "CloudFormation did not begin, so the stack is as it was"
     } else if status.is_restored() {
         "CloudFormation rolled everything back, so the stack is as it was; Longshore restores the images that were \
          deployed since"
+    } else if status.is_undone_creation() && tasks_died {
+        "CloudFormation rolled everything back, so nothing was built"
     } else if status.is_undone_creation() {
         "CloudFormation rolled everything back, so nothing was built; correct the stack file and write it again"
     } else if status.is_failed_deletion() {
@@ -135,8 +137,13 @@ mod tests {
                 "CloudFormation could not roll back either, so somebody must look at the stack",
             ),
         ] {
-            assert_eq!(left(&status.into()), expected, "{status}");
+            assert_eq!(left(&status.into(), false), expected, "{status}");
         }
+        // What the tasks died of says what to correct: it is seldom the stack file.
+        assert_eq!(
+            left(&"ROLLBACK_COMPLETE".into(), true),
+            "CloudFormation rolled everything back, so nothing was built"
+        );
     }
 
     #[test]

@@ -6,17 +6,19 @@
 use chrono::TimeDelta;
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{DeploymentStateChange, TaskStateChange};
-use longshore_events::longshore::TaskFailure;
+use longshore_events::longshore::{ContainerLog, TaskFailure};
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
+use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 
 use super::outcome::WatchOutcome;
 use super::tasks;
 use crate::decide::{Evidence, Fact, Settlement, Verdict, is_about_to_end, needs_account, verdict};
-use crate::documents::{RecordKey, RecordStore, RouteStore, StackRecordStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore, StackKey, StackRecordStore};
+use crate::history::log_streams;
 use crate::outbox::flush;
-use crate::ports::{Cloud, EcsService, ServiceDeployment};
+use crate::ports::{Cloud, EcsService, ServiceDeployment, TaskDefinition, TaskLogs};
 use crate::record::{Deployment, Record, State};
+use crate::stack_record::{self, DeadTask, LINE_KEPT, LINES_KEPT, LOGS_KEPT};
 
 /// How far the clock that dated the beginning of a deployment may be before ECS's own.
 const CLOCKS: TimeDelta = TimeDelta::minutes(5);
@@ -71,49 +73,163 @@ pub async fn deployment_changed<C: Cloud>(
     .await
 }
 
-/// Takes in that a task of a service stopped: keeps why, when it died of the deployment.
+/// Takes in that a task of a service stopped: keeps why, when it died of the deployment, or of a change of the stack.
 ///
 /// # Errors
 /// [`CallError`]; trying again may help.
-pub async fn task_stopped<C: Cloud>(
+pub async fn task_stopped<C: Cloud + TaskLogs>(
     cloud: &C,
     service_name: &ServiceName,
     change: &TaskStateChange,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    let (Some(failure), Some(started_by)) = (failure_of(change), &change.started_by) else {
+    let (Some(failure), Some(started_by)) = (failure_of(change), change.started_by.clone()) else {
         return Ok(WatchOutcome::Ignored);
     };
-    let Some(service_id) = cloud.service_id(service_name).await? else {
-        return Ok(WatchOutcome::Ignored);
+    let dead = DeadTask {
+        service_name: service_name.clone(),
+        ecs_deployment_id: started_by,
+        task_definition: change.task_definition_arn.clone(),
+        created_at: change.created_at,
+        failure,
     };
-    decide_again(&RecordKey(&service_id), async || {
-        let Some((mut record, version)) = cloud.load(&service_id).await? else {
-            return Ok(WatchOutcome::Ignored);
+    let service_id = cloud.service_id(service_name).await?;
+    let noted = match &service_id {
+        Some(service_id) => died_of_deployment(cloud, service_id, &dead, worker).await?,
+        None => None,
+    };
+    match noted {
+        Some(outcome) => Ok(outcome),
+        None => died_of_change(cloud, service_id.map(|id| id.stack), &dead, worker).await,
+    }
+}
+
+/// Keeps what a task died of, if it is one of the record's deployment; `None` where it is of another one, which a
+/// change of the stack may have begun.
+async fn died_of_deployment<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+    dead: &DeadTask,
+    worker: &Worker,
+) -> Result<Option<WatchOutcome>, CallError> {
+    decide_again(&RecordKey(service_id), async || {
+        let Some((mut record, version)) = cloud.load(service_id).await? else {
+            return Ok(None);
         };
-        if record.deployment.is_claimed_after(change.created_at) {
-            return Ok(WatchOutcome::Ignored);
+        if record.deployment.is_claimed_after(dead.created_at) {
+            return Ok(None);
         }
         if record.deployment.state == State::Claimed {
-            let service = cloud.describe_service(service_name).await?;
-            if !adopt(cloud, &mut record, &service, started_by, worker).await? {
-                return Ok(WatchOutcome::Ignored);
+            let service = cloud.describe_service(&dead.service_name).await?;
+            if !adopt(
+                cloud,
+                &mut record,
+                &service,
+                &dead.ecs_deployment_id,
+                worker,
+            )
+            .await?
+            {
+                return Ok(None);
             }
+        }
+        if record.deployment.ecs_deployment_id.as_ref() != Some(&dead.ecs_deployment_id) {
+            return Ok(None);
         }
         // A deployment that succeeded has done its work: what dies of it later dies of something else.
         if matches!(
             record.deployment.state,
             State::Succeeded | State::Superseded
-        ) || record.deployment.ecs_deployment_id.as_ref() != Some(started_by)
-            || !record.add_failure(failure.clone())
+        ) || !record.add_failure(dead.failure.clone())
         {
-            return Ok(WatchOutcome::Ignored);
+            return Ok(Some(WatchOutcome::Ignored));
         }
         let version = cloud.save(&record, Some(&version)).await?;
         flush(cloud, record, version, worker).await?;
-        Ok(WatchOutcome::Noted)
+        Ok(Some(WatchOutcome::Noted))
     })
     .await
+}
+
+/// Keeps what a task died of that a change of the stack started: there is no record of its deployment, which is
+/// CloudFormation's own, and the service and its log may be gone soon. Of a service that nothing was deployed to yet,
+/// only the tags of the task definition say which stack it belongs to.
+async fn died_of_change<C: Cloud + TaskLogs>(
+    cloud: &C,
+    stack: Option<String>,
+    dead: &DeadTask,
+    worker: &Worker,
+) -> Result<WatchOutcome, CallError> {
+    let mut described = None;
+    let stack = match stack {
+        Some(stack) => stack,
+        None => {
+            described = cloud.find_task_definition(&dead.task_definition).await?;
+            match described.as_ref().and_then(TaskDefinition::stack) {
+                Some(stack) => stack.to_owned(),
+                None => return Ok(WatchOutcome::Ignored),
+            }
+        }
+    };
+    let key = StackKey(&stack);
+    let Some(stored) = load(cloud, &key).await? else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    if stored.0.operation.service_of(dead).is_none() {
+        return Ok(WatchOutcome::Ignored);
+    }
+    if described.is_none() {
+        described = cloud.find_task_definition(&dead.task_definition).await?;
+    }
+    let logs = match &described {
+        Some(task_definition) => last_lines(cloud, &stack, task_definition, dead).await?,
+        None => Vec::new(),
+    };
+    let kept = change(cloud, &key, stored, |record| {
+        record.add_failure(dead, &logs);
+    })
+    .await?;
+    let Some((record, version)) = kept else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    stack_record::flush(cloud, record, version, worker).await?;
+    Ok(WatchOutcome::Noted)
+}
+
+/// What the containers of a task wrote last, as much as is kept of it. A right that is missing must not keep anybody
+/// from hearing what the task died of.
+async fn last_lines<C: TaskLogs>(
+    cloud: &C,
+    stack: &str,
+    task_definition: &TaskDefinition,
+    dead: &DeadTask,
+) -> Result<Vec<ContainerLog>, CallError> {
+    let mut logs = Vec::new();
+    for stream in log_streams(task_definition, &dead.failure) {
+        let read = cloud
+            .log_lines(&stream.log_group, &stream.log_stream, LINES_KEPT)
+            .await;
+        let mut lines = match read {
+            Ok(Some(lines)) if !lines.is_empty() => lines,
+            Ok(_) => continue,
+            Err(error) if error.class == ErrorClass::Transient => return Err(error),
+            Err(error) => {
+                tracing::warn!(stack, %error, "what a task wrote before it died cannot be read");
+                continue;
+            }
+        };
+        for line in &mut lines {
+            line.message = line.message.chars().take(LINE_KEPT).collect();
+        }
+        logs.push(ContainerLog {
+            stream,
+            lines: Some(lines),
+        });
+        if logs.len() == LOGS_KEPT {
+            break;
+        }
+    }
+    Ok(logs)
 }
 
 /// What was loaded of a service, and what ECS showed then, if it has such a service.

@@ -71,6 +71,11 @@ fn every_record_of_a_stack_that_was_ever_written_is_read_in_every_state() {
             .any(|record| !record.pending_pushes.is_empty())
     );
     assert!(records.iter().any(|record| record.pending_file.is_some()));
+    assert!(
+        records
+            .iter()
+            .any(|record| !record.operation.failed_services.is_empty())
+    );
 }
 
 #[test]

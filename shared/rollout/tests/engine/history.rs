@@ -5,7 +5,7 @@ use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_policy::route::Subscriber;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::documents::RecordKey;
-use longshore_rollout::history::{history, log_streams, logs};
+use longshore_rollout::history::{DeploymentLogs, ServiceLogs, history, log_streams, logs};
 use longshore_rollout::ports::{LogLine, TaskDefinition};
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::status;
@@ -340,6 +340,17 @@ fn containers_whose_streams_have_no_known_name_are_left_out() {
     assert!(log_streams(&definition, &died("f00d", &[])).is_empty());
 }
 
+async fn deployment_logs(
+    cloud: &FakeCloud,
+    api: &Subscriber,
+    number: Option<u32>,
+) -> DeploymentLogs {
+    match logs(cloud, &api.service_id(), number, 2).await.unwrap() {
+        Some(ServiceLogs::Deployment(found)) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn the_logs_of_the_newest_deployment_that_failed_are_read() {
     let api = subscriber("api");
@@ -367,10 +378,7 @@ async fn the_logs_of_the_newest_deployment_that_failed_are_read() {
     cloud.roll_back(&api, 150);
     hear(&cloud, &api, DeploymentEventName::Failed, 160).await;
 
-    let found = logs(&cloud, &api.service_id(), None, 2)
-        .await
-        .unwrap()
-        .unwrap();
+    let found = deployment_logs(&cloud, &api, None).await;
     assert_eq!(found.deployment.number, 2);
     let [log] = found.logs.as_slice() else {
         panic!("{found:?}");
@@ -383,10 +391,7 @@ async fn the_logs_of_the_newest_deployment_that_failed_are_read() {
         .map(|line| line.message.as_str())
         .collect();
     assert_eq!(lines, ["line 2", "line 3"]);
-    let first = logs(&cloud, &api.service_id(), Some(1), 2)
-        .await
-        .unwrap()
-        .unwrap();
+    let first = deployment_logs(&cloud, &api, Some(1)).await;
     assert_eq!(first.deployment.number, 1);
     assert!(first.logs.is_empty());
     assert_eq!(
@@ -403,7 +408,7 @@ async fn the_status_of_a_service_says_what_is_blocked() {
     let [status] = statuses.as_slice() else {
         panic!("{statuses:?}");
     };
-    assert_eq!(status.deployment.number, 4);
+    assert_eq!(status.deployment.as_ref().unwrap().number, 4);
     assert_eq!(status.blocked, [digest('3')]);
     assert_eq!(status.hold, None);
     assert!(status.waiting.is_empty());

@@ -15,6 +15,8 @@ mod expired;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod first_start;
+#[cfg(test)]
 mod following;
 #[cfg(test)]
 mod history;

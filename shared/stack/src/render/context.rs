@@ -15,4 +15,8 @@ pub struct Context {
     /// By the name or ARN that the stack file has, the complete ARN of a secret of Secrets Manager. Without it,
     /// a template names the secret by an ARN that lacks the six characters at its end, where that is possible.
     pub secrets: BTreeMap<String, String>,
+    /// Whether a log group that is there is imported by its name when the template is applied, as a change set does with
+    /// `ImportExistingResources`. Then the services' log groups outlive a failed creation; otherwise they would be in
+    /// the way of the next one.
+    pub imports_log_groups: bool,
 }

@@ -89,17 +89,28 @@ pub(super) fn add_group(
         },
         tags: named_stack.tags(),
     };
+    let deletion_policy = match of {
+        Name::Service(_) if outlives_failed_creation(named_stack) => Policy::Retain,
+        _ => Policy::RetainExceptOnCreate,
+    };
     let resource = match of {
         Name::Service(name) => template.add(Kind::LogGroup, &[name], &group),
         Name::One(one) => template.add_one(one, &group),
     };
-    resource.policies(Policy::RetainExceptOnCreate, Policy::Retain);
+    resource.policies(deletion_policy, Policy::Retain);
     if group.kms_key_id.is_none() {
         resource.unchecked(
             "CKV_AWS_158",
             "CloudWatch encrypts it with a key of its own; the stack file may ask for another one",
         );
     }
+}
+
+/// Whether what a service wrote at a first start that failed is kept. What the stack's own key encrypts can be read only
+/// while the key is there, and a key for each failed creation would cost money for ever.
+fn outlives_failed_creation(named_stack: &NamedStack) -> bool {
+    named_stack.context.imports_log_groups
+        && named_stack.stack.logs.encryption != LogEncryption::StackKey
 }
 
 fn key(named_stack: &NamedStack, template: &mut Template) {

@@ -386,6 +386,24 @@ fn what_holds_data_stays_unless_the_stack_file_lets_it_go() {
 }
 
 #[test]
+fn only_a_log_that_the_next_creation_imports_and_whose_key_stays_outlives_a_failed_one() {
+    let policy = |imports_log_groups, says: Value| {
+        let context = Context {
+            imports_log_groups,
+            ..context()
+        };
+        let mut document = document();
+        document["logs"] = says;
+        let template = Template(body(&render(&of(&document), &context)));
+        template.resource("LogGroupApi")["DeletionPolicy"].clone()
+    };
+    assert_eq!(policy(true, json!({})), "Retain");
+    assert_eq!(policy(false, json!({})), "RetainExceptOnCreate");
+    let own_key = json!({"encryption": "stack_key"});
+    assert_eq!(policy(true, own_key), "RetainExceptOnCreate");
+}
+
+#[test]
 fn a_file_system_refers_to_nothing_else_and_says_whose_it_is() {
     let template = Template::of("homebrew-bottles-sync", "prod");
     let file_system = template.resource("FileSystemBottles");

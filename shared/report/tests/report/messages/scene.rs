@@ -3,12 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::Image;
 use longshore_events::longshore::{
-    ChangeCounts, ContainerFailure, DeploymentFailed, DeploymentRolledBack, DeploymentSkipped,
-    DeploymentStarted, DeploymentSummary, DeploymentWaiting, FailedPhase, FailedResource,
-    FileCount, LongshoreEvent, OperationKind, Problem, RefusedEntry, ReleaseRefused, RunsOn,
-    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
-    StackSource, StackSummary, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed,
-    SyncRefused, SyncSource, SyncSummary, TaskFailure, WaitReason,
+    ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentRolledBack,
+    DeploymentSkipped, DeploymentStarted, DeploymentSummary, DeploymentWaiting, FailedPhase,
+    FailedResource, FailedService, FileCount, LogLine, LogStream, LongshoreEvent, OperationKind,
+    Problem, RefusedEntry, ReleaseRefused, RunsOn, Severity, SkipReason, Source, StackApplying,
+    StackFailed, StackFileRefused, StackReady, StackSource, StackSummary, SyncCompleted,
+    SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary,
+    TaskFailure, WaitReason,
 };
 use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 use longshore_report::{Block, Message, Text};
@@ -234,6 +235,53 @@ pub fn stack_failed(kind: OperationKind, status: &str) -> LongshoreEvent {
         status: status.into(),
         reason: "The following resource(s) failed to update: [ApiService].".to_owned(),
         failed_resource: Some(failed_resource).filter(|_| !status.is_empty()),
+        failed_services: Vec::new(),
+    })
+}
+
+/// The first start of two services, of which `died` died; the first one wrote something.
+pub fn first_start_failed(died: Vec<TaskFailure>) -> LongshoreEvent {
+    let LongshoreEvent::StackFailed(failed) =
+        stack_failed(OperationKind::Apply, "ROLLBACK_COMPLETE")
+    else {
+        unreachable!("it is a stack that failed");
+    };
+    let at = after(100);
+    let lines = [
+        "Traceback (most recent call last):",
+        "KeyError: 'DATABASE_URL'",
+    ];
+    let log = ContainerLog {
+        stream: LogStream {
+            task: died[0].task.clone(),
+            container: "api".to_owned(),
+            log_group: "/ecs/shop-prod/api".to_owned(),
+            log_stream: "ecs/api/0f3c1".to_owned(),
+        },
+        lines: Some(
+            lines
+                .map(|message| LogLine {
+                    at,
+                    message: message.to_owned(),
+                })
+                .into(),
+        ),
+    };
+    let service = |name: &str, failures, logs| FailedService {
+        service: name.to_owned(),
+        ecs_deployment_id: "ecs-svc/4719203847561029384".to_owned(),
+        task_definition: format!(
+            "arn:aws:ecs:eu-west-1:123456789012:task-definition/shop-{name}:1"
+        ),
+        failures,
+        logs,
+    };
+    LongshoreEvent::StackFailed(StackFailed {
+        failed_services: vec![
+            service("api", died, vec![log]),
+            service("worker", vec![never_started("0f3c9")], Vec::new()),
+        ],
+        ..failed
     })
 }
 

@@ -5,8 +5,8 @@ use longshore_events::longshore::{
 };
 
 use super::scene::{
-    file_refused, message, payload, problem, stack, stack_applying, stack_failed, stack_file,
-    stack_ready, texts,
+    file_refused, first_start_failed, message, payload, problem, stack, stack_applying,
+    stack_failed, stack_file, stack_ready, task_failure, texts,
 };
 
 #[test]
@@ -49,6 +49,12 @@ fn a_stack_that_was_destroyed() {
         "DELETE_COMPLETE",
         payload()
     )));
+}
+
+#[test]
+fn a_first_start_that_crashed() {
+    let died = vec![task_failure("0f3c1", 1), task_failure("0f3c2", 1)];
+    insta::assert_json_snapshot!(message(&first_start_failed(died)));
 }
 
 #[test]
