@@ -10,6 +10,7 @@ pub mod index;
 pub mod inventory;
 mod json;
 pub mod layout;
+pub mod mirrors;
 pub mod names;
 pub mod plan;
 pub mod platforms;
