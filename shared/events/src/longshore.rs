@@ -467,9 +467,9 @@ pub struct ScheduledTaskFailed {
     pub service: String,
     /// The schedule's name in the stack file.
     pub schedule: String,
-    /// How the task ended.
+    /// How the task ended, or why none could be started.
     pub failure: TaskFailure,
-    /// How many tasks of the schedule have failed since one succeeded, this one included.
+    /// How many runs of the schedule have failed since one succeeded, this one included.
     pub in_a_row: u32,
 }
 
@@ -518,9 +518,9 @@ pub struct ReleaseRefused {
 /// A task that died, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskFailure {
-    /// The task's ARN.
+    /// The task's ARN; empty where ECS refused to start one.
     pub task: String,
-    /// `TaskFailedToStart`, `EssentialContainerExited` and so on.
+    /// `TaskFailedToStart`, `EssentialContainerExited` and so on, or the code of ECS's refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_code: Option<String>,
     /// In ECS's words.
