@@ -1,9 +1,10 @@
 //! The words of what Longshore says to people: each is written once, and Slack and the command line use it.
 //!
 //! Where a word holds a name of somebody's, it takes a function that writes names: Slack escapes and marks them, a
-//! terminal shows them as they are (`str::to_owned`).
+//! terminal shows them as they are (`str::to_owned`), but for what it would act on: see [`for_terminal`].
 
 mod amounts;
+mod characters;
 mod images;
 mod outcomes;
 mod skips;
@@ -12,6 +13,8 @@ mod sources;
 pub use longshore_events::words::{counted, minute, more, number, second, waits_for};
 
 pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
+pub use characters::for_terminal;
+pub(crate) use characters::{is_invisible, named};
 pub use images::{image_name, short_name};
 pub use outcomes::{
     MANIFESTS_MISSING, NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none,
