@@ -50,10 +50,10 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
         ),
         rest: format!(": {cause}"),
         facts,
-        paragraphs: failures::list(failure)
-            .filter(|_| has_started)
-            .into_iter()
-            .collect(),
+        paragraphs: match has_started {
+            true => failures::list(failure).into_iter().collect(),
+            false => vec![format!("*ECS says:* {cause}")],
+        },
         context,
         ..Draft::default()
     }
