@@ -1,7 +1,8 @@
 """Targets of rules and schedules that ministack does not know: ECS tasks, log groups, functions of schedules.
 
-A task is run, and a function called by a schedule, with the permissions of the target's role; what cannot be handed
-over goes to the schedule's dead-letter queue with the same role. A log group takes events if a resource policy of
+A task is run, and a function called by a schedule, with the permissions of the target's role; what a schedule's target
+refuses goes to the schedule's dead-letter queue with the same role, at once and without the retries. Failures that are
+part of a good answer of RunTask do not: AWS does not say what becomes of them. A log group takes events if a resource policy of
 CloudWatch Logs lets EventBridge write.
 """
 
@@ -27,7 +28,7 @@ _SCHEDULER = "scheduler.amazonaws.com"
 _WRITERS = ("events.amazonaws.com", "delivery.logs.amazonaws.com")
 
 
-def _run_task(target, principal):
+def _run_task(target, principal, event, schedule):
     parameters = target.get("EcsParameters") or {}
     role = calls.role_of(target.get("RoleArn", ""), principal)
     if role is None:
@@ -47,11 +48,13 @@ def _run_task(target, principal):
             return
 
     def run():
-        client = calls.client("ecs", calls.keys_of_role(role, "scheduler"))
+        keys = calls.keys_of_role(role, "scheduler")
         try:
-            answer = client.run_task(cluster=target["Arn"], **request)
+            answer = calls.client("ecs", keys).run_task(cluster=target["Arn"], **request)
         except (ClientError, BotoCoreError) as error:
             eventbridge.logger.warning("target %s: RunTask: %s", target["Arn"], error)
+            if principal == _SCHEDULER:
+                _to_dead_letters(target, event, schedule, json.dumps(request), keys, error)
             return
         for failure in answer.get("failures") or []:
             eventbridge.logger.warning("target %s: RunTask: %s", target["Arn"], failure)
@@ -68,7 +71,7 @@ def _invoke_function(target, event, schedule):
         return
     attributes = {
         "schedule-arn": schedule.get("Arn", ""),
-        "scheduled-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event["Time"])),
+        "scheduled-time": _scheduled_time(event),
         "execution-id": event["EventId"],
         "attempt-number": "1",
     }
@@ -82,18 +85,26 @@ def _invoke_function(target, event, schedule):
             calls.client("lambda", keys).invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=payload)
         except (ClientError, BotoCoreError) as error:
             eventbridge.logger.warning("schedule %s: target %s: %s", schedule.get("Name"), target["Arn"], error)
-            _to_dead_letters(target, schedule, payload, keys, error)
+            _to_dead_letters(target, event, schedule, payload, keys, error)
 
     spawn_background(run, thread_name="schedule-invoke-function")
 
 
-def _to_dead_letters(target, schedule, payload, keys, error):
+def _scheduled_time(event):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event["Time"]))
+
+
+def _to_dead_letters(target, event, schedule, payload, keys, error):
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue_arn:
         return
     attributes = {
         "ERROR_CODE": calls.code_of(error),
-        "ERROR_MESSAGE": str(error),
+        "ERROR_MESSAGE": _message_of(error),
+        "EXECUTION_ID": event["EventId"],
+        "IS_PAYLOAD_TRUNCATED": "false",
+        "RETRY_ATTEMPTS": "0",
+        "SCHEDULED_TIME": _scheduled_time(event),
         "SCHEDULE_ARN": schedule.get("Arn", ""),
         "TARGET_ARN": target["Arn"],
     }
@@ -108,6 +119,12 @@ def _to_dead_letters(target, schedule, payload, keys, error):
         )
     except (ClientError, BotoCoreError) as refused:
         eventbridge.logger.error("schedule %s: the event is lost: %s", schedule.get("Name"), refused)
+
+
+def _message_of(error):
+    """What the target says, without what boto3 says around it."""
+    said = getattr(error, "response", {}).get("Error", {})
+    return said.get("Message") or str(error)
 
 
 def _lets_events_write(group_arn):
@@ -163,7 +180,7 @@ def _invoke_target(invoke, target, event, rule, view=None):
         service = ""
     by_schedule = event.get("Source") == "aws.scheduler"
     if service == "ecs" and target.get("EcsParameters"):
-        _run_task(target, _SCHEDULER if by_schedule else "events.amazonaws.com")
+        _run_task(target, _SCHEDULER if by_schedule else "events.amazonaws.com", event, rule)
     elif service == "lambda" and by_schedule:
         _invoke_function(target, event, rule)
     elif service == "logs":

@@ -1,13 +1,20 @@
 //! `longshore doctor`.
 
 use longshore_report::words::{counted, second};
-use longshore_rollout::doctor::{Damaged, examine, repair};
 use longshore_state::DocumentStore;
+use longshore_state::doctor::{Damaged, Documents};
 use longshore_state::store::DocumentVersions;
 use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::arguments::{DoctorArguments, Output};
+
+/// All documents of the state bucket.
+const ALL: [Documents; 3] = [
+    longshore_rollout::doctor::DOCUMENTS,
+    longshore_bottles::mirrors::DOCUMENTS,
+    longshore_report::DOCUMENTS,
+];
 
 /// A document that cannot be read, and what was done about it.
 #[derive(Debug, Serialize)]
@@ -28,16 +35,18 @@ pub async fn run<C: DocumentStore + DocumentVersions>(
     arguments: &DoctorArguments,
 ) -> anyhow::Result<Answer> {
     let mut findings = Vec::new();
-    for damaged in examine(cloud).await? {
-        let restored = match arguments.repair {
-            true => repair(cloud, &damaged).await.map(|()| true),
-            false => Ok(false),
-        };
-        findings.push(Finding {
-            damaged,
-            restored: matches!(restored, Ok(true)),
-            error: restored.err().map(|error| error.to_string()),
-        });
+    for documents in ALL {
+        for damaged in documents.examine(cloud).await? {
+            let restored = match arguments.repair {
+                true => documents.repair(cloud, &damaged).await.map(|()| true),
+                false => Ok(false),
+            };
+            findings.push(Finding {
+                damaged,
+                restored: matches!(restored, Ok(true)),
+                error: restored.err().map(|error| error.to_string()),
+            });
+        }
     }
     Ok(Answer {
         is_good: findings.iter().all(|finding| finding.restored),
@@ -98,6 +107,9 @@ mod tests {
 
     const KEY: &str = "services/shop/api.json";
 
+    /// A message that Slack has, as `notify` keeps it.
+    const MESSAGE: &str = include_str!("../../shared/report/tests/corpus/format-1/message/01.json");
+
     async fn doctor(cloud: &FakeCloud, repair: bool) -> Answer {
         let arguments = DoctorArguments {
             repair,
@@ -130,6 +142,25 @@ mod tests {
             doctor(&cloud, false).await.text,
             "every document can be read"
         );
+    }
+
+    #[tokio::test]
+    async fn the_records_of_mirrors_and_of_slack_messages_are_read_and_restored_too() {
+        for (key, good) in [
+            ("syncs/bottles.json", r#"{"stack":"bottles"}"#),
+            ("messages/deployment/shop/api/push-1.json", MESSAGE),
+            ("messages/sync/sync-1.json", MESSAGE),
+        ] {
+            let cloud = FakeCloud::default();
+            cloud.objects().put_bytes(key, good);
+            let read = doctor(&cloud, false).await;
+            assert!(read.is_good, "{}", read.text);
+            cloud.objects().put_bytes(key, "{");
+            let named = doctor(&cloud, false).await;
+            assert!(!named.is_good && named.text.contains(key), "{}", named.text);
+            assert!(doctor(&cloud, true).await.is_good, "{key}");
+            assert!(doctor(&cloud, false).await.is_good, "{key}");
+        }
     }
 
     #[tokio::test]

@@ -101,7 +101,9 @@ fn text_of_schedule(found: &ScheduleLogs) -> String {
         record.service,
         why(&record.failure)
     );
-    if logs.is_empty() {
+    if record.failure.task.is_empty() {
+        text.push_str("\nECS started no task, so that there is no log");
+    } else if logs.is_empty() {
         text.push_str(
             "\nit left no log that can be found: its containers need the log driver awslogs with awslogs-group and \
              awslogs-stream-prefix",

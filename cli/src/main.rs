@@ -26,7 +26,7 @@ mod sync_offline;
 mod sync_words;
 mod validate;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -34,6 +34,7 @@ use anyhow::Context;
 use clap::Parser;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
+use longshore_report::words::for_terminal;
 
 use crate::answer::Answer;
 use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
@@ -44,7 +45,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(answer) => {
             // A reader that has gone away, as `head` does, is not a failure.
-            let _ = writeln!(io::stdout(), "{}", answer.text);
+            print(&mut io::stdout(), &answer.text);
             if answer.is_good {
                 ExitCode::SUCCESS
             } else {
@@ -52,10 +53,18 @@ async fn main() -> ExitCode {
             }
         }
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            print(&mut io::stderr(), &format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a text, and to a terminal without what it would act on. Programs get it as it is.
+fn print<W: Write + IsTerminal>(output: &mut W, text: &str) {
+    let _ = match output.is_terminal() {
+        true => writeln!(output, "{}", for_terminal(text)),
+        false => writeln!(output, "{text}"),
+    };
 }
 
 /// What asks AWS, once that is known.

@@ -185,6 +185,32 @@ class Schedules(CloudTest):
         self.assertEqual(attributes["TARGET_ARN"], arn)
         self.assertEqual(journal(), [])
 
+    def test_a_task_that_ecs_refuses_to_start_leaves_a_dead_letter_that_wakes_a_function(self):
+        url, queue = self.cloud.queue()
+        name, _, journal = self.cloud.function(
+            [allow(f"sqs:{action}", queue) for action in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")]
+        )
+        self.cloud.client("lambda").create_event_source_mapping(EventSourceArn=queue, FunctionName=name, BatchSize=1)
+        role = self.cloud.role([allow("sqs:SendMessage", queue)], principal="scheduler.amazonaws.com")
+        account = queue.split(":")[4]
+        cluster = f"arn:aws:ecs:{self.cloud.region}:{account}:cluster/any"
+        self._schedule(
+            cluster,
+            role,
+            EcsParameters={"TaskDefinitionArn": f"arn:aws:ecs:{self.cloud.region}:{account}:task-definition/any"},
+            DeadLetterConfig={"Arn": queue},
+        )
+        (call,) = wait_until("the function is called", journal)
+        (record,) = call["event"]["Records"]
+        self.assertEqual((record["eventSource"], record["eventSourceARN"]), ("aws:sqs", queue))
+        attributes = {key: value["stringValue"] for key, value in record["messageAttributes"].items()}
+        self.assertIn("AccessDenied", attributes["ERROR_CODE"])
+        self.assertIn("ecs:RunTask", attributes["ERROR_MESSAGE"])
+        self.assertEqual(attributes["TARGET_ARN"], cluster)
+        self.assertIn(":schedule/default/schedule-", attributes["SCHEDULE_ARN"])
+        self.assertRegex(attributes["SCHEDULED_TIME"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertRegex(attributes["EXECUTION_ID"], "^[0-9a-f-]{36}$")
+
     def test_a_schedule_of_a_stack_calls_a_function_of_somebody_else(self):
         _, arn, journal = self.cloud.function()
         role = resource(

@@ -171,6 +171,12 @@ class BoundaryTest(RoleCase):
         for url in CLOUD.dead_letter_queues.values():
             self.assert_refused(self.client("sqs").receive_message, QueueUrl=url)
 
+    def test_it_says_of_no_schedule_that_it_failed(self):
+        url = CLOUD.dead_letter_queues["watch"].replace("longshore-watch-", "longshore-schedule-")
+        sqs = self.client("sqs")
+        self.assert_refused(sqs.send_message, QueueUrl=url, MessageBody="{}")
+        self.assert_refused(sqs.receive_message, QueueUrl=url)
+
     def test_it_starts_no_task_joins_no_cluster_and_shifts_no_traffic(self):
         ecs = self.client("ecs")
         self.assert_refused(ecs.run_task, cluster="other", taskDefinition="other-api")

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::incoming::{ScheduledTaskStopped, StackChange, WatchEvent, parse_watch};
+use longshore_events::scheduler::RefusedRun;
 use longshore_provisioning::ports::StackObserver;
 use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
-use longshore_rollout::course::scheduled::scheduled_task_stopped;
+use longshore_rollout::course::scheduled::{run_refused, scheduled_task_stopped};
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_runtime::lambda::{Failure, Invocation};
@@ -39,6 +40,7 @@ pub async fn handle<C: Cloud + StackObserver + TaskLogs>(
         Ok(WatchEvent::ScheduledTaskStopped(stopped)) => {
             return handle_scheduled(cloud, &stopped, &worker).await;
         }
+        Ok(WatchEvent::RunsRefused(runs)) => return handle_refused(cloud, &runs, &worker).await,
         Ok(WatchEvent::Stack(change)) => return handle_stack(cloud, &change, &worker).await,
         Ok(WatchEvent::Nothing(reason)) => {
             tracing::debug!(reason, "ignored");
@@ -80,6 +82,27 @@ async fn handle_scheduled<C: Cloud>(
     } = stopped;
     tracing::info!(stack, service, schedule, ?outcome, "scheduled task stopped");
     Ok(json!({"outcome": outcome}))
+}
+
+/// All or none: a batch whose messages come again is counted once.
+async fn handle_refused<C: Cloud>(
+    cloud: &C,
+    runs: &[RefusedRun],
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let mut outcomes = Vec::new();
+    for run in runs {
+        let outcome = run_refused(cloud, run, worker).await.map_err(call_failed)?;
+        let (schedule, reason) = (&run.schedule_name, &run.error_message);
+        tracing::warn!(
+            schedule,
+            ?reason,
+            ?outcome,
+            "a scheduled task could not be started"
+        );
+        outcomes.push(outcome);
+    }
+    Ok(json!({"outcomes": outcomes}))
 }
 
 async fn handle_stack<C: Cloud + StackObserver>(

@@ -35,6 +35,8 @@ module "longshore" {
   image_parameter_names        = var.image_parameter_names
 
   slack_webhook_secret_name = data.aws_secretsmanager_secret.slack_webhook.name
+  slack_webhook_secret_arn  = var.slack_secret_reader_arns == null ? null : data.aws_secretsmanager_secret.slack_webhook.arn
+  slack_secret_reader_arns  = coalesce(var.slack_secret_reader_arns, [])
 
   event_bus_name          = var.event_bus_name
   state_bucket_name       = var.state_bucket_name

@@ -80,6 +80,12 @@ variable "slack_webhook_secret_name" {
   default     = "longshore/slack-webhook"
 }
 
+variable "slack_secret_reader_arns" {
+  description = "ARNs of the roles and users that may read the value of that secret besides notify. The secret gets a policy that refuses it to others, in the place of the one that it has; null leaves the secret's policy as it is."
+  type        = list(string)
+  default     = []
+}
+
 variable "package_directory" {
   description = "Folder that holds <architecture>/longshore.zip. By default, target/packages of this checkout, to which `cargo xtask package` writes."
   type        = string

@@ -17,7 +17,6 @@ locals {
     module.state_bucket.arn,
     "${module.state_bucket.arn}/*",
     local.slack_webhook_secret_arn,
-    "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${var.prefix}-*",
     "${local.log_group_arn}:/aws/lambda/${var.prefix}-*",
   ]
 
@@ -170,6 +169,15 @@ locals {
           Condition = local.for_schedules
         },
         {
+          # Where EventBridge Scheduler leaves, with the schedule's role, the runs
+          # that it could not begin.
+          Sid       = "KeepRefusedRuns"
+          Effect    = "Allow"
+          Action    = ["sqs:SendMessage"]
+          Resource  = [local.schedule_dead_letters_arn]
+          Condition = local.for_schedules
+        },
+        {
           # ECS shifts the traffic of a blue/green deployment with a role of the
           # stack: what AmazonECSInfrastructureRolePolicyForLoadBalancers allows.
           Sid    = "ReadTraffic"
@@ -225,6 +233,14 @@ locals {
           Effect    = "Deny"
           Action    = ["lambda:*"]
           Resource  = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.prefix}-*"]
+          Condition = { StringNotEquals = local.for_schedules.StringEquals }
+        },
+        {
+          # The same for queues.
+          Sid       = "KeepOutOfQueues"
+          Effect    = "Deny"
+          Action    = ["sqs:*"]
+          Resource  = ["arn:${local.partition}:sqs:${local.region}:${local.account_id}:${var.prefix}-*"]
           Condition = { StringNotEquals = local.for_schedules.StringEquals }
         },
         {

@@ -31,6 +31,37 @@ locals {
   })
 }
 
+# Many principals of an account may read all its secrets. This refuses them the
+# value and nothing else, so that it locks nobody out: whoever may change the
+# secret or its policy still may. A principal without an ARN, which is an AWS
+# service, is refused too.
+resource "aws_secretsmanager_secret_policy" "slack_webhook" {
+  count = var.slack_webhook_secret_arn == null ? 0 : 1
+
+  secret_arn          = var.slack_webhook_secret_arn
+  block_public_policy = true
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "RefuseOtherReaders"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "secretsmanager:GetSecretValue"
+        Resource  = "*"
+        Condition = {
+          ArnNotLike = {
+            "aws:PrincipalArn" = concat(
+              ["arn:${local.partition}:iam::${local.account_id}:role/${var.prefix}-notify"],
+              var.slack_secret_reader_arns,
+            )
+          }
+        }
+      },
+    ]
+  })
+}
+
 module "notify" {
   source = "../function"
 

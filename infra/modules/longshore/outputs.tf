@@ -98,6 +98,11 @@ output "slack_webhook_secret_name" {
   value       = var.slack_webhook_secret_name
 }
 
+output "slack_webhook_secret_policy" {
+  description = "The policy document of that secret, as JSON; null where slack_webhook_secret_arn is not given."
+  value       = one(aws_secretsmanager_secret_policy.slack_webhook[*].policy)
+}
+
 output "cloudformation_role_arn" {
   description = "ARN of the role with which CloudFormation changes stacks."
   value       = aws_iam_role.cloudformation.arn

@@ -163,6 +163,30 @@ variable "slack_webhook_secret_name" {
   }
 }
 
+variable "slack_webhook_secret_arn" {
+  description = "ARN of the same secret. With it, the secret gets a policy in the place of the one that it has: only notify and slack_secret_reader_arns may read its value. null leaves the secret as it is."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.slack_webhook_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+-[A-Za-z0-9]{6}$", var.slack_webhook_secret_arn))
+    error_message = "slack_webhook_secret_arn (${coalesce(var.slack_webhook_secret_arn, "null")}) is not the ARN of a secret: give the whole ARN, arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>."
+  }
+}
+
+variable "slack_secret_reader_arns" {
+  description = "ARNs of the roles and users that may read the value of the secret besides notify: of a rotation, or of people. A * stands for any text."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for arn in var.slack_secret_reader_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/*-]+$", arn)) && !can(regex("^arn:[^:]+:iam::[0-9]+:(role|user)/[*]", arn))
+    ])
+    error_message = "slack_secret_reader_arns holds what is not the ARN of a role or a user: give arn:aws:iam::<account>:role/<path and name>, in which * may stand for a part of the path or the name, but not at its beginning."
+  }
+}
+
 variable "event_bus_name" {
   description = "Name of the bus for Longshore's own events."
   type        = string

@@ -1,6 +1,34 @@
 # watch: what ECS says about a deployment becomes its outcome, and what
 # CloudFormation says about a stack becomes the stack's.
 locals {
+  # Templates name the queue by the prefix, which they have from the boundary's
+  # name: see shared/stack/src/render.rs.
+  schedule_dead_letters_name = "${var.prefix}-schedule-dead-letters"
+  schedule_dead_letters_arn  = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.schedule_dead_letters_name}"
+
+  # What is in the queue is believed, so that it takes messages of schedules only.
+  schedule_dead_letters_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid       = "RefuseOthers"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:SendMessage"
+        Resource  = local.schedule_dead_letters_arn
+        Condition = { ArnNotLike = { "aws:PrincipalArn" = local.template_role_pattern } }
+      }],
+      var.require_tls ? [{
+        Sid       = "RefusePlainHttp"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = local.schedule_dead_letters_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }] : [],
+    )
+  })
+
   watch_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -89,6 +117,20 @@ locals {
           "cloudformation:GetTemplateSummary",
         ]
         Resource = [local.stack_pattern]
+      },
+      {
+        # Whose a schedule is whose task could not be started.
+        Sid      = "ReadSchedules"
+        Effect   = "Allow"
+        Action   = ["scheduler:GetSchedule"]
+        Resource = ["arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/default/*"]
+      },
+      {
+        # Lambda reads the queue with the function's role.
+        Sid      = "TakeRefusedRuns"
+        Effect   = "Allow"
+        Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        Resource = [local.schedule_dead_letters_arn]
       },
       {
         Sid      = "PublishOutcomes"
@@ -197,4 +239,28 @@ module "stack_changed" {
   function_name         = module.watch.name
   function_arn          = module.watch.arn
   dead_letter_queue_arn = module.watch.dead_letter_queue_arn
+}
+
+# The runs of stack files' schedules that ECS refused until the retries were
+# over. What watch fails to handle goes to its own dead-letter queue.
+resource "aws_sqs_queue" "schedule_dead_letters" {
+  name                    = local.schedule_dead_letters_name
+  policy                  = local.schedule_dead_letters_policy
+  sqs_managed_sse_enabled = true
+
+  message_retention_seconds = 1209600
+  # Six times as long as the function may take, as Lambda asks for.
+  visibility_timeout_seconds = 360
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = module.watch.dead_letter_queue_arn
+    maxReceiveCount     = 5
+  })
+}
+
+resource "aws_lambda_event_source_mapping" "schedule_dead_letters" {
+  event_source_arn = aws_sqs_queue.schedule_dead_letters.arn
+  function_name    = module.watch.arn
+  # One message that cannot be handled keeps no other back.
+  batch_size = 1
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use longshore_bottles::urls;
+use longshore_events::address::names_loopback;
 use longshore_state::{CallError, ErrorClass};
 use longshore_transfer::settings::Patience;
 use longshore_transfer::{HttpClient, Settings, Transfers};
@@ -55,22 +55,27 @@ pub fn allowed_hosts(configuration: &SdkConfig, private_hosts: &[String]) -> Vec
 
 /// `endpoint` is where AWS is, if it is not where it always is; `runtime` is Lambda's host and port.
 fn allowed(endpoint: Option<&str>, runtime: Option<&str>, private_hosts: &[String]) -> Vec<String> {
-    let is_local = endpoint
-        .and_then(|endpoint| endpoint.split_once("://"))
-        .and_then(|(_, rest)| rest.split('/').next())
-        .is_some_and(urls::names_loopback);
+    let is_local = is_on_loopback(endpoint);
     let port = |host: &str| host.rsplit_once(':').map(|(_, port)| port.to_owned());
     let is_runtime = |host: &str| {
         runtime.is_some_and(|runtime| {
             host.eq_ignore_ascii_case(runtime)
-                || (urls::names_loopback(runtime) && port(runtime) == port(host))
+                || (names_loopback(runtime) && port(runtime) == port(host))
         })
     };
     private_hosts
         .iter()
-        .filter(|host| !urls::names_loopback(host) || (is_local && !is_runtime(host)))
+        .filter(|host| !names_loopback(host) || (is_local && !is_runtime(host)))
         .cloned()
         .collect()
+}
+
+/// Whether AWS itself answers on loopback, as a local cloud does; `endpoint` as in [`SdkConfig::endpoint_url`].
+pub(crate) fn is_on_loopback(endpoint: Option<&str>) -> bool {
+    endpoint
+        .and_then(|endpoint| endpoint.split_once("://"))
+        .and_then(|(_, rest)| rest.split('/').next())
+        .is_some_and(names_loopback)
 }
 
 #[cfg(test)]

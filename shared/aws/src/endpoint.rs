@@ -6,13 +6,14 @@ use aws_types::service_config::ServiceConfigKey;
 use longshore_events::partition::Partition;
 
 /// The names of services where people configure an endpoint for one of them: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
-const SERVICE_IDS: [(&str, &str); 6] = [
+const SERVICE_IDS: [(&str, &str); 7] = [
     ("application-autoscaling", "Application Auto Scaling"),
     ("cloudformation", "CloudFormation"),
     ("ec2", "EC2"),
     ("ecr", "ECR"),
     ("events", "EventBridge"),
     ("logs", "CloudWatch Logs"),
+    ("scheduler", "Scheduler"),
 ];
 
 /// The URL of a service in a configuration, with a slash at its end; `service` is its name in signatures.

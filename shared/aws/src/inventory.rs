@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use crate::connect::is_on_loopback;
 use crate::error::{failed, unreadable};
 use crate::registry::ecr;
 use crate::signed::{Query, json_call};
@@ -42,6 +43,7 @@ impl Inventory for AwsCloud {
             missing_images,
             subnets,
             secrets,
+            is_on_loopback: is_on_loopback(self.configuration.endpoint_url()),
         })
     }
 

@@ -19,6 +19,7 @@ mod objects;
 mod one_off_tasks;
 mod publisher;
 mod registry;
+mod schedules;
 mod secrets;
 mod service_deployments;
 mod services;

@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use longshore_bottles::mirrors::{MIRRORS, MirrorEntry, MirrorKey};
 use longshore_bottles::ports::Mirrors;
 use longshore_bottles::settings::{CapacityShare, MirrorLocation, MirrorSettings, TaskLocation};
 use longshore_provisioning::ports::StackProvisioner;
-use longshore_state::document::names;
-use longshore_state::store::Address;
-use longshore_state::{CallError, DocumentStore, ErrorClass, WriteCondition};
+use longshore_state::document::{names, overwrite};
+use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::AwsCloud;
 use crate::error::not_found;
-
-const MIRRORS: &str = "syncs/";
 
 /// `Metadata.Longshore.BottleSync` of a template.
 #[derive(Debug, Deserialize)]
@@ -62,11 +60,10 @@ impl Mirrors for AwsCloud {
     }
 
     async fn add_mirror(&self, stack: &str) -> Result<(), CallError> {
-        let key = format!("{MIRRORS}{stack}.json");
-        let body = json!({"stack": stack}).to_string().into_bytes();
-        self.write_document(&Address::of_state(key), body, WriteCondition::None)
-            .await
-            .map(drop)
+        let entry = MirrorEntry {
+            stack: stack.to_owned(),
+        };
+        overwrite(self, &MirrorKey(stack), &entry).await.map(drop)
     }
 }
 
@@ -133,6 +130,8 @@ fn mirror(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// What a stack with a mirror renders, and what its outputs are.

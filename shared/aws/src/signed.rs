@@ -94,7 +94,7 @@ pub(crate) async fn json_call<T: DeserializeOwned>(
 }
 
 /// The code and the message of an error in the JSON of AWS's services.
-fn json_error(body: &str) -> (Option<String>, String) {
+pub(crate) fn json_error(body: &str) -> (Option<String>, String) {
     let error: Value = serde_json::from_str(body).unwrap_or_default();
     let code = error["__type"]
         .as_str()

@@ -11,6 +11,7 @@ pub mod index;
 pub mod inventory;
 mod json;
 pub mod layout;
+pub mod mirrors;
 pub mod names;
 pub mod plan;
 pub mod platforms;

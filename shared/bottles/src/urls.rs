@@ -1,7 +1,6 @@
 //! Which URLs are asked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use longshore_events::address::{address_of, is_of_the_machine, is_own_name, is_private};
 use url::{Host, Url};
 
 /// Refuses what is not an HTTP URL, holds credentials, climbs, or points at a loopback or private address that
@@ -69,70 +68,6 @@ pub fn check(url: &str, private_hosts: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-fn address_of<S>(host: &Host<S>) -> Option<IpAddr> {
-    match host {
-        Host::Domain(_) => None,
-        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
-        Host::Ipv6(address) => Some(IpAddr::V6(*address)),
-    }
-}
-
-/// Whether an address is one at which the machine itself answers what it runs: link-local addresses, some of which
-/// hand out credentials and Lambda's invocations, and the metadata service over IPv6. Also where an IPv4 address is
-/// written inside an IPv6 address.
-///
-/// The Amazon EC2 User Guide, "Access instance metadata"; the Amazon ECS Developer Guide, "Task metadata endpoint".
-pub fn is_of_the_machine(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => {
-            let [first, second, ..] = address.segments();
-            address.is_unicast_link_local()
-                || (first == 0xfd00 && second == 0x0ec2)
-                || embedded(address).is_some_and(|address| address.is_link_local())
-        }
-    }
-}
-
-/// Whether `host`, with its port, is this machine under any of its names: `localhost:80`, `127.0.0.1:80`, `[::1]:80`.
-pub fn names_loopback(host: &str) -> bool {
-    let Ok(url) = Url::parse(&format!("http://{host}/")) else {
-        return false;
-    };
-    match url.host() {
-        Some(Host::Domain(name)) => is_own_name(name),
-        Some(host) => address_of(&host).is_some_and(is_loopback),
-        None => false,
-    }
-}
-
-/// Whether an address is this machine's own: what connects to it stays here.
-pub fn is_loopback(address: IpAddr) -> bool {
-    let is_v4 = |address: Ipv4Addr| address.is_loopback() || address.octets()[0] == 0;
-    match address {
-        IpAddr::V4(address) => is_v4(address),
-        IpAddr::V6(address) => {
-            address.is_loopback()
-                || address.is_unspecified()
-                || embedded(address).is_some_and(is_v4)
-        }
-    }
-}
-
-/// The IPv4 address that an IPv6 address holds: mapped, compatible, translated by NAT64, or 6to4 (RFC 3056).
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [first, second, third, .., seventh, eighth] = address.segments();
-    let joined = |high: u16, low: u16| {
-        let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
-        Ipv4Addr::new(a, b, c, d)
-    };
-    if address.to_ipv4().is_some() || (first == 0x64 && second == 0xff9b) {
-        Some(joined(seventh, eighth))
-    } else {
-        (first == 0x2002).then(|| joined(second, third))
-    }
-}
-
 fn climbs(path: &str) -> bool {
     let is_dots = |part: &str| {
         part == ".." || part.len() > 2 && part.to_ascii_lowercase().replace("%2e", ".") == ".."
@@ -154,54 +89,6 @@ pub(crate) fn plain_origin(url: &str) -> Option<&str> {
         last = byte;
     }
     url.get(..url.len() - rest.len() + host.len())
-}
-
-/// Whether an address is one that nothing public is at: loopback, private, link-local, shared, multicast
-/// or reserved (the special-purpose registries of IANA, RFC 6890), also where it is written inside an
-/// IPv6 address.
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_private_v4(address),
-        IpAddr::V6(address) => is_private_v6(address),
-    }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_documentation()
-        // "This network": 0.0.0.0 connects to the machine itself.
-        || first == 0
-        // Shared by a carrier's customers, RFC 6598.
-        || (first == 100 && (second & 0xc0) == 64)
-        // Assignments of protocols, RFC 6890; benchmarks, RFC 2544.
-        || (first == 192 && second == 0 && third == 0)
-        || (first == 198 && (second & 0xfe) == 18)
-        // Reserved, with the broadcast address.
-        || first >= 240
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    let [first, second, third, ..] = address.segments();
-    address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        // Site-local, RFC 3879, no longer in use but still routed by some.
-        || (first & 0xffc0) == 0xfec0
-        || embedded(address).is_some_and(is_private_v4)
-        // NAT64 of a network's own, RFC 8215.
-        || (first == 0x64 && second == 0xff9b && third == 1)
-}
-
-/// Names that mean the machine itself, RFC 6761.
-pub fn is_own_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -312,34 +199,6 @@ mod tests {
         ] {
             let error = check(url, &hosts).unwrap_err();
             assert!(error.contains("no list"), "{url}: {error}");
-        }
-    }
-
-    #[test]
-    fn this_machine_is_known_by_all_its_names() {
-        for host in [
-            "localhost:80",
-            "LOCALHOST.:80",
-            "a.localhost:80",
-            "127.0.0.1:80",
-            "127.9.9.9:80",
-            "127.1:80",
-            "2130706433:80",
-            "0.0.0.0:80",
-            "[::1]:80",
-            "[::]:80",
-            "[::ffff:127.0.0.1]:80",
-        ] {
-            assert!(names_loopback(host), "{host}");
-        }
-        for host in [
-            "mirror.internal:80",
-            "10.0.0.1:80",
-            "localhost.example:80",
-            "",
-            ":",
-        ] {
-            assert!(!names_loopback(host), "{host}");
         }
     }
 

@@ -61,6 +61,26 @@ pub fn stack_name(arn: &str) -> Result<String, Malformed> {
         })
 }
 
+/// Reads the group and the name out of `arn:aws:scheduler:<region>:<account>:schedule/<group>/<name>`.
+///
+/// # Errors
+/// [`Malformed`] for anything else.
+pub fn schedule(arn: &str) -> Result<(String, String), Malformed> {
+    resource(arn, "scheduler")
+        .and_then(|resource| resource.strip_prefix("schedule/"))
+        .and_then(|path| path.split_once('/'))
+        .filter(|(group, name)| is_of_schedules(group) && is_of_schedules(name))
+        .map(|(group, name)| (group.to_owned(), name.to_owned()))
+        .ok_or_else(|| {
+            Malformed::new(
+                "ARN",
+                format!(
+                    "`{arn}`, expected arn:aws:scheduler:<region>:<account>:schedule/<group>/<name>"
+                ),
+            )
+        })
+}
+
 /// The partition, region and account that an ARN names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -94,6 +114,12 @@ fn resource<'a>(arn: &'a str, service: &str) -> Option<&'a str> {
         ["arn", _, found, _, _, resource] if *found == service => Some(resource),
         _ => None,
     }
+}
+
+/// As the EventBridge Scheduler API Reference has it for names of schedules and of groups: `^[0-9a-zA-Z-_.]+$`.
+fn is_of_schedules(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_allowed)
 }
 
 fn is_name(text: &str) -> bool {

@@ -38,6 +38,22 @@ pub fn group_of_scheduled(stack: &str, service: &str, schedule: &str) -> String 
     format!("{SCHEDULED_TASKS}{stack}:{service}:{schedule}")
 }
 
+/// The stack, the service and the name of the schedule of a stack file that starts tasks in this group; `None` for
+/// other groups. The opposite of [`group_of_scheduled`].
+pub fn schedule_of(group: &str) -> Option<(&str, &str, &str)> {
+    let mut names = group.strip_prefix(SCHEDULED_TASKS)?.split(':');
+    let (stack, service, schedule) = (names.next()?, names.next()?, names.next()?);
+    // They become parts of a key.
+    let is_name = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+    };
+    let are_names = [stack, service, schedule].into_iter().all(is_name);
+    (names.next().is_none() && are_names).then_some((stack, service, schedule))
+}
+
 /// The most characters of a task's `startedBy`: the Amazon ECS API Reference, RunTask.
 pub const LONGEST_STARTED_BY: usize = 128;
 
@@ -189,17 +205,7 @@ impl TaskStateChange {
 
     /// The stack, the service and the name of the schedule that started the task, if a stack file's schedule did.
     pub fn scheduled_task(&self) -> Option<(&str, &str, &str)> {
-        let mut names = self.group.strip_prefix(SCHEDULED_TASKS)?.split(':');
-        let (stack, service, schedule) = (names.next()?, names.next()?, names.next()?);
-        // They become parts of a key.
-        let is_name = |name: &str| {
-            name.starts_with(|first: char| first.is_ascii_alphanumeric())
-                && name
-                    .chars()
-                    .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
-        };
-        let are_names = [stack, service, schedule].into_iter().all(is_name);
-        (names.next().is_none() && are_names).then_some((stack, service, schedule))
+        schedule_of(&self.group)
     }
 
     /// The containers that whoever started the task gave a command.

@@ -20,6 +20,7 @@ use crate::longshore::{
 };
 use crate::manual::{self, DeployRequest, ProvisionRequest, SyncRequest};
 use crate::s3::{OBJECT_CREATED, ObjectCreated};
+use crate::scheduler::{Batch, RefusedRun};
 use crate::{EventBridgeEvent, Malformed, parse};
 
 /// What wakes `deploy`.
@@ -137,6 +138,8 @@ pub enum WatchEvent {
     },
     /// A task that a schedule of a stack file started has stopped.
     ScheduledTaskStopped(ScheduledTaskStopped),
+    /// Runs that schedules could not begin.
+    RunsRefused(Vec<RefusedRun>),
     /// A stack has another status.
     Stack(StackChange),
     /// Nothing that concerns a deployment, and why.
@@ -316,6 +319,10 @@ fn stack_settled(envelope: &EventBridgeEvent) -> Result<Option<StackSummary>, Ma
 /// # Errors
 /// [`Malformed`] when it is none of the ways in, or does not have their shape.
 pub fn parse_watch(payload: &Value) -> Result<WatchEvent, Malformed> {
+    if payload.get("Records").is_some() {
+        let batch: Batch = parse("batch of an SQS queue", payload)?;
+        return batch.refused_runs().map(WatchEvent::RunsRefused);
+    }
     let envelope: EventBridgeEvent = parse("EventBridge event", payload)?;
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         ("aws.ecs", DEPLOYMENT_STATE_CHANGE) => {

@@ -3,6 +3,7 @@
 //! What AWS sends may grow at any time, so unknown fields in it are tolerated. What people send is
 //! refused when it holds an unknown field, because that is nearly always a misspelt one.
 
+pub mod address;
 pub mod arn;
 pub mod cloudformation;
 pub mod ecr;

@@ -469,9 +469,9 @@ pub struct ScheduledTaskFailed {
     pub service: String,
     /// The schedule's name in the stack file.
     pub schedule: String,
-    /// How the task ended.
+    /// How the task ended, or why none could be started.
     pub failure: TaskFailure,
-    /// How many tasks of the schedule have failed since one succeeded, this one included.
+    /// How many runs of the schedule have failed since one succeeded, this one included.
     pub in_a_row: u32,
 }
 

@@ -17,7 +17,7 @@ pub use api::ApiUrl;
 pub use client::{ClientError, Slack};
 pub use destination::{Bot, Destination, InvalidSecret};
 pub use encrypted::NotEncrypted;
-pub use kept::{KeptMessage, PostState, PostedMessage};
+pub use kept::{DOCUMENTS, KeptMessage, PostState, PostedMessage};
 pub use ports::{MessagePoster, SecretError, WebhookSecret};
 pub use retry::RetryPolicy;
 pub use topic::{Rank, Stage, Topic};

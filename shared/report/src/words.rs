@@ -1,9 +1,10 @@
 //! The words of what Longshore says to people: each is written once, and Slack and the command line use it.
 //!
 //! Where a word holds a name of somebody's, it takes a function that writes names: Slack escapes and marks them, a
-//! terminal shows them as they are (`str::to_owned`).
+//! terminal shows them as they are (`str::to_owned`), but for what it would act on: see [`for_terminal`].
 
 mod amounts;
+mod characters;
 mod failures;
 mod images;
 mod outcomes;
@@ -13,6 +14,8 @@ mod sources;
 pub use longshore_events::words::{counted, minute, more, number, second, waits_for};
 
 pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
+pub use characters::for_terminal;
+pub(crate) use characters::{is_invisible, named};
 pub use failures::{Cause, causes, died_of, ending, remedy};
 pub use images::{image_name, short_name};
 pub use outcomes::{

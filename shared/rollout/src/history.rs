@@ -250,8 +250,12 @@ pub async fn schedule_logs<C: Cloud + TaskLogs>(
     let Some((record, _)) = cloud.load_schedule(service_id, schedule).await? else {
         return Ok(None);
     };
-    let failures = std::slice::from_ref(&record.failure);
-    let logs = container_logs(cloud, &record.task_definition, failures, lines).await?;
+    let logs = if record.failure.task.is_empty() {
+        Vec::new()
+    } else {
+        let failures = std::slice::from_ref(&record.failure);
+        container_logs(cloud, &record.task_definition, failures, lines).await?
+    };
     Ok(Some(ScheduleLogs { record, logs }))
 }
 

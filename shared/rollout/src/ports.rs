@@ -285,6 +285,25 @@ pub trait TaskLogs {
     ) -> impl Future<Output = Result<Option<Vec<LogLine>>, CallError>>;
 }
 
+/// What starts tasks by the clock.
+pub trait TaskSchedules {
+    /// What a schedule of EventBridge Scheduler starts; `None` when there is no such schedule, or it starts no task.
+    fn scheduled_task(
+        &self,
+        schedule_group: &str,
+        schedule_name: &str,
+    ) -> impl Future<Output = Result<Option<ScheduledTask>, CallError>>;
+}
+
+/// What a schedule of EventBridge Scheduler starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduledTask {
+    /// The group of its tasks: see [`longshore_events::ecs::schedule_of`].
+    pub group: String,
+    /// The ARN of the task definition, with or without its revision.
+    pub task_definition: String,
+}
+
 /// Where release files are.
 pub trait ReleaseStore {
     /// The bytes of a release file, in the version that the event named.
@@ -293,13 +312,20 @@ pub trait ReleaseStore {
 
 /// All that the engine needs.
 pub trait Cloud:
-    ImageRegistry + ServiceDeployer + DocumentStore + DocumentVersions + ReleaseStore + EventPublisher
+    ImageRegistry
+    + ServiceDeployer
+    + TaskSchedules
+    + DocumentStore
+    + DocumentVersions
+    + ReleaseStore
+    + EventPublisher
 {
 }
 
 impl<T> Cloud for T where
     T: ImageRegistry
         + ServiceDeployer
+        + TaskSchedules
         + DocumentStore
         + DocumentVersions
         + ReleaseStore

@@ -1,9 +1,8 @@
 //! The record of a schedule: `schedules/<stack>/<service>/<schedule>.json` in the state bucket.
 //!
-//! It begins with the first task of the schedule that fails. A schedule whose tasks do their work has none.
+//! It begins with the first run of the schedule that fails. A schedule whose tasks do their work has none.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use longshore_events::incoming::ScheduledTaskStopped;
 use longshore_events::longshore::{LongshoreEvent, ScheduledTaskFailed, TaskFailure};
 use longshore_policy::route::ServiceId;
 use longshore_state::outbox::{Outbox, Unpublished};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) const SCHEDULE_RECORDS: &str = "schedules/";
 
-/// How many tasks a record remembers, so that duplicates of their events are not counted again.
+/// How many runs a record remembers, so that duplicates of their events are not counted again.
 const TASKS_KEPT: usize = 20;
 
 /// How long after a failure was published another one of the same row is only counted: a schedule may run every minute.
@@ -27,15 +26,16 @@ pub struct ScheduleRecord {
     pub service: String,
     /// The schedule's name in the stack file.
     pub schedule: String,
-    /// How the last task ended that failed.
+    /// How the last task ended that failed, or why it could not be started.
     pub failure: TaskFailure,
     /// The ARN of that task's definition.
     pub task_definition: String,
-    /// How many tasks have failed since one succeeded; 0 when one has succeeded since.
+    /// How many runs have failed since one succeeded; 0 when one has succeeded since.
     pub in_a_row: u32,
     /// When a failure was published last.
     pub told_at: DateTime<Utc>,
-    /// The ARNs of the tasks that failed last, the oldest first.
+    /// The ids of the runs that failed last, the oldest first: the ARN of the task, or Scheduler's id of a run without
+    /// one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
     /// Events that are not known to have been published.
@@ -78,30 +78,39 @@ impl Key for ScheduleKey<'_> {
     }
 }
 
+/// A run of a schedule that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FailedRun {
+    /// The same in each event about it.
+    pub(crate) id: String,
+    pub(crate) failure: TaskFailure,
+    pub(crate) task_definition: String,
+}
+
 impl ScheduleRecord {
-    /// The record after a task of the schedule has failed. That is published, unless the one before failed as well and
+    /// The record after a run of the schedule has failed. That is published, unless the one before failed as well and
     /// was published a short while ago.
     pub(crate) fn failed(
         before: Option<&Self>,
-        stopped: &ScheduledTaskStopped,
-        failure: TaskFailure,
+        key: &ScheduleKey,
+        run: &FailedRun,
         worker: &Worker,
     ) -> Self {
         let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
         let is_quiet =
             before.is_some_and(|before| before.in_a_row > 0 && worker.now < before.told_at + QUIET);
         let mut record = Self {
-            stack: stopped.stack.clone(),
-            service: stopped.service.clone(),
-            schedule: stopped.schedule.clone(),
-            failure,
-            task_definition: stopped.change.task_definition_arn.clone(),
+            stack: key.service_id.stack.clone(),
+            service: key.service_id.service.clone(),
+            schedule: key.schedule.to_owned(),
+            failure: run.failure.clone(),
+            task_definition: run.task_definition.clone(),
             in_a_row,
             told_at: before.map_or(worker.now, |before| before.told_at),
             tasks: before.map_or_else(Vec::new, |before| before.tasks.clone()),
             outbox: before.map_or_else(Vec::new, |before| before.outbox.clone()),
         };
-        record.tasks.push(stopped.change.task_arn.clone());
+        record.tasks.push(run.id.clone());
         if record.tasks.len() > TASKS_KEPT {
             record.tasks.remove(0);
         }
@@ -127,8 +136,8 @@ impl ScheduleRecord {
         }
     }
 
-    /// Whether the end of this task is counted already.
-    pub(crate) fn knows(&self, task: &str) -> bool {
-        self.tasks.iter().any(|known| known == task)
+    /// Whether this run is counted already.
+    pub(crate) fn knows(&self, run: &FailedRun) -> bool {
+        self.tasks.contains(&run.id)
     }
 }

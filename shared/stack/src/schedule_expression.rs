@@ -159,7 +159,7 @@ fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
 
 impl Cron {
     fn parse(text: &str) -> Result<Self, String> {
-        let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+        let fields: Vec<&str> = text.split(' ').filter(|field| !field.is_empty()).collect();
         let [minutes, hours, day_of_month, month, day_of_week, year] = fields.as_slice() else {
             return Err(format!(
                 "the expression has {} fields, expected the six of cron(<minutes> <hours> <day of month> \
@@ -448,6 +448,8 @@ mod tests {
             ("at(2027-01-01T00:00:00.5)", "this is not a time"),
             ("at(2020-01-01T00:00:00)", "the year 2020 is in the past"),
             ("cron(0 3 * * *)", "has 5 fields"),
+            ("cron(0 3 * * ?\t*)", "has 5 fields"),
+            ("cron(0 3 * *\n? *)", "has 5 fields"),
             ("cron(0 3 * * * *)", "cannot both be said"),
             ("cron(0 3 ? * ? *)", "neither day of month"),
             ("cron(60 3 * * ? *)", "`60` is not valid for the minutes"),

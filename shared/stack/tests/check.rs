@@ -2021,6 +2021,18 @@ fn a_mirror_is_in_a_bucket_of_the_stack_and_its_tasks_on_fargate() {
             mirror("private_hosts: [mirror.example:8443, 10.0.0.1:80]"),
         ),
         (
+            "bottle_sync.private_hosts[1]",
+            "link-local and metadata addresses are not asked",
+            mirror("private_hosts: [mirror.example:8443, 169.254.169.254:80]"),
+            mirror("private_hosts: [mirror.example:8443, 169.253.169.254:80]"),
+        ),
+        (
+            "bottle_sync.index_url",
+            "link-local and metadata addresses are not asked",
+            mirror("index_url: https://169.254.169.254/api/formula.json"),
+            mirror("index_url: https://169.253.169.254/api/formula.json"),
+        ),
+        (
             "bottle_sync.platforms[0]",
             "this is not a tag of a platform",
             mirror("platforms: [arm64-tahoe]"),
@@ -2565,6 +2577,76 @@ fn surroundings() -> Surroundings {
 fn located(overlay: &str, surroundings: &Surroundings) -> Vec<Problem> {
     let reading = shop(overlay).unwrap();
     reading.locate(check_surroundings(&reading.stack, surroundings))
+}
+
+#[test]
+fn no_stack_names_an_address_at_which_a_machine_answers_however_it_is_written() {
+    for host in [
+        "169.254.169.254:80",
+        "169.254.170.2:80",
+        "169.254.100.1:9001",
+        "2852039166:80",
+        "0xa9fea9fe:80",
+        "0251.0376.0251.0376:80",
+        "169.254.43518:80",
+        "169.254.169.254",
+        "[fe80::1]:80",
+        "[fd00:ec2::254]:80",
+        "[::ffff:169.254.169.254]:80",
+        "[::ffff:a9fe:a9fe]:80",
+        "[64:ff9b::a9fe:a9fe]:80",
+    ] {
+        let found = problems(&mirror(&format!("private_hosts: [\"{host}\"]")));
+        assert!(
+            found.len() == 1
+                && found[0].path == "bottle_sync.private_hosts[0]"
+                && found[0]
+                    .message
+                    .contains("are not asked, whatever is listed here")
+                && found[0].severity == Severity::Error,
+            "{host}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_mirror_names_loopback_on_a_local_cloud_only() {
+    let on_loopback = Surroundings {
+        is_on_loopback: true,
+        ..surroundings()
+    };
+    let in_an_account = surroundings();
+    for host in [
+        "localhost:8080",
+        "LOCALHOST:8080",
+        "registry.localhost:8080",
+        "127.0.0.1:9001",
+        "127.1:9001",
+        "2130706433:9001",
+        "0x7f.0.0.1:9001",
+        "0.0.0.0:9001",
+    ] {
+        let reading = shop(&mirror(&format!("private_hosts: [\"{host}\"]"))).unwrap();
+        let found = |problems: Vec<Problem>| -> Vec<Problem> {
+            let of_mirror = |problem: &Problem| problem.path.starts_with("bottle_sync");
+            problems.into_iter().filter(of_mirror).collect()
+        };
+        let planned = found(reading.locate(check_surroundings(&reading.stack, &in_an_account)));
+        let validated = found(reading.locate(check_without_surroundings(&reading.stack)));
+        assert_eq!(planned, validated, "{host}");
+        assert!(
+            planned.len() == 1
+                && planned[0].path == "bottle_sync.private_hosts[0]"
+                && planned[0].message.contains("on a local cloud only")
+                && planned[0].severity == Severity::Error,
+            "{host}: {planned:#?}"
+        );
+        let local = found(reading.locate(check_surroundings(&reading.stack, &on_loopback)));
+        assert_eq!(local, [], "{host}");
+    }
+    let index = shop(&mirror("index_url: https://localhost/api/formula.json")).unwrap();
+    let found = index.locate(check_without_surroundings(&index.stack));
+    assert_eq!(found[0].path, "bottle_sync.index_url");
 }
 
 #[test]

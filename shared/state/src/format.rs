@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::key::{Document, LARGEST_DOCUMENT};
@@ -85,6 +86,12 @@ pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> 
             body.len()
         ));
     }
+    if let Some(time) = far_time(&body) {
+        return Err(format!(
+            "it holds the time `{time}`, expected a year of four digits; restore an earlier version of the object, or \
+             correct it"
+        ));
+    }
     let mut unknown = Unknown::default();
     let own = own_members::<D>(&body).filter(|_| !D::EDITED_BY_HAND);
     let document = if let Some(members) = own {
@@ -104,6 +111,19 @@ pub(crate) fn parse<D: Document>(body: Vec<u8>) -> Result<(D, Unknown), String> 
     };
     unknown.body = Some(body.into());
     Ok((document, unknown))
+}
+
+/// A time in the document whose year has a sign, as those have that are not of four digits. A clock may not be able to
+/// show an hour before or after it, and that is asked everywhere.
+fn far_time(body: &[u8]) -> Option<String> {
+    let texts = body.split(|byte| *byte == b'"');
+    let signed =
+        texts.filter(|text| matches!(text, [b'+' | b'-', digit, ..] if digit.is_ascii_digit()));
+    let mut times = signed.filter_map(|text| {
+        let text = std::str::from_utf8(text).ok()?;
+        text.parse::<DateTime<Utc>>().ok().map(|_| text.to_owned())
+    });
+    times.next()
 }
 
 /// Whether a version is newer than this program's.
@@ -141,6 +161,11 @@ pub(crate) fn compose<D: Document>(document: &D, before: &Unknown) -> Result<Vec
         body.push(b',');
     }
     body.extend_from_slice(members.strip_prefix(b"{").unwrap_or(&members));
+    if let Some(time) = far_time(&body) {
+        return Err(format!(
+            "it would hold the time `{time}`, expected a year of four digits"
+        ));
+    }
     if body.len() > LARGEST_DOCUMENT {
         return Err(format!(
             "it would have {} bytes, expected at most {LARGEST_DOCUMENT}, with which it can be read again",
@@ -236,4 +261,46 @@ fn identity(members: &Map<String, Value>) -> Option<Value> {
         .get("id")
         .or_else(|| members.get("request")?.get("id"))
         .cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Dated {
+        at: DateTime<Utc>,
+        note: String,
+    }
+
+    impl Document for Dated {}
+
+    #[test]
+    fn a_time_to_which_no_hour_can_be_added_is_not_read_and_not_written() {
+        for time in ["+262142-12-31T23:59:59Z", "-262143-01-01T00:00:00Z"] {
+            let at: DateTime<Utc> = time.parse().unwrap();
+            let hour = chrono::TimeDelta::hours(1);
+            assert!(
+                (at.checked_add_signed(hour)).is_none() || at.checked_sub_signed(hour).is_none()
+            );
+            let body = format!(r#"{{"at":"{time}","note":""}}"#);
+            let problem = parse::<Dated>(body.into_bytes()).unwrap_err();
+            assert!(
+                problem.starts_with(&format!("it holds the time `{time}`, expected a year")),
+                "{problem}"
+            );
+            let document = Dated {
+                at,
+                note: String::new(),
+            };
+            let problem = compose(&document, &Unknown::default()).unwrap_err();
+            assert!(problem.contains("year of four digits"), "{problem}");
+        }
+        for note in ["+1", "-12345 bytes", "+49-171", "+12345-01-01"] {
+            let body = format!(r#"{{"at":"9999-12-31T23:59:59Z","note":"{note}"}}"#);
+            assert!(parse::<Dated>(body.into_bytes()).is_ok(), "{note}");
+        }
+    }
 }

@@ -4,8 +4,10 @@
 //! Whoever loses that race decides again ([`decide_again`]), at most [`RACES`] times. What is to be published about a
 //! change stands in the document's [`outbox`], in the same write. A [`lease`] keeps others away from work that must
 //! not be done twice at once. Each document says the version of its [`format`].
+//! [`doctor`] finds those that cannot be read, and restores them.
 
 pub mod call;
+pub mod doctor;
 pub mod document;
 pub mod format;
 pub mod lease;

@@ -8,8 +8,8 @@ use longshore_policy::route::{Route, Subscriber};
 use longshore_provisioning::ports::{ObservedStack, ServiceSettings};
 use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, StackKey};
 use longshore_rollout::ports::{
-    EcsDeployment, EcsService, LogLine, RolloutState, ServiceDeployment, ServiceDeploymentStatus,
-    TaskDefinition,
+    EcsDeployment, EcsService, LogLine, RolloutState, ScheduledTask, ServiceDeployment,
+    ServiceDeploymentStatus, TaskDefinition,
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::stack_record::StackRecord;
@@ -46,6 +46,7 @@ pub(crate) struct Account {
     pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
     pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
     pub(crate) one_off_tasks: Vec<OneOffTask>,
+    pub(crate) schedules: BTreeMap<String, ScheduledTask>,
     pub(crate) logs: BTreeMap<(String, String), Vec<LogLine>>,
     pub(crate) published: Vec<LongshoreEvent>,
     pub(crate) calls: Vec<String>,
@@ -280,6 +281,12 @@ impl FakeCloud {
                 })
             })
             .collect()
+    }
+
+    /// Puts a schedule of EventBridge Scheduler there.
+    pub fn put_schedule(&self, schedule_name: &str, starts: ScheduledTask) {
+        let mut account = self.inner.borrow_mut();
+        account.schedules.insert(schedule_name.to_owned(), starts);
     }
 
     /// Adds a line to a log stream.

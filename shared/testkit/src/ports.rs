@@ -4,8 +4,8 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_provisioning::ports::{ObservedStack, StackObserver};
 use longshore_rollout::ports::{
-    EcsService, LogLine, ReleaseStore, ServiceDeployer, ServiceDeployment, Tag, TaskDefinition,
-    TaskLogs, TaskRequest, TaskState,
+    EcsService, LogLine, ReleaseStore, ScheduledTask, ServiceDeployer, ServiceDeployment, Tag,
+    TaskDefinition, TaskLogs, TaskRequest, TaskSchedules, TaskState,
 };
 use longshore_state::store::{Address, DocumentVersions, StoredVersion};
 use longshore_state::{
@@ -190,6 +190,19 @@ impl TaskLogs for FakeCloud {
                 let lines = usize::try_from(lines).unwrap_or(usize::MAX);
                 written[written.len().saturating_sub(lines)..].to_vec()
             }))
+        })
+    }
+}
+
+impl TaskSchedules for FakeCloud {
+    async fn scheduled_task(
+        &self,
+        _: &str,
+        schedule_name: &str,
+    ) -> Result<Option<ScheduledTask>, CallError> {
+        self.give_way().await;
+        self.call("GetSchedule", |account| {
+            Ok(account.schedules.get(schedule_name).cloned())
         })
     }
 }

@@ -626,6 +626,7 @@ impl Inventory for FakeCloud {
                         (name.clone(), format!("{arn}:{name}-AbCdEf"))
                     })
                     .collect(),
+                is_on_loopback: false,
             })
         })
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use longshore_bottles::ports::{Fetched, Source};
 use longshore_bottles::urls;
+use longshore_events::address;
 use longshore_state::{CallError, ErrorClass};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
@@ -162,7 +163,7 @@ impl HttpClient {
         let public = builder()
             .dns_resolver(Arc::new(Addresses {
                 expected: "that is public; name it as a private host if it is meant",
-                allowed: |_, address| !urls::is_private(address),
+                allowed: |_, address| !address::is_private(address),
             }))
             .build()
             .map_err(failed)?;
@@ -170,8 +171,8 @@ impl HttpClient {
             .dns_resolver(Arc::new(Addresses {
                 expected: "of another machine; loopback, link-local and metadata addresses are not asked",
                 allowed: |name, address| {
-                    !urls::is_of_the_machine(address)
-                        && (!urls::is_loopback(address) || urls::is_own_name(name))
+                    !address::is_of_the_machine(address)
+                        && (!address::is_loopback(address) || address::is_own_name(name))
                 },
             }))
             .build()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_policy::route::Subscriber;
 use longshore_policy::settings::OneOffTask;
+use longshore_rollout::ports::ScheduledTask;
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::ErrorClass;
@@ -197,4 +198,22 @@ async fn a_scheduled_task_that_failed_is_reported() {
         json!({"outcome": "failed"})
     );
     assert_eq!(cloud.detail_types(), ["Scheduled Task Failed"]);
+}
+
+#[tokio::test]
+async fn a_scheduled_task_that_could_not_be_started_is_told_with_the_reason() {
+    let cloud = FakeCloud::default();
+    cloud.put_schedule(
+        "shop-prod-ApiNightlySchedule-1A2B3C4D5E6F",
+        ScheduledTask {
+            group: "longshore-schedule:shop-prod:api:nightly".to_owned(),
+            task_definition: "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-prod-api"
+                .to_owned(),
+        },
+    );
+    assert_eq!(
+        send(&cloud, &sample("run-refused.json")).await.unwrap(),
+        json!({"outcomes": ["failed"]})
+    );
+    assert_eq!(cloud.told(), ["Scheduled Task Failed"]);
 }

@@ -77,6 +77,28 @@ run "it_plans_with_nothing_but_a_region" {
   }
 }
 
+run "the_secret_for_slack_gets_a_policy_unless_its_own_is_to_stay" {
+  command = plan
+
+  assert {
+    condition     = strcontains(coalesce(module.longshore.slack_webhook_secret_policy, "none"), "role/longshore-notify")
+    error_message = "Whoever may read all secrets of the account reads the one for Slack."
+  }
+}
+
+run "a_policy_of_one_s_own_for_the_secret_stays" {
+  command = plan
+
+  variables {
+    slack_secret_reader_arns = null
+  }
+
+  assert {
+    condition     = module.longshore.slack_webhook_secret_policy == null
+    error_message = "The policy of the secret is replaced although it is to stay."
+  }
+}
+
 run "nothing_that_is_off_for_the_local_cloud_is_off_here" {
   command = plan
 

@@ -454,6 +454,7 @@ run "roles_of_templates_may_at_most_do_this" {
       "s3:PutObjectTagging",
       "secretsmanager:DescribeSecret",
       "secretsmanager:GetSecretValue",
+      "sqs:SendMessage",
       "ssm:GetParameter",
       "ssm:GetParameters",
       "ssm:GetParametersByPath",
@@ -477,6 +478,7 @@ run "roles_of_templates_may_at_most_do_this" {
           } },
         ]) :
         statement.Sid == "WakeSync" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:lambda:ap-southeast-1:111122223333:function:longshore-sync"]) :
+        statement.Sid == "KeepRefusedRuns" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:sqs:ap-southeast-1:111122223333:longshore-schedule-dead-letters"]) :
         statement.Sid == "ShiftTraffic" ? jsonencode(statement.Resource) == jsonencode([
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener-rule/app/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/app/*",
@@ -506,6 +508,7 @@ run "roles_of_templates_may_at_most_do_this" {
       PassTaskRoles    = "schedule"
       TagWhatIsStarted = ["instance", "schedule"]
       WakeSync         = "schedule"
+      KeepRefusedRuns  = "schedule"
       ReadTraffic      = "traffic"
       ShiftTraffic     = "traffic"
     }
@@ -532,7 +535,6 @@ run "roles_of_templates_stay_out_of_the_installation" {
           "arn:aws:s3:::longshore-state-111122223333-ap-southeast-1",
           "arn:aws:s3:::longshore-state-111122223333-ap-southeast-1/*",
           "arn:aws:secretsmanager:ap-southeast-1:111122223333:secret:longshore/slack-webhook-??????",
-          "arn:aws:sqs:ap-southeast-1:111122223333:longshore-*",
           "arn:aws:logs:ap-southeast-1:111122223333:log-group:/aws/lambda/longshore-*",
         ]
       },
@@ -541,6 +543,13 @@ run "roles_of_templates_stay_out_of_the_installation" {
         Effect    = "Deny"
         Action    = ["lambda:*"]
         Resource  = ["arn:aws:lambda:ap-southeast-1:111122223333:function:longshore-*"]
+        Condition = { StringNotEquals = { "aws:PrincipalTag/longshore:purpose" = "schedule" } }
+      },
+      {
+        Sid       = "KeepOutOfQueues"
+        Effect    = "Deny"
+        Action    = ["sqs:*"]
+        Resource  = ["arn:aws:sqs:ap-southeast-1:111122223333:longshore-*"]
         Condition = { StringNotEquals = { "aws:PrincipalTag/longshore:purpose" = "schedule" } }
       },
       {

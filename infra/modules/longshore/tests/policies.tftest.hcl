@@ -303,6 +303,18 @@ run "watch_may_do_exactly_this" {
         Resource = ["arn:aws:cloudformation:eu-west-1:111122223333:stack/*"]
       },
       {
+        Sid      = "ReadSchedules"
+        Effect   = "Allow"
+        Action   = ["scheduler:GetSchedule"]
+        Resource = ["arn:aws:scheduler:eu-west-1:111122223333:schedule/default/*"]
+      },
+      {
+        Sid      = "TakeRefusedRuns"
+        Effect   = "Allow"
+        Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        Resource = ["arn:aws:sqs:eu-west-1:111122223333:longshore-schedule-dead-letters"]
+      },
+      {
         Sid      = "PublishOutcomes"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -586,6 +598,70 @@ run "notify_may_read_its_secret_and_keep_its_messages" {
     ]
     error_message = "notify may do more or less than its work."
   }
+}
+
+run "the_secret_for_slack_is_left_as_it_is_where_its_arn_is_not_given" {
+  command = plan
+
+  assert {
+    condition     = output.slack_webhook_secret_policy == null
+    error_message = "A secret that nobody named by its ARN gets a policy."
+  }
+}
+
+run "nobody_but_notify_and_named_readers_reads_the_secret_for_slack_and_nobody_is_locked_out" {
+  command = plan
+
+  variables {
+    slack_webhook_secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-AbCdEf"
+    slack_secret_reader_arns = ["arn:aws:iam::111122223333:role/rotation"]
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_policy.slack_webhook[0].secret_arn == "arn:aws:secretsmanager:eu-west-1:111122223333:secret:longshore/slack-webhook-AbCdEf"
+    error_message = "Another secret gets the policy."
+  }
+
+  assert {
+    condition = jsondecode(output.slack_webhook_secret_policy).Statement == [
+      {
+        Sid       = "RefuseOtherReaders"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "secretsmanager:GetSecretValue"
+        Resource  = "*"
+        Condition = {
+          ArnNotLike = {
+            "aws:PrincipalArn" = [
+              "arn:aws:iam::111122223333:role/longshore-notify",
+              "arn:aws:iam::111122223333:role/rotation",
+            ]
+          }
+        }
+      },
+    ]
+    error_message = "Others may read the secret for Slack, or its policy refuses more than reading, which may lock out whoever administers it."
+  }
+}
+
+run "not_everybody_is_a_reader_of_the_secret_for_slack" {
+  command = plan
+
+  variables {
+    slack_secret_reader_arns = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [var.slack_secret_reader_arns]
+}
+
+run "a_name_in_place_of_the_arn_of_the_secret_is_refused" {
+  command = plan
+
+  variables {
+    slack_webhook_secret_arn = "longshore/slack-webhook"
+  }
+
+  expect_failures = [var.slack_webhook_secret_arn]
 }
 
 run "no_policy_allows_more_than_named_actions" {

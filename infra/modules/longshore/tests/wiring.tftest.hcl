@@ -329,6 +329,37 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
   }
 }
 
+run "watch_takes_the_runs_that_schedules_could_not_begin_and_only_schedules_leave_some" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_sqs_queue.schedule_dead_letters.name == "longshore-schedule-dead-letters"
+      && aws_lambda_event_source_mapping.schedule_dead_letters.event_source_arn == aws_sqs_queue.schedule_dead_letters.arn
+      && aws_lambda_event_source_mapping.schedule_dead_letters.function_name == module.watch.arn
+      && aws_lambda_event_source_mapping.schedule_dead_letters.batch_size == 1
+    )
+    error_message = "What a schedule could not begin is reported to nobody, or under a name that no template has."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.schedule_dead_letters.redrive_policy).deadLetterTargetArn == module.watch.dead_letter_queue_arn
+    error_message = "What watch fails to handle is lost."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.schedule_dead_letters.policy).Statement[0] == {
+      Sid       = "RefuseOthers"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:SendMessage"
+      Resource  = "arn:aws:sqs:eu-west-1:111122223333:longshore-schedule-dead-letters"
+      Condition = { ArnNotLike = { "aws:PrincipalArn" = "arn:aws:iam::111122223333:role/longshore/*" } }
+    }
+    error_message = "Anybody in the account may say that a schedule failed."
+  }
+}
+
 run "the_functions_get_names_and_no_secret" {
   command = plan
 

@@ -275,7 +275,7 @@ impl<C: SyncCloud> Finish<'_, C> {
                 attempts: 0,
             })
             .collect();
-        evidence.transfer.failed += unreported;
+        evidence.transfer.failed = evidence.transfer.failed.saturating_add(unreported);
         evidence.transfer.failures.extend(failures);
         // Nothing may be published when a shard is given up, whatever is found.
         if evidence.transfer.failed == 0 && !reasons.is_empty() {
@@ -588,7 +588,7 @@ impl<C: SyncCloud> Finish<'_, C> {
 
 impl Evidence {
     fn fail(&mut self, failure: TransferFailure) {
-        self.transfer.failed += 1;
+        self.transfer.failed = self.transfer.failed.saturating_add(1);
         if self.transfer.failures.len() < FAILURES_KEPT {
             self.transfer.failures.push(failure);
         }

@@ -364,13 +364,17 @@ impl SyncRecord {
             self.sync.runs_on = RunsOn::Tasks { tasks };
         }
         if let Some(shard) = self.shard_mut(number) {
-            shard.starts += 1;
+            shard.starts = shard.starts.saturating_add(1);
             let is_further = got_further > shard.got_further;
             shard.got_further = got_further;
-            shard.fruitless = if is_further { 1 } else { shard.fruitless + 1 };
+            shard.fruitless = if is_further {
+                1
+            } else {
+                shard.fruitless.saturating_add(1)
+            };
             // One that got further counts as none that died already.
             let is_excused = !is_further && dead.as_deref().is_some_and(is_no_capacity);
-            shard.excused += u32::from(is_excused);
+            shard.excused = shard.excused.saturating_add(u32::from(is_excused));
             shard.task_arn = None;
             // Of records of earlier versions, the last one is the first that is known.
             let first = shard.first_started_at.or(shard.started_at);

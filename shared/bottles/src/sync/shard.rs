@@ -109,7 +109,8 @@ impl ShardState {
 
     /// How many of its workers have got further, the last one counted as well.
     pub(crate) fn further(&self) -> u32 {
-        self.given_back + u32::from(self.got_further())
+        self.given_back
+            .saturating_add(u32::from(self.got_further()))
     }
 
     /// Nobody works on it any more, and nobody has given it back.
@@ -120,7 +121,7 @@ impl ShardState {
                 self.further_at = Some(lease_until);
             }
             // Its files are in the bucket, and need not come again.
-            self.given_back += 1;
+            self.given_back = self.given_back.saturating_add(1);
         }
         self.progress = TransferProgress::default();
     }
@@ -340,7 +341,7 @@ pub async fn take<M: MirrorStore>(
         worker_id: worker.id.clone(),
         lease_until,
     };
-    state.attempts += 1;
+    state.attempts = state.attempts.saturating_add(1);
     let written = unless_lost(write(store, bucket, &state, &version).await)?;
     Ok(match written {
         Some(version) => Taken::Leased(Lease {
@@ -452,7 +453,7 @@ pub async fn give_back<M: MirrorStore>(
     let renewed = change(store, bucket, lease, |state| {
         state.phase = ShardPhase::Pending;
         if got_on {
-            state.given_back += 1;
+            state.given_back = state.given_back.saturating_add(1);
             state.further_at = Some(ended_at);
         }
         state.problem = problem.clone();

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 /// A task that died, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskFailure {
-    /// The task's ARN.
+    /// The task's ARN; empty where ECS refused to start one.
     pub task: String,
-    /// `TaskFailedToStart`, `EssentialContainerExited` and so on.
+    /// `TaskFailedToStart`, `EssentialContainerExited` and so on, or the code of ECS's refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_code: Option<String>,
     /// In ECS's words.

@@ -347,6 +347,12 @@ enum Watched {
         names: [String; 3],
         failure: Option<String>,
     },
+    RunRefused {
+        schedule: String,
+        id: String,
+        error_code: Option<String>,
+        at: Option<DateTime<Utc>>,
+    },
     Stack {
         status: String,
         reason: Option<String>,
@@ -449,6 +455,15 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
             Watched::ScheduledTaskStopped {
                 names: ["shop-prod", "api", "nightly"].map(str::to_owned),
                 failure: Some("EssentialContainerExited".to_owned()),
+            },
+        ),
+        (
+            "watch/run-refused.json",
+            Watched::RunRefused {
+                schedule: "default/shop-prod-ApiNightlySchedule-1A2B3C4D5E6F".to_owned(),
+                id: "ad06616e51cdf74a".to_owned(),
+                error_code: Some("AccessDeniedException".to_owned()),
+                at: Some(time("2026-11-22T03:00:00Z")),
             },
         ),
         (
@@ -855,6 +870,47 @@ fn a_task_whose_group_names_no_schedule_does_not_concern_watch() {
 }
 
 #[test]
+fn a_dead_letter_without_a_schedule_or_of_another_queue_is_malformed() {
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut event = sample("watch/run-refused.json");
+        change(&mut event["Records"][0]);
+        parse_watch(&event).unwrap_err().to_string()
+    };
+    let other = refused(&|message| message["eventSource"] = Value::from("aws:kinesis"));
+    assert!(
+        other.contains("`aws:kinesis`, expected `aws:sqs`"),
+        "{other}"
+    );
+    let none = refused(&|message| message["messageAttributes"] = Value::Object(Default::default()));
+    assert!(
+        none.contains("no message attribute `SCHEDULE_ARN`"),
+        "{none}"
+    );
+    for arn in [
+        "shop",
+        "arn:aws:scheduler:eu-west-1:111122223333:schedule/nightly",
+        "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/../other",
+        "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/a?groupName=b",
+    ] {
+        let refusal = refused(&|message| {
+            message["messageAttributes"]["SCHEDULE_ARN"]["stringValue"] = Value::from(arn);
+        });
+        assert!(refusal.contains("schedule/<group>/<name>"), "{refusal}");
+    }
+    // What Scheduler does not say is not needed.
+    let mut event = sample("watch/run-refused.json");
+    let attributes = event["Records"][0]["messageAttributes"]
+        .as_object_mut()
+        .unwrap();
+    attributes.retain(|name, _| name == "SCHEDULE_ARN");
+    let Ok(WatchEvent::RunsRefused(runs)) = parse_watch(&event) else {
+        panic!("{event}");
+    };
+    assert_eq!(runs[0].id, "059f36b4-87a3-44ab-83d2-661975830a7d");
+    assert_eq!((&runs[0].error_code, runs[0].scheduled_time), (&None, None));
+}
+
+#[test]
 fn an_event_of_ours_that_nothing_waits_for_does_not_concern_deploy() {
     for path in [
         "notify/deployment-started.json",
@@ -910,6 +966,19 @@ fn watch_reads_each_of_its_samples_as_what_it_is() {
                     .and_then(|failure| failure.stop_code),
                 names: [stopped.stack, stopped.service, stopped.schedule],
             },
+            WatchEvent::RunsRefused(runs) => {
+                let [run] = &runs[..] else {
+                    panic!("{path}: {runs:?}");
+                };
+                let message = run.error_message.as_deref().unwrap_or_default();
+                assert!(message.contains("is not authorized"), "{path}: {message}");
+                Watched::RunRefused {
+                    schedule: format!("{}/{}", run.schedule_group, run.schedule_name),
+                    id: run.id.clone(),
+                    error_code: run.error_code.clone(),
+                    at: run.scheduled_time,
+                }
+            }
             WatchEvent::Stack(change) => {
                 assert_eq!(change.stack, "shop-prod", "{path}");
                 assert_eq!(change.stack_id, STACK_ID, "{path}");
@@ -1030,8 +1099,8 @@ fn a_field_that_longshore_adds_anywhere_is_passed_over_by_an_older_notify() {
 
 #[test]
 fn a_sample_of_one_function_is_refused_by_the_other_with_what_it_expects() {
-    // Tasks stop for both.
-    let is_of_both = |path: &str| path.contains("/task-");
+    // Tasks stop for both, and the messages of a queue are not from EventBridge.
+    let is_of_both = |path: &str| path.contains("/task-") || path.contains("/run-refused");
     for path in samples_in("watch") {
         if is_of_both(&path) {
             continue;
@@ -1123,7 +1192,7 @@ fn of_what_becomes_of_stacks_only_the_end_of_an_import_concerns_provision() {
                 Ok(ProvisionEvent::Nothing("it does not end an import")),
                 "{path}"
             );
-        } else {
+        } else if !path.contains("/run-refused") {
             let refusal = parse_provision(&sample(&path)).unwrap_err().to_string();
             assert!(
                 refusal.contains(

@@ -16,30 +16,44 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
         failure,
         in_a_row,
     } = event;
+    let has_started = !failure.task.is_empty();
+    let code_of_refusal = failure.stop_code.as_deref();
     let failure = std::slice::from_ref(failure);
     let cause = failures::headline(failure).unwrap_or_else(|| "ECS gave no reason".to_owned());
     let logs = format!("longshore logs {stack}/{service} --schedule {schedule}");
-    let mut facts = vec![
-        fact("Schedule", &code(schedule, NAME)),
-        fact("Log", &code(&logs, 3 * NAME)),
-    ];
+    let mut facts = vec![fact("Schedule", &code(schedule, NAME))];
+    if has_started {
+        facts.push(fact("Log", &code(&logs, 3 * NAME)));
+    } else {
+        facts.extend(code_of_refusal.map(|refusal| fact("Refused with", &code(refusal, NAME))));
+    }
     if *in_a_row > 1 {
         facts.insert(1, fact("Failed in a row", &in_a_row.to_string()));
     }
     let mut context = vec![place("stack", stack), place("service", service)];
-    context.extend(
-        failure[0]
-            .stopped_at
-            .map(|at| format!("stopped at {}", second(at))),
-    );
+    context.extend(failure[0].stopped_at.map(|at| {
+        format!(
+            "{} {}",
+            if has_started { "stopped at" } else { "due at" },
+            second(at)
+        )
+    }));
+    let what = if has_started {
+        "Scheduled task failed"
+    } else {
+        "Scheduled task not started"
+    };
     Draft {
         headline: format!(
-            "❌ Scheduled task failed: {}",
+            "❌ {what}: {}",
             line(&format!("{stack}/{service} {schedule}"), SUBJECT)
         ),
         rest: format!(": {cause}"),
         facts,
-        paragraphs: failures::list(failure).into_iter().collect(),
+        paragraphs: match has_started {
+            true => failures::list(failure).into_iter().collect(),
+            false => vec![format!("*ECS says:* {cause}")],
+        },
         context,
         ..Draft::default()
     }

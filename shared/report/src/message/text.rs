@@ -1,6 +1,6 @@
 //! Texts that are safe to show in Slack and within its limits.
 
-use crate::words::more;
+use crate::words::{is_invisible, more, named};
 
 /// How much room `character` takes in a message as it is sent.
 ///
@@ -87,42 +87,13 @@ fn cleaned(raw: &str) -> String {
             '\u{200d}' | '\u{fe0f}' if joins => text.push(character),
             other if other.is_control() => text.push(' '),
             other if is_invisible(other) => {
-                text.push_str(&format!("[U+{:04X}]", u32::from(other)));
+                text.push_str(&named(other));
             }
             other => text.push(other),
         }
         joins = is_symbol(character) || (joins && matches!(character, '\u{200d}' | '\u{fe0f}'));
     }
     text.trim().to_owned()
-}
-
-/// Whether nobody would see this character, but what it does to others: it turns their direction around, joins or parts
-/// them, or makes two names look the same. From the categories of Unicode: what is of format (Cf), the fillers, and the
-/// selectors of variants.
-fn is_invisible(character: char) -> bool {
-    matches!(u32::from(character),
-        0xad
-        | 0x34f
-        | 0x600..=0x605
-        | 0x61c
-        | 0x6dd
-        | 0x70f
-        | 0x115f..=0x1160
-        | 0x17b4..=0x17b5
-        | 0x180b..=0x180f
-        | 0x200b..=0x200f
-        | 0x202a..=0x202e
-        | 0x2060..=0x206f
-        | 0x2800
-        | 0x3164
-        | 0xfe00..=0xfe0f
-        | 0xfeff
-        | 0xffa0
-        | 0xfff0..=0xfffb
-        | 0x1_bca0..=0x1_bca3
-        | 0x1_d173..=0x1_d17a
-        | 0xe_0000..=0xe_0fff
-    )
 }
 
 /// Whether this may be a part of an emoji, which are made of several characters.

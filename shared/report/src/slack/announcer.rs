@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::LongshoreEvent;
-use longshore_state::{CallError, DocumentStore, Version, load, save, unless_lost};
+use longshore_state::{CallError, DocumentStore, ErrorClass, Version, load, save, unless_lost};
 
 use super::destination::{Bot, Destination, InvalidSecret};
 use super::kept::{KeptMessage, Notice, PostState, Step, step};
@@ -161,15 +161,24 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             only_as_edit,
             asks_somebody: asks_somebody(event),
         });
-        let notify = async |destination: &Destination| match (destination, &notice) {
-            (Destination::Bot(bot), Some(notice)) => {
-                self.keep_up(bot, notice, messages, &clock).await
+        let notify = async |destination: &Destination| {
+            if let (Destination::Bot(bot), Some(notice)) = (destination, &notice) {
+                match self.keep_up(bot, notice, messages, &clock).await {
+                    // Where its message is in Slack is not known: it is told by another one.
+                    Err(AnnounceError::Store { topic, problem })
+                        if problem.class == ErrorClass::Unreadable =>
+                    {
+                        tracing::error!(topic = %topic, %problem, "a message beside the one that is not known");
+                    }
+                    outcome => return outcome,
+                }
             }
-            _ if only_as_edit => Ok(NotifyOutcome::Ignored),
-            _ => self
-                .post(destination, &message, &clock)
+            if only_as_edit {
+                return Ok(NotifyOutcome::Ignored);
+            }
+            self.post(destination, &message, &clock)
                 .await
-                .map(|()| NotifyOutcome::Posted),
+                .map(|()| NotifyOutcome::Posted)
         };
         let (destination, is_fresh) = self.destination(&clock).await?;
         match notify(&destination).await {

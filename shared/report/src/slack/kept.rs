@@ -1,12 +1,22 @@
 //! What is kept of a topic's message, and what to do about that message: post it, edit it, wait, or nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use longshore_state::doctor::{Documents, check, not_a_key};
 use longshore_state::store::Address;
 use longshore_state::{Document, Key};
 use serde::{Deserialize, Serialize};
 
 use super::topic::{Stage, Topic};
 use crate::message::Message;
+
+/// How the keys of all [`KeptMessage`] begin.
+const MESSAGES: &str = "messages/";
+
+/// The documents of this crate.
+pub const DOCUMENTS: Documents = Documents {
+    prefixes: &[MESSAGES],
+    problem,
+};
 
 /// Who claims to post a topic's message has this long; after it, whoever comes next posts it. Longer than
 /// an invocation of `notify` may take, and shorter than Lambda takes to come again after one that died.
@@ -67,11 +77,23 @@ impl Key for Topic {
     type Document = KeptMessage;
 
     fn address(&self) -> Address {
-        Address::of_state(format!("messages/{}/{}.json", self.kind, self.id))
+        Address::of_state(format!("{MESSAGES}{}/{}.json", self.kind, self.id))
     }
 
     fn subject(&self) -> String {
         format!("where the message of {self} is in slack")
+    }
+}
+
+fn problem(key: &str, body: Vec<u8>) -> Option<String> {
+    let topic = key
+        .strip_prefix(MESSAGES)
+        .and_then(|topic| topic.strip_suffix(".json")?.split_once('/'));
+    match topic {
+        Some(("deployment" | "stack" | "sync", id)) if !id.is_empty() => {
+            check(body, |_: &KeptMessage| None)
+        }
+        _ => Some(not_a_key()),
     }
 }
 

@@ -9,8 +9,10 @@ use longshore_events::longshore::{
 };
 use longshore_events::transfer::TransferReport;
 use longshore_report::{
-    Announcer, KeptMessage, NotifyOutcome, PostError, PostState, Topic, message,
+    Announcer, DOCUMENTS, KeptMessage, NotifyOutcome, PostError, PostState, Topic, message,
 };
+use longshore_state::store::Address;
+use longshore_testkit::FakeCloud;
 
 use scene::{
     BOT, PLENTY, Scene, WEBHOOK, after, deployment, failed, now, planned, progressed, rolled_back,
@@ -121,6 +123,58 @@ async fn a_bot_posts_a_deployment_in_one_message() {
         ]
     );
     assert_eq!(scene.channel.texts(), [text(&rolled_back())]);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_message_and_cannot_be_read_keeps_no_event_back() {
+    let scene = Scene::with(BOT);
+    scene.publish(&started()).await.unwrap();
+    let [key] = &scene.kept.bucket.objects().keys("messages/")[..] else {
+        panic!("one message is kept");
+    };
+    let bucket = &scene.kept.bucket;
+    let good = bucket.objects().read(&Address::of_state(key.clone()));
+    bucket.objects().put_bytes(key, "{");
+    let reported = scene.post_all(&[failed(), rolled_back()]).await;
+    assert_eq!(reported, [NotifyOutcome::Posted; 2]);
+    assert_eq!(
+        scene.channel.texts(),
+        [text(&started()), text(&failed()), text(&rolled_back())]
+    );
+    // Once its earlier version is restored, it is edited again.
+    bucket.objects().put_bytes(key, good.unwrap().0);
+    scene.publish(&rolled_back()).await.unwrap();
+    assert_eq!(scene.channel.texts()[0], text(&rolled_back()));
+}
+
+#[tokio::test]
+async fn only_what_notify_writes_is_a_document_below_its_prefix() {
+    let scene = Scene::with(BOT);
+    scene.post_all(&[started(), planned()]).await;
+    let cloud = FakeCloud::default();
+    let bucket = &scene.kept.bucket;
+    let keys = bucket.objects().keys("");
+    for key in keys {
+        let kept = bucket.objects().read(&Address::of_state(key.clone()));
+        cloud.objects().put_bytes(&key, kept.unwrap().0);
+    }
+    assert_eq!(cloud.objects().keys("messages/").len(), 2);
+    assert_eq!(DOCUMENTS.examine(&cloud).await.unwrap(), []);
+    for key in [
+        "messages/deployment.json",
+        "messages/other/1.json",
+        "messages/stack/1",
+    ] {
+        cloud.objects().put_bytes(key, "{}");
+    }
+    let found = DOCUMENTS.examine(&cloud).await.unwrap();
+    assert_eq!(found.len(), 3, "{found:?}");
+    for damaged in found {
+        assert!(
+            damaged.problem.contains("not the key of a document"),
+            "{damaged:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
-//! The end of a task that a schedule of a stack file started. No deployment waits for it.
+//! The runs of a schedule of a stack file: the end of a task, or that none could be started. No deployment waits for it.
 
+use chrono::{DateTime, Utc};
+use longshore_events::ecs::schedule_of;
 use longshore_events::incoming::ScheduledTaskStopped;
 use longshore_events::longshore::TaskFailure;
+use longshore_events::scheduler::RefusedRun;
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, Worker, decide_again, outbox, save};
+use longshore_state::{CallError, Worker, decide_again, load, outbox, save};
 
 use super::outcome::WatchOutcome;
-use crate::documents::{ScheduleKey, ScheduleRecordStore};
 use crate::ports::Cloud;
-use crate::schedule_record::ScheduleRecord;
+use crate::schedule_record::{FailedRun, ScheduleKey, ScheduleRecord};
 
 /// Writes down how a task of a schedule ended, and publishes it if it failed.
 ///
@@ -19,7 +21,15 @@ pub async fn scheduled_task_stopped<C: Cloud>(
     stopped: &ScheduledTaskStopped,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    let failure = failure(cloud, stopped).await?;
+    let change = &stopped.change;
+    let ended = match failure(cloud, stopped).await? {
+        Some(failure) => Err(FailedRun {
+            id: change.task_arn.clone(),
+            failure,
+            task_definition: change.task_definition_arn.clone(),
+        }),
+        None => Ok(change.stopped_at),
+    };
     let service_id = &ServiceId {
         stack: stopped.stack.clone(),
         service: stopped.service.clone(),
@@ -28,30 +38,79 @@ pub async fn scheduled_task_stopped<C: Cloud>(
         service_id,
         schedule: &stopped.schedule,
     };
-    decide_again(&key, async || {
-        let stored = cloud.load_schedule(service_id, &stopped.schedule).await?;
+    write_down(cloud, &key, ended, worker).await
+}
+
+/// Writes down that ECS refused to start the task of a schedule, and publishes it. A schedule that is gone, or that no
+/// stack file made, concerns nobody.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn run_refused<C: Cloud>(
+    cloud: &C,
+    refused: &RefusedRun,
+    worker: &Worker,
+) -> Result<WatchOutcome, CallError> {
+    let scheduled = cloud
+        .scheduled_task(&refused.schedule_group, &refused.schedule_name)
+        .await?;
+    let Some(scheduled) = scheduled else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    let Some((stack, service, schedule)) = schedule_of(&scheduled.group) else {
+        return Ok(WatchOutcome::Ignored);
+    };
+    let service_id = &ServiceId {
+        stack: stack.to_owned(),
+        service: service.to_owned(),
+    };
+    let key = ScheduleKey {
+        service_id,
+        schedule,
+    };
+    let run = FailedRun {
+        id: refused.id.clone(),
+        failure: TaskFailure {
+            task: String::new(),
+            stop_code: refused.error_code.clone(),
+            stopped_reason: refused.error_message.clone(),
+            containers: Vec::new(),
+            stopped_at: refused.scheduled_time,
+        },
+        task_definition: scheduled.task_definition,
+    };
+    write_down(cloud, &key, Err(run), worker).await
+}
+
+/// Writes down how a run of a schedule ended: well, at this time, or not.
+async fn write_down<C: Cloud>(
+    cloud: &C,
+    key: &ScheduleKey<'_>,
+    ended: Result<Option<DateTime<Utc>>, FailedRun>,
+    worker: &Worker,
+) -> Result<WatchOutcome, CallError> {
+    decide_again(key, async || {
+        let stored = load(cloud, key).await?;
         let before = stored.as_ref().map(|(record, _)| record);
-        let after = match (&failure, before) {
-            (Some(_), Some(before)) if before.knows(&stopped.change.task_arn) => before.clone(),
-            (Some(failure), before) => {
-                ScheduleRecord::failed(before, stopped, failure.clone(), worker)
-            }
-            (None, Some(before)) => {
+        let after = match (&ended, before) {
+            (Err(run), Some(before)) if before.knows(run) => before.clone(),
+            (Err(run), before) => ScheduleRecord::failed(before, key, run, worker),
+            (Ok(stopped_at), Some(before)) => {
                 let mut after = before.clone();
-                after.succeeded(stopped.change.stopped_at);
+                after.succeeded(*stopped_at);
                 after
             }
-            (None, None) => return Ok(WatchOutcome::Succeeded),
+            (Ok(_), None) => return Ok(WatchOutcome::Succeeded),
         };
         let version = stored.as_ref().map(|(_, version)| version);
         let version = match version {
             Some(version) if before == Some(&after) => version.clone(),
-            version => save(cloud, &key, &after, version).await?,
+            version => save(cloud, key, &after, version).await?,
         };
-        outbox::flush(cloud, &key, (after, version), worker).await?;
-        Ok(match failure {
-            Some(_) => WatchOutcome::Failed,
-            None => WatchOutcome::Succeeded,
+        outbox::flush(cloud, key, (after, version), worker).await?;
+        Ok(match ended {
+            Err(_) => WatchOutcome::Failed,
+            Ok(_) => WatchOutcome::Succeeded,
         })
     })
     .await

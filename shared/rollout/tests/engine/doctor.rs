@@ -2,11 +2,12 @@
 
 use longshore_events::longshore::{DocumentUnreadable, LongshoreEvent};
 use longshore_policy::route::Subscriber;
-use longshore_rollout::doctor::{Damaged, examine, repair, report_unreadable};
+use longshore_rollout::doctor::{DOCUMENTS, report_unreadable};
 use longshore_rollout::documents::{RecordKey, RouteKey};
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
+use longshore_state::doctor::Damaged;
 use longshore_state::store::Address;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 use serde_json::{Value, json};
@@ -78,8 +79,8 @@ async fn a_document_that_is_damaged_again_after_it_was_restored_is_published_aga
     for round in 0..2 {
         cloud.objects().put_bytes(RECORD, "");
         scheduled(&cloud, 900 + 3_600 * round).await;
-        for damaged in examine(&cloud).await.unwrap() {
-            repair(&cloud, &damaged).await.unwrap();
+        for damaged in DOCUMENTS.examine(&cloud).await.unwrap() {
+            DOCUMENTS.repair(&cloud, &damaged).await.unwrap();
         }
         assert!(scheduled(&cloud, 1_800 + 3_600 * round).await.is_empty());
     }
@@ -108,10 +109,10 @@ async fn a_bucket_that_keeps_no_versions_is_reported_to_have_none() {
     cloud.objects().keep_no_versions();
     scheduled(&cloud, 900).await;
     assert_eq!(published(&cloud)[0].last_good, None);
-    let [damaged] = &examine(&cloud).await.unwrap()[..] else {
+    let [damaged] = &DOCUMENTS.examine(&cloud).await.unwrap()[..] else {
         panic!("one document is damaged");
     };
-    let error = repair(&cloud, damaged).await.unwrap_err();
+    let error = DOCUMENTS.repair(&cloud, damaged).await.unwrap_err();
     assert!(error.to_string().contains("keeps no version"), "{error}");
 }
 
@@ -143,7 +144,7 @@ async fn every_kind_of_damage_is_found_and_restored() {
             let cloud = deployed(std::slice::from_ref(&api)).await;
             let good = cloud.objects().versions(key)[0].clone();
             cloud.objects().put_bytes(key, body);
-            let found = examine(&cloud).await.unwrap();
+            let found = DOCUMENTS.examine(&cloud).await.unwrap();
             let [damaged] = &found[..] else {
                 panic!("{key} {damage}: {found:?}");
             };
@@ -156,8 +157,11 @@ async fn every_kind_of_damage_is_found_and_restored() {
                 Some(&good.version_id),
                 "{key} {damage}"
             );
-            repair(&cloud, damaged).await.unwrap();
-            assert!(examine(&cloud).await.unwrap().is_empty(), "{key} {damage}");
+            DOCUMENTS.repair(&cloud, damaged).await.unwrap();
+            assert!(
+                DOCUMENTS.examine(&cloud).await.unwrap().is_empty(),
+                "{key} {damage}"
+            );
         }
     }
 }
@@ -176,7 +180,7 @@ async fn a_record_of_another_service_and_a_key_of_no_document_are_named() {
         .objects()
         .put_bytes("services/shop/api/more.json", "{}");
     cloud.objects().put_bytes("routes/shop/", "");
-    let found = examine(&cloud).await.unwrap();
+    let found = DOCUMENTS.examine(&cloud).await.unwrap();
     let problems: Vec<(&str, &str)> = found
         .iter()
         .map(|damaged| (damaged.key.as_str(), damaged.problem.as_str()))
@@ -202,10 +206,10 @@ async fn what_somebody_wrote_meanwhile_is_not_overwritten() {
     let cloud = deployed(std::slice::from_ref(&api)).await;
     let good = cloud.record(&api).unwrap();
     cloud.objects().put_bytes(RECORD, "");
-    let found: Vec<Damaged> = examine(&cloud).await.unwrap();
+    let found: Vec<Damaged> = DOCUMENTS.examine(&cloud).await.unwrap();
     cloud.objects().put(&RecordKey(&api.service_id()), &good);
     let before = cloud.objects().versions(RECORD).len();
-    repair(&cloud, &found[0]).await.unwrap();
+    DOCUMENTS.repair(&cloud, &found[0]).await.unwrap();
     assert_eq!(cloud.objects().versions(RECORD).len(), before);
 }
 

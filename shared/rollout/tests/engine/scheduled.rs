@@ -5,10 +5,11 @@ use longshore_events::ecs::{
 };
 use longshore_events::incoming::ScheduledTaskStopped;
 use longshore_events::longshore::LongshoreEvent;
+use longshore_events::scheduler::RefusedRun;
 use longshore_rollout::course::WatchOutcome;
-use longshore_rollout::course::scheduled::scheduled_task_stopped;
+use longshore_rollout::course::scheduled::{run_refused, scheduled_task_stopped};
 use longshore_rollout::history::schedule_logs;
-use longshore_rollout::ports::LogLine;
+use longshore_rollout::ports::{LogLine, ScheduledTask};
 use longshore_rollout::status::status;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::ErrorClass;
@@ -195,4 +196,94 @@ async fn the_status_says_that_a_schedule_fails_until_it_succeeds_and_its_log_is_
     hear(&cloud, &stopped("two", 30, &[("app", Some(0))]), 31).await;
     let statuses = status(&cloud, |_| true, noon(40)).await.unwrap();
     assert!(statuses[0].failed_schedules.is_empty());
+}
+
+/// A run of the nightly schedule that ECS refused to start, due this many seconds after noon.
+fn refused(id: &str, seconds: i64) -> RefusedRun {
+    RefusedRun {
+        schedule_group: "default".to_owned(),
+        schedule_name: "shop-Nightly-1A2B".to_owned(),
+        id: id.to_owned(),
+        error_code: Some("InvalidParameterException".to_owned()),
+        error_message: Some("No Container Instances were found in your cluster.".to_owned()),
+        scheduled_time: Some(noon(seconds)),
+    }
+}
+
+fn with_schedule(group: &str) -> FakeCloud {
+    let cloud = FakeCloud::default();
+    let starts = ScheduledTask {
+        group: group.to_owned(),
+        task_definition: TASK_DEFINITION.to_owned(),
+    };
+    cloud.put_schedule("shop-Nightly-1A2B", starts);
+    cloud
+}
+
+async fn hear_refused(cloud: &FakeCloud, run: &RefusedRun, seconds: i64) -> WatchOutcome {
+    let worker = worker(&format!("watch-{seconds}"), seconds);
+    run_refused(cloud, run, &worker).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_task_that_could_not_even_be_started_is_told_once_with_the_reason() {
+    let cloud = with_schedule(&group_of_scheduled("shop", "api", "nightly"));
+    for seconds in [11, 12] {
+        let outcome = hear_refused(&cloud, &refused("run-1", 10), seconds).await;
+        assert_eq!(outcome, WatchOutcome::Failed);
+    }
+    let [LongshoreEvent::ScheduledTaskFailed(event)] = &cloud.published()[..] else {
+        panic!("{:?}", cloud.published());
+    };
+    let names = [&event.stack, &event.service, &event.schedule];
+    assert_eq!(names, ["shop", "api", "nightly"]);
+    assert_eq!(event.failure.task, "");
+    let reason = event.failure.stopped_reason.as_deref().unwrap();
+    assert!(reason.starts_with("No Container Instances"), "{reason}");
+    assert_eq!(event.failure.stopped_at, Some(noon(10)));
+}
+
+#[tokio::test]
+async fn runs_that_could_not_be_started_and_tasks_that_failed_are_one_row() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.put_schedule(
+        "shop-Nightly-1A2B",
+        ScheduledTask {
+            group: group_of_scheduled("shop", "api", "nightly"),
+            task_definition: cloud.service(&api).unwrap().task_definition,
+        },
+    );
+    let push = cloud.push("v1", digest('1'), noon(0));
+    deploy_push(&cloud, &push, &worker("push", 0))
+        .await
+        .unwrap();
+    hear(&cloud, &stopped("one", 10, &[("app", Some(3))]), 11).await;
+    hear_refused(&cloud, &refused("run-2", 70), 71).await;
+    let statuses = status(&cloud, |_| true, noon(80)).await.unwrap();
+    let [failing] = &statuses[0].failed_schedules[..] else {
+        panic!("{statuses:?}");
+    };
+    assert_eq!(failing.in_a_row, 2);
+    let found = schedule_logs(&cloud, &api.service_id(), "nightly", 10)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.logs, []);
+    hear(&cloud, &stopped("two", 130, &[("app", Some(0))]), 131).await;
+    let statuses = status(&cloud, |_| true, noon(140)).await.unwrap();
+    assert!(statuses[0].failed_schedules.is_empty());
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_gone_or_not_of_a_stack_file_concerns_nobody() {
+    for cloud in [
+        FakeCloud::default(),
+        with_schedule("backups"),
+        with_schedule(""),
+    ] {
+        let outcome = hear_refused(&cloud, &refused("run-1", 10), 11).await;
+        assert_eq!(outcome, WatchOutcome::Ignored);
+        assert!(cloud.published().is_empty());
+    }
 }

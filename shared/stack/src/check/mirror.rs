@@ -1,5 +1,7 @@
 //! The mirror in one of the buckets.
 
+use longshore_events::address::{names_loopback, names_machine};
+
 use super::checked::Checked;
 use super::findings::Findings;
 use super::forms::{is_arn, is_label, is_name};
@@ -150,7 +152,20 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
              `private_hosts`, nothing behind the path, and nothing that CloudFormation would fill in",
         );
     }
+    for (path, said, host) in hosts(mirror) {
+        if names_machine(host) {
+            findings.error(
+                path,
+                said,
+                "link-local and metadata addresses are not asked, whatever is listed here: credentials are handed out \
+                 there; expected the host of a mirror, such as mirror.internal:443",
+            );
+        }
+    }
     for (index, host) in mirror.private_hosts.iter().enumerate() {
+        if names_machine(host) {
+            continue;
+        }
         let is_host = host.rsplit_once(':').is_some_and(|(name, port)| {
             name.split('.').all(is_label) && port.parse::<u16>().is_ok_and(|port| port > 0)
         });
@@ -188,6 +203,36 @@ fn check_source(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
             );
         }
     }
+}
+
+/// Refuses hosts of the machine that runs the sync: in Lambda, the events of others are handed out there.
+pub(super) fn check_loopback(stack: &Stack, findings: &mut Findings) {
+    for (path, said, host) in stack.bottle_sync.iter().flat_map(hosts) {
+        if names_loopback(host) {
+            findings.error(
+                path,
+                said,
+                "this is the machine that runs the sync, which is asked on a local cloud only, expected the host of \
+                 a mirror, such as mirror.internal:443",
+            );
+        }
+    }
+}
+
+/// The hosts that a mirror names, each with where and how it is said.
+fn hosts(mirror: &BottleSync) -> impl Iterator<Item = (Path, &str, &str)> {
+    let path = Path::default().key("bottle_sync");
+    let rest = mirror.index_url.split_once("://").map(|(_, rest)| rest);
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#', '\\']).next());
+    let of_index = host.map(|host| (path.key("index_url"), mirror.index_url.as_str(), host));
+    let listed = mirror.private_hosts.iter().enumerate();
+    of_index.into_iter().chain(listed.map(move |(index, host)| {
+        (
+            path.key("private_hosts").index(index),
+            host.as_str(),
+            host.as_str(),
+        )
+    }))
 }
 
 /// The names of what is Longshore's and not the stack's.

@@ -6,6 +6,7 @@ use longshore_events::image::ImageReference;
 
 use super::findings::{Finding, Findings};
 use super::image::{Origin, origin};
+use super::mirror;
 use crate::path::Path;
 use crate::render::ends_as_complete_arns_do;
 use crate::spec::{Container, Secret, Service, Stack};
@@ -34,6 +35,8 @@ pub struct Surroundings {
     pub subnets: BTreeMap<String, Subnet>,
     /// By the names and ARNs that [`Needs::secrets`] has, the complete ARNs of those that Secrets Manager has.
     pub secrets: BTreeMap<String, String>,
+    /// Whether AWS itself answers on loopback, as a local cloud does: a mirror's hosts may be there, too.
+    pub is_on_loopback: bool,
 }
 
 /// A subnet that exists.
@@ -94,10 +97,13 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
         }
     }
     check_subnets(stack, surroundings, &mut findings);
+    if !surroundings.is_on_loopback {
+        mirror::check_loopback(stack, &mut findings);
+    }
     findings.all
 }
 
-/// Warns of what a template can only be right about when AWS was asked.
+/// Warns of what a template can only be right about when AWS was asked, and refuses what no AWS account takes.
 ///
 /// Secrets Manager takes an ARN that ends in a hyphen and six characters for a complete one (the AWS Secrets
 /// Manager API Reference, CreateSecret, `Name`), so none may be made of such a name.
@@ -121,6 +127,7 @@ pub fn check_without_surroundings(stack: &Stack) -> Vec<Finding> {
             }
         }
     }
+    mirror::check_loopback(stack, &mut findings);
     findings.all
 }
 

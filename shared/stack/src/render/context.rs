@@ -20,3 +20,17 @@ pub struct Context {
     /// the way of the next one.
     pub imports_log_groups: bool,
 }
+
+/// How the names of the boundary and of the queue end that the installation's Terraform makes, behind its prefix.
+const BOUNDARY: &str = "-permissions-boundary";
+const DEAD_LETTERS_OF_SCHEDULES: &str = "-schedule-dead-letters";
+
+impl Context {
+    /// The name of the queue in which EventBridge Scheduler leaves the runs that it could not begin: beside the
+    /// boundary, the installation that gives it has such a queue, too.
+    pub(super) fn dead_letters_of_schedules(&self) -> Option<String> {
+        let (_, name) = self.permissions_boundary_arn.as_deref()?.rsplit_once('/')?;
+        let prefix = name.strip_suffix(BOUNDARY)?;
+        Some(format!("{prefix}{DEAD_LETTERS_OF_SCHEDULES}"))
+    }
+}

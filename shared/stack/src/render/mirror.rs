@@ -257,6 +257,7 @@ fn add_schedule(
             ecs_parameters: None,
             input: Some(Value::text(input.to_string())),
             retry_policy: RetryPolicy::until_the_next_run(),
+            dead_letter_config: None,
         },
     };
     template.add_one(Singleton::BottleSyncSchedule, &schedule);

@@ -10,7 +10,9 @@ use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::placement::{network, shares};
 use super::role::Role;
-use super::scheduler::{EcsParameters, FlexibleTimeWindow, RetryPolicy, SchedulerSchedule, Target};
+use super::scheduler::{
+    DeadLetterConfig, EcsParameters, FlexibleTimeWindow, RetryPolicy, SchedulerSchedule, Target,
+};
 use super::storage;
 use super::template::{Template, Value, json, part_of_sub};
 
@@ -51,13 +53,21 @@ fn cluster() -> Value {
     Value::GetAtt(Singleton::Cluster.as_str().to_owned(), "Arn")
 }
 
+/// The queue from which `watch` learns of runs that could not begin.
+fn dead_letters(named_stack: &NamedStack) -> Option<Value> {
+    let queue = named_stack.context.dead_letters_of_schedules()?;
+    Some(Value::sub(format!(
+        "arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{queue}"
+    )))
+}
+
 fn add_role(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
     let family = task_definition(named_stack, named_service);
     let tasks = Value::sub(format!(
         "arn:${{AWS::Partition}}:ecs:${{AWS::Region}}:${{AWS::AccountId}}:task/{}/*",
         part_of_sub(&named_stack.cluster_name)
     ));
-    let statements = vec![
+    let mut statements = vec![
         Statement::allow(
             "Run",
             ["ecs:RunTask"],
@@ -83,6 +93,12 @@ fn add_role(named_stack: &NamedStack, template: &mut Template, named_service: Na
             ["ecs-tasks.amazonaws.com".into()],
         ),
     ];
+    // EventBridge Scheduler sends to the queue with the schedule's role: the EventBridge Scheduler User Guide,
+    // "Configuring a schedule's dead-letter queue".
+    let queue = dead_letters(named_stack);
+    statements.extend(
+        queue.map(|queue| Statement::allow("KeepRefusedRuns", ["sqs:SendMessage"], [queue])),
+    );
     let role = Role {
         policies: InlinePolicy::of("run", statements),
         ..Role::new(named_stack, &["scheduler.amazonaws.com"])
@@ -128,6 +144,7 @@ fn add_schedule(
             }),
             input: input(named_service, schedule),
             retry_policy: RetryPolicy::until_the_next_run(),
+            dead_letter_config: dead_letters(named_stack).map(|arn| DeadLetterConfig { arn }),
         },
     };
     template

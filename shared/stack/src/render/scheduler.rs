@@ -34,6 +34,14 @@ pub(super) struct Target {
     pub(super) ecs_parameters: Option<EcsParameters>,
     pub(super) input: Option<Value>,
     pub(super) retry_policy: RetryPolicy,
+    pub(super) dead_letter_config: Option<DeadLetterConfig>,
+}
+
+/// Where runs go that the target refused until the retries were over.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct DeadLetterConfig {
+    pub(super) arn: Value,
 }
 
 #[derive(Serialize)]

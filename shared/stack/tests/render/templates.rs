@@ -796,6 +796,45 @@ fn a_mirror_without_a_service_has_nothing_that_tasks_are_started_with() {
     assert!(template.ids("AWS::Scheduler::Schedule").is_empty());
 }
 
+/// EventBridge Scheduler sends to the queue with the schedule's role.
+#[test]
+fn runs_that_cannot_be_started_go_to_the_queue_of_the_installation_that_gives_the_boundary() {
+    let document = json!({
+        "name": "shop",
+        "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"]},
+        "services": {"api": {"image": "shop/api:v1", "schedules": {
+            "nightly": {"schedule_expression": "rate(1 day)"},
+        }}},
+    });
+    let shop = of(&document);
+    let with_boundary = |boundary: &str| {
+        let context = Context {
+            permissions_boundary_arn: Some(boundary.to_owned()),
+            ..Context::default()
+        };
+        Template(body(&render(&shop, &context)))
+    };
+    let harbour = with_boundary("arn:aws:iam::123456789012:policy/harbour-permissions-boundary");
+    let queue = json!({"Fn::Sub":
+        "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:harbour-schedule-dead-letters"});
+    let [schedule] = harbour.ids("AWS::Scheduler::Schedule")[..] else {
+        panic!("one schedule");
+    };
+    let target = &harbour.properties(schedule)["Target"];
+    assert_eq!(target["DeadLetterConfig"], json!({"Arn": queue.clone()}));
+    let role = target["RoleArn"]["Fn::GetAtt"][0].as_str().unwrap();
+    let statement = harbour.statement(role, "KeepRefusedRuns");
+    assert_eq!(statement["Action"], json!(["sqs:SendMessage"]));
+    assert_eq!(statement["Resource"], json!([queue]));
+
+    let other = with_boundary("arn:aws:iam::123456789012:policy/boundary");
+    let text = other.0.to_string();
+    assert!(
+        !text.contains("DeadLetterConfig") && !text.contains("sqs:"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_mirror_that_the_function_fills_alone_has_no_cluster_unless_one_is_described() {
     let mut document = json!({

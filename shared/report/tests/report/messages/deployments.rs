@@ -3,7 +3,7 @@
 use longshore_events::longshore::{
     DeploymentProgressed, DeploymentSucceeded, DeploymentSuperseded, DocumentUnreadable,
     DocumentVersion, FailedPhase, ImageMissing, ImageNeed, LongshoreEvent, RolloutProgress,
-    ScheduledTaskFailed, SkipReason, Source, WaitReason,
+    ScheduledTaskFailed, SkipReason, Source, TaskFailure, WaitReason,
 };
 
 use super::scene::{
@@ -114,6 +114,26 @@ fn a_scheduled_task_that_failed_once_and_one_that_fails_again_and_again() {
             }
         )));
     }
+}
+
+#[test]
+fn a_scheduled_task_that_could_not_be_started() {
+    let failure = TaskFailure {
+        task: String::new(),
+        stop_code: Some("InvalidParameterException".to_owned()),
+        stopped_reason: Some("No Container Instances were found in your cluster.".to_owned()),
+        containers: Vec::new(),
+        stopped_at: Some(after(0)),
+    };
+    insta::assert_json_snapshot!(message(&LongshoreEvent::ScheduledTaskFailed(
+        ScheduledTaskFailed {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+            schedule: "nightly".to_owned(),
+            failure,
+            in_a_row: 2,
+        }
+    )));
 }
 
 #[test]

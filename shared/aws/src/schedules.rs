@@ -1,0 +1,99 @@
+//! Schedules of EventBridge Scheduler, which has a path for each and speaks JSON: the EventBridge Scheduler API
+//! Reference, GetSchedule.
+
+use longshore_rollout::ports::{ScheduledTask, TaskSchedules};
+use longshore_state::CallError;
+use serde::Deserialize;
+
+use crate::AwsCloud;
+use crate::endpoint::endpoint;
+use crate::error::{classify, unreadable};
+use crate::exchange::{Exchange, Unsuccessful};
+use crate::signed::json_error;
+
+/// The service, as signatures name it.
+const SCHEDULER: &str = "scheduler";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Schedule {
+    target: Target,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    #[serde(default)]
+    ecs_parameters: Option<EcsParameters>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EcsParameters {
+    #[serde(default)]
+    group: Option<String>,
+    task_definition_arn: String,
+}
+
+impl TaskSchedules for AwsCloud {
+    async fn scheduled_task(
+        &self,
+        schedule_group: &str,
+        schedule_name: &str,
+    ) -> Result<Option<ScheduledTask>, CallError> {
+        let operation = format!("look at schedule {schedule_name} of group {schedule_group}");
+        let region = self.configuration.region().map(AsRef::as_ref);
+        let base = endpoint(&self.configuration, SCHEDULER, region.unwrap_or_default());
+        let exchange = Exchange {
+            method: "GET",
+            url: format!("{base}schedules/{schedule_name}?groupName={schedule_group}"),
+            headers: Vec::new(),
+            body: String::new(),
+            read_error: json_error,
+            signed_for: Some(SCHEDULER),
+        };
+        match exchange.send(&self.configuration).await {
+            Ok(body) => task_of(&body).map_err(|error| unreadable(operation, error.to_string())),
+            Err(Unsuccessful::Refused { status: 404, .. }) => Ok(None),
+            Err(Unsuccessful::Refused {
+                status,
+                code,
+                message,
+            }) => Err(CallError {
+                operation,
+                class: classify(code.as_deref(), Some(status), &message),
+                code,
+                message,
+            }),
+            Err(Unsuccessful::Unanswered(message)) => Err(unreadable(operation, message)),
+        }
+    }
+}
+
+/// The task that a schedule starts, by the answer of GetSchedule.
+fn task_of(answer: &[u8]) -> Result<Option<ScheduledTask>, serde_json::Error> {
+    let schedule: Schedule = serde_json::from_slice(answer)?;
+    Ok(schedule.target.ecs_parameters.map(|task| ScheduledTask {
+        group: task.group.unwrap_or_default(),
+        task_definition: task.task_definition_arn,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_says_which_task_it_starts_if_it_starts_one() {
+        let answer = r#"{"Name": "nightly", "State": "ENABLED", "Target": {
+            "Arn": "arn:aws:ecs:eu-west-1:111122223333:cluster/shop", "RoleArn": "arn:aws:iam::111122223333:role/run",
+            "EcsParameters": {"Group": "longshore-schedule:shop:api:nightly", "TaskCount": 1,
+            "TaskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api"}}}"#;
+        let task = task_of(answer.as_bytes()).unwrap().unwrap();
+        assert_eq!(task.group, "longshore-schedule:shop:api:nightly");
+        assert!(task.task_definition.ends_with("/shop-api"));
+        let other = r#"{"Target": {"Arn": "arn:aws:lambda:eu-west-1:111122223333:function:sync"}}"#;
+        assert_eq!(task_of(other.as_bytes()).unwrap(), None);
+        assert!(task_of(b"{}").is_err());
+    }
+}
