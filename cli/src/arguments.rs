@@ -12,6 +12,7 @@ use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::validate::ValidateArguments;
+use crate::wait::WaitArguments;
 
 /// Builds stacks on Amazon ECS from stack files, deploys container images to them, and says what became
 /// of it.
@@ -182,6 +183,9 @@ pub struct DeployArguments {
     /// Why; told in Slack
     #[arg(long)]
     pub note: Option<String>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -199,6 +203,9 @@ pub struct RollbackArguments {
     /// Why; told in Slack
     #[arg(long)]
     pub note: Option<String>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -238,6 +245,9 @@ pub struct ApproveArguments {
     /// Only if this is what waits: the image's digest, sha256:<hex>
     #[arg(long)]
     pub digest: Option<Digest>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -45,7 +45,8 @@ pub async fn run<C: Cloud + TaskLogs>(
     }
 }
 
-fn text(found: &DeploymentLogs) -> String {
+/// What the tasks wrote that failed in a deployment, below what became of it.
+pub fn text(found: &DeploymentLogs) -> String {
     let DeploymentLogs { deployment, logs } = found;
     let mut text = format!(
         "deployment {} of {} to {}/{}: {}",

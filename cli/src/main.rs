@@ -23,6 +23,7 @@ mod sync;
 mod sync_offline;
 mod sync_words;
 mod validate;
+mod wait;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -43,11 +44,7 @@ async fn main() -> ExitCode {
         Ok(answer) => {
             // A reader that has gone away, as `head` does, is no failure.
             let _ = writeln!(io::stdout(), "{}", answer.text);
-            if answer.is_good {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
+            answer.status.into()
         }
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");

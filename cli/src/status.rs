@@ -71,7 +71,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
 }
 
 /// How far the last deployment is, with what ECS is doing where its strategy shifts requests.
-fn state_now(status: &ServiceStatus) -> String {
+pub fn state_now(status: &ServiceStatus) -> String {
     let state = state_of(&status.deployment);
     match &status.progress {
         Some(progress) => format!("{state}: {}", rollout_progress(progress)),
@@ -80,7 +80,7 @@ fn state_now(status: &ServiceStatus) -> String {
 }
 
 /// How many tasks run of how many, and of what, where it is not the deployment's image.
-fn tasks(status: &ServiceStatus) -> String {
+pub fn tasks(status: &ServiceStatus) -> String {
     let Some(running) = &status.running else {
         return "service is gone".to_owned();
     };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::course::watch::account;
 use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore};
 use crate::ports::Cloud;
-use crate::record::{Deployment, Hold, State, Waiting};
+use crate::record::{Deployment, Hold, Record, State, Waiting};
 
 /// How many services are asked for side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -83,7 +83,12 @@ pub async fn status<C: Cloud>(
     service_ids.sort_by(|(_, one), (_, other)| one.cmp(other));
     let statuses: Vec<Option<ServiceStatus>> = stream::iter(service_ids)
         .map(|(service_name, service_id)| async move {
-            service_status(cloud, &service_name, &service_id, now).await
+            match cloud.load(&service_id).await? {
+                Some((record, _)) => status_of(cloud, &service_name, &record, now)
+                    .await
+                    .map(Some),
+                None => Ok(None),
+            }
         })
         .buffered(SIDE_BY_SIDE)
         .try_collect()
@@ -91,15 +96,13 @@ pub async fn status<C: Cloud>(
     Ok(statuses.into_iter().flatten().collect())
 }
 
-async fn service_status<C: Cloud>(
+/// The status at `now` of the service with this name and record.
+pub(crate) async fn status_of<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
-    service_id: &ServiceId,
+    record: &Record,
     now: DateTime<Utc>,
-) -> Result<Option<ServiceStatus>, CallError> {
-    let Some((record, _)) = cloud.load(service_id).await? else {
-        return Ok(None);
-    };
+) -> Result<ServiceStatus, CallError> {
     let running = match cloud.describe_service(service_name).await {
         Ok(service) => Some(RunningTasks {
             task_definition: service.task_definition,
@@ -115,7 +118,7 @@ async fn service_status<C: Cloud>(
     }
     .and_then(|account| account.progress);
     let failed_schedules = cloud
-        .schedules(service_id)
+        .schedules(&record.deployment.service_id())
         .await?
         .into_iter()
         .filter(|record| record.in_a_row > 0)
@@ -125,7 +128,7 @@ async fn service_status<C: Cloud>(
             failure: record.failure,
         })
         .collect();
-    Ok(Some(ServiceStatus {
+    Ok(ServiceStatus {
         failed_schedules,
         progress,
         hold: record.holds(now).cloned(),
@@ -133,5 +136,5 @@ async fn service_status<C: Cloud>(
         blocked: record.blocked.clone(),
         deployment: record.deployment.clone(),
         running,
-    }))
+    })
 }
