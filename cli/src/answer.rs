@@ -1,19 +1,58 @@
 //! What the command line answers.
 
-/// An answer, and whether it is good news: the exit status says so too.
+use std::process::ExitCode;
+
+/// An answer, and what the exit status says of it.
 #[derive(Debug)]
 pub struct Answer {
     /// What is printed.
     pub text: String,
+    pub status: Status,
+}
+
+/// What the exit status says, for scripts; 2 is clap's, for arguments that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// What was asked for was done, or is so.
+    Good,
+    /// It waits for something that does not come by itself soon.
+    Waits,
+    /// Nobody knows yet: waiting for it took too long.
+    TimedOut,
+    /// It was not done, or is not so.
+    Bad,
+}
+
+impl Status {
+    pub fn of(is_good: bool) -> Self {
+        if is_good { Self::Good } else { Self::Bad }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Good => Self::SUCCESS,
+            Status::Bad => Self::from(1),
+            Status::Waits => Self::from(3),
+            Status::TimedOut => Self::from(4),
+        }
+    }
+}
+
+impl Answer {
     /// Whether what was asked for was done, or is so.
-    pub is_good: bool,
+    #[cfg(test)]
+    pub fn is_good(&self) -> bool {
+        self.status == Status::Good
+    }
 }
 
 impl From<String> for Answer {
     fn from(text: String) -> Self {
         Self {
             text,
-            is_good: true,
+            status: Status::Good,
         }
     }
 }

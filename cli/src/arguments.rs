@@ -12,6 +12,7 @@ use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::validate::ValidateArguments;
+use crate::wait::WaitArguments;
 
 pub use crate::output::Output;
 pub use crate::stack_file::StackFileArguments;
@@ -185,6 +186,9 @@ pub struct DeployArguments {
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -202,6 +206,9 @@ pub struct RollbackArguments {
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -241,6 +248,9 @@ pub struct ApproveArguments {
     /// Only if this is what waits: the image's digest, sha256:<hex>
     #[arg(long)]
     pub digest: Option<Digest>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -3,19 +3,24 @@
 use longshore_events::longshore::Source;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_rollout::ports::Cloud;
+use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 
 use crate::answer::Answer;
 use crate::arguments::DeployArguments;
-use crate::outcome::{answer, worker};
+use crate::outcome::worker;
+use crate::wait::answer;
 
-/// Starts the deployment and says what came of it; does not wait for its outcome.
-pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Result<Answer> {
+/// Starts the deployment and says what came of it, or waits for its outcome.
+pub async fn run<C: Cloud + TaskLogs>(
+    cloud: &C,
+    arguments: DeployArguments,
+) -> anyhow::Result<Answer> {
     let DeployArguments {
         service,
         image,
         note,
+        wait,
         output,
     } = arguments;
     let worker = worker();
@@ -27,5 +32,6 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: DeployArguments) -> anyhow::Res
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);
     let outcome = deploy_explicitly(cloud, &payload, asked, &worker).await?;
-    answer(&outcome, &image, output)
+    let id = Some(worker.id.as_str());
+    answer(cloud, &outcome, id, &image, wait, output).await
 }

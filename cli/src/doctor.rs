@@ -6,7 +6,7 @@ use longshore_state::doctor::{Damaged, Documents};
 use longshore_state::store::DocumentVersions;
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Status};
 use crate::arguments::{DoctorArguments, Output};
 
 /// All documents of the state bucket.
@@ -49,7 +49,7 @@ pub async fn run<C: DocumentStore + DocumentVersions>(
         }
     }
     Ok(Answer {
-        is_good: findings.iter().all(|finding| finding.restored),
+        status: Status::of(findings.iter().all(|finding| finding.restored)),
         text: match arguments.output {
             Output::Json => serde_json::to_string_pretty(&findings)?,
             Output::Text => text(&findings),
@@ -123,10 +123,10 @@ mod tests {
         let cloud = FakeCloud::default();
         let good = r#"{"stack":"shop","service":"api"}"#;
         cloud.objects().put_bytes(KEY, good);
-        assert!(doctor(&cloud, false).await.is_good);
+        assert!(doctor(&cloud, false).await.is_good());
         cloud.objects().put_bytes(KEY, "{");
         let named = doctor(&cloud, false).await;
-        assert!(!named.is_good);
+        assert!(!named.is_good());
         for expected in [
             KEY,
             "it is not JSON",
@@ -136,7 +136,7 @@ mod tests {
             assert!(named.text.contains(expected), "{}", named.text);
         }
         let restored = doctor(&cloud, true).await;
-        assert!(restored.is_good, "{}", restored.text);
+        assert!(restored.is_good(), "{}", restored.text);
         assert!(restored.text.contains("  restored"), "{}", restored.text);
         assert_eq!(
             doctor(&cloud, false).await.text,
@@ -154,12 +154,16 @@ mod tests {
             let cloud = FakeCloud::default();
             cloud.objects().put_bytes(key, good);
             let read = doctor(&cloud, false).await;
-            assert!(read.is_good, "{}", read.text);
+            assert!(read.is_good(), "{}", read.text);
             cloud.objects().put_bytes(key, "{");
             let named = doctor(&cloud, false).await;
-            assert!(!named.is_good && named.text.contains(key), "{}", named.text);
-            assert!(doctor(&cloud, true).await.is_good, "{key}");
-            assert!(doctor(&cloud, false).await.is_good, "{key}");
+            assert!(
+                !named.is_good() && named.text.contains(key),
+                "{}",
+                named.text
+            );
+            assert!(doctor(&cloud, true).await.is_good(), "{key}");
+            assert!(doctor(&cloud, false).await.is_good(), "{key}");
         }
     }
 
@@ -168,7 +172,7 @@ mod tests {
         let cloud = FakeCloud::default();
         cloud.objects().put_bytes(KEY, "{");
         let answer = doctor(&cloud, true).await;
-        assert!(!answer.is_good);
+        assert!(!answer.is_good()());
         assert!(
             answer.text.contains("the bucket keeps no good version")
                 && answer

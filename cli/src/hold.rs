@@ -3,13 +3,14 @@
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_report::words::minute;
 use longshore_rollout::engine::Outcome;
-use longshore_rollout::ports::Cloud;
+use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Status};
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
-use crate::outcome::{answer, in_words, waits_for, with_note, worker};
+use crate::outcome::{in_words, waits_for, with_note, worker};
+use crate::wait::answer;
 
 /// Lets no deployment of the service or the stack begin.
 pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::Result<Answer> {
@@ -39,13 +40,14 @@ pub async fn run_resume<C: Cloud>(cloud: &C, arguments: ResumeArguments) -> anyh
 }
 
 /// Lets go out what waits to be approved.
-pub async fn run_approve<C: Cloud>(
+pub async fn run_approve<C: Cloud + TaskLogs>(
     cloud: &C,
     arguments: ApproveArguments,
 ) -> anyhow::Result<Answer> {
     let ApproveArguments {
         service,
         digest,
+        wait,
         output,
     } = arguments;
     let payload = ApprovePayload {
@@ -54,7 +56,7 @@ pub async fn run_approve<C: Cloud>(
         digest,
     };
     let outcome = approve(cloud, &payload, &worker()).await?;
-    answer(&outcome, &"what waited", output)
+    answer(cloud, &outcome, None, &"what waited", wait, output).await
 }
 
 /// What came of it for each service; not good when it went wrong for one.
@@ -84,7 +86,10 @@ fn reported(
             lines.join("\n")
         }
     };
-    Ok(Answer { text, is_good })
+    Ok(Answer {
+        text,
+        status: Status::of(is_good),
+    })
 }
 
 fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
@@ -178,7 +183,7 @@ mod tests {
             Output::Text,
         )
         .unwrap();
-        assert!(answer.is_good);
+        assert!(answer.is_good());
         assert_eq!(
             answer.text.lines().collect::<Vec<_>>(),
             [
@@ -194,7 +199,7 @@ mod tests {
     fn what_goes_wrong_for_one_service_is_reported_beside_the_others_and_by_the_exit_status() {
         for output in [Output::Text, Output::Json] {
             let answer = reported(vec![Ok(held("api", None)), Err(refused())], output).unwrap();
-            assert!(!answer.is_good);
+            assert!(!answer.is_good());
             for expected in ["the sale", "hold service worker of stack shop: the cluster"] {
                 assert!(answer.text.contains(expected), "{}", answer.text);
             }

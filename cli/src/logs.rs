@@ -64,7 +64,8 @@ fn text_of_change(found: &ChangeLogs) -> String {
     text + &lines_of(logs)
 }
 
-fn text(found: &DeploymentLogs) -> String {
+/// What the tasks wrote that failed in a deployment, below what became of it.
+pub fn text(found: &DeploymentLogs) -> String {
     let DeploymentLogs { deployment, logs } = found;
     let mut text = format!(
         "deployment {} of {} to {}/{}: {}",

@@ -25,6 +25,7 @@ mod sync;
 mod sync_offline;
 mod sync_words;
 mod validate;
+mod wait;
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -46,11 +47,7 @@ async fn main() -> ExitCode {
         Ok(answer) => {
             // A reader that has gone away, as `head` does, is not a failure.
             print(&mut io::stdout(), &answer.text);
-            if answer.is_good {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
+            answer.status.into()
         }
         Err(error) => {
             print(&mut io::stderr(), &format!("error: {error:#}"));

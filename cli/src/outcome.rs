@@ -7,7 +7,7 @@ use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_state::Worker;
 use uuid::Uuid;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Status};
 use crate::arguments::Output;
 
 /// This process, as it writes itself into records.
@@ -38,7 +38,7 @@ pub fn answer(
     };
     Ok(Answer {
         text,
-        is_good: !matches!(outcome.outcome, Outcome::Failed { .. }),
+        status: Status::of(!matches!(outcome.outcome, Outcome::Failed { .. })),
     })
 }
 

@@ -1,19 +1,24 @@
 //! `longshore rollback`.
 
 use longshore_events::manual::RollbackPayload;
-use longshore_rollout::ports::Cloud;
+use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::triggers::rollback::rollback;
 
 use crate::answer::Answer;
 use crate::arguments::RollbackArguments;
-use crate::outcome::{answer, worker};
+use crate::outcome::worker;
+use crate::wait::answer;
 
-/// Starts the way back and says what came of it; does not wait for its outcome.
-pub async fn run<C: Cloud>(cloud: &C, arguments: RollbackArguments) -> anyhow::Result<Answer> {
+/// Starts the way back and says what came of it, or waits for its outcome.
+pub async fn run<C: Cloud + TaskLogs>(
+    cloud: &C,
+    arguments: RollbackArguments,
+) -> anyhow::Result<Answer> {
     let RollbackArguments {
         service,
         to,
         note,
+        wait,
         output,
     } = arguments;
     let payload = RollbackPayload {
@@ -26,6 +31,8 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: RollbackArguments) -> anyhow::R
         || "the deployment before".to_owned(),
         |number| format!("deployment {number}"),
     );
-    let outcome = rollback(cloud, &payload, &worker()).await?;
-    answer(&outcome, &what, output)
+    let worker = worker();
+    let outcome = rollback(cloud, &payload, &worker).await?;
+    let id = Some(worker.id.as_str());
+    answer(cloud, &outcome, id, &what, wait, output).await
 }

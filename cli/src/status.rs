@@ -101,7 +101,7 @@ fn first_start(status: &ServiceStatus) -> &'static str {
 }
 
 /// How far the last deployment is, with what ECS is doing where its strategy shifts requests.
-fn state_now(deployment: &Deployment, status: &ServiceStatus) -> String {
+pub fn state_now(deployment: &Deployment, status: &ServiceStatus) -> String {
     let state = state_of(deployment);
     match &status.progress {
         Some(progress) => format!("{state}: {}", rollout_progress(progress)),
@@ -110,7 +110,7 @@ fn state_now(deployment: &Deployment, status: &ServiceStatus) -> String {
 }
 
 /// How many tasks run of how many, and of what, where it is not the deployment's image.
-fn tasks(status: &ServiceStatus) -> String {
+pub fn tasks(status: &ServiceStatus) -> String {
     let Some(running) = &status.running else {
         return "service is gone".to_owned();
     };

@@ -13,7 +13,7 @@ use longshore_bottles::sync::{
 use longshore_events::longshore::{SyncOutcome, SyncSource};
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Status};
 use crate::arguments::{
     Output, StackArguments, SyncCommand, SyncOptionArguments, SyncPlanArguments, SyncRunArguments,
 };
@@ -153,7 +153,7 @@ fn answer<A: Serialize>(
             Output::Text => in_words().trim_end().to_owned(),
             Output::Json => serde_json::to_string_pretty(answered)?,
         },
-        is_good,
+        status: Status::of(is_good),
     })
 }
 
@@ -294,7 +294,7 @@ mod tests {
         let mirror = FakeMirror::new();
         mirror.publish_index(&formulae(3));
         let answer = done(&mirror, run_of(Output::Text)).await;
-        assert!(answer.is_good);
+        assert!(answer.is_good());
         assert!(
             answer
                 .text
@@ -303,7 +303,7 @@ mod tests {
             answer.text
         );
         let answer = done(&mirror, run_of(Output::Text)).await;
-        assert!(answer.is_good);
+        assert!(answer.is_good());
         assert_eq!(
             answer.text,
             "nothing to do: the mirror of stack bottles already holds what its index names"
@@ -317,7 +317,7 @@ mod tests {
             mirror.publish_index(&formulae(3));
             mirror.corrupt(&formulae(3)[1], 2, false);
             let answer = done(&mirror, run_of(output)).await;
-            assert!(!answer.is_good);
+            assert!(!answer.is_good());
             assert!(answer.text.contains("formula2"), "{}", answer.text);
             if output == Output::Json {
                 let outcome: Value = serde_json::from_str(&answer.text).unwrap();
@@ -335,7 +335,7 @@ mod tests {
         let answer = done(&mirror, run_of(Output::Text)).await;
         let status = done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
         for answer in [answer, status] {
-            assert!(!answer.is_good);
+            assert!(!answer.is_good());
             assert!(
                 answer.text.contains("warning: 1 manifest missing"),
                 "{}",
@@ -343,23 +343,23 @@ mod tests {
             );
         }
         mirror.fail_manifest(&formulae(3)[1], None);
-        assert!(done(&mirror, run_of(Output::Text)).await.is_good);
+        assert!(done(&mirror, run_of(Output::Text)).await.is_good());
     }
 
     #[tokio::test]
     async fn the_exit_status_reports_a_sync_that_was_refused_or_failed() {
         let mirror = FakeMirror::new();
         mirror.set_page(longshore_testkit::INDEX_URL, "<html>");
-        assert!(!done(&mirror, run_of(Output::Text)).await.is_good);
+        assert!(!done(&mirror, run_of(Output::Text)).await.is_good());
         let status = async || done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
-        assert!(!status().await.is_good);
+        assert!(!status().await.is_good());
         mirror.publish_index(&formulae(3));
         mirror.corrupt(&formulae(3)[1], 2, false);
-        assert!(!done(&mirror, run_of(Output::Text)).await.is_good);
-        assert!(!status().await.is_good);
+        assert!(!done(&mirror, run_of(Output::Text)).await.is_good());
+        assert!(!status().await.is_good());
         mirror.corrupt(&formulae(3)[1], 2, true);
-        assert!(done(&mirror, run_of(Output::Text)).await.is_good);
-        assert!(status().await.is_good);
+        assert!(done(&mirror, run_of(Output::Text)).await.is_good());
+        assert!(status().await.is_good());
     }
 
     #[tokio::test]
@@ -392,7 +392,7 @@ mod tests {
         let mirror = FakeMirror::new();
         mirror.publish_index(&formulae(2));
         let before = done(&mirror, MirrorCommand::Verify(of_stack(Output::Text))).await;
-        assert!(!before.is_good);
+        assert!(!before.is_good());
         assert!(
             before
                 .text
@@ -402,7 +402,7 @@ mod tests {
         );
         done(&mirror, run_of(Output::Text)).await;
         let after = done(&mirror, MirrorCommand::Verify(of_stack(Output::Text))).await;
-        assert!(after.is_good, "{}", after.text);
+        assert!(after.is_good(), "{}", after.text);
     }
 
     #[tokio::test]
@@ -437,7 +437,7 @@ mod tests {
             output: Output::Text,
         });
         let answer = done(&mirror, command).await;
-        assert!(answer.is_good);
+        assert!(answer.is_good());
         assert!(
             answer
                 .text
@@ -447,7 +447,7 @@ mod tests {
         );
         // Another one is refused while it runs.
         let second = done(&mirror, run_of(Output::Text)).await;
-        assert!(!second.is_good, "{}", second.text);
+        assert!(!second.is_good(), "{}", second.text);
         let shown = done(&mirror, MirrorCommand::Status(of_stack(Output::Text))).await;
         assert!(
             shown.text.contains("shard 1: 0 of 1 file"),

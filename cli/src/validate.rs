@@ -15,7 +15,7 @@ use longshore_stack::read::{Selection, environments, read};
 use longshore_stack::spec::Stack;
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Status};
 use crate::output::Output;
 use crate::stack_file;
 use crate::sync_offline::read_index;
@@ -80,7 +80,7 @@ pub fn run(arguments: &ValidateArguments) -> anyhow::Result<Answer> {
     };
     Ok(Answer {
         text,
-        is_good: is_valid,
+        status: Status::of(is_valid),
     })
 }
 

@@ -11,7 +11,20 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn wrong_arguments_are_refused_with_what_is_expected() {
-    let cases: [(&[&str], &str); 25] = [
+    let cases: [(&[&str], &str); 27] = [
+        (&["approve", "shop/api", "--timeout-minutes", "5"], "--wait"),
+        (
+            &[
+                "deploy",
+                "shop/api",
+                "--image",
+                "shop/api:v2",
+                "--wait",
+                "--timeout-minutes",
+                "0",
+            ],
+            "invalid value '0' for '--timeout-minutes <MINUTES>'",
+        ),
         (
             &["deploy", "shop", "--image", "shop/api:v2"],
             "expected <stack>/<service>, such as shop/api",

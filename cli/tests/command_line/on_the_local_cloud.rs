@@ -4,7 +4,7 @@ use std::process::Output;
 
 use anyhow::{Context, Result, ensure};
 use longshore_local::environment::Environment;
-use longshore_local::scene::{Network, push_image, serves};
+use longshore_local::scene::{Network, fails, push_image, serves};
 use longshore_local::wait::{Seen, wait_until};
 use longshore_tests::{PATIENCE, Scene};
 use serde_json::Value;
@@ -146,6 +146,46 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
     ensure!(
         String::from_utf8_lossy(&logs.stdout).contains("no deployment of by-hand-back/api failed")
     );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_pipeline_that_waits_is_green_only_if_the_image_runs() -> Result<()> {
+    let scene = Scene::new("by-pipeline")?;
+    let name = "by-pipeline/api";
+    scene.push("good", &serves("good"))?;
+    scene.push("bad", &fails("no database"))?;
+    let image = |tag| format!("{}:{tag}", scene.service.repository);
+    let good = run(
+        &scene,
+        &["deploy", name, "--image", &image("good"), "--wait"],
+    )?;
+    ensure!(good.status.code() == Some(0), "{good:?}");
+    ensure!(String::from_utf8_lossy(&good.stdout).contains("succeeded, in"));
+
+    let bad = run(
+        &scene,
+        &["deploy", name, "--image", &image("bad"), "--wait"],
+    )?;
+    ensure!(bad.status.code() == Some(1), "{bad:?}");
+    let (said, progress) = (
+        String::from_utf8_lossy(&bad.stdout).into_owned(),
+        String::from_utf8_lossy(&bad.stderr).into_owned(),
+    );
+    for expected in ["rolled back", "no database"] {
+        ensure!(said.contains(expected), "{said}");
+    }
+    for expected in ["exited with 1", "deploying; tasks: "] {
+        ensure!(progress.contains(expected), "{progress}");
+    }
+
+    run(&scene, &["hold", name])?;
+    let held = run(
+        &scene,
+        &["deploy", name, "--image", &image("bad"), "--wait"],
+    )?;
+    ensure!(held.status.code() == Some(3), "{held:?}");
     Ok(())
 }
 

@@ -24,5 +24,6 @@ pub mod stack_record;
 pub mod status;
 pub mod task_definition;
 pub mod triggers;
+pub mod whereabouts;
 
 mod outbox;

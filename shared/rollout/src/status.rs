@@ -15,7 +15,7 @@ use crate::course::watch::account;
 use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore, StackRecordStore};
 use crate::history::FailedChange;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Hold, State, Waiting};
+use crate::record::{Deployment, Hold, Record, State, Waiting};
 
 /// How many services are asked for side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -101,7 +101,13 @@ pub async fn status<C: Cloud>(
         .map(|(service_name, service_id)| async move {
             let failed_change = failed_changes.get(&service_id);
             let failed_change = failed_change.map(|(_, failed_change)| failed_change.clone());
-            service_status(cloud, &service_name, service_id, failed_change, now).await
+            let record = cloud.load(&service_id).await?.map(|(record, _)| record);
+            if record.is_none() && failed_change.is_none() {
+                return Ok(None);
+            }
+            status_of(cloud, &service_name, service_id, record, failed_change, now)
+                .await
+                .map(Some)
         })
         .buffered(SIDE_BY_SIDE)
         .try_collect()
@@ -147,18 +153,15 @@ async fn failed_changes<C: Cloud>(
     Ok(found)
 }
 
-async fn service_status<C: Cloud>(
+/// The status at `now` of a service with this record, where it has one.
+pub(crate) async fn status_of<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     service_id: ServiceId,
+    record: Option<Record>,
     failed_change: Option<FailedChange>,
     now: DateTime<Utc>,
-) -> Result<Option<ServiceStatus>, CallError> {
-    let stored = cloud.load(&service_id).await?;
-    if stored.is_none() && failed_change.is_none() {
-        return Ok(None);
-    }
-    let record = stored.map(|(record, _)| record);
+) -> Result<ServiceStatus, CallError> {
     let deployment = record.as_ref().map(|record| record.deployment.clone());
     let failed_change = failed_change.filter(|change| {
         deployment
@@ -193,7 +196,7 @@ async fn service_status<C: Cloud>(
         })
         .collect();
     let record = record.as_ref();
-    Ok(Some(ServiceStatus {
+    Ok(ServiceStatus {
         service_id,
         failed_change,
         failed_schedules,
@@ -205,5 +208,5 @@ async fn service_status<C: Cloud>(
         blocked: record.map_or_else(Vec::new, |record| record.blocked.clone()),
         deployment,
         running,
-    }))
+    })
 }

@@ -11,6 +11,7 @@ use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::status;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::whereabouts::{Whereabouts, whereabouts};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 use serde_json::{Value, json};
@@ -413,4 +414,33 @@ async fn the_status_of_a_service_says_what_is_blocked() {
     assert_eq!(status.hold, None);
     assert!(status.waiting.is_empty());
     assert_eq!(status.running.as_ref().unwrap().desired_count, 2);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_request_finds_its_deployment_also_when_others_came_since() {
+    let api = subscriber("api");
+    let cloud = deployed(&api).await;
+    let service_id = api.service_id();
+    for (number, expected) in [
+        (1, State::Succeeded),
+        (2, State::Superseded),
+        (3, State::RolledBack),
+        (4, State::Deploying),
+    ] {
+        let deployments = history(&cloud, &service_id, 10).await.unwrap();
+        let wanted = deployments.into_iter().find(|one| one.number == number);
+        let wanted = wanted.unwrap();
+        let found = whereabouts(&cloud, &service_id, &wanted.id, noon(300)).await;
+        match found.unwrap() {
+            Whereabouts::Past(past) => assert_eq!(*past, wanted),
+            Whereabouts::Deployment { deployment, status } => {
+                assert_eq!(*deployment, wanted);
+                assert_eq!(status.running.unwrap().desired_count, 2);
+            }
+            other => panic!("deployment {number} is not found: {other:?}"),
+        }
+        assert_eq!(wanted.state, expected);
+    }
+    let unknown = whereabouts(&cloud, &service_id, "unknown", noon(300)).await;
+    assert_eq!(unknown.unwrap(), Whereabouts::Gone);
 }

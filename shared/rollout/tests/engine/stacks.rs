@@ -23,6 +23,7 @@ use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::triggers::settled::{
     Done, SettledService, reconcile_settled_stacks, stack_settled,
 };
+use longshore_rollout::whereabouts::{Whereabouts, whereabouts};
 use longshore_state::ErrorClass;
 use longshore_testkit::{
     FakeCloud, Fault, STACK_ID, digest, noon, observed_stack, stack_change, subscriber, worker,
@@ -142,9 +143,12 @@ async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_publish
     assert_eq!(deploy(&cloud, '3', 110).await, Outcome::Pending);
     assert_eq!(deploy(&cloud, '4', 120).await, Outcome::Pending);
     let waiting = cloud.stack_record("shop").unwrap().pending_pushes;
-    assert_eq!(waiting["api/app"].request.image, image('4'));
+    let remembered = &waiting["api/app"].request;
+    assert_eq!(remembered.image, image('4'));
     assert_eq!(cloud.updates(&api), 1);
     assert_eq!(cloud.detail_types().len(), published);
+    let found = whereabouts(&cloud, &api.service_id(), &remembered.id, noon(130)).await;
+    assert_eq!(found.unwrap(), Whereabouts::StackChanging);
 }
 
 #[tokio::test]

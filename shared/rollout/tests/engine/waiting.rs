@@ -21,6 +21,7 @@ use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::predecessor::predecessor_ended;
 use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::reconcile;
+use longshore_rollout::whereabouts::{Whereabouts, whereabouts};
 use longshore_state::store::Address;
 use longshore_state::{DocumentStore, ErrorClass, WriteCondition};
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
@@ -938,4 +939,19 @@ async fn a_request_that_took_the_place_of_one_without_a_route_has_an_hour_of_its
     cloud.set_route("shop/api", Vec::new());
     reconcile_at(&cloud, 4_000).await;
     assert_eq!(given_up(&cloud), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_request_learns_what_it_waits_for_and_when_it_is_given_up() {
+    let api = approved();
+    let cloud = cloud(&api);
+    let id = api.service_id();
+    ask(&cloud, "one", "shop/api:v1", 0).await;
+    match whereabouts(&cloud, &id, "one", noon(1)).await.unwrap() {
+        Whereabouts::Waiting(waiting) => assert_eq!(waiting.why, WaitReason::Approval),
+        other => panic!("it does not wait: {other:?}"),
+    }
+    look(&cloud, &api, 61 * 60).await;
+    let found = whereabouts(&cloud, &id, "one", noon(62 * 60)).await;
+    assert_eq!(found.unwrap(), Whereabouts::Gone);
 }
