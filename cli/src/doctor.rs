@@ -172,7 +172,7 @@ mod tests {
         let cloud = FakeCloud::default();
         cloud.objects().put_bytes(KEY, "{");
         let answer = doctor(&cloud, true).await;
-        assert!(!answer.is_good()());
+        assert!(!answer.is_good());
         assert!(
             answer.text.contains("the bucket keeps no good version")
                 && answer

@@ -180,7 +180,7 @@ impl Scene {
         assert!(record.outbox.is_empty(), "{case}: {record:#?}");
         assert!(record.finished.is_empty(), "{case}: {record:#?}");
         let published = self.cloud.published();
-        let published = |what: fn(&LongshoreEvent) -> bool| {
+        let those = |what: fn(&LongshoreEvent) -> bool| {
             published.iter().filter(move |published| what(published))
         };
         if matches!(flow, Flow::Hold) {
@@ -196,12 +196,12 @@ impl Scene {
         assert_eq!(record.deployment.state, State::Deploying, "{case}");
         assert_eq!(record.deployment.image.digest, digest('2'), "{case}");
         assert_eq!(self.cloud.updates(&self.api), 1, "{case}");
-        let started = published(|published| match published {
+        let started = those(|published| match published {
             LongshoreEvent::DeploymentStarted(published) => published.deployment.service == "api",
             _ => false,
         });
         assert!(started.count() >= 1, "{case}: never published");
-        let odd = published(|published| {
+        let odd = those(|published| {
             !matches!(
                 published,
                 LongshoreEvent::DeploymentStarted(_)

@@ -450,7 +450,7 @@ async fn at_its_end_the_bucket_is_one_generation_and_nothing_that_was_there_came
     assert!(night.server.sent_of(large) < LARGE * 3 / 2);
     assert!(sent < whole * 13 / 10, "{sent} of {whole}");
 
-    let (completed, failed) = night.cloud.detail_types();
+    let (completed, failed) = night.cloud.reported();
     // No outage and no kill is what one fails of. That a file is another one twice in a row may be.
     let is_of_a_file = |reason: &String| reason.starts_with("1 file could not be transferred");
     assert!(
