@@ -7,7 +7,8 @@ use longshore_events::longshore::DocumentVersion;
 use serde::Serialize;
 
 use crate::call::{CallError, ErrorClass};
-use crate::document::{Document, from_bytes};
+use crate::document::from_bytes;
+use crate::key::Document;
 use crate::store::{Address, DocumentStore, DocumentVersions, WriteCondition};
 
 /// How many objects are read side by side.
