@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-# What stands in a secret of a test, with whatever follows to tell one from another.
+# What stands in a secret of a test, with whatever follows to distinguish them.
 MARK = "longshore-canary"
 _CANARY = re.compile(MARK + "[a-z0-9_-]*")
 _CANARY_BYTES = re.compile(_CANARY.pattern.encode())

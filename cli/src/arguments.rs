@@ -12,7 +12,6 @@ use crate::cost::CostArguments;
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::validate::ValidateArguments;
-use crate::wait::WaitArguments;
 
 pub use crate::output::Output;
 pub use crate::stack_file::StackFileArguments;
@@ -346,6 +345,24 @@ pub struct StatusArguments {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// Whether somebody waits, and for how long.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct WaitArguments {
+    /// Wait for the outcome. Exit status: 0 it succeeded; 1 it failed, was rolled back or was replaced; 3 it waits for a
+    /// person or a time; 4 --timeout-minutes passed
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait at most; the deployment goes on
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        default_value_t = 60,
+        requires = "wait",
+        value_parser = clap::value_parser!(u32).range(1..=1440)
+    )]
+    pub timeout_minutes: u32,
 }
 
 /// `longshore plan`.

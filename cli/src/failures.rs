@@ -1,11 +1,8 @@
-//! The tasks of services that died when their stack was changed.
+//! Why tasks failed, and what they wrote.
 
-use longshore_events::longshore::FailedService;
-use longshore_report::words::{causes, counted, died_of, remedy, second, short_name};
-use longshore_rollout::history::FailedChange;
-
-use crate::logs::lines_of;
-use crate::status::why;
+use longshore_events::longshore::{FailedService, TaskFailure};
+use longshore_report::words::{causes, counted, died_of, ending, remedy, second, short_name};
+use longshore_rollout::history::{ContainerLog, FailedChange};
 
 /// What tasks of a service died of in a change of its stack, and what to do.
 pub fn of_change(stack: &str, change: &FailedChange) -> String {
@@ -61,6 +58,43 @@ pub fn briefly(change: &FailedChange) -> String {
         .filter_map(|failure| failure.stopped_at);
     let at = last.max().map(|at| format!(", at {}", second(at)));
     format!("{cause}{}", at.unwrap_or_default())
+}
+
+/// Why a task failed, in ECS's words, and when it stopped.
+pub fn why(failure: &TaskFailure) -> String {
+    let containers = failure
+        .containers
+        .iter()
+        .map(|container| format!("{} {}", container.name, ending(container)));
+    let task = failure.stopped_reason.iter().chain(&failure.stop_code);
+    let said: Vec<String> = containers.chain(task.take(1).cloned()).collect();
+    let at = failure.stopped_at.map(|at| format!(", at {}", second(at)));
+    format!("{}{}", said.join("; "), at.unwrap_or_default())
+}
+
+/// What each container wrote.
+pub fn lines_of(logs: &[ContainerLog]) -> String {
+    let mut text = String::new();
+    for ContainerLog { stream, lines } in logs {
+        let task = short_name(&stream.task);
+        text.push_str(&format!(
+            "\n\ncontainer {} of task {task} ({} in {}):",
+            stream.container, stream.log_stream, stream.log_group
+        ));
+        match lines {
+            None => {
+                text.push_str("\n  there is no such stream: it wrote nothing, or its log is gone")
+            }
+            Some(lines) if lines.is_empty() => text.push_str("\n  it wrote nothing"),
+            Some(lines) => {
+                for line in lines {
+                    let at = line.at.format("%Y-%m-%d %H:%M:%S%.3f");
+                    text.push_str(&format!("\n  {at}  {}", line.message.trim_end()));
+                }
+            }
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 use anyhow::bail;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{counted, image_name, short_name};
+use longshore_report::words::{counted, image_name};
 use longshore_rollout::history::{
     ChangeLogs, ContainerLog, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
 };
 use longshore_rollout::ports::{Cloud, TaskLogs};
 
 use crate::arguments::{LogsArguments, Output};
-use crate::failures;
-use crate::status::{state_of, why};
+use crate::failures::{self, lines_of, why};
+use crate::status::state_of;
 
 /// Shows what the tasks wrote that failed in a deployment, or in a change of the service's stack.
 pub async fn run<C: Cloud + TaskLogs>(
@@ -111,31 +111,6 @@ fn text_of_schedule(found: &ScheduleLogs) -> String {
         );
     }
     text + &lines_of(logs)
-}
-
-/// What each container wrote.
-pub fn lines_of(logs: &[ContainerLog]) -> String {
-    let mut text = String::new();
-    for ContainerLog { stream, lines } in logs {
-        let task = short_name(&stream.task);
-        text.push_str(&format!(
-            "\n\ncontainer {} of task {task} ({} in {}):",
-            stream.container, stream.log_stream, stream.log_group
-        ));
-        match lines {
-            None => {
-                text.push_str("\n  there is no such stream: it wrote nothing, or its log is gone")
-            }
-            Some(lines) if lines.is_empty() => text.push_str("\n  it wrote nothing"),
-            Some(lines) => {
-                for line in lines {
-                    let at = line.at.format("%Y-%m-%d %H:%M:%S%.3f");
-                    text.push_str(&format!("\n  {at}  {}", line.message.trim_end()));
-                }
-            }
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use longshore_state::Worker;
 use uuid::Uuid;
 
 use crate::answer::{Answer, Status};
-use crate::arguments::Output;
+use crate::output::Output;
 
 /// This process, as it writes itself into records.
 pub fn worker() -> Worker {

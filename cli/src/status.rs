@@ -3,15 +3,14 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use longshore_events::longshore::TaskFailure;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{ending, image_name, minute, rollout_progress, second, short_name};
+use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::{ServiceStatus, status};
 
 use crate::arguments::{Output, StatusArguments};
-use crate::failures::briefly;
+use crate::failures::{briefly, why};
 use crate::outcome::{waits_for, with_note};
 
 /// Shows the last deployment of every service that the filter lets through.
@@ -193,18 +192,6 @@ pub fn state_of(deployment: &Deployment) -> String {
     }
 }
 
-/// Why a task failed, in ECS's words, and when it stopped.
-pub fn why(failure: &TaskFailure) -> String {
-    let containers = failure
-        .containers
-        .iter()
-        .map(|container| format!("{} {}", container.name, ending(container)));
-    let task = failure.stopped_reason.iter().chain(&failure.stop_code);
-    let said: Vec<String> = containers.chain(task.take(1).cloned()).collect();
-    let at = failure.stopped_at.map(|at| format!(", at {}", second(at)));
-    format!("{}{}", said.join("; "), at.unwrap_or_default())
-}
-
 fn in_words(state: State) -> &'static str {
     match state {
         State::Claimed => "starting",
@@ -223,7 +210,7 @@ fn in_words(state: State) -> &'static str {
 pub mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use longshore_events::image::Image;
-    use longshore_events::longshore::{ContainerFailure, Source, WaitReason};
+    use longshore_events::longshore::{ContainerFailure, Source, TaskFailure, WaitReason};
     use longshore_events::sequence::Sequence;
     use longshore_rollout::history::FailedChange;
     use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::Args;
 use longshore_events::longshore::{SkipReason, WaitReason};
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{duration, image_name, short_name};
@@ -18,33 +17,17 @@ use longshore_state::ErrorClass;
 use serde::Serialize;
 
 use crate::answer::{Answer, Status};
+use crate::arguments::WaitArguments;
+use crate::failures::why;
 use crate::outcome::{self, waits_for};
 use crate::output::Output;
-use crate::status::{state_now, tasks, why};
+use crate::status::{state_now, tasks};
 
 /// How long lies between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How many lines of each container that failed are shown.
 const LINES: u32 = 20;
-
-/// Whether somebody waits, and for how long.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct WaitArguments {
-    /// Wait for the outcome. Exit status: 0 it succeeded; 1 it failed, was rolled back or was replaced; 3 it waits for a
-    /// person or a time; 4 --timeout-minutes passed
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait at most; the deployment goes on
-    #[arg(
-        long,
-        value_name = "MINUTES",
-        default_value_t = 60,
-        requires = "wait",
-        value_parser = clap::value_parser!(u32).range(1..=1440)
-    )]
-    pub timeout_minutes: u32,
-}
 
 /// What became of a request that somebody waited for.
 #[derive(Debug, Serialize)]

@@ -305,7 +305,7 @@ class LostEventTest(SmallCase):
         account.push(self.repository, "v1")
         self.stack.apply(small(self.name))
         lost = {"containing": ["CloudFormation Stack Status Change", f":stack/{self.name}/"], "times": 1000}
-        CLOUD.tell("/events/lost", **lost)
+        CLOUD.ask_control("/events/lost", **lost)
         nowhere = f"arn:aws:iam::{CLOUD.account}:policy/no-such-policy"
         version = self.stack.upload(small(self.name, task_role_policy_arns=f"[{nowhere}]"))
         self.stack.wait_until_status("UPDATE_ROLLBACK_COMPLETE")

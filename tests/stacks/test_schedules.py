@@ -91,7 +91,7 @@ class DeadLetterTest(unittest.TestCase):
 
     def test_an_event_whose_service_cannot_be_looked_up_is_kept(self):
         key = "services/nowhere/nothing.json"
-        CLOUD.tell("/faults", action="s3:GetObject", fault="failed", times=100, containing=key)
+        CLOUD.ask_control("/faults", action="s3:GetObject", fault="failed", times=100, containing=key)
         service = f"arn:aws:ecs:{CLOUD.region}:{CLOUD.account}:service/nowhere/nothing"
         event = json.loads(_FAILED.read_text())
         event.update(account=CLOUD.account, region=CLOUD.region, resources=[service])
@@ -102,12 +102,12 @@ class DeadLetterTest(unittest.TestCase):
 class ScheduledTaskTest(unittest.TestCase):
     """A schedule of a service runs a task of it, with another command."""
 
-    def test_a_scheduled_task_that_fails_is_told(self):
+    def test_a_scheduled_task_that_fails_is_reported(self):
         account.push("tide-api", "v1")
         stack = Stack("tide")
         every_minute = "{schedule_expression: rate(1 minute), command: [/bin/sh, -c, 'exit 3']}"
         stack.apply(small("tide", schedules=f"{{turn: {every_minute}}}"))
-        told = CLOUD.told("Scheduled task failed", "tide")
-        self.assertIn("turn", told)
+        message = CLOUD.wait_for_message("Scheduled task failed", "tide")
+        self.assertIn("turn", message)
         destroyed = CLOUD.provision("destroy", "tide")
-        CLOUD.told("Stack destroyed: tide", destroyed["operation_id"], of="tide")
+        CLOUD.wait_for_message("Stack destroyed: tide", destroyed["operation_id"], of="tide")

@@ -59,7 +59,7 @@ class SecretsTest(unittest.TestCase):
         for action in ("render", "plan", "cost"):
             self.assertNotIn(account.canary(""), json.dumps(CLOUD.provision(action, content)), action)
         applied = CLOUD.provision("apply", content)
-        CLOUD.told("Stack ready: safe", applied["operation_id"], of="safe")
+        CLOUD.wait_for_message("Stack ready: safe", applied["operation_id"], of="safe")
         self.wait_for("payload")
 
     def test_cloudformation_shows_no_secret(self):
@@ -69,7 +69,7 @@ class SecretsTest(unittest.TestCase):
         template = CLOUD.client("cloudformation").get_template(StackName="safe", TemplateStage="Original")
         self.assertNotIn(account.canary(""), json.dumps(template["TemplateBody"]))
 
-    def test_a_file_that_is_refused_is_told_without_its_secrets(self):
+    def test_a_file_that_is_refused_is_reported_without_its_secrets(self):
         text = json.dumps(self.content("refused", cpu=300))
         secret = f'"{account.canary("refused")}"'
         for what, wrong in (
@@ -81,10 +81,10 @@ class SecretsTest(unittest.TestCase):
         ):
             with self.subTest(what):
                 version = self.stack.upload(wrong)
-                told = CLOUD.told("Stack file refused", version, of=version)
-                self.assertNotIn(account.canary(""), told)
+                message = CLOUD.wait_for_message("Stack file refused", version, of=version)
+                self.assertNotIn(account.canary(""), message)
 
-    def test_a_payload_that_is_refused_is_told_without_its_secrets(self):
+    def test_a_payload_that_is_refused_is_reported_without_its_secrets(self):
         with self.assertRaises(Refused) as refused:
             CLOUD.provision("apply", self.content("refused-payload", cpu=300))
         self.assertIn("services.api.cpu", refused.exception.message)

@@ -162,7 +162,7 @@ module "sync_task_stopped" {
   dead_letter_queue_arn = module.sync.dead_letter_queue_arn
 }
 
-# Every minute, since a service that rests at no task is brought back by how many
+# Every minute, since a service without tasks is started again by how many
 # shards wait, and its alarms look at every minute. A reconcile that finds nothing
 # open lists one folder and reads one object a mirror.
 module "reconcile_syncs" {

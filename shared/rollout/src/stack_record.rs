@@ -47,7 +47,7 @@ pub(crate) const STACK_RECORDS: &str = "provisions/";
 /// How many services of a change keep the tasks that died. One failing service makes CloudFormation cancel the others.
 const FAILED_SERVICES_KEPT: usize = 5;
 
-/// How many tasks each of them keeps. With all logs, the event that tells of them stays far below EventBridge's 256 KB.
+/// How many tasks each of them keeps. With all logs, the event about them stays far below EventBridge's 256 KB.
 const FAILURES_KEPT: usize = 5;
 
 /// How much is kept of what the last of these tasks wrote: containers, lines of each, characters of each line.

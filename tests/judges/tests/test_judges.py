@@ -166,28 +166,28 @@ class Secrets(unittest.TestCase):
         headers = {"content-type": "application/x-www-form-urlencoded"}
         return call("cloudformation", headers=headers, body=urllib.parse.urlencode({**form, **parameters}))
 
-    def told(self, *lines):
+    def faults_of(self, *lines):
         return [subject for subject, finding in found_in(*lines) if "secret" in finding]
 
     def test_a_secret_may_be_a_parameter_of_a_stack_and_nothing_else_of_it(self):
         name = {"Parameters.member.1.ParameterKey": "Token"}
         value = {"Parameters.member.1.ParameterValue": "longshore-canary-a"}
-        self.assertEqual(self.told(self.change_set(**name, **value)), [])
-        self.assertEqual(len(self.told(self.change_set(**name, **value, Description="longshore-canary-a"))), 1)
+        self.assertEqual(self.faults_of(self.change_set(**name, **value)), [])
+        self.assertEqual(len(self.faults_of(self.change_set(**name, **value, Description="longshore-canary-a"))), 1)
 
     def test_a_secret_in_another_request_or_in_an_answer_is_told(self):
         parameters = {"cluster": "shop", "services": ["longshore-canary-a"]}
-        self.assertEqual(len(self.told(of_ecs("DescribeServices", parameters))), 1)
+        self.assertEqual(len(self.faults_of(of_ecs("DescribeServices", parameters))), 1)
         answer = {"services": [{"serviceName": "longshore-canary-a"}]}
-        self.assertEqual(len(self.told(of_ecs("DescribeServices", {"services": ["api"]}, answer))), 1)
+        self.assertEqual(len(self.faults_of(of_ecs("DescribeServices", {"services": ["api"]}, answer))), 1)
 
     def test_secrets_manager_and_stack_files_hold_secrets(self):
         target = {"x-amz-target": "secretsmanager.GetSecretValue"}
         answer = {"status": 200, "answer": json.dumps({"SecretString": "longshore-canary-a"})}
-        self.assertEqual(self.told(call("secretsmanager", headers=target, body='{"SecretId": "a"}', **answer)), [])
+        self.assertEqual(self.faults_of(call("secretsmanager", headers=target, body='{"SecretId": "a"}', **answer)), [])
         file = {"method": "GET", "query": "x-id=GetObject", "status": 200, "answer": "value: longshore-canary-a"}
-        self.assertEqual(self.told(call("s3", path="/state/stacks/shop.yaml", **file)), [])
-        self.assertEqual(len(self.told(call("s3", path="/state/routes/shop.json", **file))), 1)
+        self.assertEqual(self.faults_of(call("s3", path="/state/stacks/shop.yaml", **file)), [])
+        self.assertEqual(len(self.faults_of(call("s3", path="/state/routes/shop.json", **file))), 1)
 
 
 def statement(action, resource, **members):
@@ -262,10 +262,10 @@ class LeastPrivilege(unittest.TestCase):
 
     def test_a_statement_that_nothing_needs_is_told_with_its_actions(self):
         granted = {("deploy", "Read"): {"s3:GetObject", "s3:ListBucket"}}
-        told = [("deploy: Read", "is needed by nothing: s3:GetObject, s3:ListBucket")]
-        self.assertEqual(self.faults(granted), told)
+        expected = [("deploy: Read", "is needed by nothing: s3:GetObject, s3:ListBucket")]
+        self.assertEqual(self.faults(granted), expected)
         # Another statement allows the same.
-        self.assertEqual(self.faults(granted, self.use("s3:GetObject", alone=False)), told)
+        self.assertEqual(self.faults(granted, self.use("s3:GetObject", alone=False)), expected)
         self.assertEqual(self.faults(granted, self.use("s3:GetObject"), self.use("s3:ListBucket")), [])
 
     def test_an_action_of_a_statement_that_is_needed_must_be_needed_itself(self):

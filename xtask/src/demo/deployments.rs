@@ -184,7 +184,7 @@ pub fn goes_back(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) 
     wait_for_rollout(terminal, stage, hotfix)?;
     slack.check_none(&["started", "v2@"])?;
     Ok(format!(
-        "{answer}\nhotfix-1 ({}), {}; neither the push of v2 nor the reconcile brought v2 back",
+        "{answer}\nhotfix-1 ({}), {}; neither the push of v2 nor the reconcile restored v2",
         short_digest(hotfix),
         processes(&running)
     ))

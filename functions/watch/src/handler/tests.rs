@@ -201,7 +201,7 @@ async fn a_scheduled_task_that_failed_is_reported() {
 }
 
 #[tokio::test]
-async fn a_scheduled_task_that_could_not_be_started_is_told_with_the_reason() {
+async fn a_scheduled_task_that_could_not_be_started_is_published_with_the_reason() {
     let cloud = FakeCloud::default();
     cloud.put_schedule(
         "shop-prod-ApiNightlySchedule-1A2B3C4D5E6F",

@@ -162,7 +162,7 @@ async fn a_task_dies(cloud: &FakeCloud, seconds: i64) {
 }
 
 #[tokio::test]
-async fn a_stack_that_failed_because_tasks_died_is_told_with_what_they_died_of() {
+async fn a_stack_that_failed_because_tasks_died_is_published_with_what_they_died_of() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.tag_task_definition(&api, STACK_TAG, "shop");

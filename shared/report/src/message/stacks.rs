@@ -17,7 +17,7 @@ use crate::words::{
     changes, counted, duration, left, more, reason_or_none, remedy, second, stack_unchanged,
 };
 
-/// At most this many services whose tasks died are told of, each with what its containers wrote.
+/// At most this many services whose tasks died are shown, each with what its containers wrote.
 const SERVICES: usize = 3;
 /// Room for what to do.
 const WHAT_TO_DO: usize = 500;

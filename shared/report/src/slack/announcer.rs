@@ -164,7 +164,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         let notify = async |destination: &Destination| {
             if let (Destination::Bot(bot), Some(notice)) = (destination, &notice) {
                 match self.keep_up(bot, notice, messages, &clock).await {
-                    // Where its message is in Slack is not known: it is told by another one.
+                    // Where its message is in Slack is not known: another one is posted.
                     Err(AnnounceError::Store { topic, problem })
                         if problem.class == ErrorClass::Unreadable =>
                     {

@@ -223,16 +223,16 @@ impl Deployment {
     }
 
     /// The same deployment, which deploys these images to other containers as well.
-    pub(crate) fn also_bringing(mut self, mut images: BTreeMap<String, Image>) -> Self {
+    pub(crate) fn also_deploying(mut self, mut images: BTreeMap<String, Image>) -> Self {
         images.retain(|container, _| !self.asked_for().any(|known| known == container));
         self.0.also.extend(images);
         self
     }
 
     /// The same deployment, which deploys these images to other containers, and no others.
-    pub(crate) fn only_bringing(mut self, images: BTreeMap<String, Image>) -> Self {
+    pub(crate) fn only_deploying(mut self, images: BTreeMap<String, Image>) -> Self {
         self.0.also.clear();
-        self.also_bringing(images)
+        self.also_deploying(images)
     }
 
     /// The same deployment, as one that ECS has carried out already, since `started_at` if that is known.

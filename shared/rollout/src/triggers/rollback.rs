@@ -184,7 +184,7 @@ async fn go_back<C: Cloud>(
         ..shown.running.clone()
     };
     let deployment = Deployment::claim(written.last(), &subscriber, &request, &running, worker)
-        .only_bringing(target.images.clone())
+        .only_deploying(target.images.clone())
         .built_from(target.deployment.commit.clone());
     let followed = followed(engine, &target.images).await?;
     let change = |record: &mut Record| {

@@ -390,7 +390,7 @@ async fn settle_shown<C: Cloud>(
                 ..shown.running.clone()
             };
             let deployment = Deployment::claim(last, &subscriber, &request, &running, worker)
-                .also_bringing(images);
+                .also_deploying(images);
             restore(engine, &written, shown, deployment).await
         }
     }

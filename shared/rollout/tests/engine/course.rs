@@ -503,7 +503,7 @@ async fn a_claim_that_waited_for_its_stack_is_taken_up_when_that_is_settled() {
 }
 
 #[tokio::test]
-async fn a_stack_at_rest_leaves_a_deployment_alone_whose_task_runs() {
+async fn a_settled_stack_leaves_a_deployment_alone_whose_task_runs() {
     let api = service(&["migrate"], &[]);
     let cloud = deployed(&api).await;
     cloud.deploy_outside(

@@ -183,7 +183,7 @@ async fn a_service_that_crashes_at_its_first_start_says_what_it_died_of_and_wrot
     assert_eq!(kept.len(), 10);
     assert_eq!(kept[8], "line 12");
     assert_eq!(kept[9].len(), 500);
-    // Nobody is notified of each task: the end of the change tells of all.
+    // Nobody is notified of each task: the end of the change reports all.
     assert!(cloud.detail_types().is_empty());
     let seen = only_status(&cloud).await;
     assert_eq!((seen.deployment, seen.service_id), (None, api.service_id()));

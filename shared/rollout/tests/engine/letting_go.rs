@@ -180,9 +180,8 @@ impl Scene {
         assert!(record.outbox.is_empty(), "{case}: {record:#?}");
         assert!(record.finished.is_empty(), "{case}: {record:#?}");
         let published = self.cloud.published();
-        let those = |what: fn(&LongshoreEvent) -> bool| {
-            published.iter().filter(move |published| what(published))
-        };
+        let those =
+            |what: fn(&LongshoreEvent) -> bool| published.iter().filter(move |event| what(event));
         if matches!(flow, Flow::Hold) {
             assert!(record.hold.is_some(), "{case}: {record:#?}");
             assert_eq!(self.cloud.updates(&self.api), 0, "{case}");
@@ -196,14 +195,14 @@ impl Scene {
         assert_eq!(record.deployment.state, State::Deploying, "{case}");
         assert_eq!(record.deployment.image.digest, digest('2'), "{case}");
         assert_eq!(self.cloud.updates(&self.api), 1, "{case}");
-        let started = those(|published| match published {
-            LongshoreEvent::DeploymentStarted(published) => published.deployment.service == "api",
+        let started = those(|event| match event {
+            LongshoreEvent::DeploymentStarted(started) => started.deployment.service == "api",
             _ => false,
         });
         assert!(started.count() >= 1, "{case}: never published");
-        let odd = those(|published| {
+        let odd = those(|event| {
             !matches!(
-                published,
+                event,
                 LongshoreEvent::DeploymentStarted(_)
                     | LongshoreEvent::DeploymentWaiting(_)
                     | LongshoreEvent::DeploymentSucceeded(_)

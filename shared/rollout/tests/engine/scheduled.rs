@@ -226,7 +226,7 @@ async fn hear_refused(cloud: &FakeCloud, run: &RefusedRun, seconds: i64) -> Watc
 }
 
 #[tokio::test]
-async fn a_task_that_could_not_even_be_started_is_told_once_with_the_reason() {
+async fn a_task_that_could_not_even_be_started_is_published_once_with_the_reason() {
     let cloud = with_schedule(&group_of_scheduled("shop", "api", "nightly"));
     for seconds in [11, 12] {
         let outcome = hear_refused(&cloud, &refused("run-1", 10), seconds).await;
