@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::longshore::{DocumentUnreadable, LongshoreEvent};
 use longshore_policy::route::{Route, ServiceId};
 use longshore_state::doctor::{Documents, check, not_a_key};
+use longshore_state::document::overwrite;
 use longshore_state::outbox::{Outbox, Unpublished};
 use longshore_state::store::Address;
-use longshore_state::{CallError, Document, Key, Worker, decide_again, load, outbox, save};
+use longshore_state::{
+    CallError, Document, ErrorClass, Key, Version, Worker, decide_again, load, outbox, save,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::Cloud;
@@ -65,7 +68,7 @@ impl Key for ToldKey {
 }
 
 /// Tells each document that cannot be read, once until it can be read again. Where the reconcile has failed at nothing,
-/// only those are looked at that were told.
+/// only those are looked at that were told, or all where what was told cannot be read.
 ///
 /// # Errors
 /// [`CallError`].
@@ -74,11 +77,10 @@ pub async fn tell_unreadable<C: Cloud>(
     has_failures: bool,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let told = load(cloud, &ToldKey)
-        .await?
-        .map(|(told, _)| told)
-        .unwrap_or_default();
-    let looked_at: BTreeSet<String> = match has_failures {
+    let stored = told(cloud).await?;
+    let is_lost = stored.is_none();
+    let told = stored.flatten().map(|(told, _)| told).unwrap_or_default();
+    let looked_at: BTreeSet<String> = match has_failures || is_lost {
         true => {
             let mut keys = DOCUMENTS.keys(cloud).await?;
             keys.retain(|key| !key.contains("/history/"));
@@ -107,7 +109,9 @@ pub async fn tell_unreadable<C: Cloud>(
         }
     }
     decide_again(&ToldKey, async || {
-        let stored = load(cloud, &ToldKey).await?;
+        let stored = self::told(cloud).await?;
+        let is_lost = stored.is_none();
+        let stored = stored.flatten();
         let before = stored
             .as_ref()
             .map_or_else(Told::default, |(told, _)| told.clone());
@@ -129,6 +133,7 @@ pub async fn tell_unreadable<C: Cloud>(
         let version = match version {
             Some(version) if after == before => version,
             None if after == before => return Ok(()),
+            None if is_lost => overwrite(cloud, &ToldKey, &after).await?,
             version => save(cloud, &ToldKey, &after, version.as_ref()).await?,
         };
         outbox::flush(cloud, &ToldKey, (after, version), worker)
@@ -136,6 +141,14 @@ pub async fn tell_unreadable<C: Cloud>(
             .map(drop)
     })
     .await
+}
+
+/// What was told; `None` where that cannot be read. It is written anew then, and what is damaged is told again.
+async fn told<C: Cloud>(cloud: &C) -> Result<Option<Option<(Told, Version)>>, CallError> {
+    match load(cloud, &ToldKey).await {
+        Err(error) if error.class == ErrorClass::Unreadable => Ok(None),
+        loaded => loaded.map(Some),
+    }
 }
 
 /// What is wrong with these bytes, if they are what stands at this key.
