@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::longshore::{DocumentUnreadable, LongshoreEvent};
 use longshore_policy::route::{Route, ServiceId};
 use longshore_state::doctor::{Documents, check, not_a_key};
+use longshore_state::document::overwrite;
 use longshore_state::outbox::{Outbox, Unpublished};
 use longshore_state::store::Address;
-use longshore_state::{CallError, Document, Key, Worker, decide_again, load, outbox, save};
+use longshore_state::{
+    CallError, Document, ErrorClass, Key, Version, Worker, decide_again, load, outbox, save,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::Cloud;
@@ -65,7 +68,7 @@ impl Key for ReportedKey {
 }
 
 /// Reports each document that cannot be read, once until it can be read again. Where the reconcile has failed at nothing,
-/// only those are looked at that were reported.
+/// only those are looked at that were reported, or all where the list of these cannot be read.
 ///
 /// # Errors
 /// [`CallError`].
@@ -74,11 +77,13 @@ pub async fn report_unreadable<C: Cloud>(
     has_failures: bool,
     worker: &Worker,
 ) -> Result<(), CallError> {
-    let published = load(cloud, &ReportedKey)
-        .await?
+    let stored = reported(cloud).await?;
+    let is_lost = stored.is_none();
+    let published = stored
+        .flatten()
         .map(|(published, _)| published)
         .unwrap_or_default();
-    let looked_at: BTreeSet<String> = match has_failures {
+    let looked_at: BTreeSet<String> = match has_failures || is_lost {
         true => {
             let mut keys = DOCUMENTS.keys(cloud).await?;
             keys.retain(|key| !key.contains("/history/"));
@@ -107,7 +112,9 @@ pub async fn report_unreadable<C: Cloud>(
         }
     }
     decide_again(&ReportedKey, async || {
-        let stored = load(cloud, &ReportedKey).await?;
+        let stored = reported(cloud).await?;
+        let is_lost = stored.is_none();
+        let stored = stored.flatten();
         let before = stored
             .as_ref()
             .map_or_else(Reported::default, |(published, _)| published.clone());
@@ -129,6 +136,7 @@ pub async fn report_unreadable<C: Cloud>(
         let version = match version {
             Some(version) if after == before => version,
             None if after == before => return Ok(()),
+            None if is_lost => overwrite(cloud, &ReportedKey, &after).await?,
             version => save(cloud, &ReportedKey, &after, version.as_ref()).await?,
         };
         outbox::flush(cloud, &ReportedKey, (after, version), worker)
@@ -136,6 +144,16 @@ pub async fn report_unreadable<C: Cloud>(
             .map(drop)
     })
     .await
+}
+
+/// What was reported; `None` where that cannot be read. It is written anew then, and what is damaged is reported again.
+async fn reported<C: Cloud>(
+    cloud: &C,
+) -> Result<Option<Option<(Reported, Version)>>, CallError> {
+    match load(cloud, &ReportedKey).await {
+        Err(error) if error.class == ErrorClass::Unreadable => Ok(None),
+        loaded => loaded.map(Some),
+    }
 }
 
 /// What is wrong with these bytes, if they are what stands at this key.

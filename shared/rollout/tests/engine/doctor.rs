@@ -89,6 +89,21 @@ async fn a_document_that_is_damaged_again_after_it_was_restored_is_published_aga
 }
 
 #[tokio::test]
+async fn damage_to_the_list_of_what_was_reported_silences_nothing() {
+    let api = subscriber("api");
+    let cloud = deployed(std::slice::from_ref(&api)).await;
+    cloud.objects().put_bytes(RECORD, "{");
+    scheduled(&cloud, 900).await;
+    cloud.objects().put_bytes("doctor/told.json", "{");
+    for seconds in [1_800, 2_700] {
+        scheduled(&cloud, seconds).await;
+    }
+    let events = published(&cloud);
+    let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    assert_eq!(keys, [RECORD, RECORD, "doctor/told.json"]);
+}
+
+#[tokio::test]
 async fn what_could_not_be_published_is_published_by_the_next_reconcile() {
     let api = subscriber("api");
     let cloud = deployed(std::slice::from_ref(&api)).await;
