@@ -89,7 +89,7 @@ pub(super) fn failed(event: &StackFailed) -> Message {
         &duration(stack.requested_at, event.finished_at),
     ));
     facts.push(fact("Now", now));
-    facts.extend(services.first().and_then(what_to_do));
+    facts.extend(services.first().and_then(|first| what_to_do("", first)));
     for service in services.iter().take(SERVICES) {
         let logs = format!("longshore logs {}/{}", stack.stack, service.service);
         facts.push(fact("Log", &code(&logs, 2 * NAME)));
@@ -97,9 +97,13 @@ pub(super) fn failed(event: &StackFailed) -> Message {
     facts.push(asked_for_by(&stack.source));
     let mut paragraphs = vec![fact("Why", &reason(&event.reason))];
     paragraphs.extend(event.failed_resource.as_ref().map(first_failure));
-    for service in services.iter().take(SERVICES) {
+    for (number, service) in services.iter().take(SERVICES).enumerate() {
         paragraphs.extend(failures::list_of(&service.service, &service.failures));
         paragraphs.extend(service.logs.iter().filter_map(last_lines));
+        if number > 0 {
+            let about = format!(" about {}", code(&service.service, NAME));
+            paragraphs.extend(what_to_do(&about, service));
+        }
     }
     if services.len() > SERVICES {
         paragraphs.push(more(services.len() - SERVICES, "service"));
@@ -132,10 +136,13 @@ fn cause(event: &StackFailed) -> String {
     )
 }
 
-fn what_to_do(service: &FailedService) -> Option<String> {
+fn what_to_do(about: &str, service: &FailedService) -> Option<String> {
     let remedy = remedy(service)?;
     let what = format!("{remedy}; then apply the stack file again");
-    Some(fact("What to do", &line(&what, WHAT_TO_DO)))
+    Some(fact(
+        &format!("What to do{about}"),
+        &line(&what, WHAT_TO_DO),
+    ))
 }
 
 /// What a container wrote before its task died, as a quotation.
