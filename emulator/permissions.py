@@ -197,7 +197,8 @@ def _checks_of_containers(_service, headers, body):
     action, data = headers.get("x-amz-target", "").rsplit(".", 1)[-1], _parsed(body)
     for resource in (_resources(action, data) or [])[1:]:
         yield f"ecs:{action}", resource, _cluster_key(action, data)
-    if data.get("tags") and action in ("RegisterTaskDefinition", "CreateService", "CreateCluster", "RunTask"):
+    has_tags = data.get("tags") or (action == "RunTask" and data.get("propagateTags") not in (None, "NONE"))
+    if has_tags and action in ("RegisterTaskDefinition", "CreateService", "CreateCluster", "RunTask"):
         tagged = {
             "RegisterTaskDefinition": lambda: _resources(action, data)[0],
             "CreateService": lambda: _resources(action, data)[0],

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.running_cloud import SERVE, CloudTest, allow, error_code, policy, unique
+from tests.running_cloud import NETWORK, SERVE, CloudTest, allow, error_code, policy, unique
 
 
 class Permissions(CloudTest):
@@ -88,6 +88,19 @@ class Permissions(CloudTest):
             code, message = error_code(self._register, ecs, tags=tags)
             self.assertEqual(code, "AccessDeniedException")
             self.assertIn("ecs:TagResource", message)
+
+    def test_tags_that_a_task_gets_from_its_definition_need_tag_resource(self):
+        cluster = self.cloud.cluster()
+        definition = self.cloud.register(unique("family"), self.cloud.built(f"shop/{cluster}", SERVE))
+        run = allow("ecs:RunTask")
+        where = {"cluster": cluster, "launchType": "FARGATE", "networkConfiguration": NETWORK}
+        propagated = {**where, "taskDefinition": definition, "propagateTags": "TASK_DEFINITION"}
+        code, message = error_code(self.cloud.limited_client("ecs", [run]).run_task, **propagated)
+        self.assertEqual(code, "AccessDeniedException")
+        self.assertIn("ecs:TagResource", message)
+        condition = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
+        tag = allow("ecs:TagResource", f"{self.base}:task/{cluster}/*", Condition=condition)
+        self.cloud.limited_client("ecs", [run, tag]).run_task(**propagated)
 
     def test_registering_may_be_narrowed_to_a_family(self):
         ecs = self.cloud.limited_client(

@@ -109,7 +109,8 @@ services:
       - {file_system: bottles, access_point: sync, container_path: /tmp/bottles}
 file_systems:
   bottles:
-    throughput_mode: elastic
+    throughput_mode: provisioned
+    provisioned_throughput_in_mibps: 64
     access_points:
       sync:
         posix_user: {uid: 1000, gid: 1000}

@@ -1,7 +1,9 @@
 """Runs the tests of this folder against the cloud that LONGSHORE_LOCAL_DIRECTORY names, class by class side by side:
-most of the time is spent in waiting for stacks. Names of modules or classes may be given; the default is all of them.
+most of the time is spent in waiting for stacks. A class that says that it is `alone` runs after the others. Names of
+modules or classes may be given; the default is all of them.
 """
 
+import itertools
 import sys
 import time
 import unittest
@@ -56,9 +58,11 @@ def main(names):
     begun = time.monotonic()
     ran = failed = 0
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        running = [pool.submit(run, case, tests) for case, tests in classes(suite).items()]
-        for future in running:
-            case, result, seconds = future.result()
+        found = classes(suite)
+        side_by_side = {case: tests for case, tests in found.items() if not getattr(case, "alone", False)}
+        running = [pool.submit(run, case, tests) for case, tests in side_by_side.items()]
+        alone = (run(case, tests) for case, tests in found.items() if case not in side_by_side)
+        for case, result, seconds in itertools.chain((future.result() for future in running), alone):
             problems = result.failures + result.errors
             ran += result.testsRun
             failed += len(problems)

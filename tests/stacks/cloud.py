@@ -66,6 +66,8 @@ class Cloud:
         self.endpoint = self._cloud["endpoint"]
         self.control = self._cloud["control"]
         self.region = self._cloud["region"]
+        # What the secret for Slack holds, where Longshore posts as a bot.
+        self.slack_bot = json.loads((self.directory / "cloud.json").read_text())["slack_bot"]
         self._lock = threading.Lock()
         self._clients = {}
 
@@ -163,9 +165,13 @@ class Cloud:
         """Which statements of their policies roles have used: (role, statement)."""
         return {(use["role"], use["statement"]) for use in self._get("/permissions")}
 
+    def slack_messages(self):
+        """The messages in Slack, each with what it said before it was edited."""
+        return self._get("/slack/messages")
+
     def messages(self, *words):
         """Every text of each message that Slack showed and that holds all of these words, oldest first."""
-        texts = ("\n".join(_texts(message["body"])) for message in self._get("/slack/messages"))
+        texts = ("\n".join(_texts(message["body"])) for message in self.slack_messages())
         return [text for text in texts if all(word in text for word in words)]
 
     def wait_for_message(self, *words, of=None, seconds=PATIENCE):

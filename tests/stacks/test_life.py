@@ -314,6 +314,27 @@ class LostEventTest(SmallCase):
         self.assertIn("no-such-policy", self.stack.wait_until_failed(version))
 
 
+class DamageTest(SmallCase):
+    """A document of the state that cannot be read is told, with the version that could."""
+
+    name = "wreck"
+    # The reconcile fails meanwhile, whoever asks for it.
+    alone = True
+
+    def test_a_damaged_document_is_told_with_its_last_good_version(self):
+        account.push(self.repository, "v1")
+        self.stack.apply(small(self.name))
+        self.stack.wait_until_runs(self.service, account.push(self.repository, "v2"))
+        CLOUD.told("Deployment succeeded", f"{self.name}/api", "v2", of=f"{self.name}/api")
+        key = f"services/{self.name}/{self.service}.json"
+        good = CLOUD.client("s3").get_object(Bucket=CLOUD.bucket, Key=key)
+        self.addCleanup(CLOUD.write, key, good["Body"].read())
+        CLOUD.write(key, b"{")
+        with self.assertRaisesRegex(Refused, key):
+            CLOUD.ask("deploy", action="reconcile")
+        self.assertIn(good["VersionId"], CLOUD.told("Document unreadable", key))
+
+
 class FirstCreationTest(SmallCase):
     """A stack whose creation failed can only be deleted; a corrected file does that by itself."""
 

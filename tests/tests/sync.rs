@@ -174,6 +174,8 @@ fn two_tasks_bring_what_is_large_and_a_killed_one_is_gone_on_with_where_it_was()
     let mirror = Mirror {
         tasks: Some(2),
         file_system: true,
+        // For as long as the tasks run.
+        further: vec!["raised_throughput_in_mibps: 128".to_owned()],
         ..Mirror::new("two-tasks")
     };
     let mut formulae: Vec<Formula> = (0..10)

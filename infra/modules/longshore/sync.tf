@@ -11,7 +11,7 @@ locals {
         # Which stacks have mirrors: all else about them is in their own buckets.
         Sid      = "KeepMirrors"
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject"]
+        Action   = ["s3:PutObject"]
         Resource = ["${module.state_bucket.arn}/syncs/*"]
       },
       {

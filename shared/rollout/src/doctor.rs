@@ -147,9 +147,7 @@ pub async fn report_unreadable<C: Cloud>(
 }
 
 /// What was reported; `None` where that cannot be read. It is written anew then, and what is damaged is reported again.
-async fn reported<C: Cloud>(
-    cloud: &C,
-) -> Result<Option<Option<(Reported, Version)>>, CallError> {
+async fn reported<C: Cloud>(cloud: &C) -> Result<Option<Option<(Reported, Version)>>, CallError> {
     match load(cloud, &ReportedKey).await {
         Err(error) if error.class == ErrorClass::Unreadable => Ok(None),
         loaded => loaded.map(Some),

@@ -441,7 +441,7 @@ run "sync_may_do_exactly_this" {
       {
         Sid      = "KeepMirrors"
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject"]
+        Action   = ["s3:PutObject"]
         Resource = ["arn:aws:s3:::longshore-state-111122223333-eu-west-1/syncs/*"]
       },
       {
