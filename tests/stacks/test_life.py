@@ -325,14 +325,14 @@ class DamageTest(SmallCase):
         account.push(self.repository, "v1")
         self.stack.apply(small(self.name))
         self.stack.wait_until_runs(self.service, account.push(self.repository, "v2"))
-        CLOUD.told("Deployment succeeded", f"{self.name}/api", "v2", of=f"{self.name}/api")
+        CLOUD.wait_for_message("Deployment succeeded", f"{self.name}/api", "v2", of=f"{self.name}/api")
         key = f"services/{self.name}/{self.service}.json"
         good = CLOUD.client("s3").get_object(Bucket=CLOUD.bucket, Key=key)
         self.addCleanup(CLOUD.write, key, good["Body"].read())
         CLOUD.write(key, b"{")
         with self.assertRaisesRegex(Refused, key):
             CLOUD.ask("deploy", action="reconcile")
-        self.assertIn(good["VersionId"], CLOUD.told("Document unreadable", key))
+        self.assertIn(good["VersionId"], CLOUD.wait_for_message("Document unreadable", key))
 
 
 class FirstCreationTest(SmallCase):
