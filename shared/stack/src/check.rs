@@ -10,6 +10,7 @@ mod mirror;
 mod names;
 mod network;
 mod observation;
+mod overrides;
 mod plain_secrets;
 mod policy;
 mod rollout;
@@ -77,6 +78,9 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         network::check_service(&service, &mut findings);
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
+    }
+    if !findings.has_errors() {
+        overrides::check(stack, &mut findings);
     }
     if !findings.has_errors() {
         limits::check(stack, &mut findings);

@@ -8,5 +8,6 @@ pub mod render;
 pub mod spec;
 
 mod instances;
+mod properties;
 mod references;
 mod schedule;

@@ -71,6 +71,41 @@ pub(crate) const OF_CAPACITY: [(&str, &str); 2] = [
     ("capacity_provider_name", "CapacityProviderName"),
 ];
 
+/// The output that lists what the stack file adds.
+pub(crate) const FURTHER: &str = "Outputs";
+
+/// Whether an output's name is one that Longshore may give to an output of its own, now or when something is added.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    const LISTS: [&str; 6] = [
+        "AccessPoints",
+        "Buckets",
+        "Capacity",
+        "FileSystems",
+        FURTHER,
+        "Services",
+    ];
+    let is_list = |list: &&str| {
+        name.strip_prefix(list)
+            .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let of_many = OF_SERVICE
+        .iter()
+        .chain(&OF_FILE_SYSTEM)
+        .chain(&OF_ACCESS_POINT)
+        .chain(&OF_BUCKET)
+        .chain(&OF_CAPACITY);
+    LISTS.iter().any(is_list)
+        || OF_STACK.iter().any(|(_, output)| name == *output)
+        || of_many
+            .into_iter()
+            .any(|(_, output)| name.starts_with(output))
+}
+
+/// How many outputs a stack's template has.
+pub(crate) fn count(stack: &Stack) -> usize {
+    crate::render::output_names(stack).len()
+}
+
 /// Reads a stack's outputs, by CloudFormation's names.
 ///
 /// Services, file systems with their access points, buckets and capacity are in maps by their names. What there is
@@ -100,6 +135,14 @@ pub fn outputs(values: &BTreeMap<String, String>) -> Value {
         }
         file_system
     });
+    // Beside what is Longshore's own, so that nothing is hidden.
+    let further: Map<String, Value> = listed(values, FURTHER)
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), values.get(name)?.as_str().into())))
+        .collect();
+    if !further.is_empty() {
+        all.insert("outputs".to_owned(), further.into());
+    }
     for (name, group) in [
         ("services", services),
         ("capacity", capacity),
@@ -146,6 +189,8 @@ pub fn names(stack: &Stack) -> BTreeMap<String, String> {
             );
         }
     }
+    let further = stack.outputs.keys();
+    names.extend(further.map(|name| (name.clone(), name.clone())));
     names
 }
 

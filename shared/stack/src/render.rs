@@ -20,6 +20,7 @@ mod named;
 mod names;
 mod network;
 mod outputs;
+pub(crate) mod overrides;
 mod policy;
 mod roles;
 mod scaling;
@@ -95,6 +96,11 @@ pub fn clashes(stack: &Stack) -> BTreeSet<String> {
     build(stack, &Context::default()).0.clashes()
 }
 
+/// The types of the resources of a stack's template, by logical id.
+pub(crate) fn resource_types(stack: &Stack) -> BTreeMap<String, String> {
+    build(stack, &Context::default()).0.types()
+}
+
 /// By parameter of a stack's template, the path of its value in the stack file.
 pub fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
     secrets::parameter_sources(stack)
@@ -142,6 +148,7 @@ fn build(
     dashboard::render(&named_stack, &mut template);
     events::render(&named_stack, &mut template);
     outputs::render(&named_stack, &mut template);
+    overrides::render(stack, &mut template);
     (template, parameters, services)
 }
 

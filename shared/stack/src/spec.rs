@@ -12,6 +12,7 @@ mod load_balancer;
 mod mirror;
 mod network;
 mod observation;
+mod overrides;
 mod policy;
 mod rollout;
 mod scaling;
@@ -37,6 +38,7 @@ pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
 pub use mirror::{BottleDeletion, BottleSync, Bucket};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
+pub use overrides::{FurtherResource, Json, Patch, ServiceOverrides, StackOverrides};
 pub use policy::ImagePolicy;
 pub use rollout::Rollout;
 pub use scaling::{CustomMetric, Scaling, Statistic};
@@ -103,6 +105,15 @@ pub struct Stack {
     pub events: Option<Events>,
     /// The services, by name.
     pub services: BTreeMap<String, Service>,
+    /// Changes of what is rendered, for what no key says.
+    #[serde(default)]
+    pub overrides: StackOverrides,
+    /// Further CloudFormation resources, by logical id.
+    #[serde(default)]
+    pub resources: BTreeMap<String, FurtherResource>,
+    /// Further outputs, by name: values in CloudFormation's words, such as `{Ref: Cluster}`.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Json>,
 }
 
 impl Stack {

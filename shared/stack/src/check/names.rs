@@ -61,7 +61,9 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     check_tags(stack, findings);
     check_namespace(stack, findings);
     if !findings.has_errors() {
-        for id in clashes(stack) {
+        let clashes = clashes(stack).into_iter();
+        // What the stack file adds is checked by itself.
+        for id in clashes.filter(|id| !stack.resources.contains_key(id)) {
             findings.error(
                 "",
                 &id,

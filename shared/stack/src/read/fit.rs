@@ -105,8 +105,39 @@ impl<'a> Fitting<'a> {
                 Some(Value::Array(values.collect()))
             }
             (Shape::Switch(settings), Content::Map(_)) => self.node(node, settings, path, key),
+            (Shape::Anything, _) => self.anything(node, path),
             _ => self.scalar(node, shape, path, key),
         }
+    }
+
+    /// A value in CloudFormation's words, where null has a meaning.
+    fn anything(&mut self, node: &Node, path: &Path) -> Option<Value> {
+        Some(match &node.content {
+            Content::Nothing => Value::Null,
+            Content::Text(text) => return self.text(text, node, path),
+            Content::Plain(text) => match meaning(text) {
+                Meaning::Null => Value::Null,
+                Meaning::Boolean(value) => Value::Bool(value),
+                Meaning::Integer(Some(value)) => Value::from(value),
+                Meaning::Number(value) => Value::from(value),
+                Meaning::Integer(None) | Meaning::NotFinite | Meaning::Text => {
+                    return self.text(text, node, path);
+                }
+            },
+            Content::List(items) => {
+                let items = items.iter().enumerate();
+                let items =
+                    items.filter_map(|(index, item)| self.anything(item, &path.index(index)));
+                Value::Array(items.collect())
+            }
+            Content::Map(entries) => {
+                let entries = entries.iter().filter_map(|(name, entry)| {
+                    let value = self.anything(&entry.value, &path.key(name))?;
+                    Some((name.clone(), value))
+                });
+                Value::Object(entries.collect())
+            }
+        })
     }
 
     fn fields(

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     ContainerDependency, DeploymentConfiguration, ImagePolicy, Rollout, Scaling, SecurityGroup,
-    Sensitive, Sidecar, TargetGroup, Text,
+    Sensitive, ServiceOverrides, Sidecar, TargetGroup, Text,
 };
 
 /// An ECS service: its container, and what runs beside it.
@@ -143,6 +143,9 @@ pub struct Service {
     /// How many tasks run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `desired_count`, or the scaling's `min_capacity`.
     pub expected_task_count: Option<f64>,
+    /// Changes of what is rendered, for what no key says.
+    #[serde(default)]
+    pub overrides: ServiceOverrides,
 }
 
 impl Service {
