@@ -355,7 +355,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "{task_definition: {ContainerDefinitions: [{Name: api}]}}",
         "task_definition.ContainerDefinitions",
-        "give a map by name",
+        "give a map of what is different",
     ),
     (
         "{task_definition: {ContainerDefinitions: {api: {LogConfiguration: {LogDriver: none}}}}}",

@@ -14,7 +14,9 @@ use crate::read::Path;
 use crate::render::overrides::{Change, changes, is_function, is_reserved, name_in_list};
 use crate::render::resource_types;
 use crate::spec::{DeploymentStrategy, FurtherResource, Patch, Stack};
-use refused::{FURTHER_TYPES, instead_of, refusal, refusal_of_further, refusal_of_name};
+use refused::{
+    FURTHER_TYPES, instead_of, refusal, refusal_of_attribute, refusal_of_further, refusal_of_name,
+};
 
 /// What CloudFormation fills in.
 const PSEUDO_PARAMETERS: [&str; 6] = [
@@ -188,10 +190,33 @@ impl Checking<'_> {
             origin: Origin::Further,
         };
         self.properties(&place, &resource.properties);
+        if resource.r#type == "AWS::ElasticLoadBalancingV2::ListenerRule" {
+            self.priority(&place.field("Priority"), &resource.properties);
+        }
         if resource.r#type == "AWS::Logs::LogGroup"
             && !resource.properties.contains_key("LogGroupName")
         {
             self.log_group_name(&place.field("LogGroupName"), &Value::Null);
+        }
+    }
+
+    /// A rule's place among those of the services.
+    fn priority(&mut self, place: &Place<'_>, properties: &Patch) {
+        let Some(priority) = properties
+            .get("Priority")
+            .and_then(|value| value.0.as_u64())
+        else {
+            return;
+        };
+        let mut services = self.stack.services.iter();
+        let taken = services.find(|(_, spec)| {
+            let of_service = spec.target_group.as_ref().and_then(|group| group.priority);
+            of_service.is_some_and(|of_service| u64::from(of_service) == priority)
+        });
+        if let Some((service, _)) = taken {
+            let message =
+                format!("the rule of service `{service}` has this priority; give another one");
+            self.findings.error(&place.path, priority, message);
         }
     }
 
@@ -349,6 +374,11 @@ impl Checking<'_> {
                 self.findings.error(&place.path, name, message);
                 continue;
             }
+            if let Some(why) = refusal_of_attribute(name) {
+                let message = format!("`{name}` cannot be overridden: {why}");
+                self.findings.error_without_value(&place.path, message);
+                continue;
+            }
             match change {
                 Value::Null if containers.is_some() => self.findings.error_without_value(
                     &place.path,
@@ -421,11 +451,10 @@ impl Checking<'_> {
         let shifts = service.is_some_and(|service| {
             service.deployment_configuration.strategy != DeploymentStrategy::Rolling
         });
+        let is_override = matches!(place.origin, Origin::Override(_));
         let why = match (place.resource_type, place.property.as_str()) {
-            ("AWS::ECS::TaskDefinition", "ContainerDefinitions" | "Volumes")
-                if !value.is_object() =>
-            {
-                "give a map by name of what is different; a list would replace what Longshore renders"
+            _ if is_override && name_in_list(place.name()).is_some() && !value.is_object() => {
+                "give a map of what is different, by name; a list would replace what Longshore renders"
             }
             ("AWS::ECS::TaskDefinition", "PidMode" | "IpcMode")
                 if *value != "task" && !value.is_null() =>

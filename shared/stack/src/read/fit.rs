@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::{Problem, Severity};
 use serde_json::{Map, Value};
 
-use super::nearest::nearest;
+use super::elsewhere::instead_of;
+use super::nearest::{nearest, plain};
 use super::node::{Content, Entry, Mark, Meaning, Node, meaning};
 use super::path::Path;
 use super::places::place_of;
@@ -242,7 +243,9 @@ impl<'a> Fitting<'a> {
             .map(|(name, _)| name.as_str());
         let taken = nearest(name, of_its_kind);
         let meant = taken.or_else(|| nearest(name, known.iter().copied()));
+        let elsewhere = instead_of(&plain(name), &path.within(&self.prefix));
         let advice = match meant {
+            _ if elsewhere.is_some() => elsewhere.unwrap_or_default().to_owned(),
             Some(meant) => format!("did you mean `{meant}`?"),
             None if known.len() <= MOST_KNOWN => {
                 format!("expected one of `{}`", known.join("`, `"))
@@ -253,7 +256,7 @@ impl<'a> Fitting<'a> {
             },
         };
         let is_root = *path == self.prefix;
-        if is_root && taken.is_none() {
+        if is_root && (taken.is_none() || elsewhere.is_some()) {
             self.faulty.push(Path::default());
         }
         let place = if path.0.is_empty() {
@@ -263,7 +266,8 @@ impl<'a> Fitting<'a> {
         };
         let message = format!("there is no such key in {place}; {advice}");
         self.unknown_key(name, entry, path, message);
-        fields.get_key_value(taken?)
+        // What stands under a key that is meant otherwise is not what is expected here.
+        fields.get_key_value(taken.filter(|_| elsewhere.is_none())?)
     }
 
     fn unknown_key(&mut self, name: &str, entry: &Entry, path: &Path, message: String) {

@@ -250,6 +250,7 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
         "AWS::AutoScaling::AutoScalingGroup",
         &[
             ("AutoScalingGroupName", OWN_NAME),
+            ("DeletionProtection", "the stack could not be destroyed"),
             ("MinSize", "use `min_size`"),
             ("MaxSize", "use `max_size`"),
             ("VPCZoneIdentifier", "use `subnet_ids` of the capacity"),
@@ -389,6 +390,17 @@ fn among(
     let (_, properties) = table.iter().find(|(name, _)| *name == resource_type)?;
     let refused = properties.iter().find(|(name, _)| *name == property);
     refused.map(|(_, why)| *why)
+}
+
+/// Why an override cannot change an attribute of a list of attributes.
+pub(super) fn refusal_of_attribute(key: &str) -> Option<&'static str> {
+    match key {
+        "access_logs.s3.bucket" | "access_logs.s3.enabled" | "access_logs.s3.prefix" => {
+            Some("use `load_balancer.access_logs_bucket`")
+        }
+        "deletion_protection.enabled" => Some("use `load_balancer.deletion_protection`"),
+        _ => None,
+    }
 }
 
 /// Why no property of this name can be set, wherever it is.
