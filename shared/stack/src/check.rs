@@ -2,6 +2,7 @@
 
 mod capacity;
 mod container;
+mod container_details;
 mod deployment;
 mod forms;
 mod image;
@@ -71,6 +72,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         rollout::check(&service, &mut findings);
         sidecars::check(&service, &mut findings);
         container::check(&service, &mut findings);
+        container_details::check(&service, &mut findings);
         plain_secrets::check(&service, &mut findings);
         capacity::check_strategy(&service, &mut findings);
         storage::check_mounts(&service, &mut findings);

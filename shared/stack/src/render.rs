@@ -7,6 +7,7 @@ mod alarms;
 mod buckets;
 mod capacity;
 mod cluster;
+mod container_details;
 mod dashboard;
 mod discovery;
 mod events;

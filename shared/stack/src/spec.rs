@@ -7,6 +7,7 @@ mod capacity;
 mod circuit_breaker;
 mod cluster;
 mod container;
+mod container_details;
 mod deployment;
 mod load_balancer;
 mod mirror;
@@ -32,6 +33,10 @@ pub use circuit_breaker::{
 pub use cluster::{Cluster, ContainerInsights, ServiceDiscovery};
 pub use container::{
     Container, ContainerCondition, ContainerDependency, FirelensConfiguration, LogRouter, Sidecar,
+};
+pub use container_details::{
+    Details, LinuxParameters, LogDelivery, LogMode, RepositoryCredentials, RestartPolicy, Ulimit,
+    UlimitName,
 };
 pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};

@@ -92,8 +92,8 @@ fn an_override_changes_the_property_that_it_names_and_nothing_else() {
 fn a_container_is_changed_by_its_name_and_the_others_stay() {
     let before = template("{}");
     let after = template(&of_api(
-        "{task_definition: {ContainerDefinitions: {proxy: {Hostname: edge, Ulimits: [{Name: nofile, SoftLimit: 65536, \
-         HardLimit: 65536}]}}}}",
+        "{task_definition: {ContainerDefinitions: {proxy: {Hostname: edge, SystemControls: [{Namespace: net.core.somaxconn, \
+         Value: \"1024\"}]}}}}",
     ));
     let containers = |template: &Value| {
         template["Resources"]["TaskDefinitionApi"]["Properties"]["ContainerDefinitions"].clone()
@@ -102,7 +102,7 @@ fn a_container_is_changed_by_its_name_and_the_others_stay() {
     assert_eq!(after[0], before[0]);
     let mut expected = before[1].clone();
     expected["Hostname"] = json!("edge");
-    expected["Ulimits"] = json!([{"Name": "nofile", "SoftLimit": 65536, "HardLimit": 65536}]);
+    expected["SystemControls"] = json!([{"Namespace": "net.core.somaxconn", "Value": "1024"}]);
     assert_eq!(after[1], expected);
 }
 
@@ -198,7 +198,7 @@ fn every_key_of_overrides_changes_something() {
         "{overrides: {cluster: {Configuration: {ExecuteCommandConfiguration: {Logging: NONE}}}, \
          file_systems: {data: {FileSystemProtection: {ReplicationOverwriteProtection: DISABLED}}}, \
          capacity: {main: {MaxInstanceLifetime: 604800}}}, \
-         services: {api: {overrides: {log_group: {}, service_discovery: {Description: x}, \
+         services: {api: {overrides: {log_group: {RetentionInDays: 14}, service_discovery: {Description: x}, \
          scalable_target: {SuspendedState: {DynamicScalingInSuspended: true}}, \
          cpu_tracking: {TargetTrackingScalingPolicyConfiguration: {DisableScaleIn: true}}, \
          cpu_alarm: {EvaluationPeriods: 9}, schedules: {nightly: {FlexibleTimeWindow: {MaximumWindowInMinutes: 5}}}}}}}",
@@ -213,6 +213,7 @@ fn every_key_of_overrides_changes_something() {
         "DISABLED"
     );
     assert_eq!(of("AutoScalingGroupMain")["MaxInstanceLifetime"], 604800);
+    assert_eq!(of("LogGroupApi")["RetentionInDays"], 14);
     assert_eq!(of("DiscoveryEntryApi")["Description"], "x");
     assert_eq!(
         of("ScalableTargetApi")["SuspendedState"]["DynamicScalingInSuspended"],

@@ -47,8 +47,7 @@ const OF_CONTAINER: Table = &[
     ),
     (
         "devices",
-        "containers have no devices of their instance; for GPUs, use `overrides.task_definition.\
-                 ContainerDefinitions.<container>.ResourceRequirements` of the service",
+        "containers have no devices of their instance; for GPUs, use `gpu`",
     ),
     (
         "disable_networking",
@@ -57,31 +56,17 @@ const OF_CONTAINER: Table = &[
     ("dns_search_domains", "tasks use the DNS of their VPC"),
     ("dns_servers", "tasks use the DNS of their VPC"),
     (
-        "docker_labels",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.DockerLabels` of the service",
-    ),
-    (
         "docker_security_options",
         "a container that reaches its instance has the rights of every task there",
-    ),
-    (
-        "environment_files",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.EnvironmentFiles` of the \
-                           service, with an `execution_role_arn` that may read them",
     ),
     (
         "extra_hosts",
         "use `service_discovery` of the stack, or a name of the VPC's DNS",
     ),
-    (
-        "gpu",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.ResourceRequirements` of the service",
-    ),
     ("hostname", "a task has the name of its network interface"),
     (
         "init_process_enabled",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.\
-                              InitProcessEnabled` of the service",
+        "use `linux_parameters.init_process_enabled`",
     ),
     (
         "interactive",
@@ -92,18 +77,12 @@ const OF_CONTAINER: Table = &[
         "containers of a task reach each other at `localhost`",
     ),
     (
-        "linux_parameters",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters` of the \
-                          service",
-    ),
-    (
         "log_configuration",
-        "a log router among the `sidecars`, with `log_options`, sends logs elsewhere",
+        "use `log_delivery` for how logs come into the log group; a log router among the `sidecars`, with `log_options`, sends them elsewhere",
     ),
     (
         "port_mappings",
-        "use `container_port`; for more ports, `overrides.task_definition.ContainerDefinitions.\
-                       <container>.PortMappings` of the service",
+        "use `container_port` and `additional_container_ports`",
     ),
     (
         "privileged",
@@ -114,28 +93,10 @@ const OF_CONTAINER: Table = &[
         "use `overrides.task_definition.ContainerDefinitions.<container>.PseudoTerminal` of the \
                          service",
     ),
-    (
-        "repository_credentials",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.RepositoryCredentials` \
-                                of the service, with an `execution_role_arn` that may read the secret",
-    ),
-    (
-        "resource_requirements",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.ResourceRequirements` \
-                               of the service",
-    ),
-    (
-        "restart_policy",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.RestartPolicy` of the service",
-    ),
+    ("resource_requirements", "use `gpu`"),
     (
         "shared_memory_size",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.\
-                            SharedMemorySize` of the service",
-    ),
-    (
-        "start_timeout",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.StartTimeout` of the service",
+        "use `linux_parameters.shared_memory_size`",
     ),
     (
         "system_controls",
@@ -146,10 +107,6 @@ const OF_CONTAINER: Table = &[
         "tmpfs",
         "`mount_points` without a `file_system` are scratch space; for memory, use `overrides.task_definition.\
                ContainerDefinitions.<container>.LinuxParameters.Tmpfs` of the service",
-    ),
-    (
-        "ulimits",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.Ulimits` of the service",
     ),
     (
         "volumes",
@@ -183,25 +140,21 @@ const OF_CONTAINER: Table = &[
     ("dns", "tasks use the DNS of their VPC"),
     (
         "env_file",
-        "use `environment`; for a file in S3, `overrides.task_definition.ContainerDefinitions.<container>.\
-                  EnvironmentFiles` of the service",
+        "use `environment`, or `environment_files` for files in S3",
     ),
-    ("expose", "use `container_port`"),
-    ("extends", "use an anchor of YAML, `&name` and `<<: *name`"),
     (
-        "init",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.InitProcessEnabled` of \
-              the service",
+        "expose",
+        "use `container_port` and `additional_container_ports`",
     ),
+    ("extends", "use an anchor of YAML, `&name` and `<<: *name`"),
+    ("init", "use `linux_parameters.init_process_enabled`"),
     (
         "labels",
-        "use the stack's `tags`; labels of the container are in `overrides.task_definition.\
-                ContainerDefinitions.<container>.DockerLabels` of the service",
+        "use the stack's `tags`; labels of the container are `docker_labels`",
     ),
     (
         "logging",
-        "logs go to the service's log group; a log router among the `sidecars`, with `log_options`, sends them \
-                 elsewhere",
+        "use `log_delivery` for how logs come into the log group; a log router among the `sidecars`, with `log_options`, sends them elsewhere",
     ),
     ("mem_limit", "use `memory`, in MiB"),
     (
@@ -217,8 +170,7 @@ const OF_CONTAINER: Table = &[
     ),
     (
         "shm_size",
-        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.SharedMemorySize` of \
-                  the service",
+        "use `linux_parameters.shared_memory_size`, in MiB",
     ),
     (
         "stdin_open",
@@ -335,14 +287,13 @@ const OF_SERVICE: Table = &[
     ("networks", "use `subnet_ids` and `security_group`"),
     (
         "ports",
-        "use `container_port`, and `target_group` behind the load balancer",
+        "use `container_port` and `additional_container_ports`, and `target_group` behind the load balancer",
     ),
     ("profiles", "use `environments` of the file"),
     ("replicas", "use `desired_count`"),
     (
         "restart",
-        "ECS replaces a task that ends; the restart of a container alone is in `overrides.task_definition.\
-                 ContainerDefinitions.<container>.RestartPolicy`",
+        "ECS replaces a task that ends; `restart_policy` restarts a container alone",
     ),
     ("scale", "use `desired_count`"),
     // Copilot

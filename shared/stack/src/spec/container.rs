@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ContainerHealthCheck, ImagePolicy, MountPoint, Secret, Service, Text};
+use super::container_details::details_of;
+use super::{
+    ContainerHealthCheck, Details, ImagePolicy, LinuxParameters, LogDelivery, MountPoint,
+    RepositoryCredentials, RestartPolicy, Secret, Service, Text, Ulimit,
+};
 
 /// A container that runs beside the service's own in each task. The two share network and roles.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -59,6 +63,35 @@ pub struct Sidecar {
     /// Which other containers of the task must be started, healthy or done before this one starts.
     #[serde(default)]
     pub depends_on: Vec<ContainerDependency>,
+    /// Further ports that it listens on. Containers of a task share their ports.
+    #[serde(default)]
+    pub additional_container_ports: Vec<u16>,
+    /// Limits of the operating system for its processes.
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
+    /// What Linux gives the container.
+    #[serde(default)]
+    pub linux_parameters: LinuxParameters,
+    /// Labels of the container, which agents on an instance read.
+    #[serde(default)]
+    pub docker_labels: BTreeMap<String, Text>,
+    /// Files with environment variables, in S3: the ARNs of objects whose names end in `.env`. `environment` and
+    /// `secrets` win.
+    #[serde(default)]
+    pub environment_files: Vec<String>,
+    /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
+    /// Fargate. Default: three minutes.
+    pub start_timeout: Option<u32>,
+    /// That ECS restarts the container alone when it ends. Default: the task is replaced, if the container is
+    /// essential.
+    pub restart_policy: Option<RestartPolicy>,
+    /// How what it writes comes into the log group.
+    #[serde(default)]
+    pub log_delivery: LogDelivery,
+    /// With which name and password the image is pulled from a registry that is not ECR.
+    pub repository_credentials: Option<RepositoryCredentials>,
+    /// How many GPUs of its instance it has; on EC2 only.
+    pub gpu: Option<u32>,
 }
 
 /// A log router.
@@ -163,6 +196,8 @@ pub struct Container<'a> {
     pub mount_points: &'a [MountPoint],
     /// What it waits for.
     pub depends_on: &'a [ContainerDependency],
+    /// What few need.
+    pub details: Details<'a>,
 }
 
 impl Container<'_> {
@@ -195,6 +230,7 @@ impl Service {
             readonly_root_filesystem: self.readonly_root_filesystem,
             mount_points: &self.mount_points,
             depends_on: &self.depends_on,
+            details: details_of!(self),
         };
         let sidecars = self.sidecars.iter().map(|(name, sidecar)| Container {
             sidecar: Some(name),
@@ -213,6 +249,7 @@ impl Service {
             readonly_root_filesystem: sidecar.readonly_root_filesystem,
             mount_points: &sidecar.mount_points,
             depends_on: &sidecar.depends_on,
+            details: details_of!(sidecar),
         });
         std::iter::once(own).chain(sidecars)
     }

@@ -52,8 +52,7 @@ macro_rules! patches {
             pub fn patches(&self) -> impl Iterator<Item = (&'static str, Option<&str>, &Patch)> {
                 let one = [$((stringify!($one), &self.$one)),*];
                 let one = one.into_iter().map(|(key, patch)| (key, None, patch));
-                let each: Vec<(&'static str, &BTreeMap<String, Patch>)> =
-                    vec![$((stringify!($each), &self.$each)),*];
+                let each = [$((stringify!($each), &self.$each)),*];
                 let each = each.into_iter().flat_map(|(key, patches)| {
                     patches.iter().map(move |(name, patch)| (key, Some(name.as_str()), patch))
                 });

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    ContainerDependency, DeploymentConfiguration, ImagePolicy, Rollout, Scaling, SecurityGroup,
-    Sensitive, ServiceOverrides, Sidecar, TargetGroup, Text,
+    ContainerDependency, DeploymentConfiguration, ImagePolicy, LinuxParameters, LogDelivery,
+    RepositoryCredentials, RestartPolicy, Rollout, Scaling, SecurityGroup, Sensitive,
+    ServiceOverrides, Sidecar, TargetGroup, Text, Ulimit,
 };
 
 /// An ECS service: its container, and what runs beside it.
@@ -79,6 +80,35 @@ pub struct Service {
     /// File systems, and scratch space, that the container sees.
     #[serde(default)]
     pub mount_points: Vec<MountPoint>,
+    /// Further ports that it listens on. Containers of a task share their ports.
+    #[serde(default)]
+    pub additional_container_ports: Vec<u16>,
+    /// Limits of the operating system for its processes.
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
+    /// What Linux gives the container.
+    #[serde(default)]
+    pub linux_parameters: LinuxParameters,
+    /// Labels of the container, which agents on an instance read.
+    #[serde(default)]
+    pub docker_labels: BTreeMap<String, Text>,
+    /// Files with environment variables, in S3: the ARNs of objects whose names end in `.env`. `environment` and
+    /// `secrets` win.
+    #[serde(default)]
+    pub environment_files: Vec<String>,
+    /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
+    /// Fargate. Default: three minutes.
+    pub start_timeout: Option<u32>,
+    /// That ECS restarts the container alone when it ends. Default: the task is replaced, if the container is
+    /// essential.
+    pub restart_policy: Option<RestartPolicy>,
+    /// How what it writes comes into the log group.
+    #[serde(default)]
+    pub log_delivery: LogDelivery,
+    /// With which name and password the image is pulled from a registry that is not ECR.
+    pub repository_credentials: Option<RepositoryCredentials>,
+    /// How many GPUs of its instance it has; on EC2 only.
+    pub gpu: Option<u32>,
     /// How many tasks run; not looked at where the service scales. Default: 1 when the service is made, and
     /// after that what it is then, so that a number that somebody sets elsewhere stays.
     pub desired_count: Option<u32>,

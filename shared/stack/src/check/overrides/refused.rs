@@ -92,6 +92,27 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
                 "use `sidecars.<name>.firelens_configuration`",
             ),
             ("ContainerDefinitions.Privileged", OF_THE_INSTANCE),
+            ("ContainerDefinitions.Ulimits", "use `ulimits`"),
+            ("ContainerDefinitions.DockerLabels", "use `docker_labels`"),
+            (
+                "ContainerDefinitions.EnvironmentFiles",
+                "use `environment_files`, for which the execution role gets its rights",
+            ),
+            ("ContainerDefinitions.StartTimeout", "use `start_timeout`"),
+            ("ContainerDefinitions.RestartPolicy", "use `restart_policy`"),
+            (
+                "ContainerDefinitions.RepositoryCredentials",
+                "use `repository_credentials`, for which the execution role gets its rights",
+            ),
+            ("ContainerDefinitions.ResourceRequirements", "use `gpu`"),
+            (
+                "ContainerDefinitions.LinuxParameters.InitProcessEnabled",
+                "use `linux_parameters.init_process_enabled`",
+            ),
+            (
+                "ContainerDefinitions.LinuxParameters.SharedMemorySize",
+                "use `linux_parameters.shared_memory_size`",
+            ),
             (
                 "ContainerDefinitions.DockerSecurityOptions",
                 OF_THE_INSTANCE,
@@ -309,8 +330,6 @@ const LOG_GROUP: &[(&str, &str)] = &[
         "LogGroupClass",
         "`longshore logs` reads groups of the class STANDARD only",
     ),
-    ("RetentionInDays", "use `logs.retention_in_days`"),
-    ("KmsKeyId", "use `logs.encryption`"),
     ("DataProtectionPolicy", NOT_GRANTED),
     ("FieldIndexPolicies", NOT_GRANTED),
     (
