@@ -678,3 +678,27 @@ fn editors_know_the_keys_of_overrides() {
     file["services"]["api"]["overrides"]["task"] = json!({});
     assert!(!validator.is_valid(&file));
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_taken() {
+    let path = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/stacks.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let (_, section) = document.split_once("## What no key says").unwrap();
+    let blocks = section.split("```yaml\n").skip(1).take(2);
+    let examples: String = blocks
+        .filter_map(|block| block.split("```").next())
+        .collect();
+    let text = format!(
+        "name: shop\n\
+         network: {{vpc_id: vpc-0a1b2c3d, subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d]}}\n\
+         load_balancer:\n  \
+         subnet_ids: [subnet-2a1b2c3d, subnet-3a1b2c3d]\n  \
+         certificate_arns: [\"arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0000-0000-0000-000000000001\"]\n\
+         {examples}"
+    );
+    let reading = read(text.as_bytes(), &Selection::Environment(None));
+    let stack = reading
+        .unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"))
+        .stack;
+    assert_eq!(stack.resources.len(), 2);
+}
