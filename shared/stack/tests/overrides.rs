@@ -354,6 +354,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "a container cannot be removed here",
     ),
     (
+        "{task_definition: {ContainerDefinitions: {\"Fn::Split\": [x, y]}}}",
+        "task_definition.ContainerDefinitions",
+        "give a map of what is different",
+    ),
+    (
+        "{task_definition: {ContainerDefinitions: {api: {Ref: Cluster}}}}",
+        "task_definition.ContainerDefinitions.api",
+        "give a map of what is different",
+    ),
+    (
         "{task_definition: {ContainerDefinitions: [{Name: api}]}}",
         "task_definition.ContainerDefinitions",
         "give a map of what is different",
@@ -479,6 +489,20 @@ fn what_breaks_a_promise_is_refused_at_its_place_with_the_reason() {
             "{overrides}: {said}"
         );
         assert!(said.contains(message), "{overrides}: {said}");
+    }
+}
+
+#[test]
+fn what_breaks_no_promise_is_taken_where_its_neighbours_are_refused() {
+    for overrides in [
+        "{task_definition: {ContainerDefinitions: {api: {LinuxParameters: {Capabilities: {Add: [SYS_PTRACE], Drop: [ALL]}}}}}}",
+        "{task_definition: {PidMode: task}}",
+        "{cpu_alarm: {AlarmActions: [\"arn:aws:sns:eu-west-1:111122223333:shop\", {Ref: CpuTrackingApi}]}}",
+        "{service: {ServiceConnectConfiguration: {Enabled: true, Namespace: {\"Fn::GetAtt\": [DiscoveryNamespace, Arn]}}}}",
+        "{service: {LoadBalancers: [{ContainerName: api, ContainerPort: 8080, TargetGroupArn: {Ref: TargetGroupApi}}]}}",
+        "{task_definition: {Volumes: {cache: {EFSVolumeConfiguration: {FilesystemId: {Ref: FileSystemData}}}}}}",
+    ] {
+        template(&of_api(overrides));
     }
 }
 

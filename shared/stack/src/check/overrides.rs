@@ -330,9 +330,6 @@ impl Checking<'_> {
             (expected, _) => {
                 let expected = match expected {
                     Expected::Fields(_) => "a map",
-                    Expected::List(_) if name_in_list(place.name()).is_some() => {
-                        "a list, or a map by what its items are called"
-                    }
                     Expected::List(_) => "a list",
                     Expected::Scalar | Expected::Anything => "a text, a number or a boolean",
                 };
@@ -452,8 +449,15 @@ impl Checking<'_> {
             service.deployment_configuration.strategy != DeploymentStrategy::Rolling
         });
         let is_override = matches!(place.origin, Origin::Override(_));
+        // A list, or an item of it.
+        let all = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
         let why = match (place.resource_type, place.property.as_str()) {
-            _ if is_override && name_in_list(place.name()).is_some() && !value.is_object() => {
+            _ if is_override
+                && name_in_list(place.name()).is_some()
+                && (!value.is_object() || is_function(value)) =>
+            {
                 "give a map of what is different, by name; a list would replace what Longshore renders"
             }
             ("AWS::ECS::TaskDefinition", "PidMode" | "IpcMode")
@@ -464,10 +468,7 @@ impl Checking<'_> {
             (
                 "AWS::ECS::TaskDefinition",
                 "ContainerDefinitions.LinuxParameters.Capabilities.Add",
-            ) if value
-                .as_array()
-                .is_none_or(|all| all.iter().any(|one| one != "SYS_PTRACE")) =>
-            {
+            ) if all.iter().any(|one| one != "SYS_PTRACE") => {
                 "only `SYS_PTRACE` keeps a container within its task"
             }
             ("AWS::ElasticLoadBalancingV2::ListenerRule", "Actions") if shifts => {
@@ -494,10 +495,7 @@ impl Checking<'_> {
             (
                 "AWS::CloudWatch::Alarm",
                 "AlarmActions" | "OKActions" | "InsufficientDataActions",
-            ) if !value
-                .as_array()
-                .is_some_and(|all| all.iter().all(|one| self.is_alarm_action(one))) =>
-            {
+            ) if !all.iter().all(|one| self.is_alarm_action(one)) => {
                 "expected a list of ARNs of SNS topics and of references to scaling policies of this stack"
             }
             (_, property)
