@@ -136,7 +136,6 @@ const OF_CONTAINER: Table = &[
         "configs",
         "put them into the image, `environment`, or a file system",
     ),
-    ("cpus", "use `cpu`, 1024 a vCPU"),
     ("dns", "tasks use the DNS of their VPC"),
     (
         "env_file",
@@ -185,7 +184,6 @@ const OF_CONTAINER: Table = &[
         "tty",
         "use `overrides.task_definition.ContainerDefinitions.<container>.PseudoTerminal` of the service",
     ),
-    ("working_dir", "use `working_directory`"),
     // Copilot
     ("variables", "use `environment`"),
 ];
