@@ -176,7 +176,7 @@ struct LogConfiguration {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum LogOptions {
-    Kept(LogStreams),
+    Kept(Box<LogStreams>),
     /// As the task's log router takes them.
     Routed(BTreeMap<String, Value>),
 }
@@ -501,7 +501,7 @@ fn log_configuration(named_service: NamedService, container: Container) -> LogCo
     let delivery = container.details.log_delivery;
     LogConfiguration {
         log_driver: "awslogs",
-        options: Some(LogOptions::Kept(LogStreams {
+        options: Some(LogOptions::Kept(Box::new(LogStreams {
             awslogs_group: Value::Ref(Kind::LogGroup.id(&[named_service.name])),
             awslogs_region: Value::Ref("AWS::Region".to_owned()),
             awslogs_stream_prefix: "ecs",
@@ -509,7 +509,7 @@ fn log_configuration(named_service: NamedService, container: Container) -> LogCo
             max_buffer_size: delivery.max_buffer_size.as_deref().map(Value::written),
             awslogs_multiline_pattern: delivery.multiline_pattern.as_deref().map(Value::written),
             awslogs_datetime_format: delivery.datetime_format.as_deref().map(Value::written),
-        })),
+        }))),
     }
 }
 
