@@ -4,6 +4,7 @@ mod bucket;
 mod capacity;
 mod checked;
 mod container;
+mod container_details;
 mod deployment;
 mod findings;
 mod forms;
@@ -15,6 +16,7 @@ mod mirror;
 mod names;
 mod network;
 mod observation;
+mod overrides;
 mod plain_secrets;
 mod rollout;
 mod scaling;
@@ -47,7 +49,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     names::check(stack, &mut findings);
     let rendered = (!findings.has_errors()).then(|| render(stack, &Context::default()));
     if let Some(rendered) = &rendered {
-        names::check_clashes(rendered, &mut findings);
+        names::check_clashes(stack, rendered, &mut findings);
     }
     network::check(stack, &mut findings);
     observation::check(stack, &mut findings);
@@ -69,6 +71,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         rollout::check(&service, &mut findings);
         sidecar::check(&service, &mut findings);
         container::check(&service, &mut findings);
+        container_details::check(&service, &mut findings);
         plain_secrets::check(&service, &mut findings);
         capacity::check_strategy(&service, &mut findings);
         storage::check_mounts(&service, &mut findings);
@@ -76,6 +79,11 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         network::check_service(&service, &mut findings);
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
+    }
+    if let Some(rendered) = &rendered
+        && !findings.has_errors()
+    {
+        overrides::check(stack, rendered, &mut findings);
     }
     if let Some(rendered) = &rendered
         && !findings.has_errors()

@@ -10,6 +10,7 @@ pub mod spec;
 mod instances;
 mod nearest;
 mod path;
+mod properties;
 mod references;
 mod schedule_expression;
 mod shown;

@@ -27,7 +27,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Without what people get wrong most: `cpuArchitecture`, `CPU-Architecture`.
-fn plain(word: &str) -> String {
+pub(super) fn plain(word: &str) -> String {
     let mut result = String::with_capacity(word.len());
     let mut after_small = false;
     for character in word.chars().take(100) {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::render::logical_id;
 use crate::render::output_names::{
-    OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE, OF_STACK,
+    FURTHER, OF_ACCESS_POINT, OF_BUCKET, OF_CAPACITY, OF_FILE_SYSTEM, OF_SERVICE, OF_STACK,
 };
 use crate::spec::Stack;
 
@@ -44,6 +44,14 @@ pub fn outputs(values: &BTreeMap<String, String>) -> Value {
         }
         file_system
     });
+    // Beside what is Longshore's own, so that nothing is hidden.
+    let further: Map<String, Value> = listed(values, FURTHER)
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), values.get(name)?.as_str().into())))
+        .collect();
+    if !further.is_empty() {
+        all.insert("outputs".to_owned(), further.into());
+    }
     for (name, group) in [
         ("services", services),
         ("capacity", capacity),
@@ -89,6 +97,8 @@ pub fn names(stack: &Stack, rendered: &BTreeSet<String>) -> BTreeMap<String, Str
             );
         }
     }
+    let further = stack.outputs.keys();
+    names.extend(further.map(|name| (name.clone(), name.clone())));
     names
 }
 

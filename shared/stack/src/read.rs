@@ -1,5 +1,6 @@
 //! From a stack file to a stack, or to everything that is wrong with it, each with its place.
 
+mod elsewhere;
 mod fit;
 mod node;
 mod places;

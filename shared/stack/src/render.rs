@@ -7,6 +7,7 @@ mod alarms;
 mod bucket;
 mod capacity;
 mod cluster;
+mod container_details;
 mod context;
 mod dashboard;
 mod events;
@@ -23,6 +24,7 @@ mod names;
 mod network;
 pub(crate) mod output_names;
 mod outputs;
+pub(crate) mod overrides;
 mod placement;
 mod role;
 mod roles;
@@ -90,6 +92,11 @@ pub fn metadata(stack: &Stack) -> TemplateMetadata {
     metadata::of_stack(&NamedStack::new(stack, &Context::default()))
 }
 
+/// The types of the resources of a stack's template, by logical id.
+pub(crate) fn resource_types(stack: &Stack) -> BTreeMap<String, String> {
+    build(stack, &Context::default()).0.types()
+}
+
 /// By parameter of a stack's template, the path of its value in the stack file.
 pub fn parameter_sources(stack: &Stack) -> BTreeMap<String, String> {
     secret::parameter_sources(stack)
@@ -132,6 +139,7 @@ fn build(
     dashboard::render(&named_stack, &mut template);
     events::render(&named_stack, &mut template);
     outputs::render(&named_stack, &mut template);
+    overrides::render(stack, &mut template);
     (template, parameters, services)
 }
 

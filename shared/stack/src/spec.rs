@@ -8,12 +8,14 @@ mod capacity;
 mod circuit_breaker;
 mod cluster;
 mod container;
+mod container_details;
 mod deployment;
 mod image_policy;
 mod load_balancer;
 mod mirror;
 mod network;
 mod observation;
+mod overrides;
 mod rollout;
 mod scaling;
 mod schedule;
@@ -39,12 +41,17 @@ pub use cluster::{Cluster, ContainerInsights};
 pub use container::{
     Container, ContainerCondition, ContainerDependency, ContainerHealthCheck, MountPoint,
 };
+pub use container_details::{
+    Details, LinuxParameters, LogDelivery, LogMode, RepositoryCredentials, RestartPolicy, Ulimit,
+    UlimitName,
+};
 pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
 pub use image_policy::ImagePolicy;
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
 pub use mirror::{BottleDeletion, BottleSync};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
+pub use overrides::{FurtherResource, Json, Patch, ServiceOverrides, StackOverrides};
 pub use rollout::Rollout;
 pub use scaling::{CustomMetric, Scaling, Statistic};
 pub use schedule::Schedule;
@@ -111,6 +118,15 @@ pub struct Stack {
     pub events: Option<Events>,
     /// The services, by name.
     pub services: BTreeMap<String, Service>,
+    /// Changes of what is rendered, for what no key says.
+    #[serde(default)]
+    pub overrides: StackOverrides,
+    /// Further CloudFormation resources, by logical id.
+    #[serde(default)]
+    pub resources: BTreeMap<String, FurtherResource>,
+    /// Further outputs, by name: values in CloudFormation's words, such as `{Ref: Cluster}`.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Json>,
 }
 
 impl Stack {

@@ -417,6 +417,20 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
              `security_group_ids`? (security_groups)",
         ),
         (
+            "    portMappings: [{containerPort: 80}]\n",
+            "11:5: services.api.portMappings: there is no such key in `services.api`; use `container_port` and \
+             `additional_container_ports` (portMappings)",
+        ),
+        (
+            "    replicas: 2\n",
+            "11:5: services.api.replicas: there is no such key in `services.api`; use `desired_count` (replicas)",
+        ),
+        (
+            "queues: {jobs: {}}\n",
+            "11:1: queues: there is no such key in a stack file; make them elsewhere; allow tasks to use them with \
+             `task_role_statements` (queues)",
+        ),
+        (
             "    zebra: x\n",
             "11:5: services.api.zebra: there is no such key in `services.api`; `longshore schema stack` lists the known keys (zebra)",
         ),

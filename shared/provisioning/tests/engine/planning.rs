@@ -293,3 +293,28 @@ async fn the_drift_of_a_stack_that_is_not_there_is_refused() {
         "detect the drift of stack shop: there is no such stack"
     );
 }
+
+#[tokio::test]
+async fn a_plan_names_what_an_override_changes_and_what_a_stack_file_adds() {
+    let cloud = account();
+    built(&cloud, &stack_file(256)).await;
+    let file = format!(
+        "{}
+    overrides: {{log_group: {{RetentionInDays: 14}}}}
+resources:
+  QueueAlarm: {{Type: 'AWS::CloudWatch::Alarm', Properties: {{Threshold: 1}}}}
+",
+        stack_file(256).trim_end()
+    );
+    let plan = plan(&cloud, &settings(), &reading(&file), "two")
+        .await
+        .unwrap();
+    let changes = plan.changes.iter();
+    let changes: Vec<_> = changes
+        .map(|change| (change.logical_id.as_str(), change.action))
+        .collect();
+    assert_eq!(
+        changes,
+        [("LogGroupApi", Action::Change), ("QueueAlarm", Action::Add)]
+    );
+}

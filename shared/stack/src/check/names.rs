@@ -63,8 +63,10 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
 }
 
 /// Checks that names which are joined in logical ids in other ways than [`check`] knows do not become the same.
-pub(super) fn check_clashes(rendered: &Rendered, findings: &mut Findings) {
-    for id in &rendered.clashes {
+pub(super) fn check_clashes(stack: &Stack, rendered: &Rendered, findings: &mut Findings) {
+    // What the stack file adds is checked by itself.
+    let clashes = rendered.clashes.iter();
+    for id in clashes.filter(|id| !stack.resources.contains_key(*id)) {
         findings.error(
             "",
             id,

@@ -77,22 +77,29 @@ fn check_names(service: &Checked<'_>, findings: &mut Findings) {
 fn check_ports(service: &Checked<'_>, findings: &mut Findings) {
     let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
     for (path, container) in service.containers() {
-        let Some(port) = container.container_port else {
-            continue;
-        };
-        let path = path.key("container_port");
-        if port == 0 {
-            findings.error(&path, 0, "no container listens there, expected 1 to 65535");
-        }
-        if let Some(other) = ports.insert(port, container.name) {
-            findings.error(
-                &path,
-                port,
-                format!(
-                    "container `{other}` listens there, and the containers of a task share their ports; \
-                     expected ports that differ"
-                ),
-            );
+        let own = container.container_port.into_iter();
+        let own = own.map(|port| (path.key("container_port"), port));
+        let additional = container
+            .details
+            .additional_container_ports
+            .iter()
+            .enumerate();
+        let additional = additional
+            .map(|(index, port)| (path.key("additional_container_ports").index(index), *port));
+        for (path, port) in own.chain(additional) {
+            if port == 0 {
+                findings.error(&path, 0, "no container listens there, expected 1 to 65535");
+            }
+            if let Some(other) = ports.insert(port, container.name) {
+                findings.error(
+                    &path,
+                    port,
+                    format!(
+                        "container `{other}` listens there, and the containers of a task share their ports; \
+                         expected ports that differ"
+                    ),
+                );
+            }
         }
     }
 }

@@ -57,6 +57,9 @@ pub fn needs(stack: &Stack) -> Needs {
             }
             let secrets = container.secrets.values().filter_map(looked_up);
             needs.secrets.extend(secrets.map(str::to_owned));
+            needs
+                .secrets
+                .extend(credentials(&container).map(str::to_owned));
         }
     }
     for (_, subnets) in subnet_lists(stack) {
@@ -81,6 +84,15 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
                 &mut findings,
             );
         }
+        let missing = credentials(&container);
+        let missing = missing.filter(|secret| !surroundings.secrets.contains_key(*secret));
+        if let Some(secret) = missing {
+            findings.error(
+                path.key("repository_credentials").key("credentials_parameter"),
+                secret,
+                "there is no such secret in Secrets Manager of this account and region; create it, or correct its name",
+            );
+        }
         for (variable, secret) in container.secrets {
             let missing =
                 looked_up(secret).filter(|secret| !surroundings.secrets.contains_key(*secret));
@@ -101,6 +113,13 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
         mirror::check_loopback(stack, &mut findings);
     }
     findings.all
+}
+
+/// The secret with which a container's image is pulled, as Secrets Manager is asked for it.
+fn credentials<'a>(container: &Container<'a>) -> Option<&'a str> {
+    let credentials = container.details.repository_credentials?;
+    let name = credentials.credentials_parameter.as_str();
+    (!name.contains("${")).then_some(name)
 }
 
 /// Warns of what a template can only be right about when AWS was asked, and refuses what no AWS account takes.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::{Problem, Severity};
 use serde_json::{Map, Value};
 
+use super::elsewhere::instead_of;
 use super::node::{Content, Entry, Mark, Meaning, Node, meaning};
 use super::places::place_of;
 use super::shape::{Field, Shape};
 use super::substitution::{Names, substitute};
-use crate::nearest::nearest;
+use crate::nearest::{nearest, plain};
 use crate::path::Path;
 use crate::shown::shown;
 
@@ -103,8 +104,39 @@ impl<'a> Fitting<'a> {
                 Some(Value::Array(values.collect()))
             }
             (Shape::Switch(settings), Content::Map(_)) => self.node(node, settings, path, key),
+            (Shape::Anything, _) => self.anything(node, path),
             _ => self.scalar(node, shape, path, key),
         }
+    }
+
+    /// A value in CloudFormation's words, where null has a meaning.
+    fn anything(&mut self, node: &Node, path: &Path) -> Option<Value> {
+        Some(match &node.content {
+            Content::Nothing => Value::Null,
+            Content::Text(text) => return self.text(text, node, path),
+            Content::Plain(text) => match meaning(text) {
+                Meaning::Null => Value::Null,
+                Meaning::Boolean(value) => Value::Bool(value),
+                Meaning::Integer(Some(value)) => Value::from(value),
+                Meaning::Number(value) => Value::from(value),
+                Meaning::Integer(None) | Meaning::NotFinite | Meaning::Text => {
+                    return self.text(text, node, path);
+                }
+            },
+            Content::List(items) => {
+                let items = items.iter().enumerate();
+                let items =
+                    items.filter_map(|(index, item)| self.anything(item, &path.index(index)));
+                Value::Array(items.collect())
+            }
+            Content::Map(entries) => {
+                let entries = entries.iter().filter_map(|(name, entry)| {
+                    let value = self.anything(&entry.value, &path.key(name))?;
+                    Some((name.clone(), value))
+                });
+                Value::Object(entries.collect())
+            }
+        })
     }
 
     fn fields(
@@ -209,7 +241,9 @@ impl<'a> Fitting<'a> {
             .map(|(name, _)| name.as_str());
         let taken = nearest(name, of_its_kind);
         let meant = taken.or_else(|| nearest(name, known.iter().copied()));
+        let elsewhere = instead_of(&plain(name), &path.within(&self.prefix));
         let advice = match meant {
+            _ if elsewhere.is_some() => elsewhere.unwrap_or_default().to_owned(),
             Some(meant) => format!("did you mean `{meant}`?"),
             None if known.len() <= MOST_KNOWN => {
                 format!("expected one of `{}`", known.join("`, `"))
@@ -220,7 +254,7 @@ impl<'a> Fitting<'a> {
             },
         };
         let is_root = *path == self.prefix;
-        if is_root && taken.is_none() {
+        if is_root && (taken.is_none() || elsewhere.is_some()) {
             self.faulty.push(Path::default());
         }
         let place = if path.0.is_empty() {
@@ -230,7 +264,8 @@ impl<'a> Fitting<'a> {
         };
         let message = format!("there is no such key in {place}; {advice}");
         self.unknown_key(name, entry, path, message);
-        fields.get_key_value(taken?)
+        // What stands under a key that is meant otherwise is not what is expected here.
+        fields.get_key_value(taken.filter(|_| elsewhere.is_none())?)
     }
 
     fn unknown_key(&mut self, name: &str, entry: &Entry, path: &Path, message: String) {

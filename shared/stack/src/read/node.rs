@@ -57,6 +57,32 @@ pub(super) struct Entry {
     pub value: Node,
 }
 
+/// What of a stack file a map is, as far as it matters for what a null in an overlay means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Stack,
+    Services,
+    Service,
+    Overrides,
+    /// Patches by name.
+    Patches,
+    Patch,
+    Other,
+}
+
+impl Level {
+    fn under(self, key: &str) -> Self {
+        match (self, key) {
+            (Self::Stack, "services") => Self::Services,
+            (Self::Stack | Self::Service, "overrides") => Self::Overrides,
+            (Self::Services, _) => Self::Service,
+            (Self::Overrides, "capacity" | "file_systems" | "schedules") => Self::Patches,
+            (Self::Overrides | Self::Patches | Self::Patch, _) => Self::Patch,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What a plain scalar is by itself, by YAML 1.2's core schema.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Meaning {
@@ -144,18 +170,24 @@ impl Node {
         }
     }
 
-    /// Lays an overlay over this: maps are merged key by key, nulls remove, everything else replaces.
-    pub fn overlaid(mut self, overlay: &Self) -> Self {
+    /// Lays an overlay of a stack file over this: maps are merged key by key, nulls remove, everything else replaces.
+    /// In a patch of `overrides` a null stays, since it removes from what is rendered.
+    pub fn overlaid(self, overlay: &Self) -> Self {
+        self.overlaid_at(overlay, Level::Stack)
+    }
+
+    fn overlaid_at(mut self, overlay: &Self, level: Level) -> Self {
         match (&mut self.content, &overlay.content) {
             (Content::Map(entries), Content::Map(overlays)) => {
                 for (key, overlay) in overlays {
-                    if overlay.value.is_null() {
+                    if overlay.value.is_null() && level != Level::Patch {
                         entries.remove(key);
                         continue;
                     }
+                    let level = level.under(key);
                     let entry = match entries.remove(key) {
                         Some(entry) => {
-                            let value = entry.value.overlaid(&overlay.value);
+                            let value = entry.value.overlaid_at(&overlay.value, level);
                             let mark = if value.entries().is_some() {
                                 entry.mark
                             } else {
@@ -165,7 +197,7 @@ impl Node {
                         }
                         None => Entry {
                             mark: overlay.mark,
-                            value: overlay.value.without_nulls(),
+                            value: overlay.value.without_nulls(level),
                         },
                     };
                     entries.insert(key.clone(), entry);
@@ -173,20 +205,23 @@ impl Node {
                 let content = std::mem::replace(&mut self.content, Content::Nothing);
                 Self::new(self.mark, content)
             }
-            _ => overlay.without_nulls(),
+            _ => overlay.without_nulls(level),
         }
     }
 
     /// What an overlay removes where there is nothing.
-    fn without_nulls(&self) -> Self {
+    fn without_nulls(&self, level: Level) -> Self {
         let Content::Map(entries) = &self.content else {
             return self.clone();
         };
+        if level == Level::Patch {
+            return self.clone();
+        }
         let kept = entries
             .iter()
             .filter(|(_, entry)| !entry.value.is_null())
             .map(|(key, entry)| {
-                let value = entry.value.without_nulls();
+                let value = entry.value.without_nulls(level.under(key));
                 let mark = entry.mark;
                 (key.clone(), Entry { mark, value })
             })

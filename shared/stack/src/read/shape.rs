@@ -29,6 +29,8 @@ pub(super) enum Shape {
     /// A whole number between these.
     Integer(i64, i64),
     Number,
+    /// Whatever it is, in CloudFormation's words.
+    Anything,
 }
 
 /// What is expected under a key.
@@ -84,6 +86,9 @@ impl Shape {
             _ => Vec::new(),
         };
         let has = |name: &str| types.contains(&name);
+        if has("object") && has("array") {
+            return Self::Anything;
+        }
         if has("object") {
             return match schema["properties"].as_object() {
                 Some(properties) => Self::Fields(fields_of(schema, properties, definitions)),
@@ -143,6 +148,7 @@ impl Shape {
             Self::Boolean | Self::Switch(_) => Value::from(false),
             Self::Integer(least, _) => Value::from(*least),
             Self::Number => Value::from(0),
+            Self::Anything => Value::Null,
         }
     }
 
@@ -150,6 +156,7 @@ impl Shape {
     pub fn is_kind_of(&self, node: &Node) -> bool {
         match node.content {
             Content::Nothing => false,
+            _ if matches!(self, Self::Anything) => true,
             Content::Map(_) => {
                 matches!(self, Self::Fields(_) | Self::Map(_) | Self::Switch(_))
             }
@@ -182,6 +189,7 @@ impl Shape {
             Self::Switch(_) => "true, false or a map".to_owned(),
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
             Self::Number => "a number".to_owned(),
+            Self::Anything => "a value".to_owned(),
         }
     }
 }

@@ -29,7 +29,6 @@ macro_rules! spelt {
 
         impl $name {
             /// All of them.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// As it is spelt in templates.

@@ -58,3 +58,33 @@ pub(crate) const OF_CAPACITY: [(&str, &str); 2] = [
     ("asg_name", "AutoScalingGroupName"),
     ("capacity_provider_name", "CapacityProviderName"),
 ];
+
+/// The output that lists what the stack file adds.
+pub(crate) const FURTHER: &str = "Outputs";
+
+/// Whether an output's name is one that Longshore may give to an output of its own, now or when something is added.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    const LISTS: [&str; 6] = [
+        "AccessPoints",
+        "Buckets",
+        "Capacity",
+        "FileSystems",
+        FURTHER,
+        "Services",
+    ];
+    let is_list = |list: &&str| {
+        name.strip_prefix(list)
+            .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let of_many = OF_SERVICE
+        .iter()
+        .chain(&OF_FILE_SYSTEM)
+        .chain(&OF_ACCESS_POINT)
+        .chain(&OF_BUCKET)
+        .chain(&OF_CAPACITY);
+    LISTS.iter().any(is_list)
+        || OF_STACK.iter().any(|(_, output)| name == *output)
+        || of_many
+            .into_iter()
+            .any(|(_, output)| name.starts_with(output))
+}

@@ -137,7 +137,7 @@ fn of_service(named_stack: &NamedStack, named_service: NamedService, name: &str)
 }
 
 /// Adds names as a list, which goes on in a further output where it is too long for one.
-fn add_list(template: &mut Template, list: &str, names: impl Iterator<Item = String>) {
+pub(super) fn add_list(template: &mut Template, list: &str, names: impl Iterator<Item = String>) {
     let mut parts: Vec<String> = Vec::new();
     for name in names {
         match parts.last_mut() {

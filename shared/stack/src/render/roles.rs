@@ -64,7 +64,34 @@ fn execution_statements(named_stack: &NamedStack, named_service: NamedService) -
     ));
     statements.extend(secret::statements(named_stack, named_service));
     statements.extend(log_router_statements(named_service));
+    statements.extend(environment_file_statements(named_service));
     statements
+}
+
+/// The Amazon ECS Developer Guide, "Pass environment variables to an Amazon ECS container": the execution role reads the
+/// files.
+fn environment_file_statements(named_service: NamedService) -> Vec<Statement> {
+    let files = named_service
+        .containers()
+        .flat_map(|container| container.details.environment_files);
+    let files: BTreeSet<&str> = files.map(String::as_str).collect();
+    if files.is_empty() {
+        return Vec::new();
+    }
+    let buckets = files.iter().filter_map(|file| file.split('/').next());
+    let buckets: BTreeSet<&str> = buckets.collect();
+    vec![
+        Statement::allow(
+            "ReadEnvironmentFiles",
+            ["s3:GetObject"],
+            files.into_iter().map(Value::written),
+        ),
+        Statement::allow(
+            "FindEnvironmentFiles",
+            ["s3:GetBucketLocation"],
+            buckets.into_iter().map(Value::written),
+        ),
+    ]
 }
 
 /// The agent fetches a log router's configuration from S3 with the execution role: the Amazon ECS Developer Guide, "Using

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::spec::{Container, Secret, Sensitive, Service, Stack};
+use crate::spec::{Container, RepositoryCredentials, Secret, Sensitive, Service, Stack};
 
 use super::iam::Statement;
 use super::named::{NamedService, NamedStack};
@@ -130,6 +130,12 @@ pub(super) fn value_from(
     }
 }
 
+/// The secret with which a container's image is pulled, as ECS is told.
+pub(super) fn credentials(named_stack: &NamedStack, credentials: &RepositoryCredentials) -> Value {
+    let source = Source::of(named_stack, &credentials.credentials_parameter);
+    literal_or_sub(source.arn())
+}
+
 /// What the execution role needs to read a service's secrets.
 pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
     let mut secrets = BTreeSet::new();
@@ -153,14 +159,15 @@ pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) 
             parameters.insert(part_of_sub(arn));
             continue;
         }
-        let is_known = named_stack.context.secrets.contains_key(written);
-        if is_known || source.may_be_complete() {
-            secrets.insert(source.arn());
-        }
-        if !is_known {
-            // Six characters are at the end of every secret's ARN.
-            secrets.insert(format!("{}-??????", source.arn()));
-        }
+        add_secret(named_stack, written, &mut secrets);
+    }
+    let containers = named_service.containers();
+    for credentials in containers.filter_map(|container| container.details.repository_credentials) {
+        add_secret(
+            named_stack,
+            &credentials.credentials_parameter,
+            &mut secrets,
+        );
     }
     let mut statements = Vec::new();
     if !secrets.is_empty() || !own.is_empty() {
@@ -190,6 +197,19 @@ pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) 
         );
     }
     statements
+}
+
+/// Adds what a statement must name of a secret, for `Fn::Sub`.
+fn add_secret(named_stack: &NamedStack, written: &str, secrets: &mut BTreeSet<String>) {
+    let source = Source::of(named_stack, written);
+    let is_known = named_stack.context.secrets.contains_key(written);
+    if is_known || source.may_be_complete() {
+        secrets.insert(source.arn());
+    }
+    if !is_known {
+        // Six characters are at the end of every secret's ARN.
+        secrets.insert(format!("{}-??????", source.arn()));
+    }
 }
 
 fn literal_or_sub(text: String) -> Value {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::spec::{
-    Container, ContainerHealthCheck, DeploymentCircuitBreaker, DeploymentConfiguration, MountPoint,
-    Text,
+    Container, ContainerHealthCheck, DeploymentCircuitBreaker, DeploymentConfiguration, LogMode,
+    MountPoint, Text,
 };
 
+use super::container_details as details;
 use super::image;
 use super::load_balancer;
 use super::metadata;
@@ -97,7 +98,7 @@ struct ContainerDefinition {
     entry_point: Option<Vec<Value>>,
     command: Option<Vec<Value>>,
     working_directory: Option<Value>,
-    port_mappings: Option<[PortMapping; 1]>,
+    port_mappings: Option<Vec<PortMapping>>,
     environment: Option<Vec<Variable>>,
     secrets: Option<Vec<SecretVariable>>,
     health_check: Option<HealthCheck>,
@@ -106,6 +107,8 @@ struct ContainerDefinition {
     mount_points: Option<Vec<Mount>>,
     log_configuration: LogConfiguration,
     firelens_configuration: Option<LogRouting>,
+    #[serde(flatten)]
+    details: details::Properties,
 }
 
 #[derive(Serialize)]
@@ -156,7 +159,8 @@ struct HealthCheck {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LinuxParameters {
-    init_process_enabled: bool,
+    init_process_enabled: Option<bool>,
+    shared_memory_size: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -177,7 +181,7 @@ struct LogConfiguration {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum LogOptions {
-    Kept(LogStreams),
+    Kept(Box<LogStreams>),
     /// As the task's log router takes them.
     Routed(BTreeMap<String, Value>),
 }
@@ -188,6 +192,10 @@ struct LogStreams {
     awslogs_group: Value,
     awslogs_region: Value,
     awslogs_stream_prefix: &'static str,
+    mode: Option<&'static str>,
+    max_buffer_size: Option<Value>,
+    awslogs_multiline_pattern: Option<Value>,
+    awslogs_datetime_format: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -411,25 +419,14 @@ fn container(
         entry_point: Value::all_written(spec.entry_point),
         command: Value::all_written(spec.command),
         working_directory: spec.working_directory.map(Value::written),
-        port_mappings: spec.container_port.map(|container_port| {
-            [PortMapping {
-                container_port,
-                protocol: "tcp",
-            }]
-        }),
+        port_mappings: port_mappings(spec),
         environment: match spec.sidecar {
             Some(_) => as_written(spec.environment),
             None => environment(named_stack, named_service),
         },
         secrets: (!secrets.is_empty()).then_some(secrets),
         health_check: spec.health_check.map(health_check),
-        // The shells of ECS Exec leave processes that somebody has to wait for.
-        linux_parameters: named_service
-            .spec
-            .enable_execute_command
-            .then_some(LinuxParameters {
-                init_process_enabled: true,
-            }),
+        linux_parameters: linux_parameters(named_service, spec),
         stop_timeout: spec.stop_timeout,
         mount_points: (!mounts.is_empty()).then_some(mounts),
         log_configuration: log_configuration(named_service, spec),
@@ -439,7 +436,35 @@ fn container(
                 r#type: router.r#type.as_str(),
                 options: texts(&router.options),
             }),
+        details: details::render(named_stack, spec.details),
     }
+}
+
+fn port_mappings(container: Container) -> Option<Vec<PortMapping>> {
+    let additional = container.details.additional_container_ports.iter().copied();
+    let mappings: Vec<PortMapping> = container
+        .container_port
+        .into_iter()
+        .chain(additional)
+        .map(|container_port| PortMapping {
+            container_port,
+            protocol: "tcp",
+        })
+        .collect();
+    (!mappings.is_empty()).then_some(mappings)
+}
+
+fn linux_parameters(named_service: NamedService, container: Container) -> Option<LinuxParameters> {
+    let spec = container.details.linux_parameters;
+    // The shells of ECS Exec leave processes that somebody has to wait for.
+    let with_shells = named_service.spec.enable_execute_command.then_some(true);
+    let parameters = LinuxParameters {
+        init_process_enabled: spec.init_process_enabled.or(with_shells),
+        shared_memory_size: spec.shared_memory_size,
+    };
+    let is_empty =
+        parameters.init_process_enabled.is_none() && parameters.shared_memory_size.is_none();
+    (!is_empty).then_some(parameters)
 }
 
 /// The service's own container writes to the log router, where there is one; all others, that one
@@ -454,13 +479,18 @@ fn log_configuration(named_service: NamedService, container: Container) -> LogCo
             options: texts(&named_service.spec.log_options).map(LogOptions::Routed),
         };
     }
+    let delivery = container.details.log_delivery;
     LogConfiguration {
         log_driver: "awslogs",
-        options: Some(LogOptions::Kept(LogStreams {
+        options: Some(LogOptions::Kept(Box::new(LogStreams {
             awslogs_group: Value::Ref(Kind::LogGroup.id(&[named_service.name])),
             awslogs_region: Value::Ref("AWS::Region".to_owned()),
             awslogs_stream_prefix: "ecs",
-        })),
+            mode: delivery.mode.map(LogMode::as_str),
+            max_buffer_size: delivery.max_buffer_size.as_deref().map(Value::written),
+            awslogs_multiline_pattern: delivery.multiline_pattern.as_deref().map(Value::written),
+            awslogs_datetime_format: delivery.datetime_format.as_deref().map(Value::written),
+        }))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a CloudFormation template is made of: values, resources, parameters, outputs.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
@@ -26,6 +27,9 @@ pub(super) enum Value {
     Split(&'static str, Box<Value>),
     #[serde(rename = "Fn::Join")]
     Join(&'static str, Vec<Value>),
+    /// As a stack file has it, in CloudFormation's words.
+    #[serde(untagged)]
+    Further(Json),
     #[serde(untagged)]
     Text(String),
 }
@@ -160,7 +164,7 @@ pub(super) enum Policy {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Resource {
-    r#type: &'static str,
+    r#type: Cow<'static, str>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     depends_on: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,17 +309,27 @@ impl Template {
     }
 
     fn insert<P: Properties>(&mut self, id: String, properties: &P) -> &mut Resource {
+        self.add_further(id, Cow::Borrowed(P::TYPE), json(properties))
+    }
+
+    /// Adds a resource that a stack file describes in CloudFormation's words.
+    pub(super) fn add_further(
+        &mut self,
+        id: String,
+        r#type: impl Into<Cow<'static, str>>,
+        properties: Json,
+    ) -> &mut Resource {
         if self.resources.contains_key(&id) || self.parameters.contains_key(&id) {
             self.clashes.insert(id.clone());
         }
         let resource = Resource {
-            r#type: P::TYPE,
+            r#type: r#type.into(),
             depends_on: BTreeSet::new(),
             deletion_policy: None,
             update_replace_policy: None,
             update_policy: None,
             metadata: Metadata::default(),
-            properties: json(properties),
+            properties,
         };
         let entry = self.resources.entry(id);
         entry.insert_entry(resource).into_mut()
@@ -336,6 +350,19 @@ impl Template {
 
     pub(super) fn add_output(&mut self, name: String, value: Value) {
         self.outputs.insert(name, Output { value });
+    }
+
+    /// The properties of a resource.
+    pub(super) fn properties_of(&mut self, id: &str) -> Option<&mut Json> {
+        let resource = self.resources.get_mut(id)?;
+        Some(&mut resource.properties)
+    }
+
+    /// The types of its resources, by logical id.
+    pub(super) fn types(&self) -> BTreeMap<String, String> {
+        let resources = self.resources.iter();
+        let types = resources.map(|(id, resource)| (id.clone(), resource.r#type.to_string()));
+        types.collect()
     }
 
     /// How many resources it has; CloudFormation takes 500.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::container_details::Details;
 use super::secret::Secret;
 use super::values::Text;
 
@@ -114,6 +115,8 @@ pub struct Container<'a> {
     pub mount_points: &'a [MountPoint],
     /// What it waits for.
     pub depends_on: &'a [ContainerDependency],
+    /// What few need.
+    pub details: Details<'a>,
 }
 
 impl Container<'_> {

@@ -8,10 +8,14 @@ use serde::Deserialize;
 
 use super::capacity::is_fargate;
 use super::container::{Container, ContainerDependency, ContainerHealthCheck, MountPoint};
+use super::container_details::{
+    LinuxParameters, LogDelivery, RepositoryCredentials, RestartPolicy, Ulimit, details_of,
+};
 use super::deployment::DeploymentConfiguration;
 use super::image_policy::ImagePolicy;
 use super::load_balancer::TargetGroup;
 use super::network::SecurityGroup;
+use super::overrides::ServiceOverrides;
 use super::rollout::Rollout;
 use super::scaling::Scaling;
 use super::schedule::Schedule;
@@ -87,6 +91,35 @@ pub struct Service {
     /// File systems, and scratch space, that the container sees.
     #[serde(default)]
     pub mount_points: Vec<MountPoint>,
+    /// Further ports that it listens on. Containers of a task share their ports.
+    #[serde(default)]
+    pub additional_container_ports: Vec<u16>,
+    /// Limits of the operating system for its processes.
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
+    /// What Linux gives the container.
+    #[serde(default)]
+    pub linux_parameters: LinuxParameters,
+    /// Labels of the container, which agents on an instance read.
+    #[serde(default)]
+    pub docker_labels: BTreeMap<String, Text>,
+    /// Files with environment variables, in S3: the ARNs of objects whose names end in `.env`. `environment` and
+    /// `secrets` win.
+    #[serde(default)]
+    pub environment_files: Vec<String>,
+    /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
+    /// Fargate. Default: three minutes.
+    pub start_timeout: Option<u32>,
+    /// That ECS restarts the container alone when it ends. Default: the task is replaced, if the container is
+    /// essential.
+    pub restart_policy: Option<RestartPolicy>,
+    /// How what it writes comes into the log group.
+    #[serde(default)]
+    pub log_delivery: LogDelivery,
+    /// With which name and password the image is pulled from a registry that is not ECR.
+    pub repository_credentials: Option<RepositoryCredentials>,
+    /// How many GPUs of its instance it has; on EC2 only.
+    pub gpu: Option<u32>,
     /// How many tasks run; not looked at where the service scales. Default: 1 when the service is made, and
     /// after that what it is then, so that a number that somebody sets elsewhere stays.
     pub desired_count: Option<u32>,
@@ -151,6 +184,9 @@ pub struct Service {
     /// How many tasks run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `desired_count`, or the scaling's `min_capacity`.
     pub expected_task_count: Option<f64>,
+    /// Changes of what is rendered, for what no key says.
+    #[serde(default)]
+    pub overrides: ServiceOverrides,
 }
 
 impl Service {
@@ -195,6 +231,7 @@ impl Service {
             readonly_root_filesystem: self.readonly_root_filesystem,
             mount_points: &self.mount_points,
             depends_on: &self.depends_on,
+            details: details_of!(self),
         };
         let sidecars = self.sidecars.iter().map(|(name, sidecar)| Container {
             sidecar: Some(name),
@@ -213,6 +250,7 @@ impl Service {
             readonly_root_filesystem: sidecar.readonly_root_filesystem,
             mount_points: &sidecar.mount_points,
             depends_on: &sidecar.depends_on,
+            details: details_of!(sidecar),
         });
         std::iter::once(own).chain(sidecars)
     }

@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::container::{ContainerDependency, ContainerHealthCheck, MountPoint};
+use super::container_details::{
+    LinuxParameters, LogDelivery, RepositoryCredentials, RestartPolicy, Ulimit,
+};
 use super::image_policy::ImagePolicy;
 use super::secret::Secret;
 use super::values::Text;
@@ -62,6 +65,35 @@ pub struct Sidecar {
     /// Which other containers of the task must be started, healthy or done before this one starts.
     #[serde(default)]
     pub depends_on: Vec<ContainerDependency>,
+    /// Further ports that it listens on. Containers of a task share their ports.
+    #[serde(default)]
+    pub additional_container_ports: Vec<u16>,
+    /// Limits of the operating system for its processes.
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
+    /// What Linux gives the container.
+    #[serde(default)]
+    pub linux_parameters: LinuxParameters,
+    /// Labels of the container, which agents on an instance read.
+    #[serde(default)]
+    pub docker_labels: BTreeMap<String, Text>,
+    /// Files with environment variables, in S3: the ARNs of objects whose names end in `.env`. `environment` and
+    /// `secrets` win.
+    #[serde(default)]
+    pub environment_files: Vec<String>,
+    /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
+    /// Fargate. Default: three minutes.
+    pub start_timeout: Option<u32>,
+    /// That ECS restarts the container alone when it ends. Default: the task is replaced, if the container is
+    /// essential.
+    pub restart_policy: Option<RestartPolicy>,
+    /// How what it writes comes into the log group.
+    #[serde(default)]
+    pub log_delivery: LogDelivery,
+    /// With which name and password the image is pulled from a registry that is not ECR.
+    pub repository_credentials: Option<RepositoryCredentials>,
+    /// How many GPUs of its instance it has; on EC2 only.
+    pub gpu: Option<u32>,
 }
 
 /// A log router.

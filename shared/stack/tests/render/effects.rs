@@ -58,6 +58,8 @@ fn other(value: &Value) -> Value {
         ("BLUE_GREEN", "ROLLING"),
         ("LINEAR", "CANARY"),
         ("CANARY", "LINEAR"),
+        ("nofile", "nproc"),
+        ("non-blocking", "blocking"),
         ("COUNT", "BOUNDED_PERCENT"),
     ];
     match value {

@@ -1,0 +1,682 @@
+//! Keys of ECS, Docker Compose, Copilot and CloudFormation that a stack file does not have, and what to do instead.
+
+use crate::path::{Path, Step};
+
+/// What to do instead of an unknown key at a place, where that is known. The name is in lowercase, with underscores.
+pub(super) fn instead_of(name: &str, path: &Path) -> Option<&'static str> {
+    let tables: &[Table] = match names(path).as_slice() {
+        [] => &[OF_STACK],
+        ["services", _] => &[OF_SERVICE, OF_CONTAINER],
+        ["services", _, "sidecars", _] => &[OF_CONTAINER],
+        ["services", _, "target_group"] => &[OF_TARGET_GROUP],
+        ["services", _, "scaling"] => &[OF_SCALING],
+        ["services", _, "schedules", _] => &[OF_SCHEDULE],
+        ["load_balancer"] => &[OF_LOAD_BALANCER],
+        ["capacity", _] => &[OF_CAPACITY],
+        ["resources", _] => &[OF_RESOURCE],
+        ["overrides"] => &[OF_STACK_OVERRIDES],
+        ["services", _, "overrides"] => &[OF_SERVICE_OVERRIDES],
+        _ => &[],
+    };
+    let mut entries = tables.iter().flat_map(|table| table.iter());
+    let entry = entries.find(|(known, _)| *known == name);
+    entry.map(|(_, instead)| *instead)
+}
+
+fn names(path: &Path) -> Vec<&str> {
+    let names = path.0.iter().map(|step| match step {
+        Step::Key(key) => key.as_str(),
+        Step::Index(_) => "",
+    });
+    names.collect()
+}
+
+type Table = &'static [(&'static str, &'static str)];
+
+const OF_CONTAINER: Table = &[
+    // ECS
+    (
+        "capabilities",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.Capabilities` of \
+                      the service",
+    ),
+    (
+        "credential_specs",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.CredentialSpecs` of the \
+                          service",
+    ),
+    (
+        "devices",
+        "containers have no devices of their instance; for GPUs, use `gpu`",
+    ),
+    (
+        "disable_networking",
+        "containers of a task share its network",
+    ),
+    ("dns_search_domains", "tasks use the DNS of their VPC"),
+    ("dns_servers", "tasks use the DNS of their VPC"),
+    (
+        "docker_security_options",
+        "a container that reaches its instance has the rights of every task there",
+    ),
+    (
+        "extra_hosts",
+        "use `service_discovery` of the stack, or a name of the VPC's DNS",
+    ),
+    ("hostname", "a task has the name of its network interface"),
+    (
+        "init_process_enabled",
+        "use `linux_parameters.init_process_enabled`",
+    ),
+    (
+        "interactive",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.Interactive` of the service",
+    ),
+    (
+        "links",
+        "containers of a task reach each other at `localhost`",
+    ),
+    (
+        "log_configuration",
+        "use `log_delivery` for how logs come into the log group; a log router among the `sidecars`, with `log_options`, sends them elsewhere",
+    ),
+    (
+        "port_mappings",
+        "use `container_port` and `additional_container_ports`",
+    ),
+    (
+        "privileged",
+        "a container that reaches its instance has the rights of every task there",
+    ),
+    (
+        "pseudo_terminal",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.PseudoTerminal` of the \
+                         service",
+    ),
+    ("resource_requirements", "use `gpu`"),
+    (
+        "shared_memory_size",
+        "use `linux_parameters.shared_memory_size`",
+    ),
+    (
+        "system_controls",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.SystemControls` of the \
+                         service",
+    ),
+    (
+        "tmpfs",
+        "`mount_points` without a `file_system` are scratch space; for memory, use `overrides.task_definition.\
+               ContainerDefinitions.<container>.LinuxParameters.Tmpfs` of the service",
+    ),
+    (
+        "volumes",
+        "use `mount_points`, with the stack's `file_systems`; another kind of volume is in \
+                 `overrides.task_definition.Volumes` of the service",
+    ),
+    (
+        "volumes_from",
+        "use `mount_points`; scratch space at the same path is the same in all containers of a task",
+    ),
+    // Docker Compose
+    (
+        "build",
+        "Longshore deploys images; build it in CI, push it to ECR and name it with `image`",
+    ),
+    (
+        "cap_add",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.Capabilities` of the \
+                 service",
+    ),
+    (
+        "cap_drop",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.Capabilities` of the \
+                  service",
+    ),
+    (
+        "configs",
+        "put them into the image, `environment`, or a file system",
+    ),
+    ("dns", "tasks use the DNS of their VPC"),
+    (
+        "env_file",
+        "use `environment`, or `environment_files` for files in S3",
+    ),
+    (
+        "expose",
+        "use `container_port` and `additional_container_ports`",
+    ),
+    ("extends", "use an anchor of YAML, `&name` and `<<: *name`"),
+    ("init", "use `linux_parameters.init_process_enabled`"),
+    (
+        "labels",
+        "use the stack's `tags`; labels of the container are `docker_labels`",
+    ),
+    (
+        "logging",
+        "use `log_delivery` for how logs come into the log group; a log router among the `sidecars`, with `log_options`, sends them elsewhere",
+    ),
+    ("mem_limit", "use `memory`, in MiB"),
+    (
+        "mem_reservation",
+        "use `memory`, in MiB; of a sidecar, `memory_reservation`",
+    ),
+    ("platform", "use `cpu_architecture` of the service"),
+    ("pull_policy", "ECS pulls images by their digests"),
+    ("read_only", "use `readonly_root_filesystem`"),
+    (
+        "security_opt",
+        "a container that reaches its instance has the rights of every task there",
+    ),
+    (
+        "shm_size",
+        "use `linux_parameters.shared_memory_size`, in MiB",
+    ),
+    (
+        "stdin_open",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.Interactive` of the service",
+    ),
+    ("stop_grace_period", "use `stop_timeout`, in seconds"),
+    (
+        "sysctls",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.SystemControls` of the service",
+    ),
+    (
+        "tty",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.PseudoTerminal` of the service",
+    ),
+    // Copilot
+    ("variables", "use `environment`"),
+];
+
+const OF_SERVICE: Table = &[
+    // ECS
+    (
+        "container_definitions",
+        "the service's own container is described by the service, others by `sidecars`",
+    ),
+    (
+        "deployment_controller",
+        "Longshore deploys by ECS's own controller",
+    ),
+    (
+        "enable_fault_injection",
+        "use `overrides.task_definition.EnableFaultInjection`",
+    ),
+    ("ephemeral_storage", "use `ephemeral_storage_size_in_gib`"),
+    (
+        "inference_accelerators",
+        "use `overrides.task_definition.InferenceAccelerators`",
+    ),
+    ("ipc_mode", "use `overrides.task_definition.IpcMode`"),
+    (
+        "launch_type",
+        "use `capacity_provider_strategy`; without it, tasks run on Fargate",
+    ),
+    (
+        "load_balancers",
+        "use `target_group`; for several, `overrides.service.LoadBalancers`",
+    ),
+    (
+        "network_configuration",
+        "use `subnet_ids`, `security_group_ids` and `assign_public_ip`",
+    ),
+    (
+        "network_mode",
+        "each task has a network interface of its own (awsvpc)",
+    ),
+    ("pid_mode", "use `overrides.task_definition.PidMode`"),
+    (
+        "placement_constraints",
+        "use `overrides.service.PlacementConstraints`",
+    ),
+    (
+        "placement_strategies",
+        "use `overrides.service.PlacementStrategies`",
+    ),
+    (
+        "placement_strategy",
+        "use `overrides.service.PlacementStrategies`",
+    ),
+    (
+        "platform_version",
+        "use `overrides.service.PlatformVersion`",
+    ),
+    ("propagate_tags", "tasks have the tags of their service"),
+    (
+        "proxy_configuration",
+        "use `overrides.task_definition.ProxyConfiguration`",
+    ),
+    (
+        "requires_compatibilities",
+        "use `capacity_provider_strategy`; without it, tasks run on Fargate",
+    ),
+    (
+        "runtime_platform",
+        "use `cpu_architecture`; another operating system is in \
+                          `overrides.task_definition.RuntimePlatform.OperatingSystemFamily`",
+    ),
+    (
+        "scheduling_strategy",
+        "use `overrides.service.SchedulingStrategy`",
+    ),
+    (
+        "service_connect",
+        "use `overrides.service.ServiceConnectConfiguration`",
+    ),
+    (
+        "service_connect_configuration",
+        "use `overrides.service.ServiceConnectConfiguration`",
+    ),
+    ("service_registries", "use `service_discovery`"),
+    ("tags", "use the stack's `tags`"),
+    (
+        "task_definition",
+        "its keys are those of the service; for what it has besides, use `overrides.task_definition`",
+    ),
+    (
+        "volume_configurations",
+        "EBS volumes that ECS makes are not supported; use `file_systems` and `mount_points`",
+    ),
+    // Docker Compose
+    (
+        "deploy",
+        "use `desired_count` or `scaling`, `cpu`, `memory` and `deployment_configuration`",
+    ),
+    ("networks", "use `subnet_ids` and `security_group`"),
+    (
+        "ports",
+        "use `container_port` and `additional_container_ports`, and `target_group` behind the load balancer",
+    ),
+    ("profiles", "use `environments` of the file"),
+    ("replicas", "use `desired_count`"),
+    (
+        "restart",
+        "ECS replaces a task that ends; `restart_policy` restarts a container alone",
+    ),
+    ("scale", "use `desired_count`"),
+    // Copilot
+    ("count", "use `desired_count`, or `scaling`"),
+    ("exec", "use `enable_execute_command`"),
+    (
+        "http",
+        "use `target_group`, behind the stack's `load_balancer`",
+    ),
+    (
+        "nlb",
+        "a Network Load Balancer is not supported; make it elsewhere and name its target group with \
+             `target_group.target_group_arn`",
+    ),
+    (
+        "publish",
+        "make the topic elsewhere and allow the task to publish with `task_role_statements`",
+    ),
+    (
+        "storage",
+        "use the stack's `file_systems`, and `mount_points`",
+    ),
+    (
+        "subscribe",
+        "make the queue elsewhere and allow the task to read it with `task_role_statements`",
+    ),
+    ("taskdef_overrides", "use `overrides.task_definition`"),
+    (
+        "type",
+        "each entry of `services` is an ECS service; what runs by the clock is in its `schedules`",
+    ),
+];
+
+const OF_STACK: Table = &[
+    ("autoscaling", "use `scaling` of each service"),
+    ("conditions", "use `environments`"),
+    (
+        "configs",
+        "put them into the image, `environment`, or a file system",
+    ),
+    (
+        "databases",
+        "make them elsewhere; name their secrets with `secrets` of a service",
+    ),
+    ("description", "write a comment"),
+    (
+        "dns",
+        "make the record where the zone is, with the outputs `LoadBalancerDnsName` and `LoadBalancerZoneId`",
+    ),
+    (
+        "domain",
+        "use `host_headers` of a service's `target_group`, and make the record where the zone is",
+    ),
+    (
+        "listeners",
+        "a `load_balancer` listens to HTTP, and to HTTPS with `certificate_arns`; add one with `resources`",
+    ),
+    ("mappings", "use `environments`"),
+    ("networks", "use `network`"),
+    (
+        "parameters",
+        "use `environments`; secrets are in `secrets` of a service",
+    ),
+    (
+        "queues",
+        "make them elsewhere; allow tasks to use them with `task_role_statements`",
+    ),
+    ("region", "it is the region of the installation"),
+    ("secrets", "use `secrets` of a service"),
+    ("sidecars", "use `sidecars` of a service"),
+    ("task_definitions", "each service describes its own"),
+    (
+        "topics",
+        "make them elsewhere; allow tasks to use them with `task_role_statements`",
+    ),
+    ("version", "a stack file has no version"),
+    ("volumes", "use `file_systems`"),
+    ("vpc", "use `network`"),
+    ("vpc_id", "use `network.vpc_id`"),
+    (
+        "waf",
+        "associate the web ACL elsewhere, with the output `LoadBalancerArn`",
+    ),
+];
+
+const OF_LOAD_BALANCER: Table = &[
+    (
+        "attributes",
+        "use `overrides.load_balancer.LoadBalancerAttributes` of the stack",
+    ),
+    (
+        "authenticate",
+        "use `overrides.listener_rule.Actions` of a service; Cognito and OIDC are not supported",
+    ),
+    ("ip_address_type", "dual stack is not supported"),
+    (
+        "listener_arn",
+        "the load balancer is one of the stack's own",
+    ),
+    (
+        "listeners",
+        "it listens to HTTP, and to HTTPS with `certificate_arns`; add one with `resources` of the stack",
+    ),
+    ("name", "CloudFormation names it"),
+    ("subnet_mappings", "use `subnet_ids`"),
+    (
+        "type",
+        "it is an Application Load Balancer; make another one elsewhere and name its target group with \
+              `target_group.target_group_arn` of a service",
+    ),
+    (
+        "waf_acl_arn",
+        "associate the web ACL elsewhere, with the output `LoadBalancerArn`",
+    ),
+];
+
+const OF_TARGET_GROUP: Table = &[
+    (
+        "actions",
+        "use `overrides.listener_rule.Actions` of the service",
+    ),
+    ("alias", "use `host_headers`"),
+    (
+        "authenticate",
+        "use `overrides.listener_rule.Actions` of the service; Cognito and OIDC are not supported",
+    ),
+    (
+        "conditions",
+        "use `path_patterns` and `host_headers`; others are in `overrides.listener_rule.Conditions` of the \
+                    service",
+    ),
+    (
+        "headers",
+        "use `overrides.listener_rule.Conditions` of the service",
+    ),
+    (
+        "http_headers",
+        "use `overrides.listener_rule.Conditions` of the service",
+    ),
+    (
+        "listener_arn",
+        "a rule on a listener that exists is not supported; name a target group with `target_group_arn`",
+    ),
+    (
+        "load_balancing_algorithm_type",
+        "use `overrides.target_group.TargetGroupAttributes` of the service, with the key \
+                                       `load_balancing.algorithm.type`",
+    ),
+    ("port", "use `container_port` of the service"),
+    (
+        "protocol",
+        "use `overrides.target_group.Protocol` of the service",
+    ),
+    (
+        "protocol_version",
+        "use `overrides.target_group.ProtocolVersion` of the service",
+    ),
+    (
+        "query_strings",
+        "use `overrides.listener_rule.Conditions` of the service",
+    ),
+    (
+        "slow_start",
+        "use `overrides.target_group.TargetGroupAttributes` of the service, with the key \
+                    `slow_start.duration_seconds`",
+    ),
+    (
+        "source_ips",
+        "use `overrides.listener_rule.Conditions` of the service",
+    ),
+];
+
+const OF_SCALING: Table = &[
+    ("scheduled_actions", "scaling by the clock is not supported"),
+    ("schedules", "scaling by the clock is not supported"),
+    (
+        "step_scaling",
+        "steps of one task follow from `scale_out_evaluation_periods`; others are in \
+                      `overrides.scale_out_policy` of the service",
+    ),
+    (
+        "suspended_state",
+        "use `overrides.scalable_target.SuspendedState` of the service",
+    ),
+];
+
+const OF_SCHEDULE: Table = &[
+    ("cpu", "a run has the size of the service's task"),
+    (
+        "dead_letter_config",
+        "use `overrides.schedules.<schedule>.Target.DeadLetterConfig` of the service",
+    ),
+    (
+        "enabled",
+        "use `overrides.schedules.<schedule>.State` of the service",
+    ),
+    (
+        "flexible_time_window",
+        "use `overrides.schedules.<schedule>.FlexibleTimeWindow` of the service",
+    ),
+    ("memory", "a run has the size of the service's task"),
+    (
+        "retries",
+        "use `overrides.schedules.<schedule>.Target.RetryPolicy` of the service, for runs that do not start",
+    ),
+    (
+        "retry_policy",
+        "use `overrides.schedules.<schedule>.Target.RetryPolicy` of the service",
+    ),
+    (
+        "state",
+        "use `overrides.schedules.<schedule>.State` of the service",
+    ),
+    ("timeout", "a limit of time is not supported"),
+];
+
+const OF_CAPACITY: Table = &[
+    ("ami_id", "use `image_ssm_parameter`"),
+    ("image_id", "use `image_ssm_parameter`"),
+    (
+        "instance_types",
+        "use `instance_type`, and `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+    ),
+    ("key_name", "instances have no keys of SSH"),
+    (
+        "mixed_instances_policy",
+        "use `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+    ),
+    (
+        "spot",
+        "use `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+    ),
+    (
+        "spot_price",
+        "use `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+    ),
+    (
+        "user_data",
+        "instances start as ECS's image does; use an image of your own with `image_ssm_parameter`",
+    ),
+];
+
+const OF_RESOURCE: Table = &[
+    ("condition", "use `environments`"),
+    (
+        "creation_policy",
+        "a further resource has `Type`, `Properties` and `DependsOn` only",
+    ),
+    (
+        "deletion_policy",
+        "what a stack file adds goes with the stack",
+    ),
+    ("metadata", "write a comment"),
+    (
+        "update_policy",
+        "a further resource has `Type`, `Properties` and `DependsOn` only",
+    ),
+    (
+        "update_replace_policy",
+        "what a stack file adds goes with the stack",
+    ),
+];
+
+const OF_STACK_OVERRIDES: Table = &[
+    (
+        "buckets",
+        "a bucket is closed to everybody whom no role lets in; use the keys of `buckets`",
+    ),
+    (
+        "dashboard",
+        "a dashboard is one text; make your own elsewhere",
+    ),
+    (
+        "launch_template",
+        "with it, instances could have other roles; use the keys of `capacity`, and \
+                         `overrides.capacity`",
+    ),
+    (
+        "security_group",
+        "add a rule with `resources`: `AWS::EC2::SecurityGroupIngress` or `AWS::EC2::SecurityGroupEgress`",
+    ),
+    ("service", "use `overrides` of the service"),
+    ("services", "use `overrides` of the service"),
+    ("task_definition", "use `overrides` of the service"),
+    ("target_group", "use `overrides` of the service"),
+];
+
+const OF_SERVICE_OVERRIDES: Table = &[
+    (
+        "container",
+        "use `task_definition.ContainerDefinitions.<container>`",
+    ),
+    (
+        "container_definitions",
+        "use `task_definition.ContainerDefinitions.<container>`",
+    ),
+    (
+        "containers",
+        "use `task_definition.ContainerDefinitions.<container>`",
+    ),
+    (
+        "execution_role",
+        "use `execution_role_policy_arns` or `execution_role_arn`",
+    ),
+    ("listener", "use `overrides.listener` of the stack"),
+    (
+        "load_balancer",
+        "use `overrides.load_balancer` of the stack",
+    ),
+    (
+        "security_group",
+        "add a rule with `resources`: `AWS::EC2::SecurityGroupIngress` or \
+                        `AWS::EC2::SecurityGroupEgress`",
+    ),
+    (
+        "task_role",
+        "use `task_role_statements`, `task_role_policy_arns` or `task_role_arn`",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::shape::{Field, Shape};
+    use super::*;
+
+    fn fields_at<'a>(
+        shape: &'a Shape,
+        steps: &[&str],
+    ) -> &'a std::collections::BTreeMap<String, Field> {
+        match (shape, steps) {
+            (Shape::Fields(fields), []) => fields,
+            (Shape::Fields(fields), [first, rest @ ..]) => fields_at(&fields[*first].shape, rest),
+            (Shape::Map(values), [_, rest @ ..]) => fields_at(values, rest),
+            _ => panic!("{steps:?}"),
+        }
+    }
+
+    #[test]
+    fn no_key_that_is_known_is_told_to_be_something_else() {
+        for (place, tables) in [
+            (&[][..], &[OF_STACK][..]),
+            (&["services", "x"], &[OF_SERVICE, OF_CONTAINER]),
+            (&["services", "x", "sidecars", "y"], &[OF_CONTAINER]),
+            (&["services", "x", "target_group"], &[OF_TARGET_GROUP]),
+            (&["services", "x", "scaling"], &[OF_SCALING]),
+            (&["services", "x", "schedules", "y"], &[OF_SCHEDULE]),
+            (&["load_balancer"], &[OF_LOAD_BALANCER]),
+            (&["capacity", "x"], &[OF_CAPACITY]),
+            (&["resources", "x"], &[OF_RESOURCE]),
+            (&["overrides"], &[OF_STACK_OVERRIDES]),
+            (&["services", "x", "overrides"], &[OF_SERVICE_OVERRIDES]),
+        ] {
+            let known = fields_at(Shape::of_a_stack(), place);
+            for (name, _) in tables.iter().flat_map(|table| table.iter()) {
+                assert!(!known.contains_key(*name), "{place:?}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_named_instead_is_there() {
+        let service = fields_at(Shape::of_a_stack(), &["services", "x"]);
+        let stack = fields_at(Shape::of_a_stack(), &[]);
+        let overrides = fields_at(Shape::of_a_stack(), &["services", "x", "overrides"]);
+        for (name, instead) in [OF_SERVICE, OF_CONTAINER].into_iter().flatten() {
+            for word in instead.split('`').skip(1).step_by(2) {
+                let mut parts = word.split('.');
+                let first = parts.next().unwrap_or_default();
+                if first == "overrides" {
+                    let concept = parts.next().unwrap_or_default();
+                    assert!(overrides.contains_key(concept), "{name}: {word}");
+                    continue;
+                }
+                let is_key = service.contains_key(first)
+                    || stack.contains_key(first)
+                    || [
+                        "memory_reservation",
+                        "file_system",
+                        "environments",
+                        "localhost",
+                    ]
+                    .contains(&first)
+                    || first.starts_with(['&', '<']);
+                assert!(is_key, "{name}: {word}");
+            }
+        }
+    }
+}
