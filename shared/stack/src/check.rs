@@ -47,10 +47,6 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         return findings.all;
     }
     names::check(stack, &mut findings);
-    let rendered = (!findings.has_errors()).then(|| render(stack, &Context::default()));
-    if let Some(rendered) = &rendered {
-        names::check_clashes(stack, rendered, &mut findings);
-    }
     network::check(stack, &mut findings);
     observation::check(stack, &mut findings);
     capacity::check(stack, &mut findings);
@@ -80,15 +76,16 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
     }
-    if let Some(rendered) = &rendered
-        && !findings.has_errors()
-    {
-        overrides::check(stack, rendered, &mut findings);
-    }
-    if let Some(rendered) = &rendered
-        && !findings.has_errors()
-    {
-        limits::check(stack, rendered, &mut findings);
+    // The template of a stack with errors may be far larger than that of any stack that can be applied.
+    if !findings.has_errors() {
+        let rendered = render(stack, &Context::default());
+        names::check_clashes(stack, &rendered, &mut findings);
+        if !findings.has_errors() {
+            overrides::check(stack, &rendered, &mut findings);
+        }
+        if !findings.has_errors() {
+            limits::check(stack, &rendered, &mut findings);
+        }
     }
     findings.all
 }
