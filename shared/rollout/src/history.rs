@@ -99,7 +99,7 @@ pub enum ServiceLogs {
     /// They died of a deployment.
     Deployment(Box<DeploymentLogs>),
     /// They died of a change of the service's stack, such as its first start.
-    Change(ChangeLogs),
+    Change(Box<ChangeLogs>),
 }
 
 /// What the tasks wrote that died of a deployment.
@@ -180,7 +180,7 @@ pub async fn logs<C: Cloud + TaskLogs>(
         let stack = service_id.stack.clone();
         return change_logs(cloud, stack, change, lines)
             .await
-            .map(|logs| Some(ServiceLogs::Change(logs)));
+            .map(|logs| Some(ServiceLogs::Change(Box::new(logs))));
     }
     let Some(deployment) = told else {
         return Ok(None);
