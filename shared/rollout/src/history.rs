@@ -97,9 +97,9 @@ impl<'a, C: Cloud> Past<'a, C> {
 #[serde(untagged)]
 pub enum ServiceLogs {
     /// They died of a deployment.
-    Deployment(DeploymentLogs),
+    Deployment(Box<DeploymentLogs>),
     /// They died of a change of the service's stack, such as its first start.
-    Change(ChangeLogs),
+    Change(Box<ChangeLogs>),
 }
 
 /// What the tasks wrote that died of a deployment.
@@ -180,7 +180,7 @@ pub async fn logs<C: Cloud + TaskLogs>(
         let stack = service_id.stack.clone();
         return change_logs(cloud, stack, change, lines)
             .await
-            .map(|logs| Some(ServiceLogs::Change(logs)));
+            .map(|logs| Some(ServiceLogs::Change(Box::new(logs))));
     }
     let Some(deployment) = deployment else {
         return Ok(None);
@@ -191,10 +191,8 @@ pub async fn logs<C: Cloud + TaskLogs>(
         }
         _ => Vec::new(),
     };
-    Ok(Some(ServiceLogs::Deployment(DeploymentLogs {
-        deployment,
-        logs,
-    })))
+    let found = DeploymentLogs { deployment, logs };
+    Ok(Some(ServiceLogs::Deployment(Box::new(found))))
 }
 
 /// The log group may have gone with the stack, and the task definition, too.

@@ -137,7 +137,7 @@ fn ended(cloud: &FakeCloud, status: &str) {
 
 async fn change_logs(cloud: &FakeCloud, api: &Subscriber, lines: u32) -> ChangeLogs {
     match logs(cloud, &api.service_id(), None, lines).await.unwrap() {
-        Some(ServiceLogs::Change(found)) => found,
+        Some(ServiceLogs::Change(found)) => *found,
         other => panic!("{other:?}"),
     }
 }

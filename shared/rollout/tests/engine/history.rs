@@ -347,7 +347,7 @@ async fn deployment_logs(
     number: Option<u32>,
 ) -> DeploymentLogs {
     match logs(cloud, &api.service_id(), number, 2).await.unwrap() {
-        Some(ServiceLogs::Deployment(found)) => found,
+        Some(ServiceLogs::Deployment(found)) => *found,
         other => panic!("{other:?}"),
     }
 }
