@@ -20,8 +20,8 @@ _BELONGS = re.compile(
             # The stack file that says it, in all of its versions.
             r".+\.s3\._(buckets|object_versions)\..*\bstacks/[^/]+\.(yaml|yml|json)\W.*",
             # A parameter that CloudFormation shows to nobody, and the secret that is made of it.
-            r".+\.cloudformation\._stacks\..*\.Parameters\.\d+\.ParameterValue",
-            r".+\.cloudformation\._stacks\..*\._resolved_params\.SensitiveValue\w+\.Value",
+            r".+\.cloudformation\._(stacks|change_sets)\..*\.Parameters\.\d+\.ParameterValue",
+            r".+\.cloudformation\._(stacks|change_sets)\..*\._resolved_params\.SensitiveValue\w+\.Value",
             r".+\.cloudformation\._stacks\..*\._resources\.Secret\w+\.(Properties|_declared)\.SecretString",
         )
     )
