@@ -81,7 +81,7 @@ class _Fault:
     # How many calls; `None`: until it is forgotten.
     times: int | None = 1
     # Each so-many-th call.
-    each: int = 1
+    every: int = 1
     # Of functions' calls only.
     of_functions: bool = False
     # At most so many calls for one event, of all of its attempts together. `None`: as many as there are.
@@ -97,9 +97,9 @@ class _Fault:
             return 'action: expected an action as policies name it, such as "ecs:UpdateService" or "ecs:*"'
         if self.fault not in {**_KINDS, **_WITHOUT_ANSWER}:
             return f"fault: expected one of {', '.join({**_KINDS, **_WITHOUT_ANSWER})}"
-        for name in ("times", "each", "per_event"):
+        for name in ("times", "every", "per_event"):
             value = getattr(self, name)
-            if not (isinstance(value, int) and value >= 1 or value is None and name != "each"):
+            if not (isinstance(value, int) and value >= 1 or value is None and name != "every"):
                 return f"{name}: expected a number of at least 1"
         if not isinstance(self.containing, str):
             return "containing: expected a text"
@@ -112,7 +112,7 @@ class _Fault:
         if self.containing not in path and self.containing.encode() not in body:
             return False
         self.calls += 1
-        if self.calls % self.each or self.per_event is not None and self.events[event] >= self.per_event:
+        if self.calls % self.every or self.per_event is not None and self.events[event] >= self.per_event:
             return False
         self.struck += 1
         self.events[event] += 1

@@ -75,7 +75,7 @@ class Faults(CloudTest):
 
     def test_each_third_call_of_any_action_goes_wrong_until_it_is_forgotten(self):
         ecs = self.cloud.client("ecs")
-        self._prepare(action="ecs:*", fault="throttled", times=None, each=3)
+        self._prepare(action="ecs:*", fault="throttled", times=None, every=3)
         for _ in range(3):
             ecs.list_clusters()
             ecs.describe_clusters(clusters=["any"])
@@ -172,7 +172,7 @@ class Faults(CloudTest):
             ({"action": "ListClusters", "fault": "failed"}, "action"),
             ({"action": "ecs:ListClusters", "fault": "slow"}, "fault"),
             ({"action": "ecs:ListClusters", "fault": "failed", "times": 0}, "times"),
-            ({"action": "ecs:ListClusters", "fault": "failed", "each": None}, "each"),
+            ({"action": "ecs:ListClusters", "fault": "failed", "every": None}, "every"),
         ):
             status, _, answer = self.cloud.control("POST", "/faults", fault)
             self.assertEqual(status, 400)

@@ -120,7 +120,7 @@ pub struct FaultyCalls {
     /// What happens to them.
     pub fault: Fault,
     /// Each so-many-th call, from 1.
-    pub each: u32,
+    pub every: u32,
     /// Calls of functions only, not of tests.
     pub of_functions: bool,
     /// How many calls go wrong; `None`: until [`Control::forget_faults`].

@@ -558,11 +558,19 @@ pub fn function_log(environment: &Environment, function: &str) -> Result<Vec<Str
 /// # Errors
 /// When the log cannot be read.
 pub fn log_lines(environment: &Environment, group: &str) -> Result<Vec<String>> {
+    log_lines_since(environment, group, 0)
+}
+
+/// The same, of lines from this time on, in milliseconds since 1970.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn log_lines_since(environment: &Environment, group: &str, since: u64) -> Result<Vec<String>> {
     let client = environment.client();
     let mut lines = Vec::new();
     let mut token = Value::Null;
     loop {
-        let mut request = json!({"logGroupName": group});
+        let mut request = json!({"logGroupName": group, "startTime": since});
         if !token.is_null() {
             request["nextToken"] = token;
         }

@@ -79,11 +79,6 @@ impl Way {
             _ => (1, 0),
         }
     }
-
-    fn deployments(self) -> usize {
-        let (succeeded, rolled_back) = self.outcomes();
-        succeeded + rolled_back
-    }
 }
 
 impl Day {
@@ -122,7 +117,9 @@ impl Day {
     #[must_use]
     pub fn size(&self) -> usize {
         // A stack is made, changed and destroyed.
-        Way::ALL.map(Way::deployments).iter().sum::<usize>() + 3 + 1
+        let outcomes = Way::ALL.map(Way::outcomes);
+        let deployments = outcomes.map(|(succeeded, rolled_back)| succeeded + rolled_back);
+        deployments.iter().sum::<usize>() + 3 + 1
     }
 
     /// Asks for everything once and waits until it is there, as the person who asked would. Days are numbered from 1.
@@ -131,7 +128,9 @@ impl Day {
     /// What did not come true.
     pub fn pass(&self, day: usize) -> Result<()> {
         let others: [&(dyn Fn(usize) -> Result<()> + Sync); 2] =
-            [&|day| self.build_and_destroy(day), &|day| self.sync(day)];
+            [&|day| self.build_and_destroy(&built(day)), &|day| {
+                self.sync(day)
+            }];
         side_by_side(self.services.len() + others.len(), |number| {
             match self.services.get(number) {
                 Some((way, scene)) => {
@@ -154,17 +153,19 @@ impl Day {
         for (way, scene) in &self.services {
             let stack = &scene.service.stack;
             let (succeeded, rolled_back) = way.outcomes();
+            // And what was deployed before the first day.
+            let (succeeded, rolled_back) = (succeeded * days + 1, rolled_back * days);
             let messages = scene.messages()?;
             for (words, expected) in [
                 ("started", succeeded + rolled_back),
                 ("succeeded", succeeded),
-                ("deployment rolled back", rolled_back),
-                ("deployment failed", 0),
+                ("rolled back", rolled_back),
+                ("failed", 0),
             ] {
-                again += self.check_told(stack, &messages, words, expected * days)?;
+                again += self.check_told(stack, &messages, words, expected)?;
             }
             let begun = begun.get(&scene.service.ecs_name()).copied();
-            let expected = way.deployments() * days;
+            let expected = succeeded + rolled_back;
             ensure!(
                 begun == Some(1 + expected),
                 "{stack}: ECS has begun {begun:?} deployments, its first one included, for {expected}"
@@ -198,7 +199,7 @@ impl Day {
             .try_for_each(|function| check_no_dead_letter(&self.environment, function, ""))
     }
 
-    /// Checks that so many different messages have these words; answers how many came again.
+    /// Checks that so many different messages say this of a stack; answers how many came again.
     fn check_told(
         &self,
         stack: &str,
@@ -206,15 +207,16 @@ impl Day {
         words: &str,
         expected: usize,
     ) -> Result<usize> {
+        let headline = format!("{words}: {stack}");
         let told: Vec<String> = messages
             .iter()
-            .filter(|message| message.fallback().to_lowercase().contains(words))
+            .filter(|message| message.says(&[&headline]))
             .map(SlackMessage::words)
             .collect();
         let different: BTreeSet<&String> = told.iter().collect();
         ensure!(
             different.len() == expected,
-            "{stack}: {expected} messages with \"{words}\" expected: {told:#?}"
+            "{expected} messages with \"{headline}\" expected: {told:#?}"
         );
         Ok(told.len() - different.len())
     }
@@ -249,11 +251,21 @@ impl Day {
         Ok(())
     }
 
-    fn build_and_destroy(&self, day: usize) -> Result<()> {
-        let stack = built(day);
+    /// Builds, changes and destroys so many stacks at once.
+    ///
+    /// # Errors
+    /// What did not come true.
+    pub fn build_at_once(&self, count: usize) -> Result<()> {
+        side_by_side(count, |number| {
+            self.build_and_destroy(&format!("at-once-{number:04}"))
+        })
+        .map(drop)
+    }
+
+    fn build_and_destroy(&self, stack: &str) -> Result<()> {
         let ready = |count| {
             wait_until(&format!("{stack} to be ready"), PATIENCE, || {
-                let messages = messages_of(&self.environment, &stack)?;
+                let messages = messages_of(&self.environment, stack)?;
                 let texts: BTreeSet<String> = messages
                     .iter()
                     .filter(|message| message.says(&["stack ready"]))
@@ -266,18 +278,18 @@ impl Day {
                 })
             })
         };
-        put_stack_file(&self.environment, &stack, &self.stack_file(&stack, 256))?;
+        put_stack_file(&self.environment, stack, &self.stack_file(stack, 256))?;
         ready(1)?;
-        put_stack_file(&self.environment, &stack, &self.stack_file(&stack, 512))?;
+        put_stack_file(&self.environment, stack, &self.stack_file(stack, 512))?;
         ready(2)?;
         let destroy = json!({"action": "destroy", "stack": stack, "note": "the day is over"});
         let is_gone = || {
-            let status = stack_status(&self.environment, &stack)?;
+            let status = stack_status(&self.environment, stack)?;
             Ok(status.is_none_or(|status| status.starts_with("DELETE")))
         };
         insist(&self.environment, "provision", &destroy, is_gone)?;
         wait_until(&format!("{stack} to be destroyed"), PATIENCE, || {
-            let messages = messages_of(&self.environment, &stack)?;
+            let messages = messages_of(&self.environment, stack)?;
             Ok(
                 match messages
                     .iter()
@@ -450,7 +462,7 @@ fn pass(way: Way, scene: &Scene, day: usize) -> Result<()> {
             let (_, bad) = push("b")?;
             scene.wait_until_published(&["succeeded", &bad])?;
             let mut rollback = scene.about("rollback");
-            rollback["to"] = json!(3 * day - 2);
+            rollback["to"] = json!(3 * day - 1);
             insist(environment, "deploy", &rollback, || {
                 is_told(&["rollback started", &tag])
             })?;

@@ -2,15 +2,17 @@
 //! `docs/reliability.md` are what these tests saw. `cargo xtask test --only faults` runs the first, `cargo xtask soak`
 //! the second.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use longshore_local::control::{Fault, FaultyCalls};
 use longshore_local::environment::{DIRECTORY_VARIABLE, Environment};
-use longshore_local::scene::resend_dead_letters;
+use longshore_local::process::memory;
+use longshore_local::scene::{log_lines_since, resend_dead_letters, serves};
 use longshore_local::wait::{Seen, stays_so, wait_until};
-use longshore_tests::{Day, FUNCTIONS, QUIET, ask, wait_until_drained};
+use longshore_tests::{Day, FUNCTIONS, Fleet, QUIET, ask, side_by_side, wait_until_drained};
 use serde_json::json;
 
 /// How long the local cloud waits before it tries a failed event again, unless a fault says otherwise.
@@ -62,7 +64,7 @@ impl Row {
     fn of_deaths(injected: &'static str, fault: Fault) -> Self {
         let faults = vec![FaultyCalls {
             per_event: Some(1),
-            ..each(23, "*:*", fault)
+            ..every(23, "*:*", fault)
         }];
         Self {
             by_hand: ByHand::Reconcile,
@@ -76,17 +78,17 @@ impl Row {
         Self {
             lasts: Lasts::For(Duration::from_secs(seconds)),
             by_hand: ByHand::Resend,
-            ..Self::new(injected, vec![each(1, action, Fault::Failed)])
+            ..Self::new(injected, vec![every(1, action, Fault::Failed)])
         }
     }
 }
 
 /// Each so-many-th call of functions, until it is forgotten.
-fn each(number: u32, action: &str, fault: Fault) -> FaultyCalls {
+fn every(number: u32, action: &str, fault: Fault) -> FaultyCalls {
     FaultyCalls {
         action: action.to_owned(),
         fault,
-        each: number,
+        every: number,
         // Nobody else posts to Slack.
         of_functions: !action.starts_with("slack:"),
         times: None,
@@ -97,7 +99,7 @@ fn each(number: u32, action: &str, fault: Fault) -> FaultyCalls {
 
 /// The same of AWS's calls and of Slack's.
 fn everywhere(number: u32, fault: Fault) -> Vec<FaultyCalls> {
-    vec![each(number, "*:*", fault), each(3, "slack:*", fault)]
+    vec![every(number, "*:*", fault), every(3, "slack:*", fault)]
 }
 
 fn rows() -> Vec<Row> {
@@ -117,28 +119,28 @@ fn rows() -> Vec<Row> {
         ),
         Row::new(
             "each fifth connection reset, nothing done",
-            vec![each(5, "*:*", Fault::Reset)],
+            vec![every(5, "*:*", Fault::Reset)],
         ),
         Row::new(
             "each fifth connection reset, all done",
-            vec![each(5, "*:*", Fault::ResetAfter)],
+            vec![every(5, "*:*", Fault::ResetAfter)],
         ),
         Row::new(
             "each 20th answer 6 seconds late, which is later than a call waits",
-            vec![each(20, "*:*", Fault::Delayed)],
+            vec![every(20, "*:*", Fault::Delayed)],
         ),
         Row::new(
             "each eleventh answer cut to half, at most two for an event",
             vec![FaultyCalls {
                 per_event: Some(2),
-                ..each(11, "*:*", Fault::Corrupt)
+                ..every(11, "*:*", Fault::Corrupt)
             }],
         ),
         Row {
             lasts: Lasts::For(Duration::from_secs(4)),
             ..Row::new(
                 "all of AWS gone, for less than the attempts at an event last",
-                vec![each(1, "*:*", Fault::Failed)],
+                vec![every(1, "*:*", Fault::Failed)],
             )
         },
         Row::of_outage("ECS gone, for longer", "ecs:*", 15),
@@ -260,6 +262,143 @@ fn look_after(environment: &Environment, row: &Row, is_over: &AtomicBool) -> Res
         }
     }
     Ok((struck, resent))
+}
+
+/// How many repositories the services of a soak follow.
+const REPOSITORIES: usize = 10;
+/// How many stacks a soak builds at once.
+const STACKS: usize = 10;
+/// How many invocations of each function run at once: as many as a small machine carries.
+const AT_ONCE: [(&str, u32); 3] = [("deploy", 4), ("watch", 3), ("notify", 2)];
+/// By how much a function's memory may grow from the first lap to the last, in KiB: less than what 1 KiB for each of
+/// a few thousand events would be.
+const GROWTH: u64 = 4 * 1024;
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask soak"]
+fn soaked_for_an_hour_nothing_is_lost_and_no_function_grows() -> Result<()> {
+    let number = |name: &str| -> Result<usize> {
+        let value = std::env::var(name).with_context(|| format!("read {name}"))?;
+        value
+            .parse()
+            .with_context(|| format!("read {name}={value}"))
+    };
+    let time = Duration::from_secs(60 * u64::try_from(number("LONGSHORE_SOAK_MINUTES")?)?);
+    let services = number("LONGSHORE_SOAK_SERVICES")?;
+    let events = number("LONGSHORE_SOAK_EVENTS")?;
+    let day = Day::new()?;
+    day.build_at_once(STACKS)?;
+    let fleet = Fleet::new("soak", REPOSITORIES, services)?;
+    for (function, invocations) in AT_ONCE {
+        fleet.limit(function, invocations)?;
+    }
+    fleet.follow()?;
+    // Those that need nobody: what lasts as long as a lap.
+    let mut rows = rows();
+    rows.retain(|row| matches!(row.lasts, Lasts::TheDay) && row.by_hand == ByHand::Nothing);
+    let began = Instant::now();
+    let mut held: Vec<BTreeMap<&str, u64>> = Vec::new();
+    while began.elapsed() < time || held.len() <= rows.len() {
+        let row = &rows[held.len() % rows.len()];
+        let lap = held.len() + 1;
+        held.push(
+            pass_lap(&day, &fleet, lap, row, events, began)
+                .with_context(|| format!("lap {lap}: {}", row.injected))?,
+        );
+    }
+    // Both laps are without a fault.
+    let last = held.len() - 1;
+    let last = &held[last - last % rows.len()];
+    for (function, before) in &held[0] {
+        let now = last.get(function).copied().unwrap_or(0);
+        ensure!(
+            now <= before + GROWTH,
+            "{function} held {before} KiB in the first lap, and {now} KiB in the last one"
+        );
+    }
+    Ok(())
+}
+
+/// A push to each repository, each told of again and again, and a day beside them, under the faults of a row. Answers the
+/// memory that each function holds, in KiB.
+fn pass_lap(
+    day: &Day,
+    fleet: &Fleet,
+    lap: usize,
+    row: &Row,
+    events: usize,
+    began: Instant,
+) -> Result<BTreeMap<&'static str, u64>> {
+    let environment = day.environment();
+    let control = environment.control();
+    let (minute, lap_began) = (began.elapsed().as_secs() / 60, Instant::now());
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)?
+        .as_millis();
+    for calls in &row.faults {
+        control.fail_calls(calls)?;
+    }
+    let tag = format!("v{lap:04}");
+    let storm = || -> Result<Vec<String>> {
+        let digests = side_by_side(REPOSITORIES, |repository| {
+            fleet.push(repository, &tag, &serves(&tag))
+        })?;
+        let pushes = fleet.pushes(|pushed| pushed == tag)?;
+        ensure!(!pushes.is_empty(), "no push gave an event");
+        let repeated: Vec<_> = pushes.iter().cycle().take(events).cloned().collect();
+        fleet.send_shuffled(&repeated)?;
+        fleet.wait_until_stable(|service| digests[fleet.repository_of(service)].clone())?;
+        Ok(digests)
+    };
+    side_by_side(2, |number| {
+        if number == 0 {
+            storm().map(drop)
+        } else {
+            day.pass(lap)
+        }
+    })?;
+    let struck = control.count_faults()?;
+    control.forget_faults()?;
+    wait_until_drained(environment, &FUNCTIONS)?;
+    day.check_no_dead_letters()?;
+    day.check(lap)?;
+    fleet.check_deployments(1 + lap)?;
+    let mut functions = Vec::new();
+    let mut held = BTreeMap::new();
+    let processes = control.function_processes()?;
+    for function in FUNCTIONS {
+        let name = environment.applied.function_name(function)?;
+        let memories = processes.iter().filter(|process| process.function == name);
+        let most = memories
+            .filter_map(|process| memory(process.process))
+            .max()
+            .unwrap_or(0);
+        let group = environment.applied.log_group_name(function)?;
+        let lines = log_lines_since(environment, group, u64::try_from(since)?)?;
+        let mut times: Vec<f64> = lines.iter().filter_map(|line| duration_of(line)).collect();
+        times.sort_by(f64::total_cmp);
+        functions.push(json!({
+            "function": function,
+            "milliseconds": times.get(times.len() / 2).copied().unwrap_or(0.0).round() as u64,
+            "kibibytes": most,
+        }));
+        held.insert(function, most);
+    }
+    write_down(&json!({
+        "minute": minute,
+        "injected": row.injected,
+        "calls": struck,
+        "events": events,
+        "seconds": lap_began.elapsed().as_secs(),
+        "functions": functions,
+    }))?;
+    Ok(held)
+}
+
+/// The milliseconds of an invocation, where Lambda's line reports one.
+fn duration_of(line: &str) -> Option<f64> {
+    let (_, rest) = line.strip_prefix("REPORT ")?.split_once("Duration: ")?;
+    rest.split_once(" ms")?.0.parse().ok()
 }
 
 /// Adds a line to the file from which `xtask` makes the table.
