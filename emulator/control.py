@@ -61,12 +61,14 @@ _READ = {
     "/invocations": invocations.counts,
     "/canaries": canaries.found,
     "/permissions": used_permissions.noted,
+    "/environments": invocations.environments,
 }
 _FORGOTTEN = {"/slack/messages": slack.forget, "/faults": faults.forget, "/events/lost": events.lose_no_more}
 # What takes an object; each returns what is wrong with it, or `None`.
 _TAKEN = {
     "/slack/answers": slack.prepare,
     "/faults": faults.prepare,
+    "/invocations/retries": invocations.retry_after,
     "/file-systems/age": _aged,
     "/events": _put_event,
     "/events/lost": events.lose,

@@ -15,10 +15,12 @@ import itertools
 import json
 import os
 import queue
+import re
 import subprocess
 import threading
 import time
 import uuid
+import weakref
 from http import HTTPStatus
 
 from ministack.core import lambda_runtime
@@ -141,6 +143,17 @@ def invoke(function, event):
             _queues[key] = _Queue(invocation.configuration.get("FunctionName", "unknown"))
         _queues[key].add(invocation)
         _changed.notify()
+
+
+def retry_after(value):
+    """From now on failed events pause for these seconds before their second attempt, and twice as long before the
+    third; returns what is wrong with the request, or `None`."""
+    global RETRY_SECONDS
+    seconds = value.get("seconds")
+    if not isinstance(seconds, (int, float)) or seconds < 0:
+        return "seconds: expected a number of at least 0"
+    RETRY_SECONDS = seconds
+    return None
 
 
 def counts():
@@ -286,7 +299,28 @@ def _send(configuration, target, event):
         lambda_svc.logger.error("%s: the event is lost: %s", name, error)
 
 
-# Environments. ministack needs three threads for each, which look ten times a second whether there is something to
+# Environments. By the number that each of their processes is known by: AWS's SDKs put this variable into `User-Agent`.
+_NAME_VARIABLE = "AWS_SDK_UA_APP_ID"
+_NAME = re.compile(r"app/environment-(\d+)")
+_environments = weakref.WeakValueDictionary()
+
+
+def environment_of(user_agent):
+    """The environment that sent a request with this header, or `None` where no function did."""
+    found = _NAME.search(user_agent)
+    return _environments.get(int(found[1])) if found else None
+
+
+def environments():
+    """The processes in which functions run."""
+    return [
+        {"function": one.func_name, "process": one.process().pid}
+        for one in list(_environments.values())
+        if one.process() and one.process().poll() is None
+    ]
+
+
+# ministack needs three threads for each, which look ten times a second whether there is something to
 # do, and keeps each for minutes.
 
 _HOST = "127.0.0.1"
@@ -415,6 +449,13 @@ class _Environment(lambda_runtime.ProvidedWorker):
     _api = None
     _output = None
 
+    def process(self):
+        return self._proc
+
+    def event(self):
+        """The request id of what it works on, which all attempts at an event share, or `None`."""
+        return self._current_request_id
+
     def _spawn(self, init_timeout=None):
         self._teardown()
         directory = lambda_svc._provided_runtime_code_dir(self.code_zip)
@@ -439,7 +480,10 @@ class _Environment(lambda_runtime.ProvidedWorker):
         try:
             port = asyncio.run_coroutine_threadsafe(api.open(), _loop).result()
             self._api = api
+            number = next(_numbers)
+            _environments[number] = self
             variables = lambda_svc._provided_worker_env(self.config, directory, port)
+            variables[_NAME_VARIABLE] = f"environment-{number}"
             # A program that is still being unpacked cannot be executed.
             with lambda_svc._provided_code_lock:
                 try:

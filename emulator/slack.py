@@ -8,6 +8,7 @@ import time
 
 import canaries
 import events
+import faults
 
 PATH = f"/slack/services/T00000000/B00000000/{canaries.MARK}-webhook"
 API_PATH = "/slack/api"
@@ -76,8 +77,10 @@ def post(path, raw):
         if problem:
             _refused.append({**received, "status": 400, "reason": problem})
             return 400, {}, problem
-        _messages.append(received)
-    return 200, {}, "ok"
+        fault = faults.due("slack:post")
+        if fault is None or fault.fault == "answer_lost":
+            _messages.append(received)
+    return (200, {}, "ok") if fault is None else (*_wrong(fault), "rollup_error")
 
 
 def call(method, authorization, raw):
@@ -90,6 +93,9 @@ def call(method, authorization, raw):
             error = "ratelimited" if prepared["status"] == 429 else prepared.get("error", "internal_error")
             return prepared["status"], _headers(prepared), {"ok": False, "error": error}
         problem = _denied(method, authorization) or problem or _misplaced(body)
+        fault = None if problem else faults.due(f"slack:{method}")
+        if fault and fault.fault != "answer_lost":
+            return *_wrong(fault), {"ok": False, "error": "internal_error"}
         message = None
         if not problem and method == "chat.update":
             message = next((known for known in _messages if known.get("ts") == body.get("ts")), None)
@@ -103,6 +109,8 @@ def call(method, authorization, raw):
         else:
             message["edits"].append({"received_at": message["received_at"], "body": message["body"]})
             message.update(received)
+        if fault:
+            return *_wrong(fault), {"ok": False, "error": "internal_error"}
         return 200, {}, {"ok": True, "channel": CHANNEL, "ts": message["ts"], "message": body}
 
 
@@ -117,6 +125,11 @@ def _prepared(received):
     answer = _answers.pop(0)
     _refused.append({**received, "status": answer["status"]})
     return answer
+
+
+def _wrong(fault):
+    """How Slack says that it has too much to do, or failed."""
+    return (429, {"Retry-After": "1"}) if fault.fault == "throttled" else (500, {})
 
 
 def _headers(answer):

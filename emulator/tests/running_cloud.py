@@ -27,7 +27,7 @@ WAIT_SECONDS = 30
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 
 # A function in a custom runtime, as small as one can be: it writes down each event under its log's name
-# and fails, or takes its time, when the event says so.
+# and fails, takes its time, or puts an object, when the event says so.
 BOOTSTRAP = """#!{python}
 import json, os, time, urllib.request
 api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
@@ -40,6 +40,10 @@ while True:
         journal.write(json.dumps(entry) + "\\n")
     detail = event.get("detail") or event
     time.sleep(detail.get("sleep", 0))
+    if detail.get("put"):
+        from botocore.session import Session
+        s3 = Session().create_client("s3")
+        s3.put_object(Bucket=detail["put"], Key=str(time.time()), Body=b"{{}}")
     result, body = "response", b"{{}}"
     if detail.get("fail"):
         result, body = "error", json.dumps({{"errorMessage": detail["fail"], "errorType": "Failed"}}).encode()

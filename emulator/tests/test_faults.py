@@ -1,6 +1,11 @@
 """Calls that go wrong on request, and how many calls there were."""
 
-from tests.running_cloud import CloudTest, allow, error_code, unique
+import json
+import time
+
+from botocore.exceptions import FlexibleChecksumError, HTTPClientError
+
+from tests.running_cloud import CloudTest, allow, error_code, request, unique, wait_until
 
 
 class Faults(CloudTest):
@@ -68,6 +73,84 @@ class Faults(CloudTest):
                 self.assertEqual(given, code)
                 self.assertIn(words, message)
 
+    def test_each_third_call_of_any_action_goes_wrong_until_it_is_forgotten(self):
+        ecs = self.cloud.client("ecs")
+        self._prepare(action="ecs:*", fault="throttled", times=None, every=3)
+        for _ in range(3):
+            ecs.list_clusters()
+            ecs.describe_clusters(clusters=["any"])
+            self.assertEqual(error_code(ecs.list_clusters)[0], "ThrottlingException")
+        (left,) = self.cloud.control("GET", "/faults")[2]
+        self.assertEqual(left, {"action": "ecs:*", "fault": "throttled", "containing": "", "struck": 3})
+
+    def test_a_connection_is_reset_before_and_after_what_was_asked_for_is_done(self):
+        ecr = self.cloud.client("ecr")
+        for fault, done in (("reset", False), ("reset_after", True)):
+            repository = unique("shop")
+            self._prepare(action="ecr:CreateRepository", fault=fault)
+            with self.assertRaises(HTTPClientError):
+                ecr.create_repository(repositoryName=repository)
+            names = [one["repositoryName"] for one in ecr.describe_repositories()["repositories"]]
+            self.assertEqual(repository in names, done)
+
+    def test_an_answer_is_delayed_or_cut_to_half(self):
+        ecs = self.cloud.client("ecs")
+        self._prepare(action="ecs:ListClusters", fault="delayed", seconds=0.5)
+        begun = time.monotonic()
+        ecs.list_clusters()
+        self.assertGreaterEqual(time.monotonic() - begun, 0.5)
+        s3, bucket = self.cloud.client("s3"), unique("bucket")
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3.put_object(Bucket=bucket, Key="digits", Body=b"0123456789")
+        self._prepare(action="s3:GetObject", fault="corrupt")
+        body = s3.get_object(Bucket=bucket, Key="digits")["Body"]
+        self.assertRaises(FlexibleChecksumError, body.read)
+
+    def test_a_function_that_calls_is_killed_before_or_after_as_often_as_asked_for_one_event(self):
+        s3, bucket = self.cloud.client("s3"), unique("bucket")
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        for fault, objects in (("dies", 1), ("dies_after", 3)):
+            name, _, journal = self.cloud.function([allow("s3:PutObject")])
+            self._prepare(action="s3:*", fault=fault, times=None, of_functions=True, per_event=2)
+            s3.put_object(Bucket=bucket, Key="of-nobody", Body=b"{}")
+            s3.delete_object(Bucket=bucket, Key="of-nobody")
+            self.cloud.client("lambda").invoke(
+                FunctionName=name, InvocationType="Event", Payload=json.dumps({"put": bucket})
+            )
+
+            def put():
+                found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+                return found if len(found) == objects else None
+
+            for one in wait_until(f"{objects} objects", put):
+                s3.delete_object(Bucket=bucket, Key=one["Key"])
+            self.assertEqual(len({call["process"] for call in journal()}), 3)
+            self.assertEqual(len({call["request"] for call in journal()}), 1)
+            self.cloud.control("DELETE", "/faults")
+
+    def test_slack_fails_too(self):
+        def post():
+            status, headers, _ = request("POST", self.cloud.description["slack_webhook_url"], {"text": told})
+            kept = self.cloud.control("GET", "/slack/messages")[2]
+            return status, headers.get("Retry-After"), sum(one["body"]["text"] == told for one in kept)
+
+        told = unique("told")
+        self._prepare(action="slack:*", fault="throttled")
+        self._prepare(action="slack:post", fault="failed")
+        self._prepare(action="slack:post", fault="answer_lost")
+        self.assertEqual([post() for _ in range(4)], [(429, "1", 0), (500, None, 0), (500, None, 1), (200, None, 2)])
+
+    def test_the_pauses_of_failed_events_can_be_as_long_as_those_of_aws(self):
+        self.addCleanup(self.cloud.control, "POST", "/invocations/retries", {"seconds": 0.2})
+        self.assertEqual(self.cloud.control("POST", "/invocations/retries", {"seconds": 1})[0], 200)
+        name, _, journal = self.cloud.function()
+        self.cloud.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload='{"fail": "ever"}')
+        first, second, third = wait_until("three attempts", lambda: len(journal()) == 3 and journal())
+        self.assertGreaterEqual(second["time"] - first["time"], 1)
+        self.assertGreaterEqual(third["time"] - second["time"], 2)
+        status, _, answer = self.cloud.control("POST", "/invocations/retries", {"seconds": "long"})
+        self.assertEqual((status, answer["error"][:9]), (400, "seconds: "))
+
     def test_calls_are_counted_with_those_that_went_wrong_and_without_those_that_were_refused(self):
         def counted():
             return self.cloud.control("GET", "/calls")[2].get("ecs:ListClusters", 0)
@@ -89,6 +172,7 @@ class Faults(CloudTest):
             ({"action": "ListClusters", "fault": "failed"}, "action"),
             ({"action": "ecs:ListClusters", "fault": "slow"}, "fault"),
             ({"action": "ecs:ListClusters", "fault": "failed", "times": 0}, "times"),
+            ({"action": "ecs:ListClusters", "fault": "failed", "every": None}, "every"),
         ):
             status, _, answer = self.cloud.control("POST", "/faults", fault)
             self.assertEqual(status, 400)

@@ -452,6 +452,25 @@ impl Client {
         })
     }
 
+    /// Gives an event to a function without waiting for what comes of it.
+    ///
+    /// # Errors
+    /// When the call is refused or gets no answer.
+    pub fn invoke_later(&self, function: &str, event: &Value) -> Result<(), CallError> {
+        self.send(&Call {
+            service: "lambda",
+            operation: "Invoke",
+            method: Method::POST,
+            path: &format!("/2015-03-31/functions/{function}/invocations"),
+            headers: &[
+                ("content-type", "application/json"),
+                ("x-amz-invocation-type", "Event"),
+            ],
+            body: event.to_string().into_bytes(),
+        })
+        .map(drop)
+    }
+
     /// One call of Lambda's own API, such as `POST /2015-03-31/functions`.
     ///
     /// # Errors

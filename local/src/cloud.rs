@@ -76,7 +76,7 @@ pub fn log(directory: &Path) -> PathBuf {
     directory.join("cloud.log")
 }
 
-/// Where a cloud that ends with the process that started it keeps each request and its answer, for `tests/judges`.
+/// Where a cloud of [`Lifetime::OfThisProcessRecorded`] keeps each request and its answer, for `tests/judges`.
 #[must_use]
 pub fn recording(directory: &Path) -> PathBuf {
     directory.join("recording")
@@ -110,6 +110,8 @@ fn is_ours(pid: u32, directory: &Path) -> bool {
 pub enum Lifetime {
     /// Until the process that started it ends, however it ends.
     OfThisProcess,
+    /// The same, and each request is kept with its answer, in [`recording`].
+    OfThisProcessRecorded,
     UntilStopped,
 }
 
@@ -143,16 +145,16 @@ pub fn start(
         .arg(workspace.path("emulator"))
         .arg("--directory")
         .arg(directory);
-    if lifetime == Lifetime::OfThisProcess {
-        command
-            .arg("--end-with-input")
-            .arg("--record")
-            .arg(recording(directory));
+    if lifetime != Lifetime::UntilStopped {
+        command.arg("--end-with-input");
+    }
+    if lifetime == Lifetime::OfThisProcessRecorded {
+        command.arg("--record").arg(recording(directory));
     }
     let mut child = command
         .current_dir(workspace.root())
         .stdin(match lifetime {
-            Lifetime::OfThisProcess => Stdio::piped(),
+            Lifetime::OfThisProcess | Lifetime::OfThisProcessRecorded => Stdio::piped(),
             Lifetime::UntilStopped => Stdio::null(),
         })
         .stdout(output)

@@ -96,6 +96,15 @@ pub struct Canary {
     pub place: String,
 }
 
+/// A process in which a function runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionProcess {
+    /// Lambda's name of the function.
+    pub function: String,
+    /// The process.
+    pub process: u32,
+}
+
 /// How a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +115,38 @@ pub enum Fault {
     Failed,
     /// The same error, though everything was done.
     AnswerLost,
+    /// Answered later.
+    Delayed,
+    /// The connection is reset; nothing is done.
+    Reset,
+    /// The connection is reset, though everything was done.
+    ResetAfter,
+    /// Half of the answer comes, as if it were the whole.
+    Corrupt,
+    /// The function that calls is killed; nothing is done.
+    Dies,
+    /// The function that calls is killed, though everything was done.
+    DiesAfter,
+}
+
+/// Calls that go wrong. SDKs try again by themselves, which counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaultyCalls {
+    /// An action as policies name it, wildcards included (`ecs:UpdateService`, `s3:*`). Slack's are `slack:*`, which
+    /// knows [`Fault::Throttled`], [`Fault::Failed`] and [`Fault::AnswerLost`].
+    pub action: String,
+    /// What happens to them.
+    pub fault: Fault,
+    /// Each so-many-th call, from 1.
+    pub every: u32,
+    /// Calls of functions only, not of tests.
+    pub of_functions: bool,
+    /// How many calls go wrong; `None`: until [`Control::forget_faults`].
+    pub times: Option<u32>,
+    /// How many calls go wrong for one event, in all attempts of a function at it; `None`: as many as there are.
+    pub per_event: Option<u32>,
+    /// By how much [`Fault::Delayed`] is late, in seconds.
+    pub seconds: f64,
 }
 
 /// The control server.
@@ -173,25 +214,24 @@ impl Control {
         self.post::<Value>("/slack/answers", &answers).map(drop)
     }
 
-    /// The next `times` calls of an action, as policies name it (`ecs:UpdateService`), go wrong; with `containing`,
-    /// only those with this text in their path or body. SDKs try again by themselves, which counts.
+    /// From now on these calls go wrong, besides those of earlier.
     ///
     /// # Errors
     /// When the control server does not answer, or knows no such action.
-    pub fn fail_calls(
-        &self,
-        action: &str,
-        fault: Fault,
-        times: u32,
-        containing: Option<&str>,
-    ) -> Result<()> {
-        let request = json!({
-            "action": action,
-            "fault": fault,
-            "times": times,
-            "containing": containing.unwrap_or_default(),
-        });
-        self.post::<Value>("/faults", &request).map(drop)
+    pub fn fail_calls(&self, calls: &FaultyCalls) -> Result<()> {
+        self.post::<Value>("/faults", &json!(calls)).map(drop)
+    }
+
+    /// How many calls went wrong of those that still are to.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn count_faults(&self) -> Result<u64> {
+        let faults: Vec<Value> = self.get("/faults")?;
+        Ok(faults
+            .iter()
+            .filter_map(|fault| fault["struck"].as_u64())
+            .sum())
     }
 
     /// What was to go wrong does not, from now on.
@@ -208,6 +248,24 @@ impl Control {
     /// When the control server does not answer.
     pub fn invocations(&self) -> Result<BTreeMap<String, Invocations>> {
         self.get("/invocations")
+    }
+
+    /// From now on a failed event of a function waits this long before its second attempt, and twice as long before
+    /// its third. AWS waits a minute, and two.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn pause_before_retries(&self, pause: Duration) -> Result<()> {
+        let pause = json!({"seconds": pause.as_secs_f64()});
+        self.post::<Value>("/invocations/retries", &pause).map(drop)
+    }
+
+    /// The processes in which functions run now.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn function_processes(&self) -> Result<Vec<FunctionProcess>> {
+        self.get("/environments")
     }
 
     /// Puts an event on the default bus as AWS itself would.
@@ -338,10 +396,10 @@ mod tests {
 
     #[test]
     fn faults_are_named_as_the_control_server_knows_them() {
-        let named = [Fault::Throttled, Fault::Failed, Fault::AnswerLost].map(|fault| json!(fault));
+        let named = [Fault::Throttled, Fault::AnswerLost, Fault::DiesAfter];
         assert_eq!(
-            named,
-            ["throttled", "failed", "answer_lost"].map(|name| json!(name))
+            named.map(|fault| json!(fault)),
+            ["throttled", "answer_lost", "dies_after"].map(|name| json!(name))
         );
     }
 }

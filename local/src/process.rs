@@ -288,6 +288,16 @@ pub fn command_line(pid: u32) -> Option<String> {
     capture(Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()])).ok()
 }
 
+/// How much memory a process holds now, in KiB, where the system tells it.
+#[must_use]
+pub fn memory(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
 /// Kills a process, which can do nothing about it.
 ///
 /// # Errors

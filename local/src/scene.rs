@@ -490,11 +490,19 @@ pub fn function_log(environment: &Environment, function: &str) -> Result<Vec<Str
 /// # Errors
 /// When the log cannot be read.
 pub fn log_lines(environment: &Environment, group: &str) -> Result<Vec<String>> {
+    log_lines_since(environment, group, 0)
+}
+
+/// The same, of lines from this time on, in milliseconds since 1970.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn log_lines_since(environment: &Environment, group: &str, since: u64) -> Result<Vec<String>> {
     let client = environment.client();
     let mut lines = Vec::new();
     let mut token = Value::Null;
     loop {
-        let mut request = json!({"logGroupName": group});
+        let mut request = json!({"logGroupName": group, "startTime": since});
         if !token.is_null() {
             request["nextToken"] = token;
         }
@@ -530,6 +538,43 @@ pub fn dead_letters(environment: &Environment, function: &str) -> Result<Vec<Str
         .iter()
         .filter_map(|message| message["Body"].as_str().map(str::to_owned))
         .collect())
+}
+
+/// Sends the events in a function's dead-letter queue to the function again, as `docs/operating.md` says, and takes them
+/// out of the queue; answers how many there were.
+///
+/// # Errors
+/// When a call is refused.
+pub fn resend_dead_letters(environment: &Environment, function: &str) -> Result<usize> {
+    let client = environment.client();
+    let address = environment.applied.dead_letter_queue_url(function)?;
+    let name = environment.applied.function_name(function)?;
+    let mut resent = 0;
+    loop {
+        let request = json!({"QueueUrl": address, "MaxNumberOfMessages": 10});
+        let answer = client
+            .json(JsonService::Sqs, "ReceiveMessage", &request)
+            .with_context(|| format!("read queue {address}"))?;
+        let messages = answer["Messages"].as_array().map_or(&[][..], Vec::as_slice);
+        if messages.is_empty() {
+            return Ok(resent);
+        }
+        for message in messages {
+            let body = message["Body"].as_str().unwrap_or_default();
+            let letter: Value = serde_json::from_str(body)
+                .with_context(|| format!("read a message of {address}"))?;
+            // Lambda's record of a failed invocation holds the event; a rule or a schedule sends the event itself.
+            let event = letter.get("requestPayload").unwrap_or(&letter);
+            client
+                .invoke_later(name, event)
+                .with_context(|| format!("send {event} to {name} again"))?;
+            let message = json!({"QueueUrl": address, "ReceiptHandle": message["ReceiptHandle"]});
+            client
+                .json(JsonService::Sqs, "DeleteMessage", &message)
+                .with_context(|| format!("delete a message of {address}"))?;
+            resent += 1;
+        }
+    }
 }
 
 /// Whether a call was refused because the caller's policies do not allow it; answers what AWS said.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use longshore_local::client::JsonService;
 use longshore_local::control::SlackMessage;
 use longshore_local::environment::Environment;
@@ -11,10 +11,12 @@ use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use crate::{PATIENCE, messages_of};
+use crate::{PATIENCE, deployments_begun, messages_of, side_by_side};
 
 /// How many services DescribeServices takes.
 const AT_ONCE: usize = 10;
+/// How many send events at once.
+const SENDERS: usize = 8;
 
 /// Services of one task each; several follow the same repository by the tags `v*`.
 #[derive(Debug, Clone)]
@@ -219,34 +221,60 @@ impl Fleet {
         Ok(reported.len())
     }
 
-    /// How many deployments ECS has begun for each service, by its number: one that made the service, and one each time
-    /// that somebody gave it another task definition. The deployments by which ECS rolls back are left out.
+    /// Waits until this many different messages of Slack are about this fleet and hold all of these words.
+    ///
+    /// # Errors
+    /// When that does not come true.
+    pub fn wait_until_published(&self, words: &[&str], count: usize) -> Result<()> {
+        let what = format!("{count} messages with {}", words.join(", "));
+        wait_until(&what, PATIENCE, || {
+            let reported = self.count_published(words)?;
+            Ok(if reported == count {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{reported}"))
+            })
+        })
+    }
+
+    /// Checks that ECS has begun this many deployments for each service.
+    ///
+    /// # Errors
+    /// When it has not, or the control server does not answer.
+    pub fn check_deployments(&self, expected: usize) -> Result<()> {
+        let begun = deployments_begun(&self.environment)?;
+        let others: Vec<_> = (0..self.services)
+            .map(|number| {
+                (
+                    number,
+                    begun.get(&self.ecs_name(number)).copied().unwrap_or(0),
+                )
+            })
+            .filter(|(_, deployments)| *deployments != expected)
+            .collect();
+        ensure!(
+            others.is_empty(),
+            "{expected} deployments expected for each service, and ECS has begun, by the service's number: {others:?}"
+        );
+        Ok(())
+    }
+
+    /// Sends events from several sides at once, each in an order of its own.
     ///
     /// # Errors
     /// When the control server does not answer.
-    pub fn deployments(&self) -> Result<BTreeMap<usize, usize>> {
-        let mut begun: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let events = self.environment.control().events()?;
-        for event in &events {
-            let detail = &event["detail"];
-            let is_rollback = detail["reason"]
-                .as_str()
-                .is_some_and(|reason| reason.contains("rolling back"));
-            if detail["eventName"] == "SERVICE_DEPLOYMENT_IN_PROGRESS"
-                && !is_rollback
-                && let Some(service) = event["resources"][0].as_str()
-                && let Some(deployment) = detail["deploymentId"].as_str()
-            {
-                begun.entry(service).or_default().insert(deployment);
-            }
-        }
-        let counts = (0..self.services).map(|number| {
-            let end = format!("/{}", self.ecs_name(number));
-            let of_service = begun.iter().filter(|(arn, _)| arn.ends_with(&end));
-            let count = of_service.map(|(_, deployments)| deployments.len()).sum();
-            (number, count)
-        });
-        Ok(counts.collect())
+    pub fn send_shuffled(&self, events: &[Value]) -> Result<()> {
+        let control = self.environment.control();
+        // A step without a divisor in common with the count meets every event once, far from the one before.
+        let step = (events.len() * 5 / 8..)
+            .find(|step| greatest_common_divisor(*step, events.len()) == 1)
+            .unwrap_or(1);
+        side_by_side(SENDERS, |sender| {
+            (sender..events.len())
+                .step_by(SENDERS)
+                .try_for_each(|place| control.send_event(&events[place * step % events.len()]))
+        })
+        .map(drop)
     }
 
     /// Lets no more than this many invocations of a function run at once, as an account's limit does; more wait.
@@ -262,37 +290,6 @@ impl Fleet {
             .lambda("PutFunctionConcurrency", Method::PUT, &path, &limit)
             .with_context(|| format!("limit how many invocations of {name} run at once"))
             .map(drop)
-    }
-
-    /// Waits until these functions have worked on all events that they were given. A slow machine may take long: only a
-    /// standstill is an error.
-    ///
-    /// # Errors
-    /// When events are left and none of them is worked on, or the control server does not answer.
-    pub fn wait_until_drained(&self, functions: &[&str]) -> Result<()> {
-        let names = functions
-            .iter()
-            .map(|function| self.environment.applied.function_name(function))
-            .collect::<Result<Vec<_>>>()?;
-        let left = || {
-            let invocations = self.environment.control().invocations()?;
-            let left = names.iter().filter_map(|name| invocations.get(*name));
-            anyhow::Ok(left.map(|left| left.waiting + left.running).sum::<u64>())
-        };
-        loop {
-            let before = left()?;
-            if before == 0 {
-                return Ok(());
-            }
-            wait_until("functions to work on the events", PATIENCE, || {
-                let now = left()?;
-                Ok(if now < before {
-                    Seen::Yes(())
-                } else {
-                    Seen::NotYet(format!("{now} events are left for {}", names.join(", ")))
-                })
-            })?;
-        }
     }
 
     /// Takes such a limit away.
@@ -358,5 +355,13 @@ impl Fleet {
             .json(JsonService::Ecs, "CreateService", &request)
             .with_context(|| format!("create service {name}"))
             .map(drop)
+    }
+}
+
+fn greatest_common_divisor(one: usize, other: usize) -> usize {
+    if other == 0 {
+        one
+    } else {
+        greatest_common_divisor(other, one % other)
     }
 }

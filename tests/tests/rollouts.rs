@@ -8,51 +8,6 @@ use longshore_local::wait::{Seen, stays_so};
 use longshore_tests::{QUIET, Scene};
 use serde_json::{Value, json};
 
-/// Invokes `deploy` with a payload; its answer, or its refusal as an error.
-fn ask(scene: &Scene, payload: &Value) -> Result<Value> {
-    let environment = &scene.environment;
-    let deploy = environment.applied.function_name("deploy")?;
-    environment
-        .client()
-        .invoke(deploy, payload)?
-        .map_err(|refusal| anyhow::anyhow!("{payload} was refused: {refusal}"))
-}
-
-/// What is asked about the scene's service.
-fn about(scene: &Scene, action: &str) -> Value {
-    json!({"action": action, "stack": scene.service.stack, "service": scene.service.name})
-}
-
-/// Lets services follow the scene's repository, each with its own way to roll out.
-fn put_route(scene: &Scene, subscribers: &[(&Service, Value)]) -> Result<()> {
-    let environment = &scene.environment;
-    let subscribers: Vec<Value> = subscribers
-        .iter()
-        .map(|(service, rollout)| {
-            json!({
-                "stack": service.stack,
-                "service": service.name,
-                "cluster": environment.cluster,
-                "ecs_service": service.ecs_name(),
-                "container": service.name,
-                "image_policy": {"tags": service.tags},
-                "rollout": rollout,
-            })
-        })
-        .collect();
-    let repository = &scene.service.repository;
-    let route = json!({"repository": repository, "subscribers": subscribers}).to_string();
-    environment
-        .client()
-        .put_object(
-            &environment.applied.state_bucket_name,
-            &format!("routes/{repository}.json"),
-            &route,
-        )
-        .context("write the route")
-        .map(drop)
-}
-
 /// The image that the service's present task definition names.
 fn image_of(scene: &Scene) -> Result<String> {
     let definition = scene.service.task_definition_in_use(&scene.environment)?;
@@ -82,9 +37,9 @@ fn a_rollback_by_hand_brings_the_last_good_image_back_and_keeps_it_until_somethi
     scene.push("v3", &serves("v3"))?;
     scene.wait_until_published(&["succeeded", "v3"])?;
 
-    let mut payload = about(&scene, "rollback");
+    let mut payload = scene.about("rollback");
     payload["note"] = json!("ticket 411");
-    ask(&scene, &payload)?;
+    scene.ask(&payload)?;
     scene.wait_until_runs(&second)?;
     scene.wait_until_published(&["Rollback succeeded", "v2"])?;
 
@@ -99,7 +54,7 @@ fn a_rollback_by_hand_brings_the_last_good_image_back_and_keeps_it_until_somethi
         .environment
         .control()
         .send_event(push.context("no event reports the push of v3")?)?;
-    ask(&scene, &json!({"action": "reconcile"}))?;
+    scene.ask(&json!({"action": "reconcile"}))?;
     keeps(&scene, "what was rolled back to", &second)?;
 
     let fourth = scene.push("v4", &serves("v4"))?;
@@ -112,9 +67,9 @@ fn of_the_pushes_to_a_service_that_is_held_the_newest_goes_out_when_it_is_resume
     let scene = Scene::new("held")?;
     let first = scene.push("v1", &serves("v1"))?;
     scene.wait_until_runs(&first)?;
-    let mut payload = about(&scene, "hold");
+    let mut payload = scene.about("hold");
     payload["note"] = json!("a trade fair");
-    ask(&scene, &payload)?;
+    scene.ask(&payload)?;
 
     scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["v2", "hold", "a trade fair"])?;
@@ -123,7 +78,7 @@ fn of_the_pushes_to_a_service_that_is_held_the_newest_goes_out_when_it_is_resume
     keeps(&scene, "the image of before the hold", &first)?;
 
     let definitions = scene.service.count_task_definitions(&scene.environment)?;
-    ask(&scene, &about(&scene, "resume"))?;
+    scene.ask(&scene.about("resume"))?;
     scene.wait_until_runs(&third)?;
     scene.wait_until_published(&["succeeded", "v3"])?;
     ensure!(
@@ -138,28 +93,25 @@ fn of_the_pushes_to_a_service_that_is_held_the_newest_goes_out_when_it_is_resume
 fn a_deployment_that_needs_approval_waits_for_that_very_image_to_be_approved() -> Result<()> {
     let scene = Scene::new("approved")?;
     let before = image_of(&scene)?;
-    put_route(
-        &scene,
-        &[(
-            &scene.service,
-            json!({"approval": {"expires_after_minutes": 60}}),
-        )],
-    )?;
+    scene.put_route(&[(
+        &scene.service,
+        json!({"approval": {"expires_after_minutes": 60}}),
+    )])?;
     let second = scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["v2", "approv"])?;
     keeps(&scene, "what nobody has approved", &before)?;
 
-    let mut other = about(&scene, "approve");
+    let mut other = scene.about("approve");
     other["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
-    let refusal = ask(&scene, &other);
+    let refusal = scene.ask(&other);
     ensure!(refusal.is_err(), "another image was approved: {refusal:?}");
 
-    let mut payload = about(&scene, "approve");
+    let mut payload = scene.about("approve");
     payload["digest"] = json!(second);
-    ask(&scene, &payload)?;
+    scene.ask(&payload)?;
     scene.wait_until_runs(&second)?;
     scene.wait_until_published(&["succeeded", "v2"])?;
-    let again = ask(&scene, &payload);
+    let again = scene.ask(&payload);
     ensure!(again.is_err(), "it was approved twice: {again:?}");
     Ok(())
 }
@@ -177,19 +129,16 @@ fn a_migration_that_fails_stops_the_rollout_before_the_service_is_touched() -> R
     let scene = Scene::new("unmigrated")?;
     let first = scene.push("v1", &serves("v1"))?;
     scene.wait_until_runs(&first)?;
-    put_route(
-        &scene,
-        &[(
-            &scene.service,
-            migration("echo 'no such table' >&2; exit 3"),
-        )],
-    )?;
+    scene.put_route(&[(
+        &scene.service,
+        migration("echo 'no such table' >&2; exit 3"),
+    )])?;
     scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["failed", "v2", "migrate", "exited with 3"])?;
     scene.wait_until_runs(&first)?;
     keeps(&scene, "the image of before the migration", &first)?;
 
-    put_route(&scene, &[(&scene.service, migration("exit 0"))])?;
+    scene.put_route(&[(&scene.service, migration("exit 0"))])?;
     let third = scene.push("v3", &serves("v3"))?;
     scene.wait_until_runs(&third)?;
     scene.wait_until_published(&["succeeded", "v3"])?;
@@ -205,13 +154,10 @@ fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
         ..scene.service.clone()
     };
     worker.create(&scene.environment)?;
-    put_route(
-        &scene,
-        &[
-            (&scene.service, migration("exit 0")),
-            (&worker, json!({"after": ["api"]})),
-        ],
-    )?;
+    scene.put_route(&[
+        (&scene.service, migration("exit 0")),
+        (&worker, json!({"after": ["api"]})),
+    ])?;
     let second = scene.push("v2", &serves("v2"))?;
     scene.wait_until_published(&["succeeded", "ordered/worker", "v2"])?;
     scene.wait_until_runs(&second)?;
@@ -231,13 +177,10 @@ fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
     );
 
     // What the first does not get to run, the second does not get at all.
-    put_route(
-        &scene,
-        &[
-            (&scene.service, migration("exit 4")),
-            (&worker, json!({"after": ["api"]})),
-        ],
-    )?;
+    scene.put_route(&[
+        (&scene.service, migration("exit 4")),
+        (&worker, json!({"after": ["api"]})),
+    ])?;
     scene.push("v3", &serves("v3"))?;
     scene.wait_until_published(&["failed", "ordered/api", "v3"])?;
     scene.wait_until_published(&["skipped", "ordered/worker", "v3"])?;

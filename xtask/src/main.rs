@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask package|image|local|demo|test|bench`.
+//! The project's own commands: `cargo xtask package|image|local|demo|test|soak|bench`.
 
 mod bench;
 mod circles;
@@ -12,6 +12,7 @@ mod imports;
 mod judges;
 mod local;
 mod package;
+mod reliability;
 mod shell;
 mod templates;
 mod terminal;
@@ -45,6 +46,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every check and every test.
     Test(test::Arguments),
+    /// Let Longshore work under load and faults for an hour, and measure it.
+    Soak(reliability::Arguments),
     /// Measure beside others what is said to be cheap.
     Bench(bench::Arguments),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Local(arguments) => local::run(&workspace, &arguments),
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::Soak(arguments) => reliability::soak(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
     });
     match outcome {

@@ -27,10 +27,14 @@ use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::package::Built;
 use crate::terminal::{Printed, Style, Terminal, padded};
-use crate::{documents, features, imports, judges, package, templates, tools};
+use crate::{documents, features, imports, judges, package, reliability, templates, tools};
 
 /// The command, by which its duration is kept.
 const NAME: &str = "test";
+
+/// The test program of faults and soaks, which is not one of the end-to-end part's: what it lets go wrong would go wrong
+/// for all of them.
+const RELIABILITY: &str = "reliability";
 
 /// The command line's own test program: some of its tests need a cloud.
 const COMMAND_LINE: &str = "command_line";
@@ -38,7 +42,7 @@ const COMMAND_LINE: &str = "command_line";
 /// How often what runs is shown, where lines cannot be replaced.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Arguments {
     /// Run this part only; may be given several times.
     #[arg(long, value_enum)]
@@ -79,6 +83,8 @@ enum Part {
     Terraform,
     /// What AWS publishes judges requests, answers, policies and permissions.
     Judges,
+    /// A day with faults of each kind, and docs/reliability.md; only where it is asked for.
+    Faults,
 }
 
 impl Part {
@@ -95,6 +101,7 @@ impl Part {
             Self::EndToEnd => "end to end",
             Self::Stacks => "stacks end to end",
             Self::Judges => "judges",
+            Self::Faults => "faults",
         }
     }
 
@@ -102,7 +109,7 @@ impl Part {
     fn after(self) -> &'static [Self] {
         match self {
             Self::Unit => &[Self::Lint],
-            Self::EndToEnd => &[Self::Lint, Self::Unit],
+            Self::EndToEnd | Self::Faults => &[Self::Lint, Self::Unit],
             Self::Stacks => &[Self::Package],
             Self::Judges => &[Self::Unit, Self::EndToEnd, Self::Stacks, Self::Terraform],
             _ => &[],
@@ -159,7 +166,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let parts: Vec<Part> = Part::value_variants()
         .iter()
         .copied()
-        .filter(|part| arguments.only.is_empty() || arguments.only.contains(part))
+        .filter(|part| match arguments.only.as_slice() {
+            [] => *part != Part::Faults,
+            only => only.contains(part),
+        })
         .collect();
     let load = arguments.busy.then(Load::begin);
     let outcomes = match parts.as_slice() {
@@ -382,6 +392,7 @@ impl<'run> Suite<'run> {
             Part::EndToEnd => self.end_to_end(),
             Part::Stacks => self.stacks(),
             Part::Judges => self.judges(),
+            Part::Faults => self.faults(),
         }
     }
 
@@ -587,23 +598,13 @@ impl<'run> Suite<'run> {
 
     /// The whole system, as the tests are built: a change is tested without building packages.
     fn end_to_end(&mut self) -> Result<Count> {
-        let architecture = tools::host_architecture()?;
-        let programs = package::for_this_machine(self.workspace, architecture, &mut self.terminal)?;
-        self.on_a_cloud("test", &programs, |suite, _, directory| {
-            // Of the whole workspace, as the other tests: a part of it would be built with other features, all over
-            // again.
-            let mut command = cargo(suite.workspace, "test");
-            command.args(["--workspace", "--no-fail-fast"]);
-            let programs = match suite.arguments.program.as_slice() {
-                [] => need_a_cloud(suite.workspace)?,
-                programs => programs.to_vec(),
-            };
-            for program in programs {
-                command.args(["--test", &program]);
-            }
-            command
-                .args(["--", "--ignored"])
-                .env(DIRECTORY_VARIABLE, directory);
+        let mut programs = self.arguments.program.clone();
+        if programs.is_empty() {
+            programs = need_a_cloud(self.workspace)?;
+            programs.retain(|program| program != RELIABILITY);
+        }
+        self.on_a_cloud_of_tests("test", |suite, directory| {
+            let mut command = ignored_tests(suite.workspace, &programs, directory);
             let mut count = Count::default();
             for _ in 0..suite.arguments.times {
                 count.add(suite.cargo_test(&mut command)?);
@@ -615,6 +616,39 @@ impl<'run> Suite<'run> {
                     .with_context(|| format!("remove {}", recording.display()))?;
             }
             Ok(count)
+        })
+    }
+
+    /// Faults of each kind; where nothing was lost, the document says what was injected.
+    fn faults(&mut self) -> Result<Count> {
+        self.reliability("faults", |_| {})
+    }
+
+    /// A test of the program of faults and soaks by the beginning of its name, and its part of the document.
+    fn reliability(&mut self, name: &str, prepare: impl FnOnce(&mut Command)) -> Result<Count> {
+        self.on_a_cloud_of_tests(name, |suite, directory| {
+            let mut command = ignored_tests(suite.workspace, &[RELIABILITY.to_owned()], directory);
+            command.arg(name);
+            prepare(&mut command);
+            let count = suite.cargo_test(&mut command)?;
+            if count.failed == 0 {
+                let table = reliability::write(suite.workspace, name, directory)?;
+                suite.terminal.line(&table);
+            }
+            Ok(count)
+        })
+    }
+
+    /// Runs tests on a cloud with the programs as the tests are built.
+    fn on_a_cloud_of_tests(
+        &mut self,
+        name: &str,
+        tests: impl FnOnce(&mut Self, &Path) -> Result<Count>,
+    ) -> Result<Count> {
+        let architecture = tools::host_architecture()?;
+        let programs = package::for_this_machine(self.workspace, architecture, &mut self.terminal)?;
+        self.on_a_cloud(name, &programs, |suite, _, directory| {
+            tests(suite, directory)
         })
     }
 
@@ -689,7 +723,12 @@ impl<'run> Suite<'run> {
         // A run that was killed may have left one.
         cloud::stop(&directory)?;
         self.terminal.progress("starting the local cloud");
-        let cloud = start_afresh(self.workspace, &python, &directory, Lifetime::OfThisProcess)?;
+        let lifetime = if judges::CLOUDS.contains(&name) {
+            Lifetime::OfThisProcessRecorded
+        } else {
+            Lifetime::OfThisProcess
+        };
+        let cloud = start_afresh(self.workspace, &python, &directory, lifetime)?;
         let outcome = Environment::install(self.workspace, &directory, cloud, programs, |text| {
             self.terminal.progress(text);
         })
@@ -817,6 +856,33 @@ impl Report {
         });
         Ok(())
     }
+}
+
+/// The soak, which these variables say more about.
+pub fn soak(workspace: &Workspace, variables: &[(&str, String)]) -> Result<ExitCode> {
+    let arguments = Arguments::default();
+    let mut suite = Suite::new(workspace, &arguments, Terminal::standard_output());
+    let count = suite.reliability("soak", |command| {
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+    })?;
+    Ok(match count.failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// The tests of these programs that need the cloud of a directory.
+fn ignored_tests(workspace: &Workspace, programs: &[String], directory: &Path) -> Command {
+    // Of the whole workspace, as the other tests: a part of it would be built with other features, all over again.
+    let mut command = cargo(workspace, "test");
+    command.args(["--workspace", "--no-fail-fast"]);
+    for program in programs {
+        command.args(["--test", program]);
+    }
+    command
+        .args(["--", "--ignored"])
+        .env(DIRECTORY_VARIABLE, directory);
+    command
 }
 
 /// The programs with tests that need a cloud. After a change no other test is built for them.

@@ -24,11 +24,10 @@ pub(crate) async fn flush<C: Cloud>(
         worker,
     )
     .await?;
-    // Whoever still has events there to publish ended the deployment, and keeps it as well.
-    let is_others = published.len() < record.outbox.len();
     let mut archived = Vec::new();
     let mut failed = None;
-    for deployment in record.finished.iter().filter(|_| !is_others) {
+    // Whoever ended them, and whatever that one still has to publish: it may have read the record before they ended.
+    for deployment in &record.finished {
         match cloud.archive(deployment).await {
             Ok(number) => archived.push((deployment.clone(), number)),
             // What was published is not published again because of it.

@@ -121,6 +121,24 @@ async fn the_history_is_read_newest_first_with_the_deployment_that_is_open() {
 }
 
 #[tokio::test]
+async fn a_deployment_is_kept_though_its_beginning_is_still_to_be_published_by_another_invocation()
+{
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.set_now(noon(0));
+    let push = cloud.push("v1", digest('1'), noon(0));
+    cloud.inject_at("PutEvents", Fault::Fails(ErrorClass::Transient));
+    let begun = deploy_push(&cloud, &push, &worker("push", 0))
+        .await
+        .unwrap();
+    assert!(begun.iter().all(Result::is_err), "{begun:?}");
+    succeeded(&cloud, &api, 20).await;
+    let numbers: Vec<_> = cloud.history(&api).iter().map(|kept| kept.number).collect();
+    assert_eq!(numbers, [1]);
+    assert!(cloud.record(&api).unwrap().finished.is_empty());
+}
+
+#[tokio::test]
 async fn a_deployment_that_could_not_be_kept_is_kept_by_the_reconcile_and_its_end_is_published_once()
  {
     let api = subscriber("api");
