@@ -148,7 +148,7 @@ impl AnyEvent {
             self.text(),
             self.text(),
             self.failures(),
-            prop::collection::vec(log, 0..self.most),
+            prop::collection::vec(log, 0..3),
         )
             .prop_map(
                 |(service, ecs_deployment_id, task_definition, failures, logs)| FailedService {
@@ -216,7 +216,7 @@ impl AnyEvent {
                 self.text(),
                 self.text(),
                 prop::option::of(self.failed_resource()),
-                prop::collection::vec(self.failed_service(), 0..self.most)
+                prop::collection::vec(self.failed_service(), 0..3)
             )
                 .prop_map(
                     |(
