@@ -141,7 +141,7 @@ impl AnyEvent {
                 log_stream,
             },
         );
-        let lines = prop::option::of(prop::collection::vec(line, 0..self.most));
+        let lines = prop::option::of(prop::collection::vec(line, 0..12));
         let log = (stream, lines).prop_map(|(stream, lines)| ContainerLog { stream, lines });
         (
             self.text(),
@@ -310,7 +310,7 @@ impl AnyEvent {
             self.text(),
             self.optional(),
             self.optional(),
-            prop::collection::vec(container, 0..self.most),
+            prop::collection::vec(container, 0..4),
             prop::option::of(self.time()),
         )
             .prop_map(
