@@ -56,7 +56,7 @@ pub fn any_message() -> BoxedStrategy<Message> {
     let any_event = AnyEvent {
         text: hostile,
         time,
-        most: 60,
+        most: 30,
     };
     prop_oneof![
         9 => any_event.event().prop_filter_map("not posted", |event| message(&event)),
