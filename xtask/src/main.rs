@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask package|image|local|demo|test|bench`.
+//! The project's own commands: `cargo xtask package|image|local|demo|test|bench|fuzz`.
 
 mod bench;
 mod circles;
@@ -7,11 +7,13 @@ mod demo;
 mod documents;
 mod durations;
 mod features;
+mod fuzz;
 mod image;
 mod imports;
 mod judges;
 mod local;
 mod package;
+mod sbom;
 mod templates;
 mod terminal;
 mod test;
@@ -46,6 +48,8 @@ enum Command {
     Test(test::Arguments),
     /// Measure beside others what is said to be cheap.
     Bench(bench::Arguments),
+    /// Look for inputs that break a parser of what comes from outside.
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     });
     match outcome {
         Ok(code) => code,

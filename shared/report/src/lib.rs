@@ -15,7 +15,7 @@ pub use message::{
     message, transfer_message,
 };
 pub use slack::{
-    AnnounceError, Announcer, ApiUrl, Bot, ClientError, Destination, InvalidSecret, KeptMessage,
-    MessagePoster, NotEncrypted, NotifyOutcome, Place, PostError, PostedMessage, Rank, RetryPolicy,
-    SecretError, Slack, Stage, Topic, Trouble, WebhookSecret, WebhookUrl,
+    AnnounceError, Announcer, ApiUrl, Attempt, Bot, ClientError, Destination, InvalidSecret,
+    KeptMessage, MessagePoster, NotEncrypted, NotifyOutcome, Place, PostError, PostedMessage, Rank,
+    RetryPolicy, SecretError, Slack, Stage, Topic, Trouble, WebhookSecret, WebhookUrl, judge,
 };
