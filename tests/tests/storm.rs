@@ -80,19 +80,23 @@ fn storm(fleet: &Fleet) -> Result<()> {
     // What was rolled back is not tried again, however often its push is heard of.
     fleet.send_shuffled(&fleet.pushes(|tag| tag == format!("v{}", PUSHES + 1))?)?;
     wait_until_drained(&fleet.environment, &FUNCTIONS)?;
-    stays_so("each was reported once and nothing more happens", QUIET, || {
-        let reported = (
-            fleet.count_published(&["started"])?,
-            fleet.count_published(&["succeeded"])?,
-            fleet.count_published(&["rolled back"])?,
-        );
-        let expected = (2 * SERVICES, 2 * SERVICES - failing, failing);
-        Ok(if reported == expected {
-            Seen::Yes(())
-        } else {
-            Seen::NotYet(format!("{reported:?} instead of {expected:?}"))
-        })
-    })?;
+    stays_so(
+        "each was reported once and nothing more happens",
+        QUIET,
+        || {
+            let reported = (
+                fleet.count_published(&["started"])?,
+                fleet.count_published(&["succeeded"])?,
+                fleet.count_published(&["rolled back"])?,
+            );
+            let expected = (2 * SERVICES, 2 * SERVICES - failing, failing);
+            Ok(if reported == expected {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{reported:?} instead of {expected:?}"))
+            })
+        },
+    )?;
     fleet.check_deployments(3)?;
     for function in FUNCTIONS {
         check_no_dead_letter(&fleet.environment, function, "storm")?;

@@ -83,7 +83,7 @@ pub fn for_aws(
 }
 
 /// Static programs, so that one build serves Lambda and a container image with nothing else in it.
-fn target(architecture: &str) -> &'static str {
+pub fn target(architecture: &str) -> &'static str {
     if architecture == "arm64" {
         "aarch64-unknown-linux-musl"
     } else {
@@ -118,7 +118,7 @@ fn of_the_pinned_toolchain(command: &mut Command) {
 }
 
 /// Runs a compilation with its output in a log, and shows which crate it is at.
-fn watch(command: &mut Command, log: &Path, terminal: &mut Terminal) -> Result<()> {
+pub fn watch(command: &mut Command, log: &Path, terminal: &mut Terminal) -> Result<()> {
     run_logged_and_watched(command, log, |line| {
         if let Some(crates) = Crates::read(line) {
             terminal.ticking(&crates.to_string());

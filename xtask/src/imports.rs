@@ -82,7 +82,7 @@ const BELOW_FUNCTIONS: [&str; 11] = [
 ];
 
 /// The one table. A package without a line in it is refused, so that a new one is thought about.
-const RULES: [Rule; 23] = [
+const RULES: [Rule; 24] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-state", &["longshore-events"], &[]),
     rule(
@@ -188,6 +188,8 @@ const RULES: [Rule; 23] = [
     rule("longshore-bottle-sync", &BELOW_FUNCTIONS, &["tokio"]),
     rule("longshore-cli", &BELOW_FUNCTIONS, &["tokio"]),
     rule("longshore-testkit", &BELOW_AWS, &[]),
+    // It calls every parser of what comes from outside.
+    rule("longshore-fuzz", &BELOW_AWS, &[]),
     // A tool that looks at the system from outside: it signs its own requests.
     rule(
         "longshore-local",
@@ -278,7 +280,15 @@ pub fn check(workspace: &Workspace) -> Result<Findings> {
         serde_json::from_str(&metadata).context("read the answer of cargo metadata")?;
     let mut violations = check_manifests(&metadata);
     let mut sources = 0;
-    for folder in ["functions", "shared", "cli", "local", "tests", "xtask"] {
+    for folder in [
+        "functions",
+        "shared",
+        "cli",
+        "fuzz",
+        "local",
+        "tests",
+        "xtask",
+    ] {
         sources += check_sources(workspace, &workspace.path(folder), &mut violations)?;
     }
     for package in WITHOUT_CIRCLES {

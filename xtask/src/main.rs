@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask package|image|local|demo|test|soak|bench`.
+//! The project's own commands: `cargo xtask package|image|local|demo|test|soak|bench|fuzz`.
 
 mod bench;
 mod circles;
@@ -7,12 +7,14 @@ mod demo;
 mod documents;
 mod durations;
 mod features;
+mod fuzz;
 mod image;
 mod imports;
 mod judges;
 mod local;
 mod package;
 mod reliability;
+mod sbom;
 mod shell;
 mod templates;
 mod terminal;
@@ -50,6 +52,8 @@ enum Command {
     Soak(reliability::Arguments),
     /// Measure beside others what is said to be cheap.
     Bench(bench::Arguments),
+    /// Look for inputs that break a parser of what comes from outside.
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Soak(arguments) => reliability::soak(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     });
     match outcome {
         Ok(code) => code,

@@ -16,8 +16,8 @@ use longshore_local::python::{Python, hexadecimal};
 use longshore_local::workspace::{PACKAGE, Workspace};
 use sha2::{Digest, Sha256};
 
-use crate::compile;
 use crate::terminal::{Style, Terminal, padded};
+use crate::{compile, sbom};
 
 /// The functions, by the handlers that name them.
 const FUNCTIONS: [&str; 5] = ["provision", "deploy", "watch", "sync", "notify"];
@@ -104,7 +104,10 @@ pub fn for_aws(
     let programs = compile::for_aws(workspace, python, architecture, terminal)?;
     let archive = pack(&programs.bootstrap, Compression::Smallest)?;
     let packages = workspace.packages();
-    files::write(&packages.join(architecture).join(PACKAGE), &archive)?;
+    let folder = packages.join(architecture);
+    files::write(&folder.join(PACKAGE), &archive)?;
+    let bill = sbom::of_the_programs(workspace, compile::target(architecture))?;
+    files::write(&folder.join(sbom::FILE), &bill)?;
     Ok(Built {
         package: Package {
             architecture: architecture.to_owned(),

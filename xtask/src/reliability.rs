@@ -95,9 +95,10 @@ fn read<T: serde::de::DeserializeOwned>(lines: &str) -> Result<Vec<T>> {
 }
 
 fn faults_table(lines: &str) -> Result<String> {
-    let mut table = "| what went wrong | calls | asked for | lost | posted twice | needed | took |\n\
+    let mut table =
+        "| what went wrong | calls | asked for | lost | posted twice | needed | took |\n\
                      | --- | --- | --- | --- | --- | --- | --- |\n"
-        .to_owned();
+            .to_owned();
     for day in read::<Day>(lines)? {
         let needed = match (day.reconciled, day.resent) {
             (false, _) => "nothing".to_owned(),

@@ -1,9 +1,17 @@
 //! What is said about stack files without asking AWS.
 
-use std::path::PathBuf;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use longshore_testkit::{PathologicalFile, pathological_stack_files};
 
 use super::longshore;
+
+/// What the program may allocate, in kilobytes.
+const MOST_MEMORY: u32 = 64 * 1024;
+
+/// What it may take of a processor, in seconds. Tests are not optimised.
+const LONGEST: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
 
 /// Runs the program without any configuration, at the root of the repository.
 fn run(arguments: &[&str]) -> Output {
@@ -64,6 +72,36 @@ fn every_problem_is_printed_with_its_place_and_the_exit_status_reports_errors() 
     assert_eq!(report["is_valid"], false);
     assert_eq!(report["problems"][1]["line"], 7);
     assert_eq!(report["problems"][1]["severity"], "error");
+}
+
+/// Runs `longshore validate` with limits that the kernel keeps: beyond that of memory an allocation fails, and beyond
+/// that of time the program is killed.
+fn validate_within_limits(file: &Path) -> Output {
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "ulimit -d {MOST_MEMORY} && ulimit -t {LONGEST} && exec \"$0\" validate \"$1\" --all-environments"
+        ))
+        .arg(longshore().get_program())
+        .arg(file)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn small_files_that_mean_much_work_are_refused_within_a_second_and_64_mb() {
+    let path = std::env::temp_dir().join(format!("longshore-much-{}.yaml", std::process::id()));
+    let mut faults = Vec::new();
+    for PathologicalFile { name, text, error } in pathological_stack_files() {
+        std::fs::write(&path, text).unwrap();
+        let output = validate_within_limits(&path);
+        if output.status.code() != Some(1) || !printed(&output).contains(error) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            faults.push(format!("{name}: {}, {said}", output.status));
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod manual;
 pub mod partition;
 pub mod registry;
 pub mod release;
+pub mod retry_after;
 pub mod s3;
 pub mod scheduler;
 pub mod sequence;

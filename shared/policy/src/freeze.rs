@@ -106,6 +106,13 @@ impl Window {
                     .to_owned(),
             ));
         }
+        // The cron library takes `,` for a list of no hours, and then looks for one for half a minute.
+        let fields = window.cron.split_whitespace();
+        if fields.flat_map(|field| field.split(',')).any(str::is_empty) {
+            return Err(in_cron(
+                "there is a comma without a value on both sides of it".to_owned(),
+            ));
+        }
         let cron = CronParser::builder()
             .seconds(Seconds::Disallowed)
             .year(Year::Disallowed)

@@ -15,7 +15,8 @@ pub use message::{
     message, transfer_message,
 };
 pub use slack::{
-    AnnounceError, Announcer, ApiUrl, Bot, ClientError, DOCUMENTS, Destination, InvalidSecret,
-    KeptMessage, MessagePoster, NotEncrypted, NotifyOutcome, PostError, PostState, PostedMessage,
-    Rank, RetryPolicy, SecretError, Slack, Stage, Topic, Trouble, WebhookSecret, WebhookUrl,
+    AnnounceError, Announcer, ApiUrl, Attempt, Bot, ClientError, DOCUMENTS, Destination,
+    InvalidSecret, KeptMessage, MessagePoster, NotEncrypted, NotifyOutcome, PostError, PostState,
+    PostedMessage, Rank, RetryPolicy, SecretError, Slack, Stage, Topic, Trouble, WebhookSecret,
+    WebhookUrl, judge,
 };

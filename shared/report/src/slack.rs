@@ -13,7 +13,7 @@ mod trouble;
 mod webhook;
 
 pub use announcer::{AnnounceError, Announcer, NotifyOutcome};
-pub use api::ApiUrl;
+pub use api::{ApiUrl, judge};
 pub use client::{ClientError, Slack};
 pub use destination::{Bot, Destination, InvalidSecret};
 pub use encrypted::NotEncrypted;
@@ -21,5 +21,5 @@ pub use kept::{DOCUMENTS, KeptMessage, PostState, PostedMessage};
 pub use ports::{MessagePoster, SecretError, WebhookSecret};
 pub use retry::RetryPolicy;
 pub use topic::{Rank, Stage, Topic};
-pub use trouble::{PostError, Trouble};
+pub use trouble::{Attempt, PostError, Trouble};
 pub use webhook::WebhookUrl;

@@ -97,15 +97,17 @@ pub fn read_value(
     }
 }
 
-/// The environments that a stack file has, in order; none if it has none or cannot be read.
+/// The environments that a stack file has, in order; none if it has none or cannot be read. Of a file with more than it
+/// may have, which [`read`] refuses whichever is selected, only the first ones.
 pub fn environments(bytes: &[u8]) -> Vec<String> {
     let (document, _) = yaml::parse(bytes);
     let entries = document.as_ref().and_then(Node::entries);
     let environments = entries.and_then(|entries| entries.get("environments"));
-    environments
+    let names = environments
         .and_then(|entry| entry.value.entries())
-        .map(|environments| environments.keys().cloned().collect())
-        .unwrap_or_default()
+        .map(BTreeMap::keys);
+    let names = names.into_iter().flatten().take(MOST_ENVIRONMENTS);
+    names.cloned().collect()
 }
 
 fn interpret(

@@ -813,6 +813,17 @@ fn environments_have_names_and_content() {
 }
 
 #[test]
+fn of_more_environments_than_a_file_may_have_the_first_are_named() {
+    let many: String = (0..60)
+        .map(|number| format!("e{number:02}: {{}}, "))
+        .collect();
+    let text = shop_with(&format!("environments: {{{many}}}\n"));
+    let names = environments(text.as_bytes());
+    assert_eq!(names.len(), 50);
+    assert_eq!(names.last().map(String::as_str), Some("e49"));
+}
+
+#[test]
 fn an_environment_is_filled_in_only_where_there_are_environments() {
     assert_eq!(
         the_problem(&shop_with("      STAGE: ${environment}\n")),

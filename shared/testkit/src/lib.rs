@@ -8,6 +8,7 @@ mod documents;
 mod fake_cloud;
 mod faults;
 mod one_off_tasks;
+mod pathological;
 mod ports;
 mod provisioning;
 mod registry;
@@ -22,6 +23,7 @@ pub use corpus::read_corpus;
 pub use documents::Bucket;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
+pub use pathological::{PathologicalFile, pathological_stack_files};
 pub use syncing::{
     FAKE_PLATFORM, FakeFormula, FakeMirror, FakeTask, INDEX_URL, MIRROR_BUCKET, MIRROR_STACK,
     bottle_sha256,

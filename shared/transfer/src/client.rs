@@ -11,6 +11,7 @@ use chrono::Utc;
 use longshore_bottles::ports::{Fetched, Source};
 use longshore_bottles::urls;
 use longshore_events::address;
+use longshore_events::retry_after;
 use longshore_state::{CallError, ErrorClass};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
@@ -20,7 +21,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::bandwidth::Bandwidth;
-use crate::retry::{Failures, Next, Retries, Side, retry_after};
+use crate::retry::{Failures, Next, Retries, Side};
 use crate::settings::{Patience, Settings};
 
 /// What a registry's anonymous readers show (Homebrew's `HOMEBREW_GITHUB_PACKAGES_AUTH`).
@@ -485,7 +486,7 @@ fn answered(url: &Url, response: &Response, is_elsewhere: bool) -> SourceError {
     let asked = response.headers().get(RETRY_AFTER);
     let again = match status.as_u16() {
         408 | 425 | 429 | 500.. => {
-            Again::Later(asked.and_then(|value| retry_after(value.as_bytes(), Utc::now())))
+            Again::Later(asked.and_then(|value| retry_after::parse(value.as_bytes(), Utc::now())))
         }
         // The signature of a redirect's target is over in minutes; the registry gives another.
         401 | 403 if is_elsewhere => Again::Later(None),

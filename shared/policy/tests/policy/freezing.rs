@@ -212,6 +212,14 @@ fn what_is_wrong_is_reported_with_its_window_and_field() {
         hour.starts_with("rollout.freeze_windows[0].cron: `0 25 * * *`: "),
         "{hour}"
     );
+    for cron in ["0 , * * *", "0 2, * * *", "0 2,,4 * * *", ",5 2 * * *"] {
+        assert_eq!(
+            refusal(&window(cron, "UTC", 60)),
+            format!(
+                "rollout.freeze_windows[0].cron: `{cron}`: there is a comma without a value on both sides of it"
+            )
+        );
+    }
     let name = refusal(&window("@daily", "UTC", 60));
     assert!(
         name.starts_with("rollout.freeze_windows[0].cron: `@daily`: expected five"),
@@ -254,6 +262,7 @@ fn the_worst_windows_are_answered_in_no_time() {
     for (cron, is_refused) in [
         ("* * * * *", true),
         ("0 0 31 2 *", true),
+        ("0 , * * *", true),
         ("0 0 29 2 MON#5", false),
     ] {
         let began = Instant::now();

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::destination::Bot;
@@ -72,11 +72,12 @@ struct Metadata {
     messages: Vec<String>,
 }
 
-/// What an answer to a call of `bot` means; `edits` where it is about a message that should be there.
-pub(super) fn judge(
+/// What an answer of the Web API to a call of `bot` means: its HTTP status, its `Retry-After`, its body. `edits` where
+/// the call is about a message that should be there.
+pub fn judge(
     bot: &Bot,
     edits: bool,
-    status: StatusCode,
+    status: u16,
     retry_after: Option<Duration>,
     text: &str,
 ) -> Attempt {

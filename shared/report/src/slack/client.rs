@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+use longshore_events::retry_after;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, Url, redirect};
 use serde::Serialize;
 
 use super::api::{self, ApiUrl};
@@ -11,7 +13,7 @@ use super::destination::Bot;
 use super::encrypted::NotEncrypted;
 use super::kept::PostedMessage;
 use super::ports::MessagePoster;
-use super::retry::{RetryPolicy, random, seconds, spread};
+use super::retry::{RetryPolicy, random, spread};
 use super::trouble::{ANSWER, Attempt, PostError, Trouble, is_worth_another, on_one_line};
 use super::webhook::WebhookUrl;
 use crate::message::Message;
@@ -108,17 +110,16 @@ impl Slack {
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(seconds);
+            .and_then(|value| retry_after::parse(value.as_bytes(), Utc::now()));
         match target {
             Target::Webhook(_) if status.is_success() => Attempt::Taken(None),
             Target::Webhook(webhook) => {
                 let answer = on_one_line(&answer(response, ANSWER).await);
-                refused_by_webhook(status, retry_after, webhook.hide_in(&answer))
+                refused_by_webhook(status.as_u16(), retry_after, webhook.hide_in(&answer))
             }
             Target::Api { bot, edits, .. } => {
                 let answer = answer(response, LONGEST_ANSWER).await;
-                api::judge(bot, *edits, status, retry_after, &answer)
+                api::judge(bot, *edits, status.as_u16(), retry_after, &answer)
             }
         }
     }
@@ -177,19 +178,10 @@ impl Slack {
 }
 
 /// What an answer of a webhook means that is not a success.
-fn refused_by_webhook(
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    answer: String,
-) -> Attempt {
+fn refused_by_webhook(status: u16, retry_after: Option<Duration>, answer: String) -> Attempt {
     match status {
         _ if is_worth_another(status) => Attempt::again(status, answer, retry_after),
-        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
-            Attempt::Hopeless(PostError::WebhookInvalid {
-                status: status.as_u16(),
-                answer,
-            })
-        }
+        403 | 404 | 410 => Attempt::Hopeless(PostError::WebhookInvalid { status, answer }),
         _ => Attempt::refused(status, answer),
     }
 }

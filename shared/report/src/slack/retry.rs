@@ -40,16 +40,6 @@ impl RetryPolicy {
     }
 }
 
-/// The seconds of a `Retry-After`. Slack sends whole ones; fractions are taken too. A date or anything
-/// else is as if nothing had been said.
-pub(super) fn seconds(header: &str) -> Option<Duration> {
-    header
-        .trim()
-        .parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-}
-
 /// `wait` and up to half as much again: functions that were refused together must not come back together.
 pub(super) fn spread(wait: Duration, random: u64) -> Duration {
     let part = u32::try_from(random % 1_024).unwrap_or_default();
@@ -65,29 +55,6 @@ pub(super) fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_read_leniently() {
-        for (header, expected) in [
-            ("1", Some(1_000)),
-            (" 30 ", Some(30_000)),
-            ("0", Some(0)),
-            ("1.5", Some(1_500)),
-            ("", None),
-            ("-1", None),
-            ("soon", None),
-            ("NaN", None),
-            ("inf", None),
-            ("1e300", None),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ] {
-            assert_eq!(
-                seconds(header),
-                expected.map(Duration::from_millis),
-                "{header}"
-            );
-        }
-    }
 
     #[test]
     fn waits_double_up_to_the_longest() {

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::StatusCode;
-
 use super::kept::PostedMessage;
 
 /// How much of an answer is shown. Slack's own are a word or a sentence.
@@ -81,42 +79,39 @@ impl fmt::Display for Trouble {
 }
 
 /// What came of one attempt.
-pub(super) enum Attempt {
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attempt {
     /// Slack took it, and said what it calls it, where it does.
     Taken(Option<PostedMessage>),
+    /// Slack would refuse it again.
     Hopeless(PostError),
+    /// It may go better later.
     Again {
+        /// What went wrong.
         trouble: Trouble,
+        /// How long Slack wants to be left alone, where it says so.
         retry_after: Option<Duration>,
     },
 }
 
 impl Attempt {
     /// An attempt that is worth another.
-    pub(super) fn again(status: StatusCode, answer: String, retry_after: Option<Duration>) -> Self {
+    pub(super) fn again(status: u16, answer: String, retry_after: Option<Duration>) -> Self {
         Self::Again {
-            trouble: Trouble::Status {
-                status: status.as_u16(),
-                answer,
-            },
+            trouble: Trouble::Status { status, answer },
             retry_after,
         }
     }
 
     /// Slack refuses the message, and would again.
-    pub(super) fn refused(status: StatusCode, answer: String) -> Self {
-        Self::Hopeless(PostError::Refused {
-            status: status.as_u16(),
-            answer,
-        })
+    pub(super) fn refused(status: u16, answer: String) -> Self {
+        Self::Hopeless(PostError::Refused { status, answer })
     }
 }
 
 /// Whether a status says that it may go better later.
-pub(super) fn is_worth_another(status: StatusCode) -> bool {
-    status == StatusCode::REQUEST_TIMEOUT
-        || status == StatusCode::TOO_MANY_REQUESTS
-        || status.is_server_error()
+pub(super) fn is_worth_another(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
 }
 
 /// The first part of an answer, on one line.
