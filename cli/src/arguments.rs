@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset};

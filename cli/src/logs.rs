@@ -4,7 +4,7 @@ use anyhow::bail;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{counted, image_name};
 use longshore_rollout::history::{
-    ChangeLogs, ContainerLog, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
+    ChangeLogs, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
 };
 use longshore_rollout::ports::{Cloud, TaskLogs};
 

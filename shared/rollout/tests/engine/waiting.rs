@@ -946,6 +946,7 @@ async fn whoever_waits_for_a_request_learns_what_it_waits_for_and_when_it_is_giv
     let api = approved();
     let cloud = cloud(&api);
     let id = api.service_id();
+    cloud.push("v1", digest('1'), noon(0));
     ask(&cloud, "one", "shop/api:v1", 0).await;
     match whereabouts(&cloud, &id, "one", noon(1)).await.unwrap() {
         Whereabouts::Waiting(waiting) => assert_eq!(waiting.why, WaitReason::Approval),
