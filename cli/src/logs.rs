@@ -116,7 +116,7 @@ fn text_of_schedule(found: &ScheduleLogs) -> String {
 #[cfg(test)]
 mod tests {
     use longshore_events::longshore::TaskFailure;
-    use longshore_rollout::history::LogStream;
+    use longshore_rollout::history::{ContainerLog, LogStream};
     use longshore_rollout::ports::LogLine;
     use longshore_rollout::record::State;
     use longshore_testkit::altered;

@@ -22,7 +22,7 @@ locals {
     stack_changed               = module.stack_changed
     shard_completed             = module.shard_completed
     sync_task_stopped           = module.sync_task_stopped
-    notifications             = module.notifications
+    notifications               = module.notifications
   }
 }
 

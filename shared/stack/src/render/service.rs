@@ -9,7 +9,7 @@ use crate::spec::{
     MountPoint, Text,
 };
 
-use super::container_details as details;
+use super::container_details;
 use super::image;
 use super::load_balancer;
 use super::metadata;
@@ -108,7 +108,7 @@ struct ContainerDefinition {
     log_configuration: LogConfiguration,
     firelens_configuration: Option<LogRouting>,
     #[serde(flatten)]
-    details: details::Properties,
+    details: container_details::Properties,
 }
 
 #[derive(Serialize)]
@@ -436,7 +436,7 @@ fn container(
                 r#type: router.r#type.as_str(),
                 options: texts(&router.options),
             }),
-        details: details::render(named_stack, spec.details),
+        details: container_details::render(named_stack, spec.details),
     }
 }
 
