@@ -26,7 +26,7 @@ _PATCHING = (
     "policies", "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
     "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
     "roles", "alarms", "file_systems", "answers", "networks", "auto_scaling", "secrets_manager",
-    "targets", "application_auto_scaling",
+    "targets", "application_auto_scaling", "function_policies",
 )
 # Those that wrap whatever answers a call.
 _AROUND_ALL = ("faults", "call_counts")

@@ -47,6 +47,16 @@ class Invocations(unittest.TestCase):
     def _wait_until_nothing_is_left(self, name):
         wait_until(f"nothing is left of {name}", lambda: self._left(name) is None, PATIENCE)
 
+    def test_a_permission_that_is_given_again_at_once_is_answered_as_at_first_and_another_one_is_refused(self):
+        name, _, _ = self.cloud.function()
+        permission = {"FunctionName": name, "StatementId": "rule", "Action": "lambda:InvokeFunction"}
+        first = self.functions.add_permission(**permission, Principal="events.amazonaws.com")
+        again = self.functions.add_permission(**permission, Principal="events.amazonaws.com")
+        self.assertEqual(again["Statement"], first["Statement"])
+        self.assertEqual(len(json.loads(self.functions.get_policy(FunctionName=name)["Policy"])["Statement"]), 1)
+        with self.assertRaises(self.functions.exceptions.ResourceConflictException):
+            self.functions.add_permission(**permission, Principal="s3.amazonaws.com")
+
     @unittest.skipUnless(sys.platform == "linux", "threads are counted in /proc")
     def test_a_thousand_events_run_once_each_in_turn_and_on_few_threads(self):
         name, arn, journal = self.cloud.function()
