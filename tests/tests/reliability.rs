@@ -130,9 +130,9 @@ fn rows() -> Vec<Row> {
             vec![every(20, "*:*", Fault::Delayed)],
         ),
         Row::new(
-            "each eleventh answer cut to half, at most two for an event",
+            "each eleventh answer cut to half, at most one for an event",
             vec![FaultyCalls {
-                per_event: Some(2),
+                per_event: Some(1),
                 ..every(11, "*:*", Fault::Corrupt)
             }],
         ),
