@@ -32,6 +32,5 @@ pub async fn run<C: Cloud + TaskLogs>(
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);
     let outcome = deploy_explicitly(cloud, &payload, asked, &worker).await?;
-    let id = Some(worker.id.as_str());
-    answer(cloud, &outcome, id, &image, wait, output).await
+    answer(cloud, &outcome, &worker.id, &image, wait, output).await
 }

@@ -4,7 +4,7 @@ use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_report::words::minute;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::{Cloud, TaskLogs};
-use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::hold::{Approved, HoldError, HoldOutcome, approve, hold, resume};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Status};
@@ -55,8 +55,11 @@ pub async fn run_approve<C: Cloud + TaskLogs>(
         service: service.service,
         digest,
     };
-    let outcome = approve(cloud, &payload, &worker()).await?;
-    answer(cloud, &outcome, None, &"what waited", wait, output).await
+    let Approved {
+        request_id,
+        outcome,
+    } = approve(cloud, &payload, &worker()).await?;
+    answer(cloud, &outcome, &request_id, &"what waited", wait, output).await
 }
 
 /// What came of it for each service; not good when it went wrong for one.

@@ -64,17 +64,22 @@ fn text_of_change(found: &ChangeLogs) -> String {
     text + &lines_of(logs)
 }
 
-/// What the tasks wrote that failed in a deployment, below what became of it.
-pub fn text(found: &DeploymentLogs) -> String {
-    let DeploymentLogs { deployment, logs } = found;
-    let mut text = format!(
+/// What became of a deployment.
+pub fn headline(deployment: &Deployment) -> String {
+    format!(
         "deployment {} of {} to {}/{}: {}",
         deployment.number,
         image_name(&deployment.image),
         deployment.stack,
         deployment.service,
         state_of(deployment)
-    );
+    )
+}
+
+/// What the tasks wrote that failed in a deployment, below what became of it.
+pub fn text(found: &DeploymentLogs) -> String {
+    let DeploymentLogs { deployment, logs } = found;
+    let mut text = headline(deployment);
     if deployment.failures.is_empty() {
         text.push_str("\nno task of it failed");
     } else if logs.is_empty() {

@@ -33,6 +33,5 @@ pub async fn run<C: Cloud + TaskLogs>(
     );
     let worker = worker();
     let outcome = rollback(cloud, &payload, &worker).await?;
-    let id = Some(worker.id.as_str());
-    answer(cloud, &outcome, id, &what, wait, output).await
+    answer(cloud, &outcome, &worker.id, &what, wait, output).await
 }

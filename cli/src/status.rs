@@ -60,11 +60,11 @@ fn table(statuses: &[ServiceStatus]) -> String {
             Some(deployment) => [
                 name,
                 deployment.number.to_string(),
-                state_now(deployment, status),
+                state_now(deployment, status.progress.as_ref()),
                 image_name(&deployment.image),
                 deployment.image.digest.short().to_owned(),
                 second(deployment.requested_at),
-                tasks(status),
+                tasks_of(status),
                 next(status),
             ],
             None => [
@@ -77,7 +77,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
                     .failed_change
                     .as_ref()
                     .map_or_else(|| "-".to_owned(), |change| second(change.requested_at)),
-                tasks(status),
+                tasks_of(status),
                 next(status),
             ],
         };
@@ -100,21 +100,25 @@ fn first_start(status: &ServiceStatus) -> &'static str {
 }
 
 /// How far the last deployment is, with what ECS is doing where its strategy shifts requests.
-pub fn state_now(deployment: &Deployment, status: &ServiceStatus) -> String {
+pub fn state_now(deployment: &Deployment, progress: Option<&RolloutProgress>) -> String {
     let state = state_of(deployment);
-    match &status.progress {
+    match progress {
         Some(progress) => format!("{state}: {}", rollout_progress(progress)),
         None => state,
     }
 }
 
+fn tasks_of(status: &ServiceStatus) -> String {
+    tasks(status.deployment.as_ref(), status.running.as_ref())
+}
+
 /// How many tasks run of how many, and of what, where it is not the deployment's image.
-pub fn tasks(status: &ServiceStatus) -> String {
-    let Some(running) = &status.running else {
+pub fn tasks(deployment: Option<&Deployment>, running: Option<&RunningTasks>) -> String {
+    let Some(running) = running else {
         return "service is gone".to_owned();
     };
     let count = format!("{}/{}", running.running_count, running.desired_count);
-    let Some(deployment) = &status.deployment else {
+    let Some(deployment) = deployment else {
         return count;
     };
     if deployment.task_definition.as_ref() == Some(&running.task_definition) {
@@ -304,7 +308,7 @@ pub mod tests {
         first.running = None;
         first.failed_change = Some(crashed());
         assert_eq!(first_start(&first), "first start failed");
-        assert_eq!(tasks(&first), "service is gone");
+        assert_eq!(tasks_of(&first), "service is gone");
         assert_eq!(
             next(&first),
             "tasks died of the stack's change: api exited with 1, at 2026-11-21 12:00:00 UTC; see: longshore logs shop/api"
@@ -336,20 +340,20 @@ pub mod tests {
                 &deployment(42, State::RolledBack),
                 &json!({"task_definition": "shop-api:42", "previous_image": ran_before}),
             ));
-            assert_eq!(tasks(&back), "1/2");
+            assert_eq!(tasks_of(&back), "1/2");
             let mut running = back.running.clone().unwrap();
             running.task_definition = "shop-api:41".to_owned();
             back.running = Some(running);
-            assert_eq!(tasks(&back), expected);
+            assert_eq!(tasks_of(&back), expected);
         }
         let mut elsewhere = status(deployment(42, State::Succeeded));
         let mut running = elsewhere.running.clone().unwrap();
         running.task_definition =
             "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:77".to_owned();
         elsewhere.running = Some(running);
-        assert_eq!(tasks(&elsewhere), "1/2 of shop-api:77");
+        assert_eq!(tasks_of(&elsewhere), "1/2 of shop-api:77");
         elsewhere.running = None;
-        assert_eq!(tasks(&elsewhere), "service is gone");
+        assert_eq!(tasks_of(&elsewhere), "service is gone");
     }
 
     #[test]

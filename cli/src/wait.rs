@@ -1,18 +1,20 @@
 //! `--wait`: a request is followed to its outcome.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use longshore_events::image::Digest;
 use longshore_events::longshore::{SkipReason, WaitReason};
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{duration, image_name, short_name};
 use longshore_rollout::documents::RecordStore;
 use longshore_rollout::engine::{Outcome, ServiceOutcome};
-use longshore_rollout::history::{DeploymentLogs, ServiceLogs, logs};
+use longshore_rollout::history::{ServiceLogs, logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::whereabouts::{Whereabouts, whereabouts};
+use longshore_rollout::whereabouts::{Whereabouts, last_with, whereabouts};
 use longshore_state::ErrorClass;
 use serde::Serialize;
 
@@ -51,12 +53,11 @@ struct Waited<'a> {
     end: &'a End,
 }
 
-/// What came of asking for `what`, or what became of it in the end where somebody waits for that. `id` is the request's,
-/// where it is known.
+/// What came of asking for `what`, or what became of it in the end where somebody waits for that. `id` is the request's.
 pub async fn answer<C: Cloud + TaskLogs>(
     cloud: &C,
     asked: &ServiceOutcome,
-    id: Option<&str>,
+    id: &str,
     what: &impl std::fmt::Display,
     arguments: WaitArguments,
     output: Output,
@@ -75,17 +76,19 @@ pub async fn answer<C: Cloud + TaskLogs>(
         | Outcome::Waiting {
             reason: WaitReason::Predecessors { .. },
             ..
-        } => id.map(str::to_owned),
+        } => Some(id.to_owned()),
+        // Somebody else may have begun it at the same moment.
+        Outcome::Nothing => match whereabouts(cloud, &service_id, id).await? {
+            Whereabouts::Gone => None,
+            _ => Some(id.to_owned()),
+        },
         Outcome::Skipped {
             reason: SkipReason::AlreadyDeploying,
         } => cloud
             .load(&service_id)
             .await?
             .map(|(record, _)| record.deployment.id.clone()),
-        Outcome::Waiting { .. }
-        | Outcome::Nothing
-        | Outcome::Skipped { .. }
-        | Outcome::Failed { .. } => None,
+        Outcome::Waiting { .. } | Outcome::Skipped { .. } | Outcome::Failed { .. } => None,
     };
     let Some(followed) = followed else {
         return Ok(Answer {
@@ -94,7 +97,7 @@ pub async fn answer<C: Cloud + TaskLogs>(
         });
     };
     let timeout = Duration::from_secs(u64::from(arguments.timeout_minutes) * 60);
-    let end = follow(cloud, &service_id, &followed, timeout).await?;
+    let end = follow(cloud, &service_id, followed, timeout).await?;
     Ok(Answer {
         text: match output {
             Output::Text => end.text.clone(),
@@ -121,21 +124,25 @@ fn status_of(outcome: &Outcome) -> Status {
 async fn follow<C: Cloud + TaskLogs>(
     cloud: &C,
     service_id: &ServiceId,
-    id: &str,
+    mut id: String,
     timeout: Duration,
 ) -> anyhow::Result<End> {
     let name = format!("{}/{}", service_id.stack, service_id.service);
     let end = tokio::time::Instant::now() + timeout;
     let mut terminal = Progress::default();
     let mut was_gone = false;
+    // What the request brings, as far as it was seen.
+    let mut digests = Vec::new();
     loop {
-        let found = whereabouts(cloud, service_id, id, Utc::now()).await;
+        let found = whereabouts(cloud, service_id, &id).await;
         let is_gone = matches!(found, Ok(Whereabouts::Gone));
         match found {
-            Ok(Whereabouts::StackChanging) => {
+            Ok(Whereabouts::StackChanging(image)) => {
+                digests = vec![image.digest];
                 terminal.show("waits for the end of the stack's change");
             }
             Ok(Whereabouts::Waiting(waiting)) => {
+                digests = vec![waiting.request.image.digest.clone()];
                 let waits = format!("waits for {}", waits_for(&waiting.why, waiting.until));
                 if !matches!(waiting.why, WaitReason::Predecessors { .. }) {
                     let image = image_name(&waiting.request.image);
@@ -148,24 +155,43 @@ async fn follow<C: Cloud + TaskLogs>(
                 }
                 terminal.show(&waits);
             }
-            Ok(Whereabouts::Deployment { deployment, status }) => {
+            Ok(Whereabouts::Deployment {
+                deployment,
+                running,
+                progress,
+            }) => {
                 terminal.show_failures(&deployment);
                 if !deployment.state.is_open() {
                     return Ok(ended(cloud, service_id, *deployment).await);
                 }
                 terminal.show(&format!(
                     "{}; tasks: {}",
-                    state_now(&deployment, &status),
-                    tasks(&status)
+                    state_now(&deployment, progress.as_ref()),
+                    tasks(Some(&deployment), running.as_ref())
                 ));
             }
             Ok(Whereabouts::Past(deployment)) => {
                 terminal.show_failures(&deployment);
+                let images = deployment.images().map(|(_, image)| image.digest.clone());
+                let images: Vec<Digest> = images.collect();
+                if deployment.state == State::Superseded
+                    && let Some(last) = last_with(cloud, service_id, &images).await?
+                {
+                    terminal.show(&format!("goes on as deployment {}", last.number));
+                    id = last.id.clone();
+                    continue;
+                }
                 return Ok(ended(cloud, service_id, *deployment).await);
             }
             // What a stack's change held back is written to the service's record before it leaves the stack's: whoever
             // reads them in between finds it in neither.
             Ok(Whereabouts::Gone) if was_gone => {
+                if !digests.is_empty()
+                    && let Some(last) = last_with(cloud, service_id, &digests).await?
+                {
+                    id = last.id.clone();
+                    continue;
+                }
                 return Ok(End {
                     end: "gone",
                     deployment: None,
@@ -207,31 +233,20 @@ async fn ended<C: Cloud + TaskLogs>(
 ) -> End {
     let state = deployment.state;
     let is_good = state == State::Succeeded;
-    let logs = match is_good {
-        true => None,
-        // The outcome is what somebody waits for, whether or not the lines can be read.
-        false => logs(cloud, service_id, Some(deployment.number), LINES)
-            .await
-            .ok()
-            .flatten(),
-    };
-    let text = match logs {
-        Some(ServiceLogs::Deployment(found)) => crate::logs::text(&found),
-        _ if is_good => format!(
-            "deployment {} of {} to {}/{} succeeded, in {}",
-            deployment.number,
-            image_name(&deployment.image),
-            deployment.stack,
-            deployment.service,
-            duration(
-                deployment.claimed_at,
-                deployment.finished_at.unwrap_or(deployment.claimed_at)
-            )
-        ),
-        _ => crate::logs::text(&DeploymentLogs {
-            deployment: deployment.clone(),
-            logs: Vec::new(),
-        }),
+    let text = if is_good {
+        let end = deployment.finished_at.unwrap_or(deployment.claimed_at);
+        let took = duration(deployment.claimed_at, end);
+        format!("{}, in {took}", crate::logs::headline(&deployment))
+    } else {
+        match logs(cloud, service_id, Some(deployment.number), LINES).await {
+            Ok(Some(ServiceLogs::Deployment(found))) => crate::logs::text(&found),
+            Ok(_) => crate::logs::headline(&deployment),
+            // The outcome is what somebody waits for, whether or not the lines can be read.
+            Err(error) => format!(
+                "{}\nwhat its tasks wrote cannot be read: {error}",
+                crate::logs::headline(&deployment)
+            ),
+        }
     };
     End {
         end: match state {
@@ -250,7 +265,7 @@ async fn ended<C: Cloud + TaskLogs>(
 #[derive(Default)]
 struct Progress {
     last: String,
-    failures: usize,
+    tasks: BTreeSet<String>,
 }
 
 impl Progress {
@@ -263,14 +278,13 @@ impl Progress {
 
     /// The tasks that died since the last look.
     fn show_failures(&mut self, deployment: &Deployment) {
-        for failure in deployment.failures.iter().skip(self.failures) {
-            let task = short_name(&failure.task);
-            print(
-                Utc::now(),
-                &format!("task {task} stopped: {}", why(failure)),
-            );
+        for failure in &deployment.failures {
+            if self.tasks.insert(failure.task.clone()) {
+                let task = short_name(&failure.task);
+                let why = why(failure);
+                print(Utc::now(), &format!("task {task} stopped: {why}"));
+            }
         }
-        self.failures = self.failures.max(deployment.failures.len());
     }
 }
 
@@ -308,7 +322,7 @@ mod tests {
             source: Source::Manual { note: None },
         };
         let outcome = deploy_explicitly(cloud, &payload, asked, &worker(tag, 10)).await;
-        answer(cloud, &outcome.unwrap(), Some(tag), &image, WAIT, output)
+        answer(cloud, &outcome.unwrap(), tag, &image, WAIT, output)
             .await
             .unwrap()
     }

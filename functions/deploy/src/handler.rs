@@ -210,8 +210,8 @@ async fn handle_approve<C: Cloud>(
     payload: &ApprovePayload,
     worker: &Worker,
 ) -> Result<Value, Failure> {
-    let outcome = approve(cloud, payload, worker).await.map_err(hold_failed)?;
-    Ok(json!({"services": [logged(outcome)]}))
+    let approved = approve(cloud, payload, worker).await.map_err(hold_failed)?;
+    Ok(json!({"services": [logged(approved.outcome)]}))
 }
 
 /// Whoever asked reads what failed for any of the services.

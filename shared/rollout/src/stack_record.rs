@@ -50,7 +50,7 @@ const FAILED_SERVICES_KEPT: usize = 5;
 /// How many tasks each of them keeps. With all logs, the event about them stays far below EventBridge's 256 KB.
 const FAILURES_KEPT: usize = 5;
 
-/// How much is kept of what the last of these tasks wrote: containers, lines of each, characters of each line.
+/// How much is kept of what the last of these tasks wrote: containers, lines of each, bytes of each line in JSON.
 pub(crate) const LOGS_KEPT: usize = 3;
 pub(crate) const LINES_KEPT: u32 = 10;
 pub(crate) const LINE_KEPT: usize = 500;

@@ -153,8 +153,36 @@ async fn failed_changes<C: Cloud>(
     Ok(found)
 }
 
+/// What ECS runs of a service, if it has such a service.
+pub(crate) async fn running_tasks<C: Cloud>(
+    cloud: &C,
+    service_name: &ServiceName,
+) -> Result<Option<RunningTasks>, CallError> {
+    match cloud.describe_service(service_name).await {
+        Ok(service) => Ok(Some(RunningTasks {
+            task_definition: service.task_definition,
+            desired_count: service.desired_count,
+            running_count: service.running_count,
+        })),
+        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What ECS is doing with an open deployment, where its strategy shifts requests.
+pub(crate) async fn progress<C: Cloud>(
+    cloud: &C,
+    deployment: &Deployment,
+) -> Result<Option<RolloutProgress>, CallError> {
+    if deployment.state != State::Deploying {
+        return Ok(None);
+    }
+    let account = account(cloud, deployment).await?;
+    Ok(account.and_then(|account| account.progress))
+}
+
 /// The status at `now` of a service with this record, where it has one.
-pub(crate) async fn status_of<C: Cloud>(
+async fn status_of<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
     service_id: ServiceId,
@@ -168,22 +196,11 @@ pub(crate) async fn status_of<C: Cloud>(
             .as_ref()
             .is_none_or(|deployment| change.is_after(deployment))
     });
-    let running = match cloud.describe_service(service_name).await {
-        Ok(service) => Some(RunningTasks {
-            task_definition: service.task_definition,
-            desired_count: service.desired_count,
-            running_count: service.running_count,
-        }),
-        Err(error) if error.class == ErrorClass::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    let running = running_tasks(cloud, service_name).await?;
     let progress = match &deployment {
-        Some(deployment) if deployment.state == State::Deploying && running.is_some() => {
-            account(cloud, deployment).await?
-        }
+        Some(deployment) if running.is_some() => progress(cloud, deployment).await?,
         _ => None,
-    }
-    .and_then(|account| account.progress);
+    };
     let failed_schedules = cloud
         .schedules(&service_id)
         .await?

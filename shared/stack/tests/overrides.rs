@@ -286,6 +286,33 @@ fn further_outputs_are_shown_beside_longshores_own() {
 
 /// Each with the path of the problem and a part of its message.
 const REFUSED: &[(&str, &str, &str)] = &[
+    // Braces that an escape or a pseudo parameter would leave.
+    (
+        "{service: {PlatformVersion: {\"Fn::Select\": [1, {\"Fn::Split\": [\"$\", \"$${AWS::Region}\"]}]}}}",
+        "service.PlatformVersion[\"Fn::Select\"][1][\"Fn::Split\"][1]",
+        "cannot have braces",
+    ),
+    // What is refused inside cannot be removed with what it is in.
+    (
+        "{task_definition: {RuntimePlatform: null}}",
+        "task_definition.RuntimePlatform",
+        "cannot be overridden",
+    ),
+    (
+        "{schedules: {nightly: {Target: {EcsParameters: null}}}}",
+        "schedules.nightly.Target.EcsParameters",
+        "cannot be overridden",
+    ),
+    (
+        "{schedules: {nightly: {Target: {DeadLetterConfig: null}}}}",
+        "schedules.nightly.Target.DeadLetterConfig",
+        "runs that could not begin",
+    ),
+    (
+        "{service: {SchedulingStrategy: DAEMON}}",
+        "service.SchedulingStrategy",
+        "ECS takes no other one",
+    ),
     // The names of concepts, properties, containers.
     (
         "{task_definitions: {}}",
@@ -499,6 +526,9 @@ fn what_breaks_no_promise_is_taken_where_its_neighbours_are_refused() {
         "{task_definition: {ContainerDefinitions: {api: {LinuxParameters: {Capabilities: {Add: [SYS_PTRACE], Drop: [ALL]}}}}}}",
         "{task_definition: {PidMode: task}}",
         "{cpu_alarm: {AlarmActions: [\"arn:aws:sns:eu-west-1:111122223333:shop\", {Ref: CpuTrackingApi}]}}",
+        "{cpu_alarm: {AlarmActions: [\"arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:shop\"]}}",
+        "{cpu_alarm: {AlarmActions: null}}",
+        "{target_group: {HealthCheckPath: null}}",
         "{service: {ServiceConnectConfiguration: {Enabled: true, Namespace: {\"Fn::GetAtt\": [DiscoveryNamespace, Arn]}}}}",
         "{service: {LoadBalancers: [{ContainerName: api, ContainerPort: 8080, TargetGroupArn: {Ref: TargetGroupApi}}]}}",
         "{task_definition: {Volumes: {cache: {EFSVolumeConfiguration: {FilesystemId: {Ref: FileSystemData}}}}}}",
@@ -726,4 +756,47 @@ fn the_examples_of_the_documentation_are_taken() {
         .unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"))
         .stack;
     assert_eq!(stack.resources.len(), 2);
+}
+
+#[test]
+fn a_further_resource_is_added_to_what_it_names_by_its_id_and_not_by_a_text_of_the_file() {
+    let ingress = |group: &str| {
+        format!(
+            "{{cluster: {{cluster_name: sg-0a1b2c3d4e5f60718}}, resources: {{Open: {{Type: \
+             \"AWS::EC2::SecurityGroupIngress\", Properties: {{GroupId: {group}, IpProtocol: tcp, FromPort: 80, \
+             ToPort: 80, CidrIp: 10.0.0.0/8}}}}}}}}"
+        )
+    };
+    for group in [
+        "{Ref: Cluster}",
+        "{\"Fn::GetAtt\": [ServiceApi, Name]}",
+        "{\"Fn::GetAtt\": [SecurityGroupApi, VpcId]}",
+    ] {
+        let (found, said) = refused(&ingress(group));
+        assert_eq!(found, "resources.Open.Properties.GroupId", "{group}");
+        assert!(said.contains("expected a resource of this stack"), "{said}");
+    }
+    for group in [
+        "{Ref: LoadBalancerSecurityGroup}",
+        "{\"Fn::GetAtt\": [SecurityGroupApi, GroupId]}",
+    ] {
+        template(&ingress(group));
+    }
+}
+
+#[test]
+fn a_service_waits_for_the_rule_that_sends_to_a_target_group_of_its_own_choice() {
+    let template = template(
+        "{services: {api: {overrides: {service: {LoadBalancers: [{ContainerName: api, ContainerPort: 8080, \
+         TargetGroupArn: {Ref: AdminTargetGroup}}]}}}}, resources: {AdminTargetGroup: {Type: \
+         \"AWS::ElasticLoadBalancingV2::TargetGroup\", Properties: {VpcId: vpc-0a1b2c3d, Port: 9000, Protocol: HTTP, \
+         TargetType: ip}}, AdminRule: {Type: \"AWS::ElasticLoadBalancingV2::ListenerRule\", Properties: {ListenerArn: \
+         {Ref: HttpListener}, Priority: 5, Conditions: [{Field: host-header, HostHeaderConfig: {Values: \
+         [admin.example.com]}}], Actions: [{Type: forward, TargetGroupArn: {Ref: AdminTargetGroup}}]}}}}",
+    );
+    let waits_for = template["Resources"]["ServiceApi"]["DependsOn"].as_array();
+    assert!(
+        waits_for.is_some_and(|ids| ids.contains(&json!("AdminRule"))),
+        "{waits_for:?}"
+    );
 }

@@ -18,7 +18,7 @@ use crate::history::log_streams;
 use crate::outbox::flush;
 use crate::ports::{Cloud, EcsService, ServiceDeployment, TaskDefinition, TaskLogs};
 use crate::record::{Deployment, Record, State};
-use crate::stack_record::{self, DeadTask, LINE_KEPT, LINES_KEPT, LOGS_KEPT};
+use crate::stack_record::{self, DeadTask, LINE_KEPT, LINES_KEPT, LOGS_KEPT, Operation};
 
 /// How far the clock that dated the beginning of a deployment may be before ECS's own.
 const CLOCKS: TimeDelta = TimeDelta::minutes(5);
@@ -178,6 +178,9 @@ async fn died_of_change<C: Cloud + TaskLogs>(
     if stored.0.operation.service_of(dead).is_none() {
         return Ok(WatchOutcome::Ignored);
     }
+    if is_of_before(cloud, &stored.0.operation, dead).await? {
+        return Ok(WatchOutcome::Ignored);
+    }
     if described.is_none() {
         described = cloud.find_task_definition(&dead.task_definition).await?;
     }
@@ -194,6 +197,24 @@ async fn died_of_change<C: Cloud + TaskLogs>(
     };
     stack_record::flush(cloud, record, version, worker).await?;
     Ok(WatchOutcome::Noted)
+}
+
+/// Whether a task belongs to a deployment of ECS that began before the change: ECS replaces its tasks that die until
+/// CloudFormation has come to the service.
+async fn is_of_before<C: Cloud>(
+    cloud: &C,
+    operation: &Operation,
+    dead: &DeadTask,
+) -> Result<bool, CallError> {
+    match cloud.describe_service(&dead.service_name).await {
+        Ok(service) => Ok(service
+            .deployment(&dead.ecs_deployment_id)
+            .and_then(|deployment| deployment.created_at)
+            .is_some_and(|created_at| created_at < operation.requested_at)),
+        // CloudFormation has deleted it again.
+        Err(error) if error.class == ErrorClass::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What the containers of a task wrote last, as much as is kept of it. A right that is missing must not keep anybody
@@ -219,7 +240,7 @@ async fn last_lines<C: TaskLogs>(
             }
         };
         for line in &mut lines {
-            line.message = line.message.chars().take(LINE_KEPT).collect();
+            line.message = shortened(&line.message);
         }
         logs.push(ContainerLog {
             stream,
@@ -230,6 +251,23 @@ async fn last_lines<C: TaskLogs>(
         }
     }
     Ok(logs)
+}
+
+/// As much of a line as is kept, counted as JSON writes it: a control character takes six bytes there.
+fn shortened(line: &str) -> String {
+    let mut room = LINE_KEPT;
+    line.chars()
+        .take_while(|character| {
+            let taken = match character {
+                character if character.is_control() => 6,
+                '"' | '\\' => 2,
+                character => character.len_utf8(),
+            };
+            let is_left = taken <= room;
+            room = room.saturating_sub(taken);
+            is_left
+        })
+        .collect()
 }
 
 /// What was loaded of a service, and what ECS showed then, if it has such a service.

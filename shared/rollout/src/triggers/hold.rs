@@ -146,6 +146,15 @@ pub async fn resume<C: Cloud>(
     Ok(services.with_unread(resumed))
 }
 
+/// What was approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The id of the request, which its deployment has too.
+    pub request_id: String,
+    /// What came of it.
+    pub outcome: ServiceOutcome,
+}
+
 /// Lets the request go out that waits to be approved; with a digest, only if that is what waits.
 ///
 /// # Errors
@@ -154,7 +163,7 @@ pub async fn approve<C: Cloud>(
     cloud: &C,
     payload: &ApprovePayload,
     worker: &Worker,
-) -> Result<ServiceOutcome, HoldError> {
+) -> Result<Approved, HoldError> {
     let asked = HoldRequest {
         cloud,
         action: "approve",
@@ -187,15 +196,17 @@ pub async fn approve<C: Cloud>(
             cloud.save(&record, Some(&version)).await?
         };
         let stored = Some((record, version));
-        Ok(
-            match unless_lost(engine.pursue_waiting(stored, &waiting.request).await) {
-                Ok(Some(outcome)) => Ok(outcome.of(&subscriber)),
-                // It is approved already: whoever won the race, or comes next, sees that.
-                Ok(None) => asked.look_again(&service_id, &waiting).await,
-                Err(Stop::Refused(reason)) => Err(asked.refused(&service_id, reason)),
-                Err(Stop::Call(error)) => Err(asked.failed(&service_id, error)),
-            },
-        )
+        let outcome = match unless_lost(engine.pursue_waiting(stored, &waiting.request).await) {
+            Ok(Some(outcome)) => Ok(outcome.of(&subscriber)),
+            // It is approved already: whoever won the race, or comes next, sees that.
+            Ok(None) => asked.look_again(&service_id, &waiting).await,
+            Err(Stop::Refused(reason)) => Err(asked.refused(&service_id, reason)),
+            Err(Stop::Call(error)) => Err(asked.failed(&service_id, error)),
+        };
+        Ok(outcome.map(|outcome| Approved {
+            request_id: waiting.request.id,
+            outcome,
+        }))
     })
     .await;
     match approved {

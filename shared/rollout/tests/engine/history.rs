@@ -448,17 +448,21 @@ async fn whoever_waits_for_a_request_finds_its_deployment_also_when_others_came_
         let deployments = history(&cloud, &service_id, 10).await.unwrap();
         let wanted = deployments.into_iter().find(|one| one.number == number);
         let wanted = wanted.unwrap();
-        let found = whereabouts(&cloud, &service_id, &wanted.id, noon(300)).await;
+        let found = whereabouts(&cloud, &service_id, &wanted.id).await;
         match found.unwrap() {
             Whereabouts::Past(past) => assert_eq!(*past, wanted),
-            Whereabouts::Deployment { deployment, status } => {
+            Whereabouts::Deployment {
+                deployment,
+                running,
+                ..
+            } => {
                 assert_eq!(*deployment, wanted);
-                assert_eq!(status.running.unwrap().desired_count, 2);
+                assert_eq!(running.unwrap().desired_count, 2);
             }
             other => panic!("deployment {number} is not found: {other:?}"),
         }
         assert_eq!(wanted.state, expected);
     }
-    let unknown = whereabouts(&cloud, &service_id, "unknown", noon(300)).await;
+    let unknown = whereabouts(&cloud, &service_id, "unknown").await;
     assert_eq!(unknown.unwrap(), Whereabouts::Gone);
 }

@@ -147,8 +147,8 @@ async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_publish
     assert_eq!(remembered.image, image('4'));
     assert_eq!(cloud.updates(&api), 1);
     assert_eq!(cloud.detail_types().len(), published);
-    let found = whereabouts(&cloud, &api.service_id(), &remembered.id, noon(130)).await;
-    assert_eq!(found.unwrap(), Whereabouts::StackChanging);
+    let found = whereabouts(&cloud, &api.service_id(), &remembered.id).await;
+    assert_eq!(found.unwrap(), Whereabouts::StackChanging(image('4')));
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ async fn say_yes(
         digest: digit.map(digest),
     };
     let answer = approve(cloud, &payload, &worker("approve", seconds)).await?;
-    Ok(answer.outcome)
+    Ok(answer.outcome.outcome)
 }
 
 /// ECS finishes, and `watch` hears of it.
@@ -948,11 +948,11 @@ async fn whoever_waits_for_a_request_learns_what_it_waits_for_and_when_it_is_giv
     let id = api.service_id();
     cloud.push("v1", digest('1'), noon(0));
     ask(&cloud, "one", "shop/api:v1", 0).await;
-    match whereabouts(&cloud, &id, "one", noon(1)).await.unwrap() {
+    match whereabouts(&cloud, &id, "one").await.unwrap() {
         Whereabouts::Waiting(waiting) => assert_eq!(waiting.why, WaitReason::Approval),
         other => panic!("it does not wait: {other:?}"),
     }
     look(&cloud, &api, 61 * 60).await;
-    let found = whereabouts(&cloud, &id, "one", noon(62 * 60)).await;
+    let found = whereabouts(&cloud, &id, "one").await;
     assert_eq!(found.unwrap(), Whereabouts::Gone);
 }

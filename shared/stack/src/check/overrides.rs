@@ -16,6 +16,7 @@ use crate::render::{Rendered, resource_types};
 use crate::spec::{DeploymentStrategy, FurtherResource, Patch, Stack};
 use refused::{
     FURTHER_TYPES, instead_of, refusal, refusal_of_attribute, refusal_of_further, refusal_of_name,
+    refusal_of_removal,
 };
 
 /// What CloudFormation fills in.
@@ -423,6 +424,10 @@ impl Checking<'_> {
             .map(str::to_owned)
             .or_else(|| match place.origin {
                 Origin::Override(_) => {
+                    let refusal = match value {
+                        Value::Null => refusal_of_removal,
+                        _ => refusal,
+                    };
                     refusal(place.resource_type, &place.property).map(str::to_owned)
                 }
                 Origin::Further => {
@@ -488,17 +493,27 @@ impl Checking<'_> {
                 self.log_group_name(place, value);
                 return None;
             }
-            (_, _) if is_own(place) && !value.is_null() && !self.is_own_resource(value) => {
+            (_, _)
+                if own(place)
+                    .is_some_and(|own| !value.is_null() && !self.refers_to(value, own)) =>
+            {
+                let example = own(place).and_then(|(resource_type, attributes)| {
+                    let mut types = self.types.iter();
+                    let (id, _) = types.find(|(_, of)| *of == resource_type)?;
+                    Some(match attributes.first()? {
+                        &"Ref" => format!(", such as `{{Ref: {id}}}`"),
+                        attribute => format!(", such as `{{Fn::GetAtt: [{id}, {attribute}]}}`"),
+                    })
+                });
                 return Some(format!(
-                    "expected a resource of this stack, such as `{{Ref: {}}}`; another stack's is not this one's to \
-                     change",
-                    self.types.keys().next().map_or("Cluster", String::as_str)
+                    "expected a resource of this stack{}; another stack's is not this one's to change",
+                    example.unwrap_or_default()
                 ));
             }
             (
                 "AWS::CloudWatch::Alarm",
                 "AlarmActions" | "OKActions" | "InsufficientDataActions",
-            ) if !all.iter().all(|one| self.is_alarm_action(one)) => {
+            ) if !value.is_null() && !all.iter().all(|one| self.is_alarm_action(one)) => {
                 "expected a list of ARNs of SNS topics and of references to scaling policies of this stack"
             }
             (_, property)
@@ -537,20 +552,30 @@ impl Checking<'_> {
         }
     }
 
-    fn is_own_resource(&self, value: &Value) -> bool {
-        let id = value["Ref"]
-            .as_str()
-            .or_else(|| attribute_of(value).map(|(id, _)| id));
-        is_function(value) && id.is_some_and(|id| self.types.contains_key(id))
+    fn refers_to(&self, value: &Value, (resource_type, attributes): Own) -> bool {
+        let reference = value["Ref"].as_str().map(|id| (id, "Ref"));
+        let reference = reference.or_else(|| attribute_of(value));
+        is_function(value)
+            && reference.is_some_and(|(id, attribute)| {
+                self.types.get(id).is_some_and(|of| of == resource_type)
+                    && attributes.contains(&attribute)
+            })
     }
 
     fn is_alarm_action(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => {
+                let text = text.replace("${AWS::Partition}", "aws");
                 let mut parts = text.split(':');
                 parts.next() == Some("arn") && parts.nth(1) == Some("sns")
             }
-            value => self.is_own_resource(value),
+            value => self.refers_to(
+                value,
+                (
+                    "AWS::ApplicationAutoScaling::ScalingPolicy",
+                    &["Ref", "Arn"],
+                ),
+            ),
         }
     }
 
@@ -650,23 +675,46 @@ impl Checking<'_> {
     }
 }
 
-/// Properties that name what is changed or added to, which must be the stack's own.
-fn is_own(place: &Place<'_>) -> bool {
+/// A type of resource, and the attributes that identify one; `Ref` is among them. Others are texts that a stack file
+/// chooses, such as the name of a cluster.
+type Own = (&'static str, &'static [&'static str]);
+
+/// What a property must refer to that names what is changed or added to: something of the stack's own.
+fn own(place: &Place<'_>) -> Option<Own> {
     let is_further = matches!(place.origin, Origin::Further);
-    match (place.resource_type, place.property.as_str()) {
+    let (resource_type, property) = (place.resource_type, place.property.as_str());
+    Some(match (resource_type, property) {
         ("AWS::ECS::Service", "ServiceConnectConfiguration.Namespace")
-        | ("AWS::ECS::Cluster", "ServiceConnectDefaults.Namespace") => true,
-        ("AWS::AutoScaling::AutoScalingGroup", property) => property.ends_with(".LaunchTemplateId"),
+        | ("AWS::ECS::Cluster", "ServiceConnectDefaults.Namespace") => {
+            ("AWS::ServiceDiscovery::PrivateDnsNamespace", &["Arn"])
+        }
+        ("AWS::AutoScaling::AutoScalingGroup", property)
+            if property.ends_with(".LaunchTemplateId") =>
+        {
+            ("AWS::EC2::LaunchTemplate", &["Ref", "LaunchTemplateId"])
+        }
         ("AWS::EC2::SecurityGroupEgress" | "AWS::EC2::SecurityGroupIngress", "GroupId")
-        | ("AWS::ElasticLoadBalancingV2::Listener", "LoadBalancerArn")
-        | (
+            if is_further =>
+        {
+            ("AWS::EC2::SecurityGroup", &["Ref", "GroupId"])
+        }
+        ("AWS::ElasticLoadBalancingV2::Listener", "LoadBalancerArn") if is_further => (
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            &["Ref", "LoadBalancerArn"],
+        ),
+        (
             "AWS::ElasticLoadBalancingV2::ListenerCertificate"
             | "AWS::ElasticLoadBalancingV2::ListenerRule",
             "ListenerArn",
-        )
-        | ("AWS::ApplicationAutoScaling::ScalingPolicy", "ScalingTargetId") => is_further,
-        _ => false,
-    }
+        ) if is_further => (
+            "AWS::ElasticLoadBalancingV2::Listener",
+            &["Ref", "ListenerArn"],
+        ),
+        ("AWS::ApplicationAutoScaling::ScalingPolicy", "ScalingTargetId") if is_further => {
+            ("AWS::ApplicationAutoScaling::ScalableTarget", &["Ref"])
+        }
+        _ => return None,
+    })
 }
 
 /// The logical id and the attribute of `Fn::GetAtt`.
@@ -682,6 +730,10 @@ fn attribute_of(value: &Value) -> Option<(&str, &str)> {
 }
 
 fn has_braces(text: &str) -> bool {
+    // `$${` is an escape, which leaves a brace.
+    if text.contains("$${") {
+        return true;
+    }
     let mut rest = text.to_owned();
     for name in [
         "AWS::AccountId",

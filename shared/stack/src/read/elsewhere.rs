@@ -205,7 +205,7 @@ const OF_SERVICE: Table = &[
     ("ephemeral_storage", "use `ephemeral_storage_size_in_gib`"),
     (
         "inference_accelerators",
-        "use `overrides.task_definition.InferenceAccelerators`",
+        "inference accelerators are not supported; use `gpu`",
     ),
     ("ipc_mode", "use `overrides.task_definition.IpcMode`"),
     (
@@ -257,7 +257,7 @@ const OF_SERVICE: Table = &[
     ),
     (
         "scheduling_strategy",
-        "use `overrides.service.SchedulingStrategy`",
+        "one task an instance is not supported; use `desired_count`",
     ),
     (
         "service_connect",
@@ -482,7 +482,7 @@ const OF_SCHEDULE: Table = &[
     ("cpu", "a run has the size of the service's task"),
     (
         "dead_letter_config",
-        "use `overrides.schedules.<schedule>.Target.DeadLetterConfig` of the service",
+        "Longshore has a queue for runs that cannot begin, and reports them",
     ),
     (
         "enabled",

@@ -1,6 +1,6 @@
 //! What a stack file changes of what was rendered, and adds to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -124,6 +124,9 @@ pub(super) fn render(stack: &Stack, template: &mut Template) {
             }
         }
     }
+    for (service, id) in listeners_of_services(stack) {
+        template.depend(&Kind::Service.id(&[service]), id);
+    }
     for (id, resource) in &stack.resources {
         let mut properties = Json::Object(Map::new());
         merge(&mut properties, &properties_of(&resource.properties));
@@ -135,6 +138,40 @@ pub(super) fn render(stack: &Stack, template: &mut Template) {
         template.add_output(name.clone(), Value::Further(written(&value.0)));
     }
     outputs::add_list(template, FURTHER, stack.outputs.keys().cloned());
+}
+
+/// The services with target groups of their own choice, each with a further listener or rule that sends to one of them:
+/// ECS takes a target group only when a load balancer sends to it.
+fn listeners_of_services(stack: &Stack) -> impl Iterator<Item = (&str, &str)> {
+    let services = stack.services.iter().filter_map(|(name, service)| {
+        let load_balancers = service.overrides.service.get("LoadBalancers")?;
+        let target_groups: BTreeSet<String> = references(&load_balancers.0).into_iter().collect();
+        Some((name.as_str(), target_groups))
+    });
+    services.flat_map(|(service, target_groups)| {
+        let sends = stack.resources.iter().filter(move |(_, resource)| {
+            matches!(
+                resource.r#type.as_str(),
+                "AWS::ElasticLoadBalancingV2::Listener"
+                    | "AWS::ElasticLoadBalancingV2::ListenerRule"
+            ) && references(&properties_of(&resource.properties))
+                .iter()
+                .any(|id| target_groups.contains(id))
+        });
+        sends.map(move |(id, _)| (service, id.as_str()))
+    })
+}
+
+/// The logical ids that `Ref` names anywhere in a value.
+fn references(value: &Json) -> Vec<String> {
+    match value {
+        Json::Object(fields) => match fields.get("Ref") {
+            Some(Json::String(id)) if fields.len() == 1 => vec![id.clone()],
+            _ => fields.values().flat_map(references).collect(),
+        },
+        Json::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn properties_of(patch: &Patch) -> Json {

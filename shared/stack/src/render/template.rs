@@ -358,6 +358,13 @@ impl Template {
         Some(&mut resource.properties)
     }
 
+    /// Lets a resource, if it is there, wait for another one.
+    pub(super) fn depend(&mut self, id: &str, on: &str) {
+        if let Some(resource) = self.resources.get_mut(id) {
+            resource.depends_on([on.to_owned()]);
+        }
+    }
+
     /// The types of its resources, by logical id.
     pub(super) fn types(&self) -> BTreeMap<String, String> {
         let resources = self.resources.iter();

@@ -28,6 +28,7 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
         "AWS::ECS::TaskDefinition",
         &[
             ("Family", "use `family`"),
+            ("InferenceAccelerators", "containers have none, only `gpu`"),
             ("Cpu", "use `cpu`"),
             ("Memory", "use `memory`"),
             (
@@ -131,6 +132,10 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
             ("TaskDefinition", "deployments change it"),
             ("DesiredCount", "use `desired_count` or `scaling`"),
             ("LaunchType", "use `capacity_provider_strategy`"),
+            (
+                "SchedulingStrategy",
+                "ECS takes no other one with `capacity_provider_strategy`",
+            ),
             (
                 "CapacityProviderStrategy",
                 "use `capacity_provider_strategy`",
@@ -272,6 +277,10 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("AutoScalingGroupName", OWN_NAME),
             ("DeletionProtection", "the stack could not be destroyed"),
+            (
+                "NewInstancesProtectedFromScaleIn",
+                "instances that are protected keep the stack from being destroyed",
+            ),
             ("MinSize", "use `min_size`"),
             ("MaxSize", "use `max_size`"),
             ("VPCZoneIdentifier", "use `subnet_ids` of the capacity"),
@@ -306,6 +315,10 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
                 "use `schedule_expression_timezone`",
             ),
             ("Target.Arn", "it starts a task of the service"),
+            (
+                "Target.DeadLetterConfig",
+                "by it Longshore learns of runs that could not begin, and the schedule's role may send to no other queue",
+            ),
             ("Target.Input", "use `command`"),
             (
                 "Target.EcsParameters.TaskDefinitionArn",
@@ -394,6 +407,18 @@ const OF_FURTHER: &[(&str, &[(&str, &str)])] = &[
 /// Why an override cannot change a property, given as its path of names.
 pub(super) fn refusal(resource_type: &str, property: &str) -> Option<&'static str> {
     among(OF_OVERRIDES, resource_type, property)
+}
+
+/// Why an override cannot remove a property: as a whole it may be one that can be changed, but not all that is in it.
+pub(super) fn refusal_of_removal(resource_type: &str, property: &str) -> Option<&'static str> {
+    let (_, properties) = OF_OVERRIDES
+        .iter()
+        .find(|(name, _)| *name == resource_type)?;
+    let refused = properties.iter().find(|(name, _)| {
+        name.strip_prefix(property)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    refused.map(|(_, why)| *why)
 }
 
 /// Why a further resource cannot have a property.
