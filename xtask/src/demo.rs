@@ -59,7 +59,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::ignores_the_same_event,
     ),
     (
-        "(5) push v3, whose container exits 1: rolled back, the reason reported",
+        "(5) push v3, whose container exits 1: rolled back, with the reason",
         deployments::rolls_back,
     ),
     (
@@ -71,7 +71,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::deploys_a_release_file,
     ),
     (
-        "(8) a change that fails: taken back, with the reason, image restored",
+        "(8) a change that fails: taken back with the reason, image restored",
         stacks::takes_back_what_fails,
     ),
     (
@@ -91,7 +91,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::holds,
     ),
     (
-        "(13) a migration that fails: the reason in Slack, the service untouched",
+        "(13) a migration that fails: and why, the service untouched",
         stacks::stops_at_a_failing_migration,
     ),
     (
@@ -99,7 +99,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::refuses_what_is_not_allowed,
     ),
     (
-        "(15) a mirror of 30 bottles: planned, transferred, nothing to do then",
+        "(15) a mirror of 30 bottles: planned, filled, nothing to do then",
         syncs::mirrors,
     ),
     (
