@@ -383,12 +383,12 @@ class FirstCreationTest(SmallCase):
 class MissingKeyTest(SmallCase):
     """A first start without a secret that the service needs: nothing runs, and nothing is written."""
 
-    name = "estuary"
+    name = "cove"
 
     def test_a_secret_without_its_key_is_reported_with_what_to_do(self):
         account.push(self.repository, "v1")
-        account.make_secret("estuary/database", {"user": "estuary"})
-        secrets = "{PASSWORD: {value_from: estuary/database, json_key: password}}"
+        account.make_secret("cove/database", {"user": "cove"})
+        secrets = "{PASSWORD: {value_from: cove/database, json_key: password}}"
         version = self.stack.upload(small(self.name, secrets=secrets))
         message = self.stack.wait_until_failed(version)
         self.assertIn("`TaskFailedToStart`", message)

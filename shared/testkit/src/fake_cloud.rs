@@ -488,6 +488,15 @@ impl FakeCloud {
         }
     }
 
+    /// Sets when ECS began what it works towards for a service.
+    pub fn set_beginning(&self, subscriber: &Subscriber, seconds: i64) {
+        self.change_service(subscriber, |service| {
+            for deployment in &mut service.deployments {
+                deployment.created_at = Some(noon(seconds));
+            }
+        });
+    }
+
     /// Counts a call and lets it go wrong where a test wants that.
     pub(crate) fn call<T>(
         &self,

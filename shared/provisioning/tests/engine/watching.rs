@@ -166,6 +166,7 @@ async fn a_stack_that_failed_because_tasks_died_is_published_with_what_they_died
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.tag_task_definition(&api, STACK_TAG, "shop");
+    cloud.set_beginning(&api, 105);
     begin(&cloud, "change-1", 100);
     hear(&cloud, &stack_change("change-1", "CREATE_IN_PROGRESS", 110)).await;
     a_task_dies(&cloud, 120).await;
@@ -198,6 +199,7 @@ async fn a_change_that_somebody_else_began_keeps_what_its_tasks_died_of_as_well(
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
     cloud.tag_task_definition(&api, STACK_TAG, "shop");
+    cloud.set_beginning(&api, 105);
     cloud.set_observed_stack(observed_stack("CREATE_IN_PROGRESS", 100));
     hear(
         &cloud,

@@ -29,19 +29,10 @@ fn making(services: &[Subscriber]) -> FakeCloud {
     for service in services {
         cloud.tag_task_definition(service, STACK_TAG, "shop");
         writes_its_log(&cloud, service);
-        began(&cloud, service, 1);
+        cloud.set_beginning(service, 1);
     }
     begin(&cloud, services, OperationKind::Apply, 0);
     cloud
-}
-
-/// When ECS began what it works towards.
-fn began(cloud: &FakeCloud, service: &Subscriber, seconds: i64) {
-    cloud.change_service(service, |service| {
-        for deployment in &mut service.deployments {
-            deployment.created_at = Some(noon(seconds));
-        }
-    });
 }
 
 fn writes_its_log(cloud: &FakeCloud, service: &Subscriber) {
@@ -433,9 +424,9 @@ async fn what_dies_while_a_stack_is_destroyed_or_is_none_of_its_services_is_not_
 async fn a_task_of_a_deployment_that_began_before_the_change_did_not_die_of_it() {
     let api = subscriber("api");
     let cloud = making(std::slice::from_ref(&api));
-    began(&cloud, &api, -5);
+    cloud.set_beginning(&api, -5);
     let dead = died(&cloud, &api, "one", 20);
     assert_eq!(hear(&cloud, &api, &dead).await, WatchOutcome::Ignored);
-    began(&cloud, &api, 5);
+    cloud.set_beginning(&api, 5);
     assert_eq!(hear(&cloud, &api, &dead).await, WatchOutcome::Noted);
 }
