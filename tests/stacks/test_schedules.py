@@ -111,3 +111,18 @@ class ScheduledTaskTest(unittest.TestCase):
         self.assertIn("turn", message)
         destroyed = CLOUD.provision("destroy", "tide")
         CLOUD.wait_for_message("Stack destroyed: tide", destroyed["operation_id"], of="tide")
+
+
+class RefusedRunTest(unittest.TestCase):
+    """A schedule of a service whose task ECS refuses to start."""
+
+    def test_a_run_that_ecs_refuses_is_reported_with_the_reason(self):
+        account.push("ebb-api", "v1")
+        CLOUD.ask_control("/faults", action="ecs:RunTask", fault="role_not_assumable", containing="ebb-api")
+        stack = Stack("ebb")
+        every_minute = "{schedule_expression: rate(1 minute), command: [/bin/true]}"
+        stack.apply(small("ebb", schedules=f"{{turn: {every_minute}}}"))
+        message = CLOUD.wait_for_message("Scheduled task not started", "ebb/api turn")
+        self.assertIn("unable to assume the role", message)
+        destroyed = CLOUD.provision("destroy", "ebb")
+        CLOUD.wait_for_message("Stack destroyed: ebb", destroyed["operation_id"], of="ebb")
