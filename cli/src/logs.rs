@@ -7,6 +7,7 @@ use longshore_rollout::history::{
     ChangeLogs, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
 };
 use longshore_rollout::ports::{Cloud, TaskLogs};
+use longshore_rollout::record::Deployment;
 
 use crate::arguments::{LogsArguments, Output};
 use crate::failures::{self, lines_of, why};

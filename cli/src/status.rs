@@ -3,11 +3,12 @@
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::status::{ServiceStatus, status};
+use longshore_rollout::status::{RunningTasks, ServiceStatus, status};
 
 use crate::arguments::{Output, StatusArguments};
 use crate::failures::{briefly, why};

@@ -295,17 +295,20 @@ fn print(at: DateTime<Utc>, line: &str) {
 #[cfg(test)]
 mod tests {
     use longshore_events::image::ImageReference;
-    use longshore_events::longshore::{Source, TaskFailure};
+    use longshore_events::longshore::{OperationKind, Source, StackSource, TaskFailure};
     use longshore_events::manual::DeployPayload;
     use longshore_events::sequence::Sequence;
     use longshore_policy::route::Subscriber;
     use longshore_policy::settings::Approval;
+    use longshore_rollout::stack_record::{Operation, OperationState, StackRecord};
     use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
     use longshore_rollout::triggers::push::deploy_push;
     use longshore_rollout::triggers::reconcile::reconcile;
-    use longshore_testkit::{FakeCloud, digest, noon, subscriber, worker};
+    use longshore_testkit::{FakeCloud, altered, digest, noon, push, subscriber, worker};
+    use serde_json::json;
 
     use super::*;
+    use crate::status::tests::deployment;
 
     const WAIT: WaitArguments = WaitArguments {
         wait: true,
@@ -353,7 +356,7 @@ mod tests {
         assert_eq!(answer.status, Status::Good);
         assert_eq!(
             answer.text,
-            "deployment 1 of shop/api:v2 to shop/api succeeded, in 1 min 30 s"
+            "deployment 1 of shop/api:v2 to shop/api: succeeded, in 1 min 30 s"
         );
     }
 
@@ -459,5 +462,80 @@ mod tests {
         assert_eq!(second.status, Status::Good);
         let again = ask(&cloud, "also", Output::Text).await;
         assert_eq!(again.status, Status::Good);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_push_for_another_container_takes_the_image_along_and_the_wait_goes_on() {
+        let api = subscriber("api");
+        let mut proxy = subscriber("api");
+        "proxy".clone_into(&mut proxy.container);
+        let cloud = cloud(&api);
+        cloud.add_container(&api, "proxy", "shop/proxy:v1");
+        cloud.set_route("shop/proxy", vec![proxy]);
+        let (answer, ()) = tokio::join!(ask(&cloud, "v2", Output::Text), async {
+            tokio::time::sleep(PAUSE * 3).await;
+            cloud.set_now(noon(60));
+            cloud.push_to("shop/proxy", "v9", digest('9'), noon(60));
+            let mut newer = push("v9", digest('9'), noon(60));
+            "shop/proxy".clone_into(&mut newer.image.repository);
+            deploy_push(&cloud, &newer, &worker("newer", 60))
+                .await
+                .unwrap();
+            tokio::time::sleep(PAUSE * 3).await;
+            cloud.complete(&api);
+            reconciled_at(&cloud, 100).await;
+        });
+        assert_eq!(answer.status, Status::Good, "{}", answer.text);
+        assert!(answer.text.contains("deployment 2"), "{}", answer.text);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_until_the_stack_has_settled_and_runs_then_ends_the_wait_with_0() {
+        let api = subscriber("api");
+        let cloud = cloud(&api);
+        let operation = Operation::begin(
+            "change-1",
+            OperationKind::Apply,
+            StackSource::Manual { note: None },
+            noon(5),
+        );
+        cloud.set_stack_record(StackRecord::follow("shop", None, operation));
+        let (answer, ()) = tokio::join!(ask(&cloud, "v2", Output::Text), async {
+            tokio::time::sleep(PAUSE * 3).await;
+            // Somebody deploys the same image the moment that the stack has settled.
+            let mut record = cloud.stack_record("shop").unwrap();
+            record.pending_pushes.clear();
+            record.operation.state = OperationState::Ready;
+            record.operation.settled = true;
+            cloud.set_stack_record(record);
+            let push = cloud.push("v2", digest('2'), noon(60));
+            cloud.set_now(noon(60));
+            deploy_push(&cloud, &push, &worker("other", 60))
+                .await
+                .unwrap();
+            tokio::time::sleep(PAUSE * 3).await;
+            cloud.complete(&api);
+            reconciled_at(&cloud, 100).await;
+        });
+        assert_eq!(answer.status, Status::Good, "{}", answer.text);
+    }
+
+    #[test]
+    fn each_task_that_stopped_is_shown_once_in_whatever_order_it_is_heard_of() {
+        let failures = |tasks: &[&str]| {
+            let failures = tasks.iter().map(|task| TaskFailure {
+                task: (*task).to_owned(),
+                ..died()
+            });
+            let failures: Vec<TaskFailure> = failures.collect();
+            altered(
+                &deployment(1, State::Deploying),
+                &json!({ "failures": failures }),
+            )
+        };
+        let mut progress = Progress::default();
+        progress.show_failures(&failures(&["late"]));
+        progress.show_failures(&failures(&["early", "late"]));
+        assert_eq!(progress.tasks, ["early", "late"].map(str::to_owned).into());
     }
 }
