@@ -57,7 +57,8 @@ def _evaluate(evaluate, context, policies, *limits):
 @wraps(iam_evaluator, "_resolve_condition_key")
 def _value(value, key, context):
     name = key.lower()
-    if name == "aws:principalarn" and context.principal_type == "AssumedRole":
+    # The policies of queues are asked with a context that does not say what kind of principal it is.
+    if name == "aws:principalarn" and ":assumed-role/" in str(context.principal_arn):
         return _role_of(context)
     found = value(key, context)
     if found is None and name.startswith("aws:resourcetag/"):

@@ -214,6 +214,19 @@ class Roles(CloudTest):
         self.name = unique("role")
         self.assert_refused(self.put, self.client("events", [allow("events:PutEvents")], path="/other/"), bus, "Sold")
 
+    def test_a_queue_refuses_whom_its_policy_refuses_by_the_arn_of_the_role(self):
+        others = f"arn:aws:iam::{self.cloud.account}:role/known/*"
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+        url = self.cloud.client("sqs").create_queue(
+            QueueName=unique("queue"),
+            Attributes={"Policy": policy([{**statement, "Condition": {"ArnNotLike": {"aws:PrincipalArn": others}}}])},
+        )["QueueUrl"]
+        known = self.client("sqs", [allow("sqs:SendMessage")], path="/known/")
+        known.send_message(QueueUrl=url, MessageBody="known")
+        self.name = unique("role")
+        other = self.client("sqs", [allow("sqs:SendMessage")], path="/other/")
+        self.assert_refused(other.send_message, QueueUrl=url, MessageBody="other")
+
     def test_a_policy_replaces_the_one_that_a_bus_has(self):
         bus = self.bus({"Effect": "Deny"})
         client = self.client("events", [allow("events:PutEvents")])

@@ -71,7 +71,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::deploys_a_release_file,
     ),
     (
-        "(8) a change that fails: taken back with the reason, image restored",
+        "(8) a change that fails: taken back and why, image restored",
         stacks::takes_back_what_fails,
     ),
     (
