@@ -71,7 +71,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::deploys_a_release_file,
     ),
     (
-        "(8) a change that fails: taken back and why, image restored",
+        "(8) a change that fails: taken back with a reason, image restored",
         stacks::takes_back_what_fails,
     ),
     (
@@ -91,7 +91,7 @@ const STEPS: [(&str, Scene); 18] = [
         deployments::holds,
     ),
     (
-        "(13) a migration that fails: and why, the service untouched",
+        "(13) a migration that fails: Slack says why, the service untouched",
         stacks::stops_at_a_failing_migration,
     ),
     (
