@@ -1,12 +1,13 @@
 //! Following CloudFormation at work: a line a resource.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use longshore_events::cloudformation::{StackPhase, StackStatus};
 use longshore_provisioning::ports::{ProvisioningCloud, StackEvent};
 use longshore_report::words::reason_or_none;
+
+use crate::terminal;
 
 /// How long lies between two looks; CloudFormation allows few requests a second.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -42,8 +43,7 @@ pub async fn follow<C: ProvisioningCloud>(
             if !is_of(&event, operation_id) || !seen.insert(event.id.clone()) {
                 continue;
             }
-            // Progress is for people; whoever reads the answer reads standard output.
-            let _ = writeln!(io::stderr(), "{}", line(&event));
+            terminal::note(&line(&event));
             if failure.is_none() && is_cause(&event) {
                 failure = Some(format!(
                     "{} ({}): {}",

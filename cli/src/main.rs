@@ -24,10 +24,10 @@ mod status;
 mod sync;
 mod sync_offline;
 mod sync_words;
+mod terminal;
 mod validate;
 mod wait;
 
-use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -35,7 +35,6 @@ use anyhow::Context;
 use clap::Parser;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
-use longshore_report::words::for_terminal;
 
 use crate::answer::Answer;
 use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
@@ -45,23 +44,14 @@ use crate::sync::MirrorCommand;
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(answer) => {
-            // A reader that has gone away, as `head` does, is not a failure.
-            print(&mut io::stdout(), &answer.text);
+            terminal::answer(&answer.text);
             answer.status.into()
         }
         Err(error) => {
-            print(&mut io::stderr(), &format!("error: {error:#}"));
+            terminal::note(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
-}
-
-/// Prints a text, and to a terminal without what it would act on. Programs get it as it is.
-fn print<W: Write + IsTerminal>(output: &mut W, text: &str) {
-    let _ = match output.is_terminal() {
-        true => writeln!(output, "{}", for_terminal(text)),
-        false => writeln!(output, "{text}"),
-    };
 }
 
 /// What asks AWS, once that is known.

@@ -1,7 +1,5 @@
 //! `longshore render|plan|apply|destroy|drift|outputs`.
 
-use std::io::{self, Write as _};
-
 use longshore_events::longshore::{FailedService, StackSource};
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
 use longshore_provisioning::destroy::destroy;
@@ -27,6 +25,7 @@ use crate::follow::{End, follow};
 use crate::outcome::worker;
 use crate::plan::{in_words, nothing_to_do};
 use crate::stack_file::open;
+use crate::terminal;
 
 /// Prints the template, with the images that the file names: it needs no AWS. What is therefore not known is
 /// reported beside it.
@@ -34,7 +33,7 @@ pub fn render(arguments: &StackFileArguments, settings: &Settings) -> anyhow::Re
     let reading = open(arguments)?;
     for problem in reading.locate(check_without_surroundings(&reading.stack)) {
         let file = arguments.file.display();
-        let _ = writeln!(io::stderr(), "{file}:{}", Line(&problem));
+        terminal::note(&format!("{file}:{}", Line(&problem)));
     }
     let context = Context {
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),

@@ -1,6 +1,5 @@
 //! `longshore sync`, as far as it is about a mirror and not about files.
 
-use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use crate::sync_offline;
 use crate::sync_words::{
     outcome_in_words, plan_in_words, progress, status_in_words, verification_in_words,
 };
+use crate::terminal;
 
 /// How long lies between two looks at a sync that tasks work for.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -223,8 +223,7 @@ async fn follow<C: SyncCloud, S: Source, T: Transferrer>(
         }
         let line = progress(&status, sync);
         if line != last {
-            // Progress is for people; whoever reads the answer reads standard output.
-            let _ = writeln!(io::stderr(), "{line}");
+            terminal::note(&line);
             last = line;
         }
     }

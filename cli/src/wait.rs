@@ -1,7 +1,6 @@
 //! `--wait`: a request is followed to its outcome.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +23,7 @@ use crate::failures::why;
 use crate::outcome::{self, waits_for};
 use crate::output::Output;
 use crate::status::{state_now, tasks};
+use crate::terminal;
 
 /// How long lies between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -261,7 +261,7 @@ async fn ended<C: Cloud + TaskLogs>(
     }
 }
 
-/// What was shown of a request. It goes to standard error: whoever reads the answer reads standard output.
+/// What was shown of a request.
 #[derive(Default)]
 struct Progress {
     last: String,
@@ -289,7 +289,7 @@ impl Progress {
 }
 
 fn print(at: DateTime<Utc>, line: &str) {
-    let _ = writeln!(io::stderr(), "{} {line}", at.format("%H:%M:%S"));
+    terminal::note(&format!("{} {line}", at.format("%H:%M:%S")));
 }
 
 #[cfg(test)]
@@ -338,6 +338,13 @@ mod tests {
         cloud
     }
 
+    /// A while later ECS has done what it works towards, and the schedule sees it.
+    async fn completed(cloud: &FakeCloud, api: &Subscriber) {
+        tokio::time::sleep(PAUSE * 3).await;
+        cloud.complete(api);
+        reconciled_at(cloud, 100).await;
+    }
+
     async fn reconciled_at(cloud: &FakeCloud, seconds: i64) {
         cloud.set_now(noon(seconds));
         let id = format!("reconcile-{seconds}");
@@ -349,9 +356,7 @@ mod tests {
         let api = subscriber("api");
         let cloud = cloud(&api);
         let (answer, ()) = tokio::join!(ask(&cloud, "v2", Output::Text), async {
-            tokio::time::sleep(PAUSE * 3).await;
-            cloud.complete(&api);
-            reconciled_at(&cloud, 100).await;
+            completed(&cloud, &api).await;
         });
         assert_eq!(answer.status, Status::Good);
         assert_eq!(
@@ -453,9 +458,7 @@ mod tests {
                 ask(&cloud, "also", Output::Text).await
             },
             async {
-                tokio::time::sleep(PAUSE * 3).await;
-                cloud.complete(&api);
-                reconciled_at(&cloud, 100).await;
+                completed(&cloud, &api).await;
             }
         );
         assert_eq!(second.text, first.text);
@@ -481,9 +484,7 @@ mod tests {
             deploy_push(&cloud, &newer, &worker("newer", 60))
                 .await
                 .unwrap();
-            tokio::time::sleep(PAUSE * 3).await;
-            cloud.complete(&api);
-            reconciled_at(&cloud, 100).await;
+            completed(&cloud, &api).await;
         });
         assert_eq!(answer.status, Status::Good, "{}", answer.text);
         assert!(answer.text.contains("deployment 2"), "{}", answer.text);
@@ -513,9 +514,7 @@ mod tests {
             deploy_push(&cloud, &push, &worker("other", 60))
                 .await
                 .unwrap();
-            tokio::time::sleep(PAUSE * 3).await;
-            cloud.complete(&api);
-            reconciled_at(&cloud, 100).await;
+            completed(&cloud, &api).await;
         });
         assert_eq!(answer.status, Status::Good, "{}", answer.text);
     }
