@@ -95,7 +95,7 @@ fn measure(services: usize) -> serde_json::Result<Row> {
         services,
         file: text.len(),
         template: rendered.body.len(),
-        resources: rendered.resources,
+        resources: rendered.resource_types.len(),
         // From some size on a stack has more resources than CloudFormation takes. Then reading ends
         // with that problem, after the same work.
         read: fastest(|| {

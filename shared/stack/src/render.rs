@@ -65,8 +65,8 @@ pub struct Rendered {
     pub metadata: TemplateMetadata,
     /// The values of its parameters, which are those of the stack file's secrets.
     pub parameters: BTreeMap<String, Sensitive>,
-    /// How many resources it has. CloudFormation takes 500.
-    pub resources: usize,
+    /// The types of its resources, by logical id. CloudFormation takes 500.
+    pub resource_types: BTreeMap<String, String>,
     /// The names of its outputs. CloudFormation takes 200.
     pub outputs: BTreeSet<String>,
     /// Logical ids that more than one thing of the stack has, because their names differ only in characters that
@@ -81,7 +81,7 @@ pub fn render(stack: &Stack, context: &Context) -> Rendered {
         body: template.body(),
         metadata,
         parameters,
-        resources: template.resources(),
+        resource_types: template.types(),
         outputs: template.output_names(),
         clashes: template.clashes(),
     }
@@ -90,11 +90,6 @@ pub fn render(stack: &Stack, context: &Context) -> Rendered {
 /// What the template of a stack says about its services, whatever images it is rendered with.
 pub fn metadata(stack: &Stack) -> TemplateMetadata {
     metadata::of_stack(&NamedStack::new(stack, &Context::default()))
-}
-
-/// The types of the resources of a stack's template, by logical id.
-pub(crate) fn resource_types(stack: &Stack) -> BTreeMap<String, String> {
-    build(stack, &Context::default()).0.types()
 }
 
 /// By parameter of a stack's template, the path of its value in the stack file.

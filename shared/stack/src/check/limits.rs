@@ -92,14 +92,14 @@ pub(super) fn check_numbers(stack: &Stack, findings: &mut Findings) {
 /// Checks how large the template is.
 pub(super) fn check(stack: &Stack, rendered: &Rendered, findings: &mut Findings) {
     let advice = "divide the stack's services among several stacks";
-    if rendered.resources > MOST_RESOURCES {
+    if rendered.resource_types.len() > MOST_RESOURCES {
         findings.error(
             "services",
-            rendered.resources,
+            rendered.resource_types.len(),
             format!(
                 "the template has {} resources, expected at most the {MOST_RESOURCES} that CloudFormation \
                  takes; {advice}",
-                rendered.resources
+                rendered.resource_types.len()
             ),
         );
     }

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::findings::Findings;
 use crate::path::Path;
 use crate::properties::{Expected, Property, of_type};
+use crate::render::Rendered;
 use crate::render::output_names;
 use crate::render::overrides::{Change, changes, is_function, is_reserved, name_in_list};
-use crate::render::{Rendered, resource_types};
 use crate::spec::{DeploymentStrategy, FurtherResource, Patch, Stack};
 use refused::{
     FURTHER_TYPES, instead_of, refusal, refusal_of_attribute, refusal_of_further, refusal_of_name,
@@ -40,10 +40,9 @@ pub(super) fn check(stack: &Stack, rendered: &Rendered, findings: &mut Findings)
     if !has_changes && stack.resources.is_empty() && stack.outputs.is_empty() {
         return;
     }
-    let types = resource_types(stack);
     let mut checking = Checking {
         stack,
-        types: &types,
+        types: &rendered.resource_types,
         outputs: rendered.outputs.len(),
         findings,
     };

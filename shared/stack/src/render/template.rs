@@ -372,11 +372,6 @@ impl Template {
         types.collect()
     }
 
-    /// How many resources it has; CloudFormation takes 500.
-    pub(super) fn resources(&self) -> usize {
-        self.resources.len()
-    }
-
     pub(super) fn output_names(&self) -> BTreeSet<String> {
         self.outputs.keys().cloned().collect()
     }

@@ -737,9 +737,9 @@ fn outputs_stay_below_what_cloudformation_takes() {
 fn the_stacks_are_within_what_cloudformation_takes() {
     for (name, environment) in [("paperwurks", "prod"), ("homebrew-bottles-sync", "prod")] {
         let rendered = rendered(name, environment);
-        assert!(rendered.resources <= 500);
+        assert!(rendered.resource_types.len() <= 500);
         assert_eq!(
-            rendered.resources,
+            rendered.resource_types.len(),
             body(&rendered)["Resources"].as_object().unwrap().len()
         );
     }

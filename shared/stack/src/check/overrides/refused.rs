@@ -406,33 +406,30 @@ const OF_FURTHER: &[(&str, &[(&str, &str)])] = &[
 
 /// Why an override cannot change a property, given as its path of names.
 pub(super) fn refusal(resource_type: &str, property: &str) -> Option<&'static str> {
-    among(OF_OVERRIDES, resource_type, property)
+    among(OF_OVERRIDES, resource_type, |refused| refused == property)
 }
 
 /// Why an override cannot remove a property: as a whole it may be one that can be changed, but not all that is in it.
 pub(super) fn refusal_of_removal(resource_type: &str, property: &str) -> Option<&'static str> {
-    let (_, properties) = OF_OVERRIDES
-        .iter()
-        .find(|(name, _)| *name == resource_type)?;
-    let refused = properties.iter().find(|(name, _)| {
-        name.strip_prefix(property)
+    among(OF_OVERRIDES, resource_type, |refused| {
+        refused
+            .strip_prefix(property)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    });
-    refused.map(|(_, why)| *why)
+    })
 }
 
 /// Why a further resource cannot have a property.
 pub(super) fn refusal_of_further(resource_type: &str, property: &str) -> Option<&'static str> {
-    among(OF_FURTHER, resource_type, property)
+    among(OF_FURTHER, resource_type, |refused| refused == property)
 }
 
 fn among(
     table: &[(&str, &[(&str, &'static str)])],
     resource_type: &str,
-    property: &str,
+    is_meant: impl Fn(&str) -> bool,
 ) -> Option<&'static str> {
     let (_, properties) = table.iter().find(|(name, _)| *name == resource_type)?;
-    let refused = properties.iter().find(|(name, _)| *name == property);
+    let refused = properties.iter().find(|(name, _)| is_meant(name));
     refused.map(|(_, why)| *why)
 }
 
