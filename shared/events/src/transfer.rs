@@ -118,6 +118,24 @@ pub struct TransferReport {
     pub finished_at: DateTime<Utc>,
 }
 
+impl TransferReport {
+    /// Of a transfer that did nothing, or has done nothing yet.
+    pub fn of_nothing(started_at: DateTime<Utc>, finished_at: DateTime<Utc>) -> Self {
+        Self {
+            files: 0,
+            bytes: 0,
+            already_there: 0,
+            copies: 0,
+            downloaded_bytes: 0,
+            resumed_bytes: 0,
+            failed: 0,
+            failures: Vec::new(),
+            started_at,
+            finished_at,
+        }
+    }
+}
+
 /// An item that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferFailure {

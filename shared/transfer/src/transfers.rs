@@ -225,18 +225,7 @@ impl Tally {
     fn new(files: usize, progress: ProgressCounter) -> Self {
         let now = Utc::now();
         Self {
-            report: TransferReport {
-                files: 0,
-                bytes: 0,
-                already_there: 0,
-                copies: 0,
-                downloaded_bytes: 0,
-                resumed_bytes: 0,
-                failed: 0,
-                failures: Vec::new(),
-                started_at: now,
-                finished_at: now,
-            },
+            report: TransferReport::of_nothing(now, now),
             progress,
             settled: vec![false; files],
             denied: 0,

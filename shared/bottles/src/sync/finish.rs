@@ -26,7 +26,7 @@ use crate::sync::manifests::is_lasting;
 use crate::sync::object::{read_object, write_object};
 use crate::sync::object::{staged_inventory, staged_plan};
 use crate::sync::plan::ENTRIES_SHOWN;
-use crate::sync::record::{LEASE, Published, StagedPlan, Sync, no_transfer};
+use crate::sync::record::{LEASE, Published, StagedPlan, Sync};
 use crate::sync::shard::states;
 use crate::sync::shard::{FAILURES_KEPT, JSON_LINES, ShardState, merged};
 
@@ -179,8 +179,9 @@ impl<C: SyncCloud> Finish<'_, C> {
         });
         let now = cloud.now();
         let mut evidence = Evidence {
-            transfer: transfer
-                .unwrap_or_else(|| no_transfer(self.sync.planned_at.unwrap_or(now), now)),
+            transfer: transfer.unwrap_or_else(|| {
+                TransferReport::of_nothing(self.sync.planned_at.unwrap_or(now), now)
+            }),
             plan,
             inventory,
             before,

@@ -518,7 +518,7 @@ pub(crate) fn is_no_capacity(reason: &str) -> bool {
 pub(crate) fn nothing(sync: &Sync, now: DateTime<Utc>) -> SyncOutcome {
     SyncOutcome {
         runs_on: sync.runs_on,
-        transfer: no_transfer(now, now),
+        transfer: TransferReport::of_nothing(now, now),
         deleted: 0,
         refused: 0,
         refused_entries: Vec::new(),
@@ -528,20 +528,5 @@ pub(crate) fn nothing(sync: &Sync, now: DateTime<Utc>) -> SyncOutcome {
         missing_manifests: 0,
         deletion_refused: None,
         warnings: Vec::new(),
-    }
-}
-
-pub(crate) fn no_transfer(started_at: DateTime<Utc>, finished_at: DateTime<Utc>) -> TransferReport {
-    TransferReport {
-        files: 0,
-        bytes: 0,
-        already_there: 0,
-        copies: 0,
-        downloaded_bytes: 0,
-        resumed_bytes: 0,
-        failed: 0,
-        failures: Vec::new(),
-        started_at,
-        finished_at,
     }
 }

@@ -229,18 +229,7 @@ impl Transferrer for FakeMirror {
     ) -> Transferred {
         let seconds = Duration::seconds(self.world.borrow().seconds_per_file);
         let started_at = self.time();
-        let mut report = TransferReport {
-            files: 0,
-            bytes: 0,
-            already_there: 0,
-            copies: 0,
-            downloaded_bytes: 0,
-            resumed_bytes: 0,
-            failed: 0,
-            failures: Vec::new(),
-            started_at,
-            finished_at: started_at,
-        };
+        let mut report = TransferReport::of_nothing(started_at, started_at);
         let mut items = items.into_iter();
         let mut left = Vec::new();
         while let Some(item) = items.next() {
