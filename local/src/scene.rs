@@ -351,6 +351,19 @@ impl Service {
     }
 }
 
+/// A service as a route names it.
+#[must_use]
+pub fn subscriber(environment: &Environment, service: &Service) -> Value {
+    json!({
+        "stack": service.stack,
+        "service": service.name,
+        "cluster": environment.cluster,
+        "ecs_service": service.ecs_name(),
+        "container": service.name,
+        "image_policy": {"tags": service.tags},
+    })
+}
+
 /// Writes who follows a repository: these services and no others.
 ///
 /// # Errors
@@ -362,16 +375,7 @@ pub fn put_route(
 ) -> Result<()> {
     let subscribers: Vec<Value> = subscribers
         .iter()
-        .map(|service| {
-            json!({
-                "stack": service.stack,
-                "service": service.name,
-                "cluster": environment.cluster,
-                "ecs_service": service.ecs_name(),
-                "container": service.name,
-                "image_policy": {"tags": service.tags},
-            })
-        })
+        .map(|service| subscriber(environment, service))
         .collect();
     let key = format!("routes/{repository}.json");
     let route = json!({"repository": repository, "subscribers": subscribers}).to_string();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use longshore_local::control::SlackMessage;
 use longshore_local::environment::Environment;
-use longshore_local::scene::{Service, dead_letters, function_log, push_image};
+use longshore_local::scene::{Service, dead_letters, function_log, push_image, subscriber};
 use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
 
@@ -324,15 +324,9 @@ impl Scene {
         let subscribers: Vec<Value> = subscribers
             .iter()
             .map(|(service, rollout)| {
-                json!({
-                    "stack": service.stack,
-                    "service": service.name,
-                    "cluster": environment.cluster,
-                    "ecs_service": service.ecs_name(),
-                    "container": service.name,
-                    "image_policy": {"tags": service.tags},
-                    "rollout": rollout,
-                })
+                let mut subscriber = subscriber(environment, service);
+                subscriber["rollout"] = rollout.clone();
+                subscriber
             })
             .collect();
         let repository = &self.service.repository;

@@ -79,26 +79,26 @@ pub async fn report_unreadable<C: Cloud>(
 ) -> Result<(), CallError> {
     let stored = reported(cloud).await?;
     let is_lost = stored.is_none();
-    let published = stored
+    let known = stored
         .flatten()
-        .map(|(published, _)| published)
+        .map(|(reported, _)| reported)
         .unwrap_or_default();
     let looked_at: BTreeSet<String> = match has_failures || is_lost {
         true => {
             let mut keys = DOCUMENTS.keys(cloud).await?;
             keys.retain(|key| !key.contains("/history/"));
-            keys.extend(published.documents.keys().cloned());
+            keys.extend(known.documents.keys().cloned());
             keys.into_iter().collect()
         }
-        false => published.documents.keys().cloned().collect(),
+        false => known.documents.keys().cloned().collect(),
     };
-    if looked_at.is_empty() && published.outbox.is_empty() {
+    if looked_at.is_empty() && known.outbox.is_empty() {
         return Ok(());
     }
     let damaged = DOCUMENTS.problems(cloud, looked_at.iter().cloned()).await?;
     let mut news = Vec::new();
     for (key, problem) in &damaged {
-        if !published.documents.contains_key(key) {
+        if !known.documents.contains_key(key) {
             let last_good = DOCUMENTS.last_good(cloud, key).await.unwrap_or_else(|error| {
                 tracing::warn!(key, %error, "the versions of a damaged document cannot be read");
                 None
@@ -117,17 +117,17 @@ pub async fn report_unreadable<C: Cloud>(
         let stored = stored.flatten();
         let before = stored
             .as_ref()
-            .map_or_else(Reported::default, |(published, _)| published.clone());
+            .map_or_else(Reported::default, |(reported, _)| reported.clone());
         let mut after = before.clone();
         after
             .documents
             .retain(|key, _| damaged.contains_key(key) || !looked_at.contains(key));
         for event in &news {
-            let is_published = after
+            let is_reported = after
                 .documents
                 .insert(event.key.clone(), event.problem.clone())
                 .is_some();
-            if !is_published {
+            if !is_reported {
                 let event = LongshoreEvent::DocumentUnreadable(event.clone());
                 after.outbox.push(Unpublished::new(event, worker));
             }

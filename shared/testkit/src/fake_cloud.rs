@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
+use longshore_events::ecs::{Container, TaskOverrides, TaskStateChange};
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_policy::route::{Route, Subscriber};
 use longshore_provisioning::ports::{ObservedStack, ServiceSettings};
@@ -485,6 +486,31 @@ impl FakeCloud {
             .get_mut(&subscriber.service_name())
         {
             change(service);
+        }
+    }
+
+    /// What ECS says of a task of what it works towards for a service: asked for ten seconds before it died.
+    pub fn died(&self, subscriber: &Subscriber, task: &str, seconds: i64) -> TaskStateChange {
+        TaskStateChange {
+            task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
+            cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
+            task_definition_arn: self
+                .service(subscriber)
+                .map_or_else(String::new, |service| service.task_definition),
+            group: format!("service:{}", subscriber.ecs_service),
+            started_by: Some(self.primary_id(subscriber)),
+            last_status: "STOPPED".to_owned(),
+            stop_code: Some("EssentialContainerExited".to_owned()),
+            stopped_reason: Some("Essential container in task exited".to_owned()),
+            created_at: Some(noon(seconds - 10)),
+            stopped_at: Some(noon(seconds)),
+            containers: vec![Container {
+                name: "app".to_owned(),
+                exit_code: Some(1),
+                reason: None,
+            }],
+            overrides: TaskOverrides::default(),
+            version: 5,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use longshore_events::ecs::{Container, TaskOverrides, TaskStateChange};
 use longshore_events::incoming::StackChange;
 use longshore_events::longshore::{
     ChangeCounts, FailedResource, LongshoreEvent, OperationKind, StackSource,
@@ -132,25 +131,7 @@ async fn a_change_that_failed_is_published_with_the_first_resource_that_failed_a
 /// A task of `api` dies that the change has started.
 async fn a_task_dies(cloud: &FakeCloud, seconds: i64) {
     let api = subscriber("api");
-    let stopped = TaskStateChange {
-        task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{seconds}"),
-        cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
-        task_definition_arn: cloud.service(&api).unwrap().task_definition,
-        group: "service:api".to_owned(),
-        started_by: Some(cloud.primary_id(&api)),
-        last_status: "STOPPED".to_owned(),
-        stop_code: Some("EssentialContainerExited".to_owned()),
-        stopped_reason: Some("Essential container in task exited".to_owned()),
-        created_at: Some(noon(seconds - 5)),
-        stopped_at: Some(noon(seconds)),
-        containers: vec![Container {
-            name: "app".to_owned(),
-            exit_code: Some(1),
-            reason: None,
-        }],
-        overrides: TaskOverrides::default(),
-        version: 5,
-    };
+    let stopped = cloud.died(&api, &seconds.to_string(), seconds);
     task_stopped(
         cloud,
         &api.service_name(),

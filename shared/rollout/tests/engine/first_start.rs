@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_events::ecs::{Container, TaskOverrides, TaskStateChange};
+use longshore_events::ecs::{Container, TaskStateChange};
 use longshore_events::longshore::{
     ContainerFailure, FailedService, OperationKind, StackSource, TaskFailure,
 };
@@ -59,31 +59,6 @@ fn begin(cloud: &FakeCloud, services: &[Subscriber], kind: OperationKind, second
     cloud.set_stack_record(StackRecord::follow("shop", None, operation));
 }
 
-/// A task of what ECS works towards, asked for ten seconds before it died.
-fn died(cloud: &FakeCloud, api: &Subscriber, task: &str, seconds: i64) -> TaskStateChange {
-    TaskStateChange {
-        task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
-        cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
-        task_definition_arn: cloud
-            .service(api)
-            .map_or_else(String::new, |service| service.task_definition),
-        group: format!("service:{}", api.ecs_service),
-        started_by: Some(cloud.primary_id(api)),
-        last_status: "STOPPED".to_owned(),
-        stop_code: Some("EssentialContainerExited".to_owned()),
-        stopped_reason: Some("Essential container in task exited".to_owned()),
-        created_at: Some(noon(seconds - 10)),
-        stopped_at: Some(noon(seconds)),
-        containers: vec![Container {
-            name: "app".to_owned(),
-            exit_code: Some(1),
-            reason: None,
-        }],
-        overrides: TaskOverrides::default(),
-        version: 5,
-    }
-}
-
 /// A task that ECS could not start.
 fn never_ran(cloud: &FakeCloud, api: &Subscriber, task: &str, reason: &str) -> TaskStateChange {
     TaskStateChange {
@@ -94,7 +69,7 @@ fn never_ran(cloud: &FakeCloud, api: &Subscriber, task: &str, reason: &str) -> T
             exit_code: None,
             reason: None,
         }],
-        ..died(cloud, api, task, 20)
+        ..cloud.died(api, task, 20)
     }
 }
 
@@ -157,7 +132,7 @@ async fn a_service_that_crashes_at_its_first_start_says_what_it_died_of_and_wrot
         wrote(&cloud, "one", &format!("line {line}"));
     }
     wrote(&cloud, "one", &"x".repeat(10_000));
-    let one = died(&cloud, &api, "one", 20);
+    let one = cloud.died(&api, "one", 20);
     assert_eq!(hear(&cloud, &api, &one).await, WatchOutcome::Noted);
     let services = failed_services(&cloud);
     let [failed] = services.as_slice() else {
@@ -196,10 +171,10 @@ async fn after_the_rollback_took_service_and_log_the_kept_lines_are_shown() {
     let api = subscriber("api");
     let cloud = making(std::slice::from_ref(&api));
     wrote(&cloud, "one", "KeyError: 'DATABASE_URL'");
-    hear(&cloud, &api, &died(&cloud, &api, "one", 20)).await;
+    hear(&cloud, &api, &cloud.died(&api, "one", 20)).await;
     wrote(&cloud, "two", "the same again");
     wrote(&cloud, "two", "KeyError: 'DATABASE_URL'");
-    hear(&cloud, &api, &died(&cloud, &api, "two", 30)).await;
+    hear(&cloud, &api, &cloud.died(&api, "two", 30)).await;
     ended(&cloud, "ROLLBACK_COMPLETE");
     cloud.remove_service(&api);
 
@@ -253,12 +228,12 @@ async fn a_log_that_watch_may_not_read_keeps_nobody_from_hearing_what_the_task_d
     let cloud = making(std::slice::from_ref(&api));
     wrote(&cloud, "one", "secret words");
     cloud.inject_at("GetLogEvents", Fault::Fails(ErrorClass::Denied));
-    let one = died(&cloud, &api, "one", 20);
+    let one = cloud.died(&api, "one", 20);
     assert_eq!(hear(&cloud, &api, &one).await, WatchOutcome::Noted);
     assert!(failed_services(&cloud)[0].logs.is_empty());
     // The next one brings its lines.
     wrote(&cloud, "two", "no DATABASE_URL");
-    hear(&cloud, &api, &died(&cloud, &api, "two", 30)).await;
+    hear(&cloud, &api, &cloud.died(&api, "two", 30)).await;
     let services = failed_services(&cloud);
     assert_eq!(messages(&services[0]), ["no DATABASE_URL"]);
 }
@@ -285,10 +260,10 @@ async fn tasks_of_a_service_that_a_change_updates_are_the_changes_and_no_deploym
     let before = cloud.record(&api).unwrap();
     assert_eq!(before.deployment.state, State::Succeeded);
     wrote(&cloud, "new", "no such option: --workers");
-    let new = died(&cloud, &api, "new", 130);
-    let mut old = died(&cloud, &api, "old", 140);
+    let new = cloud.died(&api, "new", 130);
+    let mut old = cloud.died(&api, "old", 140);
     old.started_by = before.deployment.ecs_deployment_id.clone();
-    let mut earlier = died(&cloud, &api, "earlier", 105);
+    let mut earlier = cloud.died(&api, "earlier", 105);
     earlier.started_by = Some("ecs-svc/77".to_owned());
     for (stopped, expected) in [
         (&old, WatchOutcome::Ignored),
@@ -305,7 +280,7 @@ async fn tasks_of_a_service_that_a_change_updates_are_the_changes_and_no_deploym
     }
     // The rollback is another deployment, whose tasks say nothing of the change.
     cloud.roll_back(&api, 200);
-    let back = died(&cloud, &api, "back", 220);
+    let back = cloud.died(&api, "back", 220);
     assert_eq!(hear(&cloud, &api, &back).await, WatchOutcome::Ignored);
     let services = failed_services(&cloud);
     let [failed] = services.as_slice() else {
@@ -317,7 +292,7 @@ async fn tasks_of_a_service_that_a_change_updates_are_the_changes_and_no_deploym
 
     // What comes late is kept, but of a deployment that nothing is known of.
     ended(&cloud, "UPDATE_ROLLBACK_COMPLETE");
-    let mut late = died(&cloud, &api, "late", 150);
+    let mut late = cloud.died(&api, "late", 150);
     late.started_by = new.started_by.clone();
     assert_eq!(hear(&cloud, &api, &late).await, WatchOutcome::Noted);
     assert_eq!(hear(&cloud, &api, &back).await, WatchOutcome::Ignored);
@@ -338,7 +313,7 @@ async fn tasks_of_a_service_that_a_change_updates_are_the_changes_and_no_deploym
 async fn a_change_that_succeeds_in_the_end_got_over_its_dead_tasks() {
     let api = subscriber("api");
     let cloud = making(std::slice::from_ref(&api));
-    hear(&cloud, &api, &died(&cloud, &api, "one", 20)).await;
+    hear(&cloud, &api, &cloud.died(&api, "one", 20)).await;
     ended(&cloud, "CREATE_COMPLETE");
     assert_eq!(
         logs(&cloud, &api.service_id(), None, 10).await.unwrap(),
@@ -355,7 +330,7 @@ async fn five_services_keep_five_tasks_each_and_each_task_once() {
     for task in (0..8).chain(0..8) {
         for service in &services {
             let name = format!("{}-{task}", service.service);
-            hear(&cloud, service, &died(&cloud, service, &name, 20 + task)).await;
+            hear(&cloud, service, &cloud.died(service, &name, 20 + task)).await;
         }
     }
     let kept = failed_services(&cloud);
@@ -376,7 +351,7 @@ async fn a_task_that_died_of_a_change_is_kept_once_whatever_fails() {
         ] {
             let cloud = making(std::slice::from_ref(&api));
             wrote(&cloud, "one", "no DATABASE_URL");
-            let one = died(&cloud, &api, "one", 20);
+            let one = cloud.died(&api, "one", 20);
             cloud.inject(call, fault);
             for _ in 0..3 {
                 let watch = worker("watch", 60);
@@ -395,7 +370,7 @@ async fn a_task_that_died_of_a_change_is_kept_once_whatever_fails() {
 async fn a_task_of_somebody_elses_costs_two_calls_and_changes_nothing() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-    let one = died(&cloud, &api, "one", 20);
+    let one = cloud.died(&api, "one", 20);
     assert_eq!(hear(&cloud, &api, &one).await, WatchOutcome::Ignored);
     assert_eq!(
         cloud.calls(),
@@ -413,7 +388,7 @@ async fn what_dies_while_a_stack_is_destroyed_or_is_none_of_its_services_is_not_
         OperationKind::Destroy,
         0,
     );
-    let one = died(&cloud, &api, "one", 20);
+    let one = cloud.died(&api, "one", 20);
     assert_eq!(hear(&cloud, &api, &one).await, WatchOutcome::Ignored);
     begin(&cloud, &[subscriber("web")], OperationKind::Apply, 0);
     assert_eq!(hear(&cloud, &api, &one).await, WatchOutcome::Ignored);
@@ -425,7 +400,7 @@ async fn a_task_of_a_deployment_that_began_before_the_change_did_not_die_of_it()
     let api = subscriber("api");
     let cloud = making(std::slice::from_ref(&api));
     cloud.set_beginning(&api, -5);
-    let dead = died(&cloud, &api, "one", 20);
+    let dead = cloud.died(&api, "one", 20);
     assert_eq!(hear(&cloud, &api, &dead).await, WatchOutcome::Ignored);
     cloud.set_beginning(&api, 5);
     assert_eq!(hear(&cloud, &api, &dead).await, WatchOutcome::Noted);

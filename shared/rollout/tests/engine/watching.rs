@@ -1,8 +1,6 @@
 //! From what ECS says to an outcome. A stable service is not a deployment that succeeded.
 
-use longshore_events::ecs::{
-    Container, DeploymentEventName, DeploymentStateChange, TaskOverrides, TaskStateChange,
-};
+use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange, TaskStateChange};
 use longshore_events::longshore::{LongshoreEvent, TaskFailure};
 use longshore_policy::route::Subscriber;
 use longshore_rollout::course::WatchOutcome;
@@ -66,23 +64,10 @@ fn stopped(
     reason: &str,
 ) -> TaskStateChange {
     TaskStateChange {
-        task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
-        cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
         task_definition_arn: "arn:aws:ecs:eu-west-1:111122223333:task-definition/api:2".to_owned(),
-        group: "service:api".to_owned(),
-        started_by: Some(cloud.primary_id(api)),
-        last_status: "STOPPED".to_owned(),
         stop_code: Some(code.to_owned()),
         stopped_reason: Some(reason.to_owned()),
-        created_at: Some(noon(10)),
-        stopped_at: Some(noon(20)),
-        containers: vec![Container {
-            name: "app".to_owned(),
-            exit_code: Some(1),
-            reason: None,
-        }],
-        overrides: TaskOverrides::default(),
-        version: 5,
+        ..cloud.died(api, task, 20)
     }
 }
 
