@@ -84,7 +84,7 @@ class _Fault:
     every: int = 1
     # Of functions' calls only.
     of_functions: bool = False
-    # At most so many calls for one event, of all of its attempts together. `None`: as many as there are.
+    # The most calls that go wrong for one event, in all of its attempts together. `None`: as many as there are.
     per_event: int | None = None
     # How long a call is delayed.
     seconds: float = 1.0

@@ -204,7 +204,7 @@ impl Day {
             .try_for_each(|function| check_no_dead_letter(&self.environment, function, ""))
     }
 
-    /// Checks that so many different messages say this of a stack; answers how many came again.
+    /// Checks that `expected` different messages say this of a stack; answers how many came again.
     fn check_reported(
         &self,
         stack: &str,
@@ -226,7 +226,7 @@ impl Day {
         Ok(reported.len() - different.len())
     }
 
-    /// Checks that so many deployments are in the history, with nothing missing between them.
+    /// Checks that `expected` deployments are in the history, with nothing missing between them.
     fn check_records(&self, stack: &str, service: &str, expected: usize) -> Result<()> {
         let client = self.environment.client();
         let bucket = &self.environment.applied.state_bucket_name;
@@ -256,7 +256,7 @@ impl Day {
         Ok(())
     }
 
-    /// Builds, changes and destroys so many stacks at once.
+    /// Builds, changes and destroys `count` stacks at once.
     ///
     /// # Errors
     /// What did not come true.

@@ -99,30 +99,36 @@ class DeadLetterTest(unittest.TestCase):
         take_dead_letter("watch", service)
 
 
-class ScheduledTaskTest(unittest.TestCase):
-    """A schedule of a service runs a task of it, with another command."""
+class RunTest(unittest.TestCase):
+    """A schedule of a service runs a task of it every minute, with another command."""
+
+    def run_every_minute(self, name, command):
+        stack = Stack(name)
+        schedule = f"{{schedule_expression: rate(1 minute), command: {command}}}"
+        stack.apply(small(name, schedules=f"{{turn: {schedule}}}"))
+        self.addCleanup(self.destroy, name)
+
+    def destroy(self, name):
+        destroyed = CLOUD.provision("destroy", name)
+        CLOUD.wait_for_message(f"Stack destroyed: {name}", destroyed["operation_id"], of=name)
+
+
+class ScheduledTaskTest(RunTest):
+    """One whose task fails."""
 
     def test_a_scheduled_task_that_fails_is_reported(self):
         account.push("tide-api", "v1")
-        stack = Stack("tide")
-        every_minute = "{schedule_expression: rate(1 minute), command: [/bin/sh, -c, 'exit 3']}"
-        stack.apply(small("tide", schedules=f"{{turn: {every_minute}}}"))
+        self.run_every_minute("tide", "[/bin/sh, -c, 'exit 3']")
         message = CLOUD.wait_for_message("Scheduled task failed", "tide")
         self.assertIn("turn", message)
-        destroyed = CLOUD.provision("destroy", "tide")
-        CLOUD.wait_for_message("Stack destroyed: tide", destroyed["operation_id"], of="tide")
 
 
-class RefusedRunTest(unittest.TestCase):
-    """A schedule of a service whose task ECS refuses to start."""
+class RefusedRunTest(RunTest):
+    """One whose task ECS refuses to start."""
 
     def test_a_run_that_ecs_refuses_is_reported_with_the_reason(self):
         account.push("ebb-api", "v1")
         CLOUD.ask_control("/faults", action="ecs:RunTask", fault="role_not_assumable", containing="ebb-api")
-        stack = Stack("ebb")
-        every_minute = "{schedule_expression: rate(1 minute), command: [/bin/true]}"
-        stack.apply(small("ebb", schedules=f"{{turn: {every_minute}}}"))
+        self.run_every_minute("ebb", "[/bin/true]")
         message = CLOUD.wait_for_message("Scheduled task not started", "ebb/api turn")
         self.assertIn("unable to assume the role", message)
-        destroyed = CLOUD.provision("destroy", "ebb")
-        CLOUD.wait_for_message("Stack destroyed: ebb", destroyed["operation_id"], of="ebb")
