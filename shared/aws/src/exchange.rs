@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_runtime::auth::{SigV4OperationSigningConfig, sigv4};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_runtime::service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor};
+use aws_runtime::user_agent::{ApiMetadata, UserAgentInterceptor};
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{
@@ -145,7 +146,7 @@ impl Exchange {
 }
 
 /// Signs each attempt, as the SDK's own clients do: with credentials from the configuration's cache, and at the time
-/// that the service's clock shows.
+/// that the service's clock shows. It says who asks, too, as they do, by which CloudTrail's readers tell callers apart.
 fn signature(
     configuration: &SdkConfig,
     service: &'static str,
@@ -159,6 +160,10 @@ fn signature(
         .ok_or_else(|| missing("no credentials are configured"))?;
     let mut layer = Layer::new("signature");
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    layer.store_put(ApiMetadata::new(service, env!("CARGO_PKG_VERSION")));
+    if let Some(name) = configuration.app_name() {
+        layer.store_put(name.clone());
+    }
     layer.store_put(SigV4OperationSigningConfig {
         region: Some(region.clone().into()),
         region_set: None,
@@ -167,7 +172,8 @@ fn signature(
     });
     let mut components = RuntimeComponentsBuilder::new("signature")
         .with_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()))
-        .with_interceptor(ServiceClockSkewInterceptor::new());
+        .with_interceptor(ServiceClockSkewInterceptor::new())
+        .with_interceptor(UserAgentInterceptor::new());
     components.set_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
         StaticAuthSchemeOptionResolver::new(vec![sigv4::SCHEME_ID]),
     )));

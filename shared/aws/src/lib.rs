@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -53,12 +53,22 @@ const CALL: Duration = Duration::from_secs(15);
 ///
 /// What fails after [`retries`] within [`timeouts`] goes back to Lambda, which comes again later.
 pub async fn load_configuration() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+    load_configuration_of(None, None).await
+}
+
+/// The same; a region and a profile of AWS's configuration files go before what the environment says.
+pub async fn load_configuration_of(region: Option<String>, profile: Option<String>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
         .retry_config(retries())
-        .timeout_config(timeouts())
-        .load()
-        .await
+        .timeout_config(timeouts());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
+    }
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+    }
+    loader.load().await
 }
 
 /// The HTTP client of every call: the SDK's own, which it makes with aws-lc, made with ring.

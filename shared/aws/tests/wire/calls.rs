@@ -15,7 +15,7 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::{ErrorClass, Worker};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Call, NO_SUCH_KEY, Wire, ok};
+use crate::support::{APPLICATION, Answer, Call, NO_SUCH_KEY, Wire, ok};
 
 /// Every field of a task definition, as DescribeTaskDefinition gives it.
 const EVERY_FIELD: &str =
@@ -138,6 +138,19 @@ async fn eleven_calls_lead_from_a_push_to_an_updated_service() {
             "PUT /state/deployments/shop/api/current.json",
         ]
     );
+}
+
+#[tokio::test]
+async fn every_signed_call_says_who_asks() {
+    let wire = Wire::new(aws);
+    deploy_push(&wire.cloud(), &push(), &worker())
+        .await
+        .unwrap();
+    let application = format!("app/{APPLICATION}");
+    for call in wire.calls() {
+        let program = call.header("user-agent").unwrap_or_default();
+        assert!(program.contains(&application), "{}: {program}", call.name);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
@@ -46,6 +46,9 @@ pub fn record<'a>(
     });
     writeln!(RECORDING.lock().unwrap(), "{line}").unwrap();
 }
+
+/// Who asks, as AWS's SDKs say it.
+pub const APPLICATION: &str = "who-asks";
 
 /// A request as AWS would have got it.
 #[derive(Debug, Clone)]
@@ -179,6 +182,7 @@ impl Wire {
         let configuration = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("eu-west-1"))
+            .app_name(AppName::new(APPLICATION).unwrap())
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 "AKIDEXAMPLE",
                 "secret",
