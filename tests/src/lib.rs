@@ -23,7 +23,7 @@ pub use crate::fleet::{Fleet, Shown};
 pub use crate::mirror::MirrorScene;
 
 /// How long a rollout and its messages may take; far more than they do.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Longshore's functions.
 pub const FUNCTIONS: [&str; 5] = ["provision", "deploy", "watch", "sync", "notify"];
