@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset};
 use clap::{Args, Parser, Subcommand};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, ImageReference};
 
 use crate::cost::CostArguments;
+use crate::help::{CompletionsArguments, ManualArguments};
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
+use crate::until::Until;
 use crate::validate::ValidateArguments;
 
 pub use crate::output::Output;
@@ -20,8 +21,25 @@ pub use crate::stack_file::StackFileArguments;
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version)]
 pub struct Arguments {
-    /// The bucket that holds Longshore's state; `validate`, `render`, `cost`, `schema` and what `sync` does
-    /// with files need none
+    /// Where Longshore is, and who asks it.
+    #[command(flatten)]
+    pub installation: Installation,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The installation of Longshore that is meant, and whose credentials are used.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Installation")]
+pub struct Installation {
+    /// The AWS region; without it, that of the environment or the profile
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// The profile of AWS's configuration files; without it, that of the environment
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// The bucket that holds Longshore's state; only what reads files alone needs none
     #[arg(long, env = "STATE_BUCKET_NAME", global = true)]
     pub state_bucket: Option<String>,
     /// The bus that Longshore publishes its events on
@@ -38,9 +56,6 @@ pub struct Arguments {
     /// The permissions boundary of the roles that templates make
     #[arg(long, env = "PERMISSIONS_BOUNDARY_ARN", global = true)]
     pub permissions_boundary_arn: Option<String>,
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
 }
 
 /// What to do.
@@ -61,13 +76,64 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum OfflineCommand {
     /// Say everything that is wrong with a stack file
+    #[command(
+        after_help = "Examples:\n  longshore validate stacks/shop.yaml\n  longshore validate stacks/shop.yaml --all-environments"
+    )]
     Validate(ValidateArguments),
     /// Print the CloudFormation template of a stack file
+    #[command(after_help = "Examples:\n  longshore render stacks/shop.yaml --environment prod")]
     Render(StackFileArguments),
     /// Estimate what a stack costs in a month
+    #[command(after_help = "Examples:\n  longshore cost stacks/shop.yaml --environment prod")]
     Cost(CostArguments),
     /// Print the JSON Schema by which editors complete stack files
+    #[command(after_help = "Examples:\n  longshore schema stack > stack.schema.json")]
     Schema(SchemaArguments),
+    /// Print the script by which a shell completes commands and options
+    #[command(
+        after_help = "Examples:\n  longshore completions bash > ~/.local/share/bash-completion/completions/longshore"
+    )]
+    Completions(CompletionsArguments),
+    /// Write the pages that `man` shows
+    Manual(ManualArguments),
+}
+
+impl Command {
+    /// How to print the answer.
+    pub fn output(&self) -> Output {
+        match self {
+            Self::Offline(command) => match command {
+                OfflineCommand::Validate(arguments) => arguments.output,
+                OfflineCommand::Cost(arguments) => arguments.output,
+                OfflineCommand::Render(_)
+                | OfflineCommand::Schema(_)
+                | OfflineCommand::Completions(_)
+                | OfflineCommand::Manual(_) => Output::Text,
+            },
+            Self::Sync(command) => match command {
+                SyncCommand::Plan(arguments) => arguments.output,
+                SyncCommand::Run(arguments) => arguments.output,
+                SyncCommand::Status(arguments) | SyncCommand::Verify(arguments) => arguments.output,
+                SyncCommand::Inventory(_) => Output::Text,
+            },
+            Self::Aws(command) => match command {
+                AwsCommand::Plan(arguments) => arguments.output,
+                AwsCommand::Apply(arguments) => arguments.output,
+                AwsCommand::Destroy(arguments) => arguments.output,
+                AwsCommand::Drift(arguments) | AwsCommand::Outputs(arguments) => arguments.output,
+                AwsCommand::Deploy(arguments) => arguments.output,
+                AwsCommand::Rollback(arguments) => arguments.output,
+                AwsCommand::Hold(arguments) => arguments.output,
+                AwsCommand::Resume(arguments) => arguments.output,
+                AwsCommand::Approve(arguments) => arguments.output,
+                AwsCommand::Status(arguments) => arguments.output,
+                AwsCommand::History(arguments) => arguments.output,
+                AwsCommand::Logs(arguments) => arguments.output,
+                AwsCommand::Adopt(arguments) => arguments.output,
+                AwsCommand::Doctor(arguments) => arguments.output,
+            },
+        }
+    }
 }
 
 /// `longshore sync`.
@@ -142,34 +208,59 @@ pub struct SyncOptionArguments {
 #[derive(Debug, Subcommand)]
 pub enum AwsCommand {
     /// Show what applying a stack file would change; nothing is changed
+    #[command(after_help = "Examples:\n  longshore plan stacks/shop.yaml --environment prod")]
     Plan(PlanArguments),
     /// Change a stack to what its file says
+    #[command(
+        after_help = "Examples:\n  longshore apply stacks/shop.yaml --environment prod --note \"more memory\""
+    )]
     Apply(ApplyArguments),
     /// Delete a stack; its data stays unless its file says otherwise
+    #[command(
+        after_help = "Examples:\n  longshore destroy shop-dev --dry-run\n  longshore destroy shop-dev --yes"
+    )]
     Destroy(DestroyArguments),
     /// Show what of a stack is not as its template says
     Drift(StackArguments),
     /// Print what a stack has made: names, ARNs, addresses
     Outputs(StackArguments),
     /// Start a rolling deployment of an image to a service
+    #[command(after_help = "Examples:\n  longshore deploy shop/api --image shop/api:v2 --wait")]
     Deploy(DeployArguments),
     /// Go back to an earlier deployment of a service
+    #[command(
+        after_help = "Examples:\n  longshore rollback shop/api --dry-run\n  longshore rollback shop/api --to 41 --note \"the checkout is broken since 42\" --yes --wait"
+    )]
     Rollback(RollbackArguments),
     /// Let no deployment of a service or a stack begin
+    #[command(
+        after_help = "Examples:\n  longshore hold shop --note \"the sale\" --until \"tomorrow 9:00\"\n  longshore hold shop/api --until 2h"
+    )]
     Hold(HoldArguments),
     /// Let deployments begin again, first what has waited
+    #[command(after_help = "Examples:\n  longshore resume shop")]
     Resume(ResumeArguments),
     /// Let the deployment begin that waits to be approved
+    #[command(after_help = "Examples:\n  longshore approve shop/api --wait")]
     Approve(ApproveArguments),
     /// Show the last deployment of services, what keeps the next one back, and what runs now
+    #[command(after_help = "Examples:\n  longshore status\n  longshore status shop/api --watch")]
     Status(StatusArguments),
     /// Show the deployments of a service that ended, newest first
+    #[command(after_help = "Examples:\n  longshore history shop/api --limit 50")]
     History(HistoryArguments),
     /// Show what the tasks wrote that failed in a deployment, or of a schedule
+    #[command(
+        after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/jobs --schedule nightly"
+    )]
     Logs(LogsArguments),
     /// Deploy from now on to a service that another tool has made
+    #[command(
+        after_help = "Examples:\n  longshore adopt production/api --stack shop --tags \"v*\""
+    )]
     Adopt(AdoptArguments),
     /// Say which documents of the state cannot be read, and restore them
+    #[command(after_help = "Examples:\n  longshore doctor\n  longshore doctor --repair")]
     Doctor(DoctorArguments),
 }
 
@@ -201,6 +292,12 @@ pub struct RollbackArguments {
     /// with another image
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub to: Option<u32>,
+    /// Do not ask; needed where nobody can be asked
+    #[arg(long)]
+    pub yes: bool,
+    /// Say where it would go back to; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
@@ -217,9 +314,10 @@ pub struct RollbackArguments {
 pub struct HoldArguments {
     /// The stack, or the service as <stack>/<service>
     pub subject: SubjectArgument,
-    /// Until when, such as 2026-12-24T18:00:00+01:00; without it, until somebody resumes
+    /// Until when: 2h, 90m, 18:00, "tomorrow 9:00", "2026-12-24 18:00" in this machine's time zone, or
+    /// 2026-12-24T18:00:00+01:00; without it, until somebody resumes
     #[arg(long, value_name = "TIME")]
-    pub until: Option<DateTime<FixedOffset>>,
+    pub until: Option<Until>,
     /// Why; shown in Slack with what waits
     #[arg(long)]
     pub note: Option<String>,
@@ -341,6 +439,9 @@ pub struct PolicyArguments {
 pub struct StatusArguments {
     /// Only this stack, or only this <stack>/<service>
     pub filter: Option<String>,
+    /// Show it again whenever it changes, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -381,6 +482,9 @@ pub struct ApplyArguments {
     /// The stack file.
     #[command(flatten)]
     pub stack_file: StackFileArguments,
+    /// Show what would change, as `plan` does; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
@@ -400,6 +504,12 @@ pub struct DestroyArguments {
     /// The stack's name once more; needed when it holds data
     #[arg(long)]
     pub confirm: Option<String>,
+    /// Do not ask; needed where nobody can be asked
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would go and what would stay; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,

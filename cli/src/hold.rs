@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Status};
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
 use crate::outcome::{in_words, waits_for, with_note, worker};
+use crate::until::Until;
 use crate::wait::answer;
 
 /// Lets no deployment of the service or the stack begin.
@@ -23,7 +24,7 @@ pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::
     let payload = HoldPayload {
         stack: subject.stack,
         service: subject.service,
-        until: until.map(|until| until.to_utc()),
+        until: until.map(|Until(until)| until),
         note,
     };
     reported(hold(cloud, &payload, &worker()).await?, output)
@@ -106,7 +107,19 @@ fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
             || format!("until somebody says: longshore resume {name}"),
             |until| format!("until {}", minute(until)),
         );
-        return format!("{name} is held {end}{}", with_note(hold.note.as_deref()));
+        let note = with_note(hold.note.as_deref());
+        let replaced = outcome.replaced.as_ref().map(|before| {
+            let end = before.until.map_or_else(
+                || "without an end".to_owned(),
+                |end| format!("until {}", minute(end)),
+            );
+            let note = with_note(before.note.as_deref());
+            format!(
+                "; this replaces a hold {end}{note}, of {}",
+                minute(before.since)
+            )
+        });
+        return format!("{name} is held {end}{note}{}", replaced.unwrap_or_default());
     }
     if outcome.waited.is_empty() {
         return format!("{name} is resumed; nothing waited");
@@ -149,6 +162,7 @@ mod tests {
                 since: noon(),
                 until,
             }),
+            replaced: None,
             waited: Vec::new(),
         }
     }
@@ -158,6 +172,7 @@ mod tests {
             stack: "shop".to_owned(),
             service: "api".to_owned(),
             hold: None,
+            replaced: None,
             waited,
         }
     }
@@ -176,10 +191,15 @@ mod tests {
             reason: WaitReason::Approval,
             until: Some(noon()),
         };
+        let replacing = HoldOutcome {
+            replaced: held("jobs", Some(noon())).hold,
+            ..held("jobs", None)
+        };
         let answer = reported(
             vec![
                 Ok(held("api", None)),
                 Ok(held("web", Some(noon()))),
+                Ok(replacing),
                 Ok(resumed(Vec::new())),
                 Ok(resumed(vec![waiting])),
             ],
@@ -192,6 +212,8 @@ mod tests {
             [
                 "shop/api is held until somebody says: longshore resume shop/api (the sale)",
                 "shop/web is held until 2026-12-24 12:00 UTC (the sale)",
+                "shop/jobs is held until somebody says: longshore resume shop/jobs (the sale); this replaces a hold \
+                 until 2026-12-24 12:00 UTC (the sale), of 2026-12-24 12:00 UTC",
                 "shop/api is resumed; nothing waited",
                 "shop/api is resumed; what waited still waits for approval, until 2026-12-24 12:00 UTC",
             ]

@@ -5,11 +5,13 @@
 mod adopt;
 mod answer;
 mod arguments;
+mod asking;
 mod cost;
 mod deploy;
 mod doctor;
 mod failures;
 mod follow;
+mod help;
 mod history;
 mod hold;
 mod logs;
@@ -25,6 +27,7 @@ mod sync;
 mod sync_offline;
 mod sync_words;
 mod terminal;
+mod until;
 mod validate;
 mod wait;
 
@@ -32,23 +35,35 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::FromArgMatches as _;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
+use serde_json::json;
 
 use crate::answer::Answer;
-use crate::arguments::{Arguments, AwsCommand, Command, OfflineCommand};
+use crate::arguments::{Arguments, AwsCommand, Command, Installation, OfflineCommand};
+use crate::output::Output;
 use crate::sync::MirrorCommand;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let matches = help::command().get_matches();
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let output = arguments.command.output();
+    match run(arguments).await {
         Ok(answer) => {
             terminal::answer(&answer.text);
             answer.status.into()
         }
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
+            if output == Output::Json {
+                // Whoever reads the answer gets JSON, whatever it says.
+                terminal::answer(&json!({"error": format!("{error:#}")}).to_string());
+            }
             ExitCode::FAILURE
         }
     }
@@ -62,12 +77,17 @@ enum Online {
 
 async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let Arguments {
+        installation,
+        command,
+    } = arguments;
+    let Installation {
+        region,
+        profile,
         state_bucket,
         event_bus,
         cloudformation_role_arn,
         permissions_boundary_arn,
-        command,
-    } = arguments;
+    } = installation;
     let mut settings = Settings {
         region: None,
         cloudformation_role_arn,
@@ -84,6 +104,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Offline(OfflineCommand::Schema(arguments)) => {
             return Ok(schema::run(&arguments)?.into());
         }
+        Command::Offline(OfflineCommand::Completions(arguments)) => {
+            return Ok(help::completions(&arguments)?.into());
+        }
+        Command::Offline(OfflineCommand::Manual(arguments)) => {
+            return Ok(help::manual(&arguments)?.into());
+        }
         Command::Sync(command) => match sync::run_without_aws(command)? {
             ControlFlow::Break(answer) => return Ok(answer),
             ControlFlow::Continue(command) => Online::Mirror(command),
@@ -94,7 +120,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         "the bucket that holds Longshore's state is not known: give --state-bucket, or set \
          STATE_BUCKET_NAME",
     )?;
-    let aws = longshore_aws::load_configuration().await;
+    let aws = longshore_aws::load_configuration_of(region, profile).await;
     settings.region = aws.region().map(ToString::to_string);
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {

@@ -2,14 +2,14 @@
 
 use longshore_events::longshore::{FailedService, StackSource};
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
-use longshore_provisioning::destroy::destroy;
+use longshore_provisioning::destroy::{Destruction, destroy, examine, list};
 use longshore_provisioning::drift::{DriftReport, drift};
 use longshore_provisioning::error::Line;
 use longshore_provisioning::outputs::outputs;
 use longshore_provisioning::plan::plan;
 use longshore_provisioning::ports::ProvisioningCloud;
 use longshore_provisioning::settings::Settings;
-use longshore_report::words::reason_or_none;
+use longshore_report::words::{counted, reason_or_none};
 use longshore_rollout::documents::StackRecordStore;
 use longshore_stack::check::check_without_surroundings;
 use longshore_stack::render::{Context, render as render_template};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::arguments::{
     ApplyArguments, DestroyArguments, Output, PlanArguments, StackArguments, StackFileArguments,
 };
+use crate::asking::confirm;
 use crate::failures::with_logs;
 use crate::follow::{End, follow};
 use crate::outcome::worker;
@@ -63,11 +64,19 @@ pub async fn run_apply<C: ProvisioningCloud>(
     settings: &Settings,
     arguments: ApplyArguments,
 ) -> anyhow::Result<String> {
+    if arguments.dry_run {
+        let arguments = PlanArguments {
+            stack_file: arguments.stack_file,
+            output: arguments.output,
+        };
+        return run_plan(cloud, settings, &arguments).await;
+    }
     let reading = open(&arguments.stack_file)?;
     let (request, worker) = asked(arguments.note);
     let applied = apply(cloud, settings, &reading, &request, &worker).await?;
     let stack = &applied.stack;
-    if arguments.output == Output::Json && arguments.no_follow {
+    let is_begun = matches!(applied.outcome, ApplyOutcome::Applying { .. });
+    if arguments.output == Output::Json && (arguments.no_follow || !is_begun) {
         return Ok(serde_json::to_string_pretty(&applied)?);
     }
     let operation_id = match &applied.outcome {
@@ -93,14 +102,32 @@ pub async fn run_destroy<C: ProvisioningCloud>(
     settings: &Settings,
     arguments: DestroyArguments,
 ) -> anyhow::Result<String> {
-    let (request, worker) = asked(arguments.note);
     let stack = &arguments.stack;
+    let mut confirmed = arguments.confirm;
+    if arguments.dry_run || !arguments.yes {
+        let destruction = examine(cloud, stack).await?;
+        if arguments.dry_run {
+            return match arguments.output {
+                Output::Json => Ok(serde_json::to_string_pretty(&destruction)?),
+                Output::Text => Ok(format!(
+                    "{} (dry run: nothing was done)",
+                    what_goes(&destruction)
+                )),
+            };
+        }
+        // Whoever has named it once more has been asked.
+        if confirmed.is_none() {
+            confirm(&what_goes(&destruction), stack)?;
+            confirmed = Some(stack.clone());
+        }
+    }
+    let (request, worker) = asked(arguments.note);
     let stack_id = cloud.describe(stack).await?.map(|stack| stack.stack_id);
     let destroyed = destroy(
         cloud,
         settings,
         stack,
-        arguments.confirm.as_deref(),
+        confirmed.as_deref(),
         &request,
         &worker,
     )
@@ -144,6 +171,38 @@ pub async fn run_outputs<C: ProvisioningCloud>(
             Ok(lines.join("\n"))
         }
     }
+}
+
+/// What a stack's end means.
+fn what_goes(destruction: &Destruction) -> String {
+    let Destruction {
+        stack,
+        services,
+        resources,
+        kept,
+        deleted,
+        protected,
+    } = destruction;
+    let mut words = format!(
+        "stack {stack} goes, with {}",
+        counted(*resources, "resource")
+    );
+    if !services.is_empty() {
+        words.push_str(&format!("; these services end: {}", services.join(", ")));
+    }
+    if !deleted.is_empty() {
+        words.push_str(&format!(
+            "; file systems DELETED with it: {}",
+            list(deleted)
+        ));
+    }
+    if !kept.is_empty() {
+        words.push_str(&format!("; file systems that stay: {}", list(kept)));
+    }
+    if *protected {
+        words.push_str("; it is protected, so this is refused until `termination_protection: false` is applied");
+    }
+    words
 }
 
 fn asked(note: Option<String>) -> (StackRequest, Worker) {

@@ -1,5 +1,7 @@
 //! `longshore status`.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -9,13 +11,43 @@ use longshore_report::words::{image_name, minute, rollout_progress, second, shor
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::{RunningTasks, ServiceStatus, status};
+use longshore_stack::nearest::nearest;
 
 use crate::arguments::{Output, StatusArguments};
 use crate::failures::{briefly, why};
 use crate::outcome::{waits_for, with_note};
+use crate::terminal;
 
-/// Shows the last deployment of every service that the filter lets through.
+/// How long lies between two looks of somebody who watches.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Shows the last deployment of every service that the filter lets through: once, or with `--watch` again whenever it
+/// changes, for ever.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Result<String> {
+    if !arguments.watch {
+        return shown(cloud, arguments).await;
+    }
+    let mut before = None;
+    loop {
+        let now = match shown(cloud, arguments).await {
+            Ok(now) => now,
+            // Nobody stops watching because one call failed; an error at the first look is one.
+            Err(error) if before.is_some() => {
+                terminal::note(&format!("{error:#}; looking again"));
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if before.as_ref() != Some(&now) {
+            terminal::page(&now);
+            before = Some(now);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn shown<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Result<String> {
     let filter = arguments.filter.as_deref();
     let statuses = status(
         cloud,
@@ -28,11 +60,28 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Re
     }
     if statuses.is_empty() {
         return Ok(match filter {
-            Some(filter) => format!("nothing was deployed to {filter} yet"),
+            Some(filter) => unknown(cloud, filter).await?,
             None => "nothing was deployed yet".to_owned(),
         });
     }
     Ok(table(&statuses))
+}
+
+/// What is said of a stack or service that no record names, with the nearest that one does.
+async fn unknown<C: Cloud>(cloud: &C, filter: &str) -> anyhow::Result<String> {
+    let all = status(cloud, |_| true, Utc::now()).await?;
+    let mut names: Vec<String> = Vec::new();
+    for known in &all {
+        names.push(match filter.contains('/') {
+            true => name_of(&known.service_id),
+            false => known.service_id.stack.clone(),
+        });
+    }
+    let nothing = format!("nothing was deployed to {filter} yet");
+    Ok(match nearest(filter, names.iter().map(String::as_str)) {
+        Some(known) => format!("{nothing}; did you mean {known}?"),
+        None => nothing,
+    })
 }
 
 fn is_wanted(service_id: &ServiceId, filter: Option<&str>) -> bool {

@@ -9,6 +9,16 @@ pub fn answer(text: &str) {
     print(&mut io::stdout(), text);
 }
 
+/// Prints an answer in the place of the one before, where that can be done.
+pub fn page(text: &str) {
+    let mut output = io::stdout();
+    if output.is_terminal() {
+        // The cursor home, and everything behind it away.
+        let _ = write!(output, "\x1b[H\x1b[2J");
+    }
+    answer(text);
+}
+
 /// Prints progress, warnings and errors: they are for people, and whoever reads the answer reads standard output.
 pub fn note(text: &str) {
     print(&mut io::stderr(), text);

@@ -106,9 +106,30 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
     scene.wait_until_published(&["succeeded", "v2"])?;
     scene.wait_until_runs(&second)?;
 
+    let unasked = run(&scene, &["rollback", name, "--output", "json"])?;
+    ensure!(!unasked.status.success());
+    let refused: Value = serde_json::from_slice(&unasked.stdout)?;
+    let refused = refused["error"].as_str().unwrap_or_default();
+    for expected in ["v2 (#2)", "v1 (#1)", "--yes"] {
+        ensure!(refused.contains(expected), "{refused}");
+    }
+    let dry = json(&scene, &["rollback", name, "--dry-run", "--output", "json"])?;
+    ensure!(dry["from"]["number"] == 2, "{dry}");
+    ensure!(dry["to"]["number"] == 1, "{dry}");
+    let history = json(&scene, &["history", name, "--output", "json"])?;
+    ensure!(history.as_array().is_some_and(|all| all.len() == 2));
+
     let back = json(
         &scene,
-        &["rollback", name, "--note", "v2 is slow", "--output", "json"],
+        &[
+            "rollback",
+            name,
+            "--note",
+            "v2 is slow",
+            "--yes",
+            "--output",
+            "json",
+        ],
     )?;
     ensure!(back["outcome"] == "started", "{back}");
     scene.wait_until_published(&["Rollback succeeded", "v1"])?;
@@ -122,12 +143,25 @@ fn a_person_goes_back_keeps_deployments_back_and_looks_at_the_history() -> Resul
         "{history}"
     );
     ensure!(history[2]["state"] == "succeeded", "{history}");
-    let unknown = run(&scene, &["rollback", name, "--to", "9"])?;
+    let unknown = run(&scene, &["rollback", name, "--to", "9", "--yes"])?;
     ensure!(!unknown.status.success());
     ensure!(String::from_utf8_lossy(&unknown.stderr).contains("no deployment 9"));
 
     let held = run(&scene, &["hold", "by-hand-back", "--note", "audit"])?;
     ensure!(String::from_utf8_lossy(&held.stdout).contains("is held"));
+    let again = run(&scene, &["hold", name, "--until", "2h", "--note", "longer"])?;
+    let again = String::from_utf8_lossy(&again.stdout).into_owned();
+    ensure!(
+        again.contains("replaces a hold without an end (audit)"),
+        "{again}"
+    );
+    run(&scene, &["hold", name, "--note", "audit"])?;
+    let mistyped = run(&scene, &["status", "by-hand-bakc/api"])?;
+    let mistyped = String::from_utf8_lossy(&mistyped.stdout).into_owned();
+    ensure!(
+        mistyped.contains("did you mean by-hand-back/api?"),
+        "{mistyped}"
+    );
     let third = scene.push("v3", &serves("v3"))?;
     scene.wait_until_published(&["held", "v3"])?;
     let table = run(&scene, &["status", name])?;

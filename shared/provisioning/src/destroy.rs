@@ -29,6 +29,47 @@ pub struct Destroyed {
     pub deleted: Vec<FoundFileSystem>,
 }
 
+/// What destroying a stack would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Destruction {
+    pub stack: String,
+    /// The services that would end, by their names in the stack file.
+    pub services: Vec<String>,
+    /// How many resources its template has.
+    pub resources: usize,
+    /// The file systems that would stay.
+    pub kept: Vec<FoundFileSystem>,
+    /// The file systems that would go.
+    pub deleted: Vec<FoundFileSystem>,
+    /// Whether it is refused until the stack file says `termination_protection: false`.
+    pub protected: bool,
+}
+
+/// Says what [`destroy`] would do. Nothing is changed.
+///
+/// # Errors
+/// [`ProvisioningError`]; [`ProvisioningError::Conflict`] where there is no such stack.
+pub async fn examine<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+) -> Result<Destruction, ProvisioningError> {
+    let Some(described) = cloud.describe(stack).await? else {
+        return Err(no_such_stack(stack));
+    };
+    let body = cloud.template(stack).await?;
+    let template = body.as_deref().and_then(Template::parse);
+    let (kept, deleted) = data(cloud, stack, template.as_ref()).await?;
+    let services = services(template.as_ref()).into_iter();
+    Ok(Destruction {
+        stack: stack.to_owned(),
+        services: services.map(|one| one.subscriber.service).collect(),
+        resources: template.map_or(0, |template| template.resource_types().len()),
+        kept,
+        deleted,
+        protected: described.termination_protection,
+    })
+}
+
 /// Begins to delete a stack. One with file systems must be named once more, in `confirmation`.
 ///
 /// # Errors
@@ -51,7 +92,7 @@ pub async fn destroy<C: ProvisioningCloud>(
         ));
     }
     let Some(described) = cloud.describe(stack).await? else {
-        return Err(conflict(stack, "there is no such stack".to_owned()));
+        return Err(no_such_stack(stack));
     };
     if described.status.is_changing() && !is_retry {
         return Err(conflict(stack, obstacle(stack, &described)));
@@ -154,21 +195,20 @@ async fn data<C: ProvisioningCloud>(
     }))
 }
 
+/// File systems with their ids and sizes.
+pub fn list(file_systems: &[FoundFileSystem]) -> String {
+    let named = file_systems.iter().map(|file_system| {
+        format!(
+            "{} ({}, {})",
+            file_system.name,
+            file_system.file_system_id,
+            size(file_system.size_in_bytes)
+        )
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
 fn unconfirmed(stack: &str, kept: &[FoundFileSystem], deleted: &[FoundFileSystem]) -> String {
-    let list = |file_systems: &[FoundFileSystem]| {
-        file_systems
-            .iter()
-            .map(|file_system| {
-                format!(
-                    "{} ({}, {})",
-                    file_system.name,
-                    file_system.file_system_id,
-                    size(file_system.size_in_bytes)
-                )
-            })
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     let mut words = "it holds data:".to_owned();
     if !deleted.is_empty() {
         words.push_str(&format!(
@@ -213,6 +253,10 @@ fn services(template: Option<&Template>) -> Vec<Preserved> {
                 .collect()
         })
         .unwrap_or_default()
+}
+
+fn no_such_stack(stack: &str) -> ProvisioningError {
+    conflict(stack, "there is no such stack".to_owned())
 }
 
 fn conflict(stack: &str, reason: String) -> ProvisioningError {

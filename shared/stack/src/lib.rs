@@ -2,13 +2,13 @@
 
 pub mod check;
 pub mod cost;
+pub mod nearest;
 pub mod outputs;
 pub mod read;
 pub mod render;
 pub mod spec;
 
 mod instances;
-mod nearest;
 mod path;
 mod properties;
 mod references;

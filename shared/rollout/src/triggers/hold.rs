@@ -1,5 +1,7 @@
 //! What people say about requests that wait: that none may go out, that they may again, and that one may.
 
+use std::cell::RefCell;
+
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
@@ -26,6 +28,9 @@ pub struct HoldOutcome {
     pub service: String,
     /// The hold that is on it now.
     pub hold: Option<Hold>,
+    /// The hold that was on it before, which the new one replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Hold>,
     /// What came of the requests that had waited, when the service was resumed: of one for each container at
     /// most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -92,13 +97,19 @@ pub async fn hold<C: Cloud>(
         .services(&payload.stack, payload.service.as_deref())
         .await?;
     let held = services.found.iter().map(|service| async {
+        let replaced = RefCell::new(None);
         asked
-            .change(service, |record| record.held(hold.clone()))
+            .change(service, |record| {
+                let before = record.holds(worker.now).cloned();
+                replaced.replace(before);
+                record.held(hold.clone());
+            })
             .await?;
         Ok(HoldOutcome {
             stack: service.service_id.stack.clone(),
             service: service.service_id.service.clone(),
             hold: Some(hold.clone()),
+            replaced: replaced.into_inner(),
             waited: Vec::new(),
         })
     });
@@ -139,6 +150,7 @@ pub async fn resume<C: Cloud>(
             stack: service_id.stack.clone(),
             service: service_id.service.clone(),
             hold: None,
+            replaced: None,
             waited: asked.look_at_all_again(service_id, waiting).await?,
         })
     });

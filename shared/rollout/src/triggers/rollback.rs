@@ -12,6 +12,7 @@ use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Worker, decide_again};
+use serde::Serialize;
 
 use super::named::baseline;
 use crate::decide::{self, Rollback, goes_back_from, is_candidate, nothing_to_roll_back};
@@ -64,20 +65,92 @@ pub async fn rollback<C: Cloud>(
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
-    match roll_back(cloud, &service_id, payload, worker).await {
-        Ok(outcome) => Ok(ServiceOutcome {
-            stack: service_id.stack,
-            service: service_id.service,
+    let outcome = roll_back(cloud, &service_id, payload, worker).await;
+    outcome
+        .map(|outcome| ServiceOutcome {
+            stack: service_id.stack.clone(),
+            service: service_id.service.clone(),
             outcome,
-        }),
-        Err(Stop::Refused(reason)) => Err(RollbackError::Refused { service_id, reason }),
-        Err(Stop::Call(error))
-            if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) =>
-        {
-            let reason = error.to_string();
-            Err(RollbackError::Refused { service_id, reason })
+        })
+        .map_err(|stop| error(&service_id, stop))
+}
+
+/// Where a rollback goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WayBack {
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// What runs, or is being rolled out.
+    pub from: Stage,
+    /// What takes its place.
+    pub to: Stage,
+}
+
+/// A deployment on the way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// The deployment's number.
+    pub number: u32,
+    /// The image of its main container.
+    pub image: Image,
+}
+
+/// Where [`rollback`] would go now. `None` where the service is there already; nothing is changed.
+///
+/// # Errors
+/// As [`rollback`].
+pub async fn way_back<C: Cloud>(
+    cloud: &C,
+    payload: &RollbackPayload,
+    worker: &Worker,
+) -> Result<Option<WayBack>, RollbackError> {
+    let service_id = ServiceId {
+        stack: payload.stack.clone(),
+        service: payload.service.clone(),
+    };
+    let found = async {
+        let Some((record, _)) = cloud.load(&service_id).await? else {
+            return Err(nothing_deployed());
+        };
+        let known = record.deployment.subscriber();
+        let (written, shown) = Engine::new(cloud, &known, worker).look().await?;
+        let record = written.record().unwrap_or(&record);
+        Ok(match choose(cloud, record, &shown?, payload.to).await? {
+            Choice::Current(_) => None,
+            Choice::Target(target) => Some(WayBack {
+                stack: service_id.stack.clone(),
+                service: service_id.service.clone(),
+                from: Stage::of(&record.deployment),
+                to: Stage::of(&target.deployment),
+            }),
+        })
+    };
+    found.await.map_err(|stop| error(&service_id, stop))
+}
+
+impl Stage {
+    fn of(deployment: &Deployment) -> Self {
+        Self {
+            number: deployment.number,
+            image: deployment.image.clone(),
         }
-        Err(Stop::Call(source)) => Err(RollbackError::Call { service_id, source }),
+    }
+}
+
+fn nothing_deployed() -> Stop {
+    Stop::Refused("Longshore has deployed nothing to it yet".to_owned())
+}
+
+fn error(service_id: &ServiceId, stop: Stop) -> RollbackError {
+    let service_id = service_id.clone();
+    match stop {
+        Stop::Refused(reason) => RollbackError::Refused { service_id, reason },
+        Stop::Call(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+            let reason = error.to_string();
+            RollbackError::Refused { service_id, reason }
+        }
+        Stop::Call(source) => RollbackError::Call { service_id, source },
     }
 }
 
@@ -89,9 +162,7 @@ async fn roll_back<C: Cloud>(
 ) -> Result<Outcome, Stop> {
     decide_again(&RecordKey(service_id), async || {
         let Some((record, _)) = cloud.load(service_id).await? else {
-            return Err(Stop::Refused(
-                "Longshore has deployed nothing to it yet".to_owned(),
-            ));
+            return Err(nothing_deployed());
         };
         let known = record.deployment.subscriber();
         let engine = Engine::new(cloud, &known, worker);
