@@ -40,21 +40,32 @@ pub struct Installation {
     #[arg(long, global = true)]
     pub profile: Option<String>,
     /// The bucket that holds Longshore's state; only what reads files alone needs none
-    #[arg(long, env = "STATE_BUCKET_NAME", global = true)]
+    #[arg(long, env = "STATE_BUCKET_NAME", hide_env_values = true, global = true)]
     pub state_bucket: Option<String>,
     /// The bus that Longshore publishes its events on
     #[arg(
         long,
         env = "EVENT_BUS_NAME",
+        hide_env_values = true,
         global = true,
         default_value = "longshore"
     )]
     pub event_bus: String,
     /// The role that CloudFormation works with; without one it works with your rights
-    #[arg(long, env = "CLOUDFORMATION_ROLE_ARN", global = true)]
+    #[arg(
+        long,
+        env = "CLOUDFORMATION_ROLE_ARN",
+        hide_env_values = true,
+        global = true
+    )]
     pub cloudformation_role_arn: Option<String>,
     /// The permissions boundary of the roles that templates make
-    #[arg(long, env = "PERMISSIONS_BOUNDARY_ARN", global = true)]
+    #[arg(
+        long,
+        env = "PERMISSIONS_BOUNDARY_ARN",
+        hide_env_values = true,
+        global = true
+    )]
     pub permissions_boundary_arn: Option<String>,
 }
 
@@ -64,7 +75,7 @@ pub enum Command {
     /// What needs no AWS.
     #[command(flatten)]
     Offline(OfflineCommand),
-    /// Mirrors of Homebrew's bottles
+    /// Plan, run and verify the syncs of a mirror
     #[command(subcommand)]
     Sync(SyncCommand),
     /// What asks AWS, or changes something there.
@@ -243,13 +254,13 @@ pub enum AwsCommand {
     /// Let the deployment begin that waits to be approved
     #[command(after_help = "Examples:\n  longshore approve shop/api --wait")]
     Approve(ApproveArguments),
-    /// Show the last deployment of services, what keeps the next one back, and what runs now
+    /// Show what was deployed last, what keeps the next one back, and what runs
     #[command(after_help = "Examples:\n  longshore status\n  longshore status shop/api --watch")]
     Status(StatusArguments),
     /// Show the deployments of a service that ended, newest first
     #[command(after_help = "Examples:\n  longshore history shop/api --limit 50")]
     History(HistoryArguments),
-    /// Show what the tasks wrote that failed in a deployment, or of a schedule
+    /// Show what failed tasks wrote, of a deployment or of a schedule
     #[command(
         after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/jobs --schedule nightly"
     )]

@@ -144,4 +144,35 @@ mod tests {
         }
         assert!(help.contains("Installation:\n"), "{help}");
     }
+
+    /// What `--help` says of each command, one after the other.
+    fn every_help(columns: usize) -> String {
+        fn add(command: &mut clap::Command, columns: usize, text: &mut String) {
+            let shown = command.clone().term_width(columns).render_long_help();
+            text.push_str(&format!("{shown}\n{}\n\n", "=".repeat(columns)));
+            for subcommand in command.get_subcommands_mut() {
+                if subcommand.get_name() != "help" {
+                    add(subcommand, columns, text);
+                }
+            }
+        }
+        let mut command = command().term_width(columns);
+        command.build();
+        let mut text = String::new();
+        add(&mut command, columns, &mut text);
+        text
+    }
+
+    #[test]
+    fn the_help_of_every_command_fits_80_and_120_columns() {
+        for columns in [80, 120] {
+            let text = every_help(columns);
+            // Usage lines and values of options are not wrapped, nor are examples.
+            let is_words = |line: &&str| !line.contains("longshore ") && !line.contains("[env:");
+            for line in text.lines().filter(is_words) {
+                assert!(line.chars().count() <= columns, "{columns}: {line}");
+            }
+            insta::assert_snapshot!(format!("help-{columns}"), text);
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod asking;
 mod cost;
 mod deploy;
 mod doctor;
+mod excerpt;
 mod failures;
 mod follow;
 mod help;

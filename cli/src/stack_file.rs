@@ -10,6 +10,8 @@ use longshore_events::longshore::Problem;
 use longshore_provisioning::error::Line;
 use longshore_stack::read::{Reading, Selection, read};
 
+use crate::excerpt::excerpt;
+
 /// A stack file, and which of its environments.
 #[derive(Debug, Args)]
 pub struct StackFileArguments {
@@ -36,15 +38,21 @@ pub fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub fn open(arguments: &StackFileArguments) -> anyhow::Result<Reading> {
     let content = load(&arguments.file)?;
     let selection = Selection::Environment(arguments.environment.as_deref());
-    read(&content, &selection)
-        .map_err(|problems| anyhow::anyhow!(listed(&arguments.file, &problems)))
+    read(&content, &selection).map_err(|problems| {
+        let content = String::from_utf8_lossy(&content);
+        anyhow::anyhow!(listed(&arguments.file, &content, &problems))
+    })
 }
 
-/// Problems as compilers write them, a line each.
-pub fn listed(path: &Path, problems: &[Problem]) -> String {
+/// Problems as compilers write them, each with the word underlined that it is about.
+fn listed(path: &Path, content: &str, problems: &[Problem]) -> String {
     let lines: Vec<String> = problems
         .iter()
-        .map(|problem| format!("{}:{}", path.display(), Line(problem)))
+        .flat_map(|problem| {
+            let line = format!("{}:{}", path.display(), Line(problem));
+            [Some(line), excerpt(content, problem)]
+        })
+        .flatten()
         .collect();
     format!("{} cannot be used\n{}", path.display(), lines.join("\n"))
 }

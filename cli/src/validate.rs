@@ -16,6 +16,7 @@ use longshore_stack::spec::Stack;
 use serde::Serialize;
 
 use crate::answer::{Answer, Status};
+use crate::excerpt::excerpt;
 use crate::output::Output;
 use crate::stack_file;
 use crate::sync_offline::read_index;
@@ -71,7 +72,7 @@ pub fn run(arguments: &ValidateArguments) -> anyhow::Result<Answer> {
         .iter()
         .any(|found| found.problem.severity == Severity::Error);
     let text = match arguments.output {
-        Output::Text => in_words(&arguments.file, &found),
+        Output::Text => in_words(&arguments.file, &String::from_utf8_lossy(&content), &found),
         Output::Json => serde_json::to_string_pretty(&Report {
             file: &arguments.file,
             is_valid,
@@ -159,8 +160,8 @@ fn warnings(
         .collect()
 }
 
-/// A line a problem, as compilers write them, and how many there are.
-fn in_words(file: &Path, found: &[Found]) -> String {
+/// A line a problem, as compilers write them, with the word underlined that it is about, and how many there are.
+fn in_words(file: &Path, content: &str, found: &[Found]) -> String {
     let file = file.display();
     let mut text = String::new();
     for Found {
@@ -173,6 +174,9 @@ fn in_words(file: &Path, found: &[Found]) -> String {
             let _ = write!(text, " (in {})", environments.join(", "));
         }
         text.push('\n');
+        if let Some(excerpt) = excerpt(content, problem) {
+            let _ = writeln!(text, "{excerpt}");
+        }
     }
     let count = |severity: Severity, word: &str| {
         let severe = found
@@ -213,6 +217,7 @@ environments:
             .collect();
         in_words(
             Path::new("shop.yaml"),
+            "",
             &problems(SHOP.as_bytes(), &selected, None),
         )
     }
@@ -229,7 +234,7 @@ bottle_sync:
 services: {}
 ";
         let problems = problems(mirror.as_bytes(), &[None], None);
-        let text = in_words(Path::new("bottles.yaml"), &problems);
+        let text = in_words(Path::new("bottles.yaml"), "", &problems);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         for (line, platform) in lines.iter().zip(["arm64_tahoee", "macos"]) {
@@ -265,7 +270,7 @@ services: {}
         reader.feed(index.as_bytes()).unwrap();
         let index = reader.finish().unwrap();
         let problems = problems(mirror.as_bytes(), &[None], Some(&index));
-        let text = in_words(Path::new("bottles.yaml"), &problems);
+        let text = in_words(Path::new("bottles.yaml"), "", &problems);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         for (line, formula) in lines.iter().zip(["wgte", "open*"]) {

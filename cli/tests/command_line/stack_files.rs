@@ -60,10 +60,16 @@ fn every_problem_is_printed_with_its_place_and_the_exit_status_reports_errors() 
     assert_eq!(
         lines[1..],
         [
+            "    |".to_owned(),
+            "  6 |     cpu: 300".to_owned(),
+            "    |          ^^^".to_owned(),
             format!(
                 "{file}:7:5: error: services.api.memroy: `memroy`: there is no such key in `services.api`; did \
                  you mean `memory`?"
             ),
+            "    |".to_owned(),
+            "  7 |     memroy".to_owned(),
+            "    |     ^^^^^^".to_owned(),
             format!("{file}: 2 errors, 0 warnings"),
         ]
     );

@@ -250,7 +250,9 @@ fn files_that_are_not_what_they_should_be_are_refused_and_nothing_is_printed() {
             said.starts_with("error: ") && said.contains(expected),
             "expected {expected}: {said}"
         );
-        assert!(output.stdout.is_empty());
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(expected), "{error}");
     }
     let output = run(&["sync", "inventory", "--index", &empty]);
     assert_eq!(output.status.code(), Some(1));
