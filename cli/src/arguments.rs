@@ -1,13 +1,14 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, ImageReference};
 
 use crate::cost::CostArguments;
-use crate::help::{CompletionsArguments, ManualArguments};
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::until::Until;
@@ -145,6 +146,21 @@ impl Command {
             },
         }
     }
+}
+
+/// `longshore completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// Of which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `longshore manual`.
+#[derive(Debug, Args)]
+pub struct ManualArguments {
+    /// The directory to write the pages to; it is made where it is missing
+    pub directory: PathBuf,
 }
 
 /// `longshore sync`.

@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory as _};
-use clap_complete::Shell;
+use clap::CommandFactory as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, CompletionsArguments, ManualArguments};
 
 /// The commands, in the order in which somebody comes to need them.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -65,21 +63,6 @@ fn groups(command: &clap::Command) -> String {
     // What follows begins on a line of its own.
     text.truncate(text.trim_end().len());
     text
-}
-
-/// `longshore completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArguments {
-    /// Of which shell
-    #[arg(value_enum)]
-    pub shell: Shell,
-}
-
-/// `longshore manual`.
-#[derive(Debug, Args)]
-pub struct ManualArguments {
-    /// The directory to write the pages to; it is made where it is missing
-    pub directory: PathBuf,
 }
 
 /// The script that completes commands and options in a shell.

@@ -7,8 +7,6 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::homebrew::Homebrew;
-
 /// A message that the fake Slack accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlackMessage {
@@ -282,12 +280,6 @@ impl Control {
     /// When the control server does not answer.
     pub fn events(&self) -> Result<Vec<Value>> {
         self.get("/events")
-    }
-
-    /// The source of this name: a fake of Homebrew's servers.
-    #[must_use]
-    pub fn homebrew(&self, source: &str) -> Homebrew {
-        Homebrew::new(self.clone(), source)
     }
 
     /// The containers that run now.

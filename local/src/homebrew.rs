@@ -139,7 +139,9 @@ pub struct Homebrew {
 }
 
 impl Homebrew {
-    pub(crate) fn new(control: Control, source: &str) -> Self {
+    /// The source of this name.
+    #[must_use]
+    pub fn new(control: Control, source: &str) -> Self {
         Self {
             control,
             path: format!("/homebrew/{source}"),

@@ -30,7 +30,7 @@ impl MirrorScene {
     /// When the cloud is not up, or the stack does not come up.
     pub fn new(mirror: Mirror, formulae: &[Formula]) -> Result<Self> {
         let environment = Environment::of_this_process()?;
-        let source = environment.control().homebrew(&mirror.stack);
+        let source = Homebrew::new(environment.control(), &mirror.stack);
         let published = source.publish(formulae)?;
         let scene = Self {
             environment,

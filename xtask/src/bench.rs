@@ -18,13 +18,10 @@ use longshore_local::workspace::Workspace;
 use serde::Serialize;
 
 use crate::bench::clients::{Client, Clients};
-use crate::bench::files::Files;
+use crate::bench::files::{FOLDER, Files};
 use crate::bench::measure::Cost;
 use crate::bench::servers::{Judge, Sink, Target};
 use crate::terminal::{Terminal, padded};
-
-/// Where everything of a benchmark is kept.
-const FOLDER: &str = "target/bench";
 
 #[derive(Parser)]
 pub struct Arguments {

@@ -4,31 +4,29 @@
 
 mod deployments;
 mod stacks;
+mod stage;
 mod syncs;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use longshore_local::cloud::{self, Cloud, Lifetime};
 use longshore_local::control::SlackMessage;
 use longshore_local::environment::{Environment, Programs};
 use longshore_local::process::{check_interruption, interrupted};
 use longshore_local::python::Python;
-use longshore_local::scene::{Network, Running, Service, push_image, serves, short_digest};
-use longshore_local::wait::{Seen, wait_until};
+use longshore_local::scene::{Network, push_image, serves, short_digest};
 use longshore_local::workspace::Workspace;
 use serde::Serialize;
 
+use crate::demo::stage::{Images, Slack, Stage};
 use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::terminal::{Style, Terminal, padded};
 use crate::{package, tools};
-
-/// How long a rollout and its messages may take. Far more than they do: a slow machine is not a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The command, by which its duration is kept.
 const NAME: &str = "demo";
@@ -118,40 +116,6 @@ const STEPS: [(&str, Scene); 18] = [
 
 /// What happens in a step; answers what there is to say about it.
 type Scene = fn(&mut Terminal, &mut Stage, &Slack<'_>) -> Result<String>;
-
-/// What the scenes play with.
-struct Stage {
-    environment: Environment,
-    network: Network,
-    service: Service,
-    images: Images,
-}
-
-/// Digests of the images, as the steps push them; a later step may need an earlier one's.
-struct Images {
-    /// `v1`, the one that the stack file names.
-    first: String,
-    /// `v2`.
-    second: Option<String>,
-    /// `hotfix-1`, which only the release file asks for.
-    hotfix: Option<String>,
-    /// `v5`, the newest that was pushed during the hold.
-    newest: Option<String>,
-}
-
-impl Images {
-    fn second(&self) -> Result<&str> {
-        self.second.as_deref().context("v2 was not pushed")
-    }
-
-    fn hotfix(&self) -> Result<&str> {
-        self.hotfix.as_deref().context("hotfix-1 was not pushed")
-    }
-
-    fn newest(&self) -> Result<&str> {
-        self.newest.as_deref().context("v5 was not pushed")
-    }
-}
 
 #[derive(Args)]
 pub struct Arguments {
@@ -526,77 +490,6 @@ fn install(
         applied.event_bus_name,
     );
     Ok((detail, environment))
-}
-
-/// What Slack received in the step that is being shown.
-struct Slack<'environment> {
-    environment: &'environment Environment,
-    before: usize,
-}
-
-impl Slack<'_> {
-    fn messages(&self) -> Result<Vec<SlackMessage>> {
-        Ok(self
-            .environment
-            .control()
-            .slack_messages()?
-            .split_off(self.before))
-    }
-
-    /// Waits for a message of this step with all of these words.
-    fn wait_for(&self, terminal: &mut Terminal, words: &[&str]) -> Result<SlackMessage> {
-        let what = format!("a message in Slack with the words {}", words.join(", "));
-        terminal.progress(&format!("waiting for {what}"));
-        wait_until(&what, PATIENCE, || {
-            let messages = self.messages()?;
-            if let Some(message) = messages.iter().find(|message| message.says(words)) {
-                return Ok(Seen::Yes(message.clone()));
-            }
-            let reported: Vec<&str> = messages.iter().map(SlackMessage::fallback).collect();
-            Ok(Seen::NotYet(format!(
-                "{} messages: {}",
-                reported.len(),
-                reported.join(" / ")
-            )))
-        })
-    }
-
-    fn check_none(&self, words: &[&str]) -> Result<()> {
-        let wrong = self
-            .messages()?
-            .into_iter()
-            .find(|message| message.says(words));
-        ensure!(
-            wrong.is_none(),
-            "Slack shows {:?}, which is not so",
-            wrong.as_ref().map_or("", SlackMessage::fallback)
-        );
-        Ok(())
-    }
-}
-
-fn wait_for_rollout(terminal: &mut Terminal, stage: &Stage, digest: &str) -> Result<Running> {
-    let what = format!("two tasks of {}", short_digest(digest));
-    terminal.progress(&format!("waiting for {what}"));
-    let mut reported = String::new();
-    wait_until(&what, PATIENCE, || {
-        let seen = stage.service.runs(&stage.environment, digest)?;
-        if let Seen::NotYet(instead) = &seen
-            && *instead != reported
-        {
-            terminal.progress(instead);
-            reported.clone_from(instead);
-        }
-        Ok(seen)
-    })
-}
-
-fn processes(running: &Running) -> String {
-    if running.processes.is_empty() {
-        return "two tasks, their containers run by Docker".to_owned();
-    }
-    let pids: Vec<String> = running.processes.iter().map(u32::to_string).collect();
-    format!("two tasks, processes {}", pids.join(" and "))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Command::Local(arguments) => local::run(&workspace, &arguments),
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
-        Command::Soak(arguments) => reliability::soak(&workspace, &arguments),
+        Command::Soak(arguments) => test::soak(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     });

@@ -1,7 +1,6 @@
 //! `docs/reliability.md`: the tables in it are written from what the tests of faults and the soak saw.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -10,7 +9,6 @@ use longshore_local::workspace::Workspace;
 use serde::Deserialize;
 
 use crate::durations::text;
-use crate::test;
 
 const DOCUMENT: &str = "docs/reliability.md";
 
@@ -58,15 +56,15 @@ struct Function {
     kibibytes: u64,
 }
 
-pub fn soak(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    test::soak(
-        workspace,
-        &[
-            ("LONGSHORE_SOAK_MINUTES", arguments.minutes.to_string()),
-            ("LONGSHORE_SOAK_SERVICES", arguments.services.to_string()),
-            ("LONGSHORE_SOAK_EVENTS", arguments.events.to_string()),
-        ],
-    )
+impl Arguments {
+    /// What the test reads of them.
+    pub fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("LONGSHORE_SOAK_MINUTES", self.minutes.to_string()),
+            ("LONGSHORE_SOAK_SERVICES", self.services.to_string()),
+            ("LONGSHORE_SOAK_EVENTS", self.events.to_string()),
+        ]
+    }
 }
 
 /// Writes the table of a test (`faults` or `soak`) into the document; answers it.

@@ -858,12 +858,12 @@ impl Report {
     }
 }
 
-/// The soak, which these variables say more about.
-pub fn soak(workspace: &Workspace, variables: &[(&str, String)]) -> Result<ExitCode> {
+/// The soak.
+pub fn soak(workspace: &Workspace, asked: &reliability::Arguments) -> Result<ExitCode> {
     let arguments = Arguments::default();
     let mut suite = Suite::new(workspace, &arguments, Terminal::standard_output());
     let count = suite.reliability("soak", |command| {
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        command.envs(asked.variables());
     })?;
     Ok(match count.failed {
         0 => ExitCode::SUCCESS,

@@ -1,12 +1,11 @@
 use std::cell::{RefCell, RefMut};
-use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{Container, TaskOverrides, TaskStateChange};
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_policy::route::{Route, Subscriber};
-use longshore_provisioning::ports::{ObservedStack, ServiceSettings};
+use longshore_provisioning::ports::ObservedStack;
 use longshore_rollout::documents::{HistoryKey, RecordKey, RouteKey, StackKey};
 use longshore_rollout::ports::{
     EcsDeployment, EcsService, LogLine, RolloutState, ScheduledTask, ServiceDeployment,
@@ -17,12 +16,10 @@ use longshore_rollout::stack_record::StackRecord;
 use longshore_state::{CallError, ErrorClass};
 use serde_json::json;
 
+use crate::account::{Account, KeptAccount};
 use crate::builders::{noon, task_definition_document};
 use crate::documents::Objects;
 use crate::faults::{Fault, error};
-use crate::one_off_tasks::OneOffTask;
-use crate::provisioning::Provisioning;
-use crate::registry::Registry;
 
 /// An account with ECR, ECS, a state bucket and a bus, in memory.
 ///
@@ -32,44 +29,6 @@ use crate::registry::Registry;
 #[derive(Debug, Default)]
 pub struct FakeCloud {
     pub(crate) inner: RefCell<Account>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Account {
-    pub(crate) now: Option<DateTime<Utc>>,
-    pub(crate) objects: Objects,
-    pub(crate) observed_stacks: BTreeMap<String, ObservedStack>,
-    pub(crate) first_failures: BTreeMap<String, FailedResource>,
-    pub(crate) releases: BTreeMap<String, Vec<u8>>,
-    pub(crate) registry: Registry,
-    pub(crate) services: BTreeMap<ServiceName, EcsService>,
-    pub(crate) service_settings: BTreeMap<ServiceName, ServiceSettings>,
-    pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
-    pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
-    pub(crate) one_off_tasks: Vec<OneOffTask>,
-    pub(crate) schedules: BTreeMap<String, ScheduledTask>,
-    pub(crate) logs: BTreeMap<(String, String), Vec<LogLine>>,
-    pub(crate) published: Vec<LongshoreEvent>,
-    pub(crate) calls: Vec<String>,
-    /// What UpdateService was asked for: the service, the task definition, and the deployment that it led to.
-    pub(crate) updates: Vec<(String, String, String)>,
-    pub(crate) faults: BTreeMap<usize, Fault>,
-    pub(crate) faults_of_operations: BTreeMap<String, Fault>,
-    pub(crate) delays: VecDeque<u8>,
-    pub(crate) dead: bool,
-    pub(crate) provisioning: Provisioning,
-    pub(crate) deployments: u64,
-    pub(crate) accounts: Vec<KeptAccount>,
-    pub(crate) keeps_no_accounts: bool,
-}
-
-/// What ECS keeps of one service deployment.
-#[derive(Debug, Clone)]
-pub(crate) struct KeptAccount {
-    pub(crate) service: ServiceName,
-    pub(crate) task_definition: String,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) shown: ServiceDeployment,
 }
 
 impl FakeCloud {

@@ -1,5 +1,6 @@
 //! Fakes, builders and fault injection for tests.
 
+mod account;
 mod adopting;
 mod any_event;
 mod builders;

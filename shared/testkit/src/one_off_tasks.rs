@@ -3,18 +3,10 @@ use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_rollout::ports::{TaskRequest, TaskState};
 use longshore_state::{CallError, ErrorClass};
 
+use crate::account::{Account, OneOffTask};
 use crate::builders::noon;
-use crate::fake_cloud::{Account, FakeCloud};
+use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
-
-/// A one-off task that ECS was asked for.
-#[derive(Debug, Clone)]
-pub(crate) struct OneOffTask {
-    request: TaskRequest,
-    task: String,
-    /// `None` when ECS does not remember it any more.
-    state: Option<TaskState>,
-}
 
 impl FakeCloud {
     /// The one-off tasks that were started, as they were asked for, oldest first.

@@ -15,38 +15,10 @@ use longshore_stack::check::{Needs, Subnet, Surroundings};
 use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 
+use crate::account::{Account, FakeStack};
 use crate::builders::{noon, task_definition_document};
-use crate::fake_cloud::{Account, FakeCloud};
+use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
-
-/// CloudFormation and what else provisioning needs, in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Provisioning {
-    stacks: BTreeMap<String, FakeStack>,
-    made: u64,
-    files: BTreeMap<String, (Vec<u8>, u64)>,
-    templates: BTreeMap<String, String>,
-    missing_repositories: BTreeSet<String>,
-    file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
-    buckets: BTreeMap<String, Vec<FoundBucket>>,
-    drifts: BTreeMap<String, Vec<Drift>>,
-    serving_groups: BTreeMap<ServiceName, ServingGroup>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct FakeStack {
-    id: String,
-    status: String,
-    reason: Option<String>,
-    protected: bool,
-    template: Option<String>,
-    /// The template before the change that is under way.
-    previous: Option<String>,
-    parameters: BTreeMap<String, String>,
-    tags: BTreeMap<String, String>,
-    change_sets: BTreeMap<String, (ChangeSetKind, String, BTreeMap<String, String>)>,
-    token: Option<String>,
-}
 
 impl FakeStack {
     fn has_finished(&self, verb: &str) -> bool {

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::incoming::Push;
@@ -8,20 +6,10 @@ use longshore_policy::route::CpuArchitecture;
 use longshore_rollout::ports::{ImageContents, ImageRegistry};
 use longshore_state::{CallError, ErrorClass};
 
+use crate::account::Registry;
 use crate::builders::{noon, push};
 use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
-
-/// ECR in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Registry {
-    /// What each tag holds, by repository and tag.
-    tags: BTreeMap<(String, String), Digest>,
-    /// When each image was first pushed, by repository and digest.
-    pushed_at: BTreeMap<(String, String), DateTime<Utc>>,
-    /// What images say of themselves, where a test has said it.
-    contents: BTreeMap<String, ImageContents>,
-}
 
 impl Registry {
     fn push(&mut self, repository: &str, tag: &str, digest: Digest, at: DateTime<Utc>) {

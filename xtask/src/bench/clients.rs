@@ -8,10 +8,9 @@ use longshore_local::process::run_logged;
 use longshore_local::python::Python;
 use longshore_local::workspace::Workspace;
 
-use crate::bench::FOLDER;
-use crate::bench::files::Lists;
+use crate::bench::files::{FOLDER, Lists, Source};
 use crate::bench::measure::{Cost, measure};
-use crate::bench::servers::{ACCESS_KEY, BUCKET, SECRET_KEY, Source};
+use crate::bench::servers::{ACCESS_KEY, BUCKET, SECRET_KEY};
 use crate::compile;
 use crate::terminal::Terminal;
 use crate::tools::host_architecture;
@@ -124,7 +123,7 @@ impl Clients {
             .arg(&lists.shard)
             .env_clear()
             .env("S3_BUCKET_NAME", BUCKET)
-            .env("PRIVATE_SOURCE_HOSTS", source.host())
+            .env("PRIVATE_SOURCE_HOSTS", &source.host)
             .env("DOWNLOAD_CONCURRENCY", self.concurrency.to_string())
             .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_REGION", "eu-west-1")

@@ -8,10 +8,22 @@ use anyhow::{Context, Result};
 use longshore_local::python::hexadecimal;
 use sha2::{Digest, Sha256};
 
-use crate::bench::servers::Source;
+/// Where everything of a benchmark is kept.
+pub const FOLDER: &str = "target/bench";
 
 /// This many sizes: the largest is some three hundred times the smallest, much as among bottles.
 const SIZES: u64 = 20;
+
+/// A server of files, for as long as this process runs.
+pub struct Source {
+    pub host: String,
+}
+
+impl Source {
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.host)
+    }
+}
 
 /// A file to transfer.
 pub struct Entry {

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use longshore_local::workspace::Workspace;
 
-use crate::bench::FOLDER;
-use crate::bench::files::Files;
+use crate::bench::files::{FOLDER, Files, Source};
 
 /// The bucket of a benchmark.
 pub const BUCKET: &str = "bench";
@@ -26,21 +25,6 @@ pub const SECRET_KEY: &str = "bench-secret";
 const PIECE: usize = 1 << 20;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A server of files, for as long as this process runs.
-pub struct Source {
-    host: String,
-}
-
-impl Source {
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub fn url(&self, name: &str) -> String {
-        format!("http://{}/{name}", self.host)
-    }
-}
 
 /// Where files go.
 pub trait Target {

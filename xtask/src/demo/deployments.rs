@@ -8,7 +8,7 @@ use longshore_local::scene::{
 };
 use serde_json::{Value, json};
 
-use super::{Slack, Stage, processes, wait_for_rollout};
+use crate::demo::stage::{Slack, Stage, processes, wait_for_rollout};
 use crate::terminal::Terminal;
 
 pub fn rolls_out(terminal: &mut Terminal, stage: &mut Stage, slack: &Slack<'_>) -> Result<String> {

@@ -11,7 +11,7 @@ use longshore_local::scene::{
 use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Slack, Stage, processes, wait_for_rollout};
+use crate::demo::stage::{PATIENCE, Slack, Stage, processes, wait_for_rollout};
 use crate::terminal::Terminal;
 
 /// The stack.

@@ -10,7 +10,7 @@ use longshore_local::scene::put_stack_file;
 use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Slack, Stage};
+use crate::demo::stage::{PATIENCE, Slack, Stage};
 use crate::terminal::Terminal;
 
 /// The stack.
@@ -53,7 +53,7 @@ fn large() -> Vec<Formula> {
 }
 
 fn source(stage: &Stage) -> Homebrew {
-    stage.environment.control().homebrew(NAME)
+    Homebrew::new(stage.environment.control(), NAME)
 }
 
 /// Syncs by hand; the outcome must be this one.

@@ -4,7 +4,7 @@ use longshore_events::transfer::Sha256;
 use longshore_state::ErrorClass;
 use serde_json::{Value, json};
 
-use crate::syncing::{Blob, FakeMirror, INDEX_URL, Page};
+use crate::syncing::world::{Blob, FakeMirror, INDEX_URL, Page};
 
 /// The platform for which a fake source has an index file.
 pub const FAKE_PLATFORM: &str = "x86_64_linux";

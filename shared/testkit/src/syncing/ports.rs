@@ -16,7 +16,7 @@ use longshore_state::{
 };
 
 use crate::faults::error;
-use crate::syncing::{FakeMirror, FakeObject, FakeTask, MIRROR_STACK, World};
+use crate::syncing::world::{FakeMirror, FakeObject, FakeTask, MIRROR_STACK, World};
 
 /// How long EFS refuses to lower throughput after it was raised.
 const RAISED_FOR: Duration = Duration::hours(24);
