@@ -60,11 +60,11 @@ def drive(value):
     name, given = value.get("service"), {member: value[member] for member in value if member != "service"}
     if not isinstance(name, str) or name.count("/") != 1:
         return 'service: expected "<cluster>/<service>"'
-    if given.keys() - {"minute_seconds", "advance_minutes", "rolls_back_inside"}:
-        return "expected no members but service, minute_seconds, advance_minutes and rolls_back_inside"
+    if given.keys() - {"minute_seconds", "advance_minutes", "restart_seconds", "rolls_back_inside"}:
+        return "expected no members but service, minute_seconds, advance_minutes, restart_seconds and rolls_back_inside"
     if not isinstance(given.get("rolls_back_inside", False), bool):
         return "rolls_back_inside: expected true or false"
-    for member in ("minute_seconds", "advance_minutes"):
+    for member in ("minute_seconds", "advance_minutes", "restart_seconds"):
         if not isinstance(given.get(member, 1), (int, float)) or not given.get(member, 1) > 0:
             return f"{member}: expected a number over 0"
     with lock:
@@ -81,6 +81,11 @@ def drive(value):
 def _setting(service, member, default):
     name = service["serviceArn"].split(":service/", 1)[1]
     return _driven.get(name, {}).get(member, default)
+
+
+def restart_seconds(service):
+    """How long a task that takes the place of one that died waits at least. On AWS it takes long enough to start."""
+    return _setting(service, "restart_seconds", 0)
 
 
 def rolls_back_inside(service):

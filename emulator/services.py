@@ -147,7 +147,8 @@ def _count_failures(service, primary, all_tasks, now):
             continue
         service["_failures"] = service.get("_failures", 0) + 1
         delay = min(_FIRST_DELAY_SECONDS * 2 ** max(0, service["_failures"] - 3), _LONGEST_DELAY_SECONDS)
-        service["_start_not_before"] = now + (delay if service["_failures"] >= 3 else 0)
+        pause = delay if service["_failures"] >= 3 else 0
+        service["_start_not_before"] = now + max(pause, service_deployments.restart_seconds(service))
         if service["_failures"] == 4:
             _add_event(service, "is unable to consistently start tasks successfully.")
         if primary["rolloutState"] != "IN_PROGRESS":

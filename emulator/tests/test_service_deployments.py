@@ -256,6 +256,14 @@ class ServiceDeployments(CloudTest):
         self.assertEqual(failed["statusReason"], "No rollback candidate was found to run the rollback.")
         self.assertNotIn("lifecycleStage", failed)
 
+    def test_failed_tasks_start_again_as_late_as_a_test_asks(self):
+        self._running(False, deploymentCircuitBreaker={"enable": True, "rollback": True})
+        self._drive(restart_seconds=0.7)
+        arn, _ = self._update(fail(7))
+        gone = self._until(arn, "ROLLBACK_SUCCESSFUL")
+        # Three tasks fail, with a pause after the first and the second.
+        self.assertGreaterEqual((gone["finishedAt"] - gone["createdAt"]).total_seconds(), 1.4)
+
     def test_a_rolling_deployment_has_no_stage_and_its_rollback_has_an_id_of_its_own_or_not(self):
         breaker = {"enable": True, "rollback": True}
         for inside in (False, True):

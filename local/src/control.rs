@@ -258,6 +258,15 @@ impl Control {
         self.post::<Value>("/invocations/retries", &pause).map(drop)
     }
 
+    /// How long a service, by its `<cluster>/<name>`, waits before it starts a task in the place of one that died.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn pause_before_restarts(&self, service: &str, pause: Duration) -> Result<()> {
+        let asked = json!({"service": service, "restart_seconds": pause.as_secs_f64()});
+        self.post::<Value>("/service-deployments", &asked).map(drop)
+    }
+
     /// The processes in which functions run now.
     ///
     /// # Errors

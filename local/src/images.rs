@@ -36,13 +36,6 @@ pub fn fails(line: &str) -> Vec<String> {
     shell(&format!("echo '{line}' >&2; exit 1"))
 }
 
-/// The same, but not at once. AWS's circuit breaker gives up after some minutes, much later than a call whose answer was
-/// lost is sent again; that of the local cloud gives up within a second when tasks fail at once.
-#[must_use]
-pub fn fails_late(line: &str) -> Vec<String> {
-    shell(&format!("echo '{line}' >&2; sleep 0.6; exit 1"))
-}
-
 fn shell(script: &str) -> Vec<String> {
     ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
 }

@@ -8,9 +8,7 @@ use ureq::http::Method;
 use crate::archive;
 use crate::client::{CallError, Client, Credentials, JsonService, QueryService, element};
 use crate::environment::Environment;
-pub use crate::images::{
-    fails, fails_late, push_image, push_index, push_program, repository_address, serves,
-};
+pub use crate::images::{fails, push_image, push_index, push_program, repository_address, serves};
 use crate::wait::Seen;
 
 /// The tag of the image that a service is created with. Nobody follows it: its push is not a deployment.

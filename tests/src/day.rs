@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use longshore_local::control::SlackMessage;
 use longshore_local::environment::Environment;
 use longshore_local::homebrew::Formula;
 use longshore_local::mirror::Mirror;
-use longshore_local::scene::{
-    Network, fails_late, push_image, put_stack_file, serves, stack_status,
-};
+use longshore_local::scene::{Network, fails, push_image, put_stack_file, serves, stack_status};
 use longshore_local::wait::{Seen, wait_until};
 use serde_json::{Value, json};
 
@@ -83,6 +82,9 @@ impl Way {
     }
 }
 
+/// How long the failing service waits before it starts a task again.
+const RESTART: Duration = Duration::from_secs(2);
+
 impl Day {
     /// Makes everything and waits until it is there.
     ///
@@ -102,6 +104,13 @@ impl Day {
         for (_, scene) in services.iter().filter(|(way, _)| *way == Way::Approval) {
             let approval = json!({"approval": {"expires_after_minutes": 60}});
             scene.put_route(&[(&scene.service, approval)])?;
+        }
+        for (_, scene) in services.iter().filter(|(way, _)| *way == Way::FailingPush) {
+            // A call whose answer was lost is sent again within seconds. AWS's circuit breaker gives up after minutes,
+            // that of the local cloud would before.
+            let control = environment.control();
+            let service = format!("{}/{}", environment.cluster, scene.service.ecs_name());
+            control.pause_before_restarts(&service, RESTART)?;
         }
         push_image(&environment.client(), BUILT_REPOSITORY, "v1", &serves("v1"))?;
         let mirror = MirrorScene::new(Mirror::new("day-mirror"), &formulae(0))?;
@@ -415,7 +424,7 @@ fn pass(way: Way, scene: &Scene, day: usize) -> Result<()> {
         }
         Way::FailingPush => {
             let tag = format!("v{day:04}fails");
-            scene.push(&tag, &fails_late("no database"))?;
+            scene.push(&tag, &fails("no database"))?;
             scene.wait_until_published(&["rolled back", &tag, "exited with 1"])?;
             let (digest, tag) = push("runs")?;
             scene.wait_until_published(&["succeeded", &tag])?;
