@@ -25,5 +25,7 @@ locals {
     "servicediscovery:CreatePrivateDnsNamespace" = "There is no namespace yet."
     "servicediscovery:TagResource"               = "AWS checks it against no resource."
     "servicediscovery:UntagResource"             = "As above."
+    "sns:SetSubscriptionAttributes"              = "Subscriptions are not resources of IAM."
+    "sns:Unsubscribe"                            = "As above."
   }
 }

@@ -51,6 +51,7 @@ spelt! {
         CapacityProvider,
         CpuAlarm,
         CpuTracking,
+        DeadLetterQueue,
         DiscoveryEntry,
         ExecutionRole,
         FileSystem,
@@ -68,6 +69,8 @@ spelt! {
         MountIngress,
         MountSecurityGroup,
         MountTarget,
+        PolicyOfQueue,
+        Queue,
         RequestTracking,
         RunningTasksAlarm,
         ScalableTarget,
@@ -81,12 +84,14 @@ spelt! {
         SecurityGroup,
         SensitiveValue,
         Service,
+        Subscription,
         TargetErrorsAlarm,
         TargetGroup,
         TargetHealthAlarm,
         TaskDefinition,
         TaskRole,
         ThroughputAlarm,
+        Topic,
     }
 }
 
