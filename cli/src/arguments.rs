@@ -155,6 +155,8 @@ pub enum AwsCommand {
     Deploy(DeployArguments),
     /// Go back to an earlier deployment of a service
     Rollback(RollbackArguments),
+    /// Run a task of a service, show what it writes, and end with its exit status
+    Run(RunArguments),
     /// Let no deployment of a service or a stack begin
     Hold(HoldArguments),
     /// Let deployments begin again, first what has waited
@@ -207,6 +209,22 @@ pub struct RollbackArguments {
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// What the container runs, after `--`; without it, its own command
+    #[arg(last = true)]
+    pub command: Vec<String>,
+    /// Do not wait for the end, and show nothing of what it writes
+    #[arg(long)]
+    pub no_follow: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

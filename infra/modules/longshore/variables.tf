@@ -150,7 +150,7 @@ variable "sync_memory_size" {
 }
 
 variable "permissions_boundary_actions" {
-  description = "Actions that the permissions boundary allows to the roles of stack files, besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3). For example \"dynamodb:GetItem\" or \"sqs:*\"."
+  description = "Actions that the permissions boundary allows to the roles of stack files, besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3, queues and topics of its own stack). For example \"dynamodb:GetItem\" or \"sqs:*\"."
   type        = list(string)
   default     = []
 

@@ -69,8 +69,8 @@ run "only_cloudformation_of_this_account_takes_the_role" {
   }
 
   assert {
-    condition     = keys(aws_iam_role_policy_attachment.cloudformation) == ["capacity", "observation", "read", "roles", "services"]
-    error_message = "The role has more or less than its five policies."
+    condition     = keys(aws_iam_role_policy_attachment.cloudformation) == ["capacity", "messages", "observation", "read", "roles", "services"]
+    error_message = "The role has more or less than its six policies."
   }
 }
 
