@@ -68,53 +68,57 @@ fn environment(template: &Value, service: &str) -> Value {
 fn a_queue_is_encrypted_and_has_its_stacks_name_and_tag() {
     let template = template(SHOP);
     assert_eq!(
-        template["Resources"]["QueueJobs"]["Properties"],
+        template["Resources"]["SqsQueueJobs"]["Properties"],
         json!({
             "QueueName": "shop-jobs",
             "VisibilityTimeout": 600,
             "MessageRetentionPeriod": 345_600,
             "SqsManagedSseEnabled": true,
             "RedrivePolicy": {
-                "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetterQueueJobs", "Arn"]},
+                "deadLetterTargetArn": {"Fn::GetAtt": ["SqsDeadLetterQueueJobs", "Arn"]},
                 "maxReceiveCount": 5,
             },
             "Tags": [{"Key": "longshore:stack", "Value": "shop"}],
         })
     );
-    let dead_letters = &template["Resources"]["DeadLetterQueueJobs"]["Properties"];
+    let dead_letters = &template["Resources"]["SqsDeadLetterQueueJobs"]["Properties"];
     assert_eq!(dead_letters["QueueName"], "shop-jobs-dead-letters");
     assert_eq!(dead_letters["MessageRetentionPeriod"], 1_209_600);
-    assert!(template["Resources"].get("DeadLetterQueueMail").is_none());
+    assert!(
+        template["Resources"]
+            .get("SqsDeadLetterQueueMail")
+            .is_none()
+    );
 }
 
 #[test]
 fn only_the_topics_that_a_queue_subscribes_to_may_send_to_it() {
     let template = template(SHOP);
     assert_eq!(
-        template["Resources"]["PolicyOfQueueMail"]["Properties"]["PolicyDocument"]["Statement"],
+        template["Resources"]["SqsPolicyMail"]["Properties"]["PolicyDocument"]["Statement"],
         json!([{
             "Effect": "Allow",
             "Principal": {"Service": ["sns.amazonaws.com"]},
             "Action": ["sqs:SendMessage"],
-            "Resource": [{"Fn::GetAtt": ["QueueMail", "Arn"]}],
-            "Condition": {"ArnEquals": {"aws:SourceArn": [{"Ref": "TopicOrders"}]}},
+            "Resource": [{"Fn::GetAtt": ["SqsQueueMail", "Arn"]}],
+            "Condition": {"ArnEquals": {"aws:SourceArn": [{"Ref": "SnsTopicOrders"}]}},
         }])
     );
-    let subscription = &template["Resources"]["SubscriptionOrdersJobs"];
-    assert_eq!(subscription["DependsOn"], json!(["PolicyOfQueueJobs"]));
+    let subscription = &template["Resources"]["SnsSubscriptionOrdersJobs"];
+    assert_eq!(subscription["DependsOn"], json!(["SqsPolicyJobs"]));
     assert_eq!(
         subscription["Properties"]["FilterPolicy"],
         json!({"kind": ["paid", "refunded"]})
     );
     assert_eq!(subscription["Properties"]["RawMessageDelivery"], true);
-    let topic = &template["Resources"]["TopicOrders"]["Properties"];
+    let topic = &template["Resources"]["SnsTopicOrders"]["Properties"];
     assert_eq!(topic["KmsMasterKeyId"], "alias/aws/sns");
 }
 
 #[test]
 fn a_service_may_do_what_it_says_with_what_it_names_and_nothing_else() {
     let template = template(SHOP);
-    let jobs = json!([{"Fn::GetAtt": ["QueueJobs", "Arn"]}]);
+    let jobs = json!([{"Fn::GetAtt": ["SqsQueueJobs", "Arn"]}]);
     assert_eq!(
         statements(&template, "Api"),
         json!([
@@ -124,7 +128,7 @@ fn a_service_may_do_what_it_says_with_what_it_names_and_nothing_else() {
              "Action": ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", "s3:PutObject"]},
             {"Effect": "Allow", "Resource": jobs,
              "Action": ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]},
-            {"Sid": "Publish", "Effect": "Allow", "Resource": [{"Ref": "TopicOrders"}], "Action": ["sns:Publish"]},
+            {"Sid": "Publish", "Effect": "Allow", "Resource": [{"Ref": "SnsTopicOrders"}], "Action": ["sns:Publish"]},
         ])
     );
     let worker = statements(&template, "Worker").to_string();
@@ -143,8 +147,8 @@ fn a_container_finds_what_its_service_uses_in_its_environment() {
     assert_eq!(
         environment(&template, "Api"),
         json!([
-            {"Name": "JOBS_QUEUE_URL", "Value": {"Ref": "QueueJobs"}},
-            {"Name": "ORDERS_TOPIC_ARN", "Value": {"Ref": "TopicOrders"}},
+            {"Name": "JOBS_QUEUE_URL", "Value": {"Ref": "SqsQueueJobs"}},
+            {"Name": "ORDERS_TOPIC_ARN", "Value": {"Ref": "SnsTopicOrders"}},
             {"Name": "UPLOADS_BUCKET_NAME", "Value": {"Ref": "BucketUploads"}},
         ])
     );
@@ -161,14 +165,14 @@ fn fifo_queues_and_topics_are_named_as_aws_wants() {
         .replace("orders: {", "orders: {fifo_topic: true, ");
     let template = template(&text);
     let name = |id: &str, property: &str| template["Resources"][id]["Properties"][property].clone();
-    assert_eq!(name("QueueMail", "QueueName"), "shop-mail.fifo");
+    assert_eq!(name("SqsQueueMail", "QueueName"), "shop-mail.fifo");
     assert_eq!(
-        name("DeadLetterQueueMail", "QueueName"),
+        name("SqsDeadLetterQueueMail", "QueueName"),
         "shop-mail-dead-letters.fifo"
     );
-    assert_eq!(name("DeadLetterQueueMail", "FifoQueue"), true);
-    assert_eq!(name("TopicOrders", "TopicName"), "shop-orders.fifo");
-    assert_eq!(name("QueueJobs", "FifoQueue"), Value::Null);
+    assert_eq!(name("SqsDeadLetterQueueMail", "FifoQueue"), true);
+    assert_eq!(name("SnsTopicOrders", "TopicName"), "shop-orders.fifo");
+    assert_eq!(name("SqsQueueJobs", "FifoQueue"), Value::Null);
 }
 
 #[test]

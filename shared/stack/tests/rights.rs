@@ -188,7 +188,7 @@ fn names_that_the_installation_does_not_have_are_refused_with_their_variables() 
             "repository_names",
         ),
         (
-            "capacity: {main: {instance_type: m7g.large, image_ssm_parameter: /golden/image}}",
+            "capacity: {main: {instance_type: t3.medium, image_ssm_parameter: /golden/image}}",
             "capacity.main.image_ssm_parameter",
             "image_parameter_names",
         ),
@@ -231,7 +231,7 @@ fn a_bucket_is_allowed_by_the_name_that_it_will_have() {
 fn roles_of_stacks_and_aws_own_images_are_always_allowed() {
     let rest = "    task_role_arn: arn:aws:iam::${AWS::AccountId}:role/longshore/shop-TaskRole\n\
                 \x20   execution_role_arn: arn:aws:iam::${AWS::AccountId}:role/shared\n\
-                capacity: {main: {instance_type: m7g.large}}";
+                capacity: {main: {instance_type: t3.medium}}";
     assert_eq!(problems(rest), []);
 }
 

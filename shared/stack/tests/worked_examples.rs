@@ -32,7 +32,7 @@ fn template(name: &str) -> Value {
 fn django_has_one_queue_that_the_workers_receive_from_and_a_beat_that_never_runs_twice() {
     let resources = &template("django.yaml")["Resources"];
     assert_eq!(
-        resources["QueueCelery"]["Properties"]["VisibilityTimeout"],
+        resources["SqsQueueCelery"]["Properties"]["VisibilityTimeout"],
         900
     );
     let rights = |service: &str| resources[format!("TaskRole{service}")]["Properties"].to_string();
@@ -55,7 +55,7 @@ fn the_large_run_of_the_nightly_batch_has_its_own_size_and_is_tried_until_the_mo
     assert_eq!(target["RetryPolicy"]["MaximumEventAgeInSeconds"], 21_600);
     assert_eq!(resources["ServiceBatch"]["Properties"]["DesiredCount"], 0);
     assert_eq!(
-        resources["SubscriptionFinishedAccounting"]["Properties"]["FilterPolicy"],
+        resources["SnsSubscriptionFinishedAccounting"]["Properties"]["FilterPolicy"],
         json!({"kind": ["invoices"]})
     );
 }

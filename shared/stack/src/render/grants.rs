@@ -11,9 +11,9 @@ pub(super) fn environment(named_service: NamedService) -> Vec<(String, Value)> {
     let buckets = spec.bucket_grants();
     let buckets = buckets.map(|grant| (grant.variable, Kind::Bucket.id(&[grant.name])));
     let queues = spec.queue_grants();
-    let queues = queues.map(|grant| (grant.variable, Kind::Queue.id(&[grant.name])));
+    let queues = queues.map(|grant| (grant.variable, Kind::SqsQueue.id(&[grant.name])));
     let topics = spec.topic_grants();
-    let topics = topics.map(|grant| (grant.variable, Kind::Topic.id(&[grant.name])));
+    let topics = topics.map(|grant| (grant.variable, Kind::SnsTopic.id(&[grant.name])));
     // The name of a bucket, the URL of a queue, and the ARN of a topic.
     let variables = buckets.chain(queues).chain(topics);
     variables
@@ -58,12 +58,12 @@ pub(super) fn statements(named_service: NamedService) -> Vec<Statement> {
         if grant.access.sends() {
             actions.push("sqs:SendMessage");
         }
-        let queue = Value::GetAtt(Kind::Queue.id(&[grant.name]), "Arn");
+        let queue = Value::GetAtt(Kind::SqsQueue.id(&[grant.name]), "Arn");
         statements.push(Statement::allow_unnamed(actions, [queue]));
     }
     let topics = named_service.spec.topic_grants();
     let topics: Vec<Value> = topics
-        .map(|grant| Value::Ref(Kind::Topic.id(&[grant.name])))
+        .map(|grant| Value::Ref(Kind::SnsTopic.id(&[grant.name])))
         .collect();
     if !topics.is_empty() {
         statements.push(Statement::allow("Publish", ["sns:Publish"], topics));

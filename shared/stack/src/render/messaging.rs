@@ -105,7 +105,7 @@ fn add_queue(named_stack: &NamedStack, template: &mut Template, name: &str, spec
             redrive_policy: None,
             tags: tags(named_stack),
         };
-        template.add(Kind::DeadLetterQueue, &[name], &queue);
+        template.add(Kind::SqsDeadLetterQueue, &[name], &queue);
     }
     let queue = SqsQueue {
         queue_name: named_stack.stack.queue_name(name),
@@ -115,12 +115,12 @@ fn add_queue(named_stack: &NamedStack, template: &mut Template, name: &str, spec
         // With SQS's own keys: whoever the role lets in needs no key besides.
         sqs_managed_sse_enabled: true,
         redrive_policy: dead_letters.map(|dead_letters| Redrive {
-            dead_letter_target_arn: Value::GetAtt(Kind::DeadLetterQueue.id(&[name]), "Arn"),
+            dead_letter_target_arn: Value::GetAtt(Kind::SqsDeadLetterQueue.id(&[name]), "Arn"),
             max_receive_count: dead_letters.max_receive_count,
         }),
         tags: tags(named_stack),
     };
-    template.add(Kind::Queue, &[name], &queue);
+    template.add(Kind::SqsQueue, &[name], &queue);
     add_policy(named_stack, template, name);
 }
 
@@ -134,17 +134,17 @@ fn add_policy(named_stack: &NamedStack, template: &mut Template, name: &str) {
     if topics.is_empty() {
         return;
     }
-    let id = Kind::Queue.id(&[name]);
+    let id = Kind::SqsQueue.id(&[name]);
     let sns = Principal::Service(vec!["sns.amazonaws.com".into()]);
     let topics = topics.into_iter();
-    let topics = topics.map(|topic| Value::Ref(Kind::Topic.id(&[topic])));
+    let topics = topics.map(|topic| Value::Ref(Kind::SnsTopic.id(&[topic])));
     let policy = QueuePolicy {
         queues: [Value::Ref(id.clone())],
         policy_document: Document::of([Statement::of_principal("Allow", sns, ["sqs:SendMessage"])
             .on([Value::GetAtt(id, "Arn")])
             .when("ArnEquals", "aws:SourceArn", topics)]),
     };
-    template.add(Kind::PolicyOfQueue, &[name], &policy);
+    template.add(Kind::SqsPolicy, &[name], &policy);
 }
 
 fn add_topic(named_stack: &NamedStack, template: &mut Template, name: &str, spec: &Topic) {
@@ -156,7 +156,7 @@ fn add_topic(named_stack: &NamedStack, template: &mut Template, name: &str, spec
         kms_master_key_id: "alias/aws/sns",
         tags: tags(named_stack),
     };
-    template.add(Kind::Topic, &[name], &topic);
+    template.add(Kind::SnsTopic, &[name], &topic);
     for (queue, subscription) in &spec.subscriptions {
         add_subscription(template, name, queue, subscription);
     }
@@ -164,14 +164,14 @@ fn add_topic(named_stack: &NamedStack, template: &mut Template, name: &str, spec
 
 fn add_subscription(template: &mut Template, topic: &str, queue: &str, spec: &Subscription) {
     let subscription = SnsSubscription {
-        topic_arn: Value::Ref(Kind::Topic.id(&[topic])),
+        topic_arn: Value::Ref(Kind::SnsTopic.id(&[topic])),
         protocol: "sqs",
-        endpoint: Value::GetAtt(Kind::Queue.id(&[queue]), "Arn"),
+        endpoint: Value::GetAtt(Kind::SqsQueue.id(&[queue]), "Arn"),
         raw_message_delivery: spec.raw_message_delivery,
         filter_policy: (!spec.filter_policy.is_empty()).then_some(&spec.filter_policy),
     };
     template
-        .add(Kind::Subscription, &[topic, queue], &subscription)
+        .add(Kind::SnsSubscription, &[topic, queue], &subscription)
         // What is published before would be refused.
-        .depends_on([Kind::PolicyOfQueue.id(&[queue])]);
+        .depends_on([Kind::SqsPolicy.id(&[queue])]);
 }
