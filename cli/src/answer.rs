@@ -21,6 +21,8 @@ pub enum Status {
     TimedOut,
     /// It was not done, or is not so.
     Bad,
+    /// A program failed, with this status of its own.
+    Ended(u8),
 }
 
 impl Status {
@@ -36,6 +38,7 @@ impl From<Status> for ExitCode {
             Status::Bad => Self::from(1),
             Status::Waits => Self::from(3),
             Status::TimedOut => Self::from(4),
+            Status::Ended(status) => Self::from(status),
         }
     }
 }

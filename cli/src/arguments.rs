@@ -135,6 +135,7 @@ impl Command {
                 AwsCommand::Drift(arguments) | AwsCommand::Outputs(arguments) => arguments.output,
                 AwsCommand::Deploy(arguments) => arguments.output,
                 AwsCommand::Rollback(arguments) => arguments.output,
+                AwsCommand::Run(arguments) => arguments.output,
                 AwsCommand::Hold(arguments) => arguments.output,
                 AwsCommand::Resume(arguments) => arguments.output,
                 AwsCommand::Approve(arguments) => arguments.output,
@@ -259,6 +260,11 @@ pub enum AwsCommand {
         after_help = "Examples:\n  longshore rollback shop/api --dry-run\n  longshore rollback shop/api --to 41 --note \"the checkout is broken since 42\" --yes --wait"
     )]
     Rollback(RollbackArguments),
+    /// Run a task of a service, show what it writes, and end with its exit status
+    #[command(
+        after_help = "Examples:\n  longshore run shop/api -- python manage.py migrate --plan"
+    )]
+    Run(RunArguments),
     /// Let no deployment of a service or a stack begin
     #[command(
         after_help = "Examples:\n  longshore hold shop --note \"the sale\" --until \"tomorrow 9:00\"\n  longshore hold shop/api --until 2h"
@@ -331,6 +337,22 @@ pub struct RollbackArguments {
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// What the container runs, after `--`; without it, its own command
+    #[arg(last = true)]
+    pub command: Vec<String>,
+    /// Do not wait for the end, and show nothing of what it writes
+    #[arg(long)]
+    pub no_follow: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -18,7 +18,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Deployments",
         &[
-            "deploy", "rollback", "approve", "hold", "resume", "status", "history", "logs",
+            "deploy", "rollback", "approve", "hold", "resume", "run", "status", "history", "logs",
         ],
     ),
     ("Mirrors of Homebrew's bottles", &["sync"]),

@@ -21,6 +21,7 @@ mod output;
 mod plan;
 mod provision;
 mod rollback;
+mod run;
 mod schema;
 mod stack_file;
 mod status;
@@ -145,6 +146,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
         AwsCommand::Deploy(arguments) => return deploy::run(&cloud, arguments).await,
         AwsCommand::Rollback(arguments) => return rollback::run(&cloud, arguments).await,
+        AwsCommand::Run(arguments) => return run::run(&cloud, arguments).await,
         AwsCommand::Hold(arguments) => return hold::run_hold(&cloud, arguments).await,
         AwsCommand::Resume(arguments) => return hold::run_resume(&cloud, arguments).await,
         AwsCommand::Approve(arguments) => return hold::run_approve(&cloud, arguments).await,

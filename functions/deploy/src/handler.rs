@@ -5,6 +5,7 @@ use longshore_events::incoming::{DeployEvent, DeployTaskStopped, Push, ReleaseFi
 use longshore_events::longshore::Source;
 use longshore_events::manual::{
     ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
+    RunPayload,
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
@@ -19,6 +20,7 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::{Reconciled, reconcile, reconcile_shard};
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::triggers::rollback::{RollbackError, rollback};
+use longshore_rollout::triggers::run::{RunError, run_task};
 use longshore_rollout::triggers::settled::{
     Done, ReconciledStacks, SettledService, reconcile_settled_stacks, stack_settled,
 };
@@ -89,6 +91,7 @@ async fn handle_request<C: Cloud>(
         DeployRequest::Hold(payload) => handle_hold(cloud, &payload, worker).await,
         DeployRequest::Resume(payload) => handle_resume(cloud, &payload, worker).await,
         DeployRequest::Approve(payload) => handle_approve(cloud, &payload, worker).await,
+        DeployRequest::Run(payload) => handle_run(cloud, &payload, worker).await,
         DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_) => {
             handle_reconcile(cloud, worker).await
         }
@@ -181,6 +184,28 @@ async fn handle_rollback<C: Cloud>(
             kind: match error {
                 RollbackError::Refused { .. } => "Refused",
                 RollbackError::Call { .. } => "CallFailed",
+            },
+            message: error.to_string(),
+        }),
+    }
+}
+
+/// Answers when the task is started: its end may be hours away.
+async fn handle_run<C: Cloud>(
+    cloud: &C,
+    payload: &RunPayload,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    match run_task(cloud, payload, worker).await {
+        Ok(started) => {
+            let (stack, service, task) = (&started.stack, &started.service, &started.task);
+            tracing::info!(stack, service, task, "task run by hand");
+            Ok(json!(started))
+        }
+        Err(error) => Err(Failure {
+            kind: match error {
+                RunError::Refused { .. } => "Refused",
+                RunError::Call { .. } => "CallFailed",
             },
             message: error.to_string(),
         }),

@@ -28,6 +28,7 @@ module "longshore" {
   repository_names = var.repository_names
 
   mirror_bucket_names  = var.mirror_bucket_names
+  bucket_names         = var.bucket_names
   sync_threshold_bytes = var.sync_threshold_bytes
   sync_memory_size     = var.sync_memory_size
 

@@ -57,9 +57,15 @@ variable "repository_names" {
 }
 
 variable "mirror_bucket_names" {
-  description = "Names of the buckets that stacks may have and sync may fill. A * at the end stands for any rest of the name."
+  description = "Names of the buckets of mirrors, which stacks may have and sync may fill. A * at the end stands for any rest of the name."
   type        = list(string)
   default     = ["homebrew-bottles-*"]
+}
+
+variable "bucket_names" {
+  description = "Names of further buckets that stacks may have, besides those of mirrors. A * stands for any text."
+  type        = list(string)
+  default     = []
 }
 
 variable "sync_threshold_bytes" {

@@ -25,5 +25,8 @@ locals {
     "servicediscovery:CreatePrivateDnsNamespace" = "There is no namespace yet."
     "servicediscovery:TagResource"               = "AWS checks it against no resource."
     "servicediscovery:UntagResource"             = "As above."
+    "sns:GetSubscriptionAttributes"              = "Subscriptions are not resources of IAM."
+    "sns:SetSubscriptionAttributes"              = "As above."
+    "sns:Unsubscribe"                            = "As above."
   }
 }

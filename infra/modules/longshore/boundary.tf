@@ -118,6 +118,22 @@ locals {
           Resource = ["*"]
         },
         {
+          # Queues and topics of the role's own stack, which has tagged both.
+          Sid    = "UseQueuesAndTopicsOfTheStack"
+          Effect = "Allow"
+          Action = [
+            "sns:Publish",
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+            "sqs:SendMessage",
+          ]
+          Resource  = ["*"]
+          Condition = { StringEquals = { "aws:ResourceTag/longshore:stack" = "$${aws:PrincipalTag/longshore:stack}" } }
+        },
+        {
           # Only what those services decrypt on a role's behalf.
           Sid      = "UseKeysThroughServices"
           Effect   = "Allow"
@@ -125,7 +141,7 @@ locals {
           Resource = ["*"]
           Condition = {
             StringLike = {
-              "kms:ViaService" = [for service in ["elasticfilesystem", "s3", "secretsmanager", "ssm"] : "${service}.*.amazonaws.com"]
+              "kms:ViaService" = [for service in ["elasticfilesystem", "s3", "secretsmanager", "sns", "ssm"] : "${service}.*.amazonaws.com"]
             }
           }
         },

@@ -132,7 +132,7 @@ locals {
           "s3:ListBucket",
           "s3:ListTagsForResource",
         ]
-        Resource = local.mirror_arns
+        Resource = local.bucket_arns
       },
       {
         Sid    = "ReadObservation"
@@ -157,6 +157,20 @@ locals {
           "${local.log_group_arn}:*",
           local.schedule_pattern,
         ]
+      },
+      {
+        Sid    = "ReadQueuesAndTopics"
+        Effect = "Allow"
+        Action = [
+          "sns:GetDataProtectionPolicy",
+          "sns:GetTopicAttributes",
+          "sns:ListSubscriptionsByTopic",
+          "sns:ListTagsForResource",
+          "sqs:GetQueueAttributes",
+          "sqs:GetQueueUrl",
+          "sqs:ListQueueTags",
+        ]
+        Resource = [local.queue_pattern, local.topic_pattern]
       },
       {
         Sid    = "ReadNamespaces"
@@ -410,7 +424,7 @@ locals {
         Condition = { Bool = { "elasticfilesystem:Encrypted" = "true" } }
       },
       {
-        # Buckets of mirrors, and nothing that is in them: CloudFormation deletes
+        # Buckets, and nothing that is in them: CloudFormation deletes
         # a bucket only when it is empty.
         Sid    = "ManageBuckets"
         Effect = "Allow"
@@ -426,7 +440,7 @@ locals {
           "s3:TagResource",
           "s3:UntagResource",
         ]
-        Resource = local.mirror_arns
+        Resource = local.bucket_arns
       },
       {
         # A file system with a key of the account's own: EFS is given the use of
@@ -580,6 +594,54 @@ locals {
     ]
   })
 
+  messages_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # Queues and topics are made with the stack's tag.
+        Sid    = "CreateQueuesAndTopics"
+        Effect = "Allow"
+        Action = [
+          "sns:CreateTopic",
+          "sns:TagResource",
+          "sqs:CreateQueue",
+          "sqs:TagQueue",
+        ]
+        Resource  = [local.queue_pattern, local.topic_pattern]
+        Condition = { Null = { "aws:RequestTag/longshore:stack" = "false" } }
+      },
+      {
+        # ... and only those with the tag of a stack are changed.
+        Sid    = "ManageQueuesAndTopicsOfStacks"
+        Effect = "Allow"
+        Action = [
+          "sns:DeleteTopic",
+          "sns:SetTopicAttributes",
+          "sns:Subscribe",
+          "sns:TagResource",
+          "sns:UntagResource",
+          "sqs:DeleteQueue",
+          "sqs:SetQueueAttributes",
+          "sqs:TagQueue",
+          "sqs:UntagQueue",
+        ]
+        Resource  = [local.queue_pattern, local.topic_pattern]
+        Condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
+      },
+      {
+        # Subscriptions are not resources of IAM.
+        Sid    = "ManageSubscriptions"
+        Effect = "Allow"
+        Action = [
+          "sns:GetSubscriptionAttributes",
+          "sns:SetSubscriptionAttributes",
+          "sns:Unsubscribe",
+        ]
+        Resource = ["*"]
+      },
+    ]
+  })
+
   roles_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -675,6 +737,7 @@ locals {
     services    = local.services_policy
     capacity    = local.capacity_policy
     observation = local.observation_policy
+    messages    = local.messages_policy
     roles       = local.roles_policy
   }
 
@@ -687,6 +750,8 @@ locals {
   instance_profile_pattern = "arn:${local.partition}:iam::${local.account_id}:instance-profile/longshore/*"
   key_pattern              = "arn:${local.partition}:kms:${local.region}:${local.account_id}:key/*"
   log_group_arn            = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group"
+  queue_pattern            = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:*"
+  topic_pattern            = "arn:${local.partition}:sns:${local.region}:${local.account_id}:*"
   scalable_target_pattern  = "arn:${local.partition}:application-autoscaling:${local.region}:${local.account_id}:scalable-target/*"
   schedule_pattern         = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/*"
 

@@ -13,6 +13,7 @@ locals {
         Action = ["s3:GetObject"]
         Resource = [
           "${module.state_bucket.arn}/stacks/*",
+          "${module.state_bucket.arn}/installation/*",
           "${module.state_bucket.arn}/provisions/*",
           "${module.state_bucket.arn}/templates/*",
           "${module.state_bucket.arn}/routes/*",

@@ -3,6 +3,7 @@
 # stacks, which have roles of their own, and by what becomes of its tasks.
 locals {
   mirror_arns = [for name in var.mirror_bucket_names : "arn:${local.partition}:s3:::${name}"]
+  bucket_arns = concat(local.mirror_arns, [for name in var.bucket_names : "arn:${local.partition}:s3:::${name}"])
 
   sync_policy = jsonencode({
     Version = "2012-10-17"

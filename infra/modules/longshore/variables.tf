@@ -91,7 +91,7 @@ variable "repository_names" {
 }
 
 variable "mirror_bucket_names" {
-  description = "Names of the buckets that stacks may have and sync may fill. A * at the end stands for any rest of the name. A bucket without a bucket_name in its stack file is named <stack>-<bucket>-<account>."
+  description = "Names of the buckets of mirrors, which stacks may have and sync may fill. A * at the end stands for any rest of the name. A bucket without a bucket_name in its stack file is named <stack>-<bucket>-<account>."
   type        = list(string)
   default     = ["homebrew-bottles-*"]
 
@@ -108,6 +108,27 @@ variable "mirror_bucket_names" {
       startswith(coalesce(var.state_bucket_name, "${var.prefix}-state-"), trimsuffix(name, "*"))
     ])
     error_message = "mirror_bucket_names includes the state bucket, which is not a mirror: give names that do not match its name."
+  }
+}
+
+variable "bucket_names" {
+  description = "Names of further buckets that stacks may have, besides those of mirrors. A * stands for any text, such as in \"shop-*-111122223333\". A bucket without a bucket_name in its stack file is named <stack>-<bucket>-<account>."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for name in var.bucket_names : can(regex("^[a-z0-9][a-z0-9-]{2}[a-z0-9*-]{0,59}[a-z0-9*]$", name))
+    ])
+    error_message = "bucket_names holds what is not the name of a bucket: give names of lowercase letters, digits and dashes, or at least their first three characters and *."
+  }
+
+  validation {
+    condition = !anytrue([
+      for name in var.bucket_names :
+      startswith(coalesce(var.state_bucket_name, "${var.prefix}-state-"), split("*", name)[0])
+    ])
+    error_message = "bucket_names includes the state bucket, which is not a stack's: give names that do not begin as its name does."
   }
 }
 
@@ -129,7 +150,7 @@ variable "sync_memory_size" {
 }
 
 variable "permissions_boundary_actions" {
-  description = "Actions that the permissions boundary allows to the roles of stack files, besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3). For example \"dynamodb:GetItem\" or \"sqs:*\"."
+  description = "Actions that the permissions boundary allows to the roles of stack files, besides what every service needs (images, logs, secrets, parameters, EFS, objects of S3, queues and topics of its own stack). For example \"dynamodb:GetItem\" or \"sqs:*\"."
   type        = list(string)
   default     = []
 

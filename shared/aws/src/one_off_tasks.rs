@@ -33,7 +33,7 @@ pub(crate) async fn run(
         .collect();
     let container = ContainerOverride::builder()
         .name(&request.container)
-        .set_command(Some(request.command.clone()))
+        .set_command((!request.command.is_empty()).then(|| request.command.clone()))
         .set_environment(Some(environment))
         .build();
     let call = cloud

@@ -26,6 +26,10 @@ pub const SYNC_TASKS: &str = "longshore-sync/";
 /// in `longshore-deploy/shop-prod/api`.
 pub const DEPLOY_TASKS: &str = "longshore-deploy/";
 
+/// What `startedBy` of a task that was run by hand begins with; the stack's name and the service's follow, as in
+/// `longshore-run/shop-prod/api`.
+pub const RUN_TASKS: &str = "longshore-run/";
+
 /// What the group of a task that a schedule of a stack file started begins with; the stack's name, the service's and
 /// the schedule's follow, as in `longshore-schedule:shop-prod:api:nightly`. EventBridge Scheduler chooses `startedBy`
 /// itself and cuts it at 36 characters, but takes a group: the EventBridge Scheduler API Reference, EcsParameters. ECS
@@ -64,6 +68,11 @@ pub const LONGEST_OVERRIDES: usize = 8192;
 /// `startedBy` of the one-off tasks of a service's deployments.
 pub fn started_by_deploy(stack: &str, service: &str) -> String {
     format!("{DEPLOY_TASKS}{stack}/{service}")
+}
+
+/// `startedBy` of the tasks of a service that were run by hand.
+pub fn started_by_run(stack: &str, service: &str) -> String {
+    format!("{RUN_TASKS}{stack}/{service}")
 }
 
 /// How many characters the overrides have that give a container this command and these variables besides its

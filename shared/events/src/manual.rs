@@ -25,6 +25,8 @@ pub enum DeployRequest {
     Resume(ResumePayload),
     /// Let the deployment begin that waits for it.
     Approve(ApprovePayload),
+    /// Run a task of a service.
+    Run(RunPayload),
     /// Close what events failed to close, and publish what was not published: by hand.
     Reconcile,
     /// The same, by a schedule.
@@ -102,6 +104,18 @@ pub struct ApprovePayload {
     pub digest: Option<Digest>,
 }
 
+/// `{"action": "run", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunPayload {
+    /// The stack that the service belongs to.
+    pub stack: String,
+    pub service: String,
+    /// Takes the place of the container's command. Default: the container's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
 /// `{"action": "reconcile"}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +177,11 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             check_names(&payload.stack, Some(&payload.service))?;
             Ok(DeployRequest::Approve(payload))
         }
+        Some("run") => {
+            let payload: RunPayload = without_action(value)?;
+            check_names(&payload.stack, Some(&payload.service))?;
+            Ok(DeployRequest::Run(payload))
+        }
         Some("reconcile") if value.get("schedule_arn").is_some() => {
             parse(SCHEDULE, value).map(DeployRequest::ScheduledReconcile)
         }
@@ -177,7 +196,7 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
                 WHAT,
                 format!(
                     "field `action`: found {found}, expected `deploy`, `rollback`, `hold`, `resume`, \
-                     `approve` or `reconcile`"
+                     `approve`, `run` or `reconcile`"
                 ),
             ))
         }

@@ -8,11 +8,12 @@ use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::stack_record::{Preserved, StackRecord};
 use longshore_rollout::task_definition::STACK_TAG;
-use longshore_stack::check;
+use longshore_stack::check::{self, Installation};
 use longshore_stack::read::Reading;
 use longshore_stack::render::{self, Context, Rendered};
 use longshore_stack::spec::Stack;
-use longshore_state::{CallError, Version};
+use longshore_state::store::Address;
+use longshore_state::{CallError, ErrorClass, Version};
 
 use crate::error::ProvisioningError;
 use crate::ports::{DescribedStack, ProvisioningCloud};
@@ -78,6 +79,14 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
 ) -> Result<Prepared, ProvisioningError> {
     let spec = settings.with_own_images(&reading.stack);
     let stack = spec.stack_name();
+    let installation = installation(cloud).await?;
+    let beyond = installation.map(|installation| check::check_installation(&spec, &installation));
+    let mut problems = reading.locate(beyond.unwrap_or_default());
+    // What is asked of AWS next may not be allowed to be asked.
+    if has_errors(&problems) {
+        problems.extend(reading.warnings.iter().cloned());
+        return Err(ProvisioningError::Refused { stack, problems });
+    }
     let needs = check::needs(&spec);
     let (surroundings, described, stored) = try_join3(
         cloud.surroundings(&needs),
@@ -85,12 +94,9 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         cloud.load_stack(&stack),
     )
     .await?;
-    let mut problems = reading.locate(check::check_surroundings(&spec, &surroundings));
+    problems.extend(reading.locate(check::check_surroundings(&spec, &surroundings)));
     problems.extend(reading.warnings.iter().cloned());
-    if problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error)
-    {
+    if has_errors(&problems) {
         return Err(ProvisioningError::Refused { stack, problems });
     }
     let exists = described.as_ref().is_some_and(|described| {
@@ -146,6 +152,26 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         same_template,
         retained,
         stack,
+    })
+}
+
+fn has_errors(problems: &[Problem]) -> bool {
+    let mut problems = problems.iter();
+    problems.any(|problem| problem.severity == Severity::Error)
+}
+
+/// What the installation lets its stacks have; nothing where its Terraform is older and has not written that.
+async fn installation<C: ProvisioningCloud>(cloud: &C) -> Result<Option<Installation>, CallError> {
+    let address = Address::of_state(check::INSTALLATION_KEY);
+    let Some((document, _)) = cloud.read_document(&address).await? else {
+        return Ok(None);
+    };
+    let installation = Installation::parse(&document);
+    installation.map(Some).map_err(|error| CallError {
+        operation: format!("read {}", check::INSTALLATION_KEY),
+        class: ErrorClass::Unreadable,
+        code: None,
+        message: format!("{error}; apply Longshore's Terraform again"),
     })
 }
 

@@ -257,6 +257,26 @@ pub async fn schedule_logs<C: Cloud + TaskLogs>(
     Ok(Some(ScheduleLogs { record, logs }))
 }
 
+/// The last `lines` lines of each container of one task, whether it has ended or not.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn task_logs<C: Cloud + TaskLogs>(
+    cloud: &C,
+    task_definition: &str,
+    task: &str,
+    lines: u32,
+) -> Result<Vec<ContainerLog>, CallError> {
+    let of_all = TaskFailure {
+        task: task.to_owned(),
+        stop_code: None,
+        stopped_reason: None,
+        containers: Vec::new(),
+        stopped_at: None,
+    };
+    container_logs(cloud, task_definition, &[of_all], lines).await
+}
+
 /// The last `lines` lines of each container of these tasks of one definition, which is there.
 async fn container_logs<C: Cloud + TaskLogs>(
     cloud: &C,

@@ -143,6 +143,7 @@ pub struct TaskRequest {
     pub task_definition: String,
     /// The container whose command is replaced.
     pub container: String,
+    /// Empty: the container's own.
     pub command: Vec<String>,
     /// Environment variables besides the container's own.
     pub environment: BTreeMap<String, String>,

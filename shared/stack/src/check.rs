@@ -8,10 +8,13 @@ mod container_details;
 mod deployment;
 mod findings;
 mod forms;
+mod glob;
 mod image;
 mod image_policy;
+mod installation;
 mod limits;
 mod load_balancer;
+mod messaging;
 mod mirror;
 mod names;
 mod network;
@@ -35,6 +38,7 @@ use checked::Checked;
 use findings::Findings;
 
 pub use findings::Finding;
+pub use installation::{INSTALLATION_KEY, Installation, check_installation};
 pub use surroundings::{
     Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
 };
@@ -52,6 +56,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     capacity::check(stack, &mut findings);
     storage::check(stack, &mut findings);
     bucket::check(stack, &mut findings);
+    messaging::check(stack, &mut findings);
     mirror::check(stack, &mut findings);
     load_balancer::check(stack, &mut findings);
     for (name, spec) in &stack.services {
@@ -75,6 +80,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         network::check_service(&service, &mut findings);
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
+        messaging::check_grants(&service, &mut findings);
     }
     // The template of a stack with errors may be far larger than that of any stack that can be applied.
     if !findings.has_errors() {

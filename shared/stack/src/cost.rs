@@ -10,6 +10,7 @@ mod bucket;
 mod capacity;
 mod estimate;
 mod load_balancer;
+mod messaging;
 mod network;
 mod observation;
 mod prices;
@@ -46,6 +47,7 @@ pub fn estimate_with(stack: &Stack, prices: &Prices) -> Estimate {
     }
     storage::file_systems(stack, &mut bill);
     bucket::buckets(stack, &mut bill);
+    messaging::messages(stack, &mut bill);
     secret::secrets(stack, &mut bill);
     observation::logs(stack, &mut bill);
     observation::metrics(stack, &mut bill);

@@ -73,7 +73,10 @@ impl Path {
     pub fn part(&self) -> &[Step] {
         let parts = match self.0.first() {
             Some(Step::Key(key))
-                if matches!(key.as_str(), "services" | "capacity" | "file_systems") =>
+                if matches!(
+                    key.as_str(),
+                    "services" | "capacity" | "file_systems" | "queues" | "topics"
+                ) =>
             {
                 2
             }

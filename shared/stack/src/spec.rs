@@ -12,6 +12,7 @@ mod container_details;
 mod deployment;
 mod image_policy;
 mod load_balancer;
+mod messaging;
 mod mirror;
 mod network;
 mod observation;
@@ -48,13 +49,16 @@ pub use container_details::{
 pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
 pub use image_policy::ImagePolicy;
 pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
+pub use messaging::{
+    BucketAccess, DeadLetterQueue, Grant, Queue, QueueAccess, Subscription, Topic, TopicAccess,
+};
 pub use mirror::{BottleDeletion, BottleSync};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
 pub use overrides::{FurtherResource, Json, Patch, ServiceOverrides, StackOverrides};
 pub use rollout::Rollout;
 pub use scaling::{CustomMetric, Scaling, Statistic};
-pub use schedule::Schedule;
+pub use schedule::{RetryPolicy, Schedule};
 pub use secret::{Secret, Vault};
 pub use service::{CapacityProvider, Effect, PolicyStatement, Service};
 pub use service_discovery::ServiceDiscovery;
@@ -100,6 +104,12 @@ pub struct Stack {
     /// S3 buckets, by name.
     #[serde(default)]
     pub buckets: BTreeMap<String, Bucket>,
+    /// SQS queues, by name.
+    #[serde(default)]
+    pub queues: BTreeMap<String, Queue>,
+    /// SNS topics, by name.
+    #[serde(default)]
+    pub topics: BTreeMap<String, Topic>,
     /// A mirror of Homebrew's bottles in one of the stack's buckets.
     pub bottle_sync: Option<BottleSync>,
     /// An Application Load Balancer of the stack's own.
@@ -168,6 +178,29 @@ impl Stack {
             .unwrap_or_else(|| format!("{}-{name}-${{AWS::AccountId}}", self.stack_name()))
     }
 
+    /// The name of the SQS queue `name`.
+    pub fn queue_name(&self, name: &str) -> String {
+        format!("{}-{name}{}", self.stack_name(), self.ending_of_queue(name))
+    }
+
+    /// The name of the SQS queue for what of the queue `name` was received too often.
+    pub fn dead_letter_queue_name(&self, name: &str) -> String {
+        let ending = self.ending_of_queue(name);
+        format!("{}-{name}-dead-letters{ending}", self.stack_name())
+    }
+
+    fn ending_of_queue(&self, name: &str) -> &'static str {
+        let queue = self.queues.get(name);
+        ending(queue.is_some_and(|queue| queue.fifo_queue))
+    }
+
+    /// The name of the SNS topic `name`.
+    pub fn topic_name(&self, name: &str) -> String {
+        let topic = self.topics.get(name);
+        let ending = ending(topic.is_some_and(|topic| topic.fifo_topic));
+        format!("{}-{name}{ending}", self.stack_name())
+    }
+
     /// How many tasks may run at once on the capacity `name`, of services that run nowhere else.
     pub fn most_tasks_on(&self, name: &str) -> u64 {
         self.services_on(name)
@@ -202,4 +235,9 @@ impl Stack {
             .and_then(|service| service.service_name.clone())
             .unwrap_or_else(|| format!("{}-{name}", self.stack_name()))
     }
+}
+
+/// How the names of FIFO queues and topics must end.
+fn ending(is_fifo: bool) -> &'static str {
+    if is_fifo { ".fifo" } else { "" }
 }

@@ -577,12 +577,7 @@ fn spot_capacity_of_several_instance_types_is_an_override_with_the_stacks_own_la
 #[test]
 fn further_resources_that_reach_beyond_the_stack_are_refused() {
     for (id, resource, path, message) in [
-        (
-            "X",
-            "{Type: \"AWS::SQS::Queue\"}",
-            "X.Type",
-            "has no right to make it",
-        ),
+        ("X", "{Type: \"AWS::SQS::Queue\"}", "X.Type", "use `queues`"),
         (
             "X",
             "{Type: \"AWS::CloudWatch::Alar\"}",

@@ -426,9 +426,8 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
             "11:5: services.api.replicas: there is no such key in `services.api`; use `desired_count` (replicas)",
         ),
         (
-            "queues: {jobs: {}}\n",
-            "11:1: queues: there is no such key in a stack file; make them elsewhere; allow tasks to use them with \
-             `task_role_statements` (queues)",
+            "version: 1\n",
+            "11:1: version: there is no such key in a stack file; a stack file has no version (version)",
         ),
         (
             "    zebra: x\n",

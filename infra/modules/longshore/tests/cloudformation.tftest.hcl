@@ -69,8 +69,8 @@ run "only_cloudformation_of_this_account_takes_the_role" {
   }
 
   assert {
-    condition     = keys(aws_iam_role_policy_attachment.cloudformation) == ["capacity", "observation", "read", "roles", "services"]
-    error_message = "The role has more or less than its five policies."
+    condition     = keys(aws_iam_role_policy_attachment.cloudformation) == ["capacity", "messages", "observation", "read", "roles", "services"]
+    error_message = "The role has more or less than its six policies."
   }
 }
 
@@ -103,6 +103,10 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           "arn:aws:events:ap-southeast-1:111122223333:rule/*",
           "arn:aws:logs:ap-southeast-1:111122223333:log-group:*",
           "arn:aws:scheduler:ap-southeast-1:111122223333:schedule/*",
+        ] }
+        ReadQueuesAndTopics = { resource = [
+          "arn:aws:sqs:ap-southeast-1:111122223333:*",
+          "arn:aws:sns:ap-southeast-1:111122223333:*",
         ] }
         ReadNamespaces = { resource = [
           "arn:aws:servicediscovery:ap-southeast-1:111122223333:namespace/*",
@@ -207,6 +211,23 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
           condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
         }
         ManageAliases = { resource = ["arn:aws:kms:ap-southeast-1:111122223333:alias/longshore/*"] }
+      }
+      CreateQueuesAndTopics = {
+        CreateQueuesAndTopics = {
+          resource = [
+            "arn:aws:sqs:ap-southeast-1:111122223333:*",
+            "arn:aws:sns:ap-southeast-1:111122223333:*",
+          ]
+          condition = { Null = { "aws:RequestTag/longshore:stack" = "false" } }
+        }
+        ManageQueuesAndTopicsOfStacks = {
+          resource = [
+            "arn:aws:sqs:ap-southeast-1:111122223333:*",
+            "arn:aws:sns:ap-southeast-1:111122223333:*",
+          ]
+          condition = { Null = { "aws:ResourceTag/longshore:stack" = "false" } }
+        }
+        ManageSubscriptions = { resource = ["*"] }
       }
       GiveRolesRightsWithinTheBoundary = {
         GiveRolesRightsWithinTheBoundary = {
@@ -454,6 +475,12 @@ run "roles_of_templates_may_at_most_do_this" {
       "s3:PutObjectTagging",
       "secretsmanager:DescribeSecret",
       "secretsmanager:GetSecretValue",
+      "sns:Publish",
+      "sqs:ChangeMessageVisibility",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
+      "sqs:ReceiveMessage",
       "sqs:SendMessage",
       "ssm:GetParameter",
       "ssm:GetParameters",
@@ -485,10 +512,14 @@ run "roles_of_templates_may_at_most_do_this" {
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:targetgroup/*",
         ]) :
         statement.Sid == "PublishShards" ? jsonencode(statement.Resource) == jsonencode(["arn:aws:events:ap-southeast-1:111122223333:event-bus/longshore"]) :
+        statement.Sid == "UseQueuesAndTopicsOfTheStack" ? jsonencode(statement.Condition) == jsonencode({ StringEquals = {
+          "aws:ResourceTag/longshore:stack" = "$${aws:PrincipalTag/longshore:stack}"
+        } }) :
         statement.Sid == "UseKeysThroughServices" ? jsonencode(statement.Condition) == jsonencode({ StringLike = { "kms:ViaService" = [
           "elasticfilesystem.*.amazonaws.com",
           "s3.*.amazonaws.com",
           "secretsmanager.*.amazonaws.com",
+          "sns.*.amazonaws.com",
           "ssm.*.amazonaws.com",
         ] } }) :
         true

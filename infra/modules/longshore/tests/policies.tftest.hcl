@@ -336,6 +336,7 @@ run "provision_may_do_exactly_this" {
         Action = ["s3:GetObject"]
         Resource = [
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/stacks/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/installation/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/templates/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/routes/*",
@@ -539,6 +540,59 @@ run "sync_fills_the_given_mirrors_and_no_others" {
       "arn:aws:s3:::mirror-*/*",
     ]
     error_message = "sync may fill other buckets than those given."
+  }
+}
+
+run "stacks_have_the_given_buckets_and_sync_does_not_fill_them" {
+  command = plan
+
+  variables {
+    bucket_names = ["shop-*-111122223333"]
+  }
+
+  assert {
+    condition = toset(flatten([
+      for policy in values(output.cloudformation_policies) : [
+        for statement in jsondecode(policy).Statement : statement.Resource if contains(["ManageBuckets", "ReadBuckets"], statement.Sid)
+      ]
+    ])) == toset(["arn:aws:s3:::homebrew-bottles-*", "arn:aws:s3:::shop-*-111122223333"])
+    error_message = "CloudFormation may make other buckets than those given."
+  }
+
+  assert {
+    condition     = !strcontains(jsonencode(output.policies.sync), "shop-")
+    error_message = "sync may fill a bucket that is not a mirror."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_s3_object.installation.content).bucket_names == ["homebrew-bottles-*", "shop-*-111122223333"]
+      && jsondecode(aws_s3_object.installation.content).mirror_bucket_names == ["homebrew-bottles-*"]
+    )
+    error_message = "provision is not told which buckets stacks may have."
+  }
+}
+
+run "the_state_bucket_is_not_a_stacks" {
+  command = plan
+
+  variables {
+    bucket_names = ["longshore-*"]
+  }
+
+  expect_failures = [var.bucket_names]
+}
+
+run "provision_is_told_the_boundary_that_roles_have" {
+  command = plan
+
+  variables {
+    permissions_boundary_actions = ["dynamodb:*"]
+  }
+
+  assert {
+    condition     = jsonencode(jsondecode(aws_s3_object.installation.content).permissions_boundary) == jsonencode(jsondecode(output.permissions_boundary_policy))
+    error_message = "What provision checks stack files against is not the boundary."
   }
 }
 

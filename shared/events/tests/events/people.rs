@@ -162,17 +162,17 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "ship"}),
             "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
         ),
         (
             json!({}),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
         ),
         (
             json!(["deploy"]),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
         ),
         (
             json!({"action": "reconcile", "stack": "shop"}),

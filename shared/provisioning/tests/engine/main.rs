@@ -11,6 +11,8 @@ mod destroying;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod installation;
+#[cfg(test)]
 mod planning;
 #[cfg(test)]
 mod scene;

@@ -121,7 +121,7 @@ fn request(
 }
 
 /// Why ECS would refuse a task, whatever the task definition says.
-fn impossible(request: &TaskRequest) -> Option<String> {
+pub(crate) fn impossible(request: &TaskRequest) -> Option<String> {
     let name = &request.started_by;
     if name.chars().count() > LONGEST_STARTED_BY {
         return Some(format!(

@@ -27,6 +27,8 @@ mod resting;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
+mod running_by_hand;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod scheduled;

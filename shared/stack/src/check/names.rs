@@ -45,6 +45,8 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         findings,
     );
     check_parts(&root.key("buckets"), stack.buckets.keys(), findings);
+    check_parts(&root.key("queues"), stack.queues.keys(), findings);
+    check_parts(&root.key("topics"), stack.topics.keys(), findings);
     for (name, file_system) in &stack.file_systems {
         let path = root.key("file_systems").key(name).key("access_points");
         check_parts(&path, file_system.access_points.keys(), findings);
@@ -121,6 +123,12 @@ fn check_pairs(stack: &Stack, findings: &mut Findings) {
     let mut secrets = Vec::new();
     let mut schedules = Vec::new();
     let mut access_points = Vec::new();
+    let mut subscriptions = Vec::new();
+    for (name, topic) in &stack.topics {
+        let path = Path::default().key("topics").key(name).key("subscriptions");
+        let keys = topic.subscriptions.keys();
+        subscriptions.extend(keys.map(|key| (name.clone(), key.clone(), path.key(key))));
+    }
     for (name, service) in &stack.services {
         let path = services.key(name);
         let of = |field: &str, key: &String| (name.clone(), key.clone(), path.key(field).key(key));
@@ -132,7 +140,7 @@ fn check_pairs(stack: &Stack, findings: &mut Findings) {
         let keys = file_system.access_points.keys();
         access_points.extend(keys.map(|key| (name.clone(), key.clone(), path.key(key))));
     }
-    for pairs in [secrets, schedules, access_points] {
+    for pairs in [secrets, schedules, access_points, subscriptions] {
         let mut seen: BTreeMap<String, Path> = BTreeMap::new();
         for (owner, name, path) in pairs {
             let id = logical_id(&owner) + &logical_id(&name);

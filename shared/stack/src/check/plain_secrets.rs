@@ -34,6 +34,16 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
         OF_ROUTERS,
         findings,
     );
+    for (name, schedule) in &service.spec.schedules {
+        let path = service.at("schedules").key(name);
+        check_variables(
+            &path.key("environment"),
+            &schedule.environment,
+            OF_CONTAINERS,
+            findings,
+        );
+        check_words(&path.key("command"), &schedule.command, findings);
+    }
     let rollout = &service.spec.rollout;
     for (field, tasks) in [
         ("before_tasks", &rollout.before_tasks),

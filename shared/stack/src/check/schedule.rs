@@ -7,8 +7,10 @@ use longshore_events::ecs::{LONGEST_OVERRIDES, length_of_overrides};
 use super::checked::Checked;
 use super::findings::Findings;
 use super::rollout::too_long;
+use super::service::{check_ec2_size, check_fargate_size};
 use crate::path::Path;
 use crate::schedule_expression::{ScheduleExpression, is_time_zone};
+use crate::spec::Schedule;
 
 /// RunTask starts this many tasks at once.
 const MOST_TASKS: u32 = 10;
@@ -36,15 +38,72 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             MOST_TASKS,
             "this many tasks cannot be started at once",
         );
+        check_size(&path, service, schedule, findings);
+        let retries = &schedule.retry_policy;
+        let path_of_retries = path.key("retry_policy");
+        findings.range(
+            path_of_retries.key("maximum_retry_attempts"),
+            retries.maximum_retry_attempts,
+            0,
+            185,
+            "EventBridge Scheduler does not try this often",
+        );
+        findings.range(
+            path_of_retries.key("maximum_event_age_in_seconds"),
+            retries.maximum_event_age_in_seconds,
+            60,
+            86_400,
+            "EventBridge Scheduler does not try for this number of seconds",
+        );
+        let environment = schedule.environment.iter();
+        let environment: BTreeMap<String, String> = environment
+            .map(|(name, value)| (name.clone(), value.as_str().to_owned()))
+            .collect();
+        for name in environment.keys() {
+            if service.spec.secrets.contains_key(name) {
+                findings.error_without_value(
+                    path.key("environment").key(name),
+                    "this variable is in the service's `secrets`, too; remove one of them",
+                );
+            }
+        }
         let container = service.spec.container_name.as_deref();
         let length = length_of_overrides(
             container.unwrap_or(service.name),
             &schedule.command,
-            &BTreeMap::new(),
+            &environment,
         );
         if length > LONGEST_OVERRIDES {
             findings.error(path.key("command"), length, too_long(length));
         }
+    }
+}
+
+/// Checks the size of a run's task, where it is not the service's.
+fn check_size(path: &Path, service: &Checked<'_>, schedule: &Schedule, findings: &mut Findings) {
+    if schedule.cpu.is_none() && schedule.memory.is_none() {
+        return;
+    }
+    let cpu = schedule.cpu.unwrap_or(service.spec.cpu);
+    let memory = schedule.memory.unwrap_or(service.spec.memory);
+    if service.spec.is_on_fargate() {
+        check_fargate_size(path, cpu, memory, findings);
+    } else {
+        check_ec2_size(path, cpu, memory, findings);
+    }
+    let sidecars = service.spec.sidecars.values();
+    let of_sidecars: u64 = sidecars
+        .map(|sidecar| u64::from(sidecar.memory_reservation.or(sidecar.memory).unwrap_or(0)))
+        .sum();
+    if of_sidecars >= u64::from(memory) {
+        findings.error(
+            path.key("memory"),
+            memory,
+            format!(
+                "the sidecars alone have {of_sidecars} MiB, so that nothing is left for the service's own container; \
+                 give the run more memory"
+            ),
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use super::forms::{is_arn, is_open, listed};
 use super::image::{Origin, is_image, origin};
 use super::observation::expected;
 use crate::path::Path;
-use crate::spec::{Effect, PolicyStatement, Service};
+use crate::spec::{Effect, PolicyStatement};
 
 /// What Fargate has: CPU units, the least and the most MiB of memory with them, and the step between.
 const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
@@ -24,10 +24,23 @@ const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     if service.spec.is_on_fargate() {
-        check_fargate_size(service, findings);
+        check_fargate_size(
+            &service.path,
+            service.spec.cpu,
+            service.spec.memory,
+            findings,
+        );
         findings_of_fargate(service, findings);
     } else {
-        check_ec2_size(service, findings);
+        let spec = service.spec;
+        check_ec2_size(&service.path, spec.cpu, spec.memory, findings);
+        if let Some(size) = spec.ephemeral_storage_size_in_gib {
+            findings.error(
+                service.at("ephemeral_storage_size_in_gib"),
+                size,
+                "only tasks on Fargate have storage of their own; set `volume_size` of the capacity instead",
+            );
+        }
     }
     for (path, container) in service.containers() {
         check_image(&path.key("image"), container.image, findings);
@@ -40,12 +53,12 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     );
 }
 
-fn check_fargate_size(service: &Checked<'_>, findings: &mut Findings) {
-    let Service { cpu, memory, .. } = *service.spec;
+/// Checks the size of a task on Fargate, whose fields are at `path`.
+pub(super) fn check_fargate_size(path: &Path, cpu: u32, memory: u32, findings: &mut Findings) {
     let Some((_, least, most, step)) = FARGATE_SIZES.into_iter().find(|size| size.0 == cpu) else {
         let sizes = FARGATE_SIZES.map(|size| size.0);
         findings.error(
-            service.at("cpu"),
+            path.key("cpu"),
             cpu,
             format!(
                 "Fargate does not offer tasks with {cpu} CPU units, expected {}",
@@ -63,7 +76,7 @@ fn check_fargate_size(service: &Checked<'_>, findings: &mut Findings) {
             format!("{least} to {most} in steps of {step}")
         };
         findings.error(
-            service.at("memory"),
+            path.key("memory"),
             memory,
             format!(
                 "Fargate does not offer tasks with {memory} MiB and {cpu} CPU units, expected {expected}"
@@ -94,27 +107,20 @@ fn findings_of_fargate(service: &Checked<'_>, findings: &mut Findings) {
     }
 }
 
-fn check_ec2_size(service: &Checked<'_>, findings: &mut Findings) {
-    let spec = service.spec;
+/// Checks the size of a task on instances, whose fields are at `path`.
+pub(super) fn check_ec2_size(path: &Path, cpu: u32, memory: u32, findings: &mut Findings) {
     findings.range(
-        service.at("cpu"),
-        spec.cpu,
+        path.key("cpu"),
+        cpu,
         128,
         196_608,
         "ECS does not run tasks with this many CPU units",
     );
-    if spec.memory < 6 {
+    if memory < 6 {
         findings.error(
-            service.at("memory"),
-            spec.memory,
+            path.key("memory"),
+            memory,
             "Docker starts nothing with less, expected 6 or more",
-        );
-    }
-    if let Some(size) = spec.ephemeral_storage_size_in_gib {
-        findings.error(
-            service.at("ephemeral_storage_size_in_gib"),
-            size,
-            "only tasks on Fargate have storage of their own; set `volume_size` of the capacity instead",
         );
     }
 }
@@ -278,6 +284,7 @@ fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Find
             );
         }
     }
+    check_conditions(&path.key("conditions"), statement, findings);
     let everything = |values: &[String]| values.iter().any(|value| value == "*");
     if statement.effect == Effect::Allow
         && everything(&statement.actions)
@@ -287,5 +294,80 @@ fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Find
             path,
             "the container may do everything with everything; name actions and resources",
         );
+    }
+}
+
+/// The operators of conditions: the IAM User Guide, "IAM JSON policy elements: Condition operators".
+const OPERATORS: [&str; 27] = [
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "Bool",
+    "BinaryEquals",
+    "IpAddress",
+    "NotIpAddress",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "Null",
+];
+
+fn check_conditions(path: &Path, statement: &PolicyStatement, findings: &mut Findings) {
+    for (operator, keys) in &statement.conditions {
+        let path = path.key(operator);
+        let plain = operator
+            .strip_prefix("ForAllValues:")
+            .or_else(|| operator.strip_prefix("ForAnyValue:"))
+            .unwrap_or(operator);
+        let plain = plain.strip_suffix("IfExists").unwrap_or(plain);
+        if !OPERATORS.contains(&plain) {
+            let advice = findings.advice(plain, OPERATORS.into_iter(), "");
+            findings.error(
+                &path,
+                operator,
+                format!("IAM has no such operator of conditions; {advice}"),
+            );
+        }
+        if keys.is_empty() {
+            findings.error_without_value(
+                &path,
+                "a condition without keys says nothing, expected at least one such as aws:RequestedRegion",
+            );
+        }
+        for (key, values) in keys {
+            let path = path.key(key);
+            let is_key = key
+                .split_once(':')
+                .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+            if !is_key {
+                findings.error(
+                    &path,
+                    key,
+                    "this is not a key of a condition, expected one such as aws:RequestedRegion",
+                );
+            }
+            if values.is_empty() {
+                findings.error_without_value(
+                    &path,
+                    "a key without values is never true, expected at least one value",
+                );
+            }
+        }
     }
 }

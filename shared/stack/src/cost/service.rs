@@ -28,7 +28,10 @@ pub(super) fn services(stack: &Stack, bill: &mut Bill<'_>) {
         fargate(&resource, service, task_hours, bill);
         for (schedule_name, schedule) in &service.schedules {
             let resource = format!("{resource}.schedules.{schedule_name}");
-            runs(&resource, service, &Runs::of_schedule(schedule), bill);
+            let mut sized = service.clone();
+            sized.cpu = schedule.cpu.unwrap_or(service.cpu);
+            sized.memory = schedule.memory.unwrap_or(service.memory);
+            runs(&resource, &sized, &Runs::of_schedule(schedule), bill);
         }
     }
     if let Some(mirror) = &stack.bottle_sync

@@ -308,7 +308,7 @@ const OF_SERVICE: Table = &[
     ),
     (
         "publish",
-        "make the topic elsewhere and allow the task to publish with `task_role_statements`",
+        "use the stack's `topics`, and `topics` of the service",
     ),
     (
         "storage",
@@ -316,7 +316,7 @@ const OF_SERVICE: Table = &[
     ),
     (
         "subscribe",
-        "make the queue elsewhere and allow the task to read it with `task_role_statements`",
+        "use the stack's `queues`, and `queues` of the service",
     ),
     ("taskdef_overrides", "use `overrides.task_definition`"),
     (
@@ -355,18 +355,10 @@ const OF_STACK: Table = &[
         "parameters",
         "use `environments`; secrets are in `secrets` of a service",
     ),
-    (
-        "queues",
-        "make them elsewhere; allow tasks to use them with `task_role_statements`",
-    ),
     ("region", "it is the region of the installation"),
     ("secrets", "use `secrets` of a service"),
     ("sidecars", "use `sidecars` of a service"),
     ("task_definitions", "each service describes its own"),
-    (
-        "topics",
-        "make them elsewhere; allow tasks to use them with `task_role_statements`",
-    ),
     ("version", "a stack file has no version"),
     ("volumes", "use `file_systems`"),
     ("vpc", "use `network`"),
@@ -479,7 +471,6 @@ const OF_SCALING: Table = &[
 ];
 
 const OF_SCHEDULE: Table = &[
-    ("cpu", "a run has the size of the service's task"),
     (
         "dead_letter_config",
         "Longshore has a queue for runs that cannot begin, and reports them",
@@ -492,20 +483,19 @@ const OF_SCHEDULE: Table = &[
         "flexible_time_window",
         "use `overrides.schedules.<schedule>.FlexibleTimeWindow` of the service",
     ),
-    ("memory", "a run has the size of the service's task"),
     (
         "retries",
-        "use `overrides.schedules.<schedule>.Target.RetryPolicy` of the service, for runs that do not start",
-    ),
-    (
-        "retry_policy",
-        "use `overrides.schedules.<schedule>.Target.RetryPolicy` of the service",
+        "use `retry_policy`, for runs that cannot be started; a run that fails is reported, and not tried again",
     ),
     (
         "state",
         "use `overrides.schedules.<schedule>.State` of the service",
     ),
-    ("timeout", "a limit of time is not supported"),
+    (
+        "timeout",
+        "a limit of time is not supported; end the program by itself, for example with `timeout` of coreutils in \
+         `command`",
+    ),
 ];
 
 const OF_CAPACITY: Table = &[

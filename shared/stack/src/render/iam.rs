@@ -1,8 +1,11 @@
 //! IAM policies.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use crate::spec::{Effect, PolicyStatement};
 
 use super::template::Value;
 
@@ -30,7 +33,7 @@ pub(super) struct Statement {
     principal: Option<Principal>,
     action: Vec<Value>,
     resource: Option<Vec<Value>>,
-    condition: Option<BTreeMap<&'static str, BTreeMap<&'static str, Vec<Value>>>>,
+    condition: Option<BTreeMap<Cow<'static, str>, BTreeMap<Cow<'static, str>, Vec<Value>>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,15 +108,25 @@ impl Statement {
     }
 
     /// A statement as a stack file has it.
-    pub(super) fn written(effect: &'static str, actions: &[String], resources: &[String]) -> Self {
+    pub(super) fn written(spec: &PolicyStatement) -> Self {
         let values = |texts: &[String]| texts.iter().map(|text| Value::written(text)).collect();
+        let conditions = spec.conditions.iter().map(|(operator, keys)| {
+            let keys = keys.iter().map(|(key, values)| {
+                let values = values.iter().map(|value| Value::written(value.as_str()));
+                (Cow::Owned(key.clone()), values.collect())
+            });
+            (Cow::Owned(operator.clone()), keys.collect())
+        });
         Self {
             sid: None,
-            effect,
+            effect: match spec.effect {
+                Effect::Allow => "Allow",
+                Effect::Deny => "Deny",
+            },
             principal: None,
-            action: values(actions),
-            resource: Some(values(resources)),
-            condition: None,
+            action: values(&spec.actions),
+            resource: Some(values(&spec.resources)),
+            condition: (!spec.conditions.is_empty()).then(|| conditions.collect()),
         }
     }
 
@@ -135,9 +148,9 @@ impl Statement {
     ) -> Self {
         self.condition
             .get_or_insert_default()
-            .entry(operator)
+            .entry(Cow::Borrowed(operator))
             .or_default()
-            .insert(key, values.into_iter().collect());
+            .insert(Cow::Borrowed(key), values.into_iter().collect());
         self
     }
 }

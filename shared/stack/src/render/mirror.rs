@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::spec::{BottleDeletion, BottleSync};
+use crate::spec::{self, BottleDeletion, BottleSync};
 
 use super::iam::{InlinePolicy, Statement};
 use super::named::{NamedService, NamedStack};
@@ -256,7 +256,7 @@ fn add_schedule(
             role_arn: Value::GetAtt(role_id, "Arn"),
             ecs_parameters: None,
             input: Some(Value::text(input.to_string())),
-            retry_policy: RetryPolicy::until_the_next_run(),
+            retry_policy: RetryPolicy::of(&spec::RetryPolicy::default()),
             dead_letter_config: None,
         },
     };

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::spec::{Effect, Service};
+use crate::spec::Service;
 
+use super::grants;
 use super::iam::{InlinePolicy, Statement};
 use super::image::Image;
 use super::mirror;
@@ -156,17 +157,9 @@ fn pull_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec
 
 fn task_statements(named_stack: &NamedStack, named_service: NamedService) -> Vec<Statement> {
     let spec: &Service = named_service.spec;
-    let mut statements: Vec<Statement> = spec
-        .task_role_statements
-        .iter()
-        .map(|statement| {
-            let effect = match statement.effect {
-                Effect::Allow => "Allow",
-                Effect::Deny => "Deny",
-            };
-            Statement::written(effect, &statement.actions, &statement.resources)
-        })
-        .collect();
+    let written = spec.task_role_statements.iter();
+    let mut statements: Vec<Statement> = written.map(Statement::written).collect();
+    statements.extend(grants::statements(named_service));
     statements.extend(storage::statements(named_stack, named_service));
     statements.extend(mirror::statements(named_stack, named_service));
     if spec.enable_execute_command {

@@ -19,14 +19,29 @@ use super::template::{Template, Value, json, part_of_sub};
 /// What of the task definition is different in a run.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Overrides {
-    container_overrides: [ContainerOverride; 1],
+struct Overrides<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_overrides: Option<[ContainerOverride<'a>; 1]>,
+    // ECS wants these two as texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<String>,
 }
 
 #[derive(Serialize)]
-struct ContainerOverride {
-    name: String,
-    command: Vec<String>,
+struct ContainerOverride<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    command: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    environment: Vec<VariableOverride<'a>>,
+}
+
+#[derive(Serialize)]
+struct VariableOverride<'a> {
+    name: &'a str,
+    value: &'a str,
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
@@ -143,7 +158,7 @@ fn add_schedule(
                 propagate_tags: "TASK_DEFINITION",
             }),
             input: input(named_service, schedule),
-            retry_policy: RetryPolicy::until_the_next_run(),
+            retry_policy: RetryPolicy::of(&schedule.retry_policy),
             dead_letter_config: dead_letters(named_stack).map(|arn| DeadLetterConfig { arn }),
         },
     };
@@ -153,14 +168,23 @@ fn add_schedule(
 }
 
 fn input(named_service: NamedService, schedule: &Schedule) -> Option<Value> {
-    if schedule.command.is_empty() {
-        return None;
-    }
-    let overrides = Overrides {
-        container_overrides: [ContainerOverride {
-            name: named_service.container_name().to_owned(),
-            command: schedule.command.clone(),
-        }],
+    let environment = schedule.environment.iter();
+    let container = ContainerOverride {
+        name: named_service.container_name(),
+        command: &schedule.command,
+        environment: environment
+            .map(|(name, value)| VariableOverride {
+                name,
+                value: value.as_str(),
+            })
+            .collect(),
     };
-    Some(Value::written(&json(&overrides).to_string()))
+    let has_container = !container.command.is_empty() || !container.environment.is_empty();
+    let overrides = Overrides {
+        container_overrides: has_container.then_some([container]),
+        cpu: schedule.cpu.map(|cpu| cpu.to_string()),
+        memory: schedule.memory.map(|memory| memory.to_string()),
+    };
+    let is_different = has_container || overrides.cpu.is_some() || overrides.memory.is_some();
+    is_different.then(|| Value::written(&json(&overrides).to_string()))
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::spec;
+
 use super::placement::{NetworkConfiguration, Share};
 use super::template::{Properties, Value};
 
@@ -68,11 +70,10 @@ pub(super) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// A run that could not be started for a while is not made up for: the next one comes.
-    pub(super) fn until_the_next_run() -> Self {
+    pub(super) fn of(spec: &spec::RetryPolicy) -> Self {
         Self {
-            maximum_event_age_in_seconds: 3600,
-            maximum_retry_attempts: 10,
+            maximum_event_age_in_seconds: spec.maximum_event_age_in_seconds,
+            maximum_retry_attempts: spec.maximum_retry_attempts,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::spec::{
 };
 
 use super::container_details;
+use super::grants;
 use super::image;
 use super::load_balancer;
 use super::metadata;
@@ -513,7 +514,11 @@ fn as_written(environment: &BTreeMap<String, Text>) -> Option<Vec<Variable>> {
 /// there already.
 fn environment(named_stack: &NamedStack, named_service: NamedService) -> Option<Vec<Variable>> {
     let spec = named_service.spec;
+    let granted = grants::environment(named_service);
     let mut values = mirror::environment(named_stack, named_service);
+    for (variable, value) in &granted {
+        values.insert(variable, value.clone());
+    }
     if let Some(level) = &spec.log_level {
         values.insert("LOG_LEVEL", Value::written(level));
     }

@@ -1,7 +1,11 @@
 //! Runs of a service's task by the clock.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::values::Text;
 
 /// Runs of the service's task by the clock, beside the service, always with its newest revision.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -18,12 +22,53 @@ pub struct Schedule {
     /// Takes the place of the container's command.
     #[serde(default)]
     pub command: Vec<String>,
+    /// Environment variables of a run, besides the container's own. Secrets do not belong here.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Text>,
+    /// CPU units of a run's task, 1024 a vCPU. Default: the service's.
+    pub cpu: Option<u32>,
+    /// MiB of memory of a run's task. Default: the service's.
+    pub memory: Option<u32>,
+    /// For how long EventBridge Scheduler tries to start a run that ECS refuses, for lack of capacity for example. A task
+    /// that was started is not started again: when it fails, Longshore reports it.
+    #[serde(default)]
+    pub retry_policy: RetryPolicy,
     /// How many minutes a run takes; only the estimate of costs reads it.
     pub expected_minutes: Option<u32>,
 }
 
+/// For how long EventBridge Scheduler tries to start a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// How often it tries again, 0 to 185. Default: 10.
+    #[serde(default = "ten")]
+    pub maximum_retry_attempts: u32,
+    /// For how many seconds after its time a run may still start, 60 to 86,400. Default: 3600.
+    #[serde(default = "an_hour")]
+    pub maximum_event_age_in_seconds: u32,
+}
+
+impl Default for RetryPolicy {
+    /// A run that could not be started for a while is not made up for: the next one comes.
+    fn default() -> Self {
+        Self {
+            maximum_retry_attempts: ten(),
+            maximum_event_age_in_seconds: an_hour(),
+        }
+    }
+}
+
 fn one() -> u32 {
     1
+}
+
+fn ten() -> u32 {
+    10
+}
+
+fn an_hour() -> u32 {
+    3600
 }
 
 fn utc() -> String {

@@ -14,6 +14,7 @@ use super::container_details::{
 use super::deployment::DeploymentConfiguration;
 use super::image_policy::ImagePolicy;
 use super::load_balancer::TargetGroup;
+use super::messaging::{BucketAccess, Grant, QueueAccess, TopicAccess, grants};
 use super::network::SecurityGroup;
 use super::overrides::ServiceOverrides;
 use super::rollout::Rollout;
@@ -178,6 +179,18 @@ pub struct Service {
     /// What the container may do in AWS.
     #[serde(default)]
     pub task_role_statements: Vec<PolicyStatement>,
+    /// What the container may do with the stack's `buckets`, by name: `read`, `write` or `read_write`. It finds the name of
+    /// the bucket `uploads` in `UPLOADS_BUCKET_NAME`.
+    #[serde(default)]
+    pub buckets: BTreeMap<String, BucketAccess>,
+    /// What the container may do with the stack's `queues`, by name: `receive`, `send` or `send_and_receive`. It finds the
+    /// URL of the queue `jobs` in `JOBS_QUEUE_URL`.
+    #[serde(default)]
+    pub queues: BTreeMap<String, QueueAccess>,
+    /// What the container may do with the stack's `topics`, by name: `publish`. It finds the ARN of the topic `orders` in
+    /// `ORDERS_TOPIC_ARN`.
+    #[serde(default)]
+    pub topics: BTreeMap<String, TopicAccess>,
     /// Whether the service is found in the stack's service discovery. Default: true, with a
     /// `container_port`.
     pub service_discovery: Option<bool>,
@@ -197,6 +210,21 @@ impl Service {
             Some(scaling) => scaling.min_capacity,
             None => self.desired_count.unwrap_or(1),
         }
+    }
+
+    /// What it does with buckets of the stack.
+    pub fn bucket_grants(&self) -> impl Iterator<Item = Grant<'_, BucketAccess>> {
+        grants(&self.buckets, "BUCKET_NAME")
+    }
+
+    /// What it does with queues of the stack.
+    pub fn queue_grants(&self) -> impl Iterator<Item = Grant<'_, QueueAccess>> {
+        grants(&self.queues, "QUEUE_URL")
+    }
+
+    /// What it does with topics of the stack.
+    pub fn topic_grants(&self) -> impl Iterator<Item = Grant<'_, TopicAccess>> {
+        grants(&self.topics, "TOPIC_ARN")
     }
 
     /// Whether its tasks run on Fargate, and not on instances.
@@ -292,6 +320,9 @@ pub struct PolicyStatement {
     pub actions: Vec<String>,
     /// The ARNs of the resources.
     pub resources: Vec<String>,
+    /// When it holds, by operator and key: `StringEquals: {aws:RequestedRegion: [eu-west-1]}`.
+    #[serde(default)]
+    pub conditions: BTreeMap<String, BTreeMap<String, Vec<Text>>>,
 }
 
 /// What a policy statement does.

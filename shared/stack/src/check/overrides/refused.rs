@@ -479,6 +479,8 @@ pub(super) fn instead_of(resource_type: &str) -> Option<&'static str> {
              `LoadBalancerDnsName` and `LoadBalancerZoneId`"
         }
         "AWS::S3::Bucket" => "use `buckets`",
+        "AWS::SQS::Queue" => "use `queues`",
+        "AWS::SNS::Topic" | "AWS::SNS::Subscription" => "use `topics`",
         "AWS::Scheduler::Schedule" => "use `schedules` of a service",
         "AWS::SecretsManager::Secret" => "use `secrets` of a service",
         "AWS::ServiceDiscovery::PrivateDnsNamespace" | "AWS::ServiceDiscovery::Service" => {

@@ -1,0 +1,128 @@
+//! Runs by the clock: their size, environment and retries.
+
+use longshore_events::longshore::{Problem, Severity};
+use longshore_stack::cost::estimate;
+use longshore_stack::read::{Reading, Selection, read};
+use longshore_stack::render::{Context, render};
+use serde_json::{Value, json};
+
+fn shop(schedule: &str) -> Result<Reading, Vec<Problem>> {
+    let text = format!(
+        "name: shop\nnetwork:\n  vpc_id: vpc-0a1b2c3d\n  subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d]\nservices:\n  \
+         api:\n    image: shop/api:v1\n    secrets: {{TOKEN: {{value_from: shop/token}}}}\n    sidecars: {{proxy: \
+         {{image: \"shop/proxy:v1\", memory: 256}}}}\n    schedules:\n      nightly: {{schedule_expression: \"rate(1 \
+         day)\", {schedule}}}\n"
+    );
+    read(text.as_bytes(), &Selection::Environment(None))
+}
+
+#[cfg(test)]
+fn target(schedule: &str) -> Value {
+    let reading = shop(schedule).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let template: Value =
+        serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap();
+    template["Resources"]["ScheduleApiNightly"]["Properties"]["Target"].clone()
+}
+
+#[test]
+fn a_run_is_as_the_services_task_where_nothing_else_is_said() {
+    let target = target("");
+    assert_eq!(target.get("Input"), None);
+    assert_eq!(
+        target["RetryPolicy"],
+        json!({"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 10})
+    );
+}
+
+#[test]
+fn a_run_has_its_own_size_command_and_environment() {
+    let target =
+        target("cpu: 2048, memory: 8192, command: [report, --all], environment: {MODE: full}");
+    let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        input,
+        json!({
+            "containerOverrides": [{
+                "name": "api",
+                "command": ["report", "--all"],
+                "environment": [{"name": "MODE", "value": "full"}],
+            }],
+            "cpu": "2048",
+            "memory": "8192",
+        })
+    );
+    let target = self::target("memory: 1024");
+    assert_eq!(target["Input"], r#"{"memory":"1024"}"#);
+}
+
+#[test]
+fn how_long_a_run_is_tried_to_be_started_can_be_said() {
+    let target =
+        target("retry_policy: {maximum_retry_attempts: 0, maximum_event_age_in_seconds: 900}");
+    assert_eq!(
+        target["RetryPolicy"],
+        json!({"MaximumEventAgeInSeconds": 900, "MaximumRetryAttempts": 0})
+    );
+}
+
+#[test]
+fn what_a_run_cannot_have_is_refused_where_it_is_said() {
+    for (schedule, field, message) in [
+        (
+            "cpu: 300",
+            "cpu",
+            "Fargate does not offer tasks with 300 CPU units",
+        ),
+        ("cpu: 1024, memory: 1024", "memory", "expected 2048 to 8192"),
+        (
+            "retry_policy: {maximum_retry_attempts: 186}",
+            "retry_policy.maximum_retry_attempts",
+            "expected 0 to 185",
+        ),
+        (
+            "retry_policy: {maximum_event_age_in_seconds: 59}",
+            "retry_policy.maximum_event_age_in_seconds",
+            "expected 60 to 86400",
+        ),
+        (
+            "environment: {TOKEN: x}",
+            "environment.TOKEN",
+            "`secrets`, too",
+        ),
+        ("retries: 3", "retries", "use `retry_policy`"),
+        ("timeout: 60", "timeout", "a limit of time is not supported"),
+    ] {
+        let mut problems = shop(schedule).unwrap_err();
+        problems.retain(|problem| problem.severity == Severity::Error);
+        assert_eq!(problems.len(), 1, "{schedule}: {problems:#?}");
+        assert_eq!(
+            problems[0].path,
+            format!("services.api.schedules.nightly.{field}")
+        );
+        assert!(
+            problems[0].message.contains(message),
+            "{}",
+            problems[0].message
+        );
+    }
+}
+
+#[test]
+fn the_estimate_has_the_size_of_the_run() {
+    let hours = |schedule: &str| {
+        let reading = shop(schedule).unwrap();
+        let lines = estimate(&reading.stack).lines;
+        let line = lines.into_iter().find(|line| {
+            line.resource == "services.api.schedules.nightly" && line.item.contains("vCPU")
+        });
+        line.unwrap()
+            .quantity
+            .unwrap()
+            .to_string()
+            .parse::<f64>()
+            .unwrap()
+    };
+    let small = hours("expected_minutes: 60");
+    let large = hours("expected_minutes: 60, cpu: 2048, memory: 4096");
+    assert!((large / small - 8.0).abs() < 0.01, "{small} {large}");
+}
