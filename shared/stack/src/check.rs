@@ -35,6 +35,8 @@ use checked::Checked;
 use findings::Findings;
 
 pub use findings::Finding;
+pub use plain_secrets::is_secret;
+pub use service::fargate_size;
 pub use surroundings::{
     Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
 };

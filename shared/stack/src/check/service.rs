@@ -22,6 +22,22 @@ const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
     (16_384, 32_768, 122_880, 8192),
 ];
 
+/// The smallest size of a Fargate task with at least these CPU units and MiB of memory, or the largest one that there is.
+pub fn fargate_size(cpu: u32, memory: u32) -> (u32, u32) {
+    let fitting = FARGATE_SIZES
+        .into_iter()
+        .find(|(units, _, most, _)| *units >= cpu && *most >= memory);
+    let Some((units, least, _, step)) = fitting else {
+        let [.., (units, _, most, _)] = FARGATE_SIZES;
+        return (units, most);
+    };
+    let memory = match memory {
+        ..=512 if units == 256 => 512,
+        _ => memory.div_ceil(step).saturating_mul(step).max(least),
+    };
+    (units, memory)
+}
+
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     if service.spec.is_on_fargate() {
         check_fargate_size(service, findings);
