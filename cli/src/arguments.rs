@@ -8,6 +8,7 @@ use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, ImageReference};
 
 use crate::cost::CostArguments;
+use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::validate::ValidateArguments;
@@ -20,8 +21,8 @@ pub use crate::stack_file::StackFileArguments;
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version)]
 pub struct Arguments {
-    /// The bucket that holds Longshore's state; `validate`, `render`, `cost`, `schema` and what `sync` does
-    /// with files need none
+    /// The bucket that holds Longshore's state; `init`, `validate`, `render`, `cost`, `schema` and what
+    /// `sync` does with files need none
     #[arg(long, env = "STATE_BUCKET_NAME", global = true)]
     pub state_bucket: Option<String>,
     /// The bus that Longshore publishes its events on
@@ -60,6 +61,8 @@ pub enum Command {
 /// What needs no AWS.
 #[derive(Debug, Subcommand)]
 pub enum OfflineCommand {
+    /// Make a first stack file: from answers, or from files of Compose, Copilot, ecspresso, ECS or Terraform
+    Init(InitArguments),
     /// Say everything that is wrong with a stack file
     Validate(ValidateArguments),
     /// Print the CloudFormation template of a stack file

@@ -12,6 +12,7 @@ mod failures;
 mod follow;
 mod history;
 mod hold;
+mod init;
 mod logs;
 mod outcome;
 mod output;
@@ -74,6 +75,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         permissions_boundary_arn,
     };
     let command = match command {
+        Command::Offline(OfflineCommand::Init(arguments)) => {
+            return Ok(init::run(&arguments)?.into());
+        }
         Command::Offline(OfflineCommand::Render(arguments)) => {
             return Ok(provision::render(&arguments, &settings)?.into());
         }
