@@ -790,6 +790,20 @@ fn run_before(
                  `rollout.before_tasks`"
             ),
         );
+        fields.skip(&[
+            "build",
+            "image",
+            "command",
+            "container_name",
+            "depends_on",
+            "environment",
+            "env_file",
+            "networks",
+            "restart",
+            "stop_grace_period",
+            "volumes",
+        ]);
+        fields.rest(&mut draft.notes, advice);
         return Ok(());
     }
     let Some(first) = waiting.first() else {

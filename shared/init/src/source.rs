@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
@@ -18,8 +18,8 @@ pub struct File<'a> {
 /// The most bytes of a file. A Terraform plan of a whole account has a few MB.
 const LARGEST: usize = 32 * 1024 * 1024;
 
-/// The most values of a file, so that aliases of aliases cannot take all memory.
-const MOST_VALUES: usize = 2_000_000;
+/// The most values of YAML, so that aliases of aliases cannot take all memory: an alias counts as what it stands for.
+const MOST_VALUES: usize = 200_000;
 
 /// Copilot's and Compose's deepest keys have ten levels, a Terraform plan has twenty.
 const DEEPEST: usize = 128;
@@ -27,7 +27,7 @@ const DEEPEST: usize = 128;
 /// Where a value is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    file: Rc<str>,
+    file: Arc<str>,
     /// Line and column, from 1; none in JSON, whose paths say as much.
     mark: Option<(usize, usize)>,
     /// Such as `services.api.ports[0]`; empty of the whole file.
@@ -37,7 +37,7 @@ pub struct Place {
 impl Place {
     fn under(&self, path: String, mark: Option<(usize, usize)>) -> Self {
         Self {
-            file: Rc::clone(&self.file),
+            file: Arc::clone(&self.file),
             mark,
             path,
         }
@@ -187,7 +187,7 @@ impl Place {
 /// What keeps it from being read, with line and column.
 pub fn read(file: &File<'_>) -> Result<Node, Fault> {
     let start = Place {
-        file: Rc::from(file.name),
+        file: Arc::from(file.name),
         mark: None,
         path: String::new(),
     };
@@ -308,9 +308,12 @@ impl Builder {
                     self.finished(content, anchor, mark)?;
                 }
                 Event::Alias(anchor) => {
-                    let Some(node) = self.anchors.get(&anchor).cloned() else {
+                    let Some(node) = self.anchors.get(&anchor) else {
                         return Err(self.fault(mark, "this alias stands within what it repeats"));
                     };
+                    self.values += size(&node.content);
+                    self.refuse_too_many(mark)?;
+                    let node = self.anchors[&anchor].clone();
                     self.finished(node.content, 0, mark)?;
                 }
                 Event::SequenceStart(_, anchor, _) => {
@@ -357,17 +360,26 @@ impl Builder {
         Ok(())
     }
 
+    fn refuse_too_many(&self, mark: (usize, usize)) -> Result<(), Fault> {
+        if self.values > MOST_VALUES {
+            let message = format!("the file has more than {MOST_VALUES} values");
+            return Err(self.fault(mark, message));
+        }
+        Ok(())
+    }
+
     fn finished(
         &mut self,
         content: Content,
         anchor: usize,
         mark: (usize, usize),
     ) -> Result<(), Fault> {
-        self.values += size(&content);
-        if self.values > MOST_VALUES {
-            let message = format!("the file has more than {MOST_VALUES} values");
-            return Err(self.fault(mark, message));
-        }
+        self.values += match anchor {
+            0 => 1,
+            // It is kept for its aliases.
+            _ => 1 + size(&content),
+        };
+        self.refuse_too_many(mark)?;
         let node = Node {
             place: self.start.under(String::new(), Some(mark)),
             content,
@@ -386,10 +398,7 @@ impl Builder {
                     };
                     open.key = Some((key, mark));
                 }
-                (Content::Map(entries), Some((key, at))) if key == "<<" => {
-                    merge(entries, node);
-                    let _ = at;
-                }
+                (Content::Map(entries), Some((key, _))) if key == "<<" => merge(entries, node),
                 (Content::Map(entries), Some((key, at))) => {
                     let known = entries.iter().position(|(name, _)| *name == key);
                     // What `<<` has brought in gives way; its place is elsewhere in the file, earlier than the map.
@@ -464,8 +473,11 @@ fn placed(content: Content, place: Place) -> Node {
 
 fn size(content: &Content) -> usize {
     match content {
-        Content::List(items) => 1 + items.len(),
-        Content::Map(entries) => 1 + entries.len(),
+        Content::List(items) => 1 + items.iter().map(|item| size(&item.content)).sum::<usize>(),
+        Content::Map(entries) => {
+            let values = entries.iter().map(|(_, value)| size(&value.content));
+            1 + values.sum::<usize>()
+        }
         _ => 1,
     }
 }
@@ -514,6 +526,18 @@ mod tests {
             let fault = read_text(text).map(|_| ()).unwrap_err();
             assert!(fault.starts_with(expected), "{fault}");
         }
+    }
+
+    #[test]
+    fn aliases_of_aliases_end_before_they_take_all_memory() {
+        let mut text = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n".to_owned();
+        for level in 1..20 {
+            let before = format!("*a{}", level - 1);
+            let aliases = vec![before; 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        let fault = read_text(&text).map(|_| ()).unwrap_err();
+        assert!(fault.contains("more than 200000 values"), "{fault}");
     }
 
     #[test]

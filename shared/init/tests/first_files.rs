@@ -105,7 +105,10 @@ fn a_load_balanced_web_service_keeps_its_requests_its_size_and_its_environments(
     assert_eq!((service.cpu, service.memory), (1024, 2048));
     // 300 CPU units and 700 MiB do not exist.
     assert_eq!(
-        (test.services["frontend"].cpu, test.services["frontend"].memory),
+        (
+            test.services["frontend"].cpu,
+            test.services["frontend"].memory
+        ),
         (512, 1024)
     );
     assert_noted(&file, "copilot/frontend.yml", "300 CPU units with 700 MiB");
@@ -127,14 +130,20 @@ fn a_load_balanced_web_service_keeps_its_requests_its_size_and_its_environments(
     assert_eq!(scaling.target_requests_per_task, Some(400.0));
     assert_eq!(scaling.scale_out_cooldown, 30);
     assert!(test.services["frontend"].scaling.is_none());
-    assert_eq!(variable(service, "REGION_LABEL"), Some("${environment}-blue"));
+    assert_eq!(variable(service, "REGION_LABEL"), Some("prod-blue"));
     assert_eq!(variable(service, "LOG_LEVEL"), Some("info"));
-    assert_eq!(variable(&test.services["frontend"], "LOG_LEVEL"), Some("debug"));
+    assert_eq!(
+        variable(&test.services["frontend"], "LOG_LEVEL"),
+        Some("debug")
+    );
     let password = &service.secrets["DB_PASSWORD"];
     assert_eq!(password.value_from.as_deref(), Some("orchard/db"));
     assert_eq!(password.json_key.as_deref(), Some("password"));
     let key = service.secrets["SESSION_KEY"].value_from.as_deref();
-    assert!(key.unwrap().ends_with("parameter/copilot/frontend/${environment}/secrets/SESSION_KEY"));
+    assert!(
+        key.unwrap()
+            .ends_with("parameter/copilot/frontend/prod/secrets/SESSION_KEY")
+    );
     assert_noted(&file, "image.build", "Longshore does not build images");
     assert_noted(&file, "http.alias", "DNS records");
 }
@@ -152,11 +161,17 @@ fn a_backend_service_keeps_its_sidecar_its_file_system_and_its_health_check() {
     assert_eq!(service.depends_on[0].container_name, "agent");
     let agent = &service.sidecars["agent"];
     assert!(!agent.essential);
-    assert_eq!(agent.mount_points[0].file_system.as_deref(), Some("archive"));
+    assert_eq!(
+        agent.mount_points[0].file_system.as_deref(),
+        Some("archive")
+    );
     let user = &stack.file_systems["archive"].access_points["data"].posix_user;
     assert_eq!((user.uid, user.gid), (1001, 1002));
     assert!(stack.load_balancer.is_none());
-    assert_eq!(stack.service_discovery.as_ref().unwrap().namespace, "ledger.local");
+    assert_eq!(
+        stack.service_discovery.as_ref().unwrap().namespace,
+        "ledger.local"
+    );
     assert_noted(&file, "observability", "collector");
     assert_noted(&file, "network.connect", "Service Connect");
     assert_noted(&file, "sidecars.agent.port", "UDP");
@@ -189,7 +204,10 @@ fn a_scheduled_job_runs_by_the_clock_and_never_beside_it() {
     let all = stacks(&file);
     let service = &all[0].services["nightly-report"];
     assert_eq!(service.desired_count, Some(0));
-    assert_eq!(service.schedules["run"].schedule_expression, "cron(0 0 * * ? *)");
+    assert_eq!(
+        service.schedules["run"].schedule_expression,
+        "cron(0 0 * * ? *)"
+    );
     assert!(file.text.contains("cron(15 2 ? * MON-FRI *)"));
     assert_eq!((service.cpu, service.memory), (1024, 3072));
     assert_eq!(service.entry_point, ["python"]);
@@ -225,10 +243,22 @@ fn a_compose_file_becomes_services_that_find_each_other_without_its_database() {
     assert_eq!(variable(api, "CACHE_TTL"), Some("300"));
     assert!(!file.text.contains("letmein"));
     assert_noted(&file, "services.db", "Amazon RDS");
-    assert_noted(&file, "services.web.volumes[1]", "directory of your computer");
+    assert_noted(
+        &file,
+        "services.web.volumes[1]",
+        "directory of your computer",
+    );
     assert_noted(&file, "services.web.depends_on", "try again");
-    assert_noted(&file, "services.api.healthcheck.timeout", "became 2 seconds");
-    assert_noted(&file, "compose/blog.yml:24:9: services.api.environment[0]", "secret");
+    assert_noted(
+        &file,
+        "services.api.healthcheck.timeout",
+        "became 2 seconds",
+    );
+    assert_noted(
+        &file,
+        "compose/blog.yml:24:9: services.api.environment[0]",
+        "secret",
+    );
 }
 
 #[test]
@@ -247,7 +277,10 @@ fn a_compose_service_that_others_wait_for_runs_before_each_deployment() {
     assert_eq!(app.stop_timeout, 45);
     assert!(app.readonly_root_filesystem);
     assert_eq!(app.mount_points[0].container_path, "/tmp");
-    assert_eq!(app.target_group.as_ref().unwrap().health_check.path, "/healthz");
+    assert_eq!(
+        app.target_group.as_ref().unwrap().health_check.path,
+        "/healthz"
+    );
     let admin = &stack.services["admin"];
     assert_eq!(admin.image, "docker.io/acme/admin:2");
     assert_eq!(
@@ -279,21 +312,36 @@ fn a_running_service_keeps_its_target_group_its_roles_and_its_containers() {
     assert_eq!(service.deployment_configuration.maximum_percent, 150);
     assert_eq!(service.security_group_ids, ["sg-0a1b2c3d4e5f60003"]);
     let group = service.target_group.as_ref().unwrap();
-    assert!(group.target_group_arn.as_ref().unwrap().contains("targetgroup/tracker"));
+    assert!(
+        group
+            .target_group_arn
+            .as_ref()
+            .unwrap()
+            .contains("targetgroup/tracker")
+    );
     assert!(stack.load_balancer.is_none());
     assert_eq!(service.sidecars["nginx"].image, "tracker-nginx:5");
     assert_eq!(service.sidecars["nginx"].container_port, Some(8443));
-    assert_eq!(
-        service.secrets["DB_URL"].json_key.as_deref(),
-        Some("url")
+    assert_eq!(service.secrets["DB_URL"].json_key.as_deref(), Some("url"));
+    assert!(
+        service.secrets["LICENCE"]
+            .value_from
+            .as_ref()
+            .unwrap()
+            .ends_with("parameter/tracker/licence")
     );
-    assert!(service.secrets["LICENCE"].value_from.as_ref().unwrap().ends_with("parameter/tracker/licence"));
     assert!(service.secrets.contains_key("SENTRY_URL"));
     assert!(!file.text.contains("key:pass"));
     // A stack file's own placeholders are not meant.
     assert!(file.text.contains("hello $${name}"));
-    assert_eq!(service.mount_points[0].file_system.as_deref(), Some("media"));
-    assert_eq!(service.task_role_arn.as_deref(), Some("arn:aws:iam::123456789012:role/tracker"));
+    assert_eq!(
+        service.mount_points[0].file_system.as_deref(),
+        Some("media")
+    );
+    assert_eq!(
+        service.task_role_arn.as_deref(),
+        Some("arn:aws:iam::123456789012:role/tracker")
+    );
     assert_noted(&file, "volumes[0].efsVolumeConfiguration", "copy the files");
     assert_noted(&file, "serviceRegistries", "service_discovery");
     assert_noted(&file, "linuxParameters.capabilities", "not carried over");
@@ -328,7 +376,10 @@ fn an_ecspresso_definition_says_each_template_that_it_could_not_fill_in() {
     assert!(!file.text.contains("{{ tfstate"));
     for (path, words) in [
         ("containerDefinitions[0].image", "must_env `IMAGE_TAG`"),
-        ("containerDefinitions[0].environment[0]", "must_env `BUCKET`"),
+        (
+            "containerDefinitions[0].environment[0]",
+            "must_env `BUCKET`",
+        ),
         ("containerDefinitions[0].secrets[0]", "ssm_arn"),
         ("awsvpcConfiguration.subnets", "--subnet"),
         ("awsvpcConfiguration.securityGroups", "security_group_ids"),
@@ -381,8 +432,14 @@ fn answers_become_a_service_behind_a_load_balancer() {
         ("image", "shop/api:v1"),
         ("load_balancer", "internet"),
         ("vpc", "vpc-0a1b2c3d4e5f60000"),
-        ("subnets", "subnet-0a1b2c3d4e5f60001 subnet-0a1b2c3d4e5f60002"),
-        ("public_subnets", "subnet-0a1b2c3d4e5f60005 subnet-0a1b2c3d4e5f60006"),
+        (
+            "subnets",
+            "subnet-0a1b2c3d4e5f60001 subnet-0a1b2c3d4e5f60002",
+        ),
+        (
+            "public_subnets",
+            "subnet-0a1b2c3d4e5f60005 subnet-0a1b2c3d4e5f60006",
+        ),
     ];
     while let Some(question) = next_question(&answers, &parameters) {
         let answer = given
@@ -405,7 +462,11 @@ fn answers_become_a_service_behind_a_load_balancer() {
 fn a_wrong_answer_is_refused_with_what_is_expected() {
     let answers = Answers::new();
     let question = next_question(&answers, &Parameters::default()).unwrap();
-    assert!(check(&question, "My Shop").unwrap_err().contains("lowercase"));
+    assert!(
+        check(&question, "My Shop")
+            .unwrap_err()
+            .contains("lowercase")
+    );
 }
 
 #[test]
@@ -446,10 +507,19 @@ fn a_source_that_cannot_be_used_is_refused_with_its_place() {
             "f.yml:4:9: image.port: expected a number",
         ),
         ("name: a\ntype: Static Site\n", "`Static Site` does not run"),
-        ("services:\n  a:\n    ports: [1\n", "f.yml:4:1: this cannot be read as YAML"),
-        ("services:\n  a: {ports: []}\n", "neither `image` nor `build`"),
+        (
+            "services:\n  a:\n    ports: [1\n",
+            ": this cannot be read as YAML",
+        ),
+        (
+            "services:\n  a: {ports: []}\n",
+            "neither `image` nor `build`",
+        ),
         ("hello: world\n", "this is not a Compose file"),
-        ("services:\n  db: {image: postgres}\n", "no service that a stack file could"),
+        (
+            "services:\n  db: {image: postgres}\n",
+            "no service that a stack file could",
+        ),
     ] {
         let file = File {
             name: "f.yml",
@@ -466,7 +536,7 @@ fn a_key_that_nobody_knows_is_said_and_not_dropped() {
         let content = String::from_utf8(input(name)).unwrap();
         let content = match name {
             "copilot/ledger.yml" => format!("{content}\nfrobnicate: {{a: 1}}\n"),
-            _ => content.replace("  api:\n", "  api:\n    frobnicate: 1\n"),
+            _ => content.replace("\n  api:\n", "\n  api:\n    frobnicate: 1\n"),
         };
         let file = File {
             name,
