@@ -842,6 +842,13 @@ fn find_each_other(draft: &mut Draft, known: &BTreeMap<String, Known>) {
                 continue;
             };
             for (host, other) in known {
+                if other.is_database && (value == *host || with_address(&value, host, "").is_some())
+                {
+                    draft.notes.general(format!(
+                        "`{variable}` of `{name}` names the host `{host}`, which is not in the stack: put in the address \
+                         of what takes its place"
+                    ));
+                }
                 if other.is_database || other.runs_to_its_end || other.port.is_none() {
                     continue;
                 }

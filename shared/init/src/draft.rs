@@ -70,6 +70,15 @@ const STACK: [&str; 12] = [
     "environments",
 ];
 
+/// The order of a load balancer's keys.
+const LOAD_BALANCER: [&str; 5] = [
+    "scheme",
+    "subnet_ids",
+    "ingress_cidr_ips",
+    "certificate_arns",
+    "idle_timeout",
+];
+
 /// The order of a service's keys, and of a sidecar's: what it is, how large, what it gets, how it is reached,
 /// deployed and scaled.
 const SERVICE: [&str; 48] = [
@@ -297,6 +306,7 @@ impl Draft {
                 "Who may connect to this internal load balancer.",
             );
         }
+        block.sort_by(&LOAD_BALANCER);
         if !block.has("certificate_arns") {
             self.stack.comment(
                 "load_balancer",

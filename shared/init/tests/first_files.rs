@@ -243,6 +243,7 @@ fn a_compose_file_becomes_services_that_find_each_other_without_its_database() {
     assert_eq!(variable(api, "CACHE_TTL"), Some("300"));
     assert!(!file.text.contains("letmein"));
     assert_noted(&file, "services.db", "Amazon RDS");
+    assert_noted(&file, "", "`DATABASE_HOST` of `web` names the host `db`");
     assert_noted(
         &file,
         "services.web.volumes[1]",
