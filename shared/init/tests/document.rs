@@ -22,8 +22,7 @@ fn parameters() -> Parameters {
 }
 
 fn made_from(blocks: &[String]) -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/inputs");
-    let plan = fs::read_to_string(folder.join("terraform/plan.json")).unwrap();
+    let plan = include_str!("inputs/terraform/plan.json").to_owned();
     let blocks = match blocks {
         [] => vec![plan],
         blocks => blocks.to_vec(),

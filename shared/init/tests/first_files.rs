@@ -24,7 +24,7 @@ fn parameters() -> Parameters {
 
 fn input(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/inputs");
-    fs::read(folder.join(name)).unwrap()
+    fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn made_with(names: &[&str], parameters: &Parameters) -> Result<StackFile, String> {
@@ -38,14 +38,7 @@ fn made_with(names: &[&str], parameters: &Parameters) -> Result<StackFile, Strin
 }
 
 fn made(names: &[&str]) -> StackFile {
-    let file = made_with(names, &parameters()).unwrap_or_else(|error| panic!("{error}"));
-    if std::env::var_os("SHOW").is_some() {
-        println!("{}", file.text);
-        for note in &file.notes {
-            println!("note: {note}");
-        }
-    }
-    file
+    made_with(names, &parameters()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The stack of each environment, rendered too.

@@ -305,3 +305,24 @@ fn check_statement(path: &Path, statement: &PolicyStatement, findings: &mut Find
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_task_of_fargate_has_at_least_what_is_asked_for() {
+        for (asked, expected) in [
+            ((0, 0), (256, 512)),
+            ((256, 512), (256, 512)),
+            ((256, 513), (256, 1024)),
+            ((300, 700), (512, 1024)),
+            ((256, 3000), (512, 3072)),
+            ((1024, 512), (1024, 2048)),
+            ((8192, 17_000), (8192, 20_480)),
+            ((99_999, 1), (16_384, 122_880)),
+        ] {
+            assert_eq!(fargate_size(asked.0, asked.1), expected, "{asked:?}");
+        }
+    }
+}
