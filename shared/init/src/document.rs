@@ -159,6 +159,22 @@ impl Block {
         });
     }
 
+    /// Hides each text of which `is_secret` says so, by its key and itself, and adds its path to those that were found.
+    pub fn hide(
+        &mut self,
+        path: &str,
+        is_secret: &impl Fn(&str, &str) -> bool,
+        found: &mut Vec<String>,
+    ) {
+        for entry in &mut self.entries {
+            let path = match path {
+                "" => entry.key.clone(),
+                path => format!("{path}.{}", entry.key),
+            };
+            hide(&mut entry.value, &entry.key, &path, is_secret, found);
+        }
+    }
+
     fn entry(&mut self, key: &str) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.key == key)
     }
@@ -187,6 +203,28 @@ impl Block {
             !entry.comments.is_empty()
                 || matches!(&entry.value, Value::Map(block) if block.has_comments())
         })
+    }
+}
+
+fn hide(
+    value: &mut Value,
+    key: &str,
+    path: &str,
+    is_secret: &impl Fn(&str, &str) -> bool,
+    found: &mut Vec<String>,
+) {
+    match value {
+        Value::Text(text) if is_secret(key, text) => {
+            *text = "***".to_owned();
+            found.push(path.to_owned());
+        }
+        Value::Text(_) | Value::Plain(_) => {}
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                hide(item, "", &format!("{path}[{index}]"), is_secret, found);
+            }
+        }
+        Value::Map(block) => block.hide(path, is_secret, found),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A stack file that is being made.
 
+use longshore_stack::check::is_secret;
 use longshore_stack::read::{Selection, environments, read};
 
 use crate::document::{Block, Value};
@@ -230,6 +231,7 @@ impl Draft {
             let why: Vec<String> = why.take(5).collect();
             return Err(Missing::Services(self.origin, why.join("; ")));
         }
+        self.hide_secrets();
         let vpc_id = self.vpc_id.take().ok_or(Missing::Vpc)?;
         if self.subnet_ids.is_empty() {
             return Err(Missing::Subnets);
@@ -273,6 +275,20 @@ impl Draft {
             text,
             notes: self.notes.all,
         })
+    }
+
+    /// Hides what looks like a secret where no variable could be made of it: in commands, labels and options.
+    fn hide_secrets(&mut self) {
+        let mut found = Vec::new();
+        self.services.hide("services", &is_secret, &mut found);
+        self.environments
+            .hide("environments", &is_secret, &mut found);
+        for path in found {
+            self.notes.general(format!(
+                "`{path}` looks like a secret, so `***` stands there in the stack file: let the container take it from a \
+                 variable of `secrets`"
+            ));
+        }
     }
 
     /// A load balancer, if a service is behind one of the stack's.

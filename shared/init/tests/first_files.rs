@@ -557,3 +557,17 @@ fn a_task_definition_for_instances_gets_the_nearest_size_of_fargate() {
     assert_noted(&file, "links", "localhost");
     assert_noted(&file, "volumes[0].host.sourcePath", "scratch space");
 }
+
+#[test]
+fn a_secret_in_a_command_is_hidden_and_said() {
+    let content = "services:\n  web:\n    image: acme/web:1\n    command: [serve, --database, \
+                   'postgres://shop:hunter2@db/shop']\n";
+    let file = File {
+        name: "f.yml",
+        content: content.as_bytes(),
+    };
+    let file = from_files(&[file], "shop", &parameters()).unwrap();
+    assert!(!file.text.contains("hunter2"), "{}", file.text);
+    assert_eq!(stack(&file).services["web"].command[2], "***");
+    assert_noted(&file, "services.web.command[2]", "looks like a secret");
+}
