@@ -9,6 +9,7 @@ use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, ImageReference};
 
 use crate::cost::CostArguments;
+use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::until::Until;
@@ -87,6 +88,11 @@ pub enum Command {
 /// What needs no AWS.
 #[derive(Debug, Subcommand)]
 pub enum OfflineCommand {
+    /// Make a first stack file, from answers or from another tool's files
+    #[command(
+        after_help = "Examples:\n  longshore init\n  longshore init --from docker-compose.yml --vpc vpc-0a1b2c3d --subnet subnet-0a1b --subnet subnet-2c3d\n  longshore init --from copilot/api/manifest.yml --output shop.yaml"
+    )]
+    Init(InitArguments),
     /// Say everything that is wrong with a stack file
     #[command(
         after_help = "Examples:\n  longshore validate stacks/shop.yaml\n  longshore validate stacks/shop.yaml --all-environments"
@@ -117,7 +123,8 @@ impl Command {
             Self::Offline(command) => match command {
                 OfflineCommand::Validate(arguments) => arguments.output,
                 OfflineCommand::Cost(arguments) => arguments.output,
-                OfflineCommand::Render(_)
+                OfflineCommand::Init(_)
+                | OfflineCommand::Render(_)
                 | OfflineCommand::Schema(_)
                 | OfflineCommand::Completions(_)
                 | OfflineCommand::Manual(_) => Output::Text,

@@ -12,7 +12,7 @@ use crate::arguments::{Arguments, CompletionsArguments, ManualArguments};
 const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Stack files (need no AWS)",
-        &["validate", "render", "cost", "schema"],
+        &["init", "validate", "render", "cost", "schema"],
     ),
     ("Stacks", &["plan", "apply", "destroy", "drift", "outputs"]),
     (

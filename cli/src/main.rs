@@ -15,6 +15,7 @@ mod follow;
 mod help;
 mod history;
 mod hold;
+mod init;
 mod logs;
 mod outcome;
 mod output;
@@ -96,6 +97,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         permissions_boundary_arn,
     };
     let command = match command {
+        Command::Offline(OfflineCommand::Init(arguments)) => {
+            return Ok(init::run(&arguments)?.into());
+        }
         Command::Offline(OfflineCommand::Render(arguments)) => {
             return Ok(provision::render(&arguments, &settings)?.into());
         }

@@ -117,3 +117,68 @@ fn the_schema_of_stack_files_is_printed() {
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(schema["title"], "Longshore stack file");
 }
+
+const COMPOSE: &str = "shared/init/tests/inputs/compose/blog.yml";
+const NETWORK: [&str; 6] = [
+    "--vpc",
+    "vpc-0a1b2c3d4e5f60000",
+    "--subnet",
+    "subnet-0a1b2c3d4e5f60001",
+    "--subnet",
+    "subnet-0a1b2c3d4e5f60002",
+];
+
+#[test]
+fn a_compose_file_becomes_a_stack_file_and_what_is_lost_is_said_beside_it() {
+    let output = run(&[&["init", "--from", COMPOSE, "--name", "blog"], &NETWORK[..]].concat());
+    let notes = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(output.status.success(), "{notes}");
+    let text = printed(&output);
+    assert!(text.contains("\nname: blog\n"), "{text}");
+    assert!(text.contains("vpc_id: vpc-0a1b2c3d4e5f60000"), "{text}");
+    assert!(notes.contains("services.db: not carried over"), "{notes}");
+}
+
+#[test]
+fn an_ecspresso_definition_is_read_with_the_files_that_it_names() {
+    let file = "shared/init/tests/inputs/ecspresso/ecspresso.yml";
+    let output = run(&[&["init", "--from", file], &NETWORK[..]].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert!(printed(&output).contains("\nname: gallery\n"));
+}
+
+#[test]
+fn init_replaces_no_file_unless_it_is_told_to() {
+    let path = std::env::temp_dir().join(format!("longshore-init-{}.yaml", std::process::id()));
+    let file = path.display().to_string();
+    let init = |more: &[&str]| {
+        let arguments = ["init", "--from", COMPOSE, "--output", &file];
+        run(&[&arguments[..], &NETWORK, more].concat())
+    };
+    let first = init(&[]);
+    std::fs::write(&path, "mine").unwrap();
+    let second = init(&[]);
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let third = init(&["--force"]);
+    let replaced = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(first.status.success() && third.status.success());
+    assert_eq!(second.status.code(), Some(1));
+    let refusal = String::from_utf8(second.stderr).unwrap();
+    assert!(refusal.contains("is there already"), "{refusal}");
+    assert_eq!(kept, "mine");
+    assert!(replaced.contains("name: compose"), "{replaced}");
+}
+
+#[test]
+fn init_asks_nobody_where_there_is_no_terminal() {
+    let output = longshore()
+        .arg("init")
+        .env_clear()
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let refusal = String::from_utf8(output.stderr).unwrap();
+    assert!(refusal.contains("give --from"), "{refusal}");
+}

@@ -39,6 +39,8 @@ use findings::Findings;
 
 pub use findings::Finding;
 pub use installation::{INSTALLATION_KEY, Installation, check_installation};
+pub use plain_secrets::is_secret;
+pub use service::fargate_size;
 pub use surroundings::{
     Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
 };

@@ -72,9 +72,7 @@ fn check_variables(
         let value = value.as_ref();
         let why = match kind_of_secret(value) {
             Some(kind) => format!("the value of `{name}` is {kind}"),
-            None if is_named_as_secret(name) && is_worth_hiding(value) => {
-                format!("`{name}` is the name of a secret")
-            }
+            None if is_secret(name, value) => format!("`{name}` is the name of a secret"),
             None => continue,
         };
         findings.warning(
@@ -101,6 +99,12 @@ fn check_words(path: &Path, words: &[String], findings: &mut Findings) {
             );
         }
     }
+}
+
+/// Whether a variable of this name with this value is a secret, by its name or by the value's form. Where secrets are,
+/// such as an ARN, and placeholders are none.
+pub fn is_secret(name: &str, value: &str) -> bool {
+    kind_of_secret(value).is_some() || (is_named_as_secret(name) && is_worth_hiding(value))
 }
 
 /// What kind of secret a value is, by its form.

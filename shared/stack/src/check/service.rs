@@ -22,6 +22,22 @@ const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
     (16_384, 32_768, 122_880, 8192),
 ];
 
+/// The smallest size of a Fargate task with at least these CPU units and MiB of memory, or the largest one that there is.
+pub fn fargate_size(cpu: u32, memory: u32) -> (u32, u32) {
+    let fitting = FARGATE_SIZES
+        .into_iter()
+        .find(|(units, _, most, _)| *units >= cpu && *most >= memory);
+    let Some((units, least, _, step)) = fitting else {
+        let [.., (units, _, most, _)] = FARGATE_SIZES;
+        return (units, most);
+    };
+    let memory = match memory {
+        ..=512 if units == 256 => 512,
+        _ => memory.div_ceil(step).saturating_mul(step).max(least),
+    };
+    (units, memory)
+}
+
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     if service.spec.is_on_fargate() {
         check_fargate_size(
@@ -368,6 +384,27 @@ fn check_conditions(path: &Path, statement: &PolicyStatement, findings: &mut Fin
                     "a key without values is never true, expected at least one value",
                 );
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_task_of_fargate_has_at_least_what_is_asked_for() {
+        for (asked, expected) in [
+            ((0, 0), (256, 512)),
+            ((256, 512), (256, 512)),
+            ((256, 513), (256, 1024)),
+            ((300, 700), (512, 1024)),
+            ((256, 3000), (512, 3072)),
+            ((1024, 512), (1024, 2048)),
+            ((8192, 17_000), (8192, 20_480)),
+            ((99_999, 1), (16_384, 122_880)),
+        ] {
+            assert_eq!(fargate_size(asked.0, asked.1), expected, "{asked:?}");
         }
     }
 }
