@@ -350,8 +350,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "it has one with `scaling` that goes by steps",
     ),
     (
-        "{service: {PlacementStrategies: 1}}",
-        "service.PlacementStrategies",
+        "{service: {VolumeConfigurations: 1}}",
+        "service.VolumeConfigurations",
         "expected a list",
     ),
     (
