@@ -110,8 +110,8 @@ const OF_CONTAINER: Table = &[
     ),
     (
         "volumes",
-        "use `mount_points`, with the stack's `file_systems`; another kind of volume is in \
-                 `overrides.task_definition.Volumes` of the service",
+        "use `mount_points`, with the stack's `file_systems` or for scratch space; other kinds of volume are not \
+         supported",
     ),
     (
         "volumes_from",
