@@ -449,6 +449,15 @@ fn spot_instances_of_one_type_are_warned_of() {
 }
 
 #[test]
+fn a_container_that_takes_longer_to_stop_than_the_notice_of_a_spot_instance_is_warned_of() {
+    let spot = "{instance_types: [m5.large, m6i.large], spot_percentage: 50}";
+    let warnings = warned(&on(spot, "stop_timeout: 300"));
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(warnings[0].contains("two minutes' notice"), "{warnings:#?}");
+    assert_eq!(warned(&on(spot, "stop_timeout: 100")), Vec::<String>::new());
+}
+
+#[test]
 fn an_estimate_says_that_spot_instances_cost_at_most_what_they_do_on_demand() {
     let reading = shop(&on(
         "{instance_types: [m5.large, m5.xlarge], spot_percentage: 100, expected_instance_count: 2}",
@@ -485,5 +494,65 @@ fn a_daemon_is_not_charged_as_tasks_on_fargate() {
             .all(|line| !line.item.contains("Fargate")),
         "{:#?}",
         estimate.lines
+    );
+}
+
+/// The resources of an example, which must have neither errors nor warnings.
+#[cfg(test)]
+fn example(name: &str) -> Value {
+    let path = format!(
+        "{}/../../stacks/examples/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let reading = read(&std::fs::read(path).unwrap(), &Selection::Environment(None))
+        .unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
+    assert_eq!(reading.warnings, [], "{name}");
+    let body = render(&reading.stack, &Context::default()).body;
+    if let Ok(dump) = std::env::var("DUMP") {
+        std::fs::write(format!("{dump}/{name}.json"), &body).unwrap();
+    }
+    let template: Value = serde_json::from_str(&body).unwrap();
+    template["Resources"].clone()
+}
+
+#[test]
+fn the_example_of_gpu_workers_runs_one_on_each_gpu_and_none_while_nothing_waits() {
+    let resources = example("gpu-worker.yaml");
+    let container = &resources["TaskDefinitionWorker"]["Properties"]["ContainerDefinitions"][0];
+    assert_eq!(
+        container["ResourceRequirements"],
+        json!([{"Type": "GPU", "Value": "1"}])
+    );
+    let launch = &resources["LaunchTemplateGpu"]["Properties"]["LaunchTemplateData"];
+    assert!(launch["ImageId"].as_str().unwrap().contains("/gpu/"));
+    let worker = &resources["ScalableTargetWorker"]["Properties"];
+    assert_eq!(worker["MinCapacity"], 0);
+    let api = &resources["ScalableTargetApi"]["Properties"];
+    assert_eq!(api["ScheduledActions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_example_of_a_crawler_packs_tasks_on_spot_instances_of_several_types() {
+    let resources = example("spot-crawler.yaml");
+    let group = &resources["AutoScalingGroupSpot"]["Properties"];
+    let distribution = &group["MixedInstancesPolicy"]["InstancesDistribution"];
+    assert_eq!(distribution["OnDemandPercentageAboveBaseCapacity"], 0);
+    let fetcher = &resources["ServiceFetcher"]["Properties"];
+    assert_eq!(fetcher["PlacementStrategies"][1]["Type"], "binpack");
+    assert!(resources.get("BucketPages").is_some());
+}
+
+#[test]
+fn the_example_of_rails_has_an_agent_beside_each_task_on_fargate_and_on_each_instance() {
+    let resources = example("rails.yaml");
+    assert_eq!(
+        resources["ServiceAgent"]["Properties"]["SchedulingStrategy"],
+        "DAEMON"
+    );
+    let web = &resources["TaskDefinitionWeb"]["Properties"]["ContainerDefinitions"];
+    assert_eq!(web[1]["Name"], "datadog");
+    assert_eq!(
+        web[0]["Secrets"][0]["ValueFrom"]["Fn::Sub"],
+        "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/rails/database-url"
     );
 }

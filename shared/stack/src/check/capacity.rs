@@ -18,6 +18,9 @@ use crate::spec::{Capacity, FARGATE, SpotAllocationStrategy, Stack, is_fargate};
 /// The ECS-optimised image has a snapshot of this many GiB.
 const SMALLEST_VOLUME: u32 = 30;
 
+/// In seconds: the Amazon EC2 User Guide, "Spot Instance interruption notices".
+const SPOT_NOTICE: u32 = 120;
+
 /// When instances are replaced, CloudFormation waits for each new one as long as it takes to warm up, an hour
 /// at most: the AWS CloudFormation User Guide, "UpdatePolicy", `PauseTime`.
 const LONGEST_WARMUP: u32 = 3600;
@@ -388,6 +391,20 @@ fn check_fits(service: &Checked<'_>, provider: &str, capacity: &Capacity, findin
                 capacity.cpu_architecture.as_str()
             ),
         );
+    }
+    if capacity.spot_percentage > 0 {
+        for (path, container) in service.containers() {
+            if container.stop_timeout > SPOT_NOTICE {
+                findings.warning(
+                    path.key("stop_timeout"),
+                    container.stop_timeout,
+                    format!(
+                        "EC2 takes Spot instances of `{provider}` back at two minutes' notice, which ends this \
+                         container earlier; expected at most {SPOT_NOTICE}"
+                    ),
+                );
+            }
+        }
     }
     for instance_type in capacity.types() {
         check_fits_on(service, provider, instance_type, findings);
