@@ -125,6 +125,7 @@ pub struct StepAdjustment {
     pub below: Option<f64>,
     /// How many tasks are added, or with a minus taken away; percent with `PercentChangeInCapacity`; with
     /// `ExactCapacity` how many there are then.
+    #[schemars(range(min = -5000))]
     pub scaling_adjustment: i32,
 }
 
