@@ -311,7 +311,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "{service: {SchedulingStrategy: DAEMON}}",
         "service.SchedulingStrategy",
-        "ECS takes no other one",
+        "use `scheduling_strategy`",
     ),
     // The names of concepts, properties, containers.
     (
@@ -461,7 +461,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "{scalable_target: {ScheduledActions: []}}",
         "scalable_target.ScheduledActions",
-        "has no right to set it",
+        "use `scaling.scheduled`",
     ),
     (
         "{listener_rule: {Actions: []}}",

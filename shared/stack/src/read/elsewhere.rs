@@ -225,7 +225,7 @@ const OF_SERVICE: Table = &[
         "each task has a network interface of its own (awsvpc)",
     ),
     ("pid_mode", "use `overrides.task_definition.PidMode`"),
-    ("daemon", "use `scheduling_strategy: DAEMON`"),
+    ("daemon", "use `scheduling_strategy`, which can be DAEMON"),
     (
         "placement",
         "use `placement_strategies` and `placement_constraints`",
