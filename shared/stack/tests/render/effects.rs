@@ -61,6 +61,11 @@ fn other(value: &Value) -> Value {
         ("nofile", "nproc"),
         ("non-blocking", "blocking"),
         ("COUNT", "BOUNDED_PERCENT"),
+        ("capacity-optimized", "lowest-price"),
+        ("spread", "binpack"),
+        ("memberOf", "distinctInstance"),
+        ("PercentChangeInCapacity", "ExactCapacity"),
+        ("DAEMON", "REPLICA"),
     ];
     match value {
         Value::Bool(value) => json!(!value),
