@@ -21,6 +21,7 @@ _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 _targets = AccountRegionScopedDict()
 _policies = AccountRegionScopedDict()
+_scheduled_actions = AccountRegionScopedDict()
 _tags = AccountRegionScopedDict()
 _lock = threading.RLock()
 
@@ -118,6 +119,8 @@ def _deregister(data):
     _tags.pop(target["ScalableTargetARN"], None)
     for key in [key for key in _policies if key.startswith(_key(data) + "|")]:
         _policies.pop(key)
+    for key in [key for key in _scheduled_actions if key.startswith(_key(data) + "|")]:
+        _scheduled_actions.pop(key)
     return {}
 
 
@@ -174,6 +177,35 @@ def _describe_policies(data):
     return {"ScalingPolicies": found}
 
 
+def _put_scheduled_action(data):
+    _required(data, "ScheduledActionName", *_TARGET)
+    _target(data)
+    key = f"{_key(data)}|{data['ScheduledActionName']}"
+    before = _scheduled_actions.get(key) or {}
+    if not before:
+        _required(data, "Schedule", "ScalableTargetAction")
+    place = f"{data['ServiceNamespace']}/{data['ResourceId']}:scheduledActionName/{data['ScheduledActionName']}"
+    made = {
+        "ScheduledActionARN": _arn("autoscaling", f"scheduledAction:{uuid.uuid4()}:resource/{place}"),
+        "CreationTime": time.time(),
+    }
+    _scheduled_actions[key] = {**made, **before, **data}
+    return {}
+
+
+def _delete_scheduled_action(data):
+    if _scheduled_actions.pop(f"{_key(data)}|{data.get('ScheduledActionName')}", None) is None:
+        message = f"No scheduled action found for {_place(data)}, scheduled action name: {data.get('ScheduledActionName')}"
+        raise _Problem("ObjectNotFoundException", message)
+    return {}
+
+
+def _describe_scheduled_actions(data):
+    _required(data, "ServiceNamespace")
+    names = ("ScheduledActionNames", "ScheduledActionName")
+    return {"ScheduledActions": _chosen(_scheduled_actions, _of_resource(data), ("ResourceIds", "ResourceId"), names)}
+
+
 def _with_tags(data):
     arn = data.get("ResourceARN")
     if not any(target["ScalableTargetARN"] == arn for target in _targets.values()):
@@ -200,6 +232,9 @@ _OPERATIONS = {
     "PutScalingPolicy": _put_policy,
     "DeleteScalingPolicy": _delete_policy,
     "DescribeScalingPolicies": _describe_policies,
+    "PutScheduledAction": _put_scheduled_action,
+    "DeleteScheduledAction": _delete_scheduled_action,
+    "DescribeScheduledActions": _describe_scheduled_actions,
     "ListTagsForResource": lambda data: {"Tags": _tags.get(_with_tags(data)) or {}},
     "TagResource": _tag,
     "UntagResource": _untag,

@@ -109,15 +109,32 @@ class ScalableTarget(_ApplicationScaling):
     def tags_as(self, tags):
         return tag_map(tags)
 
+    def request(self, work, properties):
+        return without(super().request(work, properties), "ScheduledActions")
+
     def create(self, work, properties):
         client = work.client(self.service)
         options = {"Tags": tag_map(properties["Tags"])} if properties.get("Tags") else {}
         client.register_scalable_target(**self.request(work, properties), **options)
+        self._schedule(client, {}, properties)
         return work.made("|".join(properties[one] for one in ("ResourceId", "ScalableDimension", "ServiceNamespace")))
 
     def modify(self, work, client, identifier, old, new):
         if self.request(work, old) != self.request(work, new):
             client.register_scalable_target(**self.request(work, new))
+        self._schedule(client, old, new)
+
+    def _schedule(self, client, old, new):
+        before, after = (
+            {one["ScheduledActionName"]: one for one in properties.get("ScheduledActions") or []}
+            for properties in (old, new)
+        )
+        target = chosen(new, *_TARGET)
+        for name in before.keys() - after.keys():
+            client.delete_scheduled_action(ScheduledActionName=name, **target)
+        for name, action in after.items():
+            if before.get(name) != action:
+                client.put_scheduled_action(**action, **target)
 
     def retag(self, work, client, identifier, added, removed):
         if added or removed:

@@ -239,8 +239,10 @@ locals {
         Effect = "Allow"
         Action = [
           "application-autoscaling:DeleteScalingPolicy",
+          "application-autoscaling:DeleteScheduledAction",
           "application-autoscaling:DeregisterScalableTarget",
           "application-autoscaling:PutScalingPolicy",
+          "application-autoscaling:PutScheduledAction",
           "application-autoscaling:RegisterScalableTarget",
           "application-autoscaling:TagResource",
           "application-autoscaling:UntagResource",

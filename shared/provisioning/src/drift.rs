@@ -1,6 +1,6 @@
 //! What is not as the template says, except where that is on purpose.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use longshore_policy::template::TemplateMetadata;
 use serde::Serialize;
@@ -34,21 +34,21 @@ pub async fn drift<C: ProvisioningCloud>(
     };
     let template = Template::parse(&template);
     let metadata = template.as_ref().and_then(Template::metadata);
-    let shifting = template.map(|template| template.shifting_rules());
+    let by_design = template.map(|template| template.changed_by_design());
     let drifted = cloud.drift(stack).await?;
     Ok(DriftReport {
         stack: stack.to_owned(),
-        drifted: unintended(drifted, metadata.as_ref(), &shifting.unwrap_or_default()),
+        drifted: unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default()),
     })
 }
 
-/// Without what is changed by design: `deploy` changes which task definition a service runs, and ECS to
-/// which of two target groups a rule sends the requests, those of `shifting`. How many tasks an autoscaler
-/// has set is not in the template, so CloudFormation does not compare it.
+/// Without what is changed by design: `deploy` changes which task definition a service runs, and others what
+/// `by_design` has, by logical id. How many tasks an autoscaler has set is not in the template, so CloudFormation
+/// does not compare it.
 fn unintended(
     drifts: Vec<Drift>,
     metadata: Option<&TemplateMetadata>,
-    shifting: &BTreeSet<String>,
+    by_design: &BTreeMap<String, &[&str]>,
 ) -> Vec<Drift> {
     let is_ours = |drift: &Drift| {
         metadata.is_some_and(|metadata| {
@@ -62,17 +62,19 @@ fn unintended(
     drifts
         .into_iter()
         .filter_map(|mut drift| {
-            let by_design = if drift.deleted {
+            let places: Option<&[&str]> = if drift.deleted {
                 None
             } else if is_ours(&drift) {
-                Some("/TaskDefinition")
+                Some(&["/TaskDefinition"])
             } else {
-                shifting.contains(&drift.logical_id).then_some("/Actions")
+                by_design.get(&drift.logical_id).copied()
             };
-            if let Some(place) = by_design {
+            if let Some(places) = places {
                 drift.properties.retain(|property| {
-                    let rest = property.path.strip_prefix(place);
-                    !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    !places.iter().any(|place| {
+                        let rest = property.path.strip_prefix(place);
+                        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    })
                 });
                 if drift.properties.is_empty() {
                     return None;
@@ -85,8 +87,6 @@ fn unintended(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::ports::PropertyDrift;
     use longshore_policy::template::TemplateService;
@@ -137,7 +137,7 @@ mod tests {
     fn a_pushed_image_is_not_a_drift() {
         let drifts = vec![service_drift(&["/TaskDefinition"])];
         assert_eq!(
-            unintended(drifts, Some(&metadata()), &BTreeSet::new()),
+            unintended(drifts, Some(&metadata()), &BTreeMap::new()),
             Vec::new()
         );
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_nobody_meant_to_change_stays_beside_what_was_meant() {
         let drifts = vec![service_drift(&["/TaskDefinition", "/EnableExecuteCommand"])];
-        let left = unintended(drifts, Some(&metadata()), &BTreeSet::new());
+        let left = unintended(drifts, Some(&metadata()), &BTreeMap::new());
         assert_eq!(left, vec![service_drift(&["/EnableExecuteCommand"])]);
     }
 
@@ -158,13 +158,13 @@ mod tests {
             ..service_drift(paths)
         };
         let moved = rule(&["/Actions/0/ForwardConfig/TargetGroups/0/Weight"]);
-        let shifting = BTreeSet::from(["ListenerRuleApi".to_owned()]);
+        let shifting = BTreeMap::from([("ListenerRuleApi".to_owned(), &["/Actions"][..])]);
         assert_eq!(
             unintended(vec![moved.clone()], Some(&metadata()), &shifting),
             Vec::new()
         );
         assert_eq!(
-            unintended(vec![moved.clone()], Some(&metadata()), &BTreeSet::new()),
+            unintended(vec![moved.clone()], Some(&metadata()), &BTreeMap::new()),
             vec![moved]
         );
         let other = rule(&["/Actions/0/Order", "/Priority"]);
@@ -175,13 +175,41 @@ mod tests {
     }
 
     #[test]
+    fn bounds_that_a_schedule_of_the_service_moves_are_not_a_drift() {
+        let template = Template::parse(
+            r#"{"Resources": {
+                "ScalableTargetApi": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+                    "Properties": {"MinCapacity": 1, "ScheduledActions": [{"ScheduledActionName": "morning"}]}},
+                "ScalableTargetWork": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+                    "Properties": {"MinCapacity": 1}}
+            }}"#,
+        )
+        .unwrap();
+        let target = |logical_id: &str, paths: &[&str]| Drift {
+            logical_id: logical_id.to_owned(),
+            physical_id: Some("service/shop/shop-api|ecs:service:DesiredCount|ecs".to_owned()),
+            resource_type: "AWS::ApplicationAutoScaling::ScalableTarget".to_owned(),
+            ..service_drift(paths)
+        };
+        let bounds = ["/MinCapacity", "/MaxCapacity"];
+        let drifts = vec![
+            target("ScalableTargetApi", &bounds),
+            target("ScalableTargetWork", &bounds),
+        ];
+        assert_eq!(
+            unintended(drifts, Some(&metadata()), &template.changed_by_design()),
+            vec![target("ScalableTargetWork", &bounds)]
+        );
+    }
+
+    #[test]
     fn a_service_that_is_gone_is_drift() {
         let gone = Drift {
             deleted: true,
             ..service_drift(&[])
         };
         assert_eq!(
-            unintended(vec![gone.clone()], Some(&metadata()), &BTreeSet::new()),
+            unintended(vec![gone.clone()], Some(&metadata()), &BTreeMap::new()),
             vec![gone]
         );
     }

@@ -167,6 +167,21 @@ impl Template {
         rules.map(|(logical_id, _)| logical_id.clone()).collect()
     }
 
+    /// The properties that others change by design, by logical id: ECS, to which of two target groups a rule sends the
+    /// requests; Application Auto Scaling, between how many tasks a service scales, at the times of its schedule.
+    pub fn changed_by_design(&self) -> BTreeMap<String, &'static [&'static str]> {
+        let rules = self.shifting_rules().into_iter();
+        let rules = rules.map(|rule| (rule, &["/Actions"][..]));
+        let targets = self.resources().filter(|(_, resource)| {
+            resource["Type"] == "AWS::ApplicationAutoScaling::ScalableTarget"
+                && resource.pointer("/Properties/ScheduledActions").is_some()
+        });
+        let bounds = &["/MaxCapacity", "/MinCapacity"][..];
+        rules
+            .chain(targets.map(|(target, _)| (target.clone(), bounds)))
+            .collect()
+    }
+
     /// Whether one of its [`Self::shifting_rules`] sends requests to the second target group; `None` for what is
     /// none of them.
     pub fn sends_to_alternate(&self, rule: &str) -> Option<bool> {

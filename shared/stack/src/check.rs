@@ -20,6 +20,7 @@ mod names;
 mod network;
 mod observation;
 mod overrides;
+mod placement;
 mod plain_secrets;
 mod rollout;
 mod scaling;
@@ -77,6 +78,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         container_details::check(&service, &mut findings);
         plain_secrets::check(&service, &mut findings);
         capacity::check_strategy(&service, &mut findings);
+        placement::check(&service, &mut findings);
         storage::check_mounts(&service, &mut findings);
         load_balancer::check_target_group(&service, &mut findings);
         network::check_service(&service, &mut findings);

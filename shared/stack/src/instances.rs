@@ -16,6 +16,22 @@ pub(crate) fn architecture_of(instance_type: &str) -> Option<CpuArchitecture> {
     })
 }
 
+/// Whether an instance of this type has GPUs of NVIDIA's, where its family is known: the Amazon ECS Developer Guide, "Task
+/// definitions for GPU workloads".
+pub(crate) fn has_gpus(instance_type: &str) -> Option<bool> {
+    let family = instance_type.split('.').next()?;
+    let (class, rest) = family.split_at_checked(1)?;
+    if !rest.starts_with(|character: char| character.is_ascii_digit()) {
+        return None;
+    }
+    match class {
+        // Those of g4ad are AMD's.
+        "g" | "p" => Some(family != "g4ad"),
+        "a" | "c" | "m" | "r" | "t" => Some(false),
+        _ => None,
+    }
+}
+
 /// CPU units and MiB of an instance of this type, where they follow from its name.
 pub(crate) fn size_of(instance_type: &str) -> Option<(u32, u32)> {
     let (family, size) = instance_type.split_once('.')?;
@@ -116,6 +132,21 @@ mod tests {
                 "{instance_type}"
             );
             assert_eq!(size_of(instance_type), size, "{instance_type}");
+        }
+    }
+
+    #[test]
+    fn gpus_are_known_by_the_family() {
+        for (instance_type, gpus) in [
+            ("g4dn.xlarge", Some(true)),
+            ("g5g.xlarge", Some(true)),
+            ("p5.48xlarge", Some(true)),
+            ("g4ad.xlarge", Some(false)),
+            ("m6i.large", Some(false)),
+            ("inf2.xlarge", None),
+            ("gr6.4xlarge", None),
+        ] {
+            assert_eq!(has_gpus(instance_type), gpus, "{instance_type}");
         }
     }
 

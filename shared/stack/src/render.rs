@@ -57,6 +57,7 @@ pub(crate) use load_balancer::LAST_PRIORITY;
 pub use names::logical_id;
 pub use rollout::settings;
 pub(crate) use secret::ends_as_complete_arns_do;
+pub(crate) use storage::volume_name;
 
 /// A template and what it is applied with.
 #[derive(Debug, Clone, PartialEq)]

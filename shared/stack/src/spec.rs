@@ -17,6 +17,7 @@ mod mirror;
 mod network;
 mod observation;
 mod overrides;
+mod placement;
 mod rollout;
 mod scaling;
 mod schedule;
@@ -33,7 +34,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use bucket::Bucket;
-pub use capacity::Capacity;
+pub use capacity::{Capacity, SpotAllocationStrategy};
 pub(crate) use capacity::{FARGATE, is_fargate};
 pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerThreshold, CircuitBreakerThresholdType, DeploymentCircuitBreaker,
@@ -56,8 +57,15 @@ pub use mirror::{BottleDeletion, BottleSync};
 pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
 pub use overrides::{FurtherResource, Json, Patch, ServiceOverrides, StackOverrides};
+pub use placement::{
+    PlacementConstraint, PlacementConstraintType, PlacementStrategy, PlacementStrategyType,
+    SchedulingStrategy,
+};
 pub use rollout::Rollout;
-pub use scaling::{CustomMetric, Scaling, Statistic};
+pub use scaling::{
+    AdjustmentType, CustomMetric, QueueBacklog, Scaling, ScheduledCapacity, Statistic,
+    StepAdjustment, StepScaling,
+};
 pub use schedule::{RetryPolicy, Schedule};
 pub use secret::{Secret, Vault};
 pub use service::{CapacityProvider, Effect, PolicyStatement, Service};
@@ -205,7 +213,7 @@ impl Stack {
     pub fn most_tasks_on(&self, name: &str) -> u64 {
         self.services_on(name)
             .map(|service| match &service.scaling {
-                Some(scaling) => u64::from(scaling.max_capacity),
+                Some(scaling) => u64::from(scaling.most_tasks()),
                 None => u64::from(service.first_tasks()),
             })
             .sum()
@@ -216,6 +224,22 @@ impl Stack {
         self.services_on(name)
             .map(|service| u64::from(service.first_tasks()))
             .sum()
+    }
+
+    /// How many tasks each of its instances has of services that run on all of them.
+    pub fn daemons(&self) -> u32 {
+        let services = self.services.values();
+        services.filter(|service| service.is_daemon()).count() as u32
+    }
+
+    /// Whether a container of a service that may run on the capacity `name` has GPUs.
+    pub fn needs_gpus_on(&self, name: &str) -> bool {
+        self.services.iter().any(|(service_name, service)| {
+            let mut shares = service.capacity_provider_strategy.iter();
+            let mut containers = service.containers(service_name);
+            shares.any(|share| share.capacity_provider == name)
+                && containers.any(|container| container.details.gpu.is_some())
+        })
     }
 
     fn services_on(&self, capacity: &str) -> impl Iterator<Item = &Service> {

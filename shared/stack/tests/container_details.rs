@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_events::longshore::{Problem, Severity};
-use longshore_stack::check::{Surroundings, check_surroundings, needs};
+use longshore_stack::check::{Surroundings, check_surroundings, check_without_surroundings, needs};
 use longshore_stack::read::{Reading, Selection, read};
 use longshore_stack::render::{Context, render};
 use serde_json::{Value, json};
@@ -168,6 +168,21 @@ fn what_ecs_does_not_take_is_refused_at_its_place() {
             "api.ulimits[0].name",
             "did you mean `nofile`?",
         ),
+        (
+            "{api: {environment_files_kms_key_arn: \"arn:aws:kms:eu-west-1:111122223333:key/a\"}}",
+            "api.environment_files_kms_key_arn",
+            "no files that it encrypts",
+        ),
+        (
+            "{api: {secrets: {KEY: {value_from: /shop/key, json_key: x}}}}",
+            "api.secrets.KEY.json_key",
+            "an SSM parameter",
+        ),
+        (
+            "{api: {secrets: {KEY: {value_from: /shop/key=}}}}",
+            "api.secrets.KEY.value_from",
+            "name a secret of Secrets Manager by its ARN",
+        ),
         ("{api: {gpu: 1}}", "api.gpu", "Fargate does not have GPUs"),
         ("{train: {gpu: 0}}", "train.gpu", "expected at least 1"),
         (
@@ -287,4 +302,73 @@ fn what_has_no_effect_is_warned_of() {
         });
         assert!(found, "{overlay}: {:#?}", reading.warnings);
     }
+}
+
+/// The statement of the execution role of `Api` that is called so.
+#[cfg(test)]
+fn statement(template: &Value, sid: &str) -> Value {
+    let policies = &template["Resources"]["ExecutionRoleApi"]["Properties"]["Policies"];
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array();
+    let mut statements = statements.unwrap().iter();
+    let found = statements.find(|statement| statement["Sid"] == sid);
+    found.unwrap_or_else(|| panic!("no {sid}")).clone()
+}
+
+#[test]
+fn keys_of_registries_and_environment_files_decrypt_only_by_way_of_their_services() {
+    let key = "arn:aws:kms:eu-west-1:111122223333:key/a";
+    let template = template(&format!(
+        "{{api: {{environment_files: [\"arn:aws:s3:::settings/api.env\"], environment_files_kms_key_arn: \"{key}\", \
+         sidecars: {{proxy: {{repository_credentials: {{credentials_parameter: registry, kms_key_arn: \"{key}\"}}}}}}}}}}"
+    ));
+    for (sid, services) in [
+        ("Decrypt", vec!["secretsmanager", "ssm"]),
+        ("DecryptEnvironmentFiles", vec!["s3"]),
+    ] {
+        let statement = statement(&template, sid);
+        assert_eq!(statement["Action"], json!(["kms:Decrypt"]));
+        assert_eq!(statement["Resource"], json!([key]));
+        let via = statement["Condition"]["StringEquals"]["kms:ViaService"].to_string();
+        for service in services {
+            let host = format!("{service}.${{AWS::Region}}.${{AWS::URLSuffix}}");
+            assert!(via.contains(&host), "{via}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_whose_name_begins_with_a_slash_is_a_parameter() {
+    let reading =
+        shop("{api: {secrets: {DATABASE_URL: {value_from: /shop/database-a1b2c3}}}}").unwrap();
+    assert!(needs(&reading.stack).secrets.is_empty());
+    assert_eq!(check_without_surroundings(&reading.stack), []);
+    let template: Value =
+        serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap();
+    let arn =
+        "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/shop/database-a1b2c3";
+    assert_eq!(
+        container(&template, "Api", 0)["Secrets"],
+        json!([{"Name": "DATABASE_URL", "ValueFrom": {"Fn::Sub": arn}}])
+    );
+    assert_eq!(
+        statement(&template, "ReadParameters")["Resource"],
+        json!([{"Fn::Sub": arn}])
+    );
+}
+
+#[test]
+fn a_volume_that_no_container_mounts_is_warned_of() {
+    let reading = shop(
+        "{api: {mount_points: [{container_path: /tmp}], \
+         overrides: {task_definition: {Volumes: {cache: {ConfiguredAtLaunch: true}}}}}}",
+    )
+    .unwrap();
+    assert!(
+        reading.warnings.iter().any(|warning| {
+            warning.path == "services.api.overrides.task_definition.Volumes.cache"
+                && warning.message.contains("no container mounts this volume")
+        }),
+        "{:#?}",
+        reading.warnings
+    );
 }

@@ -311,7 +311,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "{service: {SchedulingStrategy: DAEMON}}",
         "service.SchedulingStrategy",
-        "ECS takes no other one",
+        "use `scheduling_strategy`",
     ),
     // The names of concepts, properties, containers.
     (
@@ -350,8 +350,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "it has one with `scaling` that goes by steps",
     ),
     (
-        "{service: {PlacementStrategies: 1}}",
-        "service.PlacementStrategies",
+        "{service: {VolumeConfigurations: 1}}",
+        "service.VolumeConfigurations",
         "expected a list",
     ),
     (
@@ -461,7 +461,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "{scalable_target: {ScheduledActions: []}}",
         "scalable_target.ScheduledActions",
-        "has no right to set it",
+        "use `scaling.scheduled`",
     ),
     (
         "{listener_rule: {Actions: []}}",

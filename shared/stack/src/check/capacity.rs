@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use longshore_events::words::counted;
+use longshore_policy::route::CpuArchitecture;
 
 use super::checked::Checked;
 use super::findings::Findings;
@@ -10,12 +11,15 @@ use super::forms::is_open;
 use super::network::{check_security_groups, check_subnets};
 use super::observation::expected;
 
-use crate::instances::{architecture_of, size_of, tasks_of};
+use crate::instances::{architecture_of, has_gpus, size_of, tasks_of};
 use crate::path::Path;
-use crate::spec::{Capacity, FARGATE, Stack, is_fargate};
+use crate::spec::{Capacity, FARGATE, SpotAllocationStrategy, Stack, is_fargate};
 
 /// The ECS-optimised image has a snapshot of this many GiB.
 const SMALLEST_VOLUME: u32 = 30;
+
+/// In seconds: the Amazon EC2 User Guide, "Spot Instance interruption notices".
+const SPOT_NOTICE: u32 = 120;
 
 /// When instances are replaced, CloudFormation waits for each new one as long as it takes to warm up, an hour
 /// at most: the AWS CloudFormation User Guide, "UpdatePolicy", `PauseTime`.
@@ -33,9 +37,10 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         }
         check_capacity(&path, capacity, findings);
         check_interfaces(stack, &path, name, capacity, findings);
+        check_gpus(stack, &path, name, capacity, findings);
         let is_used = stack.services.values().any(|service| {
             let mut shares = service.capacity_provider_strategy.iter();
-            shares.any(|share| share.capacity_provider == *name)
+            service.is_daemon() || shares.any(|share| share.capacity_provider == *name)
         });
         if !is_used {
             findings.warning(
@@ -58,9 +63,15 @@ fn check_interfaces(
     capacity: &Capacity,
     findings: &mut Findings,
 ) {
-    let Some(tasks_of_one) = tasks_of(&capacity.instance_type) else {
+    // What does not fit on the least of its types may not fit at all.
+    let least = capacity
+        .types()
+        .filter_map(|instance_type| Some((tasks_of(instance_type)?, instance_type)))
+        .min();
+    let Some((tasks_of_one, instance_type)) = least else {
         return;
     };
+    let tasks_of_one = tasks_of_one.saturating_sub(stack.daemons());
     let fits = u64::from(tasks_of_one) * u64::from(capacity.max_size);
     let wanted = stack.most_tasks_on(name);
     if wanted > fits && capacity.max_size > 0 {
@@ -68,46 +79,164 @@ fn check_interfaces(
             path.key("max_size"),
             capacity.max_size,
             format!(
-                "each task has a network interface of its own, and {} has room for {tasks_of_one} of them beside \
-                 its own, so that {} can run at most {fits} of the {wanted} tasks that the services on them may \
-                 have; let this be larger, take another `instance_type`, or turn on `awsvpcTrunking` in the \
-                 account",
-                capacity.instance_type,
+                "each task has a network interface of its own, and {instance_type} has room for {tasks_of_one} of \
+                 them beside its own{}, so that {} can run at most {fits} of the {wanted} tasks that the services \
+                 on them may have; let this be larger, take another instance type, or turn on `awsvpcTrunking` \
+                 in the account",
+                if stack.daemons() > 0 {
+                    " and those of services with `scheduling_strategy: DAEMON`"
+                } else {
+                    ""
+                },
                 counted(capacity.max_size, "instance"),
             ),
         );
     }
 }
 
-fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
-    let instance_type = &capacity.instance_type;
-    let is_type = instance_type.split_once('.').is_some_and(|(family, size)| {
-        let is_part = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        is_part(family) && is_part(size)
-    });
-    if !is_type && !is_open(instance_type) {
+/// The image with NVIDIA's drivers, and what runs on it.
+fn check_gpus(
+    stack: &Stack,
+    path: &Path,
+    name: &str,
+    capacity: &Capacity,
+    findings: &mut Findings,
+) {
+    if !stack.needs_gpus_on(name) {
+        return;
+    }
+    let mut types = capacity.types();
+    if let Some(without) = types.find(|instance_type| has_gpus(instance_type) == Some(false)) {
         findings.error(
+            path.key(field_of_types(capacity)),
+            without,
+            "a container of a service on this capacity has `gpu`, and these instances have no GPU that ECS \
+             gives to containers; expected a type such as g4dn.xlarge or g5.xlarge",
+        );
+    } else if capacity.cpu_architecture == CpuArchitecture::Arm
+        && capacity.image_ssm_parameter.is_none()
+    {
+        findings.error_without_value(
+            path.key("image_ssm_parameter"),
+            "a container of a service on this capacity has `gpu`, and Longshore does not know an image for GPUs \
+             with ARM64; name one",
+        );
+    }
+}
+
+fn field_of_types(capacity: &Capacity) -> &'static str {
+    if capacity.instance_types.is_empty() {
+        "instance_type"
+    } else {
+        "instance_types"
+    }
+}
+
+fn check_types(path: &Path, capacity: &Capacity, findings: &mut Findings) {
+    let path_of_types = path.key(field_of_types(capacity));
+    match (&capacity.instance_type, capacity.instance_types.len()) {
+        (None, 0) => findings.error_without_value(
+            path.key("instance_type"),
+            "there is no instance type, expected `instance_type`, or several `instance_types`",
+        ),
+        (Some(instance_type), 1..) => findings.error(
             path.key("instance_type"),
             instance_type,
-            "this is not an EC2 instance type, expected one such as t3.small",
-        );
-    } else if let Some(architecture) = architecture_of(instance_type)
-        && architecture != capacity.cpu_architecture
-    {
+            "there are `instance_types`, too; keep one of the two",
+        ),
+        // EC2 Auto Scaling's quota: the Amazon EC2 Auto Scaling API Reference, `LaunchTemplate`, `Overrides`.
+        (None, number @ 41..) => findings.error(
+            &path_of_types,
+            number,
+            "these are too many instance types, expected at most 40",
+        ),
+        _ => {}
+    }
+    let mut seen = BTreeSet::new();
+    for instance_type in capacity.types() {
+        if !seen.insert(instance_type) {
+            findings.error(
+                &path_of_types,
+                instance_type,
+                "this instance type is there twice; keep one of them",
+            );
+        }
+        let is_type = instance_type.split_once('.').is_some_and(|(family, size)| {
+            let is_part = |part: &str| {
+                !part.is_empty()
+                    && part.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+                    })
+            };
+            is_part(family) && is_part(size)
+        });
+        if !is_type && !is_open(instance_type) {
+            findings.error(
+                &path_of_types,
+                instance_type,
+                "this is not an EC2 instance type, expected one such as t3.small",
+            );
+        } else if let Some(architecture) = architecture_of(instance_type)
+            && architecture != capacity.cpu_architecture
+        {
+            findings.error(
+                path.key("cpu_architecture"),
+                capacity.cpu_architecture.as_str(),
+                format!(
+                    "instances of type {instance_type} cannot run this, expected {}",
+                    architecture.as_str()
+                ),
+            );
+        }
+    }
+    check_spot(path, capacity, findings);
+}
+
+fn check_spot(path: &Path, capacity: &Capacity, findings: &mut Findings) {
+    let spot = capacity.spot_percentage;
+    findings.range(
+        path.key("spot_percentage"),
+        spot,
+        0,
+        100,
+        "this is not a share of the instances in percent",
+    );
+    let base = capacity.on_demand_base_capacity;
+    if base > 0 && spot == 0 {
         findings.error(
-            path.key("cpu_architecture"),
-            capacity.cpu_architecture.as_str(),
+            path.key("on_demand_base_capacity"),
+            base,
+            "all instances are on demand; leave it out, or say `spot_percentage`",
+        );
+    } else if base > capacity.max_size {
+        findings.error(
+            path.key("on_demand_base_capacity"),
+            base,
             format!(
-                "instances of type {instance_type} cannot run this, expected {}",
-                architecture.as_str()
+                "there are never this many instances, expected at most `max_size`, {}",
+                capacity.max_size
             ),
         );
     }
+    if capacity.spot_allocation_strategy != SpotAllocationStrategy::default() && spot == 0 {
+        findings.error(
+            path.key("spot_allocation_strategy"),
+            capacity.spot_allocation_strategy.as_str(),
+            "there are no Spot instances; leave it out, or say `spot_percentage`",
+        );
+    }
+    if spot > 0 && capacity.types().count() == 1 {
+        findings.warning(
+            path.key("spot_percentage"),
+            spot,
+            "EC2 may have no Spot instance of the one type at times; name several of about one size in \
+             `instance_types`",
+        );
+    }
+}
+
+fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
+    check_types(path, capacity, findings);
     if capacity.min_size > capacity.max_size {
         findings.error(
             path.key("min_size"),
@@ -263,10 +392,35 @@ fn check_fits(service: &Checked<'_>, provider: &str, capacity: &Capacity, findin
             ),
         );
     }
-    let Some((cpu, memory)) = size_of(&capacity.instance_type) else {
+    if capacity.spot_percentage > 0 {
+        for (path, container) in service.containers() {
+            if container.stop_timeout > SPOT_NOTICE {
+                findings.warning(
+                    path.key("stop_timeout"),
+                    container.stop_timeout,
+                    format!(
+                        "EC2 takes Spot instances of `{provider}` back at two minutes' notice, which ends this \
+                         container earlier; expected at most {SPOT_NOTICE}"
+                    ),
+                );
+            }
+        }
+    }
+    for instance_type in capacity.types() {
+        check_fits_on(service, provider, instance_type, findings);
+    }
+}
+
+fn check_fits_on(
+    service: &Checked<'_>,
+    provider: &str,
+    instance_type: &str,
+    findings: &mut Findings,
+) {
+    let spec = service.spec;
+    let Some((cpu, memory)) = size_of(instance_type) else {
         return;
     };
-    let instance_type = &capacity.instance_type;
     if spec.cpu > cpu {
         findings.error(
             service.at("cpu"),

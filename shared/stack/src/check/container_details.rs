@@ -6,6 +6,7 @@ use super::checked::Checked;
 use super::findings::Findings;
 use super::forms::is_arn;
 use super::image::{Origin, origin};
+use super::secret::check_key;
 use crate::path::Path;
 use crate::spec::{Container, LogMode, UlimitName};
 
@@ -102,6 +103,17 @@ fn check_machine(
 
 fn check_environment_files(path: &Path, container: &Container<'_>, findings: &mut Findings) {
     let files = container.details.environment_files;
+    let key = container.details.environment_files_kms_key_arn;
+    let path_of_key = path.key("environment_files_kms_key_arn");
+    if let (Some(key), true) = (key, files.is_empty()) {
+        findings.error(
+            path_of_key,
+            key,
+            "there are no files that it encrypts; leave it out, or add `environment_files`",
+        );
+    } else {
+        check_key(path_of_key, key, findings);
+    }
     let path = path.key("environment_files");
     if files.len() > MOST_ENVIRONMENT_FILES {
         findings.error(
@@ -217,6 +229,11 @@ fn check_credentials(path: &Path, container: &Container<'_>, findings: &mut Find
         return;
     };
     let path = path.key("repository_credentials");
+    check_key(
+        path.key("kms_key_arn"),
+        credentials.kms_key_arn.as_deref(),
+        findings,
+    );
     let name = &credentials.credentials_parameter;
     if let Ok(Origin::Own(_)) = origin(container.image) {
         findings.error(

@@ -63,8 +63,11 @@ fn check_circuit_breaker(
 /// ECS starts a task in one zone before it stops one in another: the Amazon ECS Developer Guide, "Balancing an
 /// Amazon ECS service across Availability Zones".
 fn check_rebalancing(service: &Checked<'_>, findings: &mut Findings) {
-    let most = service.spec.deployment_configuration.maximum_percent;
-    if service.spec.availability_zone_rebalancing == Some(true) && most <= 100 {
+    let most = service.spec.maximum_percent();
+    if service.spec.availability_zone_rebalancing == Some(true)
+        && most <= 100
+        && !service.spec.is_daemon()
+    {
         findings.error(
             service.at("availability_zone_rebalancing"),
             true,
@@ -72,6 +75,18 @@ fn check_rebalancing(service: &Checked<'_>, findings: &mut Findings) {
                 "ECS starts a task before it stops another one for this, and `maximum_percent`, {most}, leaves \
                  no room for it; leave this out, or let `maximum_percent` be more than 100"
             ),
+        );
+    }
+}
+
+/// On each instance the old task stops before the new one starts.
+fn check_limits_of_daemon(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
+    let most = service.spec.deployment_configuration.maximum_percent;
+    if most != 100 && most != DeploymentConfiguration::default().maximum_percent {
+        findings.error(
+            path.key("maximum_percent"),
+            most,
+            "ECS runs one task on each instance with `scheduling_strategy: DAEMON`; expected 100, or leave it out",
         );
     }
 }
@@ -101,6 +116,9 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
     );
     if findings.all.len() > before {
         return;
+    }
+    if spec.is_daemon() {
+        return check_limits_of_daemon(service, path, findings);
     }
     if least >= most {
         findings.error(

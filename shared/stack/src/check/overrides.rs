@@ -3,7 +3,7 @@
 
 mod refused;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use crate::properties::{Expected, Property, of_type};
 use crate::render::Rendered;
 use crate::render::output_names;
 use crate::render::overrides::{Change, changes, is_function, is_reserved, name_in_list};
+use crate::render::volume_name;
 use crate::spec::{DeploymentStrategy, FurtherResource, Patch, Stack};
 use refused::{
     FURTHER_TYPES, instead_of, refusal, refusal_of_attribute, refusal_of_further, refusal_of_name,
@@ -363,8 +364,29 @@ impl Checking<'_> {
             }
             _ => None,
         };
+        let volumes: Option<BTreeSet<String>> = match (place.name(), place.origin) {
+            ("Volumes", Origin::Override(Some(service))) => {
+                let spec = self.stack.services.get(service);
+                spec.map(|spec| {
+                    let containers = spec.containers(service);
+                    let mounts = containers.flat_map(|container| container.mount_points);
+                    mounts.map(volume_name).collect()
+                })
+            }
+            _ => None,
+        };
         for (name, change) in changes {
             let place = place.named(name);
+            if let Some(volumes) = &volumes
+                && !volumes.contains(name)
+            {
+                self.findings.warning(
+                    &place.path,
+                    name,
+                    "no container mounts this volume, so that nobody sees what is in it; `mount_points` mount the \
+                     stack's `file_systems` and scratch space",
+                );
+            }
             if let Some(containers) = &containers
                 && !containers.contains(&name.as_str())
             {

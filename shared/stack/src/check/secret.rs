@@ -42,16 +42,11 @@ pub(super) fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings
             ),
         );
     }
-    if let Some(key) = &secret.kms_key_arn
-        && (!is_arn(key, "kms", "key/") || has_wildcard(key))
-    {
-        findings.error(
-            path.key("kms_key_arn"),
-            key,
-            "this is not an ARN of a KMS key, expected one such as \
-             arn:aws:kms:eu-west-1:111122223333:key/<id>",
-        );
-    }
+    check_key(
+        path.key("kms_key_arn"),
+        secret.kms_key_arn.as_deref(),
+        findings,
+    );
     let Some(source) = &secret.value_from else {
         if let Some(key) = &secret.json_key {
             findings.error(
@@ -92,6 +87,26 @@ pub(super) fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings
                 "the ARN goes on after the secret's name; write the key into `json_key`",
             );
         }
+    } else if secret.parameter_name().is_some() {
+        // The AWS Systems Manager API Reference, PutParameter, `Name`.
+        let is_name = source.len() <= 1011
+            && source
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"/_.-".contains(&byte));
+        if !is_name && !is_open(source) {
+            findings.error_without_value(
+                path_of_source,
+                "this begins with `/`, as names of SSM parameters do, and is not one: expected letters, digits \
+                 and `/_.-`; name a secret of Secrets Manager by its ARN",
+            );
+        } else if let Some(key) = &secret.json_key {
+            findings.error(
+                path.key("json_key"),
+                key,
+                "ECS takes keys only out of secrets of Secrets Manager, and a name that begins with `/` is that of \
+                 an SSM parameter; leave it out, or name the secret by its ARN",
+            );
+        }
     } else {
         let is_name = !source.is_empty()
             && source
@@ -112,6 +127,20 @@ pub(super) fn check_secret(path: &Path, secret: &Secret, findings: &mut Findings
             path.key("json_key"),
             key,
             "ECS does not allow this key, expected one without colons",
+        );
+    }
+}
+
+/// Checks the key with which something is decrypted.
+pub(super) fn check_key(path: Path, key: Option<&str>, findings: &mut Findings) {
+    if let Some(key) = key
+        && (!is_arn(key, "kms", "key/") || has_wildcard(key))
+    {
+        findings.error(
+            path,
+            key,
+            "this is not an ARN of a KMS key, expected one such as \
+             arn:aws:kms:eu-west-1:111122223333:key/<id>",
         );
     }
 }

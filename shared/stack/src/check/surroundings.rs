@@ -134,7 +134,8 @@ pub fn check_without_surroundings(stack: &Stack) -> Vec<Finding> {
             let Some(name) = &secret.value_from else {
                 continue;
             };
-            if !name.starts_with("arn:") && ends_as_complete_arns_do(name) {
+            let is_name = !name.starts_with("arn:") && secret.parameter_name().is_none();
+            if is_name && ends_as_complete_arns_do(name) {
                 findings.warning(
                     path.key("secrets").key(variable).key("value_from"),
                     name,
@@ -281,7 +282,8 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
 /// CloudFormation can name.
 fn looked_up(secret: &Secret) -> Option<&str> {
     let name = secret.value_from.as_deref()?;
-    let is_parameter = name.starts_with("arn:") && !name.contains(":secretsmanager:");
+    let is_parameter = secret.parameter_name().is_some()
+        || (name.starts_with("arn:") && !name.contains(":secretsmanager:"));
     (!is_parameter && !name.contains("${")).then_some(name)
 }
 

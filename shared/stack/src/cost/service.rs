@@ -23,6 +23,10 @@ struct TaskHours {
 pub(super) fn services(stack: &Stack, bill: &mut Bill<'_>) {
     for (name, service) in &stack.services {
         let resource = format!("services.{name}");
+        // They are on instances, which are charged as such.
+        if service.is_daemon() {
+            continue;
+        }
         let tasks = average_tasks(&resource, service, bill);
         let task_hours = shared_out(tasks, &service.capacity_provider_strategy, hours);
         fargate(&resource, service, task_hours, bill);

@@ -110,8 +110,8 @@ const OF_CONTAINER: Table = &[
     ),
     (
         "volumes",
-        "use `mount_points`, with the stack's `file_systems`; another kind of volume is in \
-                 `overrides.task_definition.Volumes` of the service",
+        "use `mount_points`, with the stack's `file_systems` or for scratch space; other kinds of volume are not \
+         supported",
     ),
     (
         "volumes_from",
@@ -225,18 +225,12 @@ const OF_SERVICE: Table = &[
         "each task has a network interface of its own (awsvpc)",
     ),
     ("pid_mode", "use `overrides.task_definition.PidMode`"),
+    ("daemon", "use `scheduling_strategy`, which can be DAEMON"),
     (
-        "placement_constraints",
-        "use `overrides.service.PlacementConstraints`",
+        "placement",
+        "use `placement_strategies` and `placement_constraints`",
     ),
-    (
-        "placement_strategies",
-        "use `overrides.service.PlacementStrategies`",
-    ),
-    (
-        "placement_strategy",
-        "use `overrides.service.PlacementStrategies`",
-    ),
+    ("placement_strategy", "use `placement_strategies`"),
     (
         "platform_version",
         "use `overrides.service.PlatformVersion`",
@@ -254,10 +248,6 @@ const OF_SERVICE: Table = &[
         "runtime_platform",
         "use `cpu_architecture`; another operating system is in \
                           `overrides.task_definition.RuntimePlatform.OperatingSystemFamily`",
-    ),
-    (
-        "scheduling_strategy",
-        "one task an instance is not supported; use `desired_count`",
     ),
     (
         "service_connect",
@@ -457,13 +447,17 @@ const OF_TARGET_GROUP: Table = &[
 ];
 
 const OF_SCALING: Table = &[
-    ("scheduled_actions", "scaling by the clock is not supported"),
-    ("schedules", "scaling by the clock is not supported"),
     (
-        "step_scaling",
-        "steps of one task follow from `scale_out_evaluation_periods`; others are in \
-                      `overrides.scale_out_policy` of the service",
+        "predictive",
+        "predictive scaling is not supported; use `scheduled`",
     ),
+    (
+        "queue_delay",
+        "use `queues`, with `target_messages_per_task`",
+    ),
+    ("scheduled_actions", "use `scheduled`"),
+    ("schedules", "use `scheduled`"),
+    ("step_scaling", "use `steps`"),
     (
         "suspended_state",
         "use `overrides.scalable_target.SuspendedState` of the service",
@@ -502,21 +496,38 @@ const OF_CAPACITY: Table = &[
     ("ami_id", "use `image_ssm_parameter`"),
     ("image_id", "use `image_ssm_parameter`"),
     (
-        "instance_types",
-        "use `instance_type`, and `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+        "desired_capacity",
+        "managed scaling sets it, between `min_size` and `max_size`",
+    ),
+    (
+        "gpu",
+        "use `gpu` of a service; the image with its drivers follows from that",
+    ),
+    (
+        "instances_distribution",
+        "use `spot_percentage` and `on_demand_base_capacity`",
     ),
     ("key_name", "instances have no keys of SSH"),
     (
-        "mixed_instances_policy",
-        "use `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+        "metadata_options",
+        "containers do not reach the instance's metadata, or they would have its rights",
     ),
     (
-        "spot",
-        "use `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+        "mixed_instances_policy",
+        "use `instance_types`, `spot_percentage` and `on_demand_base_capacity`",
     ),
+    (
+        "on_demand_percentage_above_base_capacity",
+        "use `spot_percentage`, which is 100 less that",
+    ),
+    ("spot", "use `spot_percentage`"),
     (
         "spot_price",
-        "use `overrides.capacity.<name>.MixedInstancesPolicy` of the stack",
+        "Spot instances cost what they do at the time, at most the price on demand",
+    ),
+    (
+        "warm_pool",
+        "a warm pool is not supported; let `target_capacity` be less than 100",
     ),
     (
         "user_data",

@@ -92,7 +92,8 @@ struct AutoScalingGroup {
     max_size: String,
     #[serde(rename = "VPCZoneIdentifier")]
     vpc_zone_identifier: Vec<Value>,
-    launch_template: LaunchTemplateVersion,
+    launch_template: Option<LaunchTemplateVersion>,
+    mixed_instances_policy: Option<MixedInstancesPolicy>,
     health_check_type: &'static str,
     health_check_grace_period: u32,
     default_instance_warmup: u32,
@@ -109,6 +110,36 @@ impl Properties for AutoScalingGroup {
 struct LaunchTemplateVersion {
     launch_template_id: Value,
     version: Value,
+}
+
+/// Instances of several types, or of both ways to pay.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MixedInstancesPolicy {
+    instances_distribution: InstancesDistribution,
+    launch_template: TypesOfLaunchTemplate,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstancesDistribution {
+    on_demand_allocation_strategy: &'static str,
+    on_demand_base_capacity: u32,
+    on_demand_percentage_above_base_capacity: u32,
+    spot_allocation_strategy: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TypesOfLaunchTemplate {
+    launch_template_specification: LaunchTemplateVersion,
+    overrides: Vec<OtherType>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OtherType {
+    instance_type: Value,
 }
 
 #[derive(Serialize)]
@@ -215,13 +246,18 @@ fn instances(named_stack: &NamedStack, template: &mut Template, name: &str, capa
             tags,
         })
     };
+    let has_gpus = named_stack.stack.needs_gpus_on(name);
     let launch_template = LaunchTemplate {
         launch_template_data: LaunchTemplateData {
             // EC2 looks the image up when it launches an instance. A parameter or dynamic reference
             // of CloudFormation's would be looked up at each apply, and each new image would then
             // replace every instance.
-            image_id: Value::written(&format!("resolve:ssm:{}", image_parameter(capacity))),
-            instance_type: Value::written(&capacity.instance_type),
+            image_id: Value::written(&format!(
+                "resolve:ssm:{}",
+                image_parameter(capacity, has_gpus)
+            )),
+            // A capacity without a type is refused when its file is checked.
+            instance_type: Value::written(capacity.types().next().unwrap_or_default()),
             iam_instance_profile: Profile {
                 arn: Value::GetAtt(Kind::InstanceProfile.id(&[name]), "Arn"),
             },
@@ -245,13 +281,7 @@ fn instances(named_stack: &NamedStack, template: &mut Template, name: &str, capa
             // (ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM). It would need `ec2:DescribeTags` for that, which
             // can only be allowed for the tags of the whole account, and without it the agent ends before it
             // registers (the agent's README). The instances, which are what is paid for, have the tags.
-            user_data: Value::Base64(Box::new(Value::sub(
-                "#!/bin/bash\n\
-                 cat >> /etc/ecs/ecs.config <<'END'\n\
-                 ECS_CLUSTER=${Cluster}\n\
-                 ECS_AWSVPC_BLOCK_IMDS=true\n\
-                 END\n",
-            ))),
+            user_data: Value::Base64(Box::new(Value::sub(user_data(capacity, has_gpus)))),
             tag_specifications: tags_of("volume").map(|tags| vec![tags]),
         },
         tag_specifications: tags_of("launch-template").map(|tags| [tags]),
@@ -259,8 +289,28 @@ fn instances(named_stack: &NamedStack, template: &mut Template, name: &str, capa
     template.add(Kind::LaunchTemplate, &[name], &launch_template);
 }
 
-fn image_parameter(capacity: &Capacity) -> &str {
+/// How ECS's agent is set: the Amazon ECS Developer Guide, "Amazon ECS container agent configuration".
+fn user_data(capacity: &Capacity, has_gpus: bool) -> String {
+    let settings = [
+        ("ECS_CLUSTER=${Cluster}", true),
+        ("ECS_AWSVPC_BLOCK_IMDS=true", true),
+        // Tasks stop in the two minutes before EC2 takes an instance back.
+        (
+            "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true",
+            capacity.spot_percentage > 0,
+        ),
+        ("ECS_ENABLE_GPU_SUPPORT=true", has_gpus),
+    ];
+    let settings = settings.iter().filter(|(_, is_needed)| *is_needed);
+    let settings: String = settings.map(|(line, _)| format!("{line}\n")).collect();
+    format!("#!/bin/bash\ncat >> /etc/ecs/ecs.config <<'END'\n{settings}END\n")
+}
+
+fn image_parameter(capacity: &Capacity, has_gpus: bool) -> &str {
     let recommended = match capacity.cpu_architecture {
+        CpuArchitecture::X86 if has_gpus => {
+            "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
+        }
         CpuArchitecture::X86 => {
             "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
         }
@@ -328,14 +378,21 @@ fn group(named_stack: &NamedStack, template: &mut Template, name: &str, capacity
     };
     let mut tags: Vec<Tag> = tags.filter(|tag| tag.key != "Name").collect();
     tags.extend([instance_name, managed]);
+    let version = LaunchTemplateVersion {
+        launch_template_id: Value::Ref(launch_template.clone()),
+        version: Value::GetAtt(launch_template, "LatestVersionNumber"),
+    };
+    let (launch_template, mixed_instances_policy) = if capacity.is_mixed() {
+        (None, Some(mixed(capacity, version)))
+    } else {
+        (Some(version), None)
+    };
     let group = AutoScalingGroup {
         min_size: capacity.min_size.to_string(),
         max_size: capacity.max_size.to_string(),
         vpc_zone_identifier: named_stack.subnet_ids(capacity.subnet_ids.as_ref()),
-        launch_template: LaunchTemplateVersion {
-            launch_template_id: Value::Ref(launch_template.clone()),
-            version: Value::GetAtt(launch_template, "LatestVersionNumber"),
-        },
+        launch_template,
+        mixed_instances_policy,
         health_check_type: "EC2",
         health_check_grace_period: 60,
         default_instance_warmup: capacity.instance_warmup_period,
@@ -368,6 +425,25 @@ fn group(named_stack: &NamedStack, template: &mut Template, name: &str, capacity
     template
         .add(Kind::AutoScalingGroup, &[name], &group)
         .update_policy(&update);
+}
+
+fn mixed(capacity: &Capacity, version: LaunchTemplateVersion) -> MixedInstancesPolicy {
+    let types = capacity.types().map(|instance_type| OtherType {
+        instance_type: Value::written(instance_type),
+    });
+    MixedInstancesPolicy {
+        instances_distribution: InstancesDistribution {
+            on_demand_allocation_strategy: "prioritized",
+            on_demand_base_capacity: capacity.on_demand_base_capacity,
+            on_demand_percentage_above_base_capacity: 100u32
+                .saturating_sub(capacity.spot_percentage),
+            spot_allocation_strategy: capacity.spot_allocation_strategy.as_str(),
+        },
+        launch_template: TypesOfLaunchTemplate {
+            launch_template_specification: version,
+            overrides: types.collect(),
+        },
+    }
 }
 
 fn provider(named_stack: &NamedStack, template: &mut Template, name: &str, capacity: &Capacity) {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::spec::Text;
+
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::template::{Number, Properties, Tag, Value};
@@ -81,6 +83,13 @@ impl Metric {
         Self::new("AWS/ApplicationELB", name, statistic, dimensions)
     }
 
+    /// One that SQS has of each queue.
+    pub(super) fn of_queue(name: &str, queue_name: &Text) -> Self {
+        let queue = Value::written(queue_name.as_str());
+        let dimensions = vec![Dimension::new("QueueName", queue)];
+        Self::new("AWS/SQS", name, "Average", dimensions)
+    }
+
     pub(super) fn of_file_system(name: &str, statistic: &'static str, file_system: &str) -> Self {
         let id = Value::Ref(Kind::FileSystem.id(&[file_system]));
         let dimensions = vec![Dimension::new("FileSystemId", id)];
@@ -145,7 +154,7 @@ impl Properties for Alarm {
 /// A metric, or an expression over others.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Query {
+pub(super) struct Query {
     id: String,
     expression: Option<String>,
     label: Option<&'static str>,
@@ -157,7 +166,7 @@ struct Query {
 #[serde(rename_all = "PascalCase")]
 struct MetricStat {
     metric: PlainMetric,
-    period: u32,
+    period: Option<u32>,
     stat: &'static str,
 }
 
@@ -260,7 +269,9 @@ impl Alarm {
                 alarm.statistic = Some(metric.statistic);
                 alarm.period = Some(period);
             }
-            Watched::Expression(expression) => alarm.metrics = Some(queries(expression, period)),
+            Watched::Expression(expression) => {
+                alarm.metrics = Some(queries(expression, Some(period)))
+            }
         }
         alarm
     }
@@ -279,7 +290,8 @@ impl Alarm {
     }
 }
 
-fn queries(expression: Expression, period: u32) -> Vec<Query> {
+/// The queries of an expression; its metrics have a value in each period, in seconds.
+pub(super) fn queries(expression: Expression, period: Option<u32>) -> Vec<Query> {
     let calculated = |id: String, expression: String, label, return_data| Query {
         id,
         expression: Some(expression),

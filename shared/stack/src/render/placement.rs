@@ -32,6 +32,40 @@ struct AwsVpc {
     assign_public_ip: Option<&'static str>,
 }
 
+/// By what ECS chooses instances.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Strategy {
+    r#type: &'static str,
+    field: Option<Value>,
+}
+
+/// Which instances ECS chooses from.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Constraint {
+    r#type: &'static str,
+    expression: Option<Value>,
+}
+
+pub(super) fn strategies(named_service: NamedService) -> Option<Vec<Strategy>> {
+    let strategies = &named_service.spec.placement_strategies;
+    let rendered = strategies.iter().map(|strategy| Strategy {
+        r#type: strategy.r#type.as_str(),
+        field: strategy.field.as_deref().map(Value::written),
+    });
+    (!strategies.is_empty()).then(|| rendered.collect())
+}
+
+pub(super) fn constraints(named_service: NamedService) -> Option<Vec<Constraint>> {
+    let constraints = &named_service.spec.placement_constraints;
+    let rendered = constraints.iter().map(|constraint| Constraint {
+        r#type: constraint.r#type.as_str(),
+        expression: constraint.expression.as_deref().map(Value::written),
+    });
+    (!constraints.is_empty()).then(|| rendered.collect())
+}
+
 /// The service's capacity provider strategy, if it has one.
 pub(super) fn shares(named_service: NamedService) -> Option<Vec<Share>> {
     let strategy = &named_service.spec.capacity_provider_strategy;

@@ -81,7 +81,10 @@ fn environment_file_statements(named_service: NamedService) -> Vec<Statement> {
     }
     let buckets = files.iter().filter_map(|file| file.split('/').next());
     let buckets: BTreeSet<&str> = buckets.collect();
-    vec![
+    let keys = named_service.containers();
+    let keys = keys.filter_map(|container| container.details.environment_files_kms_key_arn);
+    let keys: BTreeSet<&str> = keys.collect();
+    let mut statements = vec![
         Statement::allow(
             "ReadEnvironmentFiles",
             ["s3:GetObject"],
@@ -92,7 +95,19 @@ fn environment_file_statements(named_service: NamedService) -> Vec<Statement> {
             ["s3:GetBucketLocation"],
             buckets.into_iter().map(Value::written),
         ),
-    ]
+    ];
+    if !keys.is_empty() {
+        let s3 = Value::sub("s3.${AWS::Region}.${AWS::URLSuffix}");
+        statements.push(
+            Statement::allow(
+                "DecryptEnvironmentFiles",
+                ["kms:Decrypt"],
+                keys.into_iter().map(Value::written),
+            )
+            .when("StringEquals", "kms:ViaService", [s3]),
+        );
+    }
+    statements
 }
 
 /// The agent fetches a log router's configuration from S3 with the execution role: the Amazon ECS Developer Guide, "Using

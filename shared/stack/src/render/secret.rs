@@ -126,13 +126,13 @@ pub(super) fn value_from(
         // `<arn>:<JSON key>:<version stage>:<version id>`; ECS takes the key only after an ARN.
         (_, Some(key)) => Value::sub(format!("{}:{}::", source.arn(), part_of_sub(key))),
         (Source::Arn(arn), None) => Value::written(arn),
-        (Source::Name(_), None) => Value::sub(source.arn()),
+        (Source::Name(_) | Source::Parameter(_), None) => Value::sub(source.arn()),
     }
 }
 
 /// The secret with which a container's image is pulled, as ECS is told.
 pub(super) fn credentials(named_stack: &NamedStack, credentials: &RepositoryCredentials) -> Value {
-    let source = Source::of(named_stack, &credentials.credentials_parameter);
+    let source = Source::of_secret(named_stack, &credentials.credentials_parameter);
     literal_or_sub(source.arn())
 }
 
@@ -153,16 +153,15 @@ pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) 
             continue;
         };
         let source = Source::of(named_stack, written);
-        if let Source::Arn(arn) = source
-            && arn.contains(":ssm:")
-        {
-            parameters.insert(part_of_sub(arn));
+        if source.is_parameter() {
+            parameters.insert(source.arn());
             continue;
         }
         add_secret(named_stack, written, &mut secrets);
     }
     let containers = named_service.containers();
     for credentials in containers.filter_map(|container| container.details.repository_credentials) {
+        keys.extend(credentials.kms_key_arn.as_deref());
         add_secret(
             named_stack,
             &credentials.credentials_parameter,
@@ -201,7 +200,7 @@ pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) 
 
 /// Adds what a statement must name of a secret, for `Fn::Sub`.
 fn add_secret(named_stack: &NamedStack, written: &str, secrets: &mut BTreeSet<String>) {
-    let source = Source::of(named_stack, written);
+    let source = Source::of_secret(named_stack, written);
     let is_known = named_stack.context.secrets.contains_key(written);
     if is_known || source.may_be_complete() {
         secrets.insert(source.arn());
@@ -226,10 +225,21 @@ enum Source<'a> {
     Arn(&'a str),
     /// A secret of this account and region.
     Name(&'a str),
+    /// A parameter of SSM of this account and region, with a `/` in front.
+    Parameter(&'a str),
 }
 
 impl<'a> Source<'a> {
     fn of(named_stack: &'a NamedStack, written: &'a str) -> Self {
+        if written.starts_with('/') {
+            Self::Parameter(written)
+        } else {
+            Self::of_secret(named_stack, written)
+        }
+    }
+
+    /// Where nothing but a secret is taken.
+    fn of_secret(named_stack: &'a NamedStack, written: &'a str) -> Self {
         if let Some(arn) = named_stack.context.secrets.get(written) {
             Self::Arn(arn)
         } else if written.starts_with("arn:") {
@@ -247,6 +257,18 @@ impl<'a> Source<'a> {
                 "arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{}",
                 part_of_sub(name)
             ),
+            Self::Parameter(name) => format!(
+                "arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{}",
+                part_of_sub(name)
+            ),
+        }
+    }
+
+    fn is_parameter(&self) -> bool {
+        match self {
+            Self::Arn(arn) => arn.contains(":ssm:"),
+            Self::Name(_) => false,
+            Self::Parameter(_) => true,
         }
     }
 

@@ -17,7 +17,9 @@ use super::metadata;
 use super::mirror;
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
-use super::placement::{NetworkConfiguration, Share, network, shares};
+use super::placement::{
+    Constraint, NetworkConfiguration, Share, Strategy, constraints, network, shares, strategies,
+};
 use super::secret;
 use super::service_discovery;
 use super::storage;
@@ -208,7 +210,10 @@ struct Service {
     desired_count: Option<u32>,
     availability_zone_rebalancing: &'static str,
     launch_type: Option<&'static str>,
+    scheduling_strategy: Option<&'static str>,
     capacity_provider_strategy: Option<Vec<Share>>,
+    placement_strategies: Option<Vec<Strategy>>,
+    placement_constraints: Option<Vec<Constraint>>,
     network_configuration: NetworkConfiguration,
     load_balancers: Option<[Target; 1]>,
     health_check_grace_period_seconds: Option<u32>,
@@ -584,8 +589,13 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
         } else {
             "DISABLED"
         },
-        launch_type: strategy.is_none().then_some("FARGATE"),
+        launch_type: strategy
+            .is_none()
+            .then_some(if spec.is_daemon() { "EC2" } else { "FARGATE" }),
+        scheduling_strategy: spec.is_daemon().then_some("DAEMON"),
         capacity_provider_strategy: strategy,
+        placement_strategies: strategies(named_service),
+        placement_constraints: constraints(named_service),
         network_configuration: network(named_stack, named_service),
         health_check_grace_period_seconds: grace_period
             .or_else(|| target_group_arn.is_some().then_some(60)),
@@ -608,7 +618,7 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
     };
     let mut before = load_balancer::dependencies(named_stack, named_service);
     before.extend(storage::dependencies(named_stack, named_service));
-    if service.capacity_provider_strategy.is_some() {
+    if service.capacity_provider_strategy.is_some() || spec.is_daemon() {
         before.push(Singleton::ClusterCapacity.as_str().to_owned());
     }
     let resource = template.add(Kind::Service, &[named_service.name], &service);
@@ -637,8 +647,8 @@ fn deployment(named_service: NamedService) -> Deployment {
             canary_percent: Number(canary.percent),
             canary_bake_time_in_minutes: canary.bake_time_in_minutes,
         }),
-        minimum_healthy_percent: spec.minimum_healthy_percent,
-        maximum_percent: spec.maximum_percent,
+        minimum_healthy_percent: named_service.spec.minimum_healthy_percent(),
+        maximum_percent: named_service.spec.maximum_percent(),
         deployment_circuit_breaker: circuit_breaker(&spec.deployment_circuit_breaker),
         alarms: (!spec.alarms.is_empty()).then(|| Alarms {
             alarm_names: alarms.collect(),

@@ -326,7 +326,7 @@ pub(super) fn statements(named_stack: &NamedStack, named_service: NamedService) 
 }
 
 /// The name of the volume that a mount point mounts.
-pub(super) fn volume_name(mount: &MountPoint) -> String {
+pub(crate) fn volume_name(mount: &MountPoint) -> String {
     match (&mount.file_system, &mount.access_point) {
         (Some(file_system), Some(access_point)) => format!("{file_system}_{access_point}"),
         (Some(file_system), None) => file_system.clone(),

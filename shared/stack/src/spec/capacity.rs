@@ -9,8 +9,22 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Capacity {
-    /// The EC2 instance type.
-    pub instance_type: String,
+    /// The EC2 instance type: either this or `instance_types`.
+    pub instance_type: Option<String>,
+    /// Several EC2 instance types, of about one size: Spot instances come from those that EC2 has most of, others
+    /// from the first one that it has.
+    #[serde(default)]
+    pub instance_types: Vec<String>,
+    /// How many percent of the instances are Spot instances, beyond `on_demand_base_capacity`. Two minutes
+    /// before EC2 takes one back, its tasks are stopped and started elsewhere. Default: 0.
+    #[serde(default)]
+    pub spot_percentage: u32,
+    /// How many instances are on demand before `spot_percentage` counts. Default: 0.
+    #[serde(default)]
+    pub on_demand_base_capacity: u32,
+    /// From which of the `instance_types` Spot instances come. Default: price-capacity-optimized.
+    #[serde(default)]
+    pub spot_allocation_strategy: SpotAllocationStrategy,
     /// The fewest instances. Default: 1.
     #[serde(default = "one")]
     pub min_size: u32,
@@ -21,7 +35,7 @@ pub struct Capacity {
     #[serde(default)]
     pub cpu_architecture: CpuArchitecture,
     /// The SSM parameter that names the image. Default: that of the recommended ECS-optimised Amazon
-    /// Linux 2023 image of the architecture.
+    /// Linux 2023 image of the architecture; with GPUs where a service on it has `gpu`.
     pub image_ssm_parameter: Option<String>,
     /// The subnets of the instances. Default: `network.subnet_ids`.
     pub subnet_ids: Option<Vec<String>>,
@@ -40,6 +54,46 @@ pub struct Capacity {
     /// How many instances run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `min_size`.
     pub expected_instance_count: Option<f64>,
+}
+
+/// From which of several instance types Spot instances come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpotAllocationStrategy {
+    /// From those that EC2 is least likely to take back, and of these the cheapest.
+    #[default]
+    PriceCapacityOptimized,
+    /// From those that EC2 is least likely to take back.
+    CapacityOptimized,
+    /// From those, but the first ones of the list before others.
+    CapacityOptimizedPrioritized,
+    /// From the cheapest ones, which EC2 takes back most often.
+    LowestPrice,
+}
+
+impl SpotAllocationStrategy {
+    /// As EC2 Auto Scaling names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PriceCapacityOptimized => "price-capacity-optimized",
+            Self::CapacityOptimized => "capacity-optimized",
+            Self::CapacityOptimizedPrioritized => "capacity-optimized-prioritized",
+            Self::LowestPrice => "lowest-price",
+        }
+    }
+}
+
+impl Capacity {
+    /// The types of its instances, the first choice first.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        let types = self.instance_type.iter().chain(&self.instance_types);
+        types.map(String::as_str)
+    }
+
+    /// Whether its instances are not simply all of one type and on demand.
+    pub fn is_mixed(&self) -> bool {
+        !self.instance_types.is_empty() || self.spot_percentage > 0
+    }
 }
 
 fn one() -> u32 {

@@ -144,6 +144,8 @@ pub struct RepositoryCredentials {
     /// The ARN or, in this account and region, the name of a secret of Secrets Manager, which holds a JSON object with
     /// `username` and `password`.
     pub credentials_parameter: String,
+    /// The ARN of the KMS key that encrypts the secret. Default: the account's own key for secrets.
+    pub kms_key_arn: Option<String>,
 }
 
 /// What a container has of this, borrowed from the service or from a sidecar.
@@ -159,6 +161,8 @@ pub struct Details<'a> {
     pub docker_labels: &'a BTreeMap<String, Text>,
     /// Files with environment variables, in S3.
     pub environment_files: &'a [String],
+    /// What encrypts these files.
+    pub environment_files_kms_key_arn: Option<&'a str>,
     /// In seconds.
     pub start_timeout: Option<u32>,
     /// That it is restarted alone.
@@ -180,6 +184,7 @@ macro_rules! details_of {
             linux_parameters: &$of.linux_parameters,
             docker_labels: &$of.docker_labels,
             environment_files: &$of.environment_files,
+            environment_files_kms_key_arn: $of.environment_files_kms_key_arn.as_deref(),
             start_timeout: $of.start_timeout,
             restart_policy: $of.restart_policy.as_ref(),
             log_delivery: &$of.log_delivery,

@@ -9,8 +9,8 @@ use super::values::Sensitive;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
-    /// The ARN or, in this account and region, the name of a secret of Secrets Manager; or the ARN of an
-    /// SSM parameter.
+    /// The ARN or, in this account and region, the name of a secret of Secrets Manager; or the ARN or, if it begins
+    /// with `/`, the name of a parameter of SSM's Parameter Store.
     #[schemars(example = "shop/database")]
     pub value_from: Option<String>,
     /// The key to take out of a secret that is a JSON object.
@@ -19,6 +19,14 @@ pub struct Secret {
     pub value: Option<Sensitive>,
     /// The ARN of the KMS key that encrypts it. Default: the account's own key for secrets.
     pub kms_key_arn: Option<String>,
+}
+
+impl Secret {
+    /// The name of the parameter of this account and region that it comes from, by its form: `/shop/database`.
+    pub fn parameter_name(&self) -> Option<&str> {
+        let source = self.value_from.as_deref()?;
+        source.starts_with('/').then_some(source)
+    }
 }
 
 /// What a container needs to fetch secrets from HashiCorp Vault itself, by the AWS authentication

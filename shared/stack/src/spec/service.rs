@@ -17,6 +17,9 @@ use super::load_balancer::TargetGroup;
 use super::messaging::{BucketAccess, Grant, QueueAccess, TopicAccess, grants};
 use super::network::SecurityGroup;
 use super::overrides::ServiceOverrides;
+use super::placement::{
+    PlacementConstraint, PlacementStrategy, PlacementStrategyType, SchedulingStrategy,
+};
 use super::rollout::Rollout;
 use super::scaling::Scaling;
 use super::schedule::Schedule;
@@ -108,6 +111,8 @@ pub struct Service {
     /// `secrets` win.
     #[serde(default)]
     pub environment_files: Vec<String>,
+    /// The ARN of the KMS key that encrypts the `environment_files`. Default: S3's own keys.
+    pub environment_files_kms_key_arn: Option<String>,
     /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
     /// Fargate. Default: three minutes.
     pub start_timeout: Option<u32>,
@@ -125,11 +130,22 @@ pub struct Service {
     /// after that what it is then, so that a number that somebody sets elsewhere stays.
     pub desired_count: Option<u32>,
     /// Whether ECS moves tasks until each availability zone has as many, by starting some before it stops
-    /// others. Default: true, unless `maximum_percent` is 100, which leaves no room for that.
+    /// others. Default: true, unless `maximum_percent` is 100, which leaves no room for that, or placement says
+    /// otherwise.
     pub availability_zone_rebalancing: Option<bool>,
     /// On which capacity tasks run. Default: Fargate.
     #[serde(default)]
     pub capacity_provider_strategy: Vec<CapacityProvider>,
+    /// Of what there are as many tasks as there are. Default: REPLICA.
+    #[serde(default)]
+    pub scheduling_strategy: SchedulingStrategy,
+    /// By what ECS chooses instances for tasks, one after another; on EC2 only. Default: availability zones
+    /// evenly.
+    #[serde(default)]
+    pub placement_strategies: Vec<PlacementStrategy>,
+    /// On which instances tasks may run; on EC2 only.
+    #[serde(default)]
+    pub placement_constraints: Vec<PlacementConstraint>,
     /// The subnets of the tasks. Default: `network.subnet_ids`.
     pub subnet_ids: Option<Vec<String>>,
     /// Security groups that exist. Without any, and with `security_group`, the service has one of its
@@ -229,15 +245,57 @@ impl Service {
 
     /// Whether its tasks run on Fargate, and not on instances.
     pub fn is_on_fargate(&self) -> bool {
-        self.capacity_provider_strategy
-            .iter()
-            .all(|share| is_fargate(&share.capacity_provider))
+        !self.is_daemon()
+            && self
+                .capacity_provider_strategy
+                .iter()
+                .all(|share| is_fargate(&share.capacity_provider))
+    }
+
+    /// Whether one of its tasks runs on each instance.
+    pub fn is_daemon(&self) -> bool {
+        self.scheduling_strategy == SchedulingStrategy::Daemon
+    }
+
+    /// Percent of the wanted tasks that may run at once while a rolling deployment replaces them. On each
+    /// instance the old task of a daemon stops before the new one starts.
+    pub fn maximum_percent(&self) -> u32 {
+        if self.is_daemon() {
+            100
+        } else {
+            self.deployment_configuration.maximum_percent
+        }
+    }
+
+    /// Percent of the wanted tasks that a rolling deployment keeps.
+    pub fn minimum_healthy_percent(&self) -> u32 {
+        let said = self.deployment_configuration.minimum_healthy_percent;
+        if self.is_daemon() && said == DeploymentConfiguration::default().minimum_healthy_percent {
+            0
+        } else {
+            said
+        }
     }
 
     /// Whether ECS evens tasks out among availability zones.
     pub fn rebalances(&self) -> bool {
         self.availability_zone_rebalancing
-            .unwrap_or(self.deployment_configuration.maximum_percent > 100)
+            .unwrap_or(self.maximum_percent() > 100 && self.spreads_over_zones())
+    }
+
+    /// Whether ECS places tasks by availability zones first, and in any zone: the Amazon ECS Developer Guide,
+    /// "Balancing an Amazon ECS service across Availability Zones".
+    pub fn spreads_over_zones(&self) -> bool {
+        const ZONE: &str = "ecs.availability-zone";
+        let is_by_zone =
+            |field: &Option<String>| field.as_deref().is_some_and(|field| field.contains(ZONE));
+        let first = self.placement_strategies.first();
+        first.is_none_or(|strategy| {
+            strategy.r#type == PlacementStrategyType::Spread && is_by_zone(&strategy.field)
+        }) && !self
+            .placement_constraints
+            .iter()
+            .any(|constraint| is_by_zone(&constraint.expression))
     }
 
     /// The containers of its tasks, its own first, where the service is called `name`.

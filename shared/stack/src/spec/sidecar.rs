@@ -81,6 +81,8 @@ pub struct Sidecar {
     /// `secrets` win.
     #[serde(default)]
     pub environment_files: Vec<String>,
+    /// The ARN of the KMS key that encrypts the `environment_files`. Default: S3's own keys.
+    pub environment_files_kms_key_arn: Option<String>,
     /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
     /// Fargate. Default: three minutes.
     pub start_timeout: Option<u32>,

@@ -65,6 +65,11 @@ fn other(value: &Value) -> Value {
         ("send", "receive"),
         // There is no other word.
         ("publish", "publish"),
+        ("capacity-optimized", "lowest-price"),
+        ("spread", "binpack"),
+        ("memberOf", "distinctInstance"),
+        ("PercentChangeInCapacity", "ExactCapacity"),
+        ("DAEMON", "REPLICA"),
     ];
     match value {
         Value::Bool(value) => json!(!value),

@@ -132,10 +132,9 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
             ("TaskDefinition", "deployments change it"),
             ("DesiredCount", "use `desired_count` or `scaling`"),
             ("LaunchType", "use `capacity_provider_strategy`"),
-            (
-                "SchedulingStrategy",
-                "ECS takes no other one with `capacity_provider_strategy`",
-            ),
+            ("SchedulingStrategy", "use `scheduling_strategy`"),
+            ("PlacementStrategies", "use `placement_strategies`"),
+            ("PlacementConstraints", "use `placement_constraints`"),
             (
                 "CapacityProviderStrategy",
                 "use `capacity_provider_strategy`",
@@ -242,7 +241,7 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
             ("ResourceId", "it is the service"),
             ("ScalableDimension", "it is the service's number of tasks"),
             ("ServiceNamespace", "it is the service"),
-            ("ScheduledActions", NOT_GRANTED),
+            ("ScheduledActions", "use `scaling.scheduled`"),
         ],
     ),
     (
