@@ -23,6 +23,7 @@ mod scaling;
 mod schedule;
 mod secret;
 mod service;
+mod service_connect;
 mod sidecar;
 mod storage;
 mod surroundings;
@@ -54,6 +55,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     bucket::check(stack, &mut findings);
     mirror::check(stack, &mut findings);
     load_balancer::check(stack, &mut findings);
+    service_connect::check(stack, &mut findings);
     for (name, spec) in &stack.services {
         let service = Checked {
             stack,
@@ -73,6 +75,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         storage::check_mounts(&service, &mut findings);
         load_balancer::check_target_group(&service, &mut findings);
         network::check_service(&service, &mut findings);
+        service_connect::check_service(&service, &mut findings);
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
     }
