@@ -122,15 +122,23 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
         ManageLoadBalancers = { resource = [
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener-rule/app/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/app/*",
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/net/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:loadbalancer/app/*",
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:loadbalancer/net/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:targetgroup/*",
         ] }
+        ReadClientsOfLogins = { resource = ["arn:aws:cognito-idp:ap-southeast-1:111122223333:userpool/*"] }
         ManageDiscovery = { resource = [
           "arn:aws:servicediscovery:ap-southeast-1:111122223333:namespace/*",
           "arn:aws:servicediscovery:ap-southeast-1:111122223333:service/*",
         ] }
         ManageNamespaces  = { resource = ["*"] }
         ManageHostedZones = { resource = ["arn:aws:route53:::hostedzone/*"] }
+        ManageZonesOfNamespaces = {
+          resource  = ["arn:aws:route53:::hostedzone/*"]
+          condition = { "ForAllValues:StringEquals" = { "route53:ChangeResourceRecordSetsRecordTypes" = ["SOA"] } }
+        }
+        ReadChangesOfRecords = { resource = ["arn:aws:route53:::change/*"] }
       }
       ManageInstances = {
         ManageInstances = { resource = ["arn:aws:autoscaling:ap-southeast-1:111122223333:autoScalingGroup:*:autoScalingGroupName/*"] }
