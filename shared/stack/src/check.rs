@@ -37,7 +37,7 @@ use findings::Findings;
 
 pub use findings::Finding;
 pub use surroundings::{
-    Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+    Listener, Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
 };
 
 /// Checks what can be checked without asking AWS.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use longshore_events::longshore::{Problem, Severity};
+use longshore_stack::check::{Listener, Subnet, Surroundings, check_surroundings, needs};
 use longshore_stack::cost::estimate;
 use longshore_stack::read::{Reading, Selection, read};
 use longshore_stack::render::{Context, metadata, render};
@@ -196,6 +197,63 @@ fn a_rule_on_a_listener_that_exists_says_which_requests_are_its_own() {
         &file("path_patterns: [/a], priority: 1"),
         place,
         "the stack has no `load_balancer`",
+    );
+}
+
+#[test]
+fn a_priority_that_another_stack_has_on_the_listener_is_refused_with_one_that_is_free() {
+    let reading = accepted(&with_group(
+        "",
+        &format!(
+            "listener_arn: \"{LISTENER}\", load_balancer_security_group_ids: [sg-1], path_patterns: [/a], priority: 1, \
+             protocol_version: GRPC"
+        ),
+    ));
+    assert_eq!(
+        needs(&reading.stack).listeners,
+        [LISTENER.to_owned()].into()
+    );
+    let found = |is_https, owner: Option<&str>| {
+        let listener = Listener {
+            is_https,
+            rules: [(1, owner.map(str::to_owned)), (2, None)].into(),
+        };
+        let surroundings = Surroundings {
+            listeners: [(LISTENER.to_owned(), listener)].into(),
+            subnets: ["subnet-1", "subnet-2"]
+                .map(|id| {
+                    let subnet = Subnet {
+                        availability_zone: id.to_owned(),
+                        vpc_id: "vpc-1".to_owned(),
+                    };
+                    (id.to_owned(), subnet)
+                })
+                .into(),
+            ..Surroundings::default()
+        };
+        let findings = check_surroundings(&reading.stack, &surroundings);
+        let findings = findings.into_iter();
+        findings
+            .map(|finding| format!("{}: {}", finding.path, finding.message))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(true, Some("search")),
+        [
+            "services.api.target_group.priority: a rule of stack `search` has this priority on the listener already; \
+          the first one that is free is 3"
+        ]
+    );
+    // Its own rule is the one that is changed.
+    assert_eq!(found(true, Some("shop")), Vec::<String>::new());
+    let [of_version] = found(false, Some("shop")).try_into().unwrap();
+    assert!(of_version.contains(
+        "protocol_version: Elastic Load Balancing takes this on a listener of HTTPS only"
+    ));
+    let all = check_surroundings(&reading.stack, &Surroundings::default());
+    assert!(
+        all.iter()
+            .any(|finding| finding.message.contains("there is no such listener"))
     );
 }
 
