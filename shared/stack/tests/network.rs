@@ -266,8 +266,9 @@ fn a_stack_in_a_cluster_that_exists_makes_none_and_refers_to_it_by_its_name() {
     let template = template(rest);
     let body = template.to_string();
     for id in [
-        "\"Cluster\"",
-        "${Cluster}",
+        "{\"Ref\":\"Cluster\"}",
+        "[\"Cluster\",",
+        "${Cluster",
         "ClusterCapacity",
         "CapacityProviderSpot",
     ] {
@@ -751,7 +752,7 @@ fn an_attribute_is_a_text_and_a_task_with_its_own_network_has_no_hostname() {
             "{}overrides: {{load_balancer: {{LoadBalancerAttributes: {{routing.http2.enabled: {{Value: \"false\"}}}}}}}}\n",
             with_group(HTTPS, "")
         ),
-        "overrides.load_balancer.LoadBalancerAttributes.routing.http2.enabled",
+        "overrides.load_balancer.LoadBalancerAttributes[\"routing.http2.enabled\"]",
         "expected a text, a number or a boolean",
     );
     for property in [
