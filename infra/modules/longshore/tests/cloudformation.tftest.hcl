@@ -697,3 +697,28 @@ run "an_arn_in_place_of_the_name_of_a_parameter_is_refused" {
 
   expect_failures = [var.image_parameter_names]
 }
+
+run "names_of_load_balancers_are_made_only_in_the_zones_that_are_given" {
+  command = plan
+
+  variables {
+    hosted_zone_ids = ["Z0123456789ABCDEFGHIJ"]
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(output.cloudformation_policies.services).Statement : statement.Resource if statement.Sid == "ManageRecords"
+    ] == [["arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"]]
+    error_message = "The zones are not those given."
+  }
+}
+
+run "a_name_in_place_of_the_id_of_a_zone_is_refused" {
+  command = plan
+
+  variables {
+    hosted_zone_ids = ["example.com"]
+  }
+
+  expect_failures = [var.hosted_zone_ids]
+}
