@@ -27,6 +27,7 @@ module "longshore" {
   cluster_names    = var.cluster_names
   repository_names = var.repository_names
 
+  hosted_zone_ids      = var.hosted_zone_ids
   mirror_bucket_names  = var.mirror_bucket_names
   bucket_names         = var.bucket_names
   sync_threshold_bytes = var.sync_threshold_bytes

@@ -56,6 +56,12 @@ variable "repository_names" {
   default     = ["*"]
 }
 
+variable "hosted_zone_ids" {
+  description = "Ids of the hosted zones of Route 53 in which stack files may make names of load balancers."
+  type        = list(string)
+  default     = []
+}
+
 variable "mirror_bucket_names" {
   description = "Names of the buckets of mirrors, which stacks may have and sync may fill. A * at the end stands for any rest of the name."
   type        = list(string)

@@ -206,7 +206,7 @@ locals {
 
   services_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid    = "ManageServices"
         Effect = "Allow"
@@ -271,6 +271,7 @@ locals {
           "elasticloadbalancing:ModifyTargetGroupAttributes",
           "elasticloadbalancing:RemoveListenerCertificates",
           "elasticloadbalancing:RemoveTags",
+          "elasticloadbalancing:SetIpAddressType",
           "elasticloadbalancing:SetRulePriorities",
           "elasticloadbalancing:SetSecurityGroups",
           "elasticloadbalancing:SetSubnets",
@@ -278,9 +279,19 @@ locals {
         Resource = [
           "${local.load_balancing_arn}:listener-rule/app/*",
           "${local.load_balancing_arn}:listener/app/*",
+          "${local.load_balancing_arn}:listener/net/*",
           "${local.load_balancing_arn}:loadbalancer/app/*",
+          "${local.load_balancing_arn}:loadbalancer/net/*",
           "${local.load_balancing_arn}:targetgroup/*",
         ]
+      },
+      {
+        # Elastic Load Balancing looks the client of a login up with the rights of
+        # whoever makes the rule.
+        Sid      = "ReadClientsOfLogins"
+        Effect   = "Allow"
+        Action   = ["cognito-idp:DescribeUserPoolClient"]
+        Resource = ["arn:${local.partition}:cognito-idp:${local.region}:${local.account_id}:userpool/*"]
       },
       {
         Sid    = "ManageDiscovery"
@@ -314,14 +325,41 @@ locals {
         Effect = "Allow"
         Action = [
           "route53:AssociateVPCWithHostedZone",
-          "route53:ChangeResourceRecordSets",
           "route53:DeleteHostedZone",
           "route53:GetHostedZone",
         ]
         Resource = ["arn:${local.partition}:route53:::hostedzone/*"]
       },
-    ]
+      {
+        # Of a namespace, Cloud Map changes the SOA record; ECS registers tasks
+        # with rights of its own.
+        Sid       = "ManageZonesOfNamespaces"
+        Effect    = "Allow"
+        Action    = ["route53:ChangeResourceRecordSets"]
+        Resource  = ["arn:${local.partition}:route53:::hostedzone/*"]
+        Condition = { "ForAllValues:StringEquals" = { "route53:ChangeResourceRecordSetsRecordTypes" = ["SOA"] } }
+      },
+      {
+        Sid      = "ReadChangesOfRecords"
+        Effect   = "Allow"
+        Action   = ["route53:GetChange"]
+        Resource = ["arn:${local.partition}:route53:::change/*"]
+      },
+    ], local.records_statements)
   })
+
+  # The names of load balancers, in the zones that stack files may use.
+  records_statements = [
+    for statement in [{
+      Sid    = "ManageRecords"
+      Effect = "Allow"
+      Action = [
+        "route53:ChangeResourceRecordSets",
+        "route53:ListResourceRecordSets",
+      ]
+      Resource = [for id in var.hosted_zone_ids : "arn:${local.partition}:route53:::hostedzone/${id}"]
+    }] : statement if length(var.hosted_zone_ids) > 0
+  ]
 
   capacity_policy = jsonencode({
     Version = "2012-10-17"

@@ -132,6 +132,17 @@ variable "bucket_names" {
   }
 }
 
+variable "hosted_zone_ids" {
+  description = "Ids of the hosted zones of Route 53 in which stack files may make names of load balancers. Whoever writes a stack file may take any name of such a zone."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for id in var.hosted_zone_ids : can(regex("^Z[A-Z0-9]{1,31}$", id))])
+    error_message = "hosted_zone_ids holds what is not the id of a hosted zone: give ids such as Z0123456789ABCDEFGHIJ."
+  }
+}
+
 variable "sync_threshold_bytes" {
   description = "A sync that transfers at least this number of bytes runs in tasks, not in the function."
   type        = number

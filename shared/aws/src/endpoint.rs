@@ -6,11 +6,12 @@ use aws_types::service_config::ServiceConfigKey;
 use longshore_events::partition::Partition;
 
 /// The names of services where people configure an endpoint for one of them: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
-const SERVICE_IDS: [(&str, &str); 7] = [
+const SERVICE_IDS: [(&str, &str); 8] = [
     ("application-autoscaling", "Application Auto Scaling"),
     ("cloudformation", "CloudFormation"),
     ("ec2", "EC2"),
     ("ecr", "ECR"),
+    ("elasticloadbalancing", "Elastic Load Balancing v2"),
     ("events", "EventBridge"),
     ("logs", "CloudWatch Logs"),
     ("scheduler", "Scheduler"),

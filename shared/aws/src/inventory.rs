@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_efs::types::LifeCycleState;
-use futures_util::future::{try_join_all, try_join4};
+use futures_util::future::{try_join_all, try_join5};
 use longshore_events::arn::ServiceName;
 use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory, ServingGroup};
 use longshore_rollout::ports::ImageRegistry;
-use longshore_stack::check::{Needs, Subnet, Surroundings};
+use longshore_stack::check::{Listener, Needs, Subnet, Surroundings};
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -31,11 +31,12 @@ const RESOURCE_IDS_ALLOWED: usize = 50;
 
 impl Inventory for AwsCloud {
     async fn surroundings(&self, needs: &Needs) -> Result<Surroundings, CallError> {
-        let (missing_repositories, missing_images, subnets, secrets) = try_join4(
+        let (missing_repositories, missing_images, subnets, secrets, listeners) = try_join5(
             self.missing_repositories(&needs.repositories),
             self.missing_images(needs),
             self.subnets(&needs.subnets),
             self.secret_arns(&needs.secrets),
+            self.listeners(&needs.listeners),
         )
         .await?;
         Ok(Surroundings {
@@ -43,6 +44,7 @@ impl Inventory for AwsCloud {
             missing_images,
             subnets,
             secrets,
+            listeners,
             is_on_loopback: is_on_loopback(self.configuration.endpoint_url()),
         })
     }
@@ -283,6 +285,145 @@ impl AwsCloud {
     }
 }
 
+/// The version of Elastic Load Balancing's API: the Elastic Load Balancing API Reference, from which the shapes below are
+/// taken.
+const LOAD_BALANCING_VERSION: &str = "2015-12-01";
+
+/// DescribeTags takes this many resources at once.
+const TAGGED_ALLOWED: usize = 20;
+
+/// The tag by which CloudFormation says whose a resource is.
+const CLOUDFORMATION_STACK_TAG: &str = "aws:cloudformation:stack-name";
+
+impl AwsCloud {
+    /// The listeners that are there, with whose their rules are.
+    async fn listeners(
+        &self,
+        arns: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Listener>, CallError> {
+        let mut listeners = BTreeMap::new();
+        for arn in arns {
+            let query = Query::new("DescribeListeners", LOAD_BALANCING_VERSION)
+                .with("ListenerArns.member.1", arn);
+            let operation = format!("describe listener {arn}");
+            let answer = query
+                .send::<DescribedListeners>(&self.configuration, &operation, "elasticloadbalancing")
+                .await;
+            let described = match answer {
+                Ok(answer) => answer.listeners.into_iter().next(),
+                // `ListenerNotFound`, whose class is not known to others; an ARN of another account is denied.
+                Err(error) if error.code.as_deref() == Some("ListenerNotFound") => None,
+                Err(error) => return Err(error),
+            };
+            if let Some(described) = described {
+                let listener = Listener {
+                    is_https: described.protocol == "HTTPS",
+                    rules: self.rules(arn).await?,
+                };
+                listeners.insert(arn.clone(), listener);
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// By their priorities, the rules of a listener but the default one: the stack that has each.
+    async fn rules(&self, listener: &str) -> Result<BTreeMap<u32, Option<String>>, CallError> {
+        let operation = format!("describe the rules of listener {listener}");
+        let mut priorities = BTreeMap::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let query = Query::new("DescribeRules", LOAD_BALANCING_VERSION)
+                .with("ListenerArn", listener)
+                .with_some("Marker", marker.as_deref());
+            let answer: DescribedRules = query
+                .send(&self.configuration, &operation, "elasticloadbalancing")
+                .await?;
+            // The priority of the default one is the word `default`.
+            let rules = answer.rules.into_iter();
+            priorities.extend(
+                rules.filter_map(|rule| Some((rule.rule_arn, rule.priority.parse().ok()?))),
+            );
+            marker = answer.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                break;
+            }
+        }
+        let arns: Vec<&String> = priorities.keys().collect();
+        let mut stacks: BTreeMap<String, String> = BTreeMap::new();
+        for arns in arns.chunks(TAGGED_ALLOWED) {
+            let mut query = Query::new("DescribeTags", LOAD_BALANCING_VERSION);
+            for (number, arn) in arns.iter().enumerate() {
+                query = query.with(&format!("ResourceArns.member.{}", number + 1), arn);
+            }
+            let answer: DescribedTags = query
+                .send(&self.configuration, &operation, "elasticloadbalancing")
+                .await?;
+            for described in answer.tag_descriptions {
+                let mut tags = described.tags.into_iter();
+                if let Some(tag) = tags.find(|tag| tag.key == CLOUDFORMATION_STACK_TAG) {
+                    stacks.insert(described.resource_arn, tag.value);
+                }
+            }
+        }
+        let rules = priorities
+            .into_iter()
+            .map(|(arn, priority): (String, u32)| (priority, stacks.remove(&arn)));
+        Ok(rules.collect())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedListeners {
+    #[serde(default, deserialize_with = "or_blank")]
+    listeners: Vec<DescribedListener>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedListener {
+    #[serde(default)]
+    protocol: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedRules {
+    #[serde(default, deserialize_with = "or_blank")]
+    rules: Vec<DescribedRule>,
+    next_marker: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedRule {
+    rule_arn: String,
+    priority: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedTags {
+    #[serde(default, deserialize_with = "or_blank")]
+    tag_descriptions: Vec<DescribedTagsOf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedTagsOf {
+    resource_arn: String,
+    #[serde(default, deserialize_with = "or_blank")]
+    tags: Vec<DescribedTag>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedTag {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
 /// The answer to DescribeSubnets: the Amazon EC2 API Reference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -356,6 +497,23 @@ mod tests {
         assert_eq!(first.subnet_id, "subnet-9d4a7b6c");
         assert_eq!(first.availability_zone, "us-east-1a");
         assert_eq!(second.vpc_id, "vpc-1a2b3c4d");
+    }
+
+    #[test]
+    fn rules_are_read_with_their_priorities() {
+        // From the Elastic Load Balancing API Reference, "DescribeRules", shortened.
+        let answer = r#"<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">
+          <DescribeRulesResult><Rules>
+            <member><IsDefault>false</IsDefault><Conditions><member><Field>path-pattern</Field></member></Conditions>
+              <Priority>10</Priority><RuleArn>rule/1</RuleArn></member>
+            <member><IsDefault>true</IsDefault><Conditions/><Priority>default</Priority><RuleArn>rule/2</RuleArn></member>
+          </Rules></DescribeRulesResult></DescribeRulesResponse>"#;
+        let rules = crate::xml::read::<DescribedRules>(answer).unwrap().rules;
+        let rules: Vec<(&str, &str)> = rules
+            .iter()
+            .map(|rule| (rule.rule_arn.as_str(), rule.priority.as_str()))
+            .collect();
+        assert_eq!(rules, [("rule/1", "10"), ("rule/2", "default")]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod scaling;
 mod schedule;
 mod secret;
 mod service;
+mod service_connect;
 mod sidecar;
 mod storage;
 mod surroundings;
@@ -43,7 +44,7 @@ pub use installation::{INSTALLATION_KEY, Installation, check_installation};
 pub use plain_secrets::is_secret;
 pub use service::fargate_size;
 pub use surroundings::{
-    Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+    Listener, Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
 };
 
 /// Checks what can be checked without asking AWS.
@@ -62,6 +63,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     messaging::check(stack, &mut findings);
     mirror::check(stack, &mut findings);
     load_balancer::check(stack, &mut findings);
+    service_connect::check(stack, &mut findings);
     for (name, spec) in &stack.services {
         let service = Checked {
             stack,
@@ -82,6 +84,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         storage::check_mounts(&service, &mut findings);
         load_balancer::check_target_group(&service, &mut findings);
         network::check_service(&service, &mut findings);
+        service_connect::check_service(&service, &mut findings);
         scaling::check(&service, &mut findings);
         schedule::check(&service, &mut findings);
         messaging::check_grants(&service, &mut findings);

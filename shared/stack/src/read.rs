@@ -392,6 +392,7 @@ const LOOKED_AT_TOGETHER: [&[&str]; 11] = [
         "health_check_grace_period_seconds",
         "scaling",
         "security_group",
+        "service_connect",
         "service_discovery",
         "sidecars",
         "target_group",

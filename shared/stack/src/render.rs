@@ -11,6 +11,7 @@ mod container_details;
 mod context;
 mod dashboard;
 mod events;
+mod existing;
 mod grants;
 mod iam;
 mod image;
@@ -36,6 +37,7 @@ mod schedule;
 mod scheduler;
 mod secret;
 mod service;
+mod service_connect;
 mod service_discovery;
 mod storage;
 mod template;
@@ -139,6 +141,7 @@ fn build(
     events::render(&named_stack, &mut template);
     outputs::render(&named_stack, &mut template);
     overrides::render(stack, &mut template);
+    existing::render(stack, &mut template);
     (template, parameters, services)
 }
 

@@ -23,6 +23,7 @@ mod scaling;
 mod schedule;
 mod secret;
 mod service;
+mod service_connect;
 mod service_discovery;
 mod sidecar;
 mod storage;
@@ -49,12 +50,18 @@ pub use container_details::{
 };
 pub use deployment::{Canary, DeploymentConfiguration, DeploymentStrategy, Linear};
 pub use image_policy::ImagePolicy;
-pub use load_balancer::{LoadBalancer, Scheme, TargetGroup, TargetHealthCheck};
+pub use load_balancer::{
+    Authenticate, ClientSecret, Cognito, Dns, HealthProtocol, ListenerProtocol, LoadBalancer,
+    LoadBalancerType, Oidc, OnUnauthenticatedRequest, ProtocolVersion, Scheme, TargetGroup,
+    TargetHealthCheck,
+};
 pub use messaging::{
     BucketAccess, DeadLetterQueue, Grant, Queue, QueueAccess, Subscription, Topic, TopicAccess,
 };
 pub use mirror::{BottleDeletion, BottleSync};
-pub use network::{FlowLogs, Network, SecurityGroup, SecurityGroupRule, TrafficType};
+pub use network::{
+    FlowLogs, IpAddressType, Network, SecurityGroup, SecurityGroupRule, TrafficType,
+};
 pub use observation::{Alarms, Events, LogEncryption, Logs};
 pub use overrides::{FurtherResource, Json, Patch, ServiceOverrides, StackOverrides};
 pub use placement::{
@@ -69,6 +76,7 @@ pub use scaling::{
 pub use schedule::{RetryPolicy, Schedule};
 pub use secret::{Secret, Vault};
 pub use service::{CapacityProvider, Effect, PolicyStatement, Service};
+pub use service_connect::{AppProtocol, ClientAlias, ServiceConnect};
 pub use service_discovery::ServiceDiscovery;
 pub use sidecar::{FirelensConfiguration, LogRouter, Sidecar};
 pub use storage::{
@@ -120,7 +128,7 @@ pub struct Stack {
     pub topics: BTreeMap<String, Topic>,
     /// A mirror of Homebrew's bottles in one of the stack's buckets.
     pub bottle_sync: Option<BottleSync>,
-    /// An Application Load Balancer of the stack's own.
+    /// A load balancer of the stack's own.
     pub load_balancer: Option<LoadBalancer>,
     /// A private DNS namespace in which the services find each other.
     pub service_discovery: Option<ServiceDiscovery>,
@@ -170,12 +178,25 @@ impl Stack {
         self.bottle_sync.is_none() || is_needed || self.cluster != Cluster::default()
     }
 
+    /// Whether services are behind a Network Load Balancer of the stack's own.
+    pub fn has_network_load_balancer(&self) -> bool {
+        let load_balancer = self.load_balancer.as_ref();
+        load_balancer.is_some_and(|one| one.r#type == LoadBalancerType::Network)
+    }
+
+    /// Whether the stack's load balancer has IPv6 addresses, too.
+    pub fn load_balancer_is_dualstack(&self) -> bool {
+        let load_balancer = self.load_balancer.as_ref();
+        load_balancer.is_some_and(|one| {
+            one.ip_address_type.unwrap_or(self.network.ip_address_type) == IpAddressType::Dualstack
+        })
+    }
+
     /// The ECS cluster's name.
     pub fn cluster_name(&self) -> String {
-        self.cluster
-            .cluster_name
-            .clone()
-            .unwrap_or_else(|| self.stack_name())
+        let cluster = &self.cluster;
+        let name = cluster.existing.as_ref().or(cluster.cluster_name.as_ref());
+        name.cloned().unwrap_or_else(|| self.stack_name())
     }
 
     /// The name of the bucket `name`, in which CloudFormation may still have to fill in the account.

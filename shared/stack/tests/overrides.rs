@@ -92,7 +92,7 @@ fn an_override_changes_the_property_that_it_names_and_nothing_else() {
 fn a_container_is_changed_by_its_name_and_the_others_stay() {
     let before = template("{}");
     let after = template(&of_api(
-        "{task_definition: {ContainerDefinitions: {proxy: {Hostname: edge, SystemControls: [{Namespace: net.core.somaxconn, \
+        "{task_definition: {ContainerDefinitions: {proxy: {Interactive: true, SystemControls: [{Namespace: net.core.somaxconn, \
          Value: \"1024\"}]}}}}",
     ));
     let containers = |template: &Value| {
@@ -101,7 +101,7 @@ fn a_container_is_changed_by_its_name_and_the_others_stay() {
     let (before, after) = (containers(&before), containers(&after));
     assert_eq!(after[0], before[0]);
     let mut expected = before[1].clone();
-    expected["Hostname"] = json!("edge");
+    expected["Interactive"] = json!(true);
     expected["SystemControls"] = json!([{"Namespace": "net.core.somaxconn", "Value": "1024"}]);
     assert_eq!(after[1], expected);
 }

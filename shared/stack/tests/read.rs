@@ -435,7 +435,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ),
         (
             "cluster: {zebra: x}\n",
-            "11:11: cluster.zebra: there is no such key in `cluster`; expected one of `cluster_name`, `container_insights` (zebra)",
+            "11:11: cluster.zebra: there is no such key in `cluster`; expected one of `cluster_name`, `container_insights`, `existing` (zebra)",
         ),
         (
             "service: {}\n",

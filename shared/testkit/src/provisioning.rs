@@ -11,7 +11,7 @@ use longshore_provisioning::ports::{
     StackEvent, StackProvisioner, StoredStackFile, TemplateSource,
 };
 use longshore_rollout::ports::TaskDefinition;
-use longshore_stack::check::{Needs, Subnet, Surroundings};
+use longshore_stack::check::{Listener, Needs, Subnet, Surroundings};
 use longshore_state::{CallError, ErrorClass};
 use serde_json::Value;
 
@@ -597,6 +597,11 @@ impl Inventory for FakeCloud {
                         let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret";
                         (name.clone(), format!("{arn}:{name}-AbCdEf"))
                     })
+                    .collect(),
+                listeners: needs
+                    .listeners
+                    .iter()
+                    .map(|arn| (arn.clone(), Listener::default()))
                     .collect(),
                 is_on_loopback: false,
             })

@@ -126,15 +126,23 @@ run "every_statement_has_exactly_these_resources_and_conditions" {
         ManageLoadBalancers = { resource = [
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener-rule/app/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/app/*",
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:listener/net/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:loadbalancer/app/*",
+          "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:loadbalancer/net/*",
           "arn:aws:elasticloadbalancing:ap-southeast-1:111122223333:targetgroup/*",
         ] }
+        ReadClientsOfLogins = { resource = ["arn:aws:cognito-idp:ap-southeast-1:111122223333:userpool/*"] }
         ManageDiscovery = { resource = [
           "arn:aws:servicediscovery:ap-southeast-1:111122223333:namespace/*",
           "arn:aws:servicediscovery:ap-southeast-1:111122223333:service/*",
         ] }
         ManageNamespaces  = { resource = ["*"] }
         ManageHostedZones = { resource = ["arn:aws:route53:::hostedzone/*"] }
+        ManageZonesOfNamespaces = {
+          resource  = ["arn:aws:route53:::hostedzone/*"]
+          condition = { "ForAllValues:StringEquals" = { "route53:ChangeResourceRecordSetsRecordTypes" = ["SOA"] } }
+        }
+        ReadChangesOfRecords = { resource = ["arn:aws:route53:::change/*"] }
       }
       ManageInstances = {
         ManageInstances = { resource = ["arn:aws:autoscaling:ap-southeast-1:111122223333:autoScalingGroup:*:autoScalingGroupName/*"] }
@@ -719,4 +727,29 @@ run "an_arn_in_place_of_the_name_of_a_parameter_is_refused" {
   }
 
   expect_failures = [var.image_parameter_names]
+}
+
+run "names_of_load_balancers_are_made_only_in_the_zones_that_are_given" {
+  command = plan
+
+  variables {
+    hosted_zone_ids = ["Z0123456789ABCDEFGHIJ"]
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(output.cloudformation_policies.services).Statement : statement.Resource if statement.Sid == "ManageRecords"
+    ] == [["arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"]]
+    error_message = "The zones are not those given."
+  }
+}
+
+run "a_name_in_place_of_the_id_of_a_zone_is_refused" {
+  command = plan
+
+  variables {
+    hosted_zone_ids = ["example.com"]
+  }
+
+  expect_failures = [var.hosted_zone_ids]
 }

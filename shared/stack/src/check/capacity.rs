@@ -319,7 +319,10 @@ pub(super) fn check_strategy(service: &Checked<'_>, findings: &mut Findings) {
     for (index, share) in strategy.iter().enumerate() {
         let path = path.index(index);
         let provider = share.capacity_provider.as_str();
-        if !is_fargate(provider) && !service.stack.capacity.contains_key(provider) {
+        // A cluster that exists has capacity of its own.
+        let is_known = service.stack.capacity.contains_key(provider)
+            || service.stack.cluster.existing.is_some();
+        if !is_fargate(provider) && !is_known {
             let advice = findings.advice(provider, known(), "");
             findings.error(
                 path.key("capacity_provider"),

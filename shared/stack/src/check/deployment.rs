@@ -215,11 +215,12 @@ fn check_shift(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
 
 /// A service that gets what no other service gets has the last rule, since ECS cannot change a default.
 fn check_last_rule(service: &Checked<'_>, group: &TargetGroup, findings: &mut Findings) {
-    if !group.path_patterns.is_empty() || !group.host_headers.is_empty() {
+    if group.is_conditional() {
         return;
     }
     for (name, other) in &service.stack.services {
         let other = other.target_group.as_ref();
+        let other = other.filter(|other| other.listener_arn == group.listener_arn);
         if other.is_some_and(|other| other.priority == Some(LAST_PRIORITY)) {
             let path = Path::default().key("services").key(name);
             findings.error(
@@ -327,12 +328,12 @@ fn check_alarms(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
             );
         }
         if alarm == DeploymentConfiguration::TARGET_ERRORS {
-            let is_behind_own = service.stack.load_balancer.is_some()
-                && service
-                    .spec
-                    .target_group
-                    .as_ref()
-                    .is_some_and(|group| group.target_group_arn.is_none());
+            let own =
+                service.stack.load_balancer.is_some() && !service.stack.has_network_load_balancer();
+            let group = service.spec.target_group.as_ref();
+            let is_behind_own = group.is_some_and(|group| {
+                group.target_group_arn.is_none() && (own || group.listener_arn.is_some())
+            });
             if service.stack.alarms.is_none() || !is_behind_own {
                 findings.error(
                     &path,

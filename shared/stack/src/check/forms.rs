@@ -61,6 +61,18 @@ pub(super) fn is_ipv4_range(text: &str) -> bool {
     })
 }
 
+/// An IPv6 range: `2001:db8::/32`.
+pub(super) fn is_ipv6_range(text: &str) -> bool {
+    if is_open(text) {
+        return true;
+    }
+    text.split_once('/').is_some_and(|(address, length)| {
+        address.parse::<std::net::Ipv6Addr>().is_ok()
+            && length.len() <= 3
+            && length.parse::<u8>().is_ok_and(|length| length <= 128)
+    })
+}
+
 /// Words as a sentence lists them: `a, b or c`.
 pub(super) fn listed<T: ToString>(words: &[T]) -> String {
     let words: Vec<String> = words.iter().map(T::to_string).collect();
@@ -92,6 +104,8 @@ mod tests {
         assert!(is_ipv4_range("10.0.0.0/8") && is_ipv4_range("0.0.0.0/0"));
         assert!(!is_ipv4_range("10.0.0.0") && !is_ipv4_range("10.0.0.0/33"));
         assert!(!is_ipv4_range("::/0") && !is_ipv4_range("10.0.0/8"));
+        assert!(is_ipv6_range("::/0") && is_ipv6_range("2001:db8::/32"));
+        assert!(!is_ipv6_range("10.0.0.0/8") && !is_ipv6_range("2001:db8::/129"));
         assert!(
             is_id("vpc-0a1b2c3d", "vpc-") && !is_id("subnet-1", "vpc-") && !is_id("vpc-", "vpc-")
         );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::findings::Findings;
-use super::forms::{is_label, is_name, is_open};
+use super::forms::{is_id, is_label, is_name, is_open};
 use crate::path::Path;
 use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
@@ -37,6 +37,9 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
             findings,
         );
     }
+    if let Some(name) = &stack.cluster.existing {
+        check_existing_cluster(&root.key("cluster"), name, stack, findings);
+    }
     check_parts(&root.key("services"), stack.services.keys(), findings);
     check_parts(&root.key("capacity"), stack.capacity.keys(), findings);
     check_parts(
@@ -62,6 +65,26 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     check_services(stack, findings);
     check_tags(stack, findings);
     check_namespace(stack, findings);
+}
+
+fn check_existing_cluster(path: &Path, name: &str, stack: &Stack, findings: &mut Findings) {
+    check_ecs_name(&path.key("existing"), name, "cluster", findings);
+    if let Some(own) = &stack.cluster.cluster_name {
+        findings.error(
+            path.key("cluster_name"),
+            own,
+            format!("the cluster `{name}` exists and has its name; leave out this or `existing`"),
+        );
+    }
+    if !stack.capacity.is_empty() {
+        findings.error_without_value(
+            Path::default().key("capacity"),
+            format!(
+                "the cluster `{name}` is not this stack's, and its capacity is said in one place; add it there, and name it \
+                 here in `capacity_provider_strategy`"
+            ),
+        );
+    }
 }
 
 /// Checks that names which are joined in logical ids in other ways than [`check`] knows do not become the same.
@@ -298,6 +321,15 @@ fn check_namespace(stack: &Stack, findings: &mut Findings) {
             path.key("namespace"),
             namespace,
             "this is not a DNS name, expected one such as shop.local",
+        );
+    }
+    if let Some(id) = &discovery.namespace_id
+        && !is_id(id, "ns-")
+    {
+        findings.error(
+            path.key("namespace_id"),
+            id,
+            "this is not an id of a namespace of Cloud Map, expected one such as ns-0a1b2c3d4e5f6789",
         );
     }
     findings.range(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::checked::Checked;
 use super::findings::Findings;
-use super::forms::{is_id, is_ipv4_range, is_open};
+use super::forms::{is_id, is_ipv4_range, is_ipv6_range, is_open};
 use crate::path::Path;
 use crate::spec::{SecurityGroupRule, Stack};
 
@@ -139,16 +139,23 @@ pub(super) fn check_service(service: &Checked<'_>, findings: &mut Findings) {
     for (index, rule) in group.ingress.iter().enumerate() {
         let path = path.key("ingress").index(index);
         check_rule(&path, rule, findings);
+        check_peer(service, &path, rule, findings);
         if rule.from_port.is_none() && spec.container_port.is_none() && has_ports(rule) {
             findings.error_without_value(
                 &path,
                 "the rule does not name a port, and the service has no `container_port`; add `from_port`",
             );
         }
-        if rule.cidr_ip.as_deref() == Some("0.0.0.0/0") {
+        for (field, range, all) in [
+            ("cidr_ip", &rule.cidr_ip, "0.0.0.0/0"),
+            ("cidr_ipv6", &rule.cidr_ipv6, "::/0"),
+        ] {
+            if range.as_deref() != Some(all) {
+                continue;
+            }
             findings.warning(
-                path.key("cidr_ip"),
-                "0.0.0.0/0",
+                path.key(field),
+                all,
                 "everybody may connect to the tasks; name who it is meant for, such as a load balancer's \
                  `security_group_id`",
             );
@@ -157,12 +164,43 @@ pub(super) fn check_service(service: &Checked<'_>, findings: &mut Findings) {
     for (index, rule) in group.egress.iter().flatten().enumerate() {
         let path = path.key("egress").index(index);
         check_rule(&path, rule, findings);
-        if rule.from_port.is_none() && has_ports(rule) {
+        check_peer(service, &path, rule, findings);
+        let of_peer = rule.service.as_ref();
+        let of_peer = of_peer.and_then(|peer| service.stack.services.get(peer)?.container_port);
+        if rule.from_port.is_none() && of_peer.is_none() && has_ports(rule) {
             findings.error_without_value(
                 &path,
                 "the rule does not name a port; add `from_port`, or `ip_protocol: \"-1\"` for everything",
             );
         }
+    }
+}
+
+/// A rule that names another service of the stack.
+fn check_peer(
+    service: &Checked<'_>,
+    path: &Path,
+    rule: &SecurityGroupRule,
+    findings: &mut Findings,
+) {
+    let Some(peer) = &rule.service else {
+        return;
+    };
+    let services = &service.stack.services;
+    if !services.contains_key(peer) {
+        let advice = findings.advice(peer, services.keys().map(String::as_str), "");
+        findings.error(
+            path.key("service"),
+            peer,
+            format!("there is no service `{peer}` in this stack; {advice}"),
+        );
+    }
+    if rule.ip_protocol.starts_with("icmp") {
+        findings.error(
+            path.key("ip_protocol"),
+            &rule.ip_protocol,
+            "services send each other tcp or udp, or \"-1\" for all; expected one of these",
+        );
     }
 }
 
@@ -172,21 +210,36 @@ fn has_ports(rule: &SecurityGroupRule) -> bool {
 
 fn check_rule(path: &Path, rule: &SecurityGroupRule, findings: &mut Findings) {
     let protocol = rule.ip_protocol.as_str();
-    if !["tcp", "udp", "icmp", "-1"].contains(&protocol) {
+    if !["tcp", "udp", "icmp", "icmpv6", "-1"].contains(&protocol) {
         findings.error(
             path.key("ip_protocol"),
             protocol,
-            "this is not a protocol, expected tcp, udp, icmp or \"-1\" for all",
+            "this is not a protocol, expected tcp, udp, icmp, icmpv6 or \"-1\" for all",
         );
     }
-    let said = [&rule.cidr_ip, &rule.prefix_list_id, &rule.security_group_id];
+    let said = [
+        &rule.cidr_ip,
+        &rule.cidr_ipv6,
+        &rule.prefix_list_id,
+        &rule.security_group_id,
+        &rule.service,
+    ];
     let peers = said.iter().filter(|peer| peer.is_some()).count();
     if peers != 1 {
         findings.error(
             path,
             peers,
-            "the rule must say who is at the other end, expected exactly one of `cidr_ip`, \
-             `prefix_list_id` and `security_group_id`",
+            "the rule must say who is at the other end, expected exactly one of `cidr_ip`, `cidr_ipv6`, \
+             `prefix_list_id`, `security_group_id` and `service`",
+        );
+    }
+    if let Some(range) = &rule.cidr_ipv6
+        && !is_ipv6_range(range)
+    {
+        findings.error(
+            path.key("cidr_ipv6"),
+            range,
+            "this is not an IPv6 range, expected one such as 2001:db8::/32",
         );
     }
     if let Some(range) = &rule.cidr_ip

@@ -204,7 +204,7 @@ impl Checking<'_> {
         }
     }
 
-    /// A rule's place among those of the services.
+    /// A rule's place among those of the services on the same listener.
     fn priority(&mut self, place: &Place<'_>, properties: &Patch) {
         let Some(priority) = properties
             .get("Priority")
@@ -212,9 +212,27 @@ impl Checking<'_> {
         else {
             return;
         };
+        let listener = properties.get("ListenerArn");
+        let listener = listener.and_then(|value| match &value.0["Ref"] {
+            Value::String(id) => Some(id.as_str()),
+            _ => attribute_of(&value.0).map(|(id, _)| id),
+        });
+        let is_of_services = |id: &str| {
+            let has_certificate = self.types.contains_key("HttpsListener");
+            id == if has_certificate {
+                "HttpsListener"
+            } else {
+                "HttpListener"
+            }
+        };
+        if !listener.is_some_and(is_of_services) {
+            return;
+        }
         let mut services = self.stack.services.iter();
         let taken = services.find(|(_, spec)| {
-            let of_service = spec.target_group.as_ref().and_then(|group| group.priority);
+            let own = spec.target_group.as_ref();
+            let own = own.filter(|group| group.listener_arn.is_none());
+            let of_service = own.and_then(|group| group.priority);
             of_service.is_some_and(|of_service| u64::from(of_service) == priority)
         });
         if let Some((service, _)) = taken {
@@ -375,6 +393,7 @@ impl Checking<'_> {
             }
             _ => None,
         };
+        let of_attributes = place.name().ends_with("Attributes");
         for (name, change) in changes {
             let place = place.named(name);
             if let Some(volumes) = &volumes
@@ -406,10 +425,18 @@ impl Checking<'_> {
                     &place.path,
                     "a container cannot be removed here; leave it out of `sidecars`",
                 ),
+                // The value of an attribute is a text, whatever the items of the list are.
+                Value::Object(_) if of_attributes && !is_function(change) => {
+                    self.findings.error_without_value(
+                        &place.path,
+                        "this is the value of an attribute, expected a text, a number or a boolean",
+                    );
+                }
+                Value::Object(_) if of_attributes => self.function(&place.path, change),
                 Value::Object(_) => self.value(&place, change, item),
                 // The value of an attribute.
                 Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null
-                    if place.name().ends_with("Attributes") => {}
+                    if of_attributes => {}
                 _ => {
                     let message = "this is not a map of what is different";
                     self.findings.error_without_value(&place.path, message);
@@ -544,12 +571,10 @@ impl Checking<'_> {
                         Some("authenticate-cognito" | "authenticate-oidc")
                     ) =>
             {
-                "the role that CloudFormation works with has no right to look the client of `authenticate-cognito` \
-                 up, and `authenticate-oidc` needs a secret in the template"
+                "use `target_group.authenticate` of a service, which names the secret of `authenticate-oidc` where \
+                 no template shows it"
             }
-            ("AWS::ElasticLoadBalancingV2::LoadBalancer", "Type") => {
-                "it is an Application Load Balancer"
-            }
+            ("AWS::ElasticLoadBalancingV2::LoadBalancer", "Type") => "use `load_balancer.type`",
             _ => return None,
         };
         Some(why.to_owned())
@@ -771,7 +796,7 @@ fn has_braces(text: &str) -> bool {
 fn made_by(key: &str) -> &'static str {
     match key {
         "target_group" | "listener_rule" => {
-            "it has one with `target_group`, behind a `load_balancer` of the stack; a rule also needs paths or hosts"
+            "it has one with `target_group`, behind a `load_balancer` of the stack or a `listener_arn`; a rule also needs paths or hosts"
         }
         "service_discovery" => {
             "it has one with the stack's `service_discovery` and a `container_port`"

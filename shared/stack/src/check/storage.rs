@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::checked::Checked;
 use super::findings::Findings;
-use super::forms::{is_arn, is_open};
+use super::forms::{is_arn, is_id, is_open};
 use super::network::check_subnets;
 use super::observation::expected;
 use crate::path::Path;
 use crate::spec::{
-    AccessPoint, Container, FileSystem, MountPoint, PerformanceMode, Stack, ThroughputMode,
+    AccessPoint, Container, DataDeletion, FileSystem, MountPoint, PerformanceMode, Stack,
+    ThroughputMode,
 };
 
 /// EFS's limit, which AWS raises on request up to this.
@@ -35,7 +36,45 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     }
 }
 
+/// A file system that exists: what it is, somebody else says.
+fn check_existing(path: &Path, id: &str, file_system: &FileSystem, findings: &mut Findings) {
+    if !is_id(id, "fs-") {
+        findings.error(
+            path.key("file_system_id"),
+            id,
+            "this is not an id of a file system, expected one such as fs-0a1b2c3d4e5f67890",
+        );
+    }
+    let said = [
+        (
+            "performance_mode",
+            file_system.performance_mode != PerformanceMode::default(),
+        ),
+        (
+            "throughput_mode",
+            file_system.throughput_mode != ThroughputMode::default(),
+        ),
+        (
+            "provisioned_throughput_in_mibps",
+            file_system.provisioned_throughput_in_mibps.is_some(),
+        ),
+        ("kms_key_id", file_system.kms_key_id.is_some()),
+        ("backup", !file_system.backup),
+        ("subnet_ids", file_system.subnet_ids.is_some()),
+        ("deletion", file_system.deletion != DataDeletion::default()),
+    ];
+    for (field, _) in said.into_iter().filter(|(_, is_said)| *is_said) {
+        findings.error_without_value(
+            path.key(field),
+            "the file system exists, so its settings are not this stack's; leave this or `file_system_id` out",
+        );
+    }
+}
+
 fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findings) {
+    if let Some(id) = &file_system.file_system_id {
+        check_existing(path, id, file_system, findings);
+    }
     let throughput = file_system.provisioned_throughput_in_mibps;
     let path_of_throughput = path.key("provisioned_throughput_in_mibps");
     match (file_system.throughput_mode, throughput) {

@@ -8,8 +8,8 @@ use super::findings::{Finding, Findings};
 use super::image::{Origin, origin};
 use super::mirror;
 use crate::path::Path;
-use crate::render::ends_as_complete_arns_do;
-use crate::spec::{Container, Secret, Service, Stack};
+use crate::render::{LAST_PRIORITY, ends_as_complete_arns_do};
+use crate::spec::{Container, ProtocolVersion, Secret, Service, Stack};
 
 /// What must be looked up in AWS before anything is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Needs {
     pub subnets: BTreeSet<String>,
     /// Names and ARNs of secrets of Secrets Manager.
     pub secrets: BTreeSet<String>,
+    /// ARNs of listeners to which the stack adds rules.
+    pub listeners: BTreeSet<String>,
 }
 
 /// What of a stack's needs is there.
@@ -35,6 +37,8 @@ pub struct Surroundings {
     pub subnets: BTreeMap<String, Subnet>,
     /// By the names and ARNs that [`Needs::secrets`] has, the complete ARNs of those that Secrets Manager has.
     pub secrets: BTreeMap<String, String>,
+    /// By their ARNs, the listeners that exist.
+    pub listeners: BTreeMap<String, Listener>,
     /// Whether AWS itself answers on loopback, as a local cloud does: a mirror's hosts may be there, too.
     pub is_on_loopback: bool,
 }
@@ -46,9 +50,23 @@ pub struct Subnet {
     pub vpc_id: String,
 }
 
+/// A listener that exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listener {
+    /// Whether it speaks HTTPS.
+    pub is_https: bool,
+    /// By their priorities, its rules but the default one: the CloudFormation stack that has each, if one has.
+    pub rules: BTreeMap<u32, Option<String>>,
+}
+
 /// What must be looked up in AWS before the stack can be sent.
 pub fn needs(stack: &Stack) -> Needs {
     let mut needs = Needs::default();
+    let target_groups = stack.services.values();
+    let target_groups = target_groups.filter_map(|service| service.target_group.as_ref());
+    let listeners = target_groups.filter_map(|group| group.listener_arn.as_ref());
+    let listeners = listeners.filter(|arn| !arn.contains("${"));
+    needs.listeners.extend(listeners.cloned());
     for (name, service) in &stack.services {
         for (path, container) in containers(name, service) {
             if let Ok(Origin::Own(image)) = origin(container.image) {
@@ -109,6 +127,7 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
         }
     }
     check_subnets(stack, surroundings, &mut findings);
+    check_listeners(stack, surroundings, &mut findings);
     if !surroundings.is_on_loopback {
         mirror::check_loopback(stack, &mut findings);
     }
@@ -272,6 +291,74 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
                         "subnets {other} and {id} are both in {zone}, but a file system has one mount \
                          target a zone; name one subnet of each zone in {path}.subnet_ids"
                     ),
+                );
+            }
+        }
+    }
+}
+
+/// Checks the rules on listeners that exist: that nobody else has their priorities, and that the listeners speak what
+/// the services need.
+fn check_listeners(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
+    let own = stack.stack_name();
+    for (name, service) in &stack.services {
+        let Some(group) = &service.target_group else {
+            continue;
+        };
+        let Some(arn) = group
+            .listener_arn
+            .as_ref()
+            .filter(|arn| !arn.contains("${"))
+        else {
+            continue;
+        };
+        let path = Path::default()
+            .key("services")
+            .key(name)
+            .key("target_group");
+        let Some(listener) = surroundings.listeners.get(arn) else {
+            findings.error(
+                path.key("listener_arn"),
+                arn,
+                "there is no such listener in this account and region; correct its ARN",
+            );
+            continue;
+        };
+        let taken = group.priority.and_then(|priority| {
+            let owner = listener.rules.get(&priority)?;
+            (owner.as_deref() != Some(own.as_str())).then_some((priority, owner))
+        });
+        if let Some((priority, owner)) = taken {
+            let owner = match owner {
+                Some(stack) => format!("a rule of stack `{stack}`"),
+                None => "a rule that no stack made".to_owned(),
+            };
+            let free = (1..=LAST_PRIORITY).find(|free| !listener.rules.contains_key(free));
+            let advice = free.map_or_else(String::new, |free| {
+                format!("; the first one that is free is {free}")
+            });
+            findings.error(
+                path.key("priority"),
+                priority,
+                format!("{owner} has this priority on the listener already{advice}"),
+            );
+        }
+        let of_https = [
+            (
+                "protocol_version",
+                matches!(
+                    group.protocol_version,
+                    Some(ProtocolVersion::Http2 | ProtocolVersion::Grpc)
+                ),
+            ),
+            ("authenticate", group.authenticate.is_some()),
+        ];
+        for (field, is_said) in of_https {
+            if is_said && !listener.is_https {
+                findings.error_without_value(
+                    path.key(field),
+                    "Elastic Load Balancing takes this on a listener of HTTPS only, and this one is not; name \
+                     another listener, or leave it out",
                 );
             }
         }

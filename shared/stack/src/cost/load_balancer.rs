@@ -1,22 +1,24 @@
 //! The load balancer.
 
-use crate::spec::{LoadBalancer, Scheme};
+use crate::spec::{LoadBalancer, LoadBalancerType, Scheme};
 
 use super::amounts::Quantity;
 use super::bill::{Bill, hours};
 
 pub(super) fn load_balancer(load_balancer: &LoadBalancer, bill: &mut Bill<'_>) {
     let resource = "load_balancer";
-    bill.charge(
-        resource,
-        "hours",
-        "load_balancer",
-        hours(Quantity::whole(1)),
-    );
+    let (balancer, capacity_unit) = match load_balancer.r#type {
+        LoadBalancerType::Application => ("load_balancer", "load_balancer_capacity_unit"),
+        LoadBalancerType::Network => (
+            "network_load_balancer",
+            "network_load_balancer_capacity_unit",
+        ),
+    };
+    bill.charge(resource, "hours", balancer, hours(Quantity::whole(1)));
     bill.charge_expected(
         resource,
         "capacity units",
-        "load_balancer_capacity_unit",
+        capacity_unit,
         load_balancer.expected_capacity_units,
         "load_balancer.expected_capacity_units",
         hours,

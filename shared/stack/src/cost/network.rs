@@ -6,7 +6,8 @@ use super::amounts::Quantity;
 use super::bill::Bill;
 
 pub(super) fn network(stack: &Stack, bill: &mut Bill<'_>) {
-    if stack.service_discovery.is_some() {
+    let own = stack.service_discovery.as_ref();
+    if own.is_some_and(|own| own.namespace_id.is_none()) {
         bill.charge(
             "service_discovery",
             "private DNS zone",

@@ -108,9 +108,14 @@ fn container_insights(stack: &Stack, bill: &mut Bill<'_>) {
             let a_service = counts
                 .metrics_per_service
                 .saturating_add(counts.metrics_per_task_definition_family);
+            // The metrics of a cluster that exists are paid for with that cluster.
+            let of_cluster = match stack.cluster.existing {
+                Some(_) => 0,
+                None => counts.metrics_per_cluster,
+            };
             let metrics = services
                 .saturating_mul(a_service)
-                .saturating_add(counts.metrics_per_cluster);
+                .saturating_add(of_cluster);
             bill.charge(resource, item, "metric", Quantity::whole(metrics));
             bill.assume(
                 "cluster: Container Insights makes its metrics in every hour, also where no task runs"

@@ -6,7 +6,8 @@ use super::amounts::Quantity;
 use super::bill::Bill;
 
 pub(super) fn file_systems(stack: &Stack, bill: &mut Bill<'_>) {
-    for (name, file_system) in &stack.file_systems {
+    let own = stack.file_systems.iter();
+    for (name, file_system) in own.filter(|(_, one)| one.file_system_id.is_none()) {
         let resource = format!("file_systems.{name}");
         charge(&resource, file_system, bill);
     }

@@ -249,14 +249,7 @@ const OF_SERVICE: Table = &[
         "use `cpu_architecture`; another operating system is in \
                           `overrides.task_definition.RuntimePlatform.OperatingSystemFamily`",
     ),
-    (
-        "service_connect",
-        "use `overrides.service.ServiceConnectConfiguration`",
-    ),
-    (
-        "service_connect_configuration",
-        "use `overrides.service.ServiceConnectConfiguration`",
-    ),
+    ("service_connect_configuration", "use `service_connect`"),
     ("service_registries", "use `service_discovery`"),
     ("tags", "use the stack's `tags`"),
     (
@@ -293,8 +286,7 @@ const OF_SERVICE: Table = &[
     ),
     (
         "nlb",
-        "a Network Load Balancer is not supported; make it elsewhere and name its target group with \
-             `target_group.target_group_arn`",
+        "use the stack's `load_balancer`, of the type network, and `target_group`",
     ),
     (
         "publish",
@@ -327,13 +319,10 @@ const OF_STACK: Table = &[
         "make them elsewhere; name their secrets with `secrets` of a service",
     ),
     ("description", "write a comment"),
-    (
-        "dns",
-        "make the record where the zone is, with the outputs `LoadBalancerDnsName` and `LoadBalancerZoneId`",
-    ),
+    ("dns", "use `load_balancer.dns`"),
     (
         "domain",
-        "use `host_headers` of a service's `target_group`, and make the record where the zone is",
+        "use `host_headers` of a service's `target_group`, and `load_balancer.dns`",
     ),
     (
         "listeners",
@@ -366,12 +355,11 @@ const OF_LOAD_BALANCER: Table = &[
     ),
     (
         "authenticate",
-        "use `overrides.listener_rule.Actions` of a service; Cognito and OIDC are not supported",
+        "use `authenticate` of a service's `target_group`",
     ),
-    ("ip_address_type", "dual stack is not supported"),
     (
         "listener_arn",
-        "the load balancer is one of the stack's own",
+        "name it in `target_group.listener_arn` of each service; the stack has no `load_balancer` then",
     ),
     (
         "listeners",
@@ -379,11 +367,6 @@ const OF_LOAD_BALANCER: Table = &[
     ),
     ("name", "CloudFormation names it"),
     ("subnet_mappings", "use `subnet_ids`"),
-    (
-        "type",
-        "it is an Application Load Balancer; make another one elsewhere and name its target group with \
-              `target_group.target_group_arn` of a service",
-    ),
     (
         "waf_acl_arn",
         "associate the web ACL elsewhere, with the output `LoadBalancerArn`",
@@ -397,52 +380,29 @@ const OF_TARGET_GROUP: Table = &[
     ),
     ("alias", "use `host_headers`"),
     (
-        "authenticate",
-        "use `overrides.listener_rule.Actions` of the service; Cognito and OIDC are not supported",
-    ),
-    (
         "conditions",
-        "use `path_patterns` and `host_headers`; others are in `overrides.listener_rule.Conditions` of the \
-                    service",
+        "use `path_patterns`, `host_headers`, `http_headers`, `http_request_methods`, `query_strings` and `source_ips`",
     ),
-    (
-        "headers",
-        "use `overrides.listener_rule.Conditions` of the service",
-    ),
-    (
-        "http_headers",
-        "use `overrides.listener_rule.Conditions` of the service",
-    ),
-    (
-        "listener_arn",
-        "a rule on a listener that exists is not supported; name a target group with `target_group_arn`",
-    ),
+    ("headers", "use `http_headers`"),
+    ("methods", "use `http_request_methods`"),
     (
         "load_balancing_algorithm_type",
         "use `overrides.target_group.TargetGroupAttributes` of the service, with the key \
                                        `load_balancing.algorithm.type`",
     ),
-    ("port", "use `container_port` of the service"),
+    (
+        "port",
+        "use `container_port` of the service; the port of a Network Load Balancer is `listener_port`",
+    ),
     (
         "protocol",
-        "use `overrides.target_group.Protocol` of the service",
-    ),
-    (
-        "protocol_version",
-        "use `overrides.target_group.ProtocolVersion` of the service",
-    ),
-    (
-        "query_strings",
-        "use `overrides.listener_rule.Conditions` of the service",
+        "use `listener_protocol` behind a Network Load Balancer; that of targets is in \
+         `overrides.target_group.Protocol` of the service",
     ),
     (
         "slow_start",
         "use `overrides.target_group.TargetGroupAttributes` of the service, with the key \
                     `slow_start.duration_seconds`",
-    ),
-    (
-        "source_ips",
-        "use `overrides.listener_rule.Conditions` of the service",
     ),
 ];
 

@@ -73,7 +73,10 @@ fn add_of_service(
             (10, 60),
         );
     }
-    if named_stack.own_target_group(named_service).is_some() {
+    if named_stack
+        .target_group_of_requests(named_service)
+        .is_some()
+    {
         add(
             Kind::TargetErrorsAlarm,
             format!("{service} answers with errors"),

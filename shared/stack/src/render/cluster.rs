@@ -47,7 +47,7 @@ struct DefaultShare {
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
-    if !named_stack.stack.has_cluster() {
+    if !named_stack.stack.has_cluster() || named_stack.stack.cluster.existing.is_some() {
         return;
     }
     let cluster = Cluster {

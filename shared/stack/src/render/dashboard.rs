@@ -151,7 +151,11 @@ fn service_row(named_stack: &NamedStack, named_service: NamedService) -> Vec<Gra
         ),
     ];
     let groups = named_stack.own_target_groups(named_service);
-    if !groups.is_empty() {
+    if named_stack
+        .target_group_of_requests(named_service)
+        .is_some()
+    {
+        let load_balancer = named_service.load_balancer_full_name();
         let lines = groups.iter().flat_map(|group| {
             let targets = format!(
                 "${{{}.TargetGroupFullName}}",
@@ -164,7 +168,7 @@ fn service_row(named_stack: &NamedStack, named_service: NamedService) -> Vec<Gra
             ]
             .map(|name| {
                 let dimensions = [
-                    ("LoadBalancer", "${LoadBalancer.LoadBalancerFullName}"),
+                    ("LoadBalancer", load_balancer.as_str()),
                     ("TargetGroup", targets.as_str()),
                 ];
                 line("AWS/ApplicationELB", name, &dimensions)

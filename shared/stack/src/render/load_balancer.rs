@@ -1,26 +1,38 @@
 //! The load balancer, its listeners and rules, and the services' target groups.
 
+mod authenticate;
+mod conditions;
+mod dns;
+
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::spec::{LoadBalancer, Scheme, TargetGroup};
+use crate::spec::{
+    HealthProtocol, ListenerProtocol, LoadBalancer, LoadBalancerType, ProtocolVersion, Scheme,
+    TargetGroup, TargetHealthCheck,
+};
 
-use super::named::{NamedService, NamedStack, group_id};
+use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
-use super::network::{Egress, Rule, SecurityGroup};
+use super::network::{Egress, Rule, SecurityGroup, everywhere};
 use super::template::{Properties, Tag, Template, Value};
+use authenticate::Login;
+use conditions::Condition;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ApplicationLoadBalancer {
+struct Balancer {
     r#type: &'static str,
     scheme: &'static str,
+    ip_address_type: Option<&'static str>,
     subnets: Vec<Value>,
     security_groups: Vec<Value>,
     load_balancer_attributes: Vec<Attribute>,
     tags: Option<Vec<Tag>>,
 }
 
-impl Properties for ApplicationLoadBalancer {
+impl Properties for Balancer {
     const TYPE: &'static str = "AWS::ElasticLoadBalancingV2::LoadBalancer";
 }
 
@@ -46,7 +58,7 @@ struct Listener {
     protocol: &'static str,
     ssl_policy: Option<Value>,
     certificates: Option<Vec<Certificate>>,
-    default_actions: [Action; 1],
+    default_actions: Vec<Action>,
     tags: Option<Vec<Tag>>,
 }
 
@@ -77,7 +89,7 @@ struct ListenerRule {
     listener_arn: Value,
     priority: Option<u32>,
     conditions: Vec<Condition>,
-    actions: [Action; 1],
+    actions: Vec<Action>,
     tags: Option<Vec<Tag>>,
 }
 
@@ -89,6 +101,9 @@ impl Properties for ListenerRule {
 #[serde(rename_all = "PascalCase")]
 struct Action {
     r#type: &'static str,
+    order: Option<u32>,
+    #[serde(flatten)]
+    login: Option<Login>,
     target_group_arn: Option<Value>,
     forward_config: Option<Forward>,
     redirect_config: Option<Redirect>,
@@ -126,33 +141,21 @@ struct FixedResponse {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Condition {
-    field: &'static str,
-    path_pattern_config: Option<Values>,
-    host_header_config: Option<Values>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Values {
-    values: Vec<Value>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
 struct Targets {
     vpc_id: Value,
     target_type: &'static str,
     protocol: &'static str,
+    protocol_version: Option<&'static str>,
     port: u16,
     health_check_enabled: bool,
     health_check_protocol: &'static str,
-    health_check_path: Value,
+    health_check_port: Option<String>,
+    health_check_path: Option<Value>,
     health_check_interval_seconds: u32,
     health_check_timeout_seconds: u32,
     healthy_threshold_count: u32,
     unhealthy_threshold_count: u32,
-    matcher: Matcher,
+    matcher: Option<Matcher>,
     target_group_attributes: Vec<Attribute>,
     tags: Option<Vec<Tag>>,
 }
@@ -164,34 +167,81 @@ impl Properties for Targets {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Matcher {
-    http_code: Value,
+    http_code: Option<Value>,
+    grpc_code: Option<Value>,
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
-    let Some(load_balancer) = &named_stack.stack.load_balancer else {
-        return;
-    };
-    if load_balancer.security_group_ids.is_empty() {
-        add_security_group(named_stack, template, load_balancer);
+    if let Some(load_balancer) = &named_stack.stack.load_balancer {
+        if load_balancer.security_group_ids.is_empty() {
+            add_security_group(named_stack, template, load_balancer);
+        }
+        add_load_balancer(named_stack, template, load_balancer);
+        if load_balancer.r#type == LoadBalancerType::Application {
+            add_listeners(named_stack, template, load_balancer);
+        }
+        dns::render(named_stack, template, load_balancer);
     }
-    add_load_balancer(named_stack, template, load_balancer);
-    add_listeners(named_stack, template, load_balancer);
     for named_service in named_stack.members() {
-        if let Some(target_group) = named_stack.own_target_group(named_service) {
-            for kind in named_stack.own_target_groups(named_service) {
-                add_target_group(
-                    named_stack,
-                    template,
-                    load_balancer,
-                    named_service,
-                    target_group,
-                    *kind,
-                );
-            }
+        let Some(target_group) = named_stack.own_target_group(named_service) else {
+            continue;
+        };
+        for kind in named_stack.own_target_groups(named_service) {
+            add_target_group(named_stack, template, named_service, target_group, *kind);
+        }
+        if named_stack.is_behind_network(named_service) {
+            add_port_listener(named_stack, template, named_service, target_group);
+        } else {
             add_rule(named_stack, template, named_service, target_group);
+        }
+        if named_stack.target_group_behind_own(named_service).is_some() {
             add_egress(named_stack, template, named_service);
         }
     }
+}
+
+/// The services behind the stack's own load balancer.
+fn behind_own<'a>(
+    named_stack: &NamedStack<'a>,
+) -> impl Iterator<Item = (NamedService<'a>, &'a TargetGroup)> {
+    named_stack.members().filter_map(|named_service| {
+        let target_group = named_stack.target_group_behind_own(named_service)?;
+        Some((named_service, target_group))
+    })
+}
+
+/// The ports at which the stack's own load balancer listens, with their protocols.
+fn listened(named_stack: &NamedStack, load_balancer: &LoadBalancer) -> Vec<(&'static str, u16)> {
+    match load_balancer.r#type {
+        LoadBalancerType::Network => {
+            let ports = behind_own(named_stack).filter_map(|(_, target_group)| {
+                Some((
+                    target_group
+                        .listener_protocol
+                        .unwrap_or_default()
+                        .transport(),
+                    target_group.listener_port?,
+                ))
+            });
+            // Two services at one port are refused when the file is checked.
+            let ports: BTreeSet<(&'static str, u16)> = ports.collect();
+            ports.into_iter().collect()
+        }
+        LoadBalancerType::Application if load_balancer.certificate_arns.is_empty() => {
+            vec![("tcp", 80)]
+        }
+        LoadBalancerType::Application => vec![("tcp", 80), ("tcp", 443)],
+    }
+}
+
+/// The container and the port of it that a Network Load Balancer sends datagrams to.
+pub(super) fn port_of_datagrams<'a>(
+    named_stack: &NamedStack<'a>,
+    named_service: NamedService<'a>,
+) -> Option<(&'a str, u16)> {
+    let target_group = named_stack.own_target_group(named_service)?;
+    let is_udp = target_group.listener_protocol == Some(ListenerProtocol::Udp);
+    is_udp.then(|| named_service.target())
 }
 
 fn add_security_group(
@@ -199,28 +249,36 @@ fn add_security_group(
     template: &mut Template,
     load_balancer: &LoadBalancer,
 ) {
-    let everybody = ["0.0.0.0/0".to_owned()];
-    let cidrs = match (&load_balancer.ingress_cidr_ips, load_balancer.scheme) {
-        (Some(cidrs), _) => cidrs.as_slice(),
-        (None, Scheme::InternetFacing) => &everybody,
-        (None, Scheme::Internal) => &[],
+    let is_dualstack = named_stack.stack.load_balancer_is_dualstack();
+    let cidrs: Vec<&str> = match (&load_balancer.ingress_cidr_ips, load_balancer.scheme) {
+        (Some(cidrs), _) => cidrs.iter().map(String::as_str).collect(),
+        (None, Scheme::InternetFacing) => everywhere(is_dualstack).collect(),
+        (None, Scheme::Internal) => Vec::new(),
     };
-    let ports: &[u16] = if load_balancer.certificate_arns.is_empty() {
-        &[80]
-    } else {
-        &[80, 443]
-    };
+    let ports = listened(named_stack, load_balancer);
     let ingress = cidrs.iter().flat_map(|cidr| {
-        ports.iter().map(|port| Rule {
-            cidr_ip: Some(Value::written(cidr)),
+        ports.iter().map(|(protocol, port)| Rule {
             description: Some("Clients".into()),
-            ..Rule::tcp(*port)
+            ..Rule::port(protocol, *port).at(cidr)
         })
     });
+    // The load balancer itself asks the provider who has logged in.
+    let logs_in = behind_own(named_stack).any(|(_, group)| group.authenticate.is_some());
+    let egress = everywhere(is_dualstack).map(|range| Rule {
+        description: Some("Providers of logins".into()),
+        ..Rule::tcp(443).at(range)
+    });
+    let egress = egress.filter(|_| logs_in).collect();
     let description = format!("The load balancer of {}", named_stack.stack_name);
-    let group = SecurityGroup::new(named_stack, description).with_ingress(ingress.collect());
+    let group = SecurityGroup::new(named_stack, description)
+        .with_ingress(ingress.collect())
+        .with_egress(egress);
     let resource = template.add_one(Singleton::LoadBalancerSecurityGroup, &group);
-    if cidrs.iter().any(|cidr| cidr == "0.0.0.0/0") {
+    if ports.contains(&("tcp", 80))
+        && cidrs
+            .iter()
+            .any(|cidr| everywhere(true).any(|all| all == *cidr))
+    {
         resource.unchecked(
             "CKV_AWS_260",
             "an internet-facing load balancer is there for everybody, and redirects HTTP if it can",
@@ -234,11 +292,17 @@ fn add_load_balancer(named_stack: &NamedStack, template: &mut Template, spec: &L
     let protected = spec
         .deletion_protection
         .unwrap_or_else(|| named_stack.stack.is_protected());
-    let mut attributes = vec![
-        attribute("idle_timeout.timeout_seconds", spec.idle_timeout),
-        attribute("deletion_protection.enabled", protected),
-        attribute("routing.http.drop_invalid_header_fields.enabled", true),
-    ];
+    let mut attributes = match spec.r#type {
+        LoadBalancerType::Application => vec![
+            attribute("idle_timeout.timeout_seconds", spec.idle_timeout),
+            attribute("deletion_protection.enabled", protected),
+            attribute("routing.http.drop_invalid_header_fields.enabled", true),
+        ],
+        LoadBalancerType::Network => vec![
+            attribute("deletion_protection.enabled", protected),
+            attribute("load_balancing.cross_zone.enabled", spec.cross_zone),
+        ],
+    };
     if let Some(bucket) = &spec.access_logs_bucket {
         attributes.push(attribute("access_logs.s3.enabled", true));
         attributes.push(Attribute {
@@ -247,12 +311,19 @@ fn add_load_balancer(named_stack: &NamedStack, template: &mut Template, spec: &L
         });
         attributes.push(attribute("access_logs.s3.prefix", &named_stack.stack_name));
     }
-    let load_balancer = ApplicationLoadBalancer {
-        r#type: "application",
+    let load_balancer = Balancer {
+        r#type: match spec.r#type {
+            LoadBalancerType::Application => "application",
+            LoadBalancerType::Network => "network",
+        },
         scheme: match spec.scheme {
             Scheme::Internal => "internal",
             Scheme::InternetFacing => "internet-facing",
         },
+        ip_address_type: named_stack
+            .stack
+            .load_balancer_is_dualstack()
+            .then_some("dualstack"),
         subnets: spec
             .subnet_ids
             .iter()
@@ -273,25 +344,31 @@ fn add_load_balancer(named_stack: &NamedStack, template: &mut Template, spec: &L
     }
 }
 
-fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadBalancer) {
-    let load_balancer_arn = || Value::Ref(Singleton::LoadBalancer.as_str().to_owned());
-    let certificate = |arn: &String| Certificate {
+fn load_balancer_arn() -> Value {
+    Value::Ref(Singleton::LoadBalancer.as_str().to_owned())
+}
+
+fn certificate(arn: &String) -> Certificate {
+    Certificate {
         certificate_arn: Value::written(arn),
-    };
-    let listener = |port, protocol, action| Listener {
+    }
+}
+
+fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadBalancer) {
+    let listener = |port, protocol, actions| Listener {
         load_balancer_arn: load_balancer_arn(),
         port,
         protocol,
         ssl_policy: None,
         certificates: None,
-        default_actions: [action],
+        default_actions: actions,
         tags: named_stack.tags(),
     };
     let Some((first, others)) = spec.certificate_arns.split_first() else {
         template
             .add_one(
                 Singleton::HttpListener,
-                &listener(80, "HTTP", default_action(named_stack)),
+                &listener(80, "HTTP", default_actions(named_stack)),
             )
             .unchecked("CKV_AWS_2", "the stack file does not name a certificate")
             .unchecked("CKV_AWS_103", "the stack file does not name a certificate");
@@ -306,11 +383,14 @@ fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadB
         }),
         ..Action::default()
     };
-    template.add_one(Singleton::HttpListener, &listener(80, "HTTP", redirect));
+    template.add_one(
+        Singleton::HttpListener,
+        &listener(80, "HTTP", vec![redirect]),
+    );
     let https = Listener {
         ssl_policy: Some(Value::written(&spec.ssl_policy)),
         certificates: Some(vec![certificate(first)]),
-        ..listener(443, "HTTPS", default_action(named_stack))
+        ..listener(443, "HTTPS", default_actions(named_stack))
     };
     template.add_one(Singleton::HttpsListener, &https);
     if !others.is_empty() {
@@ -322,15 +402,51 @@ fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadB
     }
 }
 
+/// The listener of a Network Load Balancer for one service.
+fn add_port_listener(
+    named_stack: &NamedStack,
+    template: &mut Template,
+    named_service: NamedService,
+    target_group: &TargetGroup,
+) {
+    // Both are there in a checked stack.
+    let (Some(load_balancer), Some(port)) =
+        (&named_stack.stack.load_balancer, target_group.listener_port)
+    else {
+        return;
+    };
+    let protocol = target_group.listener_protocol.unwrap_or_default();
+    let first = load_balancer.certificate_arns.first();
+    let first = first.filter(|_| protocol == ListenerProtocol::Tls);
+    let listener = Listener {
+        load_balancer_arn: load_balancer_arn(),
+        port,
+        protocol: protocol.as_str(),
+        ssl_policy: first.map(|_| Value::written(&load_balancer.ssl_policy)),
+        certificates: first.map(|first| vec![certificate(first)]),
+        default_actions: vec![forward(named_service)],
+        tags: named_stack.tags(),
+    };
+    let resource = template.add(Kind::PortListener, &[named_service.name], &listener);
+    if protocol != ListenerProtocol::Tls {
+        resource
+            .unchecked(
+                "CKV_AWS_2",
+                "the stack file asks for a port that is handed on as it comes",
+            )
+            .unchecked(
+                "CKV_AWS_103",
+                "the stack file asks for a port that is handed on as it comes",
+            );
+    }
+}
+
 /// What becomes of requests that no rule is for.
-fn default_action(named_stack: &NamedStack) -> Action {
-    let default = named_stack.members().find(|named_service| {
-        let target_group = named_stack.own_target_group(*named_service);
-        target_group.is_some_and(|target_group| !is_conditional(target_group))
-    });
-    match default {
-        Some(named_service) => forward(named_service),
-        None => Action {
+fn default_actions(named_stack: &NamedStack) -> Vec<Action> {
+    let mut behind = behind_own(named_stack);
+    match behind.find(|(_, target_group)| !target_group.is_conditional()) {
+        Some((named_service, target_group)) => after_login(target_group, forward(named_service)),
+        None => vec![Action {
             r#type: "fixed-response",
             fixed_response_config: Some(FixedResponse {
                 status_code: "404",
@@ -338,12 +454,26 @@ fn default_action(named_stack: &NamedStack) -> Action {
                 message_body: "Not found",
             }),
             ..Action::default()
-        },
+        }],
     }
 }
 
-fn is_conditional(target_group: &TargetGroup) -> bool {
-    !target_group.path_patterns.is_empty() || !target_group.host_headers.is_empty()
+/// An action, and before it the login that it needs.
+fn after_login(target_group: &TargetGroup, action: Action) -> Vec<Action> {
+    let Some((r#type, login)) = target_group.authenticate.as_ref().and_then(Login::of) else {
+        return vec![action];
+    };
+    let login = Action {
+        r#type,
+        order: Some(1),
+        login: Some(login),
+        ..Action::default()
+    };
+    let action = Action {
+        order: Some(2),
+        ..action
+    };
+    vec![login, action]
 }
 
 fn forward(named_service: NamedService) -> Action {
@@ -378,46 +508,96 @@ fn forward_to_one_of_two(named_stack: &NamedStack, named_service: NamedService) 
 fn add_target_group(
     named_stack: &NamedStack,
     template: &mut Template,
-    load_balancer: &LoadBalancer,
     named_service: NamedService,
     spec: &TargetGroup,
     kind: Kind,
 ) {
     let check = &spec.health_check;
-    let mut attributes = vec![
-        attribute(
-            "deregistration_delay.timeout_seconds",
-            spec.deregistration_delay,
-        ),
-        attribute(
-            "load_balancing.cross_zone.enabled",
-            load_balancer.cross_zone,
-        ),
-        attribute("stickiness.enabled", spec.stickiness_duration.is_some()),
-    ];
-    if let Some(duration) = spec.stickiness_duration {
-        attributes.push(attribute("stickiness.type", "lb_cookie"));
-        attributes.push(attribute("stickiness.lb_cookie.duration_seconds", duration));
-    }
+    let is_behind_network = named_stack.is_behind_network(named_service);
+    let is_grpc = spec.protocol_version == Some(ProtocolVersion::Grpc);
+    let by_request = match check.protocol {
+        Some(protocol) => protocol == HealthProtocol::Http,
+        None => !is_behind_network,
+    };
+    let default = TargetHealthCheck::default();
+    let path = match &check.path {
+        path if is_grpc && *path == default.path => "/AWS.ALB/healthcheck",
+        path => path,
+    };
+    let code = match &check.matcher {
+        matcher if is_grpc && *matcher == default.matcher => "12",
+        matcher => matcher,
+    };
+    let code = Value::written(code);
+    let matcher = if is_grpc {
+        Matcher {
+            http_code: None,
+            grpc_code: Some(code),
+        }
+    } else {
+        Matcher {
+            http_code: Some(code),
+            grpc_code: None,
+        }
+    };
+    let protocol = spec.listener_protocol.unwrap_or_default();
     let targets = Targets {
         vpc_id: Value::written(&named_stack.stack.network.vpc_id),
         target_type: "ip",
-        protocol: "HTTP",
+        protocol: if is_behind_network {
+            protocol.of_targets()
+        } else {
+            "HTTP"
+        },
+        protocol_version: spec.protocol_version.map(ProtocolVersion::as_str),
         port: named_service.port(),
         health_check_enabled: true,
-        health_check_protocol: "HTTP",
-        health_check_path: Value::written(&check.path),
+        health_check_protocol: if by_request { "HTTP" } else { "TCP" },
+        health_check_port: check.port.map(|port| port.to_string()),
+        health_check_path: by_request.then(|| Value::written(path)),
         health_check_interval_seconds: check.interval_seconds,
         health_check_timeout_seconds: check.timeout_seconds,
         healthy_threshold_count: check.healthy_threshold_count,
         unhealthy_threshold_count: check.unhealthy_threshold_count,
-        matcher: Matcher {
-            http_code: Value::written(&check.matcher),
-        },
-        target_group_attributes: attributes,
+        matcher: by_request.then_some(matcher),
+        target_group_attributes: target_group_attributes(named_stack, named_service, spec),
         tags: named_stack.tags(),
     };
     template.add(kind, &[named_service.name], &targets);
+}
+
+fn target_group_attributes(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+    spec: &TargetGroup,
+) -> Vec<Attribute> {
+    let mut attributes = vec![attribute(
+        "deregistration_delay.timeout_seconds",
+        spec.deregistration_delay,
+    )];
+    // Where the load balancer is another stack's, it says so for all.
+    let own = named_stack.stack.load_balancer.as_ref();
+    if let Some(own) = own.filter(|_| spec.listener_arn.is_none()) {
+        attributes.push(attribute(
+            "load_balancing.cross_zone.enabled",
+            own.cross_zone,
+        ));
+    }
+    attributes.push(attribute(
+        "stickiness.enabled",
+        spec.stickiness_duration.is_some(),
+    ));
+    if let Some(duration) = spec.stickiness_duration {
+        attributes.push(attribute("stickiness.type", "lb_cookie"));
+        attributes.push(attribute("stickiness.lb_cookie.duration_seconds", duration));
+    }
+    if named_stack.is_behind_network(named_service) {
+        // Of UDP they always do.
+        let is_preserved = spec.listener_protocol == Some(ListenerProtocol::Udp)
+            || spec.preserve_client_ip.unwrap_or(false);
+        attributes.push(attribute("preserve_client_ip.enabled", is_preserved));
+    }
+    attributes
 }
 
 /// The last place among a listener's rules.
@@ -426,7 +606,7 @@ pub(crate) const LAST_PRIORITY: u32 = 50_000;
 /// Whether the service's requests come by a rule. Where ECS moves requests, it changes a rule, and the
 /// listener's default is none that it takes: what no other service gets comes by the last rule, then.
 fn has_rule(named_service: NamedService, spec: &TargetGroup) -> bool {
-    is_conditional(spec) || named_service.shifts_requests()
+    spec.is_conditional() || named_service.shifts_requests()
 }
 
 fn add_rule(
@@ -435,36 +615,22 @@ fn add_rule(
     named_service: NamedService,
     spec: &TargetGroup,
 ) {
-    let Some(listener) = named_stack
-        .listener()
-        .filter(|_| has_rule(named_service, spec))
-    else {
+    let own = named_stack.listener();
+    let own = own.map(|listener| Value::Ref(listener.as_str().to_owned()));
+    let existing = spec.listener_arn.as_deref().map(Value::written);
+    let Some(listener_arn) = existing.or(own).filter(|_| has_rule(named_service, spec)) else {
         return;
     };
-    let everything = Values {
-        values: vec!["/*".into()],
+    let action = if named_service.shifts_requests() {
+        forward_to_one_of_two(named_stack, named_service)
+    } else {
+        forward(named_service)
     };
-    let values = |texts: &[String]| Value::all_written(texts).map(|values| Values { values });
-    let paths = values(&spec.path_patterns).or((!is_conditional(spec)).then_some(everything));
-    let paths = paths.map(|values| Condition {
-        field: "path-pattern",
-        path_pattern_config: Some(values),
-        host_header_config: None,
-    });
-    let hosts = values(&spec.host_headers).map(|values| Condition {
-        field: "host-header",
-        path_pattern_config: None,
-        host_header_config: Some(values),
-    });
     let rule = ListenerRule {
-        listener_arn: Value::Ref(listener.as_str().to_owned()),
+        listener_arn,
         priority: spec.priority.or(Some(LAST_PRIORITY)),
-        conditions: paths.into_iter().chain(hosts).collect(),
-        actions: [if named_service.shifts_requests() {
-            forward_to_one_of_two(named_stack, named_service)
-        } else {
-            forward(named_service)
-        }],
+        conditions: conditions::of(spec),
+        actions: after_login(spec, action),
         tags: named_stack.tags(),
     };
     template.add(Kind::ListenerRule, &[named_service.name], &rule);
@@ -475,44 +641,71 @@ fn add_egress(named_stack: &NamedStack, template: &mut Template, named_service: 
     let Some(group) = named_stack.load_balancer_security_group() else {
         return;
     };
-    let existing = named_service.spec.security_group_ids.iter();
-    let existing = existing.map(|id| (vec![named_service.name, id.as_str()], Value::written(id)));
-    let own = named_service.has_own_security_group().then(|| {
-        let id = group_id(Kind::SecurityGroup.id(&[named_service.name]));
-        (vec![named_service.name], id)
-    });
-    for (names, destination) in existing.chain(own) {
-        let egress = Egress {
-            group_id: group.clone(),
-            rule: Rule {
-                destination_security_group_id: Some(destination),
-                description: Some(Value::text(format!("Tasks of {}", named_service.name))),
-                ..Rule::tcp(named_service.port())
-            },
-        };
-        template.add(Kind::LoadBalancerEgress, &names, &egress);
+    for (index, (protocol, port)) in named_stack
+        .ports_in_front(named_service)
+        .into_iter()
+        .enumerate()
+    {
+        for (names, destination) in named_service.named_security_groups() {
+            let egress = Egress {
+                group_id: group.clone(),
+                rule: Rule {
+                    destination_security_group_id: Some(destination),
+                    description: Some(Value::text(format!("Tasks of {}", named_service.name))),
+                    ..Rule::port(protocol, port)
+                },
+            };
+            template.add(
+                Kind::LoadBalancerEgress,
+                &egress_names(&names, index),
+                &egress,
+            );
+        }
     }
+}
+
+/// The port of requests is the first one, that of health checks the second.
+fn egress_names<'a>(names: &[&'a str], index: usize) -> Vec<&'a str> {
+    let of_health = (index > 0).then_some("health");
+    names.iter().copied().chain(of_health).collect()
 }
 
 /// What must be there before the service's first task can be reached.
 pub(super) fn dependencies(named_stack: &NamedStack, named_service: NamedService) -> Vec<String> {
-    let (Some(target_group), Some(listener)) = (
-        named_stack.own_target_group(named_service),
-        named_stack.listener(),
-    ) else {
+    let Some(target_group) = named_stack.own_target_group(named_service) else {
         return Vec::new();
     };
+    if named_stack.target_group_behind_own(named_service).is_none() {
+        // ECS takes a target group only when a listener sends to it.
+        let rule = Kind::ListenerRule.id(&[named_service.name]);
+        return (!named_service.shifts_requests())
+            .then_some(rule)
+            .into_iter()
+            .collect();
+    }
+    let mut ids = Vec::new();
+    if named_stack.is_behind_network(named_service) {
+        ids.push(Kind::PortListener.id(&[named_service.name]));
+    }
     // A target group can be used only once a listener sends to it.
-    let mut ids = vec![listener.as_str().to_owned()];
+    ids.extend(
+        named_stack
+            .listener()
+            .map(|listener| listener.as_str().to_owned()),
+    );
     // Where ECS changes the rule, the service itself names it.
-    if is_conditional(target_group) && !named_service.shifts_requests() {
+    if target_group.is_conditional()
+        && !named_service.shifts_requests()
+        && !named_stack.is_behind_network(named_service)
+    {
         ids.push(Kind::ListenerRule.id(&[named_service.name]));
     }
     if named_stack.load_balancer_security_group().is_some() {
-        let existing = named_service.spec.security_group_ids.iter();
-        ids.extend(existing.map(|id| Kind::LoadBalancerEgress.id(&[named_service.name, id])));
-        if named_service.has_own_security_group() {
-            ids.push(Kind::LoadBalancerEgress.id(&[named_service.name]));
+        for (index, _) in named_stack.ports_in_front(named_service).iter().enumerate() {
+            let groups = named_service.named_security_groups().into_iter();
+            ids.extend(
+                groups.map(|(names, _)| Kind::LoadBalancerEgress.id(&egress_names(&names, index))),
+            );
         }
     }
     ids

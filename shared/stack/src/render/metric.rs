@@ -71,12 +71,17 @@ impl Metric {
         named_service: NamedService,
         target_group: Kind,
     ) -> Self {
-        let balancer = Singleton::LoadBalancer.as_str().to_owned();
+        let balancer = named_service.load_balancer_full_name();
         let targets = target_group.id(&[named_service.name]);
         let dimensions = vec![
             Dimension::new(
                 "LoadBalancer",
-                Value::GetAtt(balancer, "LoadBalancerFullName"),
+                if balancer.contains("${") {
+                    let own = Singleton::LoadBalancer.as_str().to_owned();
+                    Value::GetAtt(own, "LoadBalancerFullName")
+                } else {
+                    Value::Text(balancer)
+                },
             ),
             Dimension::new("TargetGroup", Value::GetAtt(targets, "TargetGroupFullName")),
         ];
@@ -212,7 +217,13 @@ impl Watched {
         label: &'static str,
         named_service: NamedService,
     ) -> Self {
-        let metric = |group| Metric::of_targets(name, statistic, named_service, group);
+        let metric = |group| {
+            let mut metric = Metric::of_targets(name, statistic, named_service, group);
+            if named_stack.is_behind_network(named_service) {
+                metric.namespace = Value::from("AWS/NetworkELB");
+            }
+            metric
+        };
         if !named_stack.has_two_target_groups(named_service) {
             return Self::One(metric(Kind::TargetGroup));
         }

@@ -1,7 +1,9 @@
 //! What every part of a template is rendered from.
 
 use crate::references::has_dynamic_reference;
-use crate::spec::{Container, DeploymentStrategy, Scaling, Service, Stack, TargetGroup};
+use crate::spec::{
+    Container, DeploymentStrategy, LoadBalancerType, Scaling, Service, Stack, TargetGroup,
+};
 
 use super::context::Context;
 use super::names::{Kind, Singleton};
@@ -92,14 +94,67 @@ impl<'a> NamedStack<'a> {
         format!("/ecs/{}/{}", self.stack_name, named_service.name)
     }
 
-    /// The target group that is the service's own, behind the stack's load balancer.
+    /// The target group that is the service's own, behind the stack's load balancer or a listener that exists.
     pub(super) fn own_target_group(
         &self,
         named_service: NamedService<'a>,
     ) -> Option<&'a TargetGroup> {
         let target_group = named_service.spec.target_group.as_ref()?;
-        let own = target_group.target_group_arn.is_none() && self.stack.load_balancer.is_some();
-        own.then_some(target_group)
+        let is_behind = target_group.listener_arn.is_some() || self.stack.load_balancer.is_some();
+        (target_group.target_group_arn.is_none() && is_behind).then_some(target_group)
+    }
+
+    /// As [`Self::own_target_group`], of a service behind the stack's own load balancer.
+    pub(super) fn target_group_behind_own(
+        &self,
+        named_service: NamedService<'a>,
+    ) -> Option<&'a TargetGroup> {
+        let target_group = self.own_target_group(named_service)?;
+        target_group.listener_arn.is_none().then_some(target_group)
+    }
+
+    /// As [`Self::own_target_group`], of a service that gets requests of HTTP.
+    pub(super) fn target_group_of_requests(
+        &self,
+        named_service: NamedService<'a>,
+    ) -> Option<&'a TargetGroup> {
+        let target_group = self.own_target_group(named_service)?;
+        (!self.is_behind_network(named_service)).then_some(target_group)
+    }
+
+    /// Whether the service is behind a Network Load Balancer of the stack's own.
+    pub(super) fn is_behind_network(&self, named_service: NamedService<'a>) -> bool {
+        self.stack.has_network_load_balancer()
+            && self.target_group_behind_own(named_service).is_some()
+    }
+
+    /// The security groups of the load balancer that the service is behind.
+    pub(super) fn groups_in_front(&self, named_service: NamedService<'a>) -> Vec<Value> {
+        let Some(target_group) = self.own_target_group(named_service) else {
+            return Vec::new();
+        };
+        let (existing, own) = match (&target_group.listener_arn, &self.stack.load_balancer) {
+            (None, Some(own)) => (&own.security_group_ids, self.load_balancer_security_group()),
+            _ => (&target_group.load_balancer_security_group_ids, None),
+        };
+        let existing = existing.iter().map(|id| Value::written(id));
+        existing.chain(own).collect()
+    }
+
+    /// The ports of the service that its load balancer reaches, with their protocols: that of requests, and that of health
+    /// checks where it is another one.
+    pub(super) fn ports_in_front(
+        &self,
+        named_service: NamedService<'a>,
+    ) -> Vec<(&'static str, u16)> {
+        let Some(target_group) = self.own_target_group(named_service) else {
+            return Vec::new();
+        };
+        let protocol = target_group.listener_protocol.unwrap_or_default();
+        let of_requests = (protocol.transport(), named_service.port());
+        let of_health = target_group.health_check.port.map(|port| ("tcp", port));
+        let of_health = of_health.filter(|of_health| *of_health != of_requests);
+        [of_requests].into_iter().chain(of_health).collect()
     }
 
     /// The target group that requests come through, if they come through one.
@@ -138,9 +193,12 @@ impl<'a> NamedStack<'a> {
             .then(|| group_id(Singleton::LoadBalancerSecurityGroup.as_str().to_owned()))
     }
 
-    /// The listener that requests for the services come through.
+    /// The listener that requests for the services come through, of an Application Load Balancer.
     pub(super) fn listener(&self) -> Option<Singleton> {
         let load_balancer = self.stack.load_balancer.as_ref()?;
+        if load_balancer.r#type == LoadBalancerType::Network {
+            return None;
+        }
         Some(if load_balancer.certificate_arns.is_empty() {
             Singleton::HttpListener
         } else {
@@ -176,12 +234,31 @@ impl<'a> NamedService<'a> {
 
     /// All its security groups, those that exist first.
     pub(super) fn security_groups(self) -> Vec<Value> {
+        let groups = self.named_security_groups().into_iter();
+        groups.map(|(_, group)| group).collect()
+    }
+
+    /// All its security groups, with the names that logical ids of something of each of them have.
+    pub(super) fn named_security_groups(self) -> Vec<(Vec<&'a str>, Value)> {
         let existing = self.spec.security_group_ids.iter();
-        let mut groups: Vec<Value> = existing.map(|id| Value::written(id)).collect();
-        if self.has_own_security_group() {
-            groups.push(group_id(Kind::SecurityGroup.id(&[self.name])));
-        }
-        groups
+        let existing = existing.map(|id| (vec![self.name, id.as_str()], Value::written(id)));
+        let own = self.has_own_security_group().then(|| {
+            let id = group_id(Kind::SecurityGroup.id(&[self.name]));
+            (vec![self.name], id)
+        });
+        existing.chain(own).collect()
+    }
+
+    /// What CloudWatch calls the load balancer that the service is behind, as a part of a text for
+    /// [`Value::sub`]. A listener's ARN holds that: `…:listener/app/<name>/<id>/<listener>`.
+    pub(super) fn load_balancer_full_name(self) -> String {
+        let target_group = self.spec.target_group.as_ref();
+        let existing = target_group.and_then(|group| {
+            let (_, listener) = group.listener_arn.as_ref()?.split_once(":listener/")?;
+            let (load_balancer, _) = listener.rsplit_once('/')?;
+            Some(load_balancer.to_owned())
+        });
+        existing.unwrap_or_else(|| "${LoadBalancer.LoadBalancerFullName}".to_owned())
     }
 
     /// The role that ECS starts its tasks with.

@@ -1,8 +1,10 @@
 //! Security groups, and the VPC's flow logs.
 
+mod peers;
+
 use serde::Serialize;
 
-use crate::spec::{SecurityGroupRule, TrafficType};
+use crate::spec::{IpAddressType, SecurityGroupRule, TrafficType};
 
 use super::iam::{InlinePolicy, Statement};
 use super::logs;
@@ -10,6 +12,8 @@ use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::role::Role;
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
+
+pub(super) use peers::dependencies;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -19,6 +23,8 @@ pub(super) struct SecurityGroup {
     security_group_ingress: Option<Vec<Rule>>,
     security_group_egress: Vec<Rule>,
     tags: Option<Vec<Tag>>,
+    #[serde(skip)]
+    is_dualstack: bool,
 }
 
 impl Properties for SecurityGroup {
@@ -41,15 +47,17 @@ impl SecurityGroup {
                 ..Rule::of("icmp")
             }],
             tags: named_stack.tags(),
+            is_dualstack: named_stack.stack.network.ip_address_type == IpAddressType::Dualstack,
         }
     }
 
     pub(super) fn with_all_egress(self) -> Self {
-        self.with_egress(vec![Rule {
-            cidr_ip: Some("0.0.0.0/0".into()),
+        let rules = everywhere(self.is_dualstack).map(|range| Rule {
             description: Some("Everything".into()),
-            ..Rule::of("-1")
-        }])
+            ..Rule::of("-1").at(range)
+        });
+        let rules = rules.collect();
+        self.with_egress(rules)
     }
 
     /// Lets out what the rules say.
@@ -69,6 +77,12 @@ impl SecurityGroup {
     }
 }
 
+/// All addresses.
+pub(super) fn everywhere(is_dualstack: bool) -> impl Iterator<Item = &'static str> {
+    let ranges = ["0.0.0.0/0"].into_iter();
+    ranges.chain(is_dualstack.then_some("::/0"))
+}
+
 /// A rule within a security group, or the properties of one beside it.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -77,6 +91,7 @@ pub(super) struct Rule {
     pub(super) from_port: Option<i32>,
     pub(super) to_port: Option<i32>,
     pub(super) cidr_ip: Option<Value>,
+    pub(super) cidr_ipv6: Option<Value>,
     pub(super) source_prefix_list_id: Option<Value>,
     pub(super) source_security_group_id: Option<Value>,
     pub(super) destination_prefix_list_id: Option<Value>,
@@ -94,10 +109,31 @@ impl Rule {
 
     /// One port of TCP.
     pub(super) fn tcp(port: u16) -> Self {
+        Self::port("tcp", port)
+    }
+
+    /// One port.
+    pub(super) fn port(ip_protocol: &str, port: u16) -> Self {
         Self {
             from_port: Some(port.into()),
             to_port: Some(port.into()),
-            ..Self::of("tcp")
+            ..Self::of(ip_protocol)
+        }
+    }
+
+    /// With this range at the other end, IPv6 or IPv4.
+    pub(super) fn at(self, range: &str) -> Self {
+        let value = Some(Value::written(range));
+        if is_ipv6(range) {
+            Self {
+                cidr_ipv6: value,
+                ..self
+            }
+        } else {
+            Self {
+                cidr_ip: value,
+                ..self
+            }
         }
     }
 
@@ -112,6 +148,7 @@ impl Rule {
             from_port,
             to_port,
             cidr_ip: rule.cidr_ip.as_deref().map(Value::written),
+            cidr_ipv6: rule.cidr_ipv6.as_deref().map(Value::written),
             source_prefix_list_id: peer(&rule.prefix_list_id, Direction::In),
             source_security_group_id: peer(&rule.security_group_id, Direction::In),
             destination_prefix_list_id: peer(&rule.prefix_list_id, Direction::Out),
@@ -128,6 +165,11 @@ impl Rule {
 enum Direction {
     In,
     Out,
+}
+
+/// Whether a range is one of IPv6.
+fn is_ipv6(range: &str) -> bool {
+    !range.contains("${") && range.contains(':')
 }
 
 /// The ports of a rule; all of them where none is said.
@@ -198,22 +240,26 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
             service_group(named_stack, template, named_service);
         }
     }
+    peers::render(named_stack, template);
     flow_logs(named_stack, template);
 }
 
 fn service_group(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
     let spec = named_service.spec;
     let written = spec.security_group.as_ref();
+    // Rules between services are made beside the groups.
     let mut ingress: Vec<Rule> = written
         .iter()
         .flat_map(|group| &group.ingress)
+        .filter(|rule| rule.service.is_none())
         .map(|rule| Rule::written(rule, Direction::In, spec.container_port))
         .collect();
-    if named_stack.own_target_group(named_service).is_some() {
-        ingress.extend(load_balancer_groups(named_stack).map(|group| Rule {
-            source_security_group_id: Some(group),
+    for group in named_stack.groups_in_front(named_service) {
+        let ports = named_stack.ports_in_front(named_service).into_iter();
+        ingress.extend(ports.map(|(protocol, port)| Rule {
+            source_security_group_id: Some(group.clone()),
             description: Some("The load balancer".into()),
-            ..Rule::tcp(named_service.port())
+            ..Rule::port(protocol, port)
         }));
     }
     let description = format!(
@@ -225,19 +271,13 @@ fn service_group(named_stack: &NamedStack, template: &mut Template, named_servic
         Some(rules) => group.with_egress(
             rules
                 .iter()
+                .filter(|rule| rule.service.is_none())
                 .map(|rule| Rule::written(rule, Direction::Out, None))
                 .collect(),
         ),
         None => group.with_all_egress(),
     };
     template.add(Kind::SecurityGroup, &[named_service.name], &group);
-}
-
-fn load_balancer_groups(named_stack: &NamedStack) -> impl Iterator<Item = Value> {
-    let existing = named_stack.stack.load_balancer.iter();
-    let existing = existing.flat_map(|load_balancer| &load_balancer.security_group_ids);
-    let existing = existing.map(|id| Value::written(id));
-    existing.chain(named_stack.load_balancer_security_group())
 }
 
 fn flow_logs(named_stack: &NamedStack, template: &mut Template) {

@@ -218,10 +218,13 @@ fn targets<'a>(
         ),
     );
     let label = Value::sub(format!(
-        "${{LoadBalancer.LoadBalancerFullName}}/${{{}.TargetGroupFullName}}",
+        "{}/${{{}.TargetGroupFullName}}",
+        named_service.load_balancer_full_name(),
         Kind::TargetGroup.id(&[named_service.name])
     ));
-    let behind_own = named_stack.own_target_group(named_service).is_some();
+    let behind_own = named_stack
+        .target_group_of_requests(named_service)
+        .is_some();
     let requests = predefined(
         scaling.target_requests_per_task.filter(|_| behind_own),
         "requests",

@@ -17,10 +17,12 @@ use super::metadata;
 use super::mirror;
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
+use super::network as security_groups;
 use super::placement::{
     Constraint, NetworkConfiguration, Share, Strategy, constraints, network, shares, strategies,
 };
 use super::secret;
+use super::service_connect;
 use super::service_discovery;
 use super::storage;
 use super::template::{Number, Policy, Properties, Tag, Template, Value};
@@ -131,8 +133,10 @@ struct Dependency {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PortMapping {
+    name: Option<Value>,
     container_port: u16,
     protocol: &'static str,
+    app_protocol: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -219,6 +223,7 @@ struct Service {
     health_check_grace_period_seconds: Option<u32>,
     deployment_configuration: Deployment,
     service_registries: Option<[Registry; 1]>,
+    service_connect_configuration: Option<service_connect::Configuration>,
     enable_execute_command: bool,
     #[serde(rename = "EnableECSManagedTags")]
     enable_ecs_managed_tags: bool,
@@ -425,7 +430,7 @@ fn container(
         entry_point: Value::all_written(spec.entry_point),
         command: Value::all_written(spec.command),
         working_directory: spec.working_directory.map(Value::written),
-        port_mappings: port_mappings(spec),
+        port_mappings: port_mappings(named_stack, named_service, spec),
         environment: match spec.sidecar {
             Some(_) => as_written(spec.environment),
             None => environment(named_stack, named_service),
@@ -446,15 +451,33 @@ fn container(
     }
 }
 
-fn port_mappings(container: Container) -> Option<Vec<PortMapping>> {
+fn port_mappings(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+    container: Container,
+) -> Option<Vec<PortMapping>> {
     let additional = container.details.additional_container_ports.iter().copied();
+    let of_clients = service_connect::port(named_service)
+        .filter(|_| container.sidecar.is_none())
+        .zip(container.container_port);
+    let of_datagrams = load_balancer::port_of_datagrams(named_stack, named_service);
     let mappings: Vec<PortMapping> = container
         .container_port
         .into_iter()
         .chain(additional)
-        .map(|container_port| PortMapping {
-            container_port,
-            protocol: "tcp",
+        .map(|container_port| {
+            let named = of_clients.filter(|(_, port)| *port == container_port);
+            let named = named.map(|(named, _)| named);
+            PortMapping {
+                name: named.map(|(name, _)| Value::written(name)),
+                container_port,
+                protocol: if of_datagrams == Some((container.name, container_port)) {
+                    "udp"
+                } else {
+                    "tcp"
+                },
+                app_protocol: named.and_then(|(_, protocol)| protocol),
+            }
         })
         .collect();
     (!mappings.is_empty()).then_some(mappings)
@@ -611,6 +634,7 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
         deployment_configuration: deployment(named_service),
         service_registries: service_discovery::registry_arn(named_stack, named_service)
             .map(|registry_arn| [Registry { registry_arn }]),
+        service_connect_configuration: service_connect::render(named_stack, named_service),
         enable_execute_command: spec.enable_execute_command,
         enable_ecs_managed_tags: true,
         propagate_tags: "SERVICE",
@@ -618,6 +642,7 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
     };
     let mut before = load_balancer::dependencies(named_stack, named_service);
     before.extend(storage::dependencies(named_stack, named_service));
+    before.extend(security_groups::dependencies(named_stack, named_service));
     if service.capacity_provider_strategy.is_some() || spec.is_daemon() {
         before.push(Singleton::ClusterCapacity.as_str().to_owned());
     }

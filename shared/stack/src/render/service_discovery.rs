@@ -63,7 +63,9 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
         vpc: Value::written(&named_stack.stack.network.vpc_id),
         tags: named_stack.tags(),
     };
-    template.add_one(Singleton::DiscoveryNamespace, &namespace);
+    if discovery.namespace_id.is_none() {
+        template.add_one(Singleton::DiscoveryNamespace, &namespace);
+    }
     for named_service in named_stack
         .members()
         .filter(|named_service| is_found(named_stack, *named_service))

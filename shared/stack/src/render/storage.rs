@@ -88,15 +88,20 @@ struct CreationInfo {
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
     for (name, file_system) in &named_stack.stack.file_systems {
-        add_file_system(named_stack, template, name, file_system);
-        add_mount_targets(named_stack, template, name, file_system);
+        if file_system.file_system_id.is_none() {
+            add_file_system(named_stack, template, name, file_system);
+            add_mount_targets(named_stack, template, name, file_system);
+        }
         for (access_point, spec) in &file_system.access_points {
             add_access_point(named_stack, template, name, access_point, spec);
         }
     }
     for named_service in named_stack.members() {
         for name in mounted(named_service) {
-            open(template, name, named_service);
+            let own = named_stack.stack.file_systems.get(name);
+            if own.is_some_and(|own| own.file_system_id.is_none()) {
+                open(template, name, named_service);
+            }
         }
     }
 }

@@ -365,6 +365,20 @@ impl Template {
         }
     }
 
+    /// Puts texts for `Fn::Sub` in place of references to what is not in the template. Nothing waits for it either.
+    pub(super) fn replace_references(&mut self, texts: &BTreeMap<(String, String), String>) {
+        let ids: BTreeSet<String> = self.resources.keys().cloned().collect();
+        for resource in self.resources.values_mut() {
+            resource.depends_on.retain(|id| ids.contains(id));
+            replace_references(&mut resource.properties, texts);
+        }
+        for output in self.outputs.values_mut() {
+            let mut value = json(&output.value);
+            replace_references(&mut value, texts);
+            output.value = Value::Further(value);
+        }
+    }
+
     /// The types of its resources, by logical id.
     pub(super) fn types(&self) -> BTreeMap<String, String> {
         let resources = self.resources.iter();
@@ -383,6 +397,52 @@ impl Template {
     /// Logical ids that more than one resource or parameter has.
     pub(super) fn clashes(self) -> BTreeSet<String> {
         self.clashes
+    }
+}
+
+fn replace_references(value: &mut Json, texts: &BTreeMap<(String, String), String>) {
+    let text = |id: &str, attribute: &str| texts.get(&(id.to_owned(), attribute.to_owned()));
+    let replacement = match &*value {
+        Json::Object(fields) if fields.len() == 1 => match fields.iter().next() {
+            Some((function, Json::String(id))) if function == "Ref" => {
+                text(id, "Ref").map(|text| json(&Value::sub(text)))
+            }
+            Some((function, Json::Array(parts))) if function == "Fn::GetAtt" => {
+                match parts.as_slice() {
+                    [Json::String(id), Json::String(attribute)] => {
+                        text(id, attribute).map(|text| json(&Value::sub(text)))
+                    }
+                    _ => None,
+                }
+            }
+            Some((function, Json::String(written))) if function == "Fn::Sub" => {
+                let mut result = written.clone();
+                for ((id, attribute), text) in texts {
+                    let reference = match attribute.as_str() {
+                        "Ref" => format!("${{{id}}}"),
+                        attribute => format!("${{{id}.{attribute}}}"),
+                    };
+                    result = result.replace(&reference, text);
+                }
+                (result != *written).then(|| json(&Value::sub(result)))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    match (replacement, value) {
+        (Some(replacement), value) => *value = replacement,
+        (None, Json::Object(fields)) => {
+            for field in fields.values_mut() {
+                replace_references(field, texts);
+            }
+        }
+        (None, Json::Array(items)) => {
+            for item in items {
+                replace_references(item, texts);
+            }
+        }
+        (None, _) => {}
     }
 }
 

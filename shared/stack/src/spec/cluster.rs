@@ -3,13 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The ECS cluster.
+/// The ECS cluster: one of the stack's own, or one that exists.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// The cluster's name. Default: the stack's.
     pub cluster_name: Option<String>,
-    /// CloudWatch Container Insights. Default: enabled.
+    /// The name of a cluster that exists, such as another stack's. The stack makes none then.
+    pub existing: Option<String>,
+    /// CloudWatch Container Insights; of a cluster that exists, what that one has. Default: enabled.
     #[serde(default)]
     pub container_insights: ContainerInsights,
 }

@@ -11,6 +11,10 @@ pub struct Network {
     pub vpc_id: String,
     /// The subnets of tasks, instances and mount targets, usually private ones.
     pub subnet_ids: Vec<String>,
+    /// Which addresses load balancers have, and what security groups let out where nothing else is said: IPv4, or
+    /// with `dualstack` IPv6 as well. The subnets must have both. Default: ipv4.
+    #[serde(default)]
+    pub ip_address_type: IpAddressType,
     /// Flow logs of the VPC.
     pub flow_logs: Option<FlowLogs>,
     /// How many GiB a month go out to the internet; only the estimate of costs reads it.
@@ -18,6 +22,17 @@ pub struct Network {
     /// How many GiB a month go from one availability zone to another; only the estimate of costs reads
     /// it.
     pub expected_cross_zone_gib_per_month: Option<f64>,
+}
+
+/// Which addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IpAddressType {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv4 and IPv6.
+    Dualstack,
 }
 
 /// VPC flow logs, kept in a log group.
@@ -57,24 +72,28 @@ pub struct SecurityGroup {
     pub egress: Option<Vec<SecurityGroupRule>>,
 }
 
-/// A rule of a security group. Exactly one of `cidr_ip`, `prefix_list_id` and `security_group_id` says
-/// who is at the other end.
+/// A rule of a security group. Exactly one of `cidr_ip`, `cidr_ipv6`, `prefix_list_id`, `security_group_id` and
+/// `service` says who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecurityGroupRule {
-    /// `tcp`, `udp`, `icmp` or `-1` for all. Default: tcp.
+    /// `tcp`, `udp`, `icmp`, `icmpv6` or `-1` for all. Default: tcp.
     #[serde(default = "tcp")]
     pub ip_protocol: String,
-    /// The first port. Default for ingress: the service's `container_port`.
+    /// The first port. Default for ingress: the service's `container_port`; for egress to a `service`, that one's.
     pub from_port: Option<u16>,
     /// The last port. Default: `from_port`.
     pub to_port: Option<u16>,
     /// An IPv4 range.
     pub cidr_ip: Option<String>,
+    /// An IPv6 range.
+    pub cidr_ipv6: Option<String>,
     /// A managed prefix list.
     pub prefix_list_id: Option<String>,
     /// Another security group, such as that of a load balancer.
     pub security_group_id: Option<String>,
+    /// A service of this stack, by its name. What comes in from it may also go out of its own security group.
+    pub service: Option<String>,
     /// What it is for.
     pub description: Option<String>,
 }

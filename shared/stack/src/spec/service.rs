@@ -24,6 +24,7 @@ use super::rollout::Rollout;
 use super::scaling::Scaling;
 use super::schedule::Schedule;
 use super::secret::{Secret, Vault};
+use super::service_connect::ServiceConnect;
 use super::sidecar::Sidecar;
 use super::values::Text;
 
@@ -210,6 +211,8 @@ pub struct Service {
     /// Whether the service is found in the stack's service discovery. Default: true, with a
     /// `container_port`.
     pub service_discovery: Option<bool>,
+    /// ECS Service Connect: how the service calls others by their names, and is called.
+    pub service_connect: Option<ServiceConnect>,
     /// How many tasks run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `desired_count`, or the scaling's `min_capacity`.
     pub expected_task_count: Option<f64>,

@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct ServiceDiscovery {
     /// The namespace, for example `shop.local`.
     pub namespace: String,
+    /// The id of a namespace that exists and has this name. Default: the stack makes one.
+    pub namespace_id: Option<String>,
     /// How many seconds an A record may be remembered. Default: 10.
     #[serde(default = "ten")]
     pub ttl: u32,

@@ -10,6 +10,10 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileSystem {
+    /// The id of a file system that exists. The stack makes access points in it, and no mount targets: the security
+    /// groups of those that are there must let the services in at port 2049. Nothing but `access_points` may be said
+    /// then.
+    pub file_system_id: Option<String>,
     /// Default: generalPurpose.
     #[serde(default)]
     pub performance_mode: PerformanceMode,

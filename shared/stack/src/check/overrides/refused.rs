@@ -22,6 +22,9 @@ const NO_NAME: &str = "CloudFormation gives it a name of its own, which no other
 const OF_THE_INSTANCE: &str =
     "a container that reaches the instance has the rights of every task there";
 
+const OF_OWN_NETWORK: &str =
+    "ECS refuses it for tasks with a network interface of their own (awsvpc)";
+
 /// By type, properties that an override cannot change, with the reason or what to use.
 const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
     (
@@ -93,6 +96,13 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
                 "use `sidecars.<name>.firelens_configuration`",
             ),
             ("ContainerDefinitions.Privileged", OF_THE_INSTANCE),
+            // The Amazon ECS API Reference, ContainerDefinition: not with the network mode `awsvpc`.
+            ("ContainerDefinitions.Hostname", OF_OWN_NETWORK),
+            ("ContainerDefinitions.DnsServers", OF_OWN_NETWORK),
+            ("ContainerDefinitions.DnsSearchDomains", OF_OWN_NETWORK),
+            ("ContainerDefinitions.ExtraHosts", OF_OWN_NETWORK),
+            ("ContainerDefinitions.Links", OF_OWN_NETWORK),
+            ("ContainerDefinitions.DisableNetworking", OF_OWN_NETWORK),
             ("ContainerDefinitions.Ulimits", "use `ulimits`"),
             ("ContainerDefinitions.DockerLabels", "use `docker_labels`"),
             (
@@ -187,7 +197,7 @@ const OF_OVERRIDES: &[(&str, &[(&str, &str)])] = &[
             ("Subnets", "use `load_balancer.subnet_ids`"),
             ("SubnetMappings", "use `load_balancer.subnet_ids`"),
             ("SecurityGroups", "use `load_balancer.security_group_ids`"),
-            ("IpAddressType", NOT_GRANTED),
+            ("IpAddressType", "use `load_balancer.ip_address_type`"),
             ("Ipv4IpamPoolId", NOT_GRANTED),
             ("MinimumLoadBalancerCapacity", NOT_GRANTED),
         ],
@@ -474,8 +484,8 @@ pub(super) fn instead_of(resource_type: &str) -> Option<&'static str> {
             "its targets could be other stacks'; use `schedules`, or make the rule elsewhere"
         }
         "AWS::Route53::RecordSet" => {
-            "other names of the zone could be taken; make the record where the zone is, with the outputs \
-             `LoadBalancerDnsName` and `LoadBalancerZoneId`"
+            "other names of the zone could be taken; use `load_balancer.dns`, or make the record where the zone is, with \
+             the outputs `LoadBalancerDnsName` and `LoadBalancerZoneId`"
         }
         "AWS::S3::Bucket" => "use `buckets`",
         "AWS::SQS::Queue" => "use `queues`",
